@@ -1,0 +1,41 @@
+//! What the core needs from the world. One file a port; every MUST has a case in testkit's contract suite.
+
+mod audit_trail;
+mod clock;
+mod error;
+mod password_hasher;
+mod public_keys;
+mod randomness;
+mod refresh_token_mac;
+mod roles;
+mod session_views;
+mod sessions;
+mod storage_health;
+mod throttle;
+mod token_signer;
+mod token_verifier;
+mod users;
+
+pub use audit_trail::AuditTrail;
+pub use clock::Clock;
+pub use error::PortError;
+pub use password_hasher::{PasswordHasher, Verification};
+pub use public_keys::PublicKeys;
+pub use randomness::Randomness;
+pub use refresh_token_mac::RefreshTokenMac;
+pub use roles::Roles;
+pub use session_views::SessionViews;
+pub use sessions::{Ended, Opened, Rotated, Sessions};
+pub use storage_health::StorageHealth;
+pub use throttle::Throttle;
+pub use token_signer::TokenSigner;
+pub use token_verifier::TokenVerifier;
+pub use users::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged, StatusChanged, Users};
+
+#[cfg(test)]
+pub use {
+    clock::MockClock, password_hasher::MockPasswordHasher, randomness::MockRandomness,
+    refresh_token_mac::MockRefreshTokenMac, roles::MockRoles, session_views::MockSessionViews,
+    sessions::MockSessions, throttle::MockThrottle, token_signer::MockTokenSigner,
+    token_verifier::MockTokenVerifier, users::MockUsers,
+};

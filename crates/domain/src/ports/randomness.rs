@@ -1,0 +1,37 @@
+use crate::{
+    session::{Salt, SessionId},
+    user::UserId,
+};
+use chrono::{DateTime, Utc};
+use uuid::{Builder, Uuid};
+
+/// A cryptographically secure source of random bytes.
+#[cfg_attr(test, mockall::automock)]
+pub trait Randomness: Send + Sync {
+    /// MUST be unpredictable (NIST SP 800-90A) and MUST NOT fail: a system without entropy cannot run this service.
+    fn bytes(&self) -> [u8; 32];
+}
+
+impl dyn Randomness {
+    /// A fresh user id.
+    pub fn user_id(&self, now: DateTime<Utc>) -> UserId {
+        UserId(self.uuid(now))
+    }
+
+    /// A fresh session id.
+    pub fn session_id(&self, now: DateTime<Utc>) -> SessionId {
+        SessionId(self.uuid(now))
+    }
+
+    /// A fresh salt.
+    pub fn salt(&self) -> Salt {
+        Salt(self.bytes())
+    }
+
+    /// A `UUIDv7` (RFC 9562, section 5.7) of `now`.
+    pub fn uuid(&self, now: DateTime<Utc>) -> Uuid {
+        let [a, b, c, d, e, f, g, h, i, j, ..] = self.bytes();
+        let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+        Builder::from_unix_timestamp_millis(millis, &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
+    }
+}

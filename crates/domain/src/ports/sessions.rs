@@ -1,0 +1,80 @@
+use super::PortError;
+use crate::{
+    audit::Stamp,
+    session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
+    user::{Epoch, UserId},
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+/// What opening a session came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    Now,
+    /// The user changed, was disabled or went away since the epoch was read.
+    Stale,
+}
+
+/// What a rotation came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// This call rotated it; the session as it is now.
+    Now(StoredSession),
+    /// Another call was first, or the session no longer lives.
+    Lost,
+}
+
+/// What ending a session came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Now,
+    Before,
+}
+
+/// Sessions at rest. Each method is one transaction; those that take a [`Stamp`] write an audit row in it.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Stores `session` and sets its user's `last_login_at`.
+    ///
+    /// MUST store nothing and answer [`Opened::Stale`] unless the user is active and at `epoch`. When the user has more
+    /// than `max` live sessions then, the oldest MUST be ended ([`EndReason::MadeRoom`]) until `max` are left.
+    async fn open(
+        &self,
+        session: NewSession,
+        epoch: Epoch,
+        max: u32,
+        stamp: Stamp,
+    ) -> Result<Opened, PortError>;
+
+    /// The session with its holder, both as of one instant, ended and expired ones included.
+    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError>;
+
+    /// Takes one step of the refresh token, as one compare-and-swap.
+    ///
+    /// MUST change the session only while it stands at `rotation.from`, is live at `rotation.at` and its user is active;
+    /// of any number of concurrent calls from one generation exactly one MUST answer [`Rotated::Now`].
+    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError>;
+
+    /// Ends `id` if it is `user`'s.
+    ///
+    /// Exactly one of any number of concurrent calls for a live session MUST answer [`Ended::Now`]; the rest, calls for
+    /// sessions that have expired at `stamp.at`, are another user's or never were, MUST answer [`Ended::Before`] and
+    /// change nothing.
+    async fn end(
+        &self,
+        id: SessionId,
+        user: UserId,
+        reason: EndReason,
+        stamp: Stamp,
+    ) -> Result<Ended, PortError>;
+
+    /// Ends every live session of `user`; how many there were.
+    async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError>;
+
+    /// The sessions of `user` that are live at `now`, newest first.
+    async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError>;
+
+    /// Removes at most `limit` sessions that ended or expired before `before`; how many it removed. Live ones MUST stay.
+    async fn remove_dead(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, PortError>;
+}

@@ -1,0 +1,79 @@
+//! Users: who somebody is, and the epoch that all of their access tokens must match.
+
+use crate::{login::Login, password::PasswordHash, role::RoleNames};
+use chrono::{DateTime, Utc};
+use std::fmt;
+use uuid::Uuid;
+
+/// A user's id, a `UUIDv7`; the `sub` of their tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(pub Uuid);
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Raised by one whenever all of a user's access tokens must die. An integer and never a time: times have a
+/// resolution, skew and restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub i64);
+
+impl Epoch {
+    pub const FIRST: Self = Self(0);
+}
+
+/// Whether a user may have sessions at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserStatus {
+    Active,
+    Disabled,
+}
+
+/// A registered user. All times are UTC to the microsecond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub login: Login,
+    pub roles: RoleNames,
+    pub status: UserStatus,
+    pub epoch: Epoch,
+    pub created_at: DateTime<Utc>,
+    /// When roles, password or status last changed.
+    pub updated_at: DateTime<Utc>,
+    pub last_login_at: Option<DateTime<Utc>>,
+}
+
+/// A user with what their password is checked against.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub user: User,
+    pub hash: PasswordHash,
+}
+
+/// A user who is about to exist: active, at the first epoch.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub id: UserId,
+    pub login: Login,
+    pub hash: PasswordHash,
+    pub roles: RoleNames,
+}
+
+impl NewUser {
+    /// The user that this becomes when it is stored at `now`.
+    #[must_use]
+    pub fn registered_at(&self, now: DateTime<Utc>) -> User {
+        User {
+            id: self.id,
+            login: self.login.clone(),
+            roles: self.roles.clone(),
+            status: UserStatus::Active,
+            epoch: Epoch::FIRST,
+            created_at: now,
+            updated_at: now,
+            last_login_at: None,
+        }
+    }
+}
