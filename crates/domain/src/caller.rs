@@ -132,9 +132,11 @@ mod tests {
         assert!(view().stand_behind(vouched(), at(99)).is_ok());
     }
 
+    type Spoil = fn(&mut SessionView);
+
     #[test]
     fn whatever_changed_the_user_outdates_the_token_even_when_it_ended_the_session() {
-        let spoilers: [(fn(&mut SessionView), NotStanding); 7] = [
+        let spoilers: [(Spoil, NotStanding); 7] = [
             (|view| view.user.epoch = Epoch(5), NotStanding::Outdated),
             (|view| view.user.epoch = Epoch(3), NotStanding::Outdated),
             (

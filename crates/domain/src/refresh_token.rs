@@ -119,11 +119,7 @@ mod tests {
         let token = claim(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314).seal(&[0xff; 32]);
         assert_eq!(
             token.expose(),
-            "AQECAwQFBgcICQoLDA0ODxAREhMU____________________________________________"
-                .get(..71)
-                .expect("71 characters")
-                .replace("____________________________________________", "")
-                + &"_".repeat(43)
+            format!("AQECAwQFBgcICQoLDA0ODxAREhMU{}8", "_".repeat(42))
         );
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     audit::Origin,
     role::RoleNames,
-    user::{Epoch, UserId, UserStatus},
+    user::{Epoch, User, UserId, UserStatus},
 };
 use chrono::{DateTime, Duration, Utc};
 use std::{fmt, net::IpAddr};
@@ -143,6 +143,29 @@ impl NewSession {
             expires_at,
             user_agent: origin.user_agent.clone(),
             address: origin.address,
+        }
+    }
+
+    /// The session that this becomes when it is stored for `user`.
+    #[must_use]
+    pub fn stored(&self, user: &User) -> StoredSession {
+        StoredSession {
+            id: self.id,
+            salt: self.salt,
+            generation: Generation::FIRST,
+            lifetime: Lifetime {
+                created_at: self.created_at,
+                idle_expires_at: self.idle_expires_at,
+                expires_at: self.expires_at,
+                ended: None,
+            },
+            last_used_at: self.created_at,
+            holder: Holder {
+                user: user.id,
+                status: user.status,
+                epoch: user.epoch,
+                roles: user.roles.clone(),
+            },
         }
     }
 }

@@ -192,13 +192,15 @@ mod tests {
         );
     }
 
+    type Spoil = fn(&mut SignedToken);
+
     #[test]
     fn a_token_of_another_kind_or_for_another_is_refused() {
-        let spoilers: [(&str, fn(&mut SignedToken)); 8] = [
+        let spoilers: [(&str, Spoil); 8] = [
             ("no typ", |token| token.token_type = None),
             ("an id token", |token| token.token_type = Some("JWT".to_owned())),
             ("typ in capitals", |token| {
-                token.token_type = Some("AT+JWT".to_owned())
+                token.token_type = Some("AT+JWT".to_owned());
             }),
             ("another issuer", |token| token.claims.iss.push('/')),
             ("another audience", |token| token.claims.aud = "API".to_owned()),

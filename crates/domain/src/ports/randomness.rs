@@ -30,8 +30,8 @@ impl dyn Randomness {
 
     /// A `UUIDv7` (RFC 9562, section 5.7) of `now`.
     pub fn uuid(&self, now: DateTime<Utc>) -> Uuid {
-        let [a, b, c, d, e, f, g, h, i, j, ..] = self.bytes();
+        let random = self.bytes().first_chunk().copied().unwrap_or_default();
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        Builder::from_unix_timestamp_millis(millis, &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
+        Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 }

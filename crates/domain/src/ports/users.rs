@@ -123,5 +123,5 @@ pub trait Users: Send + Sync {
     async fn any_admin(&self) -> Result<bool, PortError>;
 
     /// At most `limit` users in the order of their canonical logins, those after `after`.
-    async fn list<'a>(&self, after: Option<&'a CanonicalLogin>, limit: u32) -> Result<Vec<User>, PortError>;
+    async fn list(&self, after: Option<CanonicalLogin>, limit: u32) -> Result<Vec<User>, PortError>;
 }

@@ -1,0 +1,205 @@
+use crate::{
+    caller::{Caller, NotStanding},
+    ports::{Clock, PortError, SessionViews, TokenVerifier},
+    token::{ClaimsRefused, SignatureRefused, TokenRules},
+};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Settles who is calling, from an access token. In the order that costs least, so that a forged token never costs I/O.
+pub struct Authenticate {
+    verifier: Arc<dyn TokenVerifier>,
+    views: Arc<dyn SessionViews>,
+    clock: Arc<dyn Clock>,
+    rules: TokenRules,
+}
+
+/// Why an access token is refused; one for each thing that a client can do about it.
+#[derive(Debug, Error)]
+pub enum AuthenticateError {
+    #[error("the token is malformed")]
+    Malformed,
+    #[error("the token is not one of ours, or not for this use")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+    /// Its session ended.
+    #[error("the session has ended")]
+    Revoked,
+    /// Roles, password or status changed since it was issued.
+    #[error("the token is older than the last change to its user")]
+    Outdated,
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl Authenticate {
+    pub fn new(
+        verifier: Arc<dyn TokenVerifier>,
+        views: Arc<dyn SessionViews>,
+        clock: Arc<dyn Clock>,
+        rules: TokenRules,
+    ) -> Self {
+        Self {
+            verifier,
+            views,
+            clock,
+            rules,
+        }
+    }
+
+    /// # Errors
+    /// What is wrong with the token; [`AuthenticateError::Port`] when that could not be settled.
+    pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
+        let now = self.clock.now();
+        let signed = self.verifier.verify(token)?;
+        let vouched = self.rules.accept(&signed, now)?;
+        let view = self
+            .views
+            .view(vouched.session)
+            .await?
+            .ok_or(NotStanding::Revoked)?;
+        Ok(view.stand_behind(vouched, now)?)
+    }
+}
+
+impl From<SignatureRefused> for AuthenticateError {
+    fn from(refused: SignatureRefused) -> Self {
+        match refused {
+            SignatureRefused::Malformed => Self::Malformed,
+            SignatureRefused::Invalid => Self::Invalid,
+        }
+    }
+}
+
+impl From<ClaimsRefused> for AuthenticateError {
+    fn from(refused: ClaimsRefused) -> Self {
+        match refused {
+            ClaimsRefused::Invalid => Self::Invalid,
+            ClaimsRefused::Expired => Self::Expired,
+        }
+    }
+}
+
+impl From<NotStanding> for AuthenticateError {
+    fn from(not_standing: NotStanding) -> Self {
+        match not_standing {
+            NotStanding::Revoked => Self::Revoked,
+            NotStanding::Outdated => Self::Outdated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        caller::SessionView,
+        ports::{MockSessionViews, MockTokenVerifier},
+        role::Permissions,
+        token::{AccessClaims, SignedToken},
+        use_cases::fixtures::{SESSION, USER, clock, now, stored_session, token_rules, user},
+    };
+    use chrono::Duration;
+    use uuid::Uuid;
+
+    fn signed() -> SignedToken {
+        let rules = token_rules();
+        SignedToken {
+            token_type: Some("at+jwt".to_owned()),
+            claims: AccessClaims {
+                iss: rules.issuer,
+                aud: rules.audience,
+                sub: USER.0,
+                client_id: rules.client_id,
+                iat: now().timestamp(),
+                exp: (now() + Duration::minutes(1)).timestamp(),
+                jti: Uuid::from_u128(3),
+                sid: SESSION.0,
+                epoch: 4,
+                roles: user().roles,
+            },
+        }
+    }
+
+    fn view() -> SessionView {
+        SessionView {
+            session: SESSION,
+            lifetime: stored_session().lifetime,
+            user: user(),
+            permissions: Permissions::new(),
+        }
+    }
+
+    fn verifier(answer: Result<SignedToken, SignatureRefused>) -> Arc<MockTokenVerifier> {
+        let mut verifier = MockTokenVerifier::new();
+        verifier.expect_verify().once().return_once(move |_| answer);
+        Arc::new(verifier)
+    }
+
+    fn authenticate(
+        verifier: Arc<MockTokenVerifier>,
+        expect_views: impl FnOnce(&mut MockSessionViews),
+    ) -> Authenticate {
+        let mut views = MockSessionViews::new();
+        expect_views(&mut views);
+        Authenticate::new(verifier, Arc::new(views), clock(), token_rules())
+    }
+
+    #[tokio::test]
+    async fn a_good_token_of_a_live_session_is_accepted() {
+        let authenticate = authenticate(verifier(Ok(signed())), |views| {
+            views
+                .expect_view()
+                .withf(|id| *id == SESSION)
+                .once()
+                .returning(|_| Ok(Some(view())));
+        });
+        let caller = authenticate.execute("token").await.expect("a good token");
+        assert_eq!(caller.user().id, USER);
+    }
+
+    #[tokio::test]
+    async fn a_forged_foreign_or_expired_token_costs_no_read() {
+        let mut foreign = signed();
+        foreign.claims.aud = "another".to_owned();
+        let mut expired = signed();
+        expired.claims.iat -= 3600;
+        expired.claims.exp = now().timestamp();
+        for answer in [
+            Err(SignatureRefused::Malformed),
+            Err(SignatureRefused::Invalid),
+            Ok(foreign),
+            Ok(expired),
+        ] {
+            let authenticate = authenticate(verifier(answer), |views| {
+                views.expect_view().never();
+            });
+            assert!(authenticate.execute("token").await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_gone_has_ended() {
+        let authenticate = authenticate(verifier(Ok(signed())), |views| {
+            views.expect_view().returning(|_| Ok(None));
+        });
+        assert!(matches!(
+            authenticate.execute("token").await,
+            Err(AuthenticateError::Revoked)
+        ));
+    }
+
+    #[tokio::test]
+    async fn storage_that_is_away_is_never_taken_for_a_bad_token() {
+        let authenticate = authenticate(verifier(Ok(signed())), |views| {
+            views
+                .expect_view()
+                .returning(|_| Err(PortError::Unavailable("down".into())));
+        });
+        assert!(matches!(
+            authenticate.execute("token").await,
+            Err(AuthenticateError::Port(_))
+        ));
+    }
+}

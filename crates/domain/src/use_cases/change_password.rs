@@ -1,0 +1,281 @@
+use super::{IssueTokens, TokenPair};
+use crate::{
+    audit::{Actor, Origin, Stamp},
+    caller::Caller,
+    password::{NewPassword, Password, PasswordHash, PasswordPolicy, PasswordRefused},
+    ports::{
+        ChangePassword, Clock, PasswordChanged, PasswordHasher, PortError, Randomness, Throttle, Users,
+        Verification,
+    },
+    session::{NewSession, SessionRules},
+    throttle::ThrottleDecision,
+};
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+
+/// Lets a caller choose another password. Everything else of the caller's is dead when this returns; the caller goes on
+/// with fresh tokens.
+pub struct ChangeOwnPassword {
+    throttle: Arc<dyn Throttle>,
+    users: Arc<dyn Users>,
+    hasher: Arc<dyn PasswordHasher>,
+    issue_tokens: Arc<IssueTokens>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    policy: PasswordPolicy,
+    rules: SessionRules,
+}
+
+/// What the caller sent.
+#[derive(Clone, Debug)]
+pub struct NewPasswordWish {
+    pub current: Password,
+    pub new: Password,
+}
+
+#[derive(Debug, Error)]
+pub enum ChangeOwnPasswordError {
+    #[error("the current password is wrong")]
+    InvalidCredentials,
+    #[error(transparent)]
+    Refused(#[from] PasswordRefused),
+    #[error("too many attempts")]
+    TooManyAttempts { retry_after: Duration },
+    /// The caller changed while this was decided.
+    #[error("the caller's token is outdated")]
+    Outdated,
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl ChangeOwnPassword {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a port or a rule that the change needs"
+    )]
+    pub fn new(
+        throttle: Arc<dyn Throttle>,
+        users: Arc<dyn Users>,
+        hasher: Arc<dyn PasswordHasher>,
+        issue_tokens: Arc<IssueTokens>,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+        policy: PasswordPolicy,
+        rules: SessionRules,
+    ) -> Self {
+        Self {
+            throttle,
+            users,
+            hasher,
+            issue_tokens,
+            clock,
+            randomness,
+            policy,
+            rules,
+        }
+    }
+
+    /// # Errors
+    /// [`ChangeOwnPasswordError`]; nothing has changed then.
+    pub async fn execute(
+        &self,
+        caller: &Caller,
+        wish: NewPasswordWish,
+        origin: Origin,
+    ) -> Result<TokenPair, ChangeOwnPasswordError> {
+        // A stolen access token must not become a way to guess the password: the account's budget counts here too.
+        let account = caller.user().login.canonical();
+        if let ThrottleDecision::Refused { retry_after } =
+            self.throttle.attempt(origin.address, Some(account)).await?
+        {
+            return Err(ChangeOwnPasswordError::TooManyAttempts { retry_after });
+        }
+        let new = self.policy.accept(wish.new, Some(&caller.user().login))?;
+        self.verify(caller, wish.current).await?;
+        let hash = self.hasher.hash(NewPassword::into_password(new)).await?;
+        self.replace(caller, hash, origin).await
+    }
+
+    async fn verify(&self, caller: &Caller, current: Password) -> Result<(), ChangeOwnPasswordError> {
+        let known = self.users.find_by_login(caller.user().login.canonical()).await?;
+        let hash = known
+            .filter(|known| known.user.epoch == caller.user().epoch)
+            .map(|known| known.hash);
+        let Some(hash) = hash else {
+            return Err(ChangeOwnPasswordError::Outdated);
+        };
+        match self.hasher.verify(current, Some(hash)).await? {
+            Verification::Right | Verification::RightButOutdated => Ok(()),
+            Verification::Wrong => Err(ChangeOwnPasswordError::InvalidCredentials),
+        }
+    }
+
+    async fn replace(
+        &self,
+        caller: &Caller,
+        hash: PasswordHash,
+        origin: Origin,
+    ) -> Result<TokenPair, ChangeOwnPasswordError> {
+        let now = self.clock.now();
+        let user = caller.user().id;
+        let id = self.randomness.session_id(now);
+        let session = NewSession::opened_at(now, id, user, self.randomness.salt(), &self.rules, &origin);
+        let change = ChangePassword {
+            user,
+            only_at: caller.user().epoch,
+            hash,
+            session: session.clone(),
+        };
+        let stamp = Stamp {
+            at: now,
+            actor: Actor::User(user),
+            origin,
+        };
+        match self.users.change_password(change, stamp).await? {
+            PasswordChanged::Now(user) => Ok(self.issue_tokens.issue(&session.stored(&user), now)?),
+            PasswordChanged::Stale => Err(ChangeOwnPasswordError::Outdated),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{MockPasswordHasher, MockThrottle, MockUsers},
+        use_cases::fixtures::{
+            EPOCH, GOOD_PASSWORD, USER, caller, clock, credentials, hash, issue_tokens, origin, password,
+            randomness, session_rules, user,
+        },
+        user::{Epoch, User},
+    };
+
+    async fn change(
+        new: &str,
+        expect_users: impl FnOnce(&mut MockUsers),
+        expect_hasher: impl FnOnce(&mut MockPasswordHasher),
+    ) -> Result<TokenPair, ChangeOwnPasswordError> {
+        let mut throttle = MockThrottle::new();
+        throttle
+            .expect_take()
+            .times(2)
+            .returning(|_| Ok(ThrottleDecision::Allowed));
+        let mut users = MockUsers::new();
+        expect_users(&mut users);
+        let mut hasher = MockPasswordHasher::new();
+        expect_hasher(&mut hasher);
+        ChangeOwnPassword::new(
+            Arc::new(throttle),
+            Arc::new(users),
+            Arc::new(hasher),
+            issue_tokens(),
+            clock(),
+            randomness(),
+            PasswordPolicy::default(),
+            session_rules(),
+        )
+        .execute(
+            &caller(),
+            NewPasswordWish {
+                current: password("current"),
+                new: password(new),
+            },
+            origin(),
+        )
+        .await
+    }
+
+    #[tokio::test]
+    async fn the_caller_goes_on_at_the_new_epoch() {
+        let pair = change(
+            GOOD_PASSWORD,
+            |users| {
+                users
+                    .expect_find_by_login()
+                    .returning(|_| Ok(Some(credentials())));
+                users
+                    .expect_change_password()
+                    .withf(|change, stamp| {
+                        change.user == USER
+                            && change.only_at == EPOCH
+                            && change.hash == hash("$new")
+                            && change.session.user == USER
+                            && stamp.actor == Actor::User(USER)
+                    })
+                    .once()
+                    .returning(|_, _| {
+                        Ok(PasswordChanged::Now(User {
+                            epoch: Epoch(5),
+                            ..user()
+                        }))
+                    });
+            },
+            |hasher| {
+                hasher
+                    .expect_verify()
+                    .once()
+                    .returning(|_, _| Ok(Verification::Right));
+                hasher.expect_hash().once().returning(|_| Ok(hash("$new")));
+            },
+        )
+        .await
+        .expect("tokens");
+        assert_eq!(pair.access_token.expose(), "epoch=5 roles=user");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_current_password_changes_nothing() {
+        let refused = change(
+            GOOD_PASSWORD,
+            |users| {
+                users
+                    .expect_find_by_login()
+                    .returning(|_| Ok(Some(credentials())));
+                users.expect_change_password().never();
+            },
+            |hasher| {
+                hasher
+                    .expect_verify()
+                    .once()
+                    .returning(|_, _| Ok(Verification::Wrong));
+            },
+        )
+        .await;
+        assert!(matches!(refused, Err(ChangeOwnPasswordError::InvalidCredentials)));
+    }
+
+    #[tokio::test]
+    async fn a_bad_new_password_costs_no_hash() {
+        let refused = change(
+            "short",
+            |_| {},
+            |hasher| {
+                hasher.expect_verify().never();
+            },
+        )
+        .await;
+        assert!(matches!(refused, Err(ChangeOwnPasswordError::Refused(_))));
+    }
+
+    #[tokio::test]
+    async fn of_two_changes_at_once_one_is_outdated() {
+        let refused = change(
+            GOOD_PASSWORD,
+            |users| {
+                users
+                    .expect_find_by_login()
+                    .returning(|_| Ok(Some(credentials())));
+                users
+                    .expect_change_password()
+                    .once()
+                    .returning(|_, _| Ok(PasswordChanged::Stale));
+            },
+            |hasher| {
+                hasher.expect_verify().returning(|_, _| Ok(Verification::Right));
+                hasher.expect_hash().returning(|_| Ok(hash("$new")));
+            },
+        )
+        .await;
+        assert!(matches!(refused, Err(ChangeOwnPasswordError::Outdated)));
+    }
+}

@@ -1,0 +1,231 @@
+use crate::{
+    audit::{Actor, Origin, Stamp},
+    login::{Login, LoginRefused},
+    password::{NewPassword, Password, PasswordPolicy, PasswordRefused},
+    ports::{Clock, Inserted, PasswordHasher, PortError, Randomness, Users},
+    role::RoleNames,
+    user::{NewUser, User},
+};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Creates a user: for somebody who registers, and for the operator.
+pub struct CreateUser {
+    users: Arc<dyn Users>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    policy: PasswordPolicy,
+}
+
+/// Who shall exist.
+#[derive(Clone, Debug)]
+pub struct UserWish {
+    pub login: String,
+    pub password: Password,
+    pub roles: RoleNames,
+}
+
+#[derive(Debug, Error)]
+pub enum CreateUserError {
+    /// At least one of the two is set.
+    #[error("the login or the password breaks a rule")]
+    Refused {
+        login: Option<LoginRefused>,
+        password: Option<PasswordRefused>,
+    },
+    #[error("the login is taken")]
+    LoginTaken,
+    #[error("a role is not in the catalogue")]
+    UnknownRole,
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl CreateUser {
+    pub fn new(
+        users: Arc<dyn Users>,
+        hasher: Arc<dyn PasswordHasher>,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+        policy: PasswordPolicy,
+    ) -> Self {
+        Self {
+            users,
+            hasher,
+            clock,
+            randomness,
+            policy,
+        }
+    }
+
+    /// # Errors
+    /// [`CreateUserError`]; nothing is stored then.
+    pub async fn execute(
+        &self,
+        wish: UserWish,
+        actor: Actor,
+        origin: Origin,
+    ) -> Result<User, CreateUserError> {
+        let (login, password) = self.accept(&wish.login, wish.password)?;
+        // Storage settles who gets a login; asking first saves a hash when it is plain.
+        if self.users.find_by_login(login.canonical()).await?.is_some() {
+            return Err(CreateUserError::LoginTaken);
+        }
+        let hash = self.hasher.hash(password.into_password()).await?;
+        let now = self.clock.now();
+        let user = NewUser {
+            id: self.randomness.user_id(now),
+            login,
+            hash,
+            roles: wish.roles,
+        };
+        match self
+            .users
+            .insert(
+                user,
+                Stamp {
+                    at: now,
+                    actor,
+                    origin,
+                },
+            )
+            .await?
+        {
+            Inserted::Now(user) => Ok(user),
+            Inserted::LoginTaken => Err(CreateUserError::LoginTaken),
+            Inserted::UnknownRole => Err(CreateUserError::UnknownRole),
+        }
+    }
+
+    fn accept(&self, login: &str, password: Password) -> Result<(Login, NewPassword), CreateUserError> {
+        let login = Login::parse(login);
+        let password = self.policy.accept(password, login.as_ref().ok());
+        match (login, password) {
+            (Ok(login), Ok(password)) => Ok((login, password)),
+            (login, password) => Err(CreateUserError::Refused {
+                login: login.err(),
+                password: password.err(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{MockPasswordHasher, MockUsers},
+        use_cases::fixtures::{
+            GOOD_PASSWORD, clock, credentials, hash, now, origin, password, randomness, roles,
+        },
+    };
+
+    fn create_user(
+        expect_users: impl FnOnce(&mut MockUsers),
+        expect_hasher: impl FnOnce(&mut MockPasswordHasher),
+    ) -> CreateUser {
+        let mut users = MockUsers::new();
+        expect_users(&mut users);
+        let mut hasher = MockPasswordHasher::new();
+        expect_hasher(&mut hasher);
+        CreateUser::new(
+            Arc::new(users),
+            Arc::new(hasher),
+            clock(),
+            randomness(),
+            PasswordPolicy::default(),
+        )
+    }
+
+    fn wish(login: &str, text: &str) -> UserWish {
+        UserWish {
+            login: login.to_owned(),
+            password: password(text),
+            roles: roles(&["user"]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_is_stored_with_a_hash_and_told_who_made_it() {
+        let create = create_user(
+            |users| {
+                users.expect_find_by_login().returning(|_| Ok(None));
+                users
+                    .expect_insert()
+                    .withf(|user, stamp| {
+                        user.hash == hash("$made")
+                            && stamp.at == now()
+                            && stamp.actor == Actor::Operator
+                            && stamp.origin == origin()
+                    })
+                    .once()
+                    .returning(|user, stamp| Ok(Inserted::Now(user.registered_at(stamp.at))));
+            },
+            |hasher| {
+                hasher.expect_hash().once().returning(|_| Ok(hash("$made")));
+            },
+        );
+        let user = create
+            .execute(wish("Alice", GOOD_PASSWORD), Actor::Operator, origin())
+            .await
+            .expect("a user");
+        assert_eq!(user.login.as_typed(), "Alice");
+        assert_eq!(user.created_at, now());
+    }
+
+    #[tokio::test]
+    async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_hashed() {
+        let create = create_user(
+            |_| {},
+            |hasher| {
+                hasher.expect_hash().never();
+            },
+        );
+        let refused = create
+            .execute(wish("a b", "short"), Actor::Anonymous, origin())
+            .await;
+        assert!(matches!(
+            refused,
+            Err(CreateUserError::Refused {
+                login: Some(LoginRefused::Characters),
+                password: Some(PasswordRefused::TooShort { min: 8 })
+            })
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_plainly_taken_costs_no_hash() {
+        let create = create_user(
+            |users| {
+                users
+                    .expect_find_by_login()
+                    .returning(|_| Ok(Some(credentials())));
+            },
+            |hasher| {
+                hasher.expect_hash().never();
+            },
+        );
+        let refused = create
+            .execute(wish("ALICE", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .await;
+        assert!(matches!(refused, Err(CreateUserError::LoginTaken)));
+    }
+
+    #[tokio::test]
+    async fn storage_has_the_last_word_on_who_was_first() {
+        let create = create_user(
+            |users| {
+                users.expect_find_by_login().returning(|_| Ok(None));
+                users.expect_insert().returning(|_, _| Ok(Inserted::LoginTaken));
+            },
+            |hasher| {
+                hasher.expect_hash().returning(|_| Ok(hash("$made")));
+            },
+        );
+        let refused = create
+            .execute(wish("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .await;
+        assert!(matches!(refused, Err(CreateUserError::LoginTaken)));
+    }
+}

@@ -1,0 +1,165 @@
+//! What the use cases' tests share.
+
+use crate::{
+    audit::Origin,
+    caller::{Caller, SessionView},
+    login::Login,
+    password::{Password, PasswordHash},
+    ports::{MockClock, MockRandomness, MockRefreshTokenMac, MockTokenSigner},
+    role::{Permissions, RoleName, RoleNames},
+    session::{Generation, Holder, Lifetime, Salt, SessionId, SessionRules, StoredSession},
+    token::{AccessToken, TokenRules, Vouched},
+    use_cases::IssueTokens,
+    user::{Credentials, Epoch, User, UserId, UserStatus},
+};
+use chrono::{DateTime, Duration, Utc};
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub const USER: UserId = UserId(Uuid::from_u128(1));
+pub const SESSION: SessionId = SessionId(Uuid::from_u128(2));
+pub const EPOCH: Epoch = Epoch(4);
+pub const GOOD_PASSWORD: &str = "correct horse battery staple";
+
+/// The instant at which every test takes place.
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_000_000, 0).expect("a valid second")
+}
+
+pub fn clock() -> Arc<MockClock> {
+    let mut clock = MockClock::new();
+    clock.expect_now().return_const(now());
+    Arc::new(clock)
+}
+
+pub fn randomness() -> Arc<MockRandomness> {
+    let mut randomness = MockRandomness::new();
+    randomness.expect_bytes().return_const([9; 32]);
+    Arc::new(randomness)
+}
+
+pub fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+pub fn hash(text: &str) -> PasswordHash {
+    PasswordHash::from_phc(text.to_owned())
+}
+
+pub fn roles(names: &[&str]) -> RoleNames {
+    names
+        .iter()
+        .map(|name| RoleName::parse(name).expect("a role name"))
+        .collect()
+}
+
+pub fn user() -> User {
+    User {
+        id: USER,
+        login: Login::parse("Alice").expect("a login"),
+        roles: roles(&["user"]),
+        status: UserStatus::Active,
+        epoch: EPOCH,
+        created_at: now() - Duration::days(1),
+        updated_at: now() - Duration::days(1),
+        last_login_at: None,
+    }
+}
+
+pub fn credentials() -> Credentials {
+    Credentials {
+        user: user(),
+        hash: hash("$stored"),
+    }
+}
+
+/// The caller behind [`user`], with `permissions`.
+pub fn caller_with(permissions: Permissions) -> Caller {
+    let lifetime = stored_session().lifetime;
+    let view = SessionView {
+        session: SESSION,
+        lifetime,
+        user: user(),
+        permissions,
+    };
+    view.stand_behind(
+        Vouched {
+            user: USER,
+            session: SESSION,
+            epoch: EPOCH,
+        },
+        now(),
+    )
+    .expect("a live session")
+}
+
+pub fn caller() -> Caller {
+    caller_with(Permissions::new())
+}
+
+/// A live session of [`user`]'s at generation 5, refreshed a minute ago.
+pub fn stored_session() -> StoredSession {
+    StoredSession {
+        id: SESSION,
+        salt: Salt([7; 32]),
+        generation: Generation(5),
+        lifetime: Lifetime {
+            created_at: now() - Duration::hours(1),
+            idle_expires_at: now() + Duration::days(1),
+            expires_at: now() + Duration::days(2),
+            ended: None,
+        },
+        last_used_at: now() - Duration::minutes(1),
+        holder: Holder {
+            user: USER,
+            status: UserStatus::Active,
+            epoch: EPOCH,
+            roles: roles(&["user"]),
+        },
+    }
+}
+
+pub fn session_rules() -> SessionRules {
+    SessionRules::default()
+}
+
+pub fn token_rules() -> TokenRules {
+    TokenRules {
+        issuer: "https://auth.example".to_owned(),
+        audience: "api".to_owned(),
+        client_id: "authapi".to_owned(),
+        access_ttl: Duration::minutes(15),
+    }
+}
+
+/// A MAC that accepts what it signs: 32 times the first byte of the salt.
+pub fn mac() -> Arc<MockRefreshTokenMac> {
+    let mut mac = MockRefreshTokenMac::new();
+    mac.expect_sign().returning(|input| [input[21]; 32]);
+    mac.expect_verify()
+        .returning(|input, mac| *mac == [input[21]; 32]);
+    Arc::new(mac)
+}
+
+/// Issues tokens whose access token reads `epoch=.. roles=..`.
+pub fn issue_tokens() -> Arc<IssueTokens> {
+    let mut signer = MockTokenSigner::new();
+    signer.expect_sign().returning(|claims| {
+        let roles: Vec<_> = claims.roles.iter().map(RoleName::as_str).collect();
+        Ok(AccessToken::new(format!(
+            "epoch={} roles={}",
+            claims.epoch,
+            roles.join(",")
+        )))
+    });
+    Arc::new(IssueTokens::new(
+        Arc::new(signer),
+        mac(),
+        randomness(),
+        token_rules(),
+    ))
+}
+
+pub fn origin() -> Origin {
+    Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned()))
+}

@@ -1,0 +1,115 @@
+use crate::{
+    ports::{PortError, Randomness, RefreshTokenMac, TokenSigner},
+    refresh_token::{RefreshClaim, RefreshToken},
+    session::{Generation, StoredSession},
+    token::{AccessClaims, AccessToken, TokenRules},
+};
+use chrono::{DateTime, Duration, Utc};
+use std::sync::Arc;
+
+/// Makes the tokens of a session: the step that logging in, refreshing and changing a password share.
+pub struct IssueTokens {
+    signer: Arc<dyn TokenSigner>,
+    mac: Arc<dyn RefreshTokenMac>,
+    randomness: Arc<dyn Randomness>,
+    rules: TokenRules,
+}
+
+/// What a client goes on with (RFC 6749, section 5.1).
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    pub access_token: AccessToken,
+    /// How long the access token lives, in whole seconds.
+    pub expires_in: Duration,
+    pub refresh_token: RefreshToken,
+    /// How long the refresh token lives when it is not used.
+    pub refresh_expires_in: Duration,
+}
+
+impl IssueTokens {
+    pub fn new(
+        signer: Arc<dyn TokenSigner>,
+        mac: Arc<dyn RefreshTokenMac>,
+        randomness: Arc<dyn Randomness>,
+        rules: TokenRules,
+    ) -> Self {
+        Self {
+            signer,
+            mac,
+            randomness,
+            rules,
+        }
+    }
+
+    /// The tokens of `session` at its present generation, with the holder's roles and epoch as they were read with it.
+    pub fn issue(&self, session: &StoredSession, now: DateTime<Utc>) -> Result<TokenPair, PortError> {
+        let expiry = self.rules.expiry(now, session.lifetime.expires_at);
+        let claims = AccessClaims {
+            iss: self.rules.issuer.clone(),
+            aud: self.rules.audience.clone(),
+            sub: session.holder.user.0,
+            client_id: self.rules.client_id.clone(),
+            iat: now.timestamp(),
+            exp: expiry,
+            jti: self.randomness.uuid(now),
+            sid: session.id.0,
+            epoch: session.holder.epoch.0,
+            roles: session.holder.roles.clone(),
+        };
+        Ok(TokenPair {
+            access_token: self.signer.sign(&claims)?,
+            expires_in: Duration::seconds(expiry - now.timestamp()),
+            refresh_token: self.refresh_token(session, session.generation),
+            refresh_expires_in: session.lifetime.idle_expires_at - now,
+        })
+    }
+
+    fn refresh_token(&self, session: &StoredSession, generation: Generation) -> RefreshToken {
+        let claim = RefreshClaim {
+            session: session.id,
+            generation,
+        };
+        claim.seal(&self.mac.sign(&claim.mac_input(&session.salt)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::MockTokenSigner,
+        use_cases::fixtures::{mac, now, randomness, stored_session, token_rules},
+    };
+
+    #[test]
+    fn the_tokens_say_whose_session_it_is_and_how_long_they_live() {
+        let mut signer = MockTokenSigner::new();
+        signer
+            .expect_sign()
+            .withf(|claims| {
+                claims.iat == 1_000_000
+                    && claims.exp == 1_000_900
+                    && claims.epoch == 4
+                    && claims.iss == "https://auth.example"
+                    && claims.jti.get_version_num() == 7
+            })
+            .once()
+            .returning(|_| Ok(AccessToken::new("signed".to_owned())));
+        let issue = IssueTokens::new(Arc::new(signer), mac(), randomness(), token_rules());
+
+        let pair = issue.issue(&stored_session(), now()).expect("signing works");
+
+        assert_eq!(pair.access_token.expose(), "signed");
+        assert_eq!(pair.expires_in, Duration::minutes(15));
+        assert_eq!(pair.refresh_expires_in, Duration::days(1));
+        let (claim, mac) = RefreshClaim::parse(pair.refresh_token.expose()).expect("a refresh token");
+        assert_eq!(
+            claim,
+            RefreshClaim {
+                session: stored_session().id,
+                generation: Generation(5)
+            }
+        );
+        assert_eq!(mac, [7; 32]);
+    }
+}

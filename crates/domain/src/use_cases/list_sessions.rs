@@ -1,0 +1,43 @@
+use crate::{
+    caller::Caller,
+    ports::{Clock, PortError, Sessions},
+    session::SessionSummary,
+};
+use std::sync::Arc;
+
+/// Shows callers on which devices they are logged in, newest first.
+pub struct ListSessions {
+    sessions: Arc<dyn Sessions>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ListSessions {
+    pub fn new(sessions: Arc<dyn Sessions>, clock: Arc<dyn Clock>) -> Self {
+        Self { sessions, clock }
+    }
+
+    pub async fn execute(&self, caller: &Caller) -> Result<Vec<SessionSummary>, PortError> {
+        self.sessions.list(caller.user().id, self.clock.now()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::MockSessions,
+        use_cases::fixtures::{USER, caller, clock, now},
+    };
+
+    #[tokio::test]
+    async fn callers_see_their_own_sessions_as_of_now() {
+        let mut sessions = MockSessions::new();
+        sessions
+            .expect_list()
+            .withf(|user, at| *user == USER && *at == now())
+            .once()
+            .returning(|_, _| Ok(vec![]));
+        let list = ListSessions::new(Arc::new(sessions), clock());
+        assert!(list.execute(&caller()).await.expect("storage answers").is_empty());
+    }
+}

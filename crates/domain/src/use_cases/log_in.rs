@@ -1,0 +1,398 @@
+use super::{IssueTokens, TokenPair};
+use crate::{
+    audit::{Actor, Origin, Stamp},
+    login::Login,
+    password::{Password, PasswordHash},
+    ports::{Clock, Opened, PasswordHasher, PortError, Randomness, Sessions, Throttle, Users, Verification},
+    session::{NewSession, SessionRules},
+    throttle::ThrottleDecision,
+    user::{Credentials, User, UserStatus},
+};
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+
+/// How often a login is tried again when its user changes under it.
+const MAX_TRIES: u32 = 3;
+
+/// Opens a session for whoever knows the password.
+///
+/// An unknown login, a wrong password and a disabled user cannot be told apart, by answer or by time (OWASP ASVS 5.0,
+/// V6.3.8).
+pub struct LogIn {
+    throttle: Arc<dyn Throttle>,
+    users: Arc<dyn Users>,
+    hasher: Arc<dyn PasswordHasher>,
+    sessions: Arc<dyn Sessions>,
+    issue_tokens: Arc<IssueTokens>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    rules: SessionRules,
+}
+
+#[derive(Debug, Error)]
+pub enum LogInError {
+    #[error("the login or the password is wrong")]
+    InvalidCredentials,
+    #[error("too many attempts")]
+    TooManyAttempts { retry_after: Duration },
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl LogIn {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a port or a rule that logging in needs"
+    )]
+    pub fn new(
+        throttle: Arc<dyn Throttle>,
+        users: Arc<dyn Users>,
+        hasher: Arc<dyn PasswordHasher>,
+        sessions: Arc<dyn Sessions>,
+        issue_tokens: Arc<IssueTokens>,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+        rules: SessionRules,
+    ) -> Self {
+        Self {
+            throttle,
+            users,
+            hasher,
+            sessions,
+            issue_tokens,
+            clock,
+            randomness,
+            rules,
+        }
+    }
+
+    /// # Errors
+    /// [`LogInError`]; no session was opened then.
+    pub async fn execute(
+        &self,
+        login: &str,
+        password: Password,
+        origin: Origin,
+    ) -> Result<TokenPair, LogInError> {
+        // A text that is no login is nobody's: it takes the same way as an unknown one.
+        let login = Login::parse(login).ok();
+        let account = login.as_ref().map(Login::canonical);
+        if let ThrottleDecision::Refused { retry_after } =
+            self.throttle.attempt(origin.address, account).await?
+        {
+            return Err(LogInError::TooManyAttempts { retry_after });
+        }
+        let credentials = self.find(login.as_ref()).await?;
+        let verified = self.verify(password, credentials).await?;
+        self.open_session(verified, origin).await
+    }
+
+    async fn find(&self, login: Option<&Login>) -> Result<Option<Credentials>, PortError> {
+        match login {
+            Some(login) => self.users.find_by_login(login.canonical()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The credentials with the hash that is stored when this returns.
+    async fn verify(
+        &self,
+        password: Password,
+        credentials: Option<Credentials>,
+    ) -> Result<Credentials, LogInError> {
+        let hash = credentials.as_ref().map(|known| known.hash.clone());
+        let verification = self.hasher.verify(password.clone(), hash).await?;
+        let right = credentials
+            .filter(|known| verification != Verification::Wrong && known.user.status == UserStatus::Active);
+        match right {
+            None => Err(LogInError::InvalidCredentials),
+            Some(credentials) if verification == Verification::RightButOutdated => {
+                Ok(self.rehash(password, credentials).await?)
+            }
+            Some(credentials) => Ok(credentials),
+        }
+    }
+
+    async fn rehash(&self, password: Password, credentials: Credentials) -> Result<Credentials, PortError> {
+        let Credentials { user, hash: old } = credentials;
+        let new = self.hasher.hash(password).await?;
+        let replaced = self.users.replace_hash(user.id, &old, &new).await?;
+        Ok(Credentials {
+            user,
+            hash: if replaced { new } else { old },
+        })
+    }
+
+    async fn open_session(&self, verified: Credentials, origin: Origin) -> Result<TokenPair, LogInError> {
+        let Credentials { mut user, hash } = verified;
+        for _ in 0..MAX_TRIES {
+            if let Some(pair) = self.try_open(&user, &origin).await? {
+                return Ok(pair);
+            }
+            user = self.still_verified(user, &hash).await?;
+        }
+        Err(PortError::Overloaded.into())
+    }
+
+    /// `None` when the user is no longer at the epoch at which they were read.
+    async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<TokenPair>, PortError> {
+        let now = self.clock.now();
+        let id = self.randomness.session_id(now);
+        let session = NewSession::opened_at(now, id, user.id, self.randomness.salt(), &self.rules, origin);
+        let stored = session.stored(user);
+        let stamp = Stamp {
+            at: now,
+            actor: Actor::User(user.id),
+            origin: origin.clone(),
+        };
+        match self
+            .sessions
+            .open(session, user.epoch, self.rules.max_per_user, stamp)
+            .await?
+        {
+            Opened::Now => Ok(Some(self.issue_tokens.issue(&stored, now)?)),
+            Opened::Stale => Ok(None),
+        }
+    }
+
+    /// The user as they are now, if the password that was verified is still theirs.
+    async fn still_verified(&self, user: User, hash: &PasswordHash) -> Result<User, LogInError> {
+        match self.users.find_by_login(user.login.canonical()).await? {
+            Some(now)
+                if now.hash == *hash && now.user.status == UserStatus::Active && now.user.id == user.id =>
+            {
+                Ok(now.user)
+            }
+            _ => Err(LogInError::InvalidCredentials),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{MockPasswordHasher, MockSessions, MockThrottle, MockUsers},
+        throttle::ThrottleKey,
+        use_cases::fixtures::{
+            EPOCH, clock, credentials, hash, issue_tokens, origin, password, randomness, session_rules, user,
+        },
+        user::Epoch,
+    };
+    use std::net::IpAddr;
+
+    #[derive(Default)]
+    struct Mocks {
+        throttle: MockThrottle,
+        users: MockUsers,
+        hasher: MockPasswordHasher,
+        sessions: MockSessions,
+    }
+
+    impl Mocks {
+        /// No throttle, one user, and a hasher that finds `verification`.
+        fn that_find(verification: Verification) -> Self {
+            let mut mocks = Self::default();
+            mocks
+                .throttle
+                .expect_take()
+                .returning(|_| Ok(ThrottleDecision::Allowed));
+            mocks
+                .users
+                .expect_find_by_login()
+                .once()
+                .returning(|_| Ok(Some(credentials())));
+            mocks
+                .hasher
+                .expect_verify()
+                .once()
+                .returning(move |_, _| Ok(verification));
+            mocks
+        }
+
+        async fn log_in(self, login: &str) -> Result<TokenPair, LogInError> {
+            LogIn::new(
+                Arc::new(self.throttle),
+                Arc::new(self.users),
+                Arc::new(self.hasher),
+                Arc::new(self.sessions),
+                issue_tokens(),
+                clock(),
+                randomness(),
+                session_rules(),
+            )
+            .execute(login, password("whatever it is"), origin())
+            .await
+        }
+    }
+
+    #[tokio::test]
+    async fn the_right_password_opens_a_session_at_the_epoch_that_was_read_with_it() {
+        let mut mocks = Mocks::that_find(Verification::Right);
+        mocks
+            .sessions
+            .expect_open()
+            .withf(|session, epoch, max, stamp| {
+                session.user_agent.as_deref() == Some("curl/8")
+                    && *epoch == EPOCH
+                    && *max == 100
+                    && stamp.actor == Actor::User(user().id)
+            })
+            .once()
+            .returning(|_, _, _, _| Ok(Opened::Now));
+        let pair = mocks.log_in("ALICE").await.expect("tokens");
+        assert_eq!(pair.access_token.expose(), "epoch=4 roles=user");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_opens_nothing() {
+        let mut mocks = Mocks::that_find(Verification::Wrong);
+        mocks.sessions.expect_open().never();
+        assert!(matches!(
+            mocks.log_in("alice").await,
+            Err(LogInError::InvalidCredentials)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_disabled_user_costs_a_hash_and_is_told_nothing_else() {
+        let mut mocks = Mocks::default();
+        mocks
+            .throttle
+            .expect_take()
+            .returning(|_| Ok(ThrottleDecision::Allowed));
+        mocks.users.expect_find_by_login().returning(|_| {
+            let mut disabled = credentials();
+            disabled.user.status = UserStatus::Disabled;
+            Ok(Some(disabled))
+        });
+        mocks
+            .hasher
+            .expect_verify()
+            .withf(|_, hash| hash.is_some())
+            .once()
+            .returning(|_, _| Ok(Verification::Right));
+        mocks.sessions.expect_open().never();
+        assert!(matches!(
+            mocks.log_in("alice").await,
+            Err(LogInError::InvalidCredentials)
+        ));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_login_and_a_text_that_is_none_cost_a_hash_too() {
+        for login in ["nobody", "", "a b\u{0}"] {
+            let mut mocks = Mocks::default();
+            mocks
+                .throttle
+                .expect_take()
+                .returning(|_| Ok(ThrottleDecision::Allowed));
+            mocks.users.expect_find_by_login().returning(|_| Ok(None));
+            mocks
+                .hasher
+                .expect_verify()
+                .withf(|_, hash| hash.is_none())
+                .once()
+                .returning(|_, _| Ok(Verification::Wrong));
+            assert!(
+                matches!(mocks.log_in(login).await, Err(LogInError::InvalidCredentials)),
+                "{login:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_throttled_attempt_costs_neither_a_read_nor_a_hash() {
+        let mut mocks = Mocks::default();
+        let wait = Duration::from_secs(7);
+        let refused = ThrottleDecision::Refused { retry_after: wait };
+        mocks
+            .throttle
+            .expect_take()
+            .once()
+            .returning(move |_| Ok(refused));
+        mocks.users.expect_find_by_login().never();
+        mocks.hasher.expect_verify().never();
+        let error = mocks.log_in("alice").await;
+        assert!(matches!(error, Err(LogInError::TooManyAttempts { retry_after }) if retry_after == wait));
+    }
+
+    #[tokio::test]
+    async fn client_and_account_have_budgets_of_their_own_and_spellings_share_one() {
+        let mut mocks = Mocks::that_find(Verification::Wrong);
+        mocks.throttle = MockThrottle::new();
+        let client = ThrottleKey::Client("192.0.2.7".parse::<IpAddr>().expect("an address").into());
+        let account = ThrottleKey::Account(user().login.canonical().clone());
+        for key in [client, account] {
+            mocks
+                .throttle
+                .expect_take()
+                .withf(move |taken| *taken == key)
+                .once()
+                .returning(|_| Ok(ThrottleDecision::Allowed));
+        }
+        assert!(mocks.log_in("Ａｌｉｃｅ").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_outdated_hash_is_replaced_before_the_session_opens() {
+        let mut mocks = Mocks::that_find(Verification::RightButOutdated);
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Ok(hash("$newer")));
+        mocks
+            .users
+            .expect_replace_hash()
+            .withf(|_, old, new| *old == hash("$stored") && *new == hash("$newer"))
+            .once()
+            .returning(|_, _, _| Ok(true));
+        mocks
+            .sessions
+            .expect_open()
+            .once()
+            .returning(|_, _, _, _| Ok(Opened::Now));
+        assert!(mocks.log_in("alice").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_login_that_races_a_change_of_roles_carries_the_new_roles() {
+        let mut mocks = Mocks::that_find(Verification::Right);
+        mocks.users.expect_find_by_login().once().returning(|_| {
+            let mut changed = credentials();
+            changed.user.epoch = Epoch(5);
+            changed.user.roles.clear();
+            Ok(Some(changed))
+        });
+        mocks.sessions.expect_open().returning(|_, epoch, _, _| {
+            Ok(if epoch == Epoch(5) {
+                Opened::Now
+            } else {
+                Opened::Stale
+            })
+        });
+        let pair = mocks.log_in("alice").await.expect("tokens");
+        assert_eq!(pair.access_token.expose(), "epoch=5 roles=");
+    }
+
+    #[tokio::test]
+    async fn a_login_that_races_a_change_of_password_fails() {
+        let mut mocks = Mocks::that_find(Verification::Right);
+        mocks.users.expect_find_by_login().once().returning(|_| {
+            let mut changed = credentials();
+            changed.user.epoch = Epoch(5);
+            changed.hash = hash("$another");
+            Ok(Some(changed))
+        });
+        mocks
+            .sessions
+            .expect_open()
+            .once()
+            .returning(|_, _, _, _| Ok(Opened::Stale));
+        assert!(matches!(
+            mocks.log_in("alice").await,
+            Err(LogInError::InvalidCredentials)
+        ));
+    }
+}

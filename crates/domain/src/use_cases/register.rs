@@ -1,0 +1,122 @@
+use super::{CreateUser, CreateUserError, UserWish};
+use crate::{
+    audit::{Actor, Origin},
+    password::Password,
+    ports::{PortError, Throttle},
+    role::{RoleName, RoleNames},
+    throttle::ThrottleDecision,
+    user::User,
+};
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+
+/// Lets somebody become a user, with the role `user`.
+pub struct Register {
+    throttle: Arc<dyn Throttle>,
+    create_user: Arc<CreateUser>,
+}
+
+#[derive(Debug, Error)]
+pub enum RegisterError {
+    #[error("too many attempts")]
+    TooManyAttempts { retry_after: Duration },
+    #[error(transparent)]
+    Create(#[from] CreateUserError),
+}
+
+impl From<PortError> for RegisterError {
+    fn from(error: PortError) -> Self {
+        Self::Create(error.into())
+    }
+}
+
+impl Register {
+    pub fn new(throttle: Arc<dyn Throttle>, create_user: Arc<CreateUser>) -> Self {
+        Self {
+            throttle,
+            create_user,
+        }
+    }
+
+    /// # Errors
+    /// [`RegisterError`]; nothing is stored then.
+    pub async fn execute(
+        &self,
+        login: String,
+        password: Password,
+        origin: Origin,
+    ) -> Result<User, RegisterError> {
+        let decision = self.throttle.attempt(origin.address, None).await?;
+        if let ThrottleDecision::Refused { retry_after } = decision {
+            return Err(RegisterError::TooManyAttempts { retry_after });
+        }
+        let wish = UserWish {
+            login,
+            password,
+            roles: RoleNames::from([RoleName::USER]),
+        };
+        Ok(self.create_user.execute(wish, Actor::Anonymous, origin).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        password::PasswordPolicy,
+        ports::{Inserted, MockPasswordHasher, MockThrottle, MockUsers},
+        throttle::ThrottleKey,
+        use_cases::fixtures::{GOOD_PASSWORD, clock, hash, origin, password, randomness, roles},
+    };
+
+    fn register(decision: ThrottleDecision, users: MockUsers, hasher: MockPasswordHasher) -> Register {
+        let mut throttle = MockThrottle::new();
+        let client = ThrottleKey::Client(
+            "192.0.2.7"
+                .parse::<std::net::IpAddr>()
+                .expect("an address")
+                .into(),
+        );
+        throttle
+            .expect_take()
+            .withf(move |key| *key == client)
+            .once()
+            .returning(move |_| Ok(decision));
+        let policy = PasswordPolicy::default();
+        let create = CreateUser::new(Arc::new(users), Arc::new(hasher), clock(), randomness(), policy);
+        Register::new(Arc::new(throttle), Arc::new(create))
+    }
+
+    #[tokio::test]
+    async fn whoever_registers_gets_the_role_user_and_no_other() {
+        let mut users = MockUsers::new();
+        users.expect_find_by_login().returning(|_| Ok(None));
+        users
+            .expect_insert()
+            .withf(|user, stamp| user.roles == roles(&["user"]) && stamp.actor == Actor::Anonymous)
+            .once()
+            .returning(|user, stamp| Ok(Inserted::Now(user.registered_at(stamp.at))));
+        let mut hasher = MockPasswordHasher::new();
+        hasher.expect_hash().returning(|_| Ok(hash("$made")));
+        let register = register(ThrottleDecision::Allowed, users, hasher);
+        assert!(
+            register
+                .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_tries_too_often_is_told_before_anything_is_looked_at() {
+        let wait = Duration::from_secs(3);
+        let decision = ThrottleDecision::Refused { retry_after: wait };
+        let register = register(decision, MockUsers::new(), MockPasswordHasher::new());
+        let refused = register
+            .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
+            .await;
+        assert!(
+            matches!(refused, Err(RegisterError::TooManyAttempts { retry_after }) if retry_after == wait)
+        );
+    }
+}
