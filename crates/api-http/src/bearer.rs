@@ -1,0 +1,105 @@
+//! Tokens from the `Authorization` header, and nowhere else (RFC 6750, section 2.1).
+
+use crate::{problem::Problem, state::Edge};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
+use domain::caller::Caller;
+use secrecy::{ExposeSecret, SecretString};
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+    sync::Arc,
+};
+
+/// A token as it was sent, of either kind.
+pub struct BearerToken(SecretString);
+
+impl BearerToken {
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl FromRequest for BearerToken {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(bearer_token(request).and_then(|token| token.ok_or_else(Problem::token_missing)))
+    }
+}
+
+/// The request's token, if it has one.
+pub fn bearer_token(request: &HttpRequest) -> Result<Option<BearerToken>, Problem> {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let Some(header) = headers.next() else {
+        return Ok(None);
+    };
+    if headers.next().is_some() {
+        return Err(Problem::malformed_request(
+            "There is more than one Authorization header.",
+        ));
+    }
+    let text = header.to_str().map_err(|_| Problem::token_malformed())?;
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    let token = token.trim_matches(' ');
+    match scheme.eq_ignore_ascii_case("bearer") {
+        true if token.is_empty() => Err(Problem::token_malformed()),
+        true => Ok(Some(BearerToken(SecretString::from(token)))),
+        false => Ok(None),
+    }
+}
+
+/// A route that takes this lets in only whose access token is accepted.
+pub struct Authenticated(pub Caller);
+
+impl FromRequest for Authenticated {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let token = BearerToken::from_request(request, payload).into_inner();
+        let edge = request
+            .app_data::<Data<Edge>>()
+            .expect("configure() puts it there");
+        let authenticate = Arc::clone(&edge.use_cases.authenticate);
+        Box::pin(async move { Ok(Self(authenticate.execute(token?.expose()).await?)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn token_of(headers: &[&str]) -> Result<Option<String>, &'static str> {
+        let mut request = TestRequest::default();
+        for value in headers {
+            request = request.append_header((header::AUTHORIZATION, *value));
+        }
+        bearer_token(&request.to_http_request())
+            .map(|token| token.map(|token| token.expose().to_owned()))
+            .map_err(|problem| problem.code())
+    }
+
+    #[test]
+    fn a_token_stands_behind_the_scheme_bearer() {
+        for (headers, expected) in [
+            (&[][..], Ok(None)),
+            (&["Bearer abc"], Ok(Some("abc"))),
+            (&["bearer abc"], Ok(Some("abc"))),
+            (&["BEARER  abc "], Ok(Some("abc"))),
+            (&["Basic abc"], Ok(None)),
+            (&["abc"], Ok(None)),
+            (&["Bearer"], Err("token_malformed")),
+            (&["Bearer "], Err("token_malformed")),
+            (&["Bearer é"], Err("token_malformed")),
+            (&["Bearer abc", "Bearer def"], Err("malformed_request")),
+        ] {
+            assert_eq!(
+                token_of(headers),
+                expected.map(|token| token.map(str::to_owned)),
+                "{headers:?}"
+            );
+        }
+    }
+}

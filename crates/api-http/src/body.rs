@@ -1,0 +1,233 @@
+//! JSON bodies: bounded, timed, and refused by cause.
+
+use crate::problem::{FieldProblem, Problem};
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::header,
+    web::{Bytes, BytesMut},
+};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// The most bytes of a body.
+const LIMIT: usize = 16 * 1024;
+/// How long a body may take to arrive.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A JSON body of the one type that a route takes.
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let checked = check_media_type(request).and_then(|()| check_length(request));
+        let payload = payload.take();
+        Box::pin(async move {
+            checked?;
+            parse(&read(payload).await?).map(Self)
+        })
+    }
+}
+
+/// A JSON body, or none at all.
+pub struct OptionalJsonBody<T>(pub Option<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let media_type = check_media_type(request);
+        let length = check_length(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            length?;
+            let body = read(payload).await?;
+            if body.is_empty() {
+                return Ok(Self(None));
+            }
+            media_type?;
+            parse(&body).map(|body| Self(Some(body)))
+        })
+    }
+}
+
+fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
+    let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+    let is_encoded = request.headers().contains_key(header::CONTENT_ENCODING);
+    if is_json && !is_encoded {
+        Ok(())
+    } else {
+        Err(Problem::unsupported_media_type())
+    }
+}
+
+/// Refuses what says that it is too large before any of it is read.
+fn check_length(request: &HttpRequest) -> Result<(), Problem> {
+    let said = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    match said {
+        Some(length) if length > LIMIT => Err(Problem::payload_too_large(LIMIT)),
+        _ => Ok(()),
+    }
+}
+
+async fn read(payload: Payload) -> Result<Bytes, Problem> {
+    timeout(READ_TIMEOUT, read_all(payload))
+        .await
+        .map_err(|_| Problem::request_timeout())?
+}
+
+async fn read_all(payload: Payload) -> Result<Bytes, Problem> {
+    let mut payload = pin!(payload);
+    let mut body = BytesMut::new();
+    while let Some(chunk) =
+        poll_fn(|context| futures_core::Stream::poll_next(payload.as_mut(), context)).await
+    {
+        let chunk = chunk.map_err(|_| Problem::malformed_request("The body was cut short."))?;
+        if body.len() + chunk.len() > LIMIT {
+            return Err(Problem::payload_too_large(LIMIT));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refusal(&error))?;
+    deserializer.end().map_err(|_| not_json())?;
+    Ok(parsed)
+}
+
+fn not_json() -> Problem {
+    Problem::malformed_request("The body is not JSON.")
+}
+
+fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    match error.inner().classify() {
+        Category::Syntax | Category::Eof | Category::Io => not_json(),
+        Category::Data => Problem::validation_failed(vec![field_problem(error)]),
+    }
+}
+
+/// What serde says of a field, without the value that it found: that may be a password.
+fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem {
+    let message = error.inner().to_string();
+    let quoted = || message.split('`').nth(1).map(shortened);
+    let path = shortened(&error.path().to_string());
+    let (field, code, detail) = if message.starts_with("missing field") {
+        (quoted(), "missing_field", "this field is required")
+    } else if message.starts_with("unknown field") {
+        (quoted(), "unknown_field", "this field is not known here")
+    } else if message.starts_with("duplicate field") {
+        (quoted(), "duplicate_field", "this field stands twice")
+    } else {
+        (None, "wrong_type", "this is not of the type that belongs here")
+    };
+    FieldProblem {
+        field: field.unwrap_or(path),
+        code: code.into(),
+        detail: detail.to_owned(),
+    }
+}
+
+/// The client's own text, but not all of it.
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[expect(dead_code, reason = "only parsing is looked at")]
+        login: String,
+        #[expect(dead_code, reason = "only parsing is looked at")]
+        roles: Vec<String>,
+    }
+
+    fn refused(body: &[u8]) -> (String, Option<FieldProblem>) {
+        let problem = parse::<Sample>(body).expect_err("a bad body");
+        let code = problem.code().to_owned();
+        let body = serde_json::to_value(problem.body(None)).expect("a body");
+        let errors = body["errors"].as_array().cloned().unwrap_or_default();
+        let first = errors.first().map(|error| FieldProblem {
+            field: error["field"].as_str().expect("a field").to_owned(),
+            code: error["code"].as_str().expect("a code").to_owned().into(),
+            detail: error["detail"].as_str().expect("a detail").to_owned(),
+        });
+        (code, first)
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        let deep = "[".repeat(10_000);
+        for body in [
+            &b""[..],
+            b"{",
+            b"nonsense",
+            b"{\"login\":\"a\",}",
+            b"\xff\xfe",
+            b"{} {}",
+            deep.as_bytes(),
+            b"{\"login\":\"\xc3\"}",
+        ] {
+            let (code, _) = refused(body);
+            assert_eq!(code, "malformed_request", "{body:?}");
+        }
+    }
+
+    #[test]
+    fn json_of_another_shape_is_refused_by_field() {
+        for (body, field, code) in [
+            (r"{}", "login", "missing_field"),
+            (r#"{"login":"a"}"#, "roles", "missing_field"),
+            (r#"{"login":1,"roles":[]}"#, "login", "wrong_type"),
+            (r#"{"login":null,"roles":[]}"#, "login", "wrong_type"),
+            (r#"{"login":"a","roles":["x",{}]}"#, "roles[1]", "wrong_type"),
+            (
+                r#"{"login":"a","login":"b","roles":[]}"#,
+                "login",
+                "duplicate_field",
+            ),
+            (
+                r#"{"login":"a","roles":[],"admin":true}"#,
+                "admin",
+                "unknown_field",
+            ),
+            (r"[1]", ".", "wrong_type"),
+            (r#""text""#, ".", "wrong_type"),
+        ] {
+            let (top, error) = refused(body.as_bytes());
+            assert_eq!(top, "validation_failed", "{body}");
+            let error = error.expect("an error");
+            assert_eq!(
+                (error.field.as_str(), error.code.as_ref()),
+                (field, code),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_is_never_repeated() {
+        let (_, error) = refused(br#"{"login":{"secret":"hunter2"},"roles":[]}"#);
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+}

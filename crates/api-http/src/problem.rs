@@ -1,0 +1,247 @@
+//! Refusals as `application/problem+json` (RFC 9457): the only place that knows status codes.
+
+mod refusals;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use std::{borrow::Cow, fmt, time::Duration};
+use utoipa::ToSchema;
+
+/// A refusal on its way out.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldProblem>,
+    headers: Vec<(header::HeaderName, String)>,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// The field's path in the body, such as `new_roles[2]`.
+    #[schema(example = "password")]
+    pub field: String,
+    /// Stable, for programs.
+    #[schema(example = "too_short")]
+    pub code: Cow<'static, str>,
+    /// For people.
+    #[schema(example = "a password has at least 8 characters")]
+    pub detail: String,
+}
+
+/// A refusal as it is sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// `urn:authapi:problem:` and the code.
+    #[schema(example = "urn:authapi:problem:validation_failed")]
+    r#type: String,
+    #[schema(example = "The request breaks a rule")]
+    title: &'a str,
+    #[schema(example = 422)]
+    status: u16,
+    #[schema(example = "See errors for each field.")]
+    detail: &'a str,
+    /// Stable, for programs: one for each cause.
+    #[schema(example = "validation_failed")]
+    code: &'a str,
+    /// The answer's `X-Request-Id`, for whoever looks it up in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
+    errors: &'a [FieldProblem],
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    fn with_header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// `Retry-After` in whole seconds, rounded up, at least one (RFC 9110, section 10.2.3).
+    fn retry_after(self, wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        self.with_header(header::RETRY_AFTER, seconds.to_string())
+    }
+
+    /// The challenge that a 401 or 403 carries (RFC 6750, section 3).
+    fn challenge(self, challenge: &str) -> Self {
+        self.with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The answer's body, with the request's id when it is known.
+    pub fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
+        ProblemBody {
+            r#type: format!("urn:authapi:problem:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id,
+            errors: &self.errors,
+        }
+    }
+
+    /// The 405 of a path that answers only `allowed`.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "Method not allowed",
+            "This path does not answer this method; see Allow.",
+        )
+        .with_header(header::ALLOW, allowed)
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "Not found",
+            "There is nothing here.",
+        )
+    }
+
+    pub fn payload_too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            "Payload too large",
+            format!("A body has at most {limit} bytes."),
+        )
+    }
+
+    pub fn unsupported_media_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Unsupported media type",
+            "Send the body as application/json, without a Content-Encoding.",
+        )
+    }
+
+    pub fn malformed_request(detail: &'static str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_request",
+            "Malformed request",
+            detail,
+        )
+    }
+
+    pub fn request_timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "Request timeout",
+            "The body took too long to arrive.",
+        )
+        .with_header(header::CONNECTION, "close")
+    }
+
+    pub fn validation_failed(errors: Vec<FieldProblem>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "validation_failed",
+            "The request breaks a rule",
+            "See errors for each field.",
+        )
+        .with_errors(errors)
+    }
+
+    pub fn token_missing() -> Self {
+        // Without an error code, since the client did not even try (RFC 6750, section 3.1).
+        Self::unauthorized("token_missing", "Send a token: Authorization: Bearer ...").challenge("Bearer")
+    }
+
+    pub fn token_malformed() -> Self {
+        Self::bad_token("token_malformed", "This is no token.")
+    }
+
+    fn unauthorized(code: &'static str, detail: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, "Not authenticated", detail)
+    }
+
+    fn bad_token(code: &'static str, detail: &'static str) -> Self {
+        Self::unauthorized(code, detail).challenge(r#"Bearer error="invalid_token""#)
+    }
+}
+
+/// `wait` in whole seconds, rounded up, at least one.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs()
+        .saturating_add(u64::from(wait.subsec_nanos() > 0))
+        .max(1)
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Rendered without the request's id; the middleware, which knows it, renders again.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.as_str()));
+        }
+        let mut response = response
+            .content_type("application/problem+json")
+            .json(self.body(None));
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_rounded_up_to_whole_seconds() {
+        for (millis, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (60_000, 60)] {
+            assert_eq!(
+                whole_seconds(Duration::from_millis(millis)),
+                seconds,
+                "{millis} ms"
+            );
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Which refusal of the core becomes which problem.
+
+use super::{FieldProblem, Problem, whole_seconds};
+use actix_web::http::{StatusCode, header};
+use domain::{
+    login::LoginRefused,
+    password::PasswordRefused,
+    ports::PortError,
+    use_cases::{
+        AssignRolesError, AuthenticateError, ChangeOwnPasswordError, CreateUserError, EndSessionError,
+        LogInError, LogOutError, RefreshError, RegisterError,
+    },
+};
+use std::{error::Error, time::Duration};
+
+/// When to come back to a service that is away or full.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        // The edge: logged here, once, with its whole chain; clients learn nothing of it.
+        match &error {
+            PortError::Unavailable(cause) => {
+                tracing::error!(cause = chain(cause.as_ref()), "{error}");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "Unavailable",
+                    "Something this service depends on is away. Try again shortly.",
+                )
+                .retry_after(TRY_AGAIN)
+            }
+            PortError::Overloaded => {
+                tracing::warn!("{error}");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "overloaded",
+                    "Overloaded",
+                    "There is more work than this service can do. Try again shortly.",
+                )
+                .retry_after(TRY_AGAIN)
+            }
+            PortError::Corrupt(cause) => {
+                tracing::error!(cause = chain(cause.as_ref()), "{error}");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "Internal error",
+                    "This is not your fault. Tell the operator the request id.",
+                )
+            }
+        }
+    }
+}
+
+/// An error and its sources on one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Malformed => Self::token_malformed(),
+            AuthenticateError::Invalid => Self::bad_token(
+                "token_invalid",
+                "This token is not one of ours, or not for this use.",
+            ),
+            AuthenticateError::Expired => {
+                Self::bad_token("token_expired", "The token has expired. Refresh, and go on.")
+            }
+            AuthenticateError::Revoked => {
+                Self::bad_token("token_revoked", "The session has ended. Log in again.")
+            }
+            AuthenticateError::Outdated => token_outdated(),
+            AuthenticateError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn token_outdated() -> Problem {
+    Problem::bad_token(
+        "token_outdated",
+        "Roles, password or status have changed since the token was issued. Refresh, or log in again.",
+    )
+}
+
+impl From<CreateUserError> for Problem {
+    fn from(error: CreateUserError) -> Self {
+        match error {
+            CreateUserError::Refused { login, password } => Self::validation_failed(
+                login
+                    .map(login_problem)
+                    .into_iter()
+                    .chain(password.map(|refused| password_problem("password", &refused)))
+                    .collect(),
+            ),
+            CreateUserError::LoginTaken => Self::new(
+                StatusCode::CONFLICT,
+                "login_taken",
+                "Login taken",
+                "Choose another login.",
+            ),
+            CreateUserError::UnknownRole => unknown_role("A role is not in the catalogue.".to_owned()),
+            CreateUserError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn login_problem(refused: LoginRefused) -> FieldProblem {
+    FieldProblem {
+        field: "login".to_owned(),
+        code: refused.code().into(),
+        detail: refused.to_string(),
+    }
+}
+
+fn password_problem(field: &str, refused: &PasswordRefused) -> FieldProblem {
+    FieldProblem {
+        field: field.to_owned(),
+        code: refused.code().into(),
+        detail: refused.to_string(),
+    }
+}
+
+fn unknown_role(detail: String) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "unknown_role",
+        "Unknown role",
+        "A role is not in the catalogue; see errors.",
+    )
+    .with_errors(vec![FieldProblem {
+        field: "new_roles".to_owned(),
+        code: "unknown_role".into(),
+        detail,
+    }])
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+            RegisterError::Create(error) => error.into(),
+        }
+    }
+}
+
+fn too_many_attempts(retry_after: Duration) -> Problem {
+    let seconds = whole_seconds(retry_after);
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_attempts",
+        "Too many attempts",
+        "Too many attempts from this address or on this account. Wait, then try again.",
+    )
+    .retry_after(retry_after)
+    // draft-ietf-httpapi-ratelimit-headers: nothing remains (r) for so many seconds (t).
+    .with_header(
+        header::HeaderName::from_static("ratelimit"),
+        format!("\"attempts\";r=0;t={seconds}"),
+    )
+}
+
+impl From<LogInError> for Problem {
+    fn from(error: LogInError) -> Self {
+        match error {
+            LogInError::InvalidCredentials => invalid_credentials("The login or the password is wrong."),
+            LogInError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+            LogInError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn invalid_credentials(detail: &'static str) -> Problem {
+    Problem::unauthorized("invalid_credentials", detail).challenge("Bearer")
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid => refresh_token_invalid(),
+            RefreshError::Reused => refresh_token_reused(),
+            RefreshError::SessionRevoked => session_revoked(),
+            RefreshError::SessionExpired => session_expired(),
+            RefreshError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn refresh_token_invalid() -> Problem {
+    Problem::bad_token(
+        "refresh_token_invalid",
+        "This refresh token is not one of ours. Log in again.",
+    )
+}
+
+fn refresh_token_reused() -> Problem {
+    Problem::bad_token(
+        "refresh_token_reused",
+        "This refresh token was used before, so somebody else may hold a copy. The session was ended: log in again.",
+    )
+}
+
+fn session_revoked() -> Problem {
+    Problem::bad_token("session_revoked", "The session has ended. Log in again.")
+}
+
+fn session_expired() -> Problem {
+    Problem::bad_token("session_expired", "The session has expired. Log in again.")
+}
+
+impl From<LogOutError> for Problem {
+    fn from(error: LogOutError) -> Self {
+        match error {
+            LogOutError::Authenticate(error) => error.into(),
+            LogOutError::RefreshTokenInvalid => refresh_token_invalid(),
+            LogOutError::RefreshTokenReused => refresh_token_reused(),
+            LogOutError::SessionRevoked => session_revoked(),
+            LogOutError::SessionExpired => session_expired(),
+        }
+    }
+}
+
+impl From<AssignRolesError> for Problem {
+    fn from(error: AssignRolesError) -> Self {
+        match error {
+            AssignRolesError::Forbidden => forbidden(
+                "forbidden",
+                "Changing another's roles needs the permission roles:assign.".to_owned(),
+            ),
+            AssignRolesError::NotAssignable(name) => forbidden(
+                "role_not_assignable",
+                format!("The role {name} can only be given by somebody with the permission roles:assign."),
+            ),
+            AssignRolesError::UnknownRole(name) => {
+                unknown_role(format!("the catalogue has no role {:?}", shortened(&name)))
+            }
+            AssignRolesError::NoSuchUser => Self::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "Not found",
+                "There is no user with this login.",
+            ),
+            AssignRolesError::LastAdmin => Self::new(
+                StatusCode::CONFLICT,
+                "last_admin",
+                "Last admin",
+                "The last active admin cannot lose the role admin. Make another one first.",
+            ),
+            AssignRolesError::Outdated => token_outdated(),
+            AssignRolesError::Port(error) => error.into(),
+        }
+    }
+}
+
+/// RFC 6750, section 3.1.
+fn forbidden(code: &'static str, detail: String) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
+        .challenge(r#"Bearer error="insufficient_scope""#)
+}
+
+/// The client's own text, but not all of it.
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+impl From<ChangeOwnPasswordError> for Problem {
+    fn from(error: ChangeOwnPasswordError) -> Self {
+        match error {
+            ChangeOwnPasswordError::InvalidCredentials => {
+                invalid_credentials("The current password is wrong.")
+            }
+            ChangeOwnPasswordError::Refused(refused) => {
+                Self::validation_failed(vec![password_problem("new_password", &refused)])
+            }
+            ChangeOwnPasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+            ChangeOwnPasswordError::Outdated => token_outdated(),
+            ChangeOwnPasswordError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<EndSessionError> for Problem {
+    fn from(error: EndSessionError) -> Self {
+        match error {
+            EndSessionError::NoSuchSession => Self::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "Not found",
+                "You have no live session with this id.",
+            ),
+            EndSessionError::Port(error) => error.into(),
+        }
+    }
+}

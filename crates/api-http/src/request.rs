@@ -1,0 +1,157 @@
+//! What every request passes through: it gets an id, a span and a line in the log, and its answer gets the headers that
+//! every answer carries.
+
+use crate::{client::client_address, problem::Problem, state::Edge};
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header::{self, HeaderMap, HeaderName, HeaderValue},
+    middleware::Next,
+    web::Data,
+};
+use domain::audit::Origin;
+use std::{
+    future::{Ready, ready},
+    time::Instant,
+};
+use tracing::{Instrument, field};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest foreign request id that is taken over.
+const MAX_ID_LENGTH: usize = 64;
+
+/// Where the request came from, as the core wants to know it.
+pub struct RequestOrigin(pub Origin);
+
+impl FromRequest for RequestOrigin {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let origin = request.extensions().get::<Origin>().cloned();
+        ready(Ok(Self(origin.expect("the middleware puts it there"))))
+    }
+}
+
+/// The middleware itself.
+pub async fn handle(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let edge = request
+        .app_data::<Data<Edge>>()
+        .expect("configure() puts it there")
+        .clone();
+    let request_id =
+        sane_id(request.headers()).unwrap_or_else(|| edge.randomness.uuid(edge.clock.now()).to_string());
+    let origin = Origin::new(
+        client_address(request.request(), &edge.settings.trusted_proxies),
+        request
+            .headers()
+            .get(header::USER_AGENT)
+            .and_then(|agent| agent.to_str().ok()),
+        Some(request_id.clone()),
+    );
+    let span = tracing::info_span!("request", request_id, client = field::Empty);
+    if let Some(address) = origin.address {
+        span.record("client", field::display(address));
+    }
+    request.extensions_mut().insert(origin);
+    let response = answer(request, next, &request_id).instrument(span).await;
+    Ok(with_common_headers(response, &request_id))
+}
+
+/// The caller's own id, if it cannot harm a log.
+fn sane_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let is_sane = (1..=MAX_ID_LENGTH).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    is_sane.then(|| id.to_owned())
+}
+
+async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    request_id: &str,
+) -> ServiceResponse<BoxBody> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let http_request = request.request().clone();
+    let response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => ServiceResponse::from_err(error, http_request),
+    };
+    let (response, code) = with_request_id(response, request_id);
+    tracing::info!(
+        method = %method,
+        // The pattern and not the path: a path is foreign text and may hold anything.
+        route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned()),
+        status = response.status().as_u16(),
+        code,
+        elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    response
+}
+
+/// Writes the request's id into a problem, and tells its code.
+fn with_request_id(
+    response: ServiceResponse<BoxBody>,
+    request_id: &str,
+) -> (ServiceResponse<BoxBody>, Option<&'static str>) {
+    let problem = response.response().extensions().get::<Problem>().cloned();
+    match problem {
+        None => (response, None),
+        Some(problem) => {
+            let mut rendered: HttpResponse = problem.error_response();
+            let body = serde_json::to_vec(&problem.body(Some(request_id))).expect("a problem is JSON");
+            rendered = rendered.set_body(BoxBody::new(body));
+            (response.into_response(rendered), Some(problem.code()))
+        }
+    }
+}
+
+fn with_common_headers<B>(mut response: ServiceResponse<B>, request_id: &str) -> ServiceResponse<B> {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_request_id_is_taken_over_only_if_it_is_sane() {
+        for (id, sane) in [
+            ("abc-DEF_1.2", true),
+            ("0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d", true),
+            ("", false),
+            ("a b", false),
+            ("a\tb", false),
+            ("<script>", false),
+            (&"a".repeat(64), true),
+            (&"a".repeat(65), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(id).expect("a header"));
+            assert_eq!(sane_id(&headers).is_some(), sane, "{id}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The routes, one file each.
+
+pub mod change_own_password;
+pub mod docs;
+pub mod end_session;
+pub mod health;
+pub mod jwks;
+pub mod list_sessions;
+pub mod log_in;
+pub mod log_out;
+pub mod me;
+pub mod refresh;
+pub mod register;
+pub mod token_pair;
+pub mod update_roles;
+pub mod user;
+
+use crate::{problem::Problem, request, state::Edge};
+use actix_web::{
+    HttpResponse, Resource, Route, guard, middleware,
+    web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
+};
+
+/// Mounts everything. The edge's middleware stands around these routes alone, so that an application of one's own can
+/// mount them beside its own routes, or below a prefix.
+pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        let docs = edge.settings.docs;
+        let scope = web::scope("")
+            .app_data(Data::new(edge))
+            .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
+            .app_data(QueryConfig::default().error_handler(|_, _| unreadable_query().into()))
+            .configure(main_endpoints)
+            .configure(around_them)
+            .configure(|config| {
+                if docs {
+                    docs::configure(config);
+                }
+            })
+            .default_service(web::to(async || Err::<HttpResponse, _>(Problem::not_found())));
+        // An early answer leaves part of the body unread, so the middleware is the outermost layer.
+        config.service(scope.wrap(middleware::from_fn(request::handle)));
+    }
+}
+
+fn main_endpoints(config: &mut ServiceConfig) {
+    config
+        .service(endpoint(
+            "/register",
+            "POST",
+            [web::post().to(register::register)],
+        ))
+        .service(endpoint("/login", "POST", [web::post().to(log_in::log_in)]))
+        .service(endpoint("/logout", "POST", [web::post().to(log_out::log_out)]))
+        .service(endpoint(
+            "/roles/update",
+            "PUT",
+            [web::put().to(update_roles::update_roles)],
+        ))
+        .service(endpoint("/me", "GET, HEAD", [get().to(me::me)]))
+        .service(endpoint("/refresh", "POST", [web::post().to(refresh::refresh)]));
+}
+
+fn around_them(config: &mut ServiceConfig) {
+    config
+        .service(endpoint(
+            "/me/password",
+            "PUT",
+            [web::put().to(change_own_password::change_own_password)],
+        ))
+        .service(endpoint(
+            "/me/sessions",
+            "GET, HEAD",
+            [get().to(list_sessions::list_sessions)],
+        ))
+        .service(endpoint(
+            "/me/sessions/{id}",
+            "DELETE",
+            [web::delete().to(end_session::end_session)],
+        ))
+        .service(endpoint("/health/live", "GET, HEAD", [get().to(health::live)]))
+        .service(endpoint("/health/ready", "GET, HEAD", [get().to(health::ready)]))
+        .service(endpoint(
+            "/.well-known/jwks.json",
+            "GET, HEAD",
+            [get().to(jwks::jwks)],
+        ));
+}
+
+/// A path, what it answers, and 405 for every other method.
+fn endpoint(path: &str, allowed: &'static str, routes: impl IntoIterator<Item = Route>) -> Resource {
+    routes
+        .into_iter()
+        .fold(web::resource(path), Resource::route)
+        .default_service(web::to(async move || {
+            Err::<HttpResponse, _>(Problem::method_not_allowed(allowed))
+        }))
+}
+
+/// GET, and HEAD as its twin without a body (RFC 9110, section 9.3.2).
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+fn unreadable_query() -> Problem {
+    Problem::validation_failed(vec![crate::problem::FieldProblem {
+        field: "query".to_owned(),
+        code: "wrong_type".into(),
+        detail: "a parameter is not known here or not of the type that belongs here".to_owned(),
+    }])
+}

@@ -1,0 +1,64 @@
+use super::token_pair::{TokenPairResponse, token_pair};
+use crate::{
+    bearer::Authenticated,
+    body::JsonBody,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{HttpResponse, web::Data};
+use domain::{password::Password, use_cases::NewPasswordWish};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The password that is, and the one that shall be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePasswordRequest {
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
+    current_password: SecretString,
+    #[schema(value_type = String, format = Password, example = "quiet otters paint the moon", min_length = 8, max_length = 256)]
+    new_password: SecretString,
+}
+
+/// Changes the caller's password. The caller goes on with these tokens; everything else of theirs is dead.
+#[utoipa::path(
+    put,
+    path = "/me/password",
+    tag = "own account",
+    request_body = ChangePasswordRequest,
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The password is changed; a new session is open.", body = TokenPairResponse),
+        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn change_own_password(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    Authenticated(caller): Authenticated,
+    body: JsonBody<ChangePasswordRequest>,
+) -> Result<HttpResponse, Problem> {
+    let change_own_password = Arc::clone(&edge.use_cases.change_own_password);
+    let ChangePasswordRequest {
+        current_password,
+        new_password,
+    } = body.0;
+    let wish = NewPasswordWish {
+        current: Password::new(current_password.expose_secret().to_owned()),
+        new: Password::new(new_password.expose_secret().to_owned()),
+    };
+    let pair = edge
+        .mutations
+        .run(async move { change_own_password.execute(&caller, wish, origin.0).await })
+        .await?;
+    Ok(token_pair(&pair))
+}

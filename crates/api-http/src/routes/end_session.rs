@@ -1,0 +1,41 @@
+use crate::{
+    bearer::Authenticated,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path},
+};
+use domain::session::SessionId;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Ends one of the caller's sessions; its tokens are refused on every replica when the answer arrives.
+#[utoipa::path(
+    delete,
+    path = "/me/sessions/{id}",
+    tag = "own account",
+    params(("id" = Uuid, Path, description = "As `GET /me/sessions` lists it.")),
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "The session has ended."),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: the caller has no live session with this id", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn end_session(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    Authenticated(caller): Authenticated,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let end_session = Arc::clone(&edge.use_cases.end_session);
+    let id = SessionId(id.into_inner());
+    edge.mutations
+        .run(async move { end_session.execute(&caller, id, origin.0).await })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

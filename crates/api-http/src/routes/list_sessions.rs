@@ -1,0 +1,74 @@
+use crate::{
+    bearer::Authenticated,
+    problem::{Problem, ProblemBody},
+    state::Edge,
+};
+use actix_web::{HttpResponse, web::Data};
+use chrono::{DateTime, Utc};
+use domain::session::{SessionId, SessionSummary};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The caller's devices, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sessions)]
+pub struct SessionsResponse {
+    sessions: Vec<DeviceResponse>,
+}
+
+/// One device on which the caller is logged in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct DeviceResponse {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    /// When it was last refreshed.
+    last_used_at: DateTime<Utc>,
+    /// When it ends however often it is refreshed.
+    expires_at: DateTime<Utc>,
+    #[schema(example = "curl/8.14.1")]
+    user_agent: Option<String>,
+    #[schema(example = "192.0.2.7")]
+    ip: Option<String>,
+    /// Whether it is the session of this very request.
+    current: bool,
+}
+
+impl DeviceResponse {
+    fn new(summary: SessionSummary, current: SessionId) -> Self {
+        Self {
+            id: summary.id.0,
+            created_at: summary.created_at,
+            last_used_at: summary.last_used_at,
+            expires_at: summary.expires_at,
+            user_agent: summary.user_agent,
+            ip: summary.address.map(|address| address.to_string()),
+            current: summary.id == current,
+        }
+    }
+}
+
+/// Lists the caller's live sessions.
+#[utoipa::path(
+    get,
+    path = "/me/sessions",
+    tag = "own account",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The caller's live sessions.", body = SessionsResponse),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list_sessions(
+    edge: Data<Edge>,
+    Authenticated(caller): Authenticated,
+) -> Result<HttpResponse, Problem> {
+    let summaries = edge.use_cases.list_sessions.execute(&caller).await?;
+    let sessions = summaries
+        .into_iter()
+        .map(|summary| DeviceResponse::new(summary, caller.session()))
+        .collect();
+    Ok(HttpResponse::Ok().json(SessionsResponse { sessions }))
+}

@@ -1,0 +1,55 @@
+use super::token_pair::{TokenPairResponse, token_pair};
+use crate::{
+    body::JsonBody,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{HttpResponse, web::Data};
+use domain::password::Password;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Who somebody is, and the proof.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    #[schema(example = "alice")]
+    login: String,
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
+    password: SecretString,
+}
+
+/// Opens a session.
+#[utoipa::path(
+    post,
+    path = "/login",
+    tag = "main",
+    request_body = LoginRequest,
+    responses(
+        (status = 200, description = "A session is open; these are its tokens.", body = TokenPairResponse),
+        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid_credentials`: unknown login, wrong password or disabled user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn log_in(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    body: JsonBody<LoginRequest>,
+) -> Result<HttpResponse, Problem> {
+    let log_in = Arc::clone(&edge.use_cases.log_in);
+    let LoginRequest { login, password } = body.0;
+    let password = Password::new(password.expose_secret().to_owned());
+    let pair = edge
+        .mutations
+        .run(async move { log_in.execute(&login, password, origin.0).await })
+        .await?;
+    Ok(token_pair(&pair))
+}

@@ -1,0 +1,51 @@
+use crate::{
+    bearer::BearerToken,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Query},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::IntoParams;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LogoutQuery {
+    /// End all of the user's sessions and not only this one.
+    #[serde(default)]
+    everywhere: bool,
+}
+
+/// Ends the session of the access token, or of the refresh token, in the header. Its tokens are refused on every replica
+/// when the answer arrives.
+#[utoipa::path(
+    post,
+    path = "/logout",
+    tag = "main",
+    params(LogoutQuery),
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "The session has ended."),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After: it is not known whether the session has ended", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn log_out(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    token: BearerToken,
+    query: Query<LogoutQuery>,
+) -> Result<HttpResponse, Problem> {
+    let log_out = Arc::clone(&edge.use_cases.log_out);
+    let everywhere = query.everywhere;
+    edge.mutations
+        .run(async move { log_out.execute(token.expose(), everywhere, origin.0).await })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,74 @@
+use crate::{bearer::Authenticated, problem::ProblemBody};
+use actix_web::{HttpResponse, Responder};
+use chrono::{DateTime, Utc};
+use domain::{
+    caller::Caller,
+    role::{Permission, RoleName},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Who the caller is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+pub struct MeResponse<'a> {
+    id: Uuid,
+    #[schema(example = "alice")]
+    login: &'a str,
+    #[schema(example = json!(["user"]))]
+    roles: Vec<&'a str>,
+    /// What the roles allow, as the catalogue says now.
+    permissions: Vec<&'a str>,
+    created_at: DateTime<Utc>,
+    /// When roles, password or status last changed.
+    updated_at: DateTime<Utc>,
+    last_login_at: Option<DateTime<Utc>>,
+    session: SessionResponse,
+}
+
+/// The session that the caller's token belongs to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MeSession)]
+pub struct SessionResponse {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    /// When it ends however often it is refreshed.
+    expires_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a Caller> for MeResponse<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        let user = caller.user();
+        Self {
+            id: user.id.0,
+            login: user.login.as_typed(),
+            roles: user.roles.iter().map(RoleName::as_str).collect(),
+            permissions: caller.permissions().iter().map(Permission::as_str).collect(),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            last_login_at: user.last_login_at,
+            session: SessionResponse {
+                id: caller.session().0,
+                created_at: caller.lifetime().created_at,
+                expires_at: caller.lifetime().expires_at,
+            },
+        }
+    }
+}
+
+/// Tells callers who they are.
+#[utoipa::path(
+    get,
+    path = "/me",
+    tag = "main",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The caller.", body = MeResponse),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn me(Authenticated(caller): Authenticated) -> impl Responder {
+    HttpResponse::Ok().json(MeResponse::from(&caller))
+}

@@ -1,0 +1,69 @@
+use super::token_pair::{TokenPairResponse, token_pair};
+use crate::{
+    bearer::bearer_token,
+    body::OptionalJsonBody,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use domain::refresh_token::RefreshToken;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// For clients that cannot set the header.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    #[schema(value_type = String)]
+    refresh_token: SecretString,
+}
+
+/// Trades a refresh token, in the header or in the body, for new tokens.
+///
+/// The same token again, within the grace window, answers with the same successor, so that a lost answer logs nobody
+/// out. Any older token ends the session: somebody else holds a copy.
+#[utoipa::path(
+    post,
+    path = "/refresh",
+    tag = "main",
+    request_body(content = Option<RefreshRequest>),
+    security(("bearer" = []), ()),
+    responses(
+        (status = 200, description = "The session goes on with these tokens.", body = TokenPairResponse),
+        (status = 400, description = "`malformed_request`, also when there is a token in the header and one in the body", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the token is still good", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn refresh(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    request: HttpRequest,
+    body: OptionalJsonBody<RefreshRequest>,
+) -> Result<HttpResponse, Problem> {
+    let token = the_one_token(&request, body.0)?;
+    let refresh = Arc::clone(&edge.use_cases.refresh);
+    let pair = edge
+        .mutations
+        .run(async move { refresh.execute(&token, origin.0).await })
+        .await?;
+    Ok(token_pair(&pair))
+}
+
+/// A client uses one way at a time to send its token (RFC 6750, section 2).
+fn the_one_token(request: &HttpRequest, body: Option<RefreshRequest>) -> Result<RefreshToken, Problem> {
+    match (bearer_token(request)?, body) {
+        (Some(token), None) => Ok(RefreshToken::new(token.expose().to_owned())),
+        (None, Some(body)) => Ok(RefreshToken::new(body.refresh_token.expose_secret().to_owned())),
+        (None, None) => Err(Problem::token_missing()),
+        (Some(_), Some(_)) => Err(Problem::malformed_request(
+            "Send the refresh token in the header or in the body, not in both.",
+        )),
+    }
+}

@@ -1,0 +1,57 @@
+use super::user::UserResponse;
+use crate::{
+    body::JsonBody,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{HttpResponse, web::Data};
+use domain::password::Password;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Who somebody wants to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// 3 to 64 characters of one script, without spaces. Case and width do not tell logins apart.
+    #[schema(example = "alice", min_length = 3, max_length = 64)]
+    login: String,
+    /// 8 to 256 characters, not easily guessed, without the login in it.
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple", min_length = 8, max_length = 256)]
+    password: SecretString,
+}
+
+/// Registers a user, with the role `user`.
+#[utoipa::path(
+    post,
+    path = "/register",
+    tag = "main",
+    request_body = RegisterRequest,
+    responses(
+        (status = 201, description = "The user exists.", body = UserResponse),
+        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`login_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn register(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    body: JsonBody<RegisterRequest>,
+) -> Result<HttpResponse, Problem> {
+    let register = Arc::clone(&edge.use_cases.register);
+    let RegisterRequest { login, password } = body.0;
+    let password = Password::new(password.expose_secret().to_owned());
+    let registered = edge
+        .mutations
+        .run(async move { register.execute(login, password, origin.0).await })
+        .await?;
+    Ok(HttpResponse::Created().json(UserResponse::from(registered)))
+}

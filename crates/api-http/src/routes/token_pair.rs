@@ -1,0 +1,36 @@
+use actix_web::{HttpResponse, http::header};
+use domain::use_cases::TokenPair;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a client goes on with (RFC 6749, section 5.1).
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenPair)]
+pub struct TokenPairResponse<'a> {
+    /// A JWT (RFC 9068). Send it as `Authorization: Bearer ...`.
+    access_token: &'a str,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 900)]
+    expires_in: i64,
+    /// Opaque. Good for one refresh; keep it secret.
+    refresh_token: &'a str,
+    /// Seconds until the refresh token expires when it is not used.
+    #[schema(example = 2_592_000)]
+    refresh_expires_in: i64,
+}
+
+/// The 200 that carries `pair`, which nobody may cache.
+pub fn token_pair(pair: &TokenPair) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(TokenPairResponse {
+            access_token: pair.access_token.expose(),
+            token_type: "Bearer",
+            expires_in: pair.expires_in.num_seconds(),
+            refresh_token: pair.refresh_token.expose(),
+            refresh_expires_in: pair.refresh_expires_in.num_seconds(),
+        })
+}

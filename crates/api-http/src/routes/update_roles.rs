@@ -1,0 +1,76 @@
+use super::user::UserResponse;
+use crate::{
+    bearer::Authenticated,
+    body::JsonBody,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{HttpResponse, web::Data};
+use domain::use_cases::{Requester, RolesWish};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Which roles a user shall have.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateRolesRequest {
+    /// All of them: what is not named is taken away.
+    #[schema(example = json!(["user"]))]
+    new_roles: Vec<String>,
+    /// Whose; the caller's own when it is left out. Another's need the permission `roles:assign`.
+    #[schema(example = "bob")]
+    login: Option<String>,
+    /// Let the user's sessions live: the next refresh carries the new roles.
+    #[serde(default)]
+    keep_sessions: bool,
+}
+
+/// Changes roles. Every token issued before is refused on every replica when the answer arrives.
+#[utoipa::path(
+    put,
+    path = "/roles/update",
+    tag = "main",
+    request_body = UpdateRolesRequest,
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user as it is now.", body = UserResponse),
+        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`, `role_not_assignable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `unknown_role`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn update_roles(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    Authenticated(caller): Authenticated,
+    body: JsonBody<UpdateRolesRequest>,
+) -> Result<HttpResponse, Problem> {
+    let assign_roles = Arc::clone(&edge.use_cases.assign_roles);
+    let UpdateRolesRequest {
+        new_roles,
+        login,
+        keep_sessions,
+    } = body.0;
+    let wish = RolesWish {
+        login,
+        new_roles,
+        keep_sessions,
+    };
+    let user = edge
+        .mutations
+        .run(async move {
+            assign_roles
+                .execute(Requester::Caller(&caller), wish, origin.0)
+                .await
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(UserResponse::from(user)))
+}

@@ -1,0 +1,48 @@
+use crate::mutations::Mutations;
+use domain::{
+    ports::{Clock, PublicKeys, Randomness, StorageHealth},
+    use_cases::{
+        AssignRoles, Authenticate, ChangeOwnPassword, EndSession, ListSessions, LogIn, LogOut, Refresh,
+        Register,
+    },
+};
+use ipnet::IpNet;
+use std::sync::Arc;
+
+/// What the routes can ask the core to do; made once by whoever wires the service. A bag, not a layer: it has no methods.
+#[derive(Clone)]
+pub struct UseCases {
+    pub authenticate: Arc<Authenticate>,
+    pub register: Arc<Register>,
+    pub log_in: Arc<LogIn>,
+    pub log_out: Arc<LogOut>,
+    pub refresh: Arc<Refresh>,
+    pub assign_roles: Arc<AssignRoles>,
+    pub change_own_password: Arc<ChangeOwnPassword>,
+    pub list_sessions: Arc<ListSessions>,
+    pub end_session: Arc<EndSession>,
+    pub public_keys: Arc<dyn PublicKeys>,
+    pub storage_health: Arc<dyn StorageHealth>,
+}
+
+/// What can be set about the edge itself.
+#[derive(Clone, Debug, Default)]
+pub struct HttpSettings {
+    /// Networks of the proxies whose `X-Forwarded-For` is believed. Empty: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether `/docs` and `/openapi.json` are there.
+    pub docs: bool,
+}
+
+/// Everything that [`configure`](crate::configure) needs.
+#[derive(Clone)]
+pub struct Edge {
+    pub use_cases: UseCases,
+    pub settings: HttpSettings,
+    /// For request ids.
+    pub clock: Arc<dyn Clock>,
+    /// For request ids.
+    pub randomness: Arc<dyn Randomness>,
+    /// Drain it on shutdown, after the server has stopped.
+    pub mutations: Mutations,
+}
