@@ -7,7 +7,7 @@ use actix_web::{
     http::header,
     web::{Bytes, BytesMut},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use std::{
     future::{Future, poll_fn},
@@ -105,10 +105,21 @@ async fn read_all(payload: Payload) -> Result<Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // serde would take an array for an object, its fields in order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(not_an_object(body));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refusal(&error))?;
     deserializer.end().map_err(|_| not_json())?;
     Ok(parsed)
+}
+
+fn not_an_object(body: &[u8]) -> Problem {
+    match serde_json::from_slice::<IgnoredAny>(body) {
+        Ok(_) => Problem::validation_failed(vec![wrong_type(".".to_owned())]),
+        Err(_) => not_json(),
+    }
 }
 
 fn not_json() -> Problem {
@@ -125,21 +136,29 @@ fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
 /// What serde says of a field, without the value that it found: that may be a password.
 fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem {
     let message = error.inner().to_string();
-    let quoted = || message.split('`').nth(1).map(shortened);
-    let path = shortened(&error.path().to_string());
-    let (field, code, detail) = if message.starts_with("missing field") {
-        (quoted(), "missing_field", "this field is required")
+    let (code, detail) = if message.starts_with("missing field") {
+        ("missing_field", "this field is required")
     } else if message.starts_with("unknown field") {
-        (quoted(), "unknown_field", "this field is not known here")
+        ("unknown_field", "this field is not known here")
     } else if message.starts_with("duplicate field") {
-        (quoted(), "duplicate_field", "this field stands twice")
+        ("duplicate_field", "this field stands twice")
     } else {
-        (None, "wrong_type", "this is not of the type that belongs here")
+        return wrong_type(shortened(&error.path().to_string()));
     };
+    let field = message.split('`').nth(1).map(shortened).unwrap_or_default();
     FieldProblem {
-        field: field.unwrap_or(path),
+        field,
         code: code.into(),
         detail: detail.to_owned(),
+    }
+}
+
+fn wrong_type(field: String) -> FieldProblem {
+    let detail = "this is not of the type that belongs here".to_owned();
+    FieldProblem {
+        field,
+        code: "wrong_type".into(),
+        detail,
     }
 }
 
@@ -184,7 +203,7 @@ mod tests {
             b"nonsense",
             b"{\"login\":\"a\",}",
             b"\xff\xfe",
-            b"{} {}",
+            b"{\"login\":\"a\",\"roles\":[]} {}",
             deep.as_bytes(),
             b"{\"login\":\"\xc3\"}",
         ] {
@@ -211,7 +230,7 @@ mod tests {
                 "admin",
                 "unknown_field",
             ),
-            (r"[1]", ".", "wrong_type"),
+            (r#"["a",[]]"#, ".", "wrong_type"),
             (r#""text""#, ".", "wrong_type"),
         ] {
             let (top, error) = refused(body.as_bytes());

@@ -58,7 +58,7 @@ pub async fn handle(
         span.record("client", field::display(address));
     }
     request.extensions_mut().insert(origin);
-    let response = answer(request, next, &request_id).instrument(span).await;
+    let response = answer(request, next, &request_id).instrument(span).await?;
     Ok(with_common_headers(response, &request_id))
 }
 
@@ -76,14 +76,10 @@ async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     request_id: &str,
-) -> ServiceResponse<BoxBody> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let method = request.method().clone();
-    let http_request = request.request().clone();
-    let response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::from_err(error, http_request),
-    };
+    let response = next.call(request).await?.map_into_boxed_body();
     let (response, code) = with_request_id(response, request_id);
     tracing::info!(
         method = %method,
@@ -94,7 +90,7 @@ async fn answer(
         elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
-    response
+    Ok(response)
 }
 
 /// Writes the request's id into a problem, and tells its code.

@@ -1,0 +1,382 @@
+//! The whole edge over testkit's fakes, and a client for it.
+
+use actix_web::{
+    App,
+    http::{Method, header::HeaderMap},
+    test,
+    web::Bytes,
+};
+use api_http::{Edge, HttpSettings, Mutations, UseCases, configure};
+use chrono::Duration;
+use domain::{
+    audit::{Actor, Origin},
+    password::{Password, PasswordPolicy},
+    ports::Throttle,
+    role::{RoleName, RoleNames},
+    session::SessionRules,
+    token::TokenRules,
+    use_cases::{
+        AssignRoles, Authenticate, ChangeOwnPassword, CreateUser, EndSession, IssueTokens, ListSessions,
+        LogIn, LogOut, RecogniseRefreshToken, Refresh, Register, SetStatus, UserWish,
+    },
+};
+use serde_json::{Value, json};
+use std::{net::SocketAddr, sync::Arc};
+use testkit::{
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainTokens,
+    ToyMac, fixtures::at,
+};
+
+pub const PASSWORD: &str = "correct horse battery staple";
+pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
+
+pub struct TestApp {
+    pub storage: MemoryStorage,
+    pub clock: Arc<FixedClock>,
+    pub hasher: Arc<PlainHasher>,
+    pub create_user: Arc<CreateUser>,
+    pub set_status: SetStatus,
+    pub edge: Edge,
+}
+
+pub fn app() -> TestApp {
+    app_with(Arc::new(OpenThrottle))
+}
+
+/// An app in which every attempt is one too many.
+pub fn throttled_app() -> TestApp {
+    app_with(Arc::new(ClosedThrottle {
+        retry_after: std::time::Duration::from_millis(6_500),
+    }))
+}
+
+/// The fakes that everything stands on.
+struct Fakes {
+    storage: MemoryStorage,
+    clock: Arc<FixedClock>,
+    hasher: Arc<PlainHasher>,
+    randomness: Arc<CountingRandomness>,
+    throttle: Arc<dyn Throttle>,
+}
+
+fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
+    let fakes = Fakes {
+        storage: MemoryStorage::default(),
+        clock: Arc::new(FixedClock::new(at(1_000_000))),
+        hasher: Arc::new(PlainHasher::default()),
+        randomness: Arc::new(CountingRandomness::default()),
+        throttle,
+    };
+    let create_user = Arc::new(CreateUser::new(
+        fakes.storage.storage().users,
+        fakes.hasher.clone(),
+        fakes.clock.clone(),
+        fakes.randomness.clone(),
+        PasswordPolicy::default(),
+    ));
+    let edge = Edge {
+        use_cases: use_cases(&fakes, create_user.clone()),
+        settings: HttpSettings {
+            trusted_proxies: vec![],
+            docs: true,
+        },
+        clock: fakes.clock.clone(),
+        randomness: fakes.randomness,
+        mutations: Mutations::default(),
+    };
+    let set_status = SetStatus::new(fakes.storage.storage().users, fakes.clock.clone());
+    let Fakes {
+        storage,
+        clock,
+        hasher,
+        ..
+    } = fakes;
+    TestApp {
+        storage,
+        clock,
+        hasher,
+        create_user,
+        set_status,
+        edge,
+    }
+}
+
+fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
+    let Fakes {
+        storage,
+        clock,
+        hasher,
+        randomness,
+        throttle,
+    } = fakes;
+    let ports = storage.storage();
+    let tokens = PlainTokens::new(1).tokens();
+    let mac = Arc::new(ToyMac::new(2));
+    let rules = SessionRules::default();
+    let token_rules = TokenRules {
+        issuer: "https://auth.example".to_owned(),
+        audience: "api".to_owned(),
+        client_id: "authapi".to_owned(),
+        access_ttl: Duration::minutes(15),
+    };
+    let issue = Arc::new(IssueTokens::new(
+        tokens.signer,
+        mac.clone(),
+        randomness.clone(),
+        token_rules.clone(),
+    ));
+    let recognise = Arc::new(RecogniseRefreshToken::new(ports.sessions.clone(), mac));
+    let authenticate = Arc::new(Authenticate::new(
+        tokens.verifier,
+        ports.views,
+        clock.clone(),
+        token_rules,
+    ));
+    UseCases {
+        authenticate: authenticate.clone(),
+        register: Arc::new(Register::new(throttle.clone(), create_user)),
+        log_in: Arc::new(LogIn::new(
+            throttle.clone(),
+            ports.users.clone(),
+            hasher.clone(),
+            ports.sessions.clone(),
+            issue.clone(),
+            clock.clone(),
+            randomness.clone(),
+            rules,
+        )),
+        log_out: Arc::new(LogOut::new(
+            authenticate,
+            recognise.clone(),
+            ports.sessions.clone(),
+            clock.clone(),
+            rules,
+        )),
+        refresh: Arc::new(Refresh::new(
+            recognise,
+            ports.sessions.clone(),
+            issue.clone(),
+            clock.clone(),
+            rules,
+        )),
+        assign_roles: Arc::new(AssignRoles::new(ports.users.clone(), ports.roles, clock.clone())),
+        change_own_password: Arc::new(ChangeOwnPassword::new(
+            throttle.clone(),
+            ports.users,
+            hasher.clone(),
+            issue,
+            clock.clone(),
+            randomness.clone(),
+            PasswordPolicy::default(),
+            rules,
+        )),
+        list_sessions: Arc::new(ListSessions::new(ports.sessions.clone(), clock.clone())),
+        end_session: Arc::new(EndSession::new(ports.sessions, clock.clone())),
+        public_keys: tokens.keys,
+        storage_health: ports.health,
+    }
+}
+
+/// A login's tokens.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl TestApp {
+    pub fn get(&self, path: &str) -> Request<'_> {
+        self.request(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> Request<'_> {
+        self.request(Method::POST, path)
+    }
+
+    pub fn put(&self, path: &str) -> Request<'_> {
+        self.request(Method::PUT, path)
+    }
+
+    pub fn delete(&self, path: &str) -> Request<'_> {
+        self.request(Method::DELETE, path)
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> Request<'_> {
+        let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
+        let inner = test::TestRequest::with_uri(path).method(method).peer_addr(peer);
+        Request {
+            edge: &self.edge,
+            inner,
+        }
+    }
+
+    /// Registers `login` and logs it in.
+    pub async fn user(&self, login: &str) -> Pair {
+        let registered = self
+            .post("/register")
+            .json(&json!({"login": login, "password": PASSWORD}))
+            .send()
+            .await;
+        assert_eq!(registered.status, 201, "{}", registered.body);
+        self.log_in(login).await
+    }
+
+    /// Creates an admin as the operator would, and logs it in.
+    pub async fn admin(&self, login: &str) -> Pair {
+        let wish = UserWish {
+            login: login.to_owned(),
+            password: Password::new(PASSWORD.to_owned()),
+            roles: RoleNames::from([RoleName::ADMIN, RoleName::USER]),
+        };
+        self.create_user
+            .execute(wish, Actor::Operator, Origin::default())
+            .await
+            .expect("an admin");
+        self.log_in(login).await
+    }
+
+    pub async fn log_in(&self, login: &str) -> Pair {
+        let answer = self
+            .post("/login")
+            .json(&json!({"login": login, "password": PASSWORD}))
+            .send()
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.pair()
+    }
+
+    /// The code with which `/me` refuses an access token; "accepted" when it does not.
+    pub async fn me_code(&self, pair: &Pair) -> String {
+        let answer = self.get("/me").bearer(&pair.access).send().await;
+        if answer.status == 200 {
+            "accepted".to_owned()
+        } else {
+            answer.code()
+        }
+    }
+
+    /// The code with which `/refresh` refuses a refresh token; "accepted" when it does not.
+    pub async fn refresh_code(&self, pair: &Pair) -> String {
+        let answer = self.post("/refresh").bearer(&pair.refresh).send().await;
+        if answer.status == 200 {
+            "accepted".to_owned()
+        } else {
+            answer.code()
+        }
+    }
+}
+
+pub struct Request<'a> {
+    edge: &'a Edge,
+    inner: test::TestRequest,
+}
+
+impl Request<'_> {
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.inner = self.inner.append_header((name, value));
+        self
+    }
+
+    pub fn json(mut self, body: &Value) -> Self {
+        self.inner = self.inner.set_json(body);
+        self
+    }
+
+    pub fn bytes(mut self, body: impl Into<Bytes>) -> Self {
+        self.inner = self.inner.set_payload(body);
+        self
+    }
+
+    pub async fn send(self) -> Answer {
+        let service = test::init_service(App::new().configure(configure(self.edge.clone()))).await;
+        let response = test::call_service(&service, self.inner.to_request()).await;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let raw = test::read_body(response).await;
+        let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
+        let answer = Answer {
+            status,
+            headers,
+            body,
+            raw,
+        };
+        answer.check_form();
+        answer
+    }
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub raw: Bytes,
+}
+
+impl Answer {
+    pub fn code(&self) -> String {
+        self.body["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    pub fn pair(&self) -> Pair {
+        let text = |name: &str| self.body[name].as_str().expect("a token").to_owned();
+        Pair {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+        }
+    }
+
+    /// What holds of every answer, whatever was asked.
+    fn check_form(&self) {
+        let request_id = self.header("x-request-id");
+        assert!(!request_id.is_empty());
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert!(!self.headers.contains_key("server"));
+        if self.status < 400 || self.raw.is_empty() || self.body["dependencies"].is_object() {
+            return;
+        }
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{:?}",
+            self.raw
+        );
+        assert_eq!(self.body["status"], self.status);
+        assert_eq!(self.body["type"], format!("urn:authapi:problem:{}", self.code()));
+        assert_eq!(self.body["request_id"], request_id);
+        for text in ["title", "detail"] {
+            assert!(
+                self.body[text].as_str().is_some_and(|text| !text.is_empty()),
+                "{}",
+                self.body
+            );
+        }
+        assert_eq!(self.status == 401, self.code_is_of_401(), "{}", self.body);
+        assert_eq!(
+            self.headers.contains_key("www-authenticate"),
+            matches!(self.status, 401 | 403)
+        );
+        assert_eq!(
+            self.headers.contains_key("retry-after"),
+            matches!(self.status, 429 | 503)
+        );
+    }
+
+    fn code_is_of_401(&self) -> bool {
+        let code = self.code();
+        code.starts_with("token_")
+            || code.starts_with("refresh_token_")
+            || code.starts_with("session_")
+            || code == "invalid_credentials"
+    }
+}

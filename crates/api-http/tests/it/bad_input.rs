@@ -1,0 +1,180 @@
+//! What no endpoint lets through.
+
+use crate::app::{PASSWORD, app};
+use serde_json::json;
+
+#[actix_web::test]
+async fn unknown_paths_are_problems_too() {
+    for path in [
+        "/",
+        "/nothing",
+        "/me/",
+        "/ME",
+        "/roles",
+        "/docs2",
+        "/%00",
+        "/..%2f..%2fetc",
+        "/me/sessions/x/y",
+    ] {
+        let answer = app().get(path).send().await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (404, "not_found"),
+            "{path}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn bodies_are_json_and_say_so() {
+    let body = json!({"login": "alice", "password": PASSWORD}).to_string();
+    for (content_type, accepted) in [
+        ("application/json", true),
+        ("application/json; charset=utf-8", true),
+        ("Application/JSON", true),
+        ("text/plain", false),
+        ("application/x-www-form-urlencoded", false),
+        ("application/jsonp", false),
+        ("", false),
+    ] {
+        let answer = app()
+            .post("/register")
+            .header("Content-Type", content_type)
+            .bytes(body.clone())
+            .send()
+            .await;
+        assert_eq!(answer.status == 201, accepted, "{content_type}: {}", answer.body);
+        assert_eq!(answer.status == 415, !accepted, "{content_type}: {}", answer.body);
+    }
+    let untyped = app().post("/register").bytes(body.clone()).send().await;
+    assert_eq!(untyped.code(), "unsupported_media_type");
+    let encoded = app()
+        .post("/register")
+        .header("Content-Type", "application/json")
+        .header("Content-Encoding", "gzip")
+        .bytes(body)
+        .send()
+        .await;
+    assert_eq!(encoded.code(), "unsupported_media_type");
+}
+
+#[actix_web::test]
+async fn bodies_end_at_16_kib() {
+    let padded = |length: usize| {
+        let body = json!({"login": "alice", "password": PASSWORD}).to_string();
+        format!("{body}{}", " ".repeat(length - body.len()))
+    };
+    for (length, status) in [(16 * 1024, 201), (16 * 1024 + 1, 413), (1_000_000, 413)] {
+        let request = app();
+        let answer = request
+            .post("/register")
+            .header("Content-Type", "application/json")
+            .bytes(padded(length))
+            .send()
+            .await;
+        assert_eq!(answer.status, status, "{length} bytes");
+    }
+}
+
+#[actix_web::test]
+async fn nothing_that_is_not_asked_for_is_taken() {
+    for body in [
+        json!({"login": "alice", "password": PASSWORD, "roles": ["admin"]}),
+        json!({"login": "alice"}),
+        json!({"login": 7, "password": PASSWORD}),
+        json!({"login": "alice", "password": ["a"]}),
+        json!(null),
+        json!([]),
+    ] {
+        let answer = app().post("/register").json(&body).send().await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (422, "validation_failed"),
+            "{body}"
+        );
+        assert!(!answer.body["errors"].as_array().expect("errors").is_empty());
+    }
+}
+
+#[actix_web::test]
+async fn every_kind_of_character_gets_a_plain_answer() {
+    for password in [
+        "nul\u{0}nul nul",
+        "bell\u{7} is a bell",
+        "\u{202e}backwards is fine",
+        "🦀 four odd friends 🪼",
+    ] {
+        let answer = app()
+            .post("/register")
+            .json(&json!({"login": "alice", "password": password}))
+            .send()
+            .await;
+        assert!(
+            matches!(answer.status, 201 | 422),
+            "{password:?}: {}",
+            answer.status
+        );
+    }
+    let long = "é".repeat(3_000);
+    let answer = app()
+        .post("/register")
+        .json(&json!({"login": long, "password": long}))
+        .send()
+        .await;
+    assert_eq!(answer.status, 422);
+    let errors = answer.body["errors"].as_array().expect("errors");
+    assert!(
+        errors.iter().all(|error| error["code"] == "too_long"),
+        "{errors:?}"
+    );
+}
+
+#[actix_web::test]
+async fn a_secret_never_comes_back() {
+    let app = app();
+    let secret = "hunter2-hunter2-\u{7}";
+    for body in [
+        json!({"login": "alice", "password": secret}),
+        json!({"login": "alice", "password": [secret]}),
+        json!({"login": "alice", "password": {"x": secret}}),
+    ] {
+        let answer = app.post("/register").json(&body).send().await;
+        let text = String::from_utf8_lossy(&answer.raw).into_owned();
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn a_sane_request_id_is_taken_over_and_a_hostile_one_replaced() {
+    let app = app();
+    let answer = app.get("/me").header("X-Request-Id", "trace-42").send().await;
+    assert_eq!(answer.header("x-request-id"), "trace-42");
+    for hostile in ["a b", "<script>", "a;b", &"x".repeat(65)] {
+        let answer = app.get("/me").header("X-Request-Id", hostile).send().await;
+        assert_ne!(answer.header("x-request-id"), hostile);
+    }
+}
+
+#[actix_web::test]
+async fn query_parameters_are_strict() {
+    let app = app();
+    let pair = app.user("alice").await;
+    for query in [
+        "everywhere=1",
+        "everywhere=",
+        "surprise=1",
+        "everywhere=true&everywhere=false",
+    ] {
+        let answer = app
+            .post(&format!("/logout?{query}"))
+            .bearer(&pair.access)
+            .send()
+            .await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (422, "validation_failed"),
+            "{query}"
+        );
+    }
+    assert_eq!(app.me_code(&pair).await, "accepted");
+}

@@ -1,0 +1,93 @@
+//! The OpenAPI document and the page over it.
+
+use crate::app::app;
+use actix_web::http::Method;
+use api_http::openapi;
+use std::path::Path;
+
+#[test]
+fn the_committed_document_is_the_one_that_is_served() {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let committed = std::fs::read_to_string(committed).expect("docs/openapi.json is there: make openapi");
+    let served = openapi().to_pretty_json().expect("the document is JSON");
+    assert!(
+        committed.trim_end() == served.trim_end(),
+        "docs/openapi.json is behind the code: make openapi"
+    );
+}
+
+#[actix_web::test]
+async fn every_documented_route_is_mounted_and_refuses_other_methods() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        let documented: Vec<String> = operations
+            .as_object()
+            .expect("operations")
+            .keys()
+            .map(|method| method.to_uppercase())
+            .collect();
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
+        ] {
+            let answer = app()
+                .request(Method::try_from(method).expect("a method"), path)
+                .send()
+                .await;
+            let twin = if method == "HEAD" { "GET" } else { method };
+            let is_documented = documented.iter().any(|documented| documented == twin);
+            assert_eq!(
+                answer.status != 405,
+                is_documented,
+                "{method} {path}: {}",
+                answer.status
+            );
+            if !is_documented {
+                let allowed = answer.header("allow");
+                assert!(
+                    documented.iter().all(|method| allowed.contains(method)),
+                    "{path}: {allowed}"
+                );
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_page_and_the_document_are_served_under_a_strict_policy() {
+    let app = app();
+    let document = app.get("/openapi.json").send().await;
+    assert_eq!(document.status, 200);
+    assert_eq!(document.body["info"]["title"], "authapi");
+
+    let bare = app.get("/docs").send().await;
+    assert_eq!((bare.status, bare.header("location")), (308, "docs/"));
+
+    for (path, content_type) in [
+        ("/docs/", "text/html"),
+        ("/docs/swagger-initializer.js", "text/javascript"),
+        ("/docs/swagger-ui-bundle.js", "text/javascript"),
+        ("/docs/swagger-ui.css", "text/css"),
+    ] {
+        let page = app.get(path).send().await;
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (200, content_type),
+            "{path}"
+        );
+        let policy = page.header("content-security-policy");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("script-src 'self';"),
+            "{policy}"
+        );
+    }
+    assert_eq!(app.get("/docs/no-such-file.js").send().await.code(), "not_found");
+}
+
+#[actix_web::test]
+async fn documentation_can_be_switched_off() {
+    let mut app = app();
+    app.edge.settings.docs = false;
+    for path in ["/docs", "/docs/", "/docs/swagger-ui.css", "/openapi.json"] {
+        assert_eq!(app.get(path).send().await.code(), "not_found", "{path}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The edge over in-memory adapters.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON body that lacks what a test looks for should fail it"
+)]
+
+mod app;
+mod bad_input;
+mod document;
+mod endpoints;
+mod revocation;
+mod statuses;
