@@ -1,13 +1,27 @@
 use std::future::Future;
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 /// Runs whatever changes something to its end, whether or not the client still listens: a connection that is reset must
 /// not part a commit from what follows it.
-#[derive(Clone, Debug, Default)]
-pub struct Mutations(TaskTracker);
+#[derive(Clone, Debug)]
+pub struct Mutations {
+    runtime: Handle,
+    running: TaskTracker,
+}
 
 impl Mutations {
+    /// Runs them on `runtime`, which must outlive the server: actix gives each of its workers a runtime that ends with the
+    /// worker, and would take unfinished tasks with it.
+    #[must_use]
+    pub fn on(runtime: Handle) -> Self {
+        Self {
+            runtime,
+            running: TaskTracker::new(),
+        }
+    }
+
     /// Runs `mutation` as a task of its own and waits for it.
     ///
     /// # Panics
@@ -16,14 +30,14 @@ impl Mutations {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let task = self.0.spawn(mutation.in_current_span());
+        let task = self.running.spawn_on(mutation.in_current_span(), &self.runtime);
         task.await.expect("only a panic ends a task that nobody aborts")
     }
 
     /// Waits until every mutation has ended. New ones still run; call this when no more requests come.
     pub async fn drain(&self) {
-        self.0.close();
-        self.0.wait().await;
+        self.running.close();
+        self.running.wait().await;
     }
 }
 
@@ -34,7 +48,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_mutation_outlives_the_client_and_is_drained() {
-        let mutations = Mutations::default();
+        let mutations = Mutations::on(Handle::current());
         let (go_on, wait) = oneshot::channel::<()>();
         let (committed, outcome) = oneshot::channel();
         let runner = mutations.clone();

@@ -26,6 +26,7 @@ use testkit::{
     ClosedThrottle, CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainTokens,
     ToyMac, fixtures::at,
 };
+use tokio::runtime::Handle;
 
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
@@ -82,7 +83,7 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
         },
         clock: fakes.clock.clone(),
         randomness: fakes.randomness,
-        mutations: Mutations::default(),
+        mutations: Mutations::on(Handle::current()),
     };
     let set_status = SetStatus::new(fakes.storage.storage().users, fakes.clock.clone());
     let Fakes {
