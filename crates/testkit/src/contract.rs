@@ -1,0 +1,22 @@
+//! The contract of each port, as plain functions: one case for every MUST that can be seen from outside. The macros at the
+//! crate's root make a named test of each.
+
+pub mod audit_trail;
+pub mod change_password;
+pub mod change_roles;
+pub mod clock;
+pub mod ending;
+pub mod password_hasher;
+pub mod randomness;
+pub mod refresh_token_mac;
+pub mod replace_hash;
+pub mod roles;
+pub mod rotation;
+pub mod session_views;
+pub mod sessions;
+pub mod set_status;
+pub mod storage_health;
+mod support;
+pub mod throttle;
+pub mod tokens;
+pub mod users;

@@ -1,0 +1,133 @@
+//! The contract of [`Users::change_password`](domain::ports::Users::change_password).
+
+use super::support::{
+    Everything, count, credentials, found, liveness, logged_in, opened, race, registered, viewed,
+};
+use crate::{
+    Storage,
+    fixtures::{a_session, a_user, at, stamp, stamp_by},
+};
+use domain::{
+    password::PasswordHash,
+    ports::{ChangePassword, PasswordChanged},
+    session::{EndReason, Liveness, NewSession},
+    user::{Epoch, User, UserStatus},
+};
+
+fn at_epoch(user: &User, only_at: Epoch) -> ChangePassword {
+    ChangePassword {
+        user: user.id,
+        only_at,
+        hash: PasswordHash::from_phc("plain$9$a new password".to_owned()),
+        session: a_session(user.id, at(10)),
+    }
+}
+
+async fn change(storage: &Storage, change: ChangePassword) -> PasswordChanged {
+    let stamp = stamp_by(change.user, at(10));
+    storage
+        .users
+        .change_password(change, stamp)
+        .await
+        .expect("storage answers")
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_replaces_the_hash_and_raises_the_epoch(storage: &Storage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let wanted = at_epoch(&alice, alice.epoch);
+    let PasswordChanged::Now(changed) = change(storage, wanted.clone()).await else {
+        panic!("nothing stands against this change");
+    };
+    let kept = credentials(storage, &alice).await;
+    assert_eq!(kept.user, changed);
+    assert_eq!(kept.hash, wanted.hash);
+    assert_eq!(
+        (changed.epoch, changed.updated_at),
+        (Epoch(alice.epoch.0 + 1), at(10))
+    );
+    assert_eq!(
+        (changed.roles, changed.created_at),
+        (alice.roles, alice.created_at)
+    );
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_ends_all_sessions_and_opens_one_at_the_new_epoch(storage: &Storage) {
+    let (alice, one) = logged_in(storage, "alice").await;
+    let two = opened(storage, &alice, a_session(alice.id, at(2))).await;
+    let (_, of_bob) = logged_in(storage, "bob").await;
+    let wanted = at_epoch(&alice, alice.epoch);
+    let PasswordChanged::Now(changed) = change(storage, wanted.clone()).await else {
+        panic!("nothing stands against this change");
+    };
+    for old in [one, two] {
+        let ended = Liveness::Ended(EndReason::PasswordChanged);
+        assert_eq!(liveness(storage, old.id, at(11)).await, ended);
+    }
+    assert_eq!(liveness(storage, of_bob.id, at(11)).await, Liveness::Live);
+    let new = found(storage, wanted.session.id).await;
+    assert_eq!(new.lifetime.at(at(11)), Liveness::Live);
+    assert_eq!((new.salt, new.holder.epoch), (wanted.session.salt, changed.epoch));
+    assert_eq!(viewed(storage, wanted.session.id).await.user, changed);
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_stale_change_changes_nothing(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    for stale in [Epoch(alice.epoch.0 - 1), Epoch(alice.epoch.0 + 1)] {
+        assert_stale(storage, &alice, at_epoch(&alice, stale), &session).await;
+    }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_disabled_user_cannot_change_their_password(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    storage
+        .users
+        .set_status(alice.id, UserStatus::Disabled, stamp(at(5)))
+        .await
+        .expect("storage answers");
+    let epoch_now = credentials(storage, &alice).await.user.epoch;
+    for epoch in [alice.epoch, epoch_now] {
+        assert_stale(storage, &alice, at_epoch(&alice, epoch), &session).await;
+    }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn nobody_cannot_change_a_password(storage: &Storage) {
+    let (_, session) = logged_in(storage, "alice").await;
+    let nobody = a_user("nobody").registered_at(at(0));
+    assert_stale(storage, &nobody, at_epoch(&nobody, Epoch::FIRST), &session).await;
+}
+
+async fn assert_stale(storage: &Storage, user: &User, wanted: ChangePassword, old: &NewSession) {
+    let sessions = [old.id, wanted.session.id];
+    let before = Everything::of(storage, user, &sessions).await;
+    assert_eq!(change(storage, wanted).await, PasswordChanged::Stale);
+    assert_eq!(Everything::of(storage, user, &sessions).await, before);
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn one_of_many_concurrent_changes_happens(storage: &Storage) {
+    let alice = registered(storage, a_user("alice")).await;
+    let answers = race((0..20).map(|_| {
+        let (storage, wanted) = (storage.clone(), at_epoch(&alice, alice.epoch));
+        async move { change(&storage, wanted).await }
+    }))
+    .await;
+    assert_eq!(count(&answers, |it| matches!(it, PasswordChanged::Now(_))), 1);
+    assert_eq!(count(&answers, |it| *it == PasswordChanged::Stale), 19);
+    let live = storage
+        .sessions
+        .list(alice.id, at(11))
+        .await
+        .expect("storage answers");
+    assert_eq!(live.len(), 1, "the one session that was opened");
+}

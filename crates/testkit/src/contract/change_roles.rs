@@ -1,0 +1,246 @@
+//! The contract of [`Users::change_roles`](domain::ports::Users::change_roles).
+
+use super::support::{
+    Everything, count, found, liveness, logged_in, opened, race, registered, user_now, viewed,
+};
+use crate::{
+    Storage,
+    fixtures::{a_session, a_user, an_admin, at, role_names, stamp, stamp_by},
+};
+use domain::{
+    ports::{ChangeRoles, RolesChanged},
+    role::RoleName,
+    session::{EndReason, Liveness},
+    user::{Epoch, User, UserStatus},
+};
+
+fn to(user: &User, roles: &[&str]) -> ChangeRoles {
+    ChangeRoles {
+        user: user.id,
+        roles: role_names(roles),
+        keep_sessions: false,
+        only_at: None,
+    }
+}
+
+async fn change(storage: &Storage, change: ChangeRoles) -> RolesChanged {
+    let stamp = stamp_by(change.user, at(10));
+    storage
+        .users
+        .change_roles(change, stamp)
+        .await
+        .expect("storage answers")
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_gives_exactly_those_roles_and_raises_the_epoch(storage: &Storage) {
+    registered(storage, an_admin("root")).await;
+    let mut expected = registered(storage, a_user("alice")).await;
+    for roles in [&["admin"][..], &["admin", "user"], &["admin", "user"], &[]] {
+        expected = User {
+            roles: role_names(roles),
+            epoch: Epoch(expected.epoch.0 + 1),
+            updated_at: at(10),
+            ..expected
+        };
+        let changed = change(storage, to(&expected, roles)).await;
+        assert_eq!(changed, RolesChanged::Now(expected.clone()));
+        assert_eq!(user_now(storage, &expected).await, expected);
+    }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_ends_all_live_sessions(storage: &Storage) {
+    let (alice, one) = logged_in(storage, "alice").await;
+    let two = opened(storage, &alice, a_session(alice.id, at(2))).await;
+    let over = opened(storage, &alice, a_session(alice.id, at(3))).await;
+    storage
+        .sessions
+        .end(over.id, alice.id, EndReason::LoggedOut, stamp(at(4)))
+        .await
+        .expect("storage answers");
+    let (_, of_bob) = logged_in(storage, "bob").await;
+
+    change(storage, to(&alice, &[])).await;
+
+    for (session, liveness_now) in [
+        (one, Liveness::Ended(EndReason::RolesChanged)),
+        (two, Liveness::Ended(EndReason::RolesChanged)),
+        (over, Liveness::Ended(EndReason::LoggedOut)),
+        (of_bob, Liveness::Live),
+    ] {
+        assert_eq!(liveness(storage, session.id, at(11)).await, liveness_now);
+    }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_that_keeps_sessions_leaves_them_alive_with_the_new_roles(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let keep = ChangeRoles {
+        keep_sessions: true,
+        ..to(&alice, &["admin"])
+    };
+    let RolesChanged::Now(changed) = change(storage, keep).await else {
+        panic!("nothing stands against this change");
+    };
+    assert_eq!(changed.epoch, Epoch(alice.epoch.0 + 1));
+    let stored = found(storage, session.id).await;
+    assert_eq!(stored.lifetime.at(at(11)), Liveness::Live);
+    assert_eq!(
+        (stored.holder.epoch, stored.holder.roles),
+        (changed.epoch, role_names(&["admin"]))
+    );
+    assert_eq!(viewed(storage, session.id).await.user, changed);
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_happens_only_at_the_epoch_it_asks_for(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let only_at = |epoch| ChangeRoles {
+        only_at: Some(epoch),
+        ..to(&alice, &["admin"])
+    };
+    let before = Everything::of(storage, &alice, &[session.id]).await;
+    for stale in [Epoch(alice.epoch.0 - 1), Epoch(alice.epoch.0 + 1)] {
+        assert_eq!(change(storage, only_at(stale)).await, RolesChanged::Stale);
+        assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
+    }
+    assert!(matches!(
+        change(storage, only_at(alice.epoch)).await,
+        RolesChanged::Now(_)
+    ));
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn one_of_many_concurrent_changes_at_an_epoch_happens(storage: &Storage) {
+    let alice = registered(storage, a_user("alice")).await;
+    let answers = race((0..20).map(|_| {
+        let (storage, alice) = (storage.clone(), alice.clone());
+        async move {
+            let only_at = ChangeRoles {
+                only_at: Some(alice.epoch),
+                ..to(&alice, &["admin"])
+            };
+            change(&storage, only_at).await
+        }
+    }))
+    .await;
+    assert_eq!(count(&answers, |it| matches!(it, RolesChanged::Now(_))), 1);
+    assert_eq!(count(&answers, |it| *it == RolesChanged::Stale), 19);
+    assert_eq!(user_now(storage, &alice).await.epoch, Epoch(alice.epoch.0 + 1));
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn no_change_of_many_concurrent_ones_is_lost(storage: &Storage) {
+    let alice = registered(storage, a_user("alice")).await;
+    race((0..20).map(|turn| {
+        let (storage, alice) = (storage.clone(), alice.clone());
+        async move {
+            let roles: &[&str] = if turn % 2 == 0 { &[] } else { &["user"] };
+            assert!(matches!(
+                change(&storage, to(&alice, roles)).await,
+                RolesChanged::Now(_)
+            ));
+        }
+    }))
+    .await;
+    assert_eq!(user_now(storage, &alice).await.epoch, Epoch(alice.epoch.0 + 20));
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_to_an_unknown_role_changes_nothing(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let before = Everything::of(storage, &alice, &[session.id]).await;
+    let changed = change(storage, to(&alice, &["admin", "unheard-of"])).await;
+    assert_eq!(changed, RolesChanged::UnknownRole);
+    assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_change_for_nobody_changes_nothing(storage: &Storage) {
+    let nobody = a_user("nobody").registered_at(at(0));
+    assert_eq!(
+        change(storage, to(&nobody, &["user"])).await,
+        RolesChanged::NoSuchUser
+    );
+    let everything = Everything::of(storage, &nobody, &[]).await;
+    assert!(
+        everything.credentials.is_none() && everything.trail.is_empty(),
+        "{everything:?}"
+    );
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn the_last_active_admin_keeps_the_role(storage: &Storage) {
+    let root = registered(storage, an_admin("root")).await;
+    let session = opened(storage, &root, a_session(root.id, at(1))).await;
+    let disabled = registered(storage, an_admin("disabled")).await;
+    storage
+        .users
+        .set_status(disabled.id, UserStatus::Disabled, stamp(at(2)))
+        .await
+        .expect("storage answers");
+    let before = Everything::of(storage, &root, &[session.id]).await;
+
+    assert_eq!(
+        change(storage, to(&root, &["user"])).await,
+        RolesChanged::LastAdmin
+    );
+    assert_eq!(Everything::of(storage, &root, &[session.id]).await, before);
+    let others = [to(&disabled, &["user"]), to(&root, &["admin"])];
+    for other in others {
+        assert!(
+            matches!(change(storage, other).await, RolesChanged::Now(_)),
+            "an admin is left"
+        );
+    }
+    registered(storage, an_admin("successor")).await;
+    assert!(matches!(
+        change(storage, to(&root, &[])).await,
+        RolesChanged::Now(_)
+    ));
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn of_two_admins_who_demote_each_other_one_is_left(storage: &Storage) {
+    let admins = [
+        registered(storage, an_admin("one")).await,
+        registered(storage, an_admin("two")).await,
+    ];
+    for round in 0..20 {
+        let answers = race(admins.clone().map(|admin| {
+            let storage = storage.clone();
+            async move { change(&storage, to(&admin, &["user"])).await }
+        }))
+        .await;
+        assert_eq!(
+            count(&answers, |it| matches!(it, RolesChanged::Now(_))),
+            1,
+            "round {round}"
+        );
+        assert_eq!(
+            count(&answers, |it| *it == RolesChanged::LastAdmin),
+            1,
+            "round {round}"
+        );
+        assert!(
+            storage.users.any_admin().await.expect("storage answers"),
+            "round {round}"
+        );
+        for admin in &admins {
+            if !user_now(storage, admin).await.roles.contains(&RoleName::ADMIN) {
+                change(storage, to(admin, &["admin"])).await;
+            }
+        }
+    }
+}

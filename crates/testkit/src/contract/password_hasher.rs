@@ -1,0 +1,104 @@
+//! The contract of [`PasswordHasher`](domain::ports::PasswordHasher).
+
+use crate::fixtures::PASSWORD;
+use domain::{
+    password::{Password, PasswordHash},
+    ports::{PasswordHasher, Verification},
+};
+use std::time::{Duration, Instant};
+
+fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+async fn hash(hasher: &dyn PasswordHasher, text: &str) -> PasswordHash {
+    hasher.hash(password(text)).await.expect("the hasher answers")
+}
+
+async fn verify(hasher: &dyn PasswordHasher, text: &str, hash: Option<&PasswordHash>) -> Verification {
+    hasher
+        .verify(password(text), hash.cloned())
+        .await
+        .expect("the hasher answers")
+}
+
+/// # Panics
+/// When the hasher breaks the contract.
+pub async fn two_hashes_of_a_password_differ_and_both_verify(hasher: &dyn PasswordHasher) {
+    let one = hash(hasher, PASSWORD).await;
+    let other = hash(hasher, PASSWORD).await;
+    assert_ne!(one, other);
+    for hash in [one, other] {
+        assert_eq!(verify(hasher, PASSWORD, Some(&hash)).await, Verification::Right);
+    }
+}
+
+/// # Panics
+/// When the hasher breaks the contract.
+pub async fn another_password_is_wrong(hasher: &dyn PasswordHasher) {
+    let hash = hash(hasher, PASSWORD).await;
+    for other in [
+        "",
+        "Correct horse battery staple",
+        " correct horse battery staple",
+        "correct horse battery stapl",
+    ] {
+        assert_eq!(
+            verify(hasher, other, Some(&hash)).await,
+            Verification::Wrong,
+            "{other:?}"
+        );
+    }
+}
+
+/// # Panics
+/// When the hasher breaks the contract.
+pub async fn nothing_of_a_password_is_cut_off(hasher: &dyn PasswordHasher) {
+    for (text, other) in [
+        ("é".repeat(256), format!("{}e", "é".repeat(255))),
+        (format!("{}a", "x".repeat(72)), format!("{}b", "x".repeat(72))),
+        ("nul\u{0}one".to_owned(), "nul\u{0}two".to_owned()),
+    ] {
+        let hash = hash(hasher, &text).await;
+        assert_eq!(
+            verify(hasher, &text, Some(&hash)).await,
+            Verification::Right,
+            "{text:?}"
+        );
+        assert_eq!(
+            verify(hasher, &other, Some(&hash)).await,
+            Verification::Wrong,
+            "{other:?}"
+        );
+    }
+}
+
+/// # Panics
+/// When the hasher breaks the contract.
+pub async fn without_a_hash_every_password_is_wrong(hasher: &dyn PasswordHasher) {
+    for text in ["", PASSWORD] {
+        assert_eq!(verify(hasher, text, None).await, Verification::Wrong);
+    }
+}
+
+/// Compares the fastest of several turns each, so that whatever else the machine does at the time counts for little, and
+/// leaves room for the rest: it tells a decoy from no work, not one cost from another just beside it.
+///
+/// # Panics
+/// When the hasher breaks the contract.
+pub async fn without_a_hash_the_work_is_the_same(hasher: &dyn PasswordHasher) {
+    let kept = hash(hasher, PASSWORD).await;
+    let [mut with, mut without] = [Duration::MAX; 2];
+    for _ in 0..7 {
+        with = with.min(time_of(hasher, Some(&kept)).await);
+        without = without.min(time_of(hasher, None).await);
+    }
+    let is_close = with.abs_diff(without) < Duration::from_millis(1).max(with.min(without));
+    assert!(is_close, "{with:?} with a hash and {without:?} without");
+}
+
+async fn time_of(hasher: &dyn PasswordHasher, hash: Option<&PasswordHash>) -> Duration {
+    let start = Instant::now();
+    verify(hasher, "a wrong guess", hash).await;
+    start.elapsed()
+}

@@ -1,0 +1,179 @@
+//! The contract of [`Sessions::rotate`](domain::ports::Sessions::rotate).
+
+use super::support::{Everything, count, found, liveness, logged_in, opened, race};
+use crate::{
+    Storage,
+    fixtures::{a_session, at, role_names, stamp},
+};
+use chrono::{DateTime, Duration, Utc};
+use domain::{
+    ports::{ChangeRoles, Ended, Rotated},
+    session::{EndReason, Generation, Liveness, NewSession, Rotation, SessionId},
+    user::{User, UserStatus},
+};
+
+/// A step of `session` from `generation` at `at`, which gives it another 1000 seconds.
+fn step(session: SessionId, generation: u32, at: DateTime<Utc>) -> Rotation {
+    Rotation {
+        session,
+        from: Generation(generation),
+        to: Generation(generation + 1),
+        at,
+        idle_expires_at: at + Duration::seconds(1000),
+    }
+}
+
+async fn rotate(storage: &Storage, rotation: Rotation) -> Rotated {
+    storage.sessions.rotate(rotation).await.expect("storage answers")
+}
+
+async fn assert_lost(storage: &Storage, user: &User, rotation: Rotation) {
+    let before = Everything::of(storage, user, &[rotation.session]).await;
+    assert_eq!(rotate(storage, rotation).await, Rotated::Lost, "{rotation:?}");
+    assert_eq!(Everything::of(storage, user, &[rotation.session]).await, before);
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_rotation_takes_one_step(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let other = opened(storage, &alice, a_session(alice.id, at(2))).await;
+    for generation in 0..3 {
+        let rotation = step(session.id, generation, at(10 + i64::from(generation)));
+        let expected = found(storage, session.id).await.rotated(&rotation);
+        assert_eq!(rotate(storage, rotation).await, Rotated::Now(expected.clone()));
+        assert_eq!(found(storage, session.id).await, expected);
+    }
+    assert_eq!(found(storage, other.id).await.generation, Generation::FIRST);
+    let listed = storage
+        .sessions
+        .list(alice.id, at(13))
+        .await
+        .expect("storage answers");
+    let last_used: Vec<_> = listed.iter().map(|it| it.last_used_at).collect();
+    assert_eq!(last_used, [at(2), at(12)]);
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_rotation_answers_the_roles_and_epoch_as_they_are_now(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let keep = ChangeRoles {
+        user: alice.id,
+        roles: role_names(&["admin", "user"]),
+        keep_sessions: true,
+        only_at: None,
+    };
+    storage
+        .users
+        .change_roles(keep.clone(), stamp(at(2)))
+        .await
+        .expect("storage answers");
+    let Rotated::Now(rotated) = rotate(storage, step(session.id, 0, at(3))).await else {
+        panic!("a live session at this generation rotates");
+    };
+    assert_eq!(
+        (rotated.holder.roles, rotated.holder.epoch.0),
+        (keep.roles, alice.epoch.0 + 1)
+    );
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_rotation_from_another_generation_is_lost(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    assert!(matches!(
+        rotate(storage, step(session.id, 0, at(2))).await,
+        Rotated::Now(_)
+    ));
+    for generation in [0, 2, 7] {
+        assert_lost(storage, &alice, step(session.id, generation, at(3))).await;
+    }
+    let never = a_session(alice.id, at(1)).id;
+    assert_lost(storage, &alice, step(never, 0, at(3))).await;
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_session_that_ended_does_not_rotate(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    storage
+        .sessions
+        .end(session.id, alice.id, EndReason::LoggedOut, stamp(at(2)))
+        .await
+        .expect("storage answers");
+    assert_lost(storage, &alice, step(session.id, 0, at(3))).await;
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_session_rotates_until_the_instant_it_expires(storage: &Storage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let idle = NewSession {
+        idle_expires_at: at(10),
+        ..a_session(alice.id, at(2))
+    };
+    let whole = NewSession {
+        expires_at: at(10),
+        ..a_session(alice.id, at(2))
+    };
+    for session in [idle, whole] {
+        opened(storage, &alice, session.clone()).await;
+        assert_lost(storage, &alice, step(session.id, 0, at(10))).await;
+        let in_time = step(session.id, 0, at(10) - Duration::microseconds(1));
+        assert!(matches!(rotate(storage, in_time).await, Rotated::Now(_)));
+    }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_disabled_users_session_does_not_rotate(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    storage
+        .users
+        .set_status(alice.id, UserStatus::Disabled, stamp(at(2)))
+        .await
+        .expect("storage answers");
+    assert_lost(storage, &alice, step(session.id, 0, at(3))).await;
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn one_of_many_concurrent_rotations_wins(storage: &Storage) {
+    let (_, session) = logged_in(storage, "alice").await;
+    for generation in 0..4 {
+        let answers = race((0..50).map(|second| {
+            let (storage, rotation) = (storage.clone(), step(session.id, generation, at(10 + second)));
+            async move { rotate(&storage, rotation).await }
+        }))
+        .await;
+        let stored = found(storage, session.id).await;
+        assert_eq!(stored.generation, Generation(generation + 1));
+        assert_eq!(count(&answers, |it| *it == Rotated::Lost), 49);
+        let now = Rotated::Now(stored);
+        assert_eq!(count(&answers, |it| *it == now), 1, "{now:?} in {answers:?}");
+    }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_rotation_that_races_an_end_brings_nothing_back(storage: &Storage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    for round in 0..30 {
+        let id = opened(storage, &alice, a_session(alice.id, at(1))).await.id;
+        race((0..5).map(|turn| {
+            let (storage, user) = (storage.clone(), alice.id);
+            async move {
+                if turn == 2 {
+                    let ended = storage.sessions.end(id, user, EndReason::LoggedOut, stamp(at(2)));
+                    assert_eq!(ended.await.expect("storage answers"), Ended::Now, "round {round}");
+                } else {
+                    rotate(&storage, step(id, 0, at(2))).await;
+                }
+            }
+        }))
+        .await;
+        let over = Liveness::Ended(EndReason::LoggedOut);
+        assert_eq!(liveness(storage, id, at(3)).await, over, "round {round}");
+    }
+}

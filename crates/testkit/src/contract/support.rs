@@ -1,0 +1,174 @@
+//! What the cases share: set the scene, look at all of it, and let many do one thing at once.
+
+use crate::{
+    Storage,
+    fixtures::{a_session, a_user, at, stamp, stamp_by},
+};
+use chrono::{DateTime, Utc};
+use domain::{
+    audit::AuditRecord,
+    caller::SessionView,
+    ports::{Inserted, Opened},
+    session::{Liveness, NewSession, SessionId, SessionSummary, StoredSession},
+    user::{Credentials, NewUser, User},
+};
+use std::sync::Arc;
+use tokio::{
+    sync::Barrier,
+    task::{JoinSet, yield_now},
+};
+
+/// More sessions than any case opens that is not about the limit.
+pub(super) const PLENTY: u32 = 100;
+
+/// Stores `user` at second 0.
+pub(super) async fn registered(storage: &Storage, user: NewUser) -> User {
+    match storage
+        .users
+        .insert(user, stamp(at(0)))
+        .await
+        .expect("storage answers")
+    {
+        Inserted::Now(user) => user,
+        other => panic!("a new user was not stored: {other:?}"),
+    }
+}
+
+/// Opens `session`, which is `user`'s, at its own time.
+pub(super) async fn opened(storage: &Storage, user: &User, session: NewSession) -> NewSession {
+    let stamp = stamp_by(user.id, session.created_at);
+    let opened = storage
+        .sessions
+        .open(session.clone(), user.epoch, PLENTY, stamp)
+        .await
+        .expect("storage answers");
+    assert_eq!(opened, Opened::Now, "a session of an active user");
+    session
+}
+
+/// A user and a session of theirs, opened at second 1.
+pub(super) async fn logged_in(storage: &Storage, login: &str) -> (User, NewSession) {
+    let user = registered(storage, a_user(login)).await;
+    let session = opened(storage, &user, a_session(user.id, at(1))).await;
+    (user, session)
+}
+
+pub(super) async fn credentials(storage: &Storage, user: &User) -> Credentials {
+    storage
+        .users
+        .find_by_login(user.login.canonical())
+        .await
+        .expect("storage answers")
+        .expect("a user who was stored")
+}
+
+pub(super) async fn user_now(storage: &Storage, user: &User) -> User {
+    credentials(storage, user).await.user
+}
+
+pub(super) async fn found(storage: &Storage, id: SessionId) -> StoredSession {
+    storage
+        .sessions
+        .find(id)
+        .await
+        .expect("storage answers")
+        .expect("a session that was stored")
+}
+
+pub(super) async fn liveness(storage: &Storage, id: SessionId, now: DateTime<Utc>) -> Liveness {
+    found(storage, id).await.lifetime.at(now)
+}
+
+pub(super) async fn viewed(storage: &Storage, id: SessionId) -> SessionView {
+    storage
+        .views
+        .view(id)
+        .await
+        .expect("storage answers")
+        .expect("a session that was stored")
+}
+
+pub(super) async fn trail(storage: &Storage, user: &User) -> Vec<AuditRecord> {
+    storage.audit.of_user(user.id).await.expect("storage answers")
+}
+
+/// All that can be seen of a user, to tell whether anything changed.
+#[derive(Debug)]
+pub(super) struct Everything {
+    pub(super) credentials: Option<Credentials>,
+    pub(super) sessions: Vec<Option<StoredSession>>,
+    pub(super) views: Vec<Option<SessionView>>,
+    pub(super) listed: Vec<SessionSummary>,
+    pub(super) trail: Vec<AuditRecord>,
+}
+
+impl PartialEq for Everything {
+    fn eq(&self, other: &Self) -> bool {
+        let hash = |of: &Self| of.credentials.as_ref().map(|it| it.hash.clone());
+        hash(self) == hash(other) && self.eq_but_for_the_hash(other)
+    }
+}
+
+impl Everything {
+    pub(super) async fn of(storage: &Storage, user: &User, sessions: &[SessionId]) -> Self {
+        let mut everything = Self {
+            credentials: storage
+                .users
+                .find_by_login(user.login.canonical())
+                .await
+                .expect("storage answers"),
+            sessions: Vec::new(),
+            views: Vec::new(),
+            listed: storage
+                .sessions
+                .list(user.id, at(1))
+                .await
+                .expect("storage answers"),
+            trail: trail(storage, user).await,
+        };
+        for id in sessions {
+            everything
+                .sessions
+                .push(storage.sessions.find(*id).await.expect("storage answers"));
+            everything
+                .views
+                .push(storage.views.view(*id).await.expect("storage answers"));
+        }
+        everything
+    }
+
+    pub(super) fn eq_but_for_the_hash(&self, other: &Self) -> bool {
+        let user = |of: &Self| of.credentials.as_ref().map(|it| it.user.clone());
+        user(self) == user(other)
+            && self.sessions == other.sessions
+            && self.views == other.views
+            && self.listed == other.listed
+            && self.trail == other.trail
+    }
+}
+
+/// Lets all of `calls` go at once; what they answered, in no order.
+pub(super) async fn race<T, Call>(calls: impl IntoIterator<Item = Call>) -> Vec<T>
+where
+    T: Send + 'static,
+    Call: Future<Output = T> + Send + 'static,
+{
+    let calls: Vec<_> = calls.into_iter().collect();
+    let start = Arc::new(Barrier::new(calls.len()));
+    let mut running = JoinSet::new();
+    for call in calls {
+        let start = Arc::clone(&start);
+        running.spawn(async move {
+            start.wait().await;
+            // Whoever came last wakes the others on its own thread: back into the queue, for idle threads to steal.
+            yield_now().await;
+            call.await
+        });
+    }
+    running.join_all().await
+}
+
+/// How many of `answers` are `wanted`.
+pub(super) fn count<T>(answers: &[T], wanted: impl Fn(&T) -> bool) -> usize {
+    answers.iter().filter(|answer| wanted(answer)).count()
+}

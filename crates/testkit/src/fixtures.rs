@@ -1,0 +1,129 @@
+//! Small makers of what tests need. Ids and salts are unique within the process, everything else is the same each time.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    audit::{Actor, Origin, Stamp},
+    login::{CanonicalLogin, Login},
+    password::PasswordHash,
+    role::{RoleName, RoleNames},
+    session::{NewSession, Salt, SessionId, SessionRules},
+    user::{NewUser, UserId},
+};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::atomic::{AtomicU64, Ordering},
+};
+use uuid::{Builder, Uuid};
+
+/// The password of every fixture user, good enough for the default policy.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The instant `second` seconds into 2026, UTC, and 123,456 microseconds: whatever loses them shows.
+///
+/// # Panics
+/// When `second` lies outside what chrono can hold.
+#[must_use]
+pub fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600 + second, 123_456_000).expect("an instant that chrono can hold")
+}
+
+/// # Panics
+/// When `text` is no login.
+#[must_use]
+pub fn login(text: &str) -> Login {
+    Login::parse(text).expect("a login")
+}
+
+/// # Panics
+/// When `text` is no login.
+#[must_use]
+pub fn canonical(text: &str) -> CanonicalLogin {
+    login(text).canonical().clone()
+}
+
+/// # Panics
+/// When one of `names` cannot be a role's name.
+#[must_use]
+pub fn role_names(names: &[&str]) -> RoleNames {
+    names
+        .iter()
+        .map(|name| RoleName::parse(name).expect("a role's name"))
+        .collect()
+}
+
+/// A user with the role `user` and [`PASSWORD`], hashed as [`PlainHasher`](crate::PlainHasher) does.
+#[must_use]
+pub fn a_user(typed: &str) -> NewUser {
+    NewUser {
+        id: UserId(unique_uuid()),
+        login: login(typed),
+        hash: PasswordHash::from_phc(format!("plain$0${PASSWORD}")),
+        roles: role_names(&["user"]),
+    }
+}
+
+/// [`a_user`] with the roles `admin` and `user`.
+#[must_use]
+pub fn an_admin(typed: &str) -> NewUser {
+    NewUser {
+        roles: role_names(&["admin", "user"]),
+        ..a_user(typed)
+    }
+}
+
+/// A session of `user` opened at `at`, with the default life and from [`origin`].
+#[must_use]
+pub fn a_session(user: UserId, at: DateTime<Utc>) -> NewSession {
+    let id = SessionId(unique_uuid());
+    NewSession::opened_at(at, id, user, salt_of(id), &SessionRules::default(), &origin())
+}
+
+/// A documentation address (RFC 5737), a user agent that must be quoted, and a request id.
+#[must_use]
+pub fn origin() -> Origin {
+    Origin::new(
+        Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
+        Some(r#"it's a "browser"; — 日本語 🦀 \ %"#),
+        Some("request-1".to_owned()),
+    )
+}
+
+/// A stamp of somebody not logged in.
+#[must_use]
+pub fn stamp(at: DateTime<Utc>) -> Stamp {
+    Stamp {
+        at,
+        actor: Actor::Anonymous,
+        origin: origin(),
+    }
+}
+
+/// A stamp of `user`.
+#[must_use]
+pub fn stamp_by(user: UserId, at: DateTime<Utc>) -> Stamp {
+    Stamp {
+        actor: Actor::User(user),
+        ..stamp(at)
+    }
+}
+
+/// A `UUIDv7` of [`at`]`(0)` that no other call answers.
+#[must_use]
+pub fn unique_uuid() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let count = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let mut random = [0; 10];
+    for (to, from) in random.iter_mut().skip(2).zip(count) {
+        *to = from;
+    }
+    let millis = u64::try_from(at(0).timestamp_millis()).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
+fn salt_of(id: SessionId) -> Salt {
+    let mut salt = [0xa5; 32];
+    for (to, from) in salt.iter_mut().zip(id.0.as_bytes()) {
+        *to ^= from;
+    }
+    Salt(salt)
+}

@@ -1,0 +1,38 @@
+//! For teams that embed authapi's `domain` with adapters of their own: the ports' contract as tests, in-memory fakes
+//! that keep it, and fixtures.
+//!
+//! An adapter's tests name an async function that makes it, and get a named test for each case:
+//!
+//! ```
+//! use testkit::{MemoryStorage, Storage};
+//!
+//! async fn fresh() -> (Storage, ()) {
+//!     (MemoryStorage::default().storage(), ())
+//! }
+//!
+//! testkit::storage_contract!(fresh);
+//! ```
+
+pub mod contract;
+mod counting_randomness;
+mod fixed_clock;
+pub mod fixtures;
+mod macros;
+mod memory;
+mod plain_hasher;
+mod plain_tokens;
+mod storage;
+mod throttles;
+mod tokens;
+mod toy_digest;
+mod toy_mac;
+
+pub use counting_randomness::CountingRandomness;
+pub use fixed_clock::FixedClock;
+pub use memory::MemoryStorage;
+pub use plain_hasher::PlainHasher;
+pub use plain_tokens::PlainTokens;
+pub use storage::Storage;
+pub use throttles::{ClosedThrottle, OpenThrottle};
+pub use tokens::Tokens;
+pub use toy_mac::ToyMac;

@@ -1,0 +1,248 @@
+//! The macros that make a named test of every case of a contract.
+//!
+//! Each takes the path of a function that makes what is tested, anew for each test. The calling crate needs `tokio` with
+//! `macros` and `rt-multi-thread`: the races are real.
+
+/// One named test for each case of the storage ports' contract, grouped in modules.
+///
+/// `$fresh` is an async function that answers a [`Storage`](crate::Storage) over empty storage (but for the built-in
+/// roles) and a guard that keeps it alive for the test.
+#[macro_export]
+macro_rules! storage_contract {
+    ($fresh:path) => {
+        $crate::storage_cases!($fresh, users: [
+            a_stored_user_is_found_by_login,
+            a_login_nobody_has_is_not_found,
+            a_login_is_kept_as_typed_and_found_by_its_canonical_form,
+            a_login_is_taken_in_every_spelling,
+            one_of_many_concurrent_inserts_of_a_login_stores_a_user,
+            a_user_with_an_unknown_role_is_not_stored,
+            a_user_may_have_no_roles_or_many,
+            users_are_listed_in_pages_in_the_order_of_their_canonical_logins,
+            a_listed_user_is_whole,
+            there_is_an_admin_while_an_active_user_is_one,
+        ]);
+        $crate::storage_cases!($fresh, replace_hash: [
+            a_hash_is_replaced_only_while_it_is_the_old_one,
+            one_of_many_concurrent_replacements_of_a_hash_wins,
+        ]);
+        $crate::storage_cases!($fresh, change_roles: [
+            a_change_gives_exactly_those_roles_and_raises_the_epoch,
+            a_change_ends_all_live_sessions,
+            a_change_that_keeps_sessions_leaves_them_alive_with_the_new_roles,
+            a_change_happens_only_at_the_epoch_it_asks_for,
+            one_of_many_concurrent_changes_at_an_epoch_happens,
+            no_change_of_many_concurrent_ones_is_lost,
+            a_change_to_an_unknown_role_changes_nothing,
+            a_change_for_nobody_changes_nothing,
+            the_last_active_admin_keeps_the_role,
+            of_two_admins_who_demote_each_other_one_is_left,
+        ]);
+        $crate::storage_cases!($fresh, change_password: [
+            a_change_replaces_the_hash_and_raises_the_epoch,
+            a_change_ends_all_sessions_and_opens_one_at_the_new_epoch,
+            a_stale_change_changes_nothing,
+            a_disabled_user_cannot_change_their_password,
+            nobody_cannot_change_a_password,
+            one_of_many_concurrent_changes_happens,
+        ]);
+        $crate::storage_cases!($fresh, set_status: [
+            disabling_raises_the_epoch_and_ends_all_live_sessions,
+            enabling_brings_no_session_back,
+            a_status_that_is_already_as_asked_changes_nothing,
+            many_concurrent_disablings_disable_once,
+            nobody_has_a_status,
+            the_last_active_admin_cannot_be_disabled,
+            of_two_admins_who_disable_each_other_one_is_left,
+            of_two_admins_one_demoted_and_one_disabled_at_once_one_is_left,
+        ]);
+        $crate::storage_cases!($fresh, sessions: [
+            an_opened_session_is_found_with_its_holder,
+            a_session_that_never_was_is_not_found,
+            opening_a_session_sets_the_last_login_and_nothing_else,
+            a_session_is_not_opened_at_another_epoch,
+            a_disabled_user_opens_no_session,
+            nobody_opens_no_session,
+            a_session_beyond_the_limit_ends_the_oldest,
+            only_live_sessions_take_up_room,
+            concurrent_logins_keep_to_the_limit,
+            a_login_that_races_a_change_of_roles_does_not_come_out_alive,
+            live_sessions_are_listed_newest_first,
+            a_listed_session_tells_where_it_came_from,
+        ]);
+        $crate::storage_cases!($fresh, rotation: [
+            a_rotation_takes_one_step,
+            a_rotation_answers_the_roles_and_epoch_as_they_are_now,
+            a_rotation_from_another_generation_is_lost,
+            a_session_that_ended_does_not_rotate,
+            a_session_rotates_until_the_instant_it_expires,
+            a_disabled_users_session_does_not_rotate,
+            one_of_many_concurrent_rotations_wins,
+            a_rotation_that_races_an_end_brings_nothing_back,
+        ]);
+        $crate::storage_cases!($fresh, ending: [
+            a_session_ends_once,
+            a_session_keeps_why_it_ended_first,
+            one_of_many_concurrent_ends_wins,
+            a_session_that_has_expired_does_not_end,
+            nobody_ends_anothers_session,
+            all_live_sessions_of_a_user_end_together,
+            dead_sessions_are_removed_and_live_ones_stay,
+            no_more_dead_sessions_are_removed_than_asked,
+        ]);
+        $crate::storage_cases!($fresh, session_views: [
+            a_view_shows_the_session_its_user_and_what_they_may_do,
+            permissions_are_those_of_all_roles_together,
+            sessions_that_ended_or_expired_are_seen_as_such,
+            a_session_that_never_was_is_not_seen,
+            a_view_shows_every_change_of_the_user_that_was_answered,
+            a_view_shows_every_change_of_the_session_that_was_answered,
+            what_is_read_is_of_one_instant,
+        ]);
+        $crate::storage_cases!($fresh, roles: [
+            the_built_in_roles_are_there_from_the_start,
+            roles_that_do_not_exist_are_left_out,
+        ]);
+        $crate::storage_cases!($fresh, audit_trail: [
+            sessions_leave_a_row_for_each_event,
+            a_registration_leaves_a_row,
+            users_leave_a_row_for_each_change,
+            a_session_that_makes_room_leaves_no_row_of_its_own,
+            a_trail_is_of_one_user,
+        ]);
+        $crate::storage_cases!($fresh, storage_health: [
+            a_storage_within_reach_answers_within_a_second,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of password hashers. `$fresh` is a function that answers one, with room for
+/// the work of one caller.
+#[macro_export]
+macro_rules! password_hasher_contract {
+    ($fresh:path) => {
+        $crate::async_cases!($fresh, password_hasher: [
+            two_hashes_of_a_password_differ_and_both_verify,
+            another_password_is_wrong,
+            nothing_of_a_password_is_cut_off,
+            without_a_hash_every_password_is_wrong,
+            without_a_hash_the_work_is_the_same,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of access tokens. `$fresh` is a function that answers
+/// [`Tokens`](crate::Tokens).
+#[macro_export]
+macro_rules! token_contract {
+    ($fresh:path) => {
+        $crate::sync_cases!($fresh, tokens: [
+            what_was_signed_is_what_is_verified,
+            time_plays_no_part,
+            a_header_names_algorithm_key_and_type_and_nothing_else,
+            published_keys_have_no_private_part,
+            texts_that_are_no_tokens_are_malformed,
+            a_token_cut_short_or_added_to_is_refused,
+            a_token_with_any_character_changed_is_refused,
+            a_signature_of_other_claims_is_invalid,
+            a_token_under_another_header_is_refused,
+            a_token_of_an_unknown_key_is_invalid,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of refresh tokens' MACs. `$fresh` is a function that answers one.
+#[macro_export]
+macro_rules! refresh_token_mac_contract {
+    ($fresh:path) => {
+        $crate::sync_cases!($fresh, refresh_token_mac: [
+            one_input_has_one_mac,
+            other_inputs_have_other_macs,
+            a_mac_verifies_its_own_input,
+            no_other_mac_verifies,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of throttles. `$fresh` is a function that answers a
+/// [`FreshThrottle`](crate::contract::throttle::FreshThrottle).
+#[macro_export]
+macro_rules! throttle_contract {
+    ($fresh:path) => {
+        $crate::async_cases!($fresh, throttle: [
+            attempts_beyond_the_budget_are_refused_with_a_time_to_wait,
+            keys_do_not_share_budgets,
+            an_ipv6_network_shares_one_budget,
+            a_refused_attempt_does_not_lengthen_the_wait,
+            concurrent_attempts_share_one_budget,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of sources of randomness. `$fresh` is a function that answers one.
+#[macro_export]
+macro_rules! randomness_contract {
+    ($fresh:path) => {
+        $crate::sync_cases!($fresh, randomness: [
+            no_two_calls_answer_the_same,
+            no_two_ids_of_one_instant_are_the_same,
+            ids_are_version_7_of_their_instant,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of clocks. `$fresh` is a function that answers one.
+#[macro_export]
+macro_rules! clock_contract {
+    ($fresh:path) => {
+        $crate::sync_cases!($fresh, clock: [
+            the_time_is_in_whole_microseconds,
+        ]);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! storage_cases {
+    ($fresh:path, $contract:ident: [$($case:ident),* $(,)?]) => {
+        mod $contract {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                let (storage, _guard) = $fresh().await;
+                $crate::contract::$contract::$case(&storage).await;
+            })*
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! async_cases {
+    ($fresh:path, $contract:ident: [$($case:ident),* $(,)?]) => {
+        mod $contract {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                $crate::contract::$contract::$case(&$fresh()).await;
+            })*
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sync_cases {
+    ($fresh:path, $contract:ident: [$($case:ident),* $(,)?]) => {
+        mod $contract {
+            use super::*;
+
+            $(#[test]
+            fn $case() {
+                $crate::contract::$contract::$case(&$fresh());
+            })*
+        }
+    };
+}

@@ -1,0 +1,197 @@
+//! What is kept, and the steps that several ports' methods share.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    audit::{AuditAction, AuditRecord, Stamp},
+    caller::SessionView,
+    role::{Permissions, Role, RoleName, RoleNames, built_in},
+    session::{
+        EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
+        StoredSession,
+    },
+    user::{Credentials, Epoch, User, UserId, UserStatus},
+};
+use std::collections::BTreeMap;
+
+pub(super) struct State {
+    pub(super) away: bool,
+    pub(super) users: BTreeMap<UserId, Credentials>,
+    pub(super) sessions: BTreeMap<SessionId, SessionRow>,
+    pub(super) roles: BTreeMap<RoleName, Role>,
+    pub(super) trail: Vec<AuditRecord>,
+}
+
+pub(super) struct SessionRow {
+    pub(super) opened: NewSession,
+    pub(super) generation: Generation,
+    pub(super) last_used_at: DateTime<Utc>,
+    pub(super) idle_expires_at: DateTime<Utc>,
+    pub(super) ended: Option<(DateTime<Utc>, EndReason)>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            away: false,
+            users: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            roles: built_in().map(|role| (role.name.clone(), role)).into(),
+            trail: Vec::new(),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id).map(|kept| &kept.user)
+    }
+
+    /// The user, if they are active and at `epoch`.
+    pub(super) fn active_at(&mut self, id: UserId, epoch: Epoch) -> Option<&mut Credentials> {
+        self.users
+            .get_mut(&id)
+            .filter(|kept| kept.user.status == UserStatus::Active && kept.user.epoch == epoch)
+    }
+
+    /// Stores `user`, who is there already, as changed at `at`.
+    pub(super) fn keep_changed(&mut self, user: &mut User, at: DateTime<Utc>) {
+        user.updated_at = at;
+        if let Some(kept) = self.users.get_mut(&user.id) {
+            kept.user.clone_from(user);
+        }
+    }
+
+    pub(super) fn know(&self, roles: &RoleNames) -> bool {
+        roles.iter().all(|name| self.roles.contains_key(name))
+    }
+
+    pub(super) fn is_last_admin(&self, user: &User) -> bool {
+        is_active_admin(user) && self.active_admins().count() == 1
+    }
+
+    pub(super) fn active_admins(&self) -> impl Iterator<Item = &User> {
+        self.users
+            .values()
+            .map(|kept| &kept.user)
+            .filter(|user| is_active_admin(user))
+    }
+
+    pub(super) fn note(
+        &mut self,
+        action: AuditAction,
+        user: UserId,
+        session: Option<SessionId>,
+        stamp: &Stamp,
+    ) {
+        self.trail.push(AuditRecord {
+            at: stamp.at,
+            action,
+            actor: stamp.actor,
+            user,
+            session,
+            address: stamp.origin.address,
+            request_id: stamp.origin.request_id.clone(),
+        });
+    }
+
+    pub(super) fn store_session(&mut self, session: NewSession) {
+        self.sessions.insert(session.id, SessionRow::from(session));
+    }
+
+    /// Ends the live sessions of `user`; how many there were.
+    pub(super) fn end_all(&mut self, user: UserId, reason: EndReason, at: DateTime<Utc>) -> u64 {
+        let mut count = 0;
+        for session in self.sessions.values_mut() {
+            if session.opened.user == user && session.is_live(at) {
+                session.ended = Some((at, reason));
+                count += 1;
+            }
+        }
+        count
+    }
+
+    pub(super) fn stored_session(&self, id: SessionId) -> Option<StoredSession> {
+        let row = self.sessions.get(&id)?;
+        let user = self.user(row.opened.user)?;
+        Some(StoredSession {
+            id,
+            salt: row.opened.salt,
+            generation: row.generation,
+            lifetime: row.lifetime(),
+            last_used_at: row.last_used_at,
+            holder: Holder {
+                user: user.id,
+                status: user.status,
+                epoch: user.epoch,
+                roles: user.roles.clone(),
+            },
+        })
+    }
+
+    pub(super) fn view(&self, id: SessionId) -> Option<SessionView> {
+        let row = self.sessions.get(&id)?;
+        let user = self.user(row.opened.user)?.clone();
+        Some(SessionView {
+            session: id,
+            lifetime: row.lifetime(),
+            permissions: self.permissions(&user.roles),
+            user,
+        })
+    }
+
+    fn permissions(&self, roles: &RoleNames) -> Permissions {
+        roles
+            .iter()
+            .filter_map(|name| self.roles.get(name))
+            .flat_map(|role| role.permissions.iter().cloned())
+            .collect()
+    }
+}
+
+fn is_active_admin(user: &User) -> bool {
+    user.status == UserStatus::Active && user.roles.contains(&RoleName::ADMIN)
+}
+
+impl SessionRow {
+    pub(super) fn lifetime(&self) -> Lifetime {
+        Lifetime {
+            created_at: self.opened.created_at,
+            idle_expires_at: self.idle_expires_at,
+            expires_at: self.opened.expires_at,
+            ended: self.ended.map(|(_, reason)| reason),
+        }
+    }
+
+    pub(super) fn is_live(&self, at: DateTime<Utc>) -> bool {
+        self.lifetime().at(at) == Liveness::Live
+    }
+
+    /// When it ended or expires, whichever comes first.
+    pub(super) fn dead_since(&self) -> DateTime<Utc> {
+        let expires = self.idle_expires_at.min(self.opened.expires_at);
+        self.ended.map_or(expires, |(at, _)| at.min(expires))
+    }
+
+    pub(super) fn summary(&self) -> SessionSummary {
+        SessionSummary {
+            id: self.opened.id,
+            created_at: self.opened.created_at,
+            last_used_at: self.last_used_at,
+            expires_at: self.opened.expires_at,
+            user_agent: self.opened.user_agent.clone(),
+            address: self.opened.address,
+        }
+    }
+}
+
+impl From<NewSession> for SessionRow {
+    fn from(opened: NewSession) -> Self {
+        Self {
+            generation: Generation::FIRST,
+            last_used_at: opened.created_at,
+            idle_expires_at: opened.idle_expires_at,
+            ended: None,
+            opened,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use async_trait::async_trait;
+use domain::{
+    password::{Password, PasswordHash},
+    ports::{PasswordHasher, PortError, Verification},
+};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use thiserror::Error;
+
+/// Keeps passwords as they are, as `plain$<salt>$<password>`, salts counted from one: fast, and for tests only.
+pub struct PlainHasher {
+    next_salt: AtomicU64,
+    /// Hashes with lower salts are outdated.
+    oldest_salt: AtomicU64,
+    is_overloaded: AtomicBool,
+}
+
+/// A hash that a [`PlainHasher`] cannot have made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a hash that does not look like `plain$<salt>$<password>`")]
+struct NotPlain;
+
+impl Default for PlainHasher {
+    fn default() -> Self {
+        Self {
+            next_salt: AtomicU64::new(1),
+            oldest_salt: AtomicU64::new(0),
+            is_overloaded: AtomicBool::new(false),
+        }
+    }
+}
+
+impl PlainHasher {
+    /// Whether both methods answer [`PortError::Overloaded`] from now on.
+    pub fn set_overloaded(&self, is_overloaded: bool) {
+        self.is_overloaded.store(is_overloaded, Ordering::SeqCst);
+    }
+
+    /// Outdates every hash made so far, as new parameters would.
+    pub fn outdate(&self) {
+        let next = self.next_salt.load(Ordering::SeqCst);
+        self.oldest_salt.store(next, Ordering::SeqCst);
+    }
+
+    fn take_work(&self) -> Result<(), PortError> {
+        if self.is_overloaded.load(Ordering::SeqCst) {
+            return Err(PortError::Overloaded);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for PlainHasher {
+    async fn hash(&self, password: Password) -> Result<PasswordHash, PortError> {
+        self.take_work()?;
+        let salt = self.next_salt.fetch_add(1, Ordering::SeqCst);
+        let text = password.expose();
+        Ok(PasswordHash::from_phc(format!("plain${salt}${text}")))
+    }
+
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<Verification, PortError> {
+        self.take_work()?;
+        let Some(hash) = hash else {
+            return Ok(Verification::Wrong);
+        };
+        let (salt, text) = parse(&hash).ok_or_else(|| PortError::Corrupt(Box::new(NotPlain)))?;
+        Ok(if text != password.expose() {
+            Verification::Wrong
+        } else if salt < self.oldest_salt.load(Ordering::SeqCst) {
+            Verification::RightButOutdated
+        } else {
+            Verification::Right
+        })
+    }
+}
+
+fn parse(hash: &PasswordHash) -> Option<(u64, &str)> {
+    let (salt, text) = hash.as_phc().strip_prefix("plain$")?.split_once('$')?;
+    Some((salt.parse().ok()?, text))
+}

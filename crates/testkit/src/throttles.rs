@@ -1,0 +1,33 @@
+use async_trait::async_trait;
+use domain::{
+    ports::{PortError, Throttle},
+    throttle::{ThrottleDecision, ThrottleKey},
+};
+use std::time::Duration;
+
+/// Lets every attempt go on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenThrottle;
+
+/// Lets no attempt go on.
+#[derive(Clone, Copy, Debug)]
+pub struct ClosedThrottle {
+    /// What every refusal says.
+    pub retry_after: Duration,
+}
+
+#[async_trait]
+impl Throttle for OpenThrottle {
+    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+        Ok(ThrottleDecision::Allowed)
+    }
+}
+
+#[async_trait]
+impl Throttle for ClosedThrottle {
+    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+        Ok(ThrottleDecision::Refused {
+            retry_after: self.retry_after,
+        })
+    }
+}

@@ -1,0 +1,157 @@
+use async_trait::async_trait;
+use chrono::{Duration, TimeDelta};
+use domain::{
+    password::Password,
+    ports::{Clock, PasswordHasher, PortError, Throttle, Verification},
+    throttle::{ThrottleDecision, ThrottleKey},
+    token::SignatureRefused,
+};
+use std::{collections::HashMap, sync::Arc, sync::Mutex};
+use testkit::{
+    ClosedThrottle, CountingRandomness, FixedClock, OpenThrottle, PlainHasher, PlainTokens, Tokens, ToyMac,
+    contract::throttle::FreshThrottle,
+    fixtures::{PASSWORD, a_user, at, canonical},
+};
+
+fn clock() -> FixedClock {
+    FixedClock::new(at(0) + TimeDelta::nanoseconds(999))
+}
+
+fn plain_tokens() -> Tokens {
+    PlainTokens::default().tokens()
+}
+
+fn counting_throttle() -> FreshThrottle {
+    FreshThrottle {
+        throttle: Arc::new(CountingThrottle::default()),
+        burst: CountingThrottle::BURST,
+    }
+}
+
+testkit::clock_contract!(clock);
+testkit::randomness_contract!(CountingRandomness::default);
+testkit::password_hasher_contract!(PlainHasher::default);
+testkit::token_contract!(plain_tokens);
+testkit::refresh_token_mac_contract!(ToyMac::default);
+testkit::throttle_contract!(counting_throttle);
+
+/// The least that keeps the throttles' contract: budgets that never come back.
+#[derive(Default)]
+struct CountingThrottle(Mutex<HashMap<ThrottleKey, u32>>);
+
+impl CountingThrottle {
+    const BURST: u32 = 3;
+}
+
+#[async_trait]
+impl Throttle for CountingThrottle {
+    async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+        let mut taken = self.0.lock().expect("nothing panics with the lock");
+        let taken = taken.entry(key).or_default();
+        if *taken == Self::BURST {
+            let retry_after = std::time::Duration::from_mins(1);
+            return Ok(ThrottleDecision::Refused { retry_after });
+        }
+        *taken += 1;
+        Ok(ThrottleDecision::Allowed)
+    }
+}
+
+fn password() -> Password {
+    Password::new(PASSWORD.to_owned())
+}
+
+#[test]
+fn a_fixed_clock_moves_when_told_to() {
+    let clock = FixedClock::new(at(0));
+    assert_eq!(clock.now(), at(0));
+    clock.advance(Duration::seconds(90));
+    assert_eq!(clock.now(), at(90));
+    clock.advance(Duration::seconds(-90));
+    assert_eq!(clock.now(), at(0));
+}
+
+#[tokio::test]
+async fn a_fixture_user_has_the_fixture_password() {
+    let verified = PlainHasher::default()
+        .verify(password(), Some(a_user("alice").hash))
+        .await;
+    assert!(matches!(verified, Ok(Verification::Right)));
+}
+
+#[tokio::test]
+async fn an_overloaded_hasher_says_so_until_it_is_relieved() {
+    let hasher = PlainHasher::default();
+    hasher.set_overloaded(true);
+    assert!(matches!(
+        hasher.hash(password()).await,
+        Err(PortError::Overloaded)
+    ));
+    assert!(matches!(
+        hasher.verify(password(), None).await,
+        Err(PortError::Overloaded)
+    ));
+    hasher.set_overloaded(false);
+    assert!(hasher.hash(password()).await.is_ok());
+}
+
+#[tokio::test]
+async fn hashes_made_before_they_were_outdated_are_and_later_ones_are_not() {
+    let hasher = PlainHasher::default();
+    let old = hasher.hash(password()).await.expect("a hash");
+    hasher.outdate();
+    let new = hasher.hash(password()).await.expect("a hash");
+    for (hash, verified) in [
+        (old, Verification::RightButOutdated),
+        (a_user("alice").hash, Verification::RightButOutdated),
+        (new, Verification::Right),
+    ] {
+        assert_eq!(
+            hasher.verify(password(), Some(hash)).await.expect("an answer"),
+            verified
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_another_making_is_corrupt() {
+    let foreign = domain::password::PasswordHash::from_phc("$argon2id$v=19$".to_owned());
+    let verified = PlainHasher::default().verify(password(), Some(foreign)).await;
+    assert!(matches!(verified, Err(PortError::Corrupt(_))));
+}
+
+#[test]
+fn plain_tokens_of_another_key_are_invalid() {
+    let claims = domain::token::AccessClaims {
+        iss: String::new(),
+        aud: String::new(),
+        sub: uuid::Uuid::nil(),
+        client_id: String::new(),
+        iat: 0,
+        exp: 0,
+        jti: uuid::Uuid::nil(),
+        sid: uuid::Uuid::nil(),
+        epoch: 0,
+        roles: domain::role::RoleNames::new(),
+    };
+    let token = PlainTokens::new(1)
+        .tokens()
+        .signer
+        .sign(&claims)
+        .expect("a token");
+    let verify = |key| PlainTokens::new(key).tokens().verifier.verify(token.expose());
+    assert!(verify(1).is_ok());
+    assert_eq!(verify(2), Err(SignatureRefused::Invalid));
+}
+
+#[tokio::test]
+async fn an_open_throttle_lets_everybody_through_and_a_closed_one_nobody() {
+    let retry_after = std::time::Duration::from_secs(7);
+    let key = ThrottleKey::Account(canonical("alice"));
+    for _ in 0..1000 {
+        let open = OpenThrottle.take(key.clone()).await.expect("an answer");
+        assert_eq!(open, ThrottleDecision::Allowed);
+    }
+    let closed = ClosedThrottle { retry_after }.take(key).await.expect("an answer");
+    assert_eq!(closed, ThrottleDecision::Refused { retry_after });
+}

@@ -1,0 +1,5 @@
+//! The fakes keep the contract.
+
+mod completeness;
+mod fakes;
+mod memory;
