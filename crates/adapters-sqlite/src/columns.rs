@@ -1,0 +1,50 @@
+//! How ids and times are kept: a file of SQLite has neither.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    deserialize::{self, FromSql, FromSqlRow},
+    expression::AsExpression,
+    serialize::{self, IsNull, Output, ToSql},
+    sql_types::{BigInt, Binary},
+    sqlite::{Sqlite, SqliteValue},
+};
+use uuid::Uuid;
+
+/// A UUID, kept as its 16 bytes.
+#[derive(Clone, Copy, Debug, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Binary)]
+pub struct Id(pub Uuid);
+
+impl ToSql<Binary, Sqlite> for Id {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        <[u8] as ToSql<Binary, Sqlite>>::to_sql(self.0.as_bytes(), out)
+    }
+}
+
+impl FromSql<Binary, Sqlite> for Id {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let bytes = <Vec<u8> as FromSql<Binary, Sqlite>>::from_sql(value)?;
+        Ok(Self(Uuid::from_slice(&bytes)?))
+    }
+}
+
+/// A time, kept as microseconds since the epoch: exact, and ordered as times are.
+#[derive(Clone, Copy, Debug, AsExpression, FromSqlRow)]
+#[diesel(sql_type = BigInt)]
+pub struct Micros(pub DateTime<Utc>);
+
+impl ToSql<BigInt, Sqlite> for Micros {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.timestamp_micros());
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<BigInt, Sqlite> for Micros {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let micros = <i64 as FromSql<BigInt, Sqlite>>::from_sql(value)?;
+        let time = DateTime::from_timestamp_micros(micros);
+        time.map(Self)
+            .ok_or_else(|| format!("{micros} microseconds are outside the calendar").into())
+    }
+}

@@ -1,0 +1,225 @@
+//! The database file and its connections: one that writes, a few that read.
+
+use crate::error::StorageError;
+use diesel::{
+    Connection, ConnectionError, ConnectionResult, SqliteConnection, connection::SimpleConnection,
+    result::Error as DieselError,
+};
+use diesel_async::{
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+        deadpool::{BuildError, Pool, PoolError},
+    },
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
+use domain::ports::PortError;
+use std::{error::Error as StdError, path::Path, time::Duration};
+use tokio::{runtime::Handle, task::JoinError, time::timeout};
+
+mod opening;
+
+pub use opening::{OpenError, make_folder_of};
+use opening::{prepare, url_of};
+
+/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not in SQLite, which
+/// lets them sleep and try again.
+const WRITERS: usize = 1;
+/// Reading a few rows by key takes microseconds.
+const READERS: usize = 4;
+/// How long to wait for a connection. With `busy_timeout` after it, an answer still comes within a second.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// `busy_timeout` comes first: the others may meet another process. FULL is what makes a commit outlive the power
+/// supply when the journal is a WAL.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 400; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+const READ_ONLY: &str = "PRAGMA query_only = ON;";
+
+type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
+
+/// An open database file. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub struct SqliteDatabase {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteDatabase {
+    /// Opens the database at `path`. A file or folder that is missing is made, the file for this user's eyes alone. The
+    /// schema is left as it is: see [`SqliteDatabase::migrate_up`].
+    ///
+    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do the work.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be read and written, is something else or is newer than this program.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let failed = |source: Box<dyn StdError + Send + Sync>| OpenError::Failed {
+            path: path.to_owned(),
+            source,
+        };
+        let url = url_of(path).map_err(|error| failed(error.into()))?;
+        let (file, checked) = (path.to_owned(), url.clone());
+        Handle::current()
+            .spawn_blocking(move || prepare(&file, &checked))
+            .await
+            .map_err(|error| failed(error.into()))??;
+        Ok(Self {
+            writer: pool(&url, WRITERS, PRAGMAS.to_owned()).map_err(|error| failed(error.into()))?,
+            readers: pool(&url, READERS, format!("{PRAGMAS} {READ_ONLY}"))
+                .map_err(|error| failed(error.into()))?,
+        })
+    }
+
+    /// Does `work` on a connection that only reads.
+    ///
+    /// Every statement sees all that was committed before it began; two statements may see two states.
+    pub(crate) async fn read<R, W>(&self, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+    {
+        Ok(run(&self.readers, work).await?)
+    }
+
+    /// Does `work` as one transaction: all of it is kept or, when it fails, nothing.
+    pub(crate) async fn write<R, W>(&self, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+    {
+        Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
+    }
+}
+
+/// Does `work` on a thread for blocking work, all of it in one go.
+///
+/// The task lets the work finish, and its connection go home, when nobody waits for the answer any more: diesel-async
+/// would block the caller's thread for that, and panics where a runtime has just one.
+async fn run<R, W>(pool: &SqlitePool, work: W) -> Result<R, StorageError>
+where
+    R: Send + 'static,
+    W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+{
+    let mut connection = timeout(ACQUIRE_TIMEOUT, pool.get())
+        .await
+        .map_err(|_| StorageError::Busy)?
+        .map_err(unpooled)?;
+    tokio::spawn(async move { connection.spawn_blocking(|conn| Ok(work(conn))).await })
+        .await
+        .map_err(|error| StorageError::Statement(error.into()))??
+}
+
+/// The transaction is immediate. One that begins by reading would be refused when it comes to write after another process
+/// has, however long it waits.
+fn transaction<R>(
+    conn: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
+) -> Result<R, StorageError> {
+    let mut cause = None;
+    let done = conn.immediate_transaction(|conn| {
+        work(conn).map_err(|error| {
+            cause = Some(error);
+            DieselError::RollbackTransaction
+        })
+    });
+    // When the disk is full, SQLite rolls back by itself. diesel then tells that its own rollback failed, not why.
+    done.map_err(|error| cause.unwrap_or_else(|| error.into()))
+}
+
+fn unpooled(error: PoolError) -> StorageError {
+    match error {
+        PoolError::Timeout(_) => StorageError::Busy,
+        other => StorageError::Statement(other.into()),
+    }
+}
+
+/// A pool whose connections do their work on the threads of the current runtime, whichever runtime uses them.
+fn pool(url: &str, size: usize, pragmas: String) -> Result<SqlitePool, BuildError> {
+    let runtime = Handle::current();
+    let mut config = ManagerConfig::default();
+    // A file does not hang up: there is nothing to ask it before each use.
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |url| {
+        let (url, pragmas, runtime) = (url.to_owned(), pragmas.clone(), runtime.clone());
+        Box::pin(async move {
+            let connecting =
+                runtime.spawn_blocking(move || connect(&url, &pragmas).map(SyncConnectionWrapper::new));
+            connecting.await.unwrap_or_else(|error| Err(unfinished(&error)))
+        })
+    });
+    let manager = AsyncDieselConnectionManager::new_with_config(url, config);
+    Pool::builder(manager).max_size(size).build()
+}
+
+fn unfinished(error: &JoinError) -> ConnectionError {
+    ConnectionError::BadConnection(error.to_string())
+}
+
+fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(url)?;
+    conn.batch_execute(pragmas)
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStorage;
+    use diesel::{RunQueryDsl, sql_query};
+    use domain::ports::Inserted;
+    use testkit::fixtures::{a_user, at, stamp};
+
+    async fn limit_pages(database: &SqliteDatabase, pages: u32) {
+        let pragma = format!("PRAGMA max_page_count = {pages}");
+        let limited = run(&database.writer, move |conn| Ok(conn.batch_execute(&pragma)?)).await;
+        limited.expect("a limit");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_leaves_nothing_half_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = SqliteDatabase::open(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        database.migrate_up().await.expect("a schema");
+        let storage = SqliteStorage::new(&database);
+        limit_pages(&database, 1).await;
+
+        let mut stored = Vec::new();
+        let full = loop {
+            let user = a_user(&format!("user-{}", stored.len()));
+            match storage.users.insert(user, stamp(at(0))).await {
+                Ok(inserted) => stored.push(inserted),
+                Err(error) => break error,
+            }
+        };
+
+        let PortError::Unavailable(source) = full else {
+            panic!("{full:?}");
+        };
+        assert!(format!("{source:?}").contains("full"), "{source:?}");
+        let mut kept = Vec::new();
+        for user in storage.users.list(None, 10_000).await.expect("users") {
+            assert_eq!(storage.audit.of_user(user.id).await.expect("a trail").len(), 1);
+            kept.push(Inserted::Now(user));
+        }
+        stored.sort_by_key(|inserted| format!("{inserted:?}"));
+        kept.sort_by_key(|inserted| format!("{inserted:?}"));
+        assert_eq!(kept, stored);
+        limit_pages(&database, 10_000).await;
+        let again = storage.users.insert(a_user("late"), stamp(at(0))).await;
+        assert!(matches!(again, Ok(Inserted::Now(_))), "{again:?}");
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = SqliteDatabase::open(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let written = database
+            .read(|conn| Ok(sql_query("CREATE TABLE mine (id INTEGER)").execute(conn)?))
+            .await;
+        assert!(matches!(written, Err(PortError::Unavailable(_))), "{written:?}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Making a database ready to be used, and saying why it cannot be.
+
+use super::{PRAGMAS, connect, transaction};
+use crate::{error::StorageError, migrations};
+use diesel::{ConnectionError, connection::SimpleConnection, result::Error as DieselError};
+use std::{
+    error::Error as StdError,
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+
+/// Kept in the file, so it is set once. Readers and the writer do not wait for each other, and what is committed is
+/// seen by every statement that starts after it.
+const USE_WAL: &str = "PRAGMA journal_mode = WAL;";
+
+/// Why a database cannot be opened. Each says, in one line, what is wrong and what would mend it.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("cannot make the folder {path}: name another one, or let this user write there")]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: let this user write the file and its folder")]
+    Unwritable { path: PathBuf, source: io::Error },
+    #[error("{path} is not an authapi database: name another file, or move this one away")]
+    NotADatabase {
+        path: PathBuf,
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    #[error("{path} is newer than this program (it has migration {version}): use the program that wrote it")]
+    Newer { path: PathBuf, version: String },
+    #[error("another server is using this database ({lock} is locked): stop it, or name another file")]
+    Served { lock: PathBuf },
+    #[error("{path} is being written by another process: try again")]
+    Busy { path: PathBuf },
+    #[error("cannot open the database {path}")]
+    Failed {
+        path: PathBuf,
+        source: Box<dyn StdError + Send + Sync>,
+    },
+}
+
+/// An absolute path, so that SQLite cannot take `file:..` for anything but a file's name.
+pub fn url_of(path: &Path) -> io::Result<String> {
+    std::path::absolute(path)?
+        .into_os_string()
+        .into_string()
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidFilename, "the path is not UTF-8"))
+}
+
+/// Makes what is missing and finds out everything that would stop a server, so that it stops now.
+pub fn prepare(path: &Path, url: &str) -> Result<(), OpenError> {
+    make_folder_of(path)?;
+    make_file(path)?;
+    match check(url) {
+        Ok(None) => Ok(()),
+        Ok(Some(version)) => Err(OpenError::Newer {
+            path: path.to_owned(),
+            version,
+        }),
+        Err(error) => Err(explain(path, error)),
+    }
+}
+
+/// The first version in the database that this program does not know. Asks for the write lock, and so for everything
+/// that a server needs.
+fn check(url: &str) -> Result<Option<String>, StorageError> {
+    let mut conn = connect(url, PRAGMAS).map_err(|error| match error {
+        ConnectionError::CouldntSetupConfiguration(error) => error.into(),
+        other => StorageError::Statement(other.into()),
+    })?;
+    conn.batch_execute(USE_WAL)?;
+    transaction(&mut conn, migrations::unknown_version)
+}
+
+/// Makes the folder in which `file` is or will be.
+pub fn make_folder_of(file: &Path) -> Result<(), OpenError> {
+    match file.parent() {
+        Some(folder) => fs::create_dir_all(folder).map_err(|source| OpenError::Folder {
+            path: folder.to_owned(),
+            source,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// An empty file is an empty database. SQLite would make the file itself, for everybody to read.
+fn make_file(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(OpenError::Unwritable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// What SQLite told, in terms of what would mend it. diesel keeps the text of an error and drops its code.
+fn explain(path: &Path, error: StorageError) -> OpenError {
+    let path = path.to_owned();
+    let source = match error {
+        StorageError::Busy => return OpenError::Busy { path },
+        StorageError::Statement(source) => source,
+        StorageError::Row { .. } => error.into(),
+    };
+    let told = match source.downcast_ref() {
+        Some(DieselError::DatabaseError(_, told)) => told.message(),
+        _ => "",
+    };
+    match told {
+        "file is not a database" => OpenError::NotADatabase { path, source },
+        // The journal lies beside the file.
+        "unable to open database file" | "attempt to write a readonly database" => OpenError::Unwritable {
+            path,
+            source: io::Error::other(source),
+        },
+        _ => OpenError::Failed { path, source },
+    }
+}

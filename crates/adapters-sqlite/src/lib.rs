@@ -1,0 +1,58 @@
+//! Storage in an embedded SQLite file: the default, with nothing to install.
+//!
+//! One connection writes and a few read ([`SqliteDatabase`]); each port method is one statement or one transaction, done
+//! in one go on a thread for blocking work, so that nothing is left half-done when nobody waits for the answer.
+
+mod audit;
+mod columns;
+mod database;
+mod error;
+mod health;
+mod lock;
+mod migrations;
+#[cfg(test)]
+mod query_plans;
+mod roles;
+mod schema;
+mod session_views;
+mod sessions;
+mod users;
+
+pub use audit::SqliteAuditTrail;
+pub use database::{OpenError, SqliteDatabase};
+pub use health::SqliteHealth;
+pub use lock::ServerLock;
+pub use migrations::MigrationStatus;
+pub use roles::SqliteRoles;
+pub use session_views::SqliteSessionViews;
+pub use sessions::SqliteSessions;
+pub use users::SqliteUsers;
+
+use domain::ports::{AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
+use std::sync::Arc;
+
+/// Every storage port over one database.
+#[derive(Clone)]
+pub struct SqliteStorage {
+    pub users: Arc<dyn Users>,
+    pub sessions: Arc<dyn Sessions>,
+    pub views: Arc<dyn SessionViews>,
+    pub roles: Arc<dyn Roles>,
+    pub audit: Arc<dyn AuditTrail>,
+    pub health: Arc<dyn StorageHealth>,
+}
+
+impl SqliteStorage {
+    /// The ports over `database`, whose schema must be up to date.
+    #[must_use]
+    pub fn new(database: &SqliteDatabase) -> Self {
+        Self {
+            users: Arc::new(SqliteUsers::new(database.clone())),
+            sessions: Arc::new(SqliteSessions::new(database.clone())),
+            views: Arc::new(SqliteSessionViews::new(database.clone())),
+            roles: Arc::new(SqliteRoles::new(database.clone())),
+            audit: Arc::new(SqliteAuditTrail::new(database.clone())),
+            health: Arc::new(SqliteHealth::new(database.clone())),
+        }
+    }
+}

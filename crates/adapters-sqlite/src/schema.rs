@@ -1,0 +1,73 @@
+//! The tables as `migrations/sqlite` makes them.
+
+diesel::table! {
+    users (id) {
+        id -> Binary,
+        login -> Text,
+        canonical_login -> Text,
+        password_hash -> Text,
+        status -> Text,
+        token_epoch -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        last_login_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    roles (name) {
+        name -> Text,
+        description -> Text,
+        self_assignable -> Bool,
+    }
+}
+
+diesel::table! {
+    role_permissions (role, permission) {
+        role -> Text,
+        permission -> Text,
+    }
+}
+
+diesel::table! {
+    user_roles (user_id, role) {
+        user_id -> Binary,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Binary,
+        user_id -> Binary,
+        generation -> BigInt,
+        salt -> Binary,
+        created_at -> BigInt,
+        last_used_at -> BigInt,
+        idle_expires_at -> BigInt,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        revoke_reason -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        ip -> Nullable<Text>,
+        dead_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_events (id) {
+        id -> BigInt,
+        at -> BigInt,
+        action -> Text,
+        actor_kind -> Text,
+        actor_id -> Nullable<Binary>,
+        user_id -> Binary,
+        session_id -> Nullable<Binary>,
+        address -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+    }
+}
+
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(user_roles -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, roles, role_permissions, user_roles, sessions);

@@ -1,0 +1,143 @@
+//! Several connections, programs and callers on one file.
+
+use crate::{fresh, storage_in};
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use domain::{
+    ports::{ChangeRoles, Inserted, PortError, RolesChanged},
+    user::Epoch,
+};
+use std::{path::Path, time::Duration};
+use testkit::fixtures::{a_session, a_user, at, canonical, role_names, stamp};
+use tokio::time::{Instant, timeout};
+
+fn connect(folder: &Path) -> SqliteConnection {
+    let path = folder.join("authapi.db");
+    SqliteConnection::establish(path.to_str().expect("UTF-8")).expect("a connection")
+}
+
+#[tokio::test]
+async fn a_server_sees_at_once_what_the_command_line_did() {
+    let (server, folder) = fresh().await;
+    let (user, stamp) = (a_user("alice"), stamp(at(0)));
+    server
+        .users
+        .insert(user.clone(), stamp.clone())
+        .await
+        .expect("a user");
+    let session = a_session(user.id, at(0));
+    server
+        .sessions
+        .open(session.clone(), Epoch::FIRST, 100, stamp.clone())
+        .await
+        .expect("a session");
+    let command_line = storage_in(folder.path()).await;
+
+    for epoch in 1..20 {
+        let roles = role_names(if epoch % 2 == 0 { &["user"] } else { &["admin"] });
+        // The first loss of `admin` would be refused: somebody else has it from the start.
+        if epoch == 1 {
+            let other = testkit::fixtures::an_admin("keeper");
+            command_line
+                .users
+                .insert(other, stamp.clone())
+                .await
+                .expect("an admin");
+        }
+        let change = ChangeRoles {
+            user: user.id,
+            roles: roles.clone(),
+            keep_sessions: true,
+            only_at: None,
+        };
+        let changed = command_line
+            .users
+            .change_roles(change, stamp.clone())
+            .await
+            .expect("a change");
+        assert!(matches!(changed, RolesChanged::Now(_)), "{changed:?}");
+
+        let view = server
+            .views
+            .view(session.id)
+            .await
+            .expect("an answer")
+            .expect("a view");
+        assert_eq!((view.user.epoch, view.user.roles), (Epoch(epoch), roles));
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
+    let (storage, folder) = fresh().await;
+    let mut other = connect(folder.path());
+    other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
+    let asked = Instant::now();
+
+    let (one, two) = tokio::join!(
+        storage.users.insert(a_user("alice"), stamp(at(0))),
+        storage.users.insert(a_user("bob"), stamp(at(0))),
+    );
+
+    assert!(matches!(one, Err(PortError::Overloaded)), "{one:?}");
+    assert!(matches!(two, Err(PortError::Overloaded)), "{two:?}");
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    storage
+        .health
+        .check()
+        .await
+        .expect("readers that do not wait for writers");
+
+    other.batch_execute("ROLLBACK").expect("the end of it");
+    let inserted = storage
+        .users
+        .insert(a_user("alice"), stamp(at(0)))
+        .await
+        .expect("a user");
+    assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
+}
+
+/// On a runtime with one thread, as each of actix-web's is.
+#[tokio::test(flavor = "current_thread")]
+async fn callers_that_lose_patience_leave_every_connection_usable() {
+    let (storage, _folder) = fresh().await;
+    for round in 0..50 {
+        let user = a_user(&format!("user-{round}"));
+        let _ = timeout(Duration::ZERO, storage.users.insert(user, stamp(at(0)))).await;
+        let _ = timeout(Duration::ZERO, storage.users.find_by_login(&canonical("user-0"))).await;
+        storage.health.check().await.expect("a reader");
+    }
+    let inserted = storage
+        .users
+        .insert(a_user("alice"), stamp(at(0)))
+        .await
+        .expect("a writer");
+    assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
+    for user in storage.users.list(None, 100).await.expect("users") {
+        assert_eq!(
+            storage.audit.of_user(user.id).await.expect("a trail").len(),
+            1,
+            "whole or not at all"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_nobody_wrote_is_corrupt() {
+    let (storage, folder) = fresh().await;
+    let user = a_user("alice");
+    storage
+        .users
+        .insert(user.clone(), stamp(at(0)))
+        .await
+        .expect("a user");
+    for damage in ["login = ''", "created_at = 9223372036854775807"] {
+        connect(folder.path())
+            .batch_execute(&format!("UPDATE users SET {damage}"))
+            .expect("damage");
+        let found = storage.users.find_by_login(&canonical("alice")).await;
+        assert!(matches!(found, Err(PortError::Corrupt(_))), "{damage}: {found:?}");
+        connect(folder.path())
+            .batch_execute("UPDATE users SET login = 'alice'")
+            .expect("a repair");
+    }
+}
