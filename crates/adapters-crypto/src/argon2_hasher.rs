@@ -1,0 +1,220 @@
+//! Passwords by argon2id (RFC 9106), kept as PHC strings.
+
+mod cost;
+mod stored;
+
+pub use cost::{Argon2Params, CostRefused};
+
+use crate::{
+    OsRandomness,
+    hash_lane::{Blocks, HashLane, LaneSettings},
+};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use async_trait::async_trait;
+use aws_lc_rs::constant_time;
+use domain::{
+    password::{Password, PasswordHash},
+    ports::{PasswordHasher, PortError, Randomness, Verification},
+};
+use std::io;
+use stored::StoredHash;
+use thiserror::Error;
+
+/// The bytes of a fresh salt (RFC 9106, section 3.1).
+const SALT_LENGTH: usize = 16;
+/// The bytes of a fresh hash.
+const HASH_LENGTH: usize = 32;
+
+/// Hashes and verifies passwords on a [lane](LaneSettings) of its own.
+pub struct Argon2Hasher {
+    params: Argon2Params,
+    lane: HashLane,
+    /// What an unknown user's password is compared with: random bytes, which are no password's hash but by a chance of
+    /// one in 2^256.
+    decoy: PasswordHash,
+}
+
+/// Why there is no hasher.
+#[derive(Debug, Error)]
+pub enum Argon2HasherError {
+    #[error("the password hashing parameters are refused")]
+    Cost(#[source] CostRefused),
+    #[error("cannot start the threads that hash passwords")]
+    Threads(#[source] io::Error),
+}
+
+impl Argon2Hasher {
+    /// Starts the lane.
+    ///
+    /// # Errors
+    /// When `params` are out of bounds, or the system has no more threads.
+    pub fn new(params: Argon2Params, lane: LaneSettings) -> Result<Self, Argon2HasherError> {
+        params.check().map_err(Argon2HasherError::Cost)?;
+        let decoy = StoredHash::fresh(params, &salt(), &OsRandomness.bytes()).to_phc();
+        Ok(Self {
+            params,
+            lane: HashLane::start(lane).map_err(Argon2HasherError::Threads)?,
+            decoy,
+        })
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for Argon2Hasher {
+    #[tracing::instrument(skip_all)]
+    async fn hash(&self, password: Password) -> Result<PasswordHash, PortError> {
+        let params = self.params;
+        let job = move |blocks: &mut Blocks| {
+            let salt = salt();
+            let mut hash = [0; HASH_LENGTH];
+            let inputs = Inputs {
+                algorithm: Algorithm::Argon2id,
+                version: Version::V0x13,
+                params,
+                salt: &salt,
+            };
+            inputs.hash(&password, blocks, params, &mut hash)?;
+            Ok(StoredHash::fresh(params, &salt, &hash).to_phc())
+        };
+        self.lane.submit(job)?.get().await?
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<Verification, PortError> {
+        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let stored = StoredHash::parse(&hash).map_err(|error| PortError::Corrupt(Box::new(error)))?;
+        let params = self.params;
+        let job = move |blocks: &mut Blocks| compare(&password, &stored, params, blocks);
+        self.lane.submit(job)?.get().await?
+    }
+}
+
+fn salt() -> [u8; SALT_LENGTH] {
+    let bytes = OsRandomness.bytes();
+    *bytes.first_chunk().expect("32 bytes begin with 16")
+}
+
+fn compare(
+    password: &Password,
+    stored: &StoredHash,
+    in_force: Argon2Params,
+    blocks: &mut Blocks,
+) -> Result<Verification, PortError> {
+    let mut hash = vec![0; stored.hash().len()];
+    let inputs = Inputs {
+        algorithm: stored.algorithm,
+        version: stored.version,
+        params: stored.params,
+        salt: stored.salt(),
+    };
+    inputs.hash(password, blocks, in_force, &mut hash)?;
+    let is_right = constant_time::verify_slices_are_equal(&hash, stored.hash()).is_ok();
+    Ok(match (is_right, stored.is_as_if_fresh(in_force)) {
+        (false, _) => Verification::Wrong,
+        (true, true) => Verification::Right,
+        (true, false) => Verification::RightButOutdated,
+    })
+}
+
+/// Everything that a hash is a function of, but for the password and the hash's length.
+struct Inputs<'a> {
+    algorithm: Algorithm,
+    version: Version,
+    params: Argon2Params,
+    salt: &'a [u8],
+}
+
+impl Inputs<'_> {
+    /// Fills `hash`, in `blocks`. They grow to what this takes, and afterwards shrink to what the parameters in force
+    /// take, so that one costly hash does not cost memory ever after.
+    fn hash(
+        &self,
+        password: &Password,
+        blocks: &mut Blocks,
+        in_force: Argon2Params,
+        hash: &mut [u8],
+    ) -> Result<(), PortError> {
+        let failed = |error| PortError::Unavailable(Box::<argon2::Error>::new(error));
+        let Argon2Params {
+            memory_kib,
+            iterations,
+            parallelism,
+        } = self.params;
+        let params = Params::new(memory_kib, iterations, parallelism, Some(hash.len())).map_err(failed)?;
+        if blocks.len() < params.block_count() {
+            blocks.resize(params.block_count(), Block::new());
+        }
+        let outcome = Argon2::new(self.algorithm, self.version, params).hash_password_into_with_memory(
+            password.expose().as_bytes(),
+            self.salt,
+            hash,
+            &mut blocks[..],
+        );
+        if self.params.memory_kib > in_force.memory_kib {
+            blocks.truncate(in_force.memory_kib as usize);
+            blocks.shrink_to_fit();
+        }
+        outcome.map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroUsize;
+
+    const CHEAP: Argon2Params = Argon2Params {
+        memory_kib: 64,
+        iterations: 1,
+        parallelism: 1,
+    };
+
+    /// On one thread, so that the next job sees the blocks of the one before.
+    fn hasher(params: Argon2Params) -> Argon2Hasher {
+        let lane = LaneSettings {
+            threads: NonZeroUsize::MIN,
+            ..LaneSettings::default()
+        };
+        Argon2Hasher::new(params, lane).expect("a hasher")
+    }
+
+    fn password() -> Password {
+        Password::new("correct horse battery staple".to_owned())
+    }
+
+    async fn memory_kib(hasher: &Argon2Hasher) -> (usize, usize) {
+        let sizes = |blocks: &mut Blocks| (blocks.len(), blocks.capacity());
+        let answer = hasher.lane.submit(sizes).expect("an empty queue");
+        answer.get().await.expect("a size")
+    }
+
+    #[tokio::test]
+    async fn an_unknown_user_costs_a_whole_hash() {
+        let hasher = hasher(CHEAP);
+        assert_eq!(memory_kib(&hasher).await.0, 0);
+        let verification = hasher.verify(password(), None).await.expect("an answer");
+        assert_eq!(verification, Verification::Wrong);
+        assert_eq!(memory_kib(&hasher).await.0, 64);
+        assert_eq!(
+            StoredHash::parse(&hasher.decoy).expect("a PHC string").params,
+            CHEAP
+        );
+    }
+
+    #[tokio::test]
+    async fn a_costly_stored_hash_takes_its_memory_only_while_it_is_checked() {
+        let costly = Argon2Params {
+            memory_kib: 4096,
+            ..CHEAP
+        };
+        let stored = hasher(costly).hash(password()).await.expect("a hash");
+        let hasher = hasher(CHEAP);
+        let verification = hasher.verify(password(), Some(stored)).await.expect("an answer");
+        assert_eq!(verification, Verification::RightButOutdated);
+        assert_eq!(memory_kib(&hasher).await, (64, 64));
+    }
+}

@@ -1,0 +1,34 @@
+use chrono::{DateTime, SubsecRound, Utc};
+use domain::ports::Clock;
+
+/// The system's clock, truncated to microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the adapter that everybody else asks for the time"
+    )]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now().trunc_subsecs(6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_comes_in_whole_microseconds_and_is_the_systems() {
+        let readings: Vec<_> = (0..1000).map(|_| SystemClock.now()).collect();
+        assert!(
+            readings
+                .iter()
+                .all(|now| now.timestamp_subsec_nanos() % 1000 == 0)
+        );
+        let since_epoch = std::time::UNIX_EPOCH.elapsed().expect("a clock past 1970");
+        let seconds = i64::try_from(since_epoch.as_secs()).expect("a year that fits");
+        assert!((SystemClock.now().timestamp() - seconds).abs() <= 1);
+    }
+}

@@ -1,0 +1,335 @@
+//! The lane that passwords are hashed in: threads of its own, so that hashing never stalls the threads that answer
+//! requests, and a queue with an end, so that a flood of logins costs neither memory nor ever longer waits.
+
+use argon2::Block;
+use domain::ports::PortError;
+use std::{
+    io,
+    num::NonZeroUsize,
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+/// How much lower than the rest of the process the lane's threads stand (`nice`, 0 to 19).
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
+/// The size of the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneSettings {
+    /// How many hashes are computed at once. Each costs a core and the memory of one hash.
+    pub threads: NonZeroUsize,
+    /// How many jobs may wait. One more is refused at once.
+    pub queue: NonZeroUsize,
+    /// A job that waited longer than this is refused when its turn comes: whoever asked has most likely given up.
+    pub max_wait: Duration,
+}
+
+impl Default for LaneSettings {
+    /// A thread for each core, 512 jobs, 5 seconds.
+    fn default() -> Self {
+        Self {
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            queue: NonZeroUsize::new(512).expect("512 is not 0"),
+            max_wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The blocks that one thread hashes in, from hash to hash.
+pub type Blocks = Vec<Block>;
+
+/// A bounded first-come queue and the threads that work it off. They end when it is dropped.
+pub struct HashLane {
+    /// `None` only while being dropped.
+    queue: Option<SyncSender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    max_wait: Duration,
+}
+
+type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
+
+/// A job, or the lane, ended without an answer. The panic was reported where it happened.
+#[derive(Debug, Error)]
+#[error("a password hashing thread panicked")]
+struct JobPanicked;
+
+/// A job's answer to come.
+pub struct Answer<T>(oneshot::Receiver<Result<T, PortError>>);
+
+impl HashLane {
+    /// # Errors
+    /// When the system has no more threads.
+    pub fn start(settings: LaneSettings) -> io::Result<Self> {
+        let (queue, jobs) = sync_channel(settings.queue.get());
+        let jobs = Arc::new(Mutex::new(jobs));
+        let threads = (0..settings.threads.get())
+            .map(|number| {
+                let jobs = Arc::clone(&jobs);
+                thread::Builder::new()
+                    .name(format!("hash-{number}"))
+                    .spawn(move || work_off(&jobs))
+            })
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            queue: Some(queue),
+            threads,
+            max_wait: settings.max_wait,
+        })
+    }
+
+    /// Queues `job`. It is not run when the answer has been dropped by the time its turn comes.
+    ///
+    /// # Errors
+    /// [`PortError::Overloaded`] when the queue is full.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
+    ) -> Result<Answer<T>, PortError> {
+        let (sender, receiver) = oneshot::channel();
+        let (queued_at, max_wait) = (Instant::now(), self.max_wait);
+        let job: Job = Box::new(move |blocks| {
+            if sender.is_closed() {
+                return;
+            }
+            let answer = if queued_at.elapsed() > max_wait {
+                Err(PortError::Overloaded)
+            } else {
+                Ok(job(blocks))
+            };
+            // Whoever asked may have gone away meanwhile.
+            let _ = sender.send(answer);
+        });
+        let queue = self
+            .queue
+            .as_ref()
+            .expect("the queue is there until the lane is dropped");
+        match queue.try_send(job) {
+            Ok(()) => Ok(Answer(receiver)),
+            Err(TrySendError::Full(_)) => Err(PortError::Overloaded),
+            Err(TrySendError::Disconnected(_)) => Err(PortError::Unavailable(Box::new(JobPanicked))),
+        }
+    }
+}
+
+impl<T> Answer<T> {
+    /// What the job returned.
+    ///
+    /// # Errors
+    /// [`PortError::Overloaded`] when it waited too long, [`PortError::Unavailable`] when it panicked.
+    pub async fn get(self) -> Result<T, PortError> {
+        self.0
+            .await
+            .unwrap_or_else(|_| Err(PortError::Unavailable(Box::new(JobPanicked))))
+    }
+}
+
+impl Drop for HashLane {
+    /// Waits for the hashes that are being computed; jobs that are left have nobody who asks for them any more.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        for thread in self.threads.drain(..) {
+            // Jobs that panic are caught, so there is nothing to be told here.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work_off(jobs: &Mutex<Receiver<Job>>) {
+    step_back();
+    let mut blocks = Blocks::new();
+    while let Some(job) = next(jobs) {
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| job(&mut blocks)));
+        if outcome.is_err() {
+            tracing::error!("a password hashing job panicked; its thread goes on");
+            blocks = Blocks::new();
+        }
+    }
+}
+
+/// The job whose turn it is; `None` when the lane was dropped. Threads take turns at waiting.
+fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
+    jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Lowers the calling thread's priority, so that a queue of logins does not slow other requests down.
+fn step_back() {
+    // Elsewhere priorities belong to the whole process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(%error, "hash threads keep their priority");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        cell::RefCell,
+        collections::HashSet,
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+    };
+
+    fn lane(threads: usize, queue: usize) -> HashLane {
+        HashLane::start(LaneSettings {
+            threads: NonZeroUsize::new(threads).expect("not 0"),
+            queue: NonZeroUsize::new(queue).expect("not 0"),
+            max_wait: Duration::from_hours(1),
+        })
+        .expect("threads")
+    }
+
+    /// A job that keeps a thread busy until the gate is dropped.
+    fn occupy(lane: &HashLane) -> mpsc::Sender<()> {
+        let (gate, closed) = mpsc::channel();
+        let (running, started) = mpsc::channel();
+        let answer = lane.submit(move |_: &mut Blocks| {
+            running.send(()).expect("the test waits");
+            let _ = closed.recv();
+        });
+        started.recv().expect("the job runs");
+        // Kept for the gate's sake: a job whose answer is dropped while it runs still runs to its end.
+        drop(answer.expect("an empty queue"));
+        gate
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once_and_what_was_taken_is_answered() {
+        let lane = lane(1, 1);
+        let gate = occupy(&lane);
+        let queued = lane.submit(|_| 7).expect("room for one");
+        let refused = lane.submit(|_| 8).err();
+        assert!(matches!(refused, Some(PortError::Overloaded)));
+        drop(gate);
+        assert_eq!(queued.get().await.expect("an answer"), 7);
+    }
+
+    #[tokio::test]
+    async fn jobs_are_answered_in_the_order_they_came() {
+        let lane = lane(1, 100);
+        let gate = occupy(&lane);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let answers: Vec<_> = (0..100)
+            .map(|number| {
+                let order = Arc::clone(&order);
+                lane.submit(move |_| order.lock().expect("no panic").push(number))
+                    .expect("room")
+            })
+            .collect();
+        drop(gate);
+        for answer in answers {
+            answer.get().await.expect("an answer");
+        }
+        assert_eq!(*order.lock().expect("no panic"), (0..100).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_waited_too_long_is_refused_without_being_run() {
+        let lane = HashLane::start(LaneSettings {
+            max_wait: Duration::ZERO,
+            ..LaneSettings::default()
+        })
+        .expect("threads");
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let answer = lane.submit(move |_| counted.fetch_add(1, Ordering::SeqCst));
+        let refused = answer.expect("an empty queue").get().await;
+        assert!(matches!(refused, Err(PortError::Overloaded)));
+        assert_eq!(runs.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_job_nobody_waits_for_is_skipped() {
+        let lane = lane(1, 2);
+        let gate = occupy(&lane);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        drop(
+            lane.submit(move |_| counted.fetch_add(1, Ordering::SeqCst))
+                .expect("room"),
+        );
+        let last = lane.submit(|_| ()).expect("room");
+        drop(gate);
+        last.get().await.expect("an answer");
+        assert_eq!(runs.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_an_error_and_its_thread_goes_on() {
+        let lane = lane(1, 1);
+        let panicking = lane.submit(|_| -> () { panic!("on purpose") }).expect("room");
+        assert!(matches!(panicking.get().await, Err(PortError::Unavailable(_))));
+        for _ in 0..3 {
+            assert_eq!(
+                lane.submit(|_| 7).expect("room").get().await.expect("an answer"),
+                7
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_jobs_uses_no_more_buffers_than_threads_and_no_more_places_than_the_queue_has() {
+        let lane = lane(2, 50);
+        let (first, second) = (occupy(&lane), occupy(&lane));
+        let buffers = Arc::new(Mutex::new(HashSet::new()));
+        let answers: Vec<_> = (0..5000)
+            .filter_map(|_| {
+                let buffers = Arc::clone(&buffers);
+                let job = move |blocks: &mut Blocks| {
+                    blocks.resize(16, Block::new());
+                    buffers.lock().expect("no panic").insert(blocks.as_ptr() as usize);
+                };
+                lane.submit(job).ok()
+            })
+            .collect();
+        assert_eq!(answers.len(), 50);
+        drop((first, second));
+        for answer in answers {
+            answer.get().await.expect("an answer");
+        }
+        assert!((1..=2).contains(&buffers.lock().expect("no panic").len()));
+    }
+
+    /// Tells when the thread that it belongs to ends.
+    struct Farewell(mpsc::Sender<()>);
+
+    impl Drop for Farewell {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+
+    thread_local! {
+        static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+    }
+
+    #[tokio::test]
+    async fn the_threads_end_with_the_lane() {
+        let lane = lane(1, 1);
+        let (sender, farewells) = mpsc::channel();
+        let job = move |_: &mut Blocks| FAREWELL.set(Some(Farewell(sender)));
+        lane.submit(job).expect("room").get().await.expect("an answer");
+        assert!(farewells.try_recv().is_err());
+        drop(lane);
+        assert!(farewells.try_recv().is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_threads_stand_back_behind_the_rest_of_the_process() {
+        let priority = || rustix::process::getpriority_process(None).expect("a priority");
+        let lane = lane(1, 1);
+        let theirs = lane.submit(move |_| priority()).expect("room").get().await;
+        assert_eq!(theirs.expect("an answer"), (priority() + NICENESS).min(19));
+    }
+}

@@ -1,0 +1,50 @@
+use std::{fmt, str::FromStr};
+use thiserror::Error;
+
+/// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1). Each key has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+/// A name that is no algorithm of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the algorithms are es256, eddsa and rs256")]
+pub struct UnknownAlgorithm;
+
+impl Algorithm {
+    pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+
+    /// The name in a token's header and in the JWKS.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    /// Upper and lower case are the same, as on a command line.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+            .ok_or(UnknownAlgorithm)
+    }
+}

@@ -1,0 +1,120 @@
+use super::{Algorithm, KeyError, PublicKey, file::read_secret, key_pair::KeyPair};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// The smallest RSA key, in bits, that is accepted without being allowed expressly (NIST SP 800-57, 128-bit strength).
+pub const RSA_MIN_BITS: usize = 3072;
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyState {
+    /// Signs.
+    Signing,
+    /// Others may know it already; it does not sign yet.
+    Published,
+    /// It signs no more; tokens that it signed may be alive.
+    Retired,
+}
+
+impl KeyState {
+    const ALL: [Self; 3] = [Self::Signing, Self::Published, Self::Retired];
+
+    /// How file names spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signing",
+            Self::Published => "published",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn of_file(name: &str) -> Option<Self> {
+        let stem = name.strip_suffix(".pem")?;
+        Self::ALL.into_iter().find(|state| {
+            stem.strip_suffix(state.name())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+        })
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A key file, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEntry {
+    pub path: PathBuf,
+    pub kid: String,
+    pub algorithm: Algorithm,
+    pub state: KeyState,
+}
+
+/// The keys in `folder`: the signing one first, then by file name. Which of them could sign together is not judged.
+///
+/// # Errors
+/// When the folder or a file cannot be read, is open to others or holds no usable key.
+pub fn list(folder: &Path) -> Result<Vec<KeyEntry>, KeyError> {
+    find(folder)?
+        .into_iter()
+        .map(|file| {
+            let key = PublicKey::from(&file.read()?);
+            Ok(KeyEntry {
+                path: file.path,
+                kid: key.kid,
+                algorithm: key.algorithm,
+                state: file.state,
+            })
+        })
+        .collect()
+}
+
+/// A file whose name says that it holds a key.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyFile {
+    pub state: KeyState,
+    pub path: PathBuf,
+}
+
+/// The key files in `folder`: the signing ones first, then by name, so that every start sees them alike.
+pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => KeyError::FolderMissing {
+            folder: folder.to_owned(),
+        },
+        _ => KeyError::Unreadable {
+            path: folder.to_owned(),
+            source,
+        },
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if let Some(state) = entry.file_name().to_str().and_then(KeyState::of_file) {
+            let path = entry.path();
+            files.push(KeyFile { state, path });
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+impl KeyFile {
+    /// The key inside, of whatever size.
+    pub fn read(&self) -> Result<KeyPair, KeyError> {
+        let path = || self.path.clone();
+        let contents = read_secret(&self.path)?;
+        let document = pem::parse(&*contents)
+            .ok()
+            .filter(|document| document.tag() == "PRIVATE KEY")
+            .ok_or_else(|| KeyError::NotAKey { path: path() })?;
+        let der = Zeroizing::new(document.into_contents());
+        KeyPair::from_pkcs8(&der).ok_or_else(|| KeyError::Unsupported { path: path() })
+    }
+}

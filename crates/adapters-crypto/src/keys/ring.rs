@@ -1,0 +1,131 @@
+use super::{
+    KeyError, KeyState, PublicKey,
+    file::read_secret,
+    key_file::{self, KeyFile, RSA_MIN_BITS},
+    key_pair::KeyPair,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// The file of the refresh key.
+pub const REFRESH_KEY_FILE: &str = "refresh.key";
+/// The smallest RSA key, in bits, that can be allowed at all.
+const RSA_ALLOWED_BITS: usize = 2048;
+
+/// Which keys are accepted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyRules {
+    /// Accept RSA keys of 2048 to 3071 bits too.
+    pub allow_rsa_2048: bool,
+}
+
+/// All keys of a folder, parsed: one that signs, those that verify, and the one for refresh tokens.
+pub struct KeyRing {
+    signing: SigningKey,
+    public: Vec<PublicKey>,
+    refresh_key: Zeroizing<[u8; 32]>,
+}
+
+/// The key that signs.
+#[derive(Debug)]
+pub(crate) struct SigningKey {
+    pub public: PublicKey,
+    pub pair: KeyPair,
+}
+
+impl KeyRing {
+    /// Reads every key in `folder`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the folder or a file in it.
+    pub fn load(folder: &Path, rules: KeyRules) -> Result<Self, KeyError> {
+        let mut signing: Option<(PathBuf, SigningKey)> = None;
+        let mut public: Vec<(PathBuf, PublicKey)> = Vec::new();
+        for file in key_file::find(folder)? {
+            let pair = rules.accept(&file)?;
+            let key = PublicKey::from(&pair);
+            let KeyFile { state, path } = file;
+            if let Some((first, _)) = public.iter().find(|(_, other)| other.kid == key.kid) {
+                let first = first.clone();
+                return Err(KeyError::SameKeyTwice { first, second: path });
+            }
+            public.push((path.clone(), key.clone()));
+            if state == KeyState::Signing {
+                if let Some((first, _)) = signing {
+                    return Err(KeyError::TwoSigningKeys { first, second: path });
+                }
+                signing = Some((path, SigningKey { public: key, pair }));
+            }
+        }
+        let (_, signing) = signing.ok_or_else(|| KeyError::NoSigningKey {
+            folder: folder.to_owned(),
+        })?;
+        Ok(Self {
+            signing,
+            public: public.into_iter().map(|(_, key)| key).collect(),
+            refresh_key: read_refresh_key(folder.join(REFRESH_KEY_FILE))?,
+        })
+    }
+
+    /// The public halves of all keys whose tokens may be alive, that of the signing key first.
+    #[must_use]
+    pub fn public_keys(&self) -> &[PublicKey] {
+        &self.public
+    }
+
+    /// What refresh tokens are authenticated with.
+    #[must_use]
+    pub fn refresh_key(&self) -> &[u8; 32] {
+        &self.refresh_key
+    }
+
+    pub(crate) fn into_signing_key(self) -> SigningKey {
+        self.signing
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyRules {
+    fn accept(self, file: &KeyFile) -> Result<KeyPair, KeyError> {
+        let pair = file.read()?;
+        let least = if self.allow_rsa_2048 {
+            RSA_ALLOWED_BITS
+        } else {
+            RSA_MIN_BITS
+        };
+        match pair.rsa_bits() {
+            Some(bits) if bits < least => Err(KeyError::RsaTooSmall {
+                path: file.path.clone(),
+                bits,
+            }),
+            _ => Ok(pair),
+        }
+    }
+}
+
+fn read_refresh_key(path: PathBuf) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let contents = match read_secret(&path) {
+        Err(KeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(KeyError::RefreshKeyMissing { path });
+        }
+        other => other?,
+    };
+    STANDARD
+        .decode(contents.trim_ascii())
+        .map(Zeroizing::new)
+        .ok()
+        .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
+        .map(Zeroizing::new)
+        .ok_or(KeyError::RefreshKeyMalformed { path })
+}

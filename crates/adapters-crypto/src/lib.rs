@@ -1,0 +1,17 @@
+//! Cryptography behind the core's ports: argon2id, JWT, key files, the system clock and the operating system's
+//! randomness. What a token or a password means is the core's to say; here is only how it is computed.
+
+mod argon2_hasher;
+mod clock;
+mod hash_lane;
+mod jwt;
+pub mod keys;
+mod randomness;
+mod refresh_mac;
+
+pub use argon2_hasher::{Argon2Hasher, Argon2HasherError, Argon2Params, CostRefused};
+pub use clock::SystemClock;
+pub use hash_lane::LaneSettings;
+pub use jwt::JwtTokens;
+pub use randomness::OsRandomness;
+pub use refresh_mac::HmacRefreshMac;

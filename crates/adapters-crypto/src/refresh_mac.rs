@@ -1,0 +1,82 @@
+use aws_lc_rs::hmac;
+use domain::{
+    ports::RefreshTokenMac,
+    refresh_token::{MAC_LENGTH, MacInput},
+};
+use std::fmt;
+
+/// HMAC-SHA256 (RFC 2104) under the refresh key, which is kept ready for use.
+pub struct HmacRefreshMac(hmac::Key);
+
+impl HmacRefreshMac {
+    /// For the key of a [`KeyRing`](crate::keys::KeyRing).
+    #[must_use]
+    pub fn new(refresh_key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, refresh_key))
+    }
+}
+
+impl RefreshTokenMac for HmacRefreshMac {
+    fn sign(&self, input: &MacInput) -> [u8; MAC_LENGTH] {
+        hmac::sign(&self.0, input.as_slice())
+            .as_ref()
+            .try_into()
+            .expect("HMAC-SHA256 has 32 bytes")
+    }
+
+    fn verify(&self, input: &MacInput, mac: &[u8; MAC_LENGTH]) -> bool {
+        hmac::verify(&self.0, input.as_slice(), mac).is_ok()
+    }
+}
+
+impl fmt::Debug for HmacRefreshMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacRefreshMac([REDACTED])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    fn input(first: u8) -> MacInput {
+        let mut input = Zeroizing::new([7; _]);
+        if let Some(byte) = input.first_mut() {
+            *byte = first;
+        }
+        input
+    }
+
+    #[test]
+    fn only_the_mac_of_an_input_under_the_key_is_accepted() {
+        let mac = HmacRefreshMac::new(&[1; 32]);
+        let signed = mac.sign(&input(0));
+        assert!(mac.verify(&input(0), &signed));
+        assert!(!mac.verify(&input(1), &signed));
+        assert!(!HmacRefreshMac::new(&[2; 32]).verify(&input(0), &signed));
+        for position in 0..MAC_LENGTH {
+            let mut spoilt = signed;
+            spoilt[position] ^= 0x01;
+            assert!(!mac.verify(&input(0), &spoilt), "byte {position}");
+        }
+    }
+
+    /// Computed by another implementation: HMAC-SHA256 of 53 bytes 0x07 under 32 bytes 0x01.
+    #[test]
+    fn the_mac_is_hmac_sha256() {
+        let expected = [
+            0x3a, 0x15, 0xd0, 0xe0, 0x06, 0x5e, 0x26, 0xc9, 0x5d, 0x48, 0x5b, 0xe7, 0x27, 0x23, 0xc3, 0x9b,
+            0x7f, 0x8d, 0xda, 0x0f, 0x92, 0xb4, 0x4f, 0xc3, 0x7b, 0x58, 0x5e, 0x0f, 0x6c, 0x74, 0xd1, 0xb3,
+        ];
+        assert_eq!(HmacRefreshMac::new(&[1; 32]).sign(&input(7)), expected);
+    }
+
+    #[test]
+    fn the_key_never_shows_in_debug_output() {
+        assert_eq!(
+            format!("{:?}", HmacRefreshMac::new(&[1; 32])),
+            "HmacRefreshMac([REDACTED])"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! Password hashes: ours, other implementations', and broken ones.
+
+use adapters_crypto::{Argon2Hasher, Argon2HasherError, Argon2Params, LaneSettings};
+use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
+use domain::{
+    password::{Password, PasswordHash},
+    ports::{PasswordHasher, PortError, Verification},
+};
+use std::{error::Error, num::NonZeroUsize, sync::Arc};
+use tokio::task::JoinSet;
+
+const CHEAP: Argon2Params = Argon2Params {
+    memory_kib: 64,
+    iterations: 2,
+    parallelism: 1,
+};
+/// What the hashes below were made of, by the reference implementation.
+const PASSWORD: &str = "correct horse battery staple é";
+const BY_REFERENCE: &str =
+    "$argon2id$v=19$m=64,t=2,p=1$c2l4dGVlbiBieXRlIHNsdA$Ji5R0Eiv6zSjUnarxDp+Q9VZM4bcEjSE37qQqVnAXtM";
+const BY_REFERENCE_FOUR_LANES: &str =
+    "$argon2id$v=19$m=128,t=3,p=4$c2l4dGVlbiBieXRlIHNsdA$OwT6kzmFAmnHuSAdKdUKYiP9VgvZpTkE";
+const BY_REFERENCE_DEFAULT: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c2l4dGVlbiBieXRlIHNsdA$XzkptZp9Dzo3huqzYITyN/ALGTPYceTs4nXo+cYvCb8";
+const BY_REFERENCE_ARGON2I: &str =
+    "$argon2i$v=19$m=64,t=3,p=1$c2l4dGVlbiBieXRlIHNsdA$LuC5+YtKHOi41bgVHO03zW9a/D9A5N73q1MKiP0bQIk";
+
+fn hasher(params: Argon2Params) -> Argon2Hasher {
+    Argon2Hasher::new(params, LaneSettings::default()).expect("a hasher")
+}
+
+fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+async fn verify(params: Argon2Params, text: &str, phc: &str) -> Result<Verification, PortError> {
+    let hash = PasswordHash::from_phc(phc.to_owned());
+    hasher(params).verify(password(text), Some(hash)).await
+}
+
+#[tokio::test]
+async fn hashes_of_the_reference_implementation_verify() {
+    for (params, phc, verdict) in [
+        (CHEAP, BY_REFERENCE, Verification::Right),
+        (CHEAP, BY_REFERENCE_FOUR_LANES, Verification::RightButOutdated),
+        (CHEAP, BY_REFERENCE_ARGON2I, Verification::RightButOutdated),
+        (Argon2Params::default(), BY_REFERENCE_DEFAULT, Verification::Right),
+        (
+            Argon2Params::default(),
+            BY_REFERENCE,
+            Verification::RightButOutdated,
+        ),
+    ] {
+        assert_eq!(
+            verify(params, PASSWORD, phc).await.expect("an answer"),
+            verdict,
+            "{phc}"
+        );
+        for wrong in [
+            "",
+            "correct horse battery staple",
+            "correct horse battery staple É",
+        ] {
+            let verification = verify(params, wrong, phc).await.expect("an answer");
+            assert_eq!(verification, Verification::Wrong, "{wrong}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hash_is_a_phc_string_with_a_salt_of_its_own() {
+    let hasher = hasher(Argon2Params {
+        memory_kib: 72,
+        iterations: 3,
+        parallelism: 2,
+    });
+    let first = hasher.hash(password(PASSWORD)).await.expect("a hash");
+    let second = hasher.hash(password(PASSWORD)).await.expect("a hash");
+    let parts: Vec<_> = first.as_phc().split('$').collect();
+    assert_eq!(parts[1..4], ["argon2id", "v=19", "m=72,t=3,p=2"]);
+    assert_eq!((parts[4].len(), parts[5].len()), (22, 43), "16 and 32 bytes");
+    let others: Vec<_> = second.as_phc().split('$').collect();
+    assert_ne!(parts[4], others[4]);
+    assert_ne!(parts[5], others[5]);
+    for hash in [first, second] {
+        let verification = hasher.verify(password(PASSWORD), Some(hash)).await;
+        assert_eq!(verification.expect("an answer"), Verification::Right);
+    }
+}
+
+#[tokio::test]
+async fn any_change_of_parameters_makes_a_hash_outdated() {
+    for changed in [
+        Argon2Params {
+            memory_kib: 65,
+            ..CHEAP
+        },
+        Argon2Params {
+            iterations: 1,
+            ..CHEAP
+        },
+        Argon2Params {
+            parallelism: 2,
+            ..CHEAP
+        },
+    ] {
+        let verification = verify(changed, PASSWORD, BY_REFERENCE).await;
+        assert_eq!(verification.expect("an answer"), Verification::RightButOutdated);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_hash_is_corrupt_and_costly_ones_are_not_computed() {
+    let salt_and_hash = "c2l4dGVlbiBieXRlIHNsdA$Ji5R0Eiv6zSjUnarxDp+Q9VZM4bcEjSE37qQqVnAXtM";
+    let mut broken: Vec<String> = [
+        "",
+        "plain",
+        "$",
+        "$$$$$",
+        "$2b$12$abcdefghijklmnopqrstuu",
+        "\u{0}",
+    ]
+    .map(str::to_owned)
+    .into();
+    for head in [
+        "argon2id$v=19$m=4294967295,t=1,p=1",
+        "argon2id$v=19$m=262145,t=1,p=1",
+        "argon2id$v=19$m=64,t=4294967295,p=1",
+        "argon2id$v=19$m=64,t=0,p=1",
+        "argon2id$v=19$m=64,t=1,p=4294967295",
+        "argon2id$v=19$m=64,t=1,p=0",
+        "argon2id$v=19$m=7,t=1,p=1",
+        "argon2id$v=19$m=64,t=1",
+        "argon2id$v=19$m=64,t=1,p=1,data=AAAA",
+        "argon2id$v=19$m=64,m=64,p=1",
+        "argon2id$v=18$m=64,t=1,p=1",
+        "argon2id$m=64,t=1,p=1",
+        "argon2x$v=19$m=64,t=1,p=1",
+        "scrypt$v=19$m=64,t=1,p=1",
+    ] {
+        broken.push(format!("${head}${salt_and_hash}"));
+    }
+    broken.push(BY_REFERENCE.rsplit_once('$').expect("a hash").0.to_owned());
+    broken.push(format!("{BY_REFERENCE}$more"));
+    for phc in broken {
+        let refused = verify(CHEAP, PASSWORD, &phc).await.expect_err("a refusal");
+        assert!(matches!(refused, PortError::Corrupt(_)), "{phc}: {refused:?}");
+        let mut cause: Option<&dyn Error> = Some(&refused);
+        while let Some(error) = cause {
+            assert!(!error.to_string().contains("c2l4dGVl"), "{error}");
+            cause = error.source();
+        }
+    }
+}
+
+#[test]
+fn parameters_out_of_bounds_make_no_hasher() {
+    let wasteful = Argon2Params {
+        memory_kib: u32::MAX,
+        ..CHEAP
+    };
+    let refused = Argon2Hasher::new(wasteful, LaneSettings::default()).err();
+    assert!(matches!(refused, Some(Argon2HasherError::Cost(_))));
+}
+
+#[tokio::test]
+async fn a_flood_is_refused_and_never_answered_wrongly() {
+    let lane = LaneSettings {
+        threads: NonZeroUsize::MIN,
+        queue: NonZeroUsize::MIN,
+        ..LaneSettings::default()
+    };
+    let costly = Argon2Params {
+        memory_kib: 8192,
+        iterations: 4,
+        parallelism: 1,
+    };
+    let hasher = Arc::new(Argon2Hasher::new(costly, lane).expect("a hasher"));
+    let hash = hasher.hash(password(PASSWORD)).await.expect("a hash");
+    let mut flood = JoinSet::new();
+    for _ in 0..5000 {
+        let (hasher, hash) = (Arc::clone(&hasher), hash.clone());
+        flood.spawn(async move { hasher.verify(password(PASSWORD), Some(hash)).await });
+    }
+    let (mut right, mut refused) = (0, 0);
+    while let Some(answer) = flood.join_next().await {
+        match answer.expect("no panic") {
+            Ok(Verification::Right) => right += 1,
+            Err(PortError::Overloaded) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(right >= 1 && refused >= 1, "{right} right, {refused} refused");
+    let afterwards = hasher.verify(password("wrong"), Some(hash)).await;
+    assert_eq!(afterwards.expect("an answer"), Verification::Wrong);
+}
+
+/// RFC 9106, section 5.3: what is linked here, built for this processor, is argon2id.
+#[test]
+fn the_library_computes_the_standards_example() {
+    let params = ParamsBuilder::new()
+        .m_cost(32)
+        .t_cost(3)
+        .p_cost(4)
+        .data(AssociatedData::new(&[4; 12]).expect("12 bytes"))
+        .build()
+        .expect("parameters");
+    let argon2 =
+        Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params).expect("a secret");
+    let mut tag = [0; 32];
+    argon2
+        .hash_password_into(&[1; 32], &[2; 16], &mut tag)
+        .expect("a tag");
+    let expected = [
+        0x0d, 0x64, 0x0d, 0xf5, 0x8d, 0x78, 0x76, 0x6c, 0x08, 0xc0, 0x37, 0xa3, 0x4a, 0x8b, 0x53, 0xc9, 0xd0,
+        0x1e, 0xf0, 0x45, 0x2d, 0x75, 0xb6, 0x5e, 0xb5, 0x25, 0x20, 0xe9, 0x6b, 0x01, 0xe6, 0x59,
+    ];
+    assert_eq!(tag, expected);
+}

@@ -1,0 +1,76 @@
+//! The ports' contract, which every adapter and fake keeps.
+
+use crate::forgery::Workshop;
+use adapters_crypto::{
+    Argon2Hasher, Argon2Params, HmacRefreshMac, LaneSettings, OsRandomness, SystemClock, keys::Algorithm,
+};
+use std::sync::{Arc, LazyLock};
+use testkit::Tokens;
+
+fn hasher() -> Argon2Hasher {
+    let cheap = Argon2Params {
+        memory_kib: 1024,
+        iterations: 2,
+        parallelism: 1,
+    };
+    Argon2Hasher::new(cheap, LaneSettings::default()).expect("a hasher")
+}
+
+fn refresh_token_mac() -> HmacRefreshMac {
+    HmacRefreshMac::new(&[7; 32])
+}
+
+fn randomness() -> OsRandomness {
+    OsRandomness
+}
+
+fn clock() -> SystemClock {
+    SystemClock
+}
+
+fn tokens(algorithm: Algorithm) -> Tokens {
+    let tokens = Arc::new(Workshop::new(algorithm).tokens);
+    Tokens {
+        signer: tokens.clone(),
+        verifier: tokens.clone(),
+        keys: tokens,
+    }
+}
+
+mod es256 {
+    use super::*;
+
+    fn fresh() -> Tokens {
+        tokens(Algorithm::Es256)
+    }
+
+    testkit::token_contract!(fresh);
+}
+
+mod eddsa {
+    use super::*;
+
+    fn fresh() -> Tokens {
+        tokens(Algorithm::EdDsa)
+    }
+
+    testkit::token_contract!(fresh);
+}
+
+mod rs256 {
+    use super::*;
+
+    /// Made once: an RSA key takes a second to find.
+    static TOKENS: LazyLock<Tokens> = LazyLock::new(|| tokens(Algorithm::Rs256));
+
+    fn fresh() -> &'static Tokens {
+        &TOKENS
+    }
+
+    testkit::token_contract!(fresh);
+}
+
+testkit::password_hasher_contract!(hasher);
+testkit::refresh_token_mac_contract!(refresh_token_mac);
+testkit::randomness_contract!(randomness);
+testkit::clock_contract!(clock);

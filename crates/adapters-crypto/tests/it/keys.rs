@@ -1,0 +1,319 @@
+//! Key folders: what loads, what does not, and what the errors say.
+
+use adapters_crypto::keys::{
+    Algorithm, KeyError, KeyRing, KeyRules, KeyState, generate_refresh_key, generate_signing_key, list,
+};
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
+    rsa::KeySize,
+    signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair},
+};
+use pem::Pem;
+use std::{
+    collections::HashSet,
+    error::Error,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    thread,
+};
+use tempfile::TempDir;
+
+fn complete() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().expect("a folder");
+    let made = generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");
+    generate_refresh_key(folder.path()).expect("a refresh key");
+    (folder, made.path)
+}
+
+fn load(folder: &Path) -> Result<KeyRing, KeyError> {
+    KeyRing::load(folder, KeyRules::default())
+}
+
+/// The one-line text of what is wrong, which must name `path`.
+fn complaint(folder: &Path, path: &Path) -> String {
+    let text = load(folder).expect_err("a refusal").to_string();
+    assert!(text.contains(&path.display().to_string()), "{text}");
+    assert!(!text.contains('\n'), "{text}");
+    text
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("metadata").permissions().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("a change of mode");
+}
+
+fn write(path: &Path, contents: impl AsRef<[u8]>) {
+    fs::write(path, contents).expect("a written file");
+    set_mode(path, 0o600);
+}
+
+fn pem(tag: &str, der: &[u8]) -> String {
+    pem::encode(&Pem::new(tag, der))
+}
+
+#[test]
+fn the_first_key_signs_and_later_ones_are_published() {
+    let (folder, first) = complete();
+    let second = generate_signing_key(folder.path(), Algorithm::EdDsa).expect("a key");
+    assert_eq!(second.state, KeyState::Published);
+
+    let ring = load(folder.path()).expect("a ring");
+    assert_eq!(ring.public_keys().len(), 2);
+    let listed = list(folder.path()).expect("a list");
+    assert_eq!(listed.len(), 2);
+    assert_eq!((listed[0].state, &listed[0].path), (KeyState::Signing, &first));
+    assert_eq!(listed[1].kid, second.kid);
+    assert_eq!(listed[1].algorithm, Algorithm::EdDsa);
+    assert_eq!(ring.public_keys()[0].kid, listed[0].kid);
+}
+
+#[test]
+fn files_are_named_after_algorithm_and_kid_and_are_nobody_elses_business() {
+    let parent = TempDir::new().expect("a folder");
+    let folder = parent.path().join("new").join("keys");
+    let made = generate_signing_key(&folder, Algorithm::EdDsa).expect("a key");
+    let refresh_key = generate_refresh_key(&folder).expect("a refresh key");
+    let name = format!("eddsa-{}.signing.pem", &made.kid[..8]);
+    assert_eq!(made.path, folder.join(name));
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!((mode(&made.path), mode(&refresh_key)), (0o600, 0o600));
+    let left: HashSet<_> = fs::read_dir(&folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    assert_eq!(
+        left,
+        HashSet::from([made.path, refresh_key]),
+        "no drafts are left"
+    );
+}
+
+#[test]
+fn a_refresh_key_is_never_overwritten() {
+    let (folder, _) = complete();
+    let path = folder.path().join("refresh.key");
+    let before = fs::read(&path).expect("a key");
+    let refused = generate_refresh_key(folder.path()).expect_err("a refusal");
+    assert!(matches!(&refused, KeyError::Exists { path: named } if *named == path));
+    assert_eq!(fs::read(&path).expect("a key"), before);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
+}
+
+#[test]
+fn of_many_that_generate_at_once_one_makes_the_signing_key() {
+    let folder = TempDir::new().expect("a folder");
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| generate_signing_key(folder.path(), Algorithm::EdDsa).expect("a key"));
+        }
+    });
+    let states: Vec<_> = list(folder.path())
+        .expect("a list")
+        .iter()
+        .map(|key| key.state)
+        .collect();
+    assert_eq!(states.len(), 8);
+    assert_eq!(
+        states.iter().filter(|state| **state == KeyState::Signing).count(),
+        1
+    );
+}
+
+#[test]
+fn keys_and_refresh_keys_survive_the_disk() {
+    let (folder, _) = complete();
+    let (first, second) = (
+        load(folder.path()).expect("a ring"),
+        load(folder.path()).expect("a ring"),
+    );
+    assert_eq!(first.public_keys(), second.public_keys());
+    assert_eq!(first.refresh_key(), second.refresh_key());
+    assert_ne!(first.refresh_key(), &[0; 32]);
+}
+
+#[test]
+fn a_refresh_key_is_base64_with_or_without_a_line_end() {
+    let (folder, _) = complete();
+    let path = folder.path().join("refresh.key");
+    for text in [
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\r\n",
+    ] {
+        write(&path, text);
+        assert_eq!(load(folder.path()).expect("a ring").refresh_key(), &[1; 32]);
+    }
+    for text in [
+        "",
+        "AQEB",
+        "not base64 at all!",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ==",
+    ] {
+        write(&path, text);
+        assert!(
+            complaint(folder.path(), &path).contains("32 bytes in base64"),
+            "{text}"
+        );
+    }
+    fs::remove_file(&path).expect("a removal");
+    assert!(complaint(folder.path(), &path).contains("missing"));
+}
+
+#[test]
+fn files_that_others_can_get_at_are_refused() {
+    let (folder, key) = complete();
+    let refresh_key = folder.path().join("refresh.key");
+    for path in [&key, &refresh_key] {
+        for refused in [0o604, 0o602, 0o620, 0o644, 0o664, 0o666, 0o777] {
+            set_mode(path, refused);
+            let text = complaint(folder.path(), path);
+            assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
+        }
+        for accepted in [0o640, 0o440, 0o400, 0o600] {
+            set_mode(path, accepted);
+            assert!(load(folder.path()).is_ok(), "{accepted:o}");
+        }
+    }
+    set_mode(&key, 0o644);
+    assert!(matches!(
+        list(folder.path()),
+        Err(KeyError::TooOpen { mode: 0o644, .. })
+    ));
+}
+
+#[test]
+fn a_folder_that_is_missing_or_has_no_signing_key_is_told() {
+    let folder = TempDir::new().expect("a folder");
+    let missing = folder.path().join("nowhere");
+    assert!(matches!(load(&missing), Err(KeyError::FolderMissing { .. })));
+    assert!(complaint(&missing, &missing).contains("authapi keys generate"));
+    assert!(complaint(folder.path(), folder.path()).contains("authapi keys generate"));
+
+    let (folder, key) = complete();
+    fs::rename(&key, folder.path().join("old.retired.pem")).expect("a rename");
+    assert!(matches!(load(folder.path()), Err(KeyError::NoSigningKey { .. })));
+    assert_eq!(list(folder.path()).expect("a list").len(), 1);
+}
+
+#[test]
+fn what_cannot_be_read_is_told_with_its_cause() {
+    let (folder, _) = complete();
+    let path = folder.path().join("folder.signing.pem");
+    fs::create_dir(&path).expect("a folder");
+    set_mode(&path, 0o700);
+    complaint(folder.path(), &path);
+    let refused = load(folder.path()).expect_err("a refusal");
+    assert!(refused.source().is_some());
+}
+
+#[test]
+fn two_signing_keys_and_a_key_that_is_there_twice_are_told_with_both_names() {
+    let (folder, first) = complete();
+    let second = generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");
+    let renamed = folder.path().join("zz.signing.pem");
+    fs::rename(&second.path, &renamed).expect("a rename");
+    assert!(matches!(
+        load(folder.path()),
+        Err(KeyError::TwoSigningKeys { .. })
+    ));
+    let text = complaint(folder.path(), &first);
+    assert!(text.contains("zz.signing.pem"), "{text}");
+
+    fs::copy(&first, &renamed).expect("a copy");
+    assert!(matches!(load(folder.path()), Err(KeyError::SameKeyTwice { .. })));
+    let copy = folder.path().join("copy.retired.pem");
+    fs::rename(&renamed, &copy).expect("a rename");
+    assert!(complaint(folder.path(), &copy).contains(&first.display().to_string()));
+}
+
+#[test]
+fn what_is_no_key_of_ours_is_told_apart() {
+    let (folder, _) = complete();
+    let path = folder.path().join("other.published.pem");
+    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
+        .and_then(|pair| pair.to_pkcs8v1())
+        .expect("a key");
+    for contents in [
+        String::new(),
+        "no PEM".to_owned(),
+        pem("CERTIFICATE", b"whatever"),
+        pem("PUBLIC KEY", b"whatever"),
+        pem("EC PRIVATE KEY", b"whatever"),
+        pem("ENCRYPTED PRIVATE KEY", b"whatever"),
+        "x".repeat(1_000_000),
+    ] {
+        write(&path, &contents);
+        assert!(matches!(load(folder.path()), Err(KeyError::NotAKey { .. })));
+        assert!(complaint(folder.path(), &path).contains("openssl pkcs8"));
+    }
+    for der in [p384.as_ref(), b"not DER", b""] {
+        write(&path, pem("PRIVATE KEY", der));
+        assert!(matches!(load(folder.path()), Err(KeyError::Unsupported { .. })));
+        assert!(complaint(folder.path(), &path).contains("P-256"));
+    }
+}
+
+#[test]
+fn a_short_rsa_key_loads_only_when_allowed() {
+    let (folder, _) = complete();
+    let path = folder.path().join("rsa.published.pem");
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+    let der = AsDer::<Pkcs8V1Der>::as_der(&pair).expect("a document");
+    write(&path, pem("PRIVATE KEY", der.as_ref()));
+    assert!(matches!(
+        load(folder.path()),
+        Err(KeyError::RsaTooSmall { bits: 2048, .. })
+    ));
+    assert!(complaint(folder.path(), &path).contains("2048"));
+    let rules = KeyRules { allow_rsa_2048: true };
+    let ring = KeyRing::load(folder.path(), rules).expect("a ring");
+    assert_eq!(ring.public_keys().len(), 2);
+}
+
+#[test]
+fn other_files_in_the_folder_are_left_alone() {
+    let (folder, _) = complete();
+    for name in [
+        "README.md",
+        ".gitignore",
+        "key.pem",
+        ".signing.pem",
+        "signing.pem",
+        "xsigning.pem",
+        "x.signing.pem.bak",
+        ".x.signing.pem.0123.tmp",
+        "x.signing.PEM",
+    ] {
+        fs::write(folder.path().join(name), "whatever").expect("a written file");
+    }
+    assert_eq!(load(folder.path()).expect("a ring").public_keys().len(), 1);
+}
+
+#[test]
+fn no_secret_shows_in_debug_output() {
+    let (folder, key) = complete();
+    let ring = load(folder.path()).expect("a ring");
+    let refresh_key = fs::read_to_string(folder.path().join("refresh.key")).expect("a key");
+    let shown = format!(
+        "{ring:?} {:?}",
+        adapters_crypto::HmacRefreshMac::new(ring.refresh_key())
+    );
+    assert!(!shown.contains(refresh_key.trim()));
+    assert!(!shown.contains(&format!("{:?}", ring.refresh_key())));
+    let pem = fs::read_to_string(key).expect("a key");
+    assert!(!shown.contains(pem.lines().nth(1).expect("a line")));
+}
+
+#[test]
+fn algorithms_are_read_in_any_case() {
+    for algorithm in Algorithm::ALL {
+        assert_eq!(algorithm.name().to_lowercase().parse(), Ok(algorithm));
+        assert_eq!(algorithm.name().to_uppercase().parse(), Ok(algorithm));
+    }
+    assert!("es384".parse::<Algorithm>().is_err());
+}

@@ -1,0 +1,165 @@
+//! What is signed is verified, by every algorithm and by every key that is not removed.
+
+use crate::forgery::{Workshop, claims, claims_json, tokens};
+use adapters_crypto::keys::{Algorithm, KeyState, generate_signing_key};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{
+    jwk::JwkMaterial,
+    ports::{PublicKeys, TokenSigner, TokenVerifier},
+    token::SignatureRefused,
+};
+use jsonwebtoken::{DecodingKey, Validation, jwk};
+use serde_json::{Value, json};
+use std::fs;
+
+#[test]
+fn a_token_is_verified_with_the_claims_it_was_signed_with_by_every_algorithm() {
+    for algorithm in Algorithm::ALL {
+        let workshop = Workshop::new(algorithm);
+        let verified = workshop.verify(&workshop.sign(&claims())).expect("ours");
+        assert_eq!(verified.claims, claims(), "{algorithm}");
+        assert_eq!(verified.token_type.as_deref(), Some("at+jwt"));
+    }
+}
+
+#[test]
+fn a_header_is_exactly_algorithm_key_and_type() {
+    let workshop = Workshop::new(Algorithm::Es256);
+    let token = workshop.sign(&claims());
+    let header = URL_SAFE_NO_PAD
+        .decode(token.split('.').next().expect("a header"))
+        .expect("base64url");
+    let header: Value = serde_json::from_slice(&header).expect("JSON");
+    assert_eq!(header, workshop.header());
+}
+
+#[test]
+fn time_plays_no_part() {
+    let workshop = Workshop::new(Algorithm::EdDsa);
+    for (iat, exp) in [(0, 1), (i64::MAX, i64::MIN), (i64::MAX, i64::MAX), (-1, -1)] {
+        let mut claims = claims();
+        (claims.iat, claims.exp) = (iat, exp);
+        let verified = workshop.verify(&workshop.sign(&claims)).expect("ours");
+        assert_eq!(verified.claims, claims);
+    }
+}
+
+#[test]
+fn the_type_is_told_and_not_judged() {
+    let workshop = Workshop::new(Algorithm::EdDsa);
+    for (typ, told) in [
+        (json!("JWT"), Some("JWT")),
+        (json!(null), None),
+        (json!("AT+JWT"), Some("AT+JWT")),
+    ] {
+        let mut header = workshop.header();
+        header["typ"] = typ;
+        let token = workshop.forge(&header.to_string(), &claims_json().to_string());
+        let verified = workshop.verify(&token).expect("ours");
+        assert_eq!(verified.token_type.as_deref(), told);
+    }
+}
+
+#[test]
+fn claims_that_we_do_not_know_do_no_harm() {
+    let workshop = Workshop::new(Algorithm::Es256);
+    let mut more = claims_json();
+    more["nbf"] = json!(9_999_999_999_i64);
+    more["permissions"] = json!(["users:read"]);
+    let token = workshop.forge(&workshop.header().to_string(), &more.to_string());
+    assert_eq!(workshop.verify(&token).expect("ours").claims, claims());
+}
+
+#[test]
+fn retired_and_published_keys_verify_and_removed_ones_do_not() {
+    let workshop = Workshop::new(Algorithm::Es256);
+    let folder = workshop.folder.path();
+    let before = workshop.sign(&claims());
+    let second = generate_signing_key(folder, Algorithm::EdDsa).expect("a key");
+    assert_eq!(second.state, KeyState::Published);
+
+    // Rotation: the first key retires, the second signs.
+    let first = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.to_string_lossy().ends_with(".signing.pem"))
+        .expect("a signing key");
+    let retired = folder.join("first.retired.pem");
+    fs::rename(&first, &retired).expect("a rename");
+    fs::rename(&second.path, folder.join("second.signing.pem")).expect("a rename");
+
+    let rotated = tokens(folder);
+    let after = rotated.sign(&claims()).expect("a signature");
+    assert!(rotated.verify(&before).is_ok());
+    assert!(rotated.verify(after.expose()).is_ok());
+    assert_eq!(rotated.jwk_set().keys.len(), 2);
+    assert_eq!(
+        workshop.verify(after.expose()),
+        Err(SignatureRefused::Invalid),
+        "a ring from before"
+    );
+
+    fs::remove_file(&retired).expect("a removal");
+    assert_eq!(tokens(folder).verify(&before), Err(SignatureRefused::Invalid));
+}
+
+#[test]
+fn the_jwks_alone_is_enough_for_another_library() {
+    for algorithm in Algorithm::ALL {
+        let workshop = Workshop::new(algorithm);
+        let published = serde_json::to_string(&workshop.tokens.jwk_set()).expect("JSON");
+        let set: jwk::JwkSet = serde_json::from_str(&published).expect("a JWK set");
+        let key = set.find(&workshop.kid).expect("our key");
+        let expected = key.thumbprint(jwk::ThumbprintHash::SHA256).expect("a thumbprint");
+        assert_eq!(workshop.kid, expected, "RFC 7638");
+        assert_eq!(key.common.public_key_use, Some(jwk::PublicKeyUse::Signature));
+
+        let token = workshop.sign(&claims());
+        let header = jsonwebtoken::decode_header(&token).expect("a header");
+        let mut validation = Validation::new(header.alg);
+        validation.set_audience(&["api"]);
+        validation.validate_exp = false;
+        let key = DecodingKey::from_jwk(key).expect("a key");
+        let decoded = jsonwebtoken::decode::<Value>(&token, &key, &validation).expect("a verified token");
+        assert_eq!(decoded.claims, claims_json());
+    }
+}
+
+#[test]
+fn the_jwks_has_no_private_part() {
+    for algorithm in Algorithm::ALL {
+        let workshop = Workshop::new(algorithm);
+        let published = serde_json::to_value(workshop.tokens.jwk_set()).expect("JSON");
+        let members: Vec<_> = published["keys"][0]
+            .as_object()
+            .expect("a key")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let mut expected = match algorithm {
+            Algorithm::Es256 => vec!["kid", "alg", "use", "kty", "crv", "x", "y"],
+            Algorithm::EdDsa => vec!["kid", "alg", "use", "kty", "crv", "x"],
+            Algorithm::Rs256 => vec!["kid", "alg", "use", "kty", "n", "e"],
+        };
+        expected.sort_unstable();
+        let mut found = members.clone();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn coordinates_keep_their_leading_zeros() {
+    // One coordinate in 256 begins with a zero byte; RFC 7518, section 6.2.1.2, wants it there.
+    for _ in 0..300 {
+        let folder = tempfile::tempdir().expect("a folder");
+        generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");
+        adapters_crypto::keys::generate_refresh_key(folder.path()).expect("a key");
+        for key in tokens(folder.path()).jwk_set().keys {
+            let JwkMaterial::EllipticCurve { x, y, .. } = key.material else {
+                panic!("an elliptic curve key");
+            };
+            assert_eq!((x.len(), y.len()), (43, 43));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use governor::Quota;
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+use thiserror::Error;
+
+/// The longest that a budget may take to refill from nothing.
+const MAX_REFILL: Duration = Duration::from_hours(365 * 24);
+
+/// How many attempts one key has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Attempts that may come at once after a rest.
+    pub burst: NonZeroU32,
+    /// The time in which one attempt is regained.
+    pub every: Duration,
+}
+
+/// The budgets of each kind of key, and a bound on their memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// For each [network](domain::throttle::ThrottleKey::Client).
+    pub client: Budget,
+    /// For each [login](domain::throttle::ThrottleKey::Account), whether it is taken or not.
+    pub account: Budget,
+    /// The most keys of each kind that are remembered. Whoever comes when there are as many shares one budget with all
+    /// others who do, so that a flood of keys neither opens the throttle nor takes memory.
+    pub max_keys: NonZeroUsize,
+}
+
+/// A budget that cannot be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a budget regains an attempt in more than no time, and all of them within a year")]
+pub struct BudgetRefused;
+
+impl Budgets {
+    /// A client: 30 at once, then 30 a minute. An account: 10 at once, then one every 40 seconds, so that no hour sees
+    /// more than 100. 100,000 keys of each kind, which take at most about 30 MiB.
+    pub const DEFAULT: Self = Self {
+        client: Budget {
+            burst: NonZeroU32::new(30).expect("30 is not 0"),
+            every: Duration::from_secs(2),
+        },
+        account: Budget {
+            burst: NonZeroU32::new(10).expect("10 is not 0"),
+            every: Duration::from_secs(40),
+        },
+        max_keys: NonZeroUsize::new(100_000).expect("100,000 is not 0"),
+    };
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl TryFrom<Budget> for Quota {
+    type Error = BudgetRefused;
+
+    fn try_from(Budget { burst, every }: Budget) -> Result<Self, Self::Error> {
+        let refills_in_time = every
+            .checked_mul(burst.get())
+            .is_some_and(|refill| refill <= MAX_REFILL);
+        Self::with_period(every)
+            .filter(|_| refills_in_time)
+            .map(|quota| quota.allow_burst(burst))
+            .ok_or(BudgetRefused)
+    }
+}

@@ -1,0 +1,12 @@
+//! Throttling in this process's memory, by the generic cell rate algorithm (GCRA): each key may make a burst of
+//! attempts and regains them one by one. Replicas that count together need an adapter that shares its counters.
+
+mod bounded_store;
+mod budget;
+mod in_process_throttle;
+mod limiter;
+mod unthrottled;
+
+pub use budget::{Budget, BudgetRefused, Budgets};
+pub use in_process_throttle::InProcessThrottle;
+pub use unthrottled::Unthrottled;

@@ -1,0 +1,267 @@
+//! Budgets, keys and memory of the throttle, by a clock that the tests move.
+
+use adapters_governor::{Budget, BudgetRefused, Budgets, InProcessThrottle, Unthrottled};
+use domain::{
+    login::{CanonicalLogin, Login},
+    ports::Throttle,
+    throttle::{ClientNetwork, ThrottleDecision, ThrottleKey},
+};
+use governor::clock::FakeRelativeClock;
+use std::{
+    net::Ipv4Addr,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
+use testkit::contract::throttle::FreshThrottle;
+use tokio::runtime::Builder;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn budget(burst: u32, every: Duration) -> Budget {
+    Budget {
+        burst: NonZeroU32::new(burst).expect("not 0"),
+        every,
+    }
+}
+
+fn budgets(burst: u32, every: Duration, max_keys: usize) -> Budgets {
+    Budgets {
+        client: budget(burst, every),
+        account: budget(burst, every),
+        max_keys: NonZeroUsize::new(max_keys).expect("not 0"),
+    }
+}
+
+fn throttle(budgets: Budgets) -> (Arc<InProcessThrottle<FakeRelativeClock>>, FakeRelativeClock) {
+    let clock = FakeRelativeClock::default();
+    let throttle = InProcessThrottle::with_clock(budgets, &clock).expect("budgets that can be counted");
+    (Arc::new(throttle), clock)
+}
+
+fn client(number: u32) -> ThrottleKey {
+    ThrottleKey::Client(ClientNetwork::V4(Ipv4Addr::from(number)))
+}
+
+fn account(login: &str) -> ThrottleKey {
+    let login = Login::parse(login).expect("a login");
+    ThrottleKey::Account(CanonicalLogin::clone(login.canonical()))
+}
+
+async fn take(throttle: &dyn Throttle, key: &ThrottleKey) -> ThrottleDecision {
+    throttle.take(key.clone()).await.expect("memory does not fail")
+}
+
+async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -> u32 {
+    let mut allowed = 0;
+    for _ in 0..attempts {
+        allowed += u32::from(take(throttle, key).await == ThrottleDecision::Allowed);
+    }
+    allowed
+}
+
+#[tokio::test]
+async fn a_budget_is_spent_at_once_and_regained_one_by_one() {
+    let (throttle, clock) = throttle(budgets(3, 10 * SECOND, 100));
+    let key = client(1);
+    assert_eq!(allowed_of(10, &*throttle, &key).await, 3);
+    clock.advance(Duration::from_millis(9_999));
+    assert_eq!(allowed_of(10, &*throttle, &key).await, 0);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(allowed_of(10, &*throttle, &key).await, 1);
+    clock.advance(20 * SECOND);
+    assert_eq!(allowed_of(10, &*throttle, &key).await, 2);
+    clock.advance(1000 * SECOND);
+    assert_eq!(allowed_of(10, &*throttle, &key).await, 3);
+}
+
+#[tokio::test]
+async fn a_refusal_says_how_long_to_wait_and_refused_attempts_do_not_lengthen_it() {
+    let (throttle, clock) = throttle(budgets(2, 10 * SECOND, 100));
+    let key = account("alice");
+    assert_eq!(allowed_of(2, &*throttle, &key).await, 2);
+    for waited in 0..10 {
+        for _ in 0..100 {
+            assert_eq!(
+                take(&*throttle, &key).await,
+                ThrottleDecision::Refused {
+                    retry_after: (10 - waited) * SECOND
+                }
+            );
+        }
+        clock.advance(SECOND);
+    }
+    assert_eq!(take(&*throttle, &key).await, ThrottleDecision::Allowed);
+}
+
+#[tokio::test]
+async fn keys_do_not_share_budgets_and_neither_do_kinds_of_keys() {
+    let budgets = Budgets {
+        client: budget(2, SECOND),
+        account: budget(5, SECOND),
+        ..Budgets::DEFAULT
+    };
+    let (throttle, _) = throttle(budgets);
+    for (key, burst) in [
+        (client(1), 2),
+        (client(2), 2),
+        (account("alice"), 5),
+        (account("bob"), 5),
+    ] {
+        assert_eq!(allowed_of(9, &*throttle, &key).await, burst, "{key:?}");
+    }
+    assert_eq!(allowed_of(1, &*throttle, &client(1)).await, 0);
+}
+
+#[tokio::test]
+async fn an_account_sees_at_most_a_hundred_attempts_an_hour_by_default() {
+    let (throttle, clock) = throttle(Budgets::DEFAULT);
+    let key = account("alice");
+    for hour in 0..3 {
+        let mut allowed = 0;
+        for _ in 0..3600 {
+            allowed += allowed_of(3, &*throttle, &key).await;
+            clock.advance(SECOND);
+        }
+        assert!((80..=100).contains(&allowed), "{allowed} in hour {hour}");
+    }
+}
+
+#[tokio::test]
+async fn a_million_keys_stay_within_the_bound() {
+    let (throttle, _) = throttle(budgets(2, 10 * SECOND, 1000));
+    for number in 0..1_000_000_u32 {
+        // An odd factor: every address once, in no order.
+        let _ = take(&*throttle, &client(number.wrapping_mul(2_654_435_761))).await;
+        if number % 10_000 == 0 {
+            assert!(throttle.keys() <= 1000);
+        }
+    }
+    assert_eq!(throttle.keys(), 1000);
+}
+
+#[tokio::test]
+async fn keys_beyond_the_bound_share_one_budget_and_known_ones_keep_theirs() {
+    let (throttle, _) = throttle(budgets(3, 10 * SECOND, 5));
+    for known in 0..5 {
+        assert_eq!(allowed_of(1, &*throttle, &client(known)).await, 1);
+    }
+    let mut allowed = 0;
+    for new in 100..200 {
+        allowed += allowed_of(2, &*throttle, &client(new)).await;
+    }
+    assert_eq!(allowed, 3, "all new keys together");
+    assert_eq!(throttle.keys(), 5);
+    for known in 0..5 {
+        assert_eq!(
+            allowed_of(9, &*throttle, &client(known)).await,
+            2,
+            "client {known}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_that_have_regained_everything_make_room() {
+    let (throttle, clock) = throttle(budgets(2, 10 * SECOND, 5));
+    for old in 0..5 {
+        assert_eq!(allowed_of(9, &*throttle, &client(old)).await, 2);
+    }
+    assert_eq!(
+        allowed_of(9, &*throttle, &client(100)).await,
+        2,
+        "the shared budget"
+    );
+    clock.advance(60 * SECOND);
+    for new in 200..205 {
+        assert_eq!(
+            allowed_of(9, &*throttle, &client(new)).await,
+            2,
+            "a budget of its own"
+        );
+    }
+    assert_eq!(throttle.keys(), 5);
+}
+
+#[tokio::test]
+async fn a_key_that_still_waits_is_not_forgotten_to_make_room() {
+    let (throttle, clock) = throttle(budgets(2, 10 * SECOND, 3));
+    for key in 0..3 {
+        assert_eq!(allowed_of(9, &*throttle, &client(key)).await, 2);
+    }
+    for flood in 100..10_000 {
+        let _ = take(&*throttle, &client(flood)).await;
+        clock.advance(Duration::from_micros(1));
+    }
+    for key in 0..3 {
+        assert_eq!(allowed_of(9, &*throttle, &client(key)).await, 0, "client {key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_attempts_are_allowed_exactly_as_often_as_the_budget_says() {
+    let (throttle, _) = throttle(budgets(50, 10 * SECOND, 100));
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let throttle = Arc::clone(&throttle);
+            tokio::spawn(async move { allowed_of(500, &*throttle, &client(1)).await })
+        })
+        .collect();
+    let mut allowed = 0;
+    for task in tasks {
+        allowed += task.await.expect("no panic");
+    }
+    assert_eq!(allowed, 50);
+}
+
+#[test]
+fn keys_that_come_at_once_do_not_exceed_the_bound() {
+    const THREADS: u32 = 4;
+    // Many rounds, since a race is not lost every time.
+    let throttles: Vec<_> = (0..2000)
+        .map(|_| throttle(budgets(2, 10 * SECOND, 1)).0)
+        .collect();
+    let start = Barrier::new(THREADS as usize);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (throttles, start) = (&throttles, &start);
+            scope.spawn(move || {
+                let runtime = Builder::new_current_thread().build().expect("a runtime");
+                for throttle in throttles {
+                    start.wait();
+                    runtime.block_on(take(&**throttle, &client(thread)));
+                }
+            });
+        }
+    });
+    assert!(throttles.iter().all(|throttle| throttle.keys() == 1));
+}
+
+#[test]
+fn budgets_that_cannot_be_counted_are_refused() {
+    for (burst, every) in [
+        (1, Duration::ZERO),
+        (1, Duration::MAX),
+        (u32::MAX, Duration::from_hours(1)),
+    ] {
+        let refused = InProcessThrottle::new(budgets(burst, every, 10)).err();
+        assert_eq!(refused, Some(BudgetRefused), "{burst} every {every:?}");
+    }
+    assert!(InProcessThrottle::new(Budgets::DEFAULT).is_ok());
+}
+
+#[tokio::test]
+async fn without_a_throttle_everything_is_allowed() {
+    assert_eq!(allowed_of(10_000, &Unthrottled, &client(1)).await, 10_000);
+}
+
+fn fresh_throttle() -> FreshThrottle {
+    let budgets = budgets(5, Duration::from_hours(1), 1000);
+    FreshThrottle {
+        throttle: Arc::new(InProcessThrottle::new(budgets).expect("budgets that can be counted")),
+        burst: 5,
+    }
+}
+
+testkit::throttle_contract!(fresh_throttle);
