@@ -12,7 +12,7 @@ pub trait Randomness: Send + Sync {
     fn bytes(&self) -> [u8; 32];
 }
 
-impl dyn Randomness {
+impl dyn Randomness + '_ {
     /// A fresh user id.
     pub fn user_id(&self, now: DateTime<Utc>) -> UserId {
         UserId(self.uuid(now))

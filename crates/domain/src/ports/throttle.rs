@@ -15,7 +15,7 @@ pub trait Throttle: Send + Sync {
     async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError>;
 }
 
-impl dyn Throttle {
+impl dyn Throttle + '_ {
     /// Takes one attempt by a client on an account, as far as either is known. The client's budget is asked first: who has
     /// none left must not use up the account's.
     pub async fn attempt(

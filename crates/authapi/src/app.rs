@@ -1,0 +1,366 @@
+//! The service as one value: built, then run until it is told to stop.
+
+use crate::{
+    Failure, housekeeping,
+    settings::{BootstrapSettings, ServerSettings, Settings, cores, variable},
+    use_cases, wiring,
+};
+use actix_web::{App, HttpServer, dev::Server};
+use adapters_sqlite::{ServerLock, SqliteStorage};
+use api_http::{Edge, HttpSettings, Mutations};
+use domain::{
+    password::Password,
+    ports::{Clock, Sessions},
+    use_cases::{Bootstrap, BootstrapAdmin},
+};
+use secrecy::ExposeSecret;
+use std::{
+    future::Future,
+    io::{self, ErrorKind},
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpSocket, runtime::Handle, time::timeout};
+
+/// How long a request's head may take to arrive. Bodies have a limit of their own.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept, unless the service stops.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 2048;
+/// How long changes may take whose clients have gone, once every connection is closed.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// A service that has its keys, its database and its port, and accepts connections; nobody answers them yet.
+pub struct Application {
+    settings: Settings,
+    listener: TcpListener,
+    address: SocketAddr,
+    edge: Edge,
+    sessions: Arc<dyn Sessions>,
+    clock: Arc<dyn Clock>,
+    _lock: ServerLock,
+}
+
+impl Application {
+    /// Makes the service: keys and database are made when missing, the schema is brought up to date, and the first admin
+    /// is made when the settings name one.
+    ///
+    /// MUST be called inside a multi-thread tokio runtime that outlives the service.
+    ///
+    /// # Errors
+    /// Whatever keeps the service from running, in one line with its mend.
+    pub async fn build(settings: Settings) -> Result<Self, Failure> {
+        let lock = ServerLock::take(settings.database.url.path())
+            .map_err(|error| Failure::because("the database cannot be used", error))?;
+        let database = wiring::open_database(&settings.database).await?;
+        for migration in wiring::migrate(&database).await? {
+            tracing::info!(migration, "brought the schema up to date");
+        }
+        let ports = wiring::Ports::new(&settings, SqliteStorage::new(&database))?;
+        make_first_admin(
+            &settings.bootstrap,
+            &use_cases::bootstrap_admin(&ports, &settings),
+        )
+        .await?;
+        if !any_admin(&ports).await? {
+            tracing::warn!(
+                command = "authapi users create --login NAME --role admin",
+                "there is no admin yet"
+            );
+        }
+        let listener = listen(&settings.server)?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| unbound(&settings.server, error))?;
+        Ok(Self {
+            edge: edge(&ports, &settings),
+            sessions: ports.storage.sessions,
+            clock: ports.clock,
+            settings,
+            listener,
+            address,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens; the real port, also when the settings let the system choose.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers requests until `stop` comes. Requests in flight are answered then, and changes that were begun are ended.
+    ///
+    /// # Errors
+    /// When the workers cannot be started.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+        self.tell_where();
+        let housekeeping = tokio::spawn(housekeeping::remove_dead_sessions(
+            Arc::clone(&self.sessions),
+            Arc::clone(&self.clock),
+        ));
+        let mutations = self.edge.mutations.clone();
+        let served = match server(self.listener, self.edge, &self.settings.server, stop) {
+            Ok(server) => server.await,
+            Err(error) => Err(error),
+        };
+        housekeeping.abort();
+        served.map_err(|error| Failure::because("the server cannot run", error))?;
+        if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
+            tracing::warn!("stopped before every change had ended");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// What to open next, and where everything is.
+    fn tell_where(&self) {
+        let Settings {
+            server,
+            docs,
+            keys,
+            database,
+            tokens,
+            ..
+        } = &self.settings;
+        tracing::info!(
+            address = %self.address,
+            docs = docs.enabled.then(|| format!("{}/docs", server.url(self.address.port()))),
+            issuer = tokens.issuer,
+            database = %database.url.path().display(),
+            keys = %keys.dir.display(),
+            "listening"
+        );
+    }
+}
+
+/// The web server, which serves until `stop`. Its workers have runtimes of their own.
+fn server(
+    listener: TcpListener,
+    edge: Edge,
+    settings: &ServerSettings,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<Server> {
+    let workers = cores().get();
+    let server = HttpServer::new(move || App::new().configure(api_http::configure(edge.clone())))
+        .workers(workers)
+        .max_connections(settings.max_connections.div_ceil(workers))
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(settings.shutdown_timeout.as_secs())
+        .shutdown_signal(stop)
+        .listen(listener)?
+        .run();
+    Ok(server)
+}
+
+fn edge(ports: &wiring::Ports, settings: &Settings) -> Edge {
+    Edge {
+        use_cases: use_cases::use_cases(ports, settings),
+        settings: HttpSettings {
+            trusted_proxies: settings.server.trusted_proxies.clone(),
+            docs: settings.docs.enabled,
+        },
+        clock: Arc::clone(&ports.clock),
+        randomness: Arc::clone(&ports.randomness),
+        mutations: Mutations::on(Handle::current()),
+    }
+}
+
+async fn make_first_admin(settings: &BootstrapSettings, bootstrap: &BootstrapAdmin) -> Result<(), Failure> {
+    let (Some(login), Some(password)) = (&settings.admin_login, &settings.admin_password) else {
+        return Ok(());
+    };
+    let password = Password::new(password.expose_secret().to_owned());
+    match bootstrap.execute(login.clone(), password).await {
+        Ok(Bootstrap::Created(user)) => tracing::info!(user = %user.id, "made the first admin"),
+        Ok(Bootstrap::NotNeeded) => {}
+        Err(error) => {
+            let names = [
+                variable("bootstrap.admin_login"),
+                variable("bootstrap.admin_password"),
+            ];
+            return Err(Failure::because(names.join(" or "), error));
+        }
+    }
+    Ok(())
+}
+
+async fn any_admin(ports: &wiring::Ports) -> Result<bool, Failure> {
+    let answer = ports.storage.users.any_admin().await;
+    answer.map_err(|error| Failure::because("the database cannot be read", error))
+}
+
+fn listen(server: &ServerSettings) -> Result<TcpListener, Failure> {
+    let address = server.address();
+    let listening = || -> io::Result<TcpListener> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A restart must not wait for the connections of the last run to be forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listening().map_err(|error| unbound(server, error))
+}
+
+fn unbound(server: &ServerSettings, error: io::Error) -> Failure {
+    let address = server.address();
+    let (port, host) = (variable("server.port"), variable("server.host"));
+    match error.kind() {
+        ErrorKind::AddrInUse => Failure::new(format!(
+            "{address} is taken by another program: stop it, or choose another {port} (0 lets the system choose)"
+        )),
+        ErrorKind::AddrNotAvailable => Failure::new(format!(
+            "{address} is not an address of this machine: choose another {host} (0.0.0.0 for every network)"
+        )),
+        ErrorKind::PermissionDenied => Failure::new(format!(
+            "this user may not listen on {address}: choose a {port} from 1024 on"
+        )),
+        _ => Failure::because(format!("cannot listen on {address}"), error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+        path::Path,
+    };
+    use tokio::{sync::oneshot, task::spawn_blocking};
+
+    /// Settings that keep everything in `folder` and let the system choose the port.
+    fn settings(folder: &Path) -> Settings {
+        let environment = [
+            ("AUTHAPI_SERVER__PORT", "0".to_owned()),
+            (
+                "AUTHAPI_DATABASE__URL",
+                format!("sqlite://{}", folder.join("data/test.db").display()),
+            ),
+            ("AUTHAPI_KEYS__DIR", folder.join("keys").display().to_string()),
+            ("AUTHAPI_PASSWORD__MEMORY_KIB", "64".to_owned()),
+            ("AUTHAPI_PASSWORD__ALLOW_WEAK_HASHING", "true".to_owned()),
+        ];
+        let sources = crate::settings::Sources {
+            directory: folder.to_owned(),
+            environment: environment
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+            config: None,
+        };
+        crate::settings::load(&sources).expect("good settings").settings
+    }
+
+    fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .expect("a reader");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_answers_on_the_port_that_it_tells_until_it_is_stopped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let application = Application::build(settings(folder.path()))
+            .await
+            .expect("a service");
+        let address = application.address();
+        assert_ne!(address.port(), 0);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(application.run(async {
+            stopped.await.expect("the test says stop");
+        }));
+
+        let answer = spawn_blocking(move || get(address, "/health/ready"))
+            .await
+            .expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+
+        stop.send(()).expect("it still runs");
+        running.await.expect("no panic").expect("a clean stop");
+        assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_second_server_on_the_same_database_is_refused_until_the_first_has_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Application::build(settings(folder.path()))
+            .await
+            .expect("a service");
+        let refused = Application::build(settings(folder.path()))
+            .await
+            .err()
+            .expect("a refusal")
+            .to_string();
+        assert!(
+            refused.contains("another server is using this database"),
+            "{refused}"
+        );
+        drop(first);
+        Application::build(settings(folder.path()))
+            .await
+            .expect("a service");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_taken_port_is_told_in_one_line_with_the_mend() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut settings = settings(folder.path());
+        settings.server.port = taken.local_addr().expect("an address").port();
+        let line = Application::build(settings)
+            .await
+            .err()
+            .expect("a refusal")
+            .to_string();
+        assert!(
+            line.contains("is taken by another program") && line.contains("AUTHAPI_SERVER__PORT"),
+            "{line}"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_start_that_finds_no_admin_makes_the_one_of_the_settings() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = settings(folder.path());
+        settings.bootstrap.admin_login = Some("root".to_owned());
+        settings.bootstrap.admin_password = Some("short".into());
+        let line = Application::build(settings.clone())
+            .await
+            .err()
+            .expect("a refusal")
+            .to_string();
+        assert!(line.contains("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD"), "{line}");
+
+        settings.bootstrap.admin_password = Some("correct horse battery staple".into());
+        drop(Application::build(settings.clone()).await.expect("a service"));
+        let operator = wiring::operator(&settings).await.expect("the database");
+        assert!(operator.users.any_admin().await.expect("storage answers"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn without_leave_to_make_keys_it_does_not_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = settings(folder.path());
+        settings.keys.generate_missing = false;
+        let line = Application::build(settings)
+            .await
+            .err()
+            .expect("a refusal")
+            .to_string();
+        assert!(line.starts_with("the keys cannot be used: "), "{line}");
+        assert!(!folder.path().join("keys").exists());
+    }
+}

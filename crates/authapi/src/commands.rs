@@ -1,0 +1,60 @@
+//! What the command line can do, one file a command.
+
+mod config_check;
+mod healthcheck;
+mod keys;
+mod migrate;
+mod openapi;
+mod output;
+mod serve;
+mod users;
+
+use crate::{
+    Failure,
+    cli::{Cli, Command, Config},
+    settings::{self, LogSettings, Settings, Sources},
+    telemetry,
+};
+use std::future::Future;
+use tokio::runtime::Runtime;
+
+/// Does what the command line asks.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    let command = cli.command.unwrap_or(Command::Serve);
+    let loaded = settings::load(&Sources::of_process(cli.config))?;
+    let settings = &loaded.settings;
+    start_log(&command, settings)?;
+    match command {
+        Command::Serve => wait_for(serve::run(loaded.settings)),
+        Command::Migrate(command) => wait_for(migrate::run(&settings.database, command)),
+        Command::Keys(command) => keys::run(&settings.keys, command),
+        Command::Users(command) => wait_for(users::run(settings, command)),
+        Command::Config(Config::Check(listing)) => config_check::run(&loaded, listing),
+        Command::Openapi => openapi::run(),
+        Command::Healthcheck => healthcheck::run(&settings.server),
+    }
+}
+
+/// The service logs as it is told to. Other commands answer on standard output, and log only what went wrong.
+fn start_log(command: &Command, settings: &Settings) -> Result<(), Failure> {
+    let quiet = LogSettings {
+        level: "warn".to_owned(),
+        ..settings.log.clone()
+    };
+    let log = if matches!(command, Command::Serve) {
+        &settings.log
+    } else {
+        &quiet
+    };
+    telemetry::start(log).map_err(|error| Failure::because("the log cannot be started", error))
+}
+
+/// The one runtime of the process: the server's workers have their own, and all that outlives a request runs here.
+fn wait_for(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    Runtime::new()
+        .map_err(|error| Failure::because("the threads cannot be started", error))?
+        .block_on(task)
+}

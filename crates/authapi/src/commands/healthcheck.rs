@@ -1,0 +1,110 @@
+use crate::{Failure, settings::ServerSettings};
+use std::{
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// More than a status line needs.
+const MAX_HEAD: u64 = 1024;
+
+/// Asks `/health/ready` of the service that these settings describe.
+pub fn run(server: &ServerSettings) -> Result<(), Failure> {
+    let address = reachable(server.address());
+    match status(address) {
+        Ok(200) => Ok(()),
+        Ok(status) => Err(Failure::new(format!(
+            "{address} is not ready: it answers {status}"
+        ))),
+        Err(error) => Err(Failure::because(format!("{address} does not answer"), error)),
+    }
+}
+
+/// A server that listens everywhere is asked on the loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    SocketAddr::new(host, address.port())
+}
+
+/// The status code of one plain GET (RFC 9112, section 4).
+fn status(address: SocketAddr) -> io::Result<u16> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    write!(
+        stream,
+        "GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut head = Vec::new();
+    stream.take(MAX_HEAD).read_to_end(&mut head)?;
+    let head = String::from_utf8_lossy(&head);
+    head.strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(|| io::Error::other("the answer is not HTTP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{net::TcpListener, thread};
+
+    /// A server that gives one answer.
+    fn answering(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut request = [0; 512];
+            let length = stream.read(&mut request).expect("a request");
+            assert!(request[..length].starts_with(b"GET /health/ready HTTP/1.1\r\n"));
+            stream.write_all(answer.as_bytes()).expect("a reader");
+        });
+        address
+    }
+
+    fn check(address: SocketAddr) -> Result<(), Failure> {
+        run(&ServerSettings {
+            host: address.ip(),
+            port: address.port(),
+            ..ServerSettings::default()
+        })
+    }
+
+    #[test]
+    fn a_ready_service_passes_and_any_other_answer_fails() {
+        assert!(check(answering("HTTP/1.1 200 OK\r\n\r\n")).is_ok());
+        for answer in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "SSH-2.0\r\n", ""] {
+            assert!(check(answering(answer)).is_err(), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_listening_fails_in_one_line() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let line = check(address).expect_err("nobody listens").to_string();
+        assert!(
+            line.starts_with(&format!("{address} does not answer: ")),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_server_that_listens_everywhere_is_asked_on_the_loopback() {
+        for (listening, asked) in [
+            ("0.0.0.0:8000", "127.0.0.1:8000"),
+            ("[::]:8000", "[::1]:8000"),
+            ("192.0.2.1:8000", "192.0.2.1:8000"),
+        ] {
+            let address = listening.parse().expect("an address");
+            assert_eq!(reachable(address).to_string(), asked);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use super::output;
+use crate::{
+    Failure,
+    cli::{self, Keys, Listing},
+    settings::KeysSettings,
+};
+use adapters_crypto::keys::{
+    Algorithm, KeyEntry, KeyError, KeyState, generate_refresh_key, generate_signing_key, list,
+};
+use serde::Serialize;
+
+/// Makes or lists keys.
+pub fn run(settings: &KeysSettings, command: Keys) -> Result<(), Failure> {
+    match command {
+        Keys::Generate { algorithm } => generate(settings, algorithm.into()),
+        Keys::List(listing) => show(settings, listing),
+    }
+}
+
+fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure> {
+    let failed = |error| Failure::because("no key was made", error);
+    let made = generate_signing_key(&settings.dir, algorithm).map_err(failed)?;
+    let use_ = match made.state {
+        KeyState::Signing => "signs from the next start on",
+        KeyState::Published | KeyState::Retired => {
+            "is published from the next start on, and does not sign yet"
+        }
+    };
+    output::line(format_args!("{} (kid {}) {use_}", made.path.display(), made.kid))?;
+    match generate_refresh_key(&settings.dir) {
+        Ok(path) => output::line(format_args!("{} authenticates refresh tokens", path.display())),
+        Err(KeyError::Exists { .. }) => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A key, as it is listed.
+#[derive(Serialize)]
+struct KeyRow {
+    kid: String,
+    algorithm: &'static str,
+    state: &'static str,
+    path: String,
+}
+
+impl From<KeyEntry> for KeyRow {
+    fn from(key: KeyEntry) -> Self {
+        Self {
+            kid: key.kid,
+            algorithm: key.algorithm.name(),
+            state: key.state.name(),
+            path: key.path.display().to_string(),
+        }
+    }
+}
+
+fn show(settings: &KeysSettings, listing: Listing) -> Result<(), Failure> {
+    let keys = match list(&settings.dir) {
+        Err(KeyError::FolderMissing { .. }) => Vec::new(),
+        other => other.map_err(|error| Failure::because("the keys cannot be listed", error))?,
+    };
+    let rows: Vec<KeyRow> = keys.into_iter().map(KeyRow::from).collect();
+    if listing.json {
+        return output::json(&rows);
+    }
+    rows.iter().try_for_each(|key| {
+        output::line(format_args!(
+            "{:<9}  {:<5}  {}  {}",
+            key.state, key.algorithm, key.kid, key.path
+        ))
+    })
+}
+
+impl From<cli::Algorithm> for Algorithm {
+    fn from(algorithm: cli::Algorithm) -> Self {
+        match algorithm {
+            cli::Algorithm::Es256 => Self::Es256,
+            cli::Algorithm::Eddsa => Self::EdDsa,
+            cli::Algorithm::Rs256 => Self::Rs256,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+use super::output;
+use crate::{
+    Failure,
+    cli::{Listing, Migrate},
+    settings::DatabaseSettings,
+    wiring,
+};
+use adapters_sqlite::SqliteDatabase;
+use serde::Serialize;
+
+/// Moves the schema, or shows where it stands.
+pub async fn run(settings: &DatabaseSettings, command: Migrate) -> Result<(), Failure> {
+    let database = wiring::open_database(settings).await?;
+    match command {
+        Migrate::Up => up(&database).await,
+        Migrate::Down => down(&database).await,
+        Migrate::Status(listing) => status(&database, listing).await,
+    }
+}
+
+async fn up(database: &SqliteDatabase) -> Result<(), Failure> {
+    let applied = wiring::migrate(database).await?;
+    if applied.is_empty() {
+        return output::line("the schema is up to date");
+    }
+    applied
+        .iter()
+        .try_for_each(|name| output::line(format_args!("applied {name}")))
+}
+
+async fn down(database: &SqliteDatabase) -> Result<(), Failure> {
+    let reverted = database
+        .migrate_down()
+        .await
+        .map_err(|error| Failure::because("the migration was not taken back", error))?;
+    match reverted {
+        Some(name) => output::line(format_args!("took back {name}")),
+        None => output::line("there is nothing to take back"),
+    }
+}
+
+/// A migration, as it is listed.
+#[derive(Serialize)]
+struct MigrationRow {
+    name: String,
+    applied: bool,
+}
+
+async fn status(database: &SqliteDatabase, listing: Listing) -> Result<(), Failure> {
+    let rows: Vec<MigrationRow> = database
+        .migration_status()
+        .await
+        .map_err(|error| Failure::because("the migrations cannot be listed", error))?
+        .into_iter()
+        .map(|migration| MigrationRow {
+            name: migration.name,
+            applied: migration.applied,
+        })
+        .collect();
+    if listing.json {
+        return output::json(&rows);
+    }
+    rows.iter().try_for_each(|migration| {
+        let state = if migration.applied { "applied" } else { "pending" };
+        output::line(format_args!("{state}  {}", migration.name))
+    })
+}

@@ -1,0 +1,157 @@
+//! Settings: built-in defaults, then `authapi.toml`, then `.env`, then the environment.
+//!
+//! What may be set is what [`Settings::default`] serialises to; a key that is not there is refused, never ignored.
+
+mod error;
+mod format;
+mod in_force;
+mod layers;
+mod rules;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+pub use error::SettingsError;
+pub use format::SqliteUrl;
+pub use in_force::InForce;
+pub use layers::{Sources, variable};
+pub use sections::{
+    BootstrapSettings, DatabaseSettings, DocsSettings, KeysSettings, LogFormat, LogSettings,
+    PasswordSettings, ServerSettings, ThrottleSettings, TokensSettings, cores,
+};
+
+use config::{Value as WrittenValue, ValueKind};
+use layers::{Layers, Written};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The settings that may come from a file (`..._FILE`) and are never shown.
+const SECRETS: [&str; 1] = ["bootstrap.admin_password"];
+
+/// Settings of releases to come: whoever sets them expects something that this version does not do.
+const LATER: [(&str, &str); 2] = [
+    ("redis", "it runs as one server and needs no Redis; remove it"),
+    ("metrics", "it serves no metrics; remove it"),
+];
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub server: ServerSettings,
+    pub database: DatabaseSettings,
+    pub keys: KeysSettings,
+    pub tokens: TokensSettings,
+    pub password: PasswordSettings,
+    pub throttle: ThrottleSettings,
+    pub docs: DocsSettings,
+    pub bootstrap: BootstrapSettings,
+    pub log: LogSettings,
+}
+
+/// Settings with the sources that they came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    layers: Layers,
+}
+
+/// Reads, parses and checks the settings.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
+    let layers = layers::read(sources)?;
+    let mut tree = tree_of(&Settings::default());
+    for (key, written) in &layers {
+        let slot = tree
+            .pointer_mut(&format!("/{}", key.replace('.', "/")))
+            .filter(|slot| !slot.is_object())
+            .ok_or_else(|| unknown(key, written))?;
+        *slot = typed(slot, &written.value).ok_or_else(|| rules::wrong(key, &layers))?;
+    }
+    let mut settings: Settings = serde_path_to_error::deserialize(tree).map_err(|error| {
+        let path = error.path().to_string();
+        rules::wrong(path.split('[').next().unwrap_or(&path), &layers)
+    })?;
+    settle(&mut settings);
+    rules::check(&settings, &layers)?;
+    Ok(Loaded { settings, layers })
+}
+
+fn tree_of(settings: &Settings) -> Value {
+    serde_json::to_value(settings).expect("settings are made of texts, numbers and lists")
+}
+
+/// What was written, as the type that the default has: variables are all text. Nothing is bent to fit, so `true` is no
+/// port and 80.6 is not 81.
+fn typed(default: &Value, written: &WrittenValue) -> Option<Value> {
+    let text = match &written.kind {
+        ValueKind::String(text) => text.trim().to_owned(),
+        ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::U64(_) => written.to_string(),
+        ValueKind::Array(items) if default.is_array() => {
+            let items = items.iter().map(|item| item.clone().into_string().ok());
+            return items.collect::<Option<Vec<_>>>().map(Value::from);
+        }
+        _ => return None,
+    };
+    match default {
+        Value::Bool(_) => text.parse::<bool>().ok().map(Value::from),
+        Value::Number(_) => text.parse::<u64>().ok().map(Value::from),
+        Value::Array(_) => Some(text.split(',').map(str::trim).map(Value::from).collect()),
+        // Spaces at either end may be meant in a text, in a secret above all.
+        _ => written.clone().into_string().ok().map(Value::from),
+    }
+}
+
+/// Defaults that follow from other settings.
+fn settle(settings: &mut Settings) {
+    if settings.tokens.issuer.is_empty() {
+        settings.tokens.issuer = settings.server.url(settings.server.port);
+    }
+}
+
+fn unknown(key: &str, written: &Written) -> SettingsError {
+    let section = key.split('.').next().unwrap_or(key);
+    if let Some((_, mend)) = LATER.iter().find(|(later, _)| *later == section) {
+        return SettingsError::Later {
+            name: written.to_string(),
+            mend,
+        };
+    }
+    let nearest = known_keys()
+        .into_iter()
+        .map(|known| {
+            (
+                strsim::jaro_winkler(&known.replace('.', "_"), &key.replace(['.', '_'], "_")),
+                known,
+            )
+        })
+        .filter(|(likeness, _)| *likeness > 0.9)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other));
+    SettingsError::Unknown {
+        name: written.to_string(),
+        suggestion: nearest
+            .map(|(_, known)| format!(": did you mean {}?", layers::spelled_like(&written.name, &known)))
+            .unwrap_or_default(),
+    }
+}
+
+/// Every key that may be set.
+fn known_keys() -> Vec<String> {
+    leaves(&tree_of(&Settings::default()))
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect()
+}
+
+/// The leaves of a tree with their keys, in the order of the sections.
+fn leaves(tree: &Value) -> Vec<(String, Value)> {
+    let sections = tree.as_object().into_iter().flat_map(Map::iter);
+    sections
+        .flat_map(|(section, settings)| {
+            let settings = settings.as_object().into_iter().flat_map(Map::iter);
+            settings.map(move |(name, value)| (format!("{section}.{name}"), value.clone()))
+        })
+        .collect()
+}

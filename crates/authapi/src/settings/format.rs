@@ -1,0 +1,96 @@
+//! How settings are written where serde does not know it.
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+/// Durations as `15m` or `30d`.
+pub mod span {
+    use serde::{Deserializer, Serializer};
+    use std::time::Duration;
+
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        humantime_serde::deserialize(deserializer)
+    }
+
+    pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&written(*span))
+    }
+
+    /// In the largest unit that divides it; humantime would write 90 days as two months and a bit.
+    pub fn written(span: Duration) -> String {
+        let millis = span.as_millis();
+        if millis == 0 {
+            return "0s".to_owned();
+        }
+        UNITS
+            .into_iter()
+            .find(|(unit, _)| millis.is_multiple_of(*unit))
+            .map_or_else(
+                || format!("{millis}ms"),
+                |(unit, name)| format!("{}{name}", millis / unit),
+            )
+    }
+}
+
+/// Networks in CIDR notation; a bare address is a network of one.
+pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    Vec::<String>::deserialize(deserializer)?
+        .iter()
+        .map(|text| {
+            text.parse()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+                .map_err(D::Error::custom)
+        })
+        .collect()
+}
+
+/// A secret that is set, as `***`.
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+pub fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_some("***"),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// `sqlite://` and the path of the database file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteUrl(PathBuf);
+
+impl SqliteUrl {
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Default for SqliteUrl {
+    fn default() -> Self {
+        Self(PathBuf::from("data/authapi.db"))
+    }
+}
+
+impl Serialize for SqliteUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("sqlite://{}", self.0.display()))
+    }
+}
+
+impl<'de> Deserialize<'de> for SqliteUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let url = String::deserialize(deserializer)?;
+        match url.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() && path != ":memory:" && !path.contains('?') => {
+                Ok(Self(PathBuf::from(path)))
+            }
+            _ => Err(D::Error::custom("not the path of a database file")),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The settings that are in force, for whoever asks `authapi config check`.
+
+use super::{Loaded, layers::variable, leaves, tree_of};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+/// One setting in force. Secrets that are set are `***`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InForce {
+    /// The environment variable that sets it.
+    pub name: String,
+    /// `null` when it is not set and has no default.
+    pub value: Value,
+    /// Who set it: `default`, a file's name or `environment`.
+    pub source: String,
+}
+
+impl Loaded {
+    /// Every setting, sections and settings in alphabetical order.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<InForce> {
+        leaves(&tree_of(&self.settings))
+            .into_iter()
+            .map(|(key, value)| InForce {
+                name: variable(&key),
+                source: self
+                    .layers
+                    .get(&key)
+                    .map_or_else(|| "default".to_owned(), |written| written.place.clone()),
+                value,
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = match &self.value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            Value::Array(items) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join(","),
+            other => other.to_string(),
+        };
+        write!(f, "{} = {value}", self.name)?;
+        match self.source.as_str() {
+            "default" => Ok(()),
+            source => write!(f, "  # {source}"),
+        }
+    }
+}

@@ -1,0 +1,427 @@
+use super::*;
+use secrecy::ExposeSecret;
+use std::{fs, path::PathBuf, time::Duration};
+use tempfile::TempDir;
+
+/// A folder to start in, and what the environment says.
+struct Start {
+    folder: TempDir,
+    sources: Sources,
+}
+
+fn start() -> Start {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sources = Sources {
+        directory: folder.path().to_owned(),
+        ..Sources::default()
+    };
+    Start { folder, sources }
+}
+
+impl Start {
+    fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.folder.path().join(name), text).expect("a file");
+        self
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.sources.environment.push((name.into(), value.into()));
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn load(&self) -> Settings {
+        load(&self.sources).expect("good settings").settings
+    }
+
+    /// The one line of the error, as the program prints it.
+    fn refused(&self) -> String {
+        let line = crate::Failure::from(load(&self.sources).expect_err("bad settings")).to_string();
+        assert!(!line.contains('\n'), "{line}");
+        line
+    }
+}
+
+#[test]
+fn it_starts_with_nothing_set() {
+    let settings = start().load();
+    assert_eq!(settings.server.address().to_string(), "127.0.0.1:8000");
+    assert_eq!(settings.database.url.path(), "data/authapi.db");
+    assert_eq!(settings.tokens.issuer, "http://127.0.0.1:8000");
+    assert_eq!(settings.tokens.access_ttl, Duration::from_mins(15));
+}
+
+#[test]
+fn the_environment_beats_dotenv_beats_the_file_beats_the_default() {
+    let file =
+        "[server]\nport = 1001\nmax_connections = 11\n[tokens]\naudience = 'file'\naccess_ttl = '1m'\n";
+    let dotenv = "AUTHAPI_SERVER__PORT=1002\nAUTHAPI_TOKENS__AUDIENCE=dotenv\nOTHER=1\n";
+    let settings = start()
+        .file("authapi.toml", file)
+        .file(".env", dotenv)
+        .env("AUTHAPI_SERVER__PORT", "1003")
+        .env("PATH", "/bin")
+        .load();
+    assert_eq!(settings.server.port, 1003);
+    assert_eq!(settings.tokens.audience, "dotenv");
+    assert_eq!(settings.server.max_connections, 11);
+    assert_eq!(settings.tokens.access_ttl, Duration::from_mins(1));
+    assert_eq!(settings.tokens.client_id, "authapi");
+}
+
+#[test]
+fn dotenv_does_not_leak_into_the_process_environment() {
+    start().file(".env", "AUTHAPI_SERVER__PORT=4711").load();
+    assert!(std::env::var("AUTHAPI_SERVER__PORT").is_err());
+}
+
+#[test]
+fn a_file_that_was_asked_for_is_read_instead_and_must_exist() {
+    let mut start = start()
+        .file("authapi.toml", "[server]\nport = 1")
+        .file("other.toml", "[server]\nport = 2");
+    start.sources.config = Some(start.path("other.toml"));
+    assert_eq!(start.load().server.port, 2);
+
+    start.sources.config = Some(start.path("absent.toml"));
+    assert!(
+        start.refused().contains("absent.toml cannot be read: "),
+        "{}",
+        start.refused()
+    );
+}
+
+#[test]
+fn every_wrong_value_gives_one_line_that_names_the_variable_and_what_it_must_be() {
+    for (variable, value) in [
+        ("AUTHAPI_SERVER__HOST", "example.com"),
+        ("AUTHAPI_SERVER__PORT", "65536"),
+        ("AUTHAPI_SERVER__PORT", "-1"),
+        ("AUTHAPI_SERVER__PORT", "80.6"),
+        ("AUTHAPI_SERVER__PORT", "true"),
+        ("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,nonsense"),
+        ("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("AUTHAPI_SERVER__SHUTDOWN_TIMEOUT", "61s"),
+        ("AUTHAPI_SERVER__MAX_CONNECTIONS", "0"),
+        ("AUTHAPI_DATABASE__URL", "postgres://me:hunter2@db/authapi"),
+        ("AUTHAPI_DATABASE__URL", "sqlite://:memory:"),
+        ("AUTHAPI_DATABASE__URL", "sqlite://"),
+        ("AUTHAPI_DATABASE__URL", "data/authapi.db"),
+        ("AUTHAPI_KEYS__GENERATE_MISSING", "maybe"),
+        ("AUTHAPI_KEYS__ALLOW_RSA_2048", "2"),
+        ("AUTHAPI_TOKENS__ISSUER", "auth.example.com"),
+        ("AUTHAPI_TOKENS__ISSUER", "https://auth.example.com/?tenant=1"),
+        ("AUTHAPI_TOKENS__ISSUER", "https://"),
+        ("AUTHAPI_TOKENS__AUDIENCE", "two words"),
+        ("AUTHAPI_TOKENS__CLIENT_ID", " "),
+        ("AUTHAPI_TOKENS__ACCESS_TTL", "15"),
+        ("AUTHAPI_TOKENS__ACCESS_TTL", "0s"),
+        ("AUTHAPI_TOKENS__ACCESS_TTL", "25h"),
+        ("AUTHAPI_TOKENS__REFRESH_IDLE_TTL", "0s"),
+        ("AUTHAPI_TOKENS__REFRESH_IDLE_TTL", "10m"),
+        ("AUTHAPI_TOKENS__REFRESH_IDLE_TTL", "91d"),
+        ("AUTHAPI_TOKENS__REFRESH_TTL", "29d"),
+        ("AUTHAPI_TOKENS__REFRESH_TTL", "20y"),
+        ("AUTHAPI_TOKENS__REFRESH_GRACE", "61s"),
+        ("AUTHAPI_TOKENS__MAX_SESSIONS_PER_USER", "0"),
+        ("AUTHAPI_TOKENS__MAX_SESSIONS_PER_USER", "10001"),
+        ("AUTHAPI_PASSWORD__MEMORY_KIB", "19455"),
+        ("AUTHAPI_PASSWORD__MEMORY_KIB", "262145"),
+        ("AUTHAPI_PASSWORD__ITERATIONS", "1"),
+        ("AUTHAPI_PASSWORD__ITERATIONS", "54"),
+        ("AUTHAPI_PASSWORD__MIN_LENGTH", "7"),
+        ("AUTHAPI_PASSWORD__MIN_LENGTH", "65"),
+        ("AUTHAPI_PASSWORD__MIN_SCORE", "5"),
+        ("AUTHAPI_PASSWORD__HASH_THREADS", "0"),
+        ("AUTHAPI_PASSWORD__HASH_QUEUE", "0"),
+        ("AUTHAPI_PASSWORD__ALLOW_WEAK_HASHING", "yes please"),
+        ("AUTHAPI_THROTTLE__ENABLED", "on"),
+        ("AUTHAPI_THROTTLE__CLIENT_BURST", "0"),
+        ("AUTHAPI_THROTTLE__CLIENT_BURST", "1001"),
+        ("AUTHAPI_THROTTLE__CLIENT_PER_MINUTE", "0"),
+        ("AUTHAPI_THROTTLE__ACCOUNT_BURST", "0"),
+        ("AUTHAPI_THROTTLE__ACCOUNT_PER_HOUR", "1000001"),
+        ("AUTHAPI_DOCS__ENABLED", "1"),
+        ("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "admin"),
+        ("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "hunter2"),
+        ("AUTHAPI_LOG__LEVEL", "in=fo=1"),
+        ("AUTHAPI_LOG__FORMAT", "xml"),
+    ] {
+        let line = start().env(variable, value).refused();
+        assert!(line.contains(variable), "{line}");
+        assert!(line.contains(": it must be "), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_refused_was_the_value_and_not_the_variable() {
+    for (variable, value) in [
+        ("AUTHAPI_SERVER__HOST", "::1"),
+        ("AUTHAPI_SERVER__PORT", "0"),
+        ("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7"),
+        ("AUTHAPI_DATABASE__URL", "sqlite:///var/lib/authapi.db"),
+        ("AUTHAPI_TOKENS__ISSUER", "https://auth.example.com/tenant"),
+        ("AUTHAPI_TOKENS__ACCESS_TTL", "1d"),
+        ("AUTHAPI_TOKENS__REFRESH_GRACE", "0s"),
+        ("AUTHAPI_PASSWORD__MEMORY_KIB", "65536"),
+        ("AUTHAPI_PASSWORD__MIN_SCORE", "0"),
+        ("AUTHAPI_THROTTLE__ENABLED", "false"),
+        ("AUTHAPI_LOG__LEVEL", "warn,domain=debug"),
+        ("AUTHAPI_LOG__FORMAT", "json"),
+    ] {
+        start().env(variable, value).load();
+    }
+}
+
+#[test]
+fn every_setting_has_a_rule_of_its_own_and_no_rule_is_left_over() {
+    let mut ruled: Vec<&str> = rules::RULES.iter().map(|(key, _)| *key).collect();
+    let mut known = known_keys();
+    ruled.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(known, ruled);
+}
+
+#[test]
+fn a_file_may_hold_lists_and_numbers_and_is_blamed_by_its_own_names() {
+    let good =
+        "[server]\ntrusted_proxies = ['10.0.0.0/8', '192.0.2.7']\nport = 81\n[docs]\nenabled = false\n";
+    let settings = start().file("authapi.toml", good).load();
+    let proxies: Vec<String> = settings
+        .server
+        .trusted_proxies
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32"]);
+    assert!(!settings.docs.enabled);
+
+    for (text, name) in [
+        ("[server]\nport = true", "server.port"),
+        ("[server]\nport = 70000", "server.port"),
+        ("[server]\ntrusted_proxies = [1, 'x']", "server.trusted_proxies"),
+        ("[tokens]\nacces_ttl = '1m'", "tokens.acces_ttl"),
+        ("[tokens.access_ttl]\nmillis = 1", "tokens.access_ttl.millis"),
+        ("server = 1", "server"),
+        (
+            "[bootstrap]\nadmin_password = ['hunter2']",
+            "bootstrap.admin_password",
+        ),
+    ] {
+        let line = start().file("authapi.toml", text).refused();
+        assert!(line.starts_with(&format!("{name} (")), "{line}");
+        assert!(line.contains("authapi.toml)"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_parsed_are_named_without_repeating_a_secret() {
+    let line = start()
+        .file("authapi.toml", "[bootstrap]\nadmin_password = hunter2")
+        .refused();
+    assert!(
+        line.contains("authapi.toml is wrong: ") && line.contains("line 2"),
+        "{line}"
+    );
+    assert!(!line.contains("hunter2"), "{line}");
+
+    let line = start()
+        .file(".env", "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD='hunter2")
+        .refused();
+    assert!(
+        line.contains(".env is wrong: ") && line.contains("ADMIN_PASSWORD"),
+        "{line}"
+    );
+    assert!(!line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn unknown_names_are_refused_and_the_likely_one_is_suggested() {
+    for (variable, meant) in [
+        ("AUTHAPI_TOKENS__ACCES_TTL", "AUTHAPI_TOKENS__ACCESS_TTL"),
+        ("AUTHAPI_SERVER_PORT", "AUTHAPI_SERVER__PORT"),
+        ("AUTHAPI_PASSWORD__MEMORY_KB", "AUTHAPI_PASSWORD__MEMORY_KIB"),
+    ] {
+        let line = start().env(variable, "1").refused();
+        assert!(
+            line.starts_with(&format!("{variable} (environment) is not a setting")),
+            "{line}"
+        );
+        assert!(line.contains(&format!("did you mean {meant}?")), "{line}");
+    }
+    let line = start().file(".env", "AUTHAPI_XYZZY=1").refused();
+    assert_eq!(line, "AUTHAPI_XYZZY (.env) is not a setting; remove it");
+}
+
+#[test]
+fn settings_of_other_versions_are_never_ignored_in_silence() {
+    for (variable, value) in [
+        ("AUTHAPI_REDIS__URL", "redis://me:hunter2@cache"),
+        ("AUTHAPI_METRICS__PORT", "9000"),
+    ] {
+        let line = start().env(variable, value).refused();
+        assert!(
+            line.starts_with(&format!("{variable} (environment) is not known to this version")),
+            "{line}"
+        );
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+    let line = start()
+        .env("AUTHAPI_DATABASE__URL", "postgres://db/authapi")
+        .refused();
+    assert!(line.contains("this version stores in SQLite only"), "{line}");
+}
+
+#[test]
+fn variables_of_tests_and_of_kubernetes_are_not_ours() {
+    start()
+        .env("AUTHAPI_TEST_DATABASE", "x")
+        .env("AUTHAPI_SERVICE_HOST", "10.0.0.1")
+        .env("AUTHAPI_PORT", "tcp://10.0.0.1:8000")
+        .env("AUTHAPI_PORT_8000_TCP_ADDR", "10.0.0.1")
+        .load();
+    start().env("AUTHAPI_PORT", "8000").refused();
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let settings = start()
+        .env("AUTHAPI_SERVER__PORT", "")
+        .env("AUTHAPI_REDIS__URL", "")
+        .load();
+    assert_eq!(settings.server.port, 8000);
+}
+
+#[test]
+fn a_secret_may_lie_in_a_file_and_loses_one_newline() {
+    for (content, secret) in [
+        ("hunter2 ", "hunter2 "),
+        ("hunter2\n", "hunter2"),
+        ("a\n\r\n", "a\n"),
+    ] {
+        let start = start().file("secret", content);
+        let path = start.path("secret");
+        let start = start.env("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "root").env(
+            "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE",
+            path.to_str().expect("a path"),
+        );
+        let password = start.load().bootstrap.admin_password.expect("a password");
+        assert_eq!(password.expose_secret(), secret);
+    }
+}
+
+#[test]
+fn a_secret_from_two_places_or_from_a_lost_file_is_refused() {
+    let line = start()
+        .file(".env", "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD=hunter2")
+        .env("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE", "secret")
+        .refused();
+    assert_eq!(
+        line,
+        "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD (.env) and AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE (environment) are both \
+         set: keep one of them"
+    );
+    let line = start()
+        .env("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE", "/nowhere/secret")
+        .refused();
+    assert!(
+        line.contains("ADMIN_PASSWORD_FILE (environment): the file /nowhere/secret cannot be read: "),
+        "{line}"
+    );
+}
+
+#[test]
+fn only_secrets_may_come_from_files() {
+    let line = start().env("AUTHAPI_SERVER__PORT_FILE", "port").refused();
+    assert!(line.contains("is not a setting"), "{line}");
+}
+
+#[test]
+fn weak_hashing_needs_to_be_asked_for() {
+    let weak = || {
+        start()
+            .env("AUTHAPI_PASSWORD__MEMORY_KIB", "64")
+            .env("AUTHAPI_PASSWORD__ITERATIONS", "1")
+    };
+    assert!(weak().refused().contains("AUTHAPI_PASSWORD__MEMORY_KIB"));
+    weak().env("AUTHAPI_PASSWORD__ALLOW_WEAK_HASHING", "true").load();
+    let one_pass = start()
+        .env("AUTHAPI_PASSWORD__MEMORY_KIB", "47104")
+        .env("AUTHAPI_PASSWORD__ITERATIONS", "1");
+    one_pass.load();
+}
+
+#[test]
+fn the_issuer_follows_the_address() {
+    for (host, issuer) in [
+        ("127.0.0.1", "http://127.0.0.1:90"),
+        ("::1", "http://[::1]:90"),
+        ("0.0.0.0", "http://localhost:90"),
+    ] {
+        let start = start()
+            .env("AUTHAPI_SERVER__HOST", host)
+            .env("AUTHAPI_SERVER__PORT", "90");
+        assert_eq!(start.load().tokens.issuer, issuer);
+    }
+}
+
+#[test]
+fn what_is_in_force_shows_every_setting_and_no_secret() {
+    let start = start()
+        .file(".env", "AUTHAPI_TOKENS__REFRESH_TTL=120d")
+        .env("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "root")
+        .env("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "hunter2")
+        .env("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,::1");
+    let loaded = load(&start.sources).expect("good settings");
+    let lines: Vec<String> = loaded.in_force().iter().map(ToString::to_string).collect();
+    for line in [
+        "AUTHAPI_SERVER__PORT = 8000",
+        "AUTHAPI_DATABASE__URL = sqlite://data/authapi.db",
+        "AUTHAPI_TOKENS__REFRESH_TTL = 120d  # .env",
+        "AUTHAPI_TOKENS__REFRESH_IDLE_TTL = 30d",
+        "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD = ***  # environment",
+        "AUTHAPI_SERVER__TRUSTED_PROXIES = 10.0.0.0/8,::1/128  # environment",
+    ] {
+        assert!(lines.iter().any(|shown| shown == line), "{line} in {lines:#?}");
+    }
+    assert_eq!(lines.len(), known_keys().len());
+    assert!(!format!("{lines:?}{loaded:?}").contains("hunter2"));
+}
+
+/// Settings whose default is not a text: unset, or the machine's.
+const COMMENTED_OUT: [&str; 4] = [
+    "bootstrap.admin_login",
+    "bootstrap.admin_password",
+    "password.hash_threads",
+    "tokens.issuer",
+];
+
+#[test]
+fn the_example_names_every_setting_and_changes_none() {
+    let example = include_str!("../../../../.env.example");
+    for key in known_keys() {
+        let line = format!(
+            "\n{}{}",
+            if COMMENTED_OUT.contains(&key.as_str()) {
+                "# "
+            } else {
+                ""
+            },
+            variable(&key)
+        );
+        assert!(
+            example.contains(&format!("{line}=")) || example.contains(&format!("{line}_FILE=")),
+            "{key}"
+        );
+    }
+    let copied = start().file(".env", example);
+    assert_eq!(tree_of(&copied.load()), tree_of(&start().load()));
+    let written = layers::read(&copied.sources).expect("a good file");
+    let unset = COMMENTED_OUT.len() + 1; // and `server.trusted_proxies`, which is empty
+    assert_eq!(written.len(), known_keys().len() - unset);
+}

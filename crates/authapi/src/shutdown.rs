@@ -1,0 +1,42 @@
+//! When to stop: SIGTERM or Ctrl-C.
+
+use crate::Failure;
+use std::process;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals that stop the service. From the moment it is made they no longer kill the process.
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// # Errors
+    /// When the system does not let the process listen.
+    pub fn listen() -> Result<Self, Failure> {
+        let listen_to =
+            |kind| signal(kind).map_err(|error| Failure::because("signals cannot be listened to", error));
+        Ok(Self {
+            terminate: listen_to(SignalKind::terminate())?,
+            interrupt: listen_to(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Returns at the first signal. The second one ends the process at once, whatever is under way.
+    pub async fn wait(mut self) {
+        self.next().await;
+        tracing::info!("stopping: requests in flight are answered first; a second signal stops at once");
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("stopped at once by a second signal");
+            process::exit(1);
+        });
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
