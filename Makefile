@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO_DENY := 0.20.2
 # What a change must pass, cheap things first. The tests come last: their summaries end the output.
-CI_STEPS := fmt-check arch lint doc deny test-interop test-browser test
+CI_STEPS := fmt-check arch lint doc deny test-readme test-interop test-browser test
 
 .PHONY: help
 help: ## Show this list
@@ -67,6 +67,10 @@ keys: setup ## Make a signing key in keys/; ARGS='--algorithm eddsa' chooses its
 .PHONY: test-interop
 test-interop: setup ## Let PyJWT and jose verify our tokens through the JWKS alone
 	@scripts/test-interop
+
+.PHONY: test-readme
+test-readme: setup ## Paste the README's walk into a shell and compare the answers
+	@scripts/test-readme
 
 .PHONY: test-browser
 test-browser: setup ## Log in through Swagger UI in a real browser

@@ -125,13 +125,18 @@ impl Application {
             tokens,
             ..
         } = &self.settings;
+        let url = server.url(self.address.port());
+        let next = if docs.enabled {
+            format!("open {url}/docs")
+        } else {
+            format!("call {url}")
+        };
         tracing::info!(
             address = %self.address,
-            docs = docs.enabled.then(|| format!("{}/docs", server.url(self.address.port()))),
             issuer = tokens.issuer,
             database = %database.url.path().display(),
             keys = %keys.dir.display(),
-            "listening"
+            "listening: {next}"
         );
     }
 }

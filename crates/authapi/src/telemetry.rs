@@ -46,6 +46,8 @@ where
         fmt::layer()
             .json()
             .flatten_event(true)
+            // Innermost only, and so without the request's id; the list has it.
+            .with_current_span(false)
             .with_writer(stderr)
             .boxed()
     }

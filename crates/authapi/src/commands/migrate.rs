@@ -5,7 +5,7 @@ use crate::{
     settings::DatabaseSettings,
     wiring,
 };
-use adapters_sqlite::SqliteDatabase;
+use adapters_sqlite::{ServerLock, SqliteDatabase};
 use serde::Serialize;
 
 /// Moves the schema, or shows where it stands.
@@ -13,7 +13,12 @@ pub async fn run(settings: &DatabaseSettings, command: Migrate) -> Result<(), Fa
     let database = wiring::open_database(settings).await?;
     match command {
         Migrate::Up => up(&database).await,
-        Migrate::Down => down(&database).await,
+        Migrate::Down => {
+            // A running server would lose the tables under its feet.
+            let _lock = ServerLock::take(settings.url.path())
+                .map_err(|error| Failure::because("no migration was taken back", error))?;
+            down(&database).await
+        }
         Migrate::Status(listing) => status(&database, listing).await,
     }
 }
