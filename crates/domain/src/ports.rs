@@ -3,6 +3,7 @@
 mod audit_trail;
 mod clock;
 mod error;
+mod invalidation_bus;
 mod password_hasher;
 mod public_keys;
 mod randomness;
@@ -19,6 +20,7 @@ mod users;
 pub use audit_trail::AuditTrail;
 pub use clock::Clock;
 pub use error::PortError;
+pub use invalidation_bus::{BusEvent, BusSubscription, InvalidationBus};
 pub use password_hasher::{PasswordHasher, Verification};
 pub use public_keys::PublicKeys;
 pub use randomness::Randomness;
