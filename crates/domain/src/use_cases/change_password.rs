@@ -245,6 +245,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_caller_who_has_changed_is_told_so_and_not_that_the_password_is_wrong() {
+        let refused = change(
+            GOOD_PASSWORD,
+            |users| {
+                users.expect_find_by_login().returning(|_| {
+                    let mut changed = credentials();
+                    changed.user.epoch = Epoch(5);
+                    Ok(Some(changed))
+                });
+            },
+            |hasher| {
+                hasher.expect_verify().never();
+            },
+        )
+        .await;
+        assert!(matches!(refused, Err(ChangeOwnPasswordError::Outdated)));
+    }
+
+    #[tokio::test]
     async fn a_bad_new_password_costs_no_hash() {
         let refused = change(
             "short",
