@@ -11,8 +11,9 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-/// The web server's remarks on its threads, which tell an operator nothing; a directive of `log.level` wins over it.
-const QUIET: &str = "actix_server=warn";
+/// The web server's remarks on its threads, and its errors about garbage that strangers send, which tell an operator
+/// nothing; a directive of `log.level` wins over it.
+const QUIET: &str = "actix_server=warn,actix_http=off";
 
 /// Sends events to standard error from now on, the `log` crate's included. `RUST_LOG` plays no part: the level is a
 /// setting like the others. Only the first call of a process counts.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 /// The most code points of a new password.
 pub const MAX_LENGTH: usize = 256;
-/// The fewest code points that any policy may ask for (NIST SP 800-63B-4, section 3.1.1.2).
+/// The fewest code points that any policy may ask for (OWASP ASVS 5.0, V6.2.1).
 pub const LOWEST_MIN_LENGTH: usize = 8;
 /// How much of a password is rated. The rest can only make it stronger, and rating cost grows with length.
 const RATED_LENGTH: usize = 72;
@@ -45,7 +45,7 @@ impl NewPassword {
     }
 }
 
-/// What is asked of a new password (OWASP ASVS 5.0, V6.2; NIST SP 800-63B-4, section 3.1.1.2).
+/// What is asked of a new password (OWASP ASVS 5.0, V6.2).
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
     /// The fewest code points.

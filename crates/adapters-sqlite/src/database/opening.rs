@@ -5,7 +5,7 @@ use crate::{error::StorageError, migrations};
 use diesel::{ConnectionError, connection::SimpleConnection, result::Error as DieselError};
 use std::{
     error::Error as StdError,
-    fs::{self, OpenOptions},
+    fs::{DirBuilder, OpenOptions},
     io,
     path::{Path, PathBuf},
 };
@@ -73,10 +73,14 @@ fn check(url: &str) -> Result<Option<String>, StorageError> {
     transaction(&mut conn, migrations::unknown_version)
 }
 
-/// Makes the folder in which `file` is or will be.
+/// Makes the folder in which `file` is or will be, for this user's eyes alone: SQLite makes files beside the database.
 pub fn make_folder_of(file: &Path) -> Result<(), OpenError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match file.parent() {
-        Some(folder) => fs::create_dir_all(folder).map_err(|source| OpenError::Folder {
+        Some(folder) => builder.create(folder).map_err(|source| OpenError::Folder {
             path: folder.to_owned(),
             source,
         }),

@@ -63,29 +63,45 @@ impl LogOut {
     /// # Errors
     /// Why the token does not stand for a live session; [`PortError`] when it is not known whether anything ended.
     pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
-        let (session, user) = if is_jwt(token) {
+        if is_jwt(token) {
             let caller = self.authenticate.execute(token).await?;
-            (caller.session(), caller.user().id)
+            match self
+                .end(caller.session(), caller.user().id, everywhere, origin)
+                .await?
+            {
+                Ended::Now => Ok(()),
+                Ended::Before => Err(AuthenticateError::Revoked.into()),
+            }
         } else {
-            self.holder_of(token, &origin).await?
-        };
+            let (session, user) = self.holder_of(token, &origin).await?;
+            match self.end(session, user, everywhere, origin).await? {
+                Ended::Now => Ok(()),
+                Ended::Before => Err(LogOutError::SessionRevoked),
+            }
+        }
+    }
+
+    async fn end(
+        &self,
+        session: SessionId,
+        user: UserId,
+        everywhere: bool,
+        origin: Origin,
+    ) -> Result<Ended, PortError> {
         let stamp = Stamp {
             at: self.clock.now(),
             actor: Actor::User(user),
             origin,
         };
-        let ended = if everywhere {
-            self.sessions.end_all(user, EndReason::LoggedOut, stamp).await? > 0
-        } else {
-            self.sessions
+        if !everywhere {
+            return self
+                .sessions
                 .end(session, user, EndReason::LoggedOut, stamp)
-                .await?
-                == Ended::Now
-        };
-        if ended {
-            Ok(())
-        } else {
-            Err(LogOutError::SessionRevoked)
+                .await;
+        }
+        match self.sessions.end_all(user, EndReason::LoggedOut, stamp).await? {
+            0 => Ok(Ended::Before),
+            _ => Ok(Ended::Now),
         }
     }
 
