@@ -60,6 +60,16 @@ impl Caller {
         &self.0.user
     }
 
+    /// What the caller's token vouched for, to be looked at again when something is changed on the caller's word.
+    #[must_use]
+    pub fn vouched(&self) -> Vouched {
+        Vouched {
+            user: self.0.user.id,
+            session: self.0.session,
+            epoch: self.0.user.epoch,
+        }
+    }
+
     #[must_use]
     pub fn session(&self) -> SessionId {
         self.0.session

@@ -88,7 +88,7 @@ pub struct TokenRules {
     pub access_ttl: Duration,
 }
 
-/// What a token that was accepted vouches for. Whether its session lives is not yet settled.
+/// What a token that was accepted vouches for. Whether its session lives is for storage to say, each time it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vouched {
     pub user: UserId,

@@ -6,6 +6,7 @@ pub mod change_password;
 pub mod change_roles;
 pub mod clock;
 pub mod ending;
+pub mod invalidation_bus;
 pub mod password_hasher;
 pub mod randomness;
 pub mod refresh_token_mac;

@@ -7,7 +7,8 @@ use domain::{
     password::PasswordHash,
     role::{RoleName, RoleNames},
     session::{NewSession, Salt, SessionId, SessionRules},
-    user::{NewUser, UserId},
+    token::Vouched,
+    user::{NewUser, User, UserId},
 };
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -126,4 +127,14 @@ fn salt_of(id: SessionId) -> Salt {
         *to ^= from;
     }
     Salt(salt)
+}
+
+/// What an access token of `session` vouches for, issued while `user` was as given.
+#[must_use]
+pub fn vouched(user: &User, session: &NewSession) -> Vouched {
+    Vouched {
+        user: user.id,
+        session: session.id,
+        epoch: user.epoch,
+    }
 }

@@ -30,8 +30,10 @@ macro_rules! storage_contract {
             a_change_gives_exactly_those_roles_and_raises_the_epoch,
             a_change_ends_all_live_sessions,
             a_change_that_keeps_sessions_leaves_them_alive_with_the_new_roles,
-            a_change_happens_only_at_the_epoch_it_asks_for,
-            one_of_many_concurrent_changes_at_an_epoch_happens,
+            a_change_happens_only_while_its_caller_stands,
+            nobody_changes_roles_from_a_session_that_is_over,
+            callers_who_change_each_other_both_get_an_answer,
+            one_of_many_concurrent_changes_of_ones_own_happens,
             no_change_of_many_concurrent_ones_is_lost,
             a_change_to_an_unknown_role_changes_nothing,
             a_change_for_nobody_changes_nothing,
@@ -43,6 +45,7 @@ macro_rules! storage_contract {
             a_change_ends_all_sessions_and_opens_one_at_the_new_epoch,
             a_stale_change_changes_nothing,
             a_disabled_user_cannot_change_their_password,
+            nobody_changes_a_password_from_a_session_that_is_over,
             nobody_cannot_change_a_password,
             one_of_many_concurrent_changes_happens,
         ]);
@@ -175,6 +178,21 @@ macro_rules! throttle_contract {
             an_ipv6_network_shares_one_budget,
             a_refused_attempt_does_not_lengthen_the_wait,
             concurrent_attempts_share_one_budget,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of invalidation buses. `$fresh` is a function that answers a
+/// [`FreshBus`](crate::contract::invalidation_bus::FreshBus).
+#[macro_export]
+macro_rules! invalidation_bus_contract {
+    ($fresh:path) => {
+        $crate::async_cases!($fresh, invalidation_bus: [
+            a_message_reaches_every_open_subscription,
+            a_message_arrives_as_it_was_sent,
+            a_dropped_wait_loses_nothing,
+            messages_that_nobody_listens_to_are_taken,
+            a_subscription_that_is_dropped_disturbs_no_other,
         ]);
     };
 }

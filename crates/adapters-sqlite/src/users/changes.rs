@@ -11,7 +11,7 @@ use crate::{
     error::StorageError,
     roles,
     schema::{user_roles, users},
-    sessions,
+    session_views, sessions,
 };
 use diesel::{
     ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection,
@@ -23,6 +23,7 @@ use domain::{
     ports::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged, StatusChanged},
     role::RoleName,
     session::EndReason,
+    token::Vouched,
     user::{Epoch, NewUser, User, UserId, UserStatus},
 };
 
@@ -50,7 +51,9 @@ pub fn change_roles(
     let Some(user) = find(conn, change.user)? else {
         return Ok(RolesChanged::NoSuchUser);
     };
-    if change.only_at.is_some_and(|epoch| epoch != user.epoch) {
+    if let Some(caller) = change.only_while
+        && !still_stands(conn, caller, stamp)?
+    {
         return Ok(RolesChanged::Stale);
     }
     if !roles::all_known(conn, &change.roles)? {
@@ -76,10 +79,12 @@ pub fn change_password(
     change: &ChangePassword,
     stamp: &Stamp,
 ) -> Result<PasswordChanged, StorageError> {
-    let user = match find(conn, change.user)? {
-        Some(user) if user.status == UserStatus::Active && user.epoch == change.only_at => user,
-        _ => return Ok(PasswordChanged::Stale),
+    let Some(user) = find(conn, change.only_while.user)? else {
+        return Ok(PasswordChanged::Stale);
     };
+    if !still_stands(conn, change.only_while, stamp)? {
+        return Ok(PasswordChanged::Stale);
+    }
     diesel::update(users::table.find(Id(user.id.0)))
         .set(users::password_hash.eq(change.hash.as_phc()))
         .execute(conn)?;
@@ -146,6 +151,12 @@ pub fn set_status(
     };
     audit::write(conn, stamp, action, id, None)?;
     Ok(StatusChanged::Now(user))
+}
+
+/// Whether what `caller` was let in for still holds, now that nobody writes beside.
+fn still_stands(conn: &mut SqliteConnection, caller: Vouched, stamp: &Stamp) -> Result<bool, StorageError> {
+    let view = session_views::view(conn, caller.session)?;
+    Ok(view.is_some_and(|view| view.stand_behind(caller, stamp.at).is_ok()))
 }
 
 /// Makes every access token of `user` worthless; the user as they are then.

@@ -47,7 +47,7 @@ async fn a_server_sees_at_once_what_the_command_line_did() {
             user: user.id,
             roles: roles.clone(),
             keep_sessions: true,
-            only_at: None,
+            only_while: None,
         };
         let changed = command_line
             .users

@@ -5,7 +5,8 @@ use crate::{
     password::PasswordHash,
     role::RoleNames,
     session::NewSession,
-    user::{Credentials, Epoch, NewUser, User, UserId, UserStatus},
+    token::Vouched,
+    user::{Credentials, NewUser, User, UserId, UserStatus},
 };
 use async_trait::async_trait;
 
@@ -25,9 +26,9 @@ pub struct ChangeRoles {
     pub roles: RoleNames,
     /// Let the sessions live: their next refresh carries the new roles.
     pub keep_sessions: bool,
-    /// Change nothing unless the user is still at this epoch: who decides by what somebody's roles are must not decide
-    /// by what they were.
-    pub only_at: Option<Epoch>,
+    /// On whose word, if not the operator's: change nothing unless this session is live, and its user active and still at
+    /// this epoch. Whoever was let in when the request began may have been shut out since.
+    pub only_while: Option<Vouched>,
 }
 
 /// What a change of roles came to.
@@ -39,16 +40,15 @@ pub enum RolesChanged {
     UnknownRole,
     /// The user is the last active one with the role `admin` and would lose it.
     LastAdmin,
-    /// The user is no longer at `only_at`.
+    /// `only_while` no longer holds.
     Stale,
 }
 
 /// A change of password, whole: the caller goes on in a session of its own.
 #[derive(Clone, Debug)]
 pub struct ChangePassword {
-    pub user: UserId,
-    /// Change nothing unless the user is active and still at this epoch.
-    pub only_at: Epoch,
+    /// Whose: change nothing unless this session is live, and its user active and still at this epoch.
+    pub only_while: Vouched,
     pub hash: PasswordHash,
     pub session: NewSession,
 }

@@ -41,7 +41,7 @@ pub enum ChangeOwnPasswordError {
     Refused(#[from] PasswordRefused),
     #[error("too many attempts")]
     TooManyAttempts { retry_after: Duration },
-    /// The caller changed while this was decided.
+    /// The caller changed, or their session ended, while this was decided.
     #[error("the caller's token is outdated")]
     Outdated,
     #[error(transparent)]
@@ -121,8 +121,7 @@ impl ChangeOwnPassword {
         let id = self.randomness.session_id(now);
         let session = NewSession::opened_at(now, id, user, self.randomness.salt(), &self.rules, &origin);
         let change = ChangePassword {
-            user,
-            only_at: caller.user().epoch,
+            only_while: caller.vouched(),
             hash,
             session: session.clone(),
         };
@@ -144,7 +143,7 @@ mod tests {
     use crate::{
         ports::{MockPasswordHasher, MockThrottle, MockUsers},
         use_cases::fixtures::{
-            EPOCH, GOOD_PASSWORD, USER, caller, clock, credentials, hash, issue_tokens, origin, password,
+            GOOD_PASSWORD, USER, caller, clock, credentials, hash, issue_tokens, origin, password,
             randomness, session_rules, user,
         },
         user::{Epoch, User},
@@ -196,8 +195,7 @@ mod tests {
                 users
                     .expect_change_password()
                     .withf(|change, stamp| {
-                        change.user == USER
-                            && change.only_at == EPOCH
+                        change.only_while == caller().vouched()
                             && change.hash == hash("$new")
                             && change.session.user == USER
                             && stamp.actor == Actor::User(USER)

@@ -4,7 +4,8 @@ use crate::{
     login::Login,
     ports::{ChangeRoles, Clock, PortError, Roles, RolesChanged, Users},
     role::{Permission, Role, RoleName, RoleNames, not_self_assignable},
-    user::{Epoch, User, UserId},
+    token::Vouched,
+    user::{User, UserId},
 };
 use std::{collections::BTreeSet, sync::Arc};
 use thiserror::Error;
@@ -46,7 +47,7 @@ pub enum AssignRolesError {
     NoSuchUser,
     #[error("the last active admin cannot lose the role admin")]
     LastAdmin,
-    /// The caller changed while this was decided.
+    /// The caller changed, or their session ended, while this was decided.
     #[error("the caller's token is outdated")]
     Outdated,
     #[error(transparent)]
@@ -74,7 +75,7 @@ impl AssignRoles {
             user: target.user,
             roles: wanted,
             keep_sessions: wish.keep_sessions,
-            only_at: target.only_at(),
+            only_while: requester.vouched(),
         };
         let stamp = Stamp {
             at: self.clock.now(),
@@ -132,14 +133,15 @@ impl AssignRoles {
 /// Whose roles change, and within which bounds.
 struct Target {
     user: UserId,
-    /// What binds a caller without `roles:assign`: the roles that they start from, as of the epoch.
-    bounds: Option<(RoleNames, Epoch)>,
+    /// What binds a caller without `roles:assign`: the roles that they start from. They are still the same when the change
+    /// is made, since any change of them raises the caller's epoch.
+    bounds: Option<RoleNames>,
 }
 
 impl Target {
     fn own(caller: &Caller) -> Self {
         let user = caller.user();
-        let bounds = (!caller.may(&Permission::ROLES_ASSIGN)).then(|| (user.roles.clone(), user.epoch));
+        let bounds = (!caller.may(&Permission::ROLES_ASSIGN)).then(|| user.roles.clone());
         Self {
             user: user.id,
             bounds,
@@ -150,19 +152,22 @@ impl Target {
         let refused = self
             .bounds
             .as_ref()
-            .and_then(|(current, _)| not_self_assignable(current, wanted, catalogue));
+            .and_then(|current| not_self_assignable(current, wanted, catalogue));
         match refused {
             Some(name) => Err(AssignRolesError::NotAssignable(name.clone())),
             None => Ok(()),
         }
     }
-
-    fn only_at(&self) -> Option<Epoch> {
-        self.bounds.as_ref().map(|(_, epoch)| *epoch)
-    }
 }
 
 impl Requester<'_> {
+    fn vouched(self) -> Option<Vouched> {
+        match self {
+            Self::Caller(caller) => Some(caller.vouched()),
+            Self::Operator => None,
+        }
+    }
+
     fn actor(self) -> Actor {
         match self {
             Self::Caller(caller) => Actor::User(caller.user().id),
@@ -187,7 +192,7 @@ mod tests {
     use crate::{
         ports::{MockRoles, MockUsers},
         role::{Permissions, built_in},
-        use_cases::fixtures::{EPOCH, USER, caller, caller_with, clock, credentials, origin, roles, user},
+        use_cases::fixtures::{USER, caller, caller_with, clock, credentials, origin, roles, user},
         user::Credentials,
     };
     use uuid::Uuid;
@@ -231,7 +236,7 @@ mod tests {
                 .withf(|change, stamp| {
                     change.user == USER
                         && change.roles.is_empty()
-                        && change.only_at == Some(EPOCH)
+                        && change.only_while == Some(caller().vouched())
                         && stamp.actor == Actor::User(USER)
                 })
                 .once()
@@ -290,7 +295,7 @@ mod tests {
                 .withf(|change, _| {
                     change.user == another().user.id
                         && change.roles == roles(&["admin", "user"])
-                        && change.only_at.is_none()
+                        && change.only_while == Some(assigner().vouched())
                 })
                 .once()
                 .returning(|_, _| Ok(RolesChanged::Now(another().user)));
@@ -314,7 +319,7 @@ mod tests {
                 .returning(|_| Ok(Some(another())));
             users
                 .expect_change_roles()
-                .withf(|_, stamp| stamp.actor == Actor::Operator)
+                .withf(|change, stamp| change.only_while.is_none() && stamp.actor == Actor::Operator)
                 .once()
                 .returning(|_, _| Ok(RolesChanged::Now(another().user)));
         });

@@ -4,12 +4,12 @@
 use super::support::{PLENTY, logged_in, registered, trail, user_now};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names},
+    fixtures::{a_session, a_user, an_admin, at, role_names, vouched},
 };
 use domain::{
     audit::{Actor, AuditAction, AuditRecord, Origin, Stamp},
     ports::{ChangePassword, ChangeRoles},
-    session::{EndReason, SessionId},
+    session::{EndReason, NewSession, SessionId},
     user::{User, UserId, UserStatus},
 };
 
@@ -120,8 +120,8 @@ pub async fn a_registration_leaves_a_row(storage: &Storage) {
 pub async fn users_leave_a_row_for_each_change(storage: &Storage) {
     let by = registered(storage, an_admin("root")).await.id;
     for turn in 10..13 {
-        let (alice, _) = logged_in(storage, &format!("alice{turn}")).await;
-        let session = change_everything(storage, &alice, turn, by).await;
+        let (alice, opened) = logged_in(storage, &format!("alice{turn}")).await;
+        let session = change_everything(storage, &alice, &opened, turn, by).await;
         let expected: Vec<_> = [
             (AuditAction::RolesChanged, None),
             (AuditAction::PasswordChanged, Some(session)),
@@ -142,12 +142,18 @@ pub async fn users_leave_a_row_for_each_change(storage: &Storage) {
 }
 
 /// Roles, password and status, one a second from `turn` on; the session that the new password opened.
-async fn change_everything(storage: &Storage, user: &User, turn: i64, by: UserId) -> SessionId {
+async fn change_everything(
+    storage: &Storage,
+    user: &User,
+    opened: &NewSession,
+    turn: i64,
+    by: UserId,
+) -> SessionId {
     let roles = ChangeRoles {
         user: user.id,
         roles: role_names(&["admin"]),
-        keep_sessions: false,
-        only_at: None,
+        keep_sessions: true,
+        only_while: None,
     };
     storage
         .users
@@ -155,8 +161,7 @@ async fn change_everything(storage: &Storage, user: &User, turn: i64, by: UserId
         .await
         .expect("storage answers");
     let password = ChangePassword {
-        user: user.id,
-        only_at: user_now(storage, user).await.epoch,
+        only_while: vouched(&user_now(storage, user).await, opened),
         hash: a_user("alice").hash,
         session: a_session(user.id, at(turn + 1)),
     };

@@ -1,30 +1,28 @@
 //! The contract of [`Users::change_password`](domain::ports::Users::change_password).
 
-use super::support::{
-    Everything, count, credentials, found, liveness, logged_in, opened, race, registered, viewed,
-};
+use super::support::{Everything, count, credentials, found, liveness, logged_in, opened, race, viewed};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, at, stamp, stamp_by},
+    fixtures::{a_session, a_user, at, stamp, stamp_by, vouched},
 };
 use domain::{
     password::PasswordHash,
     ports::{ChangePassword, PasswordChanged},
     session::{EndReason, Liveness, NewSession},
+    token::Vouched,
     user::{Epoch, User, UserStatus},
 };
 
-fn at_epoch(user: &User, only_at: Epoch) -> ChangePassword {
+fn from(only_while: Vouched) -> ChangePassword {
     ChangePassword {
-        user: user.id,
-        only_at,
+        only_while,
         hash: PasswordHash::from_phc("plain$9$a new password".to_owned()),
-        session: a_session(user.id, at(10)),
+        session: a_session(only_while.user, at(10)),
     }
 }
 
 async fn change(storage: &Storage, change: ChangePassword) -> PasswordChanged {
-    let stamp = stamp_by(change.user, at(10));
+    let stamp = stamp_by(change.only_while.user, at(10));
     storage
         .users
         .change_password(change, stamp)
@@ -35,8 +33,8 @@ async fn change(storage: &Storage, change: ChangePassword) -> PasswordChanged {
 /// # Panics
 /// When the storage breaks the contract.
 pub async fn a_change_replaces_the_hash_and_raises_the_epoch(storage: &Storage) {
-    let (alice, _) = logged_in(storage, "alice").await;
-    let wanted = at_epoch(&alice, alice.epoch);
+    let (alice, session) = logged_in(storage, "alice").await;
+    let wanted = from(vouched(&alice, &session));
     let PasswordChanged::Now(changed) = change(storage, wanted.clone()).await else {
         panic!("nothing stands against this change");
     };
@@ -59,7 +57,7 @@ pub async fn a_change_ends_all_sessions_and_opens_one_at_the_new_epoch(storage: 
     let (alice, one) = logged_in(storage, "alice").await;
     let two = opened(storage, &alice, a_session(alice.id, at(2))).await;
     let (_, of_bob) = logged_in(storage, "bob").await;
-    let wanted = at_epoch(&alice, alice.epoch);
+    let wanted = from(vouched(&alice, &one));
     let PasswordChanged::Now(changed) = change(storage, wanted.clone()).await else {
         panic!("nothing stands against this change");
     };
@@ -78,9 +76,36 @@ pub async fn a_change_ends_all_sessions_and_opens_one_at_the_new_epoch(storage: 
 /// When the storage breaks the contract.
 pub async fn a_stale_change_changes_nothing(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
-    for stale in [Epoch(alice.epoch.0 - 1), Epoch(alice.epoch.0 + 1)] {
-        assert_stale(storage, &alice, at_epoch(&alice, stale), &session).await;
+    let (_, of_bob) = logged_in(storage, "bob").await;
+    let good = vouched(&alice, &session);
+    for stale in [
+        Vouched {
+            epoch: Epoch(alice.epoch.0 - 1),
+            ..good
+        },
+        Vouched {
+            epoch: Epoch(alice.epoch.0 + 1),
+            ..good
+        },
+        Vouched {
+            session: of_bob.id,
+            ..good
+        },
+    ] {
+        assert_stale(storage, &alice, from(stale), &session).await;
     }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn nobody_changes_a_password_from_a_session_that_is_over(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    storage
+        .sessions
+        .end_all(alice.id, EndReason::LoggedOut, stamp(at(5)))
+        .await
+        .expect("storage answers");
+    assert_stale(storage, &alice, from(vouched(&alice, &session)), &session).await;
 }
 
 /// # Panics
@@ -94,7 +119,11 @@ pub async fn a_disabled_user_cannot_change_their_password(storage: &Storage) {
         .expect("storage answers");
     let epoch_now = credentials(storage, &alice).await.user.epoch;
     for epoch in [alice.epoch, epoch_now] {
-        assert_stale(storage, &alice, at_epoch(&alice, epoch), &session).await;
+        let wanted = from(Vouched {
+            epoch,
+            ..vouched(&alice, &session)
+        });
+        assert_stale(storage, &alice, wanted, &session).await;
     }
 }
 
@@ -103,7 +132,7 @@ pub async fn a_disabled_user_cannot_change_their_password(storage: &Storage) {
 pub async fn nobody_cannot_change_a_password(storage: &Storage) {
     let (_, session) = logged_in(storage, "alice").await;
     let nobody = a_user("nobody").registered_at(at(0));
-    assert_stale(storage, &nobody, at_epoch(&nobody, Epoch::FIRST), &session).await;
+    assert_stale(storage, &nobody, from(vouched(&nobody, &session)), &session).await;
 }
 
 async fn assert_stale(storage: &Storage, user: &User, wanted: ChangePassword, old: &NewSession) {
@@ -116,9 +145,9 @@ async fn assert_stale(storage: &Storage, user: &User, wanted: ChangePassword, ol
 /// # Panics
 /// When the storage breaks the contract.
 pub async fn one_of_many_concurrent_changes_happens(storage: &Storage) {
-    let alice = registered(storage, a_user("alice")).await;
+    let (alice, session) = logged_in(storage, "alice").await;
     let answers = race((0..20).map(|_| {
-        let (storage, wanted) = (storage.clone(), at_epoch(&alice, alice.epoch));
+        let (storage, wanted) = (storage.clone(), from(vouched(&alice, &session)));
         async move { change(&storage, wanted).await }
     }))
     .await;

@@ -5,12 +5,13 @@ use super::support::{
 };
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names, stamp, stamp_by},
+    fixtures::{a_session, a_user, an_admin, at, role_names, stamp, stamp_by, vouched},
 };
 use domain::{
     ports::{ChangeRoles, RolesChanged},
     role::RoleName,
     session::{EndReason, Liveness},
+    token::Vouched,
     user::{Epoch, User, UserStatus},
 };
 
@@ -19,7 +20,7 @@ fn to(user: &User, roles: &[&str]) -> ChangeRoles {
         user: user.id,
         roles: role_names(roles),
         keep_sessions: false,
-        only_at: None,
+        only_while: None,
     }
 }
 
@@ -98,41 +99,121 @@ pub async fn a_change_that_keeps_sessions_leaves_them_alive_with_the_new_roles(s
 
 /// # Panics
 /// When the storage breaks the contract.
-pub async fn a_change_happens_only_at_the_epoch_it_asks_for(storage: &Storage) {
+pub async fn a_change_happens_only_while_its_caller_stands(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
-    let only_at = |epoch| ChangeRoles {
-        only_at: Some(epoch),
+    let (root, of_root) = logged_in(storage, "root").await;
+    let good = vouched(&root, &of_root);
+    let on_word_of = |only_while| ChangeRoles {
+        only_while: Some(only_while),
         ..to(&alice, &["admin"])
     };
     let before = Everything::of(storage, &alice, &[session.id]).await;
-    for stale in [Epoch(alice.epoch.0 - 1), Epoch(alice.epoch.0 + 1)] {
-        assert_eq!(change(storage, only_at(stale)).await, RolesChanged::Stale);
+    for fallen in [
+        Vouched {
+            epoch: Epoch(root.epoch.0 - 1),
+            ..good
+        },
+        Vouched {
+            epoch: Epoch(root.epoch.0 + 1),
+            ..good
+        },
+        Vouched {
+            session: session.id,
+            ..good
+        },
+        Vouched {
+            user: alice.id,
+            ..good
+        },
+    ] {
+        assert_eq!(change(storage, on_word_of(fallen)).await, RolesChanged::Stale);
         assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
     }
     assert!(matches!(
-        change(storage, only_at(alice.epoch)).await,
+        change(storage, on_word_of(good)).await,
         RolesChanged::Now(_)
     ));
 }
 
 /// # Panics
 /// When the storage breaks the contract.
-pub async fn one_of_many_concurrent_changes_at_an_epoch_happens(storage: &Storage) {
-    let alice = registered(storage, a_user("alice")).await;
+pub async fn nobody_changes_roles_from_a_session_that_is_over(storage: &Storage) {
+    let (alice, of_alice) = logged_in(storage, "alice").await;
+    let (root, logged_out) = logged_in(storage, "root").await;
+    let expired = opened(storage, &root, a_session(root.id, at(-365 * 24 * 3600))).await;
+    storage
+        .sessions
+        .end(logged_out.id, root.id, EndReason::LoggedOut, stamp(at(4)))
+        .await
+        .expect("storage answers");
+    let (mallory, of_mallory) = logged_in(storage, "mallory").await;
+    storage
+        .users
+        .set_status(mallory.id, UserStatus::Disabled, stamp(at(5)))
+        .await
+        .expect("storage answers");
+    let mallory = user_now(storage, &mallory).await;
+    let before = Everything::of(storage, &alice, &[of_alice.id]).await;
+    for over in [
+        vouched(&root, &logged_out),
+        vouched(&root, &expired),
+        vouched(&mallory, &of_mallory),
+    ] {
+        let wanted = ChangeRoles {
+            only_while: Some(over),
+            ..to(&alice, &["admin"])
+        };
+        assert_eq!(change(storage, wanted).await, RolesChanged::Stale);
+        assert_eq!(Everything::of(storage, &alice, &[of_alice.id]).await, before);
+    }
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn one_of_many_concurrent_changes_of_ones_own_happens(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
     let answers = race((0..20).map(|_| {
-        let (storage, alice) = (storage.clone(), alice.clone());
+        let (storage, alice, only_while) = (storage.clone(), alice.clone(), vouched(&alice, &session));
         async move {
-            let only_at = ChangeRoles {
-                only_at: Some(alice.epoch),
+            let wanted = ChangeRoles {
+                only_while: Some(only_while),
                 ..to(&alice, &["admin"])
             };
-            change(&storage, only_at).await
+            change(&storage, wanted).await
         }
     }))
     .await;
     assert_eq!(count(&answers, |it| matches!(it, RolesChanged::Now(_))), 1);
     assert_eq!(count(&answers, |it| *it == RolesChanged::Stale), 19);
     assert_eq!(user_now(storage, &alice).await.epoch, Epoch(alice.epoch.0 + 1));
+}
+
+/// Two callers who change each other at the same moment: nobody waits for the other for ever.
+///
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn callers_who_change_each_other_both_get_an_answer(storage: &Storage) {
+    registered(storage, an_admin("root")).await;
+    for round in 0..10 {
+        let (one, of_one) = logged_in(storage, &format!("one-{round}")).await;
+        let (two, of_two) = logged_in(storage, &format!("two-{round}")).await;
+        let (by_one, by_two) = (vouched(&one, &of_one), vouched(&two, &of_two));
+        let pairs = [(by_one, two), (by_two, one)];
+        let answers = race(pairs.into_iter().map(|(by, whom)| {
+            let storage = storage.clone();
+            async move {
+                let wanted = ChangeRoles {
+                    only_while: Some(by),
+                    ..to(&whom, &[])
+                };
+                change(&storage, wanted).await
+            }
+        }))
+        .await;
+        // Whoever is first has raised the other's epoch.
+        assert_eq!(count(&answers, |it| matches!(it, RolesChanged::Now(_))), 1);
+        assert_eq!(count(&answers, |it| *it == RolesChanged::Stale), 1);
+    }
 }
 
 /// # Panics

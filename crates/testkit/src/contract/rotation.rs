@@ -62,7 +62,7 @@ pub async fn a_rotation_answers_the_roles_and_epoch_as_they_are_now(storage: &St
         user: alice.id,
         roles: role_names(&["admin", "user"]),
         keep_sessions: true,
-        only_at: None,
+        only_while: None,
     };
     storage
         .users

@@ -3,7 +3,7 @@
 use super::support::{found, logged_in, opened, registered, user_now, viewed};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names, stamp},
+    fixtures::{a_session, a_user, an_admin, at, role_names, stamp, vouched},
 };
 use domain::{
     caller::SessionView,
@@ -28,7 +28,7 @@ fn keeping(user: &User, roles: &[&str]) -> ChangeRoles {
         user: user.id,
         roles: role_names(roles),
         keep_sessions: true,
-        only_at: None,
+        only_while: None,
     }
 }
 
@@ -118,8 +118,7 @@ pub async fn a_view_shows_every_change_of_the_user_that_was_answered(storage: &S
     assert_eq!(changed, RolesChanged::Now(view.user.clone()));
 
     let change = ChangePassword {
-        user: alice.id,
-        only_at: view.user.epoch,
+        only_while: vouched(&view.user, &session),
         hash: a_user("alice").hash,
         session: a_session(alice.id, at(3)),
     };

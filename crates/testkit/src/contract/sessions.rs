@@ -207,7 +207,7 @@ pub async fn a_login_that_races_a_change_of_roles_does_not_come_out_alive(storag
             user: alice.id,
             roles: alice.roles.clone(),
             keep_sessions: false,
-            only_at: None,
+            only_while: None,
         };
         race((0..5).map(|turn| {
             let (storage, alice, change) = (storage.clone(), alice.clone(), change.clone());

@@ -200,7 +200,7 @@ async fn give(storage: &Storage, user: &User, role: &str) -> RolesChanged {
         user: user.id,
         roles: role_names(&[role]),
         keep_sessions: false,
-        only_at: None,
+        only_while: None,
     };
     storage
         .users

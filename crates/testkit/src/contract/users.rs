@@ -222,7 +222,7 @@ pub async fn there_is_an_admin_while_an_active_user_is_one(storage: &Storage) {
         user: plain.id,
         roles: role_names(&["admin"]),
         keep_sessions: false,
-        only_at: None,
+        only_while: None,
     };
     storage
         .users

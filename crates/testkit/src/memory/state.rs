@@ -9,6 +9,7 @@ use domain::{
         EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
         StoredSession,
     },
+    token::Vouched,
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 use std::collections::BTreeMap;
@@ -126,6 +127,12 @@ impl State {
                 roles: user.roles.clone(),
             },
         })
+    }
+
+    /// Whether what `caller` was let in for still holds.
+    pub(super) fn stands(&self, caller: Vouched, at: DateTime<Utc>) -> bool {
+        self.view(caller.session)
+            .is_some_and(|view| view.stand_behind(caller, at).is_ok())
     }
 
     pub(super) fn view(&self, id: SessionId) -> Option<SessionView> {

@@ -44,7 +44,10 @@ impl Users for MemoryStorage {
         let Some(mut user) = state.user(change.user).cloned() else {
             return Ok(RolesChanged::NoSuchUser);
         };
-        if change.only_at.is_some_and(|epoch| epoch != user.epoch) {
+        if change
+            .only_while
+            .is_some_and(|caller| !state.stands(caller, stamp.at))
+        {
             return Ok(RolesChanged::Stale);
         }
         if !state.know(&change.roles) {
@@ -69,7 +72,10 @@ impl Users for MemoryStorage {
         stamp: Stamp,
     ) -> Result<PasswordChanged, PortError> {
         let mut state = self.transaction()?;
-        let Some(kept) = state.active_at(change.user, change.only_at) else {
+        if !state.stands(change.only_while, stamp.at) {
+            return Ok(PasswordChanged::Stale);
+        }
+        let Some(kept) = state.users.get_mut(&change.only_while.user) else {
             return Ok(PasswordChanged::Stale);
         };
         kept.hash = change.hash;

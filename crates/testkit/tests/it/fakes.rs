@@ -2,14 +2,15 @@ use async_trait::async_trait;
 use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
-    ports::{Clock, PasswordHasher, PortError, Throttle, Verification},
+    ports::{BusEvent, Clock, InvalidationBus, PasswordHasher, PortError, Throttle, Verification},
     throttle::{ThrottleDecision, ThrottleKey},
     token::SignatureRefused,
 };
 use std::{collections::HashMap, sync::Arc, sync::Mutex};
 use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, OpenThrottle, PlainHasher, PlainTokens, Tokens, ToyMac,
-    contract::throttle::FreshThrottle,
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, OpenThrottle, PlainHasher, PlainTokens,
+    Tokens, ToyMac,
+    contract::{invalidation_bus::FreshBus, throttle::FreshThrottle},
     fixtures::{PASSWORD, a_user, at, canonical},
 };
 
@@ -19,6 +20,14 @@ fn clock() -> FixedClock {
 
 fn plain_tokens() -> Tokens {
     PlainTokens::default().tokens()
+}
+
+fn memory_bus() -> FreshBus {
+    let bus = Arc::new(MemoryBus::default());
+    FreshBus {
+        bus: bus.clone(),
+        other: bus,
+    }
 }
 
 fn counting_throttle() -> FreshThrottle {
@@ -34,6 +43,7 @@ testkit::password_hasher_contract!(PlainHasher::default);
 testkit::token_contract!(plain_tokens);
 testkit::refresh_token_mac_contract!(ToyMac::default);
 testkit::throttle_contract!(counting_throttle);
+testkit::invalidation_bus_contract!(memory_bus);
 
 /// The least that keeps the throttles' contract: budgets that never come back.
 #[derive(Default)]
@@ -154,4 +164,17 @@ async fn an_open_throttle_lets_everybody_through_and_a_closed_one_nobody() {
     }
     let closed = ClosedThrottle { retry_after }.take(key).await.expect("an answer");
     assert_eq!(closed, ThrottleDecision::Refused { retry_after });
+}
+
+#[tokio::test]
+async fn a_torn_bus_tells_of_a_gap_and_so_does_one_that_nobody_keeps_up_with() {
+    let bus = MemoryBus::default();
+    let mut subscription = bus.subscribe().await.expect("a subscription");
+    bus.tear();
+    assert_eq!(subscription.next().await, BusEvent::Reconnected);
+    for _ in 0..2000 {
+        bus.publish(vec![1]).await.expect("memory takes everything");
+    }
+    assert_eq!(subscription.next().await, BusEvent::Reconnected);
+    assert_eq!(subscription.next().await, BusEvent::Message(vec![1]));
 }

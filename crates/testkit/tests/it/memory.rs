@@ -61,7 +61,7 @@ async fn a_view_unites_the_permissions_of_added_roles() {
         user: alice.id,
         roles: role_names(&["reader", "writer"]),
         keep_sessions: true,
-        only_at: None,
+        only_while: None,
     };
     storage
         .users

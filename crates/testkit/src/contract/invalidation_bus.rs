@@ -1,0 +1,117 @@
+//! The contract of [`InvalidationBus`] and its subscriptions, for a bus in health. Messages may be lost, delayed,
+//! duplicated and reordered by the port's own words when it is not.
+
+use domain::ports::{BusEvent, BusSubscription, InvalidationBus};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// A bus that nobody else uses.
+#[derive(Clone)]
+pub struct FreshBus {
+    /// What one replica holds.
+    pub bus: Arc<dyn InvalidationBus>,
+    /// What another holds: the same bus over a connection of its own.
+    pub other: Arc<dyn InvalidationBus>,
+}
+
+/// How long a message may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn publish(bus: &dyn InvalidationBus, message: &[u8]) {
+    bus.publish(message.to_vec())
+        .await
+        .expect("a bus in health takes a message");
+}
+
+async fn subscribe(bus: &dyn InvalidationBus) -> Box<dyn BusSubscription> {
+    bus.subscribe()
+        .await
+        .expect("a bus in health lets everybody listen")
+}
+
+async fn next(subscription: &mut dyn BusSubscription) -> Vec<u8> {
+    let event = timeout(PATIENCE, subscription.next()).await;
+    match event.expect("a message that was sent arrives") {
+        BusEvent::Message(message) => message,
+        BusEvent::Reconnected => panic!("a gap on a bus in health"),
+    }
+}
+
+/// # Panics
+/// When the bus breaks the contract.
+pub async fn a_message_reaches_every_open_subscription(fresh: &FreshBus) {
+    let mut subscriptions = Vec::new();
+    for _ in 0..3 {
+        subscriptions.push(subscribe(&*fresh.bus).await);
+        subscriptions.push(subscribe(&*fresh.other).await);
+    }
+    publish(&*fresh.bus, b"from one").await;
+    publish(&*fresh.other, b"from another").await;
+    for subscription in &mut subscriptions {
+        let heard = BTreeSet::from([next(&mut **subscription).await, next(&mut **subscription).await]);
+        assert_eq!(
+            heard,
+            BTreeSet::from([b"from one".to_vec(), b"from another".to_vec()])
+        );
+    }
+}
+
+/// # Panics
+/// When the bus breaks the contract.
+pub async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
+    let mut subscription = subscribe(&*fresh.other).await;
+    let every_byte: Vec<u8> = (0..=u8::MAX).collect();
+    for message in [
+        Vec::new(),
+        b"*1\r\n$4\r\nPING\r\n".to_vec(),
+        vec![0],
+        vec![0xff; 3],
+        every_byte.repeat(256),
+    ] {
+        publish(&*fresh.bus, &message).await;
+        let heard = next(&mut *subscription).await;
+        assert!(heard == message, "{} of {} bytes", heard.len(), message.len());
+    }
+}
+
+/// # Panics
+/// When the bus breaks the contract.
+pub async fn a_dropped_wait_loses_nothing(fresh: &FreshBus) {
+    const MESSAGES: u8 = 50;
+    let mut subscription = subscribe(&*fresh.other).await;
+    let mut heard = BTreeSet::new();
+    for number in 0..MESSAGES {
+        publish(&*fresh.bus, &[number]).await;
+        // Dropped at once, whatever came or did not.
+        if let Ok(BusEvent::Message(message)) = timeout(Duration::ZERO, subscription.next()).await {
+            heard.insert(message);
+        }
+    }
+    while heard.len() < usize::from(MESSAGES) {
+        heard.insert(next(&mut *subscription).await);
+    }
+}
+
+/// # Panics
+/// When the bus breaks the contract.
+pub async fn messages_that_nobody_listens_to_are_taken(fresh: &FreshBus) {
+    publish(&*fresh.bus, b"into the void").await;
+    drop(subscribe(&*fresh.bus).await);
+    publish(&*fresh.bus, b"into the void again").await;
+    // Whoever comes later hears what comes later.
+    let mut subscription = subscribe(&*fresh.bus).await;
+    publish(&*fresh.bus, b"heard").await;
+    let deadline = Instant::now() + PATIENCE;
+    while next(&mut *subscription).await != b"heard" {
+        assert!(Instant::now() < deadline, "the last message did not arrive");
+    }
+}
+
+/// # Panics
+/// When the bus breaks the contract.
+pub async fn a_subscription_that_is_dropped_disturbs_no_other(fresh: &FreshBus) {
+    let mut stays = subscribe(&*fresh.bus).await;
+    drop(subscribe(&*fresh.bus).await);
+    publish(&*fresh.other, b"still here").await;
+    assert_eq!(next(&mut *stays).await, b"still here");
+}
