@@ -5,11 +5,11 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO_DENY := 0.20.2
 # What a change must pass, cheap things first. The tests come last: their summaries end the output.
-CI_STEPS := fmt-check arch lint doc deny test-readme test-interop test-browser test
+CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: setup ## Build the service and run it on http://127.0.0.1:8000, its data in data/ and keys/
@@ -17,6 +17,7 @@ run: setup ## Build the service and run it on http://127.0.0.1:8000, its data in
 
 .PHONY: test
 test: setup ## Run all Rust tests; ARGS='-p domain' or ARGS='refresh -- --nocapture' narrows them
+	@scripts/setup servers
 	cargo test --locked $(if $(findstring -p ,$(ARGS)),,--workspace) $(ARGS)
 
 .PHONY: ci
@@ -64,6 +65,12 @@ openapi: setup ## Write docs/openapi.json anew
 keys: setup ## Make a signing key in keys/; ARGS='--algorithm eddsa' chooses its kind
 	cargo run --locked -q -p authapi -- keys generate $(ARGS)
 
+.PHONY: test-examples
+test-examples: setup ## Run the programs of docs/embedding.md; they check what they show
+	cargo run -q --locked -p testkit --example own_adapter
+	cargo test -q --locked -p testkit --example own_adapter
+	cargo run -q --locked -p api-http --example mount
+
 .PHONY: test-interop
 test-interop: setup ## Let PyJWT and jose verify our tokens through the JWKS alone
 	@scripts/test-interop
@@ -75,6 +82,22 @@ test-readme: setup ## Paste the README's walk into a shell and compare the answe
 .PHONY: test-browser
 test-browser: setup ## Log in through Swagger UI in a real browser
 	@scripts/test-browser
+
+.PHONY: up
+up: ## Start Postgres, Redis and the service in containers, on http://127.0.0.1:8000; needs Docker
+	docker compose -f docker/compose.yaml up -d --build
+
+.PHONY: down
+down: ## Stop the containers that up started; their data stays
+	docker compose -f docker/compose.yaml down
+
+.PHONY: lint-containers
+lint-containers: ## Check the Dockerfile and the compose files; needs no Docker
+	@scripts/lint-containers
+
+.PHONY: test-dockerfile
+test-dockerfile: setup ## Do what the Dockerfile says, without Docker, and start the service that comes out
+	@scripts/test-dockerfile
 
 .PHONY: tools
 tools: setup ## Install the cargo-deny that deny wants; does nothing when it is there

@@ -7,7 +7,7 @@ pub use cost::{Argon2Params, CostRefused};
 
 use crate::{
     OsRandomness,
-    hash_lane::{Blocks, HashLane, LaneSettings},
+    hash_lane::{Blocks, HashLane},
 };
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use async_trait::async_trait;
@@ -16,46 +16,43 @@ use domain::{
     password::{Password, PasswordHash},
     ports::{PasswordHasher, PortError, Randomness, Verification},
 };
-use std::io;
+use std::{error::Error, sync::Arc};
 use stored::StoredHash;
-use thiserror::Error;
 
 /// The bytes of a fresh salt (RFC 9106, section 3.1).
 const SALT_LENGTH: usize = 16;
 /// The bytes of a fresh hash.
 const HASH_LENGTH: usize = 32;
 
-/// Hashes and verifies passwords on a [lane](LaneSettings) of its own.
+/// Hashes and verifies passwords on a [lane](HashLane).
 pub struct Argon2Hasher {
     params: Argon2Params,
-    lane: HashLane,
-    /// What an unknown user's password is compared with: random bytes, which are no password's hash but by a chance of
-    /// one in 2^256.
-    decoy: PasswordHash,
-}
-
-/// Why there is no hasher.
-#[derive(Debug, Error)]
-pub enum Argon2HasherError {
-    #[error("the password hashing parameters are refused")]
-    Cost(#[source] CostRefused),
-    #[error("cannot start the threads that hash passwords")]
-    Threads(#[source] io::Error),
+    lane: Arc<HashLane>,
+    /// What a password is compared with when there is nothing else: random bytes, which are no password's hash but by a
+    /// chance of one in 2^256.
+    decoy: StoredHash,
 }
 
 impl Argon2Hasher {
-    /// Starts the lane.
-    ///
     /// # Errors
-    /// When `params` are out of bounds, or the system has no more threads.
-    pub fn new(params: Argon2Params, lane: LaneSettings) -> Result<Self, Argon2HasherError> {
-        params.check().map_err(Argon2HasherError::Cost)?;
-        let decoy = StoredHash::fresh(params, &salt(), &OsRandomness.bytes()).to_phc();
-        Ok(Self {
-            params,
-            lane: HashLane::start(lane).map_err(Argon2HasherError::Threads)?,
-            decoy,
-        })
+    /// When `params` are out of bounds.
+    pub fn new(params: Argon2Params, lane: Arc<HashLane>) -> Result<Self, CostRefused> {
+        params.check()?;
+        let decoy = StoredHash::fresh(params, &salt(), &OsRandomness.bytes());
+        Ok(Self { params, lane, decoy })
+    }
+
+    /// What to compare with for a user with such a hash, or for nobody.
+    fn usable(&self, hash: Option<PasswordHash>) -> StoredHash {
+        let stored = hash.and_then(|hash| {
+            StoredHash::parse(&hash)
+                .inspect_err(|error| {
+                    let cause = error.source().map(tracing::field::display);
+                    tracing::error!(cause, "{error}; its user cannot log in");
+                })
+                .ok()
+        });
+        stored.unwrap_or_else(|| self.decoy.clone())
     }
 }
 
@@ -85,8 +82,7 @@ impl PasswordHasher for Argon2Hasher {
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<Verification, PortError> {
-        let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        let stored = StoredHash::parse(&hash).map_err(|error| PortError::Corrupt(Box::new(error)))?;
+        let stored = self.usable(hash);
         let params = self.params;
         let job = move |blocks: &mut Blocks| compare(&password, &stored, params, blocks);
         self.lane.submit(job)?.get().await?
@@ -112,12 +108,33 @@ fn compare(
         salt: stored.salt(),
     };
     inputs.hash(password, blocks, in_force, &mut hash)?;
+    make_up_for(stored.params, in_force, blocks)?;
     let is_right = constant_time::verify_slices_are_equal(&hash, stored.hash()).is_ok();
     Ok(match (is_right, stored.is_as_if_fresh(in_force)) {
         (false, _) => Verification::Wrong,
         (true, true) => Verification::Right,
         (true, false) => Verification::RightButOutdated,
     })
+}
+
+/// Does the work that a hash made now takes more than one of the cost `done`, so that an answer is as long in coming for a
+/// user who has not logged in since the cost was raised as for one who does not exist.
+fn make_up_for(done: Argon2Params, in_force: Argon2Params, blocks: &mut Blocks) -> Result<(), PortError> {
+    let Some(params) = in_force.beyond(done) else {
+        return Ok(());
+    };
+    let inputs = Inputs {
+        algorithm: Algorithm::Argon2id,
+        version: Version::V0x13,
+        params,
+        salt: &[0; SALT_LENGTH],
+    };
+    inputs.hash(
+        &Password::new(String::new()),
+        blocks,
+        in_force,
+        &mut [0; HASH_LENGTH],
+    )
 }
 
 /// Everything that a hash is a function of, but for the password and the hash's length.
@@ -165,6 +182,7 @@ impl Inputs<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LaneSettings;
     use std::num::NonZeroUsize;
 
     const CHEAP: Argon2Params = Argon2Params {
@@ -179,6 +197,7 @@ mod tests {
             threads: NonZeroUsize::MIN,
             ..LaneSettings::default()
         };
+        let lane = Arc::new(HashLane::start(lane).expect("a thread"));
         Argon2Hasher::new(params, lane).expect("a hasher")
     }
 
@@ -199,10 +218,43 @@ mod tests {
         let verification = hasher.verify(password(), None).await.expect("an answer");
         assert_eq!(verification, Verification::Wrong);
         assert_eq!(memory_kib(&hasher).await.0, 64);
-        assert_eq!(
-            StoredHash::parse(&hasher.decoy).expect("a PHC string").params,
-            CHEAP
-        );
+        assert_eq!(hasher.decoy.params, CHEAP);
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_cannot_be_used_costs_a_whole_hash_too() {
+        for phc in [
+            "",
+            "$2b$12$abcdefghijklmnopqrstuu",
+            "$argon2id$v=19$m=4194304,t=9,p=1$c2FsdHNhbHQ$aGFzaA",
+        ] {
+            let hasher = hasher(CHEAP);
+            let unusable = PasswordHash::from_phc(phc.to_owned());
+            let verification = hasher.verify(password(), Some(unusable)).await;
+            assert_eq!(verification.expect("an answer"), Verification::Wrong, "{phc}");
+            assert_eq!(memory_kib(&hasher).await.0, 64, "{phc}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_was_made_more_cheaply_costs_what_is_missing_beside() {
+        let cheaper = Argon2Params {
+            memory_kib: 16,
+            ..CHEAP
+        };
+        let stored = hasher(cheaper).hash(password()).await.expect("a hash");
+        for guess in [password(), Password::new("wrong".to_owned())] {
+            let hasher = hasher(CHEAP);
+            hasher
+                .verify(guess, Some(stored.clone()))
+                .await
+                .expect("an answer");
+            assert_eq!(
+                memory_kib(&hasher).await.0,
+                48,
+                "16 KiB for the hash, and then the rest"
+            );
+        }
     }
 
     #[tokio::test]

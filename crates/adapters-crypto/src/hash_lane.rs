@@ -1,8 +1,11 @@
-//! The lane that passwords are hashed in: threads of its own, so that hashing never stalls the threads that answer
+//! The lane that passwords are hashed and rated in: threads of its own, so that neither ever stalls the threads that answer
 //! requests, and a queue with an end, so that a flood of logins costs neither memory nor ever longer waits.
+
+mod meter;
 
 use argon2::Block;
 use domain::ports::PortError;
+use meter::LaneMeter;
 use std::{
     io,
     num::NonZeroUsize,
@@ -24,7 +27,7 @@ const NICENESS: i32 = 5;
 /// The size of the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneSettings {
-    /// How many hashes are computed at once. Each costs a core and the memory of one hash.
+    /// How many jobs are worked at once. Each costs a core, and the memory of one hash.
     pub threads: NonZeroUsize,
     /// How many jobs may wait. One more is refused at once.
     pub queue: NonZeroUsize,
@@ -46,12 +49,14 @@ impl Default for LaneSettings {
 /// The blocks that one thread hashes in, from hash to hash.
 pub type Blocks = Vec<Block>;
 
-/// A bounded first-come queue and the threads that work it off. They end when it is dropped.
+/// Where passwords are hashed and rated: a bounded first-come queue and the threads that work it off. They end when it is
+/// dropped.
 pub struct HashLane {
     /// `None` only while being dropped.
     queue: Option<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
     max_wait: Duration,
+    meter: LaneMeter,
 }
 
 type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
@@ -65,23 +70,27 @@ struct JobPanicked;
 pub struct Answer<T>(oneshot::Receiver<Result<T, PortError>>);
 
 impl HashLane {
+    /// Starts the threads.
+    ///
     /// # Errors
     /// When the system has no more threads.
     pub fn start(settings: LaneSettings) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(settings.queue.get());
         let jobs = Arc::new(Mutex::new(jobs));
+        let meter = LaneMeter::of_lane(settings.threads);
         let threads = (0..settings.threads.get())
             .map(|number| {
-                let jobs = Arc::clone(&jobs);
+                let (jobs, meter) = (Arc::clone(&jobs), meter.clone());
                 thread::Builder::new()
                     .name(format!("hash-{number}"))
-                    .spawn(move || work_off(&jobs))
+                    .spawn(move || work_off(&jobs, &meter))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self {
             queue: Some(queue),
             threads,
             max_wait: settings.max_wait,
+            meter,
         })
     }
 
@@ -89,20 +98,22 @@ impl HashLane {
     ///
     /// # Errors
     /// [`PortError::Overloaded`] when the queue is full.
-    pub fn submit<T: Send + 'static>(
+    pub(crate) fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
     ) -> Result<Answer<T>, PortError> {
         let (sender, receiver) = oneshot::channel();
-        let (queued_at, max_wait) = (Instant::now(), self.max_wait);
+        let (queued_at, max_wait, meter) = (Instant::now(), self.max_wait, self.meter.clone());
         let job: Job = Box::new(move |blocks| {
             if sender.is_closed() {
                 return;
             }
-            let answer = if queued_at.elapsed() > max_wait {
+            let waited = queued_at.elapsed();
+            let answer = if waited > max_wait {
+                meter.refused_late();
                 Err(PortError::Overloaded)
             } else {
-                Ok(job(blocks))
+                Ok(meter.measured(waited, || job(blocks)))
             };
             // Whoever asked may have gone away meanwhile.
             let _ = sender.send(answer);
@@ -111,11 +122,19 @@ impl HashLane {
             .queue
             .as_ref()
             .expect("the queue is there until the lane is dropped");
-        match queue.try_send(job) {
-            Ok(()) => Ok(Answer(receiver)),
-            Err(TrySendError::Full(_)) => Err(PortError::Overloaded),
-            Err(TrySendError::Disconnected(_)) => Err(PortError::Unavailable(Box::new(JobPanicked))),
-        }
+        // Before it is sent, since it may be taken at once.
+        self.meter.queued();
+        queue.try_send(job).map_err(|error| {
+            self.meter.taken();
+            match error {
+                TrySendError::Full(_) => {
+                    self.meter.refused_full();
+                    PortError::Overloaded
+                }
+                TrySendError::Disconnected(_) => PortError::Unavailable(Box::new(JobPanicked)),
+            }
+        })?;
+        Ok(Answer(receiver))
     }
 }
 
@@ -124,7 +143,7 @@ impl<T> Answer<T> {
     ///
     /// # Errors
     /// [`PortError::Overloaded`] when it waited too long, [`PortError::Unavailable`] when it panicked.
-    pub async fn get(self) -> Result<T, PortError> {
+    pub(crate) async fn get(self) -> Result<T, PortError> {
         self.0
             .await
             .unwrap_or_else(|_| Err(PortError::Unavailable(Box::new(JobPanicked))))
@@ -142,11 +161,14 @@ impl Drop for HashLane {
     }
 }
 
-fn work_off(jobs: &Mutex<Receiver<Job>>) {
+fn work_off(jobs: &Mutex<Receiver<Job>>, meter: &LaneMeter) {
     step_back();
     let mut blocks = Blocks::new();
     while let Some(job) = next(jobs) {
+        meter.taken();
+        meter.busy();
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| job(&mut blocks)));
+        meter.idle();
         if outcome.is_err() {
             tracing::error!("a password hashing job panicked; its thread goes on");
             blocks = Blocks::new();
@@ -171,9 +193,10 @@ fn step_back() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
     use std::{
         cell::RefCell,
-        collections::HashSet,
+        collections::{BTreeMap, HashSet},
         sync::{
             atomic::{AtomicUsize, Ordering},
             mpsc,
@@ -298,6 +321,79 @@ mod tests {
             answer.get().await.expect("an answer");
         }
         assert!((1..=2).contains(&buffers.lock().expect("no panic").len()));
+    }
+
+    /// A lane whose measurements go to the recorder that the snapshotter looks into.
+    fn measured_lane(threads: usize, queue: usize) -> (HashLane, Snapshotter) {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let lane = metrics::with_local_recorder(&recorder, || lane(threads, queue));
+        (lane, snapshotter)
+    }
+
+    /// Counters and gauges as they are, and of histograms the number of measurements, since the last call; a gauge that
+    /// did not change since then is 0.
+    fn measured(snapshotter: &Snapshotter) -> BTreeMap<String, i64> {
+        let series = snapshotter.snapshot().into_vec().into_iter();
+        series
+            .map(|(key, _, description, value)| {
+                assert!(description.is_some(), "{key:?} is not described");
+                let labels = key.key().labels().map(metrics::Label::value);
+                let name = labels.fold(key.key().name().to_owned(), |name, label| {
+                    format!("{name} {label}")
+                });
+                let value = match value {
+                    DebugValue::Counter(count) => i64::try_from(count).expect("few"),
+                    DebugValue::Gauge(value) => {
+                        format!("{value}").parse().expect("gauges count whole things")
+                    }
+                    DebugValue::Histogram(values) => i64::try_from(values.len()).expect("few"),
+                };
+                (name, value)
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn what_waits_what_runs_and_what_was_refused_is_measured() {
+        let (lane, snapshotter) = measured_lane(1, 2);
+        let gate = occupy(&lane);
+        let first = lane.submit(|_| ()).expect("room");
+        let second = lane.submit(|_| ()).expect("room");
+        assert!(lane.submit(|_| ()).is_err());
+        let expected = [
+            ("authapi_hash_duration_seconds", 0),
+            ("authapi_hash_queue_length", 2),
+            ("authapi_hash_rejected_total queue_full", 1),
+            ("authapi_hash_rejected_total waited_too_long", 0),
+            ("authapi_hash_threads", 1),
+            ("authapi_hash_threads_busy", 1),
+            ("authapi_hash_wait_seconds", 1),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(measured(&snapshotter), BTreeMap::from(expected));
+
+        drop(gate);
+        first.get().await.expect("an answer");
+        second.get().await.expect("an answer");
+        // Waits for the thread, which counts after it has answered.
+        drop(lane);
+        let after = measured(&snapshotter);
+        assert_eq!(after["authapi_hash_duration_seconds"], 3);
+        // What was there before has been taken away with the snapshot.
+        assert_eq!(after["authapi_hash_queue_length"], -2);
+        assert_eq!(after["authapi_hash_threads_busy"], -1);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_does_not_leave_its_thread_busy_for_ever() {
+        let (lane, snapshotter) = measured_lane(1, 1);
+        let panicking = lane.submit(|_| -> () { panic!("on purpose") }).expect("room");
+        assert!(panicking.get().await.is_err());
+        drop(lane);
+        let after = measured(&snapshotter);
+        assert_eq!(after["authapi_hash_threads_busy"], 0);
+        assert_eq!(after["authapi_hash_queue_length"], 0);
     }
 
     /// Tells when the thread that it belongs to ends.

@@ -8,8 +8,9 @@
 //! | `refresh.key` | 32 random bytes in base64: what refresh tokens are authenticated with |
 //!
 //! The PEM files are unencrypted PKCS#8 private keys: EC P-256 (ES256), Ed25519 (EdDSA) or RSA (RS256). All files are
-//! secret: a file that others may read or write, or that its group may write, is refused. Its group may read it, which
-//! is how container platforms mount secrets.
+//! secret: a file that others may read or write, that its group may write, or that belongs to neither this user nor root
+//! is refused, and so is a folder that others may write to. The group may read a file, and a folder may be open to
+//! everybody while it has the sticky bit: that is how container platforms mount secrets.
 
 mod algorithm;
 mod error;

@@ -1,4 +1,4 @@
-//! Cryptography behind the core's ports: argon2id, JWT, key files, the system clock and the operating system's
+//! Cryptography behind the core's ports: argon2id, the strength of passwords, JWT, key files, the system clock and the operating system's
 //! randomness. What a token or a password means is the core's to say; here is only how it is computed.
 
 mod argon2_hasher;
@@ -8,10 +8,12 @@ mod jwt;
 pub mod keys;
 mod randomness;
 mod refresh_mac;
+mod zxcvbn_meter;
 
-pub use argon2_hasher::{Argon2Hasher, Argon2HasherError, Argon2Params, CostRefused};
+pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
 pub use clock::SystemClock;
-pub use hash_lane::LaneSettings;
+pub use hash_lane::{HashLane, LaneSettings};
 pub use jwt::JwtTokens;
 pub use randomness::OsRandomness;
 pub use refresh_mac::HmacRefreshMac;
+pub use zxcvbn_meter::ZxcvbnMeter;

@@ -14,10 +14,12 @@ use diesel_async::{
 };
 use domain::ports::PortError;
 use std::{error::Error as StdError, path::Path, time::Duration};
-use tokio::{runtime::Handle, task::JoinError, time::timeout};
+use tokio::{runtime::Handle, task::JoinError};
 
+mod measured_pool;
 mod opening;
 
+use measured_pool::MeasuredPool;
 pub use opening::{OpenError, make_folder_of};
 use opening::{prepare, url_of};
 
@@ -39,8 +41,8 @@ type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
 /// An open database file. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct SqliteDatabase {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: MeasuredPool,
+    readers: MeasuredPool,
 }
 
 impl SqliteDatabase {
@@ -62,10 +64,12 @@ impl SqliteDatabase {
             .spawn_blocking(move || prepare(&file, &checked))
             .await
             .map_err(|error| failed(error.into()))??;
+        let writer = pool(&url, WRITERS, PRAGMAS.to_owned()).map_err(|error| failed(error.into()))?;
+        let readers = pool(&url, READERS, format!("{PRAGMAS} {READ_ONLY}"));
+        let readers = readers.map_err(|error| failed(error.into()))?;
         Ok(Self {
-            writer: pool(&url, WRITERS, PRAGMAS.to_owned()).map_err(|error| failed(error.into()))?,
-            readers: pool(&url, READERS, format!("{PRAGMAS} {READ_ONLY}"))
-                .map_err(|error| failed(error.into()))?,
+            writer: MeasuredPool::new("writer", writer),
+            readers: MeasuredPool::new("readers", readers),
         })
     }
 
@@ -94,16 +98,13 @@ impl SqliteDatabase {
 ///
 /// The task lets the work finish, and its connection go home, when nobody waits for the answer any more: diesel-async
 /// would block the caller's thread for that, and panics where a runtime has just one.
-async fn run<R, W>(pool: &SqlitePool, work: W) -> Result<R, StorageError>
+async fn run<R, W>(pool: &MeasuredPool, work: W) -> Result<R, StorageError>
 where
     R: Send + 'static,
     W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
 {
-    let mut connection = timeout(ACQUIRE_TIMEOUT, pool.get())
-        .await
-        .map_err(|_| StorageError::Busy)?
-        .map_err(unpooled)?;
-    tokio::spawn(async move { connection.spawn_blocking(|conn| Ok(work(conn))).await })
+    let mut lent = pool.get().await?;
+    tokio::spawn(async move { lent.connection.spawn_blocking(|conn| Ok(work(conn))).await })
         .await
         .map_err(|error| StorageError::Statement(error.into()))??
 }
@@ -167,6 +168,8 @@ mod tests {
     use crate::SqliteStorage;
     use diesel::{RunQueryDsl, sql_query};
     use domain::ports::Inserted;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+    use std::collections::BTreeMap;
     use testkit::fixtures::{a_user, at, stamp};
 
     async fn limit_pages(database: &SqliteDatabase, pages: u32) {
@@ -209,6 +212,53 @@ mod tests {
         limit_pages(&database, 10_000).await;
         let again = storage.users.insert(a_user("late"), stamp(at(0))).await;
         assert!(matches!(again, Ok(Inserted::Now(_))), "{again:?}");
+    }
+
+    /// What was measured of `pool` since the last call: counters and gauges, and of histograms how many measurements.
+    fn measured(recorded: &Snapshotter, pool: &str) -> BTreeMap<String, String> {
+        let series = recorded.snapshot().into_vec().into_iter();
+        series
+            .filter(|(key, ..)| key.key().labels().all(|label| label.value() == pool))
+            .map(|(key, _, description, value)| {
+                assert!(description.is_some(), "{key:?} is not described");
+                let value = match value {
+                    DebugValue::Counter(count) => count.to_string(),
+                    DebugValue::Gauge(value) => value.to_string(),
+                    DebugValue::Histogram(values) => values.len().to_string(),
+                };
+                (key.key().name().to_owned(), value)
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn connections_in_use_and_waits_for_them_are_measured() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let recorder = DebuggingRecorder::new();
+        let recorded = recorder.snapshotter();
+        let recording = metrics::set_default_local_recorder(&recorder);
+        let database = SqliteDatabase::open(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        drop(recording);
+
+        let lent = database.writer.get().await.expect("a connection");
+        let refused = database.write(|_| Ok(())).await;
+        assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
+        let busy = [
+            ("authapi_db_pool_in_use", "1"),
+            ("authapi_db_pool_size", "1"),
+            ("authapi_db_pool_timeouts_total", "1"),
+            ("authapi_db_pool_wait_seconds", "2"),
+        ];
+        let busy = busy.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(measured(&recorded, "writer"), BTreeMap::from(busy));
+
+        drop(lent);
+        database.write(|_| Ok(())).await.expect("a free connection");
+        database.read(|_| Ok(())).await.expect("a free connection");
+        // What was there before has been taken away with the first look.
+        assert_eq!(measured(&recorded, "writer")["authapi_db_pool_in_use"], "-1");
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use crate::database::OpenError;
 use std::{
     ffi::OsString,
     fs::{File, OpenOptions, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -25,18 +26,26 @@ impl ServerLock {
             path: path.clone(),
             source,
         };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(unwritable)?;
+        let file = open_lock_file(&path).map_err(unwritable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(OpenError::Served { lock: path }),
             Err(TryLockError::Error(source)) => Err(unwritable(source)),
         }
     }
+}
+
+/// For this user alone: whoever may open the file may lock it, and so keep the server from starting.
+fn open_lock_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    // Older versions made it for everybody to read. Somebody else's file stays as it is.
+    #[cfg(unix)]
+    let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    Ok(file)
 }
 
 fn lock_file_of(database: &Path) -> PathBuf {

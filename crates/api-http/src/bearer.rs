@@ -49,7 +49,11 @@ pub fn bearer_token(request: &HttpRequest) -> Result<Option<BearerToken>, Proble
     }
 }
 
-/// A route that takes this lets in only whose access token is accepted.
+/// A route that takes this lets in only whose access token is accepted; whoever else comes gets the same problem as from
+/// the service's own routes.
+///
+/// A route of one's own takes it too. It stands outside of [`configure`](crate::configure)'s scope, so the application
+/// gives it the edge: `App::new().app_data(Data::new(edge.clone()))`. Without that every request to it panics.
 pub struct Authenticated(pub Caller);
 
 impl FromRequest for Authenticated {
@@ -60,7 +64,7 @@ impl FromRequest for Authenticated {
         let token = BearerToken::from_request(request, payload).into_inner();
         let edge = request
             .app_data::<Data<Edge>>()
-            .expect("configure() puts it there");
+            .expect("configure() puts it there, for other routes the application does");
         let authenticate = Arc::clone(&edge.use_cases.authenticate);
         Box::pin(async move { Ok(Self(authenticate.execute(token?.expose()).await?)) })
     }

@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The address of the client. `X-Forwarded-For` is believed only as far as it was written by trusted proxies: it is read
 /// from the right, and the first address that is not a trusted proxy's is the client's.
@@ -11,16 +11,19 @@ pub fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr
     let forwarded = request
         .headers()
         .get_all("x-forwarded-for")
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|hop| {
-            hop.trim()
-                .parse::<IpAddr>()
-                .ok()
-                .map(|address| address.to_canonical())
-        })
+        // Byte by byte: what a client sent must not make a line unreadable that a proxy has added to.
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(hop_address)
         .collect::<Vec<_>>();
     Some(resolve(peer, &forwarded, trusted))
+}
+
+/// An address, as proxies write it: alone or with a port. `None` for anything else.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = str::from_utf8(hop.trim_ascii()).ok()?;
+    let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
+    let address = hop.parse::<IpAddr>().or_else(|_| with_port()).ok()?;
+    Some(address.to_canonical())
 }
 
 fn resolve(peer: IpAddr, forwarded: &[Option<IpAddr>], trusted: &[IpNet]) -> IpAddr {
@@ -39,8 +42,9 @@ fn resolve(peer: IpAddr, forwarded: &[Option<IpAddr>], trusted: &[IpNet]) -> IpA
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::test::TestRequest;
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
 
+    /// Each character of a header is one byte (Latin-1), so that any byte can be written down.
     fn client(peer: &str, headers: &[&str]) -> String {
         let trusted = [
             "10.0.0.0/8".parse().expect("a network"),
@@ -49,7 +53,12 @@ mod tests {
         let mut request =
             TestRequest::default().peer_addr((peer.parse::<IpAddr>().expect("an address"), 1).into());
         for value in headers {
-            request = request.append_header(("X-Forwarded-For", *value));
+            let bytes: Vec<u8> = value
+                .chars()
+                .map(|character| u8::try_from(character).expect("Latin-1"))
+                .collect();
+            let value = HeaderValue::from_bytes(&bytes).expect("a header");
+            request = request.append_header(("X-Forwarded-For", value));
         }
         client_address(&request.to_http_request(), &trusted)
             .expect("a peer")
@@ -72,6 +81,14 @@ mod tests {
             ("10.0.0.1", &["198.51.100.1, nonsense"], "10.0.0.1"),
             ("10.0.0.1", &["nonsense, 198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &[""], "10.0.0.1"),
+            ("10.0.0.1", &["\u{ff}, 203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["1.1.1.1", "\u{ff}, 9.9.9.9"], "9.9.9.9"),
+            ("10.0.0.1", &["1.1.1.1", "\u{ff}"], "10.0.0.1"),
+            ("10.0.0.1", &["1.1.1.1, \u{ff}, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["203.0.113.9:4711"], "203.0.113.9"),
+            ("10.0.0.1", &["[2001:db8::1]:4711, 10.0.0.2:80"], "2001:db8::1"),
+            ("10.0.0.1", &["203.0.113.9:"], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.9:65536"], "10.0.0.1"),
             ("::ffff:10.0.0.1", &["2001:db8::1"], "2001:db8::1"),
             ("fd00::1", &["::ffff:198.51.100.1"], "198.51.100.1"),
         ] {

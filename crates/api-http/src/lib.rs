@@ -4,15 +4,26 @@
 
 mod bearer;
 mod body;
+mod body_watch;
 mod client;
+mod connection;
+mod measure;
 mod mutations;
 mod openapi;
+mod pieces;
 mod problem;
 mod request;
 mod routes;
 mod state;
 
+pub use bearer::Authenticated;
+pub use connection::ConnectionActivity;
 pub use mutations::Mutations;
 pub use openapi::openapi;
 pub use routes::configure;
 pub use state::{Edge, HttpSettings, UseCases};
+
+/// The snippets of the page for teams that embed: they compile, and those that can run do.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;

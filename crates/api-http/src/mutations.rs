@@ -1,7 +1,11 @@
-use std::future::Future;
-use tokio::runtime::Handle;
+use crate::problem::Problem;
+use std::{any::Any, future::Future};
+use tokio::{runtime::Handle, task::JoinError};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+
+/// How much of a panic's text is logged, in characters.
+const MAX_PANIC_TEXT: usize = 300;
 
 /// Runs whatever changes something to its end, whether or not the client still listens: a connection that is reset must
 /// not part a commit from what follows it.
@@ -22,16 +26,21 @@ impl Mutations {
         }
     }
 
-    /// Runs `mutation` as a task of its own and waits for it.
-    ///
-    /// # Panics
-    /// When `mutation` does.
-    pub async fn run<F>(&self, mutation: F) -> F::Output
+    /// Runs `mutation` as a task of its own and waits for it. When it panics, the answer is a problem too: whoever asked
+    /// must not take a bug for a fault of the network and try again at once.
+    pub(crate) async fn run<T, E>(
+        &self,
+        mutation: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Problem>
     where
-        F: Future<Output: Send> + Send + 'static,
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
     {
         let task = self.running.spawn_on(mutation.in_current_span(), &self.runtime);
-        task.await.expect("only a panic ends a task that nobody aborts")
+        match task.await {
+            Ok(outcome) => outcome.map_err(E::into),
+            Err(error) => Err(unfinished(error)),
+        }
     }
 
     /// Waits until every mutation has ended. New ones still run; call this when no more requests come.
@@ -41,9 +50,30 @@ impl Mutations {
     }
 }
 
+/// The answer to a mutation that did not come to its end.
+fn unfinished(error: JoinError) -> Problem {
+    let cause = match error.try_into_panic() {
+        Ok(panic) => panic_text(panic.as_ref()),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(cause, "a change broke off");
+    Problem::internal()
+}
+
+/// What a panic says, on one line and not all of it. The program's panic hook has written it to standard error anyway.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a text");
+    text.escape_debug().take(MAX_PANIC_TEXT).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::{ResponseError, http::StatusCode};
     use tokio::sync::oneshot;
 
     #[tokio::test]
@@ -57,8 +87,9 @@ mod tests {
                 .run(async move {
                     wait.await.expect("the test says go on");
                     committed.send(()).expect("the test listens");
+                    Ok::<_, Problem>(())
                 })
-                .await;
+                .await
         });
         tokio::task::yield_now().await;
         client.abort();
@@ -67,5 +98,31 @@ mod tests {
         go_on.send(()).expect("the mutation still waits");
         mutations.drain().await;
         assert_eq!(outcome.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_mutation_that_panics_is_answered_and_the_next_one_runs() {
+        let mutations = Mutations::on(Handle::current());
+        let broken = mutations.run::<(), Problem>(async { panic!("a bug") });
+        let problem = broken.await.expect_err("a problem");
+        assert_eq!(problem.status_code(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(problem.code(), "internal");
+
+        let fine = mutations.run(async { Ok::<_, Problem>(7) }).await;
+        assert_eq!(fine.ok(), Some(7));
+    }
+
+    #[test]
+    fn the_text_of_a_panic_cannot_break_a_line_nor_fill_the_log() {
+        let texts: [(Box<dyn Any + Send>, &str); 3] = [
+            (Box::new("a bug"), "a bug"),
+            (Box::new("one\ntwo".to_owned()), "one\\ntwo"),
+            (Box::new(7), "a panic without a text"),
+        ];
+        for (panic, expected) in texts {
+            assert_eq!(panic_text(panic.as_ref()), expected);
+        }
+        let long: Box<dyn Any + Send> = Box::new("x".repeat(10_000));
+        assert_eq!(panic_text(long.as_ref()).len(), MAX_PANIC_TEXT);
     }
 }

@@ -167,7 +167,16 @@ impl Problem {
             "Request timeout",
             "The body took too long to arrive.",
         )
-        .with_header(header::CONNECTION, "close")
+    }
+
+    /// Something that is a bug, or damage. Whoever makes this logs the cause.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Internal error",
+            "This is not your fault. Tell the operator the request id.",
+        )
     }
 
     pub fn validation_failed(errors: Vec<FieldProblem>) -> Self {

@@ -1,19 +1,25 @@
 //! What every request passes through: it gets an id, a span and a line in the log, and its answer gets the headers that
 //! every answer carries.
 
-use crate::{client::client_address, problem::Problem, state::Edge};
+use crate::{
+    body_watch::BodyWatch, client::client_address, connection::ConnectionActivity, measure::InFlight,
+    problem::Problem, state::Edge,
+};
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderMap, HeaderName, HeaderValue},
+    http::{
+        ConnectionType,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::Next,
     web::Data,
 };
 use domain::audit::Origin;
 use std::{
     future::{Ready, ready},
-    time::Instant,
+    sync::Arc,
 };
 use tracing::{Instrument, field};
 
@@ -36,7 +42,7 @@ impl FromRequest for RequestOrigin {
 
 /// The middleware itself.
 pub async fn handle(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let edge = request
@@ -58,8 +64,21 @@ pub async fn handle(
         span.record("client", field::display(address));
     }
     request.extensions_mut().insert(origin);
-    let response = answer(request, next, &request_id).instrument(span).await?;
+    mark_activity(request.request());
+    let body = BodyWatch::over(&mut request);
+    let mut response = answer(request, next, &request_id).instrument(span).await?;
+    mark_activity(response.request());
+    if body.is_unread() {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
     Ok(with_common_headers(response, &request_id))
+}
+
+fn mark_activity(request: &HttpRequest) {
+    if let Some(activity) = request.conn_data::<Arc<ConnectionActivity>>() {
+        activity.mark();
+    }
 }
 
 /// The caller's own id, if it cannot harm a log.
@@ -77,17 +96,20 @@ async fn answer(
     next: Next<impl MessageBody + 'static>,
     request_id: &str,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let started = Instant::now();
     let method = request.method().clone();
+    let in_flight = InFlight::start(&method);
     let response = next.call(request).await?.map_into_boxed_body();
     let (response, code) = with_request_id(response, request_id);
+    // The pattern and not the path: a path is foreign text and may hold anything.
+    let route = response.request().match_pattern();
+    let route = route.as_deref().unwrap_or("unmatched");
+    let elapsed = in_flight.answered(route, response.status(), code);
     tracing::info!(
         method = %method,
-        // The pattern and not the path: a path is foreign text and may hold anything.
-        route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned()),
+        route,
         status = response.status().as_u16(),
         code,
-        elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
     Ok(response)

@@ -15,7 +15,7 @@ pub mod token_pair;
 pub mod update_roles;
 pub mod user;
 
-use crate::{problem::Problem, request, state::Edge};
+use crate::{measure, problem::Problem, request, state::Edge};
 use actix_web::{
     HttpResponse, Resource, Route, guard, middleware,
     web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
@@ -24,6 +24,7 @@ use actix_web::{
 /// Mounts everything. The edge's middleware stands around these routes alone, so that an application of one's own can
 /// mount them beside its own routes, or below a prefix.
 pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
+    measure::describe();
     move |config| {
         let docs = edge.settings.docs;
         let scope = web::scope("")

@@ -23,6 +23,8 @@ pub struct UseCases {
     pub end_session: Arc<EndSession>,
     pub public_keys: Arc<dyn PublicKeys>,
     pub storage_health: Arc<dyn StorageHealth>,
+    /// Of the Redis that replicas share, where there is one: the service does its work without it.
+    pub redis_health: Option<Arc<dyn StorageHealth>>,
 }
 
 /// What can be set about the edge itself.

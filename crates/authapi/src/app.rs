@@ -1,34 +1,42 @@
 //! The service as one value: built, then run until it is told to stop.
 
 use crate::{
-    Failure, housekeeping,
+    Failure,
+    broken_rule::broken_rule,
+    connections::{self, Connections},
+    housekeeping, listener,
+    metrics::Metrics,
     settings::{BootstrapSettings, ServerSettings, Settings, cores, variable},
-    use_cases, wiring,
+    storage::{Database, take_server_lock},
+    traces, use_cases, wiring,
 };
-use actix_web::{App, HttpServer, dev::Server};
-use adapters_sqlite::{ServerLock, SqliteStorage};
+use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
+use adapters_sqlite::ServerLock;
 use api_http::{Edge, HttpSettings, Mutations};
 use domain::{
     password::Password,
     ports::{Clock, Sessions},
-    use_cases::{Bootstrap, BootstrapAdmin},
+    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
 };
 use secrecy::ExposeSecret;
 use std::{
     future::Future,
-    io::{self, ErrorKind},
+    io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpSocket, runtime::Handle, time::timeout};
+use tokio::{runtime::Handle, time::timeout};
 
 /// How long a request's head may take to arrive. Bodies have a limit of their own.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept, unless the service stops.
+///
+/// Longer than the minute for which load balancers keep theirs: whoever sends requests must be the one who hangs up.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How many connections may wait to be accepted.
-const BACKLOG: u32 = 2048;
+/// How long a connection is kept on which no request begins or is answered. Idle ones have been closed by then, a request
+/// has long been answered, and a second head has at least the time of a first one.
+const QUIET_LIMIT: Duration = KEEP_ALIVE.saturating_add(HEAD_TIMEOUT);
 /// How long changes may take whose clients have gone, once every connection is closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -37,10 +45,12 @@ pub struct Application {
     settings: Settings,
     listener: TcpListener,
     address: SocketAddr,
+    metrics: Option<Metrics>,
     edge: Edge,
     sessions: Arc<dyn Sessions>,
     clock: Arc<dyn Clock>,
-    _lock: ServerLock,
+    quiet_limit: Duration,
+    _lock: Option<ServerLock>,
 }
 
 impl Application {
@@ -52,13 +62,14 @@ impl Application {
     /// # Errors
     /// Whatever keeps the service from running, in one line with its mend.
     pub async fn build(settings: Settings) -> Result<Self, Failure> {
-        let lock = ServerLock::take(settings.database.url.path())
-            .map_err(|error| Failure::because("the database cannot be used", error))?;
-        let database = wiring::open_database(&settings.database).await?;
-        for migration in wiring::migrate(&database).await? {
+        // First, since what is made after it measures what it does.
+        let metrics = Metrics::open(&settings.metrics)?;
+        let lock = take_server_lock(&settings.database)?;
+        let database = Database::open(&settings.database).await?;
+        for migration in database.migrate_up().await? {
             tracing::info!(migration, "brought the schema up to date");
         }
-        let ports = wiring::Ports::new(&settings, SqliteStorage::new(&database))?;
+        let ports = wiring::Ports::new(&settings, database.storage())?;
         make_first_admin(
             &settings.bootstrap,
             &use_cases::bootstrap_admin(&ports, &settings),
@@ -70,10 +81,10 @@ impl Application {
                 "there is no admin yet"
             );
         }
-        let listener = listen(&settings.server)?;
+        let listener = listener::listen(settings.server.address(), "server")?;
         let address = listener
             .local_addr()
-            .map_err(|error| unbound(&settings.server, error))?;
+            .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
         Ok(Self {
             edge: edge(&ports, &settings),
             sessions: ports.storage.sessions,
@@ -81,6 +92,8 @@ impl Application {
             settings,
             listener,
             address,
+            metrics,
+            quiet_limit: QUIET_LIMIT,
             _lock: lock,
         })
     }
@@ -91,25 +104,40 @@ impl Application {
         self.address
     }
 
+    /// Where Prometheus finds the metrics, if there are any.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(Metrics::address)
+    }
+
     /// Answers requests until `stop` comes. Requests in flight are answered then, and changes that were begun are ended.
     ///
     /// # Errors
     /// When the workers cannot be started.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
         self.tell_where();
+        let metrics = self.metrics.map(Metrics::serve).transpose();
+        let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(housekeeping::remove_dead_sessions(
             Arc::clone(&self.sessions),
             Arc::clone(&self.clock),
         ));
+        let connections = Arc::new(Connections::default());
+        let watch = tokio::spawn(Arc::clone(&connections).close_the_quiet(self.quiet_limit));
         let mutations = self.edge.mutations.clone();
-        let served = match server(self.listener, self.edge, &self.settings.server, stop) {
+        let served = match server(self.listener, self.edge, &self.settings.server, connections, stop) {
             Ok(server) => server.await,
             Err(error) => Err(error),
         };
         housekeeping.abort();
+        watch.abort();
         served.map_err(|error| Failure::because("the server cannot run", error))?;
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
             tracing::warn!("stopped before every change had ended");
+        }
+        // Last, so that the stop can be watched.
+        if let Some(metrics) = metrics {
+            metrics.stop().await;
         }
         tracing::info!("stopped");
         Ok(())
@@ -134,7 +162,7 @@ impl Application {
         tracing::info!(
             address = %self.address,
             issuer = tokens.issuer,
-            database = %database.url.path().display(),
+            database = %database.url,
             keys = %keys.dir.display(),
             "listening: {next}"
         );
@@ -146,18 +174,25 @@ fn server(
     listener: TcpListener,
     edge: Edge,
     settings: &ServerSettings,
+    connections: Arc<Connections>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<Server> {
+    connections::allow_many();
     let workers = cores().get();
-    let server = HttpServer::new(move || App::new().configure(api_http::configure(edge.clone())))
-        .workers(workers)
-        .max_connections(settings.max_connections.div_ceil(workers))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(settings.shutdown_timeout.as_secs())
-        .shutdown_signal(stop)
-        .listen(listener)?
-        .run();
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(from_fn(traces::follow))
+            .configure(api_http::configure(edge.clone()))
+    })
+    .on_connect(move |socket, data| connections.watch(socket, data))
+    .workers(workers)
+    .max_connections(settings.max_connections.div_ceil(workers))
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(settings.shutdown_timeout.as_secs())
+    .shutdown_signal(stop)
+    .listen(listener)?
+    .run();
     Ok(server)
 }
 
@@ -182,15 +217,24 @@ async fn make_first_admin(settings: &BootstrapSettings, bootstrap: &BootstrapAdm
     match bootstrap.execute(login.clone(), password).await {
         Ok(Bootstrap::Created(user)) => tracing::info!(user = %user.id, "made the first admin"),
         Ok(Bootstrap::NotNeeded) => {}
-        Err(error) => {
-            let names = [
-                variable("bootstrap.admin_login"),
-                variable("bootstrap.admin_password"),
-            ];
-            return Err(Failure::because(names.join(" or "), error));
-        }
+        Err(error) => return Err(no_first_admin(error)),
     }
     Ok(())
+}
+
+fn no_first_admin(error: BootstrapAdminError) -> Failure {
+    let names = [
+        variable("bootstrap.admin_login"),
+        variable("bootstrap.admin_password"),
+    ];
+    let cause = match error {
+        BootstrapAdminError::Create(error) => broken_rule(error),
+        BootstrapAdminError::Port(error) => error.into(),
+    };
+    Failure::because(
+        format!("{}: the first admin could not be made", names.join(" or ")),
+        cause,
+    )
 }
 
 async fn any_admin(ports: &wiring::Ports) -> Result<bool, Failure> {
@@ -198,38 +242,8 @@ async fn any_admin(ports: &wiring::Ports) -> Result<bool, Failure> {
     answer.map_err(|error| Failure::because("the database cannot be read", error))
 }
 
-fn listen(server: &ServerSettings) -> Result<TcpListener, Failure> {
-    let address = server.address();
-    let listening = || -> io::Result<TcpListener> {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        // A restart must not wait for the connections of the last run to be forgotten.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)?.into_std()
-    };
-    listening().map_err(|error| unbound(server, error))
-}
-
-fn unbound(server: &ServerSettings, error: io::Error) -> Failure {
-    let address = server.address();
-    let (port, host) = (variable("server.port"), variable("server.host"));
-    match error.kind() {
-        ErrorKind::AddrInUse => Failure::new(format!(
-            "{address} is taken by another program: stop it, or choose another {port} (0 lets the system choose)"
-        )),
-        ErrorKind::AddrNotAvailable => Failure::new(format!(
-            "{address} is not an address of this machine: choose another {host} (0.0.0.0 for every network)"
-        )),
-        ErrorKind::PermissionDenied => Failure::new(format!(
-            "this user may not listen on {address}: choose a {port} from 1024 on"
-        )),
-        _ => Failure::because(format!("cannot listen on {address}"), error),
-    }
-}
+#[cfg(test)]
+mod slow_clients;
 
 #[cfg(test)]
 mod tests {
@@ -242,7 +256,7 @@ mod tests {
     use tokio::{sync::oneshot, task::spawn_blocking};
 
     /// Settings that keep everything in `folder` and let the system choose the port.
-    fn settings(folder: &Path) -> Settings {
+    pub fn settings(folder: &Path) -> Settings {
         let environment = [
             ("AUTHAPI_SERVER__PORT", "0".to_owned()),
             (

@@ -14,6 +14,7 @@ use crate::{
     cli::{Cli, Command, Config},
     settings::{self, LogSettings, Settings, Sources},
     telemetry,
+    traces::Traces,
 };
 use std::future::Future;
 use tokio::runtime::Runtime;
@@ -26,7 +27,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     let command = cli.command.unwrap_or(Command::Serve);
     let loaded = settings::load(&Sources::of_process(cli.config))?;
     let settings = &loaded.settings;
-    start_log(&command, settings)?;
+    let traces = if matches!(command, Command::Serve) {
+        Traces::start(&settings.traces)?
+    } else {
+        None
+    };
+    start_log(&command, settings, traces.as_ref())?;
     match command {
         Command::Serve => wait_for(serve::run(loaded.settings)),
         Command::Migrate(command) => wait_for(migrate::run(&settings.database, command)),
@@ -39,7 +45,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// The service logs as it is told to. Other commands answer on standard output, and log only what went wrong.
-fn start_log(command: &Command, settings: &Settings) -> Result<(), Failure> {
+fn start_log(command: &Command, settings: &Settings, traces: Option<&Traces>) -> Result<(), Failure> {
     let quiet = LogSettings {
         level: "warn".to_owned(),
         ..settings.log.clone()
@@ -49,7 +55,7 @@ fn start_log(command: &Command, settings: &Settings) -> Result<(), Failure> {
     } else {
         &quiet
     };
-    telemetry::start(log).map_err(|error| Failure::because("the log cannot be started", error))
+    telemetry::start(log, traces).map_err(|error| Failure::because("the log cannot be started", error))
 }
 
 /// The one runtime of the process: the server's workers have their own, and all that outlives a request runs here.

@@ -1,5 +1,6 @@
 //! What the service does besides answering requests.
 
+use crate::metrics;
 use chrono::TimeDelta;
 use domain::ports::{Clock, PortError, Sessions};
 use std::{sync::Arc, time::Duration};
@@ -20,7 +21,10 @@ pub async fn remove_dead_sessions(sessions: Arc<dyn Sessions>, clock: Arc<dyn Cl
         ticks.tick().await;
         match sweep(&*sessions, &*clock).await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed dead sessions"),
+            Ok(removed) => {
+                metrics::sessions_removed(removed);
+                tracing::info!(removed, "removed dead sessions");
+            }
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "dead sessions stay for now"

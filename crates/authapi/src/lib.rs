@@ -2,15 +2,23 @@
 //! telemetry, shutdown and the command line. Business rules live in `domain`.
 
 mod app;
+mod broken_rule;
 pub mod cli;
 pub mod commands;
+mod connections;
+mod counted_throttle;
 mod failure;
 mod housekeeping;
 mod key_folder;
+mod listener;
+mod metrics;
 mod prompt;
 pub mod settings;
 mod shutdown;
+mod storage;
 pub mod telemetry;
+mod throttles;
+mod traces;
 mod use_cases;
 mod wiring;
 

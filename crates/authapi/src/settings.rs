@@ -6,18 +6,20 @@ mod error;
 mod format;
 mod in_force;
 mod layers;
+mod observed;
 mod rules;
 mod sections;
 #[cfg(test)]
 mod tests;
 
 pub use error::SettingsError;
-pub use format::SqliteUrl;
+pub use format::DatabaseUrl;
 pub use in_force::InForce;
 pub use layers::{Sources, variable};
+pub use observed::{CollectorUrl, MetricsSettings, SampleRatio, TracesSettings};
 pub use sections::{
     BootstrapSettings, DatabaseSettings, DocsSettings, KeysSettings, LogFormat, LogSettings,
-    PasswordSettings, ServerSettings, ThrottleSettings, TokensSettings, cores,
+    PasswordSettings, RedisSettings, ServerSettings, ThrottleSettings, TokensSettings, cores,
 };
 
 use config::{Value as WrittenValue, ValueKind};
@@ -26,13 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The settings that may come from a file (`..._FILE`) and are never shown.
-const SECRETS: [&str; 1] = ["bootstrap.admin_password"];
-
-/// Settings of releases to come: whoever sets them expects something that this version does not do.
-const LATER: [(&str, &str); 2] = [
-    ("redis", "it runs as one server and needs no Redis; remove it"),
-    ("metrics", "it serves no metrics; remove it"),
-];
+const SECRETS: [&str; 3] = ["bootstrap.admin_password", "database.url", "redis.url"];
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,6 +36,7 @@ const LATER: [(&str, &str); 2] = [
 pub struct Settings {
     pub server: ServerSettings,
     pub database: DatabaseSettings,
+    pub redis: RedisSettings,
     pub keys: KeysSettings,
     pub tokens: TokensSettings,
     pub password: PasswordSettings,
@@ -47,6 +44,8 @@ pub struct Settings {
     pub docs: DocsSettings,
     pub bootstrap: BootstrapSettings,
     pub log: LogSettings,
+    pub metrics: MetricsSettings,
+    pub traces: TracesSettings,
 }
 
 /// Settings with the sources that they came from.
@@ -74,7 +73,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
         let path = error.path().to_string();
         rules::wrong(path.split('[').next().unwrap_or(&path), &layers)
     })?;
-    settle(&mut settings);
+    settle(&mut settings, &layers);
     rules::check(&settings, &layers)?;
     Ok(Loaded { settings, layers })
 }
@@ -88,7 +87,9 @@ fn tree_of(settings: &Settings) -> Value {
 fn typed(default: &Value, written: &WrittenValue) -> Option<Value> {
     let text = match &written.kind {
         ValueKind::String(text) => text.trim().to_owned(),
-        ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::U64(_) => written.to_string(),
+        ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::Float(_) => {
+            written.to_string()
+        }
         ValueKind::Array(items) if default.is_array() => {
             let items = items.iter().map(|item| item.clone().into_string().ok());
             return items.collect::<Option<Vec<_>>>().map(Value::from);
@@ -105,20 +106,18 @@ fn typed(default: &Value, written: &WrittenValue) -> Option<Value> {
 }
 
 /// Defaults that follow from other settings.
-fn settle(settings: &mut Settings) {
+fn settle(settings: &mut Settings, layers: &Layers) {
+    if matches!(settings.database.url, DatabaseUrl::Postgres(_))
+        && !layers.contains_key("keys.generate_missing")
+    {
+        settings.keys.generate_missing = false;
+    }
     if settings.tokens.issuer.is_empty() {
         settings.tokens.issuer = settings.server.url(settings.server.port);
     }
 }
 
 fn unknown(key: &str, written: &Written) -> SettingsError {
-    let section = key.split('.').next().unwrap_or(key);
-    if let Some((_, mend)) = LATER.iter().find(|(later, _)| *later == section) {
-        return SettingsError::Later {
-            name: written.to_string(),
-            mend,
-        };
-    }
     let nearest = known_keys()
         .into_iter()
         .map(|known| {

@@ -1,6 +1,9 @@
-//! The log: one line an event, on standard error.
+//! The log: one line an event, on standard error; and the spans that become traces.
 
-use crate::settings::{LogFormat, LogSettings};
+use crate::{
+    settings::{LogFormat, LogSettings},
+    traces::Traces,
+};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
@@ -15,14 +18,16 @@ use tracing_subscriber::{
 /// nothing; a directive of `log.level` wins over it.
 const QUIET: &str = "actix_server=warn,actix_http=off";
 
-/// Sends events to standard error from now on, the `log` crate's included. `RUST_LOG` plays no part: the level is a
+/// Sends events to standard error from now on, the `log` crate's included, and spans to `traces`. `RUST_LOG` plays no part: the level is a
 /// setting like the others. Only the first call of a process counts.
 ///
 /// # Errors
 /// When `log.level` cannot be parsed, which checked settings rule out.
-pub fn start(log: &LogSettings) -> Result<(), ParseError> {
+pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), ParseError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", log.level))?;
-    let subscriber = Registry::default().with(lines(log.format).with_filter(filter));
+    let subscriber = Registry::default()
+        .with(lines(log.format).with_filter(filter))
+        .with(traces.map(Traces::layer));
     // Tests start several services in one process; the first one's log serves them all.
     let _: Result<(), TryInitError> = subscriber.try_init();
     Ok(())

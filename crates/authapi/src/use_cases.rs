@@ -2,15 +2,15 @@
 
 use crate::{
     settings::Settings,
+    storage::Storage,
     wiring::{Ports, password_policy, session_rules, token_rules},
 };
-use adapters_sqlite::SqliteStorage;
 use api_http::UseCases;
 use domain::{
     token::TokenRules,
     use_cases::{
-        AssignRoles, Authenticate, BootstrapAdmin, ChangeOwnPassword, CreateUser, EndSession, IssueTokens,
-        ListSessions, LogIn, LogOut, RecogniseRefreshToken, Refresh, Register,
+        AcceptPassword, AssignRoles, Authenticate, BootstrapAdmin, ChangeOwnPassword, CreateUser, EndSession,
+        IssueTokens, ListSessions, LogIn, LogOut, RecogniseRefreshToken, Refresh, Register,
     },
 };
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Shared {
 pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
     let shared = Shared::new(ports, &token_rules(&settings.tokens));
     let rules = session_rules(&settings.tokens);
-    let SqliteStorage {
+    let Storage {
         users,
         sessions,
         roles,
@@ -83,6 +83,7 @@ pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
         authenticate: shared.authenticate,
         public_keys: Arc::clone(&ports.public_keys),
         storage_health: Arc::clone(&ports.storage.health),
+        redis_health: ports.redis_health.clone(),
     }
 }
 
@@ -97,11 +98,15 @@ pub fn bootstrap_admin(ports: &Ports, settings: &Settings) -> BootstrapAdmin {
 fn create_user(ports: &Ports, settings: &Settings) -> CreateUser {
     CreateUser::new(
         Arc::clone(&ports.storage.users),
+        Arc::new(accept_password(ports, settings)),
         Arc::clone(&ports.hasher),
         Arc::clone(&ports.clock),
         Arc::clone(&ports.randomness),
-        password_policy(&settings.password),
     )
+}
+
+fn accept_password(ports: &Ports, settings: &Settings) -> AcceptPassword {
+    AcceptPassword::new(Arc::clone(&ports.meter), password_policy(&settings.password))
 }
 
 fn log_in(ports: &Ports, shared: &Shared, settings: &Settings) -> LogIn {
@@ -121,11 +126,11 @@ fn change_own_password(ports: &Ports, shared: &Shared, settings: &Settings) -> C
     ChangeOwnPassword::new(
         Arc::clone(&ports.throttle),
         Arc::clone(&ports.storage.users),
+        Arc::new(accept_password(ports, settings)),
         Arc::clone(&ports.hasher),
         Arc::clone(&shared.issue_tokens),
         Arc::clone(&ports.clock),
         Arc::clone(&ports.randomness),
-        password_policy(&settings.password),
         session_rules(&settings.tokens),
     )
 }

@@ -1,46 +1,51 @@
 //! Which adapter stands behind which port.
 
 use crate::{
-    Failure, key_folder,
-    settings::{DatabaseSettings, PasswordSettings, Settings, ThrottleSettings, TokensSettings},
+    Failure,
+    counted_throttle::CountedThrottle,
+    key_folder,
+    settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
+    storage::{Database, Storage},
+    throttles::throttle,
 };
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HmacRefreshMac, JwtTokens, LaneSettings, OsRandomness, SystemClock,
+    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, JwtTokens, LaneSettings, OsRandomness, SystemClock,
+    ZxcvbnMeter,
 };
-use adapters_governor::{Budget, Budgets, InProcessThrottle, Unthrottled};
-use adapters_sqlite::{SqliteDatabase, SqliteStorage};
+use adapters_redis::{RedisClient, RedisHealth, RedisUrl};
 use chrono::TimeDelta;
 use domain::{
     password::PasswordPolicy,
     ports::{
-        Clock, PasswordHasher, PublicKeys, Randomness, RefreshTokenMac, Throttle, TokenSigner, TokenVerifier,
-        Users,
+        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, StorageHealth,
+        Throttle, TokenSigner, TokenVerifier, Users,
     },
     session::SessionRules,
     token::TokenRules,
-    use_cases::{AssignRoles, CreateUser, SetStatus},
+    use_cases::{AcceptPassword, AssignRoles, CreateUser, SetStatus},
 };
+use secrecy::ExposeSecret;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-/// Opens the database file; it and its folder are made when missing. The schema is left as it is.
-pub async fn open_database(settings: &DatabaseSettings) -> Result<SqliteDatabase, Failure> {
-    SqliteDatabase::open(settings.url.path())
-        .await
-        .map_err(|error| Failure::because("the database cannot be used", error))
-}
-
-/// Brings the schema up to date; the names of the migrations that this took.
-pub async fn migrate(database: &SqliteDatabase) -> Result<Vec<String>, Failure> {
-    database
-        .migrate_up()
-        .await
-        .map_err(|error| Failure::because("the database's schema cannot be brought up to date", error))
+/// The Redis that replicas share, if there is one. It connects in the background: nothing waits for it.
+pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failure> {
+    let Some(url) = &settings.url else {
+        return Ok(None);
+    };
+    let unusable = || variable("redis.url");
+    let url = RedisUrl::parse(url.expose_secret()).map_err(|error| Failure::because(unusable(), error))?;
+    let client = RedisClient::open(&url, RedisClient::COMMAND_BOUND)
+        .map_err(|error| Failure::because(unusable(), error))?;
+    Ok(Some(client))
 }
 
 /// Every port, with the adapter that the settings choose.
 pub struct Ports {
-    pub storage: SqliteStorage,
+    pub storage: Storage,
+    /// Of what replicas share, if they share anything.
+    pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
+    pub meter: Arc<dyn PasswordMeter>,
     pub throttle: Arc<dyn Throttle>,
     pub signer: Arc<dyn TokenSigner>,
     pub verifier: Arc<dyn TokenVerifier>,
@@ -52,14 +57,21 @@ pub struct Ports {
 
 impl Ports {
     /// Reads the keys, makes them where that is allowed, and starts the hashing threads.
-    pub fn new(settings: &Settings, storage: SqliteStorage) -> Result<Self, Failure> {
+    pub fn new(settings: &Settings, storage: Storage) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
         let mac = HmacRefreshMac::new(keys.refresh_key());
         let jwt = Arc::new(JwtTokens::new(keys));
+        let redis = open_redis(&settings.redis)?;
+        let (hasher, meter) = password_ports(&settings.password, settings.password.hash_threads)?;
         Ok(Self {
             storage,
-            hasher: hasher(&settings.password, settings.password.hash_threads)?,
-            throttle: throttle(&settings.throttle)?,
+            hasher,
+            meter,
+            throttle: Arc::new(CountedThrottle::new(throttle(
+                &settings.throttle,
+                redis.as_ref(),
+            )?)),
+            redis_health: redis.map(|redis| Arc::new(RedisHealth::new(redis)) as _),
             signer: Arc::clone(&jwt) as _,
             verifier: Arc::clone(&jwt) as _,
             public_keys: jwt,
@@ -80,18 +92,19 @@ pub struct Operator {
 
 /// Opens the database, with its schema brought up to date: the first admin may be made before the first start.
 pub async fn operator(settings: &Settings) -> Result<Operator, Failure> {
-    let database = open_database(&settings.database).await?;
-    migrate(&database).await?;
-    let SqliteStorage { users, roles, .. } = SqliteStorage::new(&database);
+    let database = Database::open(&settings.database).await?;
+    database.migrate_up().await?;
+    let Storage { users, roles, .. } = database.storage();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let hasher = hasher(&settings.password, NonZeroUsize::MIN)?;
+    let (hasher, meter) = password_ports(&settings.password, NonZeroUsize::MIN)?;
+    let accept_password = AcceptPassword::new(meter, password_policy(&settings.password));
     Ok(Operator {
         create_user: CreateUser::new(
             Arc::clone(&users),
+            Arc::new(accept_password),
             hasher,
             Arc::clone(&clock),
             Arc::new(OsRandomness),
-            password_policy(&settings.password),
         ),
         assign_roles: AssignRoles::new(Arc::clone(&users), roles, Arc::clone(&clock)),
         set_status: SetStatus::new(Arc::clone(&users), clock),
@@ -99,7 +112,12 @@ pub async fn operator(settings: &Settings) -> Result<Operator, Failure> {
     })
 }
 
-fn hasher(settings: &PasswordSettings, threads: NonZeroUsize) -> Result<Arc<dyn PasswordHasher>, Failure> {
+/// What works with passwords, on one lane: its bounds hold for hashing and rating together.
+fn password_ports(
+    settings: &PasswordSettings,
+    threads: NonZeroUsize,
+) -> Result<(Arc<dyn PasswordHasher>, Arc<dyn PasswordMeter>), Failure> {
+    let cannot_hash = "passwords cannot be hashed";
     let params = Argon2Params {
         memory_kib: settings.memory_kib,
         iterations: settings.iterations,
@@ -110,29 +128,11 @@ fn hasher(settings: &PasswordSettings, threads: NonZeroUsize) -> Result<Arc<dyn 
         queue: settings.hash_queue,
         ..LaneSettings::default()
     };
-    let hasher = Argon2Hasher::new(params, lane)
-        .map_err(|error| Failure::because("passwords cannot be hashed", error))?;
-    Ok(Arc::new(hasher))
-}
-
-fn throttle(settings: &ThrottleSettings) -> Result<Arc<dyn Throttle>, Failure> {
-    if !settings.enabled {
-        return Ok(Arc::new(Unthrottled));
-    }
-    let budgets = Budgets {
-        client: Budget {
-            burst: settings.client_burst,
-            every: Duration::from_mins(1) / settings.client_per_minute.get(),
-        },
-        account: Budget {
-            burst: settings.account_burst,
-            every: Duration::from_hours(1) / settings.account_per_hour.get(),
-        },
-        ..Budgets::DEFAULT
-    };
-    let throttle = InProcessThrottle::new(budgets)
-        .map_err(|error| Failure::because("attempts cannot be counted", error))?;
-    Ok(Arc::new(throttle))
+    let lane = HashLane::start(lane).map_err(|error| Failure::because(cannot_hash, error))?;
+    let lane = Arc::new(lane);
+    let hasher =
+        Argon2Hasher::new(params, Arc::clone(&lane)).map_err(|error| Failure::because(cannot_hash, error))?;
+    Ok((Arc::new(hasher), Arc::new(ZxcvbnMeter::new(lane))))
 }
 
 /// What is asked of new passwords.

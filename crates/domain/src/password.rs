@@ -1,6 +1,6 @@
 //! Passwords: as presented, as accepted for a new account, and as kept.
 
-use crate::login::Login;
+use crate::{login::Login, ports::Strength};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use thiserror::Error;
@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 pub const MAX_LENGTH: usize = 256;
 /// The fewest code points that any policy may ask for (OWASP ASVS 5.0, V6.2.1).
 pub const LOWEST_MIN_LENGTH: usize = 8;
-/// How much of a password is rated. The rest can only make it stronger, and rating cost grows with length.
-const RATED_LENGTH: usize = 72;
+/// What a meter's advice is when it has none of its own.
+const GENERAL_ADVICE: &str = "add another word or two";
 
 /// A password as somebody presented it: in NFC, so that two keyboards agree, and otherwise untouched.
 ///
@@ -34,6 +34,27 @@ impl Password {
     }
 }
 
+/// A password that keeps every rule that is checked at once. How easily it is guessed is still to be
+/// [rated](crate::ports::PasswordMeter).
+#[derive(Clone, Debug)]
+pub struct UnratedPassword {
+    password: Password,
+    known: Vec<String>,
+}
+
+impl UnratedPassword {
+    #[must_use]
+    pub fn password(&self) -> &Password {
+        &self.password
+    }
+
+    /// The words that whoever guesses at it tries first: the login, as typed and canonical, and the service's name.
+    #[must_use]
+    pub fn known(&self) -> &[String] {
+        &self.known
+    }
+}
+
 /// A password that the policy has accepted.
 #[derive(Clone, Debug)]
 pub struct NewPassword(Password);
@@ -50,7 +71,7 @@ impl NewPassword {
 pub struct PasswordPolicy {
     /// The fewest code points.
     pub min_length: usize,
-    /// The lowest zxcvbn score, 0 to 4, that is accepted.
+    /// The lowest [score](Strength), 0 to 4, that is accepted. With 0 every password is strong enough.
     pub min_score: u8,
 }
 
@@ -79,11 +100,15 @@ pub enum PasswordRefused {
 }
 
 impl PasswordPolicy {
-    /// Accepts `password` for the account of `login`, as far as that is known, or says which rule it breaks first.
+    /// Checks `password`, for the account of `login` as far as that is known, against the rules that take no rating.
     ///
     /// # Errors
-    /// The first broken rule, cheap rules first.
-    pub fn accept(&self, password: Password, login: Option<&Login>) -> Result<NewPassword, PasswordRefused> {
+    /// The first broken rule, never [`PasswordRefused::TooWeak`].
+    pub fn check(
+        &self,
+        password: Password,
+        login: Option<&Login>,
+    ) -> Result<UnratedPassword, PasswordRefused> {
         let text = password.expose();
         let length = text.chars().take(MAX_LENGTH + 1).count();
         if length < self.min_length {
@@ -98,27 +123,37 @@ impl PasswordPolicy {
         if login.is_some_and(|login| contains_login(text, login)) {
             return Err(PasswordRefused::ContainsLogin);
         }
-        self.rate(text, login)?;
-        Ok(NewPassword(password))
+        Ok(UnratedPassword {
+            password,
+            known: known_words(login),
+        })
     }
 
-    fn rate(&self, text: &str, login: Option<&Login>) -> Result<(), PasswordRefused> {
-        let rated = Zeroizing::new(text.chars().take(RATED_LENGTH).collect::<String>());
-        let typed = login.map_or("", Login::as_typed);
-        let canonical = login.map_or("", |login| login.canonical().as_str());
-        let entropy = zxcvbn::zxcvbn(&rated, &[typed, canonical, "authapi"]);
-        if u8::from(entropy.score()) >= self.min_score {
-            return Ok(());
+    /// Accepts a password that was rated as `strength`.
+    ///
+    /// # Errors
+    /// [`PasswordRefused::TooWeak`], with the advice that came with the rating.
+    pub fn accept(
+        &self,
+        unrated: UnratedPassword,
+        strength: Strength,
+    ) -> Result<NewPassword, PasswordRefused> {
+        if strength.score >= self.min_score {
+            return Ok(NewPassword(unrated.password));
         }
-        let advice = entropy
-            .feedback()
-            .and_then(zxcvbn::feedback::Feedback::warning)
-            .map_or_else(
-                || "add another word or two".to_owned(),
-                |warning| warning.to_string(),
-            );
+        let advice = strength.advice.unwrap_or_else(|| GENERAL_ADVICE.to_owned());
         Err(PasswordRefused::TooWeak { advice })
     }
+}
+
+fn known_words(login: Option<&Login>) -> Vec<String> {
+    let of_login = login.map(|login| [login.as_typed(), login.canonical().as_str()]);
+    of_login
+        .into_iter()
+        .flatten()
+        .chain(["authapi"])
+        .map(str::to_owned)
+        .collect()
 }
 
 fn contains_login(password: &str, login: &Login) -> bool {
@@ -166,13 +201,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn accept(password: &str) -> Result<NewPassword, PasswordRefused> {
+    fn check(password: &str) -> Result<UnratedPassword, PasswordRefused> {
         let login = Login::parse("Alice").expect("a login");
-        PasswordPolicy::default().accept(Password::new(password.to_owned()), Some(&login))
+        PasswordPolicy::default().check(Password::new(password.to_owned()), Some(&login))
+    }
+
+    fn rated(score: u8, advice: Option<&str>) -> Result<NewPassword, PasswordRefused> {
+        let strength = Strength {
+            score,
+            advice: advice.map(str::to_owned),
+        };
+        PasswordPolicy::default().accept(check("correct horse battery staple")?, strength)
     }
 
     #[test]
-    fn good_passwords_of_every_kind_are_accepted_as_typed() {
+    fn good_passwords_of_every_kind_pass_as_typed() {
         for password in [
             "correct horse battery staple",
             "  leading and trailing kept  ",
@@ -180,8 +223,8 @@ mod tests {
             "🦀🐙🪼🫠 four odd friends",
             "Tr0ub4dor&3x!",
         ] {
-            let accepted = accept(password).expect("a good password");
-            assert_eq!(accepted.into_password().expose(), password);
+            let unrated = check(password).expect("a password");
+            assert_eq!(unrated.password().expose(), password);
         }
     }
 
@@ -193,16 +236,38 @@ mod tests {
             ("tab\tinside it", "forbidden_characters"),
             ("nul\u{0}inside it", "forbidden_characters"),
             ("my-ALICE-password-9", "contains_login"),
-            ("password", "too_weak"),
-            ("12345678", "too_weak"),
-            ("aaaaaaaaaaaaaaaa", "too_weak"),
         ] {
             assert_eq!(
-                accept(password).expect_err("a bad password").code(),
+                check(password).expect_err("a bad password").code(),
                 code,
                 "{password:?}"
             );
         }
+    }
+
+    #[test]
+    fn whoever_guesses_is_taken_to_know_the_login_and_the_service() {
+        let unrated = check("correct horse battery staple").expect("a password");
+        assert_eq!(unrated.known(), ["Alice", "alice", "authapi"]);
+        let nobodys = Password::new("correct horse battery staple".to_owned());
+        let unrated = PasswordPolicy::default()
+            .check(nobodys, None)
+            .expect("a password");
+        assert_eq!(unrated.known(), ["authapi"]);
+    }
+
+    #[test]
+    fn a_password_rated_below_the_lowest_score_is_refused_with_the_advice() {
+        let advised = rated(1, Some("this is a very common password")).expect_err("too weak");
+        assert_eq!(
+            advised.to_string(),
+            "this password is guessed easily: this is a very common password"
+        );
+        let unadvised = rated(0, None).expect_err("too weak");
+        assert_eq!(unadvised.code(), "too_weak");
+        assert!(unadvised.to_string().contains(GENERAL_ADVICE));
+        let accepted = rated(2, Some("never mind")).expect("strong enough");
+        assert_eq!(accepted.into_password().expose(), "correct horse battery staple");
     }
 
     #[test]
@@ -211,13 +276,10 @@ mod tests {
             .filter_map(|step| char::from_u32(0x4e00 + step * 211 % 9973))
             .collect();
         assert_eq!(
-            accept(&longest).expect("256 characters").into_password().expose(),
+            check(&longest).expect("256 characters").password().expose(),
             longest
         );
-        assert_eq!(
-            accept(&format!("{longest}!")).expect_err("257").code(),
-            "too_long"
-        );
+        assert_eq!(check(&format!("{longest}!")).expect_err("257").code(), "too_long");
     }
 
     #[test]
@@ -230,14 +292,15 @@ mod tests {
 
     #[test]
     fn a_password_never_shows_in_debug_output() {
-        let shown = format!("{:?}", accept("correct horse battery staple"));
+        let unrated = check("correct horse battery staple");
+        let shown = format!("{unrated:?} {:?}", rated(4, None));
         assert!(!shown.contains("horse"), "{shown}");
     }
 
     proptest! {
         #[test]
-        fn judging_never_panics_and_never_repeats_the_password(typed in "\\PC{8,80}") {
-            if let Err(refused) = accept(&typed) {
+        fn judging_never_panics_and_never_repeats_the_password(typed in "\\PC{8,300}") {
+            if let Err(refused) = check(&typed) {
                 prop_assert!(!refused.to_string().contains(&typed));
             }
         }

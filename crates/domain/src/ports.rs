@@ -5,6 +5,7 @@ mod clock;
 mod error;
 mod invalidation_bus;
 mod password_hasher;
+mod password_meter;
 mod public_keys;
 mod randomness;
 mod refresh_token_mac;
@@ -22,6 +23,7 @@ pub use clock::Clock;
 pub use error::PortError;
 pub use invalidation_bus::{BusEvent, BusSubscription, InvalidationBus};
 pub use password_hasher::{PasswordHasher, Verification};
+pub use password_meter::{PasswordMeter, Strength};
 pub use public_keys::PublicKeys;
 pub use randomness::Randomness;
 pub use refresh_token_mac::RefreshTokenMac;
@@ -36,8 +38,8 @@ pub use users::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesCha
 
 #[cfg(test)]
 pub use {
-    clock::MockClock, password_hasher::MockPasswordHasher, randomness::MockRandomness,
-    refresh_token_mac::MockRefreshTokenMac, roles::MockRoles, session_views::MockSessionViews,
-    sessions::MockSessions, throttle::MockThrottle, token_signer::MockTokenSigner,
-    token_verifier::MockTokenVerifier, users::MockUsers,
+    clock::MockClock, password_hasher::MockPasswordHasher, password_meter::MockPasswordMeter,
+    randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac, roles::MockRoles,
+    session_views::MockSessionViews, sessions::MockSessions, throttle::MockThrottle,
+    token_signer::MockTokenSigner, token_verifier::MockTokenVerifier, users::MockUsers,
 };

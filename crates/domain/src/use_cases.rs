@@ -1,5 +1,6 @@
 //! What the service can do, one file a use case. Each holds the ports it calls and has one `execute`.
 
+mod accept_password;
 mod authenticate;
 mod bootstrap_admin;
 mod change_password;
@@ -15,6 +16,7 @@ mod refresh;
 mod register;
 mod set_status;
 
+pub use accept_password::{AcceptPassword, AcceptPasswordError};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use bootstrap_admin::{Bootstrap, BootstrapAdmin, BootstrapAdminError};
 pub use change_password::{ChangeOwnPassword, ChangeOwnPasswordError, NewPasswordWish};

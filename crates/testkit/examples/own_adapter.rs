@@ -1,11 +1,11 @@
 //! The core with a storage adapter of one's own: every storage port, each call counted and handed on to a storage behind,
 //! so that what a use case costs can be asserted. Behind it is testkit's storage in memory; it could be any.
 //!
-//! `cargo run -p testkit --example own_adapter` walks from a registration to a refused token;
-//! `cargo test -p testkit --example own_adapter` runs the whole contract of storage over the adapter.
+//! `cargo run -p testkit --example own_adapter` walks from a registration to a refused token, `cargo test` with the same
+//! arguments runs the whole contract of storage over the adapter.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
     audit::{AuditRecord, Origin, Stamp},
     caller::SessionView,
@@ -17,21 +17,18 @@ use domain::{
     },
     role::{Role, RoleNames},
     session::{EndReason, NewSession, Rotation, SessionId, SessionRules, SessionSummary, StoredSession},
-    token::TokenRules,
     use_cases::{
-        Authenticate, AuthenticateError, CreateUser, IssueTokens, LogIn, LogOut, RecogniseRefreshToken,
-        Register,
+        AcceptPassword, Authenticate, AuthenticateError, CreateUser, IssueTokens, LogIn, LogOut,
+        RecogniseRefreshToken, Register,
     },
     user::{Credentials, Epoch, NewUser, User, UserId, UserStatus},
 };
-use std::{
-    error::Error,
-    sync::Arc,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{error::Error, sync::Arc};
 use testkit::{
-    CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainTokens, Storage, ToyMac,
-    fixtures::{PASSWORD, at},
+    CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter, PlainTokens,
+    Storage, ToyMac,
+    fixtures::{PASSWORD, at, token_rules},
 };
 
 /// A storage that knows how often it was asked.
@@ -41,7 +38,7 @@ struct CountedStorage {
 }
 
 /// Implements a port: each method counts its call and hands it on.
-macro_rules! counted {
+macro_rules! count {
     ($port:ident as $field:ident: $($method:ident($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
         impl $port for CountedStorage {
@@ -53,7 +50,7 @@ macro_rules! counted {
     };
 }
 
-counted!(Users as users:
+count!(Users as users:
     insert(user: NewUser, stamp: Stamp) -> Inserted;
     find_by_login(login: &CanonicalLogin) -> Option<Credentials>;
     change_roles(change: ChangeRoles, stamp: Stamp) -> RolesChanged;
@@ -63,7 +60,7 @@ counted!(Users as users:
     any_admin() -> bool;
     list(after: Option<CanonicalLogin>, limit: u32) -> Vec<User>;
 );
-counted!(Sessions as sessions:
+count!(Sessions as sessions:
     open(session: NewSession, epoch: Epoch, max: u32, stamp: Stamp) -> Opened;
     find(id: SessionId) -> Option<StoredSession>;
     rotate(rotation: Rotation) -> Rotated;
@@ -72,10 +69,10 @@ counted!(Sessions as sessions:
     list(user: UserId, now: DateTime<Utc>) -> Vec<SessionSummary>;
     remove_dead(before: DateTime<Utc>, limit: u32) -> u64;
 );
-counted!(SessionViews as views: view(session: SessionId) -> Option<SessionView>;);
-counted!(Roles as roles: find(names: &RoleNames) -> Vec<Role>;);
-counted!(AuditTrail as audit: of_user(user: UserId) -> Vec<AuditRecord>;);
-counted!(StorageHealth as health: check() -> (););
+count!(SessionViews as views: view(session: SessionId) -> Option<SessionView>;);
+count!(Roles as roles: find(names: &RoleNames) -> Vec<Role>;);
+count!(AuditTrail as audit: of_user(user: UserId) -> Vec<AuditRecord>;);
+count!(StorageHealth as health: check() -> (););
 
 /// Every port over `behind`, counted, and the counter.
 fn counted(behind: Storage) -> (Storage, Arc<CountedStorage>) {
@@ -92,72 +89,51 @@ fn counted(behind: Storage) -> (Storage, Arc<CountedStorage>) {
     (storage, counted)
 }
 
+/// Four use cases over `storage`; whatever is not storage is a fake of testkit's.
+fn wire(storage: Storage) -> (Register, LogIn, Arc<Authenticate>, LogOut) {
+    let (users, sessions) = (storage.users, storage.sessions);
+    let (throttle, keys) = (Arc::new(OpenThrottle), PlainTokens::default().tokens());
+    let (hasher, mac) = (Arc::new(PlainHasher::default()), Arc::new(ToyMac::default()));
+    let (clock, rules) = (Arc::new(FixedClock::new(at(0))), SessionRules::default());
+    let (rng, policy) = (Arc::<CountingRandomness>::default(), PasswordPolicy::default());
+    let accept = Arc::new(AcceptPassword::new(Arc::new(PlainMeter::default()), policy));
+    let create_user = CreateUser::new(users.clone(), accept, hasher.clone(), clock.clone(), rng.clone());
+    let register = Register::new(throttle.clone(), Arc::new(create_user));
+    let issue = IssueTokens::new(keys.signer, mac.clone(), rng.clone(), token_rules());
+    let access = Authenticate::new(keys.verifier, storage.views, clock.clone(), token_rules());
+    let access = Arc::new(access);
+    let recognise = Arc::new(RecogniseRefreshToken::new(sessions.clone(), mac));
+    let log_out = LogOut::new(access.clone(), recognise, sessions.clone(), clock.clone(), rules);
+    let log_in = LogIn::new(throttle, users, hasher, sessions, issue.into(), clock, rng, rules);
+    (register, log_in, access, log_out)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (storage, counter) = counted(MemoryStorage::default().storage());
-    let (users, sessions) = (storage.users, storage.sessions);
-    let (hasher, mac) = (Arc::new(PlainHasher::default()), Arc::new(ToyMac::default()));
-    let (clock, random) = (
-        Arc::new(FixedClock::new(at(0))),
-        Arc::new(CountingRandomness::default()),
-    );
-    let (throttle, keys) = (Arc::new(OpenThrottle), PlainTokens::default().tokens());
-    let (rules, policy) = (SessionRules::default(), PasswordPolicy::default());
-    let tokens = TokenRules {
-        issuer: "https://auth.example".to_owned(),
-        audience: "shop".to_owned(),
-        client_id: "shop".to_owned(),
-        access_ttl: Duration::minutes(15),
-    };
-    let create = CreateUser::new(
-        users.clone(),
-        hasher.clone(),
-        clock.clone(),
-        random.clone(),
-        policy,
-    );
-    let register = Register::new(throttle.clone(), Arc::new(create));
-    let issue = Arc::new(IssueTokens::new(
-        keys.signer,
-        mac.clone(),
-        random.clone(),
-        tokens.clone(),
-    ));
-    let auth = Arc::new(Authenticate::new(
-        keys.verifier,
-        storage.views,
-        clock.clone(),
-        tokens,
-    ));
-    let recognise = Arc::new(RecogniseRefreshToken::new(sessions.clone(), mac));
-    let log_out = LogOut::new(auth.clone(), recognise, sessions.clone(), clock.clone(), rules);
-    let log_in = LogIn::new(throttle, users, hasher, sessions, issue, clock, random, rules);
+    let (register, log_in, authenticate, log_out) = wire(storage);
     let (password, here) = (Password::new(PASSWORD.to_owned()), Origin::default());
-    let calls = || counter.calls.swap(0, Ordering::Relaxed);
-
-    let alice = register
-        .execute("alice".to_owned(), password.clone(), here.clone())
-        .await?;
-    println!(
-        "registered {} with {} calls of the storage",
-        alice.login.as_typed(),
-        calls()
-    );
+    let step = |what: &str, expected: u32| {
+        let calls = counter.calls.swap(0, Ordering::Relaxed);
+        assert_eq!(calls, expected, "{what}");
+        println!("{what}; calls of the storage: {calls}");
+    };
+    let registering = register.execute("alice".to_owned(), password.clone(), here.clone());
+    let alice = registering.await?;
+    step("registered", 2);
     let pair = log_in.execute("alice", password, here.clone()).await?;
-    println!("logged in with {} calls", calls());
+    step("logged in", 2);
     let token = pair.access_token.expose();
-    assert_eq!(auth.execute(token).await?.user().id, alice.id);
-    assert_eq!(calls(), 1, "one read settles who is calling");
-    println!("authenticated with one call");
-    let forged = auth.execute(&format!("{token}x")).await;
+    assert_eq!(authenticate.execute(token).await?.user().id, alice.id);
+    step("authenticated", 1);
+    let forged = authenticate.execute(&format!("{token}x")).await;
     assert!(matches!(forged, Err(AuthenticateError::Invalid)), "{forged:?}");
-    assert_eq!(calls(), 0, "a forged token never gets as far as the storage");
-    println!("refused a forged token without a call");
+    step("refused a forged token", 0);
     log_out.execute(token, false, here).await?;
-    println!("logged out with {} calls", calls());
-    let refused = auth.execute(token).await;
+    step("logged out", 2);
+    let refused = authenticate.execute(token).await;
     assert!(matches!(refused, Err(AuthenticateError::Revoked)), "{refused:?}");
-    println!("refused the same token: {}", AuthenticateError::Revoked);
+    step("refused the token from before the logout", 1);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod ending;
 pub mod invalidation_bus;
 pub mod password_hasher;
+pub mod password_meter;
 pub mod randomness;
 pub mod refresh_token_mac;
 pub mod replace_hash;

@@ -1,12 +1,13 @@
 //! Small makers of what tests need. Ids and salts are unique within the process, everything else is the same each time.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use domain::{
     audit::{Actor, Origin, Stamp},
     login::{CanonicalLogin, Login},
     password::PasswordHash,
     role::{RoleName, RoleNames},
     session::{NewSession, Salt, SessionId, SessionRules},
+    token::TokenRules,
     token::Vouched,
     user::{NewUser, User, UserId},
 };
@@ -77,6 +78,17 @@ pub fn an_admin(typed: &str) -> NewUser {
 pub fn a_session(user: UserId, at: DateTime<Utc>) -> NewSession {
     let id = SessionId(unique_uuid());
     NewSession::opened_at(at, id, user, salt_of(id), &SessionRules::default(), &origin())
+}
+
+/// The tokens of `https://auth.example` for `api`, which live for 15 minutes.
+#[must_use]
+pub fn token_rules() -> TokenRules {
+    TokenRules {
+        issuer: "https://auth.example".to_owned(),
+        audience: "api".to_owned(),
+        client_id: "authapi".to_owned(),
+        access_ttl: Duration::minutes(15),
+    }
 }
 
 /// A documentation address (RFC 5737), a user agent that must be quoted, and a request id.

@@ -130,6 +130,20 @@ macro_rules! password_hasher_contract {
             nothing_of_a_password_is_cut_off,
             without_a_hash_every_password_is_wrong,
             without_a_hash_the_work_is_the_same,
+            a_hash_that_cannot_be_used_is_wrong_for_every_password,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of password meters. `$fresh` is a function that answers one, with room for
+/// the work of one caller.
+#[macro_export]
+macro_rules! password_meter_contract {
+    ($fresh:path) => {
+        $crate::async_cases!($fresh, password_meter: [
+            every_password_gets_a_score_of_0_to_4,
+            a_word_that_is_known_is_weak,
+            advice_never_repeats_the_password,
         ]);
     };
 }

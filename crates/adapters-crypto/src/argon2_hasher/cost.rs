@@ -5,6 +5,8 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 /// The most work that one hash may be, memory times passes: 1 GiB, a good half second of a core.
 const MAX_WORK_KIB: u64 = 1024 * 1024;
 const MAX_PARALLELISM: u32 = 16;
+/// The least memory that one lane takes.
+const MIN_LANE_KIB: u32 = 8;
 
 /// What a hash costs (RFC 9106, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,20 +48,75 @@ impl Argon2Params {
         if !(1..=MAX_PARALLELISM).contains(&self.parallelism) {
             return Err(CostRefused::Parallelism);
         }
-        if !(8 * self.parallelism..=MAX_MEMORY_KIB).contains(&self.memory_kib) {
+        if !(MIN_LANE_KIB * self.parallelism..=MAX_MEMORY_KIB).contains(&self.memory_kib) {
             return Err(CostRefused::Memory);
         }
-        let work = u64::from(self.memory_kib) * u64::from(self.iterations);
-        if self.iterations == 0 || work > MAX_WORK_KIB {
+        if self.iterations == 0 || self.work_kib() > MAX_WORK_KIB {
             return Err(CostRefused::Iterations);
         }
         Ok(())
+    }
+
+    fn work_kib(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.iterations)
+    }
+
+    /// The cost of what a hash of this cost is more work than one of the cost `done`; `None` when it is none, or less
+    /// than argon2 can do. In no more memory than this takes, and in as few passes as that allows.
+    pub(super) fn beyond(self, done: Self) -> Option<Self> {
+        let missing = self.work_kib().saturating_sub(done.work_kib());
+        if missing < u64::from(MIN_LANE_KIB) {
+            return None;
+        }
+        let iterations = missing.div_ceil(u64::from(self.memory_kib));
+        let memory_kib = u32::try_from(missing / iterations).expect("at most what this takes");
+        Some(Self {
+            memory_kib: memory_kib.max(MIN_LANE_KIB),
+            iterations: u32::try_from(iterations).expect("at most this many passes"),
+            parallelism: 1,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn params(memory_kib: u32, iterations: u32) -> Argon2Params {
+        Argon2Params {
+            memory_kib,
+            iterations,
+            parallelism: 1,
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_a_cheaper_hash_adds_up_to_the_whole() {
+        for (in_force, done, missing) in [
+            ((19_456, 2), (19_456, 1), Some((19_456, 1))),
+            ((19_456, 2), (8_192, 2), Some((11_264, 2))),
+            ((19_456, 2), (64, 1), Some((19_424, 2))),
+            ((46_080, 1), (19_456, 2), Some((7_168, 1))),
+            ((8, 4), (12, 1), Some((8, 3))),
+            ((19_456, 2), (19_456, 2), None),
+            ((19_456, 2), (19_455, 2), None),
+            ((19_456, 2), (65_536, 3), None),
+        ] {
+            let (in_force, done) = (params(in_force.0, in_force.1), params(done.0, done.1));
+            let beyond = in_force.beyond(done);
+            assert_eq!(
+                beyond,
+                missing.map(|(memory, passes)| params(memory, passes)),
+                "{in_force:?} {done:?}"
+            );
+            if let Some(beyond) = beyond {
+                assert_eq!(beyond.check(), Ok(()));
+                assert!(beyond.memory_kib <= in_force.memory_kib);
+                let sum = done.work_kib() + beyond.work_kib();
+                assert!(sum.abs_diff(in_force.work_kib()) <= 8, "{in_force:?} {done:?}");
+            }
+        }
+    }
 
     #[test]
     fn costs_are_bounded_on_both_sides() {

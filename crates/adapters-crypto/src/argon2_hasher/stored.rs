@@ -7,6 +7,7 @@ use domain::password::PasswordHash;
 use thiserror::Error;
 
 /// A hash as kept, taken apart. The salt has 8 to 48 bytes and the hash 10 to 64.
+#[derive(Clone)]
 pub struct StoredHash {
     pub algorithm: Algorithm,
     pub version: Version,

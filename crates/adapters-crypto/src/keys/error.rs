@@ -14,6 +14,10 @@ pub enum KeyError {
     },
     #[error("others can get at {0} (mode {mode:04o}): run `chmod 600 {0}`", .path.display())]
     TooOpen { path: PathBuf, mode: u32 },
+    #[error("{0} belongs to another user ({owner}), who can change it: run `chown {user} {0}` as root", .path.display())]
+    Foreign { path: PathBuf, owner: u32, user: u32 },
+    #[error("others can write to the key folder {0} (mode {mode:04o}): run `chmod o-w {0}`", .folder.display())]
+    FolderTooOpen { folder: PathBuf, mode: u32 },
     #[error(
         "{} is not a private key in unencrypted PKCS#8 PEM: convert it with `openssl pkcs8 -topk8 -nocrypt`",
         .path.display()

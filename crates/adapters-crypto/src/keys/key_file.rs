@@ -1,4 +1,8 @@
-use super::{Algorithm, KeyError, PublicKey, file::read_secret, key_pair::KeyPair};
+use super::{
+    Algorithm, KeyError, PublicKey,
+    file::{check_folder, read_secret},
+    key_pair::KeyPair,
+};
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -84,14 +88,10 @@ pub struct KeyFile {
 
 /// The key files in `folder`: the signing ones first, then by name, so that every start sees them alike.
 pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => KeyError::FolderMissing {
-            folder: folder.to_owned(),
-        },
-        _ => KeyError::Unreadable {
-            path: folder.to_owned(),
-            source,
-        },
+    check_folder(folder)?;
+    let failed = |source: io::Error| KeyError::Unreadable {
+        path: folder.to_owned(),
+        source,
     };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

@@ -1,12 +1,12 @@
 //! Password hashes: ours, other implementations', and broken ones.
 
-use adapters_crypto::{Argon2Hasher, Argon2HasherError, Argon2Params, LaneSettings};
+use adapters_crypto::{Argon2Hasher, Argon2Params, CostRefused, HashLane, LaneSettings};
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 use domain::{
     password::{Password, PasswordHash},
     ports::{PasswordHasher, PortError, Verification},
 };
-use std::{error::Error, num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc};
 use tokio::task::JoinSet;
 
 const CHEAP: Argon2Params = Argon2Params {
@@ -25,8 +25,12 @@ const BY_REFERENCE_DEFAULT: &str =
 const BY_REFERENCE_ARGON2I: &str =
     "$argon2i$v=19$m=64,t=3,p=1$c2l4dGVlbiBieXRlIHNsdA$LuC5+YtKHOi41bgVHO03zW9a/D9A5N73q1MKiP0bQIk";
 
+fn lane(settings: LaneSettings) -> Arc<HashLane> {
+    Arc::new(HashLane::start(settings).expect("threads"))
+}
+
 fn hasher(params: Argon2Params) -> Argon2Hasher {
-    Argon2Hasher::new(params, LaneSettings::default()).expect("a hasher")
+    Argon2Hasher::new(params, lane(LaneSettings::default())).expect("a hasher")
 }
 
 fn password(text: &str) -> Password {
@@ -110,7 +114,7 @@ async fn any_change_of_parameters_makes_a_hash_outdated() {
 }
 
 #[tokio::test]
-async fn what_is_no_hash_is_corrupt_and_costly_ones_are_not_computed() {
+async fn what_is_no_hash_is_wrong_and_costly_ones_are_not_computed() {
     let salt_and_hash = "c2l4dGVlbiBieXRlIHNsdA$Ji5R0Eiv6zSjUnarxDp+Q9VZM4bcEjSE37qQqVnAXtM";
     let mut broken: Vec<String> = [
         "",
@@ -143,13 +147,8 @@ async fn what_is_no_hash_is_corrupt_and_costly_ones_are_not_computed() {
     broken.push(BY_REFERENCE.rsplit_once('$').expect("a hash").0.to_owned());
     broken.push(format!("{BY_REFERENCE}$more"));
     for phc in broken {
-        let refused = verify(CHEAP, PASSWORD, &phc).await.expect_err("a refusal");
-        assert!(matches!(refused, PortError::Corrupt(_)), "{phc}: {refused:?}");
-        let mut cause: Option<&dyn Error> = Some(&refused);
-        while let Some(error) = cause {
-            assert!(!error.to_string().contains("c2l4dGVl"), "{error}");
-            cause = error.source();
-        }
+        let verification = verify(CHEAP, PASSWORD, &phc).await.expect("an answer");
+        assert_eq!(verification, Verification::Wrong, "{phc}");
     }
 }
 
@@ -159,17 +158,17 @@ fn parameters_out_of_bounds_make_no_hasher() {
         memory_kib: u32::MAX,
         ..CHEAP
     };
-    let refused = Argon2Hasher::new(wasteful, LaneSettings::default()).err();
-    assert!(matches!(refused, Some(Argon2HasherError::Cost(_))));
+    let refused = Argon2Hasher::new(wasteful, lane(LaneSettings::default())).err();
+    assert_eq!(refused, Some(CostRefused::Memory));
 }
 
 #[tokio::test]
 async fn a_flood_is_refused_and_never_answered_wrongly() {
-    let lane = LaneSettings {
+    let lane = lane(LaneSettings {
         threads: NonZeroUsize::MIN,
         queue: NonZeroUsize::MIN,
         ..LaneSettings::default()
-    };
+    });
     let costly = Argon2Params {
         memory_kib: 8192,
         iterations: 4,

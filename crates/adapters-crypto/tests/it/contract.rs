@@ -2,10 +2,19 @@
 
 use crate::forgery::Workshop;
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HmacRefreshMac, LaneSettings, OsRandomness, SystemClock, keys::Algorithm,
+    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, LaneSettings, OsRandomness, SystemClock,
+    ZxcvbnMeter, keys::Algorithm,
 };
 use std::sync::{Arc, LazyLock};
 use testkit::Tokens;
+
+fn lane() -> Arc<HashLane> {
+    Arc::new(HashLane::start(LaneSettings::default()).expect("threads"))
+}
+
+fn meter() -> ZxcvbnMeter {
+    ZxcvbnMeter::new(lane())
+}
 
 fn hasher() -> Argon2Hasher {
     let cheap = Argon2Params {
@@ -13,7 +22,7 @@ fn hasher() -> Argon2Hasher {
         iterations: 2,
         parallelism: 1,
     };
-    Argon2Hasher::new(cheap, LaneSettings::default()).expect("a hasher")
+    Argon2Hasher::new(cheap, lane()).expect("a hasher")
 }
 
 fn refresh_token_mac() -> HmacRefreshMac {
@@ -71,6 +80,7 @@ mod rs256 {
 }
 
 testkit::password_hasher_contract!(hasher);
+testkit::password_meter_contract!(meter);
 testkit::refresh_token_mac_contract!(refresh_token_mac);
 testkit::randomness_contract!(randomness);
 testkit::clock_contract!(clock);

@@ -187,6 +187,33 @@ fn files_that_others_can_get_at_are_refused() {
 }
 
 #[test]
+fn a_folder_that_others_can_write_to_is_refused_for_every_use() {
+    let (folder, _) = complete();
+    let path = folder.path();
+    for refused in [0o777, 0o702, 0o757] {
+        set_mode(path, refused);
+        let text = complaint(path, path);
+        assert!(text.contains(&format!("chmod o-w {}", path.display())), "{text}");
+    }
+    let errors = [
+        list(path).map(|_| ()),
+        generate_signing_key(path, Algorithm::EdDsa).map(|_| ()),
+        generate_refresh_key(path).map(|_| ()),
+    ];
+    for error in errors {
+        let error = error.expect_err("a refusal");
+        assert!(
+            matches!(error, KeyError::FolderTooOpen { mode: 0o757, .. }),
+            "{error}"
+        );
+    }
+    for accepted in [0o700, 0o755, 0o770, 0o1777] {
+        set_mode(path, accepted);
+        assert!(load(path).is_ok(), "{accepted:o}");
+    }
+}
+
+#[test]
 fn a_folder_that_is_missing_or_has_no_signing_key_is_told() {
     let folder = TempDir::new().expect("a folder");
     let missing = folder.path().join("nowhere");

@@ -5,7 +5,7 @@ use crate::{error::StorageError, migrations};
 use diesel::{ConnectionError, connection::SimpleConnection, result::Error as DieselError};
 use std::{
     error::Error as StdError,
-    fs::{DirBuilder, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io,
     path::{Path, PathBuf},
 };
@@ -14,6 +14,10 @@ use thiserror::Error;
 /// Kept in the file, so it is set once. Readers and the writer do not wait for each other, and what is committed is
 /// seen by every statement that starts after it.
 const USE_WAL: &str = "PRAGMA journal_mode = WAL;";
+
+/// The mode bits of a file that others can read or write.
+#[cfg(unix)]
+const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
 /// Why a database cannot be opened. Each says, in one line, what is wrong and what would mend it.
 #[derive(Debug, Error)]
@@ -94,13 +98,29 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
     options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(OpenError::Unwritable {
-            path: path.to_owned(),
-            source,
-        }),
+    let opened = options.open(path).and_then(|file| warn_if_exposed(path, &file));
+    opened.map_err(|source| OpenError::Unwritable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Tells of a file that others can get at. It may be meant so, and it is used all the same.
+#[cfg(unix)]
+fn warn_if_exposed(path: &Path, file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    if mode & OTHERS_READ_OR_WRITE != 0 {
+        let path = path.display();
+        tracing::warn!("others can get at the database {path} (mode {mode:04o}): run `chmod 600 {path}`");
     }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "there are no modes here, and so nothing that can fail")]
+fn warn_if_exposed(_: &Path, _: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// What SQLite told, in terms of what would mend it. diesel keeps the text of an error and drops its code.
@@ -123,5 +143,64 @@ fn explain(path: &Path, error: StorageError) -> OpenError {
             source: io::Error::other(source),
         },
         _ => OpenError::Failed { path, source },
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::{
+        fs::{self, Permissions},
+        io::Write,
+        os::unix::fs::PermissionsExt,
+        sync::{Arc, Mutex},
+    };
+    use tracing::subscriber::with_default;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged while the file is opened.
+    fn log_of(path: &Path) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        with_default(subscriber, || make_file(path).expect("a file"));
+        let bytes = log.0.lock().expect("no panic").clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_database_that_others_can_get_at_is_told_of_with_the_mend_and_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("authapi.db");
+        assert_eq!(log_of(&path), "", "a new one is for its owner");
+        for (mode, is_exposed) in [
+            (0o600, false),
+            (0o660, false),
+            (0o601, false),
+            (0o644, true),
+            (0o602, true),
+            (0o666, true),
+        ] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a change of mode");
+            let log = log_of(&path);
+            let mend = format!("(mode {mode:04o}): run `chmod 600 {}`", path.display());
+            assert_eq!(log.contains(&mend), is_exposed, "{mode:o}: {log}");
+            assert_eq!(log.lines().count(), usize::from(is_exposed), "{log}");
+        }
     }
 }

@@ -99,6 +99,23 @@ fn a_second_server_is_refused_until_the_first_lets_go() {
     ServerLock::take(&database).expect("a lock that is free again");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_lock_is_for_its_owner_alone_even_if_an_older_version_made_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = folder.path().join("authapi.db");
+    let lock = folder.path().join("authapi.db.lock");
+    let mode = || fs::metadata(&lock).expect("a file").permissions().mode() & 0o777;
+
+    drop(ServerLock::take(&database).expect("a lock"));
+    assert_eq!(mode(), 0o600);
+
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).expect("a change of mode");
+    ServerLock::take(&database).expect("a lock");
+    assert_eq!(mode(), 0o600);
+}
+
 #[tokio::test]
 async fn what_was_stored_survives_reopening() {
     let folder = tempfile::tempdir().expect("a folder");

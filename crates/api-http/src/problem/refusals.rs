@@ -42,12 +42,7 @@ impl From<PortError> for Problem {
             }
             PortError::Corrupt(cause) => {
                 tracing::error!(cause = chain(cause.as_ref()), "{error}");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "Internal error",
-                    "This is not your fault. Tell the operator the request id.",
-                )
+                Self::internal()
             }
         }
     }

@@ -1,20 +1,20 @@
 //! The API explained: the OpenAPI document, and Swagger UI over it from inside the binary.
 
 use super::{endpoint, get};
-use crate::{openapi::openapi, problem::Problem};
+use crate::{openapi::openapi, pieces::Pieces, problem::Problem};
 use actix_web::{
     HttpResponse, Responder,
     http::header,
-    web::{Data, Path, ServiceConfig},
+    web::{Bytes, Data, Path, ServiceConfig},
 };
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use utoipa_swagger_ui::Config;
 
 /// Scripts and requests of this origin alone. Swagger UI writes its styles inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-struct Document(String);
+struct Document(Bytes);
 
 pub fn configure(config: &mut ServiceConfig) {
     let document = openapi().to_json().expect("the OpenAPI document is JSON");
@@ -23,7 +23,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .try_it_out_enabled(true)
         .display_request_duration(true);
     config
-        .app_data(Data::new(Document(document)))
+        .app_data(Data::new(Document(Bytes::from(document))))
         .app_data(Data::new(page))
         .service(endpoint("/openapi.json", "GET, HEAD", [get().to(document_file)]))
         .service(endpoint("/docs", "GET, HEAD", [get().to(to_the_page)]))
@@ -33,14 +33,15 @@ pub fn configure(config: &mut ServiceConfig) {
 async fn document_file(document: Data<Document>) -> impl Responder {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(document.0.clone())
+        .body(Pieces::from(document.0.clone()))
 }
 
 /// The page's files are named relative to `/docs/`.
 async fn to_the_page() -> impl Responder {
     HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "docs/"))
-        .finish()
+        // The web server sends answers without a body at once, however many of them wait to be read.
+        .body("The documentation is at docs/.\n")
 }
 
 async fn page_file(file: Path<String>, config: Data<Config<'static>>) -> Result<HttpResponse, Problem> {
@@ -53,12 +54,37 @@ async fn page_file(file: Path<String>, config: Data<Config<'static>>) -> Result<
             Ok(response
                 .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
                 .content_type(file.content_type)
-                .body(file.bytes.into_owned()))
+                .body(Pieces::from(shared(file.bytes))))
         }
         Ok(None) => Err(Problem::not_found()),
         Err(error) => {
             tracing::error!(%error, "a file of the documentation could not be made");
             Err(Problem::not_found())
+        }
+    }
+}
+
+/// All files but one are in the program and are not copied.
+fn shared(bytes: Cow<'static, [u8]>) -> Bytes {
+    match bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_large_files_are_those_of_the_program_itself() {
+        let config = Arc::new(Config::new(["../openapi.json"]));
+        for name in ["swagger-ui-bundle.js", "swagger-ui.css"] {
+            let file = utoipa_swagger_ui::serve(name, Arc::clone(&config))
+                .expect("a page")
+                .expect("this file");
+            let original = file.bytes.as_ptr();
+            assert_eq!(shared(file.bytes).as_ptr(), original, "{name}");
         }
     }
 }

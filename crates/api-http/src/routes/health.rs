@@ -1,5 +1,9 @@
-use crate::state::Edge;
+use crate::{
+    measure,
+    state::{Edge, UseCases},
+};
 use actix_web::{HttpResponse, Responder, http::header, web::Data};
+use domain::ports::StorageHealth;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,7 +20,7 @@ pub struct LiveResponse {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ready)]
 pub struct ReadyResponse {
-    /// `ready` or `unavailable`.
+    /// `ready`, `degraded` (the work is done, more slowly or more strictly) or `unavailable`.
     #[schema(example = "ready")]
     status: &'static str,
     dependencies: Dependencies,
@@ -27,6 +31,10 @@ pub struct ReadyResponse {
 pub struct Dependencies {
     #[schema(example = "up")]
     database: &'static str,
+    /// Left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "up")]
+    redis: Option<&'static str>,
 }
 
 /// Answers as long as the process does. Restart it when this fails.
@@ -46,27 +54,50 @@ pub async fn live() -> impl Responder {
     path = "/health/ready",
     tag = "operations",
     responses(
-        (status = 200, description = "Everything that is needed answers.", body = ReadyResponse),
+        (status = 200, description = "Everything that is needed answers; `degraded` when Redis does not.", body = ReadyResponse),
         (status = 503, description = "Something that is needed is away.", body = ReadyResponse),
     )
 )]
 pub async fn ready(edge: Data<Edge>) -> impl Responder {
-    match edge.use_cases.storage_health.check().await {
-        Ok(()) => HttpResponse::Ok().json(ReadyResponse {
-            status: "ready",
-            dependencies: Dependencies { database: "up" },
-        }),
-        Err(error) => {
-            tracing::warn!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "the database is away"
-            );
-            HttpResponse::ServiceUnavailable()
-                .insert_header((header::RETRY_AFTER, "1"))
-                .json(ReadyResponse {
-                    status: "unavailable",
-                    dependencies: Dependencies { database: "down" },
-                })
-        }
+    let UseCases {
+        storage_health,
+        redis_health,
+        ..
+    } = &edge.use_cases;
+    let database = is_up("database", &**storage_health).await;
+    let redis = match redis_health {
+        Some(health) => Some(is_up("redis", &**health).await),
+        None => None,
+    };
+    let (mut response, status) = match (database, redis) {
+        (false, _) => (HttpResponse::ServiceUnavailable(), "unavailable"),
+        (true, Some(false)) => (HttpResponse::Ok(), "degraded"),
+        (true, _) => (HttpResponse::Ok(), "ready"),
+    };
+    if !database {
+        response.insert_header((header::RETRY_AFTER, "1"));
     }
+    response.json(ReadyResponse {
+        status,
+        dependencies: Dependencies {
+            database: state(database),
+            redis: redis.map(state),
+        },
+    })
+}
+
+async fn is_up(name: &'static str, health: &dyn StorageHealth) -> bool {
+    let checked = health.check().await;
+    measure::dependency(name, checked.is_ok());
+    if let Err(error) = &checked {
+        tracing::warn!(
+            error = error as &(dyn std::error::Error + 'static),
+            "the {name} is away"
+        );
+    }
+    checked.is_ok()
+}
+
+fn state(is_up: bool) -> &'static str {
+    if is_up { "up" } else { "down" }
 }

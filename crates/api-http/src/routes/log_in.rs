@@ -1,6 +1,7 @@
 use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     body::JsonBody,
+    measure,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -49,7 +50,10 @@ pub async fn log_in(
     let password = Password::new(password.expose_secret().to_owned());
     let pair = edge
         .mutations
-        .run(async move { log_in.execute(&login, password, origin.0).await })
+        .run(async move {
+            let outcome = log_in.execute(&login, password, origin.0).await;
+            measure::log_in(outcome.map_err(Problem::from))
+        })
         .await?;
     Ok(token_pair(&pair))
 }

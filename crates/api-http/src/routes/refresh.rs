@@ -2,6 +2,7 @@ use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     bearer::bearer_token,
     body::OptionalJsonBody,
+    measure,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -51,7 +52,10 @@ pub async fn refresh(
     let refresh = Arc::clone(&edge.use_cases.refresh);
     let pair = edge
         .mutations
-        .run(async move { refresh.execute(&token, origin.0).await })
+        .run(async move {
+            let outcome = refresh.execute(&token, origin.0).await;
+            measure::refresh(outcome.map_err(Problem::from))
+        })
         .await?;
     Ok(token_pair(&pair))
 }

@@ -16,15 +16,15 @@ use domain::{
     session::SessionRules,
     token::TokenRules,
     use_cases::{
-        AssignRoles, Authenticate, ChangeOwnPassword, CreateUser, EndSession, IssueTokens, ListSessions,
-        LogIn, LogOut, RecogniseRefreshToken, Refresh, Register, SetStatus, UserWish,
+        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, CreateUser, EndSession, IssueTokens,
+        ListSessions, LogIn, LogOut, RecogniseRefreshToken, Refresh, Register, SetStatus, UserWish,
     },
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
 use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainTokens,
-    ToyMac, fixtures::at,
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter,
+    PlainTokens, ToyMac, fixtures::at,
 };
 use tokio::runtime::Handle;
 
@@ -55,6 +55,7 @@ pub fn throttled_app() -> TestApp {
 struct Fakes {
     storage: MemoryStorage,
     clock: Arc<FixedClock>,
+    accept_password: Arc<AcceptPassword>,
     hasher: Arc<PlainHasher>,
     randomness: Arc<CountingRandomness>,
     throttle: Arc<dyn Throttle>,
@@ -64,16 +65,20 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
     let fakes = Fakes {
         storage: MemoryStorage::default(),
         clock: Arc::new(FixedClock::new(at(1_000_000))),
+        accept_password: Arc::new(AcceptPassword::new(
+            Arc::new(PlainMeter::default()),
+            PasswordPolicy::default(),
+        )),
         hasher: Arc::new(PlainHasher::default()),
         randomness: Arc::new(CountingRandomness::default()),
         throttle,
     };
     let create_user = Arc::new(CreateUser::new(
         fakes.storage.storage().users,
+        fakes.accept_password.clone(),
         fakes.hasher.clone(),
         fakes.clock.clone(),
         fakes.randomness.clone(),
-        PasswordPolicy::default(),
     ));
     let edge = Edge {
         use_cases: use_cases(&fakes, create_user.clone()),
@@ -106,6 +111,7 @@ fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
     let Fakes {
         storage,
         clock,
+        accept_password,
         hasher,
         randomness,
         throttle,
@@ -164,17 +170,18 @@ fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
         change_own_password: Arc::new(ChangeOwnPassword::new(
             throttle.clone(),
             ports.users,
+            accept_password.clone(),
             hasher.clone(),
             issue,
             clock.clone(),
             randomness.clone(),
-            PasswordPolicy::default(),
             rules,
         )),
         list_sessions: Arc::new(ListSessions::new(ports.sessions.clone(), clock.clone())),
         end_session: Arc::new(EndSession::new(ports.sessions, clock.clone())),
         public_keys: tokens.keys,
         storage_health: ports.health,
+        redis_health: None,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::app::{Answer, NEW_PASSWORD, PASSWORD, app, throttled_app};
 use chrono::Duration;
 use domain::user::UserStatus;
 use serde_json::{Value, json};
+use testkit::MemoryStorage;
 
 /// The keys of a JSON object, so that nothing is shown by accident.
 fn keys(value: &Value) -> Vec<&str> {
@@ -33,7 +34,7 @@ async fn registering_answers_the_user_and_nothing_secret() {
 async fn what_is_wrong_with_a_registration_is_told_field_by_field() {
     let answer = app()
         .post("/register")
-        .json(&json!({"login": "a b", "password": "12345678"}))
+        .json(&json!({"login": "a b", "password": "1234567"}))
         .send()
         .await;
     assert_eq!(
@@ -48,7 +49,7 @@ async fn what_is_wrong_with_a_registration_is_told_field_by_field() {
     );
     assert_eq!(
         (&errors[1]["field"], &errors[1]["code"]),
-        (&json!("password"), &json!("too_weak"))
+        (&json!("password"), &json!("too_short"))
     );
 }
 
@@ -485,6 +486,30 @@ async fn health_tells_each_dependency() {
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
     app.storage.come_back();
     assert_eq!(app.get("/health/ready").send().await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_service_without_its_redis_is_degraded_and_ready_all_the_same() {
+    let mut app = app();
+    let redis = MemoryStorage::default();
+    app.edge.use_cases.redis_health = Some(redis.storage().health);
+    let ready = app.get("/health/ready").send().await;
+    assert_eq!(
+        (&ready.body["status"], &ready.body["dependencies"]["redis"]),
+        (&json!("ready"), &json!("up"))
+    );
+    redis.go_away();
+    let degraded = app.get("/health/ready").send().await;
+    assert_eq!(
+        (degraded.status, &degraded.body["status"]),
+        (200, &json!("degraded"))
+    );
+    assert_eq!(
+        degraded.body["dependencies"],
+        json!({"database": "up", "redis": "down"})
+    );
+    app.storage.go_away();
+    assert_eq!(app.get("/health/ready").send().await.status, 503);
 }
 
 #[actix_web::test]

@@ -9,5 +9,7 @@ mod app;
 mod bad_input;
 mod document;
 mod endpoints;
+mod measured;
+mod mounting;
 mod revocation;
 mod statuses;

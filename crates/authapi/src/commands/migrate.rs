@@ -3,28 +3,26 @@ use crate::{
     Failure,
     cli::{Listing, Migrate},
     settings::DatabaseSettings,
-    wiring,
+    storage::{Database, take_server_lock},
 };
-use adapters_sqlite::{ServerLock, SqliteDatabase};
 use serde::Serialize;
 
 /// Moves the schema, or shows where it stands.
 pub async fn run(settings: &DatabaseSettings, command: Migrate) -> Result<(), Failure> {
-    let database = wiring::open_database(settings).await?;
+    let database = Database::open(settings).await?;
     match command {
         Migrate::Up => up(&database).await,
         Migrate::Down => {
             // A running server would lose the tables under its feet.
-            let _lock = ServerLock::take(settings.url.path())
-                .map_err(|error| Failure::because("no migration was taken back", error))?;
+            let _lock = take_server_lock(settings)?;
             down(&database).await
         }
         Migrate::Status(listing) => status(&database, listing).await,
     }
 }
 
-async fn up(database: &SqliteDatabase) -> Result<(), Failure> {
-    let applied = wiring::migrate(database).await?;
+async fn up(database: &Database) -> Result<(), Failure> {
+    let applied = database.migrate_up().await?;
     if applied.is_empty() {
         return output::line("the schema is up to date");
     }
@@ -33,7 +31,7 @@ async fn up(database: &SqliteDatabase) -> Result<(), Failure> {
         .try_for_each(|name| output::line(format_args!("applied {name}")))
 }
 
-async fn down(database: &SqliteDatabase) -> Result<(), Failure> {
+async fn down(database: &Database) -> Result<(), Failure> {
     let reverted = database
         .migrate_down()
         .await
@@ -51,9 +49,9 @@ struct MigrationRow {
     applied: bool,
 }
 
-async fn status(database: &SqliteDatabase, listing: Listing) -> Result<(), Failure> {
+async fn status(database: &Database, listing: Listing) -> Result<(), Failure> {
     let rows: Vec<MigrationRow> = database
-        .migration_status()
+        .migrations()
         .await
         .map_err(|error| Failure::because("the migrations cannot be listed", error))?
         .into_iter()

@@ -1,6 +1,7 @@
 use super::output;
 use crate::{
     Failure,
+    broken_rule::broken_rule,
     cli::{CreateUser, Listing, SetRoles, Users},
     prompt,
     settings::Settings,
@@ -11,7 +12,7 @@ use domain::{
     audit::{Actor, Origin},
     login::Login,
     role::{RoleName, RoleNames},
-    use_cases::{CreateUserError, Requester, RolesWish, UserWish},
+    use_cases::{Requester, RolesWish, UserWish},
     user::{User, UserStatus},
 };
 use serde::Serialize;
@@ -45,22 +46,8 @@ async fn create(operator: &Operator, wish: CreateUser) -> Result<(), Failure> {
         .create_user
         .execute(wish, Actor::Operator, Origin::default())
         .await
-        .map_err(|error| refused(reason(error)))?;
+        .map_err(|error| refused(broken_rule(error)))?;
     output::line(format_args!("created {} ({})", user.login.as_typed(), user.id))
-}
-
-/// The rule that was broken; the use case's own text does not name it.
-fn reason(error: CreateUserError) -> Box<dyn std::error::Error + Send + Sync> {
-    match error {
-        CreateUserError::Refused {
-            login: Some(refused), ..
-        } => refused.into(),
-        CreateUserError::Refused {
-            password: Some(refused),
-            ..
-        } => refused.into(),
-        other => other.into(),
-    }
 }
 
 fn parse_roles(names: &[String]) -> Result<RoleNames, Failure> {

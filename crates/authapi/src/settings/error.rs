@@ -2,10 +2,11 @@
 
 use std::{
     error::Error as StdError,
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// Settings with which the service does not start. Nothing here repeats a secret.
 #[derive(Debug, Error)]
@@ -21,8 +22,6 @@ pub enum SettingsError {
     NotUnicode { name: String },
     #[error("{name} is not a setting{suggestion}; remove it")]
     Unknown { name: String, suggestion: String },
-    #[error("{name} is not known to this version: {mend}")]
-    Later { name: String, mend: &'static str },
     #[error("{one} and {other} are both set: keep one of them")]
     SetTwice { one: String, other: String },
     #[error("{name}: the file {} cannot be read", path.display())]
@@ -62,7 +61,7 @@ impl SettingsError {
                 path: path.to_owned(),
                 cause: format!(
                     "the line of {} is not NAME=value; quote values with spaces or `#`",
-                    line_name(&line)
+                    line_name(path, &line)
                 ),
             },
             other => Self::Unreadable {
@@ -73,9 +72,12 @@ impl SettingsError {
     }
 }
 
-/// What stands before the first `=` of a line, if that looks like a name at all.
-fn line_name(line: &str) -> String {
-    match line.split_once('=') {
+/// What stands before the first `=` of a line, if that looks like a name at all. dotenvy quotes the line or, when the
+/// name is good, the value alone: then the name stands in the file.
+fn line_name(path: &Path, quoted: &str) -> String {
+    let text = fs::read_to_string(path).map(Zeroizing::new).unwrap_or_default();
+    let line = text.lines().find(|line| line.contains(quoted.trim()));
+    match line.unwrap_or(quoted).split_once('=') {
         Some((name, _)) if name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
             name.trim().to_owned()
         }

@@ -3,10 +3,7 @@
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-};
+use std::{fmt, net::IpAddr, path::PathBuf};
 
 /// Durations as `15m` or `30d`.
 pub mod span {
@@ -60,37 +57,46 @@ pub fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Re
     }
 }
 
-/// `sqlite://` and the path of the database file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SqliteUrl(PathBuf);
-
-impl SqliteUrl {
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
+/// Which database: `sqlite://` and the path of a file, or the URL of a Postgres database.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    /// With a password in it, as like as not.
+    Postgres(SecretString),
 }
 
-impl Default for SqliteUrl {
+impl Default for DatabaseUrl {
     fn default() -> Self {
-        Self(PathBuf::from("data/authapi.db"))
+        Self::Sqlite(PathBuf::from("data/authapi.db"))
     }
 }
 
-impl Serialize for SqliteUrl {
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(_) => f.write_str("postgres://***"),
+        }
+    }
+}
+
+impl Serialize for DatabaseUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("sqlite://{}", self.0.display()))
+        serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for SqliteUrl {
+impl<'de> Deserialize<'de> for DatabaseUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let url = String::deserialize(deserializer)?;
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(SecretString::from(url)));
+        }
         match url.strip_prefix("sqlite://") {
             Some(path) if !path.is_empty() && path != ":memory:" && !path.contains('?') => {
-                Ok(Self(PathBuf::from(path)))
+                Ok(Self::Sqlite(PathBuf::from(path)))
             }
-            _ => Err(D::Error::custom("not the path of a database file")),
+            _ => Err(D::Error::custom("neither a database file nor a Postgres URL")),
         }
     }
 }

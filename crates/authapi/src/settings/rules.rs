@@ -2,7 +2,9 @@
 
 use super::{Layers, Settings, SettingsError, TokensSettings, layers::variable};
 use actix_web::http::Uri;
+use adapters_redis::RedisUrl;
 use domain::login::Login;
+use secrecy::ExposeSecret;
 use std::{num::NonZeroU32, time::Duration};
 use tracing_subscriber::EnvFilter;
 
@@ -19,16 +21,19 @@ const MOST_WORK: u64 = 1024 * 1024;
 
 /// What each setting must be, as told to whoever set it wrong. Every setting has one.
 #[rustfmt::skip]
-pub(super) const RULES: [(&str, &str); 34] = [
+pub(super) const RULES: [(&str, &str); 40] = [
     ("bootstrap.admin_login", "it must be a login of 3 to 64 letters, digits and visible punctuation, and comes with AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE"),
     ("bootstrap.admin_password", "it must be a text, and comes with AUTHAPI_BOOTSTRAP__ADMIN_LOGIN"),
-    ("database.url", "it must be the path of a file, as in sqlite://data/authapi.db: this version stores in SQLite only"),
+    ("database.pool_size", "it must be a number from 1 to 1000"),
+    ("database.url", "it must be the path of a file, as in sqlite://data/authapi.db, or a URL such as postgres://user@host/authapi"),
     ("docs.enabled", "it must be true or false"),
     ("keys.allow_rsa_2048", "it must be true or false"),
     ("keys.dir", "it must be the path of a folder"),
     ("keys.generate_missing", "it must be true or false"),
     ("log.format", "it must be auto, pretty or json"),
     ("log.level", "it must be error, warn, info, debug or trace, or directives such as info,domain=debug"),
+    ("metrics.host", "it must be an IP address such as 127.0.0.1, or 0.0.0.0 for every network"),
+    ("metrics.port", "it must be a number from 0 to 65535; 0 lets the system choose"),
     ("password.allow_weak_hashing", "it must be true or false"),
     ("password.hash_queue", "it must be a number from 1 to 100000"),
     ("password.hash_threads", "it must be a number from 1 to 1024"),
@@ -36,6 +41,7 @@ pub(super) const RULES: [(&str, &str); 34] = [
     ("password.memory_kib", "it must be a number of KiB from 19456 to 262144"),
     ("password.min_length", "it must be a number from 8 to 64"),
     ("password.min_score", "it must be a number from 0 to 4"),
+    ("redis.url", "it must be a URL such as redis://host:6379, several nodes of a cluster with commas between them, or redis+sentinel://host,host/service"),
     ("server.host", "it must be an IP address such as 127.0.0.1, or 0.0.0.0 for every network"),
     ("server.max_connections", "it must be a number from 1 to 1000000"),
     ("server.port", "it must be a number from 0 to 65535; 0 lets the system choose"),
@@ -54,6 +60,8 @@ pub(super) const RULES: [(&str, &str); 34] = [
     ("tokens.refresh_grace", "it must be a duration such as 10s, at most 1m"),
     ("tokens.refresh_idle_ttl", "it must be a duration such as 30d, at most AUTHAPI_TOKENS__REFRESH_TTL"),
     ("tokens.refresh_ttl", "it must be a duration such as 90d, at most 3650d"),
+    ("traces.otlp_endpoint", "it must be the base URL of a collector such as http://127.0.0.1:4318, without TLS"),
+    ("traces.sample_ratio", "it must be a number from 0 to 1, such as 0.1"),
 ];
 
 /// What the setting `key` must be.
@@ -82,7 +90,8 @@ pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
             rule: rule(key).to_owned(),
         };
     };
-    let may_hold_a_secret = super::SECRETS.contains(&key) || key == "database.url";
+    // A collector's URL is refused when it holds a password, and must not be shown then.
+    let may_hold_a_secret = super::SECRETS.contains(&key) || key == "traces.otlp_endpoint";
     let value = match written.value.clone().into_string() {
         Ok(text) if !may_hold_a_secret => format!(": {:?}", text.chars().take(60).collect::<String>()),
         _ => String::new(),
@@ -97,6 +106,8 @@ pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
 fn broken_elsewhere(settings: &Settings) -> Option<&'static str> {
     let Settings {
         server,
+        database,
+        redis,
         throttle,
         bootstrap,
         log,
@@ -131,6 +142,14 @@ fn broken_elsewhere(settings: &Settings) -> Option<&'static str> {
                 .admin_login
                 .as_deref()
                 .is_none_or(|login| Login::parse(login).is_ok()),
+        ),
+        ("database.pool_size", database.pool_size.get() <= 1_000),
+        (
+            "redis.url",
+            redis
+                .url
+                .as_ref()
+                .is_none_or(|url| RedisUrl::parse(url.expose_secret()).is_ok()),
         ),
         ("log.level", EnvFilter::try_new(&log.level).is_ok()),
     ])

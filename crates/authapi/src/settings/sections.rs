@@ -1,6 +1,6 @@
 //! What can be set, section by section, and the built-in defaults.
 
-use super::format::{self, SqliteUrl};
+use super::format::{self, DatabaseUrl};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -63,10 +63,29 @@ impl ServerSettings {
 }
 
 /// Where users and sessions are kept.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseSettings {
-    pub url: SqliteUrl,
+    pub url: DatabaseUrl,
+    /// The most connections to Postgres that are open at once.
+    pub pool_size: NonZeroUsize,
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self {
+            url: DatabaseUrl::default(),
+            pool_size: NonZeroUsize::new(16).expect("16 is not 0"),
+        }
+    }
+}
+
+/// What replicas share.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisSettings {
+    #[serde(serialize_with = "format::hidden")]
+    pub url: Option<SecretString>,
 }
 
 /// Where the signing keys and the refresh key are kept.
@@ -74,7 +93,7 @@ pub struct DatabaseSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct KeysSettings {
     pub dir: PathBuf,
-    /// Whether a start that finds no keys makes them.
+    /// Whether a start that finds no keys makes them. Replicas on Postgres share keys, so there it is false unless set.
     pub generate_missing: bool,
     /// Whether RSA keys of 2048 bits are taken; 3072 is the least otherwise.
     pub allow_rsa_2048: bool,

@@ -49,7 +49,7 @@ impl Start {
 fn it_starts_with_nothing_set() {
     let settings = start().load();
     assert_eq!(settings.server.address().to_string(), "127.0.0.1:8000");
-    assert_eq!(settings.database.url.path(), "data/authapi.db");
+    assert_eq!(settings.database.url.to_string(), "sqlite://data/authapi.db");
     assert_eq!(settings.tokens.issuer, "http://127.0.0.1:8000");
     assert_eq!(settings.tokens.access_ttl, Duration::from_mins(15));
 }
@@ -106,7 +106,10 @@ fn every_wrong_value_gives_one_line_that_names_the_variable_and_what_it_must_be(
         ("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/33"),
         ("AUTHAPI_SERVER__SHUTDOWN_TIMEOUT", "61s"),
         ("AUTHAPI_SERVER__MAX_CONNECTIONS", "0"),
-        ("AUTHAPI_DATABASE__URL", "postgres://me:hunter2@db/authapi"),
+        ("AUTHAPI_DATABASE__URL", "mysql://me:hunter2@db/authapi"),
+        ("AUTHAPI_DATABASE__POOL_SIZE", "0"),
+        ("AUTHAPI_DATABASE__POOL_SIZE", "1001"),
+        ("AUTHAPI_REDIS__URL", "http://:hunter2@cache"),
         ("AUTHAPI_DATABASE__URL", "sqlite://:memory:"),
         ("AUTHAPI_DATABASE__URL", "sqlite://"),
         ("AUTHAPI_DATABASE__URL", "data/authapi.db"),
@@ -148,6 +151,19 @@ fn every_wrong_value_gives_one_line_that_names_the_variable_and_what_it_must_be(
         ("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "admin"),
         ("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "hunter2"),
         ("AUTHAPI_LOG__LEVEL", "in=fo=1"),
+        ("AUTHAPI_METRICS__HOST", "metrics.example.com"),
+        ("AUTHAPI_METRICS__PORT", "65536"),
+        ("AUTHAPI_METRICS__PORT", "on"),
+        ("AUTHAPI_TRACES__OTLP_ENDPOINT", "127.0.0.1:4318"),
+        ("AUTHAPI_TRACES__OTLP_ENDPOINT", "https://collector.example.com"),
+        (
+            "AUTHAPI_TRACES__OTLP_ENDPOINT",
+            "http://me:hunter2@127.0.0.1:4318",
+        ),
+        ("AUTHAPI_TRACES__OTLP_ENDPOINT", "http://127.0.0.1:4318/?tenant=1"),
+        ("AUTHAPI_TRACES__SAMPLE_RATIO", "1.1"),
+        ("AUTHAPI_TRACES__SAMPLE_RATIO", "-0.1"),
+        ("AUTHAPI_TRACES__SAMPLE_RATIO", "NaN"),
         ("AUTHAPI_LOG__FORMAT", "xml"),
     ] {
         let line = start().env(variable, value).refused();
@@ -259,22 +275,21 @@ fn unknown_names_are_refused_and_the_likely_one_is_suggested() {
 }
 
 #[test]
-fn settings_of_other_versions_are_never_ignored_in_silence() {
-    for (variable, value) in [
-        ("AUTHAPI_REDIS__URL", "redis://me:hunter2@cache"),
-        ("AUTHAPI_METRICS__PORT", "9000"),
-    ] {
-        let line = start().env(variable, value).refused();
-        assert!(
-            line.starts_with(&format!("{variable} (environment) is not known to this version")),
-            "{line}"
-        );
-        assert!(!line.contains("hunter2"), "{line}");
-    }
-    let line = start()
-        .env("AUTHAPI_DATABASE__URL", "postgres://db/authapi")
-        .refused();
-    assert!(line.contains("this version stores in SQLite only"), "{line}");
+fn a_service_on_postgres_and_redis_keeps_its_secrets_and_makes_no_keys_unless_told_to() {
+    let start = start()
+        .env("AUTHAPI_DATABASE__URL", "postgres://me:hunter2@db/authapi")
+        .env("AUTHAPI_REDIS__URL", "redis://me:hunter2@cache");
+    let loaded = load(&start.sources).expect("good settings");
+    assert!(!loaded.settings.keys.generate_missing);
+    let DatabaseUrl::Postgres(url) = &loaded.settings.database.url else {
+        panic!("{:?}", loaded.settings.database);
+    };
+    assert_eq!(url.expose_secret(), "postgres://me:hunter2@db/authapi");
+    let shown = format!("{:?}{:?}", loaded.in_force(), loaded.settings);
+    assert!(!shown.contains("hunter2"), "{shown}");
+
+    let told = start.env("AUTHAPI_KEYS__GENERATE_MISSING", "true").load();
+    assert!(told.keys.generate_missing);
 }
 
 #[test]
@@ -371,6 +386,24 @@ fn the_issuer_follows_the_address() {
 }
 
 #[test]
+fn metrics_and_traces_are_off_until_they_are_set_in_either_place() {
+    let settings = start().load();
+    assert_eq!(settings.metrics.port, None);
+    assert_eq!(settings.traces.otlp_endpoint, None);
+    let file = "[metrics]\nport = 9464\n[traces]\nsample_ratio = 0.25\n";
+    let settings = start()
+        .file("authapi.toml", file)
+        .env("AUTHAPI_TRACES__OTLP_ENDPOINT", "http://127.0.0.1:4318/")
+        .load();
+    assert_eq!(settings.metrics.port, Some(9464));
+    assert!((settings.traces.sample_ratio.get() - 0.25).abs() < f64::EPSILON);
+    let collector = settings.traces.otlp_endpoint.expect("a collector");
+    assert_eq!(collector.traces(), "http://127.0.0.1:4318/v1/traces");
+    let settings = start().env("AUTHAPI_METRICS__PORT", " 0 ").load();
+    assert_eq!(settings.metrics.port, Some(0));
+}
+
+#[test]
 fn what_is_in_force_shows_every_setting_and_no_secret() {
     let start = start()
         .file(".env", "AUTHAPI_TOKENS__REFRESH_TTL=120d")
@@ -394,11 +427,14 @@ fn what_is_in_force_shows_every_setting_and_no_secret() {
 }
 
 /// Settings whose default is not a text: unset, or the machine's.
-const COMMENTED_OUT: [&str; 4] = [
+const COMMENTED_OUT: [&str; 7] = [
     "bootstrap.admin_login",
     "bootstrap.admin_password",
+    "metrics.port",
     "password.hash_threads",
+    "redis.url",
     "tokens.issuer",
+    "traces.otlp_endpoint",
 ];
 
 #[test]

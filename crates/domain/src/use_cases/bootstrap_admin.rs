@@ -64,9 +64,10 @@ impl BootstrapAdmin {
 mod tests {
     use super::*;
     use crate::{
-        password::PasswordPolicy,
         ports::{Inserted, MockPasswordHasher, MockUsers},
-        use_cases::fixtures::{GOOD_PASSWORD, clock, hash, password, randomness, roles},
+        use_cases::fixtures::{
+            GOOD_PASSWORD, accept_password_rated, clock, hash, password, randomness, roles,
+        },
     };
     use mockall::Sequence;
 
@@ -101,8 +102,13 @@ mod tests {
         }
         let mut hasher = MockPasswordHasher::new();
         hasher.expect_hash().returning(|_| Ok(hash("$made")));
-        let policy = PasswordPolicy::default();
-        let create = CreateUser::new(Arc::new(users), Arc::new(hasher), clock(), randomness(), policy);
+        let create = CreateUser::new(
+            Arc::new(users),
+            accept_password_rated(4),
+            Arc::new(hasher),
+            clock(),
+            randomness(),
+        );
         BootstrapAdmin::new(Arc::new(asked), Arc::new(create))
             .execute("root".to_owned(), password(GOOD_PASSWORD))
             .await

@@ -1,8 +1,8 @@
-use super::{IssueTokens, TokenPair};
+use super::{AcceptPassword, AcceptPasswordError, IssueTokens, TokenPair};
 use crate::{
     audit::{Actor, Origin, Stamp},
     caller::Caller,
-    password::{NewPassword, Password, PasswordHash, PasswordPolicy, PasswordRefused},
+    password::{Password, PasswordHash, PasswordRefused},
     ports::{
         ChangePassword, Clock, PasswordChanged, PasswordHasher, PortError, Randomness, Throttle, Users,
         Verification,
@@ -18,11 +18,11 @@ use thiserror::Error;
 pub struct ChangeOwnPassword {
     throttle: Arc<dyn Throttle>,
     users: Arc<dyn Users>,
+    accept_password: Arc<AcceptPassword>,
     hasher: Arc<dyn PasswordHasher>,
     issue_tokens: Arc<IssueTokens>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    policy: PasswordPolicy,
     rules: SessionRules,
 }
 
@@ -48,6 +48,15 @@ pub enum ChangeOwnPasswordError {
     Port(#[from] PortError),
 }
 
+impl From<AcceptPasswordError> for ChangeOwnPasswordError {
+    fn from(error: AcceptPasswordError) -> Self {
+        match error {
+            AcceptPasswordError::Refused(refused) => Self::Refused(refused),
+            AcceptPasswordError::Port(error) => Self::Port(error),
+        }
+    }
+}
+
 impl ChangeOwnPassword {
     #[expect(
         clippy::too_many_arguments,
@@ -56,21 +65,21 @@ impl ChangeOwnPassword {
     pub fn new(
         throttle: Arc<dyn Throttle>,
         users: Arc<dyn Users>,
+        accept_password: Arc<AcceptPassword>,
         hasher: Arc<dyn PasswordHasher>,
         issue_tokens: Arc<IssueTokens>,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
-        policy: PasswordPolicy,
         rules: SessionRules,
     ) -> Self {
         Self {
             throttle,
             users,
+            accept_password,
             hasher,
             issue_tokens,
             clock,
             randomness,
-            policy,
             rules,
         }
     }
@@ -90,9 +99,11 @@ impl ChangeOwnPassword {
         {
             return Err(ChangeOwnPasswordError::TooManyAttempts { retry_after });
         }
-        let new = self.policy.accept(wish.new, Some(&caller.user().login))?;
+        let new = self.accept_password.check(wish.new, Some(&caller.user().login))?;
         self.verify(caller, wish.current).await?;
-        let hash = self.hasher.hash(NewPassword::into_password(new)).await?;
+        // Rating is costly: not for whoever only holds a stolen token.
+        let new = self.accept_password.execute(new).await?;
+        let hash = self.hasher.hash(new.into_password()).await?;
         self.replace(caller, hash, origin).await
     }
 
@@ -143,13 +154,23 @@ mod tests {
     use crate::{
         ports::{MockPasswordHasher, MockThrottle, MockUsers},
         use_cases::fixtures::{
-            GOOD_PASSWORD, USER, caller, clock, credentials, hash, issue_tokens, origin, password,
-            randomness, session_rules, user,
+            GOOD_PASSWORD, USER, accept_password, accept_password_rated, caller, clock, credentials, hash,
+            issue_tokens, origin, password, randomness, session_rules, user,
         },
         user::{Epoch, User},
     };
 
+    /// With a meter that finds every password strong.
     async fn change(
+        new: &str,
+        expect_users: impl FnOnce(&mut MockUsers),
+        expect_hasher: impl FnOnce(&mut MockPasswordHasher),
+    ) -> Result<TokenPair, ChangeOwnPasswordError> {
+        change_if(accept_password_rated(4), new, expect_users, expect_hasher).await
+    }
+
+    async fn change_if(
+        accept_password: Arc<AcceptPassword>,
         new: &str,
         expect_users: impl FnOnce(&mut MockUsers),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
@@ -166,11 +187,11 @@ mod tests {
         ChangeOwnPassword::new(
             Arc::new(throttle),
             Arc::new(users),
+            accept_password,
             Arc::new(hasher),
             issue_tokens(),
             clock(),
             randomness(),
-            PasswordPolicy::default(),
             session_rules(),
         )
         .execute(
@@ -222,8 +243,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_current_password_changes_nothing() {
-        let refused = change(
+    async fn a_wrong_current_password_changes_nothing_and_costs_no_rating() {
+        let refused = change_if(
+            accept_password(|meter| {
+                meter.expect_rate().never();
+            }),
             GOOD_PASSWORD,
             |users| {
                 users
@@ -272,6 +296,32 @@ mod tests {
         )
         .await;
         assert!(matches!(refused, Err(ChangeOwnPasswordError::Refused(_))));
+    }
+
+    #[tokio::test]
+    async fn a_new_password_that_is_rated_too_weak_changes_nothing_and_costs_no_hash() {
+        let refused = change_if(
+            accept_password_rated(1),
+            GOOD_PASSWORD,
+            |users| {
+                users
+                    .expect_find_by_login()
+                    .returning(|_| Ok(Some(credentials())));
+                users.expect_change_password().never();
+            },
+            |hasher| {
+                hasher
+                    .expect_verify()
+                    .once()
+                    .returning(|_, _| Ok(Verification::Right));
+                hasher.expect_hash().never();
+            },
+        )
+        .await;
+        assert!(matches!(
+            refused,
+            Err(ChangeOwnPasswordError::Refused(PasswordRefused::TooWeak { .. }))
+        ));
     }
 
     #[tokio::test]

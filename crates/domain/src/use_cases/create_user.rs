@@ -1,7 +1,8 @@
+use super::{AcceptPassword, AcceptPasswordError};
 use crate::{
     audit::{Actor, Origin, Stamp},
     login::{Login, LoginRefused},
-    password::{NewPassword, Password, PasswordPolicy, PasswordRefused},
+    password::{Password, PasswordRefused, UnratedPassword},
     ports::{Clock, Inserted, PasswordHasher, PortError, Randomness, Users},
     role::RoleNames,
     user::{NewUser, User},
@@ -12,10 +13,10 @@ use thiserror::Error;
 /// Creates a user: for somebody who registers, and for the operator.
 pub struct CreateUser {
     users: Arc<dyn Users>,
+    accept_password: Arc<AcceptPassword>,
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    policy: PasswordPolicy,
 }
 
 /// Who shall exist.
@@ -28,7 +29,8 @@ pub struct UserWish {
 
 #[derive(Debug, Error)]
 pub enum CreateUserError {
-    /// At least one of the two is set.
+    /// At least one of the two is set. Both are when the login breaks a rule and the password one that is checked at
+    /// once; that a password is [too weak](PasswordRefused::TooWeak) is found last, and told alone.
     #[error("the login or the password breaks a rule")]
     Refused {
         login: Option<LoginRefused>,
@@ -42,20 +44,32 @@ pub enum CreateUserError {
     Port(#[from] PortError),
 }
 
+impl From<AcceptPasswordError> for CreateUserError {
+    fn from(error: AcceptPasswordError) -> Self {
+        match error {
+            AcceptPasswordError::Refused(refused) => Self::Refused {
+                login: None,
+                password: Some(refused),
+            },
+            AcceptPasswordError::Port(error) => Self::Port(error),
+        }
+    }
+}
+
 impl CreateUser {
     pub fn new(
         users: Arc<dyn Users>,
+        accept_password: Arc<AcceptPassword>,
         hasher: Arc<dyn PasswordHasher>,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
-        policy: PasswordPolicy,
     ) -> Self {
         Self {
             users,
+            accept_password,
             hasher,
             clock,
             randomness,
-            policy,
         }
     }
 
@@ -67,11 +81,12 @@ impl CreateUser {
         actor: Actor,
         origin: Origin,
     ) -> Result<User, CreateUserError> {
-        let (login, password) = self.accept(&wish.login, wish.password)?;
-        // Storage settles who gets a login; asking first saves a hash when it is plain.
+        let (login, password) = self.check(&wish.login, wish.password)?;
+        // Storage settles who gets a login; asking first saves a rating and a hash when it is plain.
         if self.users.find_by_login(login.canonical()).await?.is_some() {
             return Err(CreateUserError::LoginTaken);
         }
+        let password = self.accept_password.execute(password).await?;
         let hash = self.hasher.hash(password.into_password()).await?;
         let now = self.clock.now();
         let user = NewUser {
@@ -98,9 +113,9 @@ impl CreateUser {
         }
     }
 
-    fn accept(&self, login: &str, password: Password) -> Result<(Login, NewPassword), CreateUserError> {
+    fn check(&self, login: &str, password: Password) -> Result<(Login, UnratedPassword), CreateUserError> {
         let login = Login::parse(login);
-        let password = self.policy.accept(password, login.as_ref().ok());
+        let password = self.accept_password.check(password, login.as_ref().ok());
         match (login, password) {
             (Ok(login), Ok(password)) => Ok((login, password)),
             (login, password) => Err(CreateUserError::Refused {
@@ -117,11 +132,21 @@ mod tests {
     use crate::{
         ports::{MockPasswordHasher, MockUsers},
         use_cases::fixtures::{
-            GOOD_PASSWORD, clock, credentials, hash, now, origin, password, randomness, roles,
+            GOOD_PASSWORD, accept_password, accept_password_rated, clock, credentials, hash, now, origin,
+            password, randomness, roles,
         },
     };
 
+    /// With a meter that finds every password strong.
     fn create_user(
+        expect_users: impl FnOnce(&mut MockUsers),
+        expect_hasher: impl FnOnce(&mut MockPasswordHasher),
+    ) -> CreateUser {
+        create_user_if(accept_password_rated(4), expect_users, expect_hasher)
+    }
+
+    fn create_user_if(
+        accept_password: Arc<AcceptPassword>,
         expect_users: impl FnOnce(&mut MockUsers),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
     ) -> CreateUser {
@@ -131,10 +156,10 @@ mod tests {
         expect_hasher(&mut hasher);
         CreateUser::new(
             Arc::new(users),
+            accept_password,
             Arc::new(hasher),
             clock(),
             randomness(),
-            PasswordPolicy::default(),
         )
     }
 
@@ -175,8 +200,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_hashed() {
-        let create = create_user(
+    async fn everything_that_is_plainly_wrong_is_told_at_once_and_nothing_is_rated_or_hashed() {
+        let create = create_user_if(
+            accept_password(|meter| {
+                meter.expect_rate().never();
+            }),
             |_| {},
             |hasher| {
                 hasher.expect_hash().never();
@@ -195,8 +223,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_is_plainly_taken_costs_no_hash() {
-        let create = create_user(
+    async fn a_login_that_is_plainly_taken_costs_neither_a_rating_nor_a_hash() {
+        let create = create_user_if(
+            accept_password(|meter| {
+                meter.expect_rate().never();
+            }),
             |users| {
                 users
                     .expect_find_by_login()
@@ -210,6 +241,56 @@ mod tests {
             .execute(wish("ALICE", GOOD_PASSWORD), Actor::Anonymous, origin())
             .await;
         assert!(matches!(refused, Err(CreateUserError::LoginTaken)));
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_rated_too_weak_costs_no_hash() {
+        let create = create_user_if(
+            accept_password_rated(1),
+            |users| {
+                users.expect_find_by_login().once().returning(|_| Ok(None));
+                users.expect_insert().never();
+            },
+            |hasher| {
+                hasher.expect_hash().never();
+            },
+        );
+        let refused = create
+            .execute(wish("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .await;
+        assert!(matches!(
+            refused,
+            Err(CreateUserError::Refused {
+                login: None,
+                password: Some(PasswordRefused::TooWeak { .. })
+            })
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_password_that_nobody_has_time_to_rate_makes_no_user() {
+        let create = create_user_if(
+            accept_password(|meter| {
+                meter
+                    .expect_rate()
+                    .once()
+                    .returning(|_, _| Err(PortError::Overloaded));
+            }),
+            |users| {
+                users.expect_find_by_login().returning(|_| Ok(None));
+                users.expect_insert().never();
+            },
+            |hasher| {
+                hasher.expect_hash().never();
+            },
+        );
+        let refused = create
+            .execute(wish("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .await;
+        assert!(matches!(
+            refused,
+            Err(CreateUserError::Port(PortError::Overloaded))
+        ));
     }
 
     #[tokio::test]

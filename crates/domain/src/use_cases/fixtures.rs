@@ -4,12 +4,12 @@ use crate::{
     audit::Origin,
     caller::{Caller, SessionView},
     login::Login,
-    password::{Password, PasswordHash},
-    ports::{MockClock, MockRandomness, MockRefreshTokenMac, MockTokenSigner},
+    password::{Password, PasswordHash, PasswordPolicy},
+    ports::{MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner, Strength},
     role::{Permissions, RoleName, RoleNames},
     session::{Generation, Holder, Lifetime, Salt, SessionId, SessionRules, StoredSession},
     token::{AccessToken, TokenRules, Vouched},
-    use_cases::IssueTokens,
+    use_cases::{AcceptPassword, IssueTokens},
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -44,6 +44,21 @@ pub fn password(text: &str) -> Password {
 
 pub fn hash(text: &str) -> PasswordHash {
     PasswordHash::from_phc(text.to_owned())
+}
+
+/// The default policy over a meter of which `expect_meter` says what to expect.
+pub fn accept_password(expect_meter: impl FnOnce(&mut MockPasswordMeter)) -> Arc<AcceptPassword> {
+    let mut meter = MockPasswordMeter::new();
+    expect_meter(&mut meter);
+    Arc::new(AcceptPassword::new(Arc::new(meter), PasswordPolicy::default()))
+}
+
+/// The default policy over a meter that finds every password this strong.
+pub fn accept_password_rated(score: u8) -> Arc<AcceptPassword> {
+    accept_password(|meter| {
+        let strength = Strength { score, advice: None };
+        meter.expect_rate().returning(move |_, _| Ok(strength.clone()));
+    })
 }
 
 pub fn roles(names: &[&str]) -> RoleNames {

@@ -63,10 +63,11 @@ impl Register {
 mod tests {
     use super::*;
     use crate::{
-        password::PasswordPolicy,
         ports::{Inserted, MockPasswordHasher, MockThrottle, MockUsers},
         throttle::ThrottleKey,
-        use_cases::fixtures::{GOOD_PASSWORD, clock, hash, origin, password, randomness, roles},
+        use_cases::fixtures::{
+            GOOD_PASSWORD, accept_password_rated, clock, hash, origin, password, randomness, roles,
+        },
     };
 
     fn register(decision: ThrottleDecision, users: MockUsers, hasher: MockPasswordHasher) -> Register {
@@ -82,8 +83,13 @@ mod tests {
             .withf(move |key| *key == client)
             .once()
             .returning(move |_| Ok(decision));
-        let policy = PasswordPolicy::default();
-        let create = CreateUser::new(Arc::new(users), Arc::new(hasher), clock(), randomness(), policy);
+        let create = CreateUser::new(
+            Arc::new(users),
+            accept_password_rated(4),
+            Arc::new(hasher),
+            clock(),
+            randomness(),
+        );
         Register::new(Arc::new(throttle), Arc::new(create))
     }
 

@@ -81,6 +81,24 @@ pub async fn without_a_hash_every_password_is_wrong(hasher: &dyn PasswordHasher)
     }
 }
 
+/// Nothing that any hasher would have made.
+///
+/// # Panics
+/// When the hasher breaks the contract.
+pub async fn a_hash_that_cannot_be_used_is_wrong_for_every_password(hasher: &dyn PasswordHasher) {
+    for foreign in ["", "$", "no hash at all", "$unknown$v=1$c2FsdA$aGFzaA"] {
+        let foreign = PasswordHash::from_phc(foreign.to_owned());
+        for text in ["", PASSWORD, foreign.as_phc()] {
+            assert_eq!(
+                verify(hasher, text, Some(&foreign)).await,
+                Verification::Wrong,
+                "{text:?} against {:?}",
+                foreign.as_phc()
+            );
+        }
+    }
+}
+
 /// Compares the fastest of several turns each, so that whatever else the machine does at the time counts for little, and
 /// leaves room for the rest: it tells a decoy from no work, not one cost from another just beside it.
 ///

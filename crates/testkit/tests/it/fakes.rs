@@ -2,14 +2,16 @@ use async_trait::async_trait;
 use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
-    ports::{BusEvent, Clock, InvalidationBus, PasswordHasher, PortError, Throttle, Verification},
+    ports::{
+        BusEvent, Clock, InvalidationBus, PasswordHasher, PasswordMeter, PortError, Throttle, Verification,
+    },
     throttle::{ThrottleDecision, ThrottleKey},
     token::SignatureRefused,
 };
 use std::{collections::HashMap, sync::Arc, sync::Mutex};
 use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, OpenThrottle, PlainHasher, PlainTokens,
-    Tokens, ToyMac,
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, OpenThrottle, PlainHasher, PlainMeter,
+    PlainTokens, Tokens, ToyMac,
     contract::{invalidation_bus::FreshBus, throttle::FreshThrottle},
     fixtures::{PASSWORD, a_user, at, canonical},
 };
@@ -40,6 +42,7 @@ fn counting_throttle() -> FreshThrottle {
 testkit::clock_contract!(clock);
 testkit::randomness_contract!(CountingRandomness::default);
 testkit::password_hasher_contract!(PlainHasher::default);
+testkit::password_meter_contract!(PlainMeter::default);
 testkit::token_contract!(plain_tokens);
 testkit::refresh_token_mac_contract!(ToyMac::default);
 testkit::throttle_contract!(counting_throttle);
@@ -124,10 +127,16 @@ async fn hashes_made_before_they_were_outdated_are_and_later_ones_are_not() {
 }
 
 #[tokio::test]
-async fn a_hash_of_another_making_is_corrupt() {
-    let foreign = domain::password::PasswordHash::from_phc("$argon2id$v=19$".to_owned());
-    let verified = PlainHasher::default().verify(password(), Some(foreign)).await;
-    assert!(matches!(verified, Err(PortError::Corrupt(_))));
+async fn an_overloaded_meter_says_so_until_it_is_relieved() {
+    let meter = PlainMeter::default();
+    meter.set_overloaded(true);
+    assert!(matches!(
+        meter.rate(password(), Vec::new()).await,
+        Err(PortError::Overloaded)
+    ));
+    meter.set_overloaded(false);
+    let strength = meter.rate(password(), Vec::new()).await.expect("a rating");
+    assert!(strength.score >= 2, "{strength:?}");
 }
 
 #[test]

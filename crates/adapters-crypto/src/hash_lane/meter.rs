@@ -1,0 +1,87 @@
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+const QUEUE_LENGTH: &str = "authapi_hash_queue_length";
+const THREADS: &str = "authapi_hash_threads";
+const THREADS_BUSY: &str = "authapi_hash_threads_busy";
+const REJECTED: &str = "authapi_hash_rejected_total";
+const WAIT: &str = "authapi_hash_wait_seconds";
+const DURATION: &str = "authapi_hash_duration_seconds";
+
+/// What is measured of a lane. Clones measure the same one; it counts with the recorder that was there when it was made.
+#[derive(Clone)]
+pub struct LaneMeter {
+    queue_length: Gauge,
+    threads_busy: Gauge,
+    refused_full: Counter,
+    refused_late: Counter,
+    wait: Histogram,
+    duration: Histogram,
+}
+
+impl LaneMeter {
+    /// The meter of a lane with so many threads.
+    pub fn of_lane(threads: NonZeroUsize) -> Self {
+        describe();
+        let threads = u32::try_from(threads.get()).unwrap_or(u32::MAX);
+        gauge!(THREADS).set(threads);
+        Self {
+            queue_length: gauge!(QUEUE_LENGTH),
+            threads_busy: gauge!(THREADS_BUSY),
+            refused_full: counter!(REJECTED, "reason" => "queue_full"),
+            refused_late: counter!(REJECTED, "reason" => "waited_too_long"),
+            wait: histogram!(WAIT),
+            duration: histogram!(DURATION),
+        }
+    }
+
+    /// A job is in the queue, or about to be.
+    pub fn queued(&self) {
+        self.queue_length.increment(1);
+    }
+
+    /// A job has left the queue, or did not get in.
+    pub fn taken(&self) {
+        self.queue_length.decrement(1);
+    }
+
+    pub fn busy(&self) {
+        self.threads_busy.increment(1);
+    }
+
+    pub fn idle(&self) {
+        self.threads_busy.decrement(1);
+    }
+
+    pub fn refused_full(&self) {
+        self.refused_full.increment(1);
+    }
+
+    pub fn refused_late(&self) {
+        self.refused_late.increment(1);
+    }
+
+    /// Runs the job that has waited so long.
+    pub fn measured<T>(&self, waited: Duration, job: impl FnOnce() -> T) -> T {
+        self.wait.record(waited);
+        let started = Instant::now();
+        let answer = job();
+        self.duration.record(started.elapsed());
+        answer
+    }
+}
+
+fn describe() {
+    describe_gauge!(QUEUE_LENGTH, "Passwords that wait to be hashed.");
+    describe_gauge!(THREADS, "Threads that hash passwords.");
+    describe_gauge!(THREADS_BUSY, "Threads that are hashing a password.");
+    describe_counter!(REJECTED, "Passwords that were not hashed for want of time.");
+    describe_histogram!(WAIT, "Seconds that a password waited to be hashed.");
+    describe_histogram!(DURATION, "Seconds that hashing a password took.");
+}

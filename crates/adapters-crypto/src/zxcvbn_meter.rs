@@ -1,0 +1,139 @@
+//! How hard passwords are to guess, as zxcvbn estimates it.
+
+use crate::hash_lane::HashLane;
+use async_trait::async_trait;
+use domain::{
+    password::Password,
+    ports::{PasswordMeter, PortError, Strength},
+};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
+use zeroize::Zeroizing;
+use zxcvbn::{Entropy, feedback::Feedback};
+
+/// How many code points of a password are rated. The cost grows steeply with them (for a password that was made to be
+/// costly, sixfold from 32 to 72), and a password whose beginning is strong is strong as a whole.
+const RATED_LENGTH: usize = 32;
+
+/// What is said of a password that cannot be rated: nobody knows how strong it is.
+const UNRATEABLE: Strength = Strength {
+    score: 0,
+    advice: None,
+};
+
+/// Rates passwords on the [lane](HashLane) where they are hashed: some take longer to rate than to hash.
+pub struct ZxcvbnMeter {
+    lane: Arc<HashLane>,
+}
+
+impl ZxcvbnMeter {
+    #[must_use]
+    pub fn new(lane: Arc<HashLane>) -> Self {
+        Self { lane }
+    }
+}
+
+#[async_trait]
+impl PasswordMeter for ZxcvbnMeter {
+    #[tracing::instrument(skip_all)]
+    async fn rate(&self, password: Password, known: Vec<String>) -> Result<Strength, PortError> {
+        let job = move |_: &mut _| rate(&password, &known);
+        self.lane.submit(job)?.get().await
+    }
+}
+
+fn rate(password: &Password, known: &[String]) -> Strength {
+    let rated = Zeroizing::new(password.expose().chars().take(RATED_LENGTH).collect::<String>());
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    unless_it_panics(|| strength(&zxcvbn::zxcvbn(&rated, &known)))
+}
+
+/// zxcvbn computes with whatever it is given, and a password that nobody thought of may be more than it can take. Such a
+/// password is not worth an error of the service: its owner takes another.
+fn unless_it_panics(rate: impl FnOnce() -> Strength) -> Strength {
+    panic::catch_unwind(AssertUnwindSafe(rate)).unwrap_or_else(|_| {
+        tracing::error!("rating a password panicked; it counts as weak");
+        UNRATEABLE
+    })
+}
+
+fn strength(entropy: &Entropy) -> Strength {
+    let warning = entropy.feedback().and_then(Feedback::warning);
+    Strength {
+        score: entropy.score().into(),
+        advice: warning.map(|warning| warning.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rated(text: &str) -> Strength {
+        let known = ["Alice", "alice", "authapi"].map(str::to_owned);
+        rate(&Password::new(text.to_owned()), &known)
+    }
+
+    #[test]
+    fn good_passwords_are_strong_enough_and_bad_ones_are_not() {
+        for (text, is_strong) in [
+            ("correct horse battery staple", true),
+            ("kq7v2mzx", true),
+            ("пароль-не-для-всех-42", true),
+            ("🦀🐙🪼🫠 four odd friends", true),
+            ("Tr0ub4dor&3x!", true),
+            ("password", false),
+            ("12345678", false),
+            ("qwertyuiop", false),
+            ("P@ssw0rd1", false),
+            ("aaaaaaaaaaaaaaaa", false),
+            ("authapi1", false),
+        ] {
+            assert_eq!(rated(text).score >= 2, is_strong, "{text}: {:?}", rated(text));
+        }
+    }
+
+    #[test]
+    fn advice_says_what_is_wrong() {
+        let strength = rated("password");
+        assert_eq!(
+            strength.advice.as_deref(),
+            Some("This is a top-10 common password.")
+        );
+    }
+
+    #[test]
+    fn no_more_is_rated_than_would_be_too_costly() {
+        let strong = "correct horse battery staple";
+        assert_eq!(rated(&"a".repeat(RATED_LENGTH)).score, 0);
+        assert_eq!(rated(&format!("{}{strong}", "a".repeat(RATED_LENGTH))).score, 0);
+        assert!(rated(&format!("{strong}{}", "a".repeat(228))).score >= 2);
+    }
+
+    /// In 3.1.1 the estimate of guesses at a repeat overflows.
+    #[test]
+    fn a_repeat_of_more_guesses_than_can_be_counted_is_rated_all_the_same() {
+        for text in ["01".repeat(20), "01".repeat(16), "0123456789abcdef".repeat(2)] {
+            let advice = rated(&text).advice.unwrap_or_default();
+            assert!(advice.contains("Repeats"), "{text}: {:?}", rated(&text));
+        }
+    }
+
+    #[test]
+    fn a_password_whose_rating_panics_is_weak() {
+        assert_eq!(unless_it_panics(|| panic!("on purpose")), UNRATEABLE);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn rating_never_repeats_the_password(text in "\\PC{8,80}") {
+            let advice = rated(&text).advice.unwrap_or_default();
+            prop_assert!(!advice.contains(&text));
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The server and the pool of connections to it.
+
+use crate::error::StorageError;
+use deadpool::{
+    Runtime,
+    managed::{Object, Pool, PoolError, TimeoutType},
+};
+use diesel::ConnectionError;
+use diesel_async::{
+    AnsiTransactionManager, AsyncPgConnection, TransactionManager,
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
+};
+use domain::ports::PortError;
+use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
+
+mod opening;
+mod tls;
+
+pub use opening::ConnectError;
+use opening::Server;
+
+type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
+
+/// What is done on a connection, with what it is done with. Borrowed, so that it can be done again.
+type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> Doing<'c, R>;
+type Doing<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
+
+/// How many connections there are, and how long anybody waits.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSettings {
+    /// The most connections that are open at once.
+    pub max_size: usize,
+    /// How long to wait for a connection while all of them are taken.
+    pub acquire_timeout: Duration,
+    /// How long a port's method may take in all. In service it MUST be under a second. Locked rows are waited for as
+    /// long as `acquire_timeout` leaves of it.
+    pub answer_timeout: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            max_size: 16,
+            acquire_timeout: Duration::from_millis(500),
+            answer_timeout: Duration::from_millis(900),
+        }
+    }
+}
+
+/// A database on a Postgres server. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub struct PostgresDatabase {
+    server: Arc<Server>,
+    pool: Pool<Manager>,
+    /// Where connections live and work is done, whichever runtime asks for it.
+    runtime: Handle,
+    answer_timeout: Duration,
+}
+
+/// What work needs beyond a connection.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// It changes nothing, so it may be done again whatever went wrong.
+    Read,
+    /// It is a single statement.
+    Statement,
+    Transaction,
+}
+
+impl PostgresDatabase {
+    /// Connects to the database that `url` names: `postgres://user:password@host:port/database?parameters`.
+    ///
+    /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is the default, `require` and
+    /// `verify-full`, as libpq means them) and `sslrootcert=FILE`, the PEM file with the authorities that `verify-full`
+    /// trusts instead of the system's. The schema is left as it is: see [`PostgresDatabase::migrate_up`].
+    ///
+    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do the work.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the URL is wrong, or the database cannot be reached or is newer than this program.
+    pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
+        let server = Arc::new(Server::parse(url, &settings)?);
+        server.check().await?;
+        let pool = Pool::builder(manager(Arc::clone(&server)))
+            .max_size(settings.max_size)
+            .wait_timeout(Some(settings.acquire_timeout))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| server.failed(error))?;
+        Ok(Self {
+            server,
+            pool,
+            runtime: Handle::current(),
+            answer_timeout: settings.answer_timeout,
+        })
+    }
+
+    /// Does `work`, which only reads.
+    ///
+    /// Every statement sees all that was committed before it began; two statements may see two states.
+    pub(crate) async fn read<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, PortError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        self.run(Mode::Read, input, work).await
+    }
+
+    /// Does `work`, one statement that changes something, in a single round trip.
+    pub(crate) async fn write_at_once<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, PortError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        self.run(Mode::Statement, input, work).await
+    }
+
+    /// Does `work` as one transaction: all of it is kept or, when it fails, nothing.
+    pub(crate) async fn write<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, PortError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        self.run(Mode::Transaction, input, work).await
+    }
+
+    /// Does `work` on a new connection that is its own, without a time limit.
+    pub(crate) async fn apart<R, W, F>(&self, work: W) -> Result<R, StorageError>
+    where
+        R: Send + 'static,
+        W: FnOnce(AsyncPgConnection) -> F + Send + 'static,
+        F: Future<Output = Result<R, StorageError>> + Send + 'static,
+    {
+        let server = Arc::clone(&self.server);
+        let task = self.runtime.spawn(async move {
+            let conn = server
+                .connect()
+                .await
+                .map_err(|error| StorageError::Statement(error.into()))?;
+            work(conn).await
+        });
+        task.await
+            .map_err(|error| StorageError::Statement(error.into()))?
+    }
+
+    /// Does `work` in a task that goes on when nobody waits for the answer any more: a statement that is abandoned half-way
+    /// would leave its connection in the middle of a transaction.
+    async fn run<I, R>(&self, mode: Mode, input: I, work: Work<I, R>) -> Result<R, PortError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        let database = self.clone();
+        let task = self.runtime.spawn(async move {
+            let deadline = Instant::now() + database.answer_timeout;
+            match database.attempt(mode, &input, work, deadline).await {
+                Err(error) if error.may_be_tried_again() => {
+                    database.attempt(mode, &input, work, deadline).await
+                }
+                answer => answer,
+            }
+        });
+        let answer = task
+            .await
+            .map_err(|error| StorageError::Statement(error.into()))?;
+        Ok(answer?)
+    }
+
+    async fn attempt<I, R>(
+        &self,
+        mode: Mode,
+        input: &I,
+        work: Work<I, R>,
+        deadline: Instant,
+    ) -> Result<R, StorageError> {
+        let Ok(got) = timeout_at(deadline, self.pool.get()).await else {
+            return Err(StorageError::Statement(
+                "the server is slow to take a connection".into(),
+            ));
+        };
+        let mut conn = got.map_err(unpooled)?;
+        match timeout_at(deadline, mode.apply(&mut conn, input, work)).await {
+            Ok(Err(error)) if !error.leaves_the_connection_good() => {
+                drop(Object::take(conn));
+                Err(error)
+            }
+            Ok(answer) => answer,
+            Err(late) => {
+                // Closed in the middle of whatever it was doing: the server rolls back when it notices. The idle ones,
+                // opened to the same server, are not worth another caller's waiting.
+                drop(Object::take(conn));
+                self.pool.retain(|_, _| false);
+                Err(StorageError::Statement(late.into()))
+            }
+        }
+    }
+}
+
+impl Mode {
+    async fn apply<I, R>(
+        self,
+        conn: &mut AsyncPgConnection,
+        input: &I,
+        work: Work<I, R>,
+    ) -> Result<R, StorageError> {
+        match self {
+            Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
+            Self::Statement => work(conn, input).await,
+            Self::Transaction => transaction(conn, input, work).await,
+        }
+    }
+}
+
+async fn transaction<I, R>(
+    conn: &mut AsyncPgConnection,
+    input: &I,
+    work: Work<I, R>,
+) -> Result<R, StorageError> {
+    AnsiTransactionManager::begin_transaction(&mut *conn)
+        .await
+        .map_err(|error| StorageError::from(error).before_any_change())?;
+    match work(&mut *conn, input).await {
+        Ok(done) => {
+            AnsiTransactionManager::commit_transaction(&mut *conn).await?;
+            Ok(done)
+        }
+        Err(error) => {
+            // Should this fail too, the pool does not take the connection back, and closing it rolls back as well.
+            let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
+            Err(error)
+        }
+    }
+}
+
+fn unpooled<E: StdError + Send + Sync + 'static>(error: PoolError<E>) -> StorageError {
+    match error {
+        PoolError::Timeout(TimeoutType::Wait) => StorageError::Busy,
+        other => StorageError::Statement(other.into()),
+    }
+}
+
+fn manager(server: Arc<Server>) -> Manager {
+    let mut config = ManagerConfig::default();
+    // A connection that was closed is known to be without asking it.
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |_| {
+        let server = Arc::clone(&server);
+        Box::pin(async move { server.connect().await.map_err(unopened) })
+    });
+    // The server knows where it is; nothing reads this URL.
+    Manager::new_with_config(String::new(), config)
+}
+
+/// diesel's error for this is a text, so the causes have to be told in it.
+fn unopened(error: impl StdError) -> ConnectionError {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    ConnectionError::BadConnection(told)
+}

@@ -1,0 +1,219 @@
+//! Finding the server, making a connection ready to be used, and saying why there is none.
+
+use super::{PoolSettings, tls};
+use crate::{error::StorageError, migrations};
+use diesel::ConnectionError;
+use diesel_async::AsyncPgConnection;
+use percent_encoding::percent_decode_str;
+use std::{error::Error as StdError, io, path::PathBuf, time::Duration};
+use thiserror::Error;
+use tokio::time::timeout;
+use tokio_postgres::{
+    Config, NoTls,
+    config::{Host, SslMode},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a start waits for the server.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A statement that takes longer is hung up on something: all of ours find their rows by an index.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
+const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// Why there is no connection to a database. Each says, in one line, what is wrong.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    #[error("the database's URL is wrong")]
+    Url(#[source] Box<dyn StdError + Send + Sync>),
+    #[error("the database's URL says sslmode={0}: it can be disable, prefer, require or verify-full")]
+    SslMode(String),
+    #[error("the database's URL says sslrootcert, which only sslmode=verify-full looks at")]
+    UnusedAuthorities,
+    #[error("cannot read certificates from {file}")]
+    Authorities { file: PathBuf, source: io::Error },
+    #[error("cannot use the database {database}")]
+    Failed {
+        database: String,
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    #[error(
+        "{database} is newer than this program (it has migration {version}): use the program that wrote it"
+    )]
+    Newer { database: String, version: String },
+}
+
+/// How to open a connection.
+pub struct Server {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+/// A connection that could not be opened.
+#[derive(Debug, Error)]
+pub enum Unopened {
+    #[error("the server is not there, or does not let us in")]
+    Refused(#[source] tokio_postgres::Error),
+    #[error("the connection cannot be set up")]
+    Unready(#[source] ConnectionError),
+}
+
+impl Server {
+    pub fn parse(url: &str, settings: &PoolSettings) -> Result<Self, ConnectError> {
+        let (url, tls) = take_tls_parameters(url);
+        let mut config: Config = url.parse().map_err(|error| ConnectError::Url(Box::new(error)))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(ConnectError::Url("it names no host".into()));
+        }
+        let tls = tls.choose(&mut config)?;
+        configure(&mut config, settings);
+        Ok(Self { config, tls })
+    }
+
+    pub async fn connect(&self) -> Result<AsyncPgConnection, Unopened> {
+        let opened = if let Some(tls) = self.tls.clone() {
+            let (client, connection) = self.config.connect(tls).await.map_err(Unopened::Refused)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await
+        } else {
+            let (client, connection) = self.config.connect(NoTls).await.map_err(Unopened::Refused)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await
+        };
+        opened.map_err(Unopened::Unready)
+    }
+
+    /// Finds out what would stop a server, so that it stops now.
+    pub async fn check(&self) -> Result<(), ConnectError> {
+        let looked = timeout(PATIENCE, self.find_unknown_version()).await;
+        let found = looked.map_err(|late| self.failed(late))?;
+        match found.map_err(|error| self.failed(error))? {
+            Some(version) => Err(ConnectError::Newer {
+                database: self.name(),
+                version,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    pub fn failed(&self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> ConnectError {
+        ConnectError::Failed {
+            database: self.name(),
+            source: source.into(),
+        }
+    }
+
+    async fn find_unknown_version(&self) -> Result<Option<String>, Box<dyn StdError + Send + Sync>> {
+        let mut conn = self.connect().await?;
+        let unknown = migrations::unknown_version(&mut conn).await;
+        unknown.map_err(|error: StorageError| error.into())
+    }
+
+    /// Host, port and database, for people: nothing secret.
+    fn name(&self) -> String {
+        let ports = self.config.get_ports();
+        let hosts: Vec<String> = self
+            .config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(|(i, host)| {
+                let port = ports.get(i).or(ports.first()).unwrap_or(&5432);
+                match host {
+                    Host::Tcp(host) => format!("{host}:{port}"),
+                    Host::Unix(folder) => format!("{}:{port}", folder.display()),
+                }
+            })
+            .collect();
+        format!(
+            "{}/{}",
+            hosts.join(","),
+            self.config.get_dbname().unwrap_or_default()
+        )
+    }
+}
+
+/// What an URL says about TLS. tokio-postgres does not know `verify-full`.
+#[derive(Default)]
+struct TlsParameters {
+    mode: Option<String>,
+    authorities: Option<PathBuf>,
+}
+
+/// `url` without what it says about TLS. The rest stays as it is, to be decoded once.
+fn take_tls_parameters(url: &str) -> (String, TlsParameters) {
+    let mut tls = TlsParameters::default();
+    let Some((server, parameters)) = url.split_once('?') else {
+        return (url.to_owned(), tls);
+    };
+    let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+    let mut rest = Vec::new();
+    for parameter in parameters.split('&') {
+        match parameter.split_once('=') {
+            Some(("sslmode", mode)) => tls.mode = Some(decode(mode)),
+            Some(("sslrootcert", file)) => tls.authorities = Some(decode(file).into()),
+            _ => rest.push(parameter),
+        }
+    }
+    if rest.is_empty() {
+        (server.to_owned(), tls)
+    } else {
+        (format!("{server}?{}", rest.join("&")), tls)
+    }
+}
+
+impl TlsParameters {
+    /// A socket in the file system is safe from others as it is, and has no host name to verify.
+    fn choose(self, config: &mut Config) -> Result<Option<MakeRustlsConnect>, ConnectError> {
+        let mode = self.mode.unwrap_or_else(|| "prefer".to_owned());
+        if self.authorities.is_some() && mode != "verify-full" {
+            return Err(ConnectError::UnusedAuthorities);
+        }
+        let (mode, tls) = match mode.as_str() {
+            "disable" => (SslMode::Disable, None),
+            "prefer" => (SslMode::Prefer, Some(tls::unverified())),
+            "require" => (SslMode::Require, Some(tls::unverified())),
+            "verify-full" => (
+                SslMode::Require,
+                Some(tls::verified(self.authorities.as_deref())?),
+            ),
+            _ => return Err(ConnectError::SslMode(mode)),
+        };
+        if config
+            .get_hosts()
+            .iter()
+            .all(|host| matches!(host, Host::Unix(_)))
+            && config.get_hostaddrs().is_empty()
+        {
+            config.ssl_mode(SslMode::Disable);
+            return Ok(None);
+        }
+        config.ssl_mode(mode);
+        Ok(tls)
+    }
+}
+
+/// What every connection has in common. Limits come after the URL's own options, and so win.
+fn configure(config: &mut Config, settings: &PoolSettings) {
+    let lock_timeout = settings
+        .answer_timeout
+        .saturating_sub(settings.acquire_timeout)
+        .clamp(Duration::from_millis(1), LONGEST_LOCK_TIMEOUT);
+    let limits = format!(
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} \
+         -c default_transaction_isolation=read\\ committed",
+        STATEMENT_TIMEOUT.as_millis(),
+        lock_timeout.as_millis(),
+        STATEMENT_TIMEOUT.as_millis(),
+    );
+    let options = match config.get_options() {
+        Some(own) => format!("{own} {limits}"),
+        None => limits,
+    };
+    config
+        .options(options)
+        .application_name("authapi")
+        .connect_timeout(settings.answer_timeout)
+        // A server that went away without a word is found out even by a connection that nobody uses.
+        .keepalives_idle(Duration::from_secs(5))
+        .keepalives_interval(Duration::from_secs(2))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(5));
+}

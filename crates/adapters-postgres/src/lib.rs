@@ -1,0 +1,61 @@
+//! Storage in Postgres: for several replicas over one database.
+//!
+//! A pool of connections ([`PostgresDatabase`]); each port method is one statement or one transaction, done in a task of its
+//! own that ends within a second, so that nothing is left half-done when nobody waits for the answer.
+//!
+//! Transactions are READ COMMITTED: each *statement* sees what was committed before it began. So whoever looks first and
+//! writes then locks first, by a statement of its own, and the locks are always taken in this order: the users' rows by
+//! their ids, the session on whose word something is changed, the row of the role `admin` where somebody may lose that
+//! role, then the other sessions of the user who is changed.
+
+mod audit;
+mod database;
+mod error;
+mod health;
+mod migrations;
+mod prepared;
+#[cfg(test)]
+mod query_plans;
+mod roles;
+mod schema;
+mod session_views;
+mod sessions;
+mod users;
+
+pub use audit::PostgresAuditTrail;
+pub use database::{ConnectError, PoolSettings, PostgresDatabase};
+pub use health::PostgresHealth;
+pub use migrations::MigrationStatus;
+pub use roles::PostgresRoles;
+pub use session_views::PostgresSessionViews;
+pub use sessions::PostgresSessions;
+pub use users::PostgresUsers;
+
+use domain::ports::{AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
+use std::sync::Arc;
+
+/// Every storage port over one database.
+#[derive(Clone)]
+pub struct PostgresStorage {
+    pub users: Arc<dyn Users>,
+    pub sessions: Arc<dyn Sessions>,
+    pub views: Arc<dyn SessionViews>,
+    pub roles: Arc<dyn Roles>,
+    pub audit: Arc<dyn AuditTrail>,
+    pub health: Arc<dyn StorageHealth>,
+}
+
+impl PostgresStorage {
+    /// The ports over `database`, whose schema must be up to date.
+    #[must_use]
+    pub fn new(database: &PostgresDatabase) -> Self {
+        Self {
+            users: Arc::new(PostgresUsers::new(database.clone())),
+            sessions: Arc::new(PostgresSessions::new(database.clone())),
+            views: Arc::new(PostgresSessionViews::new(database.clone())),
+            roles: Arc::new(PostgresRoles::new(database.clone())),
+            audit: Arc::new(PostgresAuditTrail::new(database.clone())),
+            health: Arc::new(PostgresHealth::new(database.clone())),
+        }
+    }
+}

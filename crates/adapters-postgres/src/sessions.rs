@@ -1,0 +1,294 @@
+use crate::{
+    PostgresDatabase, audit,
+    error::StorageError,
+    prepared::Prepared,
+    schema::{sessions, users},
+    users::lock,
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, dsl::auto_type,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::{
+    audit::{AuditAction, Stamp},
+    ports::{Ended, Opened, PortError, Rotated, Sessions},
+    session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
+    user::{Epoch, UserId},
+};
+use uuid::Uuid;
+
+mod rotation;
+mod rows;
+
+pub use rotation::rotate;
+pub use rows::LifetimeRow;
+use rows::{NewSessionRow, StoredSessionRow, SummaryRow};
+
+/// Sessions in Postgres.
+pub struct PostgresSessions {
+    database: PostgresDatabase,
+}
+
+impl PostgresSessions {
+    #[must_use]
+    pub fn new(database: PostgresDatabase) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl Sessions for PostgresSessions {
+    async fn open(
+        &self,
+        session: NewSession,
+        epoch: Epoch,
+        max: u32,
+        stamp: Stamp,
+    ) -> Result<Opened, PortError> {
+        self.database
+            .write(
+                (session, epoch, max, stamp),
+                |conn, (session, epoch, max, stamp)| Box::pin(open(conn, session, *epoch, *max, stamp)),
+            )
+            .await
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
+        self.database.read(id, |conn, id| Box::pin(find(conn, *id))).await
+    }
+
+    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError> {
+        self.database
+            .write_at_once(rotation, |conn, rotation| Box::pin(rotate(conn, rotation)))
+            .await
+    }
+
+    async fn end(
+        &self,
+        id: SessionId,
+        user: UserId,
+        reason: EndReason,
+        stamp: Stamp,
+    ) -> Result<Ended, PortError> {
+        self.database
+            .write((id, user, reason, stamp), |conn, (id, user, reason, stamp)| {
+                Box::pin(end(conn, *id, *user, *reason, stamp))
+            })
+            .await
+    }
+
+    async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError> {
+        self.database
+            .write((user, reason, stamp), |conn, (user, reason, stamp)| {
+                Box::pin(end_all(conn, *user, *reason, stamp))
+            })
+            .await
+    }
+
+    async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError> {
+        self.database
+            .read((user, now), |conn, (user, now)| Box::pin(list(conn, *user, *now)))
+            .await
+    }
+
+    async fn remove_dead(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, PortError> {
+        self.database
+            .write((before, limit), |conn, (before, limit)| {
+                Box::pin(remove_dead(conn, *before, *limit))
+            })
+            .await
+    }
+}
+
+/// Whether a session is live at `at`, for all that its own row tells.
+#[auto_type]
+fn live_at(at: DateTime<Utc>) -> _ {
+    sessions::revoked_at
+        .is_null()
+        .and(sessions::idle_expires_at.gt(at))
+        .and(sessions::expires_at.gt(at))
+}
+
+/// The first statement locks the user's row, so that the epoch stays and logins of one user queue here. One statement for
+/// all of it would not do: it would count the sessions as they were before it waited.
+pub async fn open(
+    conn: &mut AsyncPgConnection,
+    session: &NewSession,
+    epoch: Epoch,
+    max: u32,
+    stamp: &Stamp,
+) -> Result<Opened, StorageError> {
+    let unchanged = users::table
+        .find(session.user.0)
+        .filter(users::status.eq("active"))
+        .filter(users::token_epoch.eq(epoch.0));
+    let logged_in = Prepared(diesel::update(unchanged).set(users::last_login_at.eq(stamp.at)))
+        .execute(conn)
+        .await?;
+    if logged_in == 0 {
+        return Ok(Opened::Stale);
+    }
+    insert(conn, session).await?;
+    make_room(conn, session.user, max, stamp.at).await?;
+    audit::write(conn, stamp, AuditAction::LoggedIn, session.user, Some(session.id)).await?;
+    Ok(Opened::Now)
+}
+
+/// Stores `session` as it is.
+pub async fn insert(conn: &mut AsyncPgConnection, session: &NewSession) -> Result<(), StorageError> {
+    diesel::insert_into(sessions::table)
+        .values(NewSessionRow::from(session))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Ends the oldest live sessions of `user`, whose row is locked, until `max` are left.
+pub async fn make_room(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    max: u32,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let surplus: Vec<Uuid> = sessions::table
+        .filter(sessions::user_id.eq(user.0))
+        .filter(live_at(at))
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .offset(max.into())
+        .select(sessions::id)
+        .load(conn)
+        .await?;
+    if surplus.is_empty() {
+        return Ok(());
+    }
+    // Once more whether they are live: one may have ended since, and keeps its reason.
+    let oldest = sessions::table
+        .filter(sessions::id.eq_any(surplus))
+        .filter(live_at(at));
+    Prepared(diesel::update(oldest).set((
+        sessions::revoked_at.eq(at),
+        sessions::revoke_reason.eq(EndReason::MadeRoom.as_str()),
+    )))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One statement, so that session and holder are of one instant; diesel keeps it prepared.
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    id: SessionId,
+) -> Result<Option<StoredSession>, StorageError> {
+    let row: Option<StoredSessionRow> = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(id.0))
+        .select(StoredSessionRow::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(StoredSession::try_from).transpose()
+}
+
+pub async fn end(
+    conn: &mut AsyncPgConnection,
+    id: SessionId,
+    user: UserId,
+    reason: EndReason,
+    stamp: &Stamp,
+) -> Result<Ended, StorageError> {
+    let live = sessions::table
+        .find(id.0)
+        .filter(sessions::user_id.eq(user.0))
+        .filter(live_at(stamp.at));
+    let ended = Prepared(diesel::update(live).set((
+        sessions::revoked_at.eq(stamp.at),
+        sessions::revoke_reason.eq(reason.as_str()),
+    )))
+    .execute(conn)
+    .await?;
+    if ended == 0 {
+        return Ok(Ended::Before);
+    }
+    let action = match reason {
+        EndReason::RefreshTokenReused => AuditAction::RefreshTokenReused,
+        EndReason::LoggedOut
+        | EndReason::RolesChanged
+        | EndReason::PasswordChanged
+        | EndReason::UserDisabled
+        | EndReason::MadeRoom => AuditAction::SessionEnded,
+    };
+    audit::write(conn, stamp, action, user, Some(id)).await?;
+    Ok(Ended::Now)
+}
+
+pub async fn end_all(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    reason: EndReason,
+    stamp: &Stamp,
+) -> Result<u64, StorageError> {
+    if !lock(conn, [user]).await? {
+        return Ok(0);
+    }
+    let ended = end_live(conn, user, reason, stamp.at).await?;
+    audit::write(conn, stamp, AuditAction::AllSessionsEnded, user, None).await?;
+    Ok(ended)
+}
+
+/// Ends every live session of `user`, whose row is locked; how many there were.
+pub async fn end_live(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    reason: EndReason,
+    at: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    let live = sessions::table
+        .filter(sessions::user_id.eq(user.0))
+        .filter(live_at(at));
+    let ended = Prepared(diesel::update(live).set((
+        sessions::revoked_at.eq(at),
+        sessions::revoke_reason.eq(reason.as_str()),
+    )))
+    .execute(conn)
+    .await?;
+    Ok(ended as u64)
+}
+
+pub async fn list(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<SessionSummary>, StorageError> {
+    let rows: Vec<SummaryRow> = sessions::table
+        .filter(sessions::user_id.eq(user.0))
+        .filter(live_at(now))
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .select(SummaryRow::as_select())
+        .load(conn)
+        .await?;
+    rows.into_iter().map(SessionSummary::try_from).collect()
+}
+
+/// Chosen and locked first, and then removed: replicas that clean up at once share the work and do not wait for each
+/// other, and a limit within a DELETE may be applied more than once.
+pub async fn remove_dead(
+    conn: &mut AsyncPgConnection,
+    before: DateTime<Utc>,
+    limit: u32,
+) -> Result<u64, StorageError> {
+    let longest_dead: Vec<Uuid> = sessions::table
+        .filter(sessions::dead_at.lt(before))
+        .order(sessions::dead_at)
+        .limit(limit.into())
+        .select(sessions::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    let removed = diesel::delete(sessions::table.filter(sessions::id.eq_any(longest_dead)))
+        .execute(conn)
+        .await?;
+    Ok(removed as u64)
+}

@@ -1,0 +1,88 @@
+//! The compare-and-swap behind every refresh.
+
+use super::{live_at, rows::SessionRow};
+use crate::{
+    error::StorageError,
+    prepared::Prepared,
+    roles::{parse_roles, roles_of_holder},
+    schema::{sessions, users},
+};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    dsl::{auto_type, exists},
+    pg::Pg,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::{
+    ports::Rotated,
+    session::{Holder, Rotation, StoredSession},
+    user::{Epoch, UserId, UserStatus},
+};
+use uuid::Uuid;
+
+/// One statement, and so a transaction by itself.
+///
+/// Whoever comes second waits for the session's row and finds another generation, or the end, there. Epoch and roles are
+/// those of the instant at which the statement began, both: what is minted from them is outdated as soon as they are.
+pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
+    let holder_is_active = exists(
+        users::table
+            .filter(users::id.eq(sessions::user_id))
+            .filter(users::status.eq("active")),
+    );
+    let current = sessions::table
+        .find(rotation.session.0)
+        .filter(sessions::generation.eq(i64::from(rotation.from.0)))
+        .filter(live_at(rotation.at))
+        .filter(holder_is_active);
+    let row: Option<RotatedRow> = Prepared(
+        diesel::update(current)
+            .set((
+                sessions::generation.eq(i64::from(rotation.to.0)),
+                sessions::last_used_at.eq(rotation.at),
+                sessions::idle_expires_at.eq(rotation.idle_expires_at),
+            ))
+            .returning(RotatedRow::as_returning()),
+    )
+    .get_result(conn)
+    .await
+    .optional()?;
+    row.map_or(Ok(Rotated::Lost), |row| row.try_into().map(Rotated::Now))
+}
+
+/// A session that was just rotated, with its holder: who is active, or it would not have been.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+struct RotatedRow {
+    #[diesel(embed)]
+    session: SessionRow,
+    user_id: Uuid,
+    #[diesel(select_expression = epoch_of_holder())]
+    epoch: Option<i64>,
+    #[diesel(select_expression = roles_of_holder())]
+    roles: Option<Vec<String>>,
+}
+
+#[auto_type]
+fn epoch_of_holder() -> _ {
+    users::table
+        .filter(users::id.eq(sessions::user_id))
+        .select(users::token_epoch)
+        .single_value()
+}
+
+impl TryFrom<RotatedRow> for StoredSession {
+    type Error = StorageError;
+
+    fn try_from(row: RotatedRow) -> Result<Self, Self::Error> {
+        let epoch = row
+            .epoch
+            .ok_or_else(|| StorageError::row("sessions", "a session has a user"))?;
+        row.session.held_by(Holder {
+            user: UserId(row.user_id),
+            status: UserStatus::Active,
+            epoch: Epoch(epoch),
+            roles: parse_roles(row.roles)?,
+        })
+    }
+}

@@ -1,0 +1,362 @@
+//! What is answered when the server hangs, is away, or comes back.
+
+use crate::{patient, storage_in};
+use adapters_postgres::{PoolSettings, PostgresDatabase};
+use diesel::{QueryableByName, sql_query, sql_types::BigInt};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use domain::{
+    ports::{ChangePassword, ChangeRoles, PortError},
+    session::{EndReason, Generation, NewSession, Rotation},
+    token::Vouched,
+    user::{Epoch, NewUser, UserStatus},
+};
+use std::{net::SocketAddr, pin::Pin, time::Duration};
+use testkit::{
+    Storage,
+    fixtures::{a_session, a_user, an_admin, at, role_names, stamp},
+};
+use testservers::{CuttingProxy, Postgres, ProxyMode, postgres};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+const A_SECOND: Duration = Duration::from_secs(1);
+const TWO_SECONDS: Duration = Duration::from_secs(2);
+
+/// Storage as a server uses it, with the limits of service, up to date and with somebody in it.
+async fn in_service(url: &str) -> (Storage, NewUser) {
+    let database = PostgresDatabase::connect(url, PoolSettings::default()).await;
+    with_somebody(&database.expect("a database")).await
+}
+
+async fn with_somebody(database: &PostgresDatabase) -> (Storage, NewUser) {
+    database.migrate_up().await.expect("a schema");
+    let storage = storage_in(database);
+    let user = an_admin("alice");
+    storage
+        .users
+        .insert(user.clone(), stamp(at(0)))
+        .await
+        .expect("a user");
+    (storage, user)
+}
+
+type Call = Pin<Box<dyn Future<Output = Result<(), PortError>> + Send>>;
+
+/// Calls each method of each port, none of them twice.
+fn every_call(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
+    let (now, id, session) = (at(1), user.id, a_session(user.id, at(1)));
+    let mut calls = changes_of_users(storage, user, &session);
+    let mut call = |name, call: Call| calls.push((name, call));
+    let it = storage.clone();
+    let login = user.login.canonical().clone();
+    call(
+        "find_by_login",
+        Box::pin(async move { it.users.find_by_login(&login).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "any_admin",
+        Box::pin(async move { it.users.any_admin().await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "list users",
+        Box::pin(async move { it.users.list(None, 10).await.map(drop) }),
+    );
+    let (it, one) = (storage.clone(), session.clone());
+    call(
+        "open",
+        Box::pin(async move { it.sessions.open(one, Epoch::FIRST, 9, stamp(now)).await.map(drop) }),
+    );
+    let (it, one) = (storage.clone(), session.id);
+    call(
+        "find",
+        Box::pin(async move { it.sessions.find(one).await.map(drop) }),
+    );
+    let it = storage.clone();
+    let rotation = Rotation {
+        session: session.id,
+        from: Generation(0),
+        to: Generation(1),
+        at: now,
+        idle_expires_at: at(2),
+    };
+    call(
+        "rotate",
+        Box::pin(async move { it.sessions.rotate(rotation).await.map(drop) }),
+    );
+    let it = storage.clone();
+    let reason = EndReason::LoggedOut;
+    call(
+        "end",
+        Box::pin(async move { it.sessions.end(one, id, reason, stamp(now)).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "end_all",
+        Box::pin(async move { it.sessions.end_all(id, reason, stamp(now)).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "list sessions",
+        Box::pin(async move { it.sessions.list(id, now).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "remove_dead",
+        Box::pin(async move { it.sessions.remove_dead(now, 1).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "view",
+        Box::pin(async move { it.views.view(one).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "roles",
+        Box::pin(async move { it.roles.find(&role_names(&["user"])).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call(
+        "audit",
+        Box::pin(async move { it.audit.of_user(id).await.map(drop) }),
+    );
+    let it = storage.clone();
+    call("health", Box::pin(async move { it.health.check().await }));
+    calls
+}
+
+fn changes_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Vec<(&'static str, Call)> {
+    let (now, id, hash) = (at(1), user.id, user.hash.clone());
+    let roles = ChangeRoles {
+        user: id,
+        roles: user.roles.clone(),
+        keep_sessions: true,
+        only_while: None,
+    };
+    let password = ChangePassword {
+        only_while: Vouched {
+            user: id,
+            session: session.id,
+            epoch: Epoch::FIRST,
+        },
+        hash: hash.clone(),
+        session: session.clone(),
+    };
+    let [insert, change, new_password, new_hash, status] = std::array::from_fn(|_| storage.clone());
+    vec![
+        (
+            "insert",
+            Box::pin(async move { insert.users.insert(a_user("late"), stamp(now)).await.map(drop) }),
+        ),
+        (
+            "change_roles",
+            Box::pin(async move { change.users.change_roles(roles, stamp(now)).await.map(drop) }),
+        ),
+        (
+            "change_password",
+            Box::pin(async move {
+                new_password
+                    .users
+                    .change_password(password, stamp(now))
+                    .await
+                    .map(drop)
+            }),
+        ),
+        (
+            "replace_hash",
+            Box::pin(async move { new_hash.users.replace_hash(id, &hash, &hash).await.map(drop) }),
+        ),
+        (
+            "set_status",
+            Box::pin(async move {
+                let active = UserStatus::Active;
+                status.users.set_status(id, active, stamp(now)).await.map(drop)
+            }),
+        ),
+    ]
+}
+
+/// Every method at once, three times over: more than there are connections.
+async fn assert_all_refuse_in_time(storage: &Storage, user: &NewUser) {
+    let mut calls = JoinSet::new();
+    for (name, call) in (0..3).flat_map(|_| every_call(storage, user)) {
+        calls.spawn(async move {
+            let asked = Instant::now();
+            let answer = timeout(TWO_SECONDS, call)
+                .await
+                .unwrap_or_else(|_| panic!("{name} hangs"));
+            (name, answer, asked.elapsed())
+        });
+    }
+    for (name, answer, took) in calls.join_all().await {
+        let refused = matches!(answer, Err(PortError::Unavailable(_) | PortError::Overloaded));
+        assert!(refused, "{name}: {answer:?}");
+        assert!(took < A_SECOND, "{name} took {took:?}");
+    }
+}
+
+/// Within two seconds from now every method answers, and then they all go on to.
+async fn assert_recovers(storage: &Storage, user: &NewUser) {
+    let recovered = async {
+        while !all_answer(storage, user).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TWO_SECONDS, recovered)
+        .await
+        .expect("recovery in two seconds");
+    for (name, call) in every_call(storage, user) {
+        call.await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    }
+}
+
+async fn all_answer(storage: &Storage, user: &NewUser) -> bool {
+    for (_, call) in every_call(storage, user) {
+        if call.await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+async fn connections_of_the_service(url: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let mut conn = AsyncPgConnection::establish(url).await.expect("a connection");
+    let counted = sql_query(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE application_name = 'authapi' AND datname = current_database()",
+    );
+    counted
+        .get_result::<Count>(&mut conn)
+        .await
+        .expect("a count")
+        .count
+}
+
+fn through(proxy: &CuttingProxy, url: &str) -> String {
+    url.replace(&address_of(url).to_string(), &proxy.address().to_string())
+}
+
+/// Host and port of an URL; a test's server is told by its address.
+fn address_of(url: &str) -> SocketAddr {
+    let authority = url
+        .split("//")
+        .nth(1)
+        .expect("a URL")
+        .split('/')
+        .next()
+        .expect("a host");
+    let host = authority.rsplit('@').next().expect("a host");
+    host.parse().expect("an address and a port")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stands_still_is_unavailable_within_a_second_and_back_within_two() {
+    let server = Postgres::start_own();
+    let (storage, user) = in_service(server.url()).await;
+    assert_recovers(&storage, &user).await;
+
+    for _ in 0..2 {
+        server.pause();
+        assert_all_refuse_in_time(&storage, &user).await;
+        assert_all_refuse_in_time(&storage, &user).await;
+        server.resume();
+        assert_recovers(&storage, &user).await;
+    }
+
+    // The server learns of each connection that was dropped when it next reads from it.
+    let settled = async { while connections_of_the_service(server.url()).await > 16 {} };
+    timeout(Duration::from_secs(10), settled)
+        .await
+        .expect("no more connections than the pool may have");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_started_again_is_used_again_within_two_seconds() {
+    let server = Postgres::start_own();
+    let (storage, user) = in_service(server.url()).await;
+    for (name, call) in every_call(&storage, &user) {
+        call.await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    }
+
+    server.kill();
+    assert_all_refuse_in_time(&storage, &user).await;
+    server.restart();
+
+    assert_recovers(&storage, &user).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_swallows_everything_is_unavailable_within_a_second() {
+    let fresh = postgres().fresh_database();
+    let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
+    let (storage, user) = in_service(&through(&proxy, fresh.url())).await;
+
+    proxy.set(ProxyMode::BlackHole);
+    assert_all_refuse_in_time(&storage, &user).await;
+    proxy.set(ProxyMode::Pass);
+
+    assert_recovers(&storage, &user).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_the_server_ended_fail_nobody() {
+    let fresh = postgres().fresh_database();
+    let (storage, user) = with_somebody(&patient(fresh.url()).await).await;
+    let mut other = AsyncPgConnection::establish(fresh.url())
+        .await
+        .expect("a connection");
+    for _ in 0..5 {
+        let at_once = every_call(&storage, &user).into_iter().map(|(_, call)| call);
+        for answer in at_once.collect::<JoinSet<_>>().join_all().await {
+            answer.expect("an answer");
+        }
+        other
+            .batch_execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                 WHERE application_name = 'authapi' AND datname = current_database()",
+            )
+            .await
+            .expect("the end of every connection");
+        // Each has been told by now; reading it is a matter of turns.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        for (name, call) in every_call(&storage, &user) {
+            call.await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        }
+    }
+}
+
+/// Nothing that is cut off half-way is kept, and nothing waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_cut_off_is_taken_back() {
+    let fresh = postgres().fresh_database();
+    let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
+    let (storage, user) = in_service(&through(&proxy, fresh.url())).await;
+    // Six round trips of 200 ms each are more than there is time for.
+    proxy.set(ProxyMode::Delay(Duration::from_millis(100)));
+    let session = a_session(user.id, at(1));
+
+    let cut_off = storage
+        .sessions
+        .open(session.clone(), Epoch::FIRST, 100, stamp(at(1)))
+        .await;
+
+    assert!(matches!(cut_off, Err(PortError::Unavailable(_))), "{cut_off:?}");
+    proxy.set(ProxyMode::Pass);
+    let opened = storage
+        .sessions
+        .open(session.clone(), Epoch::FIRST, 100, stamp(at(1)))
+        .await;
+    opened.expect("the user's row is free again");
+    let trail = storage.audit.of_user(user.id).await.expect("a trail");
+    assert_eq!(trail.len(), 2, "registered, and logged in once");
+}

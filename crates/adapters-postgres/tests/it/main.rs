@@ -1,0 +1,50 @@
+//! The storage contract on a real server, and what is Postgres' own.
+
+mod failing;
+mod migrations;
+mod opening;
+mod sharing;
+
+use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
+use std::time::Duration;
+use testkit::Storage;
+use testservers::{FreshDatabase, postgres};
+
+testkit::storage_contract!(super::fresh);
+
+async fn fresh() -> (Storage, FreshDatabase) {
+    let database = postgres().fresh_database();
+    let storage = storage_at(database.url()).await;
+    (storage, database)
+}
+
+/// Storage in the database at `url`, up to date.
+async fn storage_at(url: &str) -> Storage {
+    let database = patient(url).await;
+    database.migrate_up().await.expect("a schema");
+    storage_in(&database)
+}
+
+/// The database at `url`, waited for by those who share a busy machine.
+async fn patient(url: &str) -> PostgresDatabase {
+    let settings = PoolSettings {
+        max_size: 8,
+        acquire_timeout: Duration::from_secs(20),
+        answer_timeout: Duration::from_secs(30),
+    };
+    PostgresDatabase::connect(url, settings)
+        .await
+        .expect("a database")
+}
+
+fn storage_in(database: &PostgresDatabase) -> Storage {
+    let storage = PostgresStorage::new(database);
+    Storage {
+        users: storage.users,
+        sessions: storage.sessions,
+        views: storage.views,
+        roles: storage.roles,
+        audit: storage.audit,
+        health: storage.health,
+    }
+}

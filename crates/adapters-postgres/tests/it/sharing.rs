@@ -1,0 +1,329 @@
+//! Several connections, programs and callers on one database.
+
+use crate::{fresh, patient, storage_at, storage_in};
+use adapters_postgres::{PoolSettings, PostgresDatabase};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use domain::{
+    ports::{ChangeRoles, Inserted, PortError, RolesChanged, StatusChanged},
+    session::EndReason,
+    user::{Epoch, UserStatus},
+};
+use std::time::Duration;
+use testkit::{
+    Storage,
+    fixtures::{a_session, a_user, an_admin, at, canonical, role_names, stamp},
+};
+use testservers::FreshDatabase;
+use tokio::{
+    sync::Barrier,
+    time::{Instant, timeout},
+};
+
+async fn connect(database: &FreshDatabase) -> AsyncPgConnection {
+    AsyncPgConnection::establish(database.url())
+        .await
+        .expect("a connection")
+}
+
+/// The same storage as a server uses it: with the limits of service.
+async fn in_service(database: &FreshDatabase, max_size: usize) -> Storage {
+    let settings = PoolSettings {
+        max_size,
+        ..PoolSettings::default()
+    };
+    let database = PostgresDatabase::connect(database.url(), settings).await;
+    storage_in(&database.expect("a database"))
+}
+
+#[tokio::test]
+async fn a_replica_sees_at_once_what_another_did() {
+    let (replica, database) = fresh().await;
+    let (user, stamp) = (a_user("alice"), stamp(at(0)));
+    for user in [user.clone(), an_admin("keeper")] {
+        replica.users.insert(user, stamp.clone()).await.expect("a user");
+    }
+    let session = a_session(user.id, at(0));
+    replica
+        .sessions
+        .open(session.clone(), Epoch::FIRST, 100, stamp.clone())
+        .await
+        .expect("a session");
+    let another = storage_at(database.url()).await;
+
+    for epoch in 1..20 {
+        let roles = role_names(if epoch % 2 == 0 { &["user"] } else { &["admin"] });
+        let change = ChangeRoles {
+            user: user.id,
+            roles: roles.clone(),
+            keep_sessions: true,
+            only_while: None,
+        };
+        let changed = another.users.change_roles(change, stamp.clone()).await;
+        assert!(matches!(changed, Ok(RolesChanged::Now(_))), "{changed:?}");
+
+        let view = replica.views.view(session.id).await.expect("an answer");
+        let user = view.expect("a view").user;
+        assert_eq!((user.epoch, user.roles), (Epoch(epoch), roles));
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
+    let (patient, database) = fresh().await;
+    let user = a_user("alice");
+    patient
+        .users
+        .insert(user.clone(), stamp(at(0)))
+        .await
+        .expect("a user");
+    let storage = in_service(&database, 4).await;
+    let mut other = connect(&database).await;
+    other
+        .batch_execute("BEGIN; SELECT * FROM users FOR UPDATE")
+        .await
+        .expect("a lock");
+    let session = a_session(user.id, at(0));
+    let open = || {
+        storage
+            .sessions
+            .open(session.clone(), Epoch::FIRST, 100, stamp(at(0)))
+    };
+    let asked = Instant::now();
+
+    let kept_waiting = open().await;
+
+    assert!(
+        matches!(kept_waiting, Err(PortError::Overloaded)),
+        "{kept_waiting:?}"
+    );
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    storage
+        .users
+        .find_by_login(&canonical("alice"))
+        .await
+        .expect("readers that do not wait for writers");
+    other.batch_execute("ROLLBACK").await.expect("the end of it");
+    open().await.expect("a session");
+}
+
+#[tokio::test]
+async fn who_gets_no_connection_is_told_that_it_is_too_much() {
+    let (patient, database) = fresh().await;
+    let user = a_user("alice");
+    patient
+        .users
+        .insert(user.clone(), stamp(at(0)))
+        .await
+        .expect("a user");
+    let storage = in_service(&database, 1).await;
+    let mut other = connect(&database).await;
+    other
+        .batch_execute("BEGIN; LOCK TABLE sessions")
+        .await
+        .expect("a lock");
+    let asked = Instant::now();
+    let one = a_session(user.id, at(0)).id;
+
+    let answers = tokio::join!(
+        storage.views.view(one),
+        storage.views.view(one),
+        storage.views.view(one)
+    );
+
+    for answer in [answers.0, answers.1, answers.2] {
+        assert!(matches!(answer, Err(PortError::Overloaded)), "{answer:?}");
+    }
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
+/// What a transaction waits for at its first statement, and what has changed when the wait is over.
+#[tokio::test]
+async fn a_change_that_waited_goes_by_what_it_finds_then() {
+    let (storage, database) = fresh().await;
+    let (alice, bob) = (an_admin("alice"), an_admin("bob"));
+    for user in [&alice, &bob] {
+        storage
+            .users
+            .insert(user.clone(), stamp(at(0)))
+            .await
+            .expect("a user");
+    }
+    let mut other = connect(&database).await;
+    // Somebody takes a role from alice and has not committed yet.
+    other
+        .batch_execute(&format!(
+            "BEGIN; UPDATE users SET token_epoch = 1 WHERE id = '{id}';
+             DELETE FROM user_roles WHERE role = 'admin' AND user_id = '{id}'",
+            id = alice.id
+        ))
+        .await
+        .expect("a change");
+    let waiting = storage
+        .users
+        .set_status(alice.id, UserStatus::Disabled, stamp(at(1)));
+    let committing = async {
+        until_somebody_waits(&database).await;
+        other.batch_execute("COMMIT").await.expect("a commit");
+    };
+
+    let (changed, ()) = tokio::join!(waiting, committing);
+
+    let StatusChanged::Now(user) = changed.expect("an answer") else {
+        panic!("bob is an admin still");
+    };
+    assert_eq!((user.epoch, user.roles), (Epoch(2), role_names(&["user"])));
+}
+
+/// Nothing here deadlocks with itself; whoever else works on the database may.
+#[tokio::test]
+async fn a_transaction_that_had_to_give_way_is_done_again() {
+    let (storage, database) = fresh().await;
+    let (user, stamp) = (a_user("alice"), stamp(at(0)));
+    storage
+        .users
+        .insert(user.clone(), stamp.clone())
+        .await
+        .expect("a user");
+    let session = a_session(user.id, at(0));
+    storage
+        .sessions
+        .open(session, Epoch::FIRST, 100, stamp.clone())
+        .await
+        .expect("a session");
+    let mark = if database.url().contains('?') { '&' } else { '?' };
+    // Who finds the circle breaks it: the storage looks for one long before the other does.
+    let url = format!("{}{mark}options=-c%20deadlock_timeout%3D500ms", database.url());
+    let storage = storage_in(&patient(&url).await);
+    let mut other = connect(&database).await;
+    other
+        .batch_execute("SET deadlock_timeout = '20s'; BEGIN; SELECT * FROM sessions FOR UPDATE")
+        .await
+        .expect("a lock");
+    let ending = storage
+        .sessions
+        .end_all(user.id, EndReason::LoggedOut, stamp.clone());
+    let closing_the_circle = async {
+        until_somebody_waits(&database).await;
+        other
+            .batch_execute("SELECT * FROM users FOR UPDATE; COMMIT")
+            .await
+            .expect("the other to pass");
+    };
+
+    let (ended, ()) = tokio::join!(ending, closing_the_circle);
+
+    assert!(matches!(ended, Ok(1)), "{ended:?}");
+}
+
+async fn until_somebody_waits(database: &FreshDatabase) {
+    use diesel::{QueryableByName, sql_query, sql_types::BigInt};
+    use diesel_async::RunQueryDsl;
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut conn = connect(database).await;
+    loop {
+        let waiting: Count = sql_query(waiting).get_result(&mut conn).await.expect("a count");
+        if waiting.count > 0 {
+            return;
+        }
+    }
+}
+
+/// On a runtime with one thread, as each of actix-web's is.
+#[tokio::test(flavor = "current_thread")]
+async fn callers_that_lose_patience_leave_every_connection_usable() {
+    let (storage, _database) = fresh().await;
+    for round in 0..50 {
+        let user = a_user(&format!("user-{round}"));
+        let _ = timeout(Duration::ZERO, storage.users.insert(user, stamp(at(0)))).await;
+        let _ = timeout(Duration::ZERO, storage.users.find_by_login(&canonical("user-0"))).await;
+        storage.health.check().await.expect("a reader");
+    }
+    let inserted = storage
+        .users
+        .insert(a_user("alice"), stamp(at(0)))
+        .await
+        .expect("a writer");
+    assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
+    for user in storage.users.list(None, 100).await.expect("users") {
+        assert_eq!(
+            storage.audit.of_user(user.id).await.expect("a trail").len(),
+            1,
+            "whole or not at all"
+        );
+    }
+}
+
+/// actix-web's workers each have a runtime of their own, and it may end before the others do.
+#[test]
+fn connections_outlive_the_runtime_that_asked_for_them() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    };
+    let home = runtime();
+    let (storage, _database) = home.block_on(fresh());
+    for _ in 0..3 {
+        let worker = runtime();
+        worker.block_on(storage.health.check()).expect("an answer");
+        drop(worker);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_nobody_wrote_is_corrupt() {
+    let (storage, database) = fresh().await;
+    storage
+        .users
+        .insert(a_user("alice"), stamp(at(0)))
+        .await
+        .expect("a user");
+    let mut conn = connect(&database).await;
+    for damage in ["login = ''", "created_at = 'infinity'"] {
+        conn.batch_execute(&format!("UPDATE users SET {damage}"))
+            .await
+            .expect("damage");
+        let found = storage.users.find_by_login(&canonical("alice")).await;
+        assert!(matches!(found, Err(PortError::Corrupt(_))), "{damage}: {found:?}");
+        conn.batch_execute("UPDATE users SET login = 'alice'")
+            .await
+            .expect("a repair");
+    }
+}
+
+/// Two replicas that clean up at once neither wait for each other nor do more than they were asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_clean_up_side_by_side() {
+    let (one, database) = fresh().await;
+    let two = storage_in(&patient(database.url()).await);
+    let user = a_user("alice");
+    one.users
+        .insert(user.clone(), stamp(at(0)))
+        .await
+        .expect("a user");
+    for second in 0..40 {
+        let session = a_session(user.id, at(second));
+        one.sessions
+            .open(session, Epoch::FIRST, 100, stamp(at(second)))
+            .await
+            .expect("a session");
+    }
+    let never = at(0) + chrono::Duration::days(365);
+    let start = Barrier::new(4);
+    let clean = async |storage: &Storage| {
+        start.wait().await;
+        storage.sessions.remove_dead(never, 10).await.expect("an answer")
+    };
+    let removed = tokio::join!(clean(&one), clean(&two), clean(&one), clean(&two));
+    let all = [removed.0, removed.1, removed.2, removed.3];
+    assert!(all.iter().all(|removed| *removed <= 10), "{all:?}");
+    let rest = one.sessions.remove_dead(never, 100).await.expect("an answer");
+    assert_eq!(all.iter().sum::<u64>() + rest, 40);
+}

@@ -1,0 +1,109 @@
+use crate::{
+    connection::Pools,
+    keeper::{Fault, Keeper, Link},
+    listeners::Listeners,
+    redis_url::RedisUrl,
+};
+use deadpool_redis::{
+    PoolError,
+    redis::{Cmd, FromRedisValue, RedisError},
+};
+use domain::ports::PortError;
+use rustls::crypto::aws_lc_rs::default_provider;
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+use tokio::time::timeout;
+
+/// Redis, for every adapter of this crate; clones are handles on the same connection. It connects by itself, again and
+/// again with back-off, for as long as a handle is held.
+#[derive(Clone)]
+pub struct RedisClient {
+    keeper: Arc<Keeper>,
+    listeners: Arc<Listeners>,
+    command_bound: Duration,
+}
+
+/// Why Redis gave no answer.
+#[derive(Debug, Error)]
+pub enum RedisAway {
+    #[error("there is no connection to Redis")]
+    NotConnected(#[source] Arc<PoolError>),
+    #[error("Redis did not answer in time")]
+    TooSlow,
+    #[error("Redis did not do what it was asked for")]
+    Refused(#[source] RedisError),
+}
+
+impl RedisClient {
+    /// How long a command may take unless somebody says otherwise: an attempt to log in that waits for it must still be
+    /// answered soon.
+    pub const COMMAND_BOUND: Duration = Duration::from_millis(250);
+
+    /// A client of the Redis at `url`. It returns at once and connects in the background: Redis may come later.
+    /// No command takes longer than `command_bound`, the wait for a connection included.
+    ///
+    /// # Errors
+    /// When the nodes of `url` do not fit each other.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time. The connection lives on that runtime, which must outlive the client.
+    pub fn open(url: &RedisUrl, command_bound: Duration) -> Result<Self, RedisError> {
+        // TLS needs to be told of a provider when other crates of the binary bring along others. An earlier choice stays.
+        let _ = default_provider().install_default();
+        let listeners = Arc::new(Listeners::of(&url.0)?);
+        let keeper = Arc::new(Keeper::start(Pools::of(&url.0, command_bound)?));
+        Ok(Self {
+            keeper,
+            listeners,
+            command_bound,
+        })
+    }
+
+    /// Sends `command` and waits for its answer.
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisAway> {
+        let mut used = None;
+        let answer = timeout(self.command_bound, async {
+            let (number, mut connection) = match self.keeper.settled().await {
+                Link::Up { number, connection } => (number, connection),
+                Link::Down(error) => return Err(RedisAway::NotConnected(error)),
+                Link::Connecting => return Err(RedisAway::TooSlow),
+            };
+            used = Some(number);
+            command
+                .query_async(&mut connection)
+                .await
+                .map_err(RedisAway::Refused)
+        });
+        let answer = answer.await.unwrap_or(Err(RedisAway::TooSlow));
+        if let (Some(number), Err(away)) = (used, &answer)
+            && let Some(fault) = away.fault()
+        {
+            self.keeper.complain(number, fault);
+        }
+        answer
+    }
+
+    pub(crate) fn listeners(&self) -> &Arc<Listeners> {
+        &self.listeners
+    }
+}
+
+impl RedisAway {
+    /// What this says about the connection, if anything.
+    fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::TooSlow => Some(Fault::Slow),
+            Self::Refused(error) if error.is_timeout() => Some(Fault::Slow),
+            Self::Refused(error) if error.is_io_error() || error.is_unrecoverable_error() => {
+                Some(Fault::Lost)
+            }
+            Self::NotConnected(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
+impl From<RedisAway> for PortError {
+    fn from(away: RedisAway) -> Self {
+        Self::Unavailable(Box::new(away))
+    }
+}

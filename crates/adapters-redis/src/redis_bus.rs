@@ -1,0 +1,42 @@
+use crate::{client::RedisClient, subscription::RedisSubscription};
+use async_trait::async_trait;
+use deadpool_redis::redis::cmd;
+use domain::ports::{BusSubscription, InvalidationBus, PortError};
+use std::sync::Arc;
+
+/// Redis pub/sub on one channel. A Cluster passes each message on to all of its nodes, so it does not matter which one a
+/// replica talks to.
+#[derive(Clone)]
+pub struct RedisBus {
+    client: RedisClient,
+    channel: Arc<str>,
+}
+
+impl RedisBus {
+    /// The bus of those who name the same `channel` of the same Redis. Databases do not part channels.
+    #[must_use]
+    pub fn new(client: RedisClient, channel: &str) -> Self {
+        Self {
+            client,
+            channel: channel.into(),
+        }
+    }
+}
+
+#[async_trait]
+impl InvalidationBus for RedisBus {
+    #[tracing::instrument(skip_all)]
+    async fn publish(&self, message: Vec<u8>) -> Result<(), PortError> {
+        let mut publish = cmd("PUBLISH");
+        publish.arg(&*self.channel).arg(message);
+        self.client.query::<()>(&publish).await?;
+        Ok(())
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn subscribe(&self) -> Result<Box<dyn BusSubscription>, PortError> {
+        let listeners = Arc::clone(self.client.listeners());
+        let subscription = RedisSubscription::open(listeners, Arc::clone(&self.channel)).await?;
+        Ok(Box::new(subscription))
+    }
+}

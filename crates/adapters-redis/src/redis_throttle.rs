@@ -1,0 +1,77 @@
+use crate::{
+    budget::{BudgetRefused, Budgets, Rate},
+    client::RedisClient,
+    gcra::Gcra,
+};
+use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{
+    ports::{PortError, Throttle},
+    throttle::{ClientNetwork, ThrottleDecision, ThrottleKey},
+};
+
+/// Budgets that all replicas share, counted by Redis and its clock. They do not outlive Redis' data: after a FLUSHALL
+/// every budget is whole.
+///
+/// Each key of Redis is one budget, so that a Cluster spreads them. Logins are in their names as SHA-256 only: whoever
+/// reads Redis sees who logs in no better than by guessing logins.
+pub struct RedisThrottle {
+    client: RedisClient,
+    gcra: Gcra,
+    prefix: String,
+    of_client: Rate,
+    of_account: Rate,
+    of_all: Option<Rate>,
+}
+
+impl RedisThrottle {
+    /// Counts in keys whose names begin with `prefix`, which must not contain braces.
+    ///
+    /// # Errors
+    /// When a budget of `budgets` cannot be counted.
+    pub fn new(client: RedisClient, prefix: &str, budgets: Budgets) -> Result<Self, BudgetRefused> {
+        Ok(Self {
+            client,
+            gcra: Gcra::new(),
+            prefix: prefix.to_owned(),
+            of_client: budgets.client.try_into()?,
+            of_account: budgets.account.try_into()?,
+            of_all: budgets.global.map(Rate::try_from).transpose()?,
+        })
+    }
+
+    async fn take_of(&self, name: &str, rate: Rate) -> Result<ThrottleDecision, PortError> {
+        let key = format!("{}throttle:{{{name}}}", self.prefix);
+        Ok(self.gcra.take(&self.client, &key, rate).await?)
+    }
+}
+
+#[async_trait]
+impl Throttle for RedisThrottle {
+    #[tracing::instrument(skip_all)]
+    async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+        let rate = match key {
+            ThrottleKey::Client(_) => self.of_client,
+            ThrottleKey::Account(_) => self.of_account,
+        };
+        let own = self.take_of(&name_of(&key), rate).await?;
+        match (own, self.of_all) {
+            // Own budgets first: who has none left must not use up everybody's.
+            (ThrottleDecision::Allowed, Some(rate)) => self.take_of("all", rate).await,
+            (decision, _) => Ok(decision),
+        }
+    }
+}
+
+/// A name that no other key has. Kinds of keys do not share names.
+fn name_of(key: &ThrottleKey) -> String {
+    match key {
+        ThrottleKey::Client(ClientNetwork::V4(address)) => format!("client:{address}"),
+        ThrottleKey::Client(ClientNetwork::V6([a, b, c, d])) => format!("client:{a:x}:{b:x}:{c:x}:{d:x}::"),
+        ThrottleKey::Account(login) => {
+            let hash = digest(&SHA256, login.as_str().as_bytes());
+            format!("account:{}", URL_SAFE_NO_PAD.encode(hash))
+        }
+    }
+}

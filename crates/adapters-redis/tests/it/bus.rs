@@ -1,0 +1,177 @@
+//! Subscriptions outlive every connection.
+
+use super::{PATIENCE, client, eventually, hasty_client, redis, take};
+use adapters_redis::{RedisBus, RedisThrottle};
+use domain::{
+    ports::{BusEvent, BusSubscription, InvalidationBus, PortError},
+    throttle::ThrottleDecision,
+};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use testservers::{CuttingProxy, Own, ProxyMode, Redis, RedisCluster, RedisSentinel};
+use tokio::time::timeout;
+
+async fn next(subscription: &mut dyn BusSubscription) -> BusEvent {
+    timeout(PATIENCE, subscription.next()).await.expect("an event")
+}
+
+/// Publishes until one message has been heard. What was published while a connection was lost may be lost too.
+async fn heals(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
+    let mut heard = false;
+    eventually("a message is heard again", async || {
+        // A bus that is not there yet says so.
+        let _ = bus.publish(b"healed".to_vec()).await;
+        while let Ok(event) = timeout(Duration::from_millis(100), subscription.next()).await {
+            heard |= event == BusEvent::Message(b"healed".to_vec());
+        }
+        heard
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_tells_of_the_gap_when_redis_is_back_and_hears_again() {
+    let own = Redis::start_own();
+    let bus = RedisBus::new(hasty_client(own.url()), "bus");
+    let mut subscription = bus.subscribe().await.expect("a subscription");
+    for _ in 0..2 {
+        own.kill();
+        own.restart();
+        assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
+        heals(&bus, &mut *subscription).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_publishing_and_subscribing_fail_in_time() {
+    let own = Redis::start_own();
+    let bus = RedisBus::new(hasty_client(own.url()), "bus");
+    bus.publish(Vec::new()).await.expect("Redis is there");
+    for harm in [Own::<Redis>::pause, Own::<Redis>::kill] {
+        harm(&own);
+        let start = Instant::now();
+        assert!(matches!(
+            bus.publish(Vec::new()).await,
+            Err(PortError::Unavailable(_))
+        ));
+        assert!(
+            start.elapsed() < Duration::from_millis(500),
+            "{:?}",
+            start.elapsed()
+        );
+        let start = Instant::now();
+        assert!(matches!(bus.subscribe().await, Err(PortError::Unavailable(_))));
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_died_in_silence_is_noticed() {
+    let address: SocketAddr = redis().address().parse().expect("an address");
+    let proxy = CuttingProxy::forward_to(address).await;
+    let bus = RedisBus::new(
+        client(&format!("redis://{}", proxy.address())),
+        &redis().fresh_prefix(),
+    );
+    let mut subscription = bus.subscribe().await.expect("a subscription");
+    proxy.set(ProxyMode::BlackHole);
+    // Nothing tells that it was noticed but an event that comes, and none can come through the hole.
+    assert!(
+        timeout(Duration::from_millis(2500), subscription.next())
+            .await
+            .is_err()
+    );
+    proxy.set(ProxyMode::Pass);
+    let start = Instant::now();
+    assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    heals(&bus, &mut *subscription).await;
+}
+
+#[tokio::test]
+async fn who_is_slow_to_ask_is_told_of_the_gap_and_hears_the_newest() {
+    let bus = RedisBus::new(client(redis().url()), &redis().fresh_prefix());
+    let mut subscription = bus.subscribe().await.expect("a subscription");
+    for number in 0..3000_u16 {
+        bus.publish(number.to_be_bytes().to_vec())
+            .await
+            .expect("Redis is there");
+    }
+    let mut events = vec![next(&mut *subscription).await];
+    let last = BusEvent::Message(2999_u16.to_be_bytes().to_vec());
+    while events.last() != Some(&last) {
+        events.push(next(&mut *subscription).await);
+    }
+    assert!(events.contains(&BusEvent::Reconnected));
+    assert!(events.len() < 3000);
+}
+
+#[tokio::test]
+async fn channels_do_not_hear_each_other() {
+    let (one, other) = (redis().fresh_prefix(), redis().fresh_prefix());
+    let [one, other] = [one, other].map(|channel| RedisBus::new(client(redis().url()), &channel));
+    let mut subscription = one.subscribe().await.expect("a subscription");
+    other
+        .publish(b"elsewhere".to_vec())
+        .await
+        .expect("Redis is there");
+    one.publish(b"here".to_vec()).await.expect("Redis is there");
+    assert_eq!(
+        next(&mut *subscription).await,
+        BusEvent::Message(b"here".to_vec())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sentinels_new_primary_is_found() {
+    let group = RedisSentinel::start();
+    let (bus, throttle) = adapters_on(&group.url());
+    let mut subscription = bus.subscribe().await.expect("a subscription");
+    heals(&bus, &mut *subscription).await;
+    group.primary().kill();
+    assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
+    heals(&bus, &mut *subscription).await;
+    counts_again(&throttle).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_loses_a_node_is_heard_on_another_and_counts_on() {
+    let cluster = RedisCluster::start(6);
+    let (bus, throttle) = adapters_on(&cluster.url());
+    let mut subscription = bus.subscribe().await.expect("a subscription");
+    heals(&bus, &mut *subscription).await;
+    // The first subscription is on the first node, which is a primary too.
+    cluster.nodes()[0].kill();
+    assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
+    heals(&bus, &mut *subscription).await;
+    counts_again(&throttle).await;
+}
+
+fn adapters_on(url: &str) -> (RedisBus, RedisThrottle) {
+    let client = hasty_client(url);
+    let budgets = super::budgets(1000, Duration::from_millis(1));
+    let throttle = RedisThrottle::new(client.clone(), "", budgets).expect("budgets that can be counted");
+    (RedisBus::new(client, "bus"), throttle)
+}
+
+/// Waits until keys of every part of the Redis are counted.
+async fn counts_again(throttle: &RedisThrottle) {
+    eventually("every key is counted", async || {
+        for number in 0..50 {
+            if domain::ports::Throttle::take(throttle, super::client_key(number))
+                .await
+                .is_err()
+            {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    assert_eq!(
+        take(throttle, &super::client_key(0)).await,
+        ThrottleDecision::Allowed
+    );
+}

@@ -1,0 +1,166 @@
+//! The contracts on a node, a Cluster and a Sentinel group, and what happens when they fail.
+
+mod bus;
+mod connections;
+mod fallback;
+mod health;
+mod throttle;
+mod tls;
+
+use adapters_redis::{Budget, Budgets, RedisBus, RedisClient, RedisThrottle, RedisUrl};
+use deadpool_redis::redis::{Client, Connection};
+use domain::{
+    login::{CanonicalLogin, Login},
+    ports::Throttle,
+    throttle::{ClientNetwork, ThrottleDecision, ThrottleKey},
+};
+use std::{
+    net::Ipv4Addr,
+    num::NonZeroU32,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+use testkit::contract::{invalidation_bus::FreshBus, throttle::FreshThrottle};
+use testservers::{RedisSentinel, redis, redis_cluster};
+use tokio::time::sleep;
+
+/// For tests that are not about time: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn client_within(url: &str, command_bound: Duration) -> RedisClient {
+    let url = RedisUrl::parse(url).expect("a Redis URL");
+    RedisClient::open(&url, command_bound).expect("nodes that fit each other")
+}
+
+/// A client that waits for a busy machine.
+fn client(url: &str) -> RedisClient {
+    client_within(url, PATIENCE)
+}
+
+/// A client as the service has it.
+fn hasty_client(url: &str) -> RedisClient {
+    client_within(url, RedisClient::COMMAND_BOUND)
+}
+
+fn budget(burst: u32, every: Duration) -> Budget {
+    Budget {
+        burst: NonZeroU32::new(burst).expect("not 0"),
+        every,
+    }
+}
+
+fn budgets(burst: u32, every: Duration) -> Budgets {
+    Budgets {
+        client: budget(burst, every),
+        account: budget(burst, every),
+        global: None,
+    }
+}
+
+fn throttle_on(url: &str, prefix: &str, budgets: Budgets) -> RedisThrottle {
+    RedisThrottle::new(client(url), prefix, budgets).expect("budgets that can be counted")
+}
+
+fn client_key(number: u32) -> ThrottleKey {
+    ThrottleKey::Client(ClientNetwork::V4(Ipv4Addr::from(number)))
+}
+
+fn account_key(login: &str) -> ThrottleKey {
+    let login = Login::parse(login).expect("a login");
+    ThrottleKey::Account(CanonicalLogin::clone(login.canonical()))
+}
+
+async fn take(throttle: &dyn Throttle, key: &ThrottleKey) -> ThrottleDecision {
+    throttle.take(key.clone()).await.expect("the throttle answers")
+}
+
+async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -> u32 {
+    let mut allowed = 0;
+    for _ in 0..attempts {
+        allowed += u32::from(take(throttle, key).await == ThrottleDecision::Allowed);
+    }
+    allowed
+}
+
+/// A connection to look behind the adapters with.
+fn raw(url: &str) -> Connection {
+    let client = Client::open(url).expect("a Redis URL");
+    client.get_connection().expect("a connection")
+}
+
+/// Asks again and again until `done`, and answers how long that took.
+async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !done().await {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+    start.elapsed()
+}
+
+fn contract_throttle(url: &str, prefix: &str) -> FreshThrottle {
+    let burst = 5;
+    FreshThrottle {
+        throttle: Arc::new(throttle_on(url, prefix, budgets(burst, Duration::from_hours(1)))),
+        burst,
+    }
+}
+
+fn contract_bus(url: &str, prefix: &str) -> FreshBus {
+    let channel = format!("{prefix}bus");
+    let bus = || Arc::new(RedisBus::new(client(url), &channel));
+    FreshBus {
+        bus: bus(),
+        other: bus(),
+    }
+}
+
+mod on_a_node {
+    use super::{FreshBus, FreshThrottle, contract_bus, contract_throttle, redis};
+
+    fn fresh_throttle() -> FreshThrottle {
+        contract_throttle(redis().url(), &redis().fresh_prefix())
+    }
+
+    fn fresh_bus() -> FreshBus {
+        contract_bus(redis().url(), &redis().fresh_prefix())
+    }
+
+    testkit::throttle_contract!(fresh_throttle);
+    testkit::invalidation_bus_contract!(fresh_bus);
+}
+
+mod on_a_cluster {
+    use super::{FreshBus, FreshThrottle, contract_bus, contract_throttle, redis_cluster};
+
+    fn fresh_throttle() -> FreshThrottle {
+        contract_throttle(&redis_cluster().url(), &redis_cluster().fresh_prefix())
+    }
+
+    fn fresh_bus() -> FreshBus {
+        contract_bus(&redis_cluster().url(), &redis_cluster().fresh_prefix())
+    }
+
+    testkit::throttle_contract!(fresh_throttle);
+    testkit::invalidation_bus_contract!(fresh_bus);
+}
+
+mod behind_a_sentinel {
+    use super::{FreshBus, FreshThrottle, OnceLock, RedisSentinel, contract_bus, contract_throttle, redis};
+
+    fn url() -> String {
+        static SHARED: OnceLock<RedisSentinel> = OnceLock::new();
+        SHARED.get_or_init(RedisSentinel::start).url()
+    }
+
+    fn fresh_throttle() -> FreshThrottle {
+        contract_throttle(&url(), &redis().fresh_prefix())
+    }
+
+    fn fresh_bus() -> FreshBus {
+        contract_bus(&url(), &redis().fresh_prefix())
+    }
+
+    testkit::throttle_contract!(fresh_throttle);
+    testkit::invalidation_bus_contract!(fresh_bus);
+}

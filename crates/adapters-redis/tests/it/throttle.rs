@@ -1,0 +1,234 @@
+//! Budgets, their arithmetic, and what of them is in Redis.
+
+use super::{
+    account_key, allowed_of, budget, budgets, client_key, eventually, raw, redis, redis_cluster, take,
+    throttle_on,
+};
+use adapters_redis::{Budgets, RedisThrottle};
+use deadpool_redis::redis::{Commands, Connection, cmd};
+use domain::throttle::ThrottleDecision;
+use std::{sync::Arc, time::Duration};
+use testservers::Redis;
+use tokio::task::JoinSet;
+
+const HOUR: Duration = Duration::from_hours(1);
+const SECOND: u64 = 1_000_000;
+
+/// Redis' clock, in microseconds.
+fn now(redis: &mut Connection) -> u64 {
+    let (seconds, micros): (u64, u64) = cmd("TIME").query(redis).expect("a time");
+    seconds * SECOND + micros
+}
+
+/// The name of the only key with this prefix.
+fn only_key(redis: &mut Connection, prefix: &str) -> String {
+    let keys: Vec<String> = redis.keys(format!("{prefix}*")).expect("keys");
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    keys.concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_who_come_at_once_on_four_replicas_get_exactly_the_burst() {
+    for (url, prefix) in [
+        (redis().url().to_owned(), redis().fresh_prefix()),
+        (redis_cluster().url(), redis_cluster().fresh_prefix()),
+    ] {
+        let replicas = [(); 4].map(|()| Arc::new(throttle_on(&url, &prefix, budgets(20, HOUR))));
+        let mut takers = JoinSet::new();
+        for taker in 0..64 {
+            let replica: Arc<RedisThrottle> = Arc::clone(&replicas[taker % replicas.len()]);
+            takers.spawn(async move { allowed_of(10, &*replica, &account_key("alice")).await });
+        }
+        let allowed: u32 = takers.join_all().await.iter().sum();
+        assert_eq!(allowed, 20);
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_redis_forgot_is_sent_again() {
+    let own = Redis::start_own();
+    let throttle = throttle_on(own.url(), "", budgets(3, HOUR));
+    assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
+    let () = cmd("SCRIPT")
+        .arg("FLUSH")
+        .query(&mut raw(own.url()))
+        .expect("a flush");
+    assert_eq!(
+        allowed_of(9, &throttle, &client_key(1)).await,
+        2,
+        "what was counted is counted"
+    );
+}
+
+#[tokio::test]
+async fn after_flushall_every_budget_is_whole() {
+    let own = Redis::start_own();
+    let throttle = throttle_on(own.url(), "", budgets(3, HOUR));
+    assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
+    let () = cmd("FLUSHALL").query(&mut raw(own.url())).expect("a flush");
+    assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
+}
+
+#[tokio::test]
+async fn the_wait_is_what_is_left_of_the_time_in_which_one_attempt_is_regained() {
+    let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
+    let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(10)));
+    assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
+    let key = only_key(&mut redis_itself, &prefix);
+    // How long until the budget is whole, and what that leaves: it refills in 30 s.
+    for (until_whole, wait) in [
+        (30, Some(10)),
+        (25, Some(5)),
+        (21, Some(1)),
+        (20, None),
+        (19, None),
+        (0, None),
+    ] {
+        let before = now(&mut redis_itself);
+        let () = redis_itself
+            .set(&key, before + until_whole * SECOND)
+            .expect("a value");
+
+        let decision = take(&throttle, &client_key(1)).await;
+
+        let elapsed = Duration::from_micros(now(&mut redis_itself) - before);
+        match (decision, wait) {
+            (ThrottleDecision::Allowed, None) => {
+                let stored: u64 = redis_itself.get(&key).expect("a value");
+                if until_whole > 0 {
+                    assert_eq!(
+                        stored,
+                        before + (until_whole + 10) * SECOND,
+                        "exactly one attempt more"
+                    );
+                } else {
+                    assert!(stored >= before + 10 * SECOND, "a whole budget less one");
+                }
+            }
+            (ThrottleDecision::Refused { retry_after }, Some(wait)) => {
+                let wait = Duration::from_secs(wait);
+                assert!(
+                    retry_after <= wait && retry_after + elapsed >= wait,
+                    "{retry_after:?} of {wait:?}"
+                );
+            }
+            other => panic!("{other:?} at {until_whole} s"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_locks_nobody_out() {
+    let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
+    let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(10)));
+    assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
+    let key = only_key(&mut redis_itself, &prefix);
+    let in_a_year = now(&mut redis_itself) + 365 * 24 * 3600 * SECOND;
+    let () = redis_itself.set(&key, in_a_year).expect("a value");
+    let ThrottleDecision::Refused { retry_after } = take(&throttle, &client_key(1)).await else {
+        panic!("a budget that is far from whole allowed an attempt");
+    };
+    assert_eq!(retry_after, Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn what_is_no_number_counts_as_a_whole_budget() {
+    let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
+    let throttle = throttle_on(redis().url(), &prefix, budgets(3, HOUR));
+    assert_eq!(allowed_of(3, &throttle, &client_key(1)).await, 3);
+    let key = only_key(&mut redis_itself, &prefix);
+    let () = redis_itself.set(&key, "nonsense").expect("a value");
+    assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
+}
+
+#[tokio::test]
+async fn a_key_lives_until_its_budget_is_whole() {
+    let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
+    let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(1000)));
+    assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
+    let key = only_key(&mut redis_itself, &prefix);
+    let left: u64 = redis_itself.pttl(&key).expect("a time to live");
+    assert!((2_900_000..=3_000_000).contains(&left), "{left} ms");
+
+    let prefix = redis().fresh_prefix();
+    let throttle = throttle_on(redis().url(), &prefix, budgets(1, Duration::from_millis(50)));
+    assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
+    eventually("the key goes", async || {
+        let keys: Vec<String> = redis_itself.keys(format!("{prefix}*")).expect("keys");
+        keys.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_attempt_is_regained_after_its_time() {
+    let throttle = throttle_on(
+        redis().url(),
+        &redis().fresh_prefix(),
+        budgets(1, Duration::from_millis(200)),
+    );
+    assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);
+    let waited = eventually("an attempt is regained", async || {
+        take(&throttle, &client_key(1)).await == ThrottleDecision::Allowed
+    })
+    .await;
+    assert!(waited >= Duration::from_millis(150), "{waited:?}");
+}
+
+#[tokio::test]
+async fn no_login_is_to_be_read_in_redis() {
+    let own = Redis::start_own();
+    let throttle = throttle_on(own.url(), "authapi:", budgets(3, HOUR));
+    assert_eq!(
+        allowed_of(1, &throttle, &account_key("alice@example.com")).await,
+        1
+    );
+    let mut redis_itself = raw(own.url());
+    let key = only_key(&mut redis_itself, "authapi:");
+    let value: String = redis_itself.get(&key).expect("a value");
+    // SHA-256 of the login, as another tool says it: printf alice@example.com | openssl dgst -sha256 -binary
+    // | basenc --base64url
+    assert_eq!(
+        key,
+        "authapi:throttle:{account:_42YGfwOEr8NJIkuRZh-JJoo3Og2qFytYOKOqqjG2XY}"
+    );
+    assert!(!key.contains("alice") && !value.contains("alice"));
+}
+
+#[tokio::test]
+async fn the_budget_of_all_is_on_top_of_each_keys_own() {
+    let budgets = Budgets {
+        global: Some(budget(5, HOUR)),
+        ..budgets(3, HOUR)
+    };
+    let throttle = throttle_on(redis().url(), &redis().fresh_prefix(), budgets);
+    // Who has none left of their own takes none of the others'.
+    assert_eq!(allowed_of(100, &throttle, &client_key(1)).await, 3);
+    assert_eq!(allowed_of(9, &throttle, &client_key(2)).await, 2);
+    assert_eq!(allowed_of(9, &throttle, &account_key("alice")).await, 0);
+}
+
+#[tokio::test]
+async fn the_keys_of_a_cluster_are_spread_over_it() {
+    let (cluster, prefix) = (redis_cluster(), redis_cluster().fresh_prefix());
+    let throttle = throttle_on(&cluster.url(), &prefix, budgets(3, HOUR));
+    for number in 0..60 {
+        assert_eq!(allowed_of(1, &throttle, &client_key(number)).await, 1);
+    }
+    let keys_at = |url: &str| {
+        raw(url)
+            .keys::<_, Vec<String>>(format!("{prefix}*"))
+            .expect("keys")
+            .len()
+    };
+    let primaries = cluster.nodes().iter().filter(|node| {
+        let role: (String,) = cmd("ROLE")
+            .query(&mut raw(node.url()))
+            .map(|(role, _, _): (String, u64, Vec<(String, String, String)>)| (role,))
+            .unwrap_or_default();
+        role.0 == "master"
+    });
+    let keys: Vec<_> = primaries.map(|node| keys_at(node.url())).collect();
+    assert_eq!(keys.iter().sum::<usize>(), 60, "{keys:?}");
+    assert!(keys.len() == 3 && keys.iter().all(|it| *it > 0), "{keys:?}");
+}

@@ -1,0 +1,81 @@
+//! The edge as a part of somebody else's application.
+
+use crate::app::app;
+use actix_web::{
+    App,
+    http::StatusCode,
+    test,
+    web::{self, Data},
+};
+use api_http::{Authenticated, Edge, configure};
+
+async fn hello(Authenticated(caller): Authenticated) -> String {
+    format!("hello, {}", caller.user().login.as_typed())
+}
+
+/// Asks an application with a route of its own beside the edge.
+async fn ask(edge: &Edge, path: &str, token: Option<&str>) -> (StatusCode, String) {
+    let application = App::new()
+        .app_data(Data::new(edge.clone()))
+        .route("/hello", web::get().to(hello))
+        .configure(configure(edge.clone()));
+    let service = test::init_service(application).await;
+    let mut request = test::TestRequest::with_uri(path);
+    if let Some(token) = token {
+        request = request.append_header(("Authorization", format!("Bearer {token}")));
+    }
+    let response = test::call_service(&service, request.to_request()).await;
+    let status = response.status();
+    let body = test::read_body(response).await;
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+#[actix_web::test]
+async fn a_route_of_ones_own_lets_in_whoever_is_logged_in_and_nobody_after_the_logout() {
+    let app = app();
+    let pair = app.user("alice").await;
+    let access = Some(pair.access.as_str());
+    assert_eq!(
+        ask(&app.edge, "/hello", access).await,
+        (StatusCode::OK, "hello, alice".to_owned())
+    );
+
+    let logged_out = app.post("/logout").bearer(&pair.access).send().await;
+    assert_eq!(logged_out.status, 204);
+    for (token, code) in [(access, "token_revoked"), (None, "token_missing")] {
+        let (status, body) = ask(&app.edge, "/hello", token).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(body.contains(&format!(r#""code":"{code}""#)), "{body}");
+    }
+}
+
+#[actix_web::test]
+async fn beside_routes_of_ones_own_the_edge_answers_as_ever() {
+    let app = app();
+    let (status, _) = ask(&app.edge, "/health/live", None).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, body) = ask(&app.edge, "/nowhere", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(body.contains(r#""code":"not_found""#), "{body}");
+}
+
+#[actix_web::test]
+async fn below_a_prefix_the_edge_answers_there_alone() {
+    let app = app();
+    let below = web::scope("/auth").configure(configure(app.edge.clone()));
+    let application = App::new()
+        .service(below)
+        .route("/hello", web::get().to(async || "hello"));
+    let service = test::init_service(application).await;
+    for (path, status) in [
+        ("/auth/health/live", StatusCode::OK),
+        ("/auth/docs/", StatusCode::OK),
+        ("/auth/me", StatusCode::UNAUTHORIZED),
+        ("/hello", StatusCode::OK),
+        ("/health/live", StatusCode::NOT_FOUND),
+    ] {
+        let request = test::TestRequest::with_uri(path).to_request();
+        let response = test::call_service(&service, request).await;
+        assert_eq!(response.status(), status, "{path}");
+    }
+}

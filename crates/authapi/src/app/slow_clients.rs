@@ -1,0 +1,139 @@
+//! Clients that keep a connection busy without asking for anything, over real sockets: each is closed in time.
+
+use super::{Application, tests::settings};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio::{net::TcpSocket, sync::oneshot, task::spawn_blocking};
+
+/// Instead of more than a minute.
+const QUIET_LIMIT: Duration = Duration::from_secs(1);
+/// Reached only when something is wrong; far less than what actix itself closes connections after.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a client of these tests does something.
+const PACE: Duration = Duration::from_millis(50);
+const GET_LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n";
+
+/// A service with the short limit; it stops with the value.
+struct Service {
+    address: SocketAddr,
+    _stop: oneshot::Sender<()>,
+    _folder: TempDir,
+}
+
+async fn service() -> Service {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut application = Application::build(settings(folder.path()))
+        .await
+        .expect("a service");
+    application.quiet_limit = QUIET_LIMIT;
+    let address = application.address();
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(application.run(async {
+        let _ = stopped.await;
+    }));
+    Service {
+        address,
+        _stop: stop,
+        _folder: folder,
+    }
+}
+
+/// Runs `client` on a connection to a service, and the service meanwhile.
+async fn with_a_connection(client: impl FnOnce(TcpStream) + Send + 'static) {
+    let service = service().await;
+    // Small, so that an answer that is not read does not fit into it.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("an option");
+    let stream = socket.connect(service.address).await.expect("somebody listens");
+    let stream = stream.into_std().expect("a stream");
+    stream.set_nonblocking(false).expect("a mode");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a limit");
+    spawn_blocking(move || client(stream)).await.expect("no panic");
+}
+
+/// One request, and its whole answer.
+fn ask(stream: &mut TcpStream) {
+    stream.write_all(GET_LIVE.as_bytes()).expect("a reader");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        answer.extend(byte);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+}
+
+/// Sends `bytes` again and again until the server has hung up; how long that took.
+fn send_until_closed(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
+    let started = Instant::now();
+    loop {
+        match stream.write_all(bytes) {
+            Ok(()) => thread::sleep(PACE),
+            Err(error) => {
+                assert!(
+                    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+                    "{error}"
+                );
+                return started.elapsed();
+            }
+        }
+        assert!(started.elapsed() < PATIENCE, "it is still open");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_head_that_comes_byte_by_byte_is_closed() {
+    with_a_connection(|mut stream| {
+        ask(&mut stream);
+        stream
+            .write_all(b"GET /health/live HTTP/1.1\r\nX-Slow: ")
+            .expect("a reader");
+        send_until_closed(&mut stream, b"x");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_that_never_end_after_a_refusal_are_closed() {
+    with_a_connection(|mut stream| {
+        let head = "POST /nothing HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("a reader");
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        send_until_closed(&mut stream, b"1\r\nx\r\n");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_reads_is_closed() {
+    with_a_connection(|mut stream| {
+        // More than any system buffers on the way.
+        let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n";
+        stream.write_all(request.repeat(12).as_bytes()).expect("a reader");
+        let took = send_until_closed(&mut stream, b"G");
+        assert!(took >= QUIET_LIMIT / 2, "not closed at once: {took:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_now_and_then_keeps_its_connection() {
+    with_a_connection(|mut stream| {
+        let started = Instant::now();
+        while started.elapsed() < QUIET_LIMIT * 3 {
+            ask(&mut stream);
+            thread::sleep(PACE);
+        }
+    })
+    .await;
+}

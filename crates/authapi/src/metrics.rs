@@ -1,0 +1,164 @@
+//! Metrics for Prometheus, on a listener of their own: what they tell is not for clients.
+//!
+//! The crates that do the work measure it; here is what keeps the numbers and shows them.
+
+use crate::{Failure, listener, settings::MetricsSettings};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::{Server, ServerHandle},
+    http::header,
+    web::{self, Data},
+};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::OnceLock,
+    time::Duration,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+
+/// The upper bounds of every histogram, in seconds: from a read by key to the longest wait for a hash.
+const BUCKETS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
+/// How often measurements are gathered when nobody asks for them, so that they do not pile up.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// The text format (Prometheus exposition formats, version 0.0.4).
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// How long a request's head may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// More than any number of Prometheus servers needs.
+const MAX_CONNECTIONS: usize = 64;
+
+const BUILD: &str = "authapi_build_info";
+const SESSIONS_REMOVED: &str = "authapi_sessions_removed_total";
+
+/// A process has one recorder; services that tests start in one process share it.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Metrics that are kept, and a listener on which nobody answers yet.
+pub struct Metrics {
+    listener: TcpListener,
+    address: SocketAddr,
+    recorded: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Keeps metrics from now on, if the settings ask for it: whatever measures has to be made after this.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on, in one line with the mend.
+    pub fn open(settings: &MetricsSettings) -> Result<Option<Self>, Failure> {
+        let Some(port) = settings.port else {
+            return Ok(None);
+        };
+        let address = SocketAddr::new(settings.host, port);
+        let listener = listener::listen(address, "metrics")?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| listener::unbound(address, "metrics", error))?;
+        let recorded = RECORDER.get_or_init(record).clone();
+        describe();
+        Ok(Some(Self {
+            listener,
+            address,
+            recorded,
+        }))
+    }
+
+    /// Where they can be fetched; the real port, also when the settings let the system choose.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers `GET /metrics` until it is stopped.
+    ///
+    /// # Errors
+    /// When the thread that answers cannot be started.
+    pub fn serve(self) -> io::Result<Serving> {
+        tracing::info!(metrics = %self.address, "metrics: http://{}/metrics", self.address);
+        let upkeep = tokio::spawn(keep_up(self.recorded.clone()));
+        let server = server(self.listener, self.recorded)?;
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok(Serving { handle, upkeep })
+    }
+}
+
+/// Metrics that can be fetched.
+pub struct Serving {
+    handle: ServerHandle,
+    upkeep: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Hangs up.
+    pub async fn stop(self) {
+        self.upkeep.abort();
+        self.handle.stop(false).await;
+    }
+}
+
+/// Counts sessions that were dead for long enough.
+pub fn sessions_removed(number: u64) {
+    counter!(SESSIONS_REMOVED).increment(number);
+}
+
+fn record() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(&BUCKETS)
+        .expect("there are buckets")
+        .build_recorder();
+    let handle = recorder.handle();
+    // Whoever embeds the service may have a recorder already: then theirs has the numbers, and this one is empty.
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("this process keeps its metrics elsewhere; there are none here");
+    }
+    handle
+}
+
+fn describe() {
+    describe_gauge!(BUILD, "The version that runs, as a label; always 1.");
+    describe_counter!(
+        SESSIONS_REMOVED,
+        "Dead sessions that were removed from the database."
+    );
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1);
+    counter!(SESSIONS_REMOVED).absolute(0);
+}
+
+async fn keep_up(recorded: PrometheusHandle) {
+    let mut ticks = interval(UPKEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        recorded.run_upkeep();
+    }
+}
+
+fn server(listener: TcpListener, recorded: PrometheusHandle) -> io::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::new(recorded.clone()))
+            .route("/metrics", web::get().to(show))
+    })
+    .workers(1)
+    .max_connections(MAX_CONNECTIONS)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+async fn show(recorded: Data<PrometheusHandle>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, CONTENT_TYPE))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(recorded.render())
+}

@@ -1,0 +1,145 @@
+//! The database that the settings choose.
+
+use crate::{
+    Failure,
+    settings::{DatabaseSettings, DatabaseUrl},
+};
+use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
+use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
+use domain::ports::{PortError, Roles, SessionViews, Sessions, StorageHealth, Users};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+
+/// Every storage port, over one database of either kind.
+#[derive(Clone)]
+pub struct Storage {
+    pub users: Arc<dyn Users>,
+    pub sessions: Arc<dyn Sessions>,
+    pub views: Arc<dyn SessionViews>,
+    pub roles: Arc<dyn Roles>,
+    pub health: Arc<dyn StorageHealth>,
+}
+
+impl From<SqliteStorage> for Storage {
+    fn from(storage: SqliteStorage) -> Self {
+        Self {
+            users: storage.users,
+            sessions: storage.sessions,
+            views: storage.views,
+            roles: storage.roles,
+            health: storage.health,
+        }
+    }
+}
+
+impl From<PostgresStorage> for Storage {
+    fn from(storage: PostgresStorage) -> Self {
+        Self {
+            users: storage.users,
+            sessions: storage.sessions,
+            views: storage.views,
+            roles: storage.roles,
+            health: storage.health,
+        }
+    }
+}
+
+/// An open database.
+pub enum Database {
+    Sqlite(SqliteDatabase),
+    Postgres(PostgresDatabase),
+}
+
+/// A migration, and whether it has run.
+pub struct Migration {
+    pub name: String,
+    pub applied: bool,
+}
+
+impl Database {
+    /// Opens the database; a SQLite file and its folder are made when missing. The schema is left as it is.
+    ///
+    /// # Errors
+    /// Why it cannot be used, with the mend.
+    pub async fn open(settings: &DatabaseSettings) -> Result<Self, Failure> {
+        let unusable = "the database cannot be used";
+        match &settings.url {
+            DatabaseUrl::Sqlite(path) => SqliteDatabase::open(path)
+                .await
+                .map(Self::Sqlite)
+                .map_err(|error| Failure::because(unusable, error)),
+            DatabaseUrl::Postgres(url) => {
+                let pool = PoolSettings {
+                    max_size: settings.pool_size.get(),
+                    ..PoolSettings::default()
+                };
+                PostgresDatabase::connect(url.expose_secret(), pool)
+                    .await
+                    .map(Self::Postgres)
+                    .map_err(|error| Failure::because(unusable, error))
+            }
+        }
+    }
+
+    /// The ports over this database, whose schema must be up to date.
+    pub fn storage(&self) -> Storage {
+        match self {
+            Self::Sqlite(database) => SqliteStorage::new(database).into(),
+            Self::Postgres(database) => PostgresStorage::new(database).into(),
+        }
+    }
+
+    /// Brings the schema up to date; the names of the migrations that this took.
+    pub async fn migrate_up(&self) -> Result<Vec<String>, Failure> {
+        let done = match self {
+            Self::Sqlite(database) => database.migrate_up().await,
+            Self::Postgres(database) => database.migrate_up().await,
+        };
+        done.map_err(|error| Failure::because("the database's schema cannot be brought up to date", error))
+    }
+
+    /// Takes back the newest migration; its name, if there was one.
+    pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
+        match self {
+            Self::Sqlite(database) => database.migrate_down().await,
+            Self::Postgres(database) => database.migrate_down().await,
+        }
+    }
+
+    /// Every migration that this program knows, oldest first.
+    pub async fn migrations(&self) -> Result<Vec<Migration>, PortError> {
+        Ok(match self {
+            Self::Sqlite(database) => database
+                .migration_status()
+                .await?
+                .into_iter()
+                .map(|status| Migration {
+                    name: status.name,
+                    applied: status.applied,
+                })
+                .collect(),
+            Self::Postgres(database) => database
+                .migration_status()
+                .await?
+                .into_iter()
+                .map(|status| Migration {
+                    name: status.name,
+                    applied: status.applied,
+                })
+                .collect(),
+        })
+    }
+}
+
+/// The right to be the one server of a SQLite file; any number may serve one Postgres database.
+///
+/// # Errors
+/// When another server has it.
+pub fn take_server_lock(settings: &DatabaseSettings) -> Result<Option<ServerLock>, Failure> {
+    match &settings.url {
+        DatabaseUrl::Sqlite(path) => ServerLock::take(path)
+            .map(Some)
+            .map_err(|error| Failure::because("the database cannot be used", error)),
+        DatabaseUrl::Postgres(_) => Ok(None),
+    }
+}

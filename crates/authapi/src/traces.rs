@@ -1,0 +1,206 @@
+//! Traces: spans of requests and of what they wait for, sent to an OpenTelemetry collector (OTLP over HTTP, protobuf).
+//!
+//! A thread of its own sends them in batches. When the collector is away or slow, spans are dropped; nobody waits.
+
+mod collector;
+
+use crate::{Failure, settings::TracesSettings};
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{HeaderMap, HeaderName},
+    },
+    middleware::Next,
+};
+use collector::Collector;
+use opentelemetry::{
+    Context, KeyValue,
+    context::FutureExt,
+    propagation::{Extractor, TextMapPropagator},
+    trace::{SpanKind, SpanRef, Status, TraceContextExt, Tracer, TracerProvider},
+};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{
+    Resource,
+    propagation::TraceContextPropagator,
+    trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider},
+};
+use std::{sync::OnceLock, time::Duration};
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
+
+/// Ended spans that wait to be sent; more are dropped.
+const QUEUE: usize = 2048;
+/// Spans in one message.
+const BATCH: usize = 512;
+/// How often spans are sent.
+const PERIOD: Duration = Duration::from_secs(2);
+/// How long one message may take.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the last message may take when the process ends: what is left of ten seconds when requests and changes have
+/// had theirs.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+/// The crates whose spans are sent, by how their names begin. The exporter's own are none of them: it would never end.
+const OURS: [&str; 4] = ["adapters_", "api_http", "authapi", "domain"];
+
+const TRACEPARENT: &str = "traceparent";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What requests are traced with. A process has one.
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+
+/// Traces that are being sent. The last ones are sent when it is dropped.
+pub struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl Traces {
+    /// Sends traces from now on, if the settings ask for it. MUST NOT be called, nor what it returns be dropped, inside an
+    /// asynchronous runtime.
+    ///
+    /// # Errors
+    /// When the thread that sends them cannot be made.
+    pub fn start(settings: &TracesSettings) -> Result<Option<Self>, Failure> {
+        let Some(url) = &settings.otlp_endpoint else {
+            return Ok(None);
+        };
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Failure::because("traces cannot be sent", error)
+        };
+        let collector = Collector::new(EXPORT_TIMEOUT).map_err(|error| failed(error.into()))?;
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(collector)
+            .with_endpoint(url.traces())
+            .with_protocol(Protocol::HttpBinary)
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()
+            .map_err(|error| failed(error.into()))?;
+        let provider = provider(exporter, settings.sample_ratio.get());
+        let tracer = provider.tracer("authapi");
+        // Only the first one of a process counts, as with the log.
+        let _ = TRACER.set(tracer.clone());
+        Ok(Some(Self { provider, tracer }))
+    }
+
+    /// Makes OpenTelemetry's spans of the program's own.
+    pub fn layer<S>(&self) -> impl Layer<S> + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.tracer.clone())
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(Targets::new().with_targets(OURS.map(|name| (name, LevelFilter::INFO))))
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if self.provider.shutdown_with_timeout(FLUSH_TIMEOUT).is_err() {
+            tracing::warn!("stopped before every trace was sent");
+        }
+    }
+}
+
+fn provider(exporter: SpanExporter, ratio: f64) -> SdkTracerProvider {
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(QUEUE)
+        .with_max_export_batch_size(BATCH)
+        .with_scheduled_delay(PERIOD)
+        .build();
+    let resource = Resource::builder()
+        .with_service_name("authapi")
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    SdkTracerProvider::builder()
+        .with_span_processor(
+            BatchSpanProcessor::builder(exporter)
+                .with_batch_config(config)
+                .build(),
+        )
+        // Whoever has begun a trace has decided whether it is kept.
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
+        .with_resource(resource)
+        .build()
+}
+
+/// The middleware that gives every request a span, in the trace that the client has begun if it has.
+pub async fn follow(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(tracer) = TRACER.get() else {
+        return next.call(request).await;
+    };
+    let parent = parent(request.headers());
+    let method = method_name(request.method());
+    let span = tracer
+        .span_builder(method)
+        .with_kind(SpanKind::Server)
+        .with_attributes([KeyValue::new("http.request.method", method)])
+        .start_with_context(tracer, &parent);
+    let context = parent.with_span(span);
+    let response = next.call(request).with_context(context.clone()).await?;
+    tell(&context.span(), method, &response);
+    Ok(response)
+}
+
+/// The client's trace (W3C Trace Context), if it has sent one. Its `tracestate` is left alone: it is long, foreign text
+/// that only whoever began the trace can read.
+fn parent(headers: &HeaderMap) -> Context {
+    let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let extractor = Traceparent(traceparent);
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &extractor)
+}
+
+struct Traceparent<'a>(Option<&'a str>);
+
+impl Extractor for Traceparent<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.filter(|_| key == TRACEPARENT)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.map(|_| TRACEPARENT).into_iter().collect()
+    }
+}
+
+/// Names the span and says how the request ended, in the terms of OpenTelemetry's semantic conventions for HTTP.
+fn tell<B>(span: &SpanRef<'_>, method: &'static str, response: &ServiceResponse<B>) {
+    if let Some(route) = response.request().match_pattern() {
+        span.update_name(format!("{method} {route}"));
+        span.set_attribute(KeyValue::new("http.route", route));
+    }
+    let status = response.status();
+    span.set_attribute(KeyValue::new(
+        "http.response.status_code",
+        i64::from(status.as_u16()),
+    ));
+    if status.is_server_error() {
+        span.set_status(Status::error(""));
+    }
+    if let Some(id) = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()) {
+        span.set_attribute(KeyValue::new("request_id", id.to_owned()));
+    }
+}
+
+/// Anybody may invent a method.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "_OTHER",
+    }
+}

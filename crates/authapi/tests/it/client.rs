@@ -1,0 +1,282 @@
+//! A client of the service: each call answers status, headers and body, and every answer's form is checked.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::{
+    Method, RequestBuilder,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+use serde_json::{Value, json};
+use std::{net::SocketAddr, time::Duration};
+
+pub const PASSWORD: &str = "correct horse battery staple";
+pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
+/// More than any answer takes; whoever waits so long hangs.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// A login's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl Client {
+    pub fn new(address: SocketAddr) -> Self {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        Self {
+            http,
+            base: format!("http://{address}"),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    pub fn put(&self, path: &str) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    pub fn delete(&self, path: &str) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call(self.http.request(method, format!("{}{path}", self.base)))
+    }
+
+    pub fn registering(&self, login: &str) -> Call {
+        self.post("/register")
+            .json(&json!({"login": login, "password": PASSWORD}))
+    }
+
+    pub fn logging_in(&self, login: &str, password: &str) -> Call {
+        self.post("/login")
+            .json(&json!({"login": login, "password": password}))
+    }
+
+    /// Gives `login` exactly `roles`, by the right of the token `access`.
+    pub fn assigning(&self, access: &str, login: &str, roles: &[&str], keep_sessions: bool) -> Call {
+        self.put("/roles/update").bearer(access).json(&json!({
+            "login": login,
+            "new_roles": roles,
+            "keep_sessions": keep_sessions,
+        }))
+    }
+
+    pub fn changing_password(&self, access: &str, current: &str, new: &str) -> Call {
+        self.put("/me/password")
+            .bearer(access)
+            .json(&json!({"current_password": current, "new_password": new}))
+    }
+
+    pub async fn register(&self, login: &str) -> Answer {
+        self.registering(login).send().await
+    }
+
+    /// Registers `login` and logs it in.
+    pub async fn user(&self, login: &str) -> Pair {
+        let registered = self.register(login).await;
+        assert_eq!(registered.status, 201, "{}", registered.body);
+        self.session(login).await
+    }
+
+    /// Another login of a user who exists.
+    pub async fn session(&self, login: &str) -> Pair {
+        let answer = self.logging_in(login, PASSWORD).send().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.pair()
+    }
+
+    pub async fn me(&self, access: &str) -> Answer {
+        self.get("/me").bearer(access).send().await
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/refresh").bearer(token).send().await
+    }
+
+    pub async fn log_out(&self, token: &str) -> Answer {
+        self.post("/logout").bearer(token).send().await
+    }
+
+    /// The code with which `/me` refuses an access token; "accepted" when it does not.
+    pub async fn me_code(&self, access: &str) -> String {
+        self.me(access).await.code_or_accepted()
+    }
+
+    /// The code with which `/refresh` refuses a refresh token; "accepted" when it does not.
+    pub async fn refresh_code(&self, token: &str) -> String {
+        self.refresh(token).await.code_or_accepted()
+    }
+
+    /// What is left of a session: how its access token and its refresh token are answered.
+    pub async fn left_of(&self, pair: &Pair) -> (String, String) {
+        (
+            self.me_code(&pair.access).await,
+            self.refresh_code(&pair.refresh).await,
+        )
+    }
+}
+
+/// A request that is being made up.
+pub struct Call(RequestBuilder);
+
+impl Call {
+    pub fn bearer(self, token: &str) -> Self {
+        Self(self.0.bearer_auth(token))
+    }
+
+    pub fn header(self, name: &str, value: &[u8]) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+        let value = HeaderValue::from_bytes(value).expect("a header's value");
+        Self(self.0.header(name, value))
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        Self(self.0.json(body))
+    }
+
+    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self(self.0.body(body.into()))
+    }
+
+    /// Sends it; there has to be an answer.
+    pub async fn send(self) -> Answer {
+        self.try_send().await.expect("an answer")
+    }
+
+    /// Sends it to a server that may go away meanwhile.
+    pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
+        let response = self.0.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let raw = response.bytes().await?.to_vec();
+        let answer = Answer {
+            status,
+            headers,
+            body: serde_json::from_slice(&raw).unwrap_or(Value::Null),
+            raw,
+        };
+        answer.check_form();
+        Ok(answer)
+    }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// Null when the body is not JSON.
+    pub body: Value,
+    pub raw: Vec<u8>,
+}
+
+impl Answer {
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    pub fn code_or_accepted(&self) -> String {
+        match self.status {
+            200..=299 => "accepted".to_owned(),
+            _ => self.code().to_owned(),
+        }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    pub fn pair(&self) -> Pair {
+        let text = |name: &str| {
+            let text = self.body[name].as_str();
+            text.unwrap_or_else(|| panic!("no {name}: {}", self.body))
+                .to_owned()
+        };
+        Pair {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+        }
+    }
+
+    /// The names of the body's fields, in alphabetical order.
+    pub fn keys(&self) -> Vec<&str> {
+        keys(&self.body)
+    }
+
+    /// What holds of every answer, whatever was asked.
+    fn check_form(&self) {
+        assert_ne!(self.header("x-request-id"), "");
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert!(!self.headers.contains_key("server"));
+        assert!(!self.headers.contains_key("x-powered-by"));
+        assert_ne!(self.status, 500, "{}", self.body);
+        assert_eq!(
+            self.headers.contains_key("retry-after"),
+            matches!(self.status, 429 | 503)
+        );
+        let is_challenge = matches!(self.status, 401 | 403);
+        assert_eq!(self.headers.contains_key("www-authenticate"), is_challenge);
+        if self.status >= 400 && !self.raw.is_empty() {
+            self.check_problem();
+        }
+    }
+
+    fn check_problem(&self) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["status"], self.status);
+        assert_eq!(self.body["type"], format!("urn:authapi:problem:{}", self.code()));
+        assert_eq!(self.body["request_id"], self.header("x-request-id"));
+        let expected: &[&str] = match self.status {
+            422 => &[
+                "code",
+                "detail",
+                "errors",
+                "request_id",
+                "status",
+                "title",
+                "type",
+            ],
+            _ => &["code", "detail", "request_id", "status", "title", "type"],
+        };
+        assert_eq!(self.keys(), expected, "{}", self.body);
+    }
+}
+
+/// The names of an object's fields, in alphabetical order.
+pub fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// One part of a JWT, unverified: 0 is the header, 1 the claims.
+pub fn part_of(token: &str, index: usize) -> Value {
+    let part = token.split('.').nth(index).expect("a JWT has three parts");
+    let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    serde_json::from_slice(&bytes).expect("JSON")
+}

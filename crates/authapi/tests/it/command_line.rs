@@ -1,0 +1,335 @@
+//! The commands, alone and beside a running server.
+
+use crate::{
+    client::{NEW_PASSWORD, PASSWORD, part_of},
+    server::{Place, Run, Server},
+};
+use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+fn create(place: &Place, login: &str, roles: &[&str], password: &str) -> Run {
+    let mut arguments = vec!["users", "create", "--login", login];
+    for role in roles {
+        arguments.extend(["--role", role]);
+    }
+    place.run(&arguments, &format!("{password}\n"))
+}
+
+fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
+    let printed = place.command_succeeds(arguments, "");
+    serde_json::from_str(&printed).expect("a JSON array")
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_created_listed_and_refused() {
+    let place = Place::new();
+    // Before the first start there is no database yet.
+    let created = create(&place, "Root", &["admin", "user"], PASSWORD);
+    assert_eq!((created.code, created.stderr.as_str()), (Some(0), ""));
+    assert!(created.stdout.starts_with("created Root ("), "{}", created.stdout);
+    for (login, roles, password, says) in [
+        ("ROOT", &["user"][..], PASSWORD, "the login is taken"),
+        ("ab", &["user"], PASSWORD, "at least 3 characters"),
+        ("alice", &["user"], "password1", "guessed easily"),
+        ("alice", &["user"], "short", "at least 8 characters"),
+        ("alice", &["user"], "", "no password on standard input"),
+        ("alice", &["wizard"], PASSWORD, "not in the catalogue"),
+        ("alice", &["Not A Role"], PASSWORD, "is no role"),
+    ] {
+        let refused = create(&place, login, roles, password);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{login}");
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    }
+
+    let users = listed(&place, &["users", "list", "--json"]);
+    assert_eq!(users.len(), 1);
+    assert_eq!(users[0]["login"], "Root");
+    assert_eq!(users[0]["status"], "active");
+    assert_eq!(users[0]["roles"], json!(["admin", "user"]));
+    assert_eq!(users[0]["last_login_at"], Value::Null);
+
+    let server = place.start();
+    let client = server.client();
+    let pair = client.session("root").await;
+    assert_eq!(client.me(&pair.access).await.body["id"], users[0]["id"]);
+    let late = create(server.place(), "late", &[], PASSWORD);
+    assert_eq!(late.code, Some(0), "beside a running server: {}", late.stderr);
+    let late = client.session("late").await;
+    assert_eq!(client.me(&late.access).await.body["roles"], json!(["user"]));
+    let plain = server.place().command_succeeds(&["users", "list"], "");
+    assert_eq!(plain.lines().count(), 2, "{plain}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_set_beside_a_running_server_are_in_force_when_the_command_returns() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let first = client.user("alice").await;
+    let set = |login: &str, role: &str, flag: &str| {
+        let arguments = ["users", "set-roles", "--login", login, "--role", role, flag];
+        let arguments: Vec<&str> = arguments.into_iter().filter(|word| !word.is_empty()).collect();
+        server.place().run(&arguments, "")
+    };
+
+    assert_eq!(
+        set("ALICE", "admin", "--keep-sessions").stdout,
+        "alice now has: admin\n"
+    );
+    assert_eq!(client.me_code(&first.access).await, "token_outdated");
+    let second = client.refresh(&first.refresh).await.pair();
+    assert_eq!(client.me(&second.access).await.body["roles"], json!(["admin"]));
+
+    assert_eq!(set("alice", "user", "").code, Some(0));
+    let left = client.left_of(&second).await;
+    assert_eq!(left, ("token_outdated".into(), "session_revoked".into()));
+
+    for (login, role, says) in [
+        ("nobody", "user", "there is no such user"),
+        ("alice", "wizard", "the catalogue has no role"),
+        ("root", "user", "the last active admin"),
+    ] {
+        let refused = set(login, role, "");
+        assert_eq!(refused.code, Some(1), "{login}");
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    }
+    let disabled = server.place().run(&["users", "disable", "--login", "root"], "");
+    assert_eq!(disabled.code, Some(1));
+    assert!(
+        disabled.stderr.contains("the last active admin"),
+        "{}",
+        disabled.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_user_is_out_when_the_command_returns() {
+    let server = Server::start();
+    let client = server.client();
+    let pair = client.user("alice").await;
+    let disable = ["users", "disable", "--login", "alice"];
+    assert_eq!(
+        server.place().command_succeeds(&disable, ""),
+        "alice is disabled\n"
+    );
+    assert_eq!(client.me_code(&pair.access).await, "token_outdated");
+    assert_eq!(client.logging_in("alice", PASSWORD).send().await.status, 401);
+    let users = listed(server.place(), &["users", "list", "--json"]);
+    assert_eq!(users[0]["status"], "disabled");
+    let enable = ["users", "enable", "--login", "alice"];
+    assert_eq!(server.place().command_succeeds(&enable, ""), "alice is active\n");
+    client.session("alice").await;
+    let nobody = server.place().run(&["users", "disable", "--login", "nobody"], "");
+    assert_eq!(nobody.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_every_algorithm_signs() {
+    for (argument, algorithm, kind) in [
+        ("es256", "ES256", "EC"),
+        ("eddsa", "EdDSA", "OKP"),
+        ("rs256", "RS256", "RSA"),
+    ] {
+        let place = Place::new().with("KEYS__GENERATE_MISSING", "false");
+        place.command_succeeds(&["keys", "generate", "--algorithm", argument], "");
+        assert_eq!(mode(&place.keys()), 0o700);
+        for file in place.key_files("") {
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+        let keys = listed(&place, &["keys", "list", "--json"]);
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0]["algorithm"], algorithm);
+        assert_eq!(keys[0]["state"], "signing");
+
+        let server = place.start();
+        let client = server.client();
+        let pair = client.user("alice").await;
+        let header = part_of(&pair.access, 0);
+        assert_eq!(
+            (&header["alg"], &header["kid"]),
+            (&json!(algorithm), &keys[0]["kid"])
+        );
+        let set = client.get("/.well-known/jwks.json").send().await;
+        let key = &set.body["keys"][0];
+        assert_eq!(
+            (&key["kty"], &key["alg"], &key["kid"]),
+            (&json!(kind), &json!(algorithm), &keys[0]["kid"])
+        );
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+            assert!(key.get(private).is_none(), "{key}");
+        }
+        assert_eq!(client.me_code(&pair.access).await, "accepted");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_key_is_published_and_takes_over_by_renaming() {
+    let place = Place::new();
+    assert_eq!(place.command_succeeds(&["keys", "list"], ""), "");
+    for _ in 0..2 {
+        place.command_succeeds(&["keys", "generate"], "");
+    }
+    let keys = listed(&place, &["keys", "list", "--json"]);
+    let states: Vec<&str> = keys.iter().filter_map(|key| key["state"].as_str()).collect();
+    assert_eq!(states, ["signing", "published"]);
+    let server = place.start();
+    let old = server.client().user("alice").await;
+    assert_eq!(part_of(&old.access, 0)["kid"], keys[0]["kid"]);
+    let set = server.client().get("/.well-known/jwks.json").send().await;
+    assert_eq!(set.body["keys"][0]["kid"], keys[0]["kid"]);
+    assert_eq!(set.body["keys"][1]["kid"], keys[1]["kid"]);
+
+    let place = server.terminate().place;
+    for (key, from, to) in [(0, "signing", "retired"), (1, "published", "signing")] {
+        let path = keys[key]["path"].as_str().expect("a path");
+        fs::rename(path, path.replace(&format!(".{from}."), &format!(".{to}."))).expect("a renaming");
+    }
+    let server = place.start();
+    assert_eq!(
+        server.client().me_code(&old.access).await,
+        "accepted",
+        "a retired key verifies"
+    );
+    let new = server.client().session("alice").await;
+    assert_eq!(part_of(&new.access, 0)["kid"], keys[1]["kid"]);
+}
+
+#[test]
+fn the_settings_in_force_are_shown_without_secrets() {
+    let place = Place::new().with_admin("root");
+    let plain = place.command_succeeds(&["config", "check"], "");
+    assert!(
+        plain.contains("AUTHAPI_SERVER__PORT = 0  # environment\n"),
+        "{plain}"
+    );
+    assert!(plain.contains("AUTHAPI_TOKENS__ACCESS_TTL = 15m\n"), "{plain}");
+    assert!(
+        plain.contains("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD = ***"),
+        "{plain}"
+    );
+    let printed = place.command_succeeds(&["config", "check", "--json"], "");
+    for text in [&plain, &printed] {
+        assert!(!text.contains(PASSWORD));
+    }
+    let settings: Vec<Value> = serde_json::from_str(&printed).expect("a JSON array");
+    let port = settings
+        .iter()
+        .find(|setting| setting["name"] == "AUTHAPI_SERVER__PORT");
+    let expected = json!({"name": "AUTHAPI_SERVER__PORT", "value": 0, "source": "environment"});
+    assert_eq!(port, Some(&expected));
+    assert!(!place.path().join("data").exists(), "looking makes nothing");
+}
+
+#[test]
+fn every_setting_of_the_example_is_a_default() {
+    let place = Place::new();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.env.example");
+    let bare = place.command_succeeds(&["config", "check", "--json"], "");
+    fs::copy(example, place.path().join(".env")).expect("a copy");
+    let copied = place.command_succeeds(&["config", "check", "--json"], "");
+    let values = |printed: &str| -> Vec<(Value, Value)> {
+        let settings: Vec<Value> = serde_json::from_str(printed).expect("a JSON array");
+        let pair = |setting: &Value| (setting["name"].clone(), setting["value"].clone());
+        settings.iter().map(pair).collect()
+    };
+    assert_eq!(values(&bare), values(&copied));
+}
+
+#[test]
+fn the_openapi_document_is_the_one_in_the_repository() {
+    let printed = Place::new().command_succeeds(&["openapi"], "");
+    let kept = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json"));
+    assert!(
+        printed == kept.expect("a file"),
+        "docs/openapi.json is old: run `make openapi`"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_tells_by_its_exit_code() {
+    let server = Server::start();
+    let port = server.address().port().to_string();
+    let settings = [("SERVER__PORT", port.as_str())];
+    let healthy = server.place().run_with(&settings, &["healthcheck"], "");
+    assert_eq!((healthy.code, healthy.stderr.as_str()), (Some(0), ""));
+    let place = server.terminate().place;
+    let gone = place.run_with(&settings, &["healthcheck"], "");
+    assert_eq!(gone.code, Some(1));
+    assert!(gone.stderr.contains("does not answer"), "{}", gone.stderr);
+    assert_eq!(gone.stderr.lines().count(), 1);
+}
+
+#[test]
+fn the_schema_goes_up_and_down() {
+    let place = Place::new();
+    let applied = || -> Vec<bool> {
+        let rows = listed(&place, &["migrate", "status", "--json"]);
+        rows.iter().filter_map(|row| row["applied"].as_bool()).collect()
+    };
+    let count = applied().len();
+    assert!(count > 0);
+    assert_eq!(applied(), vec![false; count]);
+    let up = place.command_succeeds(&["migrate", "up"], "");
+    assert_eq!(
+        up.lines().filter(|line| line.starts_with("applied ")).count(),
+        count
+    );
+    assert_eq!(applied(), vec![true; count]);
+    assert_eq!(
+        place.command_succeeds(&["migrate", "up"], ""),
+        "the schema is up to date\n"
+    );
+    for _ in 0..count {
+        assert!(
+            place
+                .command_succeeds(&["migrate", "down"], "")
+                .starts_with("took back ")
+        );
+    }
+    assert_eq!(
+        place.command_succeeds(&["migrate", "down"], ""),
+        "there is nothing to take back\n"
+    );
+    assert_eq!(applied(), vec![false; count]);
+    place.command_succeeds(&["migrate", "up"], "");
+    let plain = place.command_succeeds(&["migrate", "status"], "");
+    assert!(plain.lines().all(|line| line.starts_with("applied  ")), "{plain}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_admin_comes_from_the_settings_and_only_the_first() {
+    let place = Place::new();
+    let file = place.path().join("admin-password");
+    fs::write(&file, format!("{PASSWORD}\n")).expect("a file");
+    let server = place
+        .with("BOOTSTRAP__ADMIN_LOGIN", "root")
+        .with("BOOTSTRAP__ADMIN_PASSWORD_FILE", "admin-password")
+        .start();
+    let client = server.client();
+    let root = client.session("root").await;
+    assert_eq!(
+        client.me(&root.access).await.body["roles"],
+        json!(["admin", "user"])
+    );
+    assert_eq!(
+        client
+            .changing_password(&root.access, PASSWORD, NEW_PASSWORD)
+            .send()
+            .await
+            .status,
+        200
+    );
+
+    let server = server.terminate().place.start();
+    let client = server.client();
+    assert_eq!(
+        client.logging_in("root", PASSWORD).send().await.status,
+        401,
+        "it is not made again"
+    );
+    assert_eq!(client.logging_in("root", NEW_PASSWORD).send().await.status, 200);
+}

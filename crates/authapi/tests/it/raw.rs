@@ -1,0 +1,184 @@
+//! Clients that do not keep to HTTP, byte by byte: they get a refusal or silence, and everybody else goes on.
+
+use crate::server::Server;
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// More than a refusal takes, the slowest of which is a time limit of the server's.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// Among statuses: the server may hang up without an answer, or so early that the answer is lost.
+const SILENCE: u16 = 0;
+const GET_LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: test\r\n";
+
+/// Sends `bytes`, says that there is no more, and reads all that comes back.
+fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = connect(address);
+    // The server may hang up before it has read everything.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    read_all(&mut stream)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("somebody listens");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a limit");
+    stream
+}
+
+fn read_all(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&answer)),
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The status codes of all answers in `text`, one after the other.
+fn statuses(text: &str) -> Vec<u16> {
+    text.split("HTTP/1.1 ")
+        .skip(1)
+        .filter_map(|answer| answer.get(..3)?.parse().ok())
+        .collect()
+}
+
+fn post(framing: &str, body: &str) -> String {
+    format!(
+        "POST /register HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nConnection: close\r\n{framing}\r\n\r\n{body}"
+    )
+}
+
+fn chunked(length: usize) -> String {
+    format!("{length:x}\r\n{}\r\n0\r\n\r\n", " ".repeat(length))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start();
+    let requests = format!(
+        "{GET_LIVE}\r\nGET /nothing HTTP/1.1\r\nHost: test\r\n\r\n{GET_LIVE}Connection: close\r\n\r\n"
+    );
+    let mut stream = connect(server.address());
+    stream.write_all(requests.as_bytes()).expect("a reader");
+    assert_eq!(statuses(&read_all(&mut stream)), [200, 404, 200]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_odd_request_is_refused_and_the_server_lives_on() {
+    let mut server = Server::start();
+    let address = server.address();
+    let long = "x".repeat(100 * 1024);
+    let body = r#"{"login":"alice","password":"correct horse battery staple"}"#;
+    for (what, request, allowed) in [
+        ("a body cut short", post("Content-Length: 500", body), &[400][..]),
+        (
+            "a chunk cut short",
+            post("Transfer-Encoding: chunked", "ff\r\n{"),
+            &[400],
+        ),
+        (
+            "16 KiB in chunks and one more",
+            post("Transfer-Encoding: chunked", &chunked(16 * 1024 + 1)),
+            &[413],
+        ),
+        (
+            "a megabyte in one chunk",
+            post("Transfer-Encoding: chunked", &chunked(1 << 20)),
+            &[413, SILENCE],
+        ),
+        (
+            "a chunk without a size",
+            post("Transfer-Encoding: chunked", "zz\r\n{}\r\n0\r\n\r\n"),
+            &[400],
+        ),
+        (
+            "two lengths",
+            post("Content-Length: 5\r\nContent-Length: 50", body),
+            &[400],
+        ),
+        (
+            "a length and chunks",
+            post("Content-Length: 5\r\nTransfer-Encoding: chunked", &chunked(1)),
+            &[400],
+        ),
+        ("a length below nothing", post("Content-Length: -1", body), &[400]),
+        (
+            "a header of 100 KiB",
+            format!("{GET_LIVE}X-Long: {long}\r\n\r\n"),
+            &[200, 400, 431],
+        ),
+        (
+            "a head of 200 KiB",
+            format!("{GET_LIVE}X-Long: {long}\r\nX-Longer: {long}\r\n\r\n"),
+            &[400, 431, SILENCE],
+        ),
+        (
+            "a path of 100 KiB",
+            format!("GET /{long} HTTP/1.1\r\nHost: test\r\n\r\n"),
+            &[400, 404, 414],
+        ),
+        (
+            "a thousand headers",
+            format!("{GET_LIVE}{}\r\n", "X-More: 1\r\n".repeat(1000)),
+            &[400, 431],
+        ),
+        (
+            "no HTTP at all",
+            "\u{16}\u{3}\u{1}\u{2}nonsense\r\n\r\n".to_owned(),
+            &[400],
+        ),
+        (
+            "a version that is not",
+            "GET / HTTP/9.9\r\n\r\n".to_owned(),
+            &[400, 505],
+        ),
+        (
+            "a bare line feed",
+            "GET /health/live HTTP/1.1\nHost: test\n\n".to_owned(),
+            &[200, 400],
+        ),
+        (
+            "a NUL in a header",
+            format!("{GET_LIVE}X-Nul: a\0b\r\n\r\n"),
+            &[400],
+        ),
+        ("nothing", String::new(), &[SILENCE]),
+        ("half a head", GET_LIVE.to_owned(), &[400, 408, SILENCE]),
+    ] {
+        let answer = tokio::task::spawn_blocking(move || exchange(address, request.as_bytes()));
+        let answer = answer.await.expect("no panic");
+        let statuses = statuses(&answer);
+        assert!(
+            matches!(statuses[..], [status] if allowed.contains(&status))
+                || (statuses.is_empty() && allowed.contains(&SILENCE)),
+            "{what}: {answer}"
+        );
+        assert!(!answer.to_lowercase().contains("\nserver:"), "{what}: {answer}");
+        let live = server.client().get("/health/live").send().await;
+        assert_eq!(live.status, 200, "after {what}");
+    }
+    assert!(server.is_running());
+    // None of the bodies above was taken for a registration.
+    assert_eq!(server.client().register("alice").await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_harms_nobody() {
+    let mut server = Server::start();
+    for cut in [
+        "P",
+        "POST /register HTTP/1.1\r\n",
+        &post("Content-Length: 10", "{"),
+        &format!("{GET_LIVE}\r\n"),
+    ] {
+        let mut stream = connect(server.address());
+        stream.write_all(cut.as_bytes()).expect("a reader");
+    }
+    assert_eq!(server.client().get("/health/ready").send().await.status, 200);
+    assert!(server.is_running());
+}

@@ -1,0 +1,197 @@
+//! What is refused, by cause: tokens, methods, paths and bodies; and what must not be told apart.
+
+use crate::{client::PASSWORD, server::Server};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_unknown_wrong_or_disabled_gets_one_answer() {
+    let server = Server::start();
+    let client = server.client();
+    client.user("alice").await;
+    client.user("mallory").await;
+    server
+        .place()
+        .command_succeeds(&["users", "disable", "--login", "mallory"], "");
+    let mut answers = Vec::new();
+    for (login, password) in [
+        ("alice", "not the password"),
+        ("nobody", PASSWORD),
+        ("mallory", PASSWORD),
+        ("not a login", PASSWORD),
+        ("", ""),
+    ] {
+        let call = client
+            .logging_in(login, password)
+            .header("X-Request-Id", b"one-id");
+        let mut answer = call.send().await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (401, "invalid_credentials"),
+            "{login}"
+        );
+        answer.headers.remove("date");
+        answers.push((answer.headers, answer.raw));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_token_is_told_by_cause() {
+    let server = Server::start();
+    let client = server.client();
+    let pair = client.user("alice").await;
+    let other = client.session("alice").await;
+    let (head, _) = pair.access.rsplit_once('.').expect("a signature");
+    let (_, signature) = other.access.rsplit_once('.').expect("a signature");
+    let forged = format!("{head}.{signature}");
+    let unsigned = format!("{head}.");
+    for (token, code) in [
+        (forged.as_str(), "token_invalid"),
+        ("nonsense", "token_malformed"),
+        ("a.b.c", "token_malformed"),
+        (&pair.refresh, "token_malformed"),
+    ] {
+        let me = client.me(token).await;
+        assert_eq!((me.status, me.code()), (401, code), "{token}");
+        assert_eq!(me.header("www-authenticate"), r#"Bearer error="invalid_token""#);
+    }
+    assert_eq!(client.me(&unsigned).await.status, 401);
+    let tokenless = client.get("/me").send().await;
+    assert_eq!((tokenless.status, tokenless.code()), (401, "token_missing"));
+    assert_eq!(tokenless.header("www-authenticate"), "Bearer");
+    let in_the_url = client
+        .get(&format!("/me?access_token={}", pair.access))
+        .send()
+        .await;
+    assert_eq!(in_the_url.code(), "token_missing");
+
+    for token in ["nonsense", &pair.access, &pair.refresh.replace('A', "B")] {
+        if *token != pair.refresh {
+            assert_eq!(
+                client.refresh(token).await.code(),
+                "refresh_token_invalid",
+                "{token}"
+            );
+        }
+    }
+    assert_eq!(client.post("/refresh").send().await.code(), "token_missing");
+    let twice = client.post("/refresh").bearer(&pair.refresh);
+    let twice = twice.json(&json!({"refresh_token": pair.refresh})).send().await;
+    assert_eq!((twice.status, twice.code()), (400, "malformed_request"));
+    let in_the_body = client
+        .post("/refresh")
+        .json(&json!({"refresh_token": pair.refresh}));
+    assert_eq!(in_the_body.send().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_methods_are_refused_with_those_that_are_allowed() {
+    let server = Server::start();
+    let client = server.client();
+    for (path, allowed) in [
+        ("/register", "POST"),
+        ("/login", "POST"),
+        ("/logout", "POST"),
+        ("/refresh", "POST"),
+        ("/roles/update", "PUT"),
+        ("/me", "GET, HEAD"),
+        ("/me/password", "PUT"),
+        ("/me/sessions", "GET, HEAD"),
+        ("/me/sessions/0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d", "DELETE"),
+        ("/health/live", "GET, HEAD"),
+        ("/health/ready", "GET, HEAD"),
+        ("/.well-known/jwks.json", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+    ] {
+        for method in [
+            "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW",
+        ] {
+            if allowed.contains(method) {
+                continue;
+            }
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
+            let answer = client.call(method, path).send().await;
+            assert_eq!((answer.status, answer.header("allow")), (405, allowed), "{path}");
+            assert_eq!(answer.code(), "method_not_allowed");
+        }
+    }
+    for path in [
+        "/",
+        "/nothing",
+        "/me/",
+        "/users",
+        "/docs/nothing",
+        "/%2e%2e/etc",
+        "/%00",
+    ] {
+        let answer = client.get(path).send().await;
+        assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_bodies_are_refused_by_cause() {
+    let server = Server::start();
+    let client = server.client();
+    let alice = client.user("alice").await.access;
+    let good = json!({"login": "bob", "password": PASSWORD}).to_string();
+    let padded = |length: usize| format!("{good}{}", " ".repeat(length - good.len()));
+    let json_type = "application/json";
+    for (method, path) in [
+        (Method::POST, "/register"),
+        (Method::POST, "/login"),
+        (Method::PUT, "/roles/update"),
+        (Method::PUT, "/me/password"),
+        (Method::POST, "/refresh"),
+    ] {
+        for (content_type, body, status, code) in [
+            (json_type, "{oops".to_owned(), 400, "malformed_request"),
+            (json_type, "\u{0}".to_owned(), 400, "malformed_request"),
+            (json_type, padded(16 * 1024 + 1), 413, "payload_too_large"),
+            (json_type, padded(1_000_000), 413, "payload_too_large"),
+            ("text/plain", good.clone(), 415, "unsupported_media_type"),
+            (json_type, "[]".to_owned(), 422, "validation_failed"),
+            (
+                json_type,
+                r#"{"surprise":1}"#.to_owned(),
+                422,
+                "validation_failed",
+            ),
+        ] {
+            let mut call = client.call(method.clone(), path);
+            if path != "/refresh" {
+                call = call.bearer(&alice);
+            }
+            let call = call.header("Content-Type", content_type.as_bytes()).body(body);
+            let answer = call.send().await;
+            assert_eq!(
+                (answer.status, answer.code()),
+                (status, code),
+                "{path}: {content_type}"
+            );
+        }
+    }
+    let exact = client
+        .post("/register")
+        .header("Content-Type", json_type.as_bytes());
+    assert_eq!(exact.body(padded(16 * 1024)).send().await.status, 201);
+    let both = client
+        .post("/register")
+        .json(&json!({"login": "x", "password": "short"}));
+    let both = both.send().await;
+    let codes: Vec<&Value> = both.body["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|error| &error["code"])
+        .collect();
+    assert_eq!(codes, ["too_short", "too_short"]);
+    let query = client
+        .post("/logout?everywhere=perhaps")
+        .bearer(&alice)
+        .send()
+        .await;
+    assert_eq!((query.status, query.code()), (422, "validation_failed"));
+}

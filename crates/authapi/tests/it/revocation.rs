@@ -1,0 +1,244 @@
+//! What revokes what: every row of the table, against the real database.
+
+use crate::{
+    client::{Client, NEW_PASSWORD, PASSWORD, Pair},
+    server::{Place, Server},
+};
+use serde_json::json;
+
+fn codes(access: &str, refresh: &str) -> (String, String) {
+    (access.to_owned(), refresh.to_owned())
+}
+
+fn alive() -> (String, String) {
+    codes("accepted", "accepted")
+}
+
+/// Two sessions of one user, and one of somebody else whom nothing may touch.
+struct Cast {
+    server: Server,
+    client: Client,
+    first: Pair,
+    second: Pair,
+    stranger: Pair,
+}
+
+impl Cast {
+    async fn new() -> Self {
+        Self::at(Place::new()).await
+    }
+
+    async fn at(place: Place) -> Self {
+        let server = place.start();
+        let client = server.client();
+        Self {
+            first: client.user("alice").await,
+            second: client.session("alice").await,
+            stranger: client.user("stranger").await,
+            server,
+            client,
+        }
+    }
+
+    async fn check(&self, first: (String, String), second: (String, String)) {
+        assert_eq!(self.client.left_of(&self.first).await, first, "the first session");
+        assert_eq!(
+            self.client.left_of(&self.second).await,
+            second,
+            "the second session"
+        );
+        assert_eq!(
+            self.client.left_of(&self.stranger).await,
+            alive(),
+            "the stranger's"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logout_ends_this_session_and_no_other() {
+    let cast = Cast::new().await;
+    assert_eq!(cast.client.log_out(&cast.first.access).await.status, 204);
+    cast.check(codes("token_revoked", "session_revoked"), alive())
+        .await;
+    assert_eq!(
+        cast.client.log_out(&cast.first.access).await.code(),
+        "token_revoked"
+    );
+    assert_eq!(
+        cast.client.log_out(&cast.first.refresh).await.code(),
+        "session_revoked"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logout_by_refresh_token_does_the_same() {
+    let cast = Cast::new().await;
+    assert_eq!(cast.client.log_out(&cast.first.refresh).await.status, 204);
+    cast.check(codes("token_revoked", "session_revoked"), alive())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logout_everywhere_ends_all_of_the_users_sessions_by_either_token() {
+    for by_refresh in [false, true] {
+        let cast = Cast::new().await;
+        let token = if by_refresh {
+            &cast.first.refresh
+        } else {
+            &cast.first.access
+        };
+        let call = cast.client.post("/logout?everywhere=true").bearer(token);
+        assert_eq!(call.send().await.status, 204);
+        let ended = codes("token_revoked", "session_revoked");
+        cast.check(ended.clone(), ended).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_roles_end_everything() {
+    let cast = Cast::new().await;
+    let call = cast.client.put("/roles/update").bearer(&cast.first.access);
+    assert_eq!(call.json(&json!({"new_roles": []})).send().await.status, 200);
+    let ended = codes("token_outdated", "session_revoked");
+    cast.check(ended.clone(), ended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_that_an_admin_changes_end_the_users_tokens_and_not_the_admins() {
+    let cast = Cast::at(Place::new().with_admin("root")).await;
+    let root = cast.client.session("root").await;
+    let call = cast.client.assigning(&root.access, "alice", &["admin"], false);
+    assert_eq!(call.send().await.status, 200);
+    let ended = codes("token_outdated", "session_revoked");
+    cast.check(ended.clone(), ended).await;
+    assert_eq!(cast.client.left_of(&root).await, alive());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_sessions_outlive_a_change_of_roles_and_carry_the_new_ones() {
+    let cast = Cast::new().await;
+    let call = cast.client.put("/roles/update").bearer(&cast.first.access);
+    let kept = call
+        .json(&json!({"new_roles": [], "keep_sessions": true}))
+        .send()
+        .await;
+    assert_eq!(kept.status, 200);
+    for pair in [&cast.first, &cast.second] {
+        assert_eq!(cast.client.me_code(&pair.access).await, "token_outdated");
+        let refreshed = cast.client.refresh(&pair.refresh).await.pair();
+        assert_eq!(cast.client.me(&refreshed.access).await.body["roles"], json!([]));
+    }
+    assert_eq!(cast.client.left_of(&cast.stranger).await, alive());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_password_ends_everything_but_the_answer() {
+    let cast = Cast::new().await;
+    let call = cast
+        .client
+        .changing_password(&cast.first.access, PASSWORD, NEW_PASSWORD);
+    let fresh = call.send().await.pair();
+    let ended = codes("token_outdated", "session_revoked");
+    cast.check(ended.clone(), ended).await;
+    assert_eq!(cast.client.left_of(&fresh).await, alive());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disabling_a_user_ends_everything_and_enabling_brings_nothing_back() {
+    let cast = Cast::new().await;
+    let ended = codes("token_outdated", "session_revoked");
+    for command in ["disable", "enable"] {
+        let arguments = ["users", command, "--login", "alice"];
+        cast.server.place().command_succeeds(&arguments, "");
+        cast.check(ended.clone(), ended.clone()).await;
+        if command == "disable" {
+            let refused = cast.client.logging_in("alice", PASSWORD).send().await;
+            assert_eq!(refused.code(), "invalid_credentials");
+        }
+    }
+    let again = cast.client.session("alice").await;
+    assert_eq!(cast.client.left_of(&again).await, alive());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reused_refresh_token_ends_its_session_and_no_other() {
+    let cast = Cast::at(Place::new().with("TOKENS__REFRESH_GRACE", "0s")).await;
+    let newer = cast.client.refresh(&cast.first.refresh).await.pair();
+    assert_eq!(
+        cast.client.refresh_code(&cast.first.refresh).await,
+        "refresh_token_reused"
+    );
+    assert_eq!(
+        cast.client.left_of(&newer).await,
+        codes("token_revoked", "session_revoked")
+    );
+    cast.check(codes("token_revoked", "session_revoked"), alive())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reused_refresh_token_cannot_log_out_quietly() {
+    let cast = Cast::at(Place::new().with("TOKENS__REFRESH_GRACE", "0s")).await;
+    let newer = cast.client.refresh(&cast.first.refresh).await.pair();
+    assert_eq!(
+        cast.client.log_out(&cast.first.refresh).await.code(),
+        "refresh_token_reused"
+    );
+    assert_eq!(
+        cast.client.left_of(&newer).await,
+        codes("token_revoked", "session_revoked")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_the_grace_window_a_repeated_refresh_gets_the_same_successor() {
+    let server = Server::start();
+    let client = server.client();
+    let first = client.user("alice").await;
+    let second = client.refresh(&first.refresh).await.pair();
+    let repeated = client.refresh(&first.refresh).await.pair();
+    assert_eq!(repeated.refresh, second.refresh);
+    assert_ne!(repeated.access, second.access);
+    for pair in [&first, &second, &repeated] {
+        assert_eq!(client.me_code(&pair.access).await, "accepted");
+    }
+    // Once the successor is used, the first is two steps behind: a thief's.
+    let third = client.refresh(&second.refresh).await.pair();
+    assert_eq!(client.refresh_code(&first.refresh).await, "refresh_token_reused");
+    assert_eq!(
+        client.left_of(&third).await,
+        codes("token_revoked", "session_revoked")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_too_many_ends_the_oldest() {
+    let server = Place::new().with("TOKENS__MAX_SESSIONS_PER_USER", "3").start();
+    let client = server.client();
+    let oldest = client.user("alice").await;
+    let mut younger = vec![client.session("alice").await, client.session("alice").await];
+    assert_eq!(client.me_code(&oldest.access).await, "accepted");
+    younger.push(client.session("alice").await);
+    assert_eq!(
+        client.left_of(&oldest).await,
+        codes("token_revoked", "session_revoked")
+    );
+    for pair in &younger {
+        assert_eq!(client.left_of(pair).await, alive());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_revoked_stays_so_after_a_restart_and_what_is_not_lives_on() {
+    let cast = Cast::new().await;
+    assert_eq!(cast.client.log_out(&cast.first.access).await.status, 204);
+    let server = cast.server.terminate().place.start();
+    let client = server.client();
+    // The issuer follows from the configured address, which stays the same.
+    assert_eq!(
+        client.left_of(&cast.first).await,
+        codes("token_revoked", "session_revoked")
+    );
+    assert_eq!(client.left_of(&cast.second).await, alive());
+}

@@ -1,0 +1,229 @@
+//! SIGTERM: what was begun is answered and kept, nothing is reset, and the program is gone in time.
+
+use crate::{
+    client::{Client, PASSWORD},
+    server::{Place, Server, Stopped},
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What the design promises.
+const IN_TIME: Duration = Duration::from_secs(10);
+/// Longer than anything here takes; reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// In clock ticks, of which there are 100 a second.
+const CLEARLY_AT_WORK: u64 = 5;
+
+fn check_clean(stopped: &Stopped) {
+    assert!(stopped.took < IN_TIME, "{:?}", stopped.took);
+    check_end(stopped);
+}
+
+fn check_end(stopped: &Stopped) {
+    assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.log);
+    let last: Value = serde_json::from_str(stopped.log.last().expect("a line")).expect("an event");
+    assert_eq!(last["message"], "stopped");
+}
+
+/// The answers of one client, by request id; `None` where there was none.
+type Outcomes = BTreeMap<String, Option<u16>>;
+
+/// Registers one user after the other until the server is gone.
+async fn register_until_the_end(client: Client, number: usize) -> Outcomes {
+    let mut outcomes = Outcomes::new();
+    loop {
+        let id = format!("user-{number}-{}", outcomes.len());
+        let call = client.registering(&id).header("X-Request-Id", id.as_bytes());
+        let answer = call.try_send().await.ok();
+        let is_over = answer.is_none();
+        outcomes.insert(id, answer.map(|answer| answer.status));
+        if is_over {
+            return outcomes;
+        }
+    }
+}
+
+/// The ids of all requests that the log says were answered.
+fn answered(log: &[String]) -> BTreeSet<String> {
+    log.iter()
+        .map(|line| serde_json::from_str(line).expect("an event"))
+        .filter(|event: &Value| event["message"] == "answered")
+        .filter_map(|event| Some(event["spans"][0]["request_id"].as_str()?.to_owned()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_every_request_that_was_accepted_is_answered() {
+    let server = Server::start();
+    let clients: Vec<_> = (0..8)
+        .map(|number| tokio::spawn(register_until_the_end(server.client(), number)))
+        .collect();
+    let under_way = |line: &str| line.contains("user-7-5").then_some(());
+    server.log().wait_for(PATIENCE, under_way).expect("there is load");
+
+    let stopped = server.terminate();
+
+    check_clean(&stopped);
+    let mut outcomes = Outcomes::new();
+    for client in clients {
+        outcomes.extend(client.await.expect("no panic"));
+    }
+    let received: BTreeSet<String> = outcomes
+        .iter()
+        .filter_map(|(id, status)| status.map(|_| id.clone()))
+        .collect();
+    assert_eq!(answered(&stopped.log), received, "what is answered arrives");
+    assert!(
+        outcomes.values().flatten().all(|status| *status == 201),
+        "{outcomes:?}"
+    );
+
+    let client = stopped.place.start();
+    let client = client.client();
+    for (id, status) in outcomes {
+        let known = client.logging_in(&id, PASSWORD).send().await.status;
+        assert_eq!(known, if status.is_some() { 200 } else { 401 }, "{id}");
+    }
+}
+
+/// A place in which hashing a password takes its time, on one thread: about a fifth of a second for each of `passes`, and
+/// more on a busy machine, since hashing lets everything else go first.
+fn slow(passes: &str) -> Place {
+    Place::new()
+        .with("PASSWORD__MEMORY_KIB", "131072")
+        .with("PASSWORD__ITERATIONS", passes)
+        .with("PASSWORD__HASH_THREADS", "1")
+        .with("SERVER__SHUTDOWN_TIMEOUT", "1m")
+}
+
+/// A registration of `login` that the server has accepted: it has asked for the body (RFC 9110, section 10.1.1), and got it.
+fn registration_accepted(server: &Server, login: &str) -> TcpStream {
+    let body = format!(r#"{{"login":"{login}","password":"{PASSWORD}"}}"#);
+    let head =
+        "POST /register HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: 100-continue";
+    let mut stream = TcpStream::connect(server.address()).expect("somebody listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("a reader");
+    let mut go_on = *b"HTTP/1.1 100 Continue\r\n\r\n";
+    stream.read_exact(&mut go_on).expect("an answer");
+    assert!(go_on.starts_with(b"HTTP/1.1 100 "));
+    stream.write_all(body.as_bytes()).expect("a reader");
+    stream
+}
+
+/// The first registration of a server, its hash under way.
+fn registration_under_way(server: &Server, login: &str) -> TcpStream {
+    let stream = registration_accepted(server, login);
+    wait_for_hashing(server.pid());
+    stream
+}
+
+/// Hangs up as a process that dies does: the connection is reset.
+fn reset(stream: TcpStream) {
+    stream.set_nonblocking(true).expect("a mode");
+    let stream = tokio::net::TcpStream::from_std(stream).expect("a stream");
+    stream.set_zero_linger().expect("an option");
+}
+
+/// Returns when the hashing thread has been busy for a while.
+fn wait_for_hashing(pid: u32) {
+    let deadline = Instant::now() + PATIENCE;
+    while hashing_time(pid) < CLEARLY_AT_WORK {
+        assert!(Instant::now() < deadline, "nothing is hashed");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How long the thread `hash-0` of the process has run, in clock ticks: fields 14 and 15 of its `stat` (proc(5)).
+fn hashing_time(pid: u32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    stats
+        .filter(|stat| stat.contains("(hash-0)"))
+        .flat_map(|stat| {
+            let ticks = stat.split_whitespace().skip(13).take(2);
+            ticks
+                .filter_map(|ticks| ticks.parse::<u64>().ok())
+                .collect::<Vec<_>>()
+        })
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_requests_in_flight_are_answered() {
+    let server = slow("8").start();
+    let mut streams = [
+        ("alice", registration_under_way(&server, "alice")),
+        // Waits for the one hashing thread.
+        ("bob", registration_accepted(&server, "bob")),
+    ];
+
+    let stopped = server.terminate();
+
+    for (login, stream) in &mut streams {
+        let mut answer = String::new();
+        stream
+            .read_to_string(&mut answer)
+            .expect("an answer, and a clean end");
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        assert!(answer.contains(&format!(r#""login":"{login}""#)), "{answer}");
+    }
+    check_end(&stopped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_client_has_gone_is_kept() {
+    let server = slow("1").start();
+    reset(registration_under_way(&server, "alice"));
+    let client = server.client();
+    let deadline = Instant::now() + PATIENCE;
+    while client.logging_in("alice", PASSWORD).send().await.status != 200 {
+        assert!(Instant::now() < deadline, "it was given up");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_client_has_gone_is_kept_when_the_server_stops_too() {
+    let server = slow("1").start();
+    reset(registration_under_way(&server, "alice"));
+    let stopped = server.terminate();
+    check_clean(&stopped);
+    stopped.place.start().client().session("alice").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_and_half_open_connections_do_not_delay_the_end() {
+    let server = Server::start();
+    let mut idle = TcpStream::connect(server.address()).expect("somebody listens");
+    write!(idle, "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n").expect("a reader");
+    let mut begun = [0; 12];
+    idle.read_exact(&mut begun).expect("an answer");
+    let silent = TcpStream::connect(server.address()).expect("somebody listens");
+    let mut half = TcpStream::connect(server.address()).expect("somebody listens");
+    write!(half, "POST /login HTTP/1.1\r\nHost: test\r\nContent-Le").expect("a reader");
+
+    check_clean(&server.terminate());
+    drop((idle, silent, half));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_stops_at_once() {
+    let server = slow("8").start();
+    let _stream = registration_under_way(&server, "alice");
+    server.ask_to_stop();
+    let stopping = |line: &str| line.contains("stopping: ").then_some(());
+    server
+        .log()
+        .wait_for(PATIENCE, stopping)
+        .expect("the first is heard");
+    let stopped = server.terminate();
+    assert_eq!(stopped.status.code(), Some(1));
+    assert!(stopped.log.last().expect("a line").contains("by a second signal"));
+}

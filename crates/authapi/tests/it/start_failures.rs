@@ -1,0 +1,396 @@
+//! Starts that must fail: one line that names the cause and the mend, the right exit code, and no panic.
+
+use crate::server::{Place, Run, Server};
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use serde_json::Value;
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+/// Something could not be done.
+const FAILED: i32 = 1;
+/// A setting or the command line is wrong.
+const MISUSED: i32 = 2;
+
+/// The one line in which a start that fails with `code` says why; all parts of `says` stand in it.
+fn check_failure(run: &Run, code: i32, says: &[&str]) {
+    assert_eq!(run.code, Some(code), "{says:?}: {}", run.stderr);
+    let (events, failures): (Vec<&str>, Vec<&str>) =
+        run.stderr.lines().partition(|line| line.starts_with('{'));
+    let [failure] = failures[..] else {
+        panic!("not one line: {failures:#?}");
+    };
+    assert!(failure.starts_with("authapi: "), "{failure}");
+    for part in says {
+        assert!(failure.contains(part), "no {part:?} in {failure:?}");
+    }
+    for event in events {
+        let event: Value = serde_json::from_str(event).expect("an event");
+        assert!(
+            matches!(event["level"].as_str(), Some("INFO" | "WARN")),
+            "told twice: {event}"
+        );
+    }
+    assert_eq!(run.stdout, "");
+    assert!(
+        !run.stderr.contains("panicked") && !run.stderr.contains("RUST_BACKTRACE"),
+        "{}",
+        run.stderr
+    );
+}
+
+fn refuses(place: &Place, code: i32, says: &[&str]) {
+    check_failure(&place.run(&["serve"], ""), code, says);
+}
+
+/// A place in which a server has run.
+fn used() -> Place {
+    let stopped = Server::start().terminate();
+    assert_eq!(stopped.status.code(), Some(0));
+    stopped.place
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn a_taken_port() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address");
+    let place = Place::new().with("SERVER__PORT", &address.port().to_string());
+    let says = [
+        &address.to_string(),
+        "is taken by another program",
+        "AUTHAPI_SERVER__PORT",
+    ];
+    refuses(&place, FAILED, &says);
+}
+
+#[test]
+fn a_taken_port_for_metrics() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address");
+    let place = Place::new().with("METRICS__PORT", &address.port().to_string());
+    let says = [
+        &address.to_string(),
+        "is taken by another program",
+        "AUTHAPI_METRICS__PORT",
+    ];
+    refuses(&place, FAILED, &says);
+    assert!(!place.path().join("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn an_address_of_another_machine() {
+    let place = Place::new().with("SERVER__HOST", "192.0.2.1");
+    refuses(
+        &place,
+        FAILED,
+        &[
+            "192.0.2.1",
+            "is not an address of this machine",
+            "AUTHAPI_SERVER__HOST",
+        ],
+    );
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made() {
+    let place = Place::new();
+    let file = place.path().join("file");
+    fs::write(&file, "in the way").expect("a file");
+    let folder = file.join("data");
+    let place = place.with(
+        "DATABASE__URL",
+        &format!("sqlite://{}/authapi.db", folder.display()),
+    );
+    refuses(
+        &place,
+        FAILED,
+        &["cannot make the folder", &text(&folder), "name another one"],
+    );
+}
+
+#[test]
+fn a_folder_where_the_database_should_be() {
+    let place = Place::new();
+    fs::create_dir_all(place.database()).expect("a folder");
+    refuses(&place, FAILED, &["cannot write", &text(&place.database())]);
+}
+
+#[test]
+fn a_database_that_is_none() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("data")).expect("a folder");
+    fs::write(place.database(), "a letter to a friend ".repeat(500)).expect("a file");
+    refuses(
+        &place,
+        FAILED,
+        &[
+            &text(&place.database()),
+            "is not an authapi database",
+            "name another file",
+        ],
+    );
+}
+
+#[test]
+fn a_database_from_the_future() {
+    let place = used();
+    SqliteConnection::establish(&text(&place.database()))
+        .expect("a database")
+        .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
+        .expect("a migration");
+    let says = [
+        "is newer than this program",
+        "99990101000000",
+        "use the program that wrote it",
+    ];
+    refuses(&place, FAILED, &says);
+    for command in [
+        &["migrate", "status"][..],
+        &["migrate", "down"],
+        &["users", "list"],
+    ] {
+        check_failure(&place.run(command, ""), FAILED, &says);
+    }
+}
+
+#[test]
+fn a_second_server_on_one_database() {
+    let mut first = Server::start();
+    refuses(
+        first.place(),
+        FAILED,
+        &[
+            "another server is using this database",
+            "stop it, or name another file",
+        ],
+    );
+    assert!(first.is_running());
+    // A killed server leaves its lock file behind, and no lock.
+    drop(first.kill().place.start());
+}
+
+#[test]
+fn a_key_that_is_none() {
+    let place = used();
+    let key = place.key_files(".signing.pem").remove(0);
+    fs::write(&key, "garbage").expect("a file");
+    refuses(
+        &place,
+        FAILED,
+        &[&text(&key), "is not a private key", "openssl pkcs8"],
+    );
+    let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    fs::write(&key, pem).expect("a file");
+    refuses(&place, FAILED, &[&text(&key), "not supported"]);
+}
+
+#[test]
+fn keys_that_others_can_read() {
+    let place = used();
+    for end in [".signing.pem", "refresh.key"] {
+        let key = place.key_files(end).remove(0);
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("a mode");
+        refuses(
+            &place,
+            FAILED,
+            &["others can get at", &text(&key), "0644", "chmod 600"],
+        );
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
+    }
+    drop(place.start());
+}
+
+#[test]
+fn two_keys_that_would_sign() {
+    let place = used();
+    place.command_succeeds(&["keys", "generate"], "");
+    let published = place.key_files(".published.pem").remove(0);
+    let signing = text(&published).replace(".published.", ".signing.");
+    fs::rename(&published, &signing).expect("a renaming");
+    refuses(&place, FAILED, &["would both sign", &signing, ".retired.pem"]);
+}
+
+#[test]
+fn keys_that_are_missing_or_hidden() {
+    let place = Place::new().with("KEYS__GENERATE_MISSING", "false");
+    refuses(
+        &place,
+        FAILED,
+        &["there is no key folder", "authapi keys generate"],
+    );
+    let place = used().with("KEYS__GENERATE_MISSING", "false");
+    let refresh_key = place.key_files("refresh.key").remove(0);
+    fs::write(&refresh_key, "too short").expect("a file");
+    refuses(&place, FAILED, &[&text(&refresh_key), "does not hold 32 bytes"]);
+    fs::remove_file(&refresh_key).expect("it is there");
+    refuses(&place, FAILED, &[&text(&refresh_key), "is missing"]);
+    let signing = place.key_files(".signing.pem").remove(0);
+    fs::remove_file(&signing).expect("it is there");
+    refuses(&place, FAILED, &["no key in", "signs"]);
+    symlink("/nowhere/at/all.pem", &signing).expect("a link");
+    refuses(&place, FAILED, &["cannot read", &text(&signing)]);
+}
+
+#[test]
+fn settings_that_are_wrong() {
+    for (name, value, says) in [
+        (
+            "SERVER__PORT",
+            "http",
+            &["AUTHAPI_SERVER__PORT", "\"http\"", "0 to 65535"][..],
+        ),
+        ("SERVER__PORT", "65536", &["AUTHAPI_SERVER__PORT"]),
+        (
+            "SERVER__HOST",
+            "example.com",
+            &["AUTHAPI_SERVER__HOST", "IP address"],
+        ),
+        (
+            "SERVER__TRUSTED_PROXIES",
+            "10.0.0.0/99",
+            &["AUTHAPI_SERVER__TRUSTED_PROXIES"],
+        ),
+        (
+            "SERVER__PROT",
+            "80",
+            &["AUTHAPI_SERVER__PROT", "did you mean AUTHAPI_SERVER__PORT?"],
+        ),
+        (
+            "TOKENS__ACCESS_TTL",
+            "15 apples",
+            &["AUTHAPI_TOKENS__ACCESS_TTL", "duration"],
+        ),
+        ("TOKENS__ACCESS_TTL", "0s", &["AUTHAPI_TOKENS__ACCESS_TTL"]),
+        (
+            "TOKENS__REFRESH_GRACE",
+            "1h",
+            &["AUTHAPI_TOKENS__REFRESH_GRACE", "at most 1m"],
+        ),
+        ("TOKENS__ISSUER", "not a url", &["AUTHAPI_TOKENS__ISSUER"]),
+        (
+            "PASSWORD__MIN_LENGTH",
+            "4",
+            &["AUTHAPI_PASSWORD__MIN_LENGTH", "8 to 64"],
+        ),
+        (
+            "PASSWORD__ALLOW_WEAK_HASHING",
+            "false",
+            &["AUTHAPI_PASSWORD__MEMORY_KIB", "19456"],
+        ),
+        (
+            "THROTTLE__ENABLED",
+            "maybe",
+            &["AUTHAPI_THROTTLE__ENABLED", "true or false"],
+        ),
+        ("LOG__LEVEL", "loud,,=", &["AUTHAPI_LOG__LEVEL"]),
+        (
+            "LOG__FORMAT",
+            "xml",
+            &["AUTHAPI_LOG__FORMAT", "auto, pretty or json"],
+        ),
+        (
+            "BOOTSTRAP__ADMIN_LOGIN",
+            "root",
+            &[
+                "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD",
+                "comes with AUTHAPI_BOOTSTRAP__ADMIN_LOGIN",
+            ],
+        ),
+        (
+            "BOOTSTRAP__ADMIN_PASSWORD_FILE",
+            "/nowhere",
+            &["ADMIN_PASSWORD_FILE", "/nowhere"],
+        ),
+        (
+            "DATABASE__URL",
+            "postgres://me:hunter2@db/authapi",
+            &["AUTHAPI_DATABASE__URL", "SQLite only"],
+        ),
+        (
+            "DATABASE__URL",
+            "sqlite://:memory:",
+            &["AUTHAPI_DATABASE__URL", "path of a file"],
+        ),
+        (
+            "REDIS__URL",
+            "redis://localhost",
+            &["AUTHAPI_REDIS__URL", "not known to this version", "remove it"],
+        ),
+        (
+            "METRICS__PORT",
+            "on",
+            &["AUTHAPI_METRICS__PORT", "from 0 to 65535"],
+        ),
+        (
+            "TRACES__OTLP_ENDPOINT",
+            "http://me:hunter2@collector",
+            &["AUTHAPI_TRACES__OTLP_ENDPOINT", "base URL of a collector"],
+        ),
+    ] {
+        let place = Place::new().with(name, value);
+        refuses(&place, MISUSED, says);
+        let run = place.run(&["serve"], "");
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+        assert!(
+            !place.path().join("data").exists() && !place.keys().exists(),
+            "nothing was begun"
+        );
+    }
+}
+
+#[test]
+fn settings_files_that_are_wrong() {
+    let place = Place::new();
+    let missing = place.run(&["--config", "missing.toml"], "");
+    check_failure(&missing, MISUSED, &["missing.toml", "cannot be read"]);
+    fs::write(place.path().join("authapi.toml"), "[server]\nport = \n").expect("a file");
+    refuses(&place, MISUSED, &["authapi.toml", "line 2"]);
+    fs::write(place.path().join("authapi.toml"), "[server]\nprot = 1\n").expect("a file");
+    refuses(
+        &place,
+        MISUSED,
+        &["server.prot", "authapi.toml", "did you mean server.port?"],
+    );
+    fs::remove_file(place.path().join("authapi.toml")).expect("it is there");
+    fs::write(place.path().join(".env"), "AUTHAPI_LOG__LEVEL=a b hunter2\n").expect("a file");
+    refuses(&place, MISUSED, &[".env", "AUTHAPI_LOG__LEVEL"]);
+    assert!(!place.run(&["serve"], "").stderr.contains("hunter2"));
+}
+
+#[test]
+fn a_first_admin_who_cannot_be() {
+    let place = Place::new()
+        .with_admin("root")
+        .with("BOOTSTRAP__ADMIN_PASSWORD", "hunter2");
+    refuses(
+        &place,
+        FAILED,
+        &["AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "at least 8 characters"],
+    );
+    assert!(!place.run(&["serve"], "").stderr.contains("hunter2"));
+}
+
+#[test]
+fn a_command_that_is_none() {
+    let place = Place::new();
+    for arguments in [
+        &["sreve"][..],
+        &["serve", "--port", "80"],
+        &["users", "create", "--login", "a", "pw"],
+    ] {
+        let run = place.run(arguments, "");
+        assert_eq!(run.code, Some(MISUSED), "{}", run.stderr);
+        assert!(
+            run.stderr.starts_with("error: ") && !run.stderr.contains("panicked"),
+            "{}",
+            run.stderr
+        );
+    }
+}

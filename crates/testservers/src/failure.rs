@@ -1,0 +1,57 @@
+use std::{io, path::PathBuf};
+use thiserror::Error;
+
+/// Why there is no server.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    #[error("{program} is missing: apt-get install {package}")]
+    Missing {
+        program: &'static str,
+        package: &'static str,
+    },
+    #[error("{what} did not work: {said}")]
+    Refused { what: String, said: String },
+    #[error("{what} took too long")]
+    TooLong { what: String },
+    #[error("{what} ended at once; its log says: {log}")]
+    EndedAtOnce { what: String, log: String },
+    #[error("there is no free port on 127.0.0.1 from 20000 to 29999")]
+    NoPort,
+    #[error("{what} {}", path.display())]
+    File {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{what} could not be run")]
+    Run {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { what, path, source }
+    }
+
+    pub(crate) fn run(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Run { what, source }
+    }
+}
+
+/// What a test cannot go on without.
+#[track_caller]
+pub(crate) fn must<T>(result: Result<T, Failure>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(failure) => match std::error::Error::source(&failure) {
+            Some(cause) => panic!("{failure}: {cause}"),
+            None => panic!("{failure}"),
+        },
+    }
+}

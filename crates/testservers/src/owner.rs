@@ -1,0 +1,58 @@
+use crate::failure::Failure;
+use rustix::process::geteuid;
+use std::{
+    fs,
+    os::unix::{fs::chown, process::CommandExt},
+    path::Path,
+    process::Command,
+};
+
+/// Whom the servers run as when the tests run as root, which Postgres refuses to: the package's own user, or the one
+/// that owns nothing.
+const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
+
+/// The user that servers and their files belong to. `None` inside is whoever runs the tests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner(Option<(u32, u32)>);
+
+impl Owner {
+    pub(crate) fn find() -> Result<Self, Failure> {
+        if !geteuid().is_root() {
+            return Ok(Self(None));
+        }
+        let users = fs::read_to_string("/etc/passwd").map_err(Failure::file("cannot read", "/etc/passwd"))?;
+        let ids = UNPRIVILEGED
+            .iter()
+            .find_map(|name| users.lines().find_map(|line| ids_of(name, line)));
+        ids.map(|ids| Self(Some(ids))).ok_or(Failure::Missing {
+            program: "an unprivileged user 'postgres' or 'nobody'",
+            package: "postgresql",
+        })
+    }
+
+    pub(crate) fn take_over(self, path: &Path) -> Result<(), Failure> {
+        match self.0 {
+            Some((user, group)) => {
+                chown(path, Some(user), Some(group)).map_err(Failure::file("cannot give away", path))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn run_as(self, command: &mut Command) -> &mut Command {
+        match self.0 {
+            Some((user, group)) => command.uid(user).gid(group),
+            None => command,
+        }
+    }
+}
+
+fn ids_of(name: &str, line: &str) -> Option<(u32, u32)> {
+    let mut fields = line.split(':');
+    if fields.next()? != name {
+        return None;
+    }
+    let user = fields.nth(1)?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    Some((user, group))
+}

@@ -1,0 +1,221 @@
+use crate::{
+    failure::{Failure, must},
+    instance::{Folder, Instance, Own, Server, StartedBy},
+    port, programs,
+    waiting::{START_DEADLINE, run},
+};
+use std::{
+    env,
+    hash::{BuildHasher, Hasher, RandomState},
+    path::{Path, PathBuf},
+    process::{Command, id},
+    sync::OnceLock,
+    time::Duration,
+};
+
+/// Names a Postgres to use in place of one that is started here: a URL of a role that may create databases.
+const URL_VARIABLE: &str = "AUTHAPI_TEST_POSTGRES_URL";
+/// How often a server is started anew because somebody else took its port.
+const ATTEMPTS: usize = 5;
+/// How long one statement on a shared server may take.
+const STATEMENT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A Postgres server that answers.
+#[derive(Debug)]
+pub struct Postgres {
+    url: String,
+    psql: PathBuf,
+}
+
+/// An empty database of one test, dropped with this.
+#[derive(Debug)]
+pub struct FreshDatabase {
+    url: String,
+    name: String,
+    server_url: String,
+    psql: PathBuf,
+}
+
+/// The Postgres of this test process: the one that `AUTHAPI_TEST_POSTGRES_URL` names, or one that is started at the
+/// first call.
+///
+/// # Panics
+/// When it cannot be had.
+#[track_caller]
+pub fn postgres() -> &'static Postgres {
+    static SHARED: OnceLock<(Postgres, Option<Instance>)> = OnceLock::new();
+    let (postgres, _) = SHARED.get_or_init(|| {
+        must(match env::var(URL_VARIABLE) {
+            Ok(url) => Postgres::at(url).map(|it| (it, None)),
+            Err(_) => start().map(|(postgres, instance)| (postgres, Some(instance))),
+        })
+    });
+    postgres
+}
+
+impl Postgres {
+    /// A server that one test has to itself.
+    ///
+    /// # Panics
+    /// When it cannot be had.
+    #[must_use]
+    #[track_caller]
+    pub fn start_own() -> Own<Self> {
+        let (postgres, instance) = must(start());
+        Own::new(postgres, instance)
+    }
+
+    /// The URL of the database that exists anyway.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes an empty database whose name nobody else uses.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    #[must_use]
+    #[track_caller]
+    pub fn fresh_database(&self) -> FreshDatabase {
+        let name = format!("authapi_test_{}_{:016x}", id(), random());
+        must(execute(&self.psql, &self.url, &format!("CREATE DATABASE {name}")));
+        FreshDatabase {
+            url: url_of_database(&self.url, &name),
+            name,
+            server_url: self.url.clone(),
+            psql: self.psql.clone(),
+        }
+    }
+
+    fn at(url: String) -> Result<Self, Failure> {
+        let psql = programs::on_path("psql", "postgresql-client")?;
+        execute(&psql, &url, "SELECT 1")?;
+        Ok(Self { url, psql })
+    }
+}
+
+impl Server for Postgres {
+    fn answers(&self) -> bool {
+        execute(&self.psql, &self.url, "SELECT 1").is_ok()
+    }
+}
+
+impl FreshDatabase {
+    /// `postgres://` with the name of the database.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for FreshDatabase {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        // Best effort: the server may be gone, and a test's own takes all its databases with it.
+        let _ = execute(&self.psql, &self.server_url, &drop);
+    }
+}
+
+fn start() -> Result<(Postgres, Instance), Failure> {
+    let programs = programs::postgres_folder()?;
+    let mut started = start_in(&programs);
+    for _ in 1..ATTEMPTS {
+        if !matches!(started, Err(Failure::EndedAtOnce { .. })) {
+            break;
+        }
+        started = start_in(&programs);
+    }
+    started
+}
+
+fn start_in(programs: &Path) -> Result<(Postgres, Instance), Failure> {
+    let folder = Folder::make()?;
+    let data = folder.path.join("data");
+    initialise(programs, &folder, &data)?;
+    let port = port::free()?;
+    let postgres = Postgres {
+        url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+        psql: programs.join("psql"),
+    };
+    let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
+    for setting in [
+        "listen_addresses=127.0.0.1".to_owned(),
+        format!("port={port}"),
+        format!("unix_socket_directories={}", folder.path.display()),
+        "shared_buffers=16MB".to_owned(),
+        "max_connections=300".to_owned(),
+    ] {
+        arguments.extend(["-c".to_owned(), setting]);
+    }
+    let by = StartedBy {
+        program: programs.join("postgres"),
+        arguments,
+        ending: "QUIT",
+    };
+    let instance = Instance::start(folder, by, || postgres.answers())?;
+    Ok((postgres, instance))
+}
+
+fn initialise(programs: &Path, folder: &Folder, data: &Path) -> Result<(), Failure> {
+    let mut initdb = Command::new(programs.join("initdb"));
+    initdb
+        .arg("--pgdata")
+        .arg(data)
+        .args(["--username=postgres", "--auth=trust"])
+        // A cluster that is lost while it is made is made anew: no need to wait for the disk here.
+        .args(["--encoding=UTF8", "--no-locale", "--no-sync"])
+        .current_dir(&folder.path);
+    run("initdb", folder.owner.run_as(&mut initdb), START_DEADLINE)?;
+    Ok(())
+}
+
+fn execute(psql: &Path, url: &str, statement: &str) -> Result<String, Failure> {
+    let mut command = Command::new(psql);
+    command
+        .args([
+            "--no-psqlrc",
+            "--no-align",
+            "--tuples-only",
+            "--quiet",
+            "--no-password",
+        ])
+        .args(["--set=ON_ERROR_STOP=1", "--command", statement, url])
+        .env("PGCONNECT_TIMEOUT", "2");
+    run("psql", &mut command, STATEMENT_DEADLINE)
+}
+
+/// `url` with another database.
+fn url_of_database(url: &str, name: &str) -> String {
+    let (address, settings) = url.split_once('?').unwrap_or((url, ""));
+    let authority = address.find("://").map_or(0, |scheme| scheme + 3);
+    let end = address
+        .get(authority..)
+        .and_then(|rest| rest.find('/'))
+        .map_or(address.len(), |slash| authority + slash);
+    let server = address.get(..end).unwrap_or(address);
+    let mark = if settings.is_empty() { "" } else { "?" };
+    format!("{server}/{name}{mark}{settings}")
+}
+
+/// A number that no other call answers, in this process or another.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_replaces_the_one_of_the_url() {
+        for (url, with_database) in [
+            ("postgres://u:p@h:1/postgres", "postgres://u:p@h:1/x"),
+            ("postgres://u:p@h:1", "postgres://u:p@h:1/x"),
+            ("postgres://h/", "postgres://h/x"),
+            ("postgres://h/a?sslmode=require", "postgres://h/x?sslmode=require"),
+        ] {
+            assert_eq!(url_of_database(url, "x"), with_database);
+        }
+    }
+}

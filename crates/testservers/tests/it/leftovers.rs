@@ -1,0 +1,151 @@
+//! A test process is started from here, which starts servers and ends in one of three ways.
+
+use crate::eventually;
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio, id},
+};
+use testservers::{Postgres, Redis, postgres, redis};
+
+/// Tells the process below how to end.
+const ENDING: &str = "AUTHAPI_TESTSERVERS_ENDING";
+
+#[test]
+fn nothing_is_left_after_a_normal_end() {
+    leaves_nothing("return");
+}
+
+#[test]
+fn nothing_is_left_after_a_panic() {
+    leaves_nothing("panic");
+}
+
+#[test]
+fn nothing_is_left_after_sigkill() {
+    leaves_nothing("wait");
+}
+
+fn leaves_nothing(ending: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The servers' own user must get to the folders below.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(folder.path(), permissions).expect("a folder that others may enter");
+    let open = folder.path().join("open");
+    fs::create_dir(&open).expect("a folder");
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(&open, permissions).expect("a folder that others may write to");
+    let mut child = start(ending, &open);
+    let pids = running_servers_of(&mut child);
+    assert!(pids.len() >= 4, "two servers of each kind: {pids:?}");
+    assert!(
+        fs::read_dir(&open).expect("a folder").count() >= 4,
+        "a folder for each"
+    );
+
+    // Waiting closes its standard input, which lets it go on to its end.
+    if ending == "wait" {
+        child.kill().expect("a process to kill");
+    }
+    child.wait().expect("an end");
+
+    eventually("the servers end", || pids.iter().all(|pid| !is_running(pid)));
+    eventually("the folders go", || {
+        fs::read_dir(&open).is_ok_and(|mut it| it.next().is_none())
+    });
+    eventually("shared memory is given back", || {
+        !makers_of_shared_memory().iter().any(|maker| pids.contains(maker))
+    });
+}
+
+fn start(ending: &str, folder: &Path) -> Child {
+    Command::new(env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "leftovers::a_process_that_starts_servers",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(ENDING, ending)
+        .env("TMPDIR", folder)
+        .env_remove("AUTHAPI_TEST_POSTGRES_URL")
+        .env_remove("AUTHAPI_TEST_REDIS_URL")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a test process")
+}
+
+fn running_servers_of(child: &mut Child) -> Vec<String> {
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut pids = Vec::new();
+    for line in lines {
+        let line = line.expect("text");
+        if let Some(pid) = line.strip_prefix("server ") {
+            pids.push(pid.to_owned());
+        }
+        if line == "ready" {
+            break;
+        }
+    }
+    pids
+}
+
+#[test]
+#[ignore = "not a test: the process that the tests above start"]
+fn a_process_that_starts_servers() {
+    let Ok(ending) = env::var(ENDING) else {
+        return;
+    };
+    let (_postgres, _redis) = (postgres(), redis());
+    let (own_postgres, own_redis) = (Postgres::start_own(), Redis::start_own());
+    let _database = own_postgres.fresh_database();
+    // Not even a server that is held still may stay.
+    own_postgres.pause();
+    own_redis.pause();
+    for pid in servers_of(id()) {
+        println!("server {pid}");
+    }
+    println!("ready");
+    // Until those who asked have read it.
+    let _ = std::io::stdin().read_line(&mut String::new());
+    match ending.as_str() {
+        // Dropping is not what is tested here.
+        "return" => std::mem::forget((own_postgres, own_redis)),
+        "panic" => panic!("as told"),
+        _ => loop {
+            std::thread::park();
+        },
+    }
+}
+
+/// The grandchildren: each server is the child of the shell that watches over it.
+fn servers_of(parent: u32) -> Vec<String> {
+    let shells = children_of(&parent.to_string());
+    shells.iter().flat_map(|shell| children_of(shell)).collect()
+}
+
+fn children_of(parent: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{parent}/task")).expect("a process");
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    lists
+        .flat_map(|it| it.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// A process that ended and that nobody has asked for yet is not running.
+fn is_running(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|it| !it.contains("State:\tZ"))
+}
+
+/// Who made the System V segments that there are, which outlive those who made them.
+fn makers_of_shared_memory() -> Vec<String> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").expect("the kernel's table");
+    let makers = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().nth(4));
+    makers.map(str::to_owned).collect()
+}
