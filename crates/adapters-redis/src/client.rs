@@ -6,7 +6,7 @@ use crate::{
 };
 use deadpool_redis::{
     PoolError,
-    redis::{Cmd, FromRedisValue, RedisError},
+    redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind},
 };
 use domain::ports::PortError;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -95,6 +95,10 @@ impl RedisAway {
             Self::TooSlow => Some(Fault::Slow),
             Self::Refused(error) if error.is_timeout() => Some(Fault::Slow),
             Self::Refused(error) if error.is_io_error() || error.is_unrecoverable_error() => {
+                Some(Fault::Lost)
+            }
+            // A primary that became a replica stays connected and will never do.
+            Self::Refused(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => {
                 Some(Fault::Lost)
             }
             Self::NotConnected(_) | Self::Refused(_) => None,

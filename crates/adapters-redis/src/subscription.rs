@@ -39,7 +39,7 @@ impl RedisSubscription {
 impl BusSubscription for RedisSubscription {
     async fn next(&mut self) -> BusEvent {
         match self.events.recv().await {
-            Ok(event) => { tokio::task::yield_now().await; event }
+            Ok(event) => event,
             Err(RecvError::Lagged(_) | RecvError::Closed) => BusEvent::Reconnected,
         }
     }

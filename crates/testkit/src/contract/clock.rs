@@ -1,4 +1,4 @@
-//! The contract of [`Clock`](domain::ports::Clock).
+//! The contract of [`Clock`].
 
 use domain::ports::Clock;
 

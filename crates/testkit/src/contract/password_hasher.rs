@@ -1,4 +1,4 @@
-//! The contract of [`PasswordHasher`](domain::ports::PasswordHasher).
+//! The contract of [`PasswordHasher`].
 
 use crate::fixtures::PASSWORD;
 use domain::{

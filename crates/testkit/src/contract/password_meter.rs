@@ -1,4 +1,4 @@
-//! The contract of [`PasswordMeter`](domain::ports::PasswordMeter).
+//! The contract of [`PasswordMeter`].
 
 use domain::{
     password::Password,
@@ -26,7 +26,7 @@ fn passwords() -> Vec<String> {
         "a".repeat(256),
         "🦀".repeat(256),
         "é\u{301}\u{200d}\u{202e}".repeat(64),
-        r#"@4683({[<69!i1|/\$5+7%2zZqQxXyYpP0oO"#.to_owned(),
+        r"@4683({[<69!i1|/\$5+7%2zZqQxXyYpP0oO".to_owned(),
         "\u{0}\u{7f}\t\n".to_owned(),
         "2026-01-01".repeat(9),
     ]

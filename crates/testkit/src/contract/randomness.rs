@@ -1,4 +1,4 @@
-//! The contract of [`Randomness`](domain::ports::Randomness). That bytes are unpredictable cannot be shown by looking at
+//! The contract of [`Randomness`]. That bytes are unpredictable cannot be shown by looking at
 //! them; that they differ can.
 
 use crate::fixtures::at;

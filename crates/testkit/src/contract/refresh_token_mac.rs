@@ -1,4 +1,4 @@
-//! The contract of [`RefreshTokenMac`](domain::ports::RefreshTokenMac). That verifying takes the same time for every MAC
+//! The contract of [`RefreshTokenMac`]. That verifying takes the same time for every MAC
 //! is a matter of how it is written: the difference would drown in a test's noise.
 
 use domain::{

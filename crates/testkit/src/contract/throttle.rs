@@ -1,4 +1,4 @@
-//! The contract of [`Throttle`](domain::ports::Throttle). That memory stays bounded is not seen from outside.
+//! The contract of [`Throttle`]. That memory stays bounded is not seen from outside.
 
 use super::support::{count, race};
 use crate::fixtures::canonical;
