@@ -6,6 +6,7 @@ mod meter;
 use argon2::Block;
 use domain::ports::PortError;
 use meter::LaneMeter;
+pub(crate) use meter::Work;
 use std::{
     io,
     num::NonZeroUsize,
@@ -94,12 +95,24 @@ impl HashLane {
         })
     }
 
-    /// Queues `job`. It is not run when the answer has been dropped by the time its turn comes.
+    /// Queues `job`, which hashes. It is not run when the answer has been dropped by the time its turn comes.
     ///
     /// # Errors
     /// [`PortError::Overloaded`] when the queue is full.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
+        job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
+    ) -> Result<Answer<T>, PortError> {
+        self.submit_as(Work::Hash, job)
+    }
+
+    /// Queues `job`, which does such `work`.
+    ///
+    /// # Errors
+    /// As [`HashLane::submit`].
+    pub(crate) fn submit_as<T: Send + 'static>(
+        &self,
+        work: Work,
         job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
     ) -> Result<Answer<T>, PortError> {
         let (sender, receiver) = oneshot::channel();
@@ -113,7 +126,7 @@ impl HashLane {
                 meter.refused_late();
                 Err(PortError::Overloaded)
             } else {
-                Ok(meter.measured(waited, || job(blocks)))
+                Ok(meter.measured(work, waited, || job(blocks)))
             };
             // Whoever asked may have gone away meanwhile.
             let _ = sender.send(answer);
@@ -359,10 +372,11 @@ mod tests {
         let (lane, snapshotter) = measured_lane(1, 2);
         let gate = occupy(&lane);
         let first = lane.submit(|_| ()).expect("room");
-        let second = lane.submit(|_| ()).expect("room");
+        let second = lane.submit_as(Work::Rating, |_| ()).expect("room");
         assert!(lane.submit(|_| ()).is_err());
         let expected = [
-            ("authapi_hash_duration_seconds", 0),
+            ("authapi_hash_duration_seconds hash", 0),
+            ("authapi_hash_duration_seconds rating", 0),
             ("authapi_hash_queue_length", 2),
             ("authapi_hash_rejected_total queue_full", 1),
             ("authapi_hash_rejected_total waited_too_long", 0),
@@ -379,7 +393,8 @@ mod tests {
         // Waits for the thread, which counts after it has answered.
         drop(lane);
         let after = measured(&snapshotter);
-        assert_eq!(after["authapi_hash_duration_seconds"], 3);
+        assert_eq!(after["authapi_hash_duration_seconds hash"], 2);
+        assert_eq!(after["authapi_hash_duration_seconds rating"], 1);
         // What was there before has been taken away with the snapshot.
         assert_eq!(after["authapi_hash_queue_length"], -2);
         assert_eq!(after["authapi_hash_threads_busy"], -1);

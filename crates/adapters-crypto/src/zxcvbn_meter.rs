@@ -1,6 +1,6 @@
 //! How hard passwords are to guess, as zxcvbn estimates it.
 
-use crate::hash_lane::HashLane;
+use crate::hash_lane::{HashLane, Work};
 use async_trait::async_trait;
 use domain::{
     password::Password,
@@ -40,7 +40,7 @@ impl PasswordMeter for ZxcvbnMeter {
     #[tracing::instrument(skip_all)]
     async fn rate(&self, password: Password, known: Vec<String>) -> Result<Strength, PortError> {
         let job = move |_: &mut _| rate(&password, &known);
-        self.lane.submit(job)?.get().await
+        self.lane.submit_as(Work::Rating, job)?.get().await
     }
 }
 
@@ -70,7 +70,9 @@ fn strength(entropy: &Entropy) -> Strength {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{LaneSettings, hash_lane::Blocks};
     use proptest::prelude::*;
+    use std::{num::NonZeroUsize, sync::mpsc};
 
     fn rated(text: &str) -> Strength {
         let known = ["Alice", "alice", "authapi"].map(str::to_owned);
@@ -125,6 +127,37 @@ mod tests {
     #[test]
     fn a_password_whose_rating_panics_is_weak() {
         assert_eq!(unless_it_panics(|| panic!("on purpose")), UNRATEABLE);
+    }
+
+    /// One thread, and room for one job to wait.
+    fn narrow_lane() -> Arc<HashLane> {
+        let settings = LaneSettings {
+            threads: NonZeroUsize::MIN,
+            queue: NonZeroUsize::MIN,
+            ..LaneSettings::default()
+        };
+        Arc::new(HashLane::start(settings).expect("a thread"))
+    }
+
+    #[tokio::test]
+    async fn rating_takes_its_turn_on_the_lane_and_is_refused_when_that_is_full() {
+        let lane = narrow_lane();
+        let meter = ZxcvbnMeter::new(Arc::clone(&lane));
+        let rate = || meter.rate(Password::new("password".to_owned()), Vec::new());
+        let (gate, closed) = mpsc::channel::<()>();
+        let (running, started) = mpsc::channel();
+        let hashing = lane.submit(move |_: &mut Blocks| {
+            running.send(()).expect("the test waits");
+            let _ = closed.recv();
+        });
+        started.recv().expect("the job runs");
+        let waiting = lane.submit(|_| ());
+        assert!(matches!(rate().await, Err(PortError::Overloaded)));
+        drop(gate);
+        for job in [hashing, waiting] {
+            job.expect("room").get().await.expect("an answer");
+        }
+        assert_eq!(rate().await.expect("an answer").score, 0);
     }
 
     proptest! {

@@ -265,3 +265,91 @@ fn unopened(error: impl StdError) -> ConnectionError {
     }
     ConnectionError::BadConnection(told)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::sql_query;
+    use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+    use testservers::{FreshDatabase, postgres};
+
+    /// Two connections, both idle.
+    async fn open() -> (PostgresDatabase, FreshDatabase) {
+        let fresh = postgres().fresh_database();
+        let settings = PoolSettings {
+            max_size: 2,
+            ..PoolSettings::default()
+        };
+        let database = PostgresDatabase::connect(fresh.url(), settings).await;
+        let database = database.expect("a database");
+        let both = (database.pool.get().await, database.pool.get().await);
+        drop((both.0.expect("a connection"), both.1.expect("a connection")));
+        assert_eq!(database.pool.status().available, 2);
+        (database, fresh)
+    }
+
+    fn execute<'c>(conn: &'c mut AsyncPgConnection, sql: &'c &'static str) -> Doing<'c, ()> {
+        Box::pin(async move {
+            sql_query(*sql).execute(conn).await?;
+            Ok(())
+        })
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_answered_late_is_not_used_again_nor_are_idle_ones() {
+        let (database, _fresh) = open().await;
+        let late = database.read("SELECT pg_sleep(60)", execute).await;
+        assert!(matches!(late, Err(PortError::Unavailable(_))), "{late:?}");
+        assert_eq!(database.pool.status().size, 0);
+        database.read("SELECT 1", execute).await.expect("an answer");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_failed_is_not_used_again() {
+        let (database, _fresh) = open().await;
+        let failed = database.write_at_once("SELECT 1/0", execute).await;
+        assert!(matches!(failed, Err(PortError::Unavailable(_))), "{failed:?}");
+        assert_eq!(database.pool.status().size, 1);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_fails_keeps_nothing_and_its_connection_is_good_again() {
+        let (database, fresh) = open().await;
+        let mut conn = database.server.connect().await.expect("a connection");
+        conn.batch_execute("CREATE TABLE t (i integer)")
+            .await
+            .expect("a table");
+        drop(conn);
+        let failed = database
+            .write("INSERT INTO t VALUES (1)", |conn, sql| {
+                Box::pin(async move {
+                    execute(conn, sql).await?;
+                    Err::<(), _>(StorageError::Busy)
+                })
+            })
+            .await;
+        assert!(matches!(failed, Err(PortError::Overloaded)), "{failed:?}");
+        assert_eq!(database.pool.status().available, 2);
+        let empty = "SELECT 1 / (SELECT (count(*) = 0)::integer FROM t)";
+        for _ in 0..2 {
+            database.read(empty, execute).await.expect("an empty table");
+        }
+        drop(fresh);
+    }
+
+    #[tokio::test]
+    async fn every_connection_keeps_the_limits_whatever_the_url_says() {
+        let fresh = postgres().fresh_database();
+        let mark = if fresh.url().contains('?') { '&' } else { '?' };
+        let own = "options=-c%20statement_timeout%3D0%20-c%20default_transaction_isolation%3Dserializable";
+        let url = format!("{}{mark}{own}", fresh.url());
+        let database = PostgresDatabase::connect(&url, PoolSettings::default()).await;
+        let told = "SELECT 1 / (current_setting('statement_timeout') = '2s'
+            AND current_setting('lock_timeout') = '400ms'
+            AND current_setting('idle_in_transaction_session_timeout') = '2s'
+            AND current_setting('transaction_isolation') = 'read committed'
+            AND current_setting('application_name') = 'authapi')::integer";
+        let database = database.expect("a database");
+        database.read(told, execute).await.expect("our settings");
+    }
+}

@@ -269,18 +269,24 @@ async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageEr
     };
     users::changes::change_password(conn, &password, &now).await?;
     users::replace_hash(conn, user.id, &user.hash, &user.hash).await?;
-    users::changes::insert(conn, &an_admin("bob"), &now).await?;
+    shut_out(conn, user.id, &now).await?;
+    sessions::remove_dead(conn, at(9), 9).await?;
+    Ok(())
+}
+
+/// Takes an admin's role, which asks for another admin, and disables them.
+async fn shut_out(conn: &mut AsyncPgConnection, user: UserId, now: &Stamp) -> Result<(), StorageError> {
+    users::changes::insert(conn, &an_admin("bob"), now).await?;
     let roles = ChangeRoles {
-        user: user.id,
+        user,
         roles: role_names(&["user"]),
         keep_sessions: false,
         only_while: None,
     };
-    users::changes::change_roles(conn, &roles, &now).await?;
+    users::changes::change_roles(conn, &roles, now).await?;
     for status in [UserStatus::Disabled, UserStatus::Active] {
-        users::changes::set_status(conn, user.id, status, &now).await?;
+        users::changes::set_status(conn, user, status, now).await?;
     }
-    sessions::remove_dead(conn, at(9), 9).await?;
     Ok(())
 }
 

@@ -235,7 +235,7 @@ mod tests {
     async fn connections_in_use_and_waits_for_them_are_measured() {
         let folder = tempfile::tempdir().expect("a folder");
         let recorder = DebuggingRecorder::new();
-        let recorded = recorder.snapshotter();
+        let snapshots = recorder.snapshotter();
         let recording = metrics::set_default_local_recorder(&recorder);
         let database = SqliteDatabase::open(&folder.path().join("db"))
             .await
@@ -252,13 +252,13 @@ mod tests {
             ("authapi_db_pool_wait_seconds", "2"),
         ];
         let busy = busy.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(measured(&recorded, "writer"), BTreeMap::from(busy));
+        assert_eq!(measured(&snapshots, "writer"), BTreeMap::from(busy));
 
         drop(lent);
         database.write(|_| Ok(())).await.expect("a free connection");
         database.read(|_| Ok(())).await.expect("a free connection");
         // What was there before has been taken away with the first look.
-        assert_eq!(measured(&recorded, "writer")["authapi_db_pool_in_use"], "-1");
+        assert_eq!(measured(&snapshots, "writer")["authapi_db_pool_in_use"], "-1");
     }
 
     #[tokio::test]

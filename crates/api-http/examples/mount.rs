@@ -67,7 +67,7 @@ async fn walk(url: &str) -> Result<(), Box<dyn Error>> {
 
     assert_eq!(post("/register").json(&alice).send().await?.status(), 201);
     let pair: Value = post("/login").json(&alice).send().await?.json().await?;
-    let token = pair["access_token"].as_str().ok_or("no access token")?;
+    let token = text(&pair, "access_token")?;
     let answer = hello(token).await?.text().await?;
     assert_eq!(answer, "hello, alice");
     println!("alice logs in: {answer}");
@@ -82,7 +82,12 @@ async fn walk(url: &str) -> Result<(), Box<dyn Error>> {
 async fn code(refusal: Response) -> Result<String, Box<dyn Error>> {
     assert_eq!(refusal.status(), 401);
     let problem: Value = refusal.json().await?;
-    Ok(problem["code"].as_str().ok_or("no code")?.to_owned())
+    Ok(text(&problem, "code")?.to_owned())
+}
+
+/// A text of an answer by its name; the name again when it is not there.
+fn text<'a>(json: &'a Value, field: &'static str) -> Result<&'a str, &'static str> {
+    json.get(field).and_then(Value::as_str).ok_or(field)
 }
 
 /// The whole edge over testkit's fakes, where an application has its adapters.

@@ -83,7 +83,7 @@ pub fn refresh<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
 
 /// Notes whether `name` answered.
 pub fn dependency(name: &'static str, is_up: bool) {
-    gauge!(DEPENDENCY_UP, "dependency" => name).set(if is_up { 1 } else { 0 });
+    gauge!(DEPENDENCY_UP, "dependency" => name).set(i32::from(is_up));
 }
 
 fn label_of<T>(outcome: &Result<T, Problem>) -> &'static str {

@@ -14,6 +14,15 @@ const REJECTED: &str = "authapi_hash_rejected_total";
 const WAIT: &str = "authapi_hash_wait_seconds";
 const DURATION: &str = "authapi_hash_duration_seconds";
 
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Hashes a password, or compares it with a hash.
+    Hash,
+    /// Estimates how hard a password is to guess.
+    Rating,
+}
+
 /// What is measured of a lane. Clones measure the same one; it counts with the recorder that was there when it was made.
 #[derive(Clone)]
 pub struct LaneMeter {
@@ -22,7 +31,8 @@ pub struct LaneMeter {
     refused_full: Counter,
     refused_late: Counter,
     wait: Histogram,
-    duration: Histogram,
+    hash: Histogram,
+    rating: Histogram,
 }
 
 impl LaneMeter {
@@ -37,7 +47,8 @@ impl LaneMeter {
             refused_full: counter!(REJECTED, "reason" => "queue_full"),
             refused_late: counter!(REJECTED, "reason" => "waited_too_long"),
             wait: histogram!(WAIT),
-            duration: histogram!(DURATION),
+            hash: histogram!(DURATION, "work" => "hash"),
+            rating: histogram!(DURATION, "work" => "rating"),
         }
     }
 
@@ -68,20 +79,27 @@ impl LaneMeter {
     }
 
     /// Runs the job that has waited so long.
-    pub fn measured<T>(&self, waited: Duration, job: impl FnOnce() -> T) -> T {
+    pub fn measured<T>(&self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> T {
         self.wait.record(waited);
         let started = Instant::now();
         let answer = job();
-        self.duration.record(started.elapsed());
+        let duration = match work {
+            Work::Hash => &self.hash,
+            Work::Rating => &self.rating,
+        };
+        duration.record(started.elapsed());
         answer
     }
 }
 
 fn describe() {
-    describe_gauge!(QUEUE_LENGTH, "Passwords that wait to be hashed.");
-    describe_gauge!(THREADS, "Threads that hash passwords.");
-    describe_gauge!(THREADS_BUSY, "Threads that are hashing a password.");
-    describe_counter!(REJECTED, "Passwords that were not hashed for want of time.");
-    describe_histogram!(WAIT, "Seconds that a password waited to be hashed.");
-    describe_histogram!(DURATION, "Seconds that hashing a password took.");
+    describe_gauge!(QUEUE_LENGTH, "Passwords that wait to be hashed or rated.");
+    describe_gauge!(THREADS, "Threads that hash and rate passwords.");
+    describe_gauge!(THREADS_BUSY, "Threads that are hashing or rating a password.");
+    describe_counter!(
+        REJECTED,
+        "Passwords that were neither hashed nor rated for want of time."
+    );
+    describe_histogram!(WAIT, "Seconds that a password waited to be hashed or rated.");
+    describe_histogram!(DURATION, "Seconds that hashing or rating a password took.");
 }

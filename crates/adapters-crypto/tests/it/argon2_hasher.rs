@@ -6,7 +6,11 @@ use domain::{
     password::{Password, PasswordHash},
     ports::{PasswordHasher, PortError, Verification},
 };
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    io,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+};
 use tokio::task::JoinSet;
 
 const CHEAP: Argon2Params = Argon2Params {
@@ -147,8 +151,55 @@ async fn what_is_no_hash_is_wrong_and_costly_ones_are_not_computed() {
     broken.push(BY_REFERENCE.rsplit_once('$').expect("a hash").0.to_owned());
     broken.push(format!("{BY_REFERENCE}$more"));
     for phc in broken {
+        let log = Log::default();
+        let logging = tracing::subscriber::set_default(log.subscriber());
         let verification = verify(CHEAP, PASSWORD, &phc).await.expect("an answer");
+        drop(logging);
         assert_eq!(verification, Verification::Wrong, "{phc}");
+        let logged = log.text();
+        assert!(logged.contains("ERROR"), "{phc}: {logged}");
+        assert!(logged.contains("a stored password hash"), "{phc}: {logged}");
+        assert!(!logged.contains("c2l4dGVl"), "{logged}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_that_can_be_used_and_an_unknown_user_are_not_worth_a_line_in_the_log() {
+    let log = Log::default();
+    let logging = tracing::subscriber::set_default(log.subscriber());
+    let hasher = hasher(CHEAP);
+    for hash in [Some(PasswordHash::from_phc(BY_REFERENCE.to_owned())), None] {
+        hasher.verify(password("wrong"), hash).await.expect("an answer");
+    }
+    drop(logging);
+    assert_eq!(log.text(), "");
+}
+
+/// What the calling thread logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn subscriber(&self) -> impl tracing::Subscriber + use<> {
+        let log = self.clone();
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

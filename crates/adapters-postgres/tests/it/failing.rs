@@ -44,92 +44,38 @@ async fn with_somebody(database: &PostgresDatabase) -> (Storage, NewUser) {
 
 type Call = Pin<Box<dyn Future<Output = Result<(), PortError>> + Send>>;
 
+/// One call, under the name of its method.
+fn call<T, Asked>(
+    name: &'static str,
+    storage: &Storage,
+    ask: impl FnOnce(Storage) -> Asked,
+) -> (&'static str, Call)
+where
+    Asked: Future<Output = Result<T, PortError>> + Send + 'static,
+{
+    let asked = ask(storage.clone());
+    (name, Box::pin(async move { asked.await.map(drop) }))
+}
+
 /// Calls each method of each port, none of them twice.
 fn every_call(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
-    let (now, id, session) = (at(1), user.id, a_session(user.id, at(1)));
-    let mut calls = changes_of_users(storage, user, &session);
-    let mut call = |name, call: Call| calls.push((name, call));
-    let it = storage.clone();
-    let login = user.login.canonical().clone();
-    call(
-        "find_by_login",
-        Box::pin(async move { it.users.find_by_login(&login).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "any_admin",
-        Box::pin(async move { it.users.any_admin().await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "list users",
-        Box::pin(async move { it.users.list(None, 10).await.map(drop) }),
-    );
-    let (it, one) = (storage.clone(), session.clone());
-    call(
-        "open",
-        Box::pin(async move { it.sessions.open(one, Epoch::FIRST, 9, stamp(now)).await.map(drop) }),
-    );
-    let (it, one) = (storage.clone(), session.id);
-    call(
-        "find",
-        Box::pin(async move { it.sessions.find(one).await.map(drop) }),
-    );
-    let it = storage.clone();
-    let rotation = Rotation {
-        session: session.id,
-        from: Generation(0),
-        to: Generation(1),
-        at: now,
-        idle_expires_at: at(2),
-    };
-    call(
-        "rotate",
-        Box::pin(async move { it.sessions.rotate(rotation).await.map(drop) }),
-    );
-    let it = storage.clone();
-    let reason = EndReason::LoggedOut;
-    call(
-        "end",
-        Box::pin(async move { it.sessions.end(one, id, reason, stamp(now)).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "end_all",
-        Box::pin(async move { it.sessions.end_all(id, reason, stamp(now)).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "list sessions",
-        Box::pin(async move { it.sessions.list(id, now).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "remove_dead",
-        Box::pin(async move { it.sessions.remove_dead(now, 1).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "view",
-        Box::pin(async move { it.views.view(one).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "roles",
-        Box::pin(async move { it.roles.find(&role_names(&["user"])).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call(
-        "audit",
-        Box::pin(async move { it.audit.of_user(id).await.map(drop) }),
-    );
-    let it = storage.clone();
-    call("health", Box::pin(async move { it.health.check().await }));
+    let session = a_session(user.id, at(1));
+    let (id, one) = (user.id, session.id);
+    let mut calls = calls_of_users(storage, user, &session);
+    calls.extend(calls_of_sessions(storage, session));
+    calls.extend([
+        call("view", storage, |it| async move { it.views.view(one).await }),
+        call("roles", storage, |it| async move {
+            it.roles.find(&role_names(&["user"])).await
+        }),
+        call("audit", storage, |it| async move { it.audit.of_user(id).await }),
+        call("health", storage, |it| async move { it.health.check().await }),
+    ]);
     calls
 }
 
-fn changes_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Vec<(&'static str, Call)> {
-    let (now, id, hash) = (at(1), user.id, user.hash.clone());
+fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Vec<(&'static str, Call)> {
+    let (id, login, hash) = (user.id, user.login.canonical().clone(), user.hash.clone());
     let roles = ChangeRoles {
         user: id,
         roles: user.roles.clone(),
@@ -145,37 +91,67 @@ fn changes_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> 
         hash: hash.clone(),
         session: session.clone(),
     };
-    let [insert, change, new_password, new_hash, status] = std::array::from_fn(|_| storage.clone());
     vec![
-        (
-            "insert",
-            Box::pin(async move { insert.users.insert(a_user("late"), stamp(now)).await.map(drop) }),
+        call("insert", storage, |it| async move {
+            it.users.insert(a_user("late"), stamp(at(1))).await
+        }),
+        call("find_by_login", storage, |it| async move {
+            it.users.find_by_login(&login).await
+        }),
+        call("change_roles", storage, |it| async move {
+            it.users.change_roles(roles, stamp(at(1))).await
+        }),
+        call("change_password", storage, |it| async move {
+            it.users.change_password(password, stamp(at(1))).await
+        }),
+        call("replace_hash", storage, |it| async move {
+            it.users.replace_hash(id, &hash, &hash).await
+        }),
+        call("set_status", storage, |it| async move {
+            it.users.set_status(id, UserStatus::Active, stamp(at(1))).await
+        }),
+        call(
+            "any_admin",
+            storage,
+            |it| async move { it.users.any_admin().await },
         ),
-        (
-            "change_roles",
-            Box::pin(async move { change.users.change_roles(roles, stamp(now)).await.map(drop) }),
+        call(
+            "list users",
+            storage,
+            |it| async move { it.users.list(None, 9).await },
         ),
-        (
-            "change_password",
-            Box::pin(async move {
-                new_password
-                    .users
-                    .change_password(password, stamp(now))
-                    .await
-                    .map(drop)
-            }),
-        ),
-        (
-            "replace_hash",
-            Box::pin(async move { new_hash.users.replace_hash(id, &hash, &hash).await.map(drop) }),
-        ),
-        (
-            "set_status",
-            Box::pin(async move {
-                let active = UserStatus::Active;
-                status.users.set_status(id, active, stamp(now)).await.map(drop)
-            }),
-        ),
+    ]
+}
+
+fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static str, Call)> {
+    let (id, one, reason) = (session.user, session.id, EndReason::LoggedOut);
+    let rotation = Rotation {
+        session: one,
+        from: Generation(0),
+        to: Generation(1),
+        at: at(1),
+        idle_expires_at: at(2),
+    };
+    vec![
+        call("open", storage, |it| async move {
+            it.sessions.open(session, Epoch::FIRST, 9, stamp(at(1))).await
+        }),
+        call("find", storage, |it| async move { it.sessions.find(one).await }),
+        call("rotate", storage, |it| async move {
+            it.sessions.rotate(rotation).await
+        }),
+        call("end", storage, |it| async move {
+            it.sessions.end(one, id, reason, stamp(at(1))).await
+        }),
+        call("end_all", storage, |it| async move {
+            it.sessions.end_all(id, reason, stamp(at(1))).await
+        }),
+        call("list sessions", storage, |it| async move {
+            it.sessions.list(id, at(1)).await
+        }),
+        call("remove_dead", storage, |it| async move {
+            it.sessions.remove_dead(at(1), 1).await
+        }),
     ]
 }
 

@@ -6,6 +6,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use domain::{
     ports::{ChangeRoles, Inserted, PortError, RolesChanged, StatusChanged},
     session::EndReason,
+    token::Vouched,
     user::{Epoch, UserStatus},
 };
 use std::time::Duration;
@@ -14,10 +15,7 @@ use testkit::{
     fixtures::{a_session, a_user, an_admin, at, canonical, role_names, stamp},
 };
 use testservers::FreshDatabase;
-use tokio::{
-    sync::Barrier,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 async fn connect(database: &FreshDatabase) -> AsyncPgConnection {
     AsyncPgConnection::establish(database.url())
@@ -174,6 +172,51 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
     assert_eq!((user.epoch, user.roles), (Epoch(2), role_names(&["user"])));
 }
 
+/// The caller's own session is being ended, and it is not known yet whether that will be kept.
+#[tokio::test]
+async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stale() {
+    let (storage, database) = fresh().await;
+    let (alice, bob) = (an_admin("alice"), a_user("bob"));
+    for user in [&alice, &bob] {
+        storage
+            .users
+            .insert(user.clone(), stamp(at(0)))
+            .await
+            .expect("a user");
+    }
+    let session = a_session(alice.id, at(0));
+    let opened = storage
+        .sessions
+        .open(session.clone(), Epoch::FIRST, 100, stamp(at(0)));
+    opened.await.expect("a session");
+    let mut other = connect(&database).await;
+    other
+        .batch_execute("BEGIN; UPDATE sessions SET revoked_at = created_at, revoke_reason = 'logged_out'")
+        .await
+        .expect("an end");
+    let change = ChangeRoles {
+        user: bob.id,
+        roles: role_names(&["admin"]),
+        keep_sessions: true,
+        only_while: Some(Vouched {
+            user: alice.id,
+            session: session.id,
+            epoch: Epoch::FIRST,
+        }),
+    };
+    let committing = async {
+        until_somebody_waits(&database).await;
+        other.batch_execute("COMMIT").await.expect("a commit");
+    };
+
+    let both = async { tokio::join!(storage.users.change_roles(change, stamp(at(1))), committing) };
+
+    let (changed, ()) = timeout(Duration::from_secs(10), both)
+        .await
+        .expect("somebody who waits");
+    assert!(matches!(changed, Ok(RolesChanged::Stale)), "{changed:?}");
+}
+
 /// Nothing here deadlocks with itself; whoever else works on the database may.
 #[tokio::test]
 async fn a_transaction_that_had_to_give_way_is_done_again() {
@@ -298,32 +341,33 @@ async fn a_row_that_nobody_wrote_is_corrupt() {
     }
 }
 
-/// Two replicas that clean up at once neither wait for each other nor do more than they were asked.
-#[tokio::test(flavor = "multi_thread")]
-async fn replicas_clean_up_side_by_side() {
-    let (one, database) = fresh().await;
-    let two = storage_in(&patient(database.url()).await);
+/// Replicas that clean up at once share the work.
+#[tokio::test]
+async fn who_cleans_up_passes_over_what_another_cleans_up() {
+    let (storage, database) = fresh().await;
     let user = a_user("alice");
-    one.users
+    storage
+        .users
         .insert(user.clone(), stamp(at(0)))
         .await
         .expect("a user");
-    for second in 0..40 {
+    for second in 0..20 {
         let session = a_session(user.id, at(second));
-        one.sessions
-            .open(session, Epoch::FIRST, 100, stamp(at(second)))
-            .await
-            .expect("a session");
+        let opened = storage
+            .sessions
+            .open(session, Epoch::FIRST, 100, stamp(at(second)));
+        opened.await.expect("a session");
     }
-    let never = at(0) + chrono::Duration::days(365);
-    let start = Barrier::new(4);
-    let clean = async |storage: &Storage| {
-        start.wait().await;
-        storage.sessions.remove_dead(never, 10).await.expect("an answer")
-    };
-    let removed = tokio::join!(clean(&one), clean(&two), clean(&one), clean(&two));
-    let all = [removed.0, removed.1, removed.2, removed.3];
-    assert!(all.iter().all(|removed| *removed <= 10), "{all:?}");
-    let rest = one.sessions.remove_dead(never, 100).await.expect("an answer");
-    assert_eq!(all.iter().sum::<u64>() + rest, 40);
+    let mut other = connect(&database).await;
+    other
+        .batch_execute("BEGIN; SELECT * FROM sessions ORDER BY dead_at LIMIT 5 FOR UPDATE")
+        .await
+        .expect("five of them");
+    let much_later = at(0) + chrono::Duration::days(365);
+    let removed = async |limit| storage.sessions.remove_dead(much_later, limit).await;
+
+    assert!(matches!(removed(10).await, Ok(10)));
+    assert!(matches!(removed(10).await, Ok(5)));
+    other.batch_execute("ROLLBACK").await.expect("the end of it");
+    assert!(matches!(removed(10).await, Ok(5)));
 }

@@ -118,7 +118,10 @@ fn warn_if_exposed(path: &Path, file: &File) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "there are no modes here, and so nothing that can fail")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "there are no modes here, and so nothing that can fail"
+)]
 fn warn_if_exposed(_: &Path, _: &File) -> io::Result<()> {
     Ok(())
 }

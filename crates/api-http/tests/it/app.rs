@@ -11,9 +11,10 @@ use chrono::Duration;
 use domain::{
     audit::{Actor, Origin},
     password::{Password, PasswordPolicy},
-    ports::Throttle,
+    ports::{PortError, Throttle},
     role::{RoleName, RoleNames},
     session::SessionRules,
+    throttle::{ThrottleDecision, ThrottleKey},
     token::TokenRules,
     use_cases::{
         AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, CreateUser, EndSession, IssueTokens,
@@ -49,6 +50,20 @@ pub fn throttled_app() -> TestApp {
     app_with(Arc::new(ClosedThrottle {
         retry_after: std::time::Duration::from_millis(6_500),
     }))
+}
+
+/// An app in which every attempt meets a bug.
+pub fn broken_app() -> TestApp {
+    app_with(Arc::new(BrokenThrottle))
+}
+
+struct BrokenThrottle;
+
+#[async_trait::async_trait]
+impl Throttle for BrokenThrottle {
+    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+        panic!("a bug")
+    }
 }
 
 /// The fakes that everything stands on.

@@ -54,6 +54,24 @@ async fn what_is_wrong_with_a_registration_is_told_field_by_field() {
 }
 
 #[actix_web::test]
+async fn a_registration_with_a_weak_password_is_told_so() {
+    let answer = app()
+        .post("/register")
+        .json(&json!({"login": "alice", "password": "password"}))
+        .send()
+        .await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (422, "validation_failed")
+    );
+    let error = &answer.body["errors"][0];
+    assert_eq!(
+        (&error["field"], &error["code"]),
+        (&json!("password"), &json!("too_weak"))
+    );
+}
+
+#[actix_web::test]
 async fn logins_that_look_alike_are_taken() {
     let app = app();
     app.user("Alice").await;

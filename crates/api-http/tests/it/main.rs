@@ -7,6 +7,7 @@
 
 mod app;
 mod bad_input;
+mod connection;
 mod document;
 mod endpoints;
 mod measured;

@@ -40,10 +40,14 @@ impl Measured {
                 .collect();
             let series = format!("{}{{{}}}", key.key().name(), labels.join(","));
             match value {
-                DebugValue::Counter(count) => drop(measured.counters.insert(series, count)),
-                DebugValue::Gauge(value) => drop(measured.gauges.insert(series, value.into_inner())),
+                DebugValue::Counter(count) => {
+                    measured.counters.insert(series, count);
+                }
+                DebugValue::Gauge(value) => {
+                    measured.gauges.insert(series, value.into_inner());
+                }
                 DebugValue::Histogram(values) => {
-                    drop(measured.histograms.insert(series, values.len()));
+                    measured.histograms.insert(series, values.len());
                 }
             }
         }

@@ -1,0 +1,88 @@
+//! What an answer asks of the connection that it goes over: memory, and whether the connection can be used again.
+
+use crate::app::{PASSWORD, app, broken_app};
+use actix_web::{
+    App,
+    body::{BodySize, MessageBody},
+    dev::ServiceResponse,
+    http::{ConnectionType, Method},
+    test::{self, TestRequest},
+};
+use api_http::configure;
+use serde_json::json;
+use std::{future::poll_fn, pin::pin};
+
+/// The most bytes that an answer may hand over at once.
+const PIECE: usize = 16 * 1024;
+
+async fn answer(request: TestRequest) -> ServiceResponse<impl MessageBody> {
+    let service = test::init_service(App::new().configure(configure(app().edge))).await;
+    let peer = ([192, 0, 2, 7], 4711).into();
+    test::call_service(&service, request.peer_addr(peer).to_request()).await
+}
+
+#[actix_web::test]
+async fn large_answers_are_handed_over_piece_by_piece() {
+    for path in [
+        "/docs/swagger-ui-bundle.js",
+        "/docs/swagger-initializer.js",
+        "/openapi.json",
+    ] {
+        let response = answer(TestRequest::with_uri(path)).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let mut body = pin!(response.into_body());
+        let size = body.size();
+        let mut sent = 0;
+        while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
+            let piece = piece.map_err(Into::into).expect("a piece");
+            assert!((1..=PIECE).contains(&piece.len()), "{path}: {}", piece.len());
+            sent += piece.len() as u64;
+        }
+        assert_eq!(size, BodySize::Sized(sent), "{path}");
+    }
+}
+
+/// actix puts answers without a body into its buffer whether or not the client reads. There is one that anybody can have.
+#[actix_web::test]
+async fn the_way_to_the_documentation_has_a_body() {
+    let response = answer(TestRequest::with_uri("/docs")).await;
+    assert_eq!(response.status(), 308);
+    assert!(!test::read_body(response).await.is_empty());
+}
+
+#[actix_web::test]
+async fn an_answer_before_the_end_of_the_body_gives_up_the_connection() {
+    let login = json!({"login": "nobody", "password": PASSWORD}).to_string();
+    let large = " ".repeat(PIECE + 1);
+    for (method, path, content_type, body, status, closes) in [
+        (Method::POST, "/nothing", "application/json", &login, 404, true),
+        (Method::PUT, "/login", "application/json", &login, 405, true),
+        (Method::POST, "/login", "text/plain", &login, 415, true),
+        (Method::POST, "/login", "application/json", &large, 413, true),
+        (Method::POST, "/logout", "application/json", &login, 401, true),
+        (Method::GET, "/health/live", "application/json", &login, 200, true),
+        (Method::POST, "/login", "application/json", &login, 401, false),
+        (Method::POST, "/register", "application/json", &login, 201, false),
+    ] {
+        let what = format!("{method} {path} as {content_type}");
+        let request = TestRequest::with_uri(path)
+            .method(method)
+            .insert_header(("Content-Type", content_type))
+            .set_payload(body.clone());
+        let response = answer(request).await;
+        assert_eq!(response.status(), status, "{what}");
+        let connection = response.response().head().connection_type();
+        assert_eq!(connection == ConnectionType::Close, closes, "{what}");
+    }
+}
+
+#[actix_web::test]
+async fn a_change_that_meets_a_bug_is_answered() {
+    let answer = broken_app()
+        .post("/register")
+        .json(&json!({"login": "alice", "password": PASSWORD}))
+        .send()
+        .await;
+    assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
+    assert!(!String::from_utf8_lossy(&answer.raw).contains("a bug"));
+}
