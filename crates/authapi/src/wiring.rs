@@ -62,7 +62,8 @@ impl Ports {
         let mac = HmacRefreshMac::new(keys.refresh_key());
         let jwt = Arc::new(JwtTokens::new(keys));
         let redis = open_redis(&settings.redis)?;
-        let (hasher, meter) = password_ports(&settings.password, settings.password.hash_threads)?;
+        let PasswordPorts { hasher, meter } =
+            PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
         Ok(Self {
             storage,
             hasher,
@@ -96,7 +97,7 @@ pub async fn operator(settings: &Settings) -> Result<Operator, Failure> {
     database.migrate_up().await?;
     let Storage { users, roles, .. } = database.storage();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (hasher, meter) = password_ports(&settings.password, NonZeroUsize::MIN)?;
+    let PasswordPorts { hasher, meter } = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
     let accept_password = AcceptPassword::new(meter, password_policy(&settings.password));
     Ok(Operator {
         create_user: CreateUser::new(
@@ -113,26 +114,33 @@ pub async fn operator(settings: &Settings) -> Result<Operator, Failure> {
 }
 
 /// What works with passwords, on one lane: its bounds hold for hashing and rating together.
-fn password_ports(
-    settings: &PasswordSettings,
-    threads: NonZeroUsize,
-) -> Result<(Arc<dyn PasswordHasher>, Arc<dyn PasswordMeter>), Failure> {
-    let cannot_hash = "passwords cannot be hashed";
-    let params = Argon2Params {
-        memory_kib: settings.memory_kib,
-        iterations: settings.iterations,
-        ..Argon2Params::default()
-    };
-    let lane = LaneSettings {
-        threads,
-        queue: settings.hash_queue,
-        ..LaneSettings::default()
-    };
-    let lane = HashLane::start(lane).map_err(|error| Failure::because(cannot_hash, error))?;
-    let lane = Arc::new(lane);
-    let hasher =
-        Argon2Hasher::new(params, Arc::clone(&lane)).map_err(|error| Failure::because(cannot_hash, error))?;
-    Ok((Arc::new(hasher), Arc::new(ZxcvbnMeter::new(lane))))
+struct PasswordPorts {
+    hasher: Arc<dyn PasswordHasher>,
+    meter: Arc<dyn PasswordMeter>,
+}
+
+impl PasswordPorts {
+    fn new(settings: &PasswordSettings, threads: NonZeroUsize) -> Result<Self, Failure> {
+        let cannot_hash = "passwords cannot be hashed";
+        let params = Argon2Params {
+            memory_kib: settings.memory_kib,
+            iterations: settings.iterations,
+            ..Argon2Params::default()
+        };
+        let lane = LaneSettings {
+            threads,
+            queue: settings.hash_queue,
+            ..LaneSettings::default()
+        };
+        let lane = HashLane::start(lane).map_err(|error| Failure::because(cannot_hash, error))?;
+        let lane = Arc::new(lane);
+        let hasher = Argon2Hasher::new(params, Arc::clone(&lane))
+            .map_err(|error| Failure::because(cannot_hash, error))?;
+        Ok(Self {
+            hasher: Arc::new(hasher),
+            meter: Arc::new(ZxcvbnMeter::new(lane)),
+        })
+    }
 }
 
 /// What is asked of new passwords.

@@ -2,7 +2,9 @@ use async_trait::async_trait;
 use metrics::{counter, describe_counter};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
 use std::{
+    error::Error,
     io,
+    iter::successors,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -31,11 +33,12 @@ impl Collector {
 
     /// Logs that the collector went away, and that it came back, and not each of the failures between.
     fn note(&self, answer: &Result<Response<Bytes>, HttpError>) {
+        // Here, since the recorder comes after the collector.
         describe_counter!(EXPORTS, "Messages with spans for the collector, by outcome.");
         let failure = match answer {
             Ok(answer) if answer.status().is_success() => None,
             Ok(answer) => Some(answer.status().to_string()),
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(chain(&**error)),
         };
         let outcome = if failure.is_none() { "success" } else { "failed" };
         counter!(EXPORTS, "outcome" => outcome).increment(1);
@@ -46,6 +49,12 @@ impl Collector {
         }
         self.is_away.fetch_not(Ordering::Relaxed);
     }
+}
+
+/// An error and its sources on one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let errors = successors(Some(error), |&error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[async_trait]
