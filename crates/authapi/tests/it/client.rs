@@ -6,18 +6,26 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
 /// More than any answer takes; whoever waits so long hangs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Cheap to clone; clones share connections.
+/// Cheap to clone; clones share connections and take turns.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    base: String,
+    bases: Arc<[String]>,
+    next: Arc<AtomicUsize>,
 }
 
 /// A login's tokens.
@@ -28,7 +36,8 @@ pub struct Pair {
 }
 
 impl Client {
-    pub fn new(address: SocketAddr) -> Self {
+    /// Sends each request to the next of `addresses`, at least one, as a proxy does that knows nothing of sessions.
+    pub fn new(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(TIMEOUT)
@@ -37,7 +46,11 @@ impl Client {
             .expect("a client");
         Self {
             http,
-            base: format!("http://{address}"),
+            bases: addresses
+                .into_iter()
+                .map(|address| format!("http://{address}"))
+                .collect(),
+            next: Arc::default(),
         }
     }
 
@@ -58,7 +71,8 @@ impl Client {
     }
 
     pub fn call(&self, method: Method, path: &str) -> Call {
-        Call(self.http.request(method, format!("{}{path}", self.base)))
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.bases.len();
+        Call(self.http.request(method, format!("{}{path}", self.bases[turn])))
     }
 
     pub fn registering(&self, login: &str) -> Call {

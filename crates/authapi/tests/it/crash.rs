@@ -1,16 +1,15 @@
 //! `kill -9` under load: what was answered is there afterwards, and what was asked is there whole or not at all.
 
 use crate::{
+    backing::Database,
     client::{Answer, Call, Client, PASSWORD, Pair},
-    server::{Place, Server},
+    server::Place,
 };
-use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
 use serde_json::{Value, json};
 use std::{
     hash::{BuildHasher, RandomState},
-    path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::task::JoinHandle;
 
@@ -52,13 +51,14 @@ struct Story {
 impl Story {
     fn call(&self, client: &Client, root: &str, step: Step) -> Call {
         let pair = || self.pair.as_ref().expect("logged in");
-        match step {
+        let call = match step {
             Step::Register => client.registering(&self.login),
             Step::LogIn => client.logging_in(&self.login, PASSWORD),
             Step::Refresh => client.post("/refresh").bearer(&pair().refresh),
             Step::LoseRoles => client.assigning(root, &self.login, &[], true),
             Step::LogOut => client.post("/logout").bearer(&pair().refresh),
-        }
+        };
+        call.header("X-Request-Id", format!("{}-{step:?}", self.login).as_bytes())
     }
 
     fn note(&mut self, step: Step, answer: &Answer) {
@@ -118,19 +118,30 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
                 tokio::spawn(write_stories(server.client(), Arc::clone(&root), name))
             })
             .collect();
-        let logged_out = |line: &str| line.contains("/logout").then_some(());
+        let this_round = format!("user-{round}-");
+        let logged_out = |line: &str| (line.contains(&this_round) && line.contains("-LogOut")).then_some(());
         server
             .log()
             .wait_for(PATIENCE, logged_out)
             .expect("there is load");
         tokio::time::sleep(any_delay(Duration::from_millis(300))).await;
-        server = restarted(server);
+        // Of several, by turns one, for which the others answer, and all.
+        let count = if round % 2 == 0 { 1 } else { server.replicas() };
+        assert!(server.kill(count), "each died by the signal");
+        let mut stories = Vec::new();
         for writer in writers {
-            for story in writer.await.expect("every answer is a good one") {
-                check(&server.client(), &story).await;
-                all.push(story);
-            }
+            stories.extend(writer.await.expect("every answer is a good one"));
         }
+        settle(server.place().database()).await;
+        if server.replicas() == 0 {
+            server.start_missing();
+        }
+        for story in &stories {
+            check(&server.client(), story).await;
+        }
+        all.extend(stories);
+        server.start_missing();
+        check_migrations(server.place());
     }
     let answered = all.iter().filter(|story| story.done.is_some()).count();
     let cut = all.iter().filter(|story| story.asked.is_some()).count();
@@ -141,7 +152,8 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
     );
     assert!(answered >= ROUNDS, "{answered}");
     check_that_it_stayed_so(&server.client(), &all).await;
-    check_database(&server.kill().place.database());
+    assert!(server.kill(server.replicas()));
+    check_database(server.place().database()).await;
 }
 
 /// Later crashes brought no session back that had ended.
@@ -154,17 +166,24 @@ async fn check_that_it_stayed_so(client: &Client, stories: &[Story]) {
     }
 }
 
-/// The server after a kill, with the command line at work beside it.
-fn restarted(server: Server) -> Server {
-    let killed = server.kill();
-    assert_eq!(killed.status.code(), None, "it died by the signal");
-    let server = killed.place.start();
-    let status = server
-        .place()
-        .command_succeeds(&["migrate", "status", "--json"], "");
+/// The command line at work beside servers that have crashed.
+fn check_migrations(place: &Place) {
+    let status = place.command_succeeds(&["migrate", "status", "--json"], "");
     let migrations: Vec<Value> = serde_json::from_str(&status).expect("a JSON array");
     assert!(!migrations.is_empty() && migrations.iter().all(|one| one["applied"] == true));
-    server
+}
+
+/// Waits until a database that is a server of its own has ended what the dead had asked it for.
+async fn settle(database: &Database) {
+    let Database::Postgres(_) = database else {
+        return;
+    };
+    let at_work = "SELECT query AS finding FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+    let deadline = Instant::now() + PATIENCE;
+    while !database.find(at_work).await.is_empty() {
+        assert!(Instant::now() < deadline, "the database is still at work");
+    }
 }
 
 async fn check(client: &Client, story: &Story) {
@@ -221,34 +240,19 @@ async fn check_session(client: &Client, story: &Story, pair: &Pair, roles: &Valu
     }
 }
 
-#[derive(QueryableByName)]
-struct Finding {
-    #[diesel(sql_type = Text)]
-    finding: String,
-}
-
 /// The file is sound, and every user came with their audit row.
-fn check_database(path: &Path) {
-    let url = path.display().to_string();
-    let mut connection = SqliteConnection::establish(&url).expect("a database");
-    for (query, expected) in [
-        (
-            "SELECT integrity_check AS finding FROM pragma_integrity_check",
-            &["ok"][..],
-        ),
-        ("SELECT \"table\" AS finding FROM pragma_foreign_key_check", &[]),
-        (
-            "SELECT login AS finding FROM users WHERE NOT EXISTS \
-             (SELECT 1 FROM audit_events WHERE audit_events.user_id = users.id)",
-            &[],
-        ),
-        (
-            "SELECT DISTINCT hex(user_id) AS finding FROM audit_events WHERE user_id NOT IN (SELECT id FROM users)",
-            &[],
-        ),
+async fn check_database(database: &Database) {
+    if let Database::Sqlite(_) = database {
+        let sound = "SELECT integrity_check AS finding FROM pragma_integrity_check";
+        assert_eq!(database.find(sound).await, ["ok"]);
+        let orphans = "SELECT \"table\" AS finding FROM pragma_foreign_key_check";
+        assert_eq!(database.find(orphans).await, [""; 0]);
+    }
+    for query in [
+        "SELECT login AS finding FROM users WHERE NOT EXISTS \
+         (SELECT 1 FROM audit_events WHERE audit_events.user_id = users.id)",
+        "SELECT DISTINCT action AS finding FROM audit_events WHERE user_id NOT IN (SELECT id FROM users)",
     ] {
-        let findings: Vec<Finding> = sql_query(query).load(&mut connection).expect("an answer");
-        let findings: Vec<&str> = findings.iter().map(|row| row.finding.as_str()).collect();
-        assert_eq!(findings, expected, "{query}");
+        assert_eq!(database.find(query).await, [""; 0], "{query}");
     }
 }

@@ -1,9 +1,9 @@
-//! What a server logs, line by line as it comes.
+//! What servers log, line by line as it comes.
 
 use std::{
     io::{BufRead, BufReader},
     process::ChildStderr,
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
     time::{Duration, Instant},
 };
@@ -11,9 +11,13 @@ use std::{
 /// How long the end of a process that has ended may take to be seen.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The lines of a standard error, as they come.
-#[derive(Clone)]
-pub struct Log(Arc<(Mutex<Captured>, Condvar)>);
+/// The lines of several standard errors, as they come.
+#[derive(Clone, Default)]
+pub struct Log(Arc<(Mutex<Vec<Captured>>, Condvar)>);
+
+/// One of the standard errors that a log follows.
+#[derive(Clone, Copy)]
+pub struct Part(usize);
 
 #[derive(Default)]
 struct Captured {
@@ -21,51 +25,96 @@ struct Captured {
     ended: bool,
 }
 
+/// What came of looking for something.
+enum Look<T> {
+    Found(T),
+    NotYet,
+    Never,
+}
+
 impl Log {
-    pub fn of(stderr: ChildStderr) -> Self {
-        let log = Self(Arc::default());
-        let captured = log.clone();
+    pub fn follow(&self, stderr: ChildStderr) -> Part {
+        let part = {
+            let mut parts = self.parts();
+            parts.push(Captured::default());
+            Part(parts.len() - 1)
+        };
+        let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines() {
-                captured.change(|log| log.lines.push(line.expect("UTF-8")));
+                log.change(part, |captured| captured.lines.push(line.expect("UTF-8")));
             }
-            captured.change(|log| log.ended = true);
+            log.change(part, |captured| captured.ended = true);
         });
-        log
+        part
     }
 
-    fn change(&self, change: impl FnOnce(&mut Captured)) {
-        change(&mut self.0.0.lock().expect("no panic"));
+    fn parts(&self) -> MutexGuard<'_, Vec<Captured>> {
+        self.0.0.lock().expect("no panic")
+    }
+
+    fn change(&self, part: Part, change: impl FnOnce(&mut Captured)) {
+        change(&mut self.parts()[part.0]);
         self.0.1.notify_all();
     }
 
+    /// All lines, one part after the other.
     pub fn lines(&self) -> Vec<String> {
-        self.0.0.lock().expect("no panic").lines.clone()
+        let parts = self.parts();
+        parts.iter().flat_map(|captured| captured.lines.clone()).collect()
+    }
+
+    pub fn lines_of(&self, part: Part) -> Vec<String> {
+        self.parts()[part.0].lines.clone()
     }
 
     /// What `look` makes of the first line that it knows; `None` when there is none in time, or ever.
     pub fn wait_for<T>(&self, patience: Duration, look: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + patience;
-        let mut captured = self.0.0.lock().expect("no panic");
-        loop {
-            if let Some(found) = captured.lines.iter().find_map(|line| look(line)) {
-                return Some(found);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if captured.ended || left.is_zero() {
-                return None;
-            }
-            captured = self.0.1.wait_timeout(captured, left).expect("no panic").0;
-        }
+        self.wait(patience, |parts| find(parts, &look))
     }
 
-    /// Waits until nothing more can come.
-    pub fn wait_for_end(&self) {
-        let captured = self.0.0.lock().expect("no panic");
-        let waited = self.0.1.wait_timeout_while(captured, PATIENCE, |log| !log.ended);
-        assert!(
-            waited.expect("no panic").0.ended,
-            "somebody holds its standard error"
-        );
+    /// The same of one part.
+    pub fn wait_for_in<T>(
+        &self,
+        part: Part,
+        patience: Duration,
+        look: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.wait(patience, |parts| find(&parts[part.0..=part.0], &look))
+    }
+
+    /// Waits until nothing more can come from this part.
+    pub fn wait_for_end_of(&self, part: Part) {
+        let ended = self.wait(PATIENCE, |parts| {
+            if parts[part.0].ended {
+                Look::Found(())
+            } else {
+                Look::NotYet
+            }
+        });
+        assert!(ended.is_some(), "somebody holds its standard error");
+    }
+
+    fn wait<T>(&self, patience: Duration, look: impl Fn(&[Captured]) -> Look<T>) -> Option<T> {
+        let deadline = Instant::now() + patience;
+        let mut parts = self.parts();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match look(&parts) {
+                Look::Found(found) => return Some(found),
+                Look::NotYet if !left.is_zero() => {}
+                Look::NotYet | Look::Never => return None,
+            }
+            parts = self.0.1.wait_timeout(parts, left).expect("no panic").0;
+        }
+    }
+}
+
+fn find<T>(parts: &[Captured], look: impl Fn(&str) -> Option<T>) -> Look<T> {
+    let mut lines = parts.iter().flat_map(|captured| &captured.lines);
+    match lines.find_map(|line| look(line)) {
+        Some(found) => Look::Found(found),
+        None if parts.iter().all(|captured| captured.ended) => Look::Never,
+        None => Look::NotYet,
     }
 }

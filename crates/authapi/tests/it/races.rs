@@ -2,6 +2,7 @@
 
 use crate::{
     client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
+    crowd::{at_once, tally},
     server::{Place, Server},
 };
 use serde_json::{Value, json};
@@ -12,43 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::{sync::Barrier, task::JoinHandle};
-
-/// Sends all calls at one moment; the answers in the order of the calls.
-async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
-    let start = Arc::new(Barrier::new(calls.len()));
-    let tasks: Vec<JoinHandle<Answer>> = calls
-        .into_iter()
-        .map(|call| {
-            let start = Arc::clone(&start);
-            tokio::spawn(async move {
-                start.wait().await;
-                call.send().await
-            })
-        })
-        .collect();
-    let mut answers = Vec::new();
-    for task in tasks {
-        answers.push(task.await.expect("an answer"));
-    }
-    answers
-}
-
-/// How many answers there are of each kind.
-fn tally(answers: &[Answer]) -> Vec<(u16, String, usize)> {
-    let kind = |answer: &Answer| (answer.status, answer.code().to_owned());
-    let kinds: BTreeSet<_> = answers.iter().map(kind).collect();
-    kinds
-        .into_iter()
-        .map(|(status, code)| {
-            let count = answers
-                .iter()
-                .filter(|answer| answer.status == status && answer.code() == code)
-                .count();
-            (status, code, count)
-        })
-        .collect()
-}
+use tokio::task::JoinHandle;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_refreshes_of_one_token_have_one_successor() {

@@ -1,8 +1,11 @@
-//! The program as a process: started in a temporary folder, watched, and stopped in every way there is.
+//! The program as a process, or as several on one database: started in a temporary folder, watched, and stopped in every
+//! way there is.
 
 use crate::{
+    backing::{Database, OwnRedis, shared_redis_url},
     client::{Client, PASSWORD},
-    log::Log,
+    log::{Log, Part},
+    mode::Mode,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -11,6 +14,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::SocketAddr,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -23,30 +27,53 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a process is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A temporary folder, and the settings of a server that keeps everything in it.
+/// A temporary folder, an empty database, and the settings of servers that keep everything there.
 pub struct Place {
     folder: TempDir,
+    database: Database,
     settings: BTreeMap<String, String>,
+    own_redis: Option<OwnRedis>,
 }
 
 impl Place {
     /// Cheap hashing, no throttle, a port that the system chooses.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let database = folder.path().join("data/authapi.db");
+        let database = Database::fresh(folder.path());
+        let url = database.url();
         let keys = folder.path().join("keys");
         let place = Self {
             folder,
+            database,
             settings: BTreeMap::new(),
+            own_redis: None,
         };
-        place
+        let place = place
             .with("SERVER__PORT", "0")
-            .with("DATABASE__URL", &format!("sqlite://{}", database.display()))
+            .with("DATABASE__URL", &url)
             .with("KEYS__DIR", &keys.display().to_string())
+            .with("KEYS__GENERATE_MISSING", "true")
             .with("PASSWORD__MEMORY_KIB", "64")
             .with("PASSWORD__ITERATIONS", "1")
             .with("PASSWORD__ALLOW_WEAK_HASHING", "true")
-            .with("THROTTLE__ENABLED", "false")
+            .with("THROTTLE__ENABLED", "false");
+        match shared_redis_url() {
+            Some(url) => place.with("REDIS__URL", &url),
+            None => place,
+        }
+    }
+
+    /// Switches the throttle on. It counts the attempts of this place alone.
+    pub fn throttled(mut self) -> Self {
+        self.own_redis = OwnRedis::start();
+        let place = match &self.own_redis {
+            Some(redis) => {
+                let url = redis.url();
+                self.with("REDIS__URL", &url)
+            }
+            None => self,
+        };
+        place.with("THROTTLE__ENABLED", "true")
     }
 
     /// Sets `AUTHAPI_<name>` from the next start on.
@@ -65,8 +92,8 @@ impl Place {
         self.folder.path()
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.path().join("data/authapi.db")
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     pub fn keys(&self) -> PathBuf {
@@ -123,23 +150,15 @@ impl Place {
         run.stdout
     }
 
-    /// Starts the server and waits until it tells where it listens.
+    /// Starts as many servers as this run has, all at once, and waits until they tell where they listen.
     pub fn start(self) -> Server {
-        let mut process = Process(self.command(&["serve"]).spawn().expect("the program runs"));
-        let log = Log::of(process.0.stderr.take().expect("it is piped"));
-        let address = log.wait_for(PATIENCE, |line| {
-            let event: Value = serde_json::from_str(line).ok()?;
-            event["address"].as_str()?.parse().ok()
-        });
-        let Some(address) = address else {
-            panic!("it does not listen: {:#?}", log.lines());
-        };
-        Server {
+        let mut server = Server {
+            replicas: Vec::new(),
+            log: Log::default(),
             place: self,
-            process,
-            log,
-            address,
-        }
+        };
+        server.start_missing();
+        server
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -164,22 +183,31 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// A server that runs. It ends with the value.
+/// A server that runs, or several that clients cannot tell apart. They end with the value.
 pub struct Server {
-    place: Place,
-    process: Process,
+    // Before the place: it takes the database with it, which they use.
+    replicas: Vec<Replica>,
     log: Log,
+    place: Place,
+}
+
+struct Replica {
+    process: Process,
+    log: Part,
     address: SocketAddr,
 }
 
 /// A server that was stopped.
 pub struct Stopped {
     pub place: Place,
+    /// Of the first that did not end well; of any when all did.
     pub status: ExitStatus,
-    /// From the signal to the end.
+    /// From the signal to the end of the last.
     pub took: Duration,
     /// Everything it ever logged.
     pub log: Vec<String>,
+    /// The last line of each.
+    pub last_words: Vec<String>,
 }
 
 impl Server {
@@ -187,33 +215,81 @@ impl Server {
         Place::new().start()
     }
 
+    /// A client who sends each request to the next replica.
     pub fn client(&self) -> Client {
-        Client::new(self.address)
+        Client::new(self.replicas.iter().map(|replica| replica.address))
     }
 
+    /// A client of each replica.
+    pub fn each(&self) -> Vec<Client> {
+        let addresses = self.replicas.iter().map(|replica| replica.address);
+        addresses.map(|address| Client::new([address])).collect()
+    }
+
+    /// Of the first replica.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.replicas[0].address
+    }
+
+    /// Of the first replica.
+    pub fn pid(&self) -> u32 {
+        self.replicas[0].process.0.id()
     }
 
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.0.id()
-    }
-
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.process.0.try_wait(), Ok(None))
+    /// Waits until each replica has logged a line with `text` in it.
+    pub fn wait_until_each_says(&self, text: &str) {
+        for replica in &self.replicas {
+            let said = |line: &str| line.contains(text).then_some(());
+            let said = self.log.wait_for_in(replica.log, PATIENCE, said);
+            assert!(said.is_some(), "{:#?}", self.log.lines_of(replica.log));
+        }
+    }
+
+    /// How many replicas there are that nobody has killed.
+    pub fn replicas(&self) -> usize {
+        self.replicas.len()
+    }
+
+    /// Starts what was killed, or not yet started, all at once. Keys are made before, since replicas share them.
+    pub fn start_missing(&mut self) {
+        let count = Mode::of_this_run().replicas();
+        if count > 1 && !self.place.keys().exists() {
+            self.place.command_succeeds(&["keys", "generate"], "");
+        }
+        let started: Vec<_> = (self.replicas.len()..count)
+            .map(|_| {
+                let mut process = Process(self.place.command(&["serve"]).spawn().expect("the program runs"));
+                let log = self.log.follow(process.0.stderr.take().expect("it is piped"));
+                (process, log)
+            })
+            .collect();
+        for (process, log) in started {
+            let address = self.log.wait_for_in(log, PATIENCE, |line| {
+                let event: Value = serde_json::from_str(line).ok()?;
+                event["address"].as_str()?.parse().ok()
+            });
+            let Some(address) = address else {
+                panic!("it does not listen: {:#?}", self.log.lines_of(log));
+            };
+            self.replicas.push(Replica {
+                process,
+                log,
+                address,
+            });
+        }
     }
 
     /// SIGTERM.
     pub fn ask_to_stop(&self) {
-        kill_process(Pid::from_child(&self.process.0), Signal::TERM).expect("it runs");
+        self.signal(Signal::TERM);
     }
 
     /// SIGTERM, and the end.
@@ -222,28 +298,52 @@ impl Server {
         self.wait()
     }
 
-    /// SIGKILL, and the end.
-    pub fn kill(self) -> Stopped {
-        kill_process(Pid::from_child(&self.process.0), Signal::KILL).expect("it runs");
-        self.wait()
+    /// SIGKILL for the first `count` replicas, and their end; whether each of them died of it.
+    pub fn kill(&mut self, count: usize) -> bool {
+        let mut killed: Vec<Replica> = self.replicas.drain(..count).collect();
+        for replica in &killed {
+            send(replica, Signal::KILL);
+        }
+        killed.iter_mut().all(|replica| {
+            let status = replica.process.wait(PATIENCE).expect("nobody outlives a kill");
+            self.log.wait_for_end_of(replica.log);
+            status.signal() == Some(Signal::KILL.as_raw())
+        })
+    }
+
+    fn signal(&self, signal: Signal) {
+        for replica in &self.replicas {
+            send(replica, signal);
+        }
     }
 
     /// Waits for the end that somebody has asked for.
     pub fn wait(mut self) -> Stopped {
         let started = Instant::now();
-        let status = self.process.wait(PATIENCE);
+        let mut statuses = Vec::new();
+        let mut last_words = Vec::new();
+        for replica in &mut self.replicas {
+            let Some(status) = replica.process.wait(PATIENCE) else {
+                panic!("it does not end: {:#?}", self.log.lines_of(replica.log));
+            };
+            self.log.wait_for_end_of(replica.log);
+            statuses.push(status);
+            last_words.extend(self.log.lines_of(replica.log).pop());
+        }
         let took = started.elapsed();
-        let Some(status) = status else {
-            panic!("it does not end: {:#?}", self.log.lines());
-        };
-        self.log.wait_for_end();
+        let unhappy = statuses.iter().find(|status| !status.success());
         Stopped {
+            status: *unhappy.unwrap_or(&statuses[0]),
             log: self.log.lines(),
             place: self.place,
-            status,
             took,
+            last_words,
         }
     }
+}
+
+fn send(replica: &Replica, signal: Signal) {
+    kill_process(Pid::from_child(&replica.process.0), signal).expect("it runs");
 }
 
 /// A child that is ended with the value, and no other process with it.

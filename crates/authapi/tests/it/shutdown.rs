@@ -28,8 +28,10 @@ fn check_clean(stopped: &Stopped) {
 
 fn check_end(stopped: &Stopped) {
     assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.log);
-    let last: Value = serde_json::from_str(stopped.log.last().expect("a line")).expect("an event");
-    assert_eq!(last["message"], "stopped");
+    for last in &stopped.last_words {
+        let last: Value = serde_json::from_str(last).expect("an event");
+        assert_eq!(last["message"], "stopped");
+    }
 }
 
 /// The answers of one client, by request id; `None` where there was none.
@@ -218,12 +220,8 @@ async fn a_second_signal_stops_at_once() {
     let server = slow("8").start();
     let _stream = registration_under_way(&server, "alice");
     server.ask_to_stop();
-    let stopping = |line: &str| line.contains("stopping: ").then_some(());
-    server
-        .log()
-        .wait_for(PATIENCE, stopping)
-        .expect("the first is heard");
+    server.wait_until_each_says("stopping: ");
     let stopped = server.terminate();
     assert_eq!(stopped.status.code(), Some(1));
-    assert!(stopped.log.last().expect("a line").contains("by a second signal"));
+    assert!(stopped.last_words[0].contains("by a second signal"));
 }

@@ -1,4 +1,4 @@
-//! Attempts are counted per account and per client, whoever they say they are.
+//! Attempts are counted per account and per client, whoever they say they are and whichever replica they ask.
 
 use crate::{
     client::{Answer, Client, NEW_PASSWORD, PASSWORD},
@@ -8,7 +8,7 @@ use crate::{
 /// Three attempts on an account and `client_burst` of a client; hardly any come back while a test runs.
 fn strict(client_burst: &str) -> Place {
     Place::new()
-        .with("THROTTLE__ENABLED", "true")
+        .throttled()
         .with("THROTTLE__ACCOUNT_BURST", "3")
         .with("THROTTLE__ACCOUNT_PER_HOUR", "1")
         .with("THROTTLE__CLIENT_BURST", client_burst)

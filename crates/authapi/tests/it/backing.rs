@@ -1,0 +1,96 @@
+//! What servers keep their state in: made for one test, gone with it.
+
+use crate::mode::Mode;
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
+use std::path::{Path, PathBuf};
+use testservers::{FreshDatabase, Own, Redis, RedisCluster};
+use tokio_postgres::NoTls;
+
+/// An empty database that no other test uses.
+pub enum Database {
+    /// The file, which the first start makes.
+    Sqlite(PathBuf),
+    Postgres(FreshDatabase),
+}
+
+impl Database {
+    /// A file in `folder`, or a database on this run's Postgres.
+    pub fn fresh(folder: &Path) -> Self {
+        match Mode::of_this_run() {
+            Mode::Sqlite => Self::Sqlite(folder.join("data/authapi.db")),
+            Mode::PostgresRedis | Mode::ThreeReplicas | Mode::RedisCluster => {
+                Self::Postgres(testservers::postgres().fresh_database())
+            }
+        }
+    }
+
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(file) => format!("sqlite://{}", file.display()),
+            Self::Postgres(database) => database.url().to_owned(),
+        }
+    }
+
+    /// What `query` finds: one column, a text called `finding`.
+    pub async fn find(&self, query: &str) -> Vec<String> {
+        match self {
+            Self::Sqlite(file) => find_in_file(file, query),
+            Self::Postgres(database) => find_in_postgres(database.url(), query).await,
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Finding {
+    #[diesel(sql_type = Text)]
+    finding: String,
+}
+
+fn find_in_file(file: &Path, query: &str) -> Vec<String> {
+    let mut connection = SqliteConnection::establish(&file.display().to_string()).expect("a database");
+    let findings: Vec<Finding> = sql_query(query).load(&mut connection).expect("an answer");
+    findings.into_iter().map(|row| row.finding).collect()
+}
+
+async fn find_in_postgres(url: &str, query: &str) -> Vec<String> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a database");
+    let connection = tokio::spawn(connection);
+    let rows = client.query(query, &[]).await.expect("an answer");
+    drop(client);
+    connection.await.expect("no panic").expect("a good end");
+    rows.iter().map(|row| row.get("finding")).collect()
+}
+
+/// A Redis, or a cluster, that one test has to itself: attempts are counted by a client's address, and all tests come from
+/// one.
+pub enum OwnRedis {
+    Single(Own<Redis>),
+    Cluster(RedisCluster),
+}
+
+impl OwnRedis {
+    /// Nothing where this run has none.
+    pub fn start() -> Option<Self> {
+        match Mode::of_this_run() {
+            Mode::Sqlite => None,
+            Mode::PostgresRedis | Mode::ThreeReplicas => Some(Self::Single(Redis::start_own())),
+            Mode::RedisCluster => Some(Self::Cluster(RedisCluster::start(6))),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        match self {
+            Self::Single(redis) => redis.url().to_owned(),
+            Self::Cluster(cluster) => cluster.url(),
+        }
+    }
+}
+
+/// The URL of the Redis that the tests of this run share, if it has one.
+pub fn shared_redis_url() -> Option<String> {
+    match Mode::of_this_run() {
+        Mode::Sqlite => None,
+        Mode::PostgresRedis | Mode::ThreeReplicas => Some(testservers::redis().url().to_owned()),
+        Mode::RedisCluster => Some(testservers::redis_cluster().url()),
+    }
+}

@@ -1,0 +1,53 @@
+//! Who waits too long for a row that somebody else holds is told so, and nobody else waits.
+
+use crate::{
+    client::{NEW_PASSWORD, PASSWORD},
+    server::Server,
+};
+use std::time::{Duration, Instant};
+use tokio_postgres::NoTls;
+
+/// A second by design, and room for a machine with much else to do.
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_and_nothing_is_half_done() {
+    let server = Server::start();
+    let client = server.client();
+    let alice = client.user("alice").await;
+    let url = server.place().database().url();
+    let (other, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a database");
+    let connection = tokio::spawn(connection);
+    let hold = "BEGIN; SELECT id FROM users WHERE login = 'alice' FOR UPDATE";
+    other.batch_execute(hold).await.expect("alice is held");
+
+    for call in [
+        client.logging_in("alice", PASSWORD),
+        client.assigning(&alice.access, "alice", &[], false),
+        client.changing_password(&alice.access, PASSWORD, NEW_PASSWORD),
+        client.post("/logout?everywhere=true").bearer(&alice.access),
+    ] {
+        let asked = Instant::now();
+        let answer = call.send().await;
+        // On a machine with much else to do, the time for the whole answer may run out before the time for the lock.
+        assert!(
+            matches!(answer.code(), "overloaded" | "unavailable"),
+            "{}",
+            answer.body
+        );
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+        assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    }
+    let bob = client.user("bob").await;
+    assert_eq!(client.left_of(&bob).await, ("accepted".into(), "accepted".into()));
+    assert_eq!(client.me_code(&alice.access).await, "accepted", "readers go on");
+
+    other.batch_execute("ROLLBACK").await.expect("an end");
+    assert_eq!(
+        client.left_of(&alice).await,
+        ("accepted".into(), "accepted".into())
+    );
+    client.session("alice").await;
+    drop(other);
+    connection.await.expect("no panic").expect("a good end");
+}

@@ -1,0 +1,9 @@
+//! The suite over Postgres and one Redis.
+
+#[path = "../it/mod.rs"]
+mod it;
+
+use it::{backing, client, crowd, log, mode, server};
+
+mod locks;
+mod start_failures;

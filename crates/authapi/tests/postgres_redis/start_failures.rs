@@ -1,0 +1,138 @@
+//! Starts that must fail because of Postgres, and soon; and one that must not fail because of Redis.
+
+use crate::{
+    it::start_failures::{FAILED, check_failure, refuses},
+    server::Place,
+};
+use std::{
+    fs,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+use testservers::Postgres;
+use tokio_postgres::NoTls;
+
+/// Five seconds by design, and room for a machine with much else to do.
+const SOON: Duration = Duration::from_secs(15);
+
+/// A port on which nobody listens.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn refuses_soon(place: &Place, says: &[&str]) {
+    let asked = Instant::now();
+    refuses(place, FAILED, says);
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    for command in [&["migrate", "status"][..], &["users", "list"]] {
+        let asked = Instant::now();
+        let run = place.run(command, "");
+        check_failure(&run, FAILED, says);
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+        assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    }
+}
+
+async fn execute(url: &str, statements: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a database");
+    let connection = tokio::spawn(connection);
+    client.batch_execute(statements).await.expect("it is done");
+    drop(client);
+    connection.await.expect("no panic").expect("a good end");
+}
+
+#[test]
+fn a_server_that_is_away() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let url = format!("postgres://me:hunter2@{address}/authapi");
+    let place = Place::new().with("DATABASE__URL", &url);
+    refuses_soon(&place, &["the database cannot be used", &address, "refused"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer() {
+    // The system accepts for it.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let url = format!("postgres://me:hunter2@{address}/authapi");
+    let place = Place::new().with("DATABASE__URL", &url);
+    refuses_soon(&place, &["the database cannot be used", &address]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password() {
+    let postgres = Postgres::start_own();
+    execute(
+        postgres.url(),
+        "ALTER ROLE postgres PASSWORD 'correct horse battery staple'",
+    )
+    .await;
+    let rules = postgres.folder().join("data/pg_hba.conf");
+    fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("a file");
+    execute(postgres.url(), "SELECT pg_reload_conf()").await;
+    let url = |password: &str| {
+        postgres
+            .url()
+            .replace("postgres@", &format!("postgres:{password}@"))
+    };
+
+    let wrong = Place::new().with("DATABASE__URL", &url("hunter2"));
+    refuses_soon(
+        &wrong,
+        &["the database cannot be used", "password authentication failed"],
+    );
+    let right = url("correct%20horse%20battery%20staple");
+    let server = Place::new().with("DATABASE__URL", &right).start();
+    server.client().user("alice").await;
+}
+
+#[test]
+fn a_database_that_is_not_there() {
+    let place = Place::new();
+    let url = format!("{}_of_nobody", place.database().url());
+    refuses_soon(
+        &place.with("DATABASE__URL", &url),
+        &["the database cannot be used", "_of_nobody", "does not exist"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_from_the_future() {
+    let place = Place::new();
+    place.command_succeeds(&["migrate", "up"], "");
+    let migration = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";
+    execute(&place.database().url(), migration).await;
+    let says = [
+        "is newer than this program",
+        "99990101000000",
+        "use the program that wrote it",
+    ];
+    refuses_soon(&place, &says);
+    check_failure(&place.run(&["migrate", "down"], ""), FAILED, &says);
+}
+
+#[test]
+fn keys_are_not_made_unless_somebody_says_so() {
+    let place = Place::new().with("KEYS__GENERATE_MISSING", "");
+    refuses(
+        &place,
+        FAILED,
+        &["there is no key folder", "authapi keys generate"],
+    );
+    assert!(!place.keys().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_it_starts_and_says_that_it_is_degraded() {
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    let server = Place::new()
+        .with("THROTTLE__ENABLED", "true")
+        .with("REDIS__URL", &url)
+        .start();
+    let client = server.client();
+    client.user("alice").await;
+    let ready = client.get("/health/ready").send().await;
+    assert_eq!((ready.status, &ready.body["status"]), (200, &"degraded".into()));
+    assert_eq!(ready.body["dependencies"]["redis"], "down");
+}

@@ -1,0 +1,6 @@
+//! The suite over Postgres and a Redis Cluster of six.
+
+#[path = "../it/mod.rs"]
+mod it;
+
+use it::{backing, client, crowd, log, mode, server};

@@ -1,0 +1,38 @@
+//! What the database's file must not hold.
+
+use crate::{
+    it::secrets::{LOGIN, secrets, walk},
+    server::Server,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::fs;
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
+    let mut server = Server::start();
+    let pairs = walk(&server).await;
+    // Killed, so that the journal is still there.
+    assert!(server.kill(1));
+    let place = server.place();
+    let mut stored = fs::read(place.path().join("data/authapi.db")).expect("a database");
+    stored.extend(fs::read(place.path().join("data/authapi.db-wal")).expect("a journal"));
+
+    assert!(
+        contains(&stored, LOGIN.as_bytes()),
+        "what is stored would be found"
+    );
+    for (what, secret) in secrets(place, &pairs) {
+        if what != "a hash" {
+            assert!(!contains(&stored, secret.as_bytes()), "{what}: {secret}");
+        }
+    }
+    for pair in pairs {
+        let token = URL_SAFE_NO_PAD.decode(&pair.refresh).expect("base64url");
+        let mac = &token[token.len() - 32..];
+        assert!(!contains(&stored, mac), "a refresh token's last bytes");
+    }
+}

@@ -1,0 +1,13 @@
+//! The suite over SQLite: nothing to install.
+
+#[path = "../it/mod.rs"]
+mod it;
+
+use it::{backing, client, crowd, log, mode, server};
+
+mod database_file;
+mod raw;
+mod repository;
+mod start_failures;
+mod watched;
+mod writers;

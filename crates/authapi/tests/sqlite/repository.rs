@@ -1,0 +1,30 @@
+//! What the repository keeps of the program is what the program says.
+
+use crate::server::Place;
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn every_setting_of_the_example_is_a_default() {
+    let place = Place::new();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.env.example");
+    let bare = place.command_succeeds(&["config", "check", "--json"], "");
+    fs::copy(example, place.path().join(".env")).expect("a copy");
+    let copied = place.command_succeeds(&["config", "check", "--json"], "");
+    let values = |printed: &str| -> Vec<(Value, Value)> {
+        let settings: Vec<Value> = serde_json::from_str(printed).expect("a JSON array");
+        let pair = |setting: &Value| (setting["name"].clone(), setting["value"].clone());
+        settings.iter().map(pair).collect()
+    };
+    assert_eq!(values(&bare), values(&copied));
+}
+
+#[test]
+fn the_openapi_document_is_the_one_in_the_repository() {
+    let printed = Place::new().command_succeeds(&["openapi"], "");
+    let kept = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json"));
+    assert!(
+        printed == kept.expect("a file"),
+        "docs/openapi.json is old: run `make openapi`"
+    );
+}

@@ -1,0 +1,92 @@
+//! Starts that must fail because of the database's file.
+
+use crate::{
+    it::start_failures::{FAILED, check_failure, refuses, text, used},
+    server::{Place, Server},
+};
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use std::{fs, path::PathBuf};
+
+fn file(place: &Place) -> PathBuf {
+    place.path().join("data/authapi.db")
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made() {
+    let place = Place::new();
+    let file = place.path().join("file");
+    fs::write(&file, "in the way").expect("a file");
+    let folder = file.join("data");
+    let place = place.with(
+        "DATABASE__URL",
+        &format!("sqlite://{}/authapi.db", folder.display()),
+    );
+    refuses(
+        &place,
+        FAILED,
+        &["cannot make the folder", &text(&folder), "name another one"],
+    );
+}
+
+#[test]
+fn a_folder_where_the_database_should_be() {
+    let place = Place::new();
+    fs::create_dir_all(file(&place)).expect("a folder");
+    refuses(&place, FAILED, &["cannot write", &text(&file(&place))]);
+}
+
+#[test]
+fn a_database_that_is_none() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("data")).expect("a folder");
+    fs::write(file(&place), "a letter to a friend ".repeat(500)).expect("a file");
+    refuses(
+        &place,
+        FAILED,
+        &[
+            &text(&file(&place)),
+            "is not an authapi database",
+            "name another file",
+        ],
+    );
+}
+
+#[test]
+fn a_database_from_the_future() {
+    let place = used();
+    SqliteConnection::establish(&text(&file(&place)))
+        .expect("a database")
+        .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
+        .expect("a migration");
+    let says = [
+        "is newer than this program",
+        "99990101000000",
+        "use the program that wrote it",
+    ];
+    refuses(&place, FAILED, &says);
+    for command in [
+        &["migrate", "status"][..],
+        &["migrate", "down"],
+        &["users", "list"],
+    ] {
+        check_failure(&place.run(command, ""), FAILED, &says);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_one_database() {
+    let mut first = Server::start();
+    refuses(
+        first.place(),
+        FAILED,
+        &[
+            "another server is using this database",
+            "stop it, or name another file",
+        ],
+    );
+    let live = first.client().get("/health/live").send().await;
+    assert_eq!(live.status, 200);
+    // A killed server leaves its lock file behind, and no lock.
+    assert!(first.kill(1));
+    first.start_missing();
+}

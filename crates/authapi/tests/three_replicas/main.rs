@@ -1,0 +1,8 @@
+//! The suite over three servers on one Postgres and one Redis, each request of a client to the next of them.
+
+#[path = "../it/mod.rs"]
+mod it;
+
+use it::{backing, client, crowd, log, mode, server};
+
+mod replicas;
