@@ -161,6 +161,7 @@ fn keys_that_are_missing_or_hidden() {
 
 #[test]
 fn settings_that_are_wrong() {
+    let place = Place::new();
     for (name, value, says) in [
         (
             "SERVER__PORT",
@@ -251,9 +252,8 @@ fn settings_that_are_wrong() {
             &["AUTHAPI_METRICS__PORT", "from 0 to 65535"],
         ),
     ] {
-        let place = Place::new().with(name, value);
-        refuses(&place, MISUSED, says);
-        let run = place.run(&["serve"], "");
+        let run = place.run_with(&[(name, value)], &["serve"], "");
+        check_failure(&run, MISUSED, says);
         assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
         assert!(
             !place.path().join("data").exists() && !place.keys().exists(),
