@@ -1,6 +1,6 @@
 //! JSON bodies: bounded, timed, and refused by cause.
 
-use crate::problem::{FieldProblem, Problem};
+use crate::problem::{FieldProblem, Problem, shortened};
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
@@ -160,11 +160,6 @@ fn wrong_type(field: String) -> FieldProblem {
         code: "wrong_type".into(),
         detail,
     }
-}
-
-/// The client's own text, but not all of it.
-fn shortened(text: &str) -> String {
-    text.chars().take(64).collect()
 }
 
 #[cfg(test)]

@@ -100,6 +100,17 @@ impl Problem {
         self.code
     }
 
+    /// The answer, with the request's id when it is known.
+    pub fn render(&self, request_id: Option<&str>) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.as_str()));
+        }
+        response
+            .content_type("application/problem+json")
+            .json(self.body(request_id))
+    }
+
     /// The answer's body, with the request's id when it is known.
     pub fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
         ProblemBody {
@@ -227,16 +238,15 @@ impl ResponseError for Problem {
 
     /// Rendered without the request's id; the middleware, which knows it, renders again.
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponseBuilder::new(self.status);
-        for (name, value) in &self.headers {
-            response.insert_header((name.clone(), value.as_str()));
-        }
-        let mut response = response
-            .content_type("application/problem+json")
-            .json(self.body(None));
+        let mut response = self.render(None);
         response.extensions_mut().insert(self.clone());
         response
     }
+}
+
+/// The client's own text, but not all of it.
+pub fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 #[cfg(test)]

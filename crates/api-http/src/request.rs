@@ -6,7 +6,7 @@ use crate::{
     problem::Problem, state::Edge,
 };
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    Error, FromRequest, HttpMessage, HttpRequest,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::{
@@ -124,9 +124,7 @@ fn with_request_id(
     match problem {
         None => (response, None),
         Some(problem) => {
-            let mut rendered: HttpResponse = problem.error_response();
-            let body = serde_json::to_vec(&problem.body(Some(request_id))).expect("a problem is JSON");
-            rendered = rendered.set_body(BoxBody::new(body));
+            let rendered = problem.render(Some(request_id));
             (response.into_response(rendered), Some(problem.code()))
         }
     }

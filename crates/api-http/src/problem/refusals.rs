@@ -1,6 +1,6 @@
 //! Which refusal of the core becomes which problem.
 
-use super::{FieldProblem, Problem, whole_seconds};
+use super::{FieldProblem, Problem, shortened, whole_seconds};
 use actix_web::http::{StatusCode, header};
 use domain::{
     login::LoginRefused,
@@ -256,11 +256,6 @@ impl From<AssignRolesError> for Problem {
 fn forbidden(code: &'static str, detail: String) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
         .challenge(r#"Bearer error="insufficient_scope""#)
-}
-
-/// The client's own text, but not all of it.
-fn shortened(text: &str) -> String {
-    text.chars().take(64).collect()
 }
 
 impl From<ChangeOwnPasswordError> for Problem {

@@ -1,7 +1,7 @@
 use crate::{
     ports::{PortError, Randomness, RefreshTokenMac, TokenSigner},
     refresh_token::{RefreshClaim, RefreshToken},
-    session::{Generation, StoredSession},
+    session::StoredSession,
     token::{AccessClaims, AccessToken, TokenRules},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -59,15 +59,15 @@ impl IssueTokens {
         Ok(TokenPair {
             access_token: self.signer.sign(&claims)?,
             expires_in: Duration::seconds(expiry - now.timestamp()),
-            refresh_token: self.refresh_token(session, session.generation),
+            refresh_token: self.refresh_token(session),
             refresh_expires_in: session.lifetime.idle_expires_at - now,
         })
     }
 
-    fn refresh_token(&self, session: &StoredSession, generation: Generation) -> RefreshToken {
+    fn refresh_token(&self, session: &StoredSession) -> RefreshToken {
         let claim = RefreshClaim {
             session: session.id,
-            generation,
+            generation: session.generation,
         };
         claim.seal(&self.mac.sign(&claim.mac_input(&session.salt)))
     }
@@ -78,6 +78,7 @@ mod tests {
     use super::*;
     use crate::{
         ports::MockTokenSigner,
+        session::Generation,
         use_cases::fixtures::{mac, now, randomness, stored_session, token_rules},
     };
 
