@@ -2,6 +2,7 @@
 //! randomness. What a token or a password means is the core's to say; here is only how it is computed.
 
 mod argon2_hasher;
+mod audit_sealer;
 mod clock;
 mod hash_lane;
 mod jwt;
@@ -11,6 +12,7 @@ mod refresh_mac;
 mod zxcvbn_meter;
 
 pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
+pub use audit_sealer::Sha256Sealer;
 pub use clock::SystemClock;
 pub use hash_lane::{HashLane, LaneSettings};
 pub use jwt::JwtTokens;

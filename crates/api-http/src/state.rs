@@ -2,8 +2,9 @@ use crate::mutations::Mutations;
 use domain::{
     ports::{Clock, PublicKeys, Randomness, StorageHealth},
     use_cases::{
-        AssignRoles, Authenticate, ChangeOwnPassword, EndSession, ListSessions, LogIn, LogOut, Refresh,
-        Register,
+        AssignRoles, Authenticate, ChangeOwnPassword, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession,
+        ExportOwnData, FindUsers, ListRoles, ListSessions, LogIn, LogOut, OthersSessions, ReadAudit, Refresh,
+        Register, ResetPassword, SetStatus, WriteRole,
     },
 };
 use ipnet::IpNet;
@@ -21,6 +22,17 @@ pub struct UseCases {
     pub change_own_password: Arc<ChangeOwnPassword>,
     pub list_sessions: Arc<ListSessions>,
     pub end_session: Arc<EndSession>,
+    pub delete_own_account: Arc<DeleteOwnAccount>,
+    pub export_own_data: Arc<ExportOwnData>,
+    pub find_users: Arc<FindUsers>,
+    pub set_status: Arc<SetStatus>,
+    pub delete_user: Arc<DeleteUser>,
+    pub reset_password: Arc<ResetPassword>,
+    pub others_sessions: Arc<OthersSessions>,
+    pub list_roles: Arc<ListRoles>,
+    pub write_role: Arc<WriteRole>,
+    pub delete_role: Arc<DeleteRole>,
+    pub read_audit: Arc<ReadAudit>,
     pub public_keys: Arc<dyn PublicKeys>,
     pub storage_health: Arc<dyn StorageHealth>,
     /// Of the Redis that replicas share, where there is one: the service does its work without it.

@@ -85,6 +85,12 @@ impl Caller {
         &self.0.permissions
     }
 
+    /// Whether the caller may do nothing but choose another password.
+    #[must_use]
+    pub fn must_change_password(&self) -> bool {
+        self.0.user.must_change_password
+    }
+
     #[must_use]
     pub fn may(&self, permission: &Permission) -> bool {
         self.0.permissions.contains(permission)
@@ -96,6 +102,7 @@ mod tests {
     use super::*;
     use crate::{
         login::Login,
+        revision::Revision,
         role::RoleNames,
         session::EndReason,
         user::{Epoch, UserId},
@@ -121,6 +128,8 @@ mod tests {
                 roles: RoleNames::new(),
                 status: UserStatus::Active,
                 epoch: Epoch(4),
+                must_change_password: false,
+                revision: Revision::FIRST,
                 created_at: at(0),
                 updated_at: at(0),
                 last_login_at: None,

@@ -4,12 +4,14 @@
 //! does for the world is a [use case](use_cases).
 
 pub mod audit;
+pub mod authority;
 pub mod caller;
 pub mod jwk;
 pub mod login;
 pub mod password;
 pub mod ports;
 pub mod refresh_token;
+pub mod revision;
 pub mod role;
 pub mod session;
 pub mod throttle;

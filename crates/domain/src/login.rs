@@ -97,6 +97,39 @@ impl fmt::Display for CanonicalLogin {
     }
 }
 
+/// The beginning of a canonical login, to search by: 1 to 64 code points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginPrefix(String);
+
+impl LoginPrefix {
+    /// Parses what a client typed so far, in any spelling.
+    ///
+    /// # Errors
+    /// Why no login begins with `typed`.
+    pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
+        if typed.chars().nth(MAX_LENGTH).is_some() {
+            return Err(LoginRefused::TooLong);
+        }
+        if typed.is_empty() {
+            return Err(LoginRefused::TooShort);
+        }
+        let mapped = UsernameCaseMapped::enforce(typed).map_err(|_| LoginRefused::Characters)?;
+        Ok(Self(mapped.into_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A text behind every login with this prefix, in the order of code points, and before every later login without it.
+    #[must_use]
+    pub fn end(&self) -> String {
+        // No login has this code point: it is assigned to no character, for ever.
+        format!("{}\u{10ffff}", self.0)
+    }
+}
+
 impl LoginRefused {
     /// The stable code that clients see.
     #[must_use]

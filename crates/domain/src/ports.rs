@@ -1,8 +1,10 @@
 //! What the core needs from the world. One file a port; every MUST has a case in testkit's contract suite.
 
+mod audit_sealer;
 mod audit_trail;
 mod clock;
 mod error;
+mod foreign_hashes;
 mod invalidation_bus;
 mod password_hasher;
 mod password_meter;
@@ -18,28 +20,33 @@ mod token_signer;
 mod token_verifier;
 mod users;
 
+pub use audit_sealer::AuditSealer;
 pub use audit_trail::AuditTrail;
 pub use clock::Clock;
 pub use error::PortError;
+pub use foreign_hashes::{ForeignHashRefused, ForeignHashes};
 pub use invalidation_bus::{BusEvent, BusSubscription, InvalidationBus};
 pub use password_hasher::{PasswordHasher, Verification};
 pub use password_meter::{PasswordMeter, Strength};
 pub use public_keys::PublicKeys;
 pub use randomness::Randomness;
 pub use refresh_token_mac::RefreshTokenMac;
-pub use roles::Roles;
+pub use roles::{MAX_ROLES, PutRole, RemoveRole, RolePut, RoleRemoved, Roles};
 pub use session_views::SessionViews;
-pub use sessions::{Ended, Opened, Rotated, Sessions};
+pub use sessions::{Ended, ForceOut, ForcedOut, Opened, Rotated, Sessions};
 pub use storage_health::StorageHealth;
 pub use throttle::Throttle;
 pub use token_signer::TokenSigner;
 pub use token_verifier::TokenVerifier;
-pub use users::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged, StatusChanged, Users};
+pub use users::{
+    Administer, Administered, ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged, Users,
+};
 
 #[cfg(test)]
 pub use {
-    clock::MockClock, password_hasher::MockPasswordHasher, password_meter::MockPasswordMeter,
-    randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac, roles::MockRoles,
-    session_views::MockSessionViews, sessions::MockSessions, throttle::MockThrottle,
+    audit_sealer::MockAuditSealer, audit_trail::MockAuditTrail, clock::MockClock,
+    foreign_hashes::MockForeignHashes, password_hasher::MockPasswordHasher,
+    password_meter::MockPasswordMeter, randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac,
+    roles::MockRoles, session_views::MockSessionViews, sessions::MockSessions, throttle::MockThrottle,
     token_signer::MockTokenSigner, token_verifier::MockTokenVerifier, users::MockUsers,
 };

@@ -51,18 +51,23 @@ pub enum EndReason {
     RefreshTokenReused,
     RolesChanged,
     PasswordChanged,
+    PasswordReset,
     UserDisabled,
+    /// An administrator ended all of the user's sessions.
+    ForcedOut,
     /// The user opened more sessions than are allowed, and this was the oldest.
     MadeRoom,
 }
 
 impl EndReason {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::LoggedOut,
         Self::RefreshTokenReused,
         Self::RolesChanged,
         Self::PasswordChanged,
+        Self::PasswordReset,
         Self::UserDisabled,
+        Self::ForcedOut,
         Self::MadeRoom,
     ];
 
@@ -74,7 +79,9 @@ impl EndReason {
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RolesChanged => "roles_changed",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
             Self::UserDisabled => "user_disabled",
+            Self::ForcedOut => "forced_out",
             Self::MadeRoom => "made_room",
         }
     }
@@ -165,6 +172,7 @@ impl NewSession {
                 status: user.status,
                 epoch: user.epoch,
                 roles: user.roles.clone(),
+                must_change_password: user.must_change_password,
             },
         }
     }
@@ -217,6 +225,7 @@ pub struct Holder {
     pub status: UserStatus,
     pub epoch: Epoch,
     pub roles: RoleNames,
+    pub must_change_password: bool,
 }
 
 /// What a presented refresh token, its authenticity settled, turns out to be.

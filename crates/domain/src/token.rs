@@ -1,7 +1,7 @@
 //! Access tokens: what they say and when they are accepted (RFC 9068; RFC 8725, section 3).
 
 use crate::{
-    role::RoleNames,
+    role::{Permissions, RoleNames},
     session::SessionId,
     user::{Epoch, UserId},
 };
@@ -33,7 +33,7 @@ impl AccessToken {
     }
 }
 
-/// The claims of an access token (RFC 9068, section 2.2), all required. Times are whole seconds since the Unix epoch.
+/// The claims of an access token (RFC 9068, section 2.2), required but for `permissions`. Times are whole seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
     pub iss: String,
@@ -48,6 +48,10 @@ pub struct AccessClaims {
     /// The user's epoch when the token was issued.
     pub epoch: i64,
     pub roles: RoleNames,
+    /// What the roles allowed when the token was issued, for the services behind; there by setting. This service itself
+    /// looks permissions up and never believes a token about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Permissions>,
 }
 
 /// A token whose signature is right for a key of ours, its rules not yet checked.

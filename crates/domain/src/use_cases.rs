@@ -1,36 +1,66 @@
 //! What the service can do, one file a use case. Each holds the ports it calls and has one `execute`.
 
 mod accept_password;
+mod administer;
 mod authenticate;
 mod bootstrap_admin;
 mod change_password;
 mod change_roles;
+mod confirm_password;
 mod create_user;
+mod delete_own_account;
+mod delete_role;
+mod delete_user;
 mod end_session;
+mod export_own_data;
+mod find_users;
+mod import_users;
 mod issue_tokens;
+mod list_roles;
 mod list_sessions;
 mod log_in;
 mod log_out;
+mod note_failure;
+mod others_sessions;
+mod read_audit;
 mod recognise_refresh_token;
 mod refresh;
 mod register;
+mod reset_password;
 mod set_status;
+mod verify_audit;
+mod write_role;
 
 pub use accept_password::{AcceptPassword, AcceptPasswordError};
+pub use administer::{AdministerError, ChangeRequest, Whom};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use bootstrap_admin::{Bootstrap, BootstrapAdmin, BootstrapAdminError};
 pub use change_password::{ChangeOwnPassword, ChangeOwnPasswordError, NewPasswordWish};
-pub use change_roles::{AssignRoles, AssignRolesError, Requester, RolesWish};
+pub use change_roles::{AssignRoles, AssignRolesError, RolesAssigned, RolesWish, Whose};
+pub use confirm_password::{ConfirmPassword, ConfirmPasswordError};
 pub use create_user::{CreateUser, CreateUserError, UserWish};
+pub use delete_own_account::{DeleteOwnAccount, DeleteOwnAccountError};
+pub use delete_role::{DeleteRole, DeleteRoleError, RoleRemoval};
+pub use delete_user::DeleteUser;
 pub use end_session::{EndSession, EndSessionError};
+pub use export_own_data::{ExportOwnData, OwnData};
+pub use find_users::FindUsers;
+pub use import_users::{ImportRefused, ImportUsers, ImportWish};
 pub use issue_tokens::{IssueTokens, TokenPair};
+pub use list_roles::ListRoles;
 pub use list_sessions::ListSessions;
 pub use log_in::{LogIn, LogInError};
 pub use log_out::{LogOut, LogOutError};
+pub use note_failure::NoteFailure;
+pub use others_sessions::{OthersSessions, OthersSessionsError};
+pub use read_audit::ReadAudit;
 pub use recognise_refresh_token::{RecogniseRefreshToken, Recognised};
 pub use refresh::{Refresh, RefreshError};
 pub use register::{Register, RegisterError};
-pub use set_status::{SetStatus, SetStatusError};
+pub use reset_password::{ResetPassword, ResetPasswordError};
+pub use set_status::SetStatus;
+pub use verify_audit::{Progress, VerifyAudit, VerifyAuditError};
+pub use write_role::{RoleWish, RoleWritten, WriteRole, WriteRoleError};
 
 #[cfg(test)]
 mod fixtures;

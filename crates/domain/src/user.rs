@@ -1,6 +1,11 @@
 //! Users: who somebody is, and the epoch that all of their access tokens must match.
 
-use crate::{login::Login, password::PasswordHash, role::RoleNames};
+use crate::{
+    login::{CanonicalLogin, Login, LoginPrefix},
+    password::PasswordHash,
+    revision::Revision,
+    role::{RoleName, RoleNames},
+};
 use chrono::{DateTime, Utc};
 use std::fmt;
 use uuid::Uuid;
@@ -39,6 +44,9 @@ pub struct User {
     pub roles: RoleNames,
     pub status: UserStatus,
     pub epoch: Epoch,
+    /// Whether the password was chosen by somebody else, so that the user may do nothing but choose another.
+    pub must_change_password: bool,
+    pub revision: Revision,
     pub created_at: DateTime<Utc>,
     /// When roles, password or status last changed.
     pub updated_at: DateTime<Utc>,
@@ -71,9 +79,40 @@ impl NewUser {
             roles: self.roles.clone(),
             status: UserStatus::Active,
             epoch: Epoch::FIRST,
+            must_change_password: false,
+            revision: Revision::FIRST,
             created_at: now,
             updated_at: now,
             last_login_at: None,
         }
     }
+}
+
+/// A user who is brought along from another system, with a hash that was made there.
+#[derive(Clone, Debug)]
+pub struct ImportedUser {
+    pub id: UserId,
+    pub login: Login,
+    pub hash: PasswordHash,
+    pub roles: RoleNames,
+    pub status: UserStatus,
+    /// When the user registered there.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Which users are asked for: those that every part that is set holds for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    pub login: Option<LoginPrefix>,
+    pub role: Option<RoleName>,
+    pub status: Option<UserStatus>,
+}
+
+/// A page of the users in the order of their canonical logins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPage {
+    /// Behind this login; from the first one when there is none.
+    pub after: Option<CanonicalLogin>,
+    /// The most users of the page.
+    pub limit: u32,
 }

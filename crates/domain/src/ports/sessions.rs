@@ -1,7 +1,9 @@
 use super::PortError;
 use crate::{
     audit::Stamp,
+    authority::Denied,
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
+    token::Vouched,
     user::{Epoch, UserId},
 };
 use async_trait::async_trait;
@@ -29,6 +31,23 @@ pub enum Rotated {
 pub enum Ended {
     Now,
     Before,
+}
+
+/// The end of all of a user's sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForceOut {
+    pub user: UserId,
+    /// On whose word, if not the operator's.
+    pub only_while: Option<Vouched>,
+}
+
+/// What it came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForcedOut {
+    /// How many live sessions were ended.
+    Now(u64),
+    NoSuchUser,
+    Denied(Denied),
 }
 
 /// Sessions at rest. Each method is one transaction; those that take a [`Stamp`] write an audit row in it.
@@ -71,6 +90,12 @@ pub trait Sessions: Send + Sync {
 
     /// Ends every live session of `user`; how many there were.
     async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError>;
+
+    /// Ends every live session of a user on somebody's word.
+    ///
+    /// MUST ask [`Authority::revoke`](crate::authority::Authority::revoke) within the transaction, about the caller and the
+    /// user as they are then, and change nothing when it denies. An event MUST be written even when no session was live.
+    async fn force_out(&self, force: ForceOut, stamp: Stamp) -> Result<ForcedOut, PortError>;
 
     /// The sessions of `user` that are live at `now`, newest first.
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError>;

@@ -29,6 +29,9 @@ pub enum AuthenticateError {
     /// Roles, password or status changed since it was issued.
     #[error("the token is older than the last change to its user")]
     Outdated,
+    /// Somebody else chose the password; the caller may do nothing but choose another.
+    #[error("the password has to be changed first")]
+    PasswordChangeRequired,
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -51,6 +54,18 @@ impl Authenticate {
     /// # Errors
     /// What is wrong with the token; [`AuthenticateError::Port`] when that could not be settled.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
+        let caller = self.even_with_a_reset_password(token).await?;
+        if caller.must_change_password() {
+            return Err(AuthenticateError::PasswordChangeRequired);
+        }
+        Ok(caller)
+    }
+
+    /// The same for the little that somebody may do whose password was reset: change it, or log out.
+    ///
+    /// # Errors
+    /// As above, but for [`AuthenticateError::PasswordChangeRequired`].
+    pub async fn even_with_a_reset_password(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let now = self.clock.now();
         let signed = self.verifier.verify(token)?;
         let vouched = self.rules.accept(&signed, now)?;
@@ -118,6 +133,7 @@ mod tests {
                 sid: SESSION.0,
                 epoch: 4,
                 roles: user().roles,
+                permissions: None,
             },
         }
     }
@@ -177,6 +193,26 @@ mod tests {
             });
             assert!(authenticate.execute("token").await.is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_must_change_their_password_is_let_in_for_that_alone() {
+        let must_change = || {
+            let mut view = view();
+            view.user.must_change_password = true;
+            Ok(Some(view))
+        };
+        let strict = authenticate(verifier(Ok(signed())), |views| {
+            views.expect_view().returning(move |_| must_change());
+        });
+        assert!(matches!(
+            strict.execute("token").await,
+            Err(AuthenticateError::PasswordChangeRequired)
+        ));
+        let lenient = authenticate(verifier(Ok(signed())), |views| {
+            views.expect_view().returning(move |_| must_change());
+        });
+        assert!(lenient.even_with_a_reset_password("token").await.is_ok());
     }
 
     #[tokio::test]

@@ -1,14 +1,12 @@
-use super::{AcceptPassword, AcceptPasswordError, IssueTokens, TokenPair};
+use super::{
+    AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair,
+};
 use crate::{
     audit::{Actor, Origin, Stamp},
     caller::Caller,
     password::{Password, PasswordHash, PasswordRefused},
-    ports::{
-        ChangePassword, Clock, PasswordChanged, PasswordHasher, PortError, Randomness, Throttle, Users,
-        Verification,
-    },
+    ports::{ChangePassword, Clock, PasswordChanged, PasswordHasher, PortError, Randomness, Users},
     session::{NewSession, SessionRules},
-    throttle::ThrottleDecision,
 };
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
@@ -16,7 +14,7 @@ use thiserror::Error;
 /// Lets a caller choose another password. Everything else of the caller's is dead when this returns; the caller goes on
 /// with fresh tokens.
 pub struct ChangeOwnPassword {
-    throttle: Arc<dyn Throttle>,
+    confirm_password: Arc<ConfirmPassword>,
     users: Arc<dyn Users>,
     accept_password: Arc<AcceptPassword>,
     hasher: Arc<dyn PasswordHasher>,
@@ -57,13 +55,24 @@ impl From<AcceptPasswordError> for ChangeOwnPasswordError {
     }
 }
 
+impl From<ConfirmPasswordError> for ChangeOwnPasswordError {
+    fn from(error: ConfirmPasswordError) -> Self {
+        match error {
+            ConfirmPasswordError::InvalidCredentials => Self::InvalidCredentials,
+            ConfirmPasswordError::TooManyAttempts { retry_after } => Self::TooManyAttempts { retry_after },
+            ConfirmPasswordError::Outdated => Self::Outdated,
+            ConfirmPasswordError::Port(error) => Self::Port(error),
+        }
+    }
+}
+
 impl ChangeOwnPassword {
     #[expect(
         clippy::too_many_arguments,
-        reason = "each is a port or a rule that the change needs"
+        reason = "each is a port, a step or a rule that the change needs"
     )]
     pub fn new(
-        throttle: Arc<dyn Throttle>,
+        confirm_password: Arc<ConfirmPassword>,
         users: Arc<dyn Users>,
         accept_password: Arc<AcceptPassword>,
         hasher: Arc<dyn PasswordHasher>,
@@ -73,7 +82,7 @@ impl ChangeOwnPassword {
         rules: SessionRules,
     ) -> Self {
         Self {
-            throttle,
+            confirm_password,
             users,
             accept_password,
             hasher,
@@ -92,33 +101,15 @@ impl ChangeOwnPassword {
         wish: NewPasswordWish,
         origin: Origin,
     ) -> Result<TokenPair, ChangeOwnPasswordError> {
-        // A stolen access token must not become a way to guess the password: the account's budget counts here too.
-        let account = caller.user().login.canonical();
-        if let ThrottleDecision::Refused { retry_after } =
-            self.throttle.attempt(origin.address, Some(account)).await?
-        {
-            return Err(ChangeOwnPasswordError::TooManyAttempts { retry_after });
-        }
+        self.confirm_password.take_attempt(caller, &origin).await?;
         let new = self.accept_password.check(wish.new, Some(&caller.user().login))?;
-        self.verify(caller, wish.current).await?;
+        self.confirm_password
+            .execute(caller, wish.current, &origin)
+            .await?;
         // Rating is costly: not for whoever only holds a stolen token.
         let new = self.accept_password.execute(new).await?;
         let hash = self.hasher.hash(new.into_password()).await?;
         self.replace(caller, hash, origin).await
-    }
-
-    async fn verify(&self, caller: &Caller, current: Password) -> Result<(), ChangeOwnPasswordError> {
-        let known = self.users.find_by_login(caller.user().login.canonical()).await?;
-        let hash = known
-            .filter(|known| known.user.epoch == caller.user().epoch)
-            .map(|known| known.hash);
-        let Some(hash) = hash else {
-            return Err(ChangeOwnPasswordError::Outdated);
-        };
-        match self.hasher.verify(current, Some(hash)).await? {
-            Verification::Right | Verification::RightButOutdated => Ok(()),
-            Verification::Wrong => Err(ChangeOwnPasswordError::InvalidCredentials),
-        }
     }
 
     async fn replace(
@@ -142,7 +133,7 @@ impl ChangeOwnPassword {
             origin,
         };
         match self.users.change_password(change, stamp).await? {
-            PasswordChanged::Now(user) => Ok(self.issue_tokens.issue(&session.stored(&user), now)?),
+            PasswordChanged::Now(user) => Ok(self.issue_tokens.issue(&session.stored(&user), now).await?),
             PasswordChanged::Stale => Err(ChangeOwnPasswordError::Outdated),
         }
     }

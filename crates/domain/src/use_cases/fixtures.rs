@@ -6,6 +6,7 @@ use crate::{
     login::Login,
     password::{Password, PasswordHash, PasswordPolicy},
     ports::{MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner, Strength},
+    revision::Revision,
     role::{Permissions, RoleName, RoleNames},
     session::{Generation, Holder, Lifetime, Salt, SessionId, SessionRules, StoredSession},
     token::{AccessToken, TokenRules, Vouched},
@@ -75,6 +76,8 @@ pub fn user() -> User {
         roles: roles(&["user"]),
         status: UserStatus::Active,
         epoch: EPOCH,
+        must_change_password: false,
+        revision: Revision(7),
         created_at: now() - Duration::days(1),
         updated_at: now() - Duration::days(1),
         last_login_at: None,
@@ -130,6 +133,7 @@ pub fn stored_session() -> StoredSession {
             status: UserStatus::Active,
             epoch: EPOCH,
             roles: roles(&["user"]),
+            must_change_password: false,
         },
     }
 }

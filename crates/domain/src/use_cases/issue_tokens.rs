@@ -1,7 +1,8 @@
 use crate::{
-    ports::{PortError, Randomness, RefreshTokenMac, TokenSigner},
+    ports::{PortError, Randomness, RefreshTokenMac, Roles, TokenSigner},
     refresh_token::{RefreshClaim, RefreshToken},
-    session::StoredSession,
+    role::{Permissions, RoleNames},
+    session::{Holder, StoredSession},
     token::{AccessClaims, AccessToken, TokenRules},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -13,6 +14,8 @@ pub struct IssueTokens {
     mac: Arc<dyn RefreshTokenMac>,
     randomness: Arc<dyn Randomness>,
     rules: TokenRules,
+    /// The catalogue, where tokens carry permissions.
+    catalogue: Option<Arc<dyn Roles>>,
 }
 
 /// What a client goes on with (RFC 6749, section 5.1).
@@ -38,11 +41,26 @@ impl IssueTokens {
             mac,
             randomness,
             rules,
+            catalogue: None,
+        }
+    }
+
+    /// Lets access tokens say what their roles allow, as `catalogue` has it at that time.
+    #[must_use]
+    pub fn with_permissions(self, catalogue: Arc<dyn Roles>) -> Self {
+        Self {
+            catalogue: Some(catalogue),
+            ..self
         }
     }
 
     /// The tokens of `session` at its present generation, with the holder's roles and epoch as they were read with it.
-    pub fn issue(&self, session: &StoredSession, now: DateTime<Utc>) -> Result<TokenPair, PortError> {
+    ///
+    /// # Errors
+    /// The signer's, or the catalogue's.
+    pub async fn issue(&self, session: &StoredSession, now: DateTime<Utc>) -> Result<TokenPair, PortError> {
+        let roles = roles_to_tell(&session.holder);
+        let permissions = self.permissions_of(&roles).await?;
         let expiry = self.rules.expiry(now, session.lifetime.expires_at);
         let claims = AccessClaims {
             iss: self.rules.issuer.clone(),
@@ -54,7 +72,8 @@ impl IssueTokens {
             jti: self.randomness.uuid(now),
             sid: session.id.0,
             epoch: session.holder.epoch.0,
-            roles: session.holder.roles.clone(),
+            roles,
+            permissions,
         };
         Ok(TokenPair {
             access_token: self.signer.sign(&claims)?,
@@ -64,12 +83,34 @@ impl IssueTokens {
         })
     }
 
+    async fn permissions_of(&self, roles: &RoleNames) -> Result<Option<Permissions>, PortError> {
+        let Some(catalogue) = &self.catalogue else {
+            return Ok(None);
+        };
+        if roles.is_empty() {
+            return Ok(Some(Permissions::new()));
+        }
+        let found = catalogue.find(roles).await?;
+        Ok(Some(
+            found.into_iter().flat_map(|role| role.permissions).collect(),
+        ))
+    }
+
     fn refresh_token(&self, session: &StoredSession) -> RefreshToken {
         let claim = RefreshClaim {
             session: session.id,
             generation: session.generation,
         };
         claim.seal(&self.mac.sign(&claim.mac_input(&session.salt)))
+    }
+}
+
+/// None for whoever must choose another password first: services that only verify signatures must not let them in.
+fn roles_to_tell(holder: &Holder) -> RoleNames {
+    if holder.must_change_password {
+        RoleNames::new()
+    } else {
+        holder.roles.clone()
     }
 }
 

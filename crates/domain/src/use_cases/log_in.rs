@@ -1,12 +1,12 @@
-use super::{IssueTokens, TokenPair};
+use super::{IssueTokens, NoteFailure, TokenPair};
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditAction, AuditEvent, Origin, Stamp},
     login::Login,
     password::{Password, PasswordHash},
     ports::{Clock, Opened, PasswordHasher, PortError, Randomness, Sessions, Throttle, Users, Verification},
     session::{NewSession, SessionRules},
     throttle::ThrottleDecision,
-    user::{Credentials, User, UserStatus},
+    user::{Credentials, User, UserId, UserStatus},
 };
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
@@ -24,6 +24,7 @@ pub struct LogIn {
     hasher: Arc<dyn PasswordHasher>,
     sessions: Arc<dyn Sessions>,
     issue_tokens: Arc<IssueTokens>,
+    note_failure: Arc<NoteFailure>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     rules: SessionRules,
@@ -50,6 +51,7 @@ impl LogIn {
         hasher: Arc<dyn PasswordHasher>,
         sessions: Arc<dyn Sessions>,
         issue_tokens: Arc<IssueTokens>,
+        note_failure: Arc<NoteFailure>,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
         rules: SessionRules,
@@ -60,6 +62,7 @@ impl LogIn {
             hasher,
             sessions,
             issue_tokens,
+            note_failure,
             clock,
             randomness,
             rules,
@@ -80,11 +83,30 @@ impl LogIn {
         if let ThrottleDecision::Refused { retry_after } =
             self.throttle.attempt(origin.address, account).await?
         {
+            self.note(None, "too_many_attempts", &origin).await?;
             return Err(LogInError::TooManyAttempts { retry_after });
         }
         let credentials = self.find(login.as_ref()).await?;
-        let verified = self.verify(password, credentials).await?;
-        self.open_session(verified, origin).await
+        let user = credentials.as_ref().map(|known| known.user.id);
+        if let Some(verified) = self.verify(password, credentials).await? {
+            return self.open_session(verified, origin).await;
+        }
+        self.note(user, "invalid_credentials", &origin).await?;
+        Err(LogInError::InvalidCredentials)
+    }
+
+    /// Keeps whose password was not given, if it is known, but never the login: people type passwords there.
+    async fn note(&self, user: Option<UserId>, cause: &str, origin: &Origin) -> Result<(), PortError> {
+        let event = AuditEvent {
+            user,
+            ..AuditEvent::new(AuditAction::LoginFailed).with("cause", cause)
+        };
+        let stamp = Stamp {
+            at: self.clock.now(),
+            actor: Actor::Anonymous,
+            origin: origin.clone(),
+        };
+        self.note_failure.execute(event, stamp).await
     }
 
     async fn find(&self, login: Option<&Login>) -> Result<Option<Credentials>, PortError> {
@@ -94,22 +116,21 @@ impl LogIn {
         }
     }
 
-    /// The credentials with the hash that is stored when this returns.
+    /// The credentials, if they are right, with the hash that is stored when this returns.
     async fn verify(
         &self,
         password: Password,
         credentials: Option<Credentials>,
-    ) -> Result<Credentials, LogInError> {
+    ) -> Result<Option<Credentials>, PortError> {
         let hash = credentials.as_ref().map(|known| known.hash.clone());
         let verification = self.hasher.verify(password.clone(), hash).await?;
         let right = credentials
             .filter(|known| verification != Verification::Wrong && known.user.status == UserStatus::Active);
         match right {
-            None => Err(LogInError::InvalidCredentials),
             Some(credentials) if verification == Verification::RightButOutdated => {
-                Ok(self.rehash(password, credentials).await?)
+                Ok(Some(self.rehash(password, credentials).await?))
             }
-            Some(credentials) => Ok(credentials),
+            right => Ok(right),
         }
     }
 
@@ -150,7 +171,7 @@ impl LogIn {
             .open(session, user.epoch, self.rules.max_per_user, stamp)
             .await?
         {
-            Opened::Now => Ok(Some(self.issue_tokens.issue(&stored, now)?)),
+            Opened::Now => Ok(Some(self.issue_tokens.issue(&stored, now).await?)),
             Opened::Stale => Ok(None),
         }
     }

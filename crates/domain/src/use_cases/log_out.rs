@@ -64,7 +64,7 @@ impl LogOut {
     /// Why the token does not stand for a live session; [`PortError`] when it is not known whether anything ended.
     pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
         if is_jwt(token) {
-            let caller = self.authenticate.execute(token).await?;
+            let caller = self.authenticate.even_with_a_reset_password(token).await?;
             match self
                 .end(caller.session(), caller.user().id, everywhere, origin)
                 .await?

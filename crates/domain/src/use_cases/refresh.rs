@@ -68,10 +68,10 @@ impl Refresh {
             match session.present(generation, now, &self.rules) {
                 Presented::Current(rotation) => {
                     if let Rotated::Now(session) = self.sessions.rotate(rotation).await? {
-                        return Ok(self.issue_tokens.issue(&session, now)?);
+                        return Ok(self.issue_tokens.issue(&session, now).await?);
                     }
                 }
-                Presented::Repeated { .. } => return Ok(self.issue_tokens.issue(&session, now)?),
+                Presented::Repeated { .. } => return Ok(self.issue_tokens.issue(&session, now).await?),
                 Presented::Stolen => return self.end_stolen(&session, now, origin).await,
                 Presented::Ended => return Err(RefreshError::SessionRevoked),
                 Presented::Expired => return Err(RefreshError::SessionExpired),

@@ -3,17 +3,18 @@ use crate::{
     audit::{Actor, Origin},
     password::Password,
     ports::{PortError, Throttle},
-    role::{RoleName, RoleNames},
+    role::RoleNames,
     throttle::ThrottleDecision,
     user::User,
 };
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
-/// Lets somebody become a user, with the role `user`.
+/// Lets somebody become a user, with the roles that everybody begins with.
 pub struct Register {
     throttle: Arc<dyn Throttle>,
     create_user: Arc<CreateUser>,
+    default_roles: RoleNames,
 }
 
 #[derive(Debug, Error)]
@@ -31,10 +32,11 @@ impl From<PortError> for RegisterError {
 }
 
 impl Register {
-    pub fn new(throttle: Arc<dyn Throttle>, create_user: Arc<CreateUser>) -> Self {
+    pub fn new(throttle: Arc<dyn Throttle>, create_user: Arc<CreateUser>, default_roles: RoleNames) -> Self {
         Self {
             throttle,
             create_user,
+            default_roles,
         }
     }
 
@@ -53,7 +55,7 @@ impl Register {
         let wish = UserWish {
             login,
             password,
-            roles: RoleNames::from([RoleName::USER]),
+            roles: self.default_roles.clone(),
         };
         Ok(self.create_user.execute(wish, Actor::Anonymous, origin).await?)
     }

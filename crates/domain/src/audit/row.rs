@@ -1,0 +1,229 @@
+//! An event as it is stored, and as it is sealed: the very texts that stand in the database, so that a change of any of
+//! them shows, even one that makes the row unreadable.
+
+use super::{Actor, AuditAction, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin, Stamp};
+use crate::{session::SessionId, user::UserId};
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Goes ahead of every row that is sealed, so that the form can change one day.
+const FORM: &[u8] = b"authapi audit row 1";
+
+/// A row of the trail, without its seal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    pub number: AuditNumber,
+    pub at: DateTime<Utc>,
+    pub action: String,
+    /// `anonymous`, `user` or `operator`.
+    pub actor_kind: String,
+    /// Set exactly when `actor_kind` is `user`.
+    pub actor_id: Option<Uuid>,
+    pub user_id: Option<Uuid>,
+    pub session_id: Option<Uuid>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub request_id: Option<String>,
+    /// A JSON object of texts.
+    pub details: String,
+}
+
+/// A row that this service did not write so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("event {0} of the audit trail is not as it was written")]
+pub struct BrokenRow(pub AuditNumber);
+
+impl AuditRow {
+    /// The row that keeps `event` at `number`.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "texts under texts are always JSON")]
+    pub fn new(number: AuditNumber, event: &AuditEvent, stamp: &Stamp) -> Self {
+        let (actor_kind, actor_id) = match stamp.actor {
+            Actor::Anonymous => ("anonymous", None),
+            Actor::User(id) => ("user", Some(id.0)),
+            Actor::Operator => ("operator", None),
+        };
+        Self {
+            number,
+            at: stamp.at,
+            action: event.action.as_str().to_owned(),
+            actor_kind: actor_kind.to_owned(),
+            actor_id,
+            user_id: event.user.map(|id| id.0),
+            session_id: event.session.map(|id| id.0),
+            address: stamp.origin.address.map(|address| address.to_string()),
+            user_agent: stamp.origin.user_agent.clone(),
+            request_id: stamp.origin.request_id.clone(),
+            details: serde_json::to_string(&event.details).expect("texts under texts are JSON"),
+        }
+    }
+
+    /// What is sealed: every part with its length ahead of it, so that no two rows have the same bytes.
+    #[must_use]
+    pub fn sealed_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        let id = |id: &Option<Uuid>| id.map(|id| id.as_bytes().to_vec());
+        let text = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+        for part in [
+            Some(FORM.to_vec()),
+            Some(self.number.0.to_be_bytes().to_vec()),
+            Some(self.at.timestamp_micros().to_be_bytes().to_vec()),
+            Some(self.action.as_bytes().to_vec()),
+            Some(self.actor_kind.as_bytes().to_vec()),
+            id(&self.actor_id),
+            id(&self.user_id),
+            id(&self.session_id),
+            text(&self.address),
+            text(&self.user_agent),
+            text(&self.request_id),
+            Some(self.details.as_bytes().to_vec()),
+        ] {
+            append(&mut bytes, part.as_deref());
+        }
+        bytes
+    }
+
+    fn actor(&self) -> Option<Actor> {
+        match (self.actor_kind.as_str(), self.actor_id) {
+            ("anonymous", None) => Some(Actor::Anonymous),
+            ("user", Some(id)) => Some(Actor::User(UserId(id))),
+            ("operator", None) => Some(Actor::Operator),
+            _ => None,
+        }
+    }
+
+    fn event(&self) -> Option<AuditEvent> {
+        let details: AuditDetails = serde_json::from_str(&self.details).ok()?;
+        Some(AuditEvent {
+            action: AuditAction::from_name(&self.action)?,
+            user: self.user_id.map(UserId),
+            session: self.session_id.map(SessionId),
+            details,
+        })
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(Origin {
+            address: self.address.as_deref().map(str::parse).transpose().ok()?,
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
+        })
+    }
+
+    fn read(&self) -> Option<AuditRecord> {
+        Some(AuditRecord {
+            number: self.number,
+            at: self.at,
+            actor: self.actor()?,
+            event: self.event()?,
+            origin: self.origin()?,
+        })
+    }
+}
+
+/// Appends the length of `part`, with all bits set when there is none, and the part.
+fn append(bytes: &mut Vec<u8>, part: Option<&[u8]>) {
+    let length = part.map_or(u64::MAX, |part| part.len() as u64);
+    bytes.extend(length.to_be_bytes());
+    bytes.extend(part.unwrap_or_default());
+}
+
+impl TryFrom<AuditRow> for AuditRecord {
+    type Error = BrokenRow;
+
+    fn try_from(row: AuditRow) -> Result<Self, BrokenRow> {
+        row.read().ok_or(BrokenRow(row.number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn row() -> AuditRow {
+        let stamp = Stamp {
+            at: DateTime::from_timestamp(1_000_000, 7_000).expect("a valid second"),
+            actor: Actor::User(UserId(Uuid::from_u128(1))),
+            origin: Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned())),
+        };
+        let event = AuditEvent::on(AuditAction::RolesChanged, UserId(Uuid::from_u128(2)))
+            .in_session(SessionId(Uuid::from_u128(3)))
+            .with("before", "user")
+            .with("after", "admin user");
+        AuditRow::new(AuditNumber(5), &event, &stamp)
+    }
+
+    #[test]
+    fn a_row_reads_as_it_was_written() {
+        let record = AuditRecord::try_from(row()).expect("a row of ours");
+        assert_eq!(record.number, AuditNumber(5));
+        assert_eq!(record.actor, Actor::User(UserId(Uuid::from_u128(1))));
+        assert_eq!(record.event.details["after"], "admin user");
+        let stamp = Stamp {
+            at: record.at,
+            actor: record.actor,
+            origin: record.origin.clone(),
+        };
+        assert_eq!(AuditRow::new(record.number, &record.event, &stamp), row());
+    }
+
+    type Spoil = fn(&mut AuditRow);
+
+    #[test]
+    fn a_row_that_nobody_wrote_so_names_itself() {
+        let spoilers: [Spoil; 6] = [
+            |row| row.action = "logged_im".to_owned(),
+            |row| row.actor_kind = "admin".to_owned(),
+            |row| row.actor_id = None,
+            |row| row.address = Some("192.0.2".to_owned()),
+            |row| row.details = "{".to_owned(),
+            |row| row.details = r#"{"a":1}"#.to_owned(),
+        ];
+        for spoil in spoilers {
+            let mut row = row();
+            spoil(&mut row);
+            assert_eq!(AuditRecord::try_from(row), Err(BrokenRow(AuditNumber(5))));
+        }
+    }
+
+    #[test]
+    fn every_part_counts_in_what_is_sealed() {
+        let spoilers: [Spoil; 15] = [
+            |row| row.number = AuditNumber(6),
+            |row| row.at += chrono::Duration::microseconds(1),
+            |row| row.action.push('s'),
+            |row| row.actor_kind = "operator".to_owned(),
+            |row| row.actor_id = None,
+            |row| row.actor_id = Some(Uuid::from_u128(9)),
+            |row| row.user_id = None,
+            |row| row.session_id = None,
+            |row| std::mem::swap(&mut row.user_id, &mut row.session_id),
+            |row| row.address = None,
+            |row| row.user_agent = Some(String::new()),
+            |row| row.user_agent = None,
+            |row| row.request_id = None,
+            |row| std::mem::swap(&mut row.request_id, &mut row.user_agent),
+            |row| row.details.push(' '),
+        ];
+        for (index, spoil) in spoilers.into_iter().enumerate() {
+            let mut spoilt = row();
+            spoil(&mut spoilt);
+            assert_ne!(spoilt.sealed_bytes(), row().sealed_bytes(), "spoiler {index}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_cannot_move_from_one_part_to_the_next(a in ".{0,9}", b in ".{0,9}", c in ".{0,9}", d in ".{0,9}") {
+            let with = |agent: &str, request: &str| {
+                let mut row = row();
+                row.user_agent = Some(agent.to_owned());
+                row.request_id = Some(request.to_owned());
+                row.sealed_bytes()
+            };
+            prop_assert_eq!(with(&a, &b) == with(&c, &d), a == c && b == d);
+        }
+    }
+}

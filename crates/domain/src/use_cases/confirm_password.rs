@@ -1,0 +1,101 @@
+use super::NoteFailure;
+use crate::{
+    audit::{Actor, AuditAction, AuditEvent, Origin, Stamp},
+    caller::Caller,
+    password::Password,
+    ports::{Clock, PasswordHasher, PortError, Throttle, Users, Verification},
+    throttle::ThrottleDecision,
+};
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+
+/// Asks a caller for their password once more, before something that a stolen access token must not be enough for (OWASP
+/// ASVS 5.0, V7.5.1). A step of several use cases.
+pub struct ConfirmPassword {
+    throttle: Arc<dyn Throttle>,
+    users: Arc<dyn Users>,
+    hasher: Arc<dyn PasswordHasher>,
+    note_failure: Arc<NoteFailure>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Error)]
+pub enum ConfirmPasswordError {
+    #[error("the password is wrong")]
+    InvalidCredentials,
+    #[error("too many attempts")]
+    TooManyAttempts { retry_after: Duration },
+    /// The caller changed while this was decided.
+    #[error("the caller's token is outdated")]
+    Outdated,
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl ConfirmPassword {
+    pub fn new(
+        throttle: Arc<dyn Throttle>,
+        users: Arc<dyn Users>,
+        hasher: Arc<dyn PasswordHasher>,
+        note_failure: Arc<NoteFailure>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            throttle,
+            users,
+            hasher,
+            note_failure,
+            clock,
+        }
+    }
+
+    /// Takes one attempt from the budgets of the caller's address and account: a stolen access token must not become a way
+    /// to guess the password.
+    ///
+    /// # Errors
+    /// [`ConfirmPasswordError::TooManyAttempts`] when there is none left.
+    pub async fn take_attempt(&self, caller: &Caller, origin: &Origin) -> Result<(), ConfirmPasswordError> {
+        let account = caller.user().login.canonical();
+        match self.throttle.attempt(origin.address, Some(account)).await? {
+            ThrottleDecision::Allowed => Ok(()),
+            ThrottleDecision::Refused { retry_after } => {
+                Err(ConfirmPasswordError::TooManyAttempts { retry_after })
+            }
+        }
+    }
+
+    /// Compares `password` with the caller's, once an attempt was taken.
+    ///
+    /// # Errors
+    /// [`ConfirmPasswordError`]; a wrong password is noted.
+    pub async fn execute(
+        &self,
+        caller: &Caller,
+        password: Password,
+        origin: &Origin,
+    ) -> Result<(), ConfirmPasswordError> {
+        let known = self.users.find_by_login(caller.user().login.canonical()).await?;
+        let hash = known
+            .filter(|known| known.user.id == caller.user().id && known.user.epoch == caller.user().epoch)
+            .map(|known| known.hash)
+            .ok_or(ConfirmPasswordError::Outdated)?;
+        match self.hasher.verify(password, Some(hash)).await? {
+            Verification::Right | Verification::RightButOutdated => Ok(()),
+            Verification::Wrong => {
+                self.note(caller, origin).await?;
+                Err(ConfirmPasswordError::InvalidCredentials)
+            }
+        }
+    }
+
+    async fn note(&self, caller: &Caller, origin: &Origin) -> Result<(), PortError> {
+        let user = caller.user().id;
+        let event = AuditEvent::on(AuditAction::ReauthenticationFailed, user).in_session(caller.session());
+        let stamp = Stamp {
+            at: self.clock.now(),
+            actor: Actor::User(user),
+            origin: origin.clone(),
+        };
+        self.note_failure.execute(event, stamp).await
+    }
+}

@@ -1,0 +1,49 @@
+use crate::{
+    audit::{AuditFilter, AuditRecord},
+    caller::Caller,
+    ports::{AuditTrail, Clock, PortError, Sessions},
+    session::SessionSummary,
+};
+use std::sync::Arc;
+
+/// The most events of an export: the newest ones.
+const MAX_EVENTS: u32 = 1_000;
+
+/// Gives callers what is kept about them (GDPR, articles 15 and 20).
+pub struct ExportOwnData {
+    sessions: Arc<dyn Sessions>,
+    trail: Arc<dyn AuditTrail>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What is kept about a caller besides their account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnData {
+    /// Live ones, newest first.
+    pub sessions: Vec<SessionSummary>,
+    /// What was done to them, newest first.
+    pub events: Vec<AuditRecord>,
+}
+
+impl ExportOwnData {
+    pub fn new(sessions: Arc<dyn Sessions>, trail: Arc<dyn AuditTrail>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            sessions,
+            trail,
+            clock,
+        }
+    }
+
+    /// # Errors
+    /// The ports'.
+    pub async fn execute(&self, caller: &Caller) -> Result<OwnData, PortError> {
+        let user = caller.user().id;
+        let sessions = self.sessions.list(user, self.clock.now()).await?;
+        let filter = AuditFilter {
+            user: Some(user),
+            ..AuditFilter::default()
+        };
+        let events = self.trail.page(filter, None, MAX_EVENTS).await?;
+        Ok(OwnData { sessions, events })
+    }
+}

@@ -1,0 +1,133 @@
+use crate::{
+    audit::{Actor, Origin, Stamp},
+    login::{Login, LoginRefused},
+    ports::{Clock, ForeignHashRefused, ForeignHashes, Inserted, PortError, Randomness, Users},
+    role::{NotARoleName, RoleName, RoleNames},
+    user::{ImportedUser, User, UserStatus},
+};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Takes over users from another system, with the passwords that they have, for the operator. Whoever is there already is
+/// left as they are, so that an import that broke off can simply be run again.
+pub struct ImportUsers {
+    users: Arc<dyn Users>,
+    hashes: Arc<dyn ForeignHashes>,
+    default_roles: RoleNames,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+}
+
+/// A user as another system had them.
+#[derive(Clone, Debug, Default)]
+pub struct ImportWish {
+    pub login: String,
+    pub password_hash: String,
+    /// Those that everybody begins with, unless some are named.
+    pub roles: Option<Vec<String>>,
+    pub disabled: bool,
+    /// Now, unless it is known.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// Why a user was not taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ImportRefused {
+    #[error(transparent)]
+    Login(#[from] LoginRefused),
+    #[error(transparent)]
+    Hash(#[from] ForeignHashRefused),
+    #[error(transparent)]
+    Role(#[from] NotARoleName),
+    /// Somebody has the login: the same user from an import before, or another one.
+    #[error("the login is taken")]
+    LoginTaken,
+    #[error("a role is not in the catalogue")]
+    UnknownRole,
+}
+
+impl ImportUsers {
+    pub fn new(
+        users: Arc<dyn Users>,
+        hashes: Arc<dyn ForeignHashes>,
+        default_roles: RoleNames,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+    ) -> Self {
+        Self {
+            users,
+            hashes,
+            default_roles,
+            clock,
+            randomness,
+        }
+    }
+
+    /// What each of `wishes` came to, in their order. All that are not refused are stored when this returns.
+    ///
+    /// # Errors
+    /// The port's; none was stored then.
+    ///
+    /// # Panics
+    /// When storage does not answer for each user that it was given, against its contract.
+    pub async fn execute(
+        &self,
+        wishes: Vec<ImportWish>,
+    ) -> Result<Vec<Result<User, ImportRefused>>, PortError> {
+        let now = self.clock.now();
+        let parsed: Vec<_> = wishes.into_iter().map(|wish| self.parse(wish, now)).collect();
+        let accepted: Vec<_> = parsed
+            .iter()
+            .filter_map(|user| user.as_ref().ok())
+            .cloned()
+            .collect();
+        let stamp = Stamp {
+            at: now,
+            actor: Actor::Operator,
+            origin: Origin::default(),
+        };
+        let mut stored = self.users.import(accepted, stamp).await?.into_iter();
+        let settled = parsed.into_iter().map(|user| {
+            user?;
+            settle(
+                stored
+                    .next()
+                    .expect("storage answers for each user that it was given"),
+            )
+        });
+        Ok(settled.collect())
+    }
+
+    fn parse(&self, wish: ImportWish, now: DateTime<Utc>) -> Result<ImportedUser, ImportRefused> {
+        let login = Login::parse(&wish.login)?;
+        let hash = self.hashes.accept(&wish.password_hash)?;
+        let roles = match wish.roles {
+            Some(names) => names
+                .iter()
+                .map(|name| RoleName::parse(name))
+                .collect::<Result<_, _>>()?,
+            None => self.default_roles.clone(),
+        };
+        Ok(ImportedUser {
+            id: self.randomness.user_id(now),
+            login,
+            hash,
+            roles,
+            status: if wish.disabled {
+                UserStatus::Disabled
+            } else {
+                UserStatus::Active
+            },
+            created_at: wish.created_at.unwrap_or(now).min(now),
+        })
+    }
+}
+
+fn settle(inserted: Inserted) -> Result<User, ImportRefused> {
+    match inserted {
+        Inserted::Now(user) => Ok(user),
+        Inserted::LoginTaken => Err(ImportRefused::LoginTaken),
+        Inserted::UnknownRole => Err(ImportRefused::UnknownRole),
+    }
+}

@@ -1,0 +1,31 @@
+use crate::{
+    audit::{AuditFilter, AuditNumber, AuditRecord},
+    authority::{AuditRead, Capability},
+    ports::{AuditTrail, PortError},
+};
+use std::sync::Arc;
+
+/// Shows the audit trail to whoever may read it.
+pub struct ReadAudit {
+    trail: Arc<dyn AuditTrail>,
+}
+
+impl ReadAudit {
+    pub fn new(trail: Arc<dyn AuditTrail>) -> Self {
+        Self { trail }
+    }
+
+    /// At most `limit` events that `filter` holds for, newest first, those before `before`.
+    ///
+    /// # Errors
+    /// The port's.
+    pub async fn execute(
+        &self,
+        _by: Capability<'_, AuditRead>,
+        filter: AuditFilter,
+        before: Option<AuditNumber>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, PortError> {
+        self.trail.page(filter, before, limit).await
+    }
+}
