@@ -305,3 +305,267 @@ fn has_all_of(caller: &Caller, role: &Role) -> bool {
 fn is_admin(caller: &Caller) -> bool {
     caller.user().roles.contains(&RoleName::ADMIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        revision::Revision,
+        role::{Description, OWN_PERMISSIONS, built_in},
+        use_cases::fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, user, view_with},
+        user::Epoch,
+    };
+    use uuid::Uuid;
+
+    fn permissions(texts: &[&str]) -> Permissions {
+        let parse = |text: &&str| Permission::parse(text).expect("a permission");
+        texts.iter().map(parse).collect()
+    }
+
+    /// Somebody with the role `user` and these permissions.
+    fn with(texts: &[&str]) -> Authority {
+        Authority::Caller(Box::new(caller_with(permissions(texts))))
+    }
+
+    fn admin() -> Authority {
+        let mut view = view_with(OWN_PERMISSIONS.into());
+        view.user.roles.insert(RoleName::ADMIN);
+        let word = Vouched {
+            user: USER,
+            session: SESSION,
+            epoch: EPOCH,
+        };
+        Authority::standing(Some(word), Some(view), now()).expect("a standing word")
+    }
+
+    fn another(names: &[&str], texts: &[&str]) -> Subject {
+        Subject {
+            user: User {
+                id: UserId(Uuid::from_u128(77)),
+                roles: roles(names),
+                ..user()
+            },
+            permissions: permissions(texts),
+        }
+    }
+
+    fn oneself(names: &[&str]) -> Subject {
+        Subject {
+            user: User {
+                roles: roles(names),
+                ..user()
+            },
+            permissions: Permissions::new(),
+        }
+    }
+
+    fn role(name: &str, texts: &[&str], self_assignable: bool) -> Role {
+        Role {
+            name: RoleName::parse(name).expect("a role name"),
+            description: Description::default(),
+            permissions: permissions(texts),
+            self_assignable,
+            revision: Revision::FIRST,
+        }
+    }
+
+    /// The built-in roles, `reader` that may see users, and `guest` that everybody may take.
+    fn catalogue() -> Vec<Role> {
+        built_in()
+            .into_iter()
+            .chain([
+                role("reader", &["users:read"], false),
+                role("guest", &["a:b"], true),
+            ])
+            .collect()
+    }
+
+    fn not_assignable(name: &str) -> Result<(), Denied> {
+        Err(Denied::NotAssignable(RoleName::parse(name).expect("a role name")))
+    }
+
+    fn forbidden(permission: Permission) -> Result<(), Denied> {
+        Err(Denied::Forbidden(permission))
+    }
+
+    #[test]
+    fn a_capability_is_for_whoever_has_the_permission_and_for_the_operator() {
+        let reader = caller_with(permissions(&["users:read"]));
+        assert!(reader.capability::<UsersRead>().is_ok());
+        let refused = reader.capability::<UsersWrite>().map(|_| ());
+        assert_eq!(refused, forbidden(Permission::USERS_WRITE));
+        assert!(Requester::Operator.capability::<RolesWrite>().is_ok());
+        let all = [
+            UsersRead::PERMISSION,
+            UsersWrite::PERMISSION,
+            RolesAssign::PERMISSION,
+            RolesWrite::PERMISSION,
+            SessionsRevoke::PERMISSION,
+            AuditRead::PERMISSION,
+        ];
+        assert_eq!(Permissions::from(all), Permissions::from(OWN_PERMISSIONS));
+    }
+
+    #[test]
+    fn a_word_stands_only_while_its_session_and_user_do() {
+        let word = Vouched {
+            user: USER,
+            session: SESSION,
+            epoch: EPOCH,
+        };
+        let view = || view_with(Permissions::new());
+        assert!(matches!(
+            Authority::standing(None, None, now()),
+            Ok(Authority::Operator)
+        ));
+        assert!(Authority::standing(Some(word), Some(view()), now()).is_ok());
+        let mut changed = view();
+        changed.user.epoch = Epoch(5);
+        let late = view().lifetime.expires_at;
+        for (view, at) in [(None, now()), (Some(changed), now()), (Some(view()), late)] {
+            let refused = Authority::standing(Some(word), view, at).map(|_| ());
+            assert_eq!(refused, Err(Denied::Stale));
+        }
+    }
+
+    #[test]
+    fn own_roles_may_be_dropped_and_self_assignable_ones_taken() {
+        let nobody = || with(&[]);
+        let assigner = || with(&["roles:assign", "users:read"]);
+        for (who, current, wanted, verdict) in [
+            (nobody(), &["user"][..], &[][..], Ok(())),
+            (nobody(), &["admin", "user"], &["user"], Ok(())),
+            (nobody(), &[], &["guest", "user"], Ok(())),
+            (nobody(), &["admin"], &["admin"], Ok(())),
+            (nobody(), &["user"], &["admin", "user"], not_assignable("admin")),
+            (nobody(), &[], &["reader"], not_assignable("reader")),
+            (nobody(), &[], &["unheard-of"], not_assignable("unheard-of")),
+            (assigner(), &[], &["reader"], Ok(())),
+            (assigner(), &[], &["admin"], not_assignable("admin")),
+            (
+                with(&["roles:assign"]),
+                &[],
+                &["reader"],
+                not_assignable("reader"),
+            ),
+            (admin(), &[], &["admin", "reader"], Ok(())),
+            (Authority::Operator, &[], &["admin"], Ok(())),
+        ] {
+            let assigned = who.assign(&oneself(current), &roles(wanted), &catalogue());
+            assert_eq!(assigned, verdict, "{who:?}: {current:?} -> {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn others_are_given_only_what_the_giver_may_do_and_only_if_they_may_do_no_more() {
+        let assigner = || with(&["roles:assign", "users:read"]);
+        for (who, subject, wanted, verdict) in [
+            (
+                with(&["users:write"]),
+                another(&[], &[]),
+                &[][..],
+                forbidden(Permission::ROLES_ASSIGN),
+            ),
+            (assigner(), another(&[], &[]), &["reader", "guest"], Ok(())),
+            (assigner(), another(&[], &[]), &["admin"], not_assignable("admin")),
+            (assigner(), another(&["reader"], &["users:read"]), &[], Ok(())),
+            (
+                assigner(),
+                another(&["x"], &["users:write"]),
+                &[],
+                Err(Denied::OutOfReach),
+            ),
+            (assigner(), another(&["admin"], &[]), &[], Err(Denied::OutOfReach)),
+            (
+                admin(),
+                another(&["admin"], &["never:seen"]),
+                &["admin", "reader"],
+                Ok(()),
+            ),
+            (Authority::Operator, another(&["admin"], &["a:b"]), &[], Ok(())),
+        ] {
+            let assigned = who.assign(&subject, &roles(wanted), &catalogue());
+            assert_eq!(assigned, verdict, "{who:?}: {subject:?} -> {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn even_with_every_permission_nobody_but_an_admin_makes_or_touches_an_admin() {
+        let everything: Vec<_> = OWN_PERMISSIONS
+            .iter()
+            .map(|own| own.as_str().to_owned())
+            .collect();
+        let everything: Vec<_> = everything.iter().map(String::as_str).collect();
+        let who = with(&everything);
+        let made = who.assign(&another(&[], &[]), &roles(&["admin"]), &catalogue());
+        assert_eq!(made, not_assignable("admin"));
+        assert_eq!(
+            who.administer(&another(&["admin"], &everything)),
+            Err(Denied::OutOfReach)
+        );
+        assert_eq!(who.remove_role(&catalogue()[0]), Err(Denied::OutOfReach));
+    }
+
+    #[test]
+    fn accounts_and_sessions_are_changed_by_who_may_and_only_of_who_may_do_no_more() {
+        let writer = || with(&["users:write", "a:b"]);
+        for (who, subject, verdict) in [
+            (with(&[]), oneself(&["admin"]), Ok(())),
+            (
+                with(&["users:read"]),
+                another(&[], &[]),
+                forbidden(Permission::USERS_WRITE),
+            ),
+            (writer(), another(&["x"], &["a:b"]), Ok(())),
+            (writer(), another(&["x"], &["a:c"]), Err(Denied::OutOfReach)),
+            (admin(), another(&["admin"], &["a:c"]), Ok(())),
+            (Authority::Operator, another(&["admin"], &["a:c"]), Ok(())),
+        ] {
+            assert_eq!(who.administer(&subject), verdict, "{who:?}: {subject:?}");
+        }
+        let revoker = with(&["sessions:revoke"]);
+        assert_eq!(revoker.revoke(&another(&[], &[])), Ok(()));
+        assert_eq!(
+            revoker.revoke(&another(&["x"], &["a:b"])),
+            Err(Denied::OutOfReach)
+        );
+        assert_eq!(
+            writer().revoke(&another(&[], &[])),
+            forbidden(Permission::SESSIONS_REVOKE)
+        );
+    }
+
+    #[test]
+    fn roles_are_written_by_who_may_do_all_that_they_allow_before_and_after() {
+        let writer = || with(&["roles:write", "a:b"]);
+        let (weak, strong) = (role("x", &["a:b"], false), role("x", &["a:b", "a:c"], false));
+        let not_grantable = || {
+            Err(Denied::NotGrantable(
+                Permission::parse("a:c").expect("a permission"),
+            ))
+        };
+        for (who, before, after, verdict) in [
+            (with(&["a:b"]), None, &weak, forbidden(Permission::ROLES_WRITE)),
+            (writer(), None, &weak, Ok(())),
+            (writer(), None, &role("x", &["a:b"], true), Ok(())),
+            (writer(), None, &strong, not_grantable()),
+            (writer(), Some(&weak), &strong, not_grantable()),
+            (writer(), Some(&strong), &weak, Err(Denied::OutOfReach)),
+            (admin(), None, &role("x", &["never:seen"], false), Ok(())),
+            (admin(), Some(&strong), &weak, Ok(())),
+            (Authority::Operator, Some(&strong), &weak, Ok(())),
+        ] {
+            assert_eq!(
+                who.write_role(before, after),
+                verdict,
+                "{who:?}: {before:?} -> {after:?}"
+            );
+        }
+        assert_eq!(writer().remove_role(&weak), Ok(()));
+        assert_eq!(writer().remove_role(&strong), Err(Denied::OutOfReach));
+        assert_eq!(
+            with(&["a:b"]).remove_role(&weak),
+            forbidden(Permission::ROLES_WRITE)
+        );
+    }
+}

@@ -347,6 +347,7 @@ mod tests {
                 status: UserStatus::Active,
                 epoch: Epoch::FIRST,
                 roles: RoleNames::new(),
+                must_change_password: false,
             },
         }
     }

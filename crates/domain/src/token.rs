@@ -165,6 +165,7 @@ mod tests {
                 sid: Uuid::from_u128(2),
                 epoch: 4,
                 roles: RoleNames::new(),
+                permissions: None,
             },
         }
     }

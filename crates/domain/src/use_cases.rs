@@ -63,4 +63,4 @@ pub use verify_audit::{Progress, VerifyAudit, VerifyAuditError};
 pub use write_role::{RoleWish, RoleWritten, WriteRole, WriteRoleError};
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;

@@ -143,10 +143,12 @@ impl ChangeOwnPassword {
 mod tests {
     use super::*;
     use crate::{
-        ports::{MockPasswordHasher, MockThrottle, MockUsers},
+        audit::AuditAction,
+        ports::{MockPasswordHasher, MockThrottle, MockUsers, Verification},
+        throttle::ThrottleDecision,
         use_cases::fixtures::{
             GOOD_PASSWORD, USER, accept_password, accept_password_rated, caller, clock, credentials, hash,
-            issue_tokens, origin, password, randomness, session_rules, user,
+            issue_tokens, note_failure, origin, password, randomness, session_rules, user,
         },
         user::{Epoch, User},
     };
@@ -175,11 +177,27 @@ mod tests {
         expect_users(&mut users);
         let mut hasher = MockPasswordHasher::new();
         expect_hasher(&mut hasher);
-        ChangeOwnPassword::new(
+        let (users, hasher) = (Arc::new(users), Arc::new(hasher));
+        let note_failure = note_failure(|trail| {
+            trail
+                .expect_note()
+                .withf(|event, _| {
+                    event.action == AuditAction::ReauthenticationFailed && event.user == Some(USER)
+                })
+                .returning(|_, _| Ok(()));
+        });
+        let confirm = ConfirmPassword::new(
             Arc::new(throttle),
-            Arc::new(users),
+            Arc::clone(&users) as _,
+            Arc::clone(&hasher) as _,
+            note_failure,
+            clock(),
+        );
+        ChangeOwnPassword::new(
+            Arc::new(confirm),
+            users,
             accept_password,
-            Arc::new(hasher),
+            hasher,
             issue_tokens(),
             clock(),
             randomness(),

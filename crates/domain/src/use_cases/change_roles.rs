@@ -117,3 +117,226 @@ fn parse(names: &[String]) -> Result<RoleNames, AssignRolesError> {
         |name: &String| RoleName::parse(name).map_err(|_| AssignRolesError::UnknownRole(name.clone()));
     names.iter().map(parse_one).collect()
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::Actor,
+        caller::Caller,
+        ports::MockUsers,
+        role::{Permission, Permissions},
+        use_cases::fixtures::{USER, caller, caller_with, clock, credentials, origin, roles, user},
+        user::Credentials,
+    };
+    use uuid::Uuid;
+
+    fn assign(expect: impl FnOnce(&mut MockUsers)) -> AssignRoles {
+        let mut users = MockUsers::new();
+        expect(&mut users);
+        AssignRoles::new(Arc::new(users), clock())
+    }
+
+    fn wish(login: Option<&str>, new_roles: &[&str]) -> RolesWish {
+        RolesWish {
+            whose: login.map_or(Whose::Own, |login| Whose::Of(Whom::Login(login.to_owned()))),
+            new_roles: new_roles.iter().map(|&name| name.to_owned()).collect(),
+            keep_sessions: false,
+            if_revision: None,
+            rehearse: false,
+        }
+    }
+
+    fn changed(user: User) -> RolesChanged {
+        RolesChanged::Now {
+            user,
+            sessions_ended: 2,
+        }
+    }
+
+    fn assigner() -> Caller {
+        caller_with(Permissions::from([Permission::ROLES_ASSIGN]))
+    }
+
+    fn another() -> Credentials {
+        let mut another = credentials();
+        another.user.id = UserId(Uuid::from_u128(77));
+        another
+    }
+
+    #[tokio::test]
+    async fn dropping_own_roles_needs_nothing_but_that_they_are_still_the_same() {
+        let assign = assign(|users| {
+            users
+                .expect_change_roles()
+                .withf(|change, stamp| {
+                    change.user == USER
+                        && change.roles.is_empty()
+                        && change.only_while == Some(caller().vouched())
+                        && stamp.actor == Actor::User(USER)
+                })
+                .once()
+                .returning(|_, _| Ok(changed(user())));
+        });
+        assert!(
+            assign
+                .execute(Requester::Caller(&caller()), wish(None, &[]), origin())
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn ones_own_login_and_id_in_any_spelling_mean_oneself() {
+        for whom in [Whom::Login("ALICE".to_owned()), Whom::Id(USER)] {
+            let assign = assign(|users| {
+                users.expect_find().never();
+                users.expect_find_by_login().never();
+                users
+                    .expect_change_roles()
+                    .withf(|change, _| change.user == USER)
+                    .once()
+                    .returning(|_, _| Ok(changed(user())));
+            });
+            let wish = RolesWish {
+                whose: Whose::Of(whom),
+                ..wish(None, &[])
+            };
+            assert!(
+                assign
+                    .execute(Requester::Caller(&caller()), wish, origin())
+                    .await
+                    .is_ok()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn anothers_roles_need_the_permission_before_anything_is_looked_up() {
+        let assign = assign(|users| {
+            users.expect_find_by_login().never();
+            users.expect_change_roles().never();
+        });
+        let refused = assign
+            .execute(
+                Requester::Caller(&caller()),
+                wish(Some("bob"), &["unheard-of"]),
+                origin(),
+            )
+            .await;
+        assert!(matches!(
+            refused,
+            Err(AssignRolesError::Denied(Denied::Forbidden(_)))
+        ));
+    }
+
+    #[tokio::test]
+    async fn who_may_assign_roles_may_give_another_any_role() {
+        let assign = assign(|users| {
+            users
+                .expect_find_by_login()
+                .once()
+                .returning(|_| Ok(Some(another())));
+            users
+                .expect_change_roles()
+                .withf(|change, _| {
+                    change.user == another().user.id
+                        && change.roles == roles(&["admin", "user"])
+                        && change.only_while == Some(assigner().vouched())
+                })
+                .once()
+                .returning(|_, _| Ok(changed(another().user)));
+        });
+        // A role that is named twice is given once.
+        let wish = wish(Some("bob"), &["user", "admin", "user"]);
+        assert!(
+            assign
+                .execute(Requester::Caller(&assigner()), wish, origin())
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_operator_acts_as_such() {
+        let assign = assign(|users| {
+            users
+                .expect_find_by_login()
+                .once()
+                .returning(|_| Ok(Some(another())));
+            users
+                .expect_change_roles()
+                .withf(|change, stamp| change.only_while.is_none() && stamp.actor == Actor::Operator)
+                .once()
+                .returning(|_, _| Ok(changed(another().user)));
+        });
+        assert!(
+            assign
+                .execute(Requester::Operator, wish(Some("bob"), &["user"]), origin())
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_a_role_is_named() {
+        for name in ["Not A Name", ""] {
+            let assign = assign(|users| {
+                users.expect_change_roles().never();
+            });
+            let refused = assign
+                .execute(
+                    Requester::Caller(&caller()),
+                    wish(None, &["user", name]),
+                    origin(),
+                )
+                .await;
+            assert!(matches!(refused, Err(AssignRolesError::UnknownRole(unknown)) if unknown == name));
+        }
+    }
+
+    #[tokio::test]
+    async fn storage_has_the_last_word() {
+        for (answer, expected) in [
+            (
+                RolesChanged::LastAdmin,
+                "the last active admin cannot lose the role admin",
+            ),
+            (
+                RolesChanged::Denied(Denied::Stale),
+                "the caller's token is outdated",
+            ),
+            (
+                RolesChanged::Denied(Denied::NotAssignable(RoleName::ADMIN)),
+                "the role admin is not the caller's to give",
+            ),
+            (
+                RolesChanged::UnknownRole(RoleName::parse("unheard-of").expect("a role name")),
+                "the catalogue has no role \"unheard-of\"",
+            ),
+            (RolesChanged::AnotherRevision, "the user has changed meanwhile"),
+            (RolesChanged::NoSuchUser, "there is no such user"),
+        ] {
+            let assign = assign(|users| {
+                users.expect_change_roles().return_once(move |_, _| Ok(answer));
+            });
+            let refused = assign
+                .execute(Requester::Caller(&caller()), wish(None, &[]), origin())
+                .await
+                .expect_err("a refusal");
+            assert_eq!(refused.to_string(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_that_nobody_has_is_told_to_who_may_know() {
+        for login in ["nobody", "no login"] {
+            let assign = assign(|users| {
+                users.expect_find_by_login().returning(|_| Ok(None));
+            });
+            let refused = assign
+                .execute(Requester::Caller(&assigner()), wish(Some(login), &[]), origin())
+                .await;
+            assert!(matches!(refused, Err(AssignRolesError::NoSuchUser)));
+        }
+    }
+}

@@ -89,3 +89,63 @@ impl DeleteRole {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::MockRoles,
+        use_cases::fixtures::{clock, origin, roles},
+    };
+
+    async fn delete(name: &str, answer: Option<RoleRemoved>) -> Result<(), DeleteRoleError> {
+        let mut catalogue = MockRoles::new();
+        let times = usize::from(answer.is_some());
+        catalogue
+            .expect_remove()
+            .times(times)
+            .returning(move |_, _| Ok(answer.clone().expect("called only with an answer")));
+        let removal = RoleRemoval {
+            name: name.to_owned(),
+            if_revision: None,
+            rehearse: false,
+        };
+        DeleteRole::new(Arc::new(catalogue), clock(), roles(&["user", "member"]))
+            .execute(Capability::of_operator(), removal, origin())
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_role_that_nobody_has_goes() {
+        assert!(delete("editor", Some(RoleRemoved::Now)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_everything_rests_on_stays() {
+        for (name, told) in [
+            ("admin", "the roles admin and user are built in"),
+            ("user", "the roles admin and user are built in"),
+            ("member", "everybody who registers gets this role"),
+            ("No Name", "the catalogue has no such role"),
+        ] {
+            let refused = delete(name, None).await.expect_err("a refusal");
+            assert_eq!(refused.to_string(), told, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn storage_has_the_last_word() {
+        for (answer, told) in [
+            (RoleRemoved::NoSuchRole, "the catalogue has no such role"),
+            (RoleRemoved::InUse(3), "the role is in use: 3 users have it"),
+            (RoleRemoved::AnotherRevision, "the role has changed meanwhile"),
+            (
+                RoleRemoved::Denied(Denied::Stale),
+                "the caller's token is outdated",
+            ),
+        ] {
+            let refused = delete("editor", Some(answer)).await.expect_err("a refusal");
+            assert_eq!(refused.to_string(), told);
+        }
+    }
+}

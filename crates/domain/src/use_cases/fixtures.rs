@@ -5,12 +5,15 @@ use crate::{
     caller::{Caller, SessionView},
     login::Login,
     password::{Password, PasswordHash, PasswordPolicy},
-    ports::{MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner, Strength},
+    ports::{
+        MockAuditTrail, MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner,
+        Strength,
+    },
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
     session::{Generation, Holder, Lifetime, Salt, SessionId, SessionRules, StoredSession},
     token::{AccessToken, TokenRules, Vouched},
-    use_cases::{AcceptPassword, IssueTokens},
+    use_cases::{AcceptPassword, IssueTokens, NoteFailure},
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -93,22 +96,26 @@ pub fn credentials() -> Credentials {
 
 /// The caller behind [`user`], with `permissions`.
 pub fn caller_with(permissions: Permissions) -> Caller {
-    let lifetime = stored_session().lifetime;
-    let view = SessionView {
+    view_with(permissions)
+        .stand_behind(
+            Vouched {
+                user: USER,
+                session: SESSION,
+                epoch: EPOCH,
+            },
+            now(),
+        )
+        .expect("a live session")
+}
+
+/// The session behind [`caller_with`].
+pub fn view_with(permissions: Permissions) -> SessionView {
+    SessionView {
         session: SESSION,
-        lifetime,
+        lifetime: stored_session().lifetime,
         user: user(),
         permissions,
-    };
-    view.stand_behind(
-        Vouched {
-            user: USER,
-            session: SESSION,
-            epoch: EPOCH,
-        },
-        now(),
-    )
-    .expect("a live session")
+    }
 }
 
 pub fn caller() -> Caller {
@@ -181,4 +188,18 @@ pub fn issue_tokens() -> Arc<IssueTokens> {
 
 pub fn origin() -> Origin {
     Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned()))
+}
+
+/// Notes failures in a trail of which `expect_trail` says what to expect.
+pub fn note_failure(expect_trail: impl FnOnce(&mut MockAuditTrail)) -> Arc<NoteFailure> {
+    let mut trail = MockAuditTrail::new();
+    expect_trail(&mut trail);
+    Arc::new(NoteFailure::new(Arc::new(trail), 100))
+}
+
+/// Notes any number of failures.
+pub fn note_any_failure() -> Arc<NoteFailure> {
+    note_failure(|trail| {
+        trail.expect_note().returning(|_, _| Ok(()));
+    })
 }

@@ -131,3 +131,99 @@ fn settle(inserted: Inserted) -> Result<User, ImportRefused> {
         Inserted::UnknownRole => Err(ImportRefused::UnknownRole),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{MockForeignHashes, MockUsers},
+        use_cases::fixtures::{clock, hash, now, randomness, roles, user},
+    };
+
+    fn wish(login: &str) -> ImportWish {
+        ImportWish {
+            login: login.to_owned(),
+            password_hash: "$good".to_owned(),
+            ..ImportWish::default()
+        }
+    }
+
+    async fn import(
+        wishes: Vec<ImportWish>,
+        stored: fn(Vec<ImportedUser>) -> Vec<Inserted>,
+    ) -> Vec<Result<User, ImportRefused>> {
+        let mut users = MockUsers::new();
+        users
+            .expect_import()
+            .withf(|_, stamp| stamp.actor == Actor::Operator && stamp.at == now())
+            .once()
+            .returning(move |users, _| Ok(stored(users)));
+        let mut hashes = MockForeignHashes::new();
+        hashes.expect_accept().returning(|text| match text {
+            "$good" => Ok(hash("$kept")),
+            _ => Err(ForeignHashRefused::UnknownForm),
+        });
+        ImportUsers::new(
+            Arc::new(users),
+            Arc::new(hashes),
+            roles(&["user"]),
+            clock(),
+            randomness(),
+        )
+        .execute(wishes)
+        .await
+        .expect("storage is there")
+    }
+
+    #[tokio::test]
+    async fn each_wish_is_answered_in_its_place() {
+        let mut bad_hash = wish("carol");
+        bad_hash.password_hash = "plain".to_owned();
+        let mut bad_role = wish("dave");
+        bad_role.roles = Some(vec!["Not A Role".to_owned()]);
+        let wishes = vec![
+            wish("alice"),
+            wish("x"),
+            bad_hash,
+            bad_role,
+            wish("bob"),
+            wish("eve"),
+        ];
+        let settled = import(wishes, |users| {
+            let logins: Vec<_> = users.iter().map(|user| user.login.as_typed()).collect();
+            assert_eq!(logins, ["alice", "bob", "eve"]);
+            vec![Inserted::Now(user()), Inserted::LoginTaken, Inserted::UnknownRole]
+        })
+        .await;
+        assert!(settled[0].is_ok());
+        assert_eq!(settled[1], Err(ImportRefused::Login(LoginRefused::TooShort)));
+        assert_eq!(
+            settled[2],
+            Err(ImportRefused::Hash(ForeignHashRefused::UnknownForm))
+        );
+        assert_eq!(settled[3], Err(ImportRefused::Role(NotARoleName)));
+        assert_eq!(settled[4], Err(ImportRefused::LoginTaken));
+        assert_eq!(settled[5], Err(ImportRefused::UnknownRole));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_said_is_what_holds_for_everybody_and_nobody_comes_from_the_future() {
+        let mut known = wish("bob");
+        known.roles = Some(vec!["editor".to_owned()]);
+        known.disabled = true;
+        known.created_at = Some(now() + chrono::Duration::days(1));
+        import(vec![wish("alice"), known], |users| {
+            let [alice, bob] = &users[..] else {
+                panic!("two users")
+            };
+            assert_eq!((alice.status, alice.created_at), (UserStatus::Active, now()));
+            assert_eq!((bob.status, bob.created_at), (UserStatus::Disabled, now()));
+            assert_eq!(
+                (&alice.roles, &bob.roles),
+                (&roles(&["user"]), &roles(&["editor"]))
+            );
+            vec![Inserted::LoginTaken, Inserted::LoginTaken]
+        })
+        .await;
+    }
+}

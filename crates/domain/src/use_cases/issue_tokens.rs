@@ -118,13 +118,14 @@ fn roles_to_tell(holder: &Holder) -> RoleNames {
 mod tests {
     use super::*;
     use crate::{
-        ports::MockTokenSigner,
+        ports::{MockRoles, MockTokenSigner},
+        role::{Permission, RoleName, built_in},
         session::Generation,
         use_cases::fixtures::{mac, now, randomness, stored_session, token_rules},
     };
 
-    #[test]
-    fn the_tokens_say_whose_session_it_is_and_how_long_they_live() {
+    #[tokio::test]
+    async fn the_tokens_say_whose_session_it_is_and_how_long_they_live() {
         let mut signer = MockTokenSigner::new();
         signer
             .expect_sign()
@@ -139,7 +140,10 @@ mod tests {
             .returning(|_| Ok(AccessToken::new("signed".to_owned())));
         let issue = IssueTokens::new(Arc::new(signer), mac(), randomness(), token_rules());
 
-        let pair = issue.issue(&stored_session(), now()).expect("signing works");
+        let pair = issue
+            .issue(&stored_session(), now())
+            .await
+            .expect("signing works");
 
         assert_eq!(pair.access_token.expose(), "signed");
         assert_eq!(pair.expires_in, Duration::minutes(15));
@@ -153,5 +157,50 @@ mod tests {
             }
         );
         assert_eq!(mac, [7; 32]);
+    }
+
+    /// Issues the tokens of `session` and shows what the access token says of roles and permissions.
+    async fn told(session: StoredSession, catalogue: Option<MockRoles>) -> (RoleNames, Option<Permissions>) {
+        let told = Arc::new(std::sync::Mutex::new(None));
+        let kept = Arc::clone(&told);
+        let mut signer = MockTokenSigner::new();
+        signer.expect_sign().returning(move |claims| {
+            *kept.lock().expect("no panic before") = Some((claims.roles.clone(), claims.permissions.clone()));
+            Ok(AccessToken::new("signed".to_owned()))
+        });
+        let issue = IssueTokens::new(Arc::new(signer), mac(), randomness(), token_rules());
+        let issue = match catalogue {
+            Some(catalogue) => issue.with_permissions(Arc::new(catalogue)),
+            None => issue,
+        };
+        issue.issue(&session, now()).await.expect("signing works");
+        told.lock()
+            .expect("no panic before")
+            .take()
+            .expect("a signed token")
+    }
+
+    #[tokio::test]
+    async fn permissions_are_told_only_where_that_is_set() {
+        let (roles, permissions) = told(stored_session(), None).await;
+        assert_eq!((roles, permissions), (RoleNames::from([RoleName::USER]), None));
+        let mut catalogue = MockRoles::new();
+        catalogue
+            .expect_find()
+            .withf(|names| *names == RoleNames::from([RoleName::USER]))
+            .once()
+            .returning(|_| Ok(built_in().into()));
+        let (_, permissions) = told(stored_session(), Some(catalogue)).await;
+        assert!(permissions.is_some_and(|told| told.contains(&Permission::AUDIT_READ)));
+    }
+
+    #[tokio::test]
+    async fn whoever_must_change_their_password_carries_no_role_and_no_permission() {
+        let mut session = stored_session();
+        session.holder.must_change_password = true;
+        let mut catalogue = MockRoles::new();
+        catalogue.expect_find().never();
+        let (roles, permissions) = told(session, Some(catalogue)).await;
+        assert_eq!((roles, permissions), (RoleNames::new(), Some(Permissions::new())));
     }
 }

@@ -196,7 +196,8 @@ mod tests {
         ports::{MockPasswordHasher, MockSessions, MockThrottle, MockUsers},
         throttle::ThrottleKey,
         use_cases::fixtures::{
-            EPOCH, clock, credentials, hash, issue_tokens, origin, password, randomness, session_rules, user,
+            EPOCH, USER, clock, credentials, hash, issue_tokens, note_any_failure, note_failure, origin,
+            password, randomness, session_rules, user,
         },
         user::Epoch,
     };
@@ -208,6 +209,7 @@ mod tests {
         users: MockUsers,
         hasher: MockPasswordHasher,
         sessions: MockSessions,
+        note_failure: Option<Arc<NoteFailure>>,
     }
 
     impl Mocks {
@@ -238,6 +240,7 @@ mod tests {
                 Arc::new(self.hasher),
                 Arc::new(self.sessions),
                 issue_tokens(),
+                self.note_failure.unwrap_or_else(note_any_failure),
                 clock(),
                 randomness(),
                 session_rules(),
@@ -414,6 +417,50 @@ mod tests {
         assert!(matches!(
             mocks.log_in("alice").await,
             Err(LogInError::InvalidCredentials)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_noted_with_the_user_it_was_aimed_at_and_never_with_the_login() {
+        for (known, noted_user) in [(Some(credentials()), Some(USER)), (None, None)] {
+            let mut mocks = Mocks::default();
+            mocks
+                .throttle
+                .expect_take()
+                .returning(|_| Ok(ThrottleDecision::Allowed));
+            mocks.users.expect_find_by_login().return_once(move |_| Ok(known));
+            mocks
+                .hasher
+                .expect_verify()
+                .returning(|_, _| Ok(Verification::Wrong));
+            mocks.note_failure = Some(note_failure(|trail| {
+                trail
+                    .expect_note()
+                    .withf(move |event, stamp| {
+                        event.action == AuditAction::LoginFailed
+                            && event.user == noted_user
+                            && event.details.values().eq(["invalid_credentials"])
+                            && stamp.actor == Actor::Anonymous
+                            && stamp.origin == origin()
+                    })
+                    .once()
+                    .returning(|_, _| Ok(()));
+            }));
+            assert!(mocks.log_in("alice").await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_that_cannot_be_noted_is_no_quiet_one() {
+        let mut mocks = Mocks::that_find(Verification::Wrong);
+        mocks.note_failure = Some(note_failure(|trail| {
+            trail
+                .expect_note()
+                .returning(|_, _| Err(PortError::Unavailable("down".into())));
+        }));
+        assert!(matches!(
+            mocks.log_in("alice").await,
+            Err(LogInError::Port(PortError::Unavailable(_)))
         ));
     }
 }

@@ -80,3 +80,45 @@ impl OthersSessions {
         user.map(|user| user.id).ok_or(OthersSessionsError::NoSuchUser)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{MockSessions, MockUsers},
+        role::{Permission, Permissions},
+        use_cases::fixtures::{USER, caller_with, clock, origin, user},
+    };
+    use uuid::Uuid;
+
+    async fn end(whom: UserId, answer: ForcedOut) -> Result<u64, OthersSessionsError> {
+        let mut users = MockUsers::new();
+        users.expect_find().returning(|id| Ok((id == USER).then(user)));
+        let mut sessions = MockSessions::new();
+        sessions
+            .expect_force_out()
+            .withf(|force, _| force.user == USER && force.only_while.is_some())
+            .returning(move |_, _| Ok(answer.clone()));
+        let caller = caller_with(Permissions::from([Permission::SESSIONS_REVOKE]));
+        let by = caller.capability().expect("the permission is there");
+        OthersSessions::new(Arc::new(users), Arc::new(sessions), clock())
+            .end(by, &Whom::Id(whom), origin())
+            .await
+    }
+
+    #[tokio::test]
+    async fn how_many_sessions_ended_is_told() {
+        assert!(matches!(end(USER, ForcedOut::Now(3)).await, Ok(3)));
+    }
+
+    #[tokio::test]
+    async fn nobodys_sessions_and_those_of_the_mighty_stay() {
+        let nobody = end(UserId(Uuid::from_u128(9)), ForcedOut::Now(0)).await;
+        assert!(matches!(nobody, Err(OthersSessionsError::NoSuchUser)));
+        let mighty = end(USER, ForcedOut::Denied(Denied::OutOfReach)).await;
+        assert!(matches!(
+            mighty,
+            Err(OthersSessionsError::Denied(Denied::OutOfReach))
+        ));
+    }
+}

@@ -66,6 +66,7 @@ mod tests {
     use super::*;
     use crate::{
         ports::{Inserted, MockPasswordHasher, MockThrottle, MockUsers},
+        role::RoleName,
         throttle::ThrottleKey,
         use_cases::fixtures::{
             GOOD_PASSWORD, accept_password_rated, clock, hash, origin, password, randomness, roles,
@@ -92,7 +93,11 @@ mod tests {
             clock(),
             randomness(),
         );
-        Register::new(Arc::new(throttle), Arc::new(create))
+        Register::new(
+            Arc::new(throttle),
+            Arc::new(create),
+            RoleNames::from([RoleName::USER]),
+        )
     }
 
     #[tokio::test]

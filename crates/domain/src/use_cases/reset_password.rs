@@ -89,3 +89,89 @@ impl ResetPassword {
         Ok(administer::settle(administered)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{Administered, MockPasswordHasher, MockUsers},
+        role::{Permission, Permissions},
+        use_cases::{
+            Whom,
+            fixtures::{
+                GOOD_PASSWORD, USER, accept_password_rated, caller_with, clock, hash, origin, password, user,
+            },
+        },
+        user::UserId,
+    };
+    use uuid::Uuid;
+
+    const ANOTHER: UserId = UserId(Uuid::from_u128(77));
+
+    async fn reset(
+        whom: UserId,
+        new: &str,
+        expect_users: impl FnOnce(&mut MockUsers),
+    ) -> Result<User, ResetPasswordError> {
+        let mut users = MockUsers::new();
+        users
+            .expect_find()
+            .returning(|id| Ok(Some(User { id, ..user() })));
+        expect_users(&mut users);
+        let mut hasher = MockPasswordHasher::new();
+        hasher.expect_hash().returning(|_| Ok(hash("$new")));
+        let caller = caller_with(Permissions::from([Permission::USERS_WRITE]));
+        let request = ChangeRequest {
+            whom: Whom::Id(whom),
+            if_revision: None,
+            origin: origin(),
+        };
+        ResetPassword::new(
+            Arc::new(users),
+            accept_password_rated(4),
+            Arc::new(hasher),
+            clock(),
+        )
+        .execute(
+            caller.capability().expect("the permission is there"),
+            request,
+            password(new),
+        )
+        .await
+    }
+
+    #[tokio::test]
+    async fn anothers_password_is_replaced_by_a_hash_of_the_new_one() {
+        let done = reset(ANOTHER, GOOD_PASSWORD, |users| {
+            users
+                .expect_reset_password()
+                .withf(|whom, new, _| {
+                    whom.user == ANOTHER && whom.only_while.is_some() && *new == hash("$new")
+                })
+                .once()
+                .returning(|_, _, _| Ok(Administered::Now(user())));
+        })
+        .await;
+        assert!(done.is_ok());
+    }
+
+    #[tokio::test]
+    async fn ones_own_password_is_not_reset_without_giving_it() {
+        let refused = reset(USER, GOOD_PASSWORD, |users| {
+            users.expect_reset_password().never();
+        })
+        .await;
+        assert!(matches!(refused, Err(ResetPasswordError::OwnPassword)));
+    }
+
+    #[tokio::test]
+    async fn the_new_password_keeps_the_rules_that_hold_for_everybody() {
+        for bad in ["short", "alice alice alice"] {
+            let refused = reset(ANOTHER, bad, |users| {
+                users.expect_reset_password().never();
+            })
+            .await;
+            assert!(matches!(refused, Err(ResetPasswordError::Refused(_))), "{bad}");
+        }
+    }
+}

@@ -30,3 +30,100 @@ impl SetStatus {
         administer::settle(self.users.set_status(whom, status, stamp).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::Actor,
+        authority::Denied,
+        ports::{Administered, MockUsers},
+        revision::Revision,
+        role::{Permission, Permissions},
+        use_cases::{
+            Whom,
+            fixtures::{USER, caller_with, clock, credentials, origin, user},
+        },
+    };
+
+    fn request(whom: Whom) -> ChangeRequest {
+        ChangeRequest {
+            whom,
+            if_revision: Some(Revision(7)),
+            origin: origin(),
+        }
+    }
+
+    async fn disable(whom: Whom, answer: Administered) -> Result<User, AdministerError> {
+        let mut users = MockUsers::new();
+        users
+            .expect_find_by_login()
+            .returning(|login| Ok((login.as_str() == "alice").then(credentials)));
+        users.expect_find().returning(|id| Ok((id == USER).then(user)));
+        users
+            .expect_set_status()
+            .withf(|whom, status, stamp| {
+                whom.user == USER
+                    && whom.if_revision == Some(Revision(7))
+                    && whom.only_while.is_none()
+                    && *status == UserStatus::Disabled
+                    && stamp.actor == Actor::Operator
+            })
+            .returning(move |_, _, _| Ok(answer.clone()));
+        SetStatus::new(Arc::new(users), clock())
+            .execute(Capability::of_operator(), request(whom), UserStatus::Disabled)
+            .await
+    }
+
+    #[tokio::test]
+    async fn the_operator_disables_by_any_spelling_of_the_login_and_by_id() {
+        for whom in [Whom::Login("ALICE".to_owned()), Whom::Id(USER)] {
+            assert!(disable(whom, Administered::Now(user())).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_that_nobody_has_or_can_have_is_nobodys() {
+        for login in ["nobody", "", "no login"] {
+            let nobody = disable(Whom::Login(login.to_owned()), Administered::Now(user())).await;
+            assert!(matches!(nobody, Err(AdministerError::NoSuchUser)), "{login:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn storage_has_the_last_word() {
+        for (answer, told) in [
+            (Administered::NoSuchUser, "there is no such user"),
+            (
+                Administered::LastAdmin,
+                "the last active admin cannot be disabled or deleted",
+            ),
+            (Administered::AnotherRevision, "the user has changed meanwhile"),
+            (
+                Administered::Denied(Denied::OutOfReach),
+                "this would change somebody or something with more rights than the caller has",
+            ),
+        ] {
+            let refused = disable(Whom::Id(USER), answer).await.expect_err("a refusal");
+            assert_eq!(refused.to_string(), told);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_caller_asks_for_is_done_on_their_word() {
+        let caller = caller_with(Permissions::from([Permission::USERS_WRITE]));
+        let word = caller.vouched();
+        let mut users = MockUsers::new();
+        users.expect_find().returning(|_| Ok(Some(user())));
+        users
+            .expect_set_status()
+            .withf(move |whom, _, stamp| whom.only_while == Some(word) && stamp.actor == Actor::User(USER))
+            .once()
+            .returning(|_, _, _| Ok(Administered::Now(user())));
+        let by = caller.capability().expect("the permission is there");
+        let done = SetStatus::new(Arc::new(users), clock())
+            .execute(by, request(Whom::Id(USER)), UserStatus::Active)
+            .await;
+        assert!(done.is_ok());
+    }
+}

@@ -112,3 +112,129 @@ fn check_anchor(anchor: Option<ChainEnd>, reached: ChainEnd) -> Result<(), Verif
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::{Actor, AuditAction, AuditEvent, AuditNumber, Origin, Stamp},
+        ports::{MockAuditSealer, MockAuditTrail},
+        use_cases::fixtures::now,
+    };
+    use std::sync::Mutex;
+
+    /// The sum of all bytes, which will do where nobody cheats.
+    fn sealer() -> Arc<MockAuditSealer> {
+        let mut sealer = MockAuditSealer::new();
+        sealer.expect_seal().returning(|previous, row| {
+            let sum: u32 = previous.0.iter().chain(row).map(|&byte| u32::from(byte)).sum();
+            let mut seal = [0; 32];
+            seal[..4].copy_from_slice(&sum.to_be_bytes());
+            Seal(seal)
+        });
+        Arc::new(sealer)
+    }
+
+    type Rows = Vec<(AuditRow, Seal)>;
+
+    fn chain(length: i64) -> (ChainEnds, Rows) {
+        let stamp = Stamp {
+            at: now(),
+            actor: Actor::Operator,
+            origin: Origin::default(),
+        };
+        let mut head = ChainEnd::START;
+        let rows = (0..length)
+            .map(|_| {
+                let row = AuditRow::new(head.next(), &AuditEvent::new(AuditAction::TrailTrimmed), &stamp);
+                head = head.seal_next(&row, &*sealer());
+                (row, head.seal)
+            })
+            .collect();
+        let base = ChainEnd::START;
+        (ChainEnds { base, head }, rows)
+    }
+
+    /// A trail that tells these ends, one after the other and the last for ever, and hands out `rows` three at a time.
+    fn trail(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditTrail> {
+        let mut trail = MockAuditTrail::new();
+        let ends = Mutex::new(ends);
+        trail.expect_ends().returning(move || {
+            let mut ends = ends.lock().expect("no panic before");
+            Ok(if ends.len() > 1 { ends.remove(0) } else { ends[0] })
+        });
+        trail.expect_rows().returning(move |after, _| {
+            let page = rows.iter().filter(|(row, _)| row.number > after).take(3);
+            Ok(page.cloned().map(Ok).collect())
+        });
+        Arc::new(trail)
+    }
+
+    async fn verify(trail: Arc<MockAuditTrail>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
+        VerifyAudit::new(trail, sealer())
+            .execute(Capability::of_operator(), anchor, |_| {})
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_whole_trail_is_followed_to_its_head() {
+        for length in [0, 1, 3, 10] {
+            let (ends, rows) = chain(length);
+            assert_eq!(verify(trail(vec![ends], rows), None).await, Ok(ends), "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_event_that_is_not_as_it_was_written_is_named() {
+        let (ends, mut rows) = chain(10);
+        rows.remove(6);
+        let told = "event 7 is missing";
+        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+        let (ends, mut rows) = chain(10);
+        rows[4].0.details.push(' ');
+        let told = "event 5 is not as it was written";
+        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_trail_that_is_trimmed_meanwhile_is_followed_anew() {
+        let (ends, rows) = chain(10);
+        let base = ChainEnd {
+            number: AuditNumber(4),
+            seal: rows[3].1,
+        };
+        let trimmed = ChainEnds { base, ..ends };
+        let verified = verify(trail(vec![ends, trimmed], rows[4..].to_vec()), None).await;
+        assert_eq!(verified, Ok(trimmed));
+    }
+
+    #[tokio::test]
+    async fn events_that_come_meanwhile_are_left_out_and_forged_ones_found() {
+        let (ends, _) = chain(5);
+        let (later, rows) = chain(6);
+        let verified = verify(trail(vec![ends, later], rows.clone()), None).await;
+        assert_eq!(verified, Ok(ends));
+        let told = "event 6 was added behind the end of the chain";
+        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_was_made_anew_does_not_pass_by_the_noted_seal() {
+        let (ends, rows) = chain(5);
+        let noted = ChainEnd {
+            number: AuditNumber(3),
+            seal: rows[2].1,
+        };
+        assert!(verify(trail(vec![ends], rows.clone()), Some(noted)).await.is_ok());
+        let another = ChainEnd {
+            seal: Seal([9; 32]),
+            ..noted
+        };
+        let told = "event 3 does not have the seal that was noted";
+        assert_eq!(
+            verify(trail(vec![ends], rows), Some(another)).await,
+            Err(told.to_owned())
+        );
+    }
+}

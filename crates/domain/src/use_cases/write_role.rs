@@ -128,3 +128,114 @@ fn parse(texts: &[String]) -> Result<Permissions, WriteRoleError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::Actor,
+        ports::MockRoles,
+        use_cases::fixtures::{USER, caller_with, clock, origin},
+    };
+
+    fn wish() -> RoleWish {
+        RoleWish {
+            name: "editor".to_owned(),
+            description: "May edit.".to_owned(),
+            permissions: vec!["posts:write".to_owned(), "posts:write".to_owned()],
+            self_assignable: false,
+            if_revision: None,
+            rehearse: false,
+        }
+    }
+
+    async fn write(
+        wish: RoleWish,
+        expect: impl FnOnce(&mut MockRoles),
+    ) -> Result<RoleWritten, WriteRoleError> {
+        let mut roles = MockRoles::new();
+        expect(&mut roles);
+        let caller = caller_with(Permissions::from([Permission::ROLES_WRITE]));
+        let by = caller.capability().expect("the permission is there");
+        WriteRole::new(Arc::new(roles), clock())
+            .execute(by, wish, origin())
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_role_is_written_on_the_callers_word() {
+        let written = write(wish(), |roles| {
+            roles
+                .expect_put()
+                .withf(|put, stamp| {
+                    put.name.as_str() == "editor"
+                        && put.permissions.len() == 1
+                        && put.only_while.is_some()
+                        && stamp.actor == Actor::User(USER)
+                })
+                .once()
+                .returning(|put, _| {
+                    Ok(RolePut::Now {
+                        role: Role {
+                            name: put.name,
+                            description: put.description,
+                            permissions: put.permissions,
+                            self_assignable: put.self_assignable,
+                            revision: Revision::FIRST,
+                        },
+                        created: true,
+                        holders: 0,
+                    })
+                });
+        })
+        .await
+        .expect("a role");
+        assert_eq!(written.role.description.as_str(), "May edit.");
+        assert!(written.created);
+    }
+
+    type Spoil = fn(&mut RoleWish);
+
+    #[tokio::test]
+    async fn what_cannot_be_a_role_never_reaches_storage() {
+        let spoilers: [(Spoil, &str); 6] = [
+            (|wish| wish.name = "Editor".to_owned(), "a role's name"),
+            (|wish| wish.name = "admin".to_owned(), "the role admin always"),
+            (|wish| wish.description = "x".repeat(201), "a description has"),
+            (|wish| wish.description = "a\nb".to_owned(), "a description has"),
+            (
+                |wish| wish.permissions.push("all".to_owned()),
+                "permission 2 cannot",
+            ),
+            (
+                |wish| wish.permissions = (0..65).map(|count| format!("a{count}:b")).collect(),
+                "a role has at most 64",
+            ),
+        ];
+        for (spoil, told) in spoilers {
+            let mut spoilt = wish();
+            spoil(&mut spoilt);
+            let refused = write(spoilt, |roles| {
+                roles.expect_put().never();
+            })
+            .await;
+            let refused = refused.expect_err("a refusal").to_string();
+            assert!(refused.starts_with(told), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn storage_has_the_last_word() {
+        for (answer, told) in [
+            (RolePut::AnotherRevision, "the role has changed meanwhile"),
+            (RolePut::Full, "the catalogue has at most 500 roles"),
+            (RolePut::Denied(Denied::Stale), "the caller's token is outdated"),
+        ] {
+            let refused = write(wish(), |roles| {
+                roles.expect_put().return_once(move |_, _| Ok(answer));
+            })
+            .await;
+            assert_eq!(refused.expect_err("a refusal").to_string(), told);
+        }
+    }
+}
