@@ -4,7 +4,7 @@ mod chain;
 mod row;
 
 pub use chain::{Broken, ChainEnd, ChainEnds, ChainReader, Seal};
-pub use row::{AuditRow, BrokenRow};
+pub use row::{AuditRow, BrokenRow, ReadRow};
 
 use crate::{session::SessionId, user::UserId};
 use chrono::{DateTime, Utc};

@@ -451,8 +451,8 @@ mod tests {
             (admin(), &[], &["admin", "reader"], Ok(())),
             (Authority::Operator, &[], &["admin"], Ok(())),
         ] {
-            let assigned = who.assign(&oneself(current), &roles(wanted), &catalogue());
-            assert_eq!(assigned, verdict, "{who:?}: {current:?} -> {wanted:?}");
+            let answer = who.assign(&oneself(current), &roles(wanted), &catalogue());
+            assert_eq!(answer, verdict, "{who:?}: {current:?} -> {wanted:?}");
         }
     }
 
@@ -484,8 +484,8 @@ mod tests {
             ),
             (Authority::Operator, another(&["admin"], &["a:b"]), &[], Ok(())),
         ] {
-            let assigned = who.assign(&subject, &roles(wanted), &catalogue());
-            assert_eq!(assigned, verdict, "{who:?}: {subject:?} -> {wanted:?}");
+            let answer = who.assign(&subject, &roles(wanted), &catalogue());
+            assert_eq!(answer, verdict, "{who:?}: {subject:?} -> {wanted:?}");
         }
     }
 

@@ -201,13 +201,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn names(names: &[&str]) -> RoleNames {
-        names
-            .iter()
-            .map(|name| RoleName::parse(name).expect("a role name"))
-            .collect()
-    }
-
     #[test]
     fn role_names_are_plain_words() {
         for good in ["admin", "user", "a", "team-lead_2"] {

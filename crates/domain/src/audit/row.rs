@@ -1,7 +1,7 @@
 //! An event as it is stored, and as it is sealed: the very texts that stand in the database, so that a change of any of
 //! them shows, even one that makes the row unreadable.
 
-use super::{Actor, AuditAction, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin, Stamp};
+use super::{Actor, AuditAction, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin, Seal, Stamp};
 use crate::{session::SessionId, user::UserId};
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -33,6 +33,9 @@ pub struct AuditRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("event {0} of the audit trail is not as it was written")]
 pub struct BrokenRow(pub AuditNumber);
+
+/// What reading a row came to.
+pub type ReadRow = Result<(AuditRow, Seal), BrokenRow>;
 
 impl AuditRow {
     /// The row that keeps `event` at `number`.

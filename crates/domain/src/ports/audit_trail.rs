@@ -1,7 +1,5 @@
 use super::PortError;
-use crate::audit::{
-    AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnds, Seal, Stamp,
-};
+use crate::audit::{AuditEvent, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow, Stamp};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -29,11 +27,7 @@ pub trait AuditTrail: Send + Sync {
 
     /// At most `limit` rows with their seals as they stand, lowest number first, those after `after`. A row that cannot
     /// even be read as one MUST NOT hide the others.
-    async fn rows(
-        &self,
-        after: AuditNumber,
-        limit: u32,
-    ) -> Result<Vec<Result<(AuditRow, Seal), BrokenRow>>, PortError>;
+    async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError>;
 
     /// Removes the oldest events, at most `limit`, as far as they are from before `before`; how many it removed. The last
     /// event MUST stay. What is left MUST be a chain whose base is the last event that went. When any went, an event

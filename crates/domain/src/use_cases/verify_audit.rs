@@ -1,5 +1,5 @@
 use crate::{
-    audit::{AuditRow, Broken, BrokenRow, ChainEnd, ChainEnds, ChainReader, Seal},
+    audit::{Broken, ChainEnd, ChainEnds, ChainReader, ReadRow},
     authority::{AuditRead, Capability},
     ports::{AuditSealer, AuditTrail, PortError},
 };
@@ -93,7 +93,7 @@ impl VerifyAudit {
     async fn nothing_added(&self, ends: ChainEnds) -> Result<(), VerifyAuditError> {
         let behind = self.trail.rows(ends.head.number, BATCH).await?;
         let head = self.trail.ends().await?.head.number;
-        let number = |row: &Result<(AuditRow, Seal), BrokenRow>| match row {
+        let number = |row: &ReadRow| match row {
             Ok((row, _)) => row.number,
             Err(broken) => broken.0,
         };
@@ -117,7 +117,7 @@ fn check_anchor(anchor: Option<ChainEnd>, reached: ChainEnd) -> Result<(), Verif
 mod tests {
     use super::*;
     use crate::{
-        audit::{Actor, AuditAction, AuditEvent, AuditNumber, Origin, Stamp},
+        audit::{Actor, AuditAction, AuditEvent, AuditNumber, AuditRow, Origin, Seal, Stamp},
         ports::{MockAuditSealer, MockAuditTrail},
         use_cases::fixtures::now,
     };
