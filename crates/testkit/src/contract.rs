@@ -1,12 +1,18 @@
 //! The contract of each port, as plain functions: one case for every MUST that can be seen from outside. The macros at the
 //! crate's root make a named test of each.
 
+pub mod administer;
+pub mod assign;
+pub mod audit_chain;
 pub mod audit_trail;
 pub mod change_password;
 pub mod change_roles;
 pub mod clock;
 pub mod ending;
+pub mod force_out;
+pub mod import;
 pub mod invalidation_bus;
+pub mod listing;
 pub mod password_hasher;
 pub mod password_meter;
 pub mod randomness;

@@ -5,7 +5,8 @@ use domain::{
     audit::{Actor, Origin, Stamp},
     login::{CanonicalLogin, Login},
     password::PasswordHash,
-    role::{RoleName, RoleNames},
+    ports::{Administer, ChangeRoles, PutRole},
+    role::{Description, Permission, RoleName, RoleNames},
     session::{NewSession, Salt, SessionId, SessionRules},
     token::TokenRules,
     token::Vouched,
@@ -70,6 +71,50 @@ pub fn an_admin(typed: &str) -> NewUser {
     NewUser {
         roles: role_names(&["admin", "user"]),
         ..a_user(typed)
+    }
+}
+
+/// The operator gives `user` exactly these roles, and their sessions end.
+///
+/// # Panics
+/// When one of `roles` cannot be a role's name.
+#[must_use]
+pub fn role_change(user: UserId, roles: &[&str]) -> ChangeRoles {
+    ChangeRoles {
+        user,
+        roles: role_names(roles),
+        keep_sessions: false,
+        if_revision: None,
+        only_while: None,
+        rehearse: false,
+    }
+}
+
+/// The operator puts a role into the catalogue that allows just this.
+///
+/// # Panics
+/// When `name` cannot be a role's name, or one of `permissions` no permission.
+#[must_use]
+pub fn a_role(name: &str, permissions: &[&str]) -> PutRole {
+    let parse = |text: &&str| Permission::parse(text).expect("a permission");
+    PutRole {
+        name: RoleName::parse(name).expect("a role's name"),
+        description: Description::default(),
+        permissions: permissions.iter().map(parse).collect(),
+        self_assignable: false,
+        if_revision: None,
+        only_while: None,
+        rehearse: false,
+    }
+}
+
+/// The operator does something to `user`, however they stand.
+#[must_use]
+pub fn administer(user: UserId) -> Administer {
+    Administer {
+        user,
+        if_revision: None,
+        only_while: None,
     }
 }
 

@@ -28,6 +28,7 @@ mod throttles;
 mod tokens;
 mod toy_digest;
 mod toy_mac;
+mod toy_sealer;
 
 pub use counting_randomness::CountingRandomness;
 pub use fixed_clock::FixedClock;
@@ -40,3 +41,4 @@ pub use storage::Storage;
 pub use throttles::{ClosedThrottle, OpenThrottle};
 pub use tokens::Tokens;
 pub use toy_mac::ToyMac;
+pub use toy_sealer::ToySealer;

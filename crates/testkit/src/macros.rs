@@ -6,7 +6,7 @@
 /// One named test for each case of the storage ports' contract, grouped in modules.
 ///
 /// `$fresh` is an async function that answers a [`Storage`](crate::Storage) over empty storage (but for the built-in
-/// roles) and a guard that keeps it alive for the test.
+/// roles), its trail sealed by a [`ToySealer`](crate::ToySealer), and a guard that keeps it alive for the test.
 #[macro_export]
 macro_rules! storage_contract {
     ($fresh:path) => {
@@ -18,8 +18,6 @@ macro_rules! storage_contract {
             one_of_many_concurrent_inserts_of_a_login_stores_a_user,
             a_user_with_an_unknown_role_is_not_stored,
             a_user_may_have_no_roles_or_many,
-            users_are_listed_in_pages_in_the_order_of_their_canonical_logins,
-            a_listed_user_is_whole,
             there_is_an_admin_while_an_active_user_is_one,
         ]);
         $crate::storage_cases!($fresh, replace_hash: [
@@ -105,13 +103,69 @@ macro_rules! storage_contract {
         $crate::storage_cases!($fresh, roles: [
             the_built_in_roles_are_there_from_the_start,
             roles_that_do_not_exist_are_left_out,
+            a_role_that_is_put_is_in_the_catalogue,
+            what_a_role_allows_is_in_force_at_once_for_every_holder,
+            admin_has_every_permission_that_a_role_has_and_no_other,
+            a_role_at_another_revision_is_left_alone,
+            a_catalogue_that_is_full_takes_changes_but_no_more_roles,
+            rehearsing_answers_what_would_happen_and_changes_nothing,
+            rights_to_the_catalogue_are_those_of_the_moment,
+            a_role_is_removed_once_nobody_has_it,
+            nobody_has_a_role_that_was_removed_at_that_moment,
+            the_catalogue_leaves_an_event_for_each_change,
+        ]);
+        $crate::storage_cases!($fresh, administer: [
+            a_reset_password_must_be_changed_and_ends_all_sessions,
+            a_password_of_ones_own_choice_need_not_be_changed,
+            a_deleted_user_is_gone_and_the_trail_stays,
+            nothing_is_done_to_nobody,
+            nothing_is_done_to_a_user_at_another_revision,
+            rights_are_those_of_the_moment_of_the_deed,
+            nobody_does_anything_from_a_session_that_is_over,
+            everybody_may_delete_their_own_account,
+            the_last_active_admin_is_not_deleted,
+            of_fifty_admins_removed_at_once_one_is_left,
+        ]);
+        $crate::storage_cases!($fresh, force_out: [
+            all_live_sessions_are_ended_and_the_event_is_written_in_any_case,
+            nobody_is_forced_out_who_never_was,
+            nobody_is_forced_out_without_the_right,
         ]);
         $crate::storage_cases!($fresh, audit_trail: [
             sessions_leave_a_row_for_each_event,
             a_registration_leaves_a_row,
             users_leave_a_row_for_each_change,
             a_session_that_makes_room_leaves_no_row_of_its_own,
-            a_trail_is_of_one_user,
+        ]);
+        $crate::storage_cases!($fresh, listing: [
+            users_are_listed_in_pages_in_the_order_of_their_canonical_logins,
+            a_filter_holds_for_whoever_meets_all_of_its_parts,
+            pages_are_stable_while_users_come_and_go,
+            a_listed_user_is_whole,
+            an_export_has_everybody_with_their_hash,
+        ]);
+        $crate::storage_cases!($fresh, import: [
+            an_imported_user_is_as_they_were_elsewhere,
+            whoever_is_refused_keeps_out_no_other,
+            an_import_of_many_or_none_is_answered_in_order,
+        ]);
+        $crate::storage_cases!($fresh, assign: [
+            roles_of_a_user_at_another_revision_are_left_alone,
+            a_rehearsal_answers_what_would_happen_and_changes_nothing,
+            everybody_drops_roles_and_takes_those_that_are_self_assignable,
+            rights_are_those_of_the_moment_of_the_change,
+        ]);
+        $crate::storage_cases!($fresh, audit_chain: [
+            a_trail_begins_empty,
+            an_event_without_a_change_is_kept_whole,
+            fifty_concurrent_writers_leave_a_chain_without_gaps,
+            what_was_refused_leaves_no_event,
+            pages_are_newest_first_and_stable_while_events_come,
+            a_filter_of_events_holds_for_those_that_meet_all_of_its_parts,
+            rows_are_read_upwards_as_they_stand,
+            a_trimmed_trail_is_a_chain_from_the_last_event_that_went,
+            the_last_event_stays,
+            an_event_that_is_young_keeps_those_behind_it,
         ]);
         $crate::storage_cases!($fresh, storage_health: [
             a_storage_within_reach_answers_within_a_second,

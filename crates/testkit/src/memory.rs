@@ -6,10 +6,14 @@ mod session_views;
 mod sessions;
 mod state;
 mod storage_health;
+mod trail;
 mod users;
 
 use crate::Storage;
-use domain::{ports::PortError, role::Role};
+use domain::{
+    ports::{AuditSealer, PortError},
+    role::Role,
+};
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard};
 use thiserror::Error;
@@ -25,6 +29,12 @@ pub struct MemoryStorage(Arc<Mutex<State>>);
 struct ToldToGoAway;
 
 impl MemoryStorage {
+    /// Storage whose audit trail is sealed by `sealer` and not by a [`ToySealer`](crate::ToySealer).
+    #[must_use]
+    pub fn sealed_by(sealer: Arc<dyn AuditSealer>) -> Self {
+        Self(Arc::new(Mutex::new(State::sealed_by(sealer))))
+    }
+
     /// Every port over this storage.
     #[must_use]
     pub fn storage(&self) -> Storage {
@@ -50,7 +60,7 @@ impl MemoryStorage {
 
     /// Adds a role to the catalogue, in place of one of the same name.
     pub fn add_role(&self, role: Role) {
-        self.locked().roles.insert(role.name.clone(), role);
+        self.locked().put_role(role);
     }
 
     /// The state, for one transaction.

@@ -20,6 +20,6 @@ pub enum ForeignHashRefused {
 #[cfg_attr(test, mockall::automock)]
 pub trait ForeignHashes: Send + Sync {
     /// The hash as this service keeps it. What is accepted here a [`PasswordHasher`](super::PasswordHasher) MUST be able to
-    /// verify, within bounds on time and memory, and MUST find outdated.
+    /// verify, within bounds on time and memory, and MUST find outdated unless it is such as is made now.
     fn accept(&self, text: &str) -> Result<PasswordHash, ForeignHashRefused>;
 }

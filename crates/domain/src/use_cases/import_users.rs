@@ -99,6 +99,30 @@ impl ImportUsers {
         Ok(settled.collect())
     }
 
+    /// What each of `wishes` would come to by itself, were the roles those of `catalogue`; nobody is stored.
+    ///
+    /// # Errors
+    /// The port's.
+    pub async fn rehearse(
+        &self,
+        wishes: Vec<ImportWish>,
+        catalogue: &RoleNames,
+    ) -> Result<Vec<Result<(), ImportRefused>>, PortError> {
+        let now = self.clock.now();
+        let mut answers = Vec::with_capacity(wishes.len());
+        for wish in wishes {
+            answers.push(match self.parse(wish, now) {
+                Err(refused) => Err(refused),
+                Ok(user) if self.users.find_by_login(user.login.canonical()).await?.is_some() => {
+                    Err(ImportRefused::LoginTaken)
+                }
+                Ok(user) if !user.roles.is_subset(catalogue) => Err(ImportRefused::UnknownRole),
+                Ok(_) => Ok(()),
+            });
+        }
+        Ok(answers)
+    }
+
     fn parse(&self, wish: ImportWish, now: DateTime<Utc>) -> Result<ImportedUser, ImportRefused> {
         let login = Login::parse(&wish.login)?;
         let hash = self.hashes.accept(&wish.password_hash)?;
@@ -138,6 +162,7 @@ mod tests {
     use crate::{
         ports::{MockForeignHashes, MockUsers},
         use_cases::fixtures::{clock, hash, now, randomness, roles, user},
+        user::Credentials,
     };
 
     fn wish(login: &str) -> ImportWish {
@@ -225,5 +250,42 @@ mod tests {
             vec![Inserted::LoginTaken, Inserted::LoginTaken]
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_rehearsal_tells_what_would_be_refused_and_stores_nobody() {
+        let mut users = MockUsers::new();
+        users.expect_find_by_login().returning(|login| {
+            Ok((login.as_str() == "alice").then(|| Credentials {
+                user: user(),
+                hash: hash("$kept"),
+            }))
+        });
+        let mut hashes = MockForeignHashes::new();
+        hashes.expect_accept().returning(|_| Ok(hash("$kept")));
+        let import = ImportUsers::new(
+            Arc::new(users),
+            Arc::new(hashes),
+            roles(&["user"]),
+            clock(),
+            randomness(),
+        );
+        let mut unknown = wish("carol");
+        unknown.roles = Some(vec!["wizard".to_owned()]);
+
+        let answers = import
+            .rehearse(
+                vec![wish("alice"), wish("bob"), unknown, wish("x")],
+                &roles(&["user"]),
+            )
+            .await;
+
+        let expected = [
+            Err(ImportRefused::LoginTaken),
+            Ok(()),
+            Err(ImportRefused::UnknownRole),
+            Err(ImportRefused::Login(LoginRefused::TooShort)),
+        ];
+        assert_eq!(answers, Ok(expected.into()));
     }
 }

@@ -29,6 +29,9 @@ pub enum VerifyAuditError {
     /// The chain holds, but it is not the one of which `anchor` was a part: it was made anew from there or before.
     #[error("event {} does not have the seal that was noted", .0.number)]
     AnotherChain(ChainEnd),
+    /// The event that was noted has been removed on purpose since, so nothing can be said about it.
+    #[error("event {} was removed on purpose since it was noted: note a later one", .0.number)]
+    AnchorTrimmed(ChainEnd),
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -56,7 +59,10 @@ impl VerifyAudit {
                 Err(VerifyAuditError::Broken(Broken::Missing(number)))
                     if self.trail.ends().await?.base.number >= number => {}
                 Err(error) => return Err(error),
-                Ok(()) => return Ok(ends),
+                Ok(()) => {
+                    check_reach(anchor, ends)?;
+                    return Ok(ends);
+                }
             }
         }
     }
@@ -101,6 +107,15 @@ impl VerifyAudit {
             Some(added) => Err(Broken::Added(added).into()),
             None => Ok(()),
         }
+    }
+}
+
+/// A chain that was cut off behind an earlier event holds as well; only the anchor tells.
+fn check_reach(anchor: Option<ChainEnd>, ends: ChainEnds) -> Result<(), VerifyAuditError> {
+    match anchor {
+        Some(anchor) if anchor.number > ends.head.number => Err(Broken::Missing(ends.head.next()).into()),
+        Some(anchor) if anchor.number < ends.base.number => Err(VerifyAuditError::AnchorTrimmed(anchor)),
+        _ => Ok(()),
     }
 }
 
@@ -183,6 +198,33 @@ mod tests {
             let (ends, rows) = chain(length);
             assert_eq!(verify(trail(vec![ends], rows), None).await, Ok(ends), "{length}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_anchor_shows_that_the_end_was_cut_off_and_says_when_it_can_show_nothing() {
+        let (ends, rows) = chain(10);
+        let beyond = ChainEnd {
+            number: AuditNumber(12),
+            ..ends.head
+        };
+        let told = "event 11 is missing".to_owned();
+        assert_eq!(
+            verify(trail(vec![ends], rows.clone()), Some(beyond)).await,
+            Err(told)
+        );
+
+        let base = ChainEnd {
+            number: AuditNumber(4),
+            seal: rows[3].1,
+        };
+        let trimmed = ChainEnds { base, ..ends };
+        let early = ChainEnd {
+            number: AuditNumber(2),
+            seal: rows[1].1,
+        };
+        let told = "event 2 was removed on purpose since it was noted: note a later one".to_owned();
+        let trail = trail(vec![trimmed], rows[4..].to_vec());
+        assert_eq!(verify(trail, Some(early)).await, Err(told));
     }
 
     #[tokio::test]

@@ -1,13 +1,13 @@
-//! The contract of [`AuditTrail`](domain::ports::AuditTrail): one row for each method that takes a
-//! [`Stamp`] and changed something, and what stands in it.
+//! What stands in the [`AuditTrail`](domain::ports::AuditTrail): one event for each method that takes a [`Stamp`] and changed
+//! something.
 
 use super::support::{PLENTY, logged_in, registered, trail, user_now};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names, vouched},
+    fixtures::{a_session, a_user, administer, an_admin, at, role_change, vouched},
 };
 use domain::{
-    audit::{Actor, AuditAction, AuditRecord, Origin, Stamp},
+    audit::{Actor, AuditAction, AuditEvent, AuditRecord, Origin, Stamp},
     ports::{ChangePassword, ChangeRoles},
     session::{EndReason, NewSession, SessionId},
     user::{User, UserId, UserStatus},
@@ -15,33 +15,51 @@ use domain::{
 
 /// Stamps that differ in everything, by `turn`.
 fn stamp(turn: i64, by: UserId) -> Stamp {
-    let (actor, address, request_id) = match turn % 3 {
-        0 => (Actor::Anonymous, Some("192.0.2.7"), Some("it's \"one\"; — ½ 🦀")),
-        1 => (Actor::User(by), Some("2001:db8::7"), None),
-        _ => (Actor::Operator, None, Some("request-3")),
+    let (actor, address, user_agent, request_id) = match turn % 3 {
+        0 => (
+            Actor::Anonymous,
+            Some("192.0.2.7"),
+            None,
+            Some("it's \"one\"; — ½ 🦀"),
+        ),
+        1 => (
+            Actor::User(by),
+            Some("2001:db8::7"),
+            Some("a 'browser' \"2\" \\ 日本語"),
+            None,
+        ),
+        _ => (Actor::Operator, None, Some(""), Some("request-3")),
     };
     Stamp {
         at: at(turn),
         actor,
         origin: Origin {
             address: address.and_then(|text| text.parse().ok()),
-            user_agent: None,
+            user_agent: user_agent.map(ToOwned::to_owned),
             request_id: request_id.map(ToOwned::to_owned),
         },
     }
 }
 
-fn row(turn: i64, by: UserId, action: AuditAction, user: UserId, session: Option<SessionId>) -> AuditRecord {
-    let stamp = stamp(turn, by);
-    AuditRecord {
-        at: stamp.at,
-        action,
-        actor: stamp.actor,
-        user,
-        session,
-        address: stamp.origin.address,
-        request_id: stamp.origin.request_id,
-    }
+/// That `events` stand in `rows`, one a second from `turn` on, and nothing else.
+fn assert_are(rows: &[AuditRecord], events: Vec<AuditEvent>, turn: i64, by: UserId) {
+    let expected: Vec<_> = events
+        .into_iter()
+        .zip(turn..)
+        .map(|(event, turn)| (event, stamp(turn, by)))
+        .collect();
+    let stored: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let stamp = Stamp {
+                at: row.at,
+                actor: row.actor,
+                origin: row.origin.clone(),
+            };
+            (row.event.clone(), stamp)
+        })
+        .collect();
+    assert_eq!(stored, expected);
 }
 
 /// # Panics
@@ -50,24 +68,22 @@ pub async fn sessions_leave_a_row_for_each_event(storage: &Storage) {
     let by = registered(storage, an_admin("root")).await.id;
     for turn in 20..23 {
         let (alice, _) = logged_in(storage, &format!("alice{turn}")).await;
-        let [one, two] = open_and_end_sessions(storage, &alice, turn, by).await.map(Some);
-        let expected: Vec<_> = [
-            (AuditAction::LoggedIn, one),
-            (AuditAction::LoggedIn, two),
-            (AuditAction::SessionEnded, one),
-            (AuditAction::RefreshTokenReused, two),
-            (AuditAction::AllSessionsEnded, None),
-        ]
-        .into_iter()
-        .zip(turn..)
-        .map(|((action, id), turn)| row(turn, by, action, alice.id, id))
-        .collect();
+        let [one, two] = open_and_end_sessions(storage, &alice, turn, by).await;
+        let on = |action| AuditEvent::on(action, alice.id);
+        let expected = vec![
+            on(AuditAction::LoggedIn).in_session(one),
+            on(AuditAction::LoggedIn).in_session(two),
+            on(AuditAction::SessionEnded).in_session(one),
+            on(AuditAction::RefreshTokenReused).in_session(two),
+            on(AuditAction::AllSessionsEnded).with("count", 1),
+        ];
         let rows = trail(storage, &alice).await;
+        let (before, rows) = rows.split_at(2);
         assert_eq!(
-            rows.get(2..),
-            Some(expected.as_slice()),
-            "oldest first, after registration and login"
+            before.iter().map(|row| row.event.action).collect::<Vec<_>>(),
+            [AuditAction::UserRegistered, AuditAction::LoggedIn]
         );
+        assert_are(rows, expected, turn, by);
     }
 }
 
@@ -110,8 +126,8 @@ pub async fn a_registration_leaves_a_row(storage: &Storage) {
             .insert(new, stamp(turn, by))
             .await
             .expect("storage answers");
-        let expected = row(turn, by, AuditAction::UserRegistered, user.id, None);
-        assert_eq!(trail(storage, &user).await, [expected]);
+        let expected = AuditEvent::on(AuditAction::UserRegistered, user.id).with("roles", "user");
+        assert_are(&trail(storage, &user).await, vec![expected], turn, by);
     }
 }
 
@@ -122,26 +138,28 @@ pub async fn users_leave_a_row_for_each_change(storage: &Storage) {
     for turn in 10..13 {
         let (alice, opened) = logged_in(storage, &format!("alice{turn}")).await;
         let session = change_everything(storage, &alice, &opened, turn, by).await;
-        let expected: Vec<_> = [
-            (AuditAction::RolesChanged, None),
-            (AuditAction::PasswordChanged, Some(session)),
-            (AuditAction::UserDisabled, None),
-            (AuditAction::UserEnabled, None),
-        ]
-        .into_iter()
-        .zip(turn..)
-        .map(|((action, id), turn)| row(turn, by, action, alice.id, id))
-        .collect();
+        let on = |action| AuditEvent::on(action, alice.id);
+        let expected = vec![
+            on(AuditAction::RolesChanged)
+                .with("before", "user")
+                .with("after", "admin user")
+                .with("kept_sessions", true),
+            on(AuditAction::PasswordChanged).in_session(session),
+            on(AuditAction::UserDisabled),
+            on(AuditAction::UserEnabled),
+            on(AuditAction::RolesChanged)
+                .with("before", "admin user")
+                .with("after", ""),
+            on(AuditAction::PasswordReset),
+            on(AuditAction::UserDeleted),
+        ];
         let rows = trail(storage, &alice).await;
-        assert_eq!(
-            rows.get(2..),
-            Some(expected.as_slice()),
-            "oldest first, after registration and login"
-        );
+        assert_are(rows.split_at(2).1, expected, turn, by);
     }
 }
 
-/// Roles, password and status, one a second from `turn` on; the session that the new password opened.
+/// Roles, password, status, roles again, a reset and the end, one a second from `turn` on; the session that the new
+/// password opened.
 async fn change_everything(
     storage: &Storage,
     user: &User,
@@ -149,15 +167,13 @@ async fn change_everything(
     turn: i64,
     by: UserId,
 ) -> SessionId {
-    let roles = ChangeRoles {
-        user: user.id,
-        roles: role_names(&["admin"]),
+    let users = &storage.users;
+    let keep = ChangeRoles {
         keep_sessions: true,
-        only_while: None,
+        ..role_change(user.id, &["admin", "user"])
     };
-    storage
-        .users
-        .change_roles(roles, stamp(turn, by))
+    users
+        .change_roles(keep, stamp(turn, by))
         .await
         .expect("storage answers");
     let password = ChangePassword {
@@ -166,18 +182,28 @@ async fn change_everything(
         session: a_session(user.id, at(turn + 1)),
     };
     let session = password.session.id;
-    storage
-        .users
+    users
         .change_password(password, stamp(turn + 1, by))
         .await
         .expect("storage answers");
     for (status, later) in [(UserStatus::Disabled, 2), (UserStatus::Active, 3)] {
-        storage
-            .users
-            .set_status(user.id, status, stamp(turn + later, by))
+        users
+            .set_status(administer(user.id), status, stamp(turn + later, by))
             .await
             .expect("storage answers");
     }
+    users
+        .change_roles(role_change(user.id, &[]), stamp(turn + 4, by))
+        .await
+        .expect("storage answers");
+    users
+        .reset_password(administer(user.id), a_user("alice").hash, stamp(turn + 5, by))
+        .await
+        .expect("storage answers");
+    users
+        .delete(administer(user.id), stamp(turn + 6, by))
+        .await
+        .expect("storage answers");
     session
 }
 
@@ -193,20 +219,6 @@ pub async fn a_session_that_makes_room_leaves_no_row_of_its_own(storage: &Storag
         .await
         .expect("storage answers");
     let rows = trail(storage, &alice).await;
-    let login = row(3, alice.id, AuditAction::LoggedIn, alice.id, Some(id));
-    assert_eq!(rows.get(2..), Some([login].as_slice()));
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_trail_is_of_one_user(storage: &Storage) {
-    let (alice, _) = logged_in(storage, "alice").await;
-    let (bob, _) = logged_in(storage, "bob").await;
-    for user in [&alice, &bob] {
-        let rows = trail(storage, user).await;
-        assert_eq!(rows.len(), 2);
-        assert!(rows.iter().all(|row| row.user == user.id), "{rows:?}");
-    }
-    let nobody = a_user("nobody").registered_at(at(0));
-    assert_eq!(trail(storage, &nobody).await, []);
+    let login = AuditEvent::on(AuditAction::LoggedIn, alice.id).in_session(id);
+    assert_are(rows.split_at(2).1, vec![login], 3, alice.id);
 }

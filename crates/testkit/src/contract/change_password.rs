@@ -3,7 +3,7 @@
 use super::support::{Everything, count, credentials, found, liveness, logged_in, opened, race, viewed};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, at, stamp, stamp_by, vouched},
+    fixtures::{a_session, a_user, administer, at, stamp, stamp_by, vouched},
 };
 use domain::{
     password::PasswordHash,
@@ -42,8 +42,8 @@ pub async fn a_change_replaces_the_hash_and_raises_the_epoch(storage: &Storage) 
     assert_eq!(kept.user, changed);
     assert_eq!(kept.hash, wanted.hash);
     assert_eq!(
-        (changed.epoch, changed.updated_at),
-        (Epoch(alice.epoch.0 + 1), at(10))
+        (changed.epoch, changed.revision, changed.updated_at),
+        (Epoch(alice.epoch.0 + 1), alice.revision.next(), at(10))
     );
     assert_eq!(
         (changed.roles, changed.created_at),
@@ -114,7 +114,7 @@ pub async fn a_disabled_user_cannot_change_their_password(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
     storage
         .users
-        .set_status(alice.id, UserStatus::Disabled, stamp(at(5)))
+        .set_status(administer(alice.id), UserStatus::Disabled, stamp(at(5)))
         .await
         .expect("storage answers");
     let epoch_now = credentials(storage, &alice).await.user.epoch;

@@ -1,13 +1,16 @@
 //! The contract of [`Users::change_roles`](domain::ports::Users::change_roles).
 
 use super::support::{
-    Everything, count, found, liveness, logged_in, opened, race, registered, user_now, viewed,
+    Everything, count, found, liveness, logged_in, logged_in_as, opened, race, registered, user_now, viewed,
 };
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names, stamp, stamp_by, vouched},
+    fixtures::{
+        a_session, a_user, administer, an_admin, at, role_change, role_names, stamp, stamp_by, vouched,
+    },
 };
 use domain::{
+    authority::Denied,
     ports::{ChangeRoles, RolesChanged},
     role::RoleName,
     session::{EndReason, Liveness},
@@ -16,12 +19,7 @@ use domain::{
 };
 
 fn to(user: &User, roles: &[&str]) -> ChangeRoles {
-    ChangeRoles {
-        user: user.id,
-        roles: role_names(roles),
-        keep_sessions: false,
-        only_while: None,
-    }
+    role_change(user.id, roles)
 }
 
 async fn change(storage: &Storage, change: ChangeRoles) -> RolesChanged {
@@ -42,11 +40,16 @@ pub async fn a_change_gives_exactly_those_roles_and_raises_the_epoch(storage: &S
         expected = User {
             roles: role_names(roles),
             epoch: Epoch(expected.epoch.0 + 1),
+            revision: expected.revision.next(),
             updated_at: at(10),
             ..expected
         };
         let changed = change(storage, to(&expected, roles)).await;
-        assert_eq!(changed, RolesChanged::Now(expected.clone()));
+        let now = RolesChanged::Now {
+            user: expected.clone(),
+            sessions_ended: 0,
+        };
+        assert_eq!(changed, now);
         assert_eq!(user_now(storage, &expected).await, expected);
     }
 }
@@ -64,8 +67,13 @@ pub async fn a_change_ends_all_live_sessions(storage: &Storage) {
         .expect("storage answers");
     let (_, of_bob) = logged_in(storage, "bob").await;
 
-    change(storage, to(&alice, &[])).await;
+    let changed = change(storage, to(&alice, &[])).await;
 
+    let now = RolesChanged::Now {
+        user: user_now(storage, &alice).await,
+        sessions_ended: 2,
+    };
+    assert_eq!(changed, now);
     for (session, liveness_now) in [
         (one, Liveness::Ended(EndReason::RolesChanged)),
         (two, Liveness::Ended(EndReason::RolesChanged)),
@@ -84,9 +92,14 @@ pub async fn a_change_that_keeps_sessions_leaves_them_alive_with_the_new_roles(s
         keep_sessions: true,
         ..to(&alice, &["admin"])
     };
-    let RolesChanged::Now(changed) = change(storage, keep).await else {
+    let RolesChanged::Now {
+        user: changed,
+        sessions_ended,
+    } = change(storage, keep).await
+    else {
         panic!("nothing stands against this change");
     };
+    assert_eq!(sessions_ended, 0);
     assert_eq!(changed.epoch, Epoch(alice.epoch.0 + 1));
     let stored = found(storage, session.id).await;
     assert_eq!(stored.lifetime.at(at(11)), Liveness::Live);
@@ -101,7 +114,7 @@ pub async fn a_change_that_keeps_sessions_leaves_them_alive_with_the_new_roles(s
 /// When the storage breaks the contract.
 pub async fn a_change_happens_only_while_its_caller_stands(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
-    let (root, of_root) = logged_in(storage, "root").await;
+    let (root, of_root) = logged_in_as(storage, an_admin("root")).await;
     let good = vouched(&root, &of_root);
     let on_word_of = |only_while| ChangeRoles {
         only_while: Some(only_while),
@@ -126,12 +139,15 @@ pub async fn a_change_happens_only_while_its_caller_stands(storage: &Storage) {
             ..good
         },
     ] {
-        assert_eq!(change(storage, on_word_of(fallen)).await, RolesChanged::Stale);
+        assert_eq!(
+            change(storage, on_word_of(fallen)).await,
+            RolesChanged::Denied(Denied::Stale)
+        );
         assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
     }
     assert!(matches!(
         change(storage, on_word_of(good)).await,
-        RolesChanged::Now(_)
+        RolesChanged::Now { .. }
     ));
 }
 
@@ -139,17 +155,17 @@ pub async fn a_change_happens_only_while_its_caller_stands(storage: &Storage) {
 /// When the storage breaks the contract.
 pub async fn nobody_changes_roles_from_a_session_that_is_over(storage: &Storage) {
     let (alice, of_alice) = logged_in(storage, "alice").await;
-    let (root, logged_out) = logged_in(storage, "root").await;
+    let (root, logged_out) = logged_in_as(storage, an_admin("root")).await;
     let expired = opened(storage, &root, a_session(root.id, at(-365 * 24 * 3600))).await;
     storage
         .sessions
         .end(logged_out.id, root.id, EndReason::LoggedOut, stamp(at(4)))
         .await
         .expect("storage answers");
-    let (mallory, of_mallory) = logged_in(storage, "mallory").await;
+    let (mallory, of_mallory) = logged_in_as(storage, an_admin("mallory")).await;
     storage
         .users
-        .set_status(mallory.id, UserStatus::Disabled, stamp(at(5)))
+        .set_status(administer(mallory.id), UserStatus::Disabled, stamp(at(5)))
         .await
         .expect("storage answers");
     let mallory = user_now(storage, &mallory).await;
@@ -163,7 +179,7 @@ pub async fn nobody_changes_roles_from_a_session_that_is_over(storage: &Storage)
             only_while: Some(over),
             ..to(&alice, &["admin"])
         };
-        assert_eq!(change(storage, wanted).await, RolesChanged::Stale);
+        assert_eq!(change(storage, wanted).await, RolesChanged::Denied(Denied::Stale));
         assert_eq!(Everything::of(storage, &alice, &[of_alice.id]).await, before);
     }
 }
@@ -177,14 +193,17 @@ pub async fn one_of_many_concurrent_changes_of_ones_own_happens(storage: &Storag
         async move {
             let wanted = ChangeRoles {
                 only_while: Some(only_while),
-                ..to(&alice, &["admin"])
+                ..to(&alice, &[])
             };
             change(&storage, wanted).await
         }
     }))
     .await;
-    assert_eq!(count(&answers, |it| matches!(it, RolesChanged::Now(_))), 1);
-    assert_eq!(count(&answers, |it| *it == RolesChanged::Stale), 19);
+    assert_eq!(count(&answers, |it| matches!(it, RolesChanged::Now { .. })), 1);
+    assert_eq!(
+        count(&answers, |it| *it == RolesChanged::Denied(Denied::Stale)),
+        19
+    );
     assert_eq!(user_now(storage, &alice).await.epoch, Epoch(alice.epoch.0 + 1));
 }
 
@@ -195,8 +214,8 @@ pub async fn one_of_many_concurrent_changes_of_ones_own_happens(storage: &Storag
 pub async fn callers_who_change_each_other_both_get_an_answer(storage: &Storage) {
     registered(storage, an_admin("root")).await;
     for round in 0..10 {
-        let (one, of_one) = logged_in(storage, &format!("one-{round}")).await;
-        let (two, of_two) = logged_in(storage, &format!("two-{round}")).await;
+        let (one, of_one) = logged_in_as(storage, an_admin(&format!("one-{round}"))).await;
+        let (two, of_two) = logged_in_as(storage, an_admin(&format!("two-{round}"))).await;
         let (by_one, by_two) = (vouched(&one, &of_one), vouched(&two, &of_two));
         let pairs = [(by_one, two), (by_two, one)];
         let answers = race(pairs.into_iter().map(|(by, whom)| {
@@ -211,8 +230,11 @@ pub async fn callers_who_change_each_other_both_get_an_answer(storage: &Storage)
         }))
         .await;
         // Whoever is first has raised the other's epoch.
-        assert_eq!(count(&answers, |it| matches!(it, RolesChanged::Now(_))), 1);
-        assert_eq!(count(&answers, |it| *it == RolesChanged::Stale), 1);
+        assert_eq!(count(&answers, |it| matches!(it, RolesChanged::Now { .. })), 1);
+        assert_eq!(
+            count(&answers, |it| *it == RolesChanged::Denied(Denied::Stale)),
+            1
+        );
     }
 }
 
@@ -226,7 +248,7 @@ pub async fn no_change_of_many_concurrent_ones_is_lost(storage: &Storage) {
             let roles: &[&str] = if turn % 2 == 0 { &[] } else { &["user"] };
             assert!(matches!(
                 change(&storage, to(&alice, roles)).await,
-                RolesChanged::Now(_)
+                RolesChanged::Now { .. }
             ));
         }
     }))
@@ -240,7 +262,8 @@ pub async fn a_change_to_an_unknown_role_changes_nothing(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
     let before = Everything::of(storage, &alice, &[session.id]).await;
     let changed = change(storage, to(&alice, &["admin", "unheard-of"])).await;
-    assert_eq!(changed, RolesChanged::UnknownRole);
+    let unheard_of = RoleName::parse("unheard-of").expect("a role's name");
+    assert_eq!(changed, RolesChanged::UnknownRole(unheard_of));
     assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
 }
 
@@ -267,7 +290,7 @@ pub async fn the_last_active_admin_keeps_the_role(storage: &Storage) {
     let disabled = registered(storage, an_admin("disabled")).await;
     storage
         .users
-        .set_status(disabled.id, UserStatus::Disabled, stamp(at(2)))
+        .set_status(administer(disabled.id), UserStatus::Disabled, stamp(at(2)))
         .await
         .expect("storage answers");
     let before = Everything::of(storage, &root, &[session.id]).await;
@@ -280,14 +303,14 @@ pub async fn the_last_active_admin_keeps_the_role(storage: &Storage) {
     let others = [to(&disabled, &["user"]), to(&root, &["admin"])];
     for other in others {
         assert!(
-            matches!(change(storage, other).await, RolesChanged::Now(_)),
+            matches!(change(storage, other).await, RolesChanged::Now { .. }),
             "an admin is left"
         );
     }
     registered(storage, an_admin("successor")).await;
     assert!(matches!(
         change(storage, to(&root, &[])).await,
-        RolesChanged::Now(_)
+        RolesChanged::Now { .. }
     ));
 }
 
@@ -305,7 +328,7 @@ pub async fn of_two_admins_who_demote_each_other_one_is_left(storage: &Storage) 
         }))
         .await;
         assert_eq!(
-            count(&answers, |it| matches!(it, RolesChanged::Now(_))),
+            count(&answers, |it| matches!(it, RolesChanged::Now { .. })),
             1,
             "round {round}"
         );

@@ -3,7 +3,7 @@
 use super::support::{Everything, count, found, liveness, logged_in, opened, race};
 use crate::{
     Storage,
-    fixtures::{a_session, at, role_names, stamp},
+    fixtures::{a_session, administer, at, role_change, stamp},
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -59,10 +59,8 @@ pub async fn a_rotation_takes_one_step(storage: &Storage) {
 pub async fn a_rotation_answers_the_roles_and_epoch_as_they_are_now(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
     let keep = ChangeRoles {
-        user: alice.id,
-        roles: role_names(&["admin", "user"]),
         keep_sessions: true,
-        only_while: None,
+        ..role_change(alice.id, &["admin", "user"])
     };
     storage
         .users
@@ -131,7 +129,7 @@ pub async fn a_disabled_users_session_does_not_rotate(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
     storage
         .users
-        .set_status(alice.id, UserStatus::Disabled, stamp(at(2)))
+        .set_status(administer(alice.id), UserStatus::Disabled, stamp(at(2)))
         .await
         .expect("storage answers");
     assert_lost(storage, &alice, step(session.id, 0, at(3))).await;

@@ -3,11 +3,11 @@
 use super::support::{found, logged_in, opened, registered, user_now, viewed};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names, stamp, vouched},
+    fixtures::{a_session, a_user, administer, an_admin, at, role_change, role_names, stamp, vouched},
 };
 use domain::{
     caller::SessionView,
-    ports::{ChangePassword, ChangeRoles, PasswordChanged, RolesChanged, StatusChanged},
+    ports::{Administered, ChangePassword, ChangeRoles, PasswordChanged, RolesChanged},
     role::{Permissions, built_in},
     session::{EndReason, Generation, Lifetime, Liveness, NewSession, Rotation, SessionId},
     user::{Epoch, User, UserStatus},
@@ -25,10 +25,8 @@ fn allowed(name: &str) -> Permissions {
 
 fn keeping(user: &User, roles: &[&str]) -> ChangeRoles {
     ChangeRoles {
-        user: user.id,
-        roles: role_names(roles),
         keep_sessions: true,
-        only_while: None,
+        ..role_change(user.id, roles)
     }
 }
 
@@ -115,7 +113,11 @@ pub async fn a_view_shows_every_change_of_the_user_that_was_answered(storage: &S
         .expect("storage answers");
     let view = viewed(storage, session.id).await;
     assert_ne!(view.user, before.user);
-    assert_eq!(changed, RolesChanged::Now(view.user.clone()));
+    let now = RolesChanged::Now {
+        user: view.user.clone(),
+        sessions_ended: 0,
+    };
+    assert_eq!(changed, now);
 
     let change = ChangePassword {
         only_while: vouched(&view.user, &session),
@@ -135,10 +137,10 @@ pub async fn a_view_shows_every_change_of_the_user_that_was_answered(storage: &S
 
     let changed = storage
         .users
-        .set_status(alice.id, UserStatus::Disabled, stamp(at(4)))
+        .set_status(administer(alice.id), UserStatus::Disabled, stamp(at(4)))
         .await
         .expect("storage answers");
-    assert_eq!(changed, StatusChanged::Now(viewed(storage, new).await.user));
+    assert_eq!(changed, Administered::Now(viewed(storage, new).await.user));
 }
 
 /// # Panics

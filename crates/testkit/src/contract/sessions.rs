@@ -6,11 +6,11 @@ use super::support::{
 };
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, at, stamp, stamp_by},
+    fixtures::{a_session, a_user, administer, at, role_change, stamp, stamp_by},
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    ports::{ChangeRoles, Opened},
+    ports::Opened,
     session::{
         EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
         StoredSession,
@@ -47,6 +47,7 @@ pub async fn an_opened_session_is_found_with_its_holder(storage: &Storage) {
             status: UserStatus::Active,
             epoch: alice.epoch,
             roles: alice.roles,
+            must_change_password: false,
         },
     };
     assert_eq!(
@@ -90,7 +91,7 @@ pub async fn a_disabled_user_opens_no_session(storage: &Storage) {
     let (alice, old) = logged_in(storage, "alice").await;
     storage
         .users
-        .set_status(alice.id, UserStatus::Disabled, stamp(at(2)))
+        .set_status(administer(alice.id), UserStatus::Disabled, stamp(at(2)))
         .await
         .expect("storage answers");
     let epoch_now = user_now(storage, &alice).await.epoch;
@@ -203,12 +204,7 @@ pub async fn concurrent_logins_keep_to_the_limit(storage: &Storage) {
 pub async fn a_login_that_races_a_change_of_roles_does_not_come_out_alive(storage: &Storage) {
     let mut alice = registered(storage, a_user("alice")).await;
     for round in 0..30 {
-        let change = ChangeRoles {
-            user: alice.id,
-            roles: alice.roles.clone(),
-            keep_sessions: false,
-            only_while: None,
-        };
+        let change = role_change(alice.id, &["user"]);
         race((0..5).map(|turn| {
             let (storage, alice, change) = (storage.clone(), alice.clone(), change.clone());
             async move {

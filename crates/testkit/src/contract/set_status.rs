@@ -3,18 +3,18 @@
 use super::support::{Everything, count, liveness, logged_in, opened, race, registered, trail, user_now};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names, stamp},
+    fixtures::{a_session, a_user, administer, an_admin, at, role_change, stamp},
 };
 use domain::{
-    ports::{ChangeRoles, RolesChanged, StatusChanged},
+    ports::{Administered, RolesChanged},
     session::{EndReason, Liveness},
     user::{Epoch, User, UserStatus},
 };
 
-async fn set(storage: &Storage, user: &User, status: UserStatus) -> StatusChanged {
+async fn set(storage: &Storage, user: &User, status: UserStatus) -> Administered {
     storage
         .users
-        .set_status(user.id, status, stamp(at(10)))
+        .set_status(administer(user.id), status, stamp(at(10)))
         .await
         .expect("storage answers")
 }
@@ -27,12 +27,13 @@ pub async fn disabling_raises_the_epoch_and_ends_all_live_sessions(storage: &Sto
     let expected = User {
         status: UserStatus::Disabled,
         epoch: Epoch(alice.epoch.0 + 1),
+        revision: alice.revision.next(),
         updated_at: at(10),
         ..user_now(storage, &alice).await
     };
     assert_eq!(
         set(storage, &alice, UserStatus::Disabled).await,
-        StatusChanged::Now(expected.clone())
+        Administered::Now(expected.clone())
     );
     assert_eq!(user_now(storage, &alice).await, expected);
     let ended = Liveness::Ended(EndReason::UserDisabled);
@@ -51,9 +52,10 @@ pub async fn enabling_brings_no_session_back(storage: &Storage) {
 
     let expected = User {
         status: UserStatus::Active,
+        revision: disabled.revision.next(),
         ..disabled
     };
-    assert_eq!(enabled, StatusChanged::Now(expected.clone()));
+    assert_eq!(enabled, Administered::Now(expected.clone()));
     assert_eq!(user_now(storage, &alice).await, expected);
     let ended = Liveness::Ended(EndReason::UserDisabled);
     assert_eq!(liveness(storage, session.id, at(11)).await, ended);
@@ -70,10 +72,10 @@ pub async fn a_status_that_is_already_as_asked_changes_nothing(storage: &Storage
         let user = user_now(storage, &alice).await;
         let again = storage
             .users
-            .set_status(alice.id, status, stamp(at(20)))
+            .set_status(administer(alice.id), status, stamp(at(20)))
             .await
             .expect("storage answers");
-        assert_eq!(again, StatusChanged::Now(user));
+        assert_eq!(again, Administered::Now(user));
         assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
     }
 }
@@ -93,7 +95,7 @@ pub async fn many_concurrent_disablings_disable_once(storage: &Storage) {
     assert!(
         answers
             .iter()
-            .all(|it| *it == StatusChanged::Now(disabled.clone())),
+            .all(|it| *it == Administered::Now(disabled.clone())),
         "{answers:?}"
     );
     assert_eq!(trail(storage, &alice).await.len(), rows + 1);
@@ -105,7 +107,7 @@ pub async fn nobody_has_a_status(storage: &Storage) {
     let nobody = a_user("nobody").registered_at(at(0));
     assert_eq!(
         set(storage, &nobody, UserStatus::Disabled).await,
-        StatusChanged::NoSuchUser
+        Administered::NoSuchUser
     );
     assert!(trail(storage, &nobody).await.is_empty());
 }
@@ -118,20 +120,20 @@ pub async fn the_last_active_admin_cannot_be_disabled(storage: &Storage) {
     let other = registered(storage, an_admin("other")).await;
     assert!(matches!(
         set(storage, &other, UserStatus::Disabled).await,
-        StatusChanged::Now(_)
+        Administered::Now(_)
     ));
     let before = Everything::of(storage, &root, &[session.id]).await;
 
     assert_eq!(
         set(storage, &root, UserStatus::Disabled).await,
-        StatusChanged::LastAdmin
+        Administered::LastAdmin
     );
 
     assert_eq!(Everything::of(storage, &root, &[session.id]).await, before);
     set(storage, &other, UserStatus::Active).await;
     assert!(matches!(
         set(storage, &root, UserStatus::Disabled).await,
-        StatusChanged::Now(_)
+        Administered::Now(_)
     ));
 }
 
@@ -149,12 +151,12 @@ pub async fn of_two_admins_who_disable_each_other_one_is_left(storage: &Storage)
         }))
         .await;
         assert_eq!(
-            count(&answers, |it| matches!(it, StatusChanged::Now(_))),
+            count(&answers, |it| matches!(it, Administered::Now(_))),
             1,
             "round {round}"
         );
         assert_eq!(
-            count(&answers, |it| *it == StatusChanged::LastAdmin),
+            count(&answers, |it| *it == Administered::LastAdmin),
             1,
             "round {round}"
         );
@@ -178,11 +180,11 @@ pub async fn of_two_admins_one_demoted_and_one_disabled_at_once_one_is_left(stor
             let (storage, one, two) = (storage.clone(), one.clone(), two.clone());
             async move {
                 if turn == 0 {
-                    matches!(give(&storage, &one, "user").await, RolesChanged::Now(_))
+                    matches!(give(&storage, &one, "user").await, RolesChanged::Now { .. })
                 } else {
                     matches!(
                         set(&storage, &two, UserStatus::Disabled).await,
-                        StatusChanged::Now(_)
+                        Administered::Now(_)
                     )
                 }
             }
@@ -196,15 +198,9 @@ pub async fn of_two_admins_one_demoted_and_one_disabled_at_once_one_is_left(stor
 
 /// Gives `user` the one role `role`.
 async fn give(storage: &Storage, user: &User, role: &str) -> RolesChanged {
-    let change = ChangeRoles {
-        user: user.id,
-        roles: role_names(&[role]),
-        keep_sessions: false,
-        only_while: None,
-    };
     storage
         .users
-        .change_roles(change, stamp(at(10)))
+        .change_roles(role_change(user.id, &[role]), stamp(at(10)))
         .await
         .expect("storage answers")
 }

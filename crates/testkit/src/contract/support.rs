@@ -2,15 +2,16 @@
 
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, at, stamp, stamp_by},
+    fixtures::{a_role, a_session, a_user, at, stamp, stamp_by},
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::AuditRecord,
+    audit::{AuditFilter, AuditRecord},
     caller::SessionView,
-    ports::{Inserted, Opened},
+    ports::{ChangeRoles, Inserted, Opened, PutRole, RolePut, RolesChanged},
+    role::Role,
     session::{Liveness, NewSession, SessionId, SessionSummary, StoredSession},
-    user::{Credentials, NewUser, User},
+    user::{Credentials, NewUser, User, UserFilter, UserPage},
 };
 use std::sync::Arc;
 use tokio::{
@@ -48,7 +49,12 @@ pub(super) async fn opened(storage: &Storage, user: &User, session: NewSession) 
 
 /// A user and a session of theirs, opened at second 1.
 pub(super) async fn logged_in(storage: &Storage, login: &str) -> (User, NewSession) {
-    let user = registered(storage, a_user(login)).await;
+    logged_in_as(storage, a_user(login)).await
+}
+
+/// `user`, stored, and a session of theirs, opened at second 1.
+pub(super) async fn logged_in_as(storage: &Storage, user: NewUser) -> (User, NewSession) {
+    let user = registered(storage, user).await;
     let session = opened(storage, &user, a_session(user.id, at(1))).await;
     (user, session)
 }
@@ -88,8 +94,19 @@ pub(super) async fn viewed(storage: &Storage, id: SessionId) -> SessionView {
         .expect("a session that was stored")
 }
 
+/// What was done to `user`, oldest first.
 pub(super) async fn trail(storage: &Storage, user: &User) -> Vec<AuditRecord> {
-    storage.audit.of_user(user.id).await.expect("storage answers")
+    let of_user = AuditFilter {
+        user: Some(user.id),
+        ..AuditFilter::default()
+    };
+    let mut events = storage
+        .audit
+        .page(of_user, None, 1000)
+        .await
+        .expect("storage answers");
+    events.reverse();
+    events
 }
 
 /// All that can be seen of a user, to tell whether anything changed.
@@ -171,4 +188,52 @@ where
 /// How many of `answers` are `wanted`.
 pub(super) fn count<T>(answers: &[T], wanted: impl Fn(&T) -> bool) -> usize {
     answers.iter().filter(|answer| wanted(answer)).count()
+}
+
+/// All users that `filter` holds for, in one page.
+pub(super) async fn listed(storage: &Storage, filter: &UserFilter) -> Vec<User> {
+    let page = UserPage {
+        after: None,
+        limit: 1000,
+    };
+    storage
+        .users
+        .list(filter.clone(), page)
+        .await
+        .expect("storage answers")
+}
+
+/// Puts a role into the catalogue on the operator's word.
+pub(super) async fn put(storage: &Storage, role: PutRole) -> Role {
+    match storage
+        .roles
+        .put(role, stamp(at(0)))
+        .await
+        .expect("storage answers")
+    {
+        RolePut::Now { role, .. } => role,
+        other => panic!("a role was not put: {other:?}"),
+    }
+}
+
+/// A user with a role of their own that allows `permissions`, and a session of theirs.
+pub(super) async fn somebody_who_may(
+    storage: &Storage,
+    login: &str,
+    permissions: &[&str],
+) -> (User, NewSession) {
+    let role = put(storage, a_role(&format!("of-{login}"), permissions)).await;
+    let user = NewUser {
+        roles: [role.name].into(),
+        ..a_user(login)
+    };
+    logged_in_as(storage, user).await
+}
+
+pub(super) async fn change_roles(storage: &Storage, change: ChangeRoles) -> RolesChanged {
+    storage
+        .users
+        .change_roles(change, stamp(at(10)))
+        .await
+        .expect("storage answers")
 }

@@ -6,7 +6,10 @@
 
 use crate::{Tokens, fixtures::role_names};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::token::{AccessClaims, SignatureRefused, SignedToken, TOKEN_TYPE};
+use domain::{
+    role::Permission,
+    token::{AccessClaims, SignatureRefused, SignedToken, TOKEN_TYPE},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,6 +25,7 @@ fn claims() -> AccessClaims {
         sid: Uuid::from_u128(2),
         epoch: 4,
         roles: role_names(&["admin", "user"]),
+        permissions: Some([Permission::AUDIT_READ, Permission::USERS_READ].into()),
     }
 }
 
@@ -64,6 +68,7 @@ pub fn what_was_signed_is_what_is_verified(tokens: &Tokens) {
         iss: "it's \"ours\" — 日本 🦀 \\".to_owned(),
         roles: role_names(&[]),
         epoch: i64::MAX,
+        permissions: None,
         ..claims()
     };
     for claims in [claims(), quoted] {

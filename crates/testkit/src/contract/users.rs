@@ -1,13 +1,14 @@
-//! The contract of [`Users`](domain::ports::Users): storing, finding and listing them. Changes have files of their own.
+//! The contract of [`Users`](domain::ports::Users): storing and finding them. Lists and changes have files of their own.
 
-use super::support::{Everything, count, credentials, logged_in, race, registered, trail, user_now};
+use super::support::{Everything, count, credentials, listed, logged_in, race, registered, trail, user_now};
 use crate::{
     Storage,
-    fixtures::{a_user, an_admin, at, canonical, role_names, stamp},
+    fixtures::{a_user, administer, at, canonical, role_change, role_names, stamp},
 };
 use domain::{
-    ports::{ChangeRoles, Inserted},
-    user::{NewUser, User, UserId, UserStatus},
+    audit::AuditFilter,
+    ports::Inserted,
+    user::{NewUser, User, UserFilter, UserId, UserStatus},
 };
 
 /// # Panics
@@ -141,12 +142,22 @@ pub async fn a_user_with_an_unknown_role_is_not_stored(storage: &Storage) {
 }
 
 async fn assert_nothing_of(storage: &Storage, id: UserId) {
-    let rows = storage.audit.of_user(id).await.expect("storage answers");
-    assert!(rows.is_empty(), "{rows:?}");
+    let of_user = AuditFilter {
+        user: Some(id),
+        ..AuditFilter::default()
+    };
+    let events = storage
+        .audit
+        .page(of_user, None, 1)
+        .await
+        .expect("storage answers");
+    assert!(events.is_empty(), "{events:?}");
+    let found = storage.users.find(id).await.expect("storage answers");
+    assert_eq!(found, None);
 }
 
 async fn all(storage: &Storage) -> Vec<User> {
-    storage.users.list(None, 1000).await.expect("storage answers")
+    listed(storage, &UserFilter::default()).await
 }
 
 /// # Panics
@@ -168,65 +179,15 @@ pub async fn a_user_may_have_no_roles_or_many(storage: &Storage) {
 
 /// # Panics
 /// When the storage breaks the contract.
-pub async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storage: &Storage) {
-    // Byte order, which a locale's collation would not keep: capitals, punctuation, accents, scripts.
-    let logins = "bob Alice a_b a.b a1b Ab. café cafz 日本太郎 иван Zoe";
-    for login in logins.split(' ') {
-        registered(storage, a_user(login)).await;
-    }
-    let everybody = all(storage).await;
-    assert_eq!(everybody.len(), 11);
-    assert!(
-        everybody.is_sorted_by_key(|user| user.login.canonical().clone()),
-        "{everybody:?}"
-    );
-
-    let mut pages = Vec::new();
-    loop {
-        let after = pages.last().map(|user: &User| user.login.canonical().clone());
-        let page = storage.users.list(after, 4).await.expect("storage answers");
-        assert_eq!(page.len(), 4.min(everybody.len() - pages.len()));
-        if page.is_empty() {
-            break;
-        }
-        pages.extend(page);
-    }
-    assert_eq!(pages, everybody);
-    let gap = storage
-        .users
-        .list(Some(canonical("bobby")), 1)
-        .await
-        .expect("storage answers");
-    assert_eq!(
-        gap.first().map(|user| user.login.canonical().as_str()),
-        Some("cafz")
-    );
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_listed_user_is_whole(storage: &Storage) {
-    let (alice, _) = logged_in(storage, "Alice").await;
-    let admin = registered(storage, an_admin("root")).await;
-    assert_eq!(all(storage).await, [user_now(storage, &alice).await, admin]);
-}
-
-/// # Panics
-/// When the storage breaks the contract.
 pub async fn there_is_an_admin_while_an_active_user_is_one(storage: &Storage) {
     let any_admin = async || storage.users.any_admin().await.expect("storage answers");
     assert!(!any_admin().await, "nobody is there");
     let plain = registered(storage, a_user("alice")).await;
     assert!(!any_admin().await, "nobody has the role");
-    let change = ChangeRoles {
-        user: plain.id,
-        roles: role_names(&["admin"]),
-        keep_sessions: false,
-        only_while: None,
-    };
+    let change = role_change(plain.id, &["admin"]);
     storage
         .users
-        .set_status(plain.id, UserStatus::Disabled, stamp(at(1)))
+        .set_status(administer(plain.id), UserStatus::Disabled, stamp(at(1)))
         .await
         .expect("storage answers");
     storage
@@ -237,7 +198,7 @@ pub async fn there_is_an_admin_while_an_active_user_is_one(storage: &Storage) {
     assert!(!any_admin().await, "whoever has it is disabled");
     storage
         .users
-        .set_status(plain.id, UserStatus::Active, stamp(at(3)))
+        .set_status(administer(plain.id), UserStatus::Active, stamp(at(3)))
         .await
         .expect("storage answers");
     assert!(any_admin().await);

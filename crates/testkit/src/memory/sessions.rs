@@ -5,10 +5,11 @@ use super::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::{AuditAction, Stamp},
-    ports::{Ended, Opened, PortError, Rotated, Sessions},
+    audit::{AuditAction, AuditEvent, Stamp},
+    authority::Denied,
+    ports::{Ended, ForceOut, ForcedOut, Opened, PortError, Rotated, Sessions},
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
-    user::{Epoch, UserId, UserStatus},
+    user::{Epoch, User, UserId, UserStatus},
 };
 use std::cmp::Reverse;
 
@@ -29,7 +30,10 @@ impl Sessions for MemoryStorage {
         let (id, user) = (session.id, session.user);
         state.store_session(session);
         make_room(&mut state, user, max, stamp.at);
-        state.note(AuditAction::LoggedIn, user, Some(id), &stamp);
+        state.note(
+            &AuditEvent::on(AuditAction::LoggedIn, user).in_session(id),
+            &stamp,
+        );
         Ok(Opened::Now)
     }
 
@@ -76,10 +80,12 @@ impl Sessions for MemoryStorage {
             EndReason::LoggedOut
             | EndReason::RolesChanged
             | EndReason::PasswordChanged
+            | EndReason::PasswordReset
             | EndReason::UserDisabled
+            | EndReason::ForcedOut
             | EndReason::MadeRoom => AuditAction::SessionEnded,
         };
-        state.note(action, user, Some(id), &stamp);
+        state.note(&AuditEvent::on(action, user).in_session(id), &stamp);
         Ok(Ended::Now)
     }
 
@@ -89,8 +95,25 @@ impl Sessions for MemoryStorage {
             return Ok(0);
         }
         let count = state.end_all(user, reason, stamp.at);
-        state.note(AuditAction::AllSessionsEnded, user, None, &stamp);
+        let event = AuditEvent::on(AuditAction::AllSessionsEnded, user).with("count", count);
+        state.note(&event, &stamp);
         Ok(count)
+    }
+
+    async fn force_out(&self, force: ForceOut, stamp: Stamp) -> Result<ForcedOut, PortError> {
+        let mut state = self.transaction()?;
+        let Some(user) = state.user(force.user) else {
+            return Ok(ForcedOut::NoSuchUser);
+        };
+        if let Err(denied) = may_revoke(&state, &force, user, &stamp) {
+            return Ok(ForcedOut::Denied(denied));
+        }
+        let count = state.end_all(force.user, EndReason::ForcedOut, stamp.at);
+        let event = AuditEvent::on(AuditAction::AllSessionsEnded, force.user)
+            .with("count", count)
+            .with("forced", true);
+        state.note(&event, &stamp);
+        Ok(ForcedOut::Now(count))
     }
 
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError> {
@@ -116,6 +139,12 @@ impl Sessions for MemoryStorage {
         }
         Ok(dead.len().try_into().unwrap_or(u64::MAX))
     }
+}
+
+fn may_revoke(state: &State, force: &ForceOut, user: &User, stamp: &Stamp) -> Result<(), Denied> {
+    state
+        .authority(force.only_while, stamp.at)?
+        .revoke(&state.subject(user))
 }
 
 /// Ends the oldest live sessions of `user` until `max` are left.

@@ -1,10 +1,14 @@
 //! What is kept, and the steps that several ports' methods share.
 
+use super::trail::Trail;
+use crate::ToySealer;
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::{AuditAction, AuditRecord, Stamp},
+    audit::{AuditEvent, Stamp},
+    authority::{Authority, Denied, Subject},
     caller::SessionView,
-    role::{Permissions, Role, RoleName, RoleNames, built_in},
+    ports::AuditSealer,
+    role::{OWN_PERMISSIONS, Permissions, Role, RoleName, RoleNames, built_in},
     session::{
         EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
         StoredSession,
@@ -12,16 +16,18 @@ use domain::{
     token::Vouched,
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+#[derive(Clone)]
 pub(super) struct State {
     pub(super) away: bool,
     pub(super) users: BTreeMap<UserId, Credentials>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) roles: BTreeMap<RoleName, Role>,
-    pub(super) trail: Vec<AuditRecord>,
+    pub(super) trail: Trail,
 }
 
+#[derive(Clone)]
 pub(super) struct SessionRow {
     pub(super) opened: NewSession,
     pub(super) generation: Generation,
@@ -32,17 +38,30 @@ pub(super) struct SessionRow {
 
 impl Default for State {
     fn default() -> Self {
+        Self::sealed_by(Arc::new(ToySealer))
+    }
+}
+
+impl State {
+    pub(super) fn sealed_by(sealer: Arc<dyn AuditSealer>) -> Self {
         Self {
             away: false,
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
             roles: built_in().map(|role| (role.name.clone(), role)).into(),
-            trail: Vec::new(),
+            trail: Trail::new(sealer),
         }
     }
-}
 
-impl State {
+    /// Makes `change`, or finds out on a copy what it would come to.
+    pub(super) fn change<T>(&mut self, rehearse: bool, change: impl FnOnce(&mut Self) -> T) -> T {
+        if rehearse {
+            change(&mut self.clone())
+        } else {
+            change(self)
+        }
+    }
+
     pub(super) fn user(&self, id: UserId) -> Option<&User> {
         self.users.get(&id).map(|kept| &kept.user)
     }
@@ -57,13 +76,42 @@ impl State {
     /// Stores `user`, who is there already, as changed at `at`.
     pub(super) fn keep_changed(&mut self, user: &mut User, at: DateTime<Utc>) {
         user.updated_at = at;
+        user.revision = user.revision.next();
         if let Some(kept) = self.users.get_mut(&user.id) {
             kept.user.clone_from(user);
         }
     }
 
-    pub(super) fn know(&self, roles: &RoleNames) -> bool {
-        roles.iter().all(|name| self.roles.contains_key(name))
+    /// The first of `names` that is not in the catalogue.
+    pub(super) fn unknown<'a>(&self, names: &'a RoleNames) -> Option<&'a RoleName> {
+        names.iter().find(|name| !self.roles.contains_key(*name))
+    }
+
+    /// Puts `role` into the catalogue, in place of one of the same name.
+    pub(super) fn put_role(&mut self, role: Role) {
+        self.roles.insert(role.name.clone(), role);
+        self.give_admin_everything();
+    }
+
+    pub(super) fn remove_role(&mut self, name: &RoleName) {
+        self.roles.remove(name);
+        self.give_admin_everything();
+    }
+
+    /// Admins have every permission that any other role has.
+    fn give_admin_everything(&mut self) {
+        let others = self.roles.values().filter(|role| role.name != RoleName::ADMIN);
+        let granted = others.flat_map(|role| role.permissions.iter().cloned());
+        let everything = granted.chain(OWN_PERMISSIONS).collect();
+        if let Some(admin) = self.roles.get_mut(&RoleName::ADMIN) {
+            admin.permissions = everything;
+        }
+    }
+
+    pub(super) fn holders(&self, role: &RoleName) -> u64 {
+        let has_it = |kept: &&Credentials| kept.user.roles.contains(role);
+        let holders = self.users.values().filter(has_it).count();
+        holders.try_into().unwrap_or(u64::MAX)
     }
 
     pub(super) fn is_last_admin(&self, user: &User) -> bool {
@@ -77,22 +125,8 @@ impl State {
             .filter(|user| is_active_admin(user))
     }
 
-    pub(super) fn note(
-        &mut self,
-        action: AuditAction,
-        user: UserId,
-        session: Option<SessionId>,
-        stamp: &Stamp,
-    ) {
-        self.trail.push(AuditRecord {
-            at: stamp.at,
-            action,
-            actor: stamp.actor,
-            user,
-            session,
-            address: stamp.origin.address,
-            request_id: stamp.origin.request_id.clone(),
-        });
+    pub(super) fn note(&mut self, event: &AuditEvent, stamp: &Stamp) {
+        self.trail.append(event, stamp);
     }
 
     pub(super) fn store_session(&mut self, session: NewSession) {
@@ -125,14 +159,23 @@ impl State {
                 status: user.status,
                 epoch: user.epoch,
                 roles: user.roles.clone(),
+                must_change_password: user.must_change_password,
             },
         })
     }
 
-    /// Whether what `caller` was let in for still holds.
-    pub(super) fn stands(&self, caller: Vouched, at: DateTime<Utc>) -> bool {
-        self.view(caller.session)
-            .is_some_and(|view| view.stand_behind(caller, at).is_ok())
+    /// Whoever asks, as of now.
+    pub(super) fn authority(&self, word: Option<Vouched>, at: DateTime<Utc>) -> Result<Authority, Denied> {
+        let view = word.and_then(|word| self.view(word.session));
+        Authority::standing(word, view, at)
+    }
+
+    /// Whoever is about to be changed, as of now.
+    pub(super) fn subject(&self, user: &User) -> Subject {
+        Subject {
+            permissions: self.permissions(&user.roles),
+            user: user.clone(),
+        }
     }
 
     pub(super) fn view(&self, id: SessionId) -> Option<SessionView> {

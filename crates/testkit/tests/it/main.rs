@@ -1,5 +1,6 @@
 //! The fakes keep the contract.
 
 mod completeness;
+mod escalation;
 mod fakes;
 mod memory;

@@ -1,11 +1,12 @@
 use domain::{
     ports::{ChangeRoles, PortError},
-    role::{Permission, Role},
+    revision::Revision,
+    role::{Description, Permission, Role},
 };
 use std::error::Error;
 use testkit::{
     MemoryStorage, Storage,
-    fixtures::{a_session, a_user, at, canonical, role_names, stamp},
+    fixtures::{a_session, a_user, at, canonical, role_change, role_names, stamp},
 };
 
 async fn fresh() -> (Storage, ()) {
@@ -49,19 +50,18 @@ async fn a_view_unites_the_permissions_of_added_roles() {
     ] {
         memory.add_role(Role {
             name: role_names(&[name]).pop_first().expect("a name"),
-            description: String::new(),
+            description: Description::default(),
             permissions: permissions.into(),
             self_assignable: false,
+            revision: Revision::FIRST,
         });
     }
     let alice = a_user("alice");
     let session = a_session(alice.id, at(1));
     let (id, epoch) = (session.id, domain::user::Epoch::FIRST);
     let change = ChangeRoles {
-        user: alice.id,
-        roles: role_names(&["reader", "writer"]),
         keep_sessions: true,
-        only_while: None,
+        ..role_change(alice.id, &["reader", "writer"])
     };
     storage
         .users
