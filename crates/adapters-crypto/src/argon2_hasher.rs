@@ -1,15 +1,18 @@
-//! Passwords by argon2id (RFC 9106), kept as PHC strings.
+//! Passwords by argon2id (RFC 9106), kept as PHC strings. Hashes that other systems made are checked too, and never made.
 
+mod argon2_hash;
 mod cost;
 mod stored;
 
 pub use cost::{Argon2Params, CostRefused};
+pub(crate) use stored::{NotAStoredHash, StoredHash};
 
 use crate::{
     OsRandomness,
     hash_lane::{Blocks, HashLane},
 };
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2_hash::Argon2Hash;
 use async_trait::async_trait;
 use aws_lc_rs::constant_time;
 use domain::{
@@ -17,7 +20,6 @@ use domain::{
     ports::{PasswordHasher, PortError, Randomness, Verification},
 };
 use std::{error::Error, sync::Arc};
-use stored::StoredHash;
 
 /// The bytes of a fresh salt (RFC 9106, section 3.1).
 const SALT_LENGTH: usize = 16;
@@ -30,7 +32,7 @@ pub struct Argon2Hasher {
     lane: Arc<HashLane>,
     /// What a password is compared with when there is nothing else: random bytes, which are no password's hash but by a
     /// chance of one in 2^256.
-    decoy: StoredHash,
+    decoy: Argon2Hash,
 }
 
 impl Argon2Hasher {
@@ -38,7 +40,7 @@ impl Argon2Hasher {
     /// When `params` are out of bounds.
     pub fn new(params: Argon2Params, lane: Arc<HashLane>) -> Result<Self, CostRefused> {
         params.check()?;
-        let decoy = StoredHash::fresh(params, &salt(), &OsRandomness.bytes());
+        let decoy = Argon2Hash::fresh(params, &salt(), &OsRandomness.bytes());
         Ok(Self { params, lane, decoy })
     }
 
@@ -52,7 +54,7 @@ impl Argon2Hasher {
                 })
                 .ok()
         });
-        stored.unwrap_or_else(|| self.decoy.clone())
+        stored.unwrap_or_else(|| StoredHash::Argon2(self.decoy.clone()))
     }
 }
 
@@ -71,7 +73,7 @@ impl PasswordHasher for Argon2Hasher {
                 salt: &salt,
             };
             inputs.hash(&password, blocks, params, &mut hash)?;
-            Ok(StoredHash::fresh(params, &salt, &hash).to_phc())
+            Ok(Argon2Hash::fresh(params, &salt, &hash).to_phc())
         };
         self.lane.submit(job)?.get().await?
     }
@@ -100,6 +102,24 @@ fn compare(
     in_force: Argon2Params,
     blocks: &mut Blocks,
 ) -> Result<Verification, PortError> {
+    let is_right = match stored {
+        StoredHash::Argon2(hash) => is_of(password, hash, in_force, blocks)?,
+        StoredHash::Foreign(hash) => hash.is_of(password),
+    };
+    make_up_for(stored.work_kib(), in_force, blocks)?;
+    Ok(match (is_right, stored.is_as_if_fresh(in_force)) {
+        (false, _) => Verification::Wrong,
+        (true, true) => Verification::Right,
+        (true, false) => Verification::RightButOutdated,
+    })
+}
+
+fn is_of(
+    password: &Password,
+    stored: &Argon2Hash,
+    in_force: Argon2Params,
+    blocks: &mut Blocks,
+) -> Result<bool, PortError> {
     let mut hash = vec![0; stored.hash().len()];
     let inputs = Inputs {
         algorithm: stored.algorithm,
@@ -108,19 +128,13 @@ fn compare(
         salt: stored.salt(),
     };
     inputs.hash(password, blocks, in_force, &mut hash)?;
-    make_up_for(stored.params, in_force, blocks)?;
-    let is_right = constant_time::verify_slices_are_equal(&hash, stored.hash()).is_ok();
-    Ok(match (is_right, stored.is_as_if_fresh(in_force)) {
-        (false, _) => Verification::Wrong,
-        (true, true) => Verification::Right,
-        (true, false) => Verification::RightButOutdated,
-    })
+    Ok(constant_time::verify_slices_are_equal(&hash, stored.hash()).is_ok())
 }
 
-/// Does the work that a hash made now takes more than one of the cost `done`, so that an answer is as long in coming for a
-/// user who has not logged in since the cost was raised as for one who does not exist.
-fn make_up_for(done: Argon2Params, in_force: Argon2Params, blocks: &mut Blocks) -> Result<(), PortError> {
-    let Some(params) = in_force.beyond(done) else {
+/// Does the work that a hash made now takes more than what was `done`, so that an answer is as long in coming for a user
+/// who has not logged in since the cost was raised, or since the import, as for one who does not exist.
+fn make_up_for(done_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Result<(), PortError> {
+    let Some(params) = in_force.beyond(done_kib) else {
         return Ok(());
     };
     let inputs = Inputs {
@@ -253,6 +267,25 @@ mod tests {
                 memory_kib(&hasher).await.0,
                 48,
                 "16 KiB for the hash, and then the rest"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_foreign_hash_that_was_made_more_cheaply_costs_what_is_missing_beside() {
+        let in_force = Argon2Params {
+            memory_kib: 4096,
+            ..CHEAP
+        };
+        let scrypt = "$scrypt$ln=10,r=8,p=1$//79/Pv6+fg$UMXnkwXiajewxcxutUzjCIDrM0ZsjLow0KKju7rKqaA";
+        for guess in [password(), Password::new("l\u{e8}tmein".to_owned())] {
+            let hasher = hasher(in_force);
+            let stored = PasswordHash::from_phc(scrypt.to_owned());
+            hasher.verify(guess, Some(stored)).await.expect("an answer");
+            assert_eq!(
+                memory_kib(&hasher).await.0,
+                2048,
+                "scrypt fills 1 MiB and reads it, and then the rest"
             );
         }
     }

@@ -22,7 +22,10 @@ mod tests {
     fn a_seal_is_the_digest_of_the_seal_before_and_the_row() {
         // 32 bytes of zeros and "abc", by sha256sum.
         let seal = Sha256Sealer.seal(&Seal::NONE, b"abc");
-        assert_eq!(seal.to_string(), "365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370");
+        assert_eq!(
+            seal.to_string(),
+            "365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370"
+        );
         assert_ne!(Sha256Sealer.seal(&seal, b"abc"), seal);
     }
 }

@@ -1,9 +1,12 @@
-//! Cryptography behind the core's ports: argon2id, the strength of passwords, JWT, key files, the system clock and the operating system's
-//! randomness. What a token or a password means is the core's to say; here is only how it is computed.
+//! Cryptography behind the core's ports: argon2id, password hashes of other systems, the strength of passwords, JWT, key
+//! files, the system clock and the operating system's randomness. What a token or a password means is the core's to say;
+//! here is only how it is computed.
 
 mod argon2_hasher;
 mod audit_sealer;
 mod clock;
+mod foreign_hash;
+mod foreign_hash_forms;
 mod hash_lane;
 mod jwt;
 pub mod keys;
@@ -14,6 +17,7 @@ mod zxcvbn_meter;
 pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
 pub use audit_sealer::Sha256Sealer;
 pub use clock::SystemClock;
+pub use foreign_hash_forms::ForeignHashForms;
 pub use hash_lane::{HashLane, LaneSettings};
 pub use jwt::JwtTokens;
 pub use randomness::OsRandomness;

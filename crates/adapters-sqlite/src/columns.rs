@@ -48,3 +48,20 @@ impl FromSql<BigInt, Sqlite> for Micros {
             .ok_or_else(|| format!("{micros} microseconds are outside the calendar").into())
     }
 }
+
+/// A value that anything may stand in the place of; `None` is what cannot be read.
+#[derive(Debug, FromSqlRow)]
+pub struct Readable<T>(pub Option<T>);
+
+impl<T, ST> FromSql<ST, Sqlite> for Readable<T>
+where
+    T: FromSql<ST, Sqlite>,
+{
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(T::from_sql(value).ok()))
+    }
+
+    fn from_nullable_sql(value: Option<SqliteValue<'_, '_, '_>>) -> deserialize::Result<Self> {
+        Ok(Self(T::from_nullable_sql(value).ok()))
+    }
+}

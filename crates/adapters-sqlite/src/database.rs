@@ -92,6 +92,20 @@ impl SqliteDatabase {
     {
         Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
     }
+
+    /// As [`write`](Self::write); when `rehearse`, everything is taken back at the end, and the answer is what would have
+    /// come of it.
+    pub(crate) async fn write_or_rehearse<R, W>(&self, rehearse: bool, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+    {
+        if rehearse {
+            Ok(run(&self.writer, |conn| rehearsal(conn, work)).await?)
+        } else {
+            self.write(work).await
+        }
+    }
 }
 
 /// Does `work` on a thread for blocking work, all of it in one go.
@@ -124,6 +138,19 @@ fn transaction<R>(
     });
     // When the disk is full, SQLite rolls back by itself. diesel then tells that its own rollback failed, not why.
     done.map_err(|error| cause.unwrap_or_else(|| error.into()))
+}
+
+/// A transaction that is always rolled back.
+fn rehearsal<R>(
+    conn: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
+) -> Result<R, StorageError> {
+    let mut answer = None;
+    let done = conn.immediate_transaction(|conn| {
+        answer = Some(work(conn));
+        Err::<R, _>(DieselError::RollbackTransaction)
+    });
+    answer.unwrap_or_else(|| done.map_err(StorageError::from))
 }
 
 fn unpooled(error: PoolError) -> StorageError {
@@ -167,10 +194,17 @@ mod tests {
     use super::*;
     use crate::SqliteStorage;
     use diesel::{RunQueryDsl, sql_query};
-    use domain::ports::Inserted;
+    use domain::{
+        audit::AuditFilter,
+        ports::Inserted,
+        user::{UserFilter, UserPage},
+    };
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-    use std::collections::BTreeMap;
-    use testkit::fixtures::{a_user, at, stamp};
+    use std::{collections::BTreeMap, sync::Arc};
+    use testkit::{
+        ToySealer,
+        fixtures::{a_user, at, stamp},
+    };
 
     async fn limit_pages(database: &SqliteDatabase, pages: u32) {
         let pragma = format!("PRAGMA max_page_count = {pages}");
@@ -185,7 +219,7 @@ mod tests {
             .await
             .expect("a database");
         database.migrate_up().await.expect("a schema");
-        let storage = SqliteStorage::new(&database);
+        let storage = SqliteStorage::new(&database, Arc::new(ToySealer));
         limit_pages(&database, 1).await;
 
         let mut stored = Vec::new();
@@ -202,8 +236,18 @@ mod tests {
         };
         assert!(format!("{source:?}").contains("full"), "{source:?}");
         let mut kept = Vec::new();
-        for user in storage.users.list(None, 10_000).await.expect("users") {
-            assert_eq!(storage.audit.of_user(user.id).await.expect("a trail").len(), 1);
+        let page = UserPage {
+            after: None,
+            limit: 10_000,
+        };
+        let users = storage.users.list(UserFilter::default(), page).await;
+        for user in users.expect("users") {
+            let of_user = AuditFilter {
+                user: Some(user.id),
+                ..AuditFilter::default()
+            };
+            let told = storage.audit.page(of_user, None, 10).await.expect("a trail");
+            assert_eq!(told.len(), 1);
             kept.push(Inserted::Now(user));
         }
         stored.sort_by_key(|inserted| format!("{inserted:?}"));

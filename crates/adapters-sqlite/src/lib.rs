@@ -4,6 +4,7 @@
 //! in one go on a thread for blocking work, so that nothing is left half-done when nobody waits for the answer.
 
 mod audit;
+mod authority;
 mod columns;
 mod database;
 mod error;
@@ -28,7 +29,7 @@ pub use session_views::SqliteSessionViews;
 pub use sessions::SqliteSessions;
 pub use users::SqliteUsers;
 
-use domain::ports::{AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{AuditSealer, AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
 use std::sync::Arc;
 
 /// Every storage port over one database.
@@ -43,15 +44,16 @@ pub struct SqliteStorage {
 }
 
 impl SqliteStorage {
-    /// The ports over `database`, whose schema must be up to date.
+    /// The ports over `database`, whose schema must be up to date. `sealer` chains the audit trail, and MUST be the one
+    /// that has sealed it so far.
     #[must_use]
-    pub fn new(database: &SqliteDatabase) -> Self {
+    pub fn new(database: &SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
         Self {
-            users: Arc::new(SqliteUsers::new(database.clone())),
-            sessions: Arc::new(SqliteSessions::new(database.clone())),
+            users: Arc::new(SqliteUsers::new(database.clone(), Arc::clone(&sealer))),
+            sessions: Arc::new(SqliteSessions::new(database.clone(), Arc::clone(&sealer))),
             views: Arc::new(SqliteSessionViews::new(database.clone())),
-            roles: Arc::new(SqliteRoles::new(database.clone())),
-            audit: Arc::new(SqliteAuditTrail::new(database.clone())),
+            roles: Arc::new(SqliteRoles::new(database.clone(), Arc::clone(&sealer))),
+            audit: Arc::new(SqliteAuditTrail::new(database.clone(), sealer)),
             health: Arc::new(SqliteHealth::new(database.clone())),
         }
     }

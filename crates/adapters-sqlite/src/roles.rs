@@ -2,98 +2,40 @@ use crate::{
     SqliteDatabase,
     columns::Id,
     error::StorageError,
-    schema::{role_permissions, roles, user_roles, users},
+    schema::{roles, user_roles},
 };
 use async_trait::async_trait;
 use diesel::{
-    ExpressionMethods, JoinOnDsl, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
-    SqliteConnection, declare_sql_function, dsl::auto_type, sql_types::Text, sqlite::Sqlite,
+    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
+    sqlite::Sqlite,
 };
 use domain::{
-    ports::{PortError, Roles},
-    role::{Permission, Permissions, Role, RoleName, RoleNames},
+    audit::Stamp,
+    ports::{AuditSealer, PortError, PutRole, RemoveRole, RolePut, RoleRemoved, Roles},
+    revision::Revision,
+    role::{Description, Role, RoleName, RoleNames},
     user::UserId,
 };
+use std::sync::Arc;
 
-#[declare_sql_function]
-extern "SQL" {
-    /// The texts of a group with commas between them. Neither roles nor permissions have a comma.
-    #[aggregate]
-    fn group_concat(text: Text) -> Nullable<Text>;
-}
+mod catalogue;
+mod permissions;
 
-/// For a query on `users`: the names of the user's roles, so that both are of one instant.
-#[auto_type]
-pub fn roles_of_user() -> _ {
-    user_roles::table
-        .filter(user_roles::user_id.eq(users::id))
-        .select(group_concat(user_roles::role))
-        .single_value()
-}
-
-/// For a query on `users`: what the user's roles allow, so that both are of one instant.
-#[auto_type]
-pub fn permissions_of_user() -> _ {
-    user_roles::table
-        .inner_join(role_permissions::table.on(role_permissions::role.eq(user_roles::role)))
-        .filter(user_roles::user_id.eq(users::id))
-        .select(group_concat(role_permissions::permission))
-        .single_value()
-}
-
-/// For a query on `roles`: what the role allows.
-#[auto_type]
-fn permissions_of_role() -> _ {
-    role_permissions::table
-        .filter(role_permissions::role.eq(roles::name))
-        .select(group_concat(role_permissions::permission))
-        .single_value()
-}
-
-/// What [`roles_of_user`] found.
-pub fn parse_roles(joined: Option<&str>) -> Result<RoleNames, StorageError> {
-    each(joined)
-        .map(|name| RoleName::parse(name).map_err(|error| StorageError::row("user_roles", error)))
-        .collect()
-}
-
-/// What [`permissions_of_user`] found.
-pub fn parse_permissions(joined: Option<&str>) -> Result<Permissions, StorageError> {
-    each(joined)
-        .map(|text| Permission::parse(text).map_err(|error| StorageError::row("role_permissions", error)))
-        .collect()
-}
-
-fn each(joined: Option<&str>) -> impl Iterator<Item = &str> {
-    joined.into_iter().flat_map(|joined| joined.split(','))
-}
-
-/// Whether all of `names` are in the catalogue.
-pub fn all_known(conn: &mut SqliteConnection, names: &RoleNames) -> Result<bool, StorageError> {
-    Ok(find(conn, names)?.len() == names.len())
-}
-
-/// Makes `names` the roles of `user`, and no others.
-pub fn give(conn: &mut SqliteConnection, user: UserId, names: &RoleNames) -> Result<(), StorageError> {
-    let user = Id(user.0);
-    diesel::delete(user_roles::table.filter(user_roles::user_id.eq(user))).execute(conn)?;
-    for name in names {
-        diesel::insert_into(user_roles::table)
-            .values((user_roles::user_id.eq(user), user_roles::role.eq(name.as_str())))
-            .execute(conn)?;
-    }
-    Ok(())
-}
+#[cfg(test)]
+pub use catalogue::holders;
+use permissions::permissions_of_role;
+pub use permissions::{parse_permissions, parse_roles, permissions_of_user, roles_of_user};
 
 /// The catalogue of roles in SQLite.
 pub struct SqliteRoles {
     database: SqliteDatabase,
+    sealer: Arc<dyn AuditSealer>,
 }
 
 impl SqliteRoles {
     #[must_use]
-    pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
+    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
     }
 }
 
@@ -103,9 +45,32 @@ impl Roles for SqliteRoles {
         let names = names.clone();
         self.database.read(move |conn| find(conn, &names)).await
     }
+
+    async fn list(&self) -> Result<Vec<Role>, PortError> {
+        self.database.read(catalogue::list).await
+    }
+
+    async fn put(&self, put: PutRole, stamp: Stamp) -> Result<RolePut, PortError> {
+        let sealer = Arc::clone(&self.sealer);
+        self.database
+            .write_or_rehearse(put.rehearse, move |conn| {
+                catalogue::put(conn, &*sealer, put, &stamp)
+            })
+            .await
+    }
+
+    async fn remove(&self, remove: RemoveRole, stamp: Stamp) -> Result<RoleRemoved, PortError> {
+        let sealer = Arc::clone(&self.sealer);
+        self.database
+            .write_or_rehearse(remove.rehearse, move |conn| {
+                catalogue::remove(conn, &*sealer, &remove, &stamp)
+            })
+            .await
+    }
 }
 
-fn find(conn: &mut SqliteConnection, names: &RoleNames) -> Result<Vec<Role>, StorageError> {
+/// Those of `names` that are in the catalogue.
+pub fn find(conn: &mut SqliteConnection, names: &RoleNames) -> Result<Vec<Role>, StorageError> {
     roles::table
         .filter(roles::name.eq_any(names.iter().map(RoleName::as_str)))
         .order(roles::name)
@@ -116,12 +81,37 @@ fn find(conn: &mut SqliteConnection, names: &RoleNames) -> Result<Vec<Role>, Sto
         .collect()
 }
 
+/// Makes `names` the roles of `user`, and no others.
+pub fn give(conn: &mut SqliteConnection, user: UserId, names: &RoleNames) -> Result<(), StorageError> {
+    diesel::delete(user_roles::table.filter(user_roles::user_id.eq(Id(user.0)))).execute(conn)?;
+    give_first(conn, user, names)
+}
+
+/// [`give`] for somebody who has no roles yet.
+pub fn give_first(conn: &mut SqliteConnection, user: UserId, names: &RoleNames) -> Result<(), StorageError> {
+    for name in names {
+        diesel::insert_into(user_roles::table)
+            .values((
+                user_roles::user_id.eq(Id(user.0)),
+                user_roles::role.eq(name.as_str()),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// `names` as events tell of them.
+pub fn joined<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(" ")
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = roles, check_for_backend(Sqlite))]
 struct RoleRow {
     name: String,
     description: String,
     self_assignable: bool,
+    revision: i64,
     #[diesel(select_expression = permissions_of_role())]
     permissions: Option<String>,
 }
@@ -132,9 +122,11 @@ impl TryFrom<RoleRow> for Role {
     fn try_from(row: RoleRow) -> Result<Self, Self::Error> {
         Ok(Self {
             name: RoleName::parse(&row.name).map_err(|error| StorageError::row("roles", error))?,
-            description: row.description,
+            description: Description::parse(&row.description)
+                .map_err(|error| StorageError::row("roles", error))?,
             permissions: parse_permissions(row.permissions.as_deref())?,
             self_assignable: row.self_assignable,
+            revision: Revision(row.revision),
         })
     }
 }

@@ -8,6 +8,8 @@ diesel::table! {
         password_hash -> Text,
         status -> Text,
         token_epoch -> BigInt,
+        must_change_password -> Bool,
+        revision -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
         last_login_at -> Nullable<BigInt>,
@@ -19,6 +21,7 @@ diesel::table! {
         name -> Text,
         description -> Text,
         self_assignable -> Bool,
+        revision -> BigInt,
     }
 }
 
@@ -33,6 +36,7 @@ diesel::table! {
     user_roles (user_id, role) {
         user_id -> Binary,
         role -> Text,
+        canonical_login -> Nullable<Text>,
     }
 }
 
@@ -55,16 +59,29 @@ diesel::table! {
 }
 
 diesel::table! {
-    audit_events (id) {
-        id -> BigInt,
+    audit_trail (number) {
+        number -> BigInt,
         at -> BigInt,
         action -> Text,
         actor_kind -> Text,
         actor_id -> Nullable<Binary>,
-        user_id -> Binary,
+        user_id -> Nullable<Binary>,
         session_id -> Nullable<Binary>,
         address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
         request_id -> Nullable<Text>,
+        details -> Text,
+        seal -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_chain (id) {
+        id -> BigInt,
+        base_number -> BigInt,
+        base_seal -> Binary,
+        head_number -> BigInt,
+        head_seal -> Binary,
     }
 }
 

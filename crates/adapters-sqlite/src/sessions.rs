@@ -12,26 +12,40 @@ use diesel::{
     dsl::{auto_type, exists, select},
 };
 use domain::{
-    audit::{AuditAction, Stamp},
-    ports::{Ended, Opened, PortError, Rotated, Sessions},
+    audit::{AuditAction, AuditEvent, Stamp},
+    ports::{AuditSealer, Ended, ForceOut, ForcedOut, Opened, PortError, Rotated, Sessions},
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
     user::{Epoch, UserId},
 };
+use std::sync::Arc;
 
+mod force_out;
+mod rotation;
 mod rows;
 
+pub use rotation::rotate;
 pub use rows::LifetimeRow;
 use rows::{NewSessionRow, StoredSessionRow, SummaryRow};
 
 /// Sessions in SQLite.
 pub struct SqliteSessions {
     database: SqliteDatabase,
+    sealer: Arc<dyn AuditSealer>,
 }
 
 impl SqliteSessions {
     #[must_use]
-    pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
+    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+
+    async fn write<R, W>(&self, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: FnOnce(&mut SqliteConnection, &dyn AuditSealer) -> Result<R, StorageError> + Send + 'static,
+    {
+        let sealer = Arc::clone(&self.sealer);
+        self.database.write(move |conn| work(conn, &*sealer)).await
     }
 }
 
@@ -44,8 +58,7 @@ impl Sessions for SqliteSessions {
         max: u32,
         stamp: Stamp,
     ) -> Result<Opened, PortError> {
-        self.database
-            .write(move |conn| open(conn, &session, epoch, max, &stamp))
+        self.write(move |conn, sealer| open(conn, sealer, &session, epoch, max, &stamp))
             .await
     }
 
@@ -64,14 +77,17 @@ impl Sessions for SqliteSessions {
         reason: EndReason,
         stamp: Stamp,
     ) -> Result<Ended, PortError> {
-        self.database
-            .write(move |conn| end(conn, id, user, reason, &stamp))
+        self.write(move |conn, sealer| end(conn, sealer, id, user, reason, &stamp))
             .await
     }
 
     async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError> {
-        self.database
-            .write(move |conn| end_all(conn, user, reason, &stamp))
+        self.write(move |conn, sealer| end_all(conn, sealer, user, reason, &stamp))
+            .await
+    }
+
+    async fn force_out(&self, force: ForceOut, stamp: Stamp) -> Result<ForcedOut, PortError> {
+        self.write(move |conn, sealer| force_out::force_out(conn, sealer, force, &stamp))
             .await
     }
 
@@ -97,6 +113,7 @@ fn live_at(at: Micros) -> _ {
 
 fn open(
     conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
     session: &NewSession,
     epoch: Epoch,
     max: u32,
@@ -114,7 +131,8 @@ fn open(
     }
     insert(conn, session)?;
     make_room(conn, session.user, max, stamp.at)?;
-    audit::write(conn, stamp, AuditAction::LoggedIn, session.user, Some(session.id))?;
+    let event = AuditEvent::on(AuditAction::LoggedIn, session.user).in_session(session.id);
+    audit::write(conn, sealer, stamp, &event)?;
     Ok(Opened::Now)
 }
 
@@ -163,33 +181,9 @@ pub fn find(conn: &mut SqliteConnection, id: SessionId) -> Result<Option<StoredS
         .transpose()
 }
 
-/// The update alone decides; the read after it only tells what it left.
-pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
-    let holder_is_active = exists(
-        users::table
-            .filter(users::id.eq(sessions::user_id))
-            .filter(users::status.eq("active")),
-    );
-    let current = sessions::table
-        .find(Id(rotation.session.0))
-        .filter(sessions::generation.eq(i64::from(rotation.from.0)))
-        .filter(live_at(Micros(rotation.at)))
-        .filter(holder_is_active);
-    let rotated = diesel::update(current)
-        .set((
-            sessions::generation.eq(i64::from(rotation.to.0)),
-            sessions::last_used_at.eq(Micros(rotation.at)),
-            sessions::idle_expires_at.eq(Micros(rotation.idle_expires_at)),
-        ))
-        .execute(conn)?;
-    if rotated == 0 {
-        return Ok(Rotated::Lost);
-    }
-    Ok(find(conn, rotation.session)?.map_or(Rotated::Lost, Rotated::Now))
-}
-
 fn end(
     conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
     id: SessionId,
     user: UserId,
     reason: EndReason,
@@ -213,15 +207,19 @@ fn end(
         EndReason::LoggedOut
         | EndReason::RolesChanged
         | EndReason::PasswordChanged
+        | EndReason::PasswordReset
         | EndReason::UserDisabled
+        | EndReason::ForcedOut
         | EndReason::MadeRoom => AuditAction::SessionEnded,
     };
-    audit::write(conn, stamp, action, user, Some(id))?;
+    let event = AuditEvent::on(action, user).in_session(id);
+    audit::write(conn, sealer, stamp, &event)?;
     Ok(Ended::Now)
 }
 
 fn end_all(
     conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
     user: UserId,
     reason: EndReason,
     stamp: &Stamp,
@@ -230,7 +228,8 @@ fn end_all(
         return Ok(0);
     }
     let ended = end_live(conn, user, reason, stamp.at)?;
-    audit::write(conn, stamp, AuditAction::AllSessionsEnded, user, None)?;
+    let event = AuditEvent::on(AuditAction::AllSessionsEnded, user).with("count", ended);
+    audit::write(conn, sealer, stamp, &event)?;
     Ok(ended)
 }
 

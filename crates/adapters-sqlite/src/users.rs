@@ -1,43 +1,66 @@
-use crate::{SqliteDatabase, columns::Id, error::StorageError, schema::users};
+use crate::{SqliteDatabase, error::StorageError};
 use async_trait::async_trait;
-use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
-};
+use diesel::SqliteConnection;
 use domain::{
     audit::Stamp,
     login::CanonicalLogin,
     password::PasswordHash,
     ports::{
-        ChangePassword, ChangeRoles, Inserted, PasswordChanged, PortError, RolesChanged, StatusChanged, Users,
+        Administer, Administered, AuditSealer, ChangePassword, ChangeRoles, Inserted, PasswordChanged,
+        PortError, RolesChanged, Users,
     },
-    user::{Credentials, NewUser, User, UserId, UserStatus},
+    user::{Credentials, ImportedUser, NewUser, User, UserFilter, UserId, UserPage, UserStatus},
 };
+use std::sync::Arc;
 
+mod administer;
 mod changes;
+mod import;
+mod pages;
 mod rows;
 
 pub use changes::any_admin;
-use rows::CredentialsRow;
+pub use pages::find_by_login;
+#[cfg(test)]
+pub use pages::{export, find, list};
 pub use rows::{UserRow, parse_status};
 
 /// Users in SQLite.
 pub struct SqliteUsers {
     database: SqliteDatabase,
+    sealer: Arc<dyn AuditSealer>,
 }
 
 impl SqliteUsers {
     #[must_use]
-    pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
+    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+
+    async fn write<R, W>(&self, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: FnOnce(&mut SqliteConnection, &dyn AuditSealer) -> Result<R, StorageError> + Send + 'static,
+    {
+        let sealer = Arc::clone(&self.sealer);
+        self.database.write(move |conn| work(conn, &*sealer)).await
     }
 }
 
 #[async_trait]
 impl Users for SqliteUsers {
     async fn insert(&self, user: NewUser, stamp: Stamp) -> Result<Inserted, PortError> {
-        self.database
-            .write(move |conn| changes::insert(conn, &user, &stamp))
+        self.write(move |conn, sealer| changes::insert(conn, sealer, &user, &stamp))
             .await
+    }
+
+    async fn import(&self, users: Vec<ImportedUser>, stamp: Stamp) -> Result<Vec<Inserted>, PortError> {
+        self.write(move |conn, sealer| import::import(conn, sealer, users, &stamp))
+            .await
+    }
+
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        self.database.read(move |conn| pages::find(conn, id)).await
     }
 
     async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError> {
@@ -46,8 +69,11 @@ impl Users for SqliteUsers {
     }
 
     async fn change_roles(&self, change: ChangeRoles, stamp: Stamp) -> Result<RolesChanged, PortError> {
+        let sealer = Arc::clone(&self.sealer);
         self.database
-            .write(move |conn| changes::change_roles(conn, change, &stamp))
+            .write_or_rehearse(change.rehearse, move |conn| {
+                changes::change_roles(conn, &*sealer, change, &stamp)
+            })
             .await
     }
 
@@ -56,8 +82,17 @@ impl Users for SqliteUsers {
         change: ChangePassword,
         stamp: Stamp,
     ) -> Result<PasswordChanged, PortError> {
-        self.database
-            .write(move |conn| changes::change_password(conn, &change, &stamp))
+        self.write(move |conn, sealer| changes::change_password(conn, sealer, &change, &stamp))
+            .await
+    }
+
+    async fn reset_password(
+        &self,
+        whom: Administer,
+        hash: PasswordHash,
+        stamp: Stamp,
+    ) -> Result<Administered, PortError> {
+        self.write(move |conn, sealer| administer::reset_password(conn, sealer, whom, &hash, &stamp))
             .await
     }
 
@@ -75,12 +110,16 @@ impl Users for SqliteUsers {
 
     async fn set_status(
         &self,
-        user: UserId,
+        whom: Administer,
         status: UserStatus,
         stamp: Stamp,
-    ) -> Result<StatusChanged, PortError> {
-        self.database
-            .write(move |conn| changes::set_status(conn, user, status, &stamp))
+    ) -> Result<Administered, PortError> {
+        self.write(move |conn, sealer| administer::set_status(conn, sealer, whom, status, &stamp))
+            .await
+    }
+
+    async fn delete(&self, whom: Administer, stamp: Stamp) -> Result<Administered, PortError> {
+        self.write(move |conn, sealer| administer::delete(conn, sealer, whom, &stamp))
             .await
     }
 
@@ -88,44 +127,13 @@ impl Users for SqliteUsers {
         self.database.read(any_admin).await
     }
 
-    async fn list(&self, after: Option<CanonicalLogin>, limit: u32) -> Result<Vec<User>, PortError> {
-        let after = after.map_or_else(String::new, |login| login.to_string());
-        self.database.read(move |conn| list(conn, &after, limit)).await
+    async fn list(&self, filter: UserFilter, page: UserPage) -> Result<Vec<User>, PortError> {
+        self.database
+            .read(move |conn| pages::list(conn, &filter, &page))
+            .await
     }
-}
 
-fn find(conn: &mut SqliteConnection, id: UserId) -> Result<Option<User>, StorageError> {
-    users::table
-        .find(Id(id.0))
-        .select(UserRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(User::try_from)
-        .transpose()
-}
-
-pub fn find_by_login(
-    conn: &mut SqliteConnection,
-    login: &CanonicalLogin,
-) -> Result<Option<Credentials>, StorageError> {
-    users::table
-        .filter(users::canonical_login.eq(login.as_str()))
-        .select(CredentialsRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(Credentials::try_from)
-        .transpose()
-}
-
-/// `after` is empty for the first page: no login sorts before the empty text.
-pub fn list(conn: &mut SqliteConnection, after: &str, limit: u32) -> Result<Vec<User>, StorageError> {
-    users::table
-        .filter(users::canonical_login.gt(after))
-        .order(users::canonical_login)
-        .limit(limit.into())
-        .select(UserRow::as_select())
-        .load(conn)?
-        .into_iter()
-        .map(User::try_from)
-        .collect()
+    async fn export(&self, page: UserPage) -> Result<Vec<Credentials>, PortError> {
+        self.database.read(move |conn| pages::export(conn, &page)).await
+    }
 }

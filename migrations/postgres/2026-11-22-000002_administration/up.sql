@@ -14,7 +14,10 @@ ALTER TABLE user_roles ADD COLUMN canonical_login TEXT COLLATE "C";
 
 UPDATE user_roles SET canonical_login = users.canonical_login FROM users WHERE users.id = user_roles.user_id;
 
-CREATE FUNCTION user_roles_copy_login() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+ALTER TABLE user_roles ALTER COLUMN canonical_login SET NOT NULL;
+
+-- With the path of now: whoever restores rows alone has none.
+CREATE FUNCTION user_roles_copy_login() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     SELECT canonical_login INTO NEW.canonical_login FROM users WHERE id = NEW.user_id;
     RETURN NEW;

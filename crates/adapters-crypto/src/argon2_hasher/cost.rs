@@ -57,14 +57,15 @@ impl Argon2Params {
         Ok(())
     }
 
-    fn work_kib(self) -> u64 {
+    /// Memory times passes.
+    pub(super) fn work_kib(self) -> u64 {
         u64::from(self.memory_kib) * u64::from(self.iterations)
     }
 
-    /// The cost of what a hash of this cost is more work than one of the cost `done`; `None` when it is none, or less
+    /// The cost of what a hash of this cost is more work than what is `done`, in KiB; `None` when it is none, or less
     /// than argon2 can do. In no more memory than this takes, and in as few passes as that allows.
-    pub(super) fn beyond(self, done: Self) -> Option<Self> {
-        let missing = self.work_kib().saturating_sub(done.work_kib());
+    pub(super) fn beyond(self, done_kib: u64) -> Option<Self> {
+        let missing = self.work_kib().saturating_sub(done_kib);
         if missing < u64::from(MIN_LANE_KIB) {
             return None;
         }
@@ -103,7 +104,7 @@ mod tests {
             ((19_456, 2), (65_536, 3), None),
         ] {
             let (in_force, done) = (params(in_force.0, in_force.1), params(done.0, done.1));
-            let beyond = in_force.beyond(done);
+            let beyond = in_force.beyond(done.work_kib());
             assert_eq!(
                 beyond,
                 missing.map(|(memory, passes)| params(memory, passes)),

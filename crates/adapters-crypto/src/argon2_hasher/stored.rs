@@ -1,19 +1,13 @@
-use super::{Argon2Params, CostRefused, HASH_LENGTH};
-use argon2::{
-    ARGON2ID_IDENT, Algorithm, Params, Version,
-    password_hash::phc::{self, Output, ParamsString, Salt},
-};
-use domain::password::PasswordHash;
+use super::{Argon2Params, CostRefused, argon2_hash::Argon2Hash};
+use crate::foreign_hash::ForeignHash;
+use argon2::password_hash::phc;
+use domain::{password::PasswordHash, ports::ForeignHashRefused};
 use thiserror::Error;
 
-/// A hash as kept, taken apart. The salt has 8 to 48 bytes and the hash 10 to 64.
-#[derive(Clone)]
-pub struct StoredHash {
-    pub algorithm: Algorithm,
-    pub version: Version,
-    pub params: Argon2Params,
-    salt: Salt,
-    hash: Output,
+/// A hash as kept, taken apart.
+pub enum StoredHash {
+    Argon2(Argon2Hash),
+    Foreign(ForeignHash),
 }
 
 /// Why a stored text cannot be checked against. Never shows the text.
@@ -27,88 +21,38 @@ pub enum NotAStoredHash {
     Parts,
     #[error("a stored password hash has a cost that is out of bounds")]
     Cost(#[source] CostRefused),
+    #[error("a stored password hash cannot be used")]
+    Foreign(#[source] ForeignHashRefused),
 }
 
 impl StoredHash {
-    /// A hash that was made here.
-    pub fn fresh(params: Argon2Params, salt: &[u8; super::SALT_LENGTH], hash: &[u8; HASH_LENGTH]) -> Self {
-        Self {
-            algorithm: Algorithm::Argon2id,
-            version: Version::V0x13,
-            params,
-            salt: Salt::new(salt).expect("16 bytes are a salt"),
-            hash: Output::new(hash).expect("32 bytes are a hash"),
+    /// # Errors
+    /// When `hash` is in no form that can be checked against, or is out of bounds.
+    pub fn parse(hash: &PasswordHash) -> Result<Self, NotAStoredHash> {
+        let text = hash.as_phc();
+        if text.starts_with("$argon2") {
+            return Argon2Hash::parse(text).map(Self::Argon2);
+        }
+        match ForeignHash::parse(text) {
+            Ok(hash) => Ok(Self::Foreign(hash)),
+            Err(ForeignHashRefused::UnknownForm) => Err(NotAStoredHash::UnknownScheme),
+            Err(refused) => Err(NotAStoredHash::Foreign(refused)),
         }
     }
 
-    /// # Errors
-    /// When `hash` is anything but argon2 with a salt, a hash and exactly its three parameters within bounds.
-    pub fn parse(hash: &PasswordHash) -> Result<Self, NotAStoredHash> {
-        let phc = phc::PasswordHash::new(hash.as_phc()).map_err(NotAStoredHash::Unparsable)?;
-        let algorithm =
-            Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| NotAStoredHash::UnknownScheme)?;
-        let version = phc
-            .version
-            .and_then(|version| Version::try_from(version).ok())
-            .ok_or(NotAStoredHash::UnknownScheme)?;
-        let (Some(params), Some(salt), Some(hash)) = (parameters(&phc.params), phc.salt, phc.hash) else {
-            return Err(NotAStoredHash::Parts);
-        };
-        params.check().map_err(NotAStoredHash::Cost)?;
-        Ok(Self {
-            algorithm,
-            version,
-            params,
-            salt,
-            hash,
-        })
-    }
-
-    pub fn salt(&self) -> &[u8] {
-        &self.salt
-    }
-
-    pub fn hash(&self) -> &[u8] {
-        self.hash.as_bytes()
+    /// The work of checking it, in KiB that argon2 passes over.
+    pub fn work_kib(&self) -> u64 {
+        match self {
+            Self::Argon2(hash) => hash.params.work_kib(),
+            Self::Foreign(hash) => hash.work_kib(),
+        }
     }
 
     /// Whether a hash made now, with the parameters `in_force`, would be of the same kind and cost.
     pub fn is_as_if_fresh(&self, in_force: Argon2Params) -> bool {
-        self.algorithm == Algorithm::Argon2id
-            && self.version == Version::V0x13
-            && self.params == in_force
-            && self.hash().len() == HASH_LENGTH
+        match self {
+            Self::Argon2(hash) => hash.is_as_if_fresh(in_force),
+            Self::Foreign(_) => false,
+        }
     }
-
-    pub fn to_phc(&self) -> PasswordHash {
-        let Argon2Params {
-            memory_kib,
-            iterations,
-            parallelism,
-        } = self.params;
-        let params = Params::new(memory_kib, iterations, parallelism, None)
-            .ok()
-            .and_then(|params| ParamsString::try_from(&params).ok())
-            .expect("the parameters were checked");
-        let phc = phc::PasswordHash {
-            algorithm: ARGON2ID_IDENT,
-            version: Some(self.version.into()),
-            params,
-            salt: Some(self.salt),
-            hash: Some(self.hash),
-        };
-        PasswordHash::from_phc(phc.to_string())
-    }
-}
-
-/// `m`, `t` and `p`, each there once and nothing beside them.
-fn parameters(params: &ParamsString) -> Option<Argon2Params> {
-    if params.iter().count() != 3 {
-        return None;
-    }
-    Some(Argon2Params {
-        memory_kib: params.get_decimal("m")?,
-        iterations: params.get_decimal("t")?,
-        parallelism: params.get_decimal("p")?,
-    })
 }

@@ -103,6 +103,7 @@ pub fn claims() -> AccessClaims {
         sid: Uuid::from_u128(2),
         epoch: 4,
         roles: [RoleName::ADMIN, RoleName::USER].into(),
+        permissions: None,
     }
 }
 

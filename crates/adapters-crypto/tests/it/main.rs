@@ -3,6 +3,7 @@
 mod argon2_hasher;
 mod attacks;
 mod contract;
+mod foreign_hashes;
 mod forgery;
 mod keys;
 mod tokens;

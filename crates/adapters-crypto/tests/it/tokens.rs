@@ -65,7 +65,7 @@ fn claims_that_we_do_not_know_do_no_harm() {
     let workshop = Workshop::new(Algorithm::Es256);
     let mut more = claims_json();
     more["nbf"] = json!(9_999_999_999_i64);
-    more["permissions"] = json!(["users:read"]);
+    more["scope"] = json!("users:read");
     let token = workshop.forge(&workshop.header().to_string(), &more.to_string());
     assert_eq!(workshop.verify(&token).expect("ours").claims, claims());
 }

@@ -112,6 +112,7 @@ pub struct HolderRow {
     id: Id,
     status: String,
     token_epoch: i64,
+    must_change_password: bool,
     #[diesel(select_expression = roles_of_user())]
     roles: Option<String>,
 }
@@ -124,6 +125,7 @@ impl TryFrom<HolderRow> for Holder {
             user: UserId(row.id.0),
             status: parse_status(&row.status)?,
             epoch: Epoch(row.token_epoch),
+            must_change_password: row.must_change_password,
             roles: parse_roles(row.roles.as_deref())?,
         })
     }

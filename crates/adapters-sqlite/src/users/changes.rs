@@ -2,102 +2,151 @@
 //! look first and write then.
 
 use super::{
-    find,
-    rows::{NewUserRow, status_name},
+    pages::find,
+    rows::{NewUserRow, UserChange},
 };
 use crate::{
-    audit,
-    columns::{Id, Micros},
+    audit, authority,
+    columns::Id,
     error::StorageError,
     roles,
     schema::{user_roles, users},
-    session_views, sessions,
+    sessions,
 };
+use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection,
     dsl::{auto_type, exists, select},
 };
 use domain::{
-    audit::{AuditAction, Stamp},
+    audit::{AuditAction, AuditEvent, Stamp},
     password::PasswordHash,
-    ports::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged, StatusChanged},
-    role::RoleName,
+    ports::{AuditSealer, ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged},
+    role::{Role, RoleName, RoleNames},
     session::EndReason,
-    token::Vouched,
     user::{Epoch, NewUser, User, UserId, UserStatus},
 };
 
-pub fn insert(conn: &mut SqliteConnection, user: &NewUser, stamp: &Stamp) -> Result<Inserted, StorageError> {
+pub fn insert(
+    conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
+    user: &NewUser,
+    stamp: &Stamp,
+) -> Result<Inserted, StorageError> {
     let namesake = users::table.filter(users::canonical_login.eq(user.login.canonical().as_str()));
     if select(exists(namesake)).get_result(conn)? {
         return Ok(Inserted::LoginTaken);
     }
-    if !roles::all_known(conn, &user.roles)? {
+    if roles::find(conn, &user.roles)?.len() < user.roles.len() {
         return Ok(Inserted::UnknownRole);
     }
+    let hash = &user.hash;
+    let user = user.registered_at(stamp.at);
     diesel::insert_into(users::table)
-        .values(NewUserRow::registered_at(stamp.at, user))
+        .values(NewUserRow::new(&user, hash))
         .execute(conn)?;
-    roles::give(conn, user.id, &user.roles)?;
-    audit::write(conn, stamp, AuditAction::UserRegistered, user.id, None)?;
-    Ok(Inserted::Now(user.registered_at(stamp.at)))
+    roles::give_first(conn, user.id, &user.roles)?;
+    let event = AuditEvent::on(AuditAction::UserRegistered, user.id).with("roles", joined(&user.roles));
+    audit::write(conn, sealer, stamp, &event)?;
+    Ok(Inserted::Now(user))
 }
 
 pub fn change_roles(
     conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
     change: ChangeRoles,
     stamp: &Stamp,
 ) -> Result<RolesChanged, StorageError> {
-    let Some(user) = find(conn, change.user)? else {
-        return Ok(RolesChanged::NoSuchUser);
+    let user = match may_have(conn, &change, stamp)? {
+        Ok(user) => user,
+        Err(refused) => return Ok(refused),
     };
-    if let Some(caller) = change.only_while
-        && !still_stands(conn, caller, stamp)?
-    {
-        return Ok(RolesChanged::Stale);
+    roles::give(conn, user.id, &change.roles)?;
+    let sessions_ended = if change.keep_sessions {
+        0
+    } else {
+        sessions::end_live(conn, user.id, EndReason::RolesChanged, stamp.at)?
+    };
+    let event = roles_changed(&user, &change);
+    let user = User {
+        roles: change.roles,
+        epoch: next_epoch(&user),
+        ..user
+    };
+    let user = update(conn, user, stamp.at)?;
+    audit::write(conn, sealer, stamp, &event)?;
+    Ok(RolesChanged::Now { user, sessions_ended })
+}
+
+/// Whose roles `change` may change, as they are, or why it may not.
+fn may_have(
+    conn: &mut SqliteConnection,
+    change: &ChangeRoles,
+    stamp: &Stamp,
+) -> Result<Result<User, RolesChanged>, StorageError> {
+    let Some(subject) = authority::subject(conn, change.user)? else {
+        return Ok(Err(RolesChanged::NoSuchUser));
+    };
+    let authority = match authority::standing(conn, change.only_while, stamp.at)? {
+        Ok(authority) => authority,
+        Err(denied) => return Ok(Err(RolesChanged::Denied(denied))),
+    };
+    let catalogue = roles::find(conn, &change.roles)?;
+    if let Some(unknown) = first_unknown(&change.roles, &catalogue) {
+        return Ok(Err(RolesChanged::UnknownRole(unknown)));
     }
-    if !roles::all_known(conn, &change.roles)? {
-        return Ok(RolesChanged::UnknownRole);
+    if let Err(denied) = authority.assign(&subject, &change.roles, &catalogue) {
+        return Ok(Err(RolesChanged::Denied(denied)));
+    }
+    let user = subject.user;
+    if change.if_revision.is_some_and(|wanted| wanted != user.revision) {
+        return Ok(Err(RolesChanged::AnotherRevision));
     }
     if !change.roles.contains(&RoleName::ADMIN) && is_last_admin(conn, &user)? {
-        return Ok(RolesChanged::LastAdmin);
+        return Ok(Err(RolesChanged::LastAdmin));
     }
-    roles::give(conn, user.id, &change.roles)?;
-    let user = raise_epoch(conn, user, stamp)?;
-    if !change.keep_sessions {
-        sessions::end_live(conn, user.id, EndReason::RolesChanged, stamp.at)?;
+    Ok(Ok(user))
+}
+
+fn first_unknown(names: &RoleNames, catalogue: &[Role]) -> Option<RoleName> {
+    let is_known = |name: &RoleName| catalogue.iter().any(|role| role.name == *name);
+    names.iter().find(|name| !is_known(name)).cloned()
+}
+
+fn roles_changed(user: &User, change: &ChangeRoles) -> AuditEvent {
+    let event = AuditEvent::on(AuditAction::RolesChanged, user.id)
+        .with("before", joined(&user.roles))
+        .with("after", joined(&change.roles));
+    if change.keep_sessions {
+        event.with("kept_sessions", true)
+    } else {
+        event
     }
-    audit::write(conn, stamp, AuditAction::RolesChanged, user.id, None)?;
-    Ok(RolesChanged::Now(User {
-        roles: change.roles,
-        ..user
-    }))
 }
 
 pub fn change_password(
     conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
     change: &ChangePassword,
     stamp: &Stamp,
 ) -> Result<PasswordChanged, StorageError> {
     let Some(user) = find(conn, change.only_while.user)? else {
         return Ok(PasswordChanged::Stale);
     };
-    if !still_stands(conn, change.only_while, stamp)? {
+    if authority::standing(conn, Some(change.only_while), stamp.at)?.is_err() {
         return Ok(PasswordChanged::Stale);
     }
-    diesel::update(users::table.find(Id(user.id.0)))
-        .set(users::password_hash.eq(change.hash.as_phc()))
-        .execute(conn)?;
-    let user = raise_epoch(conn, user, stamp)?;
+    let user = User {
+        epoch: next_epoch(&user),
+        must_change_password: false,
+        ..user
+    };
+    set_hash(conn, user.id, &change.hash)?;
+    let user = update(conn, user, stamp.at)?;
     sessions::end_live(conn, user.id, EndReason::PasswordChanged, stamp.at)?;
     sessions::insert(conn, &change.session)?;
-    audit::write(
-        conn,
-        stamp,
-        AuditAction::PasswordChanged,
-        user.id,
-        Some(change.session.id),
-    )?;
+    let event = AuditEvent::on(AuditAction::PasswordChanged, user.id).in_session(change.session.id);
+    audit::write(conn, sealer, stamp, &event)?;
     Ok(PasswordChanged::Now(user))
 }
 
@@ -116,66 +165,37 @@ pub fn replace_hash(
     Ok(replaced == 1)
 }
 
-pub fn set_status(
-    conn: &mut SqliteConnection,
-    id: UserId,
-    status: UserStatus,
-    stamp: &Stamp,
-) -> Result<StatusChanged, StorageError> {
-    let Some(user) = find(conn, id)? else {
-        return Ok(StatusChanged::NoSuchUser);
-    };
-    if user.status == status {
-        return Ok(StatusChanged::Now(user));
-    }
-    if status == UserStatus::Disabled && is_last_admin(conn, &user)? {
-        return Ok(StatusChanged::LastAdmin);
-    }
-    diesel::update(users::table.find(Id(id.0)))
-        .set((
-            users::status.eq(status_name(status)),
-            users::updated_at.eq(Micros(stamp.at)),
-        ))
+pub fn set_hash(conn: &mut SqliteConnection, user: UserId, hash: &PasswordHash) -> Result<(), StorageError> {
+    diesel::update(users::table.find(Id(user.0)))
+        .set(users::password_hash.eq(hash.as_phc()))
         .execute(conn)?;
+    Ok(())
+}
+
+/// Stores all but the roles of `user`, who was changed at `at`; the user one revision on.
+pub fn update(conn: &mut SqliteConnection, user: User, at: DateTime<Utc>) -> Result<User, StorageError> {
     let user = User {
-        status,
-        updated_at: stamp.at,
+        revision: user.revision.next(),
+        updated_at: at,
         ..user
     };
-    let (user, action) = match status {
-        UserStatus::Active => (user, AuditAction::UserEnabled),
-        UserStatus::Disabled => {
-            sessions::end_live(conn, id, EndReason::UserDisabled, stamp.at)?;
-            (raise_epoch(conn, user, stamp)?, AuditAction::UserDisabled)
-        }
-    };
-    audit::write(conn, stamp, action, id, None)?;
-    Ok(StatusChanged::Now(user))
-}
-
-/// Whether what `caller` was let in for still holds, now that nobody writes beside.
-fn still_stands(conn: &mut SqliteConnection, caller: Vouched, stamp: &Stamp) -> Result<bool, StorageError> {
-    let view = session_views::view(conn, caller.session)?;
-    Ok(view.is_some_and(|view| view.stand_behind(caller, stamp.at).is_ok()))
-}
-
-/// Makes every access token of `user` worthless; the user as they are then.
-fn raise_epoch(conn: &mut SqliteConnection, user: User, stamp: &Stamp) -> Result<User, StorageError> {
-    let epoch = Epoch(user.epoch.0 + 1);
     diesel::update(users::table.find(Id(user.id.0)))
-        .set((
-            users::token_epoch.eq(epoch.0),
-            users::updated_at.eq(Micros(stamp.at)),
-        ))
+        .set(UserChange::from(&user))
         .execute(conn)?;
-    Ok(User {
-        epoch,
-        updated_at: stamp.at,
-        ..user
-    })
+    Ok(user)
 }
 
-fn is_last_admin(conn: &mut SqliteConnection, user: &User) -> Result<bool, StorageError> {
+/// The epoch at which every access token that `user` has is worthless.
+pub fn next_epoch(user: &User) -> Epoch {
+    Epoch(user.epoch.0 + 1)
+}
+
+/// Roles as events tell of them.
+pub fn joined(names: &RoleNames) -> String {
+    roles::joined(names.iter().map(RoleName::as_str))
+}
+
+pub fn is_last_admin(conn: &mut SqliteConnection, user: &User) -> Result<bool, StorageError> {
     if user.status != UserStatus::Active || !user.roles.contains(&RoleName::ADMIN) {
         return Ok(false);
     }

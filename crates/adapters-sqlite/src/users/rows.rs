@@ -6,12 +6,12 @@ use crate::{
     roles::{parse_roles, roles_of_user},
     schema::users,
 };
-use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
+use diesel::{AsChangeset, Insertable, Queryable, Selectable, sqlite::Sqlite};
 use domain::{
     login::Login,
     password::PasswordHash,
-    user::{Credentials, Epoch, NewUser, User, UserId, UserStatus},
+    revision::Revision,
+    user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 
 #[derive(Insertable)]
@@ -23,21 +23,48 @@ pub struct NewUserRow<'a> {
     password_hash: &'a str,
     status: &'static str,
     token_epoch: i64,
+    must_change_password: bool,
+    revision: i64,
     created_at: Micros,
     updated_at: Micros,
 }
 
 impl<'a> NewUserRow<'a> {
-    pub fn registered_at(now: DateTime<Utc>, user: &'a NewUser) -> Self {
+    pub fn new(user: &'a User, hash: &'a PasswordHash) -> Self {
         Self {
             id: Id(user.id.0),
             login: user.login.as_typed(),
             canonical_login: user.login.canonical().as_str(),
-            password_hash: user.hash.as_phc(),
-            status: status_name(UserStatus::Active),
-            token_epoch: Epoch::FIRST.0,
-            created_at: Micros(now),
-            updated_at: Micros(now),
+            password_hash: hash.as_phc(),
+            status: status_name(user.status),
+            token_epoch: user.epoch.0,
+            must_change_password: user.must_change_password,
+            revision: user.revision.0,
+            created_at: Micros(user.created_at),
+            updated_at: Micros(user.updated_at),
+        }
+    }
+}
+
+/// What changes of a user, but for their roles, password and logins.
+#[derive(AsChangeset)]
+#[diesel(table_name = users)]
+pub struct UserChange {
+    status: &'static str,
+    token_epoch: i64,
+    must_change_password: bool,
+    revision: i64,
+    updated_at: Micros,
+}
+
+impl From<&User> for UserChange {
+    fn from(user: &User) -> Self {
+        Self {
+            status: status_name(user.status),
+            token_epoch: user.epoch.0,
+            must_change_password: user.must_change_password,
+            revision: user.revision.0,
+            updated_at: Micros(user.updated_at),
         }
     }
 }
@@ -49,6 +76,8 @@ pub struct UserRow {
     login: String,
     status: String,
     token_epoch: i64,
+    must_change_password: bool,
+    revision: i64,
     created_at: Micros,
     updated_at: Micros,
     last_login_at: Option<Micros>,
@@ -66,6 +95,8 @@ impl TryFrom<UserRow> for User {
             roles: parse_roles(row.roles.as_deref())?,
             status: parse_status(&row.status)?,
             epoch: Epoch(row.token_epoch),
+            must_change_password: row.must_change_password,
+            revision: Revision(row.revision),
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
             last_login_at: row.last_login_at.map(|at| at.0),

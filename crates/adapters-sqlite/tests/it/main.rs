@@ -3,11 +3,13 @@
 mod migrations;
 mod opening;
 mod sharing;
+mod tampering;
 
 use adapters_sqlite::{SqliteDatabase, SqliteStorage};
-use std::path::Path;
+use diesel::{Connection, SqliteConnection};
+use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
-use testkit::Storage;
+use testkit::{Storage, ToySealer};
 
 testkit::storage_contract!(super::fresh);
 
@@ -23,7 +25,11 @@ async fn storage_in(folder: &Path) -> Storage {
         .await
         .expect("a database");
     database.migrate_up().await.expect("a schema");
-    let storage = SqliteStorage::new(&database);
+    storage_over(&database)
+}
+
+fn storage_over(database: &SqliteDatabase) -> Storage {
+    let storage = SqliteStorage::new(database, Arc::new(ToySealer));
     Storage {
         users: storage.users,
         sessions: storage.sessions,
@@ -32,4 +38,10 @@ async fn storage_in(folder: &Path) -> Storage {
         audit: storage.audit,
         health: storage.health,
     }
+}
+
+/// A connection beside the service's own to what [`storage_in`] made.
+fn connect(folder: &Path) -> SqliteConnection {
+    let path = folder.join("authapi.db");
+    SqliteConnection::establish(path.to_str().expect("UTF-8")).expect("a connection")
 }

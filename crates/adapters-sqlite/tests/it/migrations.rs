@@ -1,13 +1,44 @@
-use adapters_sqlite::{OpenError, SqliteDatabase, SqliteStorage};
+use crate::storage_over;
+use adapters_sqlite::{OpenError, SqliteDatabase};
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types::Text,
 };
-use domain::role::built_in;
+use domain::{
+    audit::{Actor, AuditAction, AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainReader, Seal},
+    revision::Revision,
+    role::built_in,
+    user::{UserFilter, UserId, UserPage, UserStatus},
+};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use testkit::{
+    Storage, ToySealer,
+    fixtures::{a_user, at, canonical, role_names, stamp},
+};
+use uuid::Uuid;
 
-const FIRST: &str = "2026-11-22-000001_users_roles_sessions_audit";
+const NAMES: [&str; 2] = [
+    "2026-11-22-000001_users_roles_sessions_audit",
+    "2026-11-22-000002_administration",
+];
+const FIRST_SCHEMA: &str =
+    include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
+/// Alice, who may do everything, and Bob, whom she disabled, as the version before would have left them.
+const DATA_OF_THE_FIRST_SCHEMA: &str = "
+    INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at) VALUES
+        (x'00000000000000000000000000000001', 'Alice', 'alice', 'plain$0$secret', 'active', 0, 7, 7),
+        (x'00000000000000000000000000000002', 'bob', 'bob', 'plain$0$secret', 'disabled', 3, 8, 9);
+    INSERT INTO user_roles (user_id, role) VALUES
+        (x'00000000000000000000000000000001', 'admin'),
+        (x'00000000000000000000000000000001', 'user'),
+        (x'00000000000000000000000000000002', 'user');
+    INSERT INTO audit_events (at, action, actor_kind, actor_id, user_id, session_id, address, request_id) VALUES
+        (7, 'user_registered', 'anonymous', NULL, x'00000000000000000000000000000001', NULL, '192.0.2.7', 'one'),
+        (8, 'user_registered', 'operator', NULL, x'00000000000000000000000000000002', NULL, NULL, NULL),
+        (9, 'user_disabled', 'user', x'00000000000000000000000000000001', x'00000000000000000000000000000002',
+            NULL, '2001:db8::7', 'three');
+";
 
 #[derive(Debug, PartialEq, QueryableByName)]
 struct Part {
@@ -32,27 +63,208 @@ async fn empty() -> (SqliteDatabase, PathBuf, TempDir) {
     (database, path, folder)
 }
 
+/// A database of the version before, with data.
+async fn of_the_first_schema() -> (SqliteDatabase, PathBuf, TempDir) {
+    let (database, path, folder) = empty().await;
+    database.migrate_up().await.expect("up");
+    database.migrate_down().await.expect("down");
+    connect(&path)
+        .batch_execute(DATA_OF_THE_FIRST_SCHEMA)
+        .expect("data");
+    (database, path, folder)
+}
+
+async fn whole_trail(storage: &Storage) -> Vec<AuditRecord> {
+    let mut events = storage
+        .audit
+        .page(AuditFilter::default(), None, 100)
+        .await
+        .expect("a trail");
+    events.reverse();
+    events
+}
+
+async fn all_users(storage: &Storage, filter: UserFilter) -> Vec<String> {
+    let page = UserPage {
+        after: None,
+        limit: 100,
+    };
+    let users = storage.users.list(filter, page).await.expect("users");
+    users
+        .into_iter()
+        .map(|user| user.login.as_typed().to_owned())
+        .collect()
+}
+
 #[tokio::test]
 async fn up_down_and_up_again_leaves_the_same_schema() {
     let (database, path, _folder) = empty().await;
     let bare = schema_of(&path);
 
-    assert_eq!(database.migrate_up().await.expect("up"), [FIRST]);
+    assert_eq!(database.migrate_up().await.expect("up"), NAMES);
     let full = schema_of(&path);
-    assert_eq!(
-        database.migrate_down().await.expect("down").as_deref(),
-        Some(FIRST)
-    );
+    for name in NAMES.into_iter().rev() {
+        let taken_back = database.migrate_down().await.expect("down");
+        assert_eq!(taken_back.as_deref(), Some(name));
+    }
     assert_eq!(
         schema_of(&path).len(),
         bare.len() + 1,
         "sqlite_sequence alone stays: SQLite does not let go of it"
     );
     assert_eq!(database.migrate_down().await.expect("down"), None);
-    assert_eq!(database.migrate_up().await.expect("up"), [FIRST]);
+    assert_eq!(database.migrate_up().await.expect("up"), NAMES);
 
     assert_eq!(schema_of(&path), full);
     assert!(full.len() > bare.len() + 6);
+}
+
+#[tokio::test]
+async fn taking_the_second_migration_back_leaves_the_first_schema() {
+    let (_, path, _folder) = of_the_first_schema().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = folder.path().join("plain.db");
+    connect(&plain).batch_execute(FIRST_SCHEMA).expect("a schema");
+    let mut left = schema_of(&path);
+    left.retain(|part| !part.sql.contains("__diesel_schema_migrations"));
+    assert_eq!(left, schema_of(&plain));
+}
+
+#[tokio::test]
+async fn what_the_version_before_stored_is_found_by_this_one() {
+    let (database, _, _folder) = of_the_first_schema().await;
+    assert_eq!(database.migrate_up().await.expect("up"), [NAMES[1]]);
+    let storage = storage_over(&database);
+
+    let bob = storage.users.find_by_login(&canonical("bob")).await;
+    let bob = bob.expect("an answer").expect("bob").user;
+    assert_eq!(bob.id, UserId(Uuid::from_u128(2)));
+    assert_eq!(bob.status, UserStatus::Disabled);
+    assert_eq!(bob.revision, Revision::FIRST);
+    assert!(!bob.must_change_password);
+
+    let [admin, user] = built_in().map(|role| role.name);
+    for (role, status, found) in [
+        (Some(admin), None, vec!["Alice"]),
+        (Some(user.clone()), None, vec!["Alice", "bob"]),
+        (Some(user), Some(UserStatus::Disabled), vec!["bob"]),
+        (None, Some(UserStatus::Active), vec!["Alice"]),
+    ] {
+        let filter = UserFilter {
+            login: None,
+            role,
+            status,
+        };
+        assert_eq!(all_users(&storage, filter.clone()).await, found, "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_of_the_version_before_are_read_ahead_of_the_chain() {
+    let (database, _, _folder) = of_the_first_schema().await;
+    database.migrate_up().await.expect("up");
+    let storage = storage_over(&database);
+    let base = ChainEnd {
+        number: AuditNumber(3),
+        seal: Seal::NONE,
+    };
+    assert_eq!(storage.audit.ends().await.expect("ends").base, base);
+
+    let user = a_user("carol");
+    storage
+        .users
+        .insert(user.clone(), stamp(at(0)))
+        .await
+        .expect("a user");
+
+    let events = whole_trail(&storage).await;
+    let numbers: Vec<i64> = events.iter().map(|event| event.number.0).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    assert_eq!(events[0].origin.request_id.as_deref(), Some("one"));
+    assert_eq!(events[1].actor, Actor::Operator);
+    assert_eq!(events[2].actor, Actor::User(UserId(Uuid::from_u128(1))));
+    assert_eq!(events[2].event.action, AuditAction::UserDisabled);
+    assert_eq!(events[2].event.user, Some(UserId(Uuid::from_u128(2))));
+    assert_eq!(events[2].origin.address, "2001:db8::7".parse().ok());
+    assert_eq!(events[3].event.user, Some(user.id));
+
+    let ends = storage.audit.ends().await.expect("ends");
+    let mut chain = ChainReader::new(ends, &ToySealer);
+    for row in storage.audit.rows(ends.base.number, 100).await.expect("rows") {
+        let (row, seal) = row.expect("a row of ours");
+        chain.follow(&row, seal).expect("a chain");
+    }
+    assert_eq!(chain.finish(), Ok(ends.head));
+}
+
+#[tokio::test]
+async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
+    let (database, _, _folder) = of_the_first_schema().await;
+    database.migrate_up().await.expect("up");
+    let storage = storage_over(&database);
+    let user = a_user("carol");
+    storage
+        .users
+        .insert(user.clone(), stamp(at(0)))
+        .await
+        .expect("a user");
+    let before = whole_trail(&storage).await;
+    drop(storage);
+
+    database.migrate_down().await.expect("down");
+    database.migrate_up().await.expect("up");
+
+    let storage = storage_over(&database);
+    let everybody = all_users(&storage, UserFilter::default()).await;
+    assert_eq!(everybody, ["Alice", "bob", "carol"]);
+    let carol = storage.users.find(user.id).await.expect("an answer");
+    assert_eq!(carol.expect("carol").roles, role_names(&["user"]));
+    // The first schema keeps neither details nor user agents.
+    let told = |event: &AuditRecord| {
+        (
+            event.number,
+            event.at,
+            event.actor,
+            event.event.action,
+            event.event.user,
+        )
+    };
+    let after = whole_trail(&storage).await;
+    assert_eq!(
+        after.iter().map(told).collect::<Vec<_>>(),
+        before.iter().map(told).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn trimming_takes_the_events_of_the_version_before_first() {
+    let (database, _, _folder) = of_the_first_schema().await;
+    database.migrate_up().await.expect("up");
+    let storage = storage_over(&database);
+    for login in ["carol", "dave"] {
+        let inserted = storage.users.insert(a_user(login), stamp(at(0))).await;
+        inserted.expect("a user");
+    }
+
+    let trimmed = storage.audit.trim(at(1), 2, stamp(at(2))).await;
+    assert_eq!(trimmed.expect("trimmed"), 2);
+    let ends = storage.audit.ends().await.expect("ends");
+    assert_eq!(ends.base.number, AuditNumber(3));
+
+    let trimmed = storage.audit.trim(at(1), 2, stamp(at(2))).await;
+    assert_eq!(trimmed.expect("trimmed"), 2);
+    let ends = storage.audit.ends().await.expect("ends");
+    assert_eq!(ends.base.number, AuditNumber(4));
+    let left = whole_trail(&storage).await;
+    let actions: Vec<_> = left.iter().map(|event| event.event.action).collect();
+    assert_eq!(
+        actions,
+        [
+            AuditAction::UserRegistered,
+            AuditAction::TrailTrimmed,
+            AuditAction::TrailTrimmed
+        ]
+    );
 }
 
 #[tokio::test]
@@ -64,7 +276,8 @@ async fn the_status_tells_what_is_applied() {
             status.iter().all(|migration| migration.applied == applied),
             "{status:?}"
         );
-        assert_eq!(status.first().expect("a migration").name, FIRST);
+        let names: Vec<_> = status.into_iter().map(|migration| migration.name).collect();
+        assert_eq!(names, NAMES);
         database.migrate_up().await.expect("up");
     }
 }
@@ -76,19 +289,14 @@ async fn two_programs_that_migrate_at_once_apply_each_migration_once() {
     let (here, there) = tokio::join!(one.migrate_up(), other.migrate_up());
     let mut applied = here.expect("up");
     applied.extend(there.expect("up"));
-    assert_eq!(applied, [FIRST]);
+    assert_eq!(applied, NAMES);
 }
 
 #[tokio::test]
 async fn the_migrations_write_the_built_in_roles() {
     let (database, _, _folder) = empty().await;
     database.migrate_up().await.expect("up");
-    let names = built_in().map(|role| role.name).into();
-    let stored = SqliteStorage::new(&database)
-        .roles
-        .find(&names)
-        .await
-        .expect("roles");
+    let stored = storage_over(&database).roles.list().await.expect("roles");
     assert_eq!(stored, built_in());
 }
 

@@ -1,19 +1,15 @@
 //! Several connections, programs and callers on one file.
 
-use crate::{fresh, storage_in};
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use crate::{connect, fresh, storage_in};
+use diesel::connection::SimpleConnection;
 use domain::{
+    audit::AuditFilter,
     ports::{ChangeRoles, Inserted, PortError, RolesChanged},
-    user::Epoch,
+    user::{Epoch, UserFilter, UserPage},
 };
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use testkit::fixtures::{a_session, a_user, at, canonical, role_names, stamp};
 use tokio::time::{Instant, timeout};
-
-fn connect(folder: &Path) -> SqliteConnection {
-    let path = folder.join("authapi.db");
-    SqliteConnection::establish(path.to_str().expect("UTF-8")).expect("a connection")
-}
 
 #[tokio::test]
 async fn a_server_sees_at_once_what_the_command_line_did() {
@@ -47,14 +43,16 @@ async fn a_server_sees_at_once_what_the_command_line_did() {
             user: user.id,
             roles: roles.clone(),
             keep_sessions: true,
+            if_revision: None,
             only_while: None,
+            rehearse: false,
         };
         let changed = command_line
             .users
             .change_roles(change, stamp.clone())
             .await
             .expect("a change");
-        assert!(matches!(changed, RolesChanged::Now(_)), "{changed:?}");
+        assert!(matches!(changed, RolesChanged::Now { .. }), "{changed:?}");
 
         let view = server
             .views
@@ -112,12 +110,18 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
         .await
         .expect("a writer");
     assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
-    for user in storage.users.list(None, 100).await.expect("users") {
-        assert_eq!(
-            storage.audit.of_user(user.id).await.expect("a trail").len(),
-            1,
-            "whole or not at all"
-        );
+    let page = UserPage {
+        after: None,
+        limit: 100,
+    };
+    let users = storage.users.list(UserFilter::default(), page).await;
+    for user in users.expect("users") {
+        let of_user = AuditFilter {
+            user: Some(user.id),
+            ..AuditFilter::default()
+        };
+        let told = storage.audit.page(of_user, None, 10).await.expect("a trail");
+        assert_eq!(told.len(), 1, "whole or not at all");
     }
 }
 

@@ -1,0 +1,100 @@
+use super::{Argon2Params, HASH_LENGTH, stored::NotAStoredHash};
+use argon2::{
+    ARGON2ID_IDENT, Algorithm, Params, Version,
+    password_hash::phc::{self, Output, ParamsString, Salt},
+};
+use domain::password::PasswordHash;
+
+/// An argon2 hash as kept, taken apart. The salt has 8 to 48 bytes and the hash 10 to 64.
+#[derive(Clone)]
+pub struct Argon2Hash {
+    pub algorithm: Algorithm,
+    pub version: Version,
+    pub params: Argon2Params,
+    salt: Salt,
+    hash: Output,
+}
+
+impl Argon2Hash {
+    /// A hash that was made here.
+    pub fn fresh(params: Argon2Params, salt: &[u8; super::SALT_LENGTH], hash: &[u8; HASH_LENGTH]) -> Self {
+        Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params,
+            salt: Salt::new(salt).expect("16 bytes are a salt"),
+            hash: Output::new(hash).expect("32 bytes are a hash"),
+        }
+    }
+
+    /// # Errors
+    /// When `text` is anything but argon2 with a salt, a hash and exactly its three parameters within bounds.
+    pub fn parse(text: &str) -> Result<Self, NotAStoredHash> {
+        let phc = phc::PasswordHash::new(text).map_err(NotAStoredHash::Unparsable)?;
+        let algorithm =
+            Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| NotAStoredHash::UnknownScheme)?;
+        let version = phc
+            .version
+            .and_then(|version| Version::try_from(version).ok())
+            .ok_or(NotAStoredHash::UnknownScheme)?;
+        let (Some(params), Some(salt), Some(hash)) = (parameters(&phc.params), phc.salt, phc.hash) else {
+            return Err(NotAStoredHash::Parts);
+        };
+        params.check().map_err(NotAStoredHash::Cost)?;
+        Ok(Self {
+            algorithm,
+            version,
+            params,
+            salt,
+            hash,
+        })
+    }
+
+    pub fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+
+    pub fn hash(&self) -> &[u8] {
+        self.hash.as_bytes()
+    }
+
+    /// Whether a hash made now, with the parameters `in_force`, would be of the same kind and cost.
+    pub fn is_as_if_fresh(&self, in_force: Argon2Params) -> bool {
+        self.algorithm == Algorithm::Argon2id
+            && self.version == Version::V0x13
+            && self.params == in_force
+            && self.hash().len() == HASH_LENGTH
+    }
+
+    pub fn to_phc(&self) -> PasswordHash {
+        let Argon2Params {
+            memory_kib,
+            iterations,
+            parallelism,
+        } = self.params;
+        let params = Params::new(memory_kib, iterations, parallelism, None)
+            .ok()
+            .and_then(|params| ParamsString::try_from(&params).ok())
+            .expect("the parameters were checked");
+        let phc = phc::PasswordHash {
+            algorithm: ARGON2ID_IDENT,
+            version: Some(self.version.into()),
+            params,
+            salt: Some(self.salt),
+            hash: Some(self.hash),
+        };
+        PasswordHash::from_phc(phc.to_string())
+    }
+}
+
+/// `m`, `t` and `p`, each there once and nothing beside them.
+fn parameters(params: &ParamsString) -> Option<Argon2Params> {
+    if params.iter().count() != 3 {
+        return None;
+    }
+    Some(Argon2Params {
+        memory_kib: params.get_decimal("m")?,
+        iterations: params.get_decimal("t")?,
+        parallelism: params.get_decimal("p")?,
+    })
+}

@@ -1,0 +1,73 @@
+//! What the forms have in common.
+
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use domain::ports::ForeignHashRefused;
+
+/// What a part too few or too many is called.
+pub const WRONG_PARTS: ForeignHashRefused =
+    ForeignHashRefused::Damaged("a part is missing, or there is one too many");
+
+const MIN_SALT_LENGTH: usize = 4;
+const MIN_HASH_LENGTH: usize = 16;
+const MAX_HASH_LENGTH: usize = 64;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Base64, with padding or without, in any of the alphabets in use: they differ in how the last two digits are written,
+/// `+/`, `-_` (RFC 4648, section 5) or `./` (passlib).
+pub fn base64(text: &str) -> Result<Vec<u8>, ForeignHashRefused> {
+    let standard = text.replace(['-', '.'], "+").replace('_', "/");
+    BASE64
+        .decode(standard)
+        .map_err(|_| ForeignHashRefused::Damaged("a part is not base64"))
+}
+
+/// Only digits, as every form writes its numbers.
+pub fn number(text: &str) -> Result<u32, ForeignHashRefused> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or(ForeignHashRefused::Damaged(
+            "a number is missing, wrong or too large",
+        ))
+}
+
+/// The values of exactly such parameters in this order, as in `ln=14,r=8,p=1`.
+pub fn parameters<'a, const N: usize>(
+    text: &'a str,
+    names: [&str; N],
+) -> Result<[&'a str; N], ForeignHashRefused> {
+    let wrong = ForeignHashRefused::Damaged("its parameters are not those of its form");
+    let values: Option<Vec<_>> = text
+        .split(',')
+        .zip(names)
+        .map(|(parameter, name)| parameter.strip_prefix(name)?.strip_prefix('='))
+        .collect();
+    let count = text.split(',').count();
+    let values = values.and_then(|values| <[&str; N]>::try_from(values).ok());
+    values.filter(|_| count == N).ok_or(wrong)
+}
+
+pub fn long_enough_salt(salt: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
+    if salt.len() < MIN_SALT_LENGTH {
+        return Err(ForeignHashRefused::TooWeak("its salt has fewer than 4 bytes"));
+    }
+    Ok(salt)
+}
+
+pub fn whole_hash(hash: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
+    if !(MIN_HASH_LENGTH..=MAX_HASH_LENGTH).contains(&hash.len()) {
+        return Err(ForeignHashRefused::Damaged(
+            "its hash does not have 16 to 64 bytes",
+        ));
+    }
+    Ok(hash)
+}

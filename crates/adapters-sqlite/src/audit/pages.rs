@@ -1,0 +1,174 @@
+//! The trail as it is read.
+
+use crate::{
+    columns::{Id, Micros, Readable},
+    error::StorageError,
+    schema::{audit_chain, audit_trail},
+};
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
+    sqlite::Sqlite,
+};
+use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnd, ChainEnds, Seal};
+
+/// A page by user, actor or action is a range of that one's index, and one of all events a range of the table.
+pub fn page(
+    conn: &mut SqliteConnection,
+    filter: &AuditFilter,
+    before: Option<AuditNumber>,
+    limit: u32,
+) -> Result<Vec<AuditRecord>, StorageError> {
+    let before = before.map_or(i64::MAX, |number| number.0);
+    let rows: Vec<SealedRow> = if is_by_time_alone(filter) {
+        rows_by_time(conn, filter, before, limit)?
+    } else {
+        rows_by_whom(conn, filter, before, limit)?
+    };
+    rows.into_iter()
+        .map(|row| row.read().and_then(|(row, _)| AuditRecord::try_from(row)))
+        .map(|record| record.map_err(|broken| StorageError::row("audit_trail", broken)))
+        .collect()
+}
+
+fn is_by_time_alone(filter: &AuditFilter) -> bool {
+    let by_whom = filter.user.is_some() || filter.actor.is_some() || filter.action.is_some();
+    !by_whom && (filter.from.is_some() || filter.until.is_some())
+}
+
+fn rows_by_whom(
+    conn: &mut SqliteConnection,
+    filter: &AuditFilter,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<SealedRow>, StorageError> {
+    let mut page = audit_trail::table
+        .filter(audit_trail::number.lt(before))
+        .order(audit_trail::number.desc())
+        .limit(limit.into())
+        .select(SealedRow::as_select())
+        .into_boxed();
+    if let Some(user) = filter.user {
+        page = page.filter(audit_trail::user_id.eq(Id(user.0)));
+    }
+    if let Some(actor) = filter.actor {
+        page = page.filter(audit_trail::actor_id.eq(Id(actor.0)));
+    }
+    if let Some(action) = filter.action {
+        page = page.filter(audit_trail::action.eq(action.as_str()));
+    }
+    if let Some(from) = filter.from {
+        page = page.filter(audit_trail::at.ge(Micros(from)));
+    }
+    if let Some(until) = filter.until {
+        page = page.filter(audit_trail::at.lt(Micros(until)));
+    }
+    Ok(page.load(conn)?)
+}
+
+/// Clocks differ and are set, so times need not rise as numbers do. The numbers of that time are read, from its index alone,
+/// and the highest are kept. With one end of the time alone SQLite would walk the whole trail by number instead.
+fn rows_by_time(
+    conn: &mut SqliteConnection,
+    filter: &AuditFilter,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<SealedRow>, StorageError> {
+    let micros = |time: DateTime<Utc>| time.timestamp_micros();
+    let timed = diesel::alias!(audit_trail as timed);
+    let (number, at) = (timed.field(audit_trail::number), timed.field(audit_trail::at));
+    let newest = timed
+        .filter(at.ge(filter.from.map_or(i64::MIN, micros)))
+        .filter(at.lt(filter.until.map_or(i64::MAX, micros)))
+        .filter(number.lt(before))
+        .order(number.desc())
+        .limit(limit.into())
+        .select(number);
+    Ok(audit_trail::table
+        .filter(audit_trail::number.eq_any(newest))
+        .order(audit_trail::number.desc())
+        .select(SealedRow::as_select())
+        .load(conn)?)
+}
+
+pub fn rows(
+    conn: &mut SqliteConnection,
+    after: AuditNumber,
+    limit: u32,
+) -> Result<Vec<Result<(AuditRow, Seal), BrokenRow>>, StorageError> {
+    let rows: Vec<SealedRow> = audit_trail::table
+        .filter(audit_trail::number.gt(after.0))
+        .order(audit_trail::number)
+        .limit(limit.into())
+        .select(SealedRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(SealedRow::read).collect())
+}
+
+pub fn ends(conn: &mut SqliteConnection) -> Result<ChainEnds, StorageError> {
+    let (base_number, base_seal, head_number, head_seal): (i64, Vec<u8>, i64, Vec<u8>) = audit_chain::table
+        .find(1)
+        .select((
+            audit_chain::base_number,
+            audit_chain::base_seal,
+            audit_chain::head_number,
+            audit_chain::head_seal,
+        ))
+        .first(conn)?;
+    Ok(ChainEnds {
+        base: chain_end(base_number, base_seal)?,
+        head: chain_end(head_number, head_seal)?,
+    })
+}
+
+fn chain_end(number: i64, seal: Vec<u8>) -> Result<ChainEnd, StorageError> {
+    let seal = seal
+        .try_into()
+        .map_err(|_| StorageError::row("audit_chain", "a seal has 32 bytes"))?;
+    Ok(ChainEnd {
+        number: AuditNumber(number),
+        seal: Seal(seal),
+    })
+}
+
+/// An event with its seal. Whatever stands in a row, it is read, and the row keeps its number.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_trail, check_for_backend(Sqlite))]
+struct SealedRow {
+    number: i64,
+    at: Readable<Micros>,
+    action: Readable<String>,
+    actor_kind: Readable<String>,
+    actor_id: Readable<Option<Id>>,
+    user_id: Readable<Option<Id>>,
+    session_id: Readable<Option<Id>>,
+    address: Readable<Option<String>>,
+    user_agent: Readable<Option<String>>,
+    request_id: Readable<Option<String>>,
+    details: Readable<String>,
+    seal: Readable<Vec<u8>>,
+}
+
+impl SealedRow {
+    fn read(self) -> Result<(AuditRow, Seal), BrokenRow> {
+        let number = AuditNumber(self.number);
+        self.parse(number).ok_or(BrokenRow(number))
+    }
+
+    fn parse(self, number: AuditNumber) -> Option<(AuditRow, Seal)> {
+        let row = AuditRow {
+            number,
+            at: self.at.0?.0,
+            action: self.action.0?,
+            actor_kind: self.actor_kind.0?,
+            actor_id: self.actor_id.0?.map(|id| id.0),
+            user_id: self.user_id.0?.map(|id| id.0),
+            session_id: self.session_id.0?.map(|id| id.0),
+            address: self.address.0?,
+            user_agent: self.user_agent.0?,
+            request_id: self.request_id.0?,
+            details: self.details.0?,
+        };
+        Some((row, Seal(self.seal.0?.try_into().ok()?)))
+    }
+}

@@ -1,0 +1,33 @@
+use super::{find, live_at};
+use crate::{
+    columns::{Id, Micros},
+    error::StorageError,
+    schema::{sessions, users},
+};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection, dsl::exists};
+use domain::{ports::Rotated, session::Rotation};
+
+/// The update alone decides; the read after it only tells what it left.
+pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
+    let holder_is_active = exists(
+        users::table
+            .filter(users::id.eq(sessions::user_id))
+            .filter(users::status.eq("active")),
+    );
+    let current = sessions::table
+        .find(Id(rotation.session.0))
+        .filter(sessions::generation.eq(i64::from(rotation.from.0)))
+        .filter(live_at(Micros(rotation.at)))
+        .filter(holder_is_active);
+    let rotated = diesel::update(current)
+        .set((
+            sessions::generation.eq(i64::from(rotation.to.0)),
+            sessions::last_used_at.eq(Micros(rotation.at)),
+            sessions::idle_expires_at.eq(Micros(rotation.idle_expires_at)),
+        ))
+        .execute(conn)?;
+    if rotated == 0 {
+        return Ok(Rotated::Lost);
+    }
+    Ok(find(conn, rotation.session)?.map_or(Rotated::Lost, Rotated::Now))
+}

@@ -1,0 +1,132 @@
+//! Somebody writes into the file behind the service's back.
+
+use crate::{connect, fresh};
+use diesel::connection::SimpleConnection;
+use domain::{
+    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber, Broken, ChainEnds},
+    authority::Capability,
+    ports::PortError,
+    use_cases::{VerifyAudit, VerifyAuditError},
+    user::UserId,
+};
+use std::sync::Arc;
+use tempfile::TempDir;
+use testkit::{
+    Storage, ToySealer,
+    fixtures::{a_user, at, stamp, stamp_by, unique_uuid},
+};
+
+/// The chain's ends, or where it is broken.
+async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
+    let verify = VerifyAudit::new(Arc::clone(&storage.audit), Arc::new(ToySealer));
+    match verify.execute(Capability::of_operator(), None, |_| ()).await {
+        Ok(ends) => Ok(ends),
+        Err(VerifyAuditError::Broken(broken)) => Err(broken),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// Storage with nine events.
+async fn nine_events() -> (Storage, TempDir) {
+    let (storage, folder) = fresh().await;
+    for second in 0..9 {
+        let user = UserId(unique_uuid());
+        let event = AuditEvent::on(AuditAction::LoginFailed, user).with("cause", "password");
+        let noted = storage.audit.note(event, stamp_by(user, at(second))).await;
+        noted.expect("a note");
+    }
+    (storage, folder)
+}
+
+#[tokio::test]
+async fn whatever_is_written_into_a_row_of_the_trail_is_named_by_its_number() {
+    for damage in [
+        "details = replace(details, 'password', 'passwore')",
+        "details = CAST(x'ff' || substr(CAST(details AS BLOB), 2) AS TEXT)",
+        "action = 'logged_in'",
+        "action = 'unheard_of'",
+        "actor_kind = 'operator'",
+        "actor_id = x'00'",
+        "actor_id = NULL",
+        "user_id = zeroblob(17)",
+        "session_id = x''",
+        "at = at + 1",
+        "at = 9223372036854775807",
+        "address = '192.0.2.8'",
+        "address = NULL",
+        "user_agent = ''",
+        "request_id = 'request-2'",
+        "seal = x'00'",
+        "seal = zeroblob(32)",
+    ] {
+        let (storage, folder) = nine_events().await;
+        assert!(verify(&storage).await.is_ok());
+        let mut file = connect(folder.path());
+        let changed = file.batch_execute(&format!("UPDATE audit_trail SET {damage} WHERE number = 5"));
+        changed.expect("damage");
+
+        assert_eq!(
+            verify(&storage).await,
+            Err(Broken::Changed(AuditNumber(5))),
+            "{damage}"
+        );
+        let rows = storage.audit.rows(AuditNumber(0), 100).await.expect("rows");
+        let readable = rows.iter().filter(|row| row.is_ok()).count();
+        assert_eq!(rows.len(), 9, "{damage}");
+        assert!(readable >= 8, "{damage}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_went_came_or_changed_places_are_named_by_number() {
+    let swap = "
+        UPDATE audit_trail SET number = 99 WHERE number = 3;
+        UPDATE audit_trail SET number = 3 WHERE number = 7;
+        UPDATE audit_trail SET number = 7 WHERE number = 99;";
+    let forge = "
+        INSERT INTO audit_trail (number, at, action, actor_kind, details, seal)
+            SELECT 10, at, action, 'operator', details, seal FROM audit_trail WHERE number = 9;";
+    for (damage, broken) in [
+        (
+            "DELETE FROM audit_trail WHERE number = 1",
+            Broken::Missing(AuditNumber(1)),
+        ),
+        (
+            "DELETE FROM audit_trail WHERE number = 5",
+            Broken::Missing(AuditNumber(5)),
+        ),
+        (
+            "DELETE FROM audit_trail WHERE number = 9",
+            Broken::Missing(AuditNumber(9)),
+        ),
+        (swap, Broken::Changed(AuditNumber(3))),
+        (forge, Broken::Added(AuditNumber(10))),
+    ] {
+        let (storage, folder) = nine_events().await;
+        connect(folder.path()).batch_execute(damage).expect("damage");
+        assert_eq!(verify(&storage).await, Err(broken), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_with_an_event_that_nobody_wrote_is_corrupt() {
+    let (storage, folder) = nine_events().await;
+    let damage = "UPDATE audit_trail SET action = 'unheard_of' WHERE number = 5";
+    connect(folder.path()).batch_execute(damage).expect("damage");
+    let page = storage.audit.page(AuditFilter::default(), None, 100).await;
+    assert!(matches!(page, Err(PortError::Corrupt(_))), "{page:?}");
+    let newer = storage.audit.page(AuditFilter::default(), None, 4).await;
+    assert_eq!(newer.expect("a page").len(), 4);
+}
+
+#[tokio::test]
+async fn nothing_is_kept_when_the_chain_has_no_end_to_go_on_from() {
+    let (storage, folder) = nine_events().await;
+    connect(folder.path())
+        .batch_execute("DELETE FROM audit_chain")
+        .expect("damage");
+    let user = a_user("alice");
+    let refused = storage.users.insert(user.clone(), stamp(at(0))).await;
+    assert!(matches!(refused, Err(PortError::Unavailable(_))), "{refused:?}");
+    assert_eq!(storage.users.find(user.id).await.expect("an answer"), None);
+}
