@@ -1,116 +1,140 @@
-use crate::{PostgresDatabase, error::StorageError, schema::audit_events};
+use crate::{PostgresDatabase, error::StorageError, schema::audit_chain};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, Insertable, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg};
+use diesel::{QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::{Actor, AuditAction, AuditRecord, Stamp},
-    ports::{AuditTrail, PortError},
-    session::SessionId,
-    user::UserId,
+    audit::{
+        AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnd, ChainEnds, Seal,
+        Stamp,
+    },
+    ports::{AuditSealer, AuditTrail, PortError},
 };
-use std::net::{AddrParseError, IpAddr};
-use uuid::Uuid;
+use std::sync::Arc;
 
-/// Writes an event, in the transaction of the change it tells of.
-pub async fn write(
-    conn: &mut AsyncPgConnection,
-    stamp: &Stamp,
-    action: AuditAction,
-    user: UserId,
-    session: Option<SessionId>,
-) -> Result<(), StorageError> {
-    let (actor_kind, actor_id) = match stamp.actor {
-        Actor::Anonymous => ("anonymous", None),
-        Actor::User(id) => ("user", Some(id.0)),
-        Actor::Operator => ("operator", None),
-    };
-    let row = AuditRow {
-        at: stamp.at,
-        action: action.as_str().to_owned(),
-        actor_kind: actor_kind.to_owned(),
-        actor_id,
-        user_id: user.0,
-        session_id: session.map(|id| id.0),
-        address: stamp.origin.address.map(|address| address.to_string()),
-        request_id: stamp.origin.request_id.clone(),
-    };
-    diesel::insert_into(audit_events::table)
-        .values(row)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
+mod pages;
+mod trim;
+mod write;
+
+pub use pages::{page, parse_address, rows};
+pub use trim::trim;
+pub use write::Journal;
+
+/// The id of the one row of `audit_chain`.
+const THE_CHAIN: i16 = 1;
 
 /// The audit trail in Postgres.
 pub struct PostgresAuditTrail {
     database: PostgresDatabase,
+    sealer: Arc<dyn AuditSealer>,
 }
 
 impl PostgresAuditTrail {
     #[must_use]
-    pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
+    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+
+    fn journal(&self, stamp: Stamp) -> Journal {
+        Journal::new(stamp, &self.sealer)
     }
 }
 
 #[async_trait]
 impl AuditTrail for PostgresAuditTrail {
-    async fn of_user(&self, user: UserId) -> Result<Vec<AuditRecord>, PortError> {
+    async fn note(&self, event: AuditEvent, stamp: Stamp) -> Result<(), PortError> {
         self.database
-            .read(user, |conn, user| Box::pin(of_user(conn, *user)))
+            .write((event, self.journal(stamp)), |conn, (event, journal)| {
+                Box::pin(journal.write(conn, event.clone()))
+            })
+            .await
+    }
+
+    async fn page(
+        &self,
+        filter: AuditFilter,
+        before: Option<AuditNumber>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, PortError> {
+        self.database
+            .read((filter, before, limit), |conn, (filter, before, limit)| {
+                Box::pin(page(conn, filter, *before, *limit))
+            })
+            .await
+    }
+
+    async fn ends(&self) -> Result<ChainEnds, PortError> {
+        self.database.read((), |conn, ()| Box::pin(ends(conn))).await
+    }
+
+    async fn rows(
+        &self,
+        after: AuditNumber,
+        limit: u32,
+    ) -> Result<Vec<Result<(AuditRow, Seal), BrokenRow>>, PortError> {
+        self.database
+            .read((after, limit), |conn, (after, limit)| {
+                Box::pin(rows(conn, *after, *limit))
+            })
+            .await
+    }
+
+    async fn trim(&self, before: DateTime<Utc>, limit: u32, stamp: Stamp) -> Result<u64, PortError> {
+        self.database
+            .write(
+                (before, limit, self.journal(stamp)),
+                |conn, (before, limit, journal)| Box::pin(trim(conn, *before, *limit, journal)),
+            )
             .await
     }
 }
 
-pub async fn of_user(conn: &mut AsyncPgConnection, user: UserId) -> Result<Vec<AuditRecord>, StorageError> {
-    let rows: Vec<AuditRow> = audit_events::table
-        .filter(audit_events::user_id.eq(user.0))
-        .order((audit_events::at, audit_events::id))
-        .select(AuditRow::as_select())
-        .load(conn)
+pub async fn ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
+    let row: ChainRow = audit_chain::table
+        .find(THE_CHAIN)
+        .select(ChainRow::as_select())
+        .first(conn)
         .await?;
-    rows.into_iter().map(AuditRecord::try_from).collect()
+    row.try_into()
 }
 
-#[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = audit_events, check_for_backend(Pg), treat_none_as_default_value = false)]
-struct AuditRow {
-    at: DateTime<Utc>,
-    action: String,
-    actor_kind: String,
-    actor_id: Option<Uuid>,
-    user_id: Uuid,
-    session_id: Option<Uuid>,
-    address: Option<String>,
-    request_id: Option<String>,
+/// Where the chain begins and ends, and stays so until the transaction ends: whoever would write waits. The last lock that
+/// a transaction takes, and the one that all of them take.
+async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
+    let row: ChainRow = audit_chain::table
+        .find(THE_CHAIN)
+        .select(ChainRow::as_select())
+        .for_update()
+        .first(conn)
+        .await?;
+    row.try_into()
 }
 
-impl TryFrom<AuditRow> for AuditRecord {
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_chain, check_for_backend(Pg))]
+struct ChainRow {
+    base_number: i64,
+    base_seal: Vec<u8>,
+    head_number: i64,
+    head_seal: Vec<u8>,
+}
+
+impl TryFrom<ChainRow> for ChainEnds {
     type Error = StorageError;
 
-    fn try_from(row: AuditRow) -> Result<Self, Self::Error> {
-        let corrupt = |told: String| StorageError::row("audit_events", told);
+    fn try_from(row: ChainRow) -> Result<Self, Self::Error> {
+        let end = |number, seal: Vec<u8>| {
+            let seal = seal
+                .try_into()
+                .map_err(|_| StorageError::row("audit_chain", "a seal has 32 bytes"))?;
+            Ok::<_, StorageError>(ChainEnd {
+                number: AuditNumber(number),
+                seal: Seal(seal),
+            })
+        };
         Ok(Self {
-            at: row.at,
-            action: AuditAction::from_name(&row.action)
-                .ok_or_else(|| corrupt(format!("no action is called `{}`", row.action)))?,
-            actor: match (row.actor_kind.as_str(), row.actor_id) {
-                ("anonymous", None) => Actor::Anonymous,
-                ("user", Some(id)) => Actor::User(UserId(id)),
-                ("operator", None) => Actor::Operator,
-                (kind, _) => return Err(corrupt(format!("no actor is a `{kind}`"))),
-            },
-            user: UserId(row.user_id),
-            session: row.session_id.map(SessionId),
-            address: parse_address(row.address.as_deref())
-                .map_err(|error| StorageError::row("audit_events", error))?,
-            request_id: row.request_id,
+            base: end(row.base_number, row.base_seal)?,
+            head: end(row.head_number, row.head_seal)?,
         })
     }
-}
-
-/// An address as kept here and with sessions.
-pub fn parse_address(text: Option<&str>) -> Result<Option<IpAddr>, AddrParseError> {
-    text.map(str::parse).transpose()
 }

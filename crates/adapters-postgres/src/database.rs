@@ -69,6 +69,8 @@ enum Mode {
     /// It is a single statement.
     Statement,
     Transaction,
+    /// A transaction that is taken back.
+    Rehearsal,
 }
 
 impl PostgresDatabase {
@@ -126,6 +128,25 @@ impl PostgresDatabase {
         R: Send + 'static,
     {
         self.run(Mode::Transaction, input, work).await
+    }
+
+    /// Does `work` as one transaction, of which nothing is kept when it is only rehearsed.
+    pub(crate) async fn write_or_rehearse<I, R>(
+        &self,
+        rehearse: bool,
+        input: I,
+        work: Work<I, R>,
+    ) -> Result<R, PortError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        let mode = if rehearse {
+            Mode::Rehearsal
+        } else {
+            Mode::Transaction
+        };
+        self.run(mode, input, work).await
     }
 
     /// Does `work` on a new connection that is its own, without a time limit.
@@ -210,7 +231,8 @@ impl Mode {
         match self {
             Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
             Self::Statement => work(conn, input).await,
-            Self::Transaction => transaction(conn, input, work).await,
+            Self::Transaction => transaction(conn, input, work, true).await,
+            Self::Rehearsal => transaction(conn, input, work, false).await,
         }
     }
 }
@@ -219,19 +241,20 @@ async fn transaction<I, R>(
     conn: &mut AsyncPgConnection,
     input: &I,
     work: Work<I, R>,
+    keep: bool,
 ) -> Result<R, StorageError> {
     AnsiTransactionManager::begin_transaction(&mut *conn)
         .await
         .map_err(|error| StorageError::from(error).before_any_change())?;
     match work(&mut *conn, input).await {
-        Ok(done) => {
+        Ok(done) if keep => {
             AnsiTransactionManager::commit_transaction(&mut *conn).await?;
             Ok(done)
         }
-        Err(error) => {
+        answer => {
             // Should this fail too, the pool does not take the connection back, and closing it rolls back as well.
             let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
-            Err(error)
+            answer
         }
     }
 }

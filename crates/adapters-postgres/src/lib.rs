@@ -4,11 +4,10 @@
 //! own that ends within a second, so that nothing is left half-done when nobody waits for the answer.
 //!
 //! Transactions are READ COMMITTED: each *statement* sees what was committed before it began. So whoever looks first and
-//! writes then locks first, by a statement of its own, and the locks are always taken in this order: the users' rows by
-//! their ids, the session on whose word something is changed, the row of the role `admin` where somebody may lose that
-//! role, then the other sessions of the user who is changed.
+//! writes then locks first, by a statement of its own, and always in the order that `authority.rs` tells.
 
 mod audit;
+mod authority;
 mod database;
 mod error;
 mod health;
@@ -31,7 +30,7 @@ pub use session_views::PostgresSessionViews;
 pub use sessions::PostgresSessions;
 pub use users::PostgresUsers;
 
-use domain::ports::{AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{AuditSealer, AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
 use std::sync::Arc;
 
 /// Every storage port over one database.
@@ -46,15 +45,15 @@ pub struct PostgresStorage {
 }
 
 impl PostgresStorage {
-    /// The ports over `database`, whose schema must be up to date.
+    /// The ports over `database`, whose schema must be up to date; `sealer` chains the audit trail.
     #[must_use]
-    pub fn new(database: &PostgresDatabase) -> Self {
+    pub fn new(database: &PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
         Self {
-            users: Arc::new(PostgresUsers::new(database.clone())),
-            sessions: Arc::new(PostgresSessions::new(database.clone())),
+            users: Arc::new(PostgresUsers::new(database.clone(), Arc::clone(&sealer))),
+            sessions: Arc::new(PostgresSessions::new(database.clone(), Arc::clone(&sealer))),
             views: Arc::new(PostgresSessionViews::new(database.clone())),
-            roles: Arc::new(PostgresRoles::new(database.clone())),
-            audit: Arc::new(PostgresAuditTrail::new(database.clone())),
+            roles: Arc::new(PostgresRoles::new(database.clone(), Arc::clone(&sealer))),
+            audit: Arc::new(PostgresAuditTrail::new(database.clone(), sealer)),
             health: Arc::new(PostgresHealth::new(database.clone())),
         }
     }

@@ -1,5 +1,6 @@
-//! Keeping statements prepared that diesel would prepare anew each time, at the price of a round trip: every UPDATE, and
-//! every INSERT that may say DEFAULT, which rows here do not (`treat_none_as_default_value = false`).
+//! Keeping statements prepared that diesel would prepare anew each time, at the price of a round trip: every UPDATE, every
+//! statement that is written out, and every INSERT that may say DEFAULT, which rows here do not
+//! (`treat_none_as_default_value = false`). And the other way round, for the few that must be planned each time.
 
 use diesel::{
     QueryResult,
@@ -7,7 +8,7 @@ use diesel::{
     query_builder::{AstPass, Query, QueryFragment, QueryId},
 };
 
-/// An UPDATE that the connection keeps prepared, as it does every other statement: diesel keeps none, because its text
+/// An UPDATE, or a statement that is written out, that the connection keeps prepared, as it does every other statement: diesel keeps none, because its text
 /// may differ with what it sets. Ours always set the same columns, and are told apart by their text.
 pub struct Prepared<Q>(pub Q);
 
@@ -28,5 +29,29 @@ impl<Q> QueryId for Prepared<Q> {
 }
 
 impl<Q: Query> Query for Prepared<Q> {
+    type SqlType = Q::SqlType;
+}
+
+/// A question that is planned anew each time, with the values that it is asked with: which index serves it best depends on
+/// them. Of a statement that is kept prepared, the server makes one plan for all values after a while.
+pub struct PlannedAnew<Q>(pub Q);
+
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
+        Ok(false)
+    }
+}
+
+impl<Q> QueryId for PlannedAnew<Q> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q: Query> Query for PlannedAnew<Q> {
     type SqlType = Q::SqlType;
 }

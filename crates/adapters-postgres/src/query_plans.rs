@@ -1,7 +1,10 @@
 //! Proof that every statement finds its rows by an index, and that the hot ones stay prepared.
 
 use crate::{
-    PoolSettings, PostgresDatabase, audit, error::StorageError, roles, session_views, sessions, users,
+    PoolSettings, PostgresDatabase,
+    audit::{self, Journal},
+    error::StorageError,
+    roles, session_views, sessions, users,
 };
 use diesel::{
     QueryableByName,
@@ -11,18 +14,27 @@ use diesel::{
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{Origin, Stamp},
-    ports::{ChangePassword, ChangeRoles},
+    audit::{AuditNumber, Origin, Stamp},
+    ports::{AuditSealer, ChangePassword, ForceOut, PutRole, RemoveRole},
+    role::{Description, Permission, RoleName},
     session::{EndReason, Generation, NewSession, Rotation, SessionId},
     token::Vouched,
     user::{Epoch, UserId, UserStatus},
 };
 use std::{
     collections::BTreeSet,
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
 };
-use testkit::fixtures::{a_session, an_admin, at, canonical, role_names, stamp, unique_uuid};
+use testkit::{
+    ToySealer,
+    fixtures::{a_session, administer, an_admin, at, canonical, role_change, role_names, stamp, unique_uuid},
+};
 use testservers::{FreshDatabase, postgres};
+
+mod filled;
 
 #[derive(QueryableByName)]
 struct Step {
@@ -186,18 +198,18 @@ async fn lists_and_changes_of_many_rows_go_by_index() {
         sessions::remove_dead(conn, at(0), 10).await.map(drop)
     })
     .await;
-    assert_indexed("list users", async |conn| {
-        users::list(conn, "a", 10).await.map(drop)
-    })
-    .await;
     assert_indexed("lock", async |conn| users::lock(conn, [user()]).await.map(drop)).await;
     assert_indexed("any admin", async |conn| users::any_admin(conn).await.map(drop)).await;
     assert_indexed("roles", async |conn| {
         roles::find(conn, &role_names(&["admin", "user"])).await.map(drop)
     })
     .await;
-    assert_indexed("audit trail", async |conn| {
-        audit::of_user(conn, user()).await.map(drop)
+    assert_indexed("ends of the trail", async |conn| {
+        audit::ends(conn).await.map(drop)
+    })
+    .await;
+    assert_indexed("rows of the trail", async |conn| {
+        audit::rows(conn, AuditNumber(7), 10).await.map(drop)
     })
     .await;
 }
@@ -237,12 +249,17 @@ async fn every_statement_of_every_change_stays_prepared() {
     assert!(thrown_away.is_empty(), "{thrown_away:#?}");
 }
 
+fn journal(stamp: Stamp) -> Journal {
+    let sealer: Arc<dyn AuditSealer> = Arc::new(ToySealer);
+    Journal::new(stamp, &sealer)
+}
+
 async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
-    let (user, now) = (an_admin("alice"), stamp(at(0)));
-    let anonymous = Stamp {
+    let (user, now) = (an_admin("alice"), journal(stamp(at(0))));
+    let anonymous = journal(Stamp {
         origin: Origin::default(),
-        ..now.clone()
-    };
+        ..stamp(at(0))
+    });
     users::changes::insert(conn, &user, &now).await?;
     let session = a_session(user.id, at(0));
     let nowhere = NewSession {
@@ -269,24 +286,53 @@ async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageEr
     };
     users::changes::change_password(conn, &password, &now).await?;
     users::replace_hash(conn, user.id, &user.hash, &user.hash).await?;
+    change_the_catalogue(conn, &now).await?;
     shut_out(conn, user.id, &now).await?;
     sessions::remove_dead(conn, at(9), 9).await?;
+    audit::trim(conn, at(9), 3, &now).await?;
     Ok(())
 }
 
-/// Takes an admin's role, which asks for another admin, and disables them.
-async fn shut_out(conn: &mut AsyncPgConnection, user: UserId, now: &Stamp) -> Result<(), StorageError> {
-    users::changes::insert(conn, &an_admin("bob"), now).await?;
-    let roles = ChangeRoles {
+async fn change_the_catalogue(conn: &mut AsyncPgConnection, now: &Journal) -> Result<(), StorageError> {
+    let name = RoleName::parse("editor").expect("a role's name");
+    for permission in ["posts:write", "posts:read"] {
+        let put = PutRole {
+            name: name.clone(),
+            description: Description::default(),
+            permissions: [Permission::parse(permission).expect("a permission")].into(),
+            self_assignable: false,
+            if_revision: None,
+            only_while: None,
+            rehearse: false,
+        };
+        roles::catalogue::put(conn, &put, now).await?;
+    }
+    let remove = RemoveRole {
+        name,
+        if_revision: None,
+        only_while: None,
+        rehearse: false,
+    };
+    roles::catalogue::remove(conn, &remove, now).await?;
+    Ok(())
+}
+
+/// Takes an admin's role, which asks for another admin, disables them, and does away with them.
+async fn shut_out(conn: &mut AsyncPgConnection, user: UserId, now: &Journal) -> Result<(), StorageError> {
+    let bob = an_admin("bob");
+    users::changes::insert(conn, &bob, now).await?;
+    users::changes::change_roles(conn, &role_change(user, &["user"]), now).await?;
+    let whom = administer(user);
+    for status in [UserStatus::Disabled, UserStatus::Active] {
+        users::administer::set_status(conn, &whom, status, now).await?;
+    }
+    users::administer::reset_password(conn, &whom, &bob.hash, now).await?;
+    let force = ForceOut {
         user,
-        roles: role_names(&["user"]),
-        keep_sessions: false,
         only_while: None,
     };
-    users::changes::change_roles(conn, &roles, now).await?;
-    for status in [UserStatus::Disabled, UserStatus::Active] {
-        users::changes::set_status(conn, user, status, now).await?;
-    }
+    sessions::force_out(conn, &force, now).await?;
+    users::administer::delete(conn, &whom, now).await?;
     Ok(())
 }
 

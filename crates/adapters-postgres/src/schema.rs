@@ -8,6 +8,8 @@ diesel::table! {
         password_hash -> Text,
         status -> Text,
         token_epoch -> BigInt,
+        must_change_password -> Bool,
+        revision -> BigInt,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
@@ -19,6 +21,7 @@ diesel::table! {
         name -> Text,
         description -> Text,
         self_assignable -> Bool,
+        revision -> BigInt,
     }
 }
 
@@ -33,6 +36,7 @@ diesel::table! {
     user_roles (user_id, role) {
         user_id -> Uuid,
         role -> Text,
+        canonical_login -> Text,
     }
 }
 
@@ -55,16 +59,29 @@ diesel::table! {
 }
 
 diesel::table! {
-    audit_events (id) {
-        id -> BigInt,
+    audit_trail (number) {
+        number -> BigInt,
         at -> Timestamptz,
         action -> Text,
         actor_kind -> Text,
         actor_id -> Nullable<Uuid>,
-        user_id -> Uuid,
+        user_id -> Nullable<Uuid>,
         session_id -> Nullable<Uuid>,
         address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
         request_id -> Nullable<Text>,
+        details -> Text,
+        seal -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_chain (id) {
+        id -> SmallInt,
+        base_number -> BigInt,
+        base_seal -> Binary,
+        head_number -> BigInt,
+        head_seal -> Binary,
     }
 }
 

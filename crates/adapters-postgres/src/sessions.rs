@@ -1,9 +1,9 @@
 use crate::{
-    PostgresDatabase, audit,
+    PostgresDatabase,
+    audit::Journal,
     error::StorageError,
     prepared::Prepared,
     schema::{sessions, users},
-    users::lock,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -12,16 +12,21 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::{AuditAction, Stamp},
-    ports::{Ended, Opened, PortError, Rotated, Sessions},
+    audit::{AuditAction, AuditEvent, Stamp},
+    ports::{AuditSealer, Ended, ForceOut, ForcedOut, Opened, PortError, Rotated, Sessions},
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
     user::{Epoch, UserId},
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
+mod ending;
+mod force_out;
 mod rotation;
 mod rows;
 
+pub use ending::{end, end_all, end_live};
+pub use force_out::force_out;
 pub use rotation::rotate;
 pub use rows::LifetimeRow;
 use rows::{NewSessionRow, StoredSessionRow, SummaryRow};
@@ -29,12 +34,17 @@ use rows::{NewSessionRow, StoredSessionRow, SummaryRow};
 /// Sessions in Postgres.
 pub struct PostgresSessions {
     database: PostgresDatabase,
+    sealer: Arc<dyn AuditSealer>,
 }
 
 impl PostgresSessions {
     #[must_use]
-    pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
+    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+
+    fn journal(&self, stamp: Stamp) -> Journal {
+        Journal::new(stamp, &self.sealer)
     }
 }
 
@@ -49,8 +59,8 @@ impl Sessions for PostgresSessions {
     ) -> Result<Opened, PortError> {
         self.database
             .write(
-                (session, epoch, max, stamp),
-                |conn, (session, epoch, max, stamp)| Box::pin(open(conn, session, *epoch, *max, stamp)),
+                (session, epoch, max, self.journal(stamp)),
+                |conn, (session, epoch, max, journal)| Box::pin(open(conn, session, *epoch, *max, journal)),
             )
             .await
     }
@@ -73,16 +83,26 @@ impl Sessions for PostgresSessions {
         stamp: Stamp,
     ) -> Result<Ended, PortError> {
         self.database
-            .write((id, user, reason, stamp), |conn, (id, user, reason, stamp)| {
-                Box::pin(end(conn, *id, *user, *reason, stamp))
-            })
+            .write(
+                (id, user, reason, self.journal(stamp)),
+                |conn, (id, user, reason, journal)| Box::pin(end(conn, *id, *user, *reason, journal)),
+            )
             .await
     }
 
     async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError> {
         self.database
-            .write((user, reason, stamp), |conn, (user, reason, stamp)| {
-                Box::pin(end_all(conn, *user, *reason, stamp))
+            .write(
+                (user, reason, self.journal(stamp)),
+                |conn, (user, reason, journal)| Box::pin(end_all(conn, *user, *reason, journal)),
+            )
+            .await
+    }
+
+    async fn force_out(&self, force: ForceOut, stamp: Stamp) -> Result<ForcedOut, PortError> {
+        self.database
+            .write((force, self.journal(stamp)), |conn, (force, journal)| {
+                Box::pin(force_out(conn, force, journal))
             })
             .await
     }
@@ -118,21 +138,22 @@ pub async fn open(
     session: &NewSession,
     epoch: Epoch,
     max: u32,
-    stamp: &Stamp,
+    journal: &Journal,
 ) -> Result<Opened, StorageError> {
     let unchanged = users::table
         .find(session.user.0)
         .filter(users::status.eq("active"))
         .filter(users::token_epoch.eq(epoch.0));
-    let logged_in = Prepared(diesel::update(unchanged).set(users::last_login_at.eq(stamp.at)))
+    let logged_in = Prepared(diesel::update(unchanged).set(users::last_login_at.eq(journal.stamp.at)))
         .execute(conn)
         .await?;
     if logged_in == 0 {
         return Ok(Opened::Stale);
     }
     insert(conn, session).await?;
-    make_room(conn, session.user, max, stamp.at).await?;
-    audit::write(conn, stamp, AuditAction::LoggedIn, session.user, Some(session.id)).await?;
+    make_room(conn, session.user, max, journal.stamp.at).await?;
+    let event = AuditEvent::on(AuditAction::LoggedIn, session.user).in_session(session.id);
+    journal.write(conn, event).await?;
     Ok(Opened::Now)
 }
 
@@ -189,71 +210,6 @@ pub async fn find(
         .await
         .optional()?;
     row.map(StoredSession::try_from).transpose()
-}
-
-pub async fn end(
-    conn: &mut AsyncPgConnection,
-    id: SessionId,
-    user: UserId,
-    reason: EndReason,
-    stamp: &Stamp,
-) -> Result<Ended, StorageError> {
-    let live = sessions::table
-        .find(id.0)
-        .filter(sessions::user_id.eq(user.0))
-        .filter(live_at(stamp.at));
-    let ended = Prepared(diesel::update(live).set((
-        sessions::revoked_at.eq(stamp.at),
-        sessions::revoke_reason.eq(reason.as_str()),
-    )))
-    .execute(conn)
-    .await?;
-    if ended == 0 {
-        return Ok(Ended::Before);
-    }
-    let action = match reason {
-        EndReason::RefreshTokenReused => AuditAction::RefreshTokenReused,
-        EndReason::LoggedOut
-        | EndReason::RolesChanged
-        | EndReason::PasswordChanged
-        | EndReason::UserDisabled
-        | EndReason::MadeRoom => AuditAction::SessionEnded,
-    };
-    audit::write(conn, stamp, action, user, Some(id)).await?;
-    Ok(Ended::Now)
-}
-
-pub async fn end_all(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    reason: EndReason,
-    stamp: &Stamp,
-) -> Result<u64, StorageError> {
-    if !lock(conn, [user]).await? {
-        return Ok(0);
-    }
-    let ended = end_live(conn, user, reason, stamp.at).await?;
-    audit::write(conn, stamp, AuditAction::AllSessionsEnded, user, None).await?;
-    Ok(ended)
-}
-
-/// Ends every live session of `user`, whose row is locked; how many there were.
-pub async fn end_live(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    reason: EndReason,
-    at: DateTime<Utc>,
-) -> Result<u64, StorageError> {
-    let live = sessions::table
-        .filter(sessions::user_id.eq(user.0))
-        .filter(live_at(at));
-    let ended = Prepared(diesel::update(live).set((
-        sessions::revoked_at.eq(at),
-        sessions::revoke_reason.eq(reason.as_str()),
-    )))
-    .execute(conn)
-    .await?;
-    Ok(ended as u64)
 }
 
 pub async fn list(

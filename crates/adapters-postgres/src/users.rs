@@ -1,4 +1,4 @@
-use crate::{PostgresDatabase, error::StorageError, schema::users};
+use crate::{PostgresDatabase, audit::Journal, error::StorageError, schema::users};
 use async_trait::async_trait;
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -7,28 +7,40 @@ use domain::{
     login::CanonicalLogin,
     password::PasswordHash,
     ports::{
-        ChangePassword, ChangeRoles, Inserted, PasswordChanged, PortError, RolesChanged, StatusChanged, Users,
+        Administer, Administered, AuditSealer, ChangePassword, ChangeRoles, Inserted, PasswordChanged,
+        PortError, RolesChanged, Users,
     },
-    user::{Credentials, NewUser, User, UserId, UserStatus},
+    user::{Credentials, ImportedUser, NewUser, User, UserFilter, UserId, UserPage, UserStatus},
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
+pub mod administer;
 pub mod changes;
+mod import;
+mod pages;
 mod rows;
 
-pub use changes::{any_admin, replace_hash};
+pub use changes::{any_admin, is_active_admin, is_last_admin, replace_hash};
+pub use import::import;
+pub use pages::{export, list};
 use rows::CredentialsRow;
 pub use rows::{UserRow, parse_status};
 
 /// Users in Postgres.
 pub struct PostgresUsers {
     database: PostgresDatabase,
+    sealer: Arc<dyn AuditSealer>,
 }
 
 impl PostgresUsers {
     #[must_use]
-    pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
+    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+
+    fn journal(&self, stamp: Stamp) -> Journal {
+        Journal::new(stamp, &self.sealer)
     }
 }
 
@@ -36,10 +48,22 @@ impl PostgresUsers {
 impl Users for PostgresUsers {
     async fn insert(&self, user: NewUser, stamp: Stamp) -> Result<Inserted, PortError> {
         self.database
-            .write((user, stamp), |conn, (user, stamp)| {
-                Box::pin(changes::insert(conn, user, stamp))
+            .write((user, self.journal(stamp)), |conn, (user, journal)| {
+                Box::pin(changes::insert(conn, user, journal))
             })
             .await
+    }
+
+    async fn import(&self, users: Vec<ImportedUser>, stamp: Stamp) -> Result<Vec<Inserted>, PortError> {
+        self.database
+            .write((users, self.journal(stamp)), |conn, (users, journal)| {
+                Box::pin(import(conn, users, journal))
+            })
+            .await
+    }
+
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        self.database.read(id, |conn, id| Box::pin(find(conn, *id))).await
     }
 
     async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError> {
@@ -50,9 +74,11 @@ impl Users for PostgresUsers {
 
     async fn change_roles(&self, change: ChangeRoles, stamp: Stamp) -> Result<RolesChanged, PortError> {
         self.database
-            .write((change, stamp), |conn, (change, stamp)| {
-                Box::pin(changes::change_roles(conn, change, stamp))
-            })
+            .write_or_rehearse(
+                change.rehearse,
+                (change, self.journal(stamp)),
+                |conn, (change, journal)| Box::pin(changes::change_roles(conn, change, journal)),
+            )
             .await
     }
 
@@ -62,9 +88,23 @@ impl Users for PostgresUsers {
         stamp: Stamp,
     ) -> Result<PasswordChanged, PortError> {
         self.database
-            .write((change, stamp), |conn, (change, stamp)| {
-                Box::pin(changes::change_password(conn, change, stamp))
+            .write((change, self.journal(stamp)), |conn, (change, journal)| {
+                Box::pin(changes::change_password(conn, change, journal))
             })
+            .await
+    }
+
+    async fn reset_password(
+        &self,
+        whom: Administer,
+        hash: PasswordHash,
+        stamp: Stamp,
+    ) -> Result<Administered, PortError> {
+        self.database
+            .write(
+                (whom, hash, self.journal(stamp)),
+                |conn, (whom, hash, journal)| Box::pin(administer::reset_password(conn, whom, hash, journal)),
+            )
             .await
     }
 
@@ -83,13 +123,24 @@ impl Users for PostgresUsers {
 
     async fn set_status(
         &self,
-        user: UserId,
+        whom: Administer,
         status: UserStatus,
         stamp: Stamp,
-    ) -> Result<StatusChanged, PortError> {
+    ) -> Result<Administered, PortError> {
         self.database
-            .write((user, status, stamp), |conn, (user, status, stamp)| {
-                Box::pin(changes::set_status(conn, *user, *status, stamp))
+            .write(
+                (whom, status, self.journal(stamp)),
+                |conn, (whom, status, journal)| {
+                    Box::pin(administer::set_status(conn, whom, *status, journal))
+                },
+            )
+            .await
+    }
+
+    async fn delete(&self, whom: Administer, stamp: Stamp) -> Result<Administered, PortError> {
+        self.database
+            .write((whom, self.journal(stamp)), |conn, (whom, journal)| {
+                Box::pin(administer::delete(conn, whom, journal))
             })
             .await
     }
@@ -98,12 +149,17 @@ impl Users for PostgresUsers {
         self.database.read((), |conn, ()| Box::pin(any_admin(conn))).await
     }
 
-    async fn list(&self, after: Option<CanonicalLogin>, limit: u32) -> Result<Vec<User>, PortError> {
-        let after = after.map_or_else(String::new, |login| login.to_string());
+    async fn list(&self, filter: UserFilter, page: UserPage) -> Result<Vec<User>, PortError> {
         self.database
-            .read((after, limit), |conn, (after, limit)| {
-                Box::pin(list(conn, after, *limit))
+            .read((filter, page), |conn, (filter, page)| {
+                Box::pin(list(conn, filter, page))
             })
+            .await
+    }
+
+    async fn export(&self, page: UserPage) -> Result<Vec<Credentials>, PortError> {
+        self.database
+            .read(page, |conn, page| Box::pin(export(conn, page)))
             .await
     }
 }
@@ -128,7 +184,7 @@ pub async fn lock(
     Ok(!locked.is_empty())
 }
 
-async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, StorageError> {
+pub async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, StorageError> {
     let row: Option<UserRow> = users::table
         .find(id.0)
         .select(UserRow::as_select())
@@ -149,16 +205,4 @@ pub async fn find_by_login(
         .await
         .optional()?;
     row.map(Credentials::try_from).transpose()
-}
-
-/// `after` is empty for the first page: no login sorts before the empty text.
-pub async fn list(conn: &mut AsyncPgConnection, after: &str, limit: u32) -> Result<Vec<User>, StorageError> {
-    let rows: Vec<UserRow> = users::table
-        .filter(users::canonical_login.gt(after))
-        .order(users::canonical_login)
-        .limit(limit.into())
-        .select(UserRow::as_select())
-        .load(conn)
-        .await?;
-    rows.into_iter().map(User::try_from).collect()
 }

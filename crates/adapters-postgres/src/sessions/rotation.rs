@@ -59,6 +59,8 @@ struct RotatedRow {
     user_id: Uuid,
     #[diesel(select_expression = epoch_of_holder())]
     epoch: Option<i64>,
+    #[diesel(select_expression = must_change_of_holder())]
+    must_change_password: Option<bool>,
     #[diesel(select_expression = roles_of_holder())]
     roles: Option<Vec<String>>,
 }
@@ -71,18 +73,27 @@ fn epoch_of_holder() -> _ {
         .single_value()
 }
 
+#[auto_type]
+fn must_change_of_holder() -> _ {
+    users::table
+        .filter(users::id.eq(sessions::user_id))
+        .select(users::must_change_password)
+        .single_value()
+}
+
 impl TryFrom<RotatedRow> for StoredSession {
     type Error = StorageError;
 
     fn try_from(row: RotatedRow) -> Result<Self, Self::Error> {
-        let epoch = row
-            .epoch
-            .ok_or_else(|| StorageError::row("sessions", "a session has a user"))?;
+        let (Some(epoch), Some(must_change_password)) = (row.epoch, row.must_change_password) else {
+            return Err(StorageError::row("sessions", "a session has a user"));
+        };
         row.session.held_by(Holder {
             user: UserId(row.user_id),
             status: UserStatus::Active,
             epoch: Epoch(epoch),
             roles: parse_roles(row.roles)?,
+            must_change_password,
         })
     }
 }

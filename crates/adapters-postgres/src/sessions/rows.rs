@@ -110,6 +110,7 @@ pub struct HolderRow {
     id: Uuid,
     status: String,
     token_epoch: i64,
+    must_change_password: bool,
     #[diesel(select_expression = roles_of_user())]
     roles: Option<Vec<String>>,
 }
@@ -123,6 +124,7 @@ impl TryFrom<HolderRow> for Holder {
             status: parse_status(&row.status)?,
             epoch: Epoch(row.token_epoch),
             roles: parse_roles(row.roles)?,
+            must_change_password: row.must_change_password,
         })
     }
 }

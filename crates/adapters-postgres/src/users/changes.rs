@@ -2,16 +2,16 @@
 //! else, so that what it looks at stays as it is.
 
 use super::{
-    find, lock,
+    find,
     rows::{NewUserRow, status_name},
 };
 use crate::{
-    audit,
+    audit::Journal,
+    authority::{Standing, lock_word, parties, standing},
     error::StorageError,
     prepared::Prepared,
     roles,
-    schema::{roles as catalogue, sessions, user_roles, users},
-    session_views,
+    schema::{user_roles, users},
     sessions::{end_live, insert as insert_session},
 };
 use diesel::{
@@ -20,31 +20,30 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::{AuditAction, Stamp},
+    audit::{AuditAction, AuditEvent},
+    authority::Subject,
     password::PasswordHash,
-    ports::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged, StatusChanged},
-    role::RoleName,
+    ports::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged},
+    role::{RoleName, RoleNames},
     session::EndReason,
-    token::Vouched,
     user::{Epoch, NewUser, User, UserId, UserStatus},
 };
-use uuid::Uuid;
 
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     user: &NewUser,
-    stamp: &Stamp,
+    journal: &Journal,
 ) -> Result<Inserted, StorageError> {
     let namesake = users::table.filter(users::canonical_login.eq(user.login.canonical().as_str()));
     if select(exists(namesake)).get_result(conn).await? {
         return Ok(Inserted::LoginTaken);
     }
-    if !roles::all_known(conn, &user.roles).await? {
+    if roles::known(conn, &user.roles).await? != user.roles {
         return Ok(Inserted::UnknownRole);
     }
     // Waits for a namesake that is being inserted at the same time, and knows then.
     let inserted = diesel::insert_into(users::table)
-        .values(NewUserRow::registered_at(stamp.at, user))
+        .values(NewUserRow::registered_at(journal.stamp.at, user))
         .on_conflict(users::canonical_login)
         .do_nothing()
         .execute(conn)
@@ -53,62 +52,117 @@ pub async fn insert(
         return Ok(Inserted::LoginTaken);
     }
     roles::give(conn, user.id, &user.roles).await?;
-    audit::write(conn, stamp, AuditAction::UserRegistered, user.id, None).await?;
-    Ok(Inserted::Now(user.registered_at(stamp.at)))
+    let event = AuditEvent::on(AuditAction::UserRegistered, user.id).with("roles", roles::told(&user.roles));
+    journal.write(conn, event).await?;
+    Ok(Inserted::Now(user.registered_at(journal.stamp.at)))
 }
 
 pub async fn change_roles(
     conn: &mut AsyncPgConnection,
     change: &ChangeRoles,
-    stamp: &Stamp,
+    journal: &Journal,
 ) -> Result<RolesChanged, StorageError> {
-    let caller = change.only_while.map(|caller| caller.user);
-    lock(conn, caller.into_iter().chain([change.user])).await?;
-    let Some(user) = find(conn, change.user).await? else {
-        return Ok(RolesChanged::NoSuchUser);
+    match admit(conn, change, journal).await? {
+        Ok(subject) => give_roles(conn, subject.user, change, journal).await,
+        Err(refused) => Ok(refused),
+    }
+}
+
+/// The user who is to have other roles, or why not.
+async fn admit(
+    conn: &mut AsyncPgConnection,
+    change: &ChangeRoles,
+    journal: &Journal,
+) -> Result<Result<Subject, RolesChanged>, StorageError> {
+    let as_admin = if change.roles.contains(&RoleName::ADMIN) {
+        Standing::Kept
+    } else {
+        Standing::Lost
     };
-    if let Some(caller) = change.only_while
-        && !still_stands(conn, caller, stamp).await?
-    {
-        return Ok(RolesChanged::Stale);
+    let found = parties(conn, change.user, change.only_while, journal.stamp.at, as_admin).await?;
+    let Some(parties) = found else {
+        return Ok(Err(RolesChanged::NoSuchUser));
+    };
+    let authority = match parties.authority {
+        Ok(authority) => authority,
+        Err(denied) => return Ok(Err(RolesChanged::Denied(denied))),
+    };
+    let known = roles::known(conn, &change.roles).await?;
+    if let Some(unknown) = change.roles.difference(&known).next() {
+        return Ok(Err(RolesChanged::UnknownRole(unknown.clone())));
     }
-    if !roles::all_known(conn, &change.roles).await? {
-        return Ok(RolesChanged::UnknownRole);
+    let catalogue = roles::find(conn, &change.roles).await?;
+    if let Err(denied) = authority.assign(&parties.subject, &change.roles, &catalogue) {
+        return Ok(Err(RolesChanged::Denied(denied)));
     }
-    if !change.roles.contains(&RoleName::ADMIN) && is_last_admin(conn, &user).await? {
-        return Ok(RolesChanged::LastAdmin);
+    let revision = parties.subject.user.revision;
+    if change.if_revision.is_some_and(|wanted| wanted != revision) {
+        return Ok(Err(RolesChanged::AnotherRevision));
     }
+    if parties.last_admin {
+        return Ok(Err(RolesChanged::LastAdmin));
+    }
+    Ok(Ok(parties.subject))
+}
+
+async fn give_roles(
+    conn: &mut AsyncPgConnection,
+    user: User,
+    change: &ChangeRoles,
+    journal: &Journal,
+) -> Result<RolesChanged, StorageError> {
     roles::give(conn, user.id, &change.roles).await?;
-    let user = raise_epoch(conn, user, stamp).await?;
-    if !change.keep_sessions {
-        end_live(conn, user.id, EndReason::RolesChanged, stamp.at).await?;
-    }
-    audit::write(conn, stamp, AuditAction::RolesChanged, user.id, None).await?;
-    Ok(RolesChanged::Now(User {
+    let before = user.roles;
+    let user = User {
         roles: change.roles.clone(),
+        epoch: Epoch(user.epoch.0 + 1),
         ..user
-    }))
+    };
+    let user = save(conn, user, journal).await?;
+    let sessions_ended = if change.keep_sessions {
+        0
+    } else {
+        end_live(conn, user.id, EndReason::RolesChanged, journal.stamp.at).await?
+    };
+    journal.write(conn, roles_changed(&user, &before, change)).await?;
+    Ok(RolesChanged::Now { user, sessions_ended })
+}
+
+fn roles_changed(user: &User, before: &RoleNames, change: &ChangeRoles) -> AuditEvent {
+    let event = AuditEvent::on(AuditAction::RolesChanged, user.id)
+        .with("before", roles::told(before))
+        .with("after", roles::told(&user.roles));
+    if change.keep_sessions {
+        event.with("kept_sessions", true)
+    } else {
+        event
+    }
 }
 
 pub async fn change_password(
     conn: &mut AsyncPgConnection,
     change: &ChangePassword,
-    stamp: &Stamp,
+    journal: &Journal,
 ) -> Result<PasswordChanged, StorageError> {
-    let Some(user) = find_locked(conn, change.only_while.user).await? else {
-        return Ok(PasswordChanged::Stale);
-    };
-    if !still_stands(conn, change.only_while, stamp).await? {
+    let word = Some(change.only_while);
+    lock_word(conn, word).await?;
+    if standing(conn, word, journal.stamp.at).await?.is_err() {
         return Ok(PasswordChanged::Stale);
     }
-    Prepared(diesel::update(users::table.find(user.id.0)).set(users::password_hash.eq(change.hash.as_phc())))
-        .execute(conn)
-        .await?;
-    let user = raise_epoch(conn, user, stamp).await?;
-    end_live(conn, user.id, EndReason::PasswordChanged, stamp.at).await?;
+    let Some(user) = find(conn, change.only_while.user).await? else {
+        return Ok(PasswordChanged::Stale);
+    };
+    save_hash(conn, user.id, &change.hash).await?;
+    let user = User {
+        must_change_password: false,
+        epoch: Epoch(user.epoch.0 + 1),
+        ..user
+    };
+    let user = save(conn, user, journal).await?;
+    end_live(conn, user.id, EndReason::PasswordChanged, journal.stamp.at).await?;
     insert_session(conn, &change.session).await?;
-    let session = Some(change.session.id);
-    audit::write(conn, stamp, AuditAction::PasswordChanged, user.id, session).await?;
+    let event = AuditEvent::on(AuditAction::PasswordChanged, user.id).in_session(change.session.id);
+    journal.write(conn, event).await?;
     Ok(PasswordChanged::Now(user))
 }
 
@@ -128,92 +182,43 @@ pub async fn replace_hash(
     Ok(replaced == 1)
 }
 
-pub async fn set_status(
-    conn: &mut AsyncPgConnection,
-    id: UserId,
-    status: UserStatus,
-    stamp: &Stamp,
-) -> Result<StatusChanged, StorageError> {
-    let Some(user) = find_locked(conn, id).await? else {
-        return Ok(StatusChanged::NoSuchUser);
+/// Keeps `user`, whose row is locked and who was changed, but for roles and password; the user as they are then.
+pub async fn save(conn: &mut AsyncPgConnection, user: User, journal: &Journal) -> Result<User, StorageError> {
+    let user = User {
+        revision: user.revision.next(),
+        updated_at: journal.stamp.at,
+        ..user
     };
-    if user.status == status {
-        return Ok(StatusChanged::Now(user));
-    }
-    if status == UserStatus::Disabled && is_last_admin(conn, &user).await? {
-        return Ok(StatusChanged::LastAdmin);
-    }
-    Prepared(diesel::update(users::table.find(id.0)).set((
-        users::status.eq(status_name(status)),
-        users::updated_at.eq(stamp.at),
+    Prepared(diesel::update(users::table.find(user.id.0)).set((
+        users::status.eq(status_name(user.status)),
+        users::token_epoch.eq(user.epoch.0),
+        users::must_change_password.eq(user.must_change_password),
+        users::revision.eq(user.revision.0),
+        users::updated_at.eq(user.updated_at),
     )))
     .execute(conn)
     .await?;
-    let user = User {
-        status,
-        updated_at: stamp.at,
-        ..user
-    };
-    let (user, action) = match status {
-        UserStatus::Active => (user, AuditAction::UserEnabled),
-        UserStatus::Disabled => {
-            end_live(conn, id, EndReason::UserDisabled, stamp.at).await?;
-            (raise_epoch(conn, user, stamp).await?, AuditAction::UserDisabled)
-        }
-    };
-    audit::write(conn, stamp, action, id, None).await?;
-    Ok(StatusChanged::Now(user))
+    Ok(user)
 }
 
-async fn find_locked(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, StorageError> {
-    lock(conn, [id]).await?;
-    find(conn, id).await
-}
-
-/// Whether what `caller`, whose own row is locked, was let in for still holds. If so, it holds until the transaction ends:
-/// whoever would end the session waits.
-async fn still_stands(
+pub async fn save_hash(
     conn: &mut AsyncPgConnection,
-    caller: Vouched,
-    stamp: &Stamp,
-) -> Result<bool, StorageError> {
-    let session = sessions::table.find(caller.session.0).select(sessions::id);
-    let _: Vec<Uuid> = session.for_share().load(conn).await?;
-    let view = session_views::view(conn, caller.session).await?;
-    Ok(view.is_some_and(|view| view.stand_behind(caller, stamp.at).is_ok()))
-}
-
-/// Makes every access token of `user` worthless; the user as they are then.
-async fn raise_epoch(conn: &mut AsyncPgConnection, user: User, stamp: &Stamp) -> Result<User, StorageError> {
-    let epoch = Epoch(user.epoch.0 + 1);
-    Prepared(
-        diesel::update(users::table.find(user.id.0))
-            .set((users::token_epoch.eq(epoch.0), users::updated_at.eq(stamp.at))),
-    )
-    .execute(conn)
-    .await?;
-    Ok(User {
-        epoch,
-        updated_at: stamp.at,
-        ..user
-    })
-}
-
-/// Until the transaction ends, nobody else is let past this for any admin: two admins who went at once would each see the
-/// other stay.
-///
-/// The lock is the row of the role `admin`. Whoever holds it asks for no other user's row, so nobody can wait for them in
-/// a circle; and users may be given the role meanwhile, which asks for no more than that the row stays.
-async fn is_last_admin(conn: &mut AsyncPgConnection, user: &User) -> Result<bool, StorageError> {
-    if user.status != UserStatus::Active || !user.roles.contains(&RoleName::ADMIN) {
-        return Ok(false);
-    }
-    let _: String = catalogue::table
-        .find(RoleName::ADMIN.as_str())
-        .select(catalogue::name)
-        .for_no_key_update()
-        .first(conn)
+    user: UserId,
+    hash: &PasswordHash,
+) -> Result<(), StorageError> {
+    Prepared(diesel::update(users::table.find(user.0)).set(users::password_hash.eq(hash.as_phc())))
+        .execute(conn)
         .await?;
+    Ok(())
+}
+
+pub fn is_active_admin(user: &User) -> bool {
+    user.status == UserStatus::Active && user.roles.contains(&RoleName::ADMIN)
+}
+
+/// Whether no active admin is left without `user`. The catalogue is held alone: two admins who went at once would each see
+/// the other stay.
+pub async fn is_last_admin(conn: &mut AsyncPgConnection, user: &User) -> Result<bool, StorageError> {
     let others = active_admins().filter(users::id.ne(user.id.0));
     let anybody: bool = select(exists(others)).get_result(conn).await?;
     Ok(!anybody)

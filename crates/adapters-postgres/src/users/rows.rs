@@ -10,6 +10,7 @@ use diesel::{Insertable, Queryable, Selectable, pg::Pg};
 use domain::{
     login::Login,
     password::PasswordHash,
+    revision::Revision,
     user::{Credentials, Epoch, NewUser, User, UserId, UserStatus},
 };
 use uuid::Uuid;
@@ -23,6 +24,8 @@ pub struct NewUserRow<'a> {
     password_hash: &'a str,
     status: &'static str,
     token_epoch: i64,
+    must_change_password: bool,
+    revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -36,6 +39,8 @@ impl<'a> NewUserRow<'a> {
             password_hash: user.hash.as_phc(),
             status: status_name(UserStatus::Active),
             token_epoch: Epoch::FIRST.0,
+            must_change_password: false,
+            revision: Revision::FIRST.0,
             created_at: now,
             updated_at: now,
         }
@@ -49,6 +54,8 @@ pub struct UserRow {
     login: String,
     status: String,
     token_epoch: i64,
+    must_change_password: bool,
+    revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     last_login_at: Option<DateTime<Utc>>,
@@ -66,6 +73,8 @@ impl TryFrom<UserRow> for User {
             roles: parse_roles(row.roles)?,
             status: parse_status(&row.status)?,
             epoch: Epoch(row.token_epoch),
+            must_change_password: row.must_change_password,
+            revision: Revision(row.revision),
             created_at: row.created_at,
             updated_at: row.updated_at,
             last_login_at: row.last_login_at,

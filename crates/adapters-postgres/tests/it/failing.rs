@@ -1,19 +1,21 @@
 //! What is answered when the server hangs, is away, or comes back.
 
-use crate::{patient, storage_in};
+use crate::{first, patient, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase};
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    ports::{ChangePassword, ChangeRoles, PortError},
+    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber},
+    ports::{ChangePassword, ChangeRoles, ForceOut, PortError, PutRole, RemoveRole},
+    role::{Description, Permissions, RoleName},
     session::{EndReason, Generation, NewSession, Rotation},
     token::Vouched,
-    user::{Epoch, NewUser, UserStatus},
+    user::{Epoch, NewUser, UserFilter, UserId, UserStatus},
 };
 use std::{net::SocketAddr, pin::Pin, time::Duration};
 use testkit::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, role_names, stamp},
+    fixtures::{a_session, a_user, administer, an_admin, at, role_change, role_names, stamp, unique_uuid},
 };
 use testservers::{CuttingProxy, Postgres, ProxyMode, postgres};
 use tokio::{
@@ -60,27 +62,24 @@ where
 /// Calls each method of each port, none of them twice.
 fn every_call(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
     let session = a_session(user.id, at(1));
-    let (id, one) = (user.id, session.id);
+    let one = session.id;
     let mut calls = calls_of_users(storage, user, &session);
     calls.extend(calls_of_sessions(storage, session));
     calls.extend([
         call("view", storage, |it| async move { it.views.view(one).await }),
-        call("roles", storage, |it| async move {
-            it.roles.find(&role_names(&["user"])).await
-        }),
-        call("audit", storage, |it| async move { it.audit.of_user(id).await }),
         call("health", storage, |it| async move { it.health.check().await }),
     ]);
+    calls.extend(calls_of_roles(storage));
+    calls.extend(calls_of_the_trail(storage));
     calls
 }
 
 fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Vec<(&'static str, Call)> {
     let (id, login, hash) = (user.id, user.login.canonical().clone(), user.hash.clone());
+    let (another, nobody) = (hash.clone(), UserId(unique_uuid()));
     let roles = ChangeRoles {
-        user: id,
-        roles: user.roles.clone(),
         keep_sessions: true,
-        only_while: None,
+        ..role_change(id, &["admin", "user"])
     };
     let password = ChangePassword {
         only_while: Vouched {
@@ -108,18 +107,85 @@ fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Ve
             it.users.replace_hash(id, &hash, &hash).await
         }),
         call("set_status", storage, |it| async move {
-            it.users.set_status(id, UserStatus::Active, stamp(at(1))).await
+            it.users
+                .set_status(administer(id), UserStatus::Active, stamp(at(1)))
+                .await
         }),
         call(
             "any_admin",
             storage,
             |it| async move { it.users.any_admin().await },
         ),
+        call("list users", storage, |it| async move {
+            it.users.list(UserFilter::default(), first(9)).await
+        }),
         call(
-            "list users",
+            "export",
             storage,
-            |it| async move { it.users.list(None, 9).await },
+            |it| async move { it.users.export(first(9)).await },
         ),
+        call("find user", storage, |it| async move { it.users.find(id).await }),
+        call("import", storage, |it| async move {
+            it.users.import(Vec::new(), stamp(at(1))).await
+        }),
+        call("reset_password", storage, |it| async move {
+            it.users
+                .reset_password(administer(id), another, stamp(at(1)))
+                .await
+        }),
+        call("delete", storage, |it| async move {
+            it.users.delete(administer(nobody), stamp(at(1))).await
+        }),
+    ]
+}
+
+fn calls_of_roles(storage: &Storage) -> Vec<(&'static str, Call)> {
+    let name = RoleName::parse("editor").expect("a role's name");
+    let put = PutRole {
+        name: name.clone(),
+        description: Description::default(),
+        permissions: Permissions::new(),
+        self_assignable: false,
+        if_revision: None,
+        only_while: None,
+        rehearse: false,
+    };
+    let remove = RemoveRole {
+        name,
+        if_revision: None,
+        only_while: None,
+        rehearse: false,
+    };
+    vec![
+        call("find roles", storage, |it| async move {
+            it.roles.find(&role_names(&["user"])).await
+        }),
+        call("list roles", storage, |it| async move { it.roles.list().await }),
+        call("put", storage, |it| async move {
+            it.roles.put(put, stamp(at(1))).await
+        }),
+        call("remove", storage, |it| async move {
+            it.roles.remove(remove, stamp(at(1))).await
+        }),
+    ]
+}
+
+fn calls_of_the_trail(storage: &Storage) -> Vec<(&'static str, Call)> {
+    let event = AuditEvent::new(AuditAction::LoginFailed);
+    vec![
+        call("note", storage, |it| async move {
+            it.audit.note(event, stamp(at(1))).await
+        }),
+        call("page of the trail", storage, |it| async move {
+            it.audit.page(AuditFilter::default(), None, 9).await
+        }),
+        call("ends", storage, |it| async move { it.audit.ends().await }),
+        call("rows", storage, |it| async move {
+            it.audit.rows(AuditNumber(0), 9).await
+        }),
+        call("trim", storage, |it| async move {
+            it.audit.trim(at(0), 1, stamp(at(1))).await
+        }),
     ]
 }
 
@@ -145,6 +211,13 @@ fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static st
         }),
         call("end_all", storage, |it| async move {
             it.sessions.end_all(id, reason, stamp(at(1))).await
+        }),
+        call("force_out", storage, |it| async move {
+            let force = ForceOut {
+                user: id,
+                only_while: None,
+            };
+            it.sessions.force_out(force, stamp(at(1))).await
         }),
         call("list sessions", storage, |it| async move {
             it.sessions.list(id, at(1)).await
@@ -317,7 +390,7 @@ async fn a_transaction_that_is_cut_off_is_taken_back() {
     let fresh = postgres().fresh_database();
     let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
     let (storage, user) = in_service(&through(&proxy, fresh.url())).await;
-    // Six round trips of 200 ms each are more than there is time for.
+    // Seven round trips of 200 ms each are more than there is time for.
     proxy.set(ProxyMode::Delay(Duration::from_millis(100)));
     let session = a_session(user.id, at(1));
 
@@ -333,6 +406,10 @@ async fn a_transaction_that_is_cut_off_is_taken_back() {
         .open(session.clone(), Epoch::FIRST, 100, stamp(at(1)))
         .await;
     opened.expect("the user's row is free again");
-    let trail = storage.audit.of_user(user.id).await.expect("a trail");
+    let done_to = AuditFilter {
+        user: Some(user.id),
+        ..AuditFilter::default()
+    };
+    let trail = storage.audit.page(done_to, None, 9).await.expect("a trail");
     assert_eq!(trail.len(), 2, "registered, and logged in once");
 }

@@ -1,13 +1,15 @@
 //! The storage contract on a real server, and what is Postgres' own.
 
+mod administration;
 mod failing;
 mod migrations;
 mod opening;
 mod sharing;
 
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
-use std::time::Duration;
-use testkit::Storage;
+use domain::user::UserPage;
+use std::{sync::Arc, time::Duration};
+use testkit::{Storage, ToySealer};
 use testservers::{FreshDatabase, postgres};
 
 testkit::storage_contract!(super::fresh);
@@ -38,7 +40,7 @@ async fn patient(url: &str) -> PostgresDatabase {
 }
 
 fn storage_in(database: &PostgresDatabase) -> Storage {
-    let storage = PostgresStorage::new(database);
+    let storage = PostgresStorage::new(database, Arc::new(ToySealer));
     Storage {
         users: storage.users,
         sessions: storage.sessions,
@@ -47,4 +49,8 @@ fn storage_in(database: &PostgresDatabase) -> Storage {
         audit: storage.audit,
         health: storage.health,
     }
+}
+
+fn first(limit: u32) -> UserPage {
+    UserPage { after: None, limit }
 }

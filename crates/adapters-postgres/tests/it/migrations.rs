@@ -1,11 +1,18 @@
-use crate::{patient, storage_in};
+use crate::{first, patient, storage_in};
 use adapters_postgres::{ConnectError, PoolSettings, PostgresDatabase};
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use domain::role::built_in;
+use domain::{
+    audit::{AuditAction, AuditFilter, AuditNumber},
+    role::{RoleName, built_in},
+    user::UserFilter,
+};
+use testkit::fixtures::{a_user, at, stamp};
 use testservers::{FreshDatabase, postgres};
 
 const FIRST: &str = "2026-11-22-000001_users_roles_sessions_audit";
+const SECOND: &str = "2026-11-22-000002_administration";
+const ALL: [&str; 2] = [FIRST, SECOND];
 
 /// Every column, constraint and index of a database, as the server tells them.
 const SCHEMA: &str = "
@@ -14,6 +21,10 @@ const SCHEMA: &str = "
     UNION ALL SELECT format('%s %s', conrelid::regclass, pg_get_constraintdef(oid))
         FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
     UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
+    UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+    UNION ALL SELECT pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger
+        JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal
     ORDER BY part";
 
 #[derive(Debug, PartialEq, QueryableByName)]
@@ -41,17 +52,19 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     let database = patient(fresh.url()).await;
     assert_eq!(schema_of(&fresh).await, [], "connecting makes nothing");
 
-    assert_eq!(database.migrate_up().await.expect("up"), [FIRST]);
+    assert_eq!(database.migrate_up().await.expect("up"), ALL);
     let full = schema_of(&fresh).await;
-    assert_eq!(
-        database.migrate_down().await.expect("down").as_deref(),
-        Some(FIRST)
-    );
+    for name in ALL.into_iter().rev() {
+        assert_eq!(
+            database.migrate_down().await.expect("down").as_deref(),
+            Some(name)
+        );
+    }
     let bare = schema_of(&fresh).await;
     let of_diesel = |it: &Part| it.part.contains("__diesel_schema_migrations");
     assert!(bare.iter().all(of_diesel), "{bare:#?}");
     assert_eq!(database.migrate_down().await.expect("down"), None);
-    assert_eq!(database.migrate_up().await.expect("up"), [FIRST]);
+    assert_eq!(database.migrate_up().await.expect("up"), ALL);
 
     assert_eq!(schema_of(&fresh).await, full);
     assert!(full.len() > bare.len() + 40, "{full:#?}");
@@ -64,7 +77,7 @@ async fn the_status_tells_what_is_applied() {
     for applied in [false, true] {
         let status = database.migration_status().await.expect("a status");
         let told: Vec<_> = status.into_iter().map(|it| (it.name, it.applied)).collect();
-        assert_eq!(told, [(FIRST.to_owned(), applied)]);
+        assert_eq!(told, ALL.map(|name| (name.to_owned(), applied)));
         database.migrate_up().await.expect("up");
     }
 }
@@ -82,7 +95,7 @@ async fn programs_that_migrate_at_once_apply_each_migration_once() {
     let mut applied = one.expect("up");
     applied.extend(two.expect("up"));
     applied.extend(three.expect("up"));
-    assert_eq!(applied, [FIRST]);
+    assert_eq!(applied, ALL);
 }
 
 #[tokio::test]
@@ -93,6 +106,86 @@ async fn the_migrations_write_the_built_in_roles() {
     let names = built_in().map(|role| role.name).into();
     let stored = storage_in(&database).roles.find(&names).await.expect("roles");
     assert_eq!(stored, built_in());
+}
+
+/// What the version before left behind: two users with roles and sessions, and a trail with a gap in its ids.
+const OLD_DATA: &str = "
+    INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at)
+        SELECT ('00000000-0000-7000-8000-00000000000' || n)::uuid, login, lower(login), 'plain$0$x', 'active', 0,
+            now(), now()
+        FROM (VALUES (1, 'Alice'), (2, 'bob')) AS old (n, login);
+    INSERT INTO user_roles SELECT id, 'user' FROM users;
+    INSERT INTO user_roles SELECT id, 'admin' FROM users WHERE canonical_login = 'alice';
+    INSERT INTO audit_events (at, action, actor_kind, user_id, address, request_id)
+        SELECT now(), 'user_registered', 'anonymous', id, '192.0.2.7', 'request-1' FROM users;
+    INSERT INTO audit_events (at, action, actor_kind, actor_id, user_id)
+        SELECT now(), 'logged_in', 'user', id, id FROM users;
+    DELETE FROM audit_events WHERE id = 2;";
+
+const OLD_EVENTS: &str = "
+    SELECT concat_ws(' ', at, action, actor_kind, actor_id, user_id, address, request_id) AS part
+    FROM audit_events ORDER BY id";
+
+async fn parts(database: &FreshDatabase, query: &str) -> Vec<Part> {
+    sql_query(query)
+        .load(&mut connect(database).await)
+        .await
+        .expect("an answer")
+}
+
+#[tokio::test]
+async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_down() {
+    let fresh = postgres().fresh_database();
+    let database = patient(fresh.url()).await;
+    database.migrate_up().await.expect("up");
+    database.migrate_down().await.expect("down");
+    connect(&fresh).await.batch_execute(OLD_DATA).await.expect("data");
+    let old_events = parts(&fresh, OLD_EVENTS).await;
+    assert_eq!(old_events.len(), 3);
+
+    assert_eq!(database.migrate_up().await.expect("up"), [SECOND]);
+
+    let storage = storage_in(&database);
+    let everything = storage.audit.page(AuditFilter::default(), None, 9).await;
+    let told: Vec<_> = everything
+        .expect("a trail")
+        .into_iter()
+        .map(|record| (record.number.0, record.event.action))
+        .collect();
+    let expected = [
+        (3, AuditAction::LoggedIn),
+        (2, AuditAction::LoggedIn),
+        (1, AuditAction::UserRegistered),
+    ];
+    assert_eq!(told, expected);
+    let admins = UserFilter {
+        role: Some(RoleName::ADMIN),
+        ..UserFilter::default()
+    };
+    let admins = storage.users.list(admins, first(9)).await.expect("users");
+    assert_eq!(admins.len(), 1, "{admins:?}");
+    assert_eq!(admins[0].login.as_typed(), "Alice");
+    storage
+        .users
+        .insert(a_user("carol"), stamp(at(0)))
+        .await
+        .expect("a user");
+    let ends = storage.audit.ends().await.expect("a chain");
+    assert_eq!(
+        (ends.base.number, ends.head.number),
+        (AuditNumber(3), AuditNumber(4))
+    );
+
+    database.migrate_down().await.expect("down");
+    let events = parts(&fresh, OLD_EVENTS).await;
+    assert_eq!(events[..3], old_events);
+    assert_eq!(events.len(), 4, "carol's too");
+    database.migrate_up().await.expect("up");
+    let ends = storage_in(&database).audit.ends().await.expect("a chain");
+    assert_eq!(
+        (ends.base.number, ends.head.number),
+        (AuditNumber(4), AuditNumber(4))
+    );
 }
 
 #[tokio::test]

@@ -1,23 +1,25 @@
 //! Several connections, programs and callers on one database.
 
-use crate::{fresh, patient, storage_at, storage_in};
+use crate::{first, fresh, patient, storage_at, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use domain::{
-    ports::{ChangeRoles, Inserted, PortError, RolesChanged, StatusChanged},
+    audit::AuditFilter,
+    authority::Denied,
+    ports::{Administered, ChangeRoles, Inserted, PortError, RolesChanged},
     session::EndReason,
     token::Vouched,
-    user::{Epoch, UserStatus},
+    user::{Epoch, UserFilter, UserStatus},
 };
 use std::time::Duration;
 use testkit::{
     Storage,
-    fixtures::{a_session, a_user, an_admin, at, canonical, role_names, stamp},
+    fixtures::{a_session, a_user, administer, an_admin, at, canonical, role_names, stamp},
 };
 use testservers::FreshDatabase;
 use tokio::time::{Instant, timeout};
 
-async fn connect(database: &FreshDatabase) -> AsyncPgConnection {
+pub async fn connect(database: &FreshDatabase) -> AsyncPgConnection {
     AsyncPgConnection::establish(database.url())
         .await
         .expect("a connection")
@@ -54,10 +56,12 @@ async fn a_replica_sees_at_once_what_another_did() {
             user: user.id,
             roles: roles.clone(),
             keep_sessions: true,
+            if_revision: None,
             only_while: None,
+            rehearse: false,
         };
         let changed = another.users.change_roles(change, stamp.clone()).await;
-        assert!(matches!(changed, Ok(RolesChanged::Now(_))), "{changed:?}");
+        assert!(matches!(changed, Ok(RolesChanged::Now { .. })), "{changed:?}");
 
         let view = replica.views.view(session.id).await.expect("an answer");
         let user = view.expect("a view").user;
@@ -158,7 +162,7 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
         .expect("a change");
     let waiting = storage
         .users
-        .set_status(alice.id, UserStatus::Disabled, stamp(at(1)));
+        .set_status(administer(alice.id), UserStatus::Disabled, stamp(at(1)));
     let committing = async {
         until_somebody_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
@@ -166,7 +170,7 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
 
     let (changed, ()) = tokio::join!(waiting, committing);
 
-    let StatusChanged::Now(user) = changed.expect("an answer") else {
+    let Administered::Now(user) = changed.expect("an answer") else {
         panic!("bob is an admin still");
     };
     assert_eq!((user.epoch, user.roles), (Epoch(2), role_names(&["user"])));
@@ -198,6 +202,8 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
         user: bob.id,
         roles: role_names(&["admin"]),
         keep_sessions: true,
+        if_revision: None,
+        rehearse: false,
         only_while: Some(Vouched {
             user: alice.id,
             session: session.id,
@@ -214,7 +220,10 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
     let (changed, ()) = timeout(Duration::from_secs(10), both)
         .await
         .expect("somebody who waits");
-    assert!(matches!(changed, Ok(RolesChanged::Stale)), "{changed:?}");
+    assert!(
+        matches!(changed, Ok(RolesChanged::Denied(Denied::Stale))),
+        "{changed:?}"
+    );
 }
 
 /// Nothing here deadlocks with itself; whoever else works on the database may.
@@ -258,7 +267,7 @@ async fn a_transaction_that_had_to_give_way_is_done_again() {
     assert!(matches!(ended, Ok(1)), "{ended:?}");
 }
 
-async fn until_somebody_waits(database: &FreshDatabase) {
+pub async fn until_somebody_waits(database: &FreshDatabase) {
     use diesel::{QueryableByName, sql_query, sql_types::BigInt};
     use diesel_async::RunQueryDsl;
     #[derive(QueryableByName)]
@@ -293,12 +302,18 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
         .await
         .expect("a writer");
     assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
-    for user in storage.users.list(None, 100).await.expect("users") {
-        assert_eq!(
-            storage.audit.of_user(user.id).await.expect("a trail").len(),
-            1,
-            "whole or not at all"
-        );
+    for user in storage
+        .users
+        .list(UserFilter::default(), first(100))
+        .await
+        .expect("users")
+    {
+        let done_to = AuditFilter {
+            user: Some(user.id),
+            ..AuditFilter::default()
+        };
+        let trail = storage.audit.page(done_to, None, 9).await.expect("a trail");
+        assert_eq!(trail.len(), 1, "whole or not at all");
     }
 }
 

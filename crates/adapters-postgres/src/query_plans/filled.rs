@@ -1,0 +1,269 @@
+//! The same with 100,000 users and a trail of theirs: what a page costs, whoever and whatever is asked for.
+
+use super::{Step, connect, journal, record};
+use crate::{audit, error::StorageError, users};
+use diesel::{
+    connection::{Instrumentation, InstrumentationEvent},
+    sql_query,
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use domain::{
+    audit::{AuditAction, AuditFilter, AuditNumber},
+    login::LoginPrefix,
+    role::RoleName,
+    user::{UserFilter, UserId, UserPage, UserStatus},
+};
+use testkit::fixtures::{at, canonical, stamp};
+use testservers::FreshDatabase;
+use uuid::Uuid;
+
+/// One in a hundred is disabled, one in a hundred an editor, and a handful are admins. Each was registered and logged in.
+const FILL: &str = "
+    INSERT INTO roles (name, description, self_assignable) VALUES ('editor', '', FALSE);
+    INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at)
+        SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, login, login, 'plain$0$x',
+            CASE n % 100 WHEN 7 THEN 'disabled' ELSE 'active' END, 0, now(), now()
+        FROM generate_series(1, 100000) AS n, format('user-%s', lpad(n::text, 6, '0')) AS login;
+    INSERT INTO user_roles (user_id, role) SELECT id, 'user' FROM users;
+    INSERT INTO user_roles (user_id, role) SELECT id, 'editor' FROM users WHERE canonical_login LIKE '%50';
+    INSERT INTO user_roles (user_id, role) SELECT id, 'admin' FROM users WHERE canonical_login LIKE '%20000';
+    INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, details, seal)
+        SELECT n, TIMESTAMPTZ '2026-01-01 00:00:00Z' + n * INTERVAL '1 second',
+            CASE WHEN n <= 100000 THEN 'user_registered' WHEN n % 1000 = 0 THEN 'user_disabled' ELSE 'logged_in' END,
+            CASE WHEN n <= 100000 THEN 'anonymous' ELSE 'user' END,
+            CASE WHEN n > 100000 THEN ('00000000-0000-7000-8000-' || lpad((n % 1000)::text, 12, '0'))::uuid END,
+            ('00000000-0000-7000-8000-' || lpad((n % 100000 + 1)::text, 12, '0'))::uuid, '{}',
+            decode(repeat('00', 32), 'hex')
+        FROM generate_series(1, 200000) AS n;
+    UPDATE audit_chain SET head_number = 200000;";
+
+/// The most blocks of 8 KiB that a page may touch, out of the tens of thousands that there are.
+const FEW: u64 = 1000;
+
+/// The same where two indexes would each serve one half of the filter: one is followed, and whoever has the role and not the
+/// status is passed over, a handful of blocks each.
+const FEW_OF_BOTH: u64 = 20_000;
+
+struct Filled {
+    conn: AsyncPgConnection,
+    _database: FreshDatabase,
+}
+
+impl Filled {
+    async fn new() -> Self {
+        let (mut conn, database) = connect().await;
+        conn.batch_execute(FILL).await.expect("many users");
+        conn.batch_execute("VACUUM ANALYZE").await.expect("statistics");
+        Self {
+            conn,
+            _database: database,
+        }
+    }
+
+    /// Asserts that what `work` asks is answered from few blocks, by indexes alone: with a plan for its values and, when it
+    /// is kept prepared, with one for any.
+    async fn assert_cheap(
+        &mut self,
+        name: &str,
+        modes: &[&str],
+        most: u64,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<(), StorageError>,
+    ) {
+        let asked = record(&mut self.conn, question);
+        self.conn.batch_execute("BEGIN").await.expect("a beginning");
+        work(&mut self.conn).await.expect("an answer");
+        self.conn.batch_execute("ROLLBACK").await.expect("an end");
+        self.conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
+        // Writing the event that goes along is the same whatever is there.
+        let looks =
+            |it: &String| it.contains(BINDS) && (it.starts_with("SELECT") || it.starts_with("DELETE"));
+        for question in asked.into_iter().filter(looks) {
+            for mode in modes {
+                let plan = explain(&mut self.conn, mode, &question).await;
+                let blocks = blocks_of(&plan);
+                let indexed = ["users", "user_roles", "audit_trail"]
+                    .iter()
+                    .all(|table| !plan.contains(&format!("Seq Scan on {table}")));
+                assert!(
+                    indexed && blocks < most,
+                    "{name}, {mode}, {blocks}: {question}\n{plan}"
+                );
+            }
+        }
+    }
+}
+
+const BINDS: &str = " -- binds: ";
+
+/// A statement with its values.
+fn question(event: &InstrumentationEvent<'_>) -> Option<String> {
+    match event {
+        InstrumentationEvent::StartQuery { query, .. } => Some(query.to_string()),
+        _ => None,
+    }
+}
+
+async fn explain(conn: &mut AsyncPgConnection, mode: &str, question: &str) -> String {
+    let (sql, binds) = question.split_once(BINDS).expect("values");
+    let values: Vec<String> = binds
+        .trim_matches(['[', ']'])
+        .split(", ")
+        .map(|value| {
+            format!(
+                "'{}'",
+                value.trim_matches('"').replace("\\u{10ffff}", "\u{10ffff}")
+            )
+        })
+        .collect();
+    conn.batch_execute(&format!(
+        "BEGIN; SET LOCAL plan_cache_mode = {mode}; PREPARE asked AS {sql}"
+    ))
+    .await
+    .expect("a statement");
+    let steps: Vec<Step> = sql_query(format!(
+        "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) EXECUTE asked({})",
+        values.join(", ")
+    ))
+    .load(conn)
+    .await
+    .expect("a plan");
+    conn.batch_execute("ROLLBACK; DEALLOCATE asked")
+        .await
+        .expect("an end");
+    steps.into_iter().map(|it| it.step).collect::<Vec<_>>().join("\n")
+}
+
+/// What the topmost step touched, those below it among them.
+fn blocks_of(plan: &str) -> u64 {
+    let counts = plan
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Buffers: shared "));
+    counts
+        .unwrap_or_default()
+        .split(' ')
+        .filter_map(|word| word.strip_prefix("hit=").or(word.strip_prefix("read=")))
+        .map(|number| number.parse::<u64>().expect("a number"))
+        .sum()
+}
+
+fn user_filters() -> Vec<UserFilter> {
+    let roles = [None, Some("user"), Some("editor"), Some("admin")];
+    let statuses = [None, Some(UserStatus::Active), Some(UserStatus::Disabled)];
+    let prefixes = [None, Some("user-0500"), Some("u"), Some("nobody")];
+    let mut filters = Vec::new();
+    for role in roles {
+        for status in statuses {
+            for prefix in prefixes {
+                filters.push(UserFilter {
+                    login: prefix.map(|text| LoginPrefix::parse(text).expect("a prefix")),
+                    role: role.map(|name| RoleName::parse(name).expect("a role's name")),
+                    status,
+                });
+            }
+        }
+    }
+    filters
+}
+
+#[tokio::test]
+async fn any_page_of_many_users_costs_little() {
+    let mut filled = Filled::new().await;
+    for filter in user_filters() {
+        for after in [None, Some(canonical("user-050000"))] {
+            let page = UserPage { after, limit: 20 };
+            let name = format!("{filter:?} {page:?}");
+            let most = if filter.role.is_some() && filter.status.is_some() {
+                FEW_OF_BOTH
+            } else {
+                FEW
+            };
+            filled
+                .assert_cheap(&name, &["force_custom_plan"], most, async |conn| {
+                    users::list(conn, &filter, &page).await.map(drop)
+                })
+                .await;
+        }
+    }
+    let page = UserPage {
+        after: Some(canonical("user-050000")),
+        limit: 20,
+    };
+    let modes = ["force_custom_plan", "force_generic_plan"];
+    filled
+        .assert_cheap("export", &modes, FEW, async |conn| {
+            users::export(conn, &page).await.map(drop)
+        })
+        .await;
+}
+
+fn audit_filters() -> Vec<AuditFilter> {
+    let somebody = Some(UserId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0042)));
+    let days = |day: i64| Some(at(day * 86_400));
+    let any = AuditFilter::default();
+    let times = [
+        any.clone(),
+        AuditFilter {
+            from: days(2),
+            ..any.clone()
+        },
+        AuditFilter {
+            until: days(1),
+            ..any.clone()
+        },
+        AuditFilter {
+            from: Some(at(90_000)),
+            until: Some(at(90_060)),
+            ..any.clone()
+        },
+    ];
+    let mut filters = Vec::new();
+    for time in times {
+        filters.push(time.clone());
+        filters.push(AuditFilter {
+            user: somebody,
+            ..time.clone()
+        });
+        filters.push(AuditFilter {
+            actor: somebody,
+            ..time.clone()
+        });
+        filters.push(AuditFilter {
+            action: Some(AuditAction::UserDisabled),
+            ..time.clone()
+        });
+        filters.push(AuditFilter {
+            user: somebody,
+            action: Some(AuditAction::LoggedIn),
+            ..time
+        });
+    }
+    filters
+}
+
+#[tokio::test]
+async fn any_page_of_a_long_trail_costs_little() {
+    let mut filled = Filled::new().await;
+    for filter in audit_filters() {
+        for before in [None, Some(AuditNumber(150_000))] {
+            let name = format!("{filter:?} {before:?}");
+            filled
+                .assert_cheap(&name, &["force_custom_plan"], FEW, async |conn| {
+                    audit::page(conn, &filter, before, 20).await.map(drop)
+                })
+                .await;
+        }
+    }
+    let modes = ["force_custom_plan", "force_generic_plan"];
+    filled
+        .assert_cheap("rows", &modes, FEW, async |conn| {
+            audit::rows(conn, AuditNumber(100_000), 100).await.map(drop)
+        })
+        .await;
+    filled
+        .assert_cheap("trim", &modes, FEW, async |conn| {
+            audit::trim(conn, at(9), 100, &journal(stamp(at(9))))
+                .await
+                .map(drop)
+        })
+        .await;
+}
