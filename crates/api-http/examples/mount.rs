@@ -8,10 +8,13 @@ use api_http::{Authenticated, Edge, HttpSettings, Mutations, UseCases, configure
 use domain::{
     password::PasswordPolicy,
     ports::{Clock, Randomness},
+    role::{RoleName, RoleNames},
     session::SessionRules,
     use_cases::{
-        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, CreateUser, EndSession, IssueTokens,
-        ListSessions, LogIn, LogOut, RecogniseRefreshToken, Refresh, Register,
+        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ConfirmPassword, CreateUser,
+        DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
+        ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit,
+        RecogniseRefreshToken, Refresh, Register, ResetPassword, SetStatus, WriteRole,
     },
 };
 use reqwest::{Client, Response};
@@ -110,34 +113,68 @@ fn use_cases(clock: &Arc<dyn Clock>, randomness: &Arc<dyn Randomness>) -> UseCas
     let (policy, rules) = (PasswordPolicy::default(), SessionRules::default());
     let (clock, rng) = (|| clock.clone(), || randomness.clone());
     let (users, sessions) = (|| storage.users.clone(), || storage.sessions.clone());
+    let (roles, trail) = (|| storage.roles.clone(), || storage.audit.clone());
     let (open, hasher) = (|| Arc::new(OpenThrottle), || hasher.clone());
+    // What everybody begins with who registers.
+    let default_roles = RoleNames::from([RoleName::USER]);
     let issue = Arc::new(IssueTokens::new(keys.signer, mac.clone(), rng(), token_rules()));
     let issue = || issue.clone();
     let recognise = Arc::new(RecogniseRefreshToken::new(sessions(), mac));
     let access = Authenticate::new(keys.verifier, storage.views.clone(), clock(), token_rules());
     let access = Arc::new(access);
     let accept = Arc::new(AcceptPassword::new(Arc::new(PlainMeter::default()), policy));
-    let create_user = CreateUser::new(users(), accept.clone(), hasher(), clock(), rng());
-    let password = ChangeOwnPassword::new(open(), users(), accept, hasher(), issue(), clock(), rng(), rules);
+    let accept = || accept.clone();
+    // How many failed attempts a minute the audit trail keeps.
+    let note = Arc::new(NoteFailure::new(trail(), 100));
+    let confirm = Arc::new(ConfirmPassword::new(
+        open(),
+        users(),
+        hasher(),
+        note.clone(),
+        clock(),
+    ));
+    let create_user = Arc::new(CreateUser::new(users(), accept(), hasher(), clock(), rng()));
+    let password = ChangeOwnPassword::new(
+        confirm.clone(),
+        users(),
+        accept(),
+        hasher(),
+        issue(),
+        clock(),
+        rng(),
+        rules,
+    );
     let log_in = LogIn::new(
         open(),
         users(),
         hasher(),
         sessions(),
         issue(),
+        note,
         clock(),
         rng(),
         rules,
     );
     UseCases {
-        register: Register::new(open(), create_user.into()).into(),
+        register: Register::new(open(), create_user, default_roles.clone()).into(),
         log_in: log_in.into(),
         log_out: LogOut::new(access.clone(), recognise.clone(), sessions(), clock(), rules).into(),
         refresh: Refresh::new(recognise, sessions(), issue(), clock(), rules).into(),
-        assign_roles: AssignRoles::new(users(), storage.roles.clone(), clock()).into(),
+        assign_roles: AssignRoles::new(users(), clock()).into(),
         change_own_password: password.into(),
         list_sessions: ListSessions::new(sessions(), clock()).into(),
         end_session: EndSession::new(sessions(), clock()).into(),
+        delete_own_account: DeleteOwnAccount::new(confirm, users(), clock()).into(),
+        export_own_data: ExportOwnData::new(sessions(), trail(), clock()).into(),
+        find_users: FindUsers::new(users()).into(),
+        set_status: SetStatus::new(users(), clock()).into(),
+        delete_user: DeleteUser::new(users(), clock()).into(),
+        reset_password: ResetPassword::new(users(), accept(), hasher(), clock()).into(),
+        others_sessions: OthersSessions::new(users(), sessions(), clock()).into(),
+        list_roles: ListRoles::new(roles()).into(),
+        write_role: WriteRole::new(roles(), clock()).into(),
+        delete_role: DeleteRole::new(roles(), clock(), default_roles).into(),
+        read_audit: ReadAudit::new(trail()).into(),
         authenticate: access,
         public_keys: keys.keys,
         storage_health: storage.health.clone(),

@@ -2,7 +2,7 @@
 
 use crate::{problem::Problem, state::Edge};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
-use domain::caller::Caller;
+use domain::{caller::Caller, use_cases::Authenticate};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     future::{Future, Ready, ready},
@@ -62,12 +62,33 @@ impl FromRequest for Authenticated {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let token = BearerToken::from_request(request, payload).into_inner();
-        let edge = request
-            .app_data::<Data<Edge>>()
-            .expect("configure() puts it there, for other routes the application does");
-        let authenticate = Arc::clone(&edge.use_cases.authenticate);
+        let authenticate = authenticate(request);
         Box::pin(async move { Ok(Self(authenticate.execute(token?.expose()).await?)) })
     }
+}
+
+/// The same for the little that somebody may do who has to change their password first.
+pub struct EvenWithResetPassword(pub Caller);
+
+impl FromRequest for EvenWithResetPassword {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let token = BearerToken::from_request(request, payload).into_inner();
+        let authenticate = authenticate(request);
+        Box::pin(async move {
+            let caller = authenticate.even_with_a_reset_password(token?.expose()).await?;
+            Ok(Self(caller))
+        })
+    }
+}
+
+fn authenticate(request: &HttpRequest) -> Arc<Authenticate> {
+    let edge = request
+        .app_data::<Data<Edge>>()
+        .expect("configure() puts it there, for other routes the application does");
+    Arc::clone(&edge.use_cases.authenticate)
 }
 
 #[cfg(test)]

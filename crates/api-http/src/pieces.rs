@@ -1,9 +1,11 @@
 //! Bodies that leave in pieces.
 
 use actix_web::{
+    HttpResponse,
     body::{BodySize, MessageBody},
     web::Bytes,
 };
+use serde::Serialize;
 use std::{
     convert::Infallible,
     pin::Pin,
@@ -16,6 +18,16 @@ const PIECE: usize = 16 * 1024;
 /// A body of known length that is handed over in pieces of 16 KiB, and only as fast as they are sent. The web server copies
 /// whatever it is handed: a client that does not read must hold a piece or two of its memory, and not the whole body.
 pub struct Pieces(Bytes);
+
+impl Pieces {
+    /// The 200 with `value` as JSON, for lists that may be long.
+    pub fn json(value: &impl Serialize) -> HttpResponse {
+        let bytes = serde_json::to_vec(value).expect("answers have texts for keys");
+        HttpResponse::Ok()
+            .content_type("application/json")
+            .body(Self(bytes.into()))
+    }
+}
 
 impl From<Bytes> for Pieces {
     fn from(bytes: Bytes) -> Self {

@@ -200,6 +200,15 @@ impl Problem {
         .with_errors(errors)
     }
 
+    /// One field or query parameter breaks a rule.
+    pub fn field_refused(field: &str, code: &'static str, detail: String) -> Self {
+        Self::validation_failed(vec![FieldProblem {
+            field: field.to_owned(),
+            code: code.into(),
+            detail,
+        }])
+    }
+
     pub fn token_missing() -> Self {
         // Without an error code, since the client did not even try (RFC 6750, section 3.1).
         Self::unauthorized("token_missing", "Send a token: Authorization: Bearer ...").challenge("Bearer")

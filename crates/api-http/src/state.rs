@@ -46,6 +46,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether `/docs` and `/openapi.json` are there.
     pub docs: bool,
+    /// The `iss` of tokens, a URL at which clients reach this edge. Without one there is no RFC 8414 metadata.
+    pub issuer: Option<String>,
 }
 
 /// Everything that [`configure`](crate::configure) needs.

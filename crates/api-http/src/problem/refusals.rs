@@ -1,13 +1,15 @@
 //! Which refusal of the core becomes which problem.
 
-use super::{FieldProblem, Problem, shortened, whole_seconds};
+mod administration;
+
+use super::{FieldProblem, Problem, whole_seconds};
 use actix_web::http::{StatusCode, header};
 use domain::{
     login::LoginRefused,
     password::PasswordRefused,
     ports::PortError,
     use_cases::{
-        AssignRolesError, AuthenticateError, ChangeOwnPasswordError, CreateUserError, EndSessionError,
+        AuthenticateError, ChangeOwnPasswordError, CreateUserError, DeleteOwnAccountError, EndSessionError,
         LogInError, LogOutError, RefreshError, RegisterError,
     },
 };
@@ -71,9 +73,20 @@ impl From<AuthenticateError> for Problem {
                 Self::bad_token("token_revoked", "The session has ended. Log in again.")
             }
             AuthenticateError::Outdated => token_outdated(),
+            AuthenticateError::PasswordChangeRequired => forbidden(
+                "password_change_required",
+                "Somebody else chose your password. Change it with PUT /me/password before anything else."
+                    .to_owned(),
+            ),
             AuthenticateError::Port(error) => error.into(),
         }
     }
+}
+
+/// RFC 6750, section 3.1.
+fn forbidden(code: &'static str, detail: String) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
+        .challenge(r#"Bearer error="insufficient_scope""#)
 }
 
 fn token_outdated() -> Problem {
@@ -88,7 +101,7 @@ impl From<CreateUserError> for Problem {
         match error {
             CreateUserError::Refused { login, password } => Self::validation_failed(
                 login
-                    .map(login_problem)
+                    .map(|refused| login_problem("login", refused))
                     .into_iter()
                     .chain(password.map(|refused| password_problem("password", &refused)))
                     .collect(),
@@ -105,11 +118,18 @@ impl From<CreateUserError> for Problem {
     }
 }
 
-fn login_problem(refused: LoginRefused) -> FieldProblem {
+fn login_problem(field: &str, refused: LoginRefused) -> FieldProblem {
     FieldProblem {
-        field: "login".to_owned(),
+        field: field.to_owned(),
         code: refused.code().into(),
         detail: refused.to_string(),
+    }
+}
+
+impl Problem {
+    /// No login begins with what was asked for in `field`.
+    pub fn login_refused(field: &str, refused: LoginRefused) -> Self {
+        Self::validation_failed(vec![login_problem(field, refused)])
     }
 }
 
@@ -220,44 +240,6 @@ impl From<LogOutError> for Problem {
     }
 }
 
-impl From<AssignRolesError> for Problem {
-    fn from(error: AssignRolesError) -> Self {
-        match error {
-            AssignRolesError::Forbidden => forbidden(
-                "forbidden",
-                "Changing another's roles needs the permission roles:assign.".to_owned(),
-            ),
-            AssignRolesError::NotAssignable(name) => forbidden(
-                "role_not_assignable",
-                format!("The role {name} can only be given by somebody with the permission roles:assign."),
-            ),
-            AssignRolesError::UnknownRole(name) => {
-                unknown_role(format!("the catalogue has no role {:?}", shortened(&name)))
-            }
-            AssignRolesError::NoSuchUser => Self::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "Not found",
-                "There is no user with this login.",
-            ),
-            AssignRolesError::LastAdmin => Self::new(
-                StatusCode::CONFLICT,
-                "last_admin",
-                "Last admin",
-                "The last active admin cannot lose the role admin. Make another one first.",
-            ),
-            AssignRolesError::Outdated => token_outdated(),
-            AssignRolesError::Port(error) => error.into(),
-        }
-    }
-}
-
-/// RFC 6750, section 3.1.
-fn forbidden(code: &'static str, detail: String) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
-        .challenge(r#"Bearer error="insufficient_scope""#)
-}
-
 impl From<ChangeOwnPasswordError> for Problem {
     fn from(error: ChangeOwnPasswordError) -> Self {
         match error {
@@ -270,6 +252,18 @@ impl From<ChangeOwnPasswordError> for Problem {
             ChangeOwnPasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             ChangeOwnPasswordError::Outdated => token_outdated(),
             ChangeOwnPasswordError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteOwnAccountError> for Problem {
+    fn from(error: DeleteOwnAccountError) -> Self {
+        match error {
+            DeleteOwnAccountError::InvalidCredentials => invalid_credentials("The password is wrong."),
+            DeleteOwnAccountError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+            DeleteOwnAccountError::Outdated => token_outdated(),
+            DeleteOwnAccountError::LastAdmin => administration::last_admin(),
+            DeleteOwnAccountError::Port(error) => error.into(),
         }
     }
 }

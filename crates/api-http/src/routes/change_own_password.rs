@@ -1,6 +1,6 @@
 use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
-    bearer::Authenticated,
+    bearer::EvenWithResetPassword,
     body::JsonBody,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
@@ -44,7 +44,7 @@ pub struct ChangePasswordRequest {
 pub async fn change_own_password(
     edge: Data<Edge>,
     origin: RequestOrigin,
-    Authenticated(caller): Authenticated,
+    EvenWithResetPassword(caller): EvenWithResetPassword,
     body: JsonBody<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let change_own_password = Arc::clone(&edge.use_cases.change_own_password);

@@ -10,14 +10,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The caller's devices, newest first.
+/// A user's devices, newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Sessions)]
 pub struct SessionsResponse {
-    sessions: Vec<DeviceResponse>,
+    pub sessions: Vec<DeviceResponse>,
 }
 
-/// One device on which the caller is logged in.
+/// One device on which the user is logged in.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct DeviceResponse {
@@ -36,7 +36,7 @@ pub struct DeviceResponse {
 }
 
 impl DeviceResponse {
-    fn new(summary: SessionSummary, current: SessionId) -> Self {
+    pub fn new(summary: SessionSummary, current: SessionId) -> Self {
         Self {
             id: summary.id.0,
             created_at: summary.created_at,
@@ -58,6 +58,7 @@ impl DeviceResponse {
     responses(
         (status = 200, description = "The caller's live sessions.", body = SessionsResponse),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

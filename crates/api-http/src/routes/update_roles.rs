@@ -1,4 +1,7 @@
-use super::user::UserResponse;
+use super::{
+    dry_run::{DryRunQuery, RolesOutcome},
+    user::UserResponse,
+};
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
@@ -6,8 +9,14 @@ use crate::{
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{HttpResponse, web::Data};
-use domain::use_cases::{Requester, RolesWish};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Query},
+};
+use domain::{
+    authority::Requester,
+    use_cases::{RolesWish, Whom, Whose},
+};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -32,13 +41,14 @@ pub struct UpdateRolesRequest {
     put,
     path = "/roles/update",
     tag = "main",
+    params(DryRunQuery),
     request_body = UpdateRolesRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user as it is now.", body = UserResponse),
+        (status = 200, description = "The user as it is now; on a dry run, what would change.", body = RolesOutcome<UserResponse>),
         (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`forbidden`, `role_not_assignable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
@@ -51,6 +61,7 @@ pub async fn update_roles(
     edge: Data<Edge>,
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
+    query: Query<DryRunQuery>,
     body: JsonBody<UpdateRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
     let assign_roles = Arc::clone(&edge.use_cases.assign_roles);
@@ -60,17 +71,18 @@ pub async fn update_roles(
         keep_sessions,
     } = body.0;
     let wish = RolesWish {
-        login,
+        whose: login.map_or(Whose::Own, |login| Whose::Of(Whom::Login(login))),
         new_roles,
         keep_sessions,
+        if_revision: None,
+        rehearse: query.dry_run,
     };
-    let user = edge
+    let assigned = edge
         .mutations
         .run(async move {
-            assign_roles
-                .execute(Requester::Caller(&caller), wish, origin.0)
-                .await
+            let requester = Requester::Caller(&caller);
+            assign_roles.execute(requester, wish, origin.0).await
         })
         .await?;
-    Ok(HttpResponse::Ok().json(UserResponse::from(user)))
+    Ok(HttpResponse::Ok().json(RolesOutcome::<UserResponse>::new(assigned, query.dry_run)))
 }

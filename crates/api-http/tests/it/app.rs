@@ -10,6 +10,7 @@ use api_http::{Edge, HttpSettings, Mutations, UseCases, configure};
 use chrono::Duration;
 use domain::{
     audit::{Actor, Origin},
+    authority::Capability,
     password::{Password, PasswordPolicy},
     ports::{PortError, Throttle},
     role::{RoleName, RoleNames},
@@ -17,9 +18,13 @@ use domain::{
     throttle::{ThrottleDecision, ThrottleKey},
     token::TokenRules,
     use_cases::{
-        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, CreateUser, EndSession, IssueTokens,
-        ListSessions, LogIn, LogOut, RecogniseRefreshToken, Refresh, Register, SetStatus, UserWish,
+        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ChangeRequest, ConfirmPassword,
+        CreateUser, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers,
+        IssueTokens, ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit,
+        RecogniseRefreshToken, Refresh, Register, ResetPassword, RoleWish, SetStatus, UserWish, Whom,
+        WriteRole,
     },
+    user::UserStatus,
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
@@ -32,17 +37,24 @@ use tokio::runtime::Handle;
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
 
+pub const ISSUER: &str = "https://auth.example";
+
 pub struct TestApp {
     pub storage: MemoryStorage,
     pub clock: Arc<FixedClock>,
     pub hasher: Arc<PlainHasher>,
     pub create_user: Arc<CreateUser>,
-    pub set_status: SetStatus,
     pub edge: Edge,
 }
 
 pub fn app() -> TestApp {
     app_with(Arc::new(OpenThrottle))
+}
+
+/// For tests that send hundreds of requests: the document is made anew for each.
+pub fn without_docs(mut app: TestApp) -> TestApp {
+    app.edge.settings.docs = false;
+    app
 }
 
 /// An app in which every attempt is one too many.
@@ -100,12 +112,12 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
         settings: HttpSettings {
             trusted_proxies: vec![],
             docs: true,
+            issuer: Some(ISSUER.to_owned()),
         },
         clock: fakes.clock.clone(),
         randomness: fakes.randomness,
         mutations: Mutations::on(Handle::current()),
     };
-    let set_status = SetStatus::new(fakes.storage.storage().users, fakes.clock.clone());
     let Fakes {
         storage,
         clock,
@@ -117,7 +129,6 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
         clock,
         hasher,
         create_user,
-        set_status,
         edge,
     }
 }
@@ -136,7 +147,7 @@ fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
     let mac = Arc::new(ToyMac::new(2));
     let rules = SessionRules::default();
     let token_rules = TokenRules {
-        issuer: "https://auth.example".to_owned(),
+        issuer: ISSUER.to_owned(),
         audience: "api".to_owned(),
         client_id: "authapi".to_owned(),
         access_ttl: Duration::minutes(15),
@@ -154,15 +165,29 @@ fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
         clock.clone(),
         token_rules,
     ));
+    let note_failure = Arc::new(NoteFailure::new(ports.audit.clone(), 100));
+    let confirm_password = Arc::new(ConfirmPassword::new(
+        throttle.clone(),
+        ports.users.clone(),
+        hasher.clone(),
+        note_failure.clone(),
+        clock.clone(),
+    ));
+    let default_roles = RoleNames::from([RoleName::USER]);
     UseCases {
         authenticate: authenticate.clone(),
-        register: Arc::new(Register::new(throttle.clone(), create_user)),
+        register: Arc::new(Register::new(
+            throttle.clone(),
+            create_user,
+            default_roles.clone(),
+        )),
         log_in: Arc::new(LogIn::new(
             throttle.clone(),
             ports.users.clone(),
             hasher.clone(),
             ports.sessions.clone(),
             issue.clone(),
+            note_failure,
             clock.clone(),
             randomness.clone(),
             rules,
@@ -181,10 +206,10 @@ fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
             clock.clone(),
             rules,
         )),
-        assign_roles: Arc::new(AssignRoles::new(ports.users.clone(), ports.roles, clock.clone())),
+        assign_roles: Arc::new(AssignRoles::new(ports.users.clone(), clock.clone())),
         change_own_password: Arc::new(ChangeOwnPassword::new(
-            throttle.clone(),
-            ports.users,
+            confirm_password.clone(),
+            ports.users.clone(),
             accept_password.clone(),
             hasher.clone(),
             issue,
@@ -193,7 +218,31 @@ fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
             rules,
         )),
         list_sessions: Arc::new(ListSessions::new(ports.sessions.clone(), clock.clone())),
-        end_session: Arc::new(EndSession::new(ports.sessions, clock.clone())),
+        end_session: Arc::new(EndSession::new(ports.sessions.clone(), clock.clone())),
+        delete_own_account: Arc::new(DeleteOwnAccount::new(
+            confirm_password,
+            ports.users.clone(),
+            clock.clone(),
+        )),
+        export_own_data: Arc::new(ExportOwnData::new(
+            ports.sessions.clone(),
+            ports.audit.clone(),
+            clock.clone(),
+        )),
+        find_users: Arc::new(FindUsers::new(ports.users.clone())),
+        set_status: Arc::new(SetStatus::new(ports.users.clone(), clock.clone())),
+        delete_user: Arc::new(DeleteUser::new(ports.users.clone(), clock.clone())),
+        reset_password: Arc::new(ResetPassword::new(
+            ports.users.clone(),
+            accept_password.clone(),
+            hasher.clone(),
+            clock.clone(),
+        )),
+        others_sessions: Arc::new(OthersSessions::new(ports.users, ports.sessions, clock.clone())),
+        list_roles: Arc::new(ListRoles::new(ports.roles.clone())),
+        write_role: Arc::new(WriteRole::new(ports.roles.clone(), clock.clone())),
+        delete_role: Arc::new(DeleteRole::new(ports.roles, clock.clone(), default_roles)),
+        read_audit: Arc::new(ReadAudit::new(ports.audit)),
         public_keys: tokens.keys,
         storage_health: ports.health,
         redis_health: None,
@@ -218,6 +267,10 @@ impl TestApp {
 
     pub fn put(&self, path: &str) -> Request<'_> {
         self.request(Method::PUT, path)
+    }
+
+    pub fn patch(&self, path: &str) -> Request<'_> {
+        self.request(Method::PATCH, path)
     }
 
     pub fn delete(&self, path: &str) -> Request<'_> {
@@ -246,22 +299,86 @@ impl TestApp {
 
     /// Creates an admin as the operator would, and logs it in.
     pub async fn admin(&self, login: &str) -> Pair {
+        self.create(login, RoleNames::from([RoleName::ADMIN, RoleName::USER]))
+            .await;
+        self.log_in(login).await
+    }
+
+    /// Makes a role of `permissions` and a user who has it alone, and logs the user in.
+    pub async fn holder(&self, login: &str, role: &str, permissions: &[&str]) -> Pair {
+        self.role(role, permissions).await;
+        let role = RoleName::parse(role).expect("a role's name");
+        self.create(login, RoleNames::from([role])).await;
+        self.log_in(login).await
+    }
+
+    /// Creates a user as the operator would.
+    async fn create(&self, login: &str, roles: RoleNames) {
         let wish = UserWish {
             login: login.to_owned(),
             password: Password::new(PASSWORD.to_owned()),
-            roles: RoleNames::from([RoleName::ADMIN, RoleName::USER]),
+            roles,
         };
         self.create_user
             .execute(wish, Actor::Operator, Origin::default())
             .await
-            .expect("an admin");
-        self.log_in(login).await
+            .expect("a user");
+    }
+
+    /// Writes a role as the operator would.
+    pub async fn role(&self, name: &str, permissions: &[&str]) {
+        let wish = RoleWish {
+            name: name.to_owned(),
+            description: String::new(),
+            permissions: permissions.iter().map(|&text| text.to_owned()).collect(),
+            self_assignable: false,
+            if_revision: None,
+            rehearse: false,
+        };
+        let written = self
+            .edge
+            .use_cases
+            .write_role
+            .execute(Capability::of_operator(), wish, Origin::default())
+            .await;
+        written.expect("a role");
+    }
+
+    /// Disables or enables a user as the operator would.
+    pub async fn set_status(&self, login: &str, status: UserStatus) {
+        let request = by_operator(login);
+        let set_status = &self.edge.use_cases.set_status;
+        let set = set_status
+            .execute(Capability::of_operator(), request, status)
+            .await;
+        set.expect("a change of status");
+    }
+
+    /// Gives a user [`NEW_PASSWORD`] as the operator would.
+    pub async fn reset_password(&self, login: &str) {
+        let request = by_operator(login);
+        let password = Password::new(NEW_PASSWORD.to_owned());
+        let reset_password = &self.edge.use_cases.reset_password;
+        let reset = reset_password
+            .execute(Capability::of_operator(), request, password)
+            .await;
+        reset.expect("a reset password");
+    }
+
+    /// The id of whoever has these tokens, which must still stand.
+    pub async fn id(&self, pair: &Pair) -> String {
+        let me = self.get("/me").bearer(&pair.access).send().await;
+        me.body["id"].as_str().expect("an id").to_owned()
     }
 
     pub async fn log_in(&self, login: &str) -> Pair {
+        self.log_in_with(login, PASSWORD).await
+    }
+
+    pub async fn log_in_with(&self, login: &str, password: &str) -> Pair {
         let answer = self
             .post("/login")
-            .json(&json!({"login": login, "password": PASSWORD}))
+            .json(&json!({"login": login, "password": password}))
             .send()
             .await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -286,6 +403,14 @@ impl TestApp {
         } else {
             answer.code()
         }
+    }
+}
+
+fn by_operator(login: &str) -> ChangeRequest {
+    ChangeRequest {
+        whom: Whom::Login(login.to_owned()),
+        if_revision: None,
+        origin: Origin::default(),
     }
 }
 

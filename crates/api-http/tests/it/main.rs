@@ -5,12 +5,16 @@
     reason = "a JSON body that lacks what a test looks for should fail it"
 )]
 
+mod administration;
 mod app;
+mod authorisation;
 mod bad_input;
+mod conditions;
 mod connection;
 mod document;
 mod endpoints;
 mod measured;
 mod mounting;
+mod own_account;
 mod revocation;
 mod statuses;

@@ -1,6 +1,6 @@
 //! Every status that the OpenAPI document names is answered in some situation, and no other ever is.
 
-use crate::app::{Answer, NEW_PASSWORD, PASSWORD, TestApp, app, throttled_app};
+use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, throttled_app, without_docs};
 use actix_web::http::Method;
 use api_http::openapi;
 use serde_json::{Value, json};
@@ -76,9 +76,50 @@ fn calls() -> Vec<Call> {
         ),
         call(Method::DELETE, "/me/sessions/{id}", None, true),
         call(Method::POST, "/logout", None, true),
+        call(Method::DELETE, "/me", Some(json!({"password": PASSWORD})), true),
+        call(Method::GET, "/me/export", None, true),
+        call(Method::GET, "/users", None, true),
+        call(Method::GET, "/users/{id}", None, true),
+        call(
+            Method::PATCH,
+            "/users/{id}",
+            Some(json!({"status": "disabled"})),
+            true,
+        ),
+        call(Method::DELETE, "/users/{id}", None, true),
+        call(
+            Method::PUT,
+            "/users/{id}/roles",
+            Some(json!({"new_roles": ["user"]})),
+            true,
+        ),
+        call(
+            Method::PUT,
+            "/users/{id}/password",
+            Some(json!({"new_password": NEW_PASSWORD})),
+            true,
+        ),
+        call(Method::GET, "/users/{id}/sessions", None, true),
+        call(Method::DELETE, "/users/{id}/sessions", None, true),
+        call(Method::GET, "/roles", None, true),
+        call(Method::GET, "/roles/{name}", None, true),
+        call(
+            Method::PUT,
+            "/roles/{name}",
+            Some(json!({"permissions": []})),
+            true,
+        ),
+        call(Method::DELETE, "/roles/{name}", None, true),
+        call(Method::GET, "/audit", None, true),
         call(Method::GET, "/health/live", None, false),
         call(Method::GET, "/health/ready", None, false),
         call(Method::GET, "/.well-known/jwks.json", None, false),
+        call(
+            Method::GET,
+            "/.well-known/oauth-authorization-server",
+            None,
+            false,
+        ),
     ]
 }
 
@@ -93,43 +134,124 @@ enum Situation {
     WrongMediaType,
     WrongShape,
     Throttled,
+    PasswordReset,
+    NobodyThere,
+    AnotherRevision,
+    UnreadableCondition,
+    UnknownParameter,
 }
 
 impl Call {
+    /// Whether the call is an administrator's, about somebody or something else.
+    fn is_administration(&self) -> bool {
+        self.path.starts_with("/users") || matches!(self.path, "/roles/{name}" | "/audit")
+    }
+
+    fn takes_a_condition(&self) -> bool {
+        self.is_administration() && self.method != Method::GET && !self.path.ends_with("/sessions")
+    }
+
+    fn situations(&self) -> Vec<Situation> {
+        let mut situations = vec![Situation::AllIsWell, Situation::StorageAway];
+        if self.needs_token {
+            situations.extend([Situation::NoToken, Situation::PasswordReset]);
+        }
+        if self.body.is_some() {
+            situations.extend([
+                Situation::NotJson,
+                Situation::TooLarge,
+                Situation::WrongMediaType,
+                Situation::WrongShape,
+            ]);
+        }
+        if matches!(self.path, "/register" | "/login") {
+            situations.push(Situation::Throttled);
+        }
+        if self.path.contains('{') {
+            situations.push(Situation::NobodyThere);
+        }
+        if self.takes_a_condition() {
+            situations.extend([Situation::AnotherRevision, Situation::UnreadableCondition]);
+        }
+        if matches!(self.path, "/users" | "/audit")
+            || self.path == "/roles/{name}" && self.method == Method::DELETE
+        {
+            situations.push(Situation::UnknownParameter);
+        }
+        situations
+    }
+
     /// Makes the call, on an app and a user of its own, in `situation`.
     async fn make(&self, situation: Situation) -> Answer {
-        // The throttle bites from the first attempt on, so the user of a throttled app comes from another way in.
-        let app = if situation == Situation::Throttled {
-            throttled_app()
-        } else {
-            app()
-        };
-        let pair = if situation == Situation::Throttled {
-            None
-        } else {
-            Some(app.user("alice").await)
-        };
-        let session = match &pair {
-            Some(pair) => app.get("/me").bearer(&pair.access).send().await.body["session"]["id"].clone(),
-            None => Value::Null,
-        };
+        // The throttle bites from the first attempt on, so nobody is logged in there.
+        if situation == Situation::Throttled {
+            let app = throttled_app();
+            return self.send(&app, self.path, None, situation).await;
+        }
+        let app = without_docs(app());
+        let pair = self.caller(&app, situation).await;
+        let path = self.target(&app, &pair, situation).await;
         if situation == Situation::StorageAway {
             app.storage.go_away();
         }
-        let path = self.path.replace("{id}", session.as_str().unwrap_or_default());
+        self.send(&app, &path, Some(&pair), situation).await
+    }
+
+    async fn caller(&self, app: &TestApp, situation: Situation) -> Pair {
+        let pair = if self.is_administration() {
+            app.admin("alice").await
+        } else {
+            app.user("alice").await
+        };
+        if situation == Situation::PasswordReset {
+            app.reset_password("alice").await;
+            return app.log_in_with("alice", NEW_PASSWORD).await;
+        }
+        pair
+    }
+
+    /// The path, with somebody or something that is there.
+    async fn target(&self, app: &TestApp, pair: &Pair, situation: Situation) -> String {
+        if situation == Situation::NobodyThere {
+            let nobody = Uuid::nil().to_string();
+            return self.path.replace("{id}", &nobody).replace("{name}", "nobody");
+        }
+        app.role("editor", &[]).await;
+        let id = if self.is_administration() {
+            let bob = app.user("bob").await;
+            app.id(&bob).await
+        } else {
+            let me = app.get("/me").bearer(&pair.access).send().await;
+            // Whoever has to change their password first sees no session of theirs.
+            let id = me.body["session"]["id"].as_str();
+            id.map_or_else(|| Uuid::nil().to_string(), ToOwned::to_owned)
+        };
+        self.path.replace("{id}", &id).replace("{name}", "editor")
+    }
+
+    async fn send(&self, app: &TestApp, path: &str, pair: Option<&Pair>, situation: Situation) -> Answer {
+        let path = if situation == Situation::UnknownParameter {
+            format!("{path}?surprise=1")
+        } else {
+            path.to_owned()
+        };
         let mut request = app.request(self.method.clone(), &path);
-        if let Some(pair) = &pair
+        if let Some(pair) = pair
             && self.needs_token
             && situation != Situation::NoToken
         {
             request = request.bearer(&pair.access);
         }
         let mut body = self.body.clone();
-        if let (Some(refresh), Some(pair)) = (
-            body.as_mut().and_then(|body| body.get_mut("refresh_token")),
-            &pair,
-        ) {
+        if let (Some(refresh), Some(pair)) =
+            (body.as_mut().and_then(|body| body.get_mut("refresh_token")), pair)
+        {
             *refresh = pair.refresh.clone().into();
+        }
+        match situation {
+            Situation::AnotherRevision => request = request.header("If-Match", "\"999\""),
+            Situation::UnreadableCondition => request = request.header("If-Match", "999"),
+            _ => {}
         }
         match (situation, body) {
             (Situation::NotJson, _) => request.header("Content-Type", "application/json").bytes("{oops"),
@@ -155,27 +277,16 @@ async fn every_documented_status_is_answered_and_no_other() {
         answered.insert((method.to_string(), path.to_owned(), answer.status));
     };
     for call in calls() {
-        let mut situations = vec![Situation::AllIsWell, Situation::StorageAway];
-        if call.needs_token {
-            situations.push(Situation::NoToken);
-        }
-        if call.body.is_some() {
-            situations.extend([
-                Situation::NotJson,
-                Situation::TooLarge,
-                Situation::WrongMediaType,
-                Situation::WrongShape,
-            ]);
-        }
-        if matches!(call.path, "/register" | "/login") {
-            situations.push(Situation::Throttled);
-        }
-        for situation in situations {
+        for situation in call.situations() {
             let answer = call.make(situation).await;
             note(&call.method, call.path, &answer);
         }
     }
-    for (method, path, answer) in particular_refusals().await {
+    for (method, path, answer) in particular_refusals()
+        .await
+        .into_iter()
+        .chain(particular_administration().await)
+    {
         note(&method, path, &answer);
     }
 
@@ -193,6 +304,8 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
     let app = app();
     let alice = app.user("alice").await;
     let root = app.admin("root").await;
+    let new_password = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let password = json!({"password": PASSWORD});
     let update = |body: Value, token: &str| app.put("/roles/update").bearer(token).json(&body).send();
     vec![
         (
@@ -243,12 +356,79 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
                 .send()
                 .await,
         ),
-        (Method::PUT, "/me/password", throttled_change_of_password().await),
+        (
+            Method::PUT,
+            "/me/password",
+            throttled(Method::PUT, "/me/password", &new_password).await,
+        ),
+        (
+            Method::DELETE,
+            "/me",
+            throttled(Method::DELETE, "/me", &password).await,
+        ),
     ]
 }
 
-/// A session that was opened before the throttle closed.
-async fn throttled_change_of_password() -> Answer {
+/// What only administration refuses, or answers in another way.
+async fn particular_administration() -> Vec<(Method, &'static str, Answer)> {
+    let mut app = app();
+    let root = app.admin("root").await;
+    let path = format!("/users/{}", app.id(&root).await);
+    app.role("editor", &[]).await;
+    let send = async |method: Method, path: &str, body: Value| {
+        let request = app.request(method, path).bearer(&root.access);
+        request.json(&body).send().await
+    };
+    let mut answers = Vec::new();
+    for (method, path, route, body) in [
+        (
+            Method::PATCH,
+            path.clone(),
+            "/users/{id}",
+            json!({"status": "disabled"}),
+        ),
+        (Method::DELETE, path.clone(), "/users/{id}", json!({})),
+        (
+            Method::PUT,
+            format!("{path}/roles"),
+            "/users/{id}/roles",
+            json!({"new_roles": []}),
+        ),
+        (
+            Method::DELETE,
+            "/me".to_owned(),
+            "/me",
+            json!({"password": PASSWORD}),
+        ),
+        (
+            Method::PUT,
+            "/roles/admin".to_owned(),
+            "/roles/{name}",
+            json!({"permissions": []}),
+        ),
+        (
+            Method::DELETE,
+            "/roles/admin".to_owned(),
+            "/roles/{name}",
+            json!({}),
+        ),
+        (
+            Method::DELETE,
+            "/roles/editor?dry_run=true".to_owned(),
+            "/roles/{name}",
+            json!({}),
+        ),
+    ] {
+        answers.push((method.clone(), route, send(method, &path, body).await));
+    }
+    let path = "/.well-known/oauth-authorization-server";
+    app.edge.settings.issuer = None;
+    answers.push((Method::GET, path, app.get(path).send().await));
+    answers
+}
+
+/// A call in a session that was opened before the throttle closed.
+async fn throttled(method: Method, path: &str, body: &Value) -> Answer {
     let open = app();
     let alice = open.user("alice").await;
     let closed = throttled_app();
@@ -259,10 +439,10 @@ async fn throttled_change_of_password() -> Answer {
         },
         ..closed.edge.clone()
     };
-    TestApp { edge, ..closed }
-        .put("/me/password")
+    let app = TestApp { edge, ..closed };
+    app.request(method, path)
         .bearer(&alice.access)
-        .json(&json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD}))
+        .json(body)
         .send()
         .await
 }

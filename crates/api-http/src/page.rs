@@ -1,0 +1,95 @@
+//! Pages of long lists: how many entries, and where the next ones begin.
+
+use crate::problem::Problem;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+const DEFAULT_LIMIT: u32 = 20;
+const MAX_LIMIT: u32 = 100;
+
+/// The most entries of a page.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(u32);
+
+impl Limit {
+    /// 20 when the client does not say.
+    pub fn parse(asked: Option<u32>) -> Result<Self, Problem> {
+        match asked.unwrap_or(DEFAULT_LIMIT) {
+            limit @ 1..=MAX_LIMIT => Ok(Self(limit)),
+            _ => Err(Problem::field_refused(
+                "limit",
+                "out_of_range",
+                format!("a page has 1 to {MAX_LIMIT} entries"),
+            )),
+        }
+    }
+
+    /// One more than the page has: whether there is one tells whether there is another page.
+    pub fn and_one(self) -> u32 {
+        self.0 + 1
+    }
+
+    /// Cuts `entries` to the page; the cursor of the next one, when there is more. `key` is what the next page begins
+    /// behind.
+    pub fn cut<T>(self, entries: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
+        let length = usize::try_from(self.0).expect("at most a hundred");
+        let is_more = entries.len() > length;
+        entries.truncate(length);
+        let last = entries.last().filter(|_| is_more)?;
+        Some(BASE64_URL_SAFE_NO_PAD.encode(key(last)))
+    }
+}
+
+/// What the page begins behind, as `parse` reads the key of a cursor that a page gave.
+pub fn position<T>(cursor: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let key = BASE64_URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|key| String::from_utf8(key).ok());
+    match key.and_then(|key| parse(&key)) {
+        Some(position) => Ok(Some(position)),
+        None => Err(Problem::field_refused(
+            "cursor",
+            "invalid_cursor",
+            "this is no next_cursor of this list".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_1_to_100_entries_and_20_unless_asked() {
+        let limit = |asked| {
+            Limit::parse(asked)
+                .map(|limit| limit.0)
+                .map_err(|problem| problem.code())
+        };
+        assert_eq!(limit(None), Ok(20));
+        assert_eq!((limit(Some(1)), limit(Some(100))), (Ok(1), Ok(100)));
+        for asked in [0, 101, u32::MAX] {
+            assert_eq!(limit(Some(asked)), Err("validation_failed"), "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_leads_to_where_the_page_ended_and_there_is_none_on_the_last() {
+        let limit = Limit(2);
+        let mut entries = vec![1, 2, 3];
+        let cursor = limit.cut(&mut entries, ToString::to_string);
+        assert_eq!(entries, [1, 2]);
+        let position = |cursor: Option<&str>| position(cursor, |key| key.parse::<i32>().ok());
+        assert_eq!(position(cursor.as_deref()).ok(), Some(Some(2)));
+        assert_eq!(position(None).ok(), Some(None));
+
+        assert_eq!(limit.cut(&mut vec![1, 2], ToString::to_string), None);
+        assert_eq!(limit.cut(&mut Vec::<i32>::new(), ToString::to_string), None);
+        for foreign in ["", "x", "Mg==", "not base64!", "_w", "YWJj"] {
+            assert!(position(Some(foreign)).is_err(), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+use crate::condition::etag;
+use actix_web::HttpResponse;
+use chrono::{DateTime, Utc};
+use domain::{
+    role::RoleName,
+    user::{User, UserStatus},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A user as administrators see them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub struct AccountResponse {
+    id: Uuid,
+    /// As it was typed on registration.
+    #[schema(example = "alice")]
+    login: String,
+    #[schema(example = json!(["user"]))]
+    roles: Vec<String>,
+    status: StatusName,
+    /// Whether the user may do nothing but choose another password.
+    password_change_required: bool,
+    created_at: DateTime<Utc>,
+    /// When roles, password or status last changed.
+    updated_at: DateTime<Utc>,
+    last_login_at: Option<DateTime<Utc>>,
+}
+
+/// Whether a user may log in at all.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Status)]
+pub enum StatusName {
+    Active,
+    Disabled,
+}
+
+impl From<User> for AccountResponse {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.0,
+            login: user.login.as_typed().to_owned(),
+            roles: user.roles.iter().map(RoleName::to_string).collect(),
+            status: user.status.into(),
+            password_change_required: user.must_change_password,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            last_login_at: user.last_login_at,
+        }
+    }
+}
+
+impl From<UserStatus> for StatusName {
+    fn from(status: UserStatus) -> Self {
+        match status {
+            UserStatus::Active => Self::Active,
+            UserStatus::Disabled => Self::Disabled,
+        }
+    }
+}
+
+impl From<StatusName> for UserStatus {
+    fn from(status: StatusName) -> Self {
+        match status {
+            StatusName::Active => Self::Active,
+            StatusName::Disabled => Self::Disabled,
+        }
+    }
+}
+
+/// The 200 that tells of `user`, and at which revision they stand.
+pub fn account(user: User) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(etag(user.revision))
+        .json(AccountResponse::from(user))
+}

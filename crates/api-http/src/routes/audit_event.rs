@@ -1,0 +1,78 @@
+use chrono::{DateTime, Utc};
+use domain::audit::{Actor, AuditDetails, AuditRecord};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// One event: who did what to whom, when and from where.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub struct AuditEventResponse {
+    /// Its place in the trail, without gaps.
+    #[schema(example = 17)]
+    number: i64,
+    at: DateTime<Utc>,
+    #[schema(value_type = String, example = "roles_changed")]
+    action: &'static str,
+    /// `success` or `failure`.
+    #[schema(value_type = String, example = "success")]
+    outcome: &'static str,
+    actor: ActorResponse,
+    /// Whom it was done to.
+    user: Option<Uuid>,
+    session: Option<Uuid>,
+    #[schema(example = "192.0.2.7")]
+    ip: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    /// What else is known, by action.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    details: AuditDetails,
+}
+
+/// Who did it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Actor)]
+pub struct ActorResponse {
+    /// `anonymous`, `user` or `operator` (the command line).
+    #[schema(value_type = String, example = "user")]
+    kind: &'static str,
+    /// The user's id.
+    id: Option<Uuid>,
+}
+
+impl From<AuditRecord> for AuditEventResponse {
+    fn from(record: AuditRecord) -> Self {
+        let AuditRecord {
+            number,
+            at,
+            actor,
+            event,
+            origin,
+        } = record;
+        Self {
+            number: number.0,
+            at,
+            action: event.action.as_str(),
+            outcome: event.action.outcome().as_str(),
+            actor: actor.into(),
+            user: event.user.map(|id| id.0),
+            session: event.session.map(|id| id.0),
+            ip: origin.address.map(|address| address.to_string()),
+            user_agent: origin.user_agent,
+            request_id: origin.request_id,
+            details: event.details,
+        }
+    }
+}
+
+impl From<Actor> for ActorResponse {
+    fn from(actor: Actor) -> Self {
+        let (kind, id) = match actor {
+            Actor::Anonymous => ("anonymous", None),
+            Actor::User(id) => ("user", Some(id.0)),
+            Actor::Operator => ("operator", None),
+        };
+        Self { kind, id }
+    }
+}

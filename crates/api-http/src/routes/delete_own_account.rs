@@ -1,0 +1,56 @@
+use crate::{
+    bearer::Authenticated,
+    body::JsonBody,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{HttpResponse, web::Data};
+use domain::password::Password;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The caller's password, once more: a stolen token must not be enough.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteOwnAccountRequest {
+    #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
+    password: SecretString,
+}
+
+/// Deletes the caller's account for good. Their tokens are refused on every replica when the answer arrives; their login is
+/// free again.
+#[utoipa::path(
+    delete,
+    path = "/me",
+    tag = "own account",
+    request_body = DeleteOwnAccountRequest,
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "The account is gone."),
+        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn delete_own_account(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    Authenticated(caller): Authenticated,
+    body: JsonBody<DeleteOwnAccountRequest>,
+) -> Result<HttpResponse, Problem> {
+    let delete_own_account = Arc::clone(&edge.use_cases.delete_own_account);
+    let password = Password::new(body.0.password.expose_secret().to_owned());
+    edge.mutations
+        .run(async move { delete_own_account.execute(&caller, password, origin.0).await })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

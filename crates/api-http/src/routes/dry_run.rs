@@ -1,0 +1,49 @@
+use domain::{use_cases::RolesAssigned, user::User};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DryRunQuery {
+    /// Change nothing, and tell what would change.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What a change of roles would come to.
+#[derive(Serialize, ToSchema)]
+pub struct RolesRehearsal<U> {
+    /// Always true.
+    dry_run: bool,
+    /// The user as they would be.
+    user: U,
+    /// How many live sessions would end.
+    sessions_ended: u64,
+    /// Whether every access token from before would be refused.
+    access_tokens_revoked: bool,
+}
+
+/// The user as they are now; on a dry run, what would change.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RolesOutcome<U> {
+    Changed(U),
+    Rehearsed(RolesRehearsal<U>),
+}
+
+impl<U: From<User>> RolesOutcome<U> {
+    pub fn new(assigned: RolesAssigned, rehearsed: bool) -> Self {
+        let RolesAssigned { user, sessions_ended } = assigned;
+        if !rehearsed {
+            return Self::Changed(user.into());
+        }
+        Self::Rehearsed(RolesRehearsal {
+            dry_run: true,
+            user: user.into(),
+            sessions_ended,
+            // Every change of roles raises the epoch, sessions kept or not.
+            access_tokens_revoked: true,
+        })
+    }
+}

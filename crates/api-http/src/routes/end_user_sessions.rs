@@ -1,0 +1,53 @@
+use crate::{
+    bearer::Authenticated,
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path},
+};
+use domain::{use_cases::Whom, user::UserId};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// What came to its end.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionsEnded)]
+pub struct SessionsEndedResponse {
+    /// How many live sessions there were.
+    sessions_ended: u64,
+}
+
+/// Logs a user out everywhere. Their tokens are refused on every replica when the answer arrives.
+#[utoipa::path(
+    delete,
+    path = "/users/{id}/sessions",
+    tag = "users",
+    params(("id" = Uuid, Path, description = "The user's id.")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "All of the user's sessions have ended.", body = SessionsEndedResponse),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: needs `sessions:revoke`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn end_user_sessions(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    Authenticated(caller): Authenticated,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let others_sessions = Arc::clone(&edge.use_cases.others_sessions);
+    let whom = Whom::Id(UserId(id.into_inner()));
+    let sessions_ended = edge
+        .mutations
+        .run(async move { others_sessions.end(caller.capability()?, &whom, origin.0).await })
+        .await?;
+    Ok(HttpResponse::Ok().json(SessionsEndedResponse { sessions_ended }))
+}

@@ -1,0 +1,98 @@
+use super::account::{AccountResponse, StatusName};
+use crate::{
+    bearer::Authenticated,
+    page::{Limit, position},
+    pieces::Pieces,
+    problem::{Problem, ProblemBody},
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Query},
+};
+use domain::{
+    login::{Login, LoginPrefix},
+    role::RoleName,
+    user::{UserFilter, UserPage},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UsersQuery {
+    /// Those whose login begins so, in any spelling.
+    q: Option<String>,
+    /// Those who have this role.
+    role: Option<String>,
+    /// Those with this status.
+    #[param(inline)]
+    status: Option<StatusName>,
+    /// The most users of the page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of users, in the order of their logins.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Users)]
+pub struct UsersResponse {
+    users: Vec<AccountResponse>,
+    /// For the next page; `null` on the last.
+    next_cursor: Option<String>,
+}
+
+impl UsersQuery {
+    fn filter(&self) -> Result<UserFilter, Problem> {
+        let login = self.q.as_deref().map(LoginPrefix::parse).transpose();
+        let role = self.role.as_deref().map(RoleName::parse).transpose();
+        Ok(UserFilter {
+            login: login.map_err(|refused| Problem::login_refused("q", refused))?,
+            role: role
+                .map_err(|refused| Problem::field_refused("role", "invalid_name", refused.to_string()))?,
+            status: self.status.map(Into::into),
+        })
+    }
+}
+
+/// Searches users. Pages stay whole while users come and go.
+#[utoipa::path(
+    get,
+    path = "/users",
+    tag = "users",
+    params(UsersQuery),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "A page of users.", body = UsersResponse),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: needs `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, with errors for each parameter", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn find_users(
+    edge: Data<Edge>,
+    Authenticated(caller): Authenticated,
+    query: Query<UsersQuery>,
+) -> Result<HttpResponse, Problem> {
+    let by = caller.capability()?;
+    let limit = Limit::parse(query.limit)?;
+    let after = position(query.cursor.as_deref(), |key| {
+        Login::parse(key).ok().map(|login| login.canonical().clone())
+    })?;
+    let page = UserPage {
+        after,
+        limit: limit.and_one(),
+    };
+    let mut users = edge
+        .use_cases
+        .find_users
+        .execute(by, query.filter()?, page)
+        .await?;
+    let next_cursor = limit.cut(&mut users, |user| user.login.canonical().to_string());
+    let users = users.into_iter().map(AccountResponse::from).collect();
+    Ok(Pieces::json(&UsersResponse { users, next_cursor }))
+}

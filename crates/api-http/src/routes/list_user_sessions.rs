@@ -1,0 +1,45 @@
+use super::list_sessions::{DeviceResponse, SessionsResponse};
+use crate::{
+    bearer::Authenticated,
+    problem::{Problem, ProblemBody},
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path},
+};
+use domain::{use_cases::Whom, user::UserId};
+use uuid::Uuid;
+
+/// Lists a user's live sessions.
+#[utoipa::path(
+    get,
+    path = "/users/{id}/sessions",
+    tag = "users",
+    params(("id" = Uuid, Path, description = "The user's id.")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user's live sessions.", body = SessionsResponse),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: needs `sessions:revoke`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list_user_sessions(
+    edge: Data<Edge>,
+    Authenticated(caller): Authenticated,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let whom = Whom::Id(UserId(id.into_inner()));
+    let summaries = edge
+        .use_cases
+        .others_sessions
+        .list(caller.capability()?, &whom)
+        .await?;
+    let sessions = summaries
+        .into_iter()
+        .map(|summary| DeviceResponse::new(summary, caller.session()))
+        .collect();
+    Ok(HttpResponse::Ok().json(SessionsResponse { sessions }))
+}

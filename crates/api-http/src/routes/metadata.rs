@@ -1,0 +1,51 @@
+use crate::{
+    problem::{Problem, ProblemBody},
+    state::Edge,
+};
+use actix_web::{HttpResponse, http::header, web::Data};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What there is to know about the issuer of the tokens (RFC 8414, section 2).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Metadata)]
+pub struct MetadataResponse<'a> {
+    /// The `iss` of tokens.
+    #[schema(example = "https://auth.example.com")]
+    issuer: &'a str,
+    /// The keys that verify tokens.
+    #[schema(example = "https://auth.example.com/.well-known/jwks.json")]
+    jwks_uri: String,
+    /// None: tokens are had by this service's own calls and not by grants of OAuth.
+    response_types_supported: [&'static str; 0],
+    /// None, as above.
+    grant_types_supported: [&'static str; 0],
+    /// The page that explains the calls, where it is switched on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_documentation: Option<String>,
+}
+
+/// Tells services that verify tokens where the keys are, from no more than the issuer (RFC 8414).
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    tag = "operations",
+    responses(
+        (status = 200, description = "The metadata.", body = MetadataResponse),
+        (status = 404, description = "`not_found`: the edge was not told its issuer", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn metadata(edge: Data<Edge>) -> Result<HttpResponse, Problem> {
+    let settings = &edge.settings;
+    let issuer = settings.issuer.as_deref().ok_or_else(Problem::not_found)?;
+    let below = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+        .json(MetadataResponse {
+            issuer,
+            jwks_uri: below("/.well-known/jwks.json"),
+            response_types_supported: [],
+            grant_types_supported: [],
+            service_documentation: settings.docs.then(|| below("/docs/")),
+        }))
+}

@@ -1,0 +1,102 @@
+use super::audit_event::AuditEventResponse;
+use crate::{
+    bearer::Authenticated,
+    page::{Limit, position},
+    pieces::Pieces,
+    problem::{Problem, ProblemBody},
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Query},
+};
+use chrono::{DateTime, Utc};
+use domain::{
+    audit::{AuditAction, AuditFilter, AuditNumber},
+    user::UserId,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// What was done to this user.
+    user: Option<Uuid>,
+    /// What this user did.
+    actor: Option<Uuid>,
+    /// What happened, such as `roles_changed`.
+    action: Option<String>,
+    /// At this instant or later.
+    from: Option<DateTime<Utc>>,
+    /// Before this instant.
+    until: Option<DateTime<Utc>>,
+    /// The most events of the page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of the audit trail, newest event first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditTrail)]
+pub struct AuditResponse {
+    events: Vec<AuditEventResponse>,
+    /// For the next page; `null` on the last.
+    next_cursor: Option<String>,
+}
+
+impl AuditQuery {
+    fn filter(&self) -> Result<AuditFilter, Problem> {
+        Ok(AuditFilter {
+            user: self.user.map(UserId),
+            actor: self.actor.map(UserId),
+            action: self.action.as_deref().map(action).transpose()?,
+            from: self.from,
+            until: self.until,
+        })
+    }
+}
+
+fn action(name: &str) -> Result<AuditAction, Problem> {
+    AuditAction::from_name(name).ok_or_else(|| {
+        let detail = "there is no such action".to_owned();
+        Problem::field_refused("action", "unknown_action", detail)
+    })
+}
+
+/// Reads the audit trail.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    tag = "audit",
+    params(AuditQuery),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "A page of events.", body = AuditResponse),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: needs `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, with errors for each parameter", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn read_audit(
+    edge: Data<Edge>,
+    Authenticated(caller): Authenticated,
+    query: Query<AuditQuery>,
+) -> Result<HttpResponse, Problem> {
+    let by = caller.capability()?;
+    let limit = Limit::parse(query.limit)?;
+    let before = position(query.cursor.as_deref(), |key| key.parse().ok().map(AuditNumber))?;
+    let mut records = edge
+        .use_cases
+        .read_audit
+        .execute(by, query.filter()?, before, limit.and_one())
+        .await?;
+    let next_cursor = limit.cut(&mut records, |record| record.number.to_string());
+    let events = records.into_iter().map(AuditEventResponse::from).collect();
+    Ok(Pieces::json(&AuditResponse { events, next_cursor }))
+}

@@ -1,0 +1,95 @@
+use super::{
+    account::AccountResponse,
+    dry_run::{DryRunQuery, RolesOutcome},
+};
+use crate::{
+    bearer::Authenticated,
+    body::JsonBody,
+    condition::{IfMatch, etag},
+    problem::{Problem, ProblemBody},
+    request::RequestOrigin,
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path, Query},
+};
+use domain::{
+    authority::Requester,
+    use_cases::{RolesWish, Whom, Whose},
+    user::UserId,
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Which roles the user shall have.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRolesRequest {
+    /// All of them: what is not named is taken away.
+    #[schema(example = json!(["user"]))]
+    new_roles: Vec<String>,
+    /// Let the user's sessions live: the next refresh carries the new roles.
+    #[serde(default)]
+    keep_sessions: bool,
+}
+
+/// Changes a user's roles. Every token issued before is refused on every replica when the answer arrives.
+#[utoipa::path(
+    put,
+    path = "/users/{id}/roles",
+    tag = "users",
+    params(
+        ("id" = Uuid, Path, description = "The user's id."),
+        DryRunQuery,
+        ("If-Match" = Option<String>, Header, description = "Only while the user stands at this `ETag`."),
+    ),
+    request_body = SetRolesRequest,
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user as they are now, with an `ETag`; on a dry run, what would change.", body = RolesOutcome<AccountResponse>),
+        (status = 400, description = "`malformed_request`, also when `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: another's roles need `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `unknown_role`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn set_user_roles(
+    edge: Data<Edge>,
+    origin: RequestOrigin,
+    Authenticated(caller): Authenticated,
+    id: Path<Uuid>,
+    query: Query<DryRunQuery>,
+    condition: IfMatch,
+    body: JsonBody<SetRolesRequest>,
+) -> Result<HttpResponse, Problem> {
+    let assign_roles = Arc::clone(&edge.use_cases.assign_roles);
+    let wish = RolesWish {
+        whose: Whose::Of(Whom::Id(UserId(id.into_inner()))),
+        new_roles: body.0.new_roles,
+        keep_sessions: body.0.keep_sessions,
+        if_revision: condition.0,
+        rehearse: query.dry_run,
+    };
+    let assigned = edge
+        .mutations
+        .run(async move {
+            let requester = Requester::Caller(&caller);
+            assign_roles.execute(requester, wish, origin.0).await
+        })
+        .await?;
+    let revision = assigned.user.revision;
+    let mut response = HttpResponse::Ok();
+    if !query.dry_run {
+        response.insert_header(etag(revision));
+    }
+    Ok(response.json(RolesOutcome::<AccountResponse>::new(assigned, query.dry_run)))
+}

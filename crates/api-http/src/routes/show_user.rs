@@ -1,0 +1,37 @@
+use super::account::{AccountResponse, account};
+use crate::{
+    bearer::Authenticated,
+    problem::{Problem, ProblemBody},
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path},
+};
+use domain::{use_cases::Whom, user::UserId};
+use uuid::Uuid;
+
+/// Shows one user.
+#[utoipa::path(
+    get,
+    path = "/users/{id}",
+    tag = "users",
+    params(("id" = Uuid, Path, description = "The user's id.")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user; `ETag` tells the revision.", body = AccountResponse),
+        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: needs `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn show_user(
+    edge: Data<Edge>,
+    Authenticated(caller): Authenticated,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let whom = Whom::Id(UserId(id.into_inner()));
+    let user = edge.use_cases.find_users.one(caller.capability()?, &whom).await?;
+    user.map(account).ok_or_else(Problem::no_such_user)
+}

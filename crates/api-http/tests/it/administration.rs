@@ -1,0 +1,535 @@
+//! What administrators do to users and to the catalogue, and what keeps them within their rights.
+
+use crate::app::{Answer, ISSUER, NEW_PASSWORD, PASSWORD, TestApp, app};
+use chrono::Duration;
+use domain::ports::MAX_ROLES;
+use serde_json::{Value, json};
+
+fn logins(page: &Answer) -> Vec<&str> {
+    assert_eq!(page.status, 200, "{}", page.body);
+    let users = page.body["users"].as_array().expect("users");
+    users.iter().filter_map(|user| user["login"].as_str()).collect()
+}
+
+async fn as_root(app: &TestApp) -> String {
+    app.admin("root").await.access
+}
+
+#[actix_web::test]
+async fn a_user_is_shown_with_all_and_only_what_is_promised() {
+    let app = app();
+    let root = as_root(&app).await;
+    let alice = app.user("Alice").await;
+    let id = app.id(&alice).await;
+    let shown = app.get(&format!("/users/{id}")).bearer(&root).send().await;
+    let at = "2026-01-12T13:46:40.123456Z";
+    assert_eq!(
+        shown.body,
+        json!({
+            "id": id,
+            "login": "Alice",
+            "roles": ["user"],
+            "status": "active",
+            "password_change_required": false,
+            "created_at": at,
+            "updated_at": at,
+            "last_login_at": at,
+        })
+    );
+    for nobody in ["00000000-0000-0000-0000-000000000000", "alice", "1"] {
+        let answer = app.get(&format!("/users/{nobody}")).bearer(&root).send().await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (404, "not_found"),
+            "{nobody}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn users_are_found_by_the_beginning_of_their_login_role_and_status() {
+    let app = app();
+    let root = as_root(&app).await;
+    for login in ["Anna", "anton", "Berta"] {
+        app.user(login).await;
+    }
+    app.set_status("anton", domain::user::UserStatus::Disabled).await;
+    for (query, expected) in [
+        ("", &["Anna", "anton", "Berta", "root"][..]),
+        ("?q=an", &["Anna", "anton"]),
+        ("?q=AN", &["Anna", "anton"]),
+        ("?q=%EF%BC%A1n", &["Anna", "anton"]),
+        ("?q=an&status=active", &["Anna"]),
+        ("?status=disabled", &["anton"]),
+        ("?role=admin", &["root"]),
+        ("?role=unheard-of", &[]),
+        ("?q=c", &[]),
+    ] {
+        let page = app.get(&format!("/users{query}")).bearer(&root).send().await;
+        assert_eq!(logins(&page), expected, "{query}");
+        assert_eq!(page.body["next_cursor"], Value::Null, "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn pages_of_users_hold_while_users_come_and_go() {
+    let app = app();
+    let root = as_root(&app).await;
+    for number in 10..16 {
+        app.user(&format!("user-{number}")).await;
+    }
+    let mut seen = Vec::new();
+    let mut path = "/users?q=user-&limit=2".to_owned();
+    for round in 0..3 {
+        let page = app.get(&path).bearer(&root).send().await;
+        seen.extend(logins(&page).into_iter().map(ToOwned::to_owned));
+        match page.body["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/users?q=user-&limit=2&cursor={cursor}"),
+            None => assert_eq!(round, 2),
+        }
+        // One who is before the page, and the very one that the page ended with.
+        if round == 0 {
+            app.user("user-0").await;
+            let last = app.log_in("user-11").await;
+            let gone = app.delete("/me").bearer(&last.access);
+            assert_eq!(gone.json(&json!({"password": PASSWORD})).send().await.status, 204);
+        }
+    }
+    let expected: Vec<_> = (10..16).map(|number| format!("user-{number}")).collect();
+    assert_eq!(seen, expected);
+}
+
+#[actix_web::test]
+async fn a_status_is_set_and_a_user_deleted() {
+    let app = app();
+    let root = as_root(&app).await;
+    let alice = app.user("alice").await;
+    let path = format!("/users/{}", app.id(&alice).await);
+    let set = async |status: &str| {
+        let request = app.patch(&path).bearer(&root);
+        request.json(&json!({"status": status})).send().await
+    };
+    assert_eq!(set("disabled").await.body["status"], "disabled");
+    assert_eq!(app.me_code(&alice).await, "token_outdated");
+    let revision = app
+        .get(&path)
+        .bearer(&root)
+        .send()
+        .await
+        .header("etag")
+        .to_owned();
+    assert_eq!(set("disabled").await.header("etag"), revision, "nothing changed");
+    assert_eq!(set("active").await.body["status"], "active");
+    let alice = app.log_in("alice").await;
+    assert_eq!(app.me_code(&alice).await, "accepted");
+
+    assert_eq!(app.delete(&path).bearer(&root).send().await.status, 204);
+    assert_eq!(app.me_code(&alice).await, "token_revoked");
+    assert_eq!(app.delete(&path).bearer(&root).send().await.code(), "not_found");
+}
+
+#[actix_web::test]
+async fn others_sessions_are_listed_and_ended() {
+    let app = app();
+    let root = as_root(&app).await;
+    let first = app.user("alice").await;
+    app.clock.advance(Duration::seconds(1));
+    let second = app.log_in("alice").await;
+    let path = format!("/users/{}/sessions", app.id(&first).await);
+    let listed = app.get(&path).bearer(&root).send().await;
+    let sessions = listed.body["sessions"].as_array().expect("sessions");
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions.iter().all(|session| session["current"] == false));
+
+    for count in [2, 0] {
+        let ended = app.delete(&path).bearer(&root).send().await;
+        assert_eq!(
+            (ended.status, &ended.body),
+            (200, &json!({"sessions_ended": count}))
+        );
+    }
+    for pair in [first, second] {
+        assert_eq!(app.me_code(&pair).await, "token_revoked");
+        assert_eq!(app.refresh_code(&pair).await, "session_revoked");
+    }
+}
+
+#[actix_web::test]
+async fn nobody_changes_whoever_may_do_more_nor_hands_on_what_they_lack() {
+    let app = app();
+    let root = app.admin("root").await;
+    let root_path = format!("/users/{}", app.id(&root).await);
+    let clerk = app
+        .holder(
+            "clerk",
+            "clerk",
+            &["users:write", "roles:assign", "roles:write", "sessions:revoke"],
+        )
+        .await
+        .access;
+    app.role("auditor", &["audit:read"]).await;
+    let alice = app.user("alice").await;
+    let alice_path = format!("/users/{}", app.id(&alice).await);
+    let call = async |method: &str, path: &str, body: Value| {
+        let method = method.parse().expect("a method");
+        let request = app.request(method, path).bearer(&clerk);
+        let answer = request.json(&body).send().await;
+        (answer.status, answer.code())
+    };
+    let roles = |path: &str| format!("{path}/roles");
+    let reset = json!({"new_password": NEW_PASSWORD});
+    for (method, path, body, code) in [
+        (
+            "PATCH",
+            root_path.clone(),
+            json!({"status": "disabled"}),
+            "out_of_reach",
+        ),
+        ("DELETE", root_path.clone(), Value::Null, "out_of_reach"),
+        ("PUT", format!("{root_path}/password"), reset, "out_of_reach"),
+        (
+            "DELETE",
+            format!("{root_path}/sessions"),
+            Value::Null,
+            "out_of_reach",
+        ),
+        ("PUT", roles(&root_path), json!({"new_roles": []}), "out_of_reach"),
+        (
+            "PUT",
+            roles(&alice_path),
+            json!({"new_roles": ["auditor"]}),
+            "role_not_assignable",
+        ),
+        (
+            "PUT",
+            roles(&alice_path),
+            json!({"new_roles": ["admin"]}),
+            "role_not_assignable",
+        ),
+        (
+            "PUT",
+            "/roles/new".to_owned(),
+            json!({"permissions": ["audit:read"]}),
+            "permission_not_grantable",
+        ),
+        (
+            "PUT",
+            "/roles/auditor".to_owned(),
+            json!({"permissions": []}),
+            "out_of_reach",
+        ),
+        ("DELETE", "/roles/auditor".to_owned(), Value::Null, "out_of_reach"),
+    ] {
+        assert_eq!(
+            call(method, &path, body).await,
+            (403, code.to_owned()),
+            "{method} {path}"
+        );
+    }
+    assert_eq!(app.me_code(&root).await, "accepted");
+    assert_eq!(app.me_code(&alice).await, "accepted");
+}
+
+#[actix_web::test]
+async fn what_is_missing_is_named() {
+    let app = app();
+    let alice = app.user("alice").await;
+    let answer = app.get("/users").bearer(&alice.access).send().await;
+    assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"));
+    let detail = answer.body["detail"].as_str().expect("a detail");
+    assert!(detail.contains("users:read"), "{detail}");
+}
+
+#[actix_web::test]
+async fn ones_own_password_is_not_reset_but_changed() {
+    let app = app();
+    let root = app.admin("root").await;
+    let path = format!("/users/{}/password", app.id(&root).await);
+    let request = app.put(&path).bearer(&root.access);
+    let answer = request.json(&json!({"new_password": NEW_PASSWORD})).send().await;
+    assert_eq!((answer.status, answer.code().as_str()), (403, "own_password"));
+    assert_eq!(app.me_code(&root).await, "accepted");
+}
+
+#[actix_web::test]
+async fn a_role_is_made_changed_and_removed() {
+    let app = app();
+    let root = as_root(&app).await;
+    let body = json!({"description": "Edits.", "permissions": ["articles:write", "articles:write"], "self_assignable": true});
+    let made = app.put("/roles/editor").bearer(&root).json(&body).send().await;
+    assert_eq!((made.status, made.header("location")), (201, "/roles/editor"));
+    let role = json!({"name": "editor", "description": "Edits.", "permissions": ["articles:write"], "self_assignable": true});
+    assert_eq!(made.body, role);
+    let catalogue = app.get("/roles").bearer(&root).send().await;
+    let names: Vec<_> = catalogue.body["roles"]
+        .as_array()
+        .expect("roles")
+        .iter()
+        .filter_map(|role| role["name"].as_str())
+        .collect();
+    assert_eq!(names, ["admin", "editor", "user"]);
+
+    // Whoever takes it has at once what it allows, and what it allows later.
+    let alice = app.user("alice").await;
+    let take = json!({"new_roles": ["editor", "user"], "keep_sessions": true});
+    let taken = app
+        .put("/roles/update")
+        .bearer(&alice.access)
+        .json(&take)
+        .send()
+        .await;
+    assert_eq!(taken.status, 200, "{}", taken.body);
+    let alice = app.post("/refresh").bearer(&alice.refresh).send().await.pair();
+    let me = async || app.get("/me").bearer(&alice.access).send().await.body["permissions"].clone();
+    assert_eq!(me().await, json!(["articles:write"]));
+    let changed = app
+        .put("/roles/editor")
+        .bearer(&root)
+        .json(&json!({"permissions": ["articles:read"]}))
+        .send()
+        .await;
+    assert_eq!((changed.status, changed.header("location")), (200, ""));
+    assert_eq!(me().await, json!(["articles:read"]));
+
+    let in_use = app.delete("/roles/editor").bearer(&root).send().await;
+    assert_eq!((in_use.status, in_use.code().as_str()), (409, "role_in_use"));
+    let drop = json!({"new_roles": ["user"]});
+    assert_eq!(
+        app.put("/roles/update")
+            .bearer(&alice.access)
+            .json(&drop)
+            .send()
+            .await
+            .status,
+        200
+    );
+    assert_eq!(app.delete("/roles/editor").bearer(&root).send().await.status, 204);
+    assert_eq!(
+        app.delete("/roles/editor").bearer(&root).send().await.code(),
+        "not_found"
+    );
+}
+
+#[actix_web::test]
+async fn what_cannot_be_a_role_is_told_by_field() {
+    let app = app();
+    let root = as_root(&app).await;
+    for (name, body, field, code) in [
+        ("Editor", json!({"permissions": []}), "name", "invalid_name"),
+        ("a%20b", json!({"permissions": []}), "name", "invalid_name"),
+        (
+            "ok",
+            json!({"permissions": [], "description": "a\nb"}),
+            "description",
+            "invalid_description",
+        ),
+        (
+            "ok",
+            json!({"permissions": [], "description": "x".repeat(201)}),
+            "description",
+            "invalid_description",
+        ),
+        (
+            "ok",
+            json!({"permissions": ["a:b", "all"]}),
+            "permissions[1]",
+            "invalid_permission",
+        ),
+        (
+            "ok",
+            json!({"permissions": vec!["a:b"; 65]}),
+            "permissions",
+            "too_many",
+        ),
+        ("ok", json!({}), "permissions", "missing_field"),
+        (
+            "ok",
+            json!({"permissions": [], "name": "ok"}),
+            "name",
+            "unknown_field",
+        ),
+    ] {
+        let answer = app
+            .put(&format!("/roles/{name}"))
+            .bearer(&root)
+            .json(&body)
+            .send()
+            .await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (422, "validation_failed"),
+            "{body}"
+        );
+        let error = &answer.body["errors"][0];
+        assert_eq!(
+            (&error["field"], &error["code"]),
+            (&json!(field), &json!(code)),
+            "{body}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn built_in_roles_stay_and_the_catalogue_ends() {
+    let app = app();
+    let root = as_root(&app).await;
+    let body = json!({"permissions": []});
+    let changed = app.put("/roles/admin").bearer(&root).json(&body).send().await;
+    assert_eq!((changed.status, changed.code().as_str()), (409, "role_built_in"));
+    for name in ["admin", "user"] {
+        let removed = app.delete(&format!("/roles/{name}")).bearer(&root).send().await;
+        assert_eq!(
+            (removed.status, removed.code().as_str()),
+            (409, "role_built_in"),
+            "{name}"
+        );
+    }
+    for number in 2..MAX_ROLES {
+        app.role(&format!("role-{number}"), &[]).await;
+    }
+    let full = app
+        .put("/roles/one-too-many")
+        .bearer(&root)
+        .json(&body)
+        .send()
+        .await;
+    assert_eq!((full.status, full.code().as_str()), (409, "catalogue_full"));
+}
+
+#[actix_web::test]
+async fn the_audit_trail_is_read_by_filter_and_page() {
+    let app = app();
+    let root = app.admin("root").await;
+    let alice = app.user("alice").await;
+    let (root_id, alice_id) = (app.id(&root).await, app.id(&alice).await);
+    app.clock.advance(Duration::seconds(60));
+    let body = json!({"new_roles": [], "keep_sessions": true});
+    let path = format!("/users/{alice_id}/roles");
+    assert_eq!(
+        app.put(&path)
+            .bearer(&root.access)
+            .json(&body)
+            .send()
+            .await
+            .status,
+        200
+    );
+    let read = async |query: &str| {
+        app.get(&format!("/audit{query}"))
+            .bearer(&root.access)
+            .send()
+            .await
+    };
+    let actions = |page: &Answer| -> Vec<String> {
+        assert_eq!(page.status, 200, "{}", page.body);
+        let events = page.body["events"].as_array().expect("events").iter();
+        events
+            .map(|event| event["action"].as_str().expect("an action").to_owned())
+            .collect()
+    };
+
+    let newest = &read("?limit=1").await.body["events"][0];
+    assert_eq!(newest["action"], "roles_changed");
+    assert_eq!(newest["outcome"], "success");
+    assert_eq!(newest["actor"], json!({"kind": "user", "id": root_id}));
+    assert_eq!(newest["user"], json!(alice_id));
+    assert_eq!(
+        (&newest["ip"], &newest["at"]),
+        (&json!("192.0.2.7"), &json!("2026-01-12T13:47:40.123456Z"))
+    );
+    assert_eq!(newest["details"]["before"], "user");
+
+    for (query, expected) in [
+        (
+            format!("?user={alice_id}"),
+            &["roles_changed", "logged_in", "user_registered"][..],
+        ),
+        (format!("?actor={root_id}"), &["roles_changed", "logged_in"]),
+        ("?action=roles_changed".to_owned(), &["roles_changed"]),
+        ("?from=2026-01-12T13:47:00Z".to_owned(), &["roles_changed"]),
+        (
+            format!("?user={alice_id}&until=2026-01-12T13:47:00Z"),
+            &["logged_in", "user_registered"],
+        ),
+        ("?until=2026-01-01T00:00:00Z".to_owned(), &[]),
+    ] {
+        assert_eq!(actions(&read(&query).await), expected, "{query}");
+    }
+
+    let whole = actions(&read("").await);
+    let mut paged = Vec::new();
+    let mut query = "?limit=2".to_owned();
+    for _ in 0..whole.len() {
+        let page = read(&query).await;
+        paged.extend(actions(&page));
+        // What comes meanwhile does not shift the pages.
+        app.log_in("alice").await;
+        match page.body["next_cursor"].as_str() {
+            Some(cursor) => query = format!("?limit=2&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(paged, whole);
+}
+
+#[actix_web::test]
+async fn queries_of_lists_are_strict() {
+    let app = app();
+    let root = as_root(&app).await;
+    for (path, field) in [
+        ("/users?surprise=1", "query"),
+        ("/users?limit=ten", "query"),
+        ("/users?status=asleep", "query"),
+        ("/users?q=a&q=b", "query"),
+        ("/users?limit=0", "limit"),
+        ("/users?limit=101", "limit"),
+        ("/users?q=", "q"),
+        ("/users?q=a%20b", "q"),
+        ("/users?role=Not%20A%20Name", "role"),
+        ("/users?cursor=!", "cursor"),
+        ("/users?cursor=YQ", "cursor"),
+        ("/audit?surprise=1", "query"),
+        ("/audit?user=alice", "query"),
+        ("/audit?from=yesterday", "query"),
+        ("/audit?limit=0", "limit"),
+        ("/audit?action=unheard_of", "action"),
+        ("/audit?cursor=YQ", "cursor"),
+        ("/roles/editor?dry_run=1", "query"),
+        ("/roles/editor?surprise=true", "query"),
+    ] {
+        let request = if path.starts_with("/roles") {
+            app.delete(path)
+        } else {
+            app.get(path)
+        };
+        let answer = request.bearer(&root).send().await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (422, "validation_failed"),
+            "{path}"
+        );
+        assert_eq!(answer.body["errors"][0]["field"], field, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn metadata_tells_no_more_than_is_true() {
+    let mut app = app();
+    let path = "/.well-known/oauth-authorization-server";
+    let metadata = app.get(path).send().await;
+    assert_eq!(
+        metadata.body,
+        json!({
+            "issuer": ISSUER,
+            "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
+            "response_types_supported": [],
+            "grant_types_supported": [],
+            "service_documentation": format!("{ISSUER}/docs/"),
+        })
+    );
+    app.edge.settings.docs = false;
+    let metadata = app.get(path).send().await;
+    assert!(metadata.body.get("service_documentation").is_none());
+    app.edge.settings.issuer = None;
+    assert_eq!(app.get(path).send().await.code(), "not_found");
+}

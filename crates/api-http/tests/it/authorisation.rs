@@ -1,0 +1,189 @@
+//! Every route, called by everybody.
+
+mod table;
+
+use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, without_docs};
+use actix_web::http::Method;
+use api_http::openapi;
+use domain::{role::OWN_PERMISSIONS, user::UserStatus};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// One line of the table.
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    /// Who calls, and the status they get.
+    cells: Vec<(&'static str, u16)>,
+}
+
+fn rows() -> Vec<Row> {
+    let mut lines = table::TABLE.lines().filter(|line| !line.trim().is_empty());
+    let columns: Vec<_> = lines.next().expect("a head").split_whitespace().collect();
+    lines.map(|line| row(&columns, line)).collect()
+}
+
+fn row(columns: &[&'static str], line: &'static str) -> Row {
+    let mut words = line.split_whitespace();
+    let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
+    let statuses: Vec<_> = words.collect();
+    assert_eq!(statuses.len(), columns.len(), "{method} {path}");
+    let cells = columns.iter().zip(statuses).filter_map(|(&who, status)| {
+        // Nobody else may be left out.
+        (status != "-" || who != "self").then(|| (who, status.parse().expect("a status")))
+    });
+    Row {
+        method,
+        path,
+        cells: cells.collect(),
+    }
+}
+
+#[test]
+fn the_table_has_every_route_of_the_document_once_and_no_other() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let mut documented = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for method in operations.as_object().expect("operations").keys() {
+            documented.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let rows: Vec<_> = rows()
+        .iter()
+        .map(|row| format!("{} {}", row.method, row.path))
+        .collect();
+    let listed: BTreeSet<_> = rows.iter().cloned().collect();
+    let missing: Vec<_> = documented.difference(&listed).collect();
+    let unheard_of: Vec<_> = listed.difference(&documented).collect();
+    assert!(
+        missing.is_empty() && unheard_of.is_empty(),
+        "missing: {missing:?}, not in the document: {unheard_of:?}"
+    );
+    assert_eq!(rows.len(), listed.len(), "a route stands twice");
+}
+
+#[test]
+fn the_table_has_a_column_for_every_permission_that_the_service_asks_for() {
+    let rows = rows();
+    let columns: Vec<_> = rows[0].cells.iter().map(|(who, _)| *who).collect();
+    for permission in OWN_PERMISSIONS {
+        assert!(columns.contains(&permission.as_str()), "{permission:?}");
+    }
+}
+
+#[actix_web::test]
+async fn everybody_gets_what_the_table_says() {
+    let mut surprises = Vec::new();
+    for row in rows() {
+        for (who, expected) in row.cells {
+            let answer = call(row.method, row.path, who).await;
+            let code = match (answer.status, who) {
+                (403, "reset") => "password_change_required",
+                (403, _) => "forbidden",
+                _ => "",
+            };
+            if answer.status != expected || !code.is_empty() && answer.code() != code {
+                let Answer { status, body, .. } = &answer;
+                surprises.push(format!(
+                    "{} {} by {who}: {status} and not {expected}: {body}",
+                    row.method, row.path
+                ));
+            }
+        }
+    }
+    assert!(surprises.is_empty(), "{surprises:#?}");
+}
+
+/// Calls a route as `who`, on an app of its own.
+async fn call(method: &str, path: &str, who: &str) -> Answer {
+    let app = without_docs(app());
+    // With another admin about, whatever an admin may not do is for want of a right.
+    app.admin("spare").await;
+    app.role("unused", &[]).await;
+    let bob = app.user("bob").await;
+    let bob = app.id(&bob).await;
+    let caller = caller(&app, who).await;
+    let target = match (&caller, who) {
+        (Some(caller), "self") => app.id(&caller.pair).await,
+        _ => bob,
+    };
+    let id = if path.starts_with("/me/sessions") {
+        session(&app, caller.as_ref()).await
+    } else {
+        target
+    };
+    let url = path.replace("{id}", &id).replace("{name}", "unused");
+    let method = Method::try_from(method).expect("a method");
+    let mut request = app.request(method.clone(), &url);
+    if let Some(caller) = &caller {
+        let Pair { access, refresh } = &caller.pair;
+        request = request.bearer(if path == "/refresh" { refresh } else { access });
+    }
+    if let Some(body) = body(&method, path, who, caller.as_ref()) {
+        request = request.json(&body);
+    }
+    request.send().await
+}
+
+struct Caller {
+    pair: Pair,
+    password: &'static str,
+}
+
+const LOGIN: &str = "caller";
+
+async fn caller(app: &TestApp, who: &str) -> Option<Caller> {
+    let pair = match who {
+        "none" => return None,
+        "admin" => app.admin(LOGIN).await,
+        permission if permission.contains(':') => app.holder(LOGIN, "its-own", &[permission]).await,
+        "user" | "self" | "off" | "reset" => app.user(LOGIN).await,
+        _ => panic!("a column that nobody stands for: {who}"),
+    };
+    let mut caller = Caller {
+        pair,
+        password: PASSWORD,
+    };
+    match who {
+        "off" => app.set_status(LOGIN, UserStatus::Disabled).await,
+        "reset" => {
+            app.reset_password(LOGIN).await;
+            caller.password = NEW_PASSWORD;
+            caller.pair = app.log_in_with(LOGIN, NEW_PASSWORD).await;
+        }
+        _ => {}
+    }
+    Some(caller)
+}
+
+/// The caller's own session, as far as they can see it.
+async fn session(app: &TestApp, caller: Option<&Caller>) -> String {
+    let seen = match caller {
+        Some(caller) => app.get("/me").bearer(&caller.pair.access).send().await.body,
+        None => Value::Null,
+    };
+    let id = seen["session"]["id"].as_str();
+    id.map_or_else(|| Uuid::nil().to_string(), ToOwned::to_owned)
+}
+
+/// What the route takes.
+fn body(method: &Method, path: &str, who: &str, caller: Option<&Caller>) -> Option<Value> {
+    let password = caller.map_or("guessed", |caller| caller.password);
+    let body = match (method.as_str(), path) {
+        ("POST", "/register") => json!({"login": "newcomer", "password": PASSWORD}),
+        ("POST", "/login") => json!({"login": LOGIN, "password": password}),
+        ("DELETE", "/me") => json!({"password": password}),
+        ("PUT", "/me/password") => {
+            json!({"current_password": password, "new_password": "seven grey herons wait in rain"})
+        }
+        ("PATCH", "/users/{id}") => json!({"status": "disabled"}),
+        ("PUT", "/users/{id}/password") => json!({"new_password": NEW_PASSWORD}),
+        ("PUT", "/users/{id}/roles") => json!({"new_roles": ["user"]}),
+        ("PUT", "/roles/update") if who == "self" => json!({"new_roles": ["user"]}),
+        ("PUT", "/roles/update") => json!({"new_roles": ["user"], "login": "bob"}),
+        ("PUT", "/roles/{name}") => json!({"permissions": []}),
+        _ => return None,
+    };
+    Some(body)
+}

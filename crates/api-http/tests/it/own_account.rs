@@ -1,0 +1,149 @@
+//! What users do with their own accounts: they take their data along, and leave.
+
+use crate::app::{NEW_PASSWORD, PASSWORD, app};
+use serde_json::{Value, json};
+
+#[actix_web::test]
+async fn an_export_is_a_file_with_all_that_is_kept_and_nothing_of_others() {
+    let app = app();
+    let root = app.admin("root").await;
+    let alice = app.user("Alice").await;
+    let id = app.id(&alice).await;
+    app.user("mallory").await;
+    let set = app
+        .put(&format!("/users/{id}/roles"))
+        .bearer(&root.access)
+        .header("User-Agent", "The admin's own browser")
+        .json(&json!({"new_roles": [], "keep_sessions": true}))
+        .send()
+        .await;
+    assert_eq!(set.status, 200);
+
+    let alice = app.post("/refresh").bearer(&alice.refresh).send().await.pair();
+    let export = app.get("/me/export").bearer(&alice.access).send().await;
+    assert_eq!(export.status, 200);
+    assert_eq!(export.header("content-type"), "application/json");
+    assert_eq!(
+        export.header("content-disposition"),
+        "attachment; filename=\"authapi-export.json\""
+    );
+    assert_eq!(export.header("cache-control"), "no-store");
+    assert_eq!(
+        (
+            &export.body["account"]["login"],
+            &export.body["account"]["status"]
+        ),
+        (&json!("Alice"), &json!("active"))
+    );
+    assert_eq!(export.body["sessions"][0]["current"], true);
+    let events = export.body["events"].as_array().expect("events");
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event["action"].as_str(), event["by"].as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("roles_changed"), Some("administrator")),
+            (Some("logged_in"), Some("self")),
+            (Some("user_registered"), Some("anonymous")),
+        ]
+    );
+    assert_eq!(
+        (&events[0]["ip"], &events[0]["user_agent"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(events[1]["ip"], "192.0.2.7");
+    let text = String::from_utf8_lossy(&export.raw).into_owned();
+    for foreign in ["mallory", "The admin's own browser", "plain$"] {
+        assert!(!text.contains(foreign), "{foreign}");
+    }
+}
+
+#[actix_web::test]
+async fn whoever_leaves_gives_the_password_and_is_gone() {
+    let app = app();
+    let alice = app.user("alice").await;
+    let leave = async |password: &str| {
+        app.delete("/me")
+            .bearer(&alice.access)
+            .json(&json!({"password": password}))
+            .send()
+            .await
+    };
+    let wrong = leave("guessed").await;
+    assert_eq!(
+        (wrong.status, wrong.code().as_str()),
+        (401, "invalid_credentials")
+    );
+    assert_eq!(app.me_code(&alice).await, "accepted");
+
+    assert_eq!(leave(PASSWORD).await.status, 204);
+    assert_eq!(app.me_code(&alice).await, "token_revoked");
+    assert_ne!(app.refresh_code(&alice).await, "accepted");
+    let body = json!({"login": "alice", "password": PASSWORD});
+    assert_eq!(
+        app.post("/login").json(&body).send().await.code(),
+        "invalid_credentials"
+    );
+    // The login is free again, and its new owner is somebody else.
+    let again = app.user("alice").await;
+    assert_eq!(app.me_code(&again).await, "accepted");
+    assert_eq!(app.me_code(&alice).await, "token_revoked");
+}
+
+#[actix_web::test]
+async fn the_last_admin_cannot_leave() {
+    let app = app();
+    let root = app.admin("root").await;
+    let request = app.delete("/me").bearer(&root.access);
+    let answer = request.json(&json!({"password": PASSWORD})).send().await;
+    assert_eq!((answer.status, answer.code().as_str()), (409, "last_admin"));
+    assert_eq!(app.me_code(&root).await, "accepted");
+}
+
+#[actix_web::test]
+async fn with_a_reset_password_one_can_change_it_or_log_out_and_nothing_else() {
+    let app = app();
+    let root = app.admin("root").await;
+    let before = app.user("alice").await;
+    let id = app.id(&before).await;
+    let reset = app
+        .put(&format!("/users/{id}/password"))
+        .bearer(&root.access)
+        .json(&json!({"new_password": NEW_PASSWORD}))
+        .send()
+        .await;
+    assert_eq!(
+        (reset.status, &reset.body["password_change_required"]),
+        (200, &json!(true))
+    );
+    assert_eq!(app.me_code(&before).await, "token_outdated");
+    let old = json!({"login": "alice", "password": PASSWORD});
+    assert_eq!(
+        app.post("/login").json(&old).send().await.code(),
+        "invalid_credentials"
+    );
+
+    let alice = app.log_in_with("alice", NEW_PASSWORD).await;
+    assert_eq!(app.me_code(&alice).await, "password_change_required");
+    let alice = app.post("/refresh").bearer(&alice.refresh).send().await.pair();
+    assert_eq!(app.me_code(&alice).await, "password_change_required");
+    let other = app.log_in_with("alice", NEW_PASSWORD).await;
+    assert_eq!(app.post("/logout").bearer(&other.access).send().await.status, 204);
+
+    let change = json!({"current_password": NEW_PASSWORD, "new_password": "seven grey herons wait in rain"});
+    let changed = app
+        .put("/me/password")
+        .bearer(&alice.access)
+        .json(&change)
+        .send()
+        .await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let alice = changed.pair();
+    assert_eq!(app.me_code(&alice).await, "accepted");
+    let me = app.get("/me").bearer(&alice.access).send().await;
+    assert_eq!(me.body["roles"], json!(["user"]));
+    let seen = app.get(&format!("/users/{id}")).bearer(&root.access).send().await;
+    assert_eq!(seen.body["password_change_required"], false);
+}
