@@ -4,9 +4,10 @@ use crate::{
     Failure,
     broken_rule::broken_rule,
     connections::{self, Connections},
-    housekeeping, listener,
+    housekeeping::Housekeeping,
+    listener,
     metrics::Metrics,
-    settings::{BootstrapSettings, ServerSettings, Settings, cores, variable},
+    settings::{BootstrapSettings, ServerSettings, Settings, SettingsError, cores, variable},
     storage::{Database, take_server_lock},
     traces, use_cases, wiring,
 };
@@ -15,8 +16,9 @@ use adapters_sqlite::ServerLock;
 use api_http::{Edge, HttpSettings, Mutations};
 use domain::{
     password::Password,
-    ports::{Clock, Sessions},
-    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
+    ports::Roles,
+    role::{RoleName, RoleNames},
+    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError, NoteFailure},
 };
 use secrecy::ExposeSecret;
 use std::{
@@ -47,8 +49,7 @@ pub struct Application {
     address: SocketAddr,
     metrics: Option<Metrics>,
     edge: Edge,
-    sessions: Arc<dyn Sessions>,
-    clock: Arc<dyn Clock>,
+    housekeeping: Housekeeping,
     quiet_limit: Duration,
     _lock: Option<ServerLock>,
 }
@@ -70,6 +71,7 @@ impl Application {
             tracing::info!(migration, "brought the schema up to date");
         }
         let ports = wiring::Ports::new(&settings, database.storage())?;
+        check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         make_first_admin(
             &settings.bootstrap,
             &use_cases::bootstrap_admin(&ports, &settings),
@@ -85,10 +87,10 @@ impl Application {
         let address = listener
             .local_addr()
             .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
+        let note_failure = Arc::new(use_cases::note_failure(&ports, &settings));
         Ok(Self {
-            edge: edge(&ports, &settings),
-            sessions: ports.storage.sessions,
-            clock: ports.clock,
+            edge: edge(&ports, &settings, Arc::clone(&note_failure)),
+            housekeeping: housekeeping(ports, &settings, note_failure),
             settings,
             listener,
             address,
@@ -118,10 +120,7 @@ impl Application {
         self.tell_where();
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
-        let housekeeping = tokio::spawn(housekeeping::remove_dead_sessions(
-            Arc::clone(&self.sessions),
-            Arc::clone(&self.clock),
-        ));
+        let housekeeping = tokio::spawn(self.housekeeping.run());
         let connections = Arc::new(Connections::default());
         let watch = tokio::spawn(Arc::clone(&connections).close_the_quiet(self.quiet_limit));
         let mutations = self.edge.mutations.clone();
@@ -196,16 +195,42 @@ fn server(
     Ok(server)
 }
 
-fn edge(ports: &wiring::Ports, settings: &Settings) -> Edge {
+fn edge(ports: &wiring::Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> Edge {
     Edge {
-        use_cases: use_cases::use_cases(ports, settings),
+        use_cases: use_cases::use_cases(ports, settings, note_failure),
         settings: HttpSettings {
             trusted_proxies: settings.server.trusted_proxies.clone(),
             docs: settings.docs.enabled,
+            issuer: Some(settings.tokens.issuer.clone()),
         },
         clock: Arc::clone(&ports.clock),
         randomness: Arc::clone(&ports.randomness),
         mutations: Mutations::on(Handle::current()),
+    }
+}
+
+fn housekeeping(ports: wiring::Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> Housekeeping {
+    Housekeeping {
+        sessions: ports.storage.sessions,
+        trail: ports.storage.audit,
+        note_failure,
+        clock: ports.clock,
+        retention: settings.audit.retention.map(wiring::delta),
+    }
+}
+
+/// Whether the catalogue has the roles that everybody is to begin with: else nobody could register.
+async fn check_default_roles(catalogue: &dyn Roles, names: &RoleNames) -> Result<(), Failure> {
+    let found = catalogue.find(names).await;
+    let found = found.map_err(|error| Failure::because("the database cannot be read", error))?;
+    let is_missing = |name: &&RoleName| !found.iter().any(|role| role.name == **name);
+    match names.iter().find(is_missing) {
+        Some(name) => Err(Failure::Settings(SettingsError::Wrong {
+            name: variable("users.default_roles"),
+            value: format!(": \"{name}\""),
+            rule: format!("the catalogue has no such role; `authapi roles set {name}` makes it"),
+        })),
+        None => Ok(()),
     }
 }
 
@@ -248,6 +273,7 @@ mod slow_clients;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operator::Operator;
     use std::{
         io::{Read, Write},
         net::TcpStream,
@@ -365,8 +391,26 @@ mod tests {
 
         settings.bootstrap.admin_password = Some("correct horse battery staple".into());
         drop(Application::build(settings.clone()).await.expect("a service"));
-        let operator = wiring::operator(&settings).await.expect("the database");
+        let operator = Operator::open(&settings).await.expect("the database");
         assert!(operator.users.any_admin().await.expect("storage answers"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn default_roles_that_the_catalogue_lacks_stop_the_start_in_one_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = settings(folder.path());
+        let reader = RoleName::parse("reader").expect("a name");
+        settings.users.default_roles.insert(reader);
+        let line = Application::build(settings)
+            .await
+            .err()
+            .expect("a refusal")
+            .to_string();
+        assert_eq!(
+            line,
+            "AUTHAPI_USERS__DEFAULT_ROLES is wrong: \"reader\": the catalogue has no such role; \
+             `authapi roles set reader` makes it"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,22 @@
 //! The command line. Exit codes: 0 done, 1 it could not be done, 2 a setting or the command line is wrong.
 
+mod audit;
+mod roles;
+mod sessions;
+mod users;
+mod values;
+
+pub use audit::{Audit, ListAudit, VerifyAudit};
+pub use roles::{DeleteRole, Roles, SetRole};
+pub use sessions::Sessions;
+pub use users::{
+    CreateUser, DeleteUser, ExportUsers, Format, ImportUsers, ListUsers, SetRoles, Status, Users,
+};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::{use_cases::Whom, user::UserId};
 use std::path::PathBuf;
+use uuid::Uuid;
 
 /// A self-hosted authentication service: users, roles, and tokens that can be taken back.
 #[derive(Debug, Parser)]
@@ -28,9 +43,18 @@ pub enum Command {
     /// Make or list signing keys.
     #[command(subcommand)]
     Keys(Keys),
-    /// Create and change users.
+    /// Create, find and change users; bring them along from elsewhere, or write them out.
     #[command(subcommand)]
     Users(Users),
+    /// Look at the catalogue of roles, and change it.
+    #[command(subcommand)]
+    Roles(Roles),
+    /// Look at users' sessions, and end them.
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// Read the audit trail, and prove that nobody has changed it.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Look at the settings.
     #[command(subcommand)]
     Config(Config),
@@ -69,47 +93,6 @@ pub enum Algorithm {
     Rs256,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Users {
-    /// Create a user. The password is asked for, or read as one line of standard input.
-    Create(CreateUser),
-    /// List users by login.
-    List(Listing),
-    /// Give a user exactly these roles; the user's access tokens are dead when this returns.
-    SetRoles(SetRoles),
-    /// Keep a user out; all of the user's tokens are dead when this returns.
-    Disable(WhichUser),
-    /// Let a disabled user in again.
-    Enable(WhichUser),
-}
-
-#[derive(Debug, Args)]
-pub struct CreateUser {
-    #[arg(long, value_name = "NAME")]
-    pub login: String,
-    /// May be given several times; `user` unless given.
-    #[arg(long = "role", value_name = "NAME", default_value = "user")]
-    pub roles: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct SetRoles {
-    #[arg(long, value_name = "NAME")]
-    pub login: String,
-    /// May be given several times.
-    #[arg(long = "role", value_name = "NAME", required = true)]
-    pub roles: Vec<String>,
-    /// Let the user's sessions live: their next refresh carries the new roles.
-    #[arg(long)]
-    pub keep_sessions: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct WhichUser {
-    #[arg(long, value_name = "NAME")]
-    pub login: String,
-}
-
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Config {
     /// Print the settings in force, secrets hidden.
@@ -121,6 +104,37 @@ pub struct Listing {
     /// Print JSON, for programs.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Who is meant: by id or by login.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct WhichUser {
+    /// The user with this id.
+    #[arg(long, value_name = "ID")]
+    pub user: Option<Uuid>,
+    /// The user with this login, in any spelling.
+    #[arg(long, value_name = "NAME")]
+    pub login: Option<String>,
+}
+
+impl From<WhichUser> for Whom {
+    fn from(which: WhichUser) -> Self {
+        match which.user {
+            Some(id) => Self::Id(UserId(id)),
+            // One of the two is there; and no text at all is nobody's login.
+            None => Self::Login(which.login.unwrap_or_default()),
+        }
+    }
+}
+
+/// One user, and how to tell what came of it.
+#[derive(Clone, Debug, Args)]
+pub struct OneUser {
+    #[command(flatten)]
+    pub who: WhichUser,
+    #[command(flatten)]
+    pub listing: Listing,
 }
 
 #[cfg(test)]
@@ -151,11 +165,32 @@ mod tests {
             "keys generate --algorithm eddsa",
             "keys generate --algorithm rs256",
             "keys list --json",
-            "users create --login ann --role admin --role user",
+            "users create --login ann --role admin --role user --json",
             "users list --json",
+            "users list --query an --role admin --status disabled --limit 5",
+            "users show --login ann",
+            "users show --user 01a2037a-ae9b-7011-beab-6d2ca028090e --json",
             "users set-roles --login ann --role user --keep-sessions",
+            "users set-roles --login ann --none --dry-run --json",
             "users disable --login ann",
-            "users enable --login ann",
+            "users enable --login ann --json",
+            "users reset-password --login ann",
+            "users delete --login ann --yes",
+            "users import users.jsonl",
+            "users import - --format csv --dry-run --rejects rejects.jsonl --json",
+            "users export",
+            "users export --with-password-hashes --format csv",
+            "roles list --json",
+            "roles set editor --description May_edit. --permission pages:edit --self-assignable",
+            "roles set editor --dry-run --json",
+            "roles delete editor --dry-run",
+            "sessions list --login ann --json",
+            "sessions end --user 01a2037a-ae9b-7011-beab-6d2ca028090e",
+            "audit list --json",
+            "audit list --login ann --action roles_changed --from 2026-01-01T00:00:00Z --limit 5",
+            "audit list --user 01a2037a-ae9b-7011-beab-6d2ca028090e --until 2026-01-01",
+            "audit verify --json",
+            "audit verify --anchor 7:365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370",
             "config check --json",
             "openapi",
             "healthcheck",
@@ -166,26 +201,29 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_an_argument() {
+    fn what_cannot_be_meant_is_refused() {
         for call in [
             "users create --login ann --password secret",
             "users create --login ann secret",
+            "users reset-password --login ann secret",
+            "users show",
+            "users show --login ann --user 01a2037a-ae9b-7011-beab-6d2ca028090e",
+            "users show --user ann",
+            "users set-roles --login ann",
+            "users set-roles --login ann --role user --none",
+            "users list --status asleep",
+            "users list --limit 0",
+            "users list --role Not-A-Role",
+            "users list --query a_b__c__d__e__f__g__h__i__j__k__l__m__n__o__p__q__r__s__t__u__v__w__x__y__z",
+            "users import",
+            "users import users.xml --format xml",
+            "audit list --action unheard_of",
+            "audit list --from yesterday",
+            "audit verify --anchor 7",
+            "audit verify --anchor 7:abc",
         ] {
             let words = ["authapi"].into_iter().chain(call.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{call}");
         }
-    }
-
-    #[test]
-    fn new_users_have_the_role_user_unless_told_otherwise() {
-        let roles = |call: &str| {
-            let words = ["authapi"].into_iter().chain(call.split(' '));
-            match Cli::try_parse_from(words).expect("a command line").command {
-                Some(Command::Users(Users::Create(create))) => create.roles,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(roles("users create --login ann"), ["user"]);
-        assert_eq!(roles("users create --login ann --role admin"), ["admin"]);
     }
 }

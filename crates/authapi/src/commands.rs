@@ -1,12 +1,15 @@
 //! What the command line can do, one file a command.
 
+mod audit;
 mod config_check;
 mod healthcheck;
 mod keys;
 mod migrate;
 mod openapi;
 mod output;
+mod roles;
 mod serve;
+mod sessions;
 mod users;
 
 use crate::{
@@ -38,6 +41,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate(command) => wait_for(migrate::run(&settings.database, command)),
         Command::Keys(command) => keys::run(&settings.keys, command),
         Command::Users(command) => wait_for(users::run(settings, command)),
+        Command::Roles(command) => wait_for(roles::run(settings, command)),
+        Command::Sessions(command) => wait_for(sessions::run(settings, command)),
+        Command::Audit(command) => wait_for(audit::run(settings, command)),
         Command::Config(Config::Check(listing)) => config_check::run(&loaded, listing),
         Command::Openapi => openapi::run(),
         Command::Healthcheck => healthcheck::run(&settings.server),

@@ -7,6 +7,8 @@ use std::{error::Error, fmt, process::ExitCode};
 #[derive(Debug)]
 pub enum Failure {
     Settings(SettingsError),
+    /// The command line asks for something that it cannot have so.
+    Usage(&'static str),
     /// What could not be done, with its causes.
     Task {
         what: String,
@@ -34,7 +36,7 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) => ExitCode::from(2),
+            Self::Settings(_) | Self::Usage(_) => ExitCode::from(2),
             Self::Task { .. } => ExitCode::FAILURE,
         }
     }
@@ -53,6 +55,10 @@ impl fmt::Display for Failure {
             Self::Settings(error) => {
                 write_flat(f, error)?;
                 error.source()
+            }
+            Self::Usage(what) => {
+                write_flat(f, what)?;
+                None
             }
             Self::Task { what, cause } => {
                 write_flat(f, what)?;

@@ -3,7 +3,7 @@
 
 use crate::Failure;
 use domain::password::Password;
-use std::io::{BufRead, IsTerminal, stdin};
+use std::io::{BufRead, Error, IsTerminal, Write, stderr, stdin};
 use zeroize::Zeroizing;
 
 /// More than the longest password of 256 characters needs.
@@ -21,6 +21,25 @@ pub fn new_password() -> Result<Password, Failure> {
     } else {
         Err(Failure::new("the two passwords differ: nothing was done"))
     }
+}
+
+/// Whether whoever sits at the terminal says yes to `question`.
+///
+/// # Errors
+/// When nobody sits there.
+pub fn confirmed(question: &str) -> Result<bool, Failure> {
+    if !stdin().is_terminal() {
+        return Err(Failure::Usage("nobody is there to confirm it: give --yes"));
+    }
+    let unreadable = |error| Failure::because("the answer cannot be read from the terminal", error);
+    write!(stderr(), "{question} [y/N] ").map_err(unreadable)?;
+    says_yes(stdin().lock()).map_err(unreadable)
+}
+
+fn says_yes(input: impl BufRead) -> Result<bool, Error> {
+    let mut answer = String::new();
+    input.take(MAX_BYTES).read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
@@ -56,6 +75,19 @@ mod tests {
         ] {
             let read = first_line(input.as_bytes()).expect("a password");
             assert_eq!(read.expose(), password);
+        }
+    }
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        for (answer, yes) in [
+            ("y\n", true),
+            ("yes\r\n", true),
+            ("", false),
+            ("\n", false),
+            ("yesterday\n", false),
+        ] {
+            assert_eq!(says_yes(answer.as_bytes()).expect("an answer"), yes, "{answer:?}");
         }
     }
 

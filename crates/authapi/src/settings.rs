@@ -2,6 +2,7 @@
 //!
 //! What may be set is what [`Settings::default`] serialises to; a key that is not there is refused, never ignored.
 
+mod accounts;
 mod error;
 mod format;
 mod in_force;
@@ -12,6 +13,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{AuditSettings, UsersSettings};
 pub use error::SettingsError;
 pub use format::DatabaseUrl;
 pub use in_force::InForce;
@@ -41,6 +43,8 @@ pub struct Settings {
     pub tokens: TokensSettings,
     pub password: PasswordSettings,
     pub throttle: ThrottleSettings,
+    pub users: UsersSettings,
+    pub audit: AuditSettings,
     pub docs: DocsSettings,
     pub bootstrap: BootstrapSettings,
     pub log: LogSettings,

@@ -4,9 +4,10 @@ use crate::{
     Failure,
     settings::{DatabaseSettings, DatabaseUrl},
 };
+use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{PortError, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{AuditTrail, PortError, Roles, SessionViews, Sessions, StorageHealth, Users};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub struct Storage {
     pub sessions: Arc<dyn Sessions>,
     pub views: Arc<dyn SessionViews>,
     pub roles: Arc<dyn Roles>,
+    pub audit: Arc<dyn AuditTrail>,
     pub health: Arc<dyn StorageHealth>,
 }
 
@@ -27,6 +29,7 @@ impl From<SqliteStorage> for Storage {
             sessions: storage.sessions,
             views: storage.views,
             roles: storage.roles,
+            audit: storage.audit,
             health: storage.health,
         }
     }
@@ -39,6 +42,7 @@ impl From<PostgresStorage> for Storage {
             sessions: storage.sessions,
             views: storage.views,
             roles: storage.roles,
+            audit: storage.audit,
             health: storage.health,
         }
     }
@@ -83,9 +87,10 @@ impl Database {
 
     /// The ports over this database, whose schema must be up to date.
     pub fn storage(&self) -> Storage {
+        let sealer = Arc::new(Sha256Sealer);
         match self {
-            Self::Sqlite(database) => SqliteStorage::new(database).into(),
-            Self::Postgres(database) => PostgresStorage::new(database).into(),
+            Self::Sqlite(database) => SqliteStorage::new(database, sealer).into(),
+            Self::Postgres(database) => PostgresStorage::new(database, sealer).into(),
         }
     }
 

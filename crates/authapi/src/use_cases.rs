@@ -6,12 +6,11 @@ use crate::{
     wiring::{Ports, password_policy, session_rules, token_rules},
 };
 use api_http::UseCases;
-use domain::{
-    token::TokenRules,
-    use_cases::{
-        AcceptPassword, AssignRoles, Authenticate, BootstrapAdmin, ChangeOwnPassword, CreateUser, EndSession,
-        IssueTokens, ListSessions, LogIn, LogOut, RecogniseRefreshToken, Refresh, Register,
-    },
+use domain::use_cases::{
+    AcceptPassword, AssignRoles, Authenticate, BootstrapAdmin, ChangeOwnPassword, ConfirmPassword,
+    CreateUser, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
+    ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit, RecogniseRefreshToken,
+    Refresh, Register, ResetPassword, SetStatus, WriteRole,
 };
 use std::sync::Arc;
 
@@ -20,66 +19,81 @@ struct Shared {
     authenticate: Arc<Authenticate>,
     recognise: Arc<RecogniseRefreshToken>,
     issue_tokens: Arc<IssueTokens>,
+    accept_password: Arc<AcceptPassword>,
+    confirm_password: Arc<ConfirmPassword>,
+    note_failure: Arc<NoteFailure>,
 }
 
 impl Shared {
-    fn new(ports: &Ports, rules: &TokenRules) -> Self {
+    fn new(ports: &Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> Self {
         Self {
             authenticate: Arc::new(Authenticate::new(
                 Arc::clone(&ports.verifier),
                 Arc::clone(&ports.storage.views),
                 Arc::clone(&ports.clock),
-                rules.clone(),
+                token_rules(&settings.tokens),
             )),
             recognise: Arc::new(RecogniseRefreshToken::new(
                 Arc::clone(&ports.storage.sessions),
                 Arc::clone(&ports.mac),
             )),
-            issue_tokens: Arc::new(IssueTokens::new(
-                Arc::clone(&ports.signer),
-                Arc::clone(&ports.mac),
-                Arc::clone(&ports.randomness),
-                rules.clone(),
+            issue_tokens: Arc::new(issue_tokens(ports, settings)),
+            accept_password: Arc::new(accept_password(ports, settings)),
+            confirm_password: Arc::new(ConfirmPassword::new(
+                Arc::clone(&ports.throttle),
+                Arc::clone(&ports.storage.users),
+                Arc::clone(&ports.hasher),
+                Arc::clone(&note_failure),
+                Arc::clone(&ports.clock),
             )),
+            note_failure,
         }
     }
 }
 
 /// What the routes need.
-pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
-    let shared = Shared::new(ports, &token_rules(&settings.tokens));
-    let rules = session_rules(&settings.tokens);
+pub fn use_cases(ports: &Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> UseCases {
+    let shared = Shared::new(ports, settings, note_failure);
+    let default_roles = || settings.users.default_roles.clone();
     let Storage {
         users,
         sessions,
         roles,
+        audit,
         ..
     } = &ports.storage;
-    let (sessions, clock) = (|| Arc::clone(sessions), || Arc::clone(&ports.clock));
+    let (users, sessions) = (|| Arc::clone(users), || Arc::clone(sessions));
+    let (roles, audit) = (|| Arc::clone(roles), || Arc::clone(audit));
+    let clock = || Arc::clone(&ports.clock);
     UseCases {
         register: Arc::new(Register::new(
             Arc::clone(&ports.throttle),
             Arc::new(create_user(ports, settings)),
+            default_roles(),
         )),
         log_in: Arc::new(log_in(ports, &shared, settings)),
-        log_out: Arc::new(LogOut::new(
-            Arc::clone(&shared.authenticate),
-            Arc::clone(&shared.recognise),
-            sessions(),
-            clock(),
-            rules,
-        )),
-        refresh: Arc::new(Refresh::new(
-            Arc::clone(&shared.recognise),
-            sessions(),
-            Arc::clone(&shared.issue_tokens),
-            clock(),
-            rules,
-        )),
-        assign_roles: Arc::new(AssignRoles::new(Arc::clone(users), Arc::clone(roles), clock())),
+        log_out: Arc::new(log_out(ports, &shared, settings)),
+        refresh: Arc::new(refresh(ports, &shared, settings)),
+        assign_roles: Arc::new(AssignRoles::new(users(), clock())),
         change_own_password: Arc::new(change_own_password(ports, &shared, settings)),
         list_sessions: Arc::new(ListSessions::new(sessions(), clock())),
         end_session: Arc::new(EndSession::new(sessions(), clock())),
+        delete_own_account: Arc::new(DeleteOwnAccount::new(shared.confirm_password, users(), clock())),
+        export_own_data: Arc::new(ExportOwnData::new(sessions(), audit(), clock())),
+        find_users: Arc::new(FindUsers::new(users())),
+        set_status: Arc::new(SetStatus::new(users(), clock())),
+        delete_user: Arc::new(DeleteUser::new(users(), clock())),
+        reset_password: Arc::new(ResetPassword::new(
+            users(),
+            shared.accept_password,
+            Arc::clone(&ports.hasher),
+            clock(),
+        )),
+        others_sessions: Arc::new(OthersSessions::new(users(), sessions(), clock())),
+        list_roles: Arc::new(ListRoles::new(roles())),
+        write_role: Arc::new(WriteRole::new(roles(), clock())),
+        delete_role: Arc::new(DeleteRole::new(roles(), clock(), default_roles())),
+        read_audit: Arc::new(ReadAudit::new(audit())),
         authenticate: shared.authenticate,
         public_keys: Arc::clone(&ports.public_keys),
         storage_health: Arc::clone(&ports.storage.health),
@@ -92,6 +106,14 @@ pub fn bootstrap_admin(ports: &Ports, settings: &Settings) -> BootstrapAdmin {
     BootstrapAdmin::new(
         Arc::clone(&ports.storage.users),
         Arc::new(create_user(ports, settings)),
+    )
+}
+
+/// What keeps failed attempts. The process has one, since it counts.
+pub fn note_failure(ports: &Ports, settings: &Settings) -> NoteFailure {
+    NoteFailure::new(
+        Arc::clone(&ports.storage.audit),
+        settings.audit.failures_per_minute,
     )
 }
 
@@ -109,6 +131,20 @@ fn accept_password(ports: &Ports, settings: &Settings) -> AcceptPassword {
     AcceptPassword::new(Arc::clone(&ports.meter), password_policy(&settings.password))
 }
 
+fn issue_tokens(ports: &Ports, settings: &Settings) -> IssueTokens {
+    let issue = IssueTokens::new(
+        Arc::clone(&ports.signer),
+        Arc::clone(&ports.mac),
+        Arc::clone(&ports.randomness),
+        token_rules(&settings.tokens),
+    );
+    if settings.tokens.permissions {
+        issue.with_permissions(Arc::clone(&ports.storage.roles))
+    } else {
+        issue
+    }
+}
+
 fn log_in(ports: &Ports, shared: &Shared, settings: &Settings) -> LogIn {
     LogIn::new(
         Arc::clone(&ports.throttle),
@@ -116,17 +152,38 @@ fn log_in(ports: &Ports, shared: &Shared, settings: &Settings) -> LogIn {
         Arc::clone(&ports.hasher),
         Arc::clone(&ports.storage.sessions),
         Arc::clone(&shared.issue_tokens),
+        Arc::clone(&shared.note_failure),
         Arc::clone(&ports.clock),
         Arc::clone(&ports.randomness),
         session_rules(&settings.tokens),
     )
 }
 
+fn log_out(ports: &Ports, shared: &Shared, settings: &Settings) -> LogOut {
+    LogOut::new(
+        Arc::clone(&shared.authenticate),
+        Arc::clone(&shared.recognise),
+        Arc::clone(&ports.storage.sessions),
+        Arc::clone(&ports.clock),
+        session_rules(&settings.tokens),
+    )
+}
+
+fn refresh(ports: &Ports, shared: &Shared, settings: &Settings) -> Refresh {
+    Refresh::new(
+        Arc::clone(&shared.recognise),
+        Arc::clone(&ports.storage.sessions),
+        Arc::clone(&shared.issue_tokens),
+        Arc::clone(&ports.clock),
+        session_rules(&settings.tokens),
+    )
+}
+
 fn change_own_password(ports: &Ports, shared: &Shared, settings: &Settings) -> ChangeOwnPassword {
     ChangeOwnPassword::new(
-        Arc::clone(&ports.throttle),
+        Arc::clone(&shared.confirm_password),
         Arc::clone(&ports.storage.users),
-        Arc::new(accept_password(ports, settings)),
+        Arc::clone(&shared.accept_password),
         Arc::clone(&ports.hasher),
         Arc::clone(&shared.issue_tokens),
         Arc::clone(&ports.clock),

@@ -3,9 +3,10 @@
 use crate::{
     Failure,
     counted_throttle::CountedThrottle,
+    counted_trail::CountedTrail,
     key_folder,
     settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
-    storage::{Database, Storage},
+    storage::Storage,
     throttles::throttle,
 };
 use adapters_crypto::{
@@ -18,11 +19,10 @@ use domain::{
     password::PasswordPolicy,
     ports::{
         Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, StorageHealth,
-        Throttle, TokenSigner, TokenVerifier, Users,
+        Throttle, TokenSigner, TokenVerifier,
     },
     session::SessionRules,
     token::TokenRules,
-    use_cases::{AcceptPassword, AssignRoles, CreateUser, SetStatus},
 };
 use secrecy::ExposeSecret;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
@@ -64,8 +64,9 @@ impl Ports {
         let redis = open_redis(&settings.redis)?;
         let PasswordPorts { hasher, meter } =
             PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
+        let audit = Arc::new(CountedTrail::new(Arc::clone(&storage.audit)));
         Ok(Self {
-            storage,
+            storage: Storage { audit, ..storage },
             hasher,
             meter,
             throttle: Arc::new(CountedThrottle::new(throttle(
@@ -83,44 +84,15 @@ impl Ports {
     }
 }
 
-/// What the command line can do to users. It needs no keys, and no throttle: whoever holds it holds the database.
-pub struct Operator {
-    pub users: Arc<dyn Users>,
-    pub create_user: CreateUser,
-    pub assign_roles: AssignRoles,
-    pub set_status: SetStatus,
-}
-
-/// Opens the database, with its schema brought up to date: the first admin may be made before the first start.
-pub async fn operator(settings: &Settings) -> Result<Operator, Failure> {
-    let database = Database::open(&settings.database).await?;
-    database.migrate_up().await?;
-    let Storage { users, roles, .. } = database.storage();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let PasswordPorts { hasher, meter } = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-    let accept_password = AcceptPassword::new(meter, password_policy(&settings.password));
-    Ok(Operator {
-        create_user: CreateUser::new(
-            Arc::clone(&users),
-            Arc::new(accept_password),
-            hasher,
-            Arc::clone(&clock),
-            Arc::new(OsRandomness),
-        ),
-        assign_roles: AssignRoles::new(Arc::clone(&users), roles, Arc::clone(&clock)),
-        set_status: SetStatus::new(Arc::clone(&users), clock),
-        users,
-    })
-}
-
 /// What works with passwords, on one lane: its bounds hold for hashing and rating together.
-struct PasswordPorts {
-    hasher: Arc<dyn PasswordHasher>,
-    meter: Arc<dyn PasswordMeter>,
+pub struct PasswordPorts {
+    pub hasher: Arc<dyn PasswordHasher>,
+    pub meter: Arc<dyn PasswordMeter>,
 }
 
 impl PasswordPorts {
-    fn new(settings: &PasswordSettings, threads: NonZeroUsize) -> Result<Self, Failure> {
+    /// Starts the hashing threads.
+    pub fn new(settings: &PasswordSettings, threads: NonZeroUsize) -> Result<Self, Failure> {
         let cannot_hash = "passwords cannot be hashed";
         let params = Argon2Params {
             memory_kib: settings.memory_kib,
@@ -171,6 +143,7 @@ pub fn session_rules(settings: &TokensSettings) -> SessionRules {
     }
 }
 
-fn delta(span: Duration) -> TimeDelta {
+/// A span of the settings, as the core counts.
+pub fn delta(span: Duration) -> TimeDelta {
     TimeDelta::from_std(span).expect("checked settings are at most ten years")
 }

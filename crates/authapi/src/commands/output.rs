@@ -1,6 +1,15 @@
 //! What commands print.
 
+mod list;
+mod stream;
+mod table;
+
+pub use list::{List, Listed};
+pub use stream::Stream;
+pub use table::Table;
+
 use crate::Failure;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use std::{
     fmt::Display,
@@ -14,17 +23,37 @@ pub fn line(text: impl Display) -> Result<(), Failure> {
 
 /// Prints `value` as indented JSON.
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::because("the answer cannot be written as JSON", error))?;
-    line(text)
+    line(serde_json::to_string_pretty(value).map_err(not_json)?)
+}
+
+/// Prints `value` as one line of JSON.
+pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    line(serde_json::to_string(value).map_err(not_json)?)
+}
+
+/// An instant as it is told (RFC 3339), in UTC.
+pub fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// Names, one after the other.
+pub fn words<T: Display>(words: impl IntoIterator<Item = T>, between: &str) -> String {
+    let words = words.into_iter().map(|word| word.to_string());
+    words.collect::<Vec<_>>().join(between)
+}
+
+fn not_json(error: serde_json::Error) -> Failure {
+    Failure::because("the answer cannot be written as JSON", error)
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
 fn settle(written: Result<(), Error>) -> Result<(), Failure> {
     match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::because("standard output cannot be written", error))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritable(error)),
         _ => Ok(()),
     }
+}
+
+fn unwritable(error: Error) -> Failure {
+    Failure::because("standard output cannot be written", error)
 }

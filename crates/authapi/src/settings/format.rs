@@ -36,6 +36,25 @@ pub mod span {
     }
 }
 
+/// Durations that need not be set.
+pub mod span_if_any {
+    use super::span::written;
+    use serde::{Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        humantime_serde::deserialize(deserializer)
+    }
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match span {
+            Some(span) => serializer.serialize_some(&written(*span)),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
 /// Networks in CIDR notation; a bare address is a network of one.
 pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     Vec::<String>::deserialize(deserializer)?

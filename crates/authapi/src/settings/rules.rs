@@ -3,7 +3,7 @@
 use super::{Layers, Settings, SettingsError, TokensSettings, layers::variable};
 use actix_web::http::Uri;
 use adapters_redis::RedisUrl;
-use domain::login::Login;
+use domain::{login::Login, role::RoleName};
 use secrecy::ExposeSecret;
 use std::{num::NonZeroU32, time::Duration};
 use tracing_subscriber::EnvFilter;
@@ -21,7 +21,9 @@ const MOST_WORK: u64 = 1024 * 1024;
 
 /// What each setting must be, as told to whoever set it wrong. Every setting has one.
 #[rustfmt::skip]
-pub(super) const RULES: [(&str, &str); 40] = [
+pub(super) const RULES: [(&str, &str); 44] = [
+    ("audit.failures_per_minute", "it must be a number from 0 to 100000"),
+    ("audit.retention", "it must be a duration such as 400d, from 1d to 3650d; without it events are kept for ever"),
     ("bootstrap.admin_login", "it must be a login of 3 to 64 letters, digits and visible punctuation, and comes with AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE"),
     ("bootstrap.admin_password", "it must be a text, and comes with AUTHAPI_BOOTSTRAP__ADMIN_LOGIN"),
     ("database.pool_size", "it must be a number from 1 to 1000"),
@@ -60,8 +62,10 @@ pub(super) const RULES: [(&str, &str); 40] = [
     ("tokens.refresh_grace", "it must be a duration such as 10s, at most 1m"),
     ("tokens.refresh_idle_ttl", "it must be a duration such as 30d, at most AUTHAPI_TOKENS__REFRESH_TTL"),
     ("tokens.refresh_ttl", "it must be a duration such as 90d, at most 3650d"),
+    ("tokens.permissions", "it must be true or false"),
     ("traces.otlp_endpoint", "it must be the base URL of a collector such as http://127.0.0.1:4318, without TLS"),
     ("traces.sample_ratio", "it must be a number from 0 to 1, such as 0.1"),
+    ("users.default_roles", "it must be names of roles such as user,reader, which the catalogue has, without admin"),
 ];
 
 /// What the setting `key` must be.
@@ -111,6 +115,8 @@ fn broken_elsewhere(settings: &Settings) -> Option<&'static str> {
         throttle,
         bootstrap,
         log,
+        users,
+        audit,
         ..
     } = settings;
     let is_burst = |number: NonZeroU32| number.get() <= 1_000;
@@ -151,6 +157,17 @@ fn broken_elsewhere(settings: &Settings) -> Option<&'static str> {
                 .as_ref()
                 .is_none_or(|url| RedisUrl::parse(url.expose_secret()).is_ok()),
         ),
+        (
+            "users.default_roles",
+            !users.default_roles.contains(&RoleName::ADMIN),
+        ),
+        (
+            "audit.retention",
+            audit
+                .retention
+                .is_none_or(|span| (DAY..=TEN_YEARS).contains(&span)),
+        ),
+        ("audit.failures_per_minute", audit.failures_per_minute <= 100_000),
         ("log.level", EnvFilter::try_new(&log.level).is_ok()),
     ])
 }

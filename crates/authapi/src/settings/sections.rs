@@ -131,6 +131,8 @@ pub struct TokensSettings {
     #[serde(with = "format::span")]
     pub refresh_grace: Duration,
     pub max_sessions_per_user: u32,
+    /// Whether access tokens say what their roles allow.
+    pub permissions: bool,
 }
 
 impl Default for TokensSettings {
@@ -144,6 +146,7 @@ impl Default for TokensSettings {
             refresh_ttl: Duration::from_secs(90 * DAY),
             refresh_grace: Duration::from_secs(10),
             max_sessions_per_user: 100,
+            permissions: false,
         }
     }
 }

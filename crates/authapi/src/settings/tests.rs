@@ -165,6 +165,15 @@ fn every_wrong_value_gives_one_line_that_names_the_variable_and_what_it_must_be(
         ("AUTHAPI_TRACES__SAMPLE_RATIO", "-0.1"),
         ("AUTHAPI_TRACES__SAMPLE_RATIO", "NaN"),
         ("AUTHAPI_LOG__FORMAT", "xml"),
+        ("AUTHAPI_TOKENS__PERMISSIONS", "1"),
+        ("AUTHAPI_USERS__DEFAULT_ROLES", "user,admin"),
+        ("AUTHAPI_USERS__DEFAULT_ROLES", "user,,reader"),
+        ("AUTHAPI_USERS__DEFAULT_ROLES", "User"),
+        ("AUTHAPI_AUDIT__RETENTION", "400"),
+        ("AUTHAPI_AUDIT__RETENTION", "23h"),
+        ("AUTHAPI_AUDIT__RETENTION", "3651d"),
+        ("AUTHAPI_AUDIT__FAILURES_PER_MINUTE", "-1"),
+        ("AUTHAPI_AUDIT__FAILURES_PER_MINUTE", "100001"),
     ] {
         let line = start().env(variable, value).refused();
         assert!(line.contains(variable), "{line}");
@@ -188,6 +197,10 @@ fn what_is_refused_was_the_value_and_not_the_variable() {
         ("AUTHAPI_THROTTLE__ENABLED", "false"),
         ("AUTHAPI_LOG__LEVEL", "warn,domain=debug"),
         ("AUTHAPI_LOG__FORMAT", "json"),
+        ("AUTHAPI_TOKENS__PERMISSIONS", "true"),
+        ("AUTHAPI_USERS__DEFAULT_ROLES", "user, reader"),
+        ("AUTHAPI_AUDIT__RETENTION", "400d"),
+        ("AUTHAPI_AUDIT__FAILURES_PER_MINUTE", "0"),
     ] {
         start().env(variable, value).load();
     }
@@ -409,7 +422,9 @@ fn what_is_in_force_shows_every_setting_and_no_secret() {
         .file(".env", "AUTHAPI_TOKENS__REFRESH_TTL=120d")
         .env("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "root")
         .env("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "hunter2")
-        .env("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,::1");
+        .env("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,::1")
+        .env("AUTHAPI_USERS__DEFAULT_ROLES", "user,reader")
+        .env("AUTHAPI_AUDIT__RETENTION", "400d");
     let loaded = load(&start.sources).expect("good settings");
     let lines: Vec<String> = loaded.in_force().iter().map(ToString::to_string).collect();
     for line in [
@@ -419,6 +434,8 @@ fn what_is_in_force_shows_every_setting_and_no_secret() {
         "AUTHAPI_TOKENS__REFRESH_IDLE_TTL = 30d",
         "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD = ***  # environment",
         "AUTHAPI_SERVER__TRUSTED_PROXIES = 10.0.0.0/8,::1/128  # environment",
+        "AUTHAPI_USERS__DEFAULT_ROLES = reader,user  # environment",
+        "AUTHAPI_AUDIT__RETENTION = 400d  # environment",
     ] {
         assert!(lines.iter().any(|shown| shown == line), "{line} in {lines:#?}");
     }
@@ -427,7 +444,8 @@ fn what_is_in_force_shows_every_setting_and_no_secret() {
 }
 
 /// Settings whose default is not a text: unset, or the machine's.
-const COMMENTED_OUT: [&str; 7] = [
+const COMMENTED_OUT: [&str; 8] = [
+    "audit.retention",
     "bootstrap.admin_login",
     "bootstrap.admin_password",
     "metrics.port",

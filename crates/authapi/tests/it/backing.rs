@@ -1,7 +1,10 @@
 //! What servers keep their state in: made for one test, gone with it.
 
 use crate::mode::Mode;
-use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
+    sql_types::Text,
+};
 use std::path::{Path, PathBuf};
 use testservers::{FreshDatabase, Own, Redis, RedisCluster};
 use tokio_postgres::NoTls;
@@ -36,6 +39,28 @@ impl Database {
         match self {
             Self::Sqlite(file) => find_in_file(file, query),
             Self::Postgres(database) => find_in_postgres(database.url(), query).await,
+        }
+    }
+}
+
+impl Database {
+    /// Changes the database behind the program's back.
+    pub async fn tamper(&self, statements: &str) {
+        match self {
+            Self::Sqlite(file) => {
+                let mut connection =
+                    SqliteConnection::establish(&file.display().to_string()).expect("a database");
+                connection.batch_execute(statements).expect("a change");
+            }
+            Self::Postgres(database) => {
+                let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
+                    .await
+                    .expect("a database");
+                let connection = tokio::spawn(connection);
+                client.batch_execute(statements).await.expect("a change");
+                drop(client);
+                connection.await.expect("no panic").expect("a good end");
+            }
         }
     }
 }

@@ -66,6 +66,10 @@ impl Client {
         self.call(Method::PUT, path)
     }
 
+    pub fn patch(&self, path: &str) -> Call {
+        self.call(Method::PATCH, path)
+    }
+
     pub fn delete(&self, path: &str) -> Call {
         self.call(Method::DELETE, path)
     }

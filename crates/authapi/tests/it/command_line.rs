@@ -20,6 +20,13 @@ fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
     serde_json::from_str(&printed).expect("a JSON array")
 }
 
+/// What a command lists as JSON Lines.
+fn lines(place: &Place, arguments: &[&str]) -> Vec<Value> {
+    let printed = place.command_succeeds(arguments, "");
+    let lines = printed.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().expect("JSON Lines")
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
 }
@@ -46,7 +53,7 @@ async fn users_are_created_listed_and_refused() {
         assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
     }
 
-    let users = listed(&place, &["users", "list", "--json"]);
+    let users = lines(&place, &["users", "list", "--json"]);
     assert_eq!(users.len(), 1);
     assert_eq!(users[0]["login"], "Root");
     assert_eq!(users[0]["status"], "active");
@@ -62,7 +69,11 @@ async fn users_are_created_listed_and_refused() {
     let late = client.session("late").await;
     assert_eq!(client.me(&late.access).await.body["roles"], json!(["user"]));
     let plain = server.place().command_succeeds(&["users", "list"], "");
-    assert_eq!(plain.lines().count(), 2, "{plain}");
+    let firsts: Vec<&str> = plain
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(firsts, ["LOGIN", "late", "Root"], "{plain}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,12 +136,134 @@ async fn a_disabled_user_is_out_when_the_command_returns() {
         assert_eq!(replica.me_code(&pair.access).await, "token_outdated");
         assert_eq!(replica.logging_in("alice", PASSWORD).send().await.status, 401);
     }
-    let users = listed(server.place(), &["users", "list", "--json"]);
+    let users = lines(server.place(), &["users", "list", "--json"]);
     assert_eq!(users[0]["status"], "disabled");
     let enable = ["users", "enable", "--login", "alice"];
     assert_eq!(server.place().command_succeeds(&enable, ""), "alice is active\n");
     client.session("alice").await;
     let nobody = server.place().run(&["users", "disable", "--login", "nobody"], "");
+    assert_eq!(nobody.code, Some(1));
+}
+
+#[test]
+fn users_are_found_by_prefix_role_and_status_and_shown_one_by_one() {
+    let place = Place::new();
+    for (login, roles) in [
+        ("alice", &["user"][..]),
+        ("Albert", &["admin"]),
+        ("bob", &["user", "admin"]),
+    ] {
+        assert_eq!(create(&place, login, roles, PASSWORD).code, Some(0));
+    }
+    place.command_succeeds(&["users", "disable", "--login", "bob"], "");
+    for (filter, found) in [
+        (&[][..], &["Albert", "alice", "bob"][..]),
+        (&["--query", "AL"], &["Albert", "alice"]),
+        (&["--role", "admin"], &["Albert", "bob"]),
+        (&["--status", "disabled"], &["bob"]),
+        (&["--role", "admin", "--status", "active"], &["Albert"]),
+        (&["--query", "b", "--role", "user", "--status", "active"], &[]),
+        (&["--limit", "2"], &["Albert", "alice"]),
+    ] {
+        let users = lines(&place, &[&["users", "list", "--json"], filter].concat());
+        let logins: Vec<&str> = users.iter().filter_map(|user| user["login"].as_str()).collect();
+        assert_eq!(logins, found, "{filter:?}");
+    }
+    let shown = lines(&place, &["users", "show", "--login", "ALICE", "--json"]);
+    assert_eq!(shown[0]["password_change_required"], false);
+    let id = shown[0]["id"].as_str().expect("an id");
+    let plain = place.command_succeeds(&["users", "show", "--user", id], "");
+    assert!(plain.contains("alice") && plain.contains(id), "{plain}");
+    for command in ["show", "disable", "enable", "delete"] {
+        let nobody = place.run(&["users", command, "--login", "nobody", "--json"], "");
+        assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(1), ""), "{command}");
+    }
+}
+
+#[test]
+fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
+    let place = Place::new();
+    let set = |more: &[&str]| place.run(&[&["roles", "set", "editor"], more].concat(), "");
+    let rehearsed = set(&["--permission", "pages:edit", "--dry-run"]);
+    assert_eq!(rehearsed.stdout, "would make editor; users who have it: 0\n");
+    assert_eq!(lines(&place, &["roles", "list", "--json"]).len(), 2);
+    let made = set(&[
+        "--permission",
+        "pages:edit",
+        "--description",
+        "May edit.",
+        "--self-assignable",
+        "--json",
+    ]);
+    let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
+    assert_eq!(made["created"], true);
+    let roles = lines(&place, &["roles", "list", "--json"]);
+    let expected = json!({
+        "name": "editor", "description": "May edit.", "permissions": ["pages:edit"], "self_assignable": true
+    });
+    assert_eq!(roles[1], expected);
+    assert!(
+        roles[0]["permissions"]
+            .as_array()
+            .is_some_and(|all| all.contains(&json!("pages:edit")))
+    );
+
+    assert_eq!(create(&place, "alice", &["editor"], PASSWORD).code, Some(0));
+    assert_eq!(set(&[]).stdout, "changed editor; users who have it: 1\n");
+    assert_eq!(
+        lines(&place, &["roles", "list", "--json"])[1]["self_assignable"],
+        false
+    );
+    for (arguments, says) in [
+        (&["roles", "delete", "editor"][..], "1 users have it"),
+        (&["roles", "delete", "wizard"], "no such role"),
+        (&["roles", "set", "admin"], "cannot be changed"),
+        (&["roles", "set", "Not A Role"], "a role's name"),
+        (&["roles", "set", "other", "--permission", "edit"], "permission 0"),
+    ] {
+        let refused = place.run(arguments, "");
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(1), ""),
+            "{arguments:?}"
+        );
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    }
+    place.command_succeeds(&["users", "set-roles", "--login", "alice", "--none"], "");
+    assert_eq!(
+        place.command_succeeds(&["roles", "delete", "editor"], ""),
+        "deleted editor\n"
+    );
+    let plain = place.command_succeeds(&["roles", "list"], "");
+    assert_eq!(plain.lines().count(), 3, "{plain}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_listed_and_are_ended_when_the_command_returns() {
+    let server = Server::start();
+    let client = server.client();
+    let pair = client.user("alice").await;
+    client.session("alice").await;
+    let sessions = lines(
+        server.place(),
+        &["sessions", "list", "--login", "alice", "--json"],
+    );
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(sessions[0]["address"], "127.0.0.1");
+    let said = server
+        .place()
+        .command_succeeds(&["sessions", "end", "--login", "alice"], "");
+    assert_eq!(said, "sessions ended: 2\n");
+    for replica in server.each() {
+        assert_eq!(replica.me_code(&pair.access).await, "token_revoked");
+    }
+    assert_eq!(
+        server
+            .place()
+            .command_succeeds(&["sessions", "list", "--login", "alice"], ""),
+        ""
+    );
+    let nobody = server.place().run(&["sessions", "end", "--login", "nobody"], "");
     assert_eq!(nobody.code, Some(1));
 }
 

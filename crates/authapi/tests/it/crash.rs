@@ -98,7 +98,7 @@ async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Stor
 }
 
 /// Somewhere between nothing and `most`.
-fn any_delay(most: Duration) -> Duration {
+pub fn any_delay(most: Duration) -> Duration {
     most * u32::try_from(RandomState::new().hash_one(0) % 1000).expect("it is small") / 1000
 }
 
@@ -174,7 +174,7 @@ fn check_migrations(place: &Place) {
 }
 
 /// Waits until a database that is a server of its own has ended what the dead had asked it for.
-async fn settle(database: &Database) {
+pub async fn settle(database: &Database) {
     let Database::Postgres(_) = database else {
         return;
     };

@@ -13,8 +13,12 @@ pub mod log;
 pub mod mode;
 pub mod server;
 
+mod administration;
+mod audit_crash;
+mod audit_trail;
 mod command_line;
 mod crash;
+mod import;
 pub mod overload;
 mod races;
 mod refusals;

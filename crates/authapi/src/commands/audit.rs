@@ -1,0 +1,13 @@
+mod list;
+mod verify;
+
+use crate::{Failure, cli::Audit, operator::Operator, settings::Settings};
+
+/// Shows the audit trail, and proves that it is whole.
+pub async fn run(settings: &Settings, command: Audit) -> Result<(), Failure> {
+    let operator = Operator::open(settings).await?;
+    match command {
+        Audit::List(wish) => list::run(&operator, wish).await,
+        Audit::Verify(wish) => verify::run(&operator, &wish).await,
+    }
+}

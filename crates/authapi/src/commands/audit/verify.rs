@@ -1,0 +1,107 @@
+use super::super::output;
+use crate::{Failure, cli::VerifyAudit, operator::Operator, progress::Progress};
+use domain::{
+    audit::{AuditNumber, Broken, ChainEnd, ChainEnds},
+    authority::Capability,
+    use_cases::VerifyAuditError,
+};
+use serde::Serialize;
+
+/// Follows the audit trail from its first event to its last.
+pub async fn run(operator: &Operator, wish: &VerifyAudit) -> Result<(), Failure> {
+    let verified = verify(operator, wish.anchor).await;
+    if wish.listing.json {
+        match &verified {
+            Ok(ends) => output::json_line(&IntactRow::from(*ends))?,
+            Err(error) => print_broken(error)?,
+        }
+    } else if let Ok(ends) = &verified {
+        output::line(format_args!(
+            "{} events are as they were written; the last is {}",
+            checked(*ends),
+            written(ends.head)
+        ))?;
+    }
+    match verified {
+        Ok(_) => Ok(()),
+        Err(VerifyAuditError::Port(error)) => Err(Failure::because("the audit trail cannot be read", error)),
+        Err(error) => Err(Failure::because(
+            "the audit trail is not as it was written",
+            error,
+        )),
+    }
+}
+
+async fn verify(operator: &Operator, anchor: Option<ChainEnd>) -> Result<ChainEnds, VerifyAuditError> {
+    let mut progress: Option<Progress> = None;
+    let by = Capability::of_operator();
+    let verify = operator.verify_audit.execute(by, anchor, |reached| {
+        let base = reached.ends.base.number.0;
+        let total = u64::try_from(reached.ends.head.number.0 - base).ok();
+        let done = u64::try_from(reached.reached.number.0 - base).unwrap_or_default();
+        let progress = progress.get_or_insert_with(|| Progress::new("events", total));
+        progress.reach(done, done);
+    });
+    verify.await
+}
+
+/// How many events there are.
+fn checked(ends: ChainEnds) -> i64 {
+    ends.head.number.0 - ends.base.number.0
+}
+
+/// What `--anchor` takes.
+fn written(end: ChainEnd) -> String {
+    format!("{}:{}", end.number, end.seal)
+}
+
+/// A trail that is whole, for programs.
+#[derive(Serialize)]
+struct IntactRow {
+    intact: bool,
+    checked: i64,
+    /// The last event that was removed on purpose.
+    base: String,
+    head: String,
+}
+
+impl From<ChainEnds> for IntactRow {
+    fn from(ends: ChainEnds) -> Self {
+        Self {
+            intact: true,
+            checked: checked(ends),
+            base: written(ends.base),
+            head: written(ends.head),
+        }
+    }
+}
+
+/// A trail that is not, for programs.
+#[derive(Serialize)]
+struct BrokenRow {
+    intact: bool,
+    /// The first event that is not as it was written.
+    event: i64,
+    cause: String,
+}
+
+fn print_broken(error: &VerifyAuditError) -> Result<(), Failure> {
+    match broken_at(error) {
+        Some(number) => output::json_line(&BrokenRow {
+            intact: false,
+            event: number.0,
+            cause: error.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn broken_at(error: &VerifyAuditError) -> Option<AuditNumber> {
+    match error {
+        VerifyAuditError::Broken(
+            Broken::Missing(number) | Broken::Changed(number) | Broken::Added(number),
+        ) => Some(*number),
+        VerifyAuditError::AnotherChain(anchor) => Some(anchor.number),
+        VerifyAuditError::AnchorTrimmed(_) | VerifyAuditError::Port(_) => None,
+    }
+}

@@ -1,0 +1,51 @@
+use super::{Stream, Table, not_json};
+use crate::{Failure, cli::Listing};
+use serde::Serialize;
+use std::marker::PhantomData;
+
+/// What can be listed: a row of a table, or a line of JSON.
+pub trait Listed: Serialize {
+    const HEADINGS: &'static [&'static str];
+
+    fn cells(&self) -> Vec<String>;
+}
+
+/// A list that is written while it is read: a table for people, JSON Lines for programs.
+pub struct List<T> {
+    stream: Stream,
+    /// None for JSON.
+    table: Option<Table>,
+    rows: PhantomData<T>,
+}
+
+impl<T: Listed> List<T> {
+    pub fn new(listing: Listing) -> Self {
+        Self {
+            stream: Stream::new(),
+            table: (!listing.json).then(|| Table::new(T::HEADINGS)),
+            rows: PhantomData,
+        }
+    }
+
+    /// Whether nobody has hung up so far.
+    pub fn is_read(&self) -> bool {
+        self.stream.is_read()
+    }
+
+    /// Writes the next rows.
+    pub fn page(&mut self, rows: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+        match &mut self.table {
+            Some(table) => {
+                let lines = table.page(rows.into_iter().map(|row| row.cells()));
+                lines.iter().try_for_each(|line| self.stream.line(line))?;
+            }
+            None => {
+                for row in rows {
+                    self.stream
+                        .line(&serde_json::to_string(&row).map_err(not_json)?)?;
+                }
+            }
+        }
+        self.stream.flush()
+    }
+}

@@ -1,0 +1,136 @@
+use super::output::{self, List, Listed, words};
+use crate::{
+    Failure,
+    cli::{DeleteRole, Listing, Roles, SetRole},
+    operator::Operator,
+    settings::Settings,
+};
+use domain::{
+    audit::Origin,
+    authority::Capability,
+    role::{Permissions, Role},
+    use_cases::{RoleRemoval, RoleWish, RoleWritten},
+};
+use serde::Serialize;
+
+/// Shows and changes the catalogue of roles.
+pub async fn run(settings: &Settings, command: Roles) -> Result<(), Failure> {
+    let operator = Operator::open(settings).await?;
+    match command {
+        Roles::List(listing) => list(&operator, listing).await,
+        Roles::Set(wish) => set(&operator, wish).await,
+        Roles::Delete(wish) => delete(&operator, wish).await,
+    }
+}
+
+/// A role, as it is listed.
+#[derive(Serialize)]
+struct RoleRow {
+    name: String,
+    description: String,
+    permissions: Permissions,
+    self_assignable: bool,
+}
+
+impl From<Role> for RoleRow {
+    fn from(role: Role) -> Self {
+        Self {
+            name: role.name.to_string(),
+            description: role.description.as_str().to_owned(),
+            permissions: role.permissions,
+            self_assignable: role.self_assignable,
+        }
+    }
+}
+
+impl Listed for RoleRow {
+    const HEADINGS: &'static [&'static str] = &["NAME", "SELF-ASSIGNABLE", "DESCRIPTION", "PERMISSIONS"];
+
+    fn cells(&self) -> Vec<String> {
+        let self_assignable = if self.self_assignable { "yes" } else { "no" };
+        let permissions = self.permissions.iter().map(|permission| permission.as_str());
+        vec![
+            self.name.clone(),
+            self_assignable.to_owned(),
+            self.description.clone(),
+            words(permissions, ","),
+        ]
+    }
+}
+
+async fn list(operator: &Operator, listing: Listing) -> Result<(), Failure> {
+    let roles = operator.list_roles.execute().await;
+    let roles = roles.map_err(|error| Failure::because("the roles cannot be listed", error))?;
+    List::new(listing).page(roles.into_iter().map(RoleRow::from))
+}
+
+/// What writing a role came to, for programs.
+#[derive(Serialize)]
+struct WrittenRow {
+    dry_run: bool,
+    created: bool,
+    holders: u64,
+    role: RoleRow,
+}
+
+async fn set(operator: &Operator, command: SetRole) -> Result<(), Failure> {
+    let wish = RoleWish {
+        name: command.name,
+        description: command.description,
+        permissions: command.permissions,
+        self_assignable: command.self_assignable,
+        if_revision: None,
+        rehearse: command.dry_run,
+    };
+    let written = operator
+        .write_role
+        .execute(Capability::of_operator(), wish, Origin::default())
+        .await
+        .map_err(|error| Failure::because("the role stays as before", error))?;
+    let RoleWritten {
+        role,
+        created,
+        holders,
+    } = written;
+    let verb = match (command.dry_run, created) {
+        (false, true) => "made",
+        (false, false) => "changed",
+        (true, true) => "would make",
+        (true, false) => "would change",
+    };
+    if command.listing.json {
+        return output::json_line(&WrittenRow {
+            dry_run: command.dry_run,
+            created,
+            holders,
+            role: role.into(),
+        });
+    }
+    output::line(format_args!("{verb} {}; users who have it: {holders}", role.name))
+}
+
+/// What removing a role came to, for programs.
+#[derive(Serialize)]
+struct RemovedRow {
+    dry_run: bool,
+    name: String,
+}
+
+async fn delete(operator: &Operator, command: DeleteRole) -> Result<(), Failure> {
+    let removal = RoleRemoval {
+        name: command.name.clone(),
+        if_revision: None,
+        rehearse: command.dry_run,
+    };
+    operator
+        .delete_role
+        .execute(Capability::of_operator(), removal, Origin::default())
+        .await
+        .map_err(|error| Failure::because("the role stays as before", error))?;
+    let (dry_run, name) = (command.dry_run, command.name);
+    if command.listing.json {
+        return output::json_line(&RemovedRow { dry_run, name });
+    }
+    let verb = if dry_run { "would delete" } else { "deleted" };
+    output::line(format_args!("{verb} {name}"))
+}

@@ -1,0 +1,43 @@
+use super::{super::output, row::UserRow};
+use crate::{Failure, broken_rule::broken_rule, cli::CreateUser, operator::Operator, prompt};
+use domain::{
+    audit::{Actor, Origin},
+    login::Login,
+    role::{RoleName, RoleNames},
+    use_cases::UserWish,
+};
+
+/// Makes a user.
+pub async fn run(operator: &Operator, wish: CreateUser) -> Result<(), Failure> {
+    // Before the password is asked for: nobody likes to type it for nothing.
+    let refused = |error| Failure::because("no user was made", error);
+    Login::parse(&wish.login).map_err(|error| refused(error.into()))?;
+    let roles = roles(operator, &wish.roles)?;
+    let listing = wish.listing;
+    let wish = UserWish {
+        login: wish.login,
+        password: prompt::new_password()?,
+        roles,
+    };
+    let user = operator
+        .create_user
+        .execute(wish, Actor::Operator, Origin::default())
+        .await
+        .map_err(|error| refused(broken_rule(error)))?;
+    if listing.json {
+        return output::json_line(&UserRow::from(user));
+    }
+    output::line(format_args!("created {} ({})", user.login.as_typed(), user.id))
+}
+
+fn roles(operator: &Operator, names: &[String]) -> Result<RoleNames, Failure> {
+    if names.is_empty() {
+        return Ok(operator.default_roles.clone());
+    }
+    names
+        .iter()
+        .map(|name| {
+            RoleName::parse(name).map_err(|error| Failure::because(format!("{name:?} is no role"), error))
+        })
+        .collect()
+}

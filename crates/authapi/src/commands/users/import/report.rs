@@ -1,0 +1,113 @@
+//! What an import says: who was refused while it runs, and how many there were at its end.
+
+use super::super::super::output;
+use crate::{Failure, cli::Listing, progress::Progress, user_file::Refusal};
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{BufWriter, Error, Write},
+    path::Path,
+};
+
+/// Where refused lines are told: in a file for programs, or on standard error for people.
+pub struct Rejects {
+    file: Option<BufWriter<File>>,
+    progress: Progress,
+}
+
+/// A line that was refused, as the file has it.
+#[derive(Serialize)]
+struct RefusedLine {
+    line: u64,
+    #[serde(flatten)]
+    refusal: Refusal,
+}
+
+impl Rejects {
+    pub fn open(path: Option<&Path>, progress: Progress) -> Result<Self, Failure> {
+        let file = path.map(File::create).transpose().map_err(unwritable)?;
+        Ok(Self {
+            file: file.map(BufWriter::new),
+            progress,
+        })
+    }
+
+    /// Line `number` is not taken over.
+    pub fn tell(&mut self, number: u64, refusal: Refusal) -> Result<(), Failure> {
+        match &mut self.file {
+            Some(file) => {
+                let line = RefusedLine {
+                    line: number,
+                    refusal,
+                };
+                serde_json::to_writer(&mut *file, &line)
+                    .map_err(Error::from)
+                    .and_then(|()| file.write_all(b"\n"))
+                    .map_err(unwritable)
+            }
+            None => {
+                self.progress
+                    .say(&format!("line {number}: {}: {}", refusal.code, refusal.text));
+                Ok(())
+            }
+        }
+    }
+
+    pub fn reach(&mut self, position: u64, count: u64) {
+        self.progress.reach(position, count);
+    }
+
+    /// Everything is on the disk when this returns.
+    pub fn close(self) -> Result<(), Failure> {
+        match self.file {
+            Some(mut file) => file.flush().map_err(unwritable),
+            None => Ok(()),
+        }
+    }
+}
+
+fn unwritable(error: Error) -> Failure {
+    Failure::because("the file of refused lines cannot be written", error)
+}
+
+/// How many there were.
+#[derive(Serialize)]
+pub struct Summary {
+    dry_run: bool,
+    pub imported: u64,
+    pub already_there: u64,
+    pub refused: u64,
+}
+
+impl Summary {
+    pub fn new(dry_run: bool) -> Self {
+        Self {
+            dry_run,
+            imported: 0,
+            already_there: 0,
+            refused: 0,
+        }
+    }
+
+    pub fn lines(&self) -> u64 {
+        self.imported + self.already_there + self.refused
+    }
+
+    /// Prints it; refused lines make a failure of it.
+    pub fn tell(self, listing: Listing) -> Result<(), Failure> {
+        if listing.json {
+            output::json_line(&self)?;
+        } else {
+            let verb = if self.dry_run { "would import" } else { "imported" };
+            output::line(format_args!(
+                "{verb} {}, there already {}, refused {}",
+                self.imported, self.already_there, self.refused
+            ))?;
+        }
+        match self.refused {
+            0 => Ok(()),
+            1 => Err(Failure::new("one line was refused")),
+            refused => Err(Failure::new(format!("{refused} lines were refused"))),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use super::super::output::{Listed, instant, words};
+use domain::{
+    role::RoleNames,
+    user::{User, UserStatus},
+};
+use serde::Serialize;
+
+/// A user, as they are listed.
+#[derive(Serialize)]
+pub struct UserRow {
+    id: String,
+    login: String,
+    status: &'static str,
+    roles: RoleNames,
+    password_change_required: bool,
+    created_at: String,
+    updated_at: String,
+    last_login_at: Option<String>,
+}
+
+impl From<User> for UserRow {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            login: user.login.as_typed().to_owned(),
+            status: status_word(user.status),
+            roles: user.roles,
+            password_change_required: user.must_change_password,
+            created_at: instant(user.created_at),
+            updated_at: instant(user.updated_at),
+            last_login_at: user.last_login_at.map(instant),
+        }
+    }
+}
+
+impl Listed for UserRow {
+    const HEADINGS: &'static [&'static str] = &["ID", "LOGIN", "STATUS", "ROLES", "CREATED", "LAST LOGIN"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.login.clone(),
+            self.status.to_owned(),
+            words(&self.roles, ","),
+            self.created_at.clone(),
+            self.last_login_at.clone().unwrap_or_default(),
+        ]
+    }
+}
+
+impl UserRow {
+    /// Everything about one user, a property a line.
+    pub fn properties(&self) -> Vec<Vec<String>> {
+        let yes_or_no = if self.password_change_required {
+            "yes"
+        } else {
+            "no"
+        };
+        let property = |name: &str, value: String| vec![name.to_owned(), value];
+        vec![
+            property("id", self.id.clone()),
+            property("login", self.login.clone()),
+            property("status", self.status.to_owned()),
+            property("roles", words(&self.roles, ", ")),
+            property("must change password", yes_or_no.to_owned()),
+            property("created", self.created_at.clone()),
+            property("changed", self.updated_at.clone()),
+            property("last login", self.last_login_at.clone().unwrap_or_default()),
+        ]
+    }
+}
+
+/// How a status is told.
+pub fn status_word(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => "active",
+        UserStatus::Disabled => "disabled",
+    }
+}

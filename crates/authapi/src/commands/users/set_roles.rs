@@ -1,0 +1,61 @@
+use super::{
+    super::output::{self, words},
+    row::UserRow,
+};
+use crate::{Failure, cli::SetRoles, operator::Operator};
+use domain::{
+    audit::Origin,
+    authority::Requester,
+    use_cases::{RolesAssigned, RolesWish, Whose},
+};
+use serde::Serialize;
+
+/// Gives a user other roles, or says what that would do.
+pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> {
+    let wish = RolesWish {
+        whose: Whose::Of(command.who.into()),
+        new_roles: command.roles,
+        keep_sessions: command.keep_sessions,
+        if_revision: None,
+        rehearse: command.dry_run,
+    };
+    let assigned = operator
+        .assign_roles
+        .execute(Requester::Operator, wish, Origin::default())
+        .await
+        .map_err(|error| Failure::because("no role was changed", error))?;
+    if command.listing.json {
+        return output::json_line(&RolesRow::new(assigned, command.dry_run));
+    }
+    let RolesAssigned { user, sessions_ended } = assigned;
+    let login = user.login.as_typed();
+    let roles = match words(&user.roles, ", ") {
+        roles if roles.is_empty() => "no roles".to_owned(),
+        roles => roles,
+    };
+    if command.dry_run {
+        output::line(format_args!(
+            "{login} would have: {roles}; sessions that would end: {sessions_ended}"
+        ))
+    } else {
+        output::line(format_args!("{login} now has: {roles}"))
+    }
+}
+
+/// What a change of roles came to, for programs.
+#[derive(Serialize)]
+struct RolesRow {
+    dry_run: bool,
+    user: UserRow,
+    sessions_ended: u64,
+}
+
+impl RolesRow {
+    fn new(assigned: RolesAssigned, dry_run: bool) -> Self {
+        Self {
+            dry_run,
+            user: assigned.user.into(),
+            sessions_ended: assigned.sessions_ended,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+use super::{FIELDS, NO_ROLES, Refusal};
+use chrono::{DateTime, SubsecRound, Utc};
+use csv::{ReaderBuilder, StringRecord};
+use domain::use_cases::ImportWish;
+use serde_json::{Map, Value};
+
+const NOT_JSON: Refusal = Refusal::new("not_json", "the line is not a JSON object");
+const MISSING: Refusal = Refusal::new("missing_field", "login and password_hash must be there");
+const UNKNOWN: Refusal = Refusal::new(
+    "unknown_field",
+    "the fields are login, password_hash, roles, disabled and created_at",
+);
+
+/// Makes users of lines.
+pub enum UserReader {
+    Jsonl,
+    /// With what the first line has named the columns, once it was read.
+    Csv(Option<StringRecord>),
+}
+
+impl UserReader {
+    /// The user of a line; none of the line that names a CSV file's columns.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(&mut self, line: &str) -> Result<Option<ImportWish>, Refusal> {
+        match self {
+            Self::Jsonl => from_json(line).map(Some),
+            Self::Csv(None) => {
+                *self = Self::Csv(Some(columns(line)?));
+                Ok(None)
+            }
+            Self::Csv(Some(columns)) => from_csv(columns, line).map(Some),
+        }
+    }
+
+    /// Whether the rest cannot be read, since the columns have no names.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Csv(None))
+    }
+}
+
+fn from_json(line: &str) -> Result<ImportWish, Refusal> {
+    // serde's own errors quote what they do not like.
+    let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|_| NOT_JSON)?;
+    if !fields.keys().all(|name| FIELDS.contains(&name.as_str())) {
+        return Err(UNKNOWN);
+    }
+    let mut take = |name: &str| fields.remove(name).filter(|value| !value.is_null());
+    Ok(ImportWish {
+        login: text("login", take("login"))?.ok_or(MISSING)?,
+        password_hash: text("password_hash", take("password_hash"))?.ok_or(MISSING)?,
+        roles: take("roles").map(roles).transpose()?,
+        disabled: match take("disabled") {
+            None => false,
+            Some(Value::Bool(disabled)) => disabled,
+            Some(_) => return Err(Refusal::field("disabled", "true or false")),
+        },
+        created_at: text("created_at", take("created_at"))?
+            .map(|text| instant(&text))
+            .transpose()?,
+    })
+}
+
+fn text(name: &str, value: Option<Value>) -> Result<Option<String>, Refusal> {
+    match value {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refusal::field(name, "a text")),
+    }
+}
+
+fn roles(value: Value) -> Result<Vec<String>, Refusal> {
+    let refused = || Refusal::field("roles", "a list of names");
+    let Value::Array(names) = value else {
+        return Err(refused());
+    };
+    let name = |name| match name {
+        Value::String(name) => Ok(name),
+        _ => Err(refused()),
+    };
+    names.into_iter().map(name).collect()
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, Refusal> {
+    let instant = DateTime::parse_from_rfc3339(text)
+        .map_err(|_| Refusal::field("created_at", "an instant such as 2026-01-31T12:00:00Z"))?;
+    // What storage keeps.
+    Ok(instant.to_utc().trunc_subsecs(6))
+}
+
+fn columns(line: &str) -> Result<StringRecord, Refusal> {
+    let names = fields(line)?;
+    let count = |name: &str| names.iter().filter(|known| *known == name).count();
+    if !names.iter().all(|name| FIELDS.contains(&name)) {
+        return Err(UNKNOWN);
+    }
+    if count("login") == 0 || count("password_hash") == 0 {
+        return Err(MISSING);
+    }
+    match FIELDS.into_iter().find(|name| count(name) > 1) {
+        Some(name) => Err(Refusal::field(name, "one column")),
+        None => Ok(names),
+    }
+}
+
+fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportWish, Refusal> {
+    let fields = fields(line)?;
+    if fields.len() != columns.len() {
+        return Err(Refusal::NOT_CSV);
+    }
+    let find = |name: &str| {
+        let named = columns.iter().zip(&fields).find(|(column, _)| *column == name);
+        named.map(|(_, field)| field).filter(|field| !field.is_empty())
+    };
+    Ok(ImportWish {
+        login: find("login").ok_or(MISSING)?.to_owned(),
+        password_hash: find("password_hash").ok_or(MISSING)?.to_owned(),
+        roles: find("roles").map(|names| match names {
+            NO_ROLES => Vec::new(),
+            names => names.split_ascii_whitespace().map(ToOwned::to_owned).collect(),
+        }),
+        disabled: match find("disabled") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(Refusal::field("disabled", "true or false")),
+        },
+        created_at: find("created_at").map(instant).transpose()?,
+    })
+}
+
+/// The fields of one line (RFC 4180, but that none spans lines: a quote that is never closed must not take the rest of the
+/// file with it).
+fn fields(line: &str) -> Result<StringRecord, Refusal> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .buffer_capacity(line.len())
+        .from_reader(line.as_bytes());
+    let mut record = StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(true) => Ok(record),
+        _ => Err(Refusal::NOT_CSV),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "$2b$10$abcdefghijklmnopqrstuv";
+
+    fn csv(head: &str, line: &str) -> Result<ImportWish, Refusal> {
+        let mut reader = UserReader::Csv(None);
+        assert!(reader.read(head)?.is_none());
+        Ok(reader.read(line)?.expect("a user"))
+    }
+
+    fn jsonl(line: &str) -> Result<ImportWish, Refusal> {
+        Ok(UserReader::Jsonl.read(line)?.expect("a user"))
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let head = "login,password_hash,roles,disabled,created_at";
+        for (json, line) in [
+            (
+                format!(r#"{{"login":"ann","password_hash":"{HASH}"}}"#),
+                format!("ann,{HASH},,,"),
+            ),
+            (
+                format!(
+                    r#"{{"login":"ann","password_hash":"{HASH}","roles":["a","b"],"disabled":true,"created_at":"2020-01-31T12:00:00+01:00"}}"#
+                ),
+                format!("ann,\"{HASH}\",a b,true,2020-01-31T11:00:00Z"),
+            ),
+            (
+                format!(r#"{{"login":"ann","password_hash":"{HASH}","roles":[],"disabled":false}}"#),
+                format!("ann,{HASH},-,false,"),
+            ),
+            (
+                format!(
+                    r#"{{"id":"7","login":"ann","password_hash":"{HASH}","roles":null,"last_login_at":null}}"#
+                ),
+                format!("ann,{HASH},,,"),
+            ),
+        ] {
+            let (one, other) = (jsonl(&json).expect("a user"), csv(head, &line).expect("a user"));
+            assert_eq!(format!("{one:?}"), format!("{other:?}"), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_user_is_refused_by_a_code_and_repeats_nothing() {
+        for (line, code) in [
+            ("SECRET", "not_json"),
+            (r#"["SECRET"]"#, "not_json"),
+            (r#"{"login":"SECRET""#, "not_json"),
+            (r#"{"login":"SECRET"}"#, "missing_field"),
+            (r#"{"login":"SECRET","password_hash":null}"#, "missing_field"),
+            (r#"{"login":"a","password_hash":"b","SECRET":1}"#, "unknown_field"),
+            (r#"{"login":"a","password_hash":["SECRET"]}"#, "wrong_field"),
+            (
+                r#"{"login":"a","password_hash":"b","disabled":"SECRET"}"#,
+                "wrong_field",
+            ),
+            (
+                r#"{"login":"a","password_hash":"b","roles":"SECRET"}"#,
+                "wrong_field",
+            ),
+            (r#"{"login":"a","password_hash":"b","roles":[1]}"#, "wrong_field"),
+            (
+                r#"{"login":"a","password_hash":"b","created_at":"SECRET"}"#,
+                "wrong_field",
+            ),
+        ] {
+            let refusal = jsonl(line).expect_err(line);
+            assert_eq!(refusal.code, code, "{line}");
+            assert!(!refusal.text.contains("SECRET"), "{}", refusal.text);
+        }
+    }
+
+    #[test]
+    fn columns_have_to_be_named_and_lines_to_be_as_long() {
+        for (head, code) in [
+            ("login,hash", "unknown_field"),
+            ("login,roles", "missing_field"),
+            ("login,login,password_hash", "wrong_field"),
+        ] {
+            assert_eq!(csv(head, "a,b").expect_err(head).code, code);
+        }
+        for (line, code) in [
+            ("a", "not_csv"),
+            ("a,b,c", "not_csv"),
+            ("\"a,b", "not_csv"),
+            ("a,", "missing_field"),
+            (",b", "missing_field"),
+        ] {
+            let refusal = csv("login,password_hash", line).expect_err(line);
+            assert_eq!(refusal.code, code, "{line}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+use domain::{ports::ForeignHashRefused, use_cases::ImportRefused};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// Why a line is not taken over. Repeats nothing of it: there is a password hash in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The stable code that programs see.
+    pub code: Cow<'static, str>,
+    pub text: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub const LINE_TOO_LONG: Self = Self::new("line_too_long", "the line has more than 65536 bytes");
+    pub const NOT_UTF8: Self = Self::new("not_utf8", "the line is not UTF-8");
+    pub const NOT_CSV: Self = Self::new(
+        "not_csv",
+        "the line has another number of fields than the first one",
+    );
+
+    pub const fn new(code: &'static str, text: &'static str) -> Self {
+        Self {
+            code: Cow::Borrowed(code),
+            text: Cow::Borrowed(text),
+        }
+    }
+
+    /// A field that is not what it must be.
+    pub fn field(name: &str, must: &str) -> Self {
+        Self {
+            code: Cow::Borrowed("wrong_field"),
+            text: Cow::Owned(format!("{name} must be {must}")),
+        }
+    }
+}
+
+impl From<ImportRefused> for Refusal {
+    fn from(refused: ImportRefused) -> Self {
+        let code = match &refused {
+            ImportRefused::Login(login) => format!("login_{}", login.code()).into(),
+            ImportRefused::Hash(ForeignHashRefused::UnknownForm) => "hash_unknown_form".into(),
+            ImportRefused::Hash(ForeignHashRefused::Damaged(_)) => "hash_damaged".into(),
+            ImportRefused::Hash(ForeignHashRefused::TooCostly(_)) => "hash_too_costly".into(),
+            ImportRefused::Hash(ForeignHashRefused::TooWeak(_)) => "hash_too_weak".into(),
+            ImportRefused::Role(_) => "not_a_role".into(),
+            ImportRefused::LoginTaken => "login_taken".into(),
+            ImportRefused::UnknownRole => "unknown_role".into(),
+        };
+        Self {
+            code,
+            text: refused.to_string().into(),
+        }
+    }
+}

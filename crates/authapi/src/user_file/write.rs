@@ -1,0 +1,158 @@
+use super::NO_ROLES;
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{
+    role::{RoleName, RoleNames},
+    user::{Credentials, UserStatus},
+};
+use serde::Serialize;
+use std::io;
+
+/// Makes lines of users.
+pub enum UserWriter {
+    Jsonl { with_hashes: bool },
+    Csv { with_hashes: bool },
+}
+
+/// A user, as they are exported.
+#[derive(Serialize)]
+struct UserLine<'a> {
+    id: String,
+    login: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_hash: Option<&'a str>,
+    roles: &'a RoleNames,
+    disabled: bool,
+    created_at: String,
+    last_login_at: Option<String>,
+}
+
+impl<'a> UserLine<'a> {
+    fn new(credentials: &'a Credentials, with_hashes: bool) -> Self {
+        let user = &credentials.user;
+        Self {
+            id: user.id.to_string(),
+            login: user.login.as_typed(),
+            password_hash: with_hashes.then(|| credentials.hash.as_phc()),
+            roles: &user.roles,
+            disabled: user.status == UserStatus::Disabled,
+            created_at: instant(user.created_at),
+            last_login_at: user.last_login_at.map(instant),
+        }
+    }
+
+    fn fields(self) -> Vec<String> {
+        let roles: Vec<&str> = self.roles.iter().map(RoleName::as_str).collect();
+        let roles = match roles.join(" ") {
+            none if none.is_empty() => NO_ROLES.to_owned(),
+            roles => roles,
+        };
+        let mut fields = vec![self.id, self.login.to_owned()];
+        fields.extend(self.password_hash.map(ToOwned::to_owned));
+        fields.extend([
+            roles,
+            self.disabled.to_string(),
+            self.created_at,
+            self.last_login_at.unwrap_or_default(),
+        ]);
+        fields
+    }
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+impl UserWriter {
+    /// What stands before the first user.
+    pub fn head(&self) -> &'static str {
+        match self {
+            Self::Jsonl { .. } => "",
+            Self::Csv { with_hashes: true } => {
+                "id,login,password_hash,roles,disabled,created_at,last_login_at\n"
+            }
+            Self::Csv { with_hashes: false } => "id,login,roles,disabled,created_at,last_login_at\n",
+        }
+    }
+
+    /// The lines of `users`.
+    ///
+    /// # Errors
+    /// None that could be caused by a user.
+    pub fn write(&self, users: &[Credentials]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Jsonl { with_hashes } => {
+                let mut bytes = Vec::new();
+                for user in users {
+                    serde_json::to_writer(&mut bytes, &UserLine::new(user, *with_hashes))?;
+                    bytes.push(b'\n');
+                }
+                Ok(bytes)
+            }
+            Self::Csv { with_hashes } => {
+                let mut writer = csv::Writer::from_writer(Vec::new());
+                for user in users {
+                    writer.write_record(UserLine::new(user, *with_hashes).fields())?;
+                }
+                writer
+                    .into_inner()
+                    .map_err(|error| io::Error::other(error.to_string()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::UserReader, *};
+    use domain::password::PasswordHash;
+    use testkit::fixtures;
+
+    fn credentials(roles: RoleNames) -> Credentials {
+        let mut user = fixtures::a_user("Alice").registered_at(fixtures::at(7));
+        user.roles = roles;
+        user.status = UserStatus::Disabled;
+        Credentials {
+            user,
+            hash: PasswordHash::from_phc("$argon2id$v=19$m=64,t=1,p=1$a$b".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_again() {
+        for roles in [RoleNames::new(), [RoleName::ADMIN, RoleName::USER].into()] {
+            for (writer, mut reader) in [
+                (UserWriter::Jsonl { with_hashes: true }, UserReader::Jsonl),
+                (UserWriter::Csv { with_hashes: true }, UserReader::Csv(None)),
+            ] {
+                let user = credentials(roles.clone());
+                let lines = writer.write(&[user.clone()]).expect("memory can be written");
+                let text = format!("{}{}", writer.head(), String::from_utf8(lines).expect("UTF-8"));
+                let read: Vec<_> = text
+                    .lines()
+                    .filter_map(|line| reader.read(line).expect("a user"))
+                    .collect();
+                assert_eq!(read.len(), 1, "{text}");
+                assert_eq!(read[0].login, "Alice");
+                assert_eq!(read[0].password_hash, user.hash.as_phc());
+                let expected: Vec<String> = roles.iter().map(ToString::to_string).collect();
+                assert_eq!(read[0].roles.as_ref(), Some(&expected));
+                assert!(read[0].disabled);
+                assert_eq!(read[0].created_at, Some(user.user.created_at));
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_are_left_out_unless_they_are_asked_for() {
+        let user = credentials(RoleNames::new());
+        for writer in [
+            UserWriter::Jsonl { with_hashes: false },
+            UserWriter::Csv { with_hashes: false },
+        ] {
+            let lines = writer.write(&[user.clone()]).expect("memory can be written");
+            let text = String::from_utf8(lines).expect("UTF-8");
+            assert!(text.contains("Alice") && !text.contains("argon2"), "{text}");
+            assert!(!writer.head().contains("password_hash"));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What administrators do, from end to end: whatever one replica has answered holds on all of them.
+
+use crate::{
+    client::{Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
+    crowd::{at_once, tally},
+    server::{Place, Server},
+};
+use serde_json::{Value, json};
+
+/// Somebody may see users by way of the role `reader`.
+async fn reader(server: &Server, permissions: &[&str]) -> Pair {
+    let mut arguments = vec!["roles", "set", "reader"];
+    for permission in permissions {
+        arguments.extend(["--permission", permission]);
+    }
+    server.place().command_succeeds(&arguments, "");
+    let client = server.client();
+    client.register("reader").await;
+    let roles = ["users", "set-roles", "--login", "reader", "--role", "reader"];
+    server.place().command_succeeds(&roles, "");
+    client.session("reader").await
+}
+
+async fn id_of(client: &Client, pair: &Pair) -> String {
+    let me = client.me(&pair.access).await;
+    me.body["id"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_role_allows_is_in_force_at_once_for_whoever_has_it_on_every_replica() {
+    let server = Place::new().with_admin("root").start();
+    let root = server.client().session("root").await;
+    let pair = reader(&server, &[]).await;
+    for permissions in [&["users:read"][..], &[], &["users:read", "audit:read"]] {
+        let body = json!({"description": "Looks.", "permissions": permissions, "self_assignable": false});
+        let written = server
+            .client()
+            .put("/roles/reader")
+            .bearer(&root.access)
+            .json(&body)
+            .send()
+            .await;
+        assert_eq!(written.status, 200, "{}", written.body);
+        for replica in server.each() {
+            let may = |path: &str| replica.get(path).bearer(&pair.access).send();
+            let expected = |permission| {
+                if permissions.contains(&permission) {
+                    200
+                } else {
+                    403
+                }
+            };
+            assert_eq!(
+                may("/users").await.status,
+                expected("users:read"),
+                "{permissions:?}"
+            );
+            assert_eq!(
+                may("/audit").await.status,
+                expected("audit:read"),
+                "{permissions:?}"
+            );
+            let me = replica.me(&pair.access).await;
+            assert_eq!(
+                me.body["permissions"].as_array().map(Vec::len),
+                Some(permissions.len())
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_reset_lets_its_user_do_nothing_but_choose_another() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await;
+    let alice = client.user("alice").await;
+    let id = id_of(&client, &alice).await;
+    let reset = client.put(&format!("/users/{id}/password")).bearer(&root.access);
+    let reset = reset.json(&json!({"new_password": NEW_PASSWORD})).send().await;
+    assert_eq!(
+        (reset.status, &reset.body["password_change_required"]),
+        (200, &json!(true))
+    );
+    for replica in server.each() {
+        assert_eq!(replica.me_code(&alice.access).await, "token_outdated");
+    }
+    assert_eq!(client.refresh_code(&alice.refresh).await, "session_revoked");
+    assert_eq!(client.logging_in("alice", PASSWORD).send().await.status, 401);
+
+    let bound = client.logging_in("alice", NEW_PASSWORD).send().await.pair();
+    assert_eq!(
+        part_of(&bound.access, 1)["roles"],
+        json!([]),
+        "others must not let them in"
+    );
+    for replica in server.each() {
+        assert_eq!(replica.me_code(&bound.access).await, "password_change_required");
+    }
+    let own = "quiet otters paint the sun";
+    let free = client
+        .changing_password(&bound.access, NEW_PASSWORD, own)
+        .send()
+        .await
+        .pair();
+    for replica in server.each() {
+        assert_eq!(replica.me(&free.access).await.body["roles"], json!(["user"]));
+    }
+
+    // The same from the command line.
+    let command = ["users", "reset-password", "--login", "alice"];
+    let said = server
+        .place()
+        .command_succeeds(&command, &format!("{PASSWORD}\n"));
+    assert_eq!(said, "alice must change this password at the next login\n");
+    assert_eq!(client.me_code(&free.access).await, "token_outdated");
+    let bound = client.session("alice").await;
+    assert_eq!(client.me_code(&bound.access).await, "password_change_required");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_user_is_out_everywhere_and_the_login_is_free_again() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await;
+    let alice = client.user("alice").await;
+    let id = id_of(&client, &alice).await;
+    let deleted = client
+        .delete(&format!("/users/{id}"))
+        .bearer(&root.access)
+        .send()
+        .await;
+    assert!(matches!(deleted.status, 200 | 204), "{}", deleted.body);
+    for replica in server.each() {
+        assert_eq!(replica.me(&alice.access).await.status, 401);
+        assert_eq!(
+            replica.logging_in("alice", PASSWORD).send().await.code(),
+            "invalid_credentials"
+        );
+    }
+    let again = client.user("alice").await;
+    assert_ne!(id_of(&client, &again).await, id);
+
+    let delete = ["users", "delete", "--login", "alice"];
+    let unconfirmed = server.place().run(&delete, "");
+    assert_eq!(
+        unconfirmed.code,
+        Some(2),
+        "nobody is there to ask: {}",
+        unconfirmed.stderr
+    );
+    assert!(unconfirmed.stderr.contains("--yes"), "{}", unconfirmed.stderr);
+    assert_eq!(client.me_code(&again.access).await, "accepted");
+    let said = server
+        .place()
+        .command_succeeds(&[&delete[..], &["--yes"]].concat(), "");
+    assert!(said.starts_with("deleted alice ("), "{said}");
+    assert_eq!(client.me(&again.access).await.status, 401);
+    // What was done to them is still known, by their id alone.
+    let events = server
+        .place()
+        .command_succeeds(&["audit", "list", "--user", &id, "--json"], "");
+    assert!(
+        events.contains("user_deleted") && !events.contains("alice"),
+        "{events}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_what_would_die_and_kills_nothing() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await;
+    let alice = client.user("alice").await;
+    let more = client.session("alice").await;
+    let id = id_of(&client, &alice).await;
+    let call = client
+        .put(&format!("/users/{id}/roles?dry_run=true"))
+        .bearer(&root.access);
+    let told = call.json(&json!({"new_roles": ["admin"]})).send().await;
+    assert_eq!(
+        (told.status, &told.body["dry_run"]),
+        (200, &json!(true)),
+        "{}",
+        told.body
+    );
+    assert_eq!(told.body["sessions_ended"], 2);
+    let command = [
+        "users",
+        "set-roles",
+        "--login",
+        "alice",
+        "--role",
+        "admin",
+        "--dry-run",
+        "--json",
+    ];
+    let printed = server.place().command_succeeds(&command, "");
+    let printed: Value = serde_json::from_str(&printed).expect("JSON");
+    assert_eq!(
+        (&printed["dry_run"], &printed["sessions_ended"]),
+        (&json!(true), &json!(2))
+    );
+    assert_eq!(printed["user"]["roles"], json!(["admin"]));
+    for pair in [&alice, &more] {
+        assert_eq!(client.left_of(pair).await, ("accepted".into(), "accepted".into()));
+    }
+    assert_eq!(
+        client.me(&client.session("alice").await.access).await.body["roles"],
+        json!(["user"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_admins_who_change_what_they_saw_at_the_same_time_one_is_told() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await;
+    let alice = client.user("alice").await;
+    let id = id_of(&client, &alice).await;
+    let path = format!("/users/{id}");
+    let seen = client.get(&path).bearer(&root.access).send().await;
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    let etag = seen.header("etag").to_owned();
+    let change = |roles: &[&str]| {
+        client
+            .put(&format!("{path}/roles"))
+            .bearer(&root.access)
+            .header("If-Match", etag.as_bytes())
+            .json(&json!({"new_roles": roles}))
+    };
+    let answers = at_once(vec![change(&["admin"]), change(&[])]).await;
+    let expected = [
+        (200, String::new(), 1),
+        (412, "precondition_failed".to_owned(), 1),
+    ];
+    assert_eq!(tally(&answers), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_users_begin_with_the_default_roles_and_tokens_carry_permissions_where_that_is_set() {
+    let place = Place::new();
+    let set = [
+        "roles",
+        "set",
+        "editor",
+        "--permission",
+        "pages:edit",
+        "--description",
+        "May edit.",
+    ];
+    place.command_succeeds(&set, "");
+    let server = place
+        .with("USERS__DEFAULT_ROLES", "user,editor")
+        .with("TOKENS__PERMISSIONS", "true")
+        .start();
+    let client = server.client();
+    let alice = client.user("alice").await;
+    let claims = part_of(&alice.access, 1);
+    assert_eq!(claims["roles"], json!(["editor", "user"]));
+    assert_eq!(claims["permissions"], json!(["pages:edit"]));
+    server
+        .place()
+        .command_succeeds(&["users", "create", "--login", "bob"], PASSWORD);
+    let bob = client.session("bob").await;
+    assert_eq!(
+        client.me(&bob.access).await.body["roles"],
+        json!(["editor", "user"])
+    );
+    for (role, says) in [
+        ("editor", "everybody who registers gets this role"),
+        ("admin", "built in"),
+    ] {
+        let refused = server.place().run(&["roles", "delete", role], "");
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    }
+    server
+        .place()
+        .command_succeeds(&["roles", "set", "editor", "--permission", "pages:read"], "");
+    let refreshed = client.refresh(&alice.refresh).await.pair();
+    assert_eq!(
+        part_of(&refreshed.access, 1)["permissions"],
+        json!(["pages:read"])
+    );
+}
+
+#[test]
+fn default_roles_that_are_not_there_stop_the_start_with_exit_code_2() {
+    let place = Place::new().with("USERS__DEFAULT_ROLES", "user,reader");
+    let refused = place.run(&["serve"], "");
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    let last = refused.stderr.lines().last().expect("a line");
+    assert!(
+        last.contains("AUTHAPI_USERS__DEFAULT_ROLES is wrong: \"reader\""),
+        "{last}"
+    );
+}

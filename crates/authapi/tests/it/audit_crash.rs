@@ -1,0 +1,161 @@
+//! `kill -9` at any moment under audited changes: no change without its event, no event without its change, and a chain that
+//! holds.
+
+use super::crash::{any_delay, settle};
+use crate::{
+    client::{Answer, Call, Client},
+    server::Place,
+};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+
+const ROUNDS: usize = 50;
+const CLIENTS: usize = 4;
+/// Reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// From the first change of roles of a round to the kill, at most.
+const LONGEST: Duration = Duration::from_millis(150);
+
+/// What an administrator does to one user, in this order.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Register,
+    GiveRoles,
+    Disable,
+    Enable,
+    WriteRole,
+    EndSessions,
+    Delete,
+}
+
+const STEPS: [Step; 7] = [
+    Step::Register,
+    Step::GiveRoles,
+    Step::Disable,
+    Step::Enable,
+    Step::WriteRole,
+    Step::EndSessions,
+    Step::Delete,
+];
+
+impl Step {
+    fn call(self, client: &Client, root: &str, name: &str, id: &str) -> Call {
+        let status = |status| {
+            let call = client.patch(&format!("/users/{id}")).bearer(root);
+            call.json(&json!({"status": status}))
+        };
+        match self {
+            Self::Register => client.registering(name),
+            Self::GiveRoles => {
+                let call = client.put(&format!("/users/{id}/roles")).bearer(root);
+                call.json(&json!({"new_roles": ["user", "admin"]}))
+            }
+            Self::Disable => status("disabled"),
+            Self::Enable => status("active"),
+            Self::WriteRole => {
+                let body =
+                    json!({"description": name, "permissions": ["pages:edit"], "self_assignable": false});
+                client.put("/roles/editor").bearer(root).json(&body)
+            }
+            Self::EndSessions => client.delete(&format!("/users/{id}/sessions")).bearer(root),
+            Self::Delete => client.delete(&format!("/users/{id}")).bearer(root),
+        }
+    }
+}
+
+/// Changes one user after the other until the server is gone; the ids of the requests that were answered.
+async fn write(client: Client, root: Arc<str>, name: String) -> Vec<String> {
+    let mut answered = Vec::new();
+    for number in 0.. {
+        let login = format!("{name}-{number}");
+        let mut id = String::new();
+        // Every third user lives on.
+        for step in STEPS.into_iter().take(STEPS.len() - usize::from(number % 3 == 0)) {
+            let request = format!("{login}-{step:?}");
+            let call = step
+                .call(&client, &root, &login, &id)
+                .header("X-Request-Id", request.as_bytes());
+            let Ok(answer) = call.try_send().await else {
+                return answered;
+            };
+            check(&request, &answer);
+            answered.push(request);
+            if matches!(step, Step::Register) {
+                id = answer.body["id"].as_str().expect("an id").to_owned();
+            }
+        }
+    }
+    answered
+}
+
+fn check(request: &str, answer: &Answer) {
+    assert!(
+        answer.status < 300,
+        "{request}: {} {}",
+        answer.status,
+        answer.body
+    );
+}
+
+/// What must find nothing.
+const FINDINGS: [&str; 6] = [
+    // A change without its event, or an event without its change: each raises the revision by one.
+    "SELECT login AS finding FROM users WHERE revision <> (SELECT count(*) FROM audit_trail \
+     WHERE audit_trail.user_id = users.id AND action IN ('roles_changed', 'user_disabled', 'user_enabled'))",
+    "SELECT name AS finding FROM roles WHERE name = 'editor' AND revision + 1 <> (SELECT count(*) FROM audit_trail \
+     WHERE action IN ('role_created', 'role_changed'))",
+    // Users come and go with theirs.
+    "SELECT login AS finding FROM users WHERE 1 <> (SELECT count(*) FROM audit_trail \
+     WHERE audit_trail.user_id = users.id AND action = 'user_registered')",
+    "SELECT login AS finding FROM users WHERE EXISTS (SELECT 1 FROM audit_trail \
+     WHERE audit_trail.user_id = users.id AND action = 'user_deleted')",
+    "SELECT number || '' AS finding FROM audit_trail AS made WHERE action = 'user_registered' \
+     AND NOT EXISTS (SELECT 1 FROM users WHERE users.id = made.user_id) \
+     AND 1 <> (SELECT count(*) FROM audit_trail AS gone WHERE gone.user_id = made.user_id AND gone.action = 'user_deleted')",
+    // One event for each request at most.
+    "SELECT request_id AS finding FROM audit_trail WHERE request_id LIKE 'u-%' GROUP BY request_id HAVING count(*) > 1",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_change() {
+    let mut server = Place::new().with_admin("root").start();
+    let mut total = 0;
+    for round in 0..ROUNDS {
+        let root: Arc<str> = server.client().session("root").await.access.into();
+        let writers: Vec<JoinHandle<Vec<String>>> = (0..CLIENTS)
+            .map(|client| {
+                let name = format!("u-{round}-{client}");
+                tokio::spawn(write(server.client(), Arc::clone(&root), name))
+            })
+            .collect();
+        let this_round = format!("u-{round}-");
+        let given = |line: &str| (line.contains(&this_round) && line.contains("-GiveRoles")).then_some(());
+        server.log().wait_for(PATIENCE, given).expect("there is load");
+        tokio::time::sleep(any_delay(LONGEST)).await;
+        assert!(server.kill(server.replicas()), "each died by the signal");
+        let mut answered = Vec::new();
+        for writer in writers {
+            answered.extend(writer.await.expect("every answer is a good one"));
+        }
+        let database = server.place().database();
+        settle(database).await;
+        for query in FINDINGS {
+            assert_eq!(database.find(query).await, [""; 0], "round {round}: {query}");
+        }
+        let like =
+            format!("SELECT request_id AS finding FROM audit_trail WHERE request_id LIKE 'u-{round}-%'");
+        let kept = database.find(&like).await;
+        for request in &answered {
+            assert!(
+                kept.contains(request),
+                "{request} was answered, and is not in the trail"
+            );
+        }
+        assert!(kept.len() <= answered.len() + CLIENTS, "round {round}: {kept:?}");
+        server.place().command_succeeds(&["audit", "verify"], "");
+        total += answered.len();
+        server.start_missing();
+    }
+    assert!(total > 2 * ROUNDS, "there was load: {total}");
+}

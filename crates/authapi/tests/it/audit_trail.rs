@@ -1,0 +1,237 @@
+//! The audit trail from the command line: who did what, that nobody has changed it, and how long it is kept.
+
+use crate::{
+    backing::Database,
+    client::PASSWORD,
+    server::{Place, Run, Server},
+};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+fn events(place: &Place, more: &[&str]) -> Vec<Value> {
+    let arguments = [&["audit", "list", "--json"], more].concat();
+    let printed = place.command_succeeds(&arguments, "");
+    let lines = printed.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().expect("JSON Lines")
+}
+
+fn actions(events: &[Value]) -> Vec<&str> {
+    events
+        .iter()
+        .filter_map(|event| event["action"].as_str())
+        .collect()
+}
+
+fn verify(place: &Place, more: &[&str]) -> Run {
+    place.run(&[&["audit", "verify", "--json"], more].concat(), "")
+}
+
+fn verdict(run: &Run) -> Value {
+    serde_json::from_str(&run.stdout).expect("JSON")
+}
+
+/// A trail of some twenty events.
+fn place_with_a_trail() -> Place {
+    let place = Place::new();
+    for number in 0..4 {
+        let login = format!("user{number}");
+        place.command_succeeds(&["users", "create", "--login", &login], PASSWORD);
+        for command in ["disable", "enable", "disable", "enable"] {
+            place.command_succeeds(&["users", command, "--login", &login], "");
+        }
+    }
+    place
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_listed_by_whom_and_what_and_when() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let alice = client.user("alice").await;
+    let root = client.session("root").await;
+    let refused = client
+        .logging_in("alice", "wrong horse battery staple")
+        .send()
+        .await;
+    assert_eq!(refused.status, 401);
+    let call = client.assigning(&root.access, "alice", &["user", "admin"], true);
+    assert_eq!(call.send().await.status, 200);
+
+    let place = server.place();
+    let of_alice = events(place, &["--login", "Alice"]);
+    let expected = ["roles_changed", "login_failed", "logged_in", "user_registered"];
+    assert_eq!(actions(&of_alice), expected);
+    assert_eq!(
+        of_alice[0]["details"],
+        json!({"before": "user", "after": "admin user", "kept_sessions": "true"})
+    );
+    assert_eq!(of_alice[1]["outcome"], "failure");
+    let root_id = client.me(&root.access).await.body["id"].clone();
+    assert_eq!(of_alice[0]["actor"], root_id);
+    let root_id = root_id.as_str().expect("an id");
+    assert_eq!(
+        actions(&events(place, &["--actor", root_id])),
+        ["roles_changed", "logged_in"]
+    );
+    assert_eq!(
+        actions(&events(place, &["--action", "logged_in", "--limit", "1"])),
+        ["logged_in"]
+    );
+    assert_eq!(events(place, &["--until", "2020-01-01"]), [Value::Null; 0]);
+    let numbers: Vec<i64> = events(place, &[])
+        .iter()
+        .filter_map(|event| event["number"].as_i64())
+        .collect();
+    let expected: Vec<i64> = (1..=numbers.len() as i64).rev().collect();
+    assert_eq!(numbers, expected, "newest first, without gaps");
+    let table = place.command_succeeds(&["audit", "list"], "");
+    assert!(
+        table.starts_with("NUMBER") && table.contains("roles_changed"),
+        "{table}"
+    );
+    assert_eq!(client.me_code(&alice.access).await, "token_outdated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_trail_is_proved_with_its_last_seal_as_an_anchor() {
+    let place = place_with_a_trail();
+    let intact = verify(&place, &[]);
+    assert_eq!(intact.code, Some(0), "{}", intact.stderr);
+    let intact = verdict(&intact);
+    assert_eq!(
+        (&intact["intact"], &intact["checked"]),
+        (&json!(true), &json!(20))
+    );
+    let anchor = intact["head"].as_str().expect("an anchor").to_owned();
+    assert!(anchor.starts_with("20:"), "{anchor}");
+    place.command_succeeds(&["users", "disable", "--login", "user0"], "");
+
+    let plain = place.command_succeeds(&["audit", "verify", "--anchor", &anchor], "");
+    assert!(
+        plain.starts_with("21 events are as they were written; the last is 21:"),
+        "{plain}"
+    );
+    let mut digits = anchor.clone().into_bytes();
+    let last = digits.last_mut().expect("digits");
+    *last = if *last == b'0' { b'1' } else { b'0' };
+    let other = String::from_utf8(digits).expect("digits");
+    let refused = verify(&place, &["--anchor", &other]);
+    assert_eq!((refused.code, &verdict(&refused)["event"]), (Some(1), &json!(20)));
+    // Somebody has cut the newest events off and set the head back.
+    let digits = &anchor[3..];
+    let beyond = verify(&place, &["--anchor", &format!("99:{digits}")]);
+    assert_eq!((beyond.code, &verdict(&beyond)["event"]), (Some(1), &json!(22)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
+    for (tampering, number, says) in [
+        (
+            "UPDATE audit_trail SET details = '{\"roles\":\"admin\"}' WHERE number = 6",
+            6,
+            "is not as it was written",
+        ),
+        (
+            "UPDATE audit_trail SET at = at + @SECOND@ WHERE number = 3",
+            3,
+            "is not as it was written",
+        ),
+        (
+            "UPDATE audit_trail SET actor_kind = 'nobody' WHERE number = 20",
+            20,
+            "is not as it was written",
+        ),
+        ("DELETE FROM audit_trail WHERE number = 11", 11, "is missing"),
+        ("DELETE FROM audit_trail WHERE number = 20", 20, "is missing"),
+        (
+            "UPDATE audit_trail SET number = 1000 WHERE number = 7; \
+             UPDATE audit_trail SET number = 7 WHERE number = 8; \
+             UPDATE audit_trail SET number = 8 WHERE number = 1000",
+            7,
+            "is not as it was written",
+        ),
+        (
+            "INSERT INTO audit_trail (number, at, action, actor_kind, details, seal) \
+             SELECT 21, at, action, actor_kind, details, seal FROM audit_trail WHERE number = 20",
+            21,
+            "was added",
+        ),
+    ] {
+        let place = place_with_a_trail();
+        let second = match place.database() {
+            Database::Sqlite(_) => "1000000",
+            Database::Postgres(_) => "INTERVAL '1 second'",
+        };
+        place
+            .database()
+            .tamper(&tampering.replace("@SECOND@", second))
+            .await;
+        let found = verify(&place, &[]);
+        assert_eq!(found.code, Some(1), "{tampering}: {}", found.stdout);
+        let verdict = verdict(&found);
+        assert_eq!(
+            (&verdict["intact"], &verdict["event"]),
+            (&json!(false), &json!(number)),
+            "{tampering}"
+        );
+        assert!(
+            found.stderr.contains(&format!("event {number} ")),
+            "{}",
+            found.stderr
+        );
+        assert!(
+            found.stderr.contains(says) && found.stderr.lines().count() == 1,
+            "{}",
+            found.stderr
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_is_kept_for_a_time_loses_what_is_older_and_still_proves_itself() {
+    let place = place_with_a_trail();
+    let old = match place.database() {
+        Database::Sqlite(_) => "at - 172800000000",
+        Database::Postgres(_) => "at - INTERVAL '2 days'",
+    };
+    // Two days pass, for the first ten events.
+    place
+        .database()
+        .tamper(&format!("UPDATE audit_trail SET at = {old} WHERE number <= 10"))
+        .await;
+    let server = place.with("AUDIT__RETENTION", "1d").start();
+    let trimmed = "SELECT number || '' AS finding FROM audit_trail WHERE action = 'trail_trimmed'";
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while server.place().database().find(trimmed).await.is_empty() {
+        assert!(Instant::now() < deadline, "nothing was trimmed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let left = events(server.place(), &[]);
+    let numbers: Vec<i64> = left.iter().filter_map(|event| event["number"].as_i64()).collect();
+    assert_eq!(numbers.last(), Some(&11));
+    let trimming: Vec<&Value> = left
+        .iter()
+        .filter(|event| event["action"] == "trail_trimmed")
+        .collect();
+    assert_eq!(trimming[0]["details"], json!({"count": "10", "through": "10"}));
+    let verified = verify(server.place(), &[]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+    assert_eq!(verdict(&verified)["checked"], json!(numbers.len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_flood_of_failures_only_the_number_is_kept() {
+    let server: Server = Place::new().with("AUDIT__FAILURES_PER_MINUTE", "3").start();
+    let client = server.client();
+    client.register("alice").await;
+    for _ in 0..20 {
+        let refused = client
+            .logging_in("alice", "wrong horse battery staple")
+            .send()
+            .await;
+        assert_eq!(refused.status, 401);
+    }
+    let kept = events(server.place(), &["--action", "login_failed"]).len();
+    // Each replica counts by itself, and a minute may end meanwhile.
+    assert!((3..=6 * server.replicas()).contains(&kept), "{kept}");
+}

@@ -1,0 +1,211 @@
+//! Users from other systems, and users written out.
+
+use crate::{
+    client::PASSWORD,
+    server::{Place, Run, Server},
+};
+use serde_json::{Value, json};
+use std::fs;
+
+/// Of the password that all have here, by Django's PBKDF2.
+const HASH: &str = "pbkdf2_sha256$1000$authapitestsalt16$Tx2u2i3V+T1iYqKYxzlOufk42hpLc1t6IvzF8T3VSKA=";
+
+fn user(login: &str) -> Value {
+    json!({"login": login, "password_hash": HASH})
+}
+
+fn with(mut user: Value, name: &str, value: &Value) -> Value {
+    user[name] = value.clone();
+    user
+}
+
+fn jsonl(users: &[Value]) -> String {
+    users.iter().map(|user| format!("{user}\n")).collect()
+}
+
+fn import(place: &Place, input: &str, more: &[&str]) -> Run {
+    let arguments = [&["users", "import", "-", "--json"], more].concat();
+    place.run(&arguments, input)
+}
+
+/// How many were imported, were there already, and were refused.
+fn counts(run: &Run) -> (u64, u64, u64) {
+    let summary: Value = serde_json::from_str(&run.stdout).expect("a summary");
+    let count = |name: &str| summary[name].as_u64().expect("a number");
+    (count("imported"), count("already_there"), count("refused"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_run_again() {
+    let server = Server::start();
+    let client = server.client();
+    let mut users: Vec<Value> = (0..2_500).map(|number| user(&format!("user{number}"))).collect();
+    users[7] = with(users[7].clone(), "disabled", &json!(true));
+    users[8] = with(users[8].clone(), "roles", &json!([]));
+    users[9] = with(
+        users[9].clone(),
+        "created_at",
+        &json!("2019-05-01T08:00:00+02:00"),
+    );
+
+    let first = import(server.place(), &jsonl(&users[..1_500]), &[]);
+    assert_eq!(
+        (first.code, counts(&first)),
+        (Some(0), (1_500, 0, 0)),
+        "{}",
+        first.stderr
+    );
+    let second = import(server.place(), &jsonl(&users), &[]);
+    assert_eq!(
+        (second.code, counts(&second)),
+        (Some(0), (1_000, 1_500, 0)),
+        "{}",
+        second.stderr
+    );
+
+    for login in ["USER0", "user2499"] {
+        let pair = client.session(login).await;
+        assert_eq!(client.me(&pair.access).await.body["roles"], json!(["user"]));
+    }
+    assert_eq!(
+        client.logging_in("user7", PASSWORD).send().await.code(),
+        "invalid_credentials"
+    );
+    let pair = client.session("user8").await;
+    assert_eq!(client.me(&pair.access).await.body["roles"], json!([]));
+    let pair = client.session("user9").await;
+    assert_eq!(
+        client.me(&pair.access).await.body["created_at"],
+        "2019-05-01T06:00:00Z"
+    );
+    let events = "SELECT count(*) || '' AS finding FROM audit_trail WHERE action = 'user_imported'";
+    assert_eq!(server.place().database().find(events).await, ["2500"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_lines_are_told_by_number_and_the_others_are_taken() {
+    let place = Place::new();
+    let mut input = jsonl(&[
+        user("alice"),
+        user("x"),
+        with(user("bob"), "password_hash", &json!("SECRET")),
+        with(user("carol"), "roles", &json!(["wizard"])),
+        with(user("bob"), "role", &json!("user")),
+        json!({"login": "bob"}),
+        user("ALICE"),
+    ]);
+    input.push_str(&format!("{{\"login\":\"{}\"}}\nnonsense\n\n", "x".repeat(70_000)));
+    input.push_str(&jsonl(&[user("bob")]));
+    let expected = [
+        (2, "login_too_short"),
+        (3, "hash_unknown_form"),
+        (4, "unknown_role"),
+        (5, "unknown_field"),
+        (6, "missing_field"),
+        (8, "line_too_long"),
+        (9, "not_json"),
+    ];
+
+    let rehearsed = import(&place, &input, &["--dry-run"]);
+    assert_eq!(rehearsed.code, Some(1));
+    // Nobody is there who could be in another's way.
+    assert_eq!(counts(&rehearsed), (3, 0, 7), "{}", rehearsed.stderr);
+    assert_eq!(place.command_succeeds(&["users", "list"], ""), "");
+
+    let told = import(&place, &input, &[]);
+    assert_eq!(
+        (told.code, counts(&told)),
+        (Some(1), (2, 1, 7)),
+        "{}",
+        told.stderr
+    );
+    for run in [&rehearsed, &told] {
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        assert_eq!(lines.len(), expected.len() + 1, "{}", run.stderr);
+        for (line, (number, code)) in lines.iter().zip(expected) {
+            assert!(line.starts_with(&format!("line {number}: {code}: ")), "{line}");
+            assert!(!line.contains("SECRET"), "{line}");
+        }
+        assert_eq!(lines[expected.len()], "authapi: 7 lines were refused");
+    }
+
+    let again = import(&place, &input, &["--rejects", "rejects.jsonl"]);
+    assert_eq!((again.code, counts(&again)), (Some(1), (0, 3, 7)));
+    assert_eq!(again.stderr, "authapi: 7 lines were refused\n");
+    let rejects = fs::read_to_string(place.path().join("rejects.jsonl")).expect("a file");
+    for (line, (number, code)) in rejects.lines().zip(expected) {
+        let line: Value = serde_json::from_str(line).expect("JSON Lines");
+        assert_eq!(
+            (&line["line"], &line["code"]),
+            (&json!(number), &json!(code)),
+            "{line}"
+        );
+    }
+    assert_eq!(rejects.lines().count(), expected.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form() {
+    let first = Place::new();
+    let users = [
+        with(user("Alice"), "roles", &json!(["admin", "user"])),
+        with(user("bob"), "roles", &json!([])),
+        with(user("eve"), "disabled", &json!(true)),
+    ];
+    assert_eq!(import(&first, &jsonl(&users), &[]).code, Some(0));
+    let plain = first.command_succeeds(&["users", "export"], "");
+    assert_eq!(plain.lines().count(), 3);
+    assert!(
+        !plain.contains("pbkdf2") && !plain.contains("password_hash"),
+        "{plain}"
+    );
+
+    for format in ["jsonl", "csv"] {
+        let export = ["users", "export", "--with-password-hashes", "--format", format];
+        let exported = first.command_succeeds(&export, "");
+        let second = Place::new();
+        fs::write(second.path().join(format!("users.{format}")), &exported).expect("a file");
+        let import = ["users", "import", &format!("users.{format}")];
+        assert_eq!(
+            second.command_succeeds(&import, ""),
+            "imported 3, there already 0, refused 0\n"
+        );
+        // Ids are new, and nobody has logged in.
+        let known = |text: &str| -> Vec<Value> {
+            let rows = text
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("JSON Lines"));
+            rows.map(|row: Value| with(row, "id", &Value::Null)).collect()
+        };
+        assert_eq!(
+            known(&second.command_succeeds(&["users", "export"], "")),
+            known(&plain),
+            "{format}"
+        );
+        let server = second.start();
+        let client = server.client();
+        let pair = client.session("alice").await;
+        assert_eq!(
+            client.me(&pair.access).await.body["roles"],
+            json!(["admin", "user"])
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_stops_the_import_in_one_line() {
+    let place = Place::new();
+    fs::write(place.path().join("users.csv"), "login,hash\nann,x\n").expect("a file");
+    for (file, says) in [
+        ("absent.jsonl", "absent.jsonl cannot be read"),
+        ("users.csv", "does not name the columns"),
+    ] {
+        let run = place.run(&["users", "import", file], "");
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(
+            run.stderr.contains(says) && run.stderr.lines().count() == 1,
+            "{}",
+            run.stderr
+        );
+    }
+}
