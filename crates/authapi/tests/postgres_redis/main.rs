@@ -7,3 +7,4 @@ use it::{backing, client, crowd, log, mode, server};
 
 mod locks;
 mod start_failures;
+mod watched;
