@@ -5,6 +5,7 @@ mod it;
 
 use it::{backing, client, crowd, log, mode, server};
 
+mod backup;
 mod locks;
 mod start_failures;
 mod watched;
