@@ -7,12 +7,17 @@ use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
 };
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
 
 const SIZE: &str = "authapi_db_pool_size";
 const IN_USE: &str = "authapi_db_pool_in_use";
 const WAIT: &str = "authapi_db_pool_wait_seconds";
 const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
+
+/// How much longer a connection may take to open when nobody waits for it any more. Meanwhile it counts as one of the pool's,
+/// so this bounds how long a network that swallowed it is felt afterwards.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Connections, and what is measured of their use. Clones share both.
 #[derive(Clone)]
@@ -53,7 +58,14 @@ impl MeasuredPool {
     /// [`StorageError::Busy`] when none becomes free in time; else why none can be opened, or not before `deadline`.
     pub async fn get(&self, deadline: Instant) -> Result<Lent, StorageError> {
         let asked = Instant::now();
-        let answer = timeout_at(deadline, self.connections.get()).await;
+        let connections = self.connections.clone();
+        let mut getting = Box::pin(async move { connections.get().await });
+        let answer = timeout_at(deadline, &mut getting).await;
+        if answer.is_err() {
+            // Too late for this caller, but not for the next: were it given up, a server that is slow to take connections
+            // would never be given one.
+            tokio::spawn(timeout(LATE, getting));
+        }
         self.wait.record(asked.elapsed());
         if matches!(answer, Err(_) | Ok(Err(PoolError::Timeout(_)))) {
             self.timeouts.increment(1);
