@@ -109,7 +109,7 @@ impl Cells {
             client.get("/health/live"),
             client.get("/.well-known/jwks.json"),
         ];
-        let answers = at_once(calls.map(timed)).await;
+        let answers = at_once(calls.map(|call| Box::pin(timed(call)))).await;
         let slowest = answers.iter().map(|it| it.1).max().unwrap_or_default();
         let answers: [(Answer, Duration); 9] = answers.try_into().expect("an answer to each");
         let [
