@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO_DENY := 0.20.2
 # What a change must pass, cheap things first. The tests come last: their summaries end the output.
-CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test
+CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test-faults test
 
 .PHONY: help
 help: ## Show this list
@@ -38,6 +38,7 @@ fmt-check: ## Check the format of the code
 .PHONY: lint
 lint: setup ## Run clippy; a warning is an error
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p authapi --test faults --locked -- -D warnings
 
 .PHONY: arch
 arch: ## Prove which crate uses which, as docs/architecture.md says
@@ -82,6 +83,11 @@ test-readme: setup ## Paste the README's walk into a shell and compare the answe
 .PHONY: test-browser
 test-browser: setup ## Log in through Swagger UI in a real browser
 	@scripts/test-browser
+
+.PHONY: test-faults
+test-faults: setup ## Kill, hang, cut off and fill up what the service needs, under load; takes minutes
+	@scripts/setup servers
+	cargo test --locked -p authapi --test faults -- --nocapture --test-threads=2 $(ARGS)
 
 .PHONY: up
 up: ## Start Postgres, Redis and the service in containers, on http://127.0.0.1:8000; needs Docker

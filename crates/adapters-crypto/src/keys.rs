@@ -23,7 +23,7 @@ mod ring;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use error::KeyError;
-pub use generate::{Generated, generate_refresh_key, generate_signing_key};
+pub use generate::{Generated, generate_first_signing_key, generate_refresh_key, generate_signing_key};
 pub use key_file::{KeyEntry, KeyState, list};
 pub use public_key::PublicKey;
 pub use ring::{KeyRing, KeyRules};

@@ -3,7 +3,7 @@
 use crate::error::StorageError;
 use deadpool::{
     Runtime,
-    managed::{Object, Pool, PoolError, TimeoutType},
+    managed::{Pool, PoolError, TimeoutType},
 };
 use diesel::ConnectionError;
 use diesel_async::{
@@ -17,9 +17,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+mod measured_pool;
 mod opening;
 mod tls;
 
+use measured_pool::MeasuredPool;
 pub use opening::ConnectError;
 use opening::Server;
 
@@ -55,7 +57,7 @@ impl Default for PoolSettings {
 #[derive(Clone)]
 pub struct PostgresDatabase {
     server: Arc<Server>,
-    pool: Pool<Manager>,
+    pool: MeasuredPool,
     /// Where connections live and work is done, whichever runtime asks for it.
     runtime: Handle,
     answer_timeout: Duration,
@@ -95,7 +97,7 @@ impl PostgresDatabase {
             .map_err(|error| server.failed(error))?;
         Ok(Self {
             server,
-            pool,
+            pool: MeasuredPool::new("postgres", pool),
             runtime: Handle::current(),
             answer_timeout: settings.answer_timeout,
         })
@@ -198,23 +200,18 @@ impl PostgresDatabase {
         work: Work<I, R>,
         deadline: Instant,
     ) -> Result<R, StorageError> {
-        let Ok(got) = timeout_at(deadline, self.pool.get()).await else {
-            return Err(StorageError::Statement(
-                "the server is slow to take a connection".into(),
-            ));
-        };
-        let mut conn = got.map_err(unpooled)?;
-        match timeout_at(deadline, mode.apply(&mut conn, input, work)).await {
+        let mut lent = self.pool.get(deadline).await?;
+        match timeout_at(deadline, mode.apply(&mut lent.connection, input, work)).await {
             Ok(Err(error)) if !error.leaves_the_connection_good() => {
-                drop(Object::take(conn));
+                lent.close();
                 Err(error)
             }
             Ok(answer) => answer,
             Err(late) => {
                 // Closed in the middle of whatever it was doing: the server rolls back when it notices. The idle ones,
                 // opened to the same server, are not worth another caller's waiting.
-                drop(Object::take(conn));
-                self.pool.retain(|_, _| false);
+                lent.close();
+                self.pool.close_idle();
                 Err(StorageError::Statement(late.into()))
             }
         }
@@ -294,6 +291,8 @@ mod tests {
     use super::*;
     use diesel::sql_query;
     use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+    use std::collections::BTreeMap;
     use testservers::{FreshDatabase, postgres};
 
     /// Two connections, both idle.
@@ -305,7 +304,8 @@ mod tests {
         };
         let database = PostgresDatabase::connect(fresh.url(), settings).await;
         let database = database.expect("a database");
-        let both = (database.pool.get().await, database.pool.get().await);
+        let soon = Instant::now() + settings.answer_timeout;
+        let both = (database.pool.get(soon).await, database.pool.get(soon).await);
         drop((both.0.expect("a connection"), both.1.expect("a connection")));
         assert_eq!(database.pool.status().available, 2);
         (database, fresh)
@@ -316,6 +316,54 @@ mod tests {
             sql_query(*sql).execute(conn).await?;
             Ok(())
         })
+    }
+
+    /// What was measured of the pool since the last call: counters and gauges, and of histograms how many measurements.
+    fn measured(recorded: &Snapshotter) -> BTreeMap<String, String> {
+        let series = recorded.snapshot().into_vec().into_iter();
+        series
+            .map(|(key, _, description, value)| {
+                assert!(description.is_some(), "{key:?} is not described");
+                assert!(key.key().labels().all(|label| label.value() == "postgres"));
+                let value = match value {
+                    DebugValue::Counter(count) => count.to_string(),
+                    DebugValue::Gauge(value) => value.to_string(),
+                    DebugValue::Histogram(values) => values.len().to_string(),
+                };
+                (key.key().name().to_owned(), value)
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn connections_in_use_and_waits_for_them_are_measured() {
+        let recorder = DebuggingRecorder::new();
+        let snapshots = recorder.snapshotter();
+        let recording = metrics::set_default_local_recorder(&recorder);
+        let (database, _fresh) = open().await;
+        drop(recording);
+
+        let soon = Instant::now() + database.answer_timeout;
+        let both = [database.pool.get(soon).await, database.pool.get(soon).await];
+        let [one, other] = both.map(|lent| lent.expect("a connection"));
+        let refused = database.read("SELECT 1", execute).await;
+        assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
+        let busy = [
+            ("authapi_db_pool_in_use", "2"),
+            ("authapi_db_pool_size", "2"),
+            ("authapi_db_pool_timeouts_total", "1"),
+            ("authapi_db_pool_wait_seconds", "5"),
+        ];
+        let busy = busy.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(measured(&snapshots), BTreeMap::from(busy));
+
+        drop(one);
+        other.close();
+        for statement in ["SELECT 1", "SELECT pg_sleep(60)", "SELECT 1/0"] {
+            let _ = database.read(statement, execute).await;
+        }
+        // What was there before has been taken away with the first look.
+        assert_eq!(measured(&snapshots)["authapi_db_pool_in_use"], "-2");
     }
 
     #[tokio::test]

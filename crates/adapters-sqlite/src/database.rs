@@ -13,7 +13,7 @@ use diesel_async::{
     sync_connection_wrapper::SyncConnectionWrapper,
 };
 use domain::ports::PortError;
-use std::{error::Error as StdError, path::Path, time::Duration};
+use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinError};
 
 mod measured_pool;
@@ -41,6 +41,7 @@ type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
 /// An open database file. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct SqliteDatabase {
+    path: Arc<Path>,
     writer: MeasuredPool,
     readers: MeasuredPool,
 }
@@ -68,6 +69,7 @@ impl SqliteDatabase {
         let readers = pool(&url, READERS, format!("{PRAGMAS} {READ_ONLY}"));
         let readers = readers.map_err(|error| failed(error.into()))?;
         Ok(Self {
+            path: path.into(),
             writer: MeasuredPool::new("writer", writer),
             readers: MeasuredPool::new("readers", readers),
         })
@@ -106,6 +108,30 @@ impl SqliteDatabase {
             self.write(work).await
         }
     }
+
+    /// How many bytes may still be written beside the file.
+    pub(crate) async fn room(&self) -> Result<u64, PortError> {
+        let path = Arc::clone(&self.path);
+        let asked = tokio::task::spawn_blocking(move || room_at(&path)).await;
+        let room = asked.map_err(|error| StorageError::Statement(error.into()))?;
+        Ok(room.map_err(|error| StorageError::Statement(error.into()))?)
+    }
+}
+
+/// How many bytes this user may still write to the disk that `path` is on.
+#[cfg(unix)]
+fn room_at(path: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(path)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "nobody is asked here, and so nothing can fail"
+)]
+fn room_at(_: &Path) -> io::Result<u64> {
+    Ok(u64::MAX)
 }
 
 /// Does `work` on a thread for blocking work, all of it in one go.

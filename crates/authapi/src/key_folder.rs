@@ -2,7 +2,7 @@
 
 use crate::{Failure, settings::KeysSettings};
 use adapters_crypto::keys::{
-    Algorithm, KeyError, KeyRing, KeyRules, generate_refresh_key, generate_signing_key, list,
+    Algorithm, KeyError, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key,
 };
 use std::path::Path;
 
@@ -19,13 +19,7 @@ pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
 
 fn make_missing(folder: &Path) -> Result<(), Failure> {
     // A folder with keys none of which signs is somebody's rotation, half done: not ours to end.
-    let has_none = match list(folder) {
-        Ok(keys) => keys.is_empty(),
-        Err(KeyError::FolderMissing { .. }) => true,
-        Err(error) => return Err(unusable(error)),
-    };
-    if has_none {
-        let made = generate_signing_key(folder, Algorithm::Es256).map_err(unusable)?;
+    if let Some(made) = generate_first_signing_key(folder, Algorithm::Es256).map_err(unusable)? {
         tracing::info!(path = %made.path.display(), kid = made.kid, "made a signing key: keep it safe");
     }
     make_refresh_key(folder)
@@ -44,4 +38,49 @@ fn make_refresh_key(folder: &Path) -> Result<(), Failure> {
 
 fn unusable(error: KeyError) -> Failure {
     Failure::because("the keys cannot be used", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adapters_crypto::keys::list;
+    use std::{sync::Barrier, thread};
+
+    const ROUNDS: usize = 20;
+    const STARTS: usize = 16;
+
+    /// Loads the keys of one folder as often as replicas start on it, all at one moment.
+    fn load_at_once(settings: &KeysSettings) -> Vec<KeyRing> {
+        let start = Barrier::new(STARTS);
+        let start_one = || {
+            start.wait();
+            load(settings).expect("keys")
+        };
+        thread::scope(|scope| {
+            let starts: Vec<_> = (0..STARTS).map(|_| scope.spawn(start_one)).collect();
+            let rings = starts.into_iter().map(|ring| ring.join().expect("no panic"));
+            rings.collect()
+        })
+    }
+
+    #[test]
+    fn of_many_starts_on_an_empty_folder_one_makes_the_keys_and_all_use_them() {
+        for round in 0..ROUNDS {
+            let parent = tempfile::tempdir().expect("a folder");
+            let settings = KeysSettings {
+                dir: parent.path().join("keys"),
+                ..KeysSettings::default()
+            };
+
+            let rings = load_at_once(&settings);
+
+            let made = list(&settings.dir).expect("keys");
+            assert_eq!(made.len(), 1, "round {round}: {made:?}");
+            for ring in &rings {
+                let kids: Vec<_> = ring.public_keys().iter().map(|key| &key.kid).collect();
+                assert_eq!(kids, [&made[0].kid], "round {round}");
+                assert_eq!(ring.refresh_key(), rings[0].refresh_key(), "round {round}");
+            }
+        }
+    }
 }

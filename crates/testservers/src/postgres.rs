@@ -71,6 +71,12 @@ impl Postgres {
         &self.url
     }
 
+    /// A program that belongs to the server, such as `pg_dump`.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.psql.with_file_name(name)
+    }
+
     /// Makes an empty database whose name nobody else uses.
     ///
     /// # Panics

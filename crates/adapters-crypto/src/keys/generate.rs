@@ -44,6 +44,39 @@ pub fn generate_signing_key(folder: &Path, algorithm: Algorithm) -> Result<Gener
     } else {
         KeyState::Signing
     };
+    generate(folder, algorithm, state)
+}
+
+/// Makes the signing key of a `folder` without any key; the folder is made too if it is missing. `None` when there are
+/// keys, whether one of them signs or not. Of several processes that do so at once, one makes the key.
+///
+/// # Errors
+/// When the folder cannot be read or written.
+///
+/// # Panics
+/// When the system has no entropy or no memory to make a key with.
+pub fn generate_first_signing_key(
+    folder: &Path,
+    algorithm: Algorithm,
+) -> Result<Option<Generated>, KeyError> {
+    make_folder(folder)?;
+    // Before the lock too: where there are keys, a folder need not be one that can be locked.
+    if has_keys(folder)? {
+        return Ok(None);
+    }
+    let _lock = lock_folder(folder)?;
+    if has_keys(folder)? {
+        return Ok(None);
+    }
+    generate(folder, algorithm, KeyState::Signing).map(Some)
+}
+
+fn has_keys(folder: &Path) -> Result<bool, KeyError> {
+    Ok(!key_file::find(folder)?.is_empty())
+}
+
+/// The folder MUST be locked.
+fn generate(folder: &Path, algorithm: Algorithm, state: KeyState) -> Result<Generated, KeyError> {
     let pair = KeyPair::generate(algorithm).expect("a system that runs this service can make a key");
     let PublicKey { kid, .. } = PublicKey::from(&pair);
     let name = file_name(algorithm, &kid, state);

@@ -1,12 +1,12 @@
 //! What is answered when the server hangs, is away, or comes back.
 
 use crate::{first, patient, storage_in};
-use adapters_postgres::{PoolSettings, PostgresDatabase};
+use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresHealth};
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber},
-    ports::{ChangePassword, ChangeRoles, ForceOut, PortError, PutRole, RemoveRole},
+    ports::{ChangePassword, ChangeRoles, ForceOut, PortError, PutRole, RemoveRole, StorageHealth},
     role::{Description, Permissions, RoleName},
     session::{EndReason, Generation, NewSession, Rotation},
     token::Vouched,
@@ -353,6 +353,25 @@ async fn a_network_that_swallows_everything_is_unavailable_within_a_second() {
     proxy.set(ProxyMode::Pass);
 
     assert_recovers(&storage, &user).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_opens_too_late_for_one_request_serves_the_next() {
+    let fresh = postgres().fresh_database();
+    with_somebody(&patient(fresh.url()).await).await;
+    let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
+    let database = PostgresDatabase::connect(&through(&proxy, fresh.url()), PoolSettings::default())
+        .await
+        .expect("a database");
+    let health = PostgresHealth::new(database);
+    // Opening takes three round trips and more than a request's time, a statement no more than two.
+    proxy.set(ProxyMode::Delay(Duration::from_millis(170)));
+    assert!(health.check().await.is_err());
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(health.check().await.is_ok());
+    }
+    assert!(answers.contains(&true), "{answers:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

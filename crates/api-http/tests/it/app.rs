@@ -1,36 +1,28 @@
 //! The whole edge over testkit's fakes, and a client for it.
 
+use crate::wiring::{Fakes, use_cases};
 use actix_web::{
     App,
     http::{Method, header::HeaderMap},
     test,
     web::Bytes,
 };
-use api_http::{Edge, HttpSettings, Mutations, UseCases, configure};
-use chrono::Duration;
+use api_http::{Edge, HttpSettings, Mutations, configure};
 use domain::{
     audit::{Actor, Origin},
     authority::Capability,
     password::{Password, PasswordPolicy},
     ports::{PortError, Throttle},
     role::{RoleName, RoleNames},
-    session::SessionRules,
     throttle::{ThrottleDecision, ThrottleKey},
-    token::TokenRules,
-    use_cases::{
-        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ChangeRequest, ConfirmPassword,
-        CreateUser, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers,
-        IssueTokens, ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit,
-        RecogniseRefreshToken, Refresh, Register, ResetPassword, RoleWish, SetStatus, UserWish, Whom,
-        WriteRole,
-    },
+    use_cases::{AcceptPassword, ChangeRequest, CreateUser, RoleWish, UserWish, Whom},
     user::UserStatus,
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
 use testkit::{
     ClosedThrottle, CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter,
-    PlainTokens, ToyMac, fixtures::at,
+    fixtures::at,
 };
 use tokio::runtime::Handle;
 
@@ -78,16 +70,6 @@ impl Throttle for BrokenThrottle {
     }
 }
 
-/// The fakes that everything stands on.
-struct Fakes {
-    storage: MemoryStorage,
-    clock: Arc<FixedClock>,
-    accept_password: Arc<AcceptPassword>,
-    hasher: Arc<PlainHasher>,
-    randomness: Arc<CountingRandomness>,
-    throttle: Arc<dyn Throttle>,
-}
-
 fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
     let fakes = Fakes {
         storage: MemoryStorage::default(),
@@ -130,122 +112,6 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
         hasher,
         create_user,
         edge,
-    }
-}
-
-fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
-    let Fakes {
-        storage,
-        clock,
-        accept_password,
-        hasher,
-        randomness,
-        throttle,
-    } = fakes;
-    let ports = storage.storage();
-    let tokens = PlainTokens::new(1).tokens();
-    let mac = Arc::new(ToyMac::new(2));
-    let rules = SessionRules::default();
-    let token_rules = TokenRules {
-        issuer: ISSUER.to_owned(),
-        audience: "api".to_owned(),
-        client_id: "authapi".to_owned(),
-        access_ttl: Duration::minutes(15),
-    };
-    let issue = Arc::new(IssueTokens::new(
-        tokens.signer,
-        mac.clone(),
-        randomness.clone(),
-        token_rules.clone(),
-    ));
-    let recognise = Arc::new(RecogniseRefreshToken::new(ports.sessions.clone(), mac));
-    let authenticate = Arc::new(Authenticate::new(
-        tokens.verifier,
-        ports.views,
-        clock.clone(),
-        token_rules,
-    ));
-    let note_failure = Arc::new(NoteFailure::new(ports.audit.clone(), 100));
-    let confirm_password = Arc::new(ConfirmPassword::new(
-        throttle.clone(),
-        ports.users.clone(),
-        hasher.clone(),
-        note_failure.clone(),
-        clock.clone(),
-    ));
-    let default_roles = RoleNames::from([RoleName::USER]);
-    UseCases {
-        authenticate: authenticate.clone(),
-        register: Arc::new(Register::new(
-            throttle.clone(),
-            create_user,
-            default_roles.clone(),
-        )),
-        log_in: Arc::new(LogIn::new(
-            throttle.clone(),
-            ports.users.clone(),
-            hasher.clone(),
-            ports.sessions.clone(),
-            issue.clone(),
-            note_failure,
-            clock.clone(),
-            randomness.clone(),
-            rules,
-        )),
-        log_out: Arc::new(LogOut::new(
-            authenticate,
-            recognise.clone(),
-            ports.sessions.clone(),
-            clock.clone(),
-            rules,
-        )),
-        refresh: Arc::new(Refresh::new(
-            recognise,
-            ports.sessions.clone(),
-            issue.clone(),
-            clock.clone(),
-            rules,
-        )),
-        assign_roles: Arc::new(AssignRoles::new(ports.users.clone(), clock.clone())),
-        change_own_password: Arc::new(ChangeOwnPassword::new(
-            confirm_password.clone(),
-            ports.users.clone(),
-            accept_password.clone(),
-            hasher.clone(),
-            issue,
-            clock.clone(),
-            randomness.clone(),
-            rules,
-        )),
-        list_sessions: Arc::new(ListSessions::new(ports.sessions.clone(), clock.clone())),
-        end_session: Arc::new(EndSession::new(ports.sessions.clone(), clock.clone())),
-        delete_own_account: Arc::new(DeleteOwnAccount::new(
-            confirm_password,
-            ports.users.clone(),
-            clock.clone(),
-        )),
-        export_own_data: Arc::new(ExportOwnData::new(
-            ports.sessions.clone(),
-            ports.audit.clone(),
-            clock.clone(),
-        )),
-        find_users: Arc::new(FindUsers::new(ports.users.clone())),
-        set_status: Arc::new(SetStatus::new(ports.users.clone(), clock.clone())),
-        delete_user: Arc::new(DeleteUser::new(ports.users.clone(), clock.clone())),
-        reset_password: Arc::new(ResetPassword::new(
-            ports.users.clone(),
-            accept_password.clone(),
-            hasher.clone(),
-            clock.clone(),
-        )),
-        others_sessions: Arc::new(OthersSessions::new(ports.users, ports.sessions, clock.clone())),
-        list_roles: Arc::new(ListRoles::new(ports.roles.clone())),
-        write_role: Arc::new(WriteRole::new(ports.roles.clone(), clock.clone())),
-        delete_role: Arc::new(DeleteRole::new(ports.roles, clock.clone(), default_roles)),
-        read_audit: Arc::new(ReadAudit::new(ports.audit)),
-        public_keys: tokens.keys,
-        storage_health: ports.health,
-        redis_health: None,
     }
 }
 

@@ -18,3 +18,4 @@ mod mounting;
 mod own_account;
 mod revocation;
 mod statuses;
+mod wiring;

@@ -1,7 +1,7 @@
 //! `kill -9` at any moment under audited changes: no change without its event, no event without its change, and a chain that
 //! holds.
 
-use super::crash::{any_delay, settle};
+use super::{crash::any_delay, journal::settle};
 use crate::{
     client::{Answer, Call, Client},
     server::Place,

@@ -254,7 +254,9 @@ impl Answer {
         );
         let is_challenge = matches!(self.status, 401 | 403);
         assert_eq!(self.headers.contains_key("www-authenticate"), is_challenge);
-        if self.status >= 400 && !self.raw.is_empty() {
+        // Being unready is no problem of the request's: it has the form that being ready has.
+        let is_readiness = self.body.get("dependencies").is_some();
+        if self.status >= 400 && !self.raw.is_empty() && !is_readiness {
             self.check_problem();
         }
     }

@@ -1,6 +1,8 @@
 //! What servers log, line by line as it comes.
 
+use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     process::ChildStderr,
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -108,6 +110,16 @@ impl Log {
             parts = self.0.1.wait_timeout(parts, left).expect("no panic").0;
         }
     }
+}
+
+/// The ids of all requests that these lines say were answered.
+pub fn answered(lines: &[String]) -> BTreeSet<String> {
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("an event"))
+        .filter(|event: &Value| event["message"] == "answered")
+        .filter_map(|event| Some(event["spans"][0]["request_id"].as_str()?.to_owned()))
+        .collect()
 }
 
 fn find<T>(parts: &[Captured], look: impl Fn(&str) -> Option<T>) -> Look<T> {

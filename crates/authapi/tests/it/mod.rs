@@ -9,6 +9,7 @@
 pub mod backing;
 pub mod client;
 pub mod crowd;
+pub mod journal;
 pub mod log;
 pub mod mode;
 pub mod server;

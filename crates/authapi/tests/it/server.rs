@@ -31,24 +31,38 @@ const POLL: Duration = Duration::from_millis(5);
 pub struct Place {
     folder: TempDir,
     database: Database,
+    replicas: usize,
+    /// A program that becomes the server, with its arguments before the server's own; empty for none.
+    pub wrapper: Vec<String>,
     settings: BTreeMap<String, String>,
     own_redis: Option<OwnRedis>,
 }
 
 impl Place {
-    /// Cheap hashing, no throttle, a port that the system chooses.
+    /// On what this run has.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::fresh(folder.path());
+        let place = Self::on(folder, database, Mode::of_this_run().replicas());
+        match shared_redis_url() {
+            Some(url) => place.with("REDIS__URL", &url),
+            None => place,
+        }
+    }
+
+    /// Cheap hashing, no throttle, ports that the system chooses.
+    pub fn on(folder: TempDir, database: Database, replicas: usize) -> Self {
         let url = database.url();
         let keys = folder.path().join("keys");
         let place = Self {
             folder,
             database,
+            replicas,
+            wrapper: Vec::new(),
             settings: BTreeMap::new(),
             own_redis: None,
         };
-        let place = place
+        place
             .with("SERVER__PORT", "0")
             .with("DATABASE__URL", &url)
             .with("KEYS__DIR", &keys.display().to_string())
@@ -56,11 +70,7 @@ impl Place {
             .with("PASSWORD__MEMORY_KIB", "64")
             .with("PASSWORD__ITERATIONS", "1")
             .with("PASSWORD__ALLOW_WEAK_HASHING", "true")
-            .with("THROTTLE__ENABLED", "false");
-        match shared_redis_url() {
-            Some(url) => place.with("REDIS__URL", &url),
-            None => place,
-        }
+            .with("THROTTLE__ENABLED", "false")
     }
 
     /// Switches the throttle on. It counts the attempts of this place alone.
@@ -161,8 +171,21 @@ impl Place {
         server
     }
 
+    fn serve(&self) -> Command {
+        let Some((wrapper, own)) = self.wrapper.split_first() else {
+            return self.command(&["serve"]);
+        };
+        let mut arguments: Vec<&str> = own.iter().map(String::as_str).collect();
+        arguments.extend([env!("CARGO_BIN_EXE_authapi"), "serve"]);
+        self.run_as(wrapper, &arguments)
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_authapi"));
+        self.run_as(env!("CARGO_BIN_EXE_authapi"), arguments)
+    }
+
+    fn run_as(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
@@ -260,13 +283,13 @@ impl Server {
 
     /// Starts what was killed, or not yet started, all at once. Keys are made before, since replicas share them.
     pub fn start_missing(&mut self) {
-        let count = Mode::of_this_run().replicas();
+        let count = self.place.replicas;
         if count > 1 && !self.place.keys().exists() {
             self.place.command_succeeds(&["keys", "generate"], "");
         }
         let started: Vec<_> = (self.replicas.len()..count)
             .map(|_| {
-                let mut process = Process(self.place.command(&["serve"]).spawn().expect("the program runs"));
+                let mut process = Process(self.place.serve().spawn().expect("the program runs"));
                 let log = self.log.follow(process.0.stderr.take().expect("it is piped"));
                 (process, log)
             })

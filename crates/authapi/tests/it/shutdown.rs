@@ -2,6 +2,7 @@
 
 use crate::{
     client::{Client, PASSWORD},
+    log::answered,
     server::{Place, Server, Stopped},
 };
 use serde_json::Value;
@@ -50,15 +51,6 @@ async fn register_until_the_end(client: Client, number: usize) -> Outcomes {
             return outcomes;
         }
     }
-}
-
-/// The ids of all requests that the log says were answered.
-fn answered(log: &[String]) -> BTreeSet<String> {
-    log.iter()
-        .map(|line| serde_json::from_str(line).expect("an event"))
-        .filter(|event: &Value| event["message"] == "answered")
-        .filter_map(|event| Some(event["spans"][0]["request_id"].as_str()?.to_owned()))
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,9 @@
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, log, mode, server};
+use it::{backing, client, crowd, journal, log, mode, server};
 
+mod backup;
 mod locks;
 mod start_failures;
+mod watched;

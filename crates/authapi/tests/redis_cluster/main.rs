@@ -3,4 +3,4 @@
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, log, mode, server};
+use it::{backing, client, crowd, journal, log, mode, server};

@@ -3,7 +3,7 @@
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, log, mode, server};
+use it::{backing, client, crowd, journal, log, mode, server};
 
 mod database_file;
 mod raw;

@@ -3,6 +3,6 @@
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, log, mode, server};
+use it::{backing, client, crowd, journal, log, mode, server};
 
 mod replicas;

@@ -1,0 +1,214 @@
+//! What is promised of each endpoint while something is away: a row of the table in `docs/operations.md`.
+
+use crate::client::{Answer, Call, Client, PASSWORD, Pair};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+
+/// How soon a refusal has to come, with a quarter for a machine of two cores that has much else to do.
+pub const SOON: Duration = Duration::from_millis(1_250);
+/// The longest that anything may take that works.
+pub const AT_MOST: Duration = Duration::from_millis(2_500);
+
+/// What is promised of one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    Works,
+    /// 503 with Retry-After, soon; and nothing was changed.
+    Refused,
+    /// One of both.
+    Either,
+}
+
+/// What is promised while one part is away.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub register: Cell,
+    pub log_in: Cell,
+    pub refresh: Cell,
+    pub me: Cell,
+    pub log_out: Cell,
+    pub change_roles: Cell,
+    /// The status of `/health/ready` and what its body calls it; `None` where it may be up or down.
+    pub ready: Option<(u16, &'static str)>,
+    /// How soon a refusal comes.
+    pub refused_within: Duration,
+}
+
+/// Everything works.
+pub const FINE: Row = Row {
+    register: Cell::Works,
+    log_in: Cell::Works,
+    refresh: Cell::Works,
+    me: Cell::Works,
+    log_out: Cell::Works,
+    change_roles: Cell::Works,
+    ready: Some((200, "ready")),
+    refused_within: SOON,
+};
+
+/// Nothing works that is not in this process.
+pub const AWAY: Row = Row {
+    register: Cell::Refused,
+    log_in: Cell::Refused,
+    refresh: Cell::Refused,
+    me: Cell::Refused,
+    log_out: Cell::Refused,
+    change_roles: Cell::Refused,
+    ready: Some((503, "unavailable")),
+    refused_within: SOON,
+};
+
+/// Two users who were there before the fault, for one round of questions.
+pub struct Cells {
+    name: String,
+    /// A session to read and to refresh.
+    kept: Pair,
+    /// A session of the same user, to log out.
+    ended: Pair,
+    /// Of the user whose roles are changed.
+    changed: Pair,
+}
+
+/// What the questions of a round came to.
+pub struct Asked {
+    cells: Cells,
+    registered: Answer,
+    logged_in: Answer,
+    refreshed: Answer,
+    logged_out: Answer,
+    roles_changed: Answer,
+    /// The slowest answer of all.
+    pub slowest: Duration,
+}
+
+impl Cells {
+    pub async fn prepare(client: &Client, round: usize) -> Self {
+        let name = format!("cell-{round}");
+        let kept = client.user(&name).await;
+        Self {
+            kept,
+            ended: client.session(&name).await,
+            changed: client.user(&format!("{name}-changed")).await,
+            name,
+        }
+    }
+
+    /// Asks everything at once and compares the answers with `row`.
+    pub async fn ask(self, client: &Client, root: &str, row: &Row) -> Asked {
+        let calls = [
+            client.registering(&format!("{}-new", self.name)),
+            client.logging_in(&self.name, PASSWORD),
+            client.post("/refresh").bearer(&self.kept.refresh),
+            client.get("/me").bearer(&self.kept.access),
+            client.post("/logout").bearer(&self.ended.access),
+            client.assigning(root, &format!("{}-changed", self.name), &[], true),
+            client.get("/health/ready"),
+            client.get("/health/live"),
+            client.get("/.well-known/jwks.json"),
+        ];
+        let answers = at_once(calls.map(|call| Box::pin(timed(call)))).await;
+        let slowest = answers.iter().map(|it| it.1).max().unwrap_or_default();
+        let answers: [(Answer, Duration); 9] = answers.try_into().expect("an answer to each");
+        let [
+            registered,
+            logged_in,
+            refreshed,
+            me,
+            logged_out,
+            roles_changed,
+            ready,
+            live,
+            jwks,
+        ] = answers;
+        check("POST /register", row, row.register, &registered);
+        check("POST /login", row, row.log_in, &logged_in);
+        check("POST /refresh", row, row.refresh, &refreshed);
+        check("GET /me", row, row.me, &me);
+        check("POST /logout", row, row.log_out, &logged_out);
+        check("PUT /roles/update", row, row.change_roles, &roles_changed);
+        check("GET /health/live", row, Cell::Works, &live);
+        check("GET /.well-known/jwks.json", row, Cell::Works, &jwks);
+        check_ready(row.ready, &ready);
+        Asked {
+            cells: self,
+            registered: registered.0,
+            logged_in: logged_in.0,
+            refreshed: refreshed.0,
+            logged_out: logged_out.0,
+            roles_changed: roles_changed.0,
+            slowest,
+        }
+    }
+}
+
+fn check(what: &str, row: &Row, promised: Cell, (answer, took): &(Answer, Duration)) {
+    let told = (answer.status, answer.code(), *took);
+    match (promised, answer.status) {
+        (Cell::Refused | Cell::Either, 503) => assert!(*took <= row.refused_within, "{what}: {told:?}"),
+        (Cell::Works | Cell::Either, 200..=299) => assert!(*took <= AT_MOST, "{what}: {told:?}"),
+        _ => panic!("{what} should be {promised:?}: {told:?}"),
+    }
+}
+
+fn check_ready(promised: Option<(u16, &str)>, (answer, took): &(Answer, Duration)) {
+    assert!(*took <= SOON, "ready: {took:?}");
+    let told = (answer.status, answer.body["status"].as_str().unwrap_or_default());
+    if let Some(promised) = promised {
+        assert_eq!(told, promised, "{}", answer.body);
+    }
+}
+
+impl Asked {
+    /// After the fault: what worked has happened, and what was refused has not.
+    pub async fn check_afterwards(&self, client: &Client) {
+        let Self { cells, .. } = self;
+        let worked = |answer: &Answer| answer.status < 300;
+        let newcomer = format!("{}-new", cells.name);
+        let expected = if worked(&self.registered) { 409 } else { 201 };
+        assert_eq!(client.register(&newcomer).await.status, expected, "{newcomer}");
+        if worked(&self.logged_in) {
+            let pair = self.logged_in.pair();
+            assert_eq!(
+                client.left_of(&pair).await,
+                ("accepted".into(), "accepted".into())
+            );
+        }
+        let refresh = if worked(&self.refreshed) {
+            self.refreshed.pair().refresh
+        } else {
+            cells.kept.refresh.clone()
+        };
+        assert_eq!(client.refresh_code(&refresh).await, "accepted");
+        assert_eq!(client.me_code(&cells.kept.access).await, "accepted");
+        for (answer, pair, code) in [
+            (&self.logged_out, &cells.ended, "token_revoked"),
+            (&self.roles_changed, &cells.changed, "token_outdated"),
+        ] {
+            let expected = if worked(answer) { code } else { "accepted" };
+            assert_eq!(client.me_code(&pair.access).await, expected, "{}", answer.body);
+        }
+    }
+}
+
+async fn timed(call: Call) -> (Answer, Duration) {
+    let asked = Instant::now();
+    let answer = call.send().await;
+    (answer, asked.elapsed())
+}
+
+/// What all of these come to, in their order, while they run at once.
+async fn at_once<F>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for (number, future) in futures.into_iter().enumerate() {
+        tasks.spawn(async move { (number, future.await) });
+    }
+    let mut results = tasks.join_all().await;
+    results.sort_by_key(|it| it.0);
+    results.into_iter().map(|it| it.1).collect()
+}

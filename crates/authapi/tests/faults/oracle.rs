@@ -1,0 +1,175 @@
+//! The load that goes on under every fault, and the journal of it.
+
+use crate::{
+    client::Client,
+    journal::{Outcome, STEPS, Step, Story},
+    server::Server,
+};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{task::JoinHandle, time::sleep};
+
+/// How many clients there are, each with one request at a time.
+pub const WRITERS: usize = 6;
+/// How many users a client is at work on, in turn: at any moment every step is next for some.
+const AT_ONCE: usize = STEPS.len();
+/// Between two requests of a client: the load is to be steady, not the most that the machine can do.
+const PACE: Duration = Duration::from_millis(10);
+/// Before a client that was refused goes on. Less than `Retry-After` says, in order to meet the moment of the return.
+const SHORT_REST: Duration = Duration::from_millis(50);
+
+/// A request, seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub step: Step,
+    pub asked: Instant,
+    pub took: Duration,
+    pub outcome: Outcome,
+}
+
+/// What all clients did.
+#[derive(Default)]
+pub struct Journal {
+    pub stories: Vec<Story>,
+    pub seen: Vec<Seen>,
+}
+
+/// Clients at work until they are told to stop.
+pub struct Oracle {
+    over: Arc<AtomicBool>,
+    writers: Vec<JoinHandle<Journal>>,
+}
+
+struct Writer {
+    name: String,
+    client: Client,
+    /// The token of an admin of its own: whoever changes roles holds the row of the admin too.
+    admin: String,
+    replicas: usize,
+    begun: usize,
+    journal: Journal,
+}
+
+impl Oracle {
+    /// Puts clients to work, by the right of the admin's token `root`. Their users are called `name` and something more.
+    pub async fn start(server: &Server, root: &str, name: &str) -> Self {
+        let over: Arc<AtomicBool> = Arc::default();
+        let mut ready = Vec::new();
+        for number in 0..WRITERS {
+            ready.push(Writer::prepare(server, root, format!("{name}-{number}")).await);
+        }
+        let writers = ready.into_iter();
+        Self {
+            writers: writers
+                .map(|writer| tokio::spawn(writer.write_until(Arc::clone(&over))))
+                .collect(),
+            over,
+        }
+    }
+
+    /// What everybody did until now, when the requests under way have been answered.
+    pub async fn end(&mut self) -> Journal {
+        self.over.store(true, Ordering::Relaxed);
+        let mut all = Journal::default();
+        for writer in self.writers.drain(..) {
+            let journal = writer.await.expect("every answer is a good one");
+            all.stories.extend(journal.stories);
+            all.seen.extend(journal.seen);
+        }
+        all
+    }
+}
+
+impl Writer {
+    async fn prepare(server: &Server, root: &str, name: String) -> Self {
+        let client = server.client();
+        let admin = format!("{name}-admin");
+        assert_eq!(client.register(&admin).await.status, 201);
+        let made = client.assigning(root, &admin, &["admin"], false).send().await;
+        assert_eq!(made.status, 200, "{}", made.body);
+        Self {
+            admin: client.session(&admin).await.access,
+            client,
+            name,
+            replicas: server.replicas(),
+            begun: 0,
+            journal: Journal::default(),
+        }
+    }
+
+    async fn write_until(mut self, over: Arc<AtomicBool>) -> Journal {
+        let mut open = VecDeque::new();
+        while !over.load(Ordering::Relaxed) {
+            while open.len() < AT_ONCE {
+                open.push_back(self.begin());
+            }
+            let (mut story, last) = open.pop_front().expect("there is always somebody");
+            let outcome = self.write(&mut story).await;
+            // Nobody knows how a request without an answer went, and what comes next would hide it.
+            if outcome == Outcome::NoAnswer || story.done == Some(last) {
+                self.journal.stories.push(story);
+            } else {
+                open.push_back((story, last));
+            }
+            sleep(match outcome {
+                Outcome::Answered | Outcome::DoneBefore => PACE,
+                Outcome::Refused | Outcome::NoAnswer => SHORT_REST,
+            })
+            .await;
+        }
+        self.journal.stories.extend(open.into_iter().map(|it| it.0));
+        self.journal
+    }
+
+    /// A story, and the step that it ends with: each is a step longer than the last.
+    fn begin(&mut self) -> (Story, Step) {
+        let number = self.begun;
+        self.begun += 1;
+        (
+            Story::of(format!("{}-{number}", self.name)),
+            STEPS[STEPS.len() - 1 - number % STEPS.len()],
+        )
+    }
+
+    async fn write(&mut self, story: &mut Story) -> Outcome {
+        let step = story.next().expect("stories that are over are not open");
+        let asked = Instant::now();
+        let outcome = story.go_on(&self.client, &self.admin, self.replicas).await;
+        self.journal.seen.push(Seen {
+            step,
+            asked,
+            took: asked.elapsed(),
+            outcome,
+        });
+        outcome
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms ({:?})", self.took.as_millis(), self.step)
+    }
+}
+
+impl Journal {
+    /// How many requests had this outcome.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.of(outcome).count()
+    }
+
+    /// The request that waited longest for this outcome.
+    pub fn slowest(&self, outcome: Outcome) -> Option<&Seen> {
+        self.of(outcome).max_by_key(|seen| seen.took)
+    }
+
+    pub fn of(&self, outcome: Outcome) -> impl Iterator<Item = &Seen> {
+        self.seen.iter().filter(move |seen| seen.outcome == outcome)
+    }
+}

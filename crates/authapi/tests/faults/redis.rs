@@ -1,0 +1,123 @@
+//! Redis killed, held still, flushed, cut off and slow: nobody who asks for something notices.
+
+use crate::{
+    backing::Database,
+    cells::{FINE, Row},
+    scene::{Harm, Scene, setting},
+    server::Place,
+};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use testservers::{CuttingProxy, Own, ProxyMode, Redis};
+
+/// Longer than anybody waits.
+const TOO_FAR: Duration = Duration::from_secs(2);
+
+const DEGRADED: Row = Row {
+    ready: Some((200, "degraded")),
+    ..FINE
+};
+
+/// A service on Postgres that counts attempts in the Redis at `url`.
+fn place(url: &str) -> Place {
+    let database = Database::Postgres(testservers::postgres().fresh_database());
+    setting(Place::on(tempfile::tempdir().expect("a folder"), database, 1))
+        .with("REDIS__URL", url)
+        .with("THROTTLE__ENABLED", "true")
+}
+
+/// What becomes of the service from `break_it` to `mend_it`.
+async fn degraded(name: &'static str, break_it: fn(&Own<Redis>), mend_it: fn(&Own<Redis>)) {
+    let redis = Redis::start_own();
+    let mut scene = Scene::open(name, place(redis.url())).await;
+    scene.breaks();
+    break_it(&redis);
+    scene.expect(&DEGRADED).await;
+    mend_it(&redis);
+    scene.is_mended().await;
+    scene.close_and_look(Harm::Nothing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_is_dead_everything_works() {
+    degraded("Redis killed, started again", Own::kill, Own::restart).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_hangs_everything_works() {
+    degraded("Redis held still, let go", Own::pause, Own::resume).await;
+}
+
+/// What becomes of the service while its connections to Redis are treated so.
+async fn through_a_proxy(name: &'static str, mode: ProxyMode) {
+    let redis = Redis::start_own();
+    let proxy = CuttingProxy::forward_to(redis.address().parse().expect("an address")).await;
+    let mut scene = Scene::open(name, place(&format!("redis://{}", proxy.address()))).await;
+    scene.breaks();
+    proxy.set(mode);
+    scene.expect(&DEGRADED).await;
+    proxy.set(ProxyMode::Pass);
+    scene.is_mended().await;
+    scene.close_and_look(Harm::Nothing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_connections_to_redis_are_closed_everything_works() {
+    through_a_proxy("connections to Redis closed", ProxyMode::Cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_connections_to_redis_are_reset_everything_works() {
+    through_a_proxy("connections to Redis reset", ProxyMode::Reset).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nothing_comes_back_from_redis_everything_works() {
+    through_a_proxy("nothing comes back from Redis", ProxyMode::BlackHole).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_is_too_slow_everything_works() {
+    through_a_proxy("Redis 2 s away", ProxyMode::Delay(TOO_FAR)).await;
+}
+
+/// Empties a Redis again and again until it is told to stop; how often it did.
+fn flush_until(address: &str, over: &AtomicBool) -> usize {
+    let mut redis = TcpStream::connect(address).expect("it listens");
+    let mut times = 0;
+    while !over.load(Ordering::Relaxed) {
+        redis.write_all(b"FLUSHALL\r\n").expect("it listens");
+        let mut answer = [0; 5];
+        redis.read_exact(&mut answer).expect("it answers");
+        assert_eq!(&answer, b"+OK\r\n");
+        times += 1;
+        thread::sleep(Duration::from_millis(2));
+    }
+    times
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_is_flushed_again_and_again_everything_works() {
+    let redis = Redis::start_own();
+    let mut scene = Scene::open("Redis flushed in a loop", place(redis.url())).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let flushing = {
+        let (address, over) = (redis.address().to_owned(), Arc::clone(&over));
+        thread::spawn(move || flush_until(&address, &over))
+    };
+    scene.breaks();
+    scene.expect(&FINE).await;
+    over.store(true, Ordering::Relaxed);
+    let times = flushing.join().expect("no panic");
+    assert!(times > 100, "{times}");
+    scene.is_mended().await;
+    scene.close_and_look(Harm::Nothing).await;
+}

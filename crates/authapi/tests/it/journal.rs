@@ -1,0 +1,277 @@
+//! A journal of what clients asked and what they were answered, and whether the service agrees with it afterwards.
+
+use crate::{
+    backing::Database,
+    client::{Answer, Call, Client, PASSWORD, Pair},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// How long a used refresh token answers again where a journal is kept: whoever lost an answer asks once more.
+pub const GRACE: &str = "1m";
+/// Reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What a client does to a user, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Register,
+    LogIn,
+    Refresh,
+    ReadMe,
+    LoseRoles,
+    LogOut,
+}
+
+pub const STEPS: [Step; 6] = [
+    Step::Register,
+    Step::LogIn,
+    Step::Refresh,
+    Step::ReadMe,
+    Step::LoseRoles,
+    Step::LogOut,
+];
+
+impl Step {
+    /// What the audit trail says of it.
+    fn action(self) -> Option<&'static str> {
+        match self {
+            Self::Register => Some("user_registered"),
+            Self::LogIn => Some("logged_in"),
+            Self::Refresh | Self::ReadMe => None,
+            Self::LoseRoles => Some("roles_changed"),
+            Self::LogOut => Some("session_ended"),
+        }
+    }
+
+    /// Whether this answer says that the step was taken by a request before it, which was not told so.
+    fn was_taken_before(self, answer: &Answer) -> bool {
+        match self {
+            Self::Register => answer.code() == "login_taken",
+            Self::LogOut => answer.code() == "session_revoked",
+            Self::LogIn | Self::Refresh | Self::ReadMe | Self::LoseRoles => false,
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Answered,
+    /// With the news that an earlier request, which was not told so, had done it.
+    DoneBefore,
+    /// With 503: whether it was done is not known.
+    Refused,
+    NoAnswer,
+}
+
+/// One user's journal.
+#[derive(Debug)]
+pub struct Story {
+    pub login: String,
+    /// The last step that was answered.
+    pub done: Option<Step>,
+    /// The step that was asked for and not answered, or refused.
+    pub asked: Option<Step>,
+    /// The newest tokens.
+    pub pair: Option<Pair>,
+    /// Every request, by its id.
+    pub requests: Vec<(String, Step, Outcome)>,
+}
+
+impl Story {
+    pub fn of(login: String) -> Self {
+        Self {
+            login,
+            done: None,
+            asked: None,
+            pair: None,
+            requests: Vec::new(),
+        }
+    }
+
+    /// The step after the last one that was answered.
+    pub fn next(&self) -> Option<Step> {
+        STEPS.into_iter().find(|step| self.done < Some(*step))
+    }
+
+    /// Asks for the next step, by the right of the token `root`. Where nobody listens, the client's next replica is asked,
+    /// up to `replicas` of them.
+    pub async fn go_on(&mut self, client: &Client, root: &str, replicas: usize) -> Outcome {
+        let step = self.next().expect("a story that goes on");
+        let id = format!("{}.{}.{step:?}", self.login, self.requests.len());
+        let again = self.asked.replace(step) == Some(step);
+        let mut answer = self.call(client, root, step, &id).try_send().await;
+        for _ in 1..replicas {
+            if !answer.as_ref().is_err_and(reqwest::Error::is_connect) {
+                break;
+            }
+            answer = self.call(client, root, step, &id).try_send().await;
+        }
+        let outcome = match answer {
+            Ok(answer) => self.note(step, &answer, again),
+            Err(_) => Outcome::NoAnswer,
+        };
+        self.requests.push((id, step, outcome));
+        outcome
+    }
+
+    fn call(&self, client: &Client, root: &str, step: Step, id: &str) -> Call {
+        let pair = || self.pair.as_ref().expect("logged in");
+        let call = match step {
+            Step::Register => client.registering(&self.login),
+            Step::LogIn => client.logging_in(&self.login, PASSWORD),
+            Step::Refresh => client.post("/refresh").bearer(&pair().refresh),
+            Step::ReadMe => client.get("/me").bearer(&pair().access),
+            Step::LoseRoles => client.assigning(root, &self.login, &[], true),
+            Step::LogOut => client.post("/logout").bearer(&pair().refresh),
+        };
+        call.header("X-Request-Id", id.as_bytes())
+    }
+
+    fn note(&mut self, step: Step, answer: &Answer, again: bool) -> Outcome {
+        if answer.status == 503 {
+            return Outcome::Refused;
+        }
+        let taken_before = again && step.was_taken_before(answer);
+        assert!(
+            answer.status < 300 || taken_before,
+            "{step:?} of {}: {}",
+            self.login,
+            answer.body
+        );
+        self.done = Some(step);
+        self.asked = None;
+        if matches!(step, Step::LogIn | Step::Refresh) {
+            self.pair = Some(answer.pair());
+        }
+        if taken_before {
+            Outcome::DoneBefore
+        } else {
+            Outcome::Answered
+        }
+    }
+}
+
+/// Whether what was answered to the user is there, and what was not is there whole or not at all.
+pub async fn check(client: &Client, story: &Story) {
+    let logged_in = client.logging_in(&story.login, PASSWORD).send().await;
+    if story.done.is_none() {
+        check_cut_registration(client, story, &logged_in).await;
+        return;
+    }
+    assert_eq!(logged_in.status, 200, "{story:?}");
+    let me = client.me(&logged_in.pair().access).await;
+    let roles = &me.body["roles"];
+    match (story.done, story.asked) {
+        (Some(Step::LoseRoles | Step::LogOut), _) => assert_eq!(roles, &json!([]), "{story:?}"),
+        (_, Some(Step::LoseRoles)) => assert!(*roles == json!([]) || *roles == json!(["user"]), "{story:?}"),
+        _ => assert_eq!(roles, &json!(["user"]), "{story:?}"),
+    }
+    if let Some(pair) = &story.pair {
+        check_session(client, story, pair, roles).await;
+    }
+}
+
+/// There is a whole user or none: then the login is free.
+async fn check_cut_registration(client: &Client, story: &Story, logged_in: &Answer) {
+    if logged_in.status == 200 {
+        let me = client.me(&logged_in.pair().access).await;
+        assert_eq!(me.body["roles"], json!(["user"]), "{story:?}");
+    } else {
+        assert_eq!(logged_in.code(), "invalid_credentials", "{story:?}");
+        assert_eq!(client.register(&story.login).await.status, 201, "{story:?}");
+    }
+}
+
+/// What is left of the session whose newest tokens are `pair`, now that the user has `roles`.
+async fn check_session(client: &Client, story: &Story, pair: &Pair, roles: &Value) {
+    let me = client.me_code(&pair.access).await;
+    let refreshed = client.refresh(&pair.refresh).await;
+    let ended = refreshed.code() == "session_revoked";
+    match (story.done, story.asked) {
+        (Some(Step::LogOut), _) => assert!(ended, "{story:?}"),
+        (_, Some(Step::LogOut)) => {}
+        _ => assert!(!ended, "{story:?}"),
+    }
+    let changed = *roles == json!([]);
+    let expected = match (changed, ended) {
+        (true, _) => "token_outdated",
+        (false, true) => "token_revoked",
+        (false, false) => "accepted",
+    };
+    assert_eq!(me, expected, "{story:?}");
+    if !ended {
+        assert_eq!(refreshed.status, 200, "{story:?}: {}", refreshed.body);
+        let fresh = client.me(&refreshed.pair().access).await;
+        assert_eq!((fresh.status, &fresh.body["roles"]), (200, roles), "{story:?}");
+    }
+}
+
+/// Waits until a database that is a server of its own has ended what the dead had asked it for.
+pub async fn settle(database: &Database) {
+    let Database::Postgres(_) = database else {
+        return;
+    };
+    let at_work = "SELECT query AS finding FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+    let deadline = Instant::now() + PATIENCE;
+    while !database.find(at_work).await.is_empty() {
+        assert!(Instant::now() < deadline, "the database is still at work");
+    }
+}
+
+/// What holds of every database: a file is sound, and each change came with its audit row, however it was asked for.
+pub async fn check_database(database: &Database) {
+    if let Database::Sqlite(_) = database {
+        let sound = "SELECT integrity_check AS finding FROM pragma_integrity_check";
+        assert_eq!(database.find(sound).await, ["ok"]);
+        let orphans = "SELECT \"table\" AS finding FROM pragma_foreign_key_check";
+        assert_eq!(database.find(orphans).await, [""; 0]);
+    }
+    for query in [
+        "SELECT login AS finding FROM users WHERE 1 <> (SELECT count(*) FROM audit_trail \
+         WHERE audit_trail.user_id = users.id AND action = 'user_registered')",
+        "SELECT login AS finding FROM users WHERE token_epoch <> (SELECT count(*) FROM audit_trail \
+         WHERE audit_trail.user_id = users.id AND action = 'roles_changed')",
+        "SELECT login AS finding FROM sessions JOIN users ON users.id = user_id \
+         WHERE 1 <> (SELECT count(*) FROM audit_trail WHERE session_id = sessions.id AND action = 'logged_in')",
+        "SELECT login AS finding FROM sessions JOIN users ON users.id = user_id \
+         WHERE CASE WHEN revoked_at IS NULL THEN 0 ELSE 1 END <> \
+         (SELECT count(*) FROM audit_trail WHERE session_id = sessions.id AND action = 'session_ended')",
+        "SELECT DISTINCT action AS finding FROM audit_trail WHERE user_id NOT IN (SELECT id FROM users)",
+        "SELECT DISTINCT action AS finding FROM audit_trail \
+         WHERE session_id IS NOT NULL AND session_id NOT IN (SELECT id FROM sessions)",
+    ] {
+        assert_eq!(database.find(query).await, [""; 0], "{query}");
+    }
+}
+
+/// The audit trail has the row of every change that was answered and of no request that changed nothing; of a request
+/// that was not answered it has the right one or none.
+pub async fn check_trail(database: &Database, stories: &[Story]) {
+    let query =
+        "SELECT request_id || ' ' || action AS finding FROM audit_trail WHERE request_id IS NOT NULL";
+    let rows = database.find(query).await;
+    let mut actions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in &rows {
+        let (id, action) = row.split_once(' ').expect("ids have no spaces");
+        actions.entry(id).or_default().push(action);
+    }
+    for (id, step, outcome) in stories.iter().flat_map(|story| &story.requests) {
+        let written = actions.remove(id.as_str()).unwrap_or_default();
+        let expected = Vec::from_iter(step.action());
+        let fits = match outcome {
+            Outcome::Answered => written == expected,
+            Outcome::DoneBefore => written.is_empty(),
+            Outcome::Refused | Outcome::NoAnswer => written.is_empty() || written == expected,
+        };
+        assert!(fits, "{id} was {outcome:?} and wrote {written:?}");
+    }
+    let unasked = |id: &&&str| STEPS.iter().any(|step| id.ends_with(&format!(".{step:?}")));
+    let unasked: Vec<_> = actions.keys().filter(unasked).collect();
+    assert!(unasked.is_empty(), "nobody asked for {unasked:?}");
+}

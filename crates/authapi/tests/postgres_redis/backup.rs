@@ -1,0 +1,197 @@
+//! A backup that is taken while users log in, and what is true once it has been restored.
+
+use crate::{
+    client::{Client, PASSWORD, Pair},
+    server::{Place, Server},
+};
+use std::{
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use testservers::{FreshDatabase, postgres};
+use tokio::{task::JoinHandle, time::sleep};
+use tokio_postgres::NoTls;
+
+const CROWD: usize = 8;
+/// How many logins are answered before the backup begins, and again after it began.
+const UNDER_WAY: usize = 10;
+/// Reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// As `docs/operations.md` tells operators to.
+const END_ALL_SESSIONS: &str =
+    "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logged_out' WHERE revoked_at IS NULL";
+
+/// Users who log in again and again, each of them at once after the last answer.
+struct Crowd {
+    logins: Arc<AtomicUsize>,
+    enough: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    async fn gather(client: &Client) -> Self {
+        let (logins, enough) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let mut tasks = Vec::new();
+        for number in 0..CROWD {
+            let login = format!("crowd-{number}");
+            client.user(&login).await;
+            let (client, logins, enough) = (client.clone(), Arc::clone(&logins), Arc::clone(&enough));
+            tasks.push(tokio::spawn(async move {
+                while !enough.load(Ordering::Relaxed) {
+                    client.session(&login).await;
+                    logins.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+        }
+        Self {
+            logins,
+            enough,
+            tasks,
+        }
+    }
+
+    /// Waits until so many more have logged in. Fails when one of them could not.
+    async fn wait_for(&self, more: usize) {
+        let (goal, asked) = (self.logins.load(Ordering::Relaxed) + more, Instant::now());
+        while self.logins.load(Ordering::Relaxed) < goal {
+            assert!(asked.elapsed() < PATIENCE, "they log in");
+            assert!(!self.tasks.iter().any(JoinHandle::is_finished), "one could not");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Fails when one of them could not log in.
+    async fn disperse(self) {
+        self.enough.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.expect("every login succeeds");
+        }
+    }
+}
+
+async fn run(command: &mut Command) {
+    let mut child = command.spawn().expect("it starts");
+    let ended = tokio::task::spawn_blocking(move || child.wait()).await;
+    let status = ended.expect("no panic").expect("it ends");
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+async fn back_up(url: &str, file: &Path) {
+    let mut command = Command::new(postgres().program("pg_dump"));
+    run(command.args(["--format=custom", "--file"]).arg(file).arg(url)).await;
+}
+
+/// A server on a database of its own, which holds the backup; the keys are those of `place`.
+struct Restored {
+    server: Server,
+    _database: FreshDatabase,
+}
+
+impl Restored {
+    async fn start(file: &Path, place: &Place, before_the_start: &str) -> Self {
+        let database = postgres().fresh_database();
+        let mut command = Command::new(postgres().program("pg_restore"));
+        let options = [
+            "--no-owner",
+            "--no-privileges",
+            "--single-transaction",
+            "--dbname",
+        ];
+        run(command.args(options).arg(database.url()).arg(file)).await;
+        let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
+            .await
+            .expect("a database");
+        let connection = tokio::spawn(connection);
+        client.batch_execute(before_the_start).await.expect("it is done");
+        drop(client);
+        connection.await.expect("no panic").expect("a good end");
+        let server = Place::new()
+            .with("DATABASE__URL", database.url())
+            .with("KEYS__DIR", &place.keys().display().to_string())
+            .with("KEYS__GENERATE_MISSING", "false")
+            .start();
+        Self {
+            server,
+            _database: database,
+        }
+    }
+}
+
+/// What was done after the backup, and a session that nothing happened to.
+struct Since {
+    logged_out: Pair,
+    refreshed: Pair,
+    untouched: Pair,
+}
+
+/// A server with users, a backup of its database that was taken while they logged in, and what happened after it.
+async fn backed_up(file: &Path) -> (Server, Since) {
+    let server = Server::start();
+    let client = server.client();
+    let logged_out = client.user("alice").await;
+    let outdated = client.user("bob").await;
+    let untouched = client.user("carol").await;
+    let crowd = Crowd::gather(&client).await;
+
+    crowd.wait_for(UNDER_WAY).await;
+    let url = server.place().database().url();
+    tokio::join!(back_up(&url, file), crowd.wait_for(UNDER_WAY));
+    crowd.disperse().await;
+
+    assert_eq!(client.log_out(&logged_out.access).await.status, 204);
+    let refreshed = client.refresh(&outdated.refresh).await.pair();
+    client.user("late").await;
+    let since = Since {
+        logged_out,
+        refreshed,
+        untouched,
+    };
+    (server, since)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("backup.dump");
+    let (server, since) = backed_up(&file).await;
+
+    let restored = Restored::start(&file, server.place(), END_ALL_SESSIONS).await;
+
+    let client = restored.server.client();
+    let ended = ("token_revoked".into(), "session_revoked".into());
+    for pair in [&since.logged_out, &since.refreshed, &since.untouched] {
+        assert_eq!(client.left_of(pair).await, ended);
+    }
+    for number in 0..CROWD {
+        client.session(&format!("crowd-{number}")).await;
+    }
+    let alice = client.session("alice").await;
+    assert_eq!(
+        client.left_of(&alice).await,
+        ("accepted".into(), "accepted".into())
+    );
+    let late = client.logging_in("late", PASSWORD).send().await;
+    assert_eq!(late.code(), "invalid_credentials", "registered after the backup");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_sessions_are_not_ended_makes_its_past_come_true_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("backup.dump");
+    let (server, since) = backed_up(&file).await;
+
+    let restored = Restored::start(&file, server.place(), "").await;
+
+    let client = restored.server.client();
+    let accepted = ("accepted".into(), "accepted".into());
+    assert_eq!(client.left_of(&since.logged_out).await, accepted);
+    assert_eq!(client.left_of(&since.untouched).await, accepted);
+    let thief = ("accepted".into(), "refresh_token_reused".into());
+    assert_eq!(client.left_of(&since.refreshed).await, thief);
+    assert_eq!(client.me_code(&since.refreshed.access).await, "token_revoked");
+}

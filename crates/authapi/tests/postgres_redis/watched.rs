@@ -1,0 +1,48 @@
+//! What is measured of Postgres.
+
+use crate::server::{Place, Server};
+use serde_json::Value;
+use std::time::Duration;
+
+/// More than anything here takes; reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn scrape(server: &Server) -> Vec<String> {
+    let told = server.log().wait_for(PATIENCE, |line| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        Some(event.get("metrics")?.as_str()?.to_owned())
+    });
+    let address = told.expect("it tells where its metrics are");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let answer = http.get(format!("http://{address}/metrics")).send().await;
+    let text = answer.expect("somebody listens").text().await.expect("UTF-8");
+    text.lines().map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_was_used_is_seen_in_the_metrics() {
+    let server = Place::new()
+        .with("METRICS__PORT", "0")
+        .with("DATABASE__POOL_SIZE", "3")
+        .start();
+    let client = server.client();
+    let alice = client.user("alice").await;
+    for _ in 0..10 {
+        assert_eq!(client.me(&alice.access).await.status, 200);
+    }
+
+    let lines = scrape(&server).await;
+
+    for line in [
+        r#"authapi_db_pool_size{pool="postgres"} 3"#,
+        r#"authapi_db_pool_in_use{pool="postgres"} 0"#,
+        r#"authapi_db_pool_timeouts_total{pool="postgres"} 0"#,
+    ] {
+        assert!(lines.iter().any(|known| known == line), "no {line} in {lines:#?}");
+    }
+    let waits = lines
+        .iter()
+        .find_map(|line| line.strip_prefix(r#"authapi_db_pool_wait_seconds_count{pool="postgres"} "#));
+    let waits: u32 = waits.expect("waits").parse().expect("a number");
+    assert!(waits >= 10, "{waits}");
+}
