@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod caller;
 pub mod jwk;
+pub mod leases;
 pub mod login;
 pub mod password;
 pub mod ports;

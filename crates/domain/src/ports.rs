@@ -4,11 +4,14 @@ mod audit_trail;
 mod clock;
 mod error;
 mod invalidation_bus;
+mod monotonic_clock;
 mod password_hasher;
 mod password_meter;
 mod public_keys;
 mod randomness;
 mod refresh_token_mac;
+mod replica_leases;
+mod revocations;
 mod roles;
 mod session_views;
 mod sessions;
@@ -22,11 +25,14 @@ pub use audit_trail::AuditTrail;
 pub use clock::Clock;
 pub use error::PortError;
 pub use invalidation_bus::{BusEvent, BusSubscription, InvalidationBus};
+pub use monotonic_clock::MonotonicClock;
 pub use password_hasher::{PasswordHasher, Verification};
 pub use password_meter::{PasswordMeter, Strength};
 pub use public_keys::PublicKeys;
 pub use randomness::Randomness;
 pub use refresh_token_mac::RefreshTokenMac;
+pub use replica_leases::{Renewal, ReplicaLeases};
+pub use revocations::Revocations;
 pub use roles::Roles;
 pub use session_views::SessionViews;
 pub use sessions::{Ended, Opened, Rotated, Sessions};
@@ -39,7 +45,7 @@ pub use users::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesCha
 #[cfg(test)]
 pub use {
     clock::MockClock, password_hasher::MockPasswordHasher, password_meter::MockPasswordMeter,
-    randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac, roles::MockRoles,
-    session_views::MockSessionViews, sessions::MockSessions, throttle::MockThrottle,
+    randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac, revocations::MockRevocations,
+    roles::MockRoles, session_views::MockSessionViews, sessions::MockSessions, throttle::MockThrottle,
     token_signer::MockTokenSigner, token_verifier::MockTokenVerifier, users::MockUsers,
 };
