@@ -18,6 +18,6 @@ mod terms;
 
 pub use announcement::{Announcement, AnnouncementId, Demand};
 pub use message::{Garbled, Message};
-pub use replica::{LeaseId, Reading, Replica, ReplicaId, Step};
+pub use replica::{LeaseId, Reading, Replica, ReplicaId, Standing, Step};
 pub use subject::Subject;
 pub use terms::{Span, Terms};

@@ -51,10 +51,12 @@ pub struct Replica {
     invalidations: Invalidations,
 }
 
+/// Where a replica stands with its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Standing {
+pub enum Standing {
     Without,
     Asking(LeaseId),
+    /// Until it runs out, which [`Replica::holds_lease`] tells.
     Holding {
         lease: LeaseId,
         /// When the newest renewal that was granted was sent. It was granted later, and so lasts longer than from here.
@@ -80,6 +82,11 @@ impl Replica {
     #[must_use]
     pub fn id(&self) -> ReplicaId {
         self.id
+    }
+
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.standing
     }
 
     /// A request came that a lease would have served, or did.
