@@ -11,6 +11,7 @@ pub async fn time_never_goes_back(clock: &Arc<dyn MonotonicClock>) {
         let now = clock.now();
         assert!(now >= last, "{now:?} after {last:?}");
         last = now;
+        clock.sleep_until(now).await;
     }
 }
 
