@@ -3,6 +3,7 @@
 //!
 //! The protocol is [`domain::leases`]; here are its memory, its tasks and its waiting. Nothing holds a lock while it waits.
 
+mod boot_clock;
 mod kept_views;
 mod lease_keeper;
 mod leased_revocations;
@@ -11,6 +12,7 @@ mod listener;
 mod process_bus;
 mod shared;
 
+pub use boot_clock::BootClock;
 pub use lease_keeper::LeaseKeeper;
 pub use leased_revocations::LeasedRevocations;
 pub use leased_session_views::LeasedSessionViews;

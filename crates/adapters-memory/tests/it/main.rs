@@ -4,7 +4,8 @@ mod processes;
 mod revocations;
 mod views;
 
-use adapters_memory::ProcessBus;
+use adapters_memory::{BootClock, ProcessBus};
+use domain::ports::MonotonicClock;
 use std::sync::Arc;
 use testkit::contract::invalidation_bus::FreshBus;
 
@@ -16,4 +17,9 @@ fn process_bus() -> FreshBus {
     }
 }
 
+fn boot_clock() -> Arc<dyn MonotonicClock> {
+    Arc::new(BootClock)
+}
+
 testkit::invalidation_bus_contract!(process_bus);
+testkit::monotonic_clock_contract!(boot_clock);

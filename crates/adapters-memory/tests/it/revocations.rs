@@ -135,7 +135,7 @@ async fn revocations_that_come_together_share_their_messages() {
             revoker
                 .revocations
                 .announce(vec![Subject::Session(session)])
-                .await
+                .await;
         });
     }
     revocations.join_all().await;

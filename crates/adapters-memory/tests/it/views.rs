@@ -1,5 +1,8 @@
 use crate::processes::World;
-use domain::{leases::Subject, ports::SessionViews};
+use domain::{
+    leases::Subject,
+    ports::{Revocations, SessionViews},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::sleep};
 
@@ -116,7 +119,6 @@ async fn a_request_after_a_revocation_does_not_wait_for_a_read_from_before() {
         // It has read, and its answer is on the way.
         tokio::task::yield_now().await;
         world.end_all(&bob).await;
-        use domain::ports::Revocations;
         process.revocations.announce(vec![subject]).await;
         assert!(!process.alive(second).await, "{subject:?}");
         early.await.expect("an answer");

@@ -9,7 +9,11 @@ use domain::{
     throttle::{ThrottleDecision, ThrottleKey},
     token::SignatureRefused,
 };
-use std::{collections::HashMap, sync::Arc, sync::Mutex};
+use std::{
+    collections::HashMap,
+    future::{Ready, ready},
+    sync::{Arc, Mutex},
+};
 use testkit::{
     ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, MemoryLeases, OpenThrottle, PlainHasher,
     PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
@@ -33,13 +37,13 @@ fn memory_bus() -> FreshBus {
     }
 }
 
-async fn memory_leases() -> (FreshLeases, ()) {
+fn memory_leases() -> Ready<(FreshLeases, ())> {
     let leases = Arc::new(MemoryLeases::default());
     let fresh = FreshLeases {
         leases: leases.clone(),
         other: leases,
     };
-    (fresh, ())
+    ready((fresh, ()))
 }
 
 fn tokio_clock() -> Arc<dyn MonotonicClock> {
