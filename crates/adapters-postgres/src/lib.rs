@@ -15,6 +15,7 @@ mod migrations;
 mod prepared;
 #[cfg(test)]
 mod query_plans;
+mod replica_leases;
 mod roles;
 mod schema;
 mod session_views;
@@ -25,12 +26,13 @@ pub use audit::PostgresAuditTrail;
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
 pub use health::PostgresHealth;
 pub use migrations::MigrationStatus;
+pub use replica_leases::PostgresReplicaLeases;
 pub use roles::PostgresRoles;
 pub use session_views::PostgresSessionViews;
 pub use sessions::PostgresSessions;
 pub use users::PostgresUsers;
 
-use domain::ports::{AuditSealer, AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users};
 use std::sync::Arc;
 
 /// Every storage port over one database.
@@ -42,6 +44,7 @@ pub struct PostgresStorage {
     pub roles: Arc<dyn Roles>,
     pub audit: Arc<dyn AuditTrail>,
     pub health: Arc<dyn StorageHealth>,
+    pub leases: Arc<dyn ReplicaLeases>,
 }
 
 impl PostgresStorage {
@@ -55,6 +58,7 @@ impl PostgresStorage {
             roles: Arc::new(PostgresRoles::new(database.clone(), Arc::clone(&sealer))),
             audit: Arc::new(PostgresAuditTrail::new(database.clone(), sealer)),
             health: Arc::new(PostgresHealth::new(database.clone())),
+            leases: Arc::new(PostgresReplicaLeases::new(database.clone())),
         }
     }
 }

@@ -13,6 +13,7 @@ mod lock;
 mod migrations;
 #[cfg(test)]
 mod query_plans;
+mod replica_leases;
 mod roles;
 mod schema;
 mod session_views;
@@ -24,12 +25,13 @@ pub use database::{OpenError, SqliteDatabase};
 pub use health::SqliteHealth;
 pub use lock::ServerLock;
 pub use migrations::MigrationStatus;
+pub use replica_leases::SqliteReplicaLeases;
 pub use roles::SqliteRoles;
 pub use session_views::SqliteSessionViews;
 pub use sessions::SqliteSessions;
 pub use users::SqliteUsers;
 
-use domain::ports::{AuditSealer, AuditTrail, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users};
 use std::sync::Arc;
 
 /// Every storage port over one database.
@@ -41,6 +43,7 @@ pub struct SqliteStorage {
     pub roles: Arc<dyn Roles>,
     pub audit: Arc<dyn AuditTrail>,
     pub health: Arc<dyn StorageHealth>,
+    pub leases: Arc<dyn ReplicaLeases>,
 }
 
 impl SqliteStorage {
@@ -55,6 +58,7 @@ impl SqliteStorage {
             roles: Arc::new(SqliteRoles::new(database.clone(), Arc::clone(&sealer))),
             audit: Arc::new(SqliteAuditTrail::new(database.clone(), sealer)),
             health: Arc::new(SqliteHealth::new(database.clone())),
+            leases: Arc::new(SqliteReplicaLeases::new(database.clone())),
         }
     }
 }

@@ -6,11 +6,14 @@ mod clock;
 mod error;
 mod foreign_hashes;
 mod invalidation_bus;
+mod monotonic_clock;
 mod password_hasher;
 mod password_meter;
 mod public_keys;
 mod randomness;
 mod refresh_token_mac;
+mod replica_leases;
+mod revocations;
 mod roles;
 mod session_views;
 mod sessions;
@@ -26,11 +29,14 @@ pub use clock::Clock;
 pub use error::PortError;
 pub use foreign_hashes::{ForeignHashRefused, ForeignHashes};
 pub use invalidation_bus::{BusEvent, BusSubscription, InvalidationBus};
+pub use monotonic_clock::MonotonicClock;
 pub use password_hasher::{PasswordHasher, Verification};
 pub use password_meter::{PasswordMeter, Strength};
 pub use public_keys::PublicKeys;
 pub use randomness::Randomness;
 pub use refresh_token_mac::RefreshTokenMac;
+pub use replica_leases::{Renewal, ReplicaLeases};
+pub use revocations::Revocations;
 pub use roles::{MAX_ROLES, PutRole, RemoveRole, RolePut, RoleRemoved, Roles};
 pub use session_views::SessionViews;
 pub use sessions::{Ended, ForceOut, ForcedOut, Opened, Rotated, Sessions};
@@ -47,6 +53,7 @@ pub use {
     audit_sealer::MockAuditSealer, audit_trail::MockAuditTrail, clock::MockClock,
     foreign_hashes::MockForeignHashes, password_hasher::MockPasswordHasher,
     password_meter::MockPasswordMeter, randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac,
+    revocations::MockRevocations,
     roles::MockRoles, session_views::MockSessionViews, sessions::MockSessions, throttle::MockThrottle,
     token_signer::MockTokenSigner, token_verifier::MockTokenVerifier, users::MockUsers,
 };

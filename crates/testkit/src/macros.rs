@@ -265,6 +265,34 @@ macro_rules! invalidation_bus_contract {
     };
 }
 
+/// One named test for each case of the contract of replicas' leases. `$fresh` is an async function that answers a
+/// [`FreshLeases`](crate::contract::replica_leases::FreshLeases) and a guard that keeps them alive for the test.
+#[macro_export]
+macro_rules! replica_leases_contract {
+    ($fresh:path) => {
+        $crate::storage_cases!($fresh, replica_leases: [
+            a_lease_that_was_acquired_is_held,
+            a_lease_is_not_acquired_twice,
+            a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out,
+            a_lease_that_never_was_is_not_renewed,
+            an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out,
+            a_lease_that_is_released_is_gone_and_no_other,
+        ]);
+    };
+}
+
+/// One named test for each case of the contract of monotonic clocks. `$fresh` is a function that answers one.
+#[macro_export]
+macro_rules! monotonic_clock_contract {
+    ($fresh:path) => {
+        $crate::async_cases!($fresh, monotonic_clock: [
+            time_never_goes_back,
+            nobody_wakes_too_early,
+            what_is_past_is_not_waited_for,
+        ]);
+    };
+}
+
 /// One named test for each case of the contract of sources of randomness. `$fresh` is a function that answers one.
 #[macro_export]
 macro_rules! randomness_contract {

@@ -9,15 +9,28 @@ mod sharing;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::user::UserPage;
 use std::{sync::Arc, time::Duration};
-use testkit::{Storage, ToySealer};
+use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases};
 use testservers::{FreshDatabase, postgres};
 
 testkit::storage_contract!(super::fresh);
+testkit::replica_leases_contract!(super::fresh_leases);
 
 async fn fresh() -> (Storage, FreshDatabase) {
     let database = postgres().fresh_database();
     let storage = storage_at(database.url()).await;
     (storage, database)
+}
+
+/// The leases as two replicas see them.
+async fn fresh_leases() -> (FreshLeases, FreshDatabase) {
+    let database = postgres().fresh_database();
+    let (one, other) = (patient(database.url()).await, patient(database.url()).await);
+    one.migrate_up().await.expect("a schema");
+    let fresh = FreshLeases {
+        leases: PostgresStorage::new(&one).leases,
+        other: PostgresStorage::new(&other).leases,
+    };
+    (fresh, database)
 }
 
 /// Storage in the database at `url`, up to date.

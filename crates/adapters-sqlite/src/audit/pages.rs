@@ -91,11 +91,14 @@ fn rows_by_time(
         .load(conn)?)
 }
 
+/// A row of the trail, or that it is none of ours.
+pub type AsItStands = Result<(AuditRow, Seal), BrokenRow>;
+
 pub fn rows(
     conn: &mut SqliteConnection,
     after: AuditNumber,
     limit: u32,
-) -> Result<Vec<Result<(AuditRow, Seal), BrokenRow>>, StorageError> {
+) -> Result<Vec<AsItStands>, StorageError> {
     let rows: Vec<SealedRow> = audit_trail::table
         .filter(audit_trail::number.gt(after.0))
         .order(audit_trail::number)
@@ -150,7 +153,7 @@ struct SealedRow {
 }
 
 impl SealedRow {
-    fn read(self) -> Result<(AuditRow, Seal), BrokenRow> {
+    fn read(self) -> AsItStands {
         let number = AuditNumber(self.number);
         self.parse(number).ok_or(BrokenRow(number))
     }

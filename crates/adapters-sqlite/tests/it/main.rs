@@ -9,14 +9,29 @@ use adapters_sqlite::{SqliteDatabase, SqliteStorage};
 use diesel::{Connection, SqliteConnection};
 use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
-use testkit::{Storage, ToySealer};
+use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases};
 
 testkit::storage_contract!(super::fresh);
+testkit::replica_leases_contract!(super::fresh_leases);
 
 async fn fresh() -> (Storage, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let storage = storage_in(folder.path()).await;
     (storage, folder)
+}
+
+/// The leases as a server sees them, and as the command line beside it does.
+async fn fresh_leases() -> (FreshLeases, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("authapi.db");
+    let server = SqliteDatabase::open(&path).await.expect("a database");
+    server.migrate_up().await.expect("a schema");
+    let command_line = SqliteDatabase::open(&path).await.expect("a database");
+    let fresh = FreshLeases {
+        leases: SqliteStorage::new(&server).leases,
+        other: SqliteStorage::new(&command_line).leases,
+    };
+    (fresh, folder)
 }
 
 /// Storage in `<folder>/authapi.db`, up to date.

@@ -18,9 +18,10 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 2] = [
+const NAMES: [&str; 3] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
+    "2026-11-22-000003_replica_leases",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -67,7 +68,7 @@ async fn empty() -> (SqliteDatabase, PathBuf, TempDir) {
 async fn of_the_first_schema() -> (SqliteDatabase, PathBuf, TempDir) {
     let (database, path, folder) = empty().await;
     database.migrate_up().await.expect("up");
-    database.migrate_down().await.expect("down");
+    down_to_the_first(&database).await;
     connect(&path)
         .batch_execute(DATA_OF_THE_FIRST_SCHEMA)
         .expect("data");
@@ -82,6 +83,13 @@ async fn whole_trail(storage: &Storage) -> Vec<AuditRecord> {
         .expect("a trail");
     events.reverse();
     events
+}
+
+async fn down_to_the_first(database: &SqliteDatabase) {
+    for name in NAMES[1..].iter().rev() {
+        let taken_back = database.migrate_down().await.expect("down");
+        assert_eq!(taken_back.as_deref(), Some(*name));
+    }
 }
 
 async fn all_users(storage: &Storage, filter: UserFilter) -> Vec<String> {
@@ -133,7 +141,7 @@ async fn taking_the_second_migration_back_leaves_the_first_schema() {
 #[tokio::test]
 async fn what_the_version_before_stored_is_found_by_this_one() {
     let (database, _, _folder) = of_the_first_schema().await;
-    assert_eq!(database.migrate_up().await.expect("up"), [NAMES[1]]);
+    assert_eq!(database.migrate_up().await.expect("up"), NAMES[1..]);
     let storage = storage_over(&database);
 
     let bob = storage.users.find_by_login(&canonical("bob")).await;
@@ -211,7 +219,7 @@ async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
     let before = whole_trail(&storage).await;
     drop(storage);
 
-    database.migrate_down().await.expect("down");
+    down_to_the_first(&database).await;
     database.migrate_up().await.expect("up");
 
     let storage = storage_over(&database);

@@ -3,16 +3,21 @@ use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
     ports::{
-        BusEvent, Clock, InvalidationBus, PasswordHasher, PasswordMeter, PortError, Throttle, Verification,
+        BusEvent, Clock, InvalidationBus, MonotonicClock, PasswordHasher, PasswordMeter, PortError, Throttle,
+        Verification,
     },
     throttle::{ThrottleDecision, ThrottleKey},
     token::SignatureRefused,
 };
-use std::{collections::HashMap, sync::Arc, sync::Mutex};
+use std::{
+    collections::HashMap,
+    future::{Ready, ready},
+    sync::{Arc, Mutex},
+};
 use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, OpenThrottle, PlainHasher, PlainMeter,
-    PlainTokens, Tokens, ToyMac,
-    contract::{invalidation_bus::FreshBus, throttle::FreshThrottle},
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, MemoryLeases, OpenThrottle, PlainHasher,
+    PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
+    contract::{invalidation_bus::FreshBus, replica_leases::FreshLeases, throttle::FreshThrottle},
     fixtures::{PASSWORD, a_user, at, canonical},
 };
 
@@ -32,6 +37,19 @@ fn memory_bus() -> FreshBus {
     }
 }
 
+fn memory_leases() -> Ready<(FreshLeases, ())> {
+    let leases = Arc::new(MemoryLeases::default());
+    let fresh = FreshLeases {
+        leases: leases.clone(),
+        other: leases,
+    };
+    ready((fresh, ()))
+}
+
+fn tokio_clock() -> Arc<dyn MonotonicClock> {
+    Arc::new(TokioClock::default())
+}
+
 fn counting_throttle() -> FreshThrottle {
     FreshThrottle {
         throttle: Arc::new(CountingThrottle::default()),
@@ -47,6 +65,8 @@ testkit::token_contract!(plain_tokens);
 testkit::refresh_token_mac_contract!(ToyMac::default);
 testkit::throttle_contract!(counting_throttle);
 testkit::invalidation_bus_contract!(memory_bus);
+testkit::replica_leases_contract!(memory_leases);
+testkit::monotonic_clock_contract!(tokio_clock);
 
 /// The least that keeps the throttles' contract: budgets that never come back.
 #[derive(Default)]

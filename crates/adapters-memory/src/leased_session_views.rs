@@ -1,0 +1,168 @@
+use crate::{
+    Leasing,
+    kept_views::KeptView,
+    shared::{Flight, Outcome},
+};
+use async_trait::async_trait;
+use domain::{
+    caller::SessionView,
+    leases::Reading,
+    ports::{PortError, SessionViews},
+    session::SessionId,
+};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Views from memory while the lease lasts, and from the views beneath otherwise. However many ask for one session at once,
+/// one of them reads.
+pub struct LeasedSessionViews {
+    beneath: Arc<dyn SessionViews>,
+    leasing: Arc<Leasing>,
+}
+
+/// How a request gets its view.
+enum Way {
+    Kept(Arc<SessionView>),
+    Wait(Flight),
+    Read(Lead),
+}
+
+/// A read that this request makes, and whoever waits for it. When it is dropped, nobody waits for it any more.
+struct Lead {
+    session: SessionId,
+    reading: Reading,
+    outcome: Option<watch::Sender<Option<Outcome>>>,
+    leasing: Arc<Leasing>,
+}
+
+impl LeasedSessionViews {
+    #[must_use]
+    pub fn new(beneath: Arc<dyn SessionViews>, leasing: Arc<Leasing>) -> Self {
+        Self { beneath, leasing }
+    }
+
+    fn way(&self, session: SessionId) -> Way {
+        let now = self.leasing.clock.now();
+        let kept = self.leasing.kept.get(session);
+        let mut state = self.leasing.locked();
+        state.replica.requested(now);
+        if let Some(kept) = kept
+            && state.replica.may_answer(&kept.reading, kept.view.user.id, now)
+        {
+            return Way::Kept(kept.view);
+        }
+        if !state.replica.holds_lease(now) {
+            // Nobody may wait for this read: it could have been made before a revocation that did not wait for us.
+            self.leasing.wanted.notify_one();
+            let reading = state.replica.begin_read(session, now);
+            return Way::Read(self.lead(session, reading, None));
+        }
+        match state.flights.get(&session) {
+            Some(flight) if state.replica.may_share(&flight.reading, now) => Way::Wait(flight.clone()),
+            _ => {
+                let reading = state.replica.begin_read(session, now);
+                let (sender, outcome) = watch::channel(None);
+                state.flights.insert(session, Flight { reading, outcome });
+                Way::Read(self.lead(session, reading, Some(sender)))
+            }
+        }
+    }
+
+    fn lead(
+        &self,
+        session: SessionId,
+        reading: Reading,
+        outcome: Option<watch::Sender<Option<Outcome>>>,
+    ) -> Lead {
+        Lead {
+            session,
+            reading,
+            outcome,
+            leasing: Arc::clone(&self.leasing),
+        }
+    }
+
+    async fn read(&self, lead: Lead) -> Result<Option<SessionView>, PortError> {
+        let outcome: Outcome = match self.beneath.view(lead.session).await {
+            Ok(view) => Ok(view.map(Arc::new)),
+            Err(error) => Err(Arc::new(error)),
+        };
+        if let Ok(Some(view)) = &outcome
+            && self.is_current(&lead.reading, view)
+        {
+            self.leasing.kept.keep(KeptView {
+                reading: lead.reading,
+                view: Arc::clone(view),
+            });
+        }
+        lead.end(&outcome);
+        answer(outcome)
+    }
+
+    /// Waits for another's read. `None` when nothing of use came of it.
+    async fn wait(&self, mut flight: Flight) -> Option<Outcome> {
+        let outcome = flight.outcome.wait_for(Option::is_some).await.ok()?.clone()?;
+        match &outcome {
+            Ok(Some(view)) if !self.is_current(&flight.reading, view) => None,
+            _ => Some(outcome),
+        }
+    }
+
+    fn is_current(&self, reading: &Reading, view: &SessionView) -> bool {
+        self.leasing.locked().replica.is_current(reading, view.user.id)
+    }
+}
+
+#[async_trait]
+impl SessionViews for LeasedSessionViews {
+    async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError> {
+        match self.way(session) {
+            Way::Kept(view) => Ok(Some(SessionView::clone(&view))),
+            Way::Read(lead) => self.read(lead).await,
+            Way::Wait(flight) => match self.wait(flight).await {
+                Some(outcome) => answer(outcome),
+                // Once is enough: whoever waited in vain does not wait again.
+                None => self.beneath.view(session).await,
+            },
+        }
+    }
+}
+
+impl Lead {
+    fn end(mut self, outcome: &Outcome) {
+        if let Some(waiting) = self.outcome.take() {
+            self.land(&waiting);
+            waiting.send_replace(Some(outcome.clone()));
+        }
+    }
+
+    /// Lets nobody else wait for this read.
+    fn land(&self, waiting: &watch::Sender<Option<Outcome>>) {
+        let flights = &mut self.leasing.locked().flights;
+        // A younger read of the same session may have taken its place.
+        if let Some(flight) = flights.get(&self.session)
+            && flight.outcome.same_channel(&waiting.subscribe())
+        {
+            flights.remove(&self.session);
+        }
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.outcome.take() {
+            self.land(&waiting);
+        }
+    }
+}
+
+fn answer(outcome: Outcome) -> Result<Option<SessionView>, PortError> {
+    match outcome {
+        Ok(view) => Ok(view.map(Arc::unwrap_or_clone)),
+        Err(error) => Err(match &*error {
+            PortError::Overloaded => PortError::Overloaded,
+            PortError::Unavailable(_) => PortError::Unavailable(Box::new(error)),
+            PortError::Corrupt(_) => PortError::Corrupt(Box::new(error)),
+        }),
+    }
+}

@@ -1,0 +1,25 @@
+//! Replicas that answer from memory, over fakes and by a clock that the tests move.
+
+mod processes;
+mod revocations;
+mod views;
+
+use adapters_memory::{BootClock, ProcessBus};
+use domain::ports::MonotonicClock;
+use std::sync::Arc;
+use testkit::contract::invalidation_bus::FreshBus;
+
+fn process_bus() -> FreshBus {
+    let bus = Arc::new(ProcessBus::default());
+    FreshBus {
+        bus: bus.clone(),
+        other: bus,
+    }
+}
+
+fn boot_clock() -> Arc<dyn MonotonicClock> {
+    Arc::new(BootClock)
+}
+
+testkit::invalidation_bus_contract!(process_bus);
+testkit::monotonic_clock_contract!(boot_clock);

@@ -1,0 +1,147 @@
+//! A database, a bus, and processes that share them.
+
+use adapters_memory::{LeaseKeeper, LeasedRevocations, LeasedSessionViews, Leasing, Listener};
+use async_trait::async_trait;
+use domain::{
+    audit::Stamp,
+    caller::SessionView,
+    leases::{ReplicaId, Subject},
+    ports::{Inserted, Opened, PortError, Revocations, SessionViews},
+    session::{EndReason, Liveness, SessionId},
+    user::User,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{
+    MemoryBus, MemoryLeases, MemoryStorage, Storage, TokioClock,
+    fixtures::{a_session, a_user, at, stamp, unique_uuid},
+};
+use tokio::task::{AbortHandle, spawn};
+
+#[derive(Clone, Default)]
+pub struct World {
+    pub memory: MemoryStorage,
+    pub leases: MemoryLeases,
+    pub bus: MemoryBus,
+    pub clock: TokioClock,
+}
+
+/// A process of the service. Its tasks end with it.
+pub struct Process {
+    pub leasing: Arc<Leasing>,
+    pub views: Arc<LeasedSessionViews>,
+    pub revocations: LeasedRevocations,
+    pub reads: Arc<CountedViews>,
+    pub keeper: AbortHandle,
+    pub listener: AbortHandle,
+}
+
+/// Counts the reads, each of which takes a millisecond.
+pub struct CountedViews {
+    views: Arc<dyn SessionViews>,
+    pub count: AtomicUsize,
+}
+
+#[async_trait]
+impl SessionViews for CountedViews {
+    async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let view = self.views.view(session).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        view
+    }
+}
+
+impl World {
+    pub fn storage(&self) -> Storage {
+        self.memory.storage()
+    }
+
+    pub fn process(&self) -> Process {
+        let (leases, bus) = (Arc::new(self.leases.clone()), Arc::new(self.bus.clone()));
+        let leasing = Leasing::new(ReplicaId(unique_uuid()), leases, bus, Arc::new(self.clock));
+        let reads = Arc::new(CountedViews {
+            views: self.storage().views,
+            count: AtomicUsize::new(0),
+        });
+        let views = Arc::new(LeasedSessionViews::new(reads.clone(), Arc::clone(&leasing)));
+        let (keeper, listener) = (LeaseKeeper::new(leasing.clone()), Listener::new(leasing.clone()));
+        Process {
+            revocations: LeasedRevocations::new(Arc::clone(&leasing)),
+            leasing,
+            views,
+            reads,
+            keeper: spawn(async move { keeper.run().await }).abort_handle(),
+            listener: spawn(async move { listener.run().await }).abort_handle(),
+        }
+    }
+
+    /// A user and their session.
+    pub async fn logged_in(&self, login: &str) -> (User, SessionId) {
+        let stored = self.storage().users.insert(a_user(login), stamp(at(0))).await;
+        let Ok(Inserted::Now(user)) = stored else {
+            panic!("{stored:?}");
+        };
+        let session = a_session(user.id, at(1));
+        let id = session.id;
+        let opened = self
+            .storage()
+            .sessions
+            .open(session, user.epoch, 100, stamp(at(1)))
+            .await;
+        assert_eq!(opened.expect("storage answers"), Opened::Now);
+        (user, id)
+    }
+
+    /// Ends all sessions of `user`, and tells nobody.
+    pub async fn end_all(&self, user: &User) {
+        let by: Stamp = stamp(at(2));
+        let ended = self
+            .storage()
+            .sessions
+            .end_all(user.id, EndReason::LoggedOut, by)
+            .await;
+        ended.expect("storage answers");
+    }
+}
+
+impl Process {
+    /// Serves `session` from memory from now on.
+    pub async fn warm_up(&self, session: SessionId) {
+        for _ in 0..1000 {
+            let kept = self.leasing.serves_from_memory();
+            self.alive(session).await;
+            if kept {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("no lease was granted");
+    }
+
+    /// Whether a request of `session` is accepted.
+    pub async fn alive(&self, session: SessionId) -> bool {
+        let view = self.views.view(session).await.expect("storage answers");
+        view.is_some_and(|view| view.lifetime.at(at(3)) == Liveness::Live)
+    }
+
+    pub fn reads(&self) -> usize {
+        self.reads.count.load(Ordering::Relaxed)
+    }
+
+    pub async fn announce(&self, user: &User) {
+        self.revocations.announce(vec![Subject::User(user.id)]).await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.keeper.abort();
+        self.listener.abort();
+    }
+}

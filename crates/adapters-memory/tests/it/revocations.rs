@@ -1,0 +1,193 @@
+use crate::processes::World;
+use adapters_memory::LeaseKeeper;
+use domain::{
+    leases::{Message, Subject},
+    ports::{InvalidationBus, ReplicaLeases, Revocations},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+#[tokio::test(start_paused = true)]
+async fn when_a_revocation_returns_no_replica_answers_from_before() {
+    let world = World::default();
+    let (alice, session) = world.logged_in("alice").await;
+    let processes = [world.process(), world.process(), world.process()];
+    for process in &processes {
+        process.warm_up(session).await;
+    }
+    world.end_all(&alice).await;
+    let began = Instant::now();
+    processes[0].announce(&alice).await;
+    assert!(
+        began.elapsed() < Duration::from_millis(50),
+        "{:?}",
+        began.elapsed()
+    );
+    for process in &processes {
+        assert!(process.leasing.serves_from_memory());
+        assert!(!process.alive(session).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_serves_nothing_revokes_as_well() {
+    let world = World::default();
+    let (alice, session) = world.logged_in("alice").await;
+    let (server, command_line) = (world.process(), world.process());
+    server.warm_up(session).await;
+    world.end_all(&alice).await;
+    let began = Instant::now();
+    command_line.announce(&alice).await;
+    assert!(
+        began.elapsed() < Duration::from_millis(50),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(!server.alive(session).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deaf_replica_is_waited_out() {
+    let world = World::default();
+    let (alice, session) = world.logged_in("alice").await;
+    let (revoker, deaf) = (world.process(), world.process());
+    deaf.warm_up(session).await;
+    deaf.listener.abort();
+    sleep(Duration::from_millis(1)).await;
+    world.end_all(&alice).await;
+    let began = Instant::now();
+    // Two at once: the second meets a lease that the first has evicted.
+    let second = async {
+        sleep(Duration::from_millis(210)).await;
+        revoker.announce(&alice).await;
+        assert!(!deaf.alive(session).await, "after the second");
+    };
+    let first = async {
+        revoker.announce(&alice).await;
+        assert!(!deaf.alive(session).await, "after the first");
+        assert!(
+            began.elapsed() < Duration::from_millis(2500),
+            "{:?}",
+            began.elapsed()
+        );
+    };
+    let served = async {
+        for _ in 0..10 {
+            sleep(Duration::from_millis(100)).await;
+            deaf.alive(session).await;
+        }
+    };
+    tokio::join!(first, second, served);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_nobody_can_tell_who_holds_leases_a_revocation_waits_for_the_last_view() {
+    let world = World::default();
+    let (alice, session) = world.logged_in("alice").await;
+    let (revoker, server) = (world.process(), world.process());
+    server.warm_up(session).await;
+    server.listener.abort();
+    world.end_all(&alice).await;
+    world.leases.go_away();
+    let began = Instant::now();
+    revoker.announce(&alice).await;
+    assert!(
+        began.elapsed() >= Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(began.elapsed() < Duration::from_secs(31), "{:?}", began.elapsed());
+    assert!(!server.alive(session).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_comes_back_ends_the_waiting() {
+    let world = World::default();
+    let (alice, session) = world.logged_in("alice").await;
+    let (revoker, server) = (world.process(), world.process());
+    server.warm_up(session).await;
+    world.end_all(&alice).await;
+    world.leases.go_away();
+    let back = async {
+        sleep(Duration::from_secs(3)).await;
+        world.leases.come_back();
+    };
+    let began = Instant::now();
+    tokio::join!(revoker.announce(&alice), back);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(!server.alive(session).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn revocations_that_come_together_share_their_messages() {
+    let world = World::default();
+    let (_, session) = world.logged_in("alice").await;
+    let (revoker, server) = (Arc::new(world.process()), world.process());
+    server.warm_up(session).await;
+    let mut heard = world.bus.subscribe().await.expect("a subscription");
+    let mut revocations = JoinSet::new();
+    for _ in 0..200 {
+        let revoker = Arc::clone(&revoker);
+        revocations.spawn(async move {
+            revoker
+                .revocations
+                .announce(vec![Subject::Session(session)])
+                .await;
+        });
+    }
+    revocations.join_all().await;
+    world.bus.publish(Vec::new()).await.expect("the last message");
+    let mut messages = 0;
+    while let domain::ports::BusEvent::Message(bytes) = heard.next().await {
+        if bytes.is_empty() {
+            break;
+        }
+        messages += u32::from(matches!(Message::decode(&bytes), Ok(Message::Revoked { .. })));
+    }
+    assert!((1..20).contains(&messages), "{messages} messages");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_no_message_do_no_harm_and_unknown_ones_make_everybody_read_again() {
+    let world = World::default();
+    let (_, session) = world.logged_in("alice").await;
+    let process = world.process();
+    process.warm_up(session).await;
+    let reads = process.reads();
+    for (bytes, read_again) in [(vec![], 0), (vec![1, 1, 7], 0), (vec![9, 9, 9], 1)] {
+        world.bus.publish(bytes).await.expect("the bus takes anything");
+        sleep(Duration::from_millis(1)).await;
+        assert!(process.alive(session).await);
+        assert_eq!(process.reads(), reads + read_again);
+    }
+    world.bus.tear();
+    sleep(Duration::from_millis(1)).await;
+    assert!(process.alive(session).await);
+    assert_eq!(process.reads(), reads + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_leaves_is_waited_for_by_nobody() {
+    let world = World::default();
+    let (_, session) = world.logged_in("alice").await;
+    let process = world.process();
+    process.warm_up(session).await;
+    process.keeper.abort();
+    LeaseKeeper::new(Arc::clone(&process.leasing)).leave().await;
+    assert!(!process.leasing.serves_from_memory());
+    assert_eq!(world.leases.holders().await.expect("an answer"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_replica_lets_its_lease_run_out() {
+    let world = World::default();
+    let (_, session) = world.logged_in("alice").await;
+    let process = world.process();
+    process.warm_up(session).await;
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(world.leases.holders().await.expect("an answer"), []);
+    process.warm_up(session).await;
+}

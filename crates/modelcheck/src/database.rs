@@ -1,0 +1,80 @@
+//! The database: whether the session is revoked, and who holds leases.
+
+use crate::Mutant;
+use domain::leases::LeaseId;
+use std::collections::BTreeMap;
+
+/// How many ticks a lease lasts.
+pub const LEASE: u8 = 2;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Database {
+    pub revoked: bool,
+    leases: BTreeMap<LeaseId, Row>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Row {
+    runs_out_at: u8,
+    evicted: bool,
+}
+
+impl Database {
+    pub fn acquire(&mut self, lease: LeaseId, now: u8, mutant: Option<Mutant>) {
+        let lease = stored(lease, mutant);
+        self.leases.insert(lease, Row::from(now));
+    }
+
+    /// Whether it is granted.
+    pub fn renew(&mut self, lease: LeaseId, now: u8, mutant: Option<Mutant>) -> bool {
+        let lease = stored(lease, mutant);
+        let granted = match self.leases.get(&lease) {
+            None => mutant == Some(Mutant::RenewalByUpsert),
+            Some(row) => {
+                let alive = now < row.runs_out_at || mutant == Some(Mutant::RenewalOfALeaseThatRanOut);
+                let upsert = mutant == Some(Mutant::RenewalByUpsert);
+                (alive && !row.evicted) || upsert
+            }
+        };
+        if granted {
+            self.leases.insert(lease, Row::from(now));
+        }
+        granted
+    }
+
+    pub fn evict(&mut self, leases: &[LeaseId], mutant: Option<Mutant>) {
+        for lease in leases {
+            if mutant == Some(Mutant::EvictionThatRemovesTheRow) {
+                self.leases.remove(lease);
+            } else if let Some(row) = self.leases.get_mut(lease) {
+                row.evicted = true;
+            }
+        }
+    }
+
+    pub fn release(&mut self, lease: LeaseId) {
+        self.leases.remove(&lease);
+    }
+
+    pub fn holders(&self, now: u8) -> Vec<LeaseId> {
+        let live = self.leases.iter().filter(|(_, row)| now < row.runs_out_at);
+        live.map(|(lease, _)| *lease).collect()
+    }
+}
+
+impl From<u8> for Row {
+    /// A lease that was acquired or renewed at `now`.
+    fn from(now: u8) -> Self {
+        Self {
+            runs_out_at: now + LEASE,
+            evicted: false,
+        }
+    }
+}
+
+fn stored(lease: LeaseId, mutant: Option<Mutant>) -> LeaseId {
+    match mutant {
+        Some(Mutant::LeaseNumbersUsedAgain) => LeaseId { number: 1, ..lease },
+        _ => lease,
+    }
+}

@@ -1,0 +1,101 @@
+use async_trait::async_trait;
+use domain::{
+    leases::{LeaseId, Terms},
+    ports::{PortError, Renewal, ReplicaLeases},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::time::Instant;
+
+/// Leases in memory, by tokio's clock; clones are handles on the same ones.
+#[derive(Clone, Default)]
+pub struct MemoryLeases(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    leases: BTreeMap<LeaseId, Row>,
+    away: bool,
+}
+
+struct Row {
+    runs_out_at: Instant,
+    evicted: bool,
+}
+
+impl Row {
+    fn new() -> Self {
+        Self {
+            runs_out_at: Instant::now() + Terms::STANDARD.lease.waited(),
+            evicted: false,
+        }
+    }
+}
+
+impl MemoryLeases {
+    /// From now on every method answers [`PortError::Unavailable`] and changes nothing.
+    pub fn go_away(&self) {
+        self.locked().away = true;
+    }
+
+    /// Undoes [`Self::go_away`].
+    pub fn come_back(&self) {
+        self.locked().away = false;
+    }
+
+    fn transaction(&self) -> Result<MutexGuard<'_, State>, PortError> {
+        let mut state = self.locked();
+        if state.away {
+            return Err(PortError::Unavailable("the leases were told to go away".into()));
+        }
+        let now = Instant::now();
+        state.leases.retain(|_, row| now < row.runs_out_at);
+        Ok(state)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no transaction panics")
+    }
+}
+
+#[async_trait]
+impl ReplicaLeases for MemoryLeases {
+    async fn acquire(&self, lease: LeaseId) -> Result<(), PortError> {
+        let mut state = self.transaction()?;
+        if state.leases.contains_key(&lease) {
+            return Err(PortError::Corrupt("a lease was acquired twice".into()));
+        }
+        state.leases.insert(lease, Row::new());
+        Ok(())
+    }
+
+    async fn renew(&self, lease: LeaseId) -> Result<Renewal, PortError> {
+        match self.transaction()?.leases.get_mut(&lease) {
+            Some(row) if !row.evicted => {
+                *row = Row::new();
+                Ok(Renewal::Granted)
+            }
+            _ => Ok(Renewal::Refused),
+        }
+    }
+
+    async fn evict(&self, leases: &[LeaseId]) -> Result<(), PortError> {
+        let mut state = self.transaction()?;
+        for lease in leases {
+            if let Some(row) = state.leases.get_mut(lease) {
+                row.evicted = true;
+            }
+        }
+        Ok(())
+    }
+
+    async fn release(&self, lease: LeaseId) -> Result<(), PortError> {
+        self.transaction()?.leases.remove(&lease);
+        Ok(())
+    }
+
+    async fn holders(&self) -> Result<Vec<LeaseId>, PortError> {
+        Ok(self.transaction()?.leases.keys().copied().collect())
+    }
+}
