@@ -32,7 +32,9 @@ pub use session_views::PostgresSessionViews;
 pub use sessions::PostgresSessions;
 pub use users::PostgresUsers;
 
-use domain::ports::{AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{
+    AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users,
+};
 use std::sync::Arc;
 
 /// Every storage port over one database.

@@ -31,7 +31,9 @@ pub use session_views::SqliteSessionViews;
 pub use sessions::SqliteSessions;
 pub use users::SqliteUsers;
 
-use domain::ports::{AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{
+    AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users,
+};
 use std::sync::Arc;
 
 /// Every storage port over one database.

@@ -113,7 +113,7 @@ fn use_cases(clock: &Arc<dyn Clock>, randomness: &Arc<dyn Randomness>) -> UseCas
     let (policy, rules) = (PasswordPolicy::default(), SessionRules::default());
     let (clock, rng) = (|| clock.clone(), || randomness.clone());
     let (users, sessions) = (|| storage.users.clone(), || storage.sessions.clone());
-    let (roles, trail) = (|| storage.roles.clone(), || storage.audit.clone());
+    let (catalogue, trail) = (|| storage.roles.clone(), || storage.audit.clone());
     let (open, hasher) = (|| Arc::new(OpenThrottle), || hasher.clone());
     // What everybody begins with who registers.
     let default_roles = RoleNames::from([RoleName::USER]);
@@ -171,9 +171,9 @@ fn use_cases(clock: &Arc<dyn Clock>, randomness: &Arc<dyn Randomness>) -> UseCas
         delete_user: DeleteUser::new(users(), clock()).into(),
         reset_password: ResetPassword::new(users(), accept(), hasher(), clock()).into(),
         others_sessions: OthersSessions::new(users(), sessions(), clock()).into(),
-        list_roles: ListRoles::new(roles()).into(),
-        write_role: WriteRole::new(roles(), clock()).into(),
-        delete_role: DeleteRole::new(roles(), clock(), default_roles).into(),
+        list_roles: ListRoles::new(catalogue()).into(),
+        write_role: WriteRole::new(catalogue(), clock()).into(),
+        delete_role: DeleteRole::new(catalogue(), clock(), default_roles).into(),
         read_audit: ReadAudit::new(trail()).into(),
         authenticate: access,
         public_keys: keys.keys,

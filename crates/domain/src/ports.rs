@@ -53,7 +53,7 @@ pub use {
     audit_sealer::MockAuditSealer, audit_trail::MockAuditTrail, clock::MockClock,
     foreign_hashes::MockForeignHashes, password_hasher::MockPasswordHasher,
     password_meter::MockPasswordMeter, randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac,
-    revocations::MockRevocations,
-    roles::MockRoles, session_views::MockSessionViews, sessions::MockSessions, throttle::MockThrottle,
-    token_signer::MockTokenSigner, token_verifier::MockTokenVerifier, users::MockUsers,
+    revocations::MockRevocations, roles::MockRoles, session_views::MockSessionViews, sessions::MockSessions,
+    throttle::MockThrottle, token_signer::MockTokenSigner, token_verifier::MockTokenVerifier,
+    users::MockUsers,
 };

@@ -27,8 +27,8 @@ async fn fresh_leases() -> (FreshLeases, FreshDatabase) {
     let (one, other) = (patient(database.url()).await, patient(database.url()).await);
     one.migrate_up().await.expect("a schema");
     let fresh = FreshLeases {
-        leases: PostgresStorage::new(&one).leases,
-        other: PostgresStorage::new(&other).leases,
+        leases: PostgresStorage::new(&one, Arc::new(ToySealer)).leases,
+        other: PostgresStorage::new(&other, Arc::new(ToySealer)).leases,
     };
     (fresh, database)
 }

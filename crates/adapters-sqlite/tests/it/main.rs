@@ -28,8 +28,8 @@ async fn fresh_leases() -> (FreshLeases, TempDir) {
     server.migrate_up().await.expect("a schema");
     let command_line = SqliteDatabase::open(&path).await.expect("a database");
     let fresh = FreshLeases {
-        leases: SqliteStorage::new(&server).leases,
-        other: SqliteStorage::new(&command_line).leases,
+        leases: SqliteStorage::new(&server, Arc::new(ToySealer)).leases,
+        other: SqliteStorage::new(&command_line, Arc::new(ToySealer)).leases,
     };
     (fresh, folder)
 }

@@ -10,9 +10,9 @@ use domain::{
     token::TokenRules,
     use_cases::{
         AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ConfirmPassword, CreateUser,
-        DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens, ListRoles,
-        ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit, RecogniseRefreshToken, Refresh,
-        Register, ResetPassword, SetStatus, WriteRole,
+        DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
+        ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit,
+        RecogniseRefreshToken, Refresh, Register, ResetPassword, SetStatus, WriteRole,
     },
 };
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
     let rules = SessionRules::default();
     let default_roles = RoleNames::from([RoleName::USER]);
     let (users, sessions) = (|| ports.users.clone(), || ports.sessions.clone());
-    let (roles, trail) = (|| ports.roles.clone(), || ports.audit.clone());
+    let (catalogue, trail) = (|| ports.roles.clone(), || ports.audit.clone());
     let (clock, randomness) = (|| fakes.clock.clone(), || fakes.randomness.clone());
     let (throttle, hasher) = (|| fakes.throttle.clone(), || fakes.hasher.clone());
     let accept = || fakes.accept_password.clone();
@@ -98,9 +98,9 @@ pub fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
         delete_user: DeleteUser::new(users(), clock()).into(),
         reset_password: ResetPassword::new(users(), accept(), hasher(), clock()).into(),
         others_sessions: OthersSessions::new(users(), sessions(), clock()).into(),
-        list_roles: ListRoles::new(roles()).into(),
-        write_role: WriteRole::new(roles(), clock()).into(),
-        delete_role: DeleteRole::new(roles(), clock(), default_roles).into(),
+        list_roles: ListRoles::new(catalogue()).into(),
+        write_role: WriteRole::new(catalogue(), clock()).into(),
+        delete_role: DeleteRole::new(catalogue(), clock(), default_roles).into(),
         read_audit: ReadAudit::new(trail()).into(),
         authenticate: access,
         public_keys: tokens.keys,

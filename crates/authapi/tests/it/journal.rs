@@ -253,8 +253,7 @@ pub async fn check_database(database: &Database) {
 /// The audit trail has the row of every change that was answered and of no request that changed nothing; of a request
 /// that was not answered it has the right one or none.
 pub async fn check_trail(database: &Database, stories: &[Story]) {
-    let query =
-        "SELECT request_id || ' ' || action AS finding FROM audit_trail WHERE request_id IS NOT NULL";
+    let query = "SELECT request_id || ' ' || action AS finding FROM audit_trail WHERE request_id IS NOT NULL";
     let rows = database.find(query).await;
     let mut actions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in &rows {

@@ -286,6 +286,6 @@ mod tests {
             Err(ImportRefused::UnknownRole),
             Err(ImportRefused::Login(LoginRefused::TooShort)),
         ];
-        assert_eq!(answers, Ok(expected.into()));
+        assert_eq!(answers.expect("storage is there"), expected);
     }
 }
