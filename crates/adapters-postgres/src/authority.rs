@@ -49,7 +49,11 @@ pub async fn parties(
     at: DateTime<Utc>,
     as_admin: Standing,
 ) -> Result<Option<Parties>, StorageError> {
-    lock(conn, word.map(|word| word.user).into_iter().chain([user])).await?;
+    let locked = lock(conn, word.map(|word| word.user).into_iter().chain([user])).await?;
+    // Who comes to be there after that is not locked, and must not be found.
+    if !locked.contains(&user) {
+        return Ok(None);
+    }
     lock_session(conn, word).await?;
     let Some(user) = find(conn, user).await? else {
         return Ok(None);

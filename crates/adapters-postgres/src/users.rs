@@ -164,7 +164,8 @@ impl Users for PostgresUsers {
     }
 }
 
-/// Holds everybody off who would change these users or their sessions, until the transaction ends; whether there are any.
+/// Holds everybody off who would change these users or their sessions, until the transaction ends; those
+/// that there are.
 ///
 /// In the order of their ids, so that two who need the same two users do not wait for each other. Nothing is read along
 /// with the lock: a statement that had to wait for it would see the row as it is then and everything else, the roles
@@ -172,7 +173,7 @@ impl Users for PostgresUsers {
 pub async fn lock(
     conn: &mut AsyncPgConnection,
     ids: impl IntoIterator<Item = UserId>,
-) -> Result<bool, StorageError> {
+) -> Result<Vec<UserId>, StorageError> {
     let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
     let locked: Vec<Uuid> = users::table
         .filter(users::id.eq_any(ids))
@@ -181,7 +182,7 @@ pub async fn lock(
         .for_update()
         .load(conn)
         .await?;
-    Ok(!locked.is_empty())
+    Ok(locked.into_iter().map(UserId).collect())
 }
 
 pub async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, StorageError> {

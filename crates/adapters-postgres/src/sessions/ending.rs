@@ -53,7 +53,7 @@ pub async fn end_all(
     reason: EndReason,
     journal: &Journal,
 ) -> Result<u64, StorageError> {
-    if !lock(conn, [user]).await? {
+    if lock(conn, [user]).await?.is_empty() {
         return Ok(0);
     }
     let ended = end_live(conn, user, reason, journal.stamp.at).await?;

@@ -22,7 +22,7 @@ use domain::{
 use std::{sync::Arc, time::Duration};
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_session, a_user, administer, an_admin, at, role_change, role_names, stamp},
+    fixtures::{a_session, a_user, administer, an_admin, at, role_change, role_names, stamp, unique_uuid},
 };
 use testservers::FreshDatabase;
 use tokio::{
@@ -401,18 +401,17 @@ fn newcomer(n: usize) -> ImportedUser {
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock() {
     let (storage, database) = watchful().await;
-    let users: Vec<ImportedUser> = (0..600).map(newcomer).collect();
-    let backwards: Vec<ImportedUser> = (0..600).rev().map(newcomer).collect();
+    let users: Vec<ImportedUser> = (0..3000).map(newcomer).collect();
+    let backwards: Vec<ImportedUser> = (0..3000).rev().map(newcomer).collect();
     let mut imports = JoinSet::new();
-    for half in [
-        &users[..300],
-        &users[300..],
-        &backwards[..300],
-        &backwards[300..],
-        &backwards[..],
-    ] {
-        let (storage, half) = (storage.clone(), half.to_vec());
-        imports.spawn(async move { storage.users.import(half, stamp(at(0))).await.expect("answers") });
+    for users in [&users, &backwards, &users, &backwards] {
+        // The same logins again under other ids, as every import makes its own.
+        let users = users.iter().map(|user| ImportedUser {
+            id: UserId(unique_uuid()),
+            ..user.clone()
+        });
+        let (storage, users) = (storage.clone(), users.collect());
+        imports.spawn(async move { storage.users.import(users, stamp(at(0))).await.expect("answers") });
     }
 
     let answers = timeout(LONG_ENOUGH, imports.join_all())
@@ -423,9 +422,9 @@ async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock()
         .iter()
         .flatten()
         .filter(|it| matches!(it, Inserted::Now(_)));
-    assert_eq!(stored.count(), 600);
+    assert_eq!(stored.count(), 3000);
     assert_eq!(deadlocks(&database).await, 0);
-    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(600));
+    assert_eq!(assert_chain_holds(&storage).await, AuditNumber(3000));
 }
 
 /// Not run by itself: `cargo test -p adapters-postgres -- --ignored --nocapture import_speed`.
