@@ -25,7 +25,7 @@ pub struct ListAudit {
     /// Only what the user with this id did.
     #[arg(long, value_name = "ID")]
     pub actor: Option<Uuid>,
-    /// Only what is called so, such as login_failed.
+    /// Only what is called so, such as `login_failed`.
     #[arg(long, value_name = "NAME", value_parser = values::action)]
     pub action: Option<AuditAction>,
     /// Only from this instant on, as in 2026-01-31T12:00:00Z; a date alone means its beginning.

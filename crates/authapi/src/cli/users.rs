@@ -39,7 +39,7 @@ pub enum Users {
 pub struct CreateUser {
     #[arg(long, value_name = "NAME")]
     pub login: String,
-    /// May be given several times; AUTHAPI_USERS__DEFAULT_ROLES unless given.
+    /// May be given several times; `AUTHAPI_USERS__DEFAULT_ROLES` unless given.
     #[arg(long = "role", value_name = "NAME")]
     pub roles: Vec<String>,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use crate::{
 use domain::{
     audit::Origin,
     authority::Capability,
-    role::{Permissions, Role},
+    role::{Permission, Permissions, Role},
     use_cases::{RoleRemoval, RoleWish, RoleWritten},
 };
 use serde::Serialize;
@@ -48,7 +48,7 @@ impl Listed for RoleRow {
 
     fn cells(&self) -> Vec<String> {
         let self_assignable = if self.self_assignable { "yes" } else { "no" };
-        let permissions = self.permissions.iter().map(|permission| permission.as_str());
+        let permissions = self.permissions.iter().map(Permission::as_str);
         vec![
             self.name.clone(),
             self_assignable.to_owned(),

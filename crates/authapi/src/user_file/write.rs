@@ -105,6 +105,7 @@ impl UserWriter {
 mod tests {
     use super::{super::UserReader, *};
     use domain::password::PasswordHash;
+    use std::slice;
     use testkit::fixtures;
 
     fn credentials(roles: RoleNames) -> Credentials {
@@ -125,7 +126,9 @@ mod tests {
                 (UserWriter::Csv { with_hashes: true }, UserReader::Csv(None)),
             ] {
                 let user = credentials(roles.clone());
-                let lines = writer.write(&[user.clone()]).expect("memory can be written");
+                let lines = writer
+                    .write(slice::from_ref(&user))
+                    .expect("memory can be written");
                 let text = format!("{}{}", writer.head(), String::from_utf8(lines).expect("UTF-8"));
                 let read: Vec<_> = text
                     .lines()
@@ -149,7 +152,9 @@ mod tests {
             UserWriter::Jsonl { with_hashes: false },
             UserWriter::Csv { with_hashes: false },
         ] {
-            let lines = writer.write(&[user.clone()]).expect("memory can be written");
+            let lines = writer
+                .write(slice::from_ref(&user))
+                .expect("memory can be written");
             let text = String::from_utf8(lines).expect("UTF-8");
             assert!(text.contains("Alice") && !text.contains("argon2"), "{text}");
             assert!(!writer.head().contains("password_hash"));

@@ -82,8 +82,12 @@ async fn events_are_listed_by_whom_and_what_and_when() {
         .iter()
         .filter_map(|event| event["number"].as_i64())
         .collect();
-    let expected: Vec<i64> = (1..=numbers.len() as i64).rev().collect();
-    assert_eq!(numbers, expected, "newest first, without gaps");
+    let without_gaps = numbers
+        .iter()
+        .rev()
+        .zip(1..)
+        .all(|(number, expected)| *number == expected);
+    assert!(without_gaps, "newest first: {numbers:?}");
     let table = place.command_succeeds(&["audit", "list"], "");
     assert!(
         table.starts_with("NUMBER") && table.contains("roles_changed"),

@@ -20,7 +20,8 @@ fn with(mut user: Value, name: &str, value: &Value) -> Value {
 }
 
 fn jsonl(users: &[Value]) -> String {
-    users.iter().map(|user| format!("{user}\n")).collect()
+    let lines = users.iter().map(Value::to_string);
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 fn import(place: &Place, input: &str, more: &[&str]) -> Run {
@@ -94,7 +95,8 @@ async fn refused_lines_are_told_by_number_and_the_others_are_taken() {
         json!({"login": "bob"}),
         user("ALICE"),
     ]);
-    input.push_str(&format!("{{\"login\":\"{}\"}}\nnonsense\n\n", "x".repeat(70_000)));
+    input.push_str(&"x".repeat(70_000));
+    input.push_str("\nnonsense\n\n");
     input.push_str(&jsonl(&[user("bob")]));
     let expected = [
         (2, "login_too_short"),

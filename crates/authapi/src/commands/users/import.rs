@@ -116,14 +116,14 @@ impl Import<'_> {
         }
         let mut answers = self.store(wishes).await.map_err(stopped)?.into_iter();
         for (number, refusal) in results {
-            let refused = refusal.map_or_else(
-                || answers.next().and_then(Result::err).map(Outcome::of),
-                |refusal| Some(Outcome::Refused(refusal)),
-            );
-            match refused {
-                None => self.summary.imported += 1,
-                Some(Outcome::AlreadyThere) => self.summary.already_there += 1,
-                Some(Outcome::Refused(refusal)) => {
+            let outcome = match refusal {
+                Some(refusal) => Outcome::Refused(refusal),
+                None => answers.next().expect("each user is answered").into(),
+            };
+            match outcome {
+                Outcome::Imported => self.summary.imported += 1,
+                Outcome::AlreadyThere => self.summary.already_there += 1,
+                Outcome::Refused(refusal) => {
                     self.summary.refused += 1;
                     self.rejects.tell(number, refusal)?;
                 }
@@ -134,27 +134,28 @@ impl Import<'_> {
     }
 
     async fn store(&self, wishes: Vec<ImportWish>) -> Result<Vec<Result<(), ImportRefused>>, PortError> {
-        match &self.catalogue {
-            Some(catalogue) => self.operator.import_users.rehearse(wishes, catalogue).await,
-            None => {
-                let stored = self.operator.import_users.execute(wishes).await?;
-                Ok(stored.into_iter().map(|user| user.map(drop)).collect())
-            }
+        let import = &self.operator.import_users;
+        if let Some(catalogue) = &self.catalogue {
+            return import.rehearse(wishes, catalogue).await;
         }
+        let stored = import.execute(wishes).await?;
+        Ok(stored.into_iter().map(|user| user.map(drop)).collect())
     }
 }
 
-/// Why a user was not stored.
+/// What a line came to.
 enum Outcome {
+    Imported,
     AlreadyThere,
     Refused(Refusal),
 }
 
-impl Outcome {
-    fn of(refused: ImportRefused) -> Self {
-        match refused {
-            ImportRefused::LoginTaken => Self::AlreadyThere,
-            refused => Self::Refused(refused.into()),
+impl From<Result<(), ImportRefused>> for Outcome {
+    fn from(stored: Result<(), ImportRefused>) -> Self {
+        match stored {
+            Ok(()) => Self::Imported,
+            Err(ImportRefused::LoginTaken) => Self::AlreadyThere,
+            Err(refused) => Self::Refused(refused.into()),
         }
     }
 }

@@ -34,23 +34,19 @@ impl Rejects {
 
     /// Line `number` is not taken over.
     pub fn tell(&mut self, number: u64, refusal: Refusal) -> Result<(), Failure> {
-        match &mut self.file {
-            Some(file) => {
-                let line = RefusedLine {
-                    line: number,
-                    refusal,
-                };
-                serde_json::to_writer(&mut *file, &line)
-                    .map_err(Error::from)
-                    .and_then(|()| file.write_all(b"\n"))
-                    .map_err(unwritable)
-            }
-            None => {
-                self.progress
-                    .say(&format!("line {number}: {}: {}", refusal.code, refusal.text));
-                Ok(())
-            }
-        }
+        let Some(file) = &mut self.file else {
+            let line = format!("line {number}: {}: {}", refusal.code, refusal.text);
+            self.progress.say(&line);
+            return Ok(());
+        };
+        let line = RefusedLine {
+            line: number,
+            refusal,
+        };
+        serde_json::to_writer(&mut *file, &line)
+            .map_err(Error::from)
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(unwritable)
     }
 
     pub fn reach(&mut self, position: u64, count: u64) {
