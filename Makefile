@@ -86,8 +86,22 @@ test-browser: setup ## Log in through Swagger UI in a real browser
 
 .PHONY: test-faults
 test-faults: setup ## Kill, hang, cut off and fill up what the service needs, under load; takes minutes
-	@scripts/setup servers
+	@scripts/setup faults
 	cargo test --locked -p authapi --test faults -- --nocapture --test-threads=2 $(ARGS)
+
+.PHONY: bench
+bench: setup ## Measure the service against what this machine can do; QUICK=1 for one short round, ARGS='--mode sqlite' narrows it
+	@scripts/setup bench
+	# One after the other: built together, the service would get what the benchmark asks of the crates that both use.
+	cargo build --release --locked -p authapi
+	cargo build --release --locked -p bench
+	target/release/bench run $(if $(QUICK),--quick) $(ARGS)
+
+.PHONY: test-bench
+test-bench: setup ## Run the benchmark for seconds on a debug build: it must yield every figure and no error
+	@scripts/setup bench
+	cargo build --locked -p authapi -p bench
+	target/debug/bench run --quick --binary target/debug/authapi --out target/bench/test
 
 .PHONY: up
 up: ## Start Postgres, Redis and the service in containers, on http://127.0.0.1:8000; needs Docker

@@ -1,12 +1,15 @@
 //! The lane that passwords are hashed and rated in: threads of its own, so that neither ever stalls the threads that answer
 //! requests, and a queue with an end, so that a flood of logins costs neither memory nor ever longer waits.
 
+mod admission;
 mod meter;
 
+use admission::{Admission, Place, Refusal};
 use argon2::Block;
 use domain::ports::PortError;
 use meter::LaneMeter;
 pub(crate) use meter::Work;
+use request_scope::RequestScope;
 use std::{
     io,
     num::NonZeroUsize,
@@ -30,9 +33,11 @@ const NICENESS: i32 = 5;
 pub struct LaneSettings {
     /// How many jobs are worked at once. Each costs a core, and the memory of one hash.
     pub threads: NonZeroUsize,
-    /// How many jobs may wait. One more is refused at once.
+    /// How many jobs may wait. One more is refused at once, unless it is of a [request](request_scope::RequestScope) that was
+    /// let in before; of those there may be as many again.
     pub queue: NonZeroUsize,
-    /// A job that waited longer than this is refused when its turn comes: whoever asked has most likely given up.
+    /// A job that would wait longer than this, as jobs have lately been worked off, is refused at once. How long that takes
+    /// is not known before the first.
     pub max_wait: Duration,
 }
 
@@ -56,7 +61,7 @@ pub struct HashLane {
     /// `None` only while being dropped.
     queue: Option<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
-    max_wait: Duration,
+    admission: Arc<Admission>,
     meter: LaneMeter,
 }
 
@@ -68,7 +73,7 @@ type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 struct JobPanicked;
 
 /// A job's answer to come.
-pub struct Answer<T>(oneshot::Receiver<Result<T, PortError>>);
+pub struct Answer<T>(oneshot::Receiver<T>);
 
 impl HashLane {
     /// Starts the threads.
@@ -76,7 +81,7 @@ impl HashLane {
     /// # Errors
     /// When the system has no more threads.
     pub fn start(settings: LaneSettings) -> io::Result<Self> {
-        let (queue, jobs) = sync_channel(settings.queue.get());
+        let (queue, jobs) = sync_channel(settings.queue.get().saturating_mul(2));
         let jobs = Arc::new(Mutex::new(jobs));
         let meter = LaneMeter::of_lane(settings.threads);
         let threads = (0..settings.threads.get())
@@ -90,7 +95,7 @@ impl HashLane {
         Ok(Self {
             queue: Some(queue),
             threads,
-            max_wait: settings.max_wait,
+            admission: Arc::new(Admission::of_lane(settings)),
             meter,
         })
     }
@@ -98,7 +103,7 @@ impl HashLane {
     /// Queues `job`, which hashes. It is not run when the answer has been dropped by the time its turn comes.
     ///
     /// # Errors
-    /// [`PortError::Overloaded`] when the queue is full.
+    /// [`PortError::Overloaded`] when the queue is full, or so long that the job would wait too long.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
@@ -115,19 +120,16 @@ impl HashLane {
         work: Work,
         job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
     ) -> Result<Answer<T>, PortError> {
+        let place = self.enter()?;
         let (sender, receiver) = oneshot::channel();
-        let (queued_at, max_wait, meter) = (Instant::now(), self.max_wait, self.meter.clone());
+        let (queued_at, meter) = (Instant::now(), self.meter.clone());
         let job: Job = Box::new(move |blocks| {
             if sender.is_closed() {
                 return;
             }
-            let waited = queued_at.elapsed();
-            let answer = if waited > max_wait {
-                meter.refused_late();
-                Err(PortError::Overloaded)
-            } else {
-                Ok(meter.measured(work, waited, || job(blocks)))
-            };
+            let (answer, took) = meter.measured(work, queued_at.elapsed(), || job(blocks));
+            // Before whoever asked can ask for more.
+            place.leave_after(took);
             // Whoever asked may have gone away meanwhile.
             let _ = sender.send(answer);
         });
@@ -141,7 +143,7 @@ impl HashLane {
             self.meter.taken();
             match error {
                 TrySendError::Full(_) => {
-                    self.meter.refused_full();
+                    self.meter.refused(Refusal::QueueFull);
                     PortError::Overloaded
                 }
                 TrySendError::Disconnected(_) => PortError::Unavailable(Box::new(JobPanicked)),
@@ -149,17 +151,33 @@ impl HashLane {
         })?;
         Ok(Answer(receiver))
     }
+
+    /// A place for a job of the current request. Who registers has a password rated and then hashed; between the two they are
+    /// not turned away any more.
+    fn enter(&self) -> Result<Place, PortError> {
+        let request = RequestScope::current();
+        if request.as_ref().is_some_and(RequestScope::is_let_in) {
+            return Ok(self.admission.enter_again());
+        }
+        let place = self.admission.enter().map_err(|refusal| {
+            self.meter.refused(refusal);
+            PortError::Overloaded
+        })?;
+        if let Some(request) = request {
+            request.let_in();
+        }
+        Ok(place)
+    }
 }
 
 impl<T> Answer<T> {
     /// What the job returned.
     ///
     /// # Errors
-    /// [`PortError::Overloaded`] when it waited too long, [`PortError::Unavailable`] when it panicked.
+    /// [`PortError::Unavailable`] when it panicked.
     pub(crate) async fn get(self) -> Result<T, PortError> {
-        self.0
-            .await
-            .unwrap_or_else(|_| Err(PortError::Unavailable(Box::new(JobPanicked))))
+        let answer = self.0.await;
+        answer.map_err(|_gone| PortError::Unavailable(Box::new(JobPanicked)))
     }
 }
 
@@ -270,18 +288,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_waited_too_long_is_refused_without_being_run() {
-        let lane = HashLane::start(LaneSettings {
-            max_wait: Duration::ZERO,
-            ..LaneSettings::default()
-        })
-        .expect("threads");
-        let runs = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&runs);
-        let answer = lane.submit(move |_| counted.fetch_add(1, Ordering::SeqCst));
-        let refused = answer.expect("an empty queue").get().await;
-        assert!(matches!(refused, Err(PortError::Overloaded)));
-        assert_eq!(runs.load(Ordering::SeqCst), 0);
+    async fn who_would_wait_too_long_is_refused_at_once_and_who_is_let_in_is_served() {
+        let lane = lane(1, 100);
+        // The lane's patience is an hour.
+        let took = Duration::from_mins(25);
+        lane.admission.enter().expect("an empty lane").leave_after(took);
+        let gate = occupy(&lane);
+        let first = lane.submit(|_| 1).expect("a wait of 25 minutes");
+        let second = lane.submit(|_| 2).expect("a wait of 50 minutes");
+        assert!(matches!(lane.submit(|_| 3).err(), Some(PortError::Overloaded)));
+        drop(gate);
+        assert_eq!(first.get().await.expect("an answer"), 1);
+        assert_eq!(second.get().await.expect("an answer"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_let_in_is_not_turned_away_at_its_next_job() {
+        let lane = lane(1, 1);
+        let work = async {
+            let rated = lane.submit_as(Work::Rating, |_| 1).expect("an empty lane");
+            rated.get().await.expect("an answer");
+            let gate = occupy(&lane);
+            let waiting = lane.submit(|_| 2).expect("let in before");
+            let hashed = lane.submit(|_| 3).expect("let in before");
+            // There is an end to it, whoever asks.
+            assert!(matches!(lane.submit(|_| 4).err(), Some(PortError::Overloaded)));
+            drop(gate);
+            waiting.get().await.expect("an answer") + hashed.get().await.expect("an answer")
+        };
+        let request = RequestScope::with_patience(Duration::from_secs(1));
+        assert_eq!(request.run(work).await, 5);
+
+        let request = RequestScope::with_patience(Duration::from_secs(1));
+        let gate = occupy(&lane);
+        let waiting = lane.submit(|_| ()).expect("room for one");
+        let turned_away = request.run(async { lane.submit(|_| ()).is_err() }).await;
+        assert!(turned_away);
+        drop(gate);
+        waiting.get().await.expect("an answer");
     }
 
     #[tokio::test]
@@ -379,7 +423,7 @@ mod tests {
             ("authapi_hash_duration_seconds rating", 0),
             ("authapi_hash_queue_length", 2),
             ("authapi_hash_rejected_total queue_full", 1),
-            ("authapi_hash_rejected_total waited_too_long", 0),
+            ("authapi_hash_rejected_total would_wait_too_long", 0),
             ("authapi_hash_threads", 1),
             ("authapi_hash_threads_busy", 1),
             ("authapi_hash_wait_seconds", 1),

@@ -12,6 +12,7 @@ mod jwt;
 pub mod keys;
 mod randomness;
 mod refresh_mac;
+mod remembered_verdicts;
 mod zxcvbn_meter;
 
 pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
@@ -22,4 +23,5 @@ pub use hash_lane::{HashLane, LaneSettings};
 pub use jwt::JwtTokens;
 pub use randomness::OsRandomness;
 pub use refresh_mac::HmacRefreshMac;
+pub use remembered_verdicts::RememberedVerdicts;
 pub use zxcvbn_meter::ZxcvbnMeter;

@@ -1,7 +1,7 @@
-use crate::Leasing;
+use crate::{Leasing, measure};
 use domain::{
     leases::{LeaseId, Message, Step},
-    ports::Renewal,
+    ports::{Renewal, SessionMemory},
 };
 use std::sync::{
     Arc,
@@ -29,6 +29,7 @@ impl LeaseKeeper {
         let mut era = 0;
         loop {
             let step = self.leasing.locked().replica.step(self.leasing.clock.now());
+            self.measure();
             match step {
                 Step::Ask(lease) => self.ask(lease).await,
                 Step::Renew(lease) => self.renew(lease).await,
@@ -56,6 +57,10 @@ impl LeaseKeeper {
         }
     }
 
+    fn measure(&self) {
+        measure::lease(self.leasing.holds_lease(), self.leasing.kept.count());
+    }
+
     async fn ask(&self, lease: LeaseId) {
         // Without the bus every revocation would have to wait for this lease to run out: better to read each time.
         if !self.hears_itself().await {
@@ -75,7 +80,10 @@ impl LeaseKeeper {
         let asked_at = self.leasing.clock.now();
         match self.leasing.leases.renew(lease).await {
             Ok(Renewal::Granted) => self.leasing.locked().replica.granted(lease, asked_at),
-            Ok(Renewal::Refused) => self.leasing.locked().replica.refused(lease),
+            Ok(Renewal::Refused) => {
+                self.leasing.locked().replica.refused(lease);
+                measure::lease_lost();
+            }
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

@@ -1,12 +1,15 @@
-use crate::Leasing;
+use crate::{Leasing, measure};
 use async_trait::async_trait;
 use domain::{
     leases::{Announcement, AnnouncementId, Demand, LeaseId, Message, ReplicaId, Subject},
     ports::Revocations,
 };
-use std::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 use tokio::{
     select, spawn,
@@ -41,6 +44,9 @@ struct Running {
     id: AnnouncementId,
     announcement: Announcement,
     acknowledgements: mpsc::Receiver<ReplicaId>,
+    begun_at: Duration,
+    /// Whether something else than acknowledgements was waited for.
+    waited: bool,
     leasing: Arc<Leasing>,
 }
 
@@ -98,6 +104,7 @@ impl Announcer {
         running.read_holders(&batch.subjects).await;
         drop(reading);
         running.finish(&batch.subjects).await;
+        running.measure();
         batch.done.send_replace(true);
     }
 }
@@ -111,7 +118,8 @@ impl Running {
             .lock()
             .expect("nothing panics with the lock");
         waiting.insert(number, sender);
-        let mut announcement = Announcement::begin(leasing.clock.now(), leasing.terms);
+        let begun_at = leasing.clock.now();
+        let mut announcement = Announcement::begin(begun_at, leasing.terms);
         announcement.acknowledged(leasing.id);
         Self {
             id: AnnouncementId {
@@ -120,6 +128,8 @@ impl Running {
             },
             announcement,
             acknowledgements,
+            begun_at,
+            waited: false,
             leasing: Arc::clone(leasing),
         }
     }
@@ -137,13 +147,15 @@ impl Running {
                     error = &error as &dyn std::error::Error,
                     "who holds leases is not known"
                 );
-                self.announcement.failed(self.leasing.clock.now());
+                self.failed();
             }
         }
     }
 
     async fn evict(&mut self, leases: &[LeaseId]) {
-        tracing::warn!(
+        self.waited = true;
+        measure::evicted(leases.len());
+        tracing::info!(
             leases = leases.len(),
             "replicas do not acknowledge and are waited out"
         );
@@ -154,7 +166,7 @@ impl Running {
                     error = &error as &dyn std::error::Error,
                     "silent replicas were not evicted"
                 );
-                self.announcement.failed(self.leasing.clock.now());
+                self.failed();
             }
         }
     }
@@ -173,14 +185,23 @@ impl Running {
         }
     }
 
+    fn failed(&mut self) {
+        self.waited = true;
+        self.announcement.failed(self.leasing.clock.now());
+    }
+
+    fn measure(&self) {
+        let took = self.leasing.clock.now().saturating_sub(self.begun_at);
+        measure::announced(self.waited, took);
+    }
+
     /// Says it in a task of its own, so that a bus that hangs costs no more than patience.
     fn tell(&self, message: Message) {
         let leasing = Arc::clone(&self.leasing);
         spawn(async move {
             // Who is not heard yet is worth waiting for, as long as acknowledgements are.
-            let mut listening = leasing.listening.subscribe();
             select! {
-                _ = listening.wait_for(|listening| *listening) => {}
+                () = leasing.listens() => {}
                 () = leasing.sleep(leasing.terms.patience) => {}
             }
             leasing.say(&message).await;

@@ -4,17 +4,19 @@ use crate::{
     shared::{Flight, Outcome},
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::{
     caller::SessionView,
     leases::Reading,
     ports::{PortError, SessionViews},
     session::SessionId,
+    token::Vouched,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Views from memory while the lease lasts, and from the views beneath otherwise. However many ask for one session at once,
-/// one of them reads.
+/// one of them reads. What was read before somebody asked lets in and never refuses: then it is read anew.
 pub struct LeasedSessionViews {
     beneath: Arc<dyn SessionViews>,
     leasing: Arc<Leasing>,
@@ -41,7 +43,8 @@ impl LeasedSessionViews {
         Self { beneath, leasing }
     }
 
-    fn way(&self, session: SessionId) -> Way {
+    fn way(&self, vouched: Vouched, at: DateTime<Utc>) -> Way {
+        let session = vouched.session;
         let now = self.leasing.clock.now();
         let kept = self.leasing.kept.get(session);
         let mut state = self.leasing.locked();
@@ -49,7 +52,12 @@ impl LeasedSessionViews {
         if let Some(kept) = kept
             && state.replica.may_answer(&kept.reading, kept.view.user.id, now)
         {
-            return Way::Kept(kept.view);
+            if kept.view.stands_behind(vouched, at) {
+                return Way::Kept(kept.view);
+            }
+            // Perhaps the session was refreshed. Nobody may wait for this read, and it waits for none: theirs began before.
+            let reading = state.replica.begin_read(session, now);
+            return Way::Read(self.lead(session, reading, None));
         }
         if !state.replica.holds_lease(now) {
             // Nobody may wait for this read: it could have been made before a revocation that did not wait for us.
@@ -68,6 +76,13 @@ impl LeasedSessionViews {
         }
     }
 
+    /// A read for which nobody waits.
+    fn lead_alone(&self, session: SessionId) -> Lead {
+        let now = self.leasing.clock.now();
+        let reading = self.leasing.locked().replica.begin_read(session, now);
+        self.lead(session, reading, None)
+    }
+
     fn lead(
         &self,
         session: SessionId,
@@ -83,6 +98,7 @@ impl LeasedSessionViews {
     }
 
     async fn read(&self, lead: Lead) -> Result<Option<SessionView>, PortError> {
+        self.leasing.meter.from_database.increment(1);
         let outcome: Outcome = match self.beneath.view(lead.session).await {
             Ok(view) => Ok(view.map(Arc::new)),
             Err(error) => Err(Arc::new(error)),
@@ -99,12 +115,14 @@ impl LeasedSessionViews {
         answer(outcome)
     }
 
-    /// Waits for another's read. `None` when nothing of use came of it.
-    async fn wait(&self, mut flight: Flight) -> Option<Outcome> {
+    /// Waits for another's read, which began before. `None` unless somebody is let in by it, or it failed.
+    async fn wait(&self, mut flight: Flight, vouched: Vouched, at: DateTime<Utc>) -> Option<Outcome> {
         let outcome = flight.outcome.wait_for(Option::is_some).await.ok()?.clone()?;
         match &outcome {
+            Ok(Some(view)) if !view.stands_behind(vouched, at) => None,
             Ok(Some(view)) if !self.is_current(&flight.reading, view) => None,
-            _ => Some(outcome),
+            Ok(None) => None,
+            Ok(Some(_)) | Err(_) => Some(outcome),
         }
     }
 
@@ -116,13 +134,23 @@ impl LeasedSessionViews {
 #[async_trait]
 impl SessionViews for LeasedSessionViews {
     async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError> {
-        match self.way(session) {
-            Way::Kept(view) => Ok(Some(SessionView::clone(&view))),
+        self.read(self.lead_alone(session)).await
+    }
+
+    async fn view_for(&self, vouched: Vouched, now: DateTime<Utc>) -> Result<Option<SessionView>, PortError> {
+        match self.way(vouched, now) {
+            Way::Kept(view) => {
+                self.leasing.meter.from_memory.increment(1);
+                Ok(Some(SessionView::clone(&view)))
+            }
             Way::Read(lead) => self.read(lead).await,
-            Way::Wait(flight) => match self.wait(flight).await {
-                Some(outcome) => answer(outcome),
+            Way::Wait(flight) => match self.wait(flight, vouched, now).await {
+                Some(outcome) => {
+                    self.leasing.meter.shared.increment(1);
+                    answer(outcome)
+                }
                 // Once is enough: whoever waited in vain does not wait again.
-                None => self.beneath.view(session).await,
+                None => self.view(vouched.session).await,
             },
         }
     }

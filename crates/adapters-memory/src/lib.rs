@@ -9,10 +9,12 @@ mod lease_keeper;
 mod leased_revocations;
 mod leased_session_views;
 mod listener;
+mod measure;
 mod process_bus;
 mod shared;
 
 pub use boot_clock::BootClock;
+pub use kept_views::KeptLimits;
 pub use lease_keeper::LeaseKeeper;
 pub use leased_revocations::LeasedRevocations;
 pub use leased_session_views::LeasedSessionViews;

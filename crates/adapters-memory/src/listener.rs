@@ -1,4 +1,4 @@
-use crate::Leasing;
+use crate::{Leasing, measure};
 use domain::{
     leases::{AnnouncementId, Garbled, Message, ReplicaId},
     ports::{BusEvent, BusSubscription},
@@ -16,6 +16,7 @@ impl Listener {
 
     /// Listens for ever; drop it at any time.
     pub async fn run(&self) {
+        let mut told = false;
         loop {
             match self.0.bus.subscribe().await {
                 Ok(mut subscription) => {
@@ -23,7 +24,10 @@ impl Listener {
                     self.listen(&mut *subscription).await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the bus is not heard");
+                    if !told {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "the bus is not heard");
+                        told = true;
+                    }
                     self.0.sleep(self.0.terms.renew_every).await;
                 }
             }
@@ -49,6 +53,7 @@ impl Listener {
                 subjects,
             }) => {
                 self.0.invalidate(&subjects);
+                measure::heard();
                 let by = self.0.id;
                 self.0.say(&Message::Acknowledged { announcement, by }).await;
             }

@@ -1,8 +1,11 @@
-use crate::kept_views::KeptViews;
+use crate::{
+    kept_views::{KeptLimits, KeptViews},
+    measure::{self, ViewMeter},
+};
 use domain::{
     caller::SessionView,
     leases::{Message, Reading, Replica, ReplicaId, Subject, Terms},
-    ports::{InvalidationBus, MonotonicClock, PortError, ReplicaLeases},
+    ports::{InvalidationBus, MonotonicClock, PortError, ReplicaLeases, SessionMemory},
     session::SessionId,
 };
 use std::{
@@ -21,6 +24,7 @@ pub struct Leasing {
     pub(crate) clock: Arc<dyn MonotonicClock>,
     state: Mutex<State>,
     pub(crate) kept: KeptViews,
+    pub(crate) meter: ViewMeter,
     /// A request came that a lease would have served.
     pub(crate) wanted: Notify,
     /// Whether the bus is listened to.
@@ -55,7 +59,9 @@ impl Leasing {
         leases: Arc<dyn ReplicaLeases>,
         bus: Arc<dyn InvalidationBus>,
         clock: Arc<dyn MonotonicClock>,
+        limits: KeptLimits,
     ) -> Arc<Self> {
+        measure::describe();
         let terms = Terms::STANDARD;
         let state = State {
             replica: Replica::new(id, terms),
@@ -68,7 +74,8 @@ impl Leasing {
             bus,
             clock,
             state: Mutex::new(state),
-            kept: KeptViews::default(),
+            kept: KeptViews::new(limits),
+            meter: ViewMeter::new(),
             wanted: Notify::new(),
             listening: watch::channel(false).0,
             probe_heard: watch::channel(0).0,
@@ -76,10 +83,11 @@ impl Leasing {
         })
     }
 
-    /// Whether requests are answered from memory now.
-    #[must_use]
-    pub fn serves_from_memory(&self) -> bool {
-        self.locked().replica.holds_lease(self.clock.now())
+    /// Waits until the bus is listened to.
+    pub async fn listens(&self) {
+        let mut listening = self.listening.subscribe();
+        // The sender is kept here, so it never ends.
+        let _ = listening.wait_for(|listening| *listening).await;
     }
 
     pub(crate) fn locked(&self) -> MutexGuard<'_, State> {
@@ -102,10 +110,17 @@ impl Leasing {
     /// Says `message`. When that fails somebody waits longer, and nothing else.
     pub(crate) async fn say(&self, message: &Message) {
         if let Err(error) = self.bus.publish(message.encode()).await {
-            tracing::warn!(
+            // Whoever listens tells that the bus is away, and does so once.
+            tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "the bus takes no message"
             );
         }
+    }
+}
+
+impl SessionMemory for Leasing {
+    fn holds_lease(&self) -> bool {
+        self.locked().replica.holds_lease(self.clock.now())
     }
 }

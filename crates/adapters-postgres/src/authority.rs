@@ -5,6 +5,10 @@
 //! of the roles that are given or removed; the other sessions of the user who is changed; and last of all, when nothing
 //! else is left to do, the one row of `audit_chain`, for which everybody queues. Whoever needs fewer of them leaves some
 //! out, and nobody takes a lock of one kind twice but to strengthen what no other can hold meanwhile.
+//!
+//! Who registers or is imported holds the roles that they get, which only the removal of a role waits for, and then waits for
+//! nobody but a namesake; an import takes its logins in their order. Rows of `user_roles` are written by whoever holds their
+//! user alone, the copies that triggers keep there too. Cleaning up passes over sessions that somebody holds.
 
 use crate::{
     error::StorageError,

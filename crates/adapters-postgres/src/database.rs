@@ -11,6 +11,7 @@ use diesel_async::{
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
 };
 use domain::ports::PortError;
+use request_scope::Wait;
 use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -38,8 +39,8 @@ pub struct PoolSettings {
     pub max_size: usize,
     /// How long to wait for a connection while all of them are taken.
     pub acquire_timeout: Duration,
-    /// How long a port's method may take in all. In service it MUST be under a second. Locked rows are waited for as
-    /// long as `acquire_timeout` leaves of it.
+    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope) has less left. In service
+    /// it MUST be under a second. Locked rows are waited for as long as `acquire_timeout` leaves of it.
     pub answer_timeout: Duration,
 }
 
@@ -61,6 +62,14 @@ pub struct PostgresDatabase {
     /// Where connections live and work is done, whichever runtime asks for it.
     runtime: Handle,
     answer_timeout: Duration,
+}
+
+/// How long a piece of work may take.
+#[derive(Clone, Copy)]
+struct Limit {
+    deadline: Instant,
+    /// Whether the work has so little of what it may usually take that being late says nothing about the server.
+    is_short: bool,
 }
 
 /// What work needs beyond a connection.
@@ -177,13 +186,16 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
+        // Begun here, since the task knows nothing of the request.
+        let wait = Wait::begin(self.answer_timeout).ok_or(StorageError::Busy)?;
+        let limit = Limit {
+            deadline: wait.deadline(),
+            is_short: wait.limit() < self.answer_timeout / 2,
+        };
         let database = self.clone();
         let task = self.runtime.spawn(async move {
-            let deadline = Instant::now() + database.answer_timeout;
-            match database.attempt(mode, &input, work, deadline).await {
-                Err(error) if error.may_be_tried_again() => {
-                    database.attempt(mode, &input, work, deadline).await
-                }
+            match database.attempt(mode, &input, work, limit).await {
+                Err(error) if error.may_be_tried_again() => database.attempt(mode, &input, work, limit).await,
                 answer => answer,
             }
         });
@@ -198,19 +210,22 @@ impl PostgresDatabase {
         mode: Mode,
         input: &I,
         work: Work<I, R>,
-        deadline: Instant,
+        limit: Limit,
     ) -> Result<R, StorageError> {
-        let mut lent = self.pool.get(deadline).await?;
-        match timeout_at(deadline, mode.apply(&mut lent.connection, input, work)).await {
+        let mut lent = self.pool.get(limit.deadline).await?;
+        match timeout_at(limit.deadline, mode.apply(&mut lent.connection, input, work)).await {
             Ok(Err(error)) if !error.leaves_the_connection_good() => {
                 lent.close();
                 Err(error)
             }
             Ok(answer) => answer,
             Err(late) => {
-                // Closed in the middle of whatever it was doing: the server rolls back when it notices. The idle ones,
-                // opened to the same server, are not worth another caller's waiting.
+                // Closed in the middle of whatever it was doing: the server rolls back when it notices.
                 lent.close();
+                if limit.is_short {
+                    return Err(StorageError::Busy);
+                }
+                // The idle ones, opened to the same server, are not worth another caller's waiting.
                 self.pool.close_idle();
                 Err(StorageError::Statement(late.into()))
             }
@@ -292,6 +307,7 @@ mod tests {
     use diesel::sql_query;
     use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+    use request_scope::RequestScope;
     use std::collections::BTreeMap;
     use testservers::{FreshDatabase, postgres};
 
@@ -373,6 +389,45 @@ mod tests {
         assert!(matches!(late, Err(PortError::Unavailable(_))), "{late:?}");
         assert_eq!(database.pool.status().size, 0);
         database.read("SELECT 1", execute).await.expect("an answer");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_has_waited_enough_is_refused_and_what_it_had_begun_is_taken_back() {
+        let (database, fresh) = open().await;
+        let make = "CREATE TABLE begun (i integer)";
+        let work = async {
+            let slow = database.read("SELECT pg_sleep(0.2)", execute).await;
+            slow.expect("an answer in time");
+            let late = database.write(make, |conn, sql| {
+                Box::pin(async move {
+                    execute(conn, sql).await?;
+                    execute(conn, &"SELECT pg_sleep(60)").await
+                })
+            });
+            let late = late.await;
+            assert!(matches!(late, Err(PortError::Overloaded)), "{late:?}");
+            let not_asked = database.write_at_once(make, execute).await;
+            assert!(matches!(not_asked, Err(PortError::Overloaded)), "{not_asked:?}");
+        };
+        RequestScope::with_patience(Duration::from_millis(400))
+            .run(work)
+            .await;
+        // The one that was late says nothing about the other.
+        assert_eq!(database.pool.status().size, 1);
+        let nothing = "SELECT 1 / (to_regclass('begun') IS NULL)::integer";
+        database.read(nothing, execute).await.expect("no table");
+        drop(fresh);
+    }
+
+    #[tokio::test]
+    async fn a_request_with_little_time_left_that_finds_no_free_connection_is_told_of_too_much_work() {
+        let (database, _fresh) = open().await;
+        let soon = Instant::now() + database.answer_timeout;
+        let _both = (database.pool.get(soon).await, database.pool.get(soon).await);
+        let work = database.read("SELECT 1", execute);
+        let request = RequestScope::with_patience(Duration::from_millis(50));
+        let refused = request.run(work).await;
+        assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
     }
 
     #[tokio::test]

@@ -55,3 +55,29 @@ impl<Q> QueryId for PlannedAnew<Q> {
 impl<Q: Query> Query for PlannedAnew<Q> {
     type SqlType = Q::SqlType;
 }
+
+/// The first rows of an ordered question, that many at most. The number stands in the text: of a statement that is kept
+/// prepared the server makes one plan for all values, and only a plan that knows how few rows are wanted walks an index
+/// instead of sorting a table. Which numbers there are MUST be few, since each is a statement of its own.
+pub struct FirstRows<Q> {
+    pub of: Q,
+    pub at_most: u32,
+}
+
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for FirstRows<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.of.walk_ast(out.reborrow())?;
+        out.push_sql(&format!(" LIMIT {}", self.at_most));
+        Ok(())
+    }
+}
+
+impl<Q> QueryId for FirstRows<Q> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q: Query> Query for FirstRows<Q> {
+    type SqlType = Q::SqlType;
+}

@@ -16,6 +16,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use domain::{
     audit::{AuditNumber, Origin, Stamp},
     ports::{AuditSealer, ChangePassword, ForceOut, PutRole, RemoveRole},
+    revision::Condition,
     role::{Description, Permission, RoleName},
     session::{EndReason, Generation, NewSession, Rotation, SessionId},
     token::Vouched,
@@ -191,7 +192,7 @@ async fn lists_and_changes_of_many_rows_go_by_index() {
     })
     .await;
     assert_indexed("make room", async |conn| {
-        sessions::make_room(conn, user(), 1, at(0)).await
+        sessions::make_room(conn, user(), 1, at(0)).await.map(drop)
     })
     .await;
     assert_indexed("remove dead", async |conn| {
@@ -301,7 +302,7 @@ async fn change_the_catalogue(conn: &mut AsyncPgConnection, now: &Journal) -> Re
             description: Description::default(),
             permissions: [Permission::parse(permission).expect("a permission")].into(),
             self_assignable: false,
-            if_revision: None,
+            condition: Condition::None,
             only_while: None,
             rehearse: false,
         };

@@ -37,6 +37,7 @@ diesel::table! {
         user_id -> Uuid,
         role -> Text,
         canonical_login -> Text,
+        status -> Text,
     }
 }
 

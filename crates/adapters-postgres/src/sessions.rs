@@ -151,10 +151,10 @@ pub async fn open(
         return Ok(Opened::Stale);
     }
     insert(conn, session).await?;
-    make_room(conn, session.user, max, journal.stamp.at).await?;
+    let opened = make_room(conn, session.user, max, journal.stamp.at).await?;
     let event = AuditEvent::on(AuditAction::LoggedIn, session.user).in_session(session.id);
     journal.write(conn, event).await?;
-    Ok(Opened::Now)
+    Ok(opened)
 }
 
 /// Stores `session` as it is.
@@ -166,13 +166,13 @@ pub async fn insert(conn: &mut AsyncPgConnection, session: &NewSession) -> Resul
     Ok(())
 }
 
-/// Ends the oldest live sessions of `user`, whose row is locked, until `max` are left.
+/// Ends the oldest live sessions of `user`, whose row is locked, until `max` are left; whether there were any to end.
 pub async fn make_room(
     conn: &mut AsyncPgConnection,
     user: UserId,
     max: u32,
     at: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<Opened, StorageError> {
     let surplus: Vec<Uuid> = sessions::table
         .filter(sessions::user_id.eq(user.0))
         .filter(live_at(at))
@@ -182,7 +182,7 @@ pub async fn make_room(
         .load(conn)
         .await?;
     if surplus.is_empty() {
-        return Ok(());
+        return Ok(Opened::Now);
     }
     // Once more whether they are live: one may have ended since, and keeps its reason.
     let oldest = sessions::table
@@ -194,7 +194,7 @@ pub async fn make_room(
     )))
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(Opened::MadeRoom)
 }
 
 /// One statement, so that session and holder are of one instant; diesel keeps it prepared.

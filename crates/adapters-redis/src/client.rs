@@ -9,6 +9,7 @@ use deadpool_redis::{
     redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind},
 };
 use domain::ports::PortError;
+use request_scope::{RequestScope, Wait};
 use rustls::crypto::aws_lc_rs::default_provider;
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
@@ -30,6 +31,9 @@ pub enum RedisAway {
     NotConnected(#[source] Arc<PoolError>),
     #[error("Redis did not answer in time")]
     TooSlow,
+    /// It had less time than usual, so this says nothing about it.
+    #[error("no time was left to wait for Redis")]
+    NoTimeLeft,
     #[error("Redis did not do what it was asked for")]
     Refused(#[source] RedisError),
 }
@@ -60,9 +64,14 @@ impl RedisClient {
     }
 
     /// Sends `command` and waits for its answer.
+    ///
+    /// On behalf of a request it takes a third of what the request has left at most: several commands, each just fast
+    /// enough, must leave time for the database.
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisAway> {
+        let share = RequestScope::current().map_or(self.command_bound, |request| request.time_left() / 3);
+        let wait = Wait::begin(share.min(self.command_bound)).ok_or(RedisAway::NoTimeLeft)?;
         let mut used = None;
-        let answer = timeout(self.command_bound, async {
+        let answer = timeout(wait.limit(), async {
             let (number, mut connection) = match self.keeper.settled().await {
                 Link::Up { number, connection } => (number, connection),
                 Link::Down(error) => return Err(RedisAway::NotConnected(error)),
@@ -74,7 +83,14 @@ impl RedisClient {
                 .await
                 .map_err(RedisAway::Refused)
         });
-        let answer = answer.await.unwrap_or(Err(RedisAway::TooSlow));
+        let answer = answer.await.unwrap_or_else(|_late| {
+            let had_its_time = wait.limit() >= self.command_bound;
+            Err(if had_its_time {
+                RedisAway::TooSlow
+            } else {
+                RedisAway::NoTimeLeft
+            })
+        });
         if let (Some(number), Err(away)) = (used, &answer)
             && let Some(fault) = away.fault()
         {
@@ -101,13 +117,16 @@ impl RedisAway {
             Self::Refused(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => {
                 Some(Fault::Lost)
             }
-            Self::NotConnected(_) | Self::Refused(_) => None,
+            Self::NotConnected(_) | Self::NoTimeLeft | Self::Refused(_) => None,
         }
     }
 }
 
 impl From<RedisAway> for PortError {
     fn from(away: RedisAway) -> Self {
-        Self::Unavailable(Box::new(away))
+        match away {
+            RedisAway::NoTimeLeft => Self::Overloaded,
+            away => Self::Unavailable(Box::new(away)),
+        }
     }
 }

@@ -67,6 +67,8 @@ impl Throttle for FallbackThrottle {
         match self.breaker.verdict(Instant::now()) {
             Verdict::Ask => match self.primary.take(key.clone()).await {
                 Ok(decision) => return Ok(decision),
+                // It had no time to answer, and may do well.
+                Err(PortError::Overloaded) => {}
                 Err(error) if self.breaker.open(Instant::now()) => {
                     let error = &error as &(dyn Error + 'static);
                     tracing::warn!(

@@ -2,8 +2,8 @@
 
 use crate::error::StorageError;
 use diesel::{
-    Connection, ConnectionError, ConnectionResult, SqliteConnection, connection::SimpleConnection,
-    result::Error as DieselError,
+    Connection, ConnectionError, ConnectionResult, QueryResult, SqliteConnection,
+    connection::SimpleConnection, result::Error as DieselError,
 };
 use diesel_async::{
     pooled_connection::{
@@ -13,6 +13,7 @@ use diesel_async::{
     sync_connection_wrapper::SyncConnectionWrapper,
 };
 use domain::ports::PortError;
+use request_scope::Wait;
 use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinError};
 
@@ -28,12 +29,13 @@ use opening::{prepare, url_of};
 const WRITERS: usize = 1;
 /// Reading a few rows by key takes microseconds.
 const READERS: usize = 4;
-/// How long to wait for a connection. With `busy_timeout` after it, an answer still comes within a second.
+/// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long SQLite waits for another process that writes. After `ACQUIRE_TIMEOUT` an answer still comes within a second.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// `busy_timeout` comes first: the others may meet another process. FULL is what makes a commit outlive the power
-/// supply when the journal is a WAL.
-const PRAGMAS: &str = "PRAGMA busy_timeout = 400; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+/// FULL is what makes a commit outlive the power supply when the journal is a WAL.
+const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 const READ_ONLY: &str = "PRAGMA query_only = ON;";
 
 type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
@@ -143,10 +145,34 @@ where
     R: Send + 'static,
     W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
 {
-    let mut lent = pool.get().await?;
-    tokio::spawn(async move { lent.connection.spawn_blocking(|conn| Ok(work(conn))).await })
+    let wait = Wait::begin(ACQUIRE_TIMEOUT + BUSY_TIMEOUT).ok_or(StorageError::Busy)?;
+    let mut lent = pool.get(ACQUIRE_TIMEOUT.min(wait.limit())).await?;
+    let longest = wait.left();
+    let work = move |conn: &mut SqliteConnection| Ok(impatiently(conn, longest, work));
+    tokio::spawn(async move { lent.connection.spawn_blocking(work).await })
         .await
         .map_err(|error| StorageError::Statement(error.into()))??
+}
+
+/// Does `work` so that it waits for no other process longer than `longest`. What the work itself takes is not bounded: it is
+/// done with this process's own file, and nobody else would come to it sooner.
+fn impatiently<R>(
+    conn: &mut SqliteConnection,
+    longest: Duration,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
+) -> Result<R, StorageError> {
+    if longest >= BUSY_TIMEOUT {
+        return work(conn);
+    }
+    wait_at_most(conn, longest)?;
+    let answer = work(conn);
+    // This sets a number in memory. Were it to fail, the connection would be less patient, and what was done is done.
+    let _ = wait_at_most(conn, BUSY_TIMEOUT);
+    answer
+}
+
+fn wait_at_most(conn: &mut SqliteConnection, longest: Duration) -> QueryResult<()> {
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {};", longest.as_millis()))
 }
 
 /// The transaction is immediate. One that begins by reading would be refused when it comes to write after another process
@@ -210,7 +236,9 @@ fn unfinished(error: &JoinError) -> ConnectionError {
 
 fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
     let mut conn = SqliteConnection::establish(url)?;
-    conn.batch_execute(pragmas)
+    // First: the others may meet another process.
+    wait_at_most(&mut conn, BUSY_TIMEOUT)
+        .and_then(|()| conn.batch_execute(pragmas))
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
@@ -219,13 +247,14 @@ fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
 mod tests {
     use super::*;
     use crate::SqliteStorage;
-    use diesel::{RunQueryDsl, sql_query};
+    use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Integer};
     use domain::{
         audit::AuditFilter,
         ports::Inserted,
         user::{UserFilter, UserPage},
     };
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+    use request_scope::RequestScope;
     use std::{collections::BTreeMap, sync::Arc};
     use testkit::{
         ToySealer,
@@ -312,7 +341,7 @@ mod tests {
             .expect("a database");
         drop(recording);
 
-        let lent = database.writer.get().await.expect("a connection");
+        let lent = database.writer.get(ACQUIRE_TIMEOUT).await.expect("a connection");
         let refused = database.write(|_| Ok(())).await;
         assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
         let busy = [
@@ -329,6 +358,43 @@ mod tests {
         database.read(|_| Ok(())).await.expect("a free connection");
         // What was there before has been taken away with the first look.
         assert_eq!(measured(&snapshots, "writer")["authapi_db_pool_in_use"], "-1");
+    }
+
+    #[derive(QueryableByName)]
+    struct BusyTimeout {
+        #[diesel(sql_type = Integer)]
+        timeout: i32,
+    }
+
+    /// In milliseconds.
+    fn busy_timeout(conn: &mut SqliteConnection) -> Result<i32, StorageError> {
+        let set: BusyTimeout = sql_query("PRAGMA busy_timeout").get_result(conn)?;
+        Ok(set.timeout)
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_another_process_no_longer_than_it_has_time_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("db");
+        let database = SqliteDatabase::open(&path).await.expect("a database");
+        let url = url_of(&path).expect("a URL");
+        let mut other = SqliteConnection::establish(&url).expect("another process");
+        let work = async {
+            let left = database.write(busy_timeout).await.expect("an answer");
+            assert!((1..=200).contains(&left), "{left}");
+            other.batch_execute("BEGIN IMMEDIATE").expect("a lock");
+            for _ in 0..2 {
+                let begun = |_: &mut SqliteConnection| -> Result<(), StorageError> { panic!("it is locked") };
+                let refused = database.write(begun).await;
+                assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
+            }
+            other.batch_execute("ROLLBACK").expect("an end");
+        };
+        RequestScope::with_patience(Duration::from_millis(200))
+            .run(work)
+            .await;
+        let usual = database.write(busy_timeout).await.expect("an answer");
+        assert_eq!(usual, 400);
     }
 
     #[tokio::test]

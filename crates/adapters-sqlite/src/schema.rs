@@ -37,6 +37,7 @@ diesel::table! {
         user_id -> Binary,
         role -> Text,
         canonical_login -> Nullable<Text>,
+        status -> Nullable<Text>,
     }
 }
 

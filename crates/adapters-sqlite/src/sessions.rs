@@ -130,10 +130,10 @@ fn open(
         return Ok(Opened::Stale);
     }
     insert(conn, session)?;
-    make_room(conn, session.user, max, stamp.at)?;
+    let opened = make_room(conn, session.user, max, stamp.at)?;
     let event = AuditEvent::on(AuditAction::LoggedIn, session.user).in_session(session.id);
     audit::write(conn, sealer, stamp, &event)?;
-    Ok(Opened::Now)
+    Ok(opened)
 }
 
 /// Stores `session` as it is.
@@ -144,13 +144,13 @@ pub fn insert(conn: &mut SqliteConnection, session: &NewSession) -> Result<(), S
     Ok(())
 }
 
-/// Ends the oldest live sessions of `user` until `max` are left.
+/// Ends the oldest live sessions of `user` until `max` are left; whether there were any to end.
 pub fn make_room(
     conn: &mut SqliteConnection,
     user: UserId,
     max: u32,
     at: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<Opened, StorageError> {
     let surplus: Vec<Id> = sessions::table
         .filter(sessions::user_id.eq(Id(user.0)))
         .filter(live_at(Micros(at)))
@@ -158,6 +158,9 @@ pub fn make_room(
         .offset(max.into())
         .select(sessions::id)
         .load(conn)?;
+    if surplus.is_empty() {
+        return Ok(Opened::Now);
+    }
     for id in surplus {
         diesel::update(sessions::table.find(id))
             .set((
@@ -166,7 +169,7 @@ pub fn make_room(
             ))
             .execute(conn)?;
     }
-    Ok(())
+    Ok(Opened::MadeRoom)
 }
 
 /// One statement, so that session and holder are of one instant; diesel keeps it prepared.

@@ -179,5 +179,6 @@ fn use_cases(clock: &Arc<dyn Clock>, randomness: &Arc<dyn Randomness>) -> UseCas
         public_keys: keys.keys,
         storage_health: storage.health.clone(),
         redis_health: None,
+        session_memory: None,
     }
 }

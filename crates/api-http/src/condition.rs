@@ -6,7 +6,7 @@ use actix_web::{
     dev::Payload,
     http::header::{self, HeaderName},
 };
-use domain::revision::Revision;
+use domain::revision::{Condition, Revision};
 use std::future::{Ready, ready};
 
 /// Stands for a tag that this service never gave: nothing is ever at this revision.
@@ -17,8 +17,8 @@ pub fn etag(revision: Revision) -> (HeaderName, String) {
     (header::ETAG, format!("\"{revision}\""))
 }
 
-/// The revision that a client asks for with `If-Match`; none without the header and for `*`.
-pub struct IfMatch(pub Option<Revision>);
+/// What a client asks for with `If-Match`.
+pub struct IfMatch(pub Condition);
 
 impl FromRequest for IfMatch {
     type Error = Problem;
@@ -27,7 +27,7 @@ impl FromRequest for IfMatch {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let mut headers = request.headers().get_all(header::IF_MATCH);
         let condition = match (headers.next(), headers.next()) {
-            (None, _) => Ok(None),
+            (None, _) => Ok(Condition::None),
             (Some(value), None) => value.to_str().map_err(|_| malformed()).and_then(parse),
             (Some(_), Some(_)) => Err(malformed()),
         };
@@ -36,10 +36,10 @@ impl FromRequest for IfMatch {
 }
 
 /// A weak tag matches nothing, as the comparison is the strong one.
-fn parse(value: &str) -> Result<Option<Revision>, Problem> {
+fn parse(value: &str) -> Result<Condition, Problem> {
     let value = value.trim_matches([' ', '\t']);
     if value == "*" {
-        return Ok(None);
+        return Ok(Condition::Existing);
     }
     let (is_weak, tag) = match value.strip_prefix("W/") {
         Some(tag) => (true, tag),
@@ -55,7 +55,7 @@ fn parse(value: &str) -> Result<Option<Revision>, Problem> {
         .map(Revision)
         .ok()
         .filter(|revision| !is_weak && revision.to_string() == tag);
-    Ok(Some(revision.unwrap_or(NEVER)))
+    Ok(Condition::At(revision.unwrap_or(NEVER)))
 }
 
 fn malformed() -> Problem {
@@ -69,15 +69,15 @@ mod tests {
     #[test]
     fn a_condition_is_one_tag_or_none() {
         for (value, expected) in [
-            ("*", Ok(None)),
-            ("\"0\"", Ok(Some(Revision(0)))),
-            (" \"17\" ", Ok(Some(Revision(17)))),
-            ("\"017\"", Ok(Some(NEVER))),
-            ("\"+1\"", Ok(Some(NEVER))),
-            ("\"abc\"", Ok(Some(NEVER))),
-            ("\"\"", Ok(Some(NEVER))),
-            ("W/\"17\"", Ok(Some(NEVER))),
-            ("\"99999999999999999999\"", Ok(Some(NEVER))),
+            ("*", Ok(Condition::Existing)),
+            ("\"0\"", Ok(Condition::At(Revision(0)))),
+            (" \"17\" ", Ok(Condition::At(Revision(17)))),
+            ("\"017\"", Ok(Condition::At(NEVER))),
+            ("\"+1\"", Ok(Condition::At(NEVER))),
+            ("\"abc\"", Ok(Condition::At(NEVER))),
+            ("\"\"", Ok(Condition::At(NEVER))),
+            ("W/\"17\"", Ok(Condition::At(NEVER))),
+            ("\"99999999999999999999\"", Ok(Condition::At(NEVER))),
             ("", Err("malformed_request")),
             ("17", Err("malformed_request")),
             ("\"17", Err("malformed_request")),

@@ -1,4 +1,5 @@
 use crate::problem::Problem;
+use request_scope::in_current_scope;
 use std::{any::Any, future::Future};
 use tokio::{runtime::Handle, task::JoinError};
 use tokio_util::task::TaskTracker;
@@ -26,7 +27,7 @@ impl Mutations {
         }
     }
 
-    /// Runs `mutation` as a task of its own and waits for it. When it panics, the answer is a problem too: whoever asked
+    /// Runs `mutation` as a task of its own, for the same request, and waits for it. When it panics, the answer is a problem too: whoever asked
     /// must not take a bug for a fault of the network and try again at once.
     pub(crate) async fn run<T, E>(
         &self,
@@ -36,7 +37,9 @@ impl Mutations {
         T: Send + 'static,
         E: Into<Problem> + Send + 'static,
     {
-        let task = self.running.spawn_on(mutation.in_current_span(), &self.runtime);
+        let task = self
+            .running
+            .spawn_on(in_current_scope(mutation).in_current_span(), &self.runtime);
         match task.await {
             Ok(outcome) => outcome.map_err(E::into),
             Err(error) => Err(unfinished(error)),
@@ -74,6 +77,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
     use actix_web::{ResponseError, http::StatusCode};
+    use request_scope::RequestScope;
+    use std::time::Duration;
     use tokio::sync::oneshot;
 
     #[tokio::test]
@@ -98,6 +103,17 @@ mod tests {
         go_on.send(()).expect("the mutation still waits");
         mutations.drain().await;
         assert_eq!(outcome.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_mutation_is_done_for_the_request_that_asks_for_it() {
+        let mutations = Mutations::on(Handle::current());
+        let mutation = async { Ok::<_, Problem>(RequestScope::current().map(|it| it.time_left())) };
+        let patience = Duration::from_millis(900);
+        let seen = RequestScope::with_patience(patience)
+            .run(mutations.run(mutation))
+            .await;
+        assert_eq!(seen.ok().flatten(), Some(patience));
     }
 
     #[tokio::test]

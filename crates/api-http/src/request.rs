@@ -1,5 +1,5 @@
-//! What every request passes through: it gets an id, a span and a line in the log, and its answer gets the headers that
-//! every answer carries.
+//! What every request passes through: it gets an id, a span, a line in the log and the time that it may wait for databases,
+//! and its answer gets the headers that every answer carries.
 
 use crate::{
     body_watch::BodyWatch, client::client_address, connection::ConnectionActivity, measure::InFlight,
@@ -17,15 +17,20 @@ use actix_web::{
     web::Data,
 };
 use domain::audit::Origin;
+use request_scope::RequestScope;
 use std::{
     future::{Ready, ready},
     sync::Arc,
+    time::Duration,
 };
 use tracing::{Instrument, field};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest foreign request id that is taken over.
 const MAX_ID_LENGTH: usize = 64;
+/// How long a request may wait for databases in all. A refusal has to come within a second; the rest of it is for what is
+/// done between the waits.
+const PATIENCE: Duration = Duration::from_millis(900);
 
 /// Where the request came from, as the core wants to know it.
 pub struct RequestOrigin(pub Origin);
@@ -66,7 +71,8 @@ pub async fn handle(
     request.extensions_mut().insert(origin);
     mark_activity(request.request());
     let body = BodyWatch::over(&mut request);
-    let mut response = answer(request, next, &request_id).instrument(span).await?;
+    let answering = answer(request, next, &request_id).instrument(span);
+    let mut response = RequestScope::with_patience(PATIENCE).run(answering).await?;
     mark_activity(response.request());
     if body.is_unread() {
         let head = response.response_mut().head_mut();

@@ -1,6 +1,6 @@
 use crate::mutations::Mutations;
 use domain::{
-    ports::{Clock, PublicKeys, Randomness, StorageHealth},
+    ports::{Clock, PublicKeys, Randomness, SessionMemory, StorageHealth},
     use_cases::{
         AssignRoles, Authenticate, ChangeOwnPassword, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession,
         ExportOwnData, FindUsers, ListRoles, ListSessions, LogIn, LogOut, OthersSessions, ReadAudit, Refresh,
@@ -37,6 +37,8 @@ pub struct UseCases {
     pub storage_health: Arc<dyn StorageHealth>,
     /// Of the Redis that replicas share, where there is one: the service does its work without it.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
+    /// Where sessions are looked up in memory; elsewhere the database is read for each request.
+    pub session_memory: Option<Arc<dyn SessionMemory>>,
 }
 
 /// What can be set about the edge itself.

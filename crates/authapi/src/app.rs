@@ -7,11 +7,13 @@ use crate::{
     housekeeping::Housekeeping,
     listener,
     metrics::Metrics,
+    replica::Membership,
     settings::{BootstrapSettings, ServerSettings, Settings, SettingsError, cores, variable},
     storage::{Database, take_server_lock},
     traces, use_cases, wiring,
 };
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
+use adapters_memory::Leasing;
 use adapters_sqlite::ServerLock;
 use api_http::{Edge, HttpSettings, Mutations};
 use domain::{
@@ -50,6 +52,7 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
+    leasing: Arc<Leasing>,
     quiet_limit: Duration,
     _lock: Option<ServerLock>,
 }
@@ -90,6 +93,7 @@ impl Application {
         let note_failure = Arc::new(use_cases::note_failure(&ports, &settings));
         Ok(Self {
             edge: edge(&ports, &settings, Arc::clone(&note_failure)),
+            leasing: Arc::clone(&ports.leasing),
             housekeeping: housekeeping(ports, &settings, note_failure),
             settings,
             listener,
@@ -121,6 +125,7 @@ impl Application {
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
+        let membership = Membership::begin(&self.leasing);
         let connections = Arc::new(Connections::default());
         let watch = tokio::spawn(Arc::clone(&connections).close_the_quiet(self.quiet_limit));
         let mutations = self.edge.mutations.clone();
@@ -134,6 +139,7 @@ impl Application {
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
             tracing::warn!("stopped before every change had ended");
         }
+        membership.end().await;
         // Last, so that the stop can be watched.
         if let Some(metrics) = metrics {
             metrics.stop().await;

@@ -2,6 +2,8 @@
 
 use crate::{
     Failure,
+    operator_revocations::OperatorRevocations,
+    replica,
     settings::Settings,
     storage::{Database, Storage},
     wiring::{PasswordPorts, password_policy},
@@ -42,7 +44,10 @@ impl Operator {
         let database = Database::open(&settings.database).await?;
         database.migrate_up().await?;
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-        Ok(Self::over(database.storage(), passwords, settings))
+        let storage = database.storage();
+        let revocations = OperatorRevocations::new(Arc::clone(&storage.leases), settings.redis.clone());
+        let storage = replica::announced(storage, Arc::new(revocations));
+        Ok(Self::over(storage, passwords, settings))
     }
 
     fn over(storage: Storage, passwords: PasswordPorts, settings: &Settings) -> Self {

@@ -21,7 +21,7 @@ pub use layers::{Sources, variable};
 pub use observed::{CollectorUrl, MetricsSettings, SampleRatio, TracesSettings};
 pub use sections::{
     BootstrapSettings, DatabaseSettings, DocsSettings, KeysSettings, LogFormat, LogSettings,
-    PasswordSettings, RedisSettings, ServerSettings, ThrottleSettings, TokensSettings, cores,
+    PasswordSettings, RedisSettings, ServerSettings, ThrottleSettings, TokensSettings, ViewsSettings, cores,
 };
 
 use config::{Value as WrittenValue, ValueKind};
@@ -39,6 +39,7 @@ pub struct Settings {
     pub server: ServerSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
+    pub views: ViewsSettings,
     pub keys: KeysSettings,
     pub tokens: TokensSettings,
     pub password: PasswordSettings,

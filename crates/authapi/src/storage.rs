@@ -7,7 +7,9 @@ use crate::{
 use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{AuditTrail, PortError, Roles, SessionViews, Sessions, StorageHealth, Users};
+use domain::ports::{
+    AuditTrail, PortError, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users,
+};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ pub struct Storage {
     pub roles: Arc<dyn Roles>,
     pub audit: Arc<dyn AuditTrail>,
     pub health: Arc<dyn StorageHealth>,
+    pub leases: Arc<dyn ReplicaLeases>,
 }
 
 impl From<SqliteStorage> for Storage {
@@ -31,6 +34,7 @@ impl From<SqliteStorage> for Storage {
             roles: storage.roles,
             audit: storage.audit,
             health: storage.health,
+            leases: storage.leases,
         }
     }
 }
@@ -44,6 +48,7 @@ impl From<PostgresStorage> for Storage {
             roles: storage.roles,
             audit: storage.audit,
             health: storage.health,
+            leases: storage.leases,
         }
     }
 }

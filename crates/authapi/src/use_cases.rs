@@ -98,6 +98,7 @@ pub fn use_cases(ports: &Ports, settings: &Settings, note_failure: Arc<NoteFailu
         public_keys: Arc::clone(&ports.public_keys),
         storage_health: Arc::clone(&ports.storage.health),
         redis_health: ports.redis_health.clone(),
+        session_memory: ports.session_memory.clone(),
     }
 }
 

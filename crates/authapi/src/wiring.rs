@@ -4,22 +4,23 @@ use crate::{
     Failure,
     counted_throttle::CountedThrottle,
     counted_trail::CountedTrail,
-    key_folder,
+    key_folder, replica,
     settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
     storage::Storage,
     throttles::throttle,
 };
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, JwtTokens, LaneSettings, OsRandomness, SystemClock,
-    ZxcvbnMeter,
+    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, JwtTokens, LaneSettings, OsRandomness,
+    RememberedVerdicts, SystemClock, ZxcvbnMeter,
 };
+use adapters_memory::Leasing;
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl};
 use chrono::TimeDelta;
 use domain::{
     password::PasswordPolicy,
     ports::{
-        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, StorageHealth,
-        Throttle, TokenSigner, TokenVerifier,
+        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, SessionMemory,
+        StorageHealth, Throttle, TokenSigner, TokenVerifier,
     },
     session::SessionRules,
     token::TokenRules,
@@ -41,7 +42,11 @@ pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failu
 
 /// Every port, with the adapter that the settings choose.
 pub struct Ports {
+    /// What it revokes is announced.
     pub storage: Storage,
+    pub leasing: Arc<Leasing>,
+    /// Where sessions are looked up in memory.
+    pub session_memory: Option<Arc<dyn SessionMemory>>,
     /// Of what replicas share, if they share anything.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
@@ -65,8 +70,21 @@ impl Ports {
         let PasswordPorts { hasher, meter } =
             PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
         let audit = Arc::new(CountedTrail::new(Arc::clone(&storage.audit)));
+        let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
+        let leases = Arc::clone(&storage.leases);
+        let leasing = replica::leasing(
+            leases,
+            redis.as_ref(),
+            &*clock,
+            &*randomness,
+            replica::kept_limits(&settings.views),
+        );
+        let remembers = replica::remembers(settings);
+        let storage = replica::served(storage, &leasing, remembers);
         Ok(Self {
             storage: Storage { audit, ..storage },
+            session_memory: remembers.then(|| Arc::clone(&leasing) as _),
+            leasing,
             hasher,
             meter,
             throttle: Arc::new(CountedThrottle::new(throttle(
@@ -75,12 +93,21 @@ impl Ports {
             )?)),
             redis_health: redis.map(|redis| Arc::new(RedisHealth::new(redis)) as _),
             signer: Arc::clone(&jwt) as _,
-            verifier: Arc::clone(&jwt) as _,
+            verifier: verifier(&jwt, &settings.tokens),
             public_keys: jwt,
             mac: Arc::new(mac),
-            clock: Arc::new(SystemClock),
-            randomness: Arc::new(OsRandomness),
+            clock,
+            randomness,
         })
+    }
+}
+
+/// Whoever verifies tokens by the keys of `jwt`, and remembers what came of it.
+fn verifier(jwt: &Arc<JwtTokens>, settings: &TokensSettings) -> Arc<dyn TokenVerifier> {
+    let jwt: Arc<dyn TokenVerifier> = Arc::clone(jwt) as _;
+    match NonZeroUsize::new(settings.remembered_verdicts) {
+        Some(most) => Arc::new(RememberedVerdicts::new(jwt, Arc::new(SystemClock), most)),
+        None => jwt,
     }
 }
 

@@ -41,6 +41,17 @@ impl SessionView {
     /// A change of roles, password or status is told as such even when it ended the session, so that the client knows
     /// why; any other end is [`NotStanding::Revoked`].
     pub fn stand_behind(self, vouched: Vouched, now: DateTime<Utc>) -> Result<Caller, NotStanding> {
+        self.check(vouched, now)?;
+        Ok(Caller(self))
+    }
+
+    /// Whether [`stand_behind`](Self::stand_behind) would make a caller of it.
+    #[must_use]
+    pub fn stands_behind(&self, vouched: Vouched, now: DateTime<Utc>) -> bool {
+        self.check(vouched, now).is_ok()
+    }
+
+    fn check(&self, vouched: Vouched, now: DateTime<Utc>) -> Result<(), NotStanding> {
         if self.session != vouched.session || self.user.id != vouched.user {
             return Err(NotStanding::Revoked);
         }
@@ -48,7 +59,7 @@ impl SessionView {
             return Err(NotStanding::Outdated);
         }
         match self.lifetime.at(now) {
-            Liveness::Live => Ok(Caller(self)),
+            Liveness::Live => Ok(()),
             Liveness::Ended(_) | Liveness::Expired => Err(NotStanding::Revoked),
         }
     }

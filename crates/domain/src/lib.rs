@@ -3,6 +3,7 @@
 //! Nothing here does I/O or reads a clock: whatever the core needs from the world is a [port](ports), and whatever it
 //! does for the world is a [use case](use_cases).
 
+pub mod announcing;
 pub mod audit;
 pub mod authority;
 pub mod caller;

@@ -16,8 +16,60 @@ impl Revision {
     }
 }
 
+/// What has to be there for a change to be made (RFC 9110, section 13.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing: the change is made anyhow.
+    #[default]
+    None,
+    /// Anything, at whatever revision.
+    Existing,
+    /// What stands at this revision.
+    At(Revision),
+}
+
+impl Condition {
+    /// Whether it is met by what stands at `current`, or by nothing.
+    #[must_use]
+    pub fn is_met_by(self, current: Option<Revision>) -> bool {
+        match self {
+            Self::None => true,
+            Self::Existing => current.is_some(),
+            Self::At(wanted) => current == Some(wanted),
+        }
+    }
+
+    /// The revision that something has to stand at which is known to be there.
+    #[must_use]
+    pub fn revision(self) -> Option<Revision> {
+        match self {
+            Self::None | Self::Existing => None,
+            Self::At(wanted) => Some(wanted),
+        }
+    }
+}
+
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_met_by_what_it_asks_for() {
+        let [first, second] = [Revision::FIRST, Revision::FIRST.next()];
+        for (condition, by_nothing, by_first, by_second) in [
+            (Condition::None, true, true, true),
+            (Condition::Existing, false, true, true),
+            (Condition::At(first), false, true, false),
+        ] {
+            assert_eq!(condition.is_met_by(None), by_nothing, "{condition:?}");
+            assert_eq!(condition.is_met_by(Some(first)), by_first, "{condition:?}");
+            assert_eq!(condition.is_met_by(Some(second)), by_second, "{condition:?}");
+        }
     }
 }

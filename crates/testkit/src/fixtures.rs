@@ -6,6 +6,7 @@ use domain::{
     login::{CanonicalLogin, Login},
     password::PasswordHash,
     ports::{Administer, ChangeRoles, PutRole},
+    revision::Condition,
     role::{Description, Permission, RoleName, RoleNames},
     session::{NewSession, Salt, SessionId, SessionRules},
     token::TokenRules,
@@ -102,7 +103,7 @@ pub fn a_role(name: &str, permissions: &[&str]) -> PutRole {
         description: Description::default(),
         permissions: permissions.iter().map(parse).collect(),
         self_assignable: false,
-        if_revision: None,
+        condition: Condition::None,
         only_while: None,
         rehearse: false,
     }

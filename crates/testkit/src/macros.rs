@@ -99,6 +99,7 @@ macro_rules! storage_contract {
             a_view_shows_every_change_of_the_user_that_was_answered,
             a_view_shows_every_change_of_the_session_that_was_answered,
             what_is_read_is_of_one_instant,
+            a_token_is_refused_only_by_what_is_so_now,
         ]);
         $crate::storage_cases!($fresh, roles: [
             the_built_in_roles_are_there_from_the_start,

@@ -132,6 +132,12 @@ impl<S> Own<S> {
         self.instance.folder()
     }
 
+    /// The server's process, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<i32> {
+        self.instance.running().as_ref().map(Watched::process_id)
+    }
+
     /// Ends the server by SIGKILL. Does nothing when it does not run.
     pub fn kill(&self) {
         if let Some(watched) = self.instance.running().take() {

@@ -47,7 +47,7 @@ pub fn postgres() -> &'static Postgres {
     let (postgres, _) = SHARED.get_or_init(|| {
         must(match env::var(URL_VARIABLE) {
             Ok(url) => Postgres::at(url).map(|it| (it, None)),
-            Err(_) => start().map(|(postgres, instance)| (postgres, Some(instance))),
+            Err(_) => start(&[]).map(|(postgres, instance)| (postgres, Some(instance))),
         })
     });
     postgres
@@ -61,7 +61,17 @@ impl Postgres {
     #[must_use]
     #[track_caller]
     pub fn start_own() -> Own<Self> {
-        let (postgres, instance) = must(start());
+        Self::start_own_with(&[])
+    }
+
+    /// The same with settings of its own, as in `shared_buffers=256MB`.
+    ///
+    /// # Panics
+    /// When it cannot be had.
+    #[must_use]
+    #[track_caller]
+    pub fn start_own_with(settings: &[&str]) -> Own<Self> {
+        let (postgres, instance) = must(start(settings));
         Own::new(postgres, instance)
     }
 
@@ -123,19 +133,20 @@ impl Drop for FreshDatabase {
     }
 }
 
-fn start() -> Result<(Postgres, Instance), Failure> {
+fn start(settings: &[&str]) -> Result<(Postgres, Instance), Failure> {
     let programs = programs::postgres_folder()?;
-    let mut started = start_in(&programs);
+    let mut started = start_in(&programs, settings);
     for _ in 1..ATTEMPTS {
         if !matches!(started, Err(Failure::EndedAtOnce { .. })) {
             break;
         }
-        started = start_in(&programs);
+        started = start_in(&programs, settings);
     }
     started
 }
 
-fn start_in(programs: &Path) -> Result<(Postgres, Instance), Failure> {
+/// Of two settings with one name the last counts.
+fn start_in(programs: &Path, settings: &[&str]) -> Result<(Postgres, Instance), Failure> {
     let folder = Folder::make()?;
     let data = folder.path.join("data");
     initialise(programs, &folder, &data)?;
@@ -145,13 +156,15 @@ fn start_in(programs: &Path) -> Result<(Postgres, Instance), Failure> {
         psql: programs.join("psql"),
     };
     let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
-    for setting in [
+    let fixed = [
         "listen_addresses=127.0.0.1".to_owned(),
         format!("port={port}"),
         format!("unix_socket_directories={}", folder.path.display()),
         "shared_buffers=16MB".to_owned(),
         "max_connections=300".to_owned(),
-    ] {
+    ];
+    let own = settings.iter().map(|setting| (*setting).to_owned());
+    for setting in fixed.into_iter().chain(own) {
         arguments.extend(["-c".to_owned(), setting]);
     }
     let by = StartedBy {

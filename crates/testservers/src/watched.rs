@@ -56,6 +56,10 @@ impl Watched {
         status.is_ok_and(|it| !it.contains("State:\tZ"))
     }
 
+    pub(crate) fn process_id(&self) -> i32 {
+        self.server.as_raw_nonzero().get()
+    }
+
     /// SIGKILL, for the server and its children: nothing is flushed, nothing is told to anybody.
     pub(crate) fn kill(self) {
         // Stopped first, so that no child is born after they were counted.

@@ -1,5 +1,5 @@
 -- Servers of the version before go on working on this schema while they are replaced, but what they note goes into the old
--- table audit_events, which a later version drops.
+-- table audit_events, which a later migration drops.
 
 ALTER TABLE users
     ADD COLUMN must_change_password BOOLEAN NOT NULL DEFAULT FALSE,

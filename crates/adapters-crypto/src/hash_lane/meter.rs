@@ -1,3 +1,4 @@
+use super::admission::Refusal;
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -29,7 +30,7 @@ pub struct LaneMeter {
     queue_length: Gauge,
     threads_busy: Gauge,
     refused_full: Counter,
-    refused_late: Counter,
+    refused_wait: Counter,
     wait: Histogram,
     hash: Histogram,
     rating: Histogram,
@@ -45,7 +46,7 @@ impl LaneMeter {
             queue_length: gauge!(QUEUE_LENGTH),
             threads_busy: gauge!(THREADS_BUSY),
             refused_full: counter!(REJECTED, "reason" => "queue_full"),
-            refused_late: counter!(REJECTED, "reason" => "waited_too_long"),
+            refused_wait: counter!(REJECTED, "reason" => "would_wait_too_long"),
             wait: histogram!(WAIT),
             hash: histogram!(DURATION, "work" => "hash"),
             rating: histogram!(DURATION, "work" => "rating"),
@@ -70,25 +71,26 @@ impl LaneMeter {
         self.threads_busy.decrement(1);
     }
 
-    pub fn refused_full(&self) {
-        self.refused_full.increment(1);
+    pub fn refused(&self, refusal: Refusal) {
+        let counter = match refusal {
+            Refusal::QueueFull => &self.refused_full,
+            Refusal::WouldWaitTooLong => &self.refused_wait,
+        };
+        counter.increment(1);
     }
 
-    pub fn refused_late(&self) {
-        self.refused_late.increment(1);
-    }
-
-    /// Runs the job that has waited so long.
-    pub fn measured<T>(&self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> T {
+    /// Runs the job that has waited so long, and tells how long it took.
+    pub fn measured<T>(&self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> (T, Duration) {
         self.wait.record(waited);
         let started = Instant::now();
         let answer = job();
+        let took = started.elapsed();
         let duration = match work {
             Work::Hash => &self.hash,
             Work::Rating => &self.rating,
         };
-        duration.record(started.elapsed());
-        answer
+        duration.record(took);
+        (answer, took)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use crate::forgery::Workshop;
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, LaneSettings, OsRandomness, SystemClock,
-    ZxcvbnMeter, keys::Algorithm,
+    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, LaneSettings, OsRandomness, RememberedVerdicts,
+    SystemClock, ZxcvbnMeter, keys::Algorithm,
 };
-use std::sync::{Arc, LazyLock};
-use testkit::Tokens;
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, LazyLock},
+};
+use testkit::{FixedClock, Tokens, fixtures::at};
 
 fn lane() -> Arc<HashLane> {
     Arc::new(HashLane::start(LaneSettings::default()).expect("threads"))
@@ -61,6 +64,24 @@ mod eddsa {
 
     fn fresh() -> Tokens {
         tokens(Algorithm::EdDsa)
+    }
+
+    testkit::token_contract!(fresh);
+}
+
+/// At a time when the contract's tokens are good, so that their verdicts are remembered.
+mod remembered {
+    use super::*;
+
+    fn fresh() -> Tokens {
+        let tokens = tokens(Algorithm::Es256);
+        let clock = Arc::new(FixedClock::new(at(0)));
+        let verdicts =
+            RememberedVerdicts::new(tokens.verifier, clock, NonZeroUsize::new(1000).expect("not 0"));
+        Tokens {
+            verifier: Arc::new(verdicts),
+            ..tokens
+        }
     }
 
     testkit::token_contract!(fresh);

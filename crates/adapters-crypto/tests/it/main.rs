@@ -6,4 +6,5 @@ mod contract;
 mod foreign_hashes;
 mod forgery;
 mod keys;
+mod remembered_verdicts;
 mod tokens;

@@ -2,6 +2,7 @@
 
 mod processes;
 mod revocations;
+mod storage;
 mod views;
 
 use adapters_memory::{BootClock, ProcessBus};

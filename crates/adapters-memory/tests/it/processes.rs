@@ -1,25 +1,29 @@
 //! A database, a bus, and processes that share them.
 
-use adapters_memory::{LeaseKeeper, LeasedRevocations, LeasedSessionViews, Leasing, Listener};
+use adapters_memory::{KeptLimits, LeaseKeeper, LeasedRevocations, LeasedSessionViews, Leasing, Listener};
 use async_trait::async_trait;
 use domain::{
     audit::Stamp,
     caller::SessionView,
     leases::{ReplicaId, Subject},
-    ports::{Inserted, Opened, PortError, Revocations, SessionViews},
-    session::{EndReason, Liveness, SessionId},
-    user::User,
+    ports::{
+        ChangeRoles, Inserted, Opened, PortError, Revocations, RolesChanged, SessionMemory, SessionViews,
+    },
+    session::{EndReason, SessionId},
+    token::Vouched,
+    user::{Epoch, User, UserId},
 };
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 use testkit::{
     MemoryBus, MemoryLeases, MemoryStorage, Storage, TokioClock,
-    fixtures::{a_session, a_user, at, stamp, unique_uuid},
+    fixtures::{a_session, a_user, at, role_change, stamp, unique_uuid, vouched},
 };
 use tokio::task::{AbortHandle, spawn};
 
@@ -29,7 +33,11 @@ pub struct World {
     pub leases: MemoryLeases,
     pub bus: MemoryBus,
     pub clock: TokioClock,
+    tokens: Tokens,
 }
+
+/// What the token vouches for that came with each session.
+type Tokens = Arc<Mutex<HashMap<SessionId, Vouched>>>;
 
 /// A process of the service. Its tasks end with it.
 pub struct Process {
@@ -39,6 +47,7 @@ pub struct Process {
     pub reads: Arc<CountedViews>,
     pub keeper: AbortHandle,
     pub listener: AbortHandle,
+    tokens: Tokens,
 }
 
 /// Counts the reads, each of which takes a millisecond.
@@ -64,7 +73,9 @@ impl World {
 
     pub fn process(&self) -> Process {
         let (leases, bus) = (Arc::new(self.leases.clone()), Arc::new(self.bus.clone()));
-        let leasing = Leasing::new(ReplicaId(unique_uuid()), leases, bus, Arc::new(self.clock));
+        let clock = Arc::new(self.clock);
+        let id = ReplicaId(unique_uuid());
+        let leasing = Leasing::new(id, leases, bus, clock, KeptLimits::default());
         let reads = Arc::new(CountedViews {
             views: self.storage().views,
             count: AtomicUsize::new(0),
@@ -78,6 +89,7 @@ impl World {
             reads,
             keeper: spawn(async move { keeper.run().await }).abort_handle(),
             listener: spawn(async move { listener.run().await }).abort_handle(),
+            tokens: Arc::clone(&self.tokens),
         }
     }
 
@@ -89,6 +101,8 @@ impl World {
         };
         let session = a_session(user.id, at(1));
         let id = session.id;
+        let token = vouched(&user, &session);
+        self.tokens.lock().expect("no panic").insert(id, token);
         let opened = self
             .storage()
             .sessions
@@ -96,6 +110,22 @@ impl World {
             .await;
         assert_eq!(opened.expect("storage answers"), Opened::Now);
         (user, id)
+    }
+
+    /// Changes the roles of `user`, keeps the session, and tells nobody; what the session's next token vouches for.
+    pub async fn change_epoch(&self, user: &User, session: SessionId) -> Vouched {
+        let change = ChangeRoles {
+            keep_sessions: true,
+            ..role_change(user.id, &[])
+        };
+        let changed = self.storage().users.change_roles(change, stamp(at(2))).await;
+        let Ok(RolesChanged::Now { user, .. }) = changed else {
+            panic!("{changed:?}");
+        };
+        let mut tokens = self.tokens.lock().expect("no panic");
+        let token = tokens.get_mut(&session).expect("a token");
+        token.epoch = user.epoch;
+        *token
     }
 
     /// Ends all sessions of `user`, and tells nobody.
@@ -114,7 +144,7 @@ impl Process {
     /// Serves `session` from memory from now on.
     pub async fn warm_up(&self, session: SessionId) {
         for _ in 0..1000 {
-            let kept = self.leasing.serves_from_memory();
+            let kept = self.leasing.holds_lease();
             self.alive(session).await;
             if kept {
                 return;
@@ -124,10 +154,34 @@ impl Process {
         panic!("no lease was granted");
     }
 
+    /// Returns when it may answer from memory.
+    pub async fn take_lease(&self) {
+        let nobody = Vouched {
+            user: UserId(unique_uuid()),
+            session: SessionId(unique_uuid()),
+            epoch: Epoch::FIRST,
+        };
+        while !self.leasing.holds_lease() {
+            self.views.view_for(nobody, at(0)).await.expect("storage answers");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Whether a request of `session` is accepted.
     pub async fn alive(&self, session: SessionId) -> bool {
-        let view = self.views.view(session).await.expect("storage answers");
-        view.is_some_and(|view| view.lifetime.at(at(3)) == Liveness::Live)
+        self.ask(session).await.expect("storage answers")
+    }
+
+    /// Whether a request of `session` is accepted, if that could be settled.
+    pub async fn ask(&self, session: SessionId) -> Result<bool, PortError> {
+        let token = *self
+            .tokens
+            .lock()
+            .expect("no panic")
+            .get(&session)
+            .expect("a token");
+        let view = self.views.view_for(token, at(3)).await?;
+        Ok(view.is_some_and(|view| view.stands_behind(token, at(3))))
     }
 
     pub fn reads(&self) -> usize {

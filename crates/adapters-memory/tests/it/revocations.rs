@@ -2,7 +2,7 @@ use crate::processes::World;
 use adapters_memory::LeaseKeeper;
 use domain::{
     leases::{Message, Subject},
-    ports::{InvalidationBus, ReplicaLeases, Revocations},
+    ports::{InvalidationBus, ReplicaLeases, Revocations, SessionMemory},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -27,7 +27,7 @@ async fn when_a_revocation_returns_no_replica_answers_from_before() {
         began.elapsed()
     );
     for process in &processes {
-        assert!(process.leasing.serves_from_memory());
+        assert!(process.leasing.holds_lease());
         assert!(!process.alive(session).await);
     }
 }
@@ -177,7 +177,7 @@ async fn a_process_that_leaves_is_waited_for_by_nobody() {
     process.warm_up(session).await;
     process.keeper.abort();
     LeaseKeeper::new(Arc::clone(&process.leasing)).leave().await;
-    assert!(!process.leasing.serves_from_memory());
+    assert!(!process.leasing.holds_lease());
     assert_eq!(world.leases.holders().await.expect("an answer"), []);
 }
 

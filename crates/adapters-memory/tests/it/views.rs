@@ -1,7 +1,7 @@
 use crate::processes::World;
 use domain::{
     leases::Subject,
-    ports::{Revocations, SessionViews},
+    ports::{Revocations, SessionMemory},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::sleep};
@@ -29,7 +29,7 @@ async fn when_the_database_goes_away_memory_answers_while_the_lease_lasts() {
     world.leases.go_away();
     assert!(process.alive(session).await);
     sleep(Duration::from_millis(1900)).await;
-    assert!(process.views.view(session).await.is_err());
+    assert!(process.ask(session).await.is_err());
     world.memory.come_back();
     world.leases.come_back();
     process.warm_up(session).await;
@@ -50,6 +50,54 @@ async fn requests_that_come_together_read_once() {
     }
     assert_eq!(requests.join_all().await, [true; 100]);
     assert_eq!(process.reads(), reads + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_is_read_once_however_it_is_remembered() {
+    let world = World::default();
+    let (alice, session) = world.logged_in("alice").await;
+    let process = world.process();
+    process.warm_up(session).await;
+    world.end_all(&alice).await;
+    process.announce(&alice).await;
+    for _ in 0..3 {
+        let reads = process.reads();
+        assert!(!process.alive(session).await);
+        assert_eq!(process.reads(), reads + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_nobody_announced_is_never_refused() {
+    let world = World::default();
+    let (alice, session) = world.logged_in("alice").await;
+    let process = world.process();
+    process.warm_up(session).await;
+    // The user changed, this replica does not know yet, and a token came with a refresh elsewhere.
+    let refreshed = world.change_epoch(&alice, session).await;
+    let reads = process.reads();
+    assert!(process.alive(session).await);
+    assert_eq!(process.reads(), reads + 1);
+    assert!(process.alive(session).await);
+    assert_eq!(process.reads(), reads + 1, "memory knows {refreshed:?} now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_refused_by_a_read_that_began_before_they_asked() {
+    let world = World::default();
+    let (_, first) = world.logged_in("alice").await;
+    let (bob, second) = world.logged_in("bob").await;
+    let process = Arc::new(world.process());
+    process.warm_up(first).await;
+    let early = {
+        let process = Arc::clone(&process);
+        tokio::spawn(async move { process.alive(second).await })
+    };
+    // It has read, and its answer is on the way.
+    tokio::task::yield_now().await;
+    world.change_epoch(&bob, second).await;
+    assert!(process.alive(second).await);
+    early.await.expect("an answer");
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +127,7 @@ async fn a_failed_read_fails_those_who_wait_for_it_and_nobody_after() {
     let process = Arc::new(world.process());
     process.warm_up(first).await;
     world.memory.go_away();
-    let (one, other) = tokio::join!(process.views.view(second), process.views.view(second));
+    let (one, other) = tokio::join!(process.ask(second), process.ask(second));
     assert!(one.is_err() && other.is_err());
     world.memory.come_back();
     assert!(process.alive(second).await);
@@ -136,5 +184,5 @@ async fn a_replica_that_does_not_hear_itself_takes_no_lease() {
         assert!(process.alive(session).await);
         sleep(Duration::from_millis(100)).await;
     }
-    assert!(!process.leasing.serves_from_memory());
+    assert!(!process.leasing.holds_lease());
 }

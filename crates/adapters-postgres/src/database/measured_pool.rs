@@ -2,7 +2,7 @@ use super::{Manager, unpooled};
 use crate::error::StorageError;
 #[cfg(test)]
 use deadpool::Status;
-use deadpool::managed::{Object, Pool, PoolError};
+use deadpool::managed::{Object, Pool, PoolError, Timeouts};
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -18,6 +18,9 @@ const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
 /// How much longer a connection may take to open when nobody waits for it any more. Meanwhile it counts as one of the pool's,
 /// so this bounds how long a network that swallowed it is felt afterwards.
 const LATE: Duration = Duration::from_secs(1);
+/// How much earlier than everything else the wait for a connection that others have ends: then it is known what was waited
+/// for.
+const EARLIER: Duration = Duration::from_millis(5);
 
 /// Connections, and what is measured of their use. Clones share both.
 #[derive(Clone)]
@@ -59,7 +62,13 @@ impl MeasuredPool {
     pub async fn get(&self, deadline: Instant) -> Result<Lent, StorageError> {
         let asked = Instant::now();
         let connections = self.connections.clone();
-        let mut getting = Box::pin(async move { connections.get().await });
+        let until_late = deadline.saturating_duration_since(asked).saturating_sub(EARLIER);
+        let usual = connections.timeouts();
+        let timeouts = Timeouts {
+            wait: Some(usual.wait.map_or(until_late, |wait| wait.min(until_late))),
+            ..usual
+        };
+        let mut getting = Box::pin(async move { connections.timeout_get(&timeouts).await });
         let answer = timeout_at(deadline, &mut getting).await;
         if answer.is_err() {
             // Too late for this caller, but not for the next: were it given up, a server that is slow to take connections

@@ -60,7 +60,7 @@ pub async fn put(
     if let Err(denied) = authority.and_then(|authority| authority.write_role(before.as_ref(), &after)) {
         return Ok(RolePut::Denied(denied));
     }
-    if put.if_revision.is_some() && put.if_revision != before.as_ref().map(|role| role.revision) {
+    if !put.condition.is_met_by(before.as_ref().map(|role| role.revision)) {
         return Ok(RolePut::AnotherRevision);
     }
     if before.is_none() && count(conn).await? >= i64::from(MAX_ROLES) {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::StorageError,
-    prepared::PlannedAnew,
+    prepared::FirstRows,
     schema::{user_roles, users},
 };
 use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, SelectableHelper, alias};
@@ -16,7 +16,11 @@ use domain::{
     user::{Credentials, User, UserFilter, UserPage},
 };
 
-/// Planned anew each time: how many users a filter lets through is known by its values alone.
+/// How many rows are asked for: the smallest of these that is enough. A page of the default size, or of the largest, is one
+/// row longer than it shows.
+const LENGTHS: [u32; 2] = [21, 101];
+
+/// Each filter has an index in the order of the pages, so that one plan serves all values.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     filter: &UserFilter,
@@ -26,7 +30,7 @@ pub async fn list(
         Some(role) => with_role(conn, role, filter, page).await?,
         None => with_any_role(conn, filter, page).await?,
     };
-    rows.into_iter().map(User::try_from).collect()
+    rows.into_iter().take(length(page)).map(User::try_from).collect()
 }
 
 async fn with_any_role(
@@ -37,7 +41,6 @@ async fn with_any_role(
     let mut chosen = users::table
         .filter(users::canonical_login.gt(behind(page)))
         .order(users::canonical_login)
-        .limit(page.limit.into())
         .select(UserRow::as_select())
         .into_boxed();
     if let Some(prefix) = &filter.login {
@@ -48,7 +51,7 @@ async fn with_any_role(
     if let Some(status) = filter.status {
         chosen = chosen.filter(users::status.eq(status_name(status)));
     }
-    Ok(PlannedAnew(chosen).load(conn).await?)
+    Ok(first_rows(chosen, page).load(conn).await?)
 }
 
 async fn with_role(
@@ -65,7 +68,6 @@ async fn with_role(
         .filter(held.field(user_roles::role).eq(role.as_str()))
         .filter(login.gt(behind(page)))
         .order(login)
-        .limit(page.limit.into())
         .select(UserRow::as_select())
         .into_boxed();
     if let Some(prefix) = &filter.login {
@@ -74,9 +76,9 @@ async fn with_role(
             .filter(login.lt(prefix.end()));
     }
     if let Some(status) = filter.status {
-        chosen = chosen.filter(users::status.eq(status_name(status)));
+        chosen = chosen.filter(held.field(user_roles::status).eq(status_name(status)));
     }
-    Ok(PlannedAnew(chosen).load(conn).await?)
+    Ok(first_rows(chosen, page).load(conn).await?)
 }
 
 pub async fn export(conn: &mut AsyncPgConnection, page: &UserPage) -> Result<Vec<Credentials>, StorageError> {
@@ -88,6 +90,18 @@ pub async fn export(conn: &mut AsyncPgConnection, page: &UserPage) -> Result<Vec
         .load(conn)
         .await?;
     rows.into_iter().map(Credentials::try_from).collect()
+}
+
+fn first_rows<Q>(of: Q, page: &UserPage) -> FirstRows<Q> {
+    let enough = LENGTHS.into_iter().find(|it| *it >= page.limit);
+    FirstRows {
+        of,
+        at_most: enough.unwrap_or(page.limit),
+    }
+}
+
+fn length(page: &UserPage) -> usize {
+    usize::try_from(page.limit).unwrap_or(usize::MAX)
 }
 
 /// Empty for the first page: no login sorts before the empty text.

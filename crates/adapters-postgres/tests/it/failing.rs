@@ -7,6 +7,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use domain::{
     audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber},
     ports::{ChangePassword, ChangeRoles, ForceOut, PortError, PutRole, RemoveRole, StorageHealth},
+    revision::Condition,
     role::{Description, Permissions, RoleName},
     session::{EndReason, Generation, NewSession, Rotation},
     token::Vouched,
@@ -146,7 +147,7 @@ fn calls_of_roles(storage: &Storage) -> Vec<(&'static str, Call)> {
         description: Description::default(),
         permissions: Permissions::new(),
         self_assignable: false,
-        if_revision: None,
+        condition: Condition::None,
         only_while: None,
         rehearse: false,
     };

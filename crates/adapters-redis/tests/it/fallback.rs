@@ -209,7 +209,7 @@ struct Stuck(AtomicU32);
 impl Throttle for Stuck {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
-            return Err(PortError::Overloaded);
+            return Err(PortError::Unavailable(Box::new(io::Error::other("away"))));
         }
         pending().await
     }
@@ -222,6 +222,28 @@ async fn a_probe_that_is_never_answered_holds_nobody_up() {
         assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
         tokio::time::advance(Duration::from_secs(1)).await;
     }
+}
+
+/// Has no time for the first request and answers the next.
+#[derive(Default)]
+struct Pressed(AtomicU32);
+
+#[async_trait]
+impl Throttle for Pressed {
+    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Err(PortError::Overloaded);
+        }
+        Ok(ThrottleDecision::Allowed)
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_had_no_time_for_the_primary_puts_nobody_else_off() {
+    let throttle = with(Arc::new(Pressed::default()));
+    assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
+    assert_eq!(throttle.in_charge(), InCharge::Primary);
+    assert_eq!(take_in_time(&throttle).await, ThrottleDecision::Allowed);
 }
 
 #[tokio::test]

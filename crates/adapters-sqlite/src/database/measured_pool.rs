@@ -1,4 +1,4 @@
-use super::{ACQUIRE_TIMEOUT, SqlitePool, unpooled};
+use super::{SqlitePool, unpooled};
 use crate::error::StorageError;
 use diesel::SqliteConnection;
 use diesel_async::{pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper};
@@ -6,7 +6,7 @@ use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 const SIZE: &str = "authapi_db_pool_size";
@@ -46,10 +46,10 @@ impl MeasuredPool {
     /// A connection, as soon as one is free.
     ///
     /// # Errors
-    /// [`StorageError::Busy`] when none becomes free in time.
-    pub async fn get(&self) -> Result<Lent, StorageError> {
+    /// [`StorageError::Busy`] when none becomes free within `longest`.
+    pub async fn get(&self, longest: Duration) -> Result<Lent, StorageError> {
         let asked = Instant::now();
-        let answer = timeout(ACQUIRE_TIMEOUT, self.connections.get()).await;
+        let answer = timeout(longest, self.connections.get()).await;
         self.wait.record(asked.elapsed());
         let connection = match answer {
             Ok(answer) => answer.map_err(unpooled)?,

@@ -44,7 +44,7 @@ pub fn put(
     if let Err(denied) = permitted {
         return Ok(RolePut::Denied(denied));
     }
-    if put.if_revision.is_some() && put.if_revision != revision {
+    if !put.condition.is_met_by(revision) {
         return Ok(RolePut::AnotherRevision);
     }
     let created = before.is_none();

@@ -8,7 +8,7 @@ use crate::{
 };
 use diesel::{
     ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper,
-    SqliteConnection, dsl::exists,
+    SqliteConnection,
 };
 use domain::{
     login::{CanonicalLogin, LoginPrefix},
@@ -40,18 +40,15 @@ pub fn find_by_login(
 }
 
 /// Every page is a range of an index, whatever is asked for: one begins where the one before it ended.
-///
-/// Of those who have a role most are active, so active ones are found among the holders; of disabled users there are few,
-/// so holders are found among them.
 pub fn list(
     conn: &mut SqliteConnection,
     filter: &UserFilter,
     page: &UserPage,
 ) -> Result<Vec<User>, StorageError> {
     let range = Range::new(filter.login.as_ref(), page);
-    let rows = match (&filter.role, filter.status) {
-        (Some(role), None | Some(UserStatus::Active)) => holders(conn, role, filter.status, &range)?,
-        (role, status) => users_with(conn, role.as_ref(), status, &range)?,
+    let rows = match &filter.role {
+        Some(role) => holders(conn, role, filter.status, &range)?,
+        None => anybody(conn, filter.status, &range)?,
     };
     rows.into_iter().map(User::try_from).collect()
 }
@@ -89,9 +86,8 @@ impl Range {
     }
 }
 
-fn users_with(
+fn anybody(
     conn: &mut SqliteConnection,
-    role: Option<&RoleName>,
     status: Option<UserStatus>,
     range: &Range,
 ) -> Result<Vec<UserRow>, StorageError> {
@@ -106,12 +102,6 @@ fn users_with(
     }
     if let Some(status) = status {
         page = page.filter(users::status.eq(status_name(status)));
-    }
-    if let Some(role) = role {
-        let has_role = user_roles::table
-            .filter(user_roles::user_id.eq(users::id))
-            .filter(user_roles::role.eq(role.as_str()));
-        page = page.filter(exists(has_role));
     }
     Ok(page.load(conn)?)
 }
@@ -137,7 +127,7 @@ fn holders(
         page = page.filter(login.lt(until));
     }
     if let Some(status) = status {
-        page = page.filter(users::status.eq(status_name(status)));
+        page = page.filter(held.field(user_roles::status).eq(status_name(status)));
     }
     Ok(page.load(conn)?)
 }

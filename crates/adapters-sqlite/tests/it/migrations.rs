@@ -18,10 +18,11 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 3] = [
+const NAMES: [&str; 4] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
+    "2026-11-22-000004_roles_by_status",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");

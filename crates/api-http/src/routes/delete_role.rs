@@ -64,7 +64,7 @@ pub async fn delete_role(
     let role = name.into_inner();
     let removal = RoleRemoval {
         name: role.clone(),
-        if_revision: condition.0,
+        if_revision: condition.0.revision(),
         rehearse: query.dry_run,
     };
     edge.mutations

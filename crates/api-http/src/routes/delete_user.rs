@@ -47,7 +47,7 @@ pub async fn delete_user(
     let delete_user = Arc::clone(&edge.use_cases.delete_user);
     let request = ChangeRequest {
         whom: Whom::Id(UserId(id.into_inner())),
-        if_revision: condition.0,
+        if_revision: condition.0.revision(),
         origin: origin.0,
     };
     edge.mutations

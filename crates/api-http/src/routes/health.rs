@@ -3,7 +3,7 @@ use crate::{
     state::{Edge, UseCases},
 };
 use actix_web::{HttpResponse, Responder, http::header, web::Data};
-use domain::ports::StorageHealth;
+use domain::ports::{SessionMemory, StorageHealth};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,6 +24,7 @@ pub struct ReadyResponse {
     #[schema(example = "ready")]
     status: &'static str,
     dependencies: Dependencies,
+    session_views: SessionViewsState,
 }
 
 /// Each dependency, `up` or `down`.
@@ -35,6 +36,31 @@ pub struct Dependencies {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "up")]
     redis: Option<&'static str>,
+}
+
+/// How requests get to know their sessions.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionViews)]
+pub struct SessionViewsState {
+    /// `memory`, or `database`, which is read for each request.
+    #[schema(example = "memory")]
+    mode: &'static str,
+    /// `held` while requests may be answered from memory. `none` is no fault: who serves no request needs no lease, and who
+    /// has none reads the database.
+    #[schema(example = "held")]
+    lease: &'static str,
+}
+
+impl SessionViewsState {
+    fn of(memory: Option<&dyn SessionMemory>) -> Self {
+        Self {
+            mode: if memory.is_some() { "memory" } else { "database" },
+            lease: match memory {
+                Some(memory) if memory.holds_lease() => "held",
+                _ => "none",
+            },
+        }
+    }
 }
 
 /// Answers as long as the process does. Restart it when this fails.
@@ -62,13 +88,16 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
     let UseCases {
         storage_health,
         redis_health,
+        session_memory,
         ..
     } = &edge.use_cases;
-    let database = is_up("database", &**storage_health).await;
-    let redis = match redis_health {
-        Some(health) => Some(is_up("redis", &**health).await),
-        None => None,
-    };
+    // At once: a database that hangs must not use up the time in which Redis would have answered.
+    let (database, redis) = tokio::join!(is_up("database", &**storage_health), async {
+        match redis_health {
+            Some(health) => Some(is_up("redis", &**health).await),
+            None => None,
+        }
+    });
     let (mut response, status) = match (database, redis) {
         (false, _) => (HttpResponse::ServiceUnavailable(), "unavailable"),
         (true, Some(false)) => (HttpResponse::Ok(), "degraded"),
@@ -83,6 +112,7 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
             database: state(database),
             redis: redis.map(state),
         },
+        session_views: SessionViewsState::of(session_memory.as_deref()),
     })
 }
 

@@ -66,7 +66,7 @@ pub async fn reset_password(
     let reset_password = Arc::clone(&edge.use_cases.reset_password);
     let request = ChangeRequest {
         whom: Whom::Id(UserId(id.into_inner())),
-        if_revision: condition.0,
+        if_revision: condition.0.revision(),
         origin: origin.0,
     };
     let password = Password::new(body.0.new_password.expose_secret().to_owned());

@@ -63,7 +63,7 @@ pub async fn set_status(
     let set_status = Arc::clone(&edge.use_cases.set_status);
     let request = ChangeRequest {
         whom: Whom::Id(UserId(id.into_inner())),
-        if_revision: condition.0,
+        if_revision: condition.0.revision(),
         origin: origin.0,
     };
     let status = body.0.status.into();

@@ -76,7 +76,7 @@ pub async fn set_user_roles(
         whose: Whose::Of(Whom::Id(UserId(id.into_inner()))),
         new_roles: body.0.new_roles,
         keep_sessions: body.0.keep_sessions,
-        if_revision: condition.0,
+        if_revision: condition.0.revision(),
         rehearse: query.dry_run,
     };
     let assigned = edge

@@ -61,7 +61,7 @@ pub enum RoleOutcome {
     path = "/roles/{name}",
     tag = "roles",
     params(
-        ("name" = String, Path, description = "1 to 64 of `a-z`, `0-9`, `_` and `-`, a letter first."),
+        ("name" = String, Path, description = "1 to 64 of `a-z`, `0-9`, `_` and `-`, a letter first; not `update`."),
         DryRunQuery,
         ("If-Match" = Option<String>, Header, description = "Only while the role is there and stands at this `ETag`."),
     ),
@@ -74,7 +74,7 @@ pub enum RoleOutcome {
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`: needs `roles:write`; `permission_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_built_in`, `catalogue_full`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`, or is not there", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
@@ -98,7 +98,7 @@ pub async fn write_role(
         description: body.0.description,
         permissions: body.0.permissions,
         self_assignable: body.0.self_assignable,
-        if_revision: condition.0,
+        condition: condition.0,
         rehearse: query.dry_run,
     };
     let written = edge

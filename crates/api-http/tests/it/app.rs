@@ -13,6 +13,7 @@ use domain::{
     authority::Capability,
     password::{Password, PasswordPolicy},
     ports::{PortError, Throttle},
+    revision::Condition,
     role::{RoleName, RoleNames},
     throttle::{ThrottleDecision, ThrottleKey},
     use_cases::{AcceptPassword, ChangeRequest, CreateUser, RoleWish, UserWish, Whom},
@@ -198,7 +199,7 @@ impl TestApp {
             description: String::new(),
             permissions: permissions.iter().map(|&text| text.to_owned()).collect(),
             self_assignable: false,
-            if_revision: None,
+            condition: Condition::None,
             rehearse: false,
         };
         let written = self

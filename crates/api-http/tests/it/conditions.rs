@@ -119,8 +119,15 @@ async fn of_two_who_change_the_same_thing_at_once_the_second_is_told() {
 }
 
 #[actix_web::test]
-async fn a_star_and_no_header_are_no_condition() {
+async fn a_star_is_met_by_whatever_is_there() {
     let (app, root, user) = admin_and_user().await;
+    app.role("editor", &[]).await;
+    let request = app.put("/roles/editor").bearer(&root).header("If-Match", "*");
+    let written = request
+        .json(&json!({"permissions": ["articles:write"]}))
+        .send()
+        .await;
+    assert_eq!(written.status, 200, "{}", written.body);
     for status in ["disabled", "active"] {
         let request = app.patch(&user).bearer(&root).json(&json!({"status": status}));
         let answer = request.header("If-Match", "*").send().await;
@@ -131,12 +138,12 @@ async fn a_star_and_no_header_are_no_condition() {
 #[actix_web::test]
 async fn a_condition_on_a_role_that_is_not_there_is_never_met() {
     let (app, root, _) = admin_and_user().await;
-    let request = app.put("/roles/editor").bearer(&root).header("If-Match", "\"0\"");
-    let answer = request.json(&json!({"permissions": []})).send().await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (412, "precondition_failed")
-    );
+    for tag in ["\"0\"", "*"] {
+        let request = app.put("/roles/editor").bearer(&root).header("If-Match", tag);
+        let answer = request.json(&json!({"permissions": []})).send().await;
+        let answered = (answer.status, answer.code());
+        assert_eq!(answered, (412, "precondition_failed".to_owned()), "{tag}");
+    }
     assert_eq!(app.get("/roles/editor").bearer(&root).send().await.status, 404);
 }
 

@@ -2,8 +2,9 @@
 
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, app, throttled_app};
 use chrono::Duration;
-use domain::user::UserStatus;
+use domain::{ports::SessionMemory, user::UserStatus};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use testkit::MemoryStorage;
 
 /// The keys of a JSON object, so that nothing is shown by accident.
@@ -525,6 +526,28 @@ async fn a_service_without_its_redis_is_degraded_and_ready_all_the_same() {
     );
     app.storage.go_away();
     assert_eq!(app.get("/health/ready").send().await.status, 503);
+}
+
+struct Lease(bool);
+
+impl SessionMemory for Lease {
+    fn holds_lease(&self) -> bool {
+        self.0
+    }
+}
+
+#[actix_web::test]
+async fn readiness_tells_where_sessions_are_looked_up() {
+    for (memory, told) in [
+        (None, json!({"mode": "database", "lease": "none"})),
+        (Some(Lease(false)), json!({"mode": "memory", "lease": "none"})),
+        (Some(Lease(true)), json!({"mode": "memory", "lease": "held"})),
+    ] {
+        let mut app = app();
+        app.edge.use_cases.session_memory = memory.map(|lease| Arc::new(lease) as _);
+        let ready = app.get("/health/ready").send().await;
+        assert_eq!((ready.status, &ready.body["session_views"]), (200, &told));
+    }
 }
 
 #[actix_web::test]

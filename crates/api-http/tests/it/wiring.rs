@@ -106,5 +106,6 @@ pub fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
         public_keys: tokens.keys,
         storage_health: ports.health.clone(),
         redis_health: None,
+        session_memory: None,
     }
 }

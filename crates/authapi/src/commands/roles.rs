@@ -8,6 +8,7 @@ use crate::{
 use domain::{
     audit::Origin,
     authority::Capability,
+    revision::Condition,
     role::{Permission, Permissions, Role},
     use_cases::{RoleRemoval, RoleWish, RoleWritten},
 };
@@ -79,7 +80,7 @@ async fn set(operator: &Operator, command: SetRole) -> Result<(), Failure> {
         description: command.description,
         permissions: command.permissions,
         self_assignable: command.self_assignable,
-        if_revision: None,
+        condition: Condition::None,
         rehearse: command.dry_run,
     };
     let written = operator

@@ -88,6 +88,28 @@ pub struct RedisSettings {
     pub url: Option<SecretString>,
 }
 
+/// How a request gets to know its session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ViewsSettings {
+    /// Whether sessions are looked up in memory, where replicas can tell each other what was revoked: on SQLite, and on
+    /// Postgres with Redis. Elsewhere the database is read for each request.
+    pub memory: bool,
+    /// The most sessions that are remembered, and the memory that they may take together, in MiB.
+    pub max_count: NonZeroUsize,
+    pub max_mib: NonZeroU32,
+}
+
+impl Default for ViewsSettings {
+    fn default() -> Self {
+        Self {
+            memory: true,
+            max_count: NonZeroUsize::new(100_000).expect("100,000 is not 0"),
+            max_mib: NonZeroU32::new(64).expect("64 is not 0"),
+        }
+    }
+}
+
 /// Where the signing keys and the refresh key are kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -133,6 +155,8 @@ pub struct TokensSettings {
     pub max_sessions_per_user: u32,
     /// Whether access tokens say what their roles allow.
     pub permissions: bool,
+    /// Of how many access tokens it is remembered that their signature is right; 0 checks it at each request.
+    pub remembered_verdicts: usize,
 }
 
 impl Default for TokensSettings {
@@ -147,6 +171,7 @@ impl Default for TokensSettings {
             refresh_grace: Duration::from_secs(10),
             max_sessions_per_user: 100,
             permissions: false,
+            remembered_verdicts: 100_000,
         }
     }
 }

@@ -13,6 +13,8 @@ mod backing;
 #[expect(dead_code, reason = "only some calls are made here")]
 #[path = "../it/client.rs"]
 mod client;
+#[path = "../it/crowd.rs"]
+mod crowd;
 #[path = "../it/journal.rs"]
 mod journal;
 #[expect(dead_code, reason = "the log is looked at afterwards")]
@@ -30,8 +32,10 @@ mod server;
 
 mod cells;
 mod disk;
+mod flood;
 mod oracle;
 mod postgres;
 mod redis;
+mod revocation;
 mod scene;
 mod signals;

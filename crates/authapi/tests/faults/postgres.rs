@@ -14,8 +14,6 @@ use tokio_postgres::NoTls;
 const FAR: Duration = Duration::from_millis(2);
 /// Longer than anybody waits.
 const TOO_FAR: Duration = Duration::from_secs(2);
-/// A request asks the database up to four times, and each time may wait for one of the few connections.
-const SEVERAL_WAITS: Duration = Duration::from_millis(2_500);
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -146,7 +144,6 @@ async fn while_somebody_holds_a_table_nobody_waits_for_long() {
         // These need no session, but one of the two connections.
         register: Cell::Either,
         ready: None,
-        refused_within: SEVERAL_WAITS,
         ..AWAY
     };
     let statement = "LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE";
@@ -163,7 +160,6 @@ async fn while_somebody_holds_every_user_nobody_waits_for_long() {
         log_out: Cell::Either,
         change_roles: Cell::Refused,
         ready: None,
-        refused_within: SEVERAL_WAITS,
     };
     let statement = "SELECT id FROM users FOR UPDATE";
     while_held("all users held, pool of 2", statement, &row).await;

@@ -90,7 +90,7 @@ async fn while_redis_is_too_slow_everything_works() {
 }
 
 /// Empties a Redis again and again until it is told to stop; how often it did.
-fn flush_until(address: &str, over: &AtomicBool) -> usize {
+pub fn flush_until(address: &str, over: &AtomicBool) -> usize {
     let mut redis = TcpStream::connect(address).expect("it listens");
     let mut times = 0;
     while !over.load(Ordering::Relaxed) {

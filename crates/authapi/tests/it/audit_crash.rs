@@ -1,12 +1,19 @@
 //! `kill -9` at any moment under audited changes: no change without its event, no event without its change, and a chain that
-//! holds.
+//! holds. Run on SQLite and over three replicas, which between them have both databases, one server and several.
 
-use super::{crash::any_delay, journal::settle};
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an answer that lacks what a test looks for should fail it"
+)]
+
 use crate::{
     client::{Answer, Call, Client},
     crowd::STORM,
+    it::crash::any_delay,
+    journal::settle,
     server::Place,
 };
+use reqwest::Method;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -43,7 +50,7 @@ const STEPS: [Step; 7] = [
 impl Step {
     fn call(self, client: &Client, root: &str, name: &str, id: &str) -> Call {
         let status = |status| {
-            let call = client.patch(&format!("/users/{id}")).bearer(root);
+            let call = client.call(Method::PATCH, &format!("/users/{id}")).bearer(root);
             call.json(&json!({"status": status}))
         };
         match self {

@@ -66,10 +66,6 @@ impl Client {
         self.call(Method::PUT, path)
     }
 
-    pub fn patch(&self, path: &str) -> Call {
-        self.call(Method::PATCH, path)
-    }
-
     pub fn delete(&self, path: &str) -> Call {
         self.call(Method::DELETE, path)
     }
@@ -243,6 +239,10 @@ impl Answer {
 
     /// What holds of every answer, whatever was asked.
     fn check_form(&self) {
+        // What the HTTP layer says to a head that it gave up waiting for never reached the service.
+        if self.status == 408 && self.raw.is_empty() {
+            return;
+        }
         assert_ne!(self.header("x-request-id"), "");
         assert_eq!(self.header("x-content-type-options"), "nosniff");
         assert!(!self.headers.contains_key("server"));

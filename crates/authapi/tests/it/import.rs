@@ -10,6 +10,9 @@ use std::fs;
 /// Of the password that all have here, by Django's PBKDF2.
 const HASH: &str = "pbkdf2_sha256$1000$authapitestsalt16$Tx2u2i3V+T1iYqKYxzlOufk42hpLc1t6IvzF8T3VSKA=";
 
+/// The same by bcrypt.
+const BCRYPT: &str = "$2b$04$aTsUwsyowQuzRrDqFflhgekRggwm4cvrKpkzCALAlyetScVwPoQtG";
+
 fn user(login: &str) -> Value {
     json!({"login": login, "password_hash": HASH})
 }
@@ -41,6 +44,7 @@ async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_
     let server = Server::start();
     let client = server.client();
     let mut users: Vec<Value> = (0..2_500).map(|number| user(&format!("user{number}"))).collect();
+    users[0] = with(users[0].clone(), "password_hash", &json!(BCRYPT));
     users[7] = with(users[7].clone(), "disabled", &json!(true));
     users[8] = with(users[8].clone(), "roles", &json!([]));
     users[9] = with(
@@ -64,9 +68,23 @@ async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_
         second.stderr
     );
 
+    let hashes = async |login: &str| {
+        let query = format!("SELECT password_hash AS finding FROM users WHERE canonical_login = '{login}'");
+        server.place().database().find(&query).await
+    };
+    assert_eq!(hashes("user0").await, [BCRYPT]);
     for login in ["USER0", "user2499"] {
         let pair = client.session(login).await;
         assert_eq!(client.me(&pair.access).await.body["roles"], json!(["user"]));
+    }
+    // Whoever has logged in has a hash of this service's own.
+    for (login, kind) in [
+        ("user0", "$argon2id$"),
+        ("user1", "pbkdf2_sha256$"),
+        ("user2499", "$argon2id$"),
+    ] {
+        let found = hashes(login).await;
+        assert!(found[0].starts_with(kind), "{login}: {found:?}");
     }
     assert_eq!(
         client.logging_in("user7", PASSWORD).send().await.code(),

@@ -15,14 +15,14 @@ pub mod mode;
 pub mod server;
 
 mod administration;
-mod audit_crash;
 mod audit_trail;
 mod command_line;
-mod crash;
+pub mod crash;
 mod import;
 pub mod overload;
 mod races;
 mod refusals;
+pub mod remembered;
 mod revocation;
 pub mod secrets;
 mod shutdown;

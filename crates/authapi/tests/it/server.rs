@@ -98,6 +98,14 @@ impl Place {
             .with("BOOTSTRAP__ADMIN_PASSWORD", PASSWORD)
     }
 
+    /// Where this place has a Redis of its own that is one node.
+    pub fn own_redis(&self) -> Option<&str> {
+        match &self.own_redis {
+            Some(OwnRedis::Single(redis)) => Some(redis.url()),
+            Some(OwnRedis::Cluster(_)) | None => None,
+        }
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -362,7 +362,9 @@ async fn operations_have_their_own_answers() {
     } else {
         json!({"database": "up"})
     };
-    let expected = json!({"status": "ready", "dependencies": dependencies});
+    // Nobody has asked for a session yet.
+    let session_views = json!({"mode": "memory", "lease": "none"});
+    let expected = json!({"status": "ready", "dependencies": dependencies, "session_views": session_views});
     assert_eq!((ready.status, &ready.body), (200, &expected));
     let head = client.call(Method::HEAD, "/health/live").send().await;
     assert_eq!((head.status, head.raw.len()), (200, 0));

@@ -5,6 +5,8 @@ mod it;
 
 use it::{backing, client, crowd, journal, log, mode, server};
 
+#[path = "../it/audit_crash.rs"]
+mod audit_crash;
 mod database_file;
 mod raw;
 mod repository;

@@ -5,4 +5,6 @@ mod it;
 
 use it::{backing, client, crowd, journal, log, mode, server};
 
+#[path = "../it/audit_crash.rs"]
+mod audit_crash;
 mod replicas;

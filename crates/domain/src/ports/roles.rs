@@ -2,7 +2,7 @@ use super::PortError;
 use crate::{
     audit::Stamp,
     authority::Denied,
-    revision::Revision,
+    revision::{Condition, Revision},
     role::{Description, Permissions, Role, RoleName, RoleNames},
     token::Vouched,
 };
@@ -15,8 +15,8 @@ pub struct PutRole {
     pub description: Description,
     pub permissions: Permissions,
     pub self_assignable: bool,
-    /// Only while the role is there and stands at this revision.
-    pub if_revision: Option<Revision>,
+    /// What has to be there already.
+    pub condition: Condition,
     /// On whose word, if not the operator's.
     pub only_while: Option<Vouched>,
     /// Find out what would happen, and change nothing.
@@ -32,7 +32,7 @@ pub enum RolePut {
         created: bool,
         holders: u64,
     },
-    /// The role does not stand at `if_revision`.
+    /// The role does not meet `condition`.
     AnotherRevision,
     /// The catalogue holds as many roles as it may.
     Full,

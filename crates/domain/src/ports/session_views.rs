@@ -1,6 +1,7 @@
 use super::PortError;
-use crate::{caller::SessionView, session::SessionId};
+use crate::{caller::SessionView, session::SessionId, token::Vouched};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 /// What every authenticated request asks for first.
 #[cfg_attr(test, mockall::automock)]
@@ -10,4 +11,14 @@ pub trait SessionViews: Send + Sync {
     /// seen, as such. A view MUST show every change whose method had returned when this was called, whichever replica
     /// made it.
     async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError>;
+
+    /// The view by which a token that vouches for `vouched` is accepted or refused at `now`.
+    ///
+    /// One that was read before this was called MUST stand behind the token, and MUST show every change that was
+    /// [announced](super::Revocations): memory may let in, and need not know what a refresh has changed. Without such a
+    /// one the answer MUST be [`view`](Self::view)'s, for a refusal is settled by what is so now.
+    async fn view_for(&self, vouched: Vouched, now: DateTime<Utc>) -> Result<Option<SessionView>, PortError> {
+        let _ = now;
+        self.view(vouched.session).await
+    }
 }

@@ -13,6 +13,8 @@ use chrono::{DateTime, Utc};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
     Now,
+    /// Stored, and the user's oldest sessions were ended for it.
+    MadeRoom,
     /// The user changed, was disabled or went away since the epoch was read.
     Stale,
 }
@@ -57,7 +59,8 @@ pub trait Sessions: Send + Sync {
     /// Stores `session` and sets its user's `last_login_at`.
     ///
     /// MUST store nothing and answer [`Opened::Stale`] unless the user is active and at `epoch`. When the user has more
-    /// than `max` live sessions then, the oldest MUST be ended ([`EndReason::MadeRoom`]) until `max` are left.
+    /// than `max` live sessions then, the oldest MUST be ended ([`EndReason::MadeRoom`]) until `max` are left, and the answer MUST
+    /// be [`Opened::MadeRoom`] then and only then.
     async fn open(
         &self,
         session: NewSession,

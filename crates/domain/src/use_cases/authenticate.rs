@@ -71,7 +71,7 @@ impl Authenticate {
         let vouched = self.rules.accept(&signed, now)?;
         let view = self
             .views
-            .view(vouched.session)
+            .view_for(vouched, now)
             .await?
             .ok_or(NotStanding::Revoked)?;
         Ok(view.stand_behind(vouched, now)?)
@@ -166,10 +166,10 @@ mod tests {
     async fn a_good_token_of_a_live_session_is_accepted() {
         let authenticate = authenticate(verifier(Ok(signed())), |views| {
             views
-                .expect_view()
-                .withf(|id| *id == SESSION)
+                .expect_view_for()
+                .withf(|vouched, at| vouched.session == SESSION && *at == now())
                 .once()
-                .returning(|_| Ok(Some(view())));
+                .returning(|_, _| Ok(Some(view())));
         });
         let caller = authenticate.execute("token").await.expect("a good token");
         assert_eq!(caller.user().id, USER);
@@ -189,7 +189,7 @@ mod tests {
             Ok(expired),
         ] {
             let authenticate = authenticate(verifier(answer), |views| {
-                views.expect_view().never();
+                views.expect_view_for().never();
             });
             assert!(authenticate.execute("token").await.is_err());
         }
@@ -203,14 +203,14 @@ mod tests {
             Ok(Some(view))
         };
         let strict = authenticate(verifier(Ok(signed())), |views| {
-            views.expect_view().returning(move |_| must_change());
+            views.expect_view_for().returning(move |_, _| must_change());
         });
         assert!(matches!(
             strict.execute("token").await,
             Err(AuthenticateError::PasswordChangeRequired)
         ));
         let lenient = authenticate(verifier(Ok(signed())), |views| {
-            views.expect_view().returning(move |_| must_change());
+            views.expect_view_for().returning(move |_, _| must_change());
         });
         assert!(lenient.even_with_a_reset_password("token").await.is_ok());
     }
@@ -218,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_is_gone_has_ended() {
         let authenticate = authenticate(verifier(Ok(signed())), |views| {
-            views.expect_view().returning(|_| Ok(None));
+            views.expect_view_for().returning(|_, _| Ok(None));
         });
         assert!(matches!(
             authenticate.execute("token").await,
@@ -230,8 +230,8 @@ mod tests {
     async fn storage_that_is_away_is_never_taken_for_a_bad_token() {
         let authenticate = authenticate(verifier(Ok(signed())), |views| {
             views
-                .expect_view()
-                .returning(|_| Err(PortError::Unavailable("down".into())));
+                .expect_view_for()
+                .returning(|_, _| Err(PortError::Unavailable("down".into())));
         });
         assert!(matches!(
             authenticate.execute("token").await,

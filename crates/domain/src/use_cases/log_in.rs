@@ -171,7 +171,7 @@ impl LogIn {
             .open(session, user.epoch, self.rules.max_per_user, stamp)
             .await?
         {
-            Opened::Now => Ok(Some(self.issue_tokens.issue(&stored, now).await?)),
+            Opened::Now | Opened::MadeRoom => Ok(Some(self.issue_tokens.issue(&stored, now).await?)),
             Opened::Stale => Ok(None),
         }
     }

@@ -2,7 +2,7 @@ use crate::{
     audit::{Origin, Stamp},
     authority::{Capability, Denied, RolesWrite},
     ports::{Clock, MAX_ROLES, PortError, PutRole, RolePut, Roles},
-    revision::Revision,
+    revision::Condition,
     role::{
         Description, MAX_PERMISSIONS, NotADescription, NotAPermission, NotARoleName, Permission, Permissions,
         Role, RoleName,
@@ -10,6 +10,9 @@ use crate::{
 };
 use std::sync::Arc;
 use thiserror::Error;
+
+/// `PUT /roles/update` changes somebody's roles, so a role of this name could not be written at its own address.
+const RESERVED: &str = "update";
 
 /// Makes a role, or gives one other properties. What it allows is in force for everybody who has it when this returns.
 pub struct WriteRole {
@@ -24,8 +27,8 @@ pub struct RoleWish {
     pub description: String,
     pub permissions: Vec<String>,
     pub self_assignable: bool,
-    /// Only while the role is there and stands at this revision.
-    pub if_revision: Option<Revision>,
+    /// What has to be there already.
+    pub condition: Condition,
     /// Find out what would happen, and change nothing.
     pub rehearse: bool,
 }
@@ -55,6 +58,8 @@ pub enum WriteRoleError {
     },
     #[error("a role has at most {MAX_PERMISSIONS} permissions")]
     TooManyPermissions,
+    #[error("no role can have the name {RESERVED}")]
+    Reserved,
     #[error("the role admin always has every permission and cannot be changed")]
     BuiltIn,
     #[error("the role has changed meanwhile")]
@@ -82,6 +87,9 @@ impl WriteRole {
     ) -> Result<RoleWritten, WriteRoleError> {
         let requester = by.requester();
         let name = RoleName::parse(&wish.name)?;
+        if name.as_str() == RESERVED {
+            return Err(WriteRoleError::Reserved);
+        }
         if name == RoleName::ADMIN {
             return Err(WriteRoleError::BuiltIn);
         }
@@ -90,7 +98,7 @@ impl WriteRole {
             description: Description::parse(&wish.description)?,
             permissions: parse(&wish.permissions)?,
             self_assignable: wish.self_assignable,
-            if_revision: wish.if_revision,
+            condition: wish.condition,
             only_while: requester.vouched(),
             rehearse: wish.rehearse,
         };
@@ -135,6 +143,7 @@ mod tests {
     use crate::{
         audit::Actor,
         ports::MockRoles,
+        revision::Revision,
         use_cases::fixtures::{USER, caller_with, clock, origin},
     };
 
@@ -144,7 +153,7 @@ mod tests {
             description: "May edit.".to_owned(),
             permissions: vec!["posts:write".to_owned(), "posts:write".to_owned()],
             self_assignable: false,
-            if_revision: None,
+            condition: Condition::None,
             rehearse: false,
         }
     }
@@ -198,7 +207,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_a_role_never_reaches_storage() {
-        let spoilers: [(Spoil, &str); 6] = [
+        let spoilers: [(Spoil, &str); 7] = [
+            (|wish| wish.name = "update".to_owned(), "no role can have"),
             (|wish| wish.name = "Editor".to_owned(), "a role's name"),
             (|wish| wish.name = "admin".to_owned(), "the role admin always"),
             (|wish| wish.description = "x".repeat(201), "a description has"),

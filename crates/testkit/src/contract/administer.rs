@@ -6,8 +6,8 @@
 //! [`Users::delete`]: domain::ports::Users::delete
 
 use super::support::{
-    Everything, change_roles, count, credentials, liveness, logged_in, logged_in_as, opened, put, race,
-    registered, somebody_who_may, trail, user_now,
+    Everything, answered, change_roles, count, credentials, liveness, logged_in, logged_in_as, opened, put,
+    race, registered, somebody_who_may, trail, user_now,
 };
 use crate::{
     Storage,
@@ -38,13 +38,15 @@ fn new_hash() -> PasswordHash {
 }
 
 async fn perform(storage: &Storage, deed: Deed, whom: Administer) -> Administered {
-    let (users, stamp) = (&storage.users, stamp(at(10)));
-    match deed {
-        Deed::Reset => users.reset_password(whom, new_hash(), stamp).await,
-        Deed::Disable => users.set_status(whom, UserStatus::Disabled, stamp).await,
-        Deed::Delete => users.delete(whom, stamp).await,
-    }
-    .expect("storage answers")
+    answered(|| {
+        let (users, stamp) = (&storage.users, stamp(at(10)));
+        match deed {
+            Deed::Reset => users.reset_password(whom, new_hash(), stamp),
+            Deed::Disable => users.set_status(whom, UserStatus::Disabled, stamp),
+            Deed::Delete => users.delete(whom, stamp),
+        }
+    })
+    .await
 }
 
 fn on_word_of(by: Vouched, whom: &User) -> Administer {

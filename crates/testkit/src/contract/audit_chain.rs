@@ -1,7 +1,7 @@
 //! The contract of [`AuditTrail`](domain::ports::AuditTrail): numbers, seals, pages and trimming. The storage is sealed by a
 //! [`ToySealer`].
 
-use super::support::{PLENTY, change_roles, logged_in, put, race, registered};
+use super::support::{PLENTY, answered, change_roles, logged_in, put, race, registered};
 use crate::{
     Storage, ToySealer,
     fixtures::{a_role, a_session, a_user, administer, at, role_change, stamp, stamp_by},
@@ -108,30 +108,22 @@ pub async fn fifty_concurrent_writers_leave_a_chain_without_gaps(storage: &Stora
     race(users.into_iter().enumerate().map(|(turn, user)| {
         let storage = storage.clone();
         async move {
-            let (users, sessions, stamp) = (&storage.users, &storage.sessions, stamp(at(9)));
+            let (users, sessions, now) = (&storage.users, &storage.sessions, || stamp(at(9)));
             match turn % 7 {
                 0 => drop(change_roles(&storage, role_change(user.id, &[])).await),
-                1 => drop(users.delete(administer(user.id), stamp).await.expect("an answer")),
-                2 => drop(
-                    users
-                        .set_status(administer(user.id), UserStatus::Disabled, stamp)
-                        .await
-                        .expect("an answer"),
-                ),
+                1 => drop(answered(|| users.delete(administer(user.id), now())).await),
+                2 => {
+                    let disabled = UserStatus::Disabled;
+                    drop(answered(|| users.set_status(administer(user.id), disabled, now())).await);
+                }
                 3 => drop(put(&storage, a_role(&format!("role-{turn}"), &["a:x"])).await),
-                4 => drop(
-                    sessions
-                        .end_all(user.id, EndReason::LoggedOut, stamp)
-                        .await
-                        .expect("an answer"),
-                ),
-                5 => drop(
-                    sessions
-                        .open(a_session(user.id, at(9)), user.epoch, PLENTY, stamp)
-                        .await
-                        .expect("an answer"),
-                ),
-                _ => note(&storage, AuditEvent::new(AuditAction::LoginFailed), stamp).await,
+                4 => drop(answered(|| sessions.end_all(user.id, EndReason::LoggedOut, now())).await),
+                5 => {
+                    let session = a_session(user.id, at(9));
+                    let open = || sessions.open(session.clone(), user.epoch, PLENTY, now());
+                    answered(open).await;
+                }
+                _ => note(&storage, AuditEvent::new(AuditAction::LoginFailed), now()).await,
             }
         }
     }))

@@ -1,6 +1,8 @@
 //! The contract of [`Users::change_password`](domain::ports::Users::change_password).
 
-use super::support::{Everything, count, credentials, found, liveness, logged_in, opened, race, viewed};
+use super::support::{
+    Everything, answered, count, credentials, found, liveness, logged_in, opened, race, viewed,
+};
 use crate::{
     Storage,
     fixtures::{a_session, a_user, administer, at, stamp, stamp_by, vouched},
@@ -23,11 +25,7 @@ fn from(only_while: Vouched) -> ChangePassword {
 
 async fn change(storage: &Storage, change: ChangePassword) -> PasswordChanged {
     let stamp = stamp_by(change.only_while.user, at(10));
-    storage
-        .users
-        .change_password(change, stamp)
-        .await
-        .expect("storage answers")
+    answered(|| storage.users.change_password(change.clone(), stamp.clone())).await
 }
 
 /// # Panics

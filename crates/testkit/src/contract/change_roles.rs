@@ -1,7 +1,8 @@
 //! The contract of [`Users::change_roles`](domain::ports::Users::change_roles).
 
 use super::support::{
-    Everything, count, found, liveness, logged_in, logged_in_as, opened, race, registered, user_now, viewed,
+    Everything, answered, count, found, liveness, logged_in, logged_in_as, opened, race, registered,
+    user_now, viewed,
 };
 use crate::{
     Storage,
@@ -24,11 +25,7 @@ fn to(user: &User, roles: &[&str]) -> ChangeRoles {
 
 async fn change(storage: &Storage, change: ChangeRoles) -> RolesChanged {
     let stamp = stamp_by(change.user, at(10));
-    storage
-        .users
-        .change_roles(change, stamp)
-        .await
-        .expect("storage answers")
+    answered(|| storage.users.change_roles(change.clone(), stamp.clone())).await
 }
 
 /// # Panics

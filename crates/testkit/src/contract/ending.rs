@@ -1,6 +1,6 @@
 //! The contract of [`Sessions`](domain::ports::Sessions): ending sessions and removing those that are dead.
 
-use super::support::{Everything, count, liveness, logged_in, opened, race, trail};
+use super::support::{Everything, answered, count, liveness, logged_in, opened, race, trail};
 use crate::{
     Storage,
     fixtures::{a_session, a_user, at, stamp, stamp_by},
@@ -13,11 +13,12 @@ use domain::{
 };
 
 async fn end(storage: &Storage, id: SessionId, user: UserId, at: DateTime<Utc>) -> Ended {
-    storage
-        .sessions
-        .end(id, user, EndReason::LoggedOut, stamp_by(user, at))
-        .await
-        .expect("storage answers")
+    answered(|| {
+        storage
+            .sessions
+            .end(id, user, EndReason::LoggedOut, stamp_by(user, at))
+    })
+    .await
 }
 
 async fn assert_untouched(storage: &Storage, user: &User, id: SessionId, by: UserId, at: DateTime<Utc>) {

@@ -1,7 +1,7 @@
 //! The contract of [`Roles`](domain::ports::Roles).
 
 use super::support::{
-    change_roles, count, logged_in_as, put, race, registered, somebody_who_may, user_now, viewed,
+    answered, change_roles, count, logged_in_as, put, race, registered, somebody_who_may, user_now, viewed,
 };
 use crate::{
     Storage,
@@ -11,7 +11,7 @@ use domain::{
     audit::{AuditAction, AuditEvent, AuditFilter, ChainEnds},
     authority::Denied,
     ports::{MAX_ROLES, PutRole, RemoveRole, RolePut, RoleRemoved, RolesChanged},
-    revision::Revision,
+    revision::{Condition, Revision},
     role::{Description, OWN_PERMISSIONS, Permission, Permissions, Role, RoleName, built_in},
     token::Vouched,
 };
@@ -48,19 +48,11 @@ pub async fn roles_that_do_not_exist_are_left_out(storage: &Storage) {
 }
 
 async fn put_on(storage: &Storage, put: PutRole) -> RolePut {
-    storage
-        .roles
-        .put(put, stamp(at(5)))
-        .await
-        .expect("storage answers")
+    answered(|| storage.roles.put(put.clone(), stamp(at(5)))).await
 }
 
 async fn remove_on(storage: &Storage, remove: RemoveRole) -> RoleRemoved {
-    storage
-        .roles
-        .remove(remove, stamp(at(5)))
-        .await
-        .expect("storage answers")
+    answered(|| storage.roles.remove(remove.clone(), stamp(at(5)))).await
 }
 
 fn removal(name: &str) -> RemoveRole {
@@ -161,12 +153,13 @@ pub async fn a_role_at_another_revision_is_left_alone(storage: &Storage) {
     let now = put(storage, a_role("one", &["a:x"])).await.revision;
     let before = everything(storage).await;
     for (name, other) in [
-        ("one", Revision::FIRST),
-        ("one", now.next()),
-        ("new", Revision::FIRST),
+        ("one", Condition::At(Revision::FIRST)),
+        ("one", Condition::At(now.next())),
+        ("new", Condition::At(Revision::FIRST)),
+        ("new", Condition::Existing),
     ] {
         let wanted = PutRole {
-            if_revision: Some(other),
+            condition: other,
             ..a_role(name, &["b:x"])
         };
         assert_eq!(put_on(storage, wanted).await, RolePut::AnotherRevision);
@@ -177,6 +170,11 @@ pub async fn a_role_at_another_revision_is_left_alone(storage: &Storage) {
     };
     assert_eq!(remove_on(storage, other).await, RoleRemoved::AnotherRevision);
     assert_eq!(everything(storage).await, before);
+    let any = PutRole {
+        condition: Condition::Existing,
+        ..a_role("one", &["a:x"])
+    };
+    let now = put(storage, any).await.revision;
     let right = RemoveRole {
         if_revision: Some(now),
         ..removal("one")

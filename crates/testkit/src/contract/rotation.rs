@@ -1,6 +1,6 @@
 //! The contract of [`Sessions::rotate`](domain::ports::Sessions::rotate).
 
-use super::support::{Everything, count, found, liveness, logged_in, opened, race};
+use super::support::{Everything, answered, count, found, liveness, logged_in, opened, race};
 use crate::{
     Storage,
     fixtures::{a_session, administer, at, role_change, stamp},
@@ -24,7 +24,7 @@ fn step(session: SessionId, generation: u32, at: DateTime<Utc>) -> Rotation {
 }
 
 async fn rotate(storage: &Storage, rotation: Rotation) -> Rotated {
-    storage.sessions.rotate(rotation).await.expect("storage answers")
+    answered(|| storage.sessions.rotate(rotation)).await
 }
 
 async fn assert_lost(storage: &Storage, user: &User, rotation: Rotation) {
@@ -163,8 +163,8 @@ pub async fn a_rotation_that_races_an_end_brings_nothing_back(storage: &Storage)
             let (storage, user) = (storage.clone(), alice.id);
             async move {
                 if turn == 2 {
-                    let ended = storage.sessions.end(id, user, EndReason::LoggedOut, stamp(at(2)));
-                    assert_eq!(ended.await.expect("storage answers"), Ended::Now, "round {round}");
+                    let end = || storage.sessions.end(id, user, EndReason::LoggedOut, stamp(at(2)));
+                    assert_eq!(answered(end).await, Ended::Now, "round {round}");
                 } else {
                     rotate(&storage, step(id, 0, at(2))).await;
                 }

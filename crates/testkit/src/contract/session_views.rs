@@ -10,6 +10,7 @@ use domain::{
     ports::{Administered, ChangePassword, ChangeRoles, PasswordChanged, RolesChanged},
     role::{Permissions, built_in},
     session::{EndReason, Generation, Lifetime, Liveness, NewSession, Rotation, SessionId},
+    token::Vouched,
     user::{Epoch, User, UserStatus},
 };
 use tokio::sync::watch;
@@ -211,4 +212,50 @@ async fn assert_admin_at_odd_epochs(storage: &Storage, session: SessionId, first
 
     let holder = found(storage, session).await.holder;
     assert_eq!(holder.roles, role_names(&[role_at(holder.epoch)]), "{holder:?}");
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_token_is_refused_only_by_what_is_so_now(storage: &Storage) {
+    let alice = registered(storage, a_user("alice")).await;
+    let short = NewSession {
+        idle_expires_at: at(10),
+        ..a_session(alice.id, at(1))
+    };
+    let session = opened(storage, &alice, short).await;
+    let first = vouched(&alice, &session);
+    assert!(lets_in(storage, first, 2).await);
+
+    // A refresh carries the new epoch, and later the session's new end.
+    let change = keeping(&alice, &[]);
+    let changed = storage.users.change_roles(change, stamp(at(3))).await;
+    assert!(matches!(changed, Ok(RolesChanged::Now { .. })), "{changed:?}");
+    let second = vouched(&user_now(storage, &alice).await, &session);
+    assert!(lets_in(storage, second, 4).await);
+    assert!(!lets_in(storage, first, 4).await);
+    let rotation = Rotation {
+        session: session.id,
+        from: Generation(0),
+        to: Generation(1),
+        at: at(5),
+        idle_expires_at: at(500),
+    };
+    storage.sessions.rotate(rotation).await.expect("storage answers");
+    assert!(lets_in(storage, second, 20).await);
+
+    let reason = EndReason::LoggedOut;
+    let ended = storage.sessions.end(session.id, alice.id, reason, stamp(at(21)));
+    ended.await.expect("storage answers");
+    assert!(!lets_in(storage, second, 21).await);
+}
+
+/// Whether a token that vouches for `vouched` is accepted. What refuses it is the truth.
+async fn lets_in(storage: &Storage, vouched: Vouched, second: i64) -> bool {
+    let view = storage.views.view_for(vouched, at(second)).await;
+    let view = view.expect("storage answers").expect("a session");
+    let accepted = view.stands_behind(vouched, at(second));
+    if !accepted {
+        assert_eq!(view, viewed(storage, vouched.session).await);
+    }
+    accepted
 }

@@ -1,6 +1,8 @@
 //! The contract of [`Users::set_status`](domain::ports::Users::set_status).
 
-use super::support::{Everything, count, liveness, logged_in, opened, race, registered, trail, user_now};
+use super::support::{
+    Everything, answered, count, liveness, logged_in, opened, race, registered, trail, user_now,
+};
 use crate::{
     Storage,
     fixtures::{a_session, a_user, administer, an_admin, at, role_change, stamp},
@@ -12,11 +14,12 @@ use domain::{
 };
 
 async fn set(storage: &Storage, user: &User, status: UserStatus) -> Administered {
-    storage
-        .users
-        .set_status(administer(user.id), status, stamp(at(10)))
-        .await
-        .expect("storage answers")
+    answered(|| {
+        storage
+            .users
+            .set_status(administer(user.id), status, stamp(at(10)))
+    })
+    .await
 }
 
 /// # Panics
@@ -198,9 +201,10 @@ pub async fn of_two_admins_one_demoted_and_one_disabled_at_once_one_is_left(stor
 
 /// Gives `user` the one role `role`.
 async fn give(storage: &Storage, user: &User, role: &str) -> RolesChanged {
-    storage
-        .users
-        .change_roles(role_change(user.id, &[role]), stamp(at(10)))
-        .await
-        .expect("storage answers")
+    answered(|| {
+        storage
+            .users
+            .change_roles(role_change(user.id, &[role]), stamp(at(10)))
+    })
+    .await
 }

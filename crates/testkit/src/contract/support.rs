@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     audit::{AuditFilter, AuditRecord},
     caller::SessionView,
-    ports::{ChangeRoles, Inserted, Opened, PutRole, RolePut, RolesChanged},
+    ports::{ChangeRoles, Inserted, Opened, PortError, PutRole, RolePut, RolesChanged},
     role::Role,
     session::{Liveness, NewSession, SessionId, SessionSummary, StoredSession},
     user::{Credentials, NewUser, User, UserFilter, UserPage},
@@ -21,6 +21,9 @@ use tokio::{
 
 /// More sessions than any case opens that is not about the limit.
 pub(super) const PLENTY: u32 = 100;
+
+/// How often a call is made that storage is too busy for. Each time it has waited for half a second and more.
+const MOST_ASKED: u32 = 20;
 
 /// Stores `user` at second 0.
 pub(super) async fn registered(storage: &Storage, user: NewUser) -> User {
@@ -185,6 +188,21 @@ where
     running.join_all().await
 }
 
+/// What `call` answers. Of many who ask at once storage may send some away, for whom nothing has happened then: they ask again,
+/// as clients do, and not for ever.
+pub(super) async fn answered<T, Answer>(call: impl Fn() -> Answer) -> T
+where
+    Answer: Future<Output = Result<T, PortError>>,
+{
+    for _ in 0..MOST_ASKED {
+        match call().await {
+            Err(PortError::Overloaded) => yield_now().await,
+            answer => return answer.expect("storage answers"),
+        }
+    }
+    panic!("storage sent a call away {MOST_ASKED} times");
+}
+
 /// How many of `answers` are `wanted`.
 pub(super) fn count<T>(answers: &[T], wanted: impl Fn(&T) -> bool) -> usize {
     answers.iter().filter(|answer| wanted(answer)).count()
@@ -205,12 +223,7 @@ pub(super) async fn listed(storage: &Storage, filter: &UserFilter) -> Vec<User> 
 
 /// Puts a role into the catalogue on the operator's word.
 pub(super) async fn put(storage: &Storage, role: PutRole) -> Role {
-    match storage
-        .roles
-        .put(role, stamp(at(0)))
-        .await
-        .expect("storage answers")
-    {
+    match answered(|| storage.roles.put(role.clone(), stamp(at(0)))).await {
         RolePut::Now { role, .. } => role,
         other => panic!("a role was not put: {other:?}"),
     }
@@ -231,9 +244,5 @@ pub(super) async fn somebody_who_may(
 }
 
 pub(super) async fn change_roles(storage: &Storage, change: ChangeRoles) -> RolesChanged {
-    storage
-        .users
-        .change_roles(change, stamp(at(10)))
-        .await
-        .expect("storage answers")
+    answered(|| storage.users.change_roles(change.clone(), stamp(at(10)))).await
 }

@@ -1,6 +1,8 @@
 //! The contract of [`Users`](domain::ports::Users): storing and finding them. Lists and changes have files of their own.
 
-use super::support::{Everything, count, credentials, listed, logged_in, race, registered, trail, user_now};
+use super::support::{
+    Everything, answered, count, credentials, listed, logged_in, race, registered, trail, user_now,
+};
 use crate::{
     Storage,
     fixtures::{a_user, administer, at, canonical, role_change, role_names, stamp},
@@ -91,10 +93,8 @@ pub async fn one_of_many_concurrent_inserts_of_a_login_stores_a_user(storage: &S
     let answers = race((0..50).map(|spelling| {
         let users = storage.users.clone();
         async move {
-            users
-                .insert(a_user(&spelt("carols", spelling)), stamp(at(0)))
-                .await
-                .expect("storage answers")
+            let carol = a_user(&spelt("carols", spelling));
+            answered(|| users.insert(carol.clone(), stamp(at(0)))).await
         }
     }))
     .await;

@@ -49,7 +49,7 @@ fn put_role(state: &mut State, put: PutRole, stamp: &Stamp) -> Result<RolePut, D
         .authority(put.only_while, stamp.at)?
         .write_role(before, &role)?;
     let revision = before.map(|before| before.revision);
-    if put.if_revision.is_some() && put.if_revision != revision {
+    if !put.condition.is_met_by(revision) {
         return Ok(RolePut::AnotherRevision);
     }
     let created = before.is_none();

@@ -29,12 +29,12 @@ impl Sessions for MemoryStorage {
         holder.user.last_login_at = Some(stamp.at);
         let (id, user) = (session.id, session.user);
         state.store_session(session);
-        make_room(&mut state, user, max, stamp.at);
+        let opened = make_room(&mut state, user, max, stamp.at);
         state.note(
             &AuditEvent::on(AuditAction::LoggedIn, user).in_session(id),
             &stamp,
         );
-        Ok(Opened::Now)
+        Ok(opened)
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
@@ -147,14 +147,19 @@ fn may_revoke(state: &State, force: &ForceOut, user: &User, stamp: &Stamp) -> Re
         .revoke(&state.subject(user))
 }
 
-/// Ends the oldest live sessions of `user` until `max` are left.
-fn make_room(state: &mut State, user: UserId, max: u32, at: DateTime<Utc>) {
+/// Ends the oldest live sessions of `user` until `max` are left; whether there were any to end.
+fn make_room(state: &mut State, user: UserId, max: u32, at: DateTime<Utc>) -> Opened {
     let max = usize::try_from(max).unwrap_or(usize::MAX);
     let mut oldest_first = live_of(state, user, at);
     oldest_first.sort_by_key(|row| (row.opened.created_at, row.opened.id));
     let surplus = oldest_first.len().saturating_sub(max);
     for row in oldest_first.into_iter().take(surplus) {
         row.ended = Some((at, EndReason::MadeRoom));
+    }
+    if surplus == 0 {
+        Opened::Now
+    } else {
+        Opened::MadeRoom
     }
 }
 

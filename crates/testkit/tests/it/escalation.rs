@@ -7,6 +7,7 @@ use domain::{
     caller::Caller,
     password::{Password, PasswordPolicy},
     ports::{Clock, PutRole},
+    revision::Condition,
     role::{Permission, Permissions, RoleName},
     use_cases::{
         AcceptPassword, AssignRoles, ChangeRequest, DeleteRole, DeleteUser, OthersSessions, ResetPassword,
@@ -230,7 +231,7 @@ impl World {
                 .map(ToOwned::to_owned)
                 .collect(),
             self_assignable: step.flag,
-            if_revision: None,
+            condition: Condition::None,
             rehearse: false,
         };
         let write = WriteRole::new(self.storage.roles.clone(), self.clock.clone());

@@ -98,6 +98,9 @@ impl From<WriteRoleError> for Problem {
     fn from(error: WriteRoleError) -> Self {
         match error {
             WriteRoleError::Name(refused) => Self::field_refused("name", "invalid_name", refused.to_string()),
+            error @ WriteRoleError::Reserved => {
+                Self::field_refused("name", "reserved_name", error.to_string())
+            }
             WriteRoleError::Description(refused) => {
                 Self::field_refused("description", "invalid_description", refused.to_string())
             }
@@ -183,6 +186,6 @@ fn another_revision() -> Problem {
         StatusCode::PRECONDITION_FAILED,
         "precondition_failed",
         "Precondition failed",
-        "This has changed since the ETag of If-Match was given. Look at it again.",
+        "This does not stand at the ETag of If-Match, or is not there. Look at it again.",
     )
 }

@@ -1,3 +1,4 @@
+mod patience;
 mod report;
 
 use crate::{
@@ -12,18 +13,22 @@ use domain::{
     role::RoleNames,
     use_cases::{ImportRefused, ImportWish},
 };
+use patience::patiently;
 use report::{Rejects, Summary};
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, stdin},
     mem,
     path::Path,
+    time::Duration,
 };
 
 /// How many users are stored in one transaction.
 const BATCH: usize = 1_000;
 /// How many bytes of lines wait to be stored.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long storage is left alone that was too busy for a batch.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Takes over the users of a file, a batch at a time.
 pub async fn run(operator: &Operator, wish: &ImportUsers) -> Result<(), Failure> {
@@ -138,7 +143,8 @@ impl Import<'_> {
         if let Some(catalogue) = &self.catalogue {
             return import.rehearse(wishes, catalogue).await;
         }
-        let stored = import.execute(wishes).await?;
+        let store = async |wishes| import.execute(wishes).await;
+        let stored = patiently(wishes, PAUSE, store).await?;
         Ok(stored.into_iter().map(|user| user.map(drop)).collect())
     }
 }

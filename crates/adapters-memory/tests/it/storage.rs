@@ -1,0 +1,27 @@
+//! The contract of storage, kept by storage that remembers and announces.
+
+use crate::processes::{Process, World};
+use adapters_memory::LeasedRevocations;
+use domain::{
+    announcing::{AnnouncingRoles, AnnouncingSessions, AnnouncingUsers},
+    ports::Revocations,
+};
+use std::sync::Arc;
+use testkit::Storage;
+
+async fn served() -> (Storage, Process) {
+    let world = World::default();
+    let (behind, process) = (world.storage(), world.process());
+    let revocations: Arc<dyn Revocations> = Arc::new(LeasedRevocations::new(Arc::clone(&process.leasing)));
+    let storage = Storage {
+        users: Arc::new(AnnouncingUsers::new(behind.users, Arc::clone(&revocations))),
+        sessions: Arc::new(AnnouncingSessions::new(behind.sessions, Arc::clone(&revocations))),
+        roles: Arc::new(AnnouncingRoles::new(behind.roles, revocations)),
+        views: process.views.clone(),
+        ..behind
+    };
+    process.take_lease().await;
+    (storage, process)
+}
+
+testkit::storage_contract!(served);

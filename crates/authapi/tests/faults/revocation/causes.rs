@@ -1,0 +1,246 @@
+//! What goes wrong. Each comes and goes again and again, for long enough to be noticed and to be over, and counts its rounds.
+
+use super::{
+    tally::{Tally, count},
+    world::{REPLICAS, STEPPED, World},
+};
+use crate::redis::flush_until;
+use adapters_redis::{RedisBus, RedisClient, RedisUrl};
+use domain::ports::{BusEvent, InvalidationBus};
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use testservers::{Own, ProxyMode, Redis};
+use tokio::{
+    task::block_in_place,
+    time::{Instant, sleep, timeout_at},
+};
+
+/// Long enough for leases to be held and views to be kept again.
+const WELL: Duration = Duration::from_secs(2);
+/// Long enough for leases to run out that nobody acknowledges for.
+const WRONG: Duration = Duration::from_millis(2_500);
+/// How long a replica is held still.
+const HELD: Duration = Duration::from_secs(5);
+/// Each way, so that an acknowledgement comes after the patience for it, and its message was taken all the same.
+const LATE: Duration = Duration::from_millis(120);
+/// Each way, so that not even the message was taken in time, and arrives.
+const TOO_LATE: Duration = Duration::from_millis(700);
+/// How far a clock is stepped, as faketime writes it.
+const STEPS: [&str; 2] = ["+3600", "+0"];
+/// Messages that are kept to be repeated later.
+const KEPT: usize = 200;
+/// How often one message is repeated.
+const COPIES: usize = 2;
+
+pub async fn nothing(_: Arc<World>, tally: Arc<Tally>) {
+    loop {
+        sleep(WELL).await;
+        count(&tally.rounds);
+    }
+}
+
+/// One replica after the other neither hears nor is heard.
+pub async fn drop_messages(world: Arc<World>, tally: Arc<Tally>) {
+    through_proxies(&world, &tally, &[ProxyMode::BlackHole]).await;
+}
+
+pub async fn hold_messages_back(world: Arc<World>, tally: Arc<Tally>) {
+    let modes = [ProxyMode::Delay(LATE), ProxyMode::Delay(TOO_LATE)];
+    through_proxies(&world, &tally, &modes).await;
+}
+
+/// Treats one replica's connections so, then those of the next, and then those of all.
+async fn through_proxies(world: &World, tally: &Tally, modes: &[ProxyMode]) {
+    for (round, mode) in modes.iter().cycle().enumerate() {
+        let treated = round % (REPLICAS + 1);
+        sleep(WELL).await;
+        for (index, proxy) in world.proxies.iter().enumerate() {
+            if treated == index || treated == REPLICAS {
+                proxy.set(*mode);
+            }
+        }
+        sleep(WRONG).await;
+        for proxy in &world.proxies {
+            proxy.set(ProxyMode::Pass);
+        }
+        count(&tally.rounds);
+    }
+}
+
+/// A message that was heard, and its repetitions.
+struct Heard {
+    message: Vec<u8>,
+    copies: usize,
+    /// Whether it was repeated when it was long over.
+    is_late: bool,
+}
+
+/// Says again what it hears, at once and much later.
+pub async fn repeat_messages(world: Arc<World>, tally: Arc<Tally>) {
+    let redis = redis(&world);
+    let url = RedisUrl::parse(redis.url()).expect("a URL");
+    let client = RedisClient::open(&url, RedisClient::COMMAND_BOUND).expect("a client");
+    let bus = RedisBus::new(client, &channel(redis.address()).await);
+    let mut subscription = bus.subscribe().await.expect("a subscription");
+    let mut heard = VecDeque::new();
+    loop {
+        let over = Instant::now() + WELL;
+        while let Ok(event) = timeout_at(over, subscription.next()).await {
+            if let BusEvent::Message(message) = event {
+                repeat(&bus, &mut heard, message).await;
+            }
+        }
+        count(&tally.rounds);
+    }
+}
+
+/// Says `message` once more, unless that was done often enough, and with each new one one that is long over.
+async fn repeat(bus: &RedisBus, heard: &mut VecDeque<Heard>, message: Vec<u8>) {
+    if let Some(before) = heard.iter_mut().find(|it| it.message == message) {
+        before.copies += 1;
+        if before.copies < COPIES {
+            say(bus, message).await;
+        }
+        return;
+    }
+    say(bus, message.clone()).await;
+    heard.push_back(Heard {
+        message,
+        copies: 0,
+        is_late: false,
+    });
+    if heard.len() > KEPT
+        && let Some(old) = heard.pop_front()
+        && !old.is_late
+    {
+        say(bus, old.message.clone()).await;
+        heard.push_back(Heard {
+            copies: COPIES,
+            is_late: true,
+            ..old
+        });
+    }
+}
+
+async fn say(bus: &RedisBus, message: Vec<u8>) {
+    if let Err(error) = bus.publish(message).await {
+        println!("a repetition was lost: {error}");
+    }
+}
+
+/// The channel that replicas talk on.
+async fn channel(redis: &str) -> String {
+    loop {
+        let mut stream = TcpStream::connect(redis).expect("it listens");
+        stream.write_all(b"PUBSUB CHANNELS\r\n").expect("it listens");
+        let mut answer = vec![0; 1024];
+        let length = stream.read(&mut answer).expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        // An array of one bulk string: `*1`, `$` and its length, itself.
+        if let Some(channel) = answer.split("\r\n").nth(2).filter(|it| !it.is_empty()) {
+            return channel.to_owned();
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub async fn flush_redis(world: Arc<World>, tally: Arc<Tally>) {
+    loop {
+        let over = Arc::new(AtomicBool::new(false));
+        let flushing = {
+            let (address, over) = (redis(&world).address().to_owned(), Arc::clone(&over));
+            thread::spawn(move || flush_until(&address, &over))
+        };
+        // A future that is dropped here leaves a thread that ends with its Redis.
+        let over = EndsWithThis(over);
+        sleep(WRONG).await;
+        drop(over);
+        assert_ne!(block_in_place(|| flushing.join()).expect("no panic"), 0);
+        count(&tally.rounds);
+    }
+}
+
+struct EndsWithThis(Arc<AtomicBool>);
+
+impl Drop for EndsWithThis {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub async fn kill_redis(world: Arc<World>, tally: Arc<Tally>) {
+    loop {
+        sleep(WELL).await;
+        block_in_place(|| redis(&world).kill());
+        sleep(WRONG).await;
+        block_in_place(|| redis(&world).restart());
+        count(&tally.rounds);
+    }
+}
+
+pub async fn hold_redis(world: Arc<World>, tally: Arc<Tally>) {
+    loop {
+        sleep(WELL).await;
+        redis(&world).pause();
+        sleep(WRONG).await;
+        redis(&world).resume();
+        count(&tally.rounds);
+    }
+}
+
+/// SIGSTOP and SIGCONT, in turn.
+pub async fn hold_a_replica(world: Arc<World>, tally: Arc<Tally>) {
+    for round in 0.. {
+        let replica = world.replica(round % REPLICAS);
+        sleep(WELL).await;
+        replica.hold();
+        sleep(HELD).await;
+        replica.wake();
+        count(&tally.rounds);
+    }
+}
+
+/// SIGKILL and a new start, in turn.
+pub async fn kill_a_replica(world: Arc<World>, tally: Arc<Tally>) {
+    for round in 0.. {
+        let replica = world.replica(round % REPLICAS);
+        sleep(WELL).await;
+        block_in_place(|| replica.kill());
+        sleep(WRONG).await;
+        block_in_place(|| replica.wake());
+        count(&tally.rounds);
+    }
+}
+
+/// One replica's wall clock is set forward and back.
+pub async fn step_the_clock(world: Arc<World>, tally: Arc<Tally>) {
+    for step in STEPS.iter().cycle() {
+        fs::write(&world.step_file, step).expect("a file");
+        sleep(WELL).await;
+        // By now it shows: the header's date is made twice a second.
+        let (stepped, other) = tokio::join!(date_of(&world, STEPPED), date_of(&world, 0));
+        let ahead = (stepped - other).num_minutes();
+        assert_eq!(ahead > 30, *step != "+0", "{ahead} min ahead at {step}");
+        count(&tally.rounds);
+    }
+}
+
+/// What a replica takes the time to be.
+async fn date_of(world: &World, replica: usize) -> chrono::DateTime<chrono::FixedOffset> {
+    let live = world.replica(replica).client().get("/health/live").send().await;
+    chrono::DateTime::parse_from_rfc2822(live.header("date")).expect("a date")
+}
+
+fn redis(world: &World) -> &Own<Redis> {
+    world.redis.as_ref().expect("there is one")
+}

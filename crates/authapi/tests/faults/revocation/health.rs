@@ -1,0 +1,54 @@
+//! What telling everybody costs when nothing is wrong.
+
+use super::{
+    tally::{of_hundred, shown},
+    world::{REPLICAS, World},
+};
+use std::time::{Duration, Instant};
+
+/// How many logouts are compared.
+const LOGOUTS: usize = 200;
+/// What a machine of two cores that has much else to do may add. On a quiet one it is about a millisecond.
+const AT_MOST: Duration = Duration::from_millis(30);
+
+/// How long a logout takes whose session every replica has in its memory, where it has a memory.
+async fn log_out(world: &World, round: usize) -> Duration {
+    let replica = world.replica(round % REPLICAS).client();
+    let pair = replica.session("alice").await;
+    for index in (0..REPLICAS).chain(0..REPLICAS) {
+        let seen = world.replica(index).client().me(&pair.access).await;
+        assert_eq!(seen.status, 200, "{}", seen.body);
+    }
+    let asked = Instant::now();
+    let answer = replica.log_out(&pair.access).await;
+    let took = asked.elapsed();
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    took
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_health_a_logout_takes_hardly_longer_than_without_a_bus() {
+    let (with, without) = (World::start().await, World::start_without_a_bus().await);
+    let mut times = [Vec::new(), Vec::new()];
+    for world in [&with, &without] {
+        assert_eq!(world.replica(0).client().register("alice").await.status, 201);
+        log_out(world, 0).await;
+    }
+    for round in 0..LOGOUTS {
+        for (world, times) in [&with, &without].into_iter().zip(&mut times) {
+            times.push(log_out(world, round).await);
+        }
+    }
+    let [with, without] = times.map(|mut times| {
+        times.sort_unstable();
+        [50, 99].map(|part| of_hundred(&times, part))
+    });
+    println!(
+        "a logout with a bus: p50 {}, p99 {}; without: p50 {}, p99 {}",
+        shown(with[0]),
+        shown(with[1]),
+        shown(without[0]),
+        shown(without[1]),
+    );
+    assert!(with[0] <= without[0] + AT_MOST, "{with:?}, {without:?}");
+}

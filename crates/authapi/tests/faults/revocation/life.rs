@@ -1,0 +1,227 @@
+//! A session from its login to the end that somebody puts to it.
+
+use super::{
+    tally::{Journal, Tally, count},
+    world::{REPLICAS, World},
+};
+use crate::client::{Answer, Call, Client, PASSWORD, Pair};
+use reqwest::Method;
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+/// Before whoever got no answer asks again.
+const REST: Duration = Duration::from_millis(50);
+/// Reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// A user who is somebody's alone, in a state that is known.
+pub struct User {
+    login: String,
+    id: String,
+    /// How often something was revoked.
+    round: usize,
+    /// Whether they have the role that everybody begins with.
+    has_role: bool,
+    is_disabled: bool,
+    /// Somebody else's right to disable and enable.
+    admin: Arc<str>,
+}
+
+/// A session whose view every replica has in its memory.
+pub struct Life {
+    user: User,
+    pair: Pair,
+    pub journal: Arc<Journal>,
+}
+
+/// A token that was revoked, and that it was answered so.
+pub struct Revoked {
+    pub token: String,
+    pub answered: Instant,
+    pub journal: Arc<Journal>,
+}
+
+/// How a session is ended.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    LogOut,
+    ChangeRoles,
+    Disable,
+    LogOutEverywhere,
+}
+
+const WAYS: [Way; 4] = [Way::LogOut, Way::ChangeRoles, Way::Disable, Way::LogOutEverywhere];
+
+impl User {
+    /// A new one, whatever became of the attempt before.
+    pub async fn register(world: &World, admin: &Arc<str>) -> Self {
+        let new = |client: &Client| {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            client.registering(&format!("user-{number}"))
+        };
+        let number = NEXT.load(Ordering::Relaxed);
+        let body = until_done(world, number, 201, new).await;
+        let text = |name: &str| body[name].as_str().expect("a text").to_owned();
+        Self {
+            login: text("login"),
+            id: text("id"),
+            round: number,
+            has_role: true,
+            is_disabled: false,
+            admin: Arc::clone(admin),
+        }
+    }
+
+    /// Logs in, and lets every replica that is awake see the session twice: what the first look read is kept.
+    pub async fn log_in(self, world: &World, tally: &Tally) -> Life {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let pair = session(world, &self.login, number).await;
+        let journal = Journal::begin(format!("{} logged in", self.login));
+        for replica in 0..2 * REPLICAS {
+            let index = replica % REPLICAS;
+            let replica = world.replica(index);
+            if !replica.is_awake() {
+                continue;
+            }
+            count(&tally.load);
+            let call = replica.client().get("/me").bearer(&pair.access);
+            let seen = call.try_send().await;
+            let seen = seen.map(|answer| (answer.status, answer.code_or_accepted()));
+            journal.note(format!("replica {index} at /me: {seen:?}"));
+            if let Ok((status, _)) = seen
+                && status != 200
+                && !is_put_off(status)
+            {
+                tally.is_wrong("a live session was refused", &journal);
+            }
+        }
+        Life {
+            user: self,
+            pair,
+            journal: Arc::new(journal),
+        }
+    }
+}
+
+impl Life {
+    /// Ends it, at a replica that is awake. The user is lost when nobody can tell what became of it.
+    pub async fn revoke(self, world: &World, tally: &Tally) -> Option<(User, Revoked)> {
+        let mut user = self.user;
+        user.round += 1;
+        let way = WAYS[user.round % WAYS.len()];
+        let (index, replica) = world.awake(NEXT.fetch_add(1, Ordering::Relaxed));
+        let (before, asked) = (replica.disturbed(), Instant::now());
+        self.journal.note(format!("{way:?} is asked of replica {index}"));
+        let answer = way.call(&replica.client(), &user, &self.pair).try_send().await;
+        let answered = Instant::now();
+        self.journal.note(format!(
+            "replica {index}: {:?}",
+            answer.as_ref().map(|answer| answer.status)
+        ));
+        if !was_done(answer) {
+            count(&tally.unanswered);
+            return None;
+        }
+        let undisturbed = replica.is_awake() && replica.disturbed() == before;
+        tally.revoked(undisturbed.then(|| answered - asked));
+        let revoked = Revoked {
+            token: self.pair.access,
+            answered,
+            journal: self.journal,
+        };
+        match way {
+            Way::Disable => user.is_disabled = true,
+            Way::ChangeRoles => user.has_role = !user.has_role,
+            Way::LogOut | Way::LogOutEverywhere => {}
+        }
+        Some((user, revoked))
+    }
+}
+
+impl Way {
+    fn call(self, client: &Client, user: &User, pair: &Pair) -> Call {
+        match self {
+            Self::LogOut => client.post("/logout").bearer(&pair.access),
+            Self::LogOutEverywhere => client.post("/logout?everywhere=true").bearer(&pair.refresh),
+            Self::ChangeRoles => {
+                // Each time others, since what changes nothing revokes nothing.
+                let roles = if user.has_role { json!([]) } else { json!(["user"]) };
+                let call = client.put("/roles/update").bearer(&pair.access);
+                call.json(&json!({"new_roles": roles}))
+            }
+            Self::Disable => user.setting(client, "disabled"),
+        }
+    }
+}
+
+impl User {
+    /// Lets a user who was disabled log in again.
+    pub async fn enable(&mut self, world: &World) {
+        if self.is_disabled {
+            until_done(world, self.round, 200, |client| self.setting(client, "active")).await;
+            self.is_disabled = false;
+        }
+    }
+
+    fn setting(&self, client: &Client, status: &str) -> Call {
+        let call = client
+            .call(Method::PATCH, &format!("/users/{}", self.id))
+            .bearer(&self.admin);
+        call.json(&json!({"status": status}))
+    }
+}
+
+/// Whether an answer settles nothing. A replica that was held still finds requests whose time is over: 408.
+pub fn is_put_off(status: u16) -> bool {
+    matches!(status, 408 | 503)
+}
+
+/// Whether it was answered that it was done. Otherwise nobody knows.
+fn was_done(answer: Result<Answer, reqwest::Error>) -> bool {
+    match answer {
+        Ok(answer) if answer.status < 300 => true,
+        Ok(answer) if is_put_off(answer.status) => false,
+        Ok(answer) => panic!("{}: {}", answer.status, answer.body),
+        Err(_) => false,
+    }
+}
+
+/// A login whose answer arrives.
+pub async fn session(world: &World, login: &str, number: usize) -> Pair {
+    let body = until_done(world, number, 200, |client| client.logging_in(login, PASSWORD)).await;
+    let text = |name: &str| body[name].as_str().expect("a token").to_owned();
+    Pair {
+        access: text("access_token"),
+        refresh: text("refresh_token"),
+    }
+}
+
+/// Asks one replica after the other, beginning with that of `number`, until it is done; the answer's body.
+async fn until_done(
+    world: &World,
+    number: usize,
+    done: u16,
+    call: impl Fn(&Client) -> Call,
+) -> serde_json::Value {
+    let deadline = Instant::now() + PATIENCE;
+    for turn in number.. {
+        let (_, replica) = world.on_time(turn);
+        match call(&replica.client()).try_send().await {
+            Ok(answer) if answer.status == done => return answer.body,
+            Ok(answer) => assert!(is_put_off(answer.status), "{}: {}", answer.status, answer.body),
+            Err(_) => {}
+        }
+        assert!(Instant::now() < deadline, "nobody does it");
+        sleep(REST).await;
+    }
+    unreachable!("numbers do not end")
+}

@@ -1,0 +1,226 @@
+//! Three replicas on one Postgres and one Redis, each with a way to Redis of its own.
+
+use crate::{
+    backing::Database,
+    client::Client,
+    scene::setting,
+    server::{Place, Server},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+use tempfile::TempDir;
+use testservers::{CuttingProxy, FreshDatabase, Own, ProxyMode, Redis};
+use tokio::{sync::Semaphore, task::block_in_place};
+
+pub const REPLICAS: usize = 3;
+/// The replica whose clock is stepped.
+pub const STEPPED: usize = REPLICAS - 1;
+/// How many probes of one replica are on their way at once: one that is held still lets them pile up.
+const PROBES: usize = 96;
+
+pub struct World {
+    // Before the database, which they use.
+    replicas: Vec<Replica>,
+    pub proxies: Vec<CuttingProxy>,
+    pub redis: Option<Own<Redis>>,
+    /// What the clock of one replica reads its step from, where that is stepped.
+    pub step_file: PathBuf,
+    steps: bool,
+    shared: TempDir,
+    database: FreshDatabase,
+}
+
+pub struct Replica {
+    server: Mutex<Server>,
+    client: Mutex<Client>,
+    /// Nobody holds it still, and nobody has killed it.
+    awake: AtomicBool,
+    /// How often somebody did, or let it go.
+    disturbed: AtomicUsize,
+    pub probes: Semaphore,
+}
+
+impl World {
+    pub async fn start() -> Arc<Self> {
+        Self::start_on(Some(Redis::start_own()), false).await
+    }
+
+    /// Postgres alone.
+    pub async fn start_without_a_bus() -> Arc<Self> {
+        Self::start_on(None, false).await
+    }
+
+    /// The last replica reads another time than the others whenever [`World::step_file`] says so.
+    pub async fn start_with_a_clock_to_step() -> Arc<Self> {
+        Self::start_on(Some(Redis::start_own()), true).await
+    }
+
+    async fn start_on(redis: Option<Own<Redis>>, steps: bool) -> Arc<Self> {
+        let database = testservers::postgres().fresh_database();
+        let shared = tempfile::tempdir().expect("a folder");
+        let mut world = Self {
+            replicas: Vec::new(),
+            proxies: Vec::new(),
+            redis,
+            step_file: shared.path().join("step"),
+            steps,
+            shared,
+            database,
+        };
+        fs::write(&world.step_file, "+0").expect("a file");
+        for number in 0..REPLICAS {
+            let place = world.place(number).await;
+            // One after the other: the first makes schema, keys and admin.
+            let server = block_in_place(|| place.start());
+            world.replicas.push(Replica {
+                client: Mutex::new(server.client()),
+                server: Mutex::new(server),
+                awake: AtomicBool::new(true),
+                disturbed: AtomicUsize::new(0),
+                probes: Semaphore::new(PROBES),
+            });
+        }
+        Arc::new(world)
+    }
+
+    async fn place(&mut self, number: usize) -> Place {
+        let folder = tempfile::tempdir().expect("a folder");
+        // All share a database, so that no place may own it.
+        let unused = Database::Sqlite(folder.path().join("unused"));
+        let mut place = setting(Place::on(folder, unused, 1))
+            .with("DATABASE__URL", self.database.url())
+            .with(
+                "KEYS__DIR",
+                &self.shared.path().join("keys").display().to_string(),
+            )
+            .with("TOKENS__ACCESS_TTL", "1d")
+            .with("TOKENS__MAX_SESSIONS_PER_USER", "10000");
+        if let Some(redis) = &self.redis {
+            let proxy = CuttingProxy::forward_to(redis.address().parse().expect("an address")).await;
+            place = place.with("REDIS__URL", &format!("redis://{}", proxy.address()));
+            self.proxies.push(proxy);
+        }
+        if self.steps && number == STEPPED {
+            place.wrapper = stepping(&self.step_file);
+        }
+        place
+    }
+
+    pub fn replica(&self, number: usize) -> &Replica {
+        &self.replicas[number]
+    }
+
+    /// The awake one that `number` comes to.
+    pub fn awake(&self, number: usize) -> (usize, &Replica) {
+        self.one_of(number, |_, replica| replica.is_awake())
+    }
+
+    /// The same among those whose clock is right: whoever issues a token says when.
+    pub fn on_time(&self, number: usize) -> (usize, &Replica) {
+        self.one_of(number, |index, replica| {
+            replica.is_awake() && !(self.steps && index == STEPPED)
+        })
+    }
+
+    fn one_of(&self, number: usize, good: impl Fn(usize, &Replica) -> bool) -> (usize, &Replica) {
+        let all = self.replicas.iter().enumerate();
+        let some: Vec<_> = all.filter(|(index, replica)| good(*index, replica)).collect();
+        some[number % some.len()]
+    }
+
+    /// Ends whatever is wrong.
+    pub fn mend(&self) {
+        for proxy in &self.proxies {
+            proxy.set(ProxyMode::Pass);
+        }
+        if let Some(redis) = &self.redis {
+            redis.resume();
+        }
+        for replica in self.replicas.iter().filter(|it| !it.is_awake()) {
+            replica.wake();
+        }
+    }
+}
+
+impl Replica {
+    pub fn client(&self) -> Client {
+        self.client.lock().expect("no panic").clone()
+    }
+
+    pub fn is_awake(&self) -> bool {
+        self.awake.load(Ordering::SeqCst)
+    }
+
+    /// Changes with each disturbance.
+    pub fn disturbed(&self) -> usize {
+        self.disturbed.load(Ordering::SeqCst)
+    }
+
+    /// SIGSTOP.
+    pub fn hold(&self) {
+        self.set_awake(false);
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT, or a new start.
+    pub fn wake(&self) {
+        let mut server = self.server();
+        if server.replicas() == 0 {
+            server.start_missing();
+            *self.client.lock().expect("no panic") = server.client();
+        } else {
+            drop(server);
+            self.signal(Signal::CONT);
+        }
+        self.set_awake(true);
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) {
+        self.set_awake(false);
+        assert!(self.server().kill(1), "it died by the signal");
+    }
+
+    fn set_awake(&self, awake: bool) {
+        self.disturbed.fetch_add(1, Ordering::SeqCst);
+        self.awake.store(awake, Ordering::SeqCst);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.server().pid()).expect("a process id");
+        kill_process(Pid::from_raw(pid).expect("it is not 0"), signal).expect("it runs");
+    }
+
+    fn server(&self) -> MutexGuard<'_, Server> {
+        self.server.lock().expect("no panic")
+    }
+}
+
+/// A program that runs another with a wall clock that is ahead by what `file` says. Clocks that only go on are left alone.
+fn stepping(file: &Path) -> Vec<String> {
+    let library = fs::read_dir("/usr/lib")
+        .expect("a folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .path()
+                .join("faketime/libfaketimeMT.so.1")
+        })
+        .find(|path| path.exists())
+        .expect("a clock to step: apt-get install faketime");
+    [
+        "env".to_owned(),
+        format!("LD_PRELOAD={}", library.display()),
+        format!("FAKETIME_TIMESTAMP_FILE={}", file.display()),
+        "FAKETIME_NO_CACHE=1".to_owned(),
+        "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
+    ]
+    .into()
+}

@@ -1,0 +1,247 @@
+//! Revocations of sessions that every replica remembers.
+
+use crate::{
+    client::{Client, NEW_PASSWORD, Pair},
+    server::{Place, Server},
+};
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+use tokio::time::sleep;
+
+/// How often a replica is asked for a session until it remembers it, with a pause in between.
+const ATTEMPTS: usize = 1_000;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Returns when each of `replicas` answers for these sessions from memory.
+pub async fn remembered(replicas: &[Client], pairs: &[&Pair]) {
+    for replica in replicas {
+        let mut attempts = 0;
+        while !holds_lease(replica).await {
+            attempts += 1;
+            assert!(attempts < ATTEMPTS, "no lease was granted");
+            see_alive(replica, pairs).await;
+            sleep(PAUSE).await;
+        }
+        see_alive(replica, pairs).await;
+    }
+}
+
+/// Whether a replica may answer from memory, as it tells.
+async fn holds_lease(replica: &Client) -> bool {
+    let ready = replica.get("/health/ready").send().await;
+    assert_eq!(ready.body["session_views"]["mode"], "memory", "{}", ready.body);
+    ready.body["session_views"]["lease"] == "held"
+}
+
+async fn see_alive(replica: &Client, pairs: &[&Pair]) {
+    for pair in pairs {
+        assert_eq!(replica.me_code(&pair.access).await, "accepted");
+    }
+}
+
+/// How every replica answers to a token.
+async fn codes(replicas: &[Client], pair: &Pair) -> Vec<String> {
+    let mut codes = Vec::new();
+    for replica in replicas {
+        codes.push(replica.me_code(&pair.access).await);
+    }
+    codes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_command_line_revokes_is_refused_by_running_servers_when_it_returns() {
+    let server = Server::start();
+    let replicas = server.each();
+    let stranger = replicas[0].user("stranger").await;
+    let typed = format!("{NEW_PASSWORD}\n");
+    for (login, command, input, code) in [
+        (
+            "alice1",
+            &["users", "set-roles", "--none"][..],
+            "",
+            "token_outdated",
+        ),
+        ("alice2", &["users", "disable"], "", "token_outdated"),
+        ("alice3", &["users", "reset-password"], &typed, "token_outdated"),
+        ("alice4", &["sessions", "end"], "", "token_revoked"),
+        ("alice5", &["users", "delete", "--yes"], "", "token_revoked"),
+    ] {
+        let pair = replicas[0].user(login).await;
+        remembered(&replicas, &[&pair, &stranger]).await;
+        let arguments = [command, &["--login", login]].concat();
+        server.place().command_succeeds(&arguments, input);
+        assert_eq!(
+            codes(&replicas, &pair).await,
+            vec![code; replicas.len()],
+            "{command:?}"
+        );
+        see_alive(&replicas[0], &[&stranger]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_role_allows_is_in_force_at_once_however_it_is_remembered() {
+    let server = Server::start();
+    let (place, replicas) = (server.place(), server.each());
+    let reader = replicas[0].user("reader").await;
+    let set = ["roles", "set", "reader", "--permission"];
+    place.command_succeeds(&[&set[..], &["pages:read"]].concat(), "");
+    let keeping = ["users", "set-roles", "--login", "reader", "--role", "reader"];
+    place.command_succeeds(&[&keeping[..], &["--keep-sessions"]].concat(), "");
+    let reader = replicas[0].refresh(&reader.refresh).await.pair();
+    for (permission, status) in [("users:read", 200), ("pages:read", 403), ("users:read", 200)] {
+        remembered(&replicas, &[&reader]).await;
+        place.command_succeeds(&[&set[..], &[permission]].concat(), "");
+        for replica in &replicas {
+            let listed = replica.get("/users").bearer(&reader.access).send().await;
+            assert_eq!(listed.status, status, "{permission}: {}", listed.body);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_made_room_is_refused_by_every_replica() {
+    let server = Place::new().with("TOKENS__MAX_SESSIONS_PER_USER", "2").start();
+    let replicas = server.each();
+    let last = replicas.last().expect("a replica");
+    let oldest = replicas[0].user("alice").await;
+    let younger = replicas[0].session("alice").await;
+    remembered(&replicas, &[&oldest, &younger]).await;
+    last.session("alice").await;
+    assert_eq!(
+        codes(&replicas, &oldest).await,
+        vec!["token_revoked"; replicas.len()]
+    );
+    assert_eq!(codes(&replicas, &younger).await, vec!["accepted"; replicas.len()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_session_that_was_refreshed_is_never_refused() {
+    let server = Place::new().with_admin("root").start();
+    let replicas = server.each();
+    let replica = |turn: usize| &replicas[turn % replicas.len()];
+    let root = replicas[0].session("root").await;
+    let mut pair = replicas[0].user("alice").await;
+    for round in 0..60 {
+        remembered(&replicas, &[&pair]).await;
+        let roles: &[&str] = if round % 2 == 0 { &[] } else { &["user"] };
+        let assigned = replica(round).assigning(&root.access, "alice", roles, true);
+        assert_eq!(assigned.send().await.status, 200);
+        let before = codes(&replicas, &pair).await;
+        assert_eq!(before, vec!["token_outdated"; replicas.len()], "round {round}");
+        pair = replica(round + 1).refresh(&pair.refresh).await.pair();
+        let me = replica(round + 2).me(&pair.access).await;
+        assert_eq!(
+            (me.status, &me.body["roles"]),
+            (200, &json!(roles)),
+            "round {round}"
+        );
+        assert_eq!(
+            codes(&replicas, &pair).await,
+            vec!["accepted"; replicas.len()],
+            "round {round}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_is_not_waited_for() {
+    let server = Server::start();
+    let replicas = server.each();
+    let pair = replicas[0].user("alice").await;
+    remembered(&replicas, &[&pair]).await;
+    let place = server.terminate().place;
+    let leases = "SELECT CAST(count(*) AS TEXT) AS finding FROM replica_leases";
+    assert_eq!(place.database().find(leases).await, ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_memory_the_database_is_read_for_each_request() {
+    let server = Place::new().with("VIEWS__MEMORY", "false").start();
+    let replicas = server.each();
+    let pair = replicas[0].user("alice").await;
+    for replica in &replicas {
+        see_alive(replica, &[&pair]).await;
+        let ready = replica.get("/health/ready").send().await;
+        assert_eq!(
+            ready.body["session_views"],
+            json!({"mode": "database", "lease": "none"})
+        );
+    }
+    assert_eq!(replicas[0].log_out(&pair.access).await.status, 204);
+    assert_eq!(
+        codes(&replicas, &pair).await,
+        vec!["token_revoked"; replicas.len()]
+    );
+}
+
+const CONNECTIONS: &str = "authapi_db_pool_wait_seconds_count";
+const FROM_DATABASE: &str = r#"authapi_session_views_total{from="database"}"#;
+const FROM_MEMORY: &str = r#"authapi_session_views_total{from="memory"}"#;
+
+/// The metrics of all replicas.
+async fn scrape(server: &Server) -> Vec<String> {
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let mut lines = Vec::new();
+    for line in server.log().lines() {
+        let event: Value = serde_json::from_str(&line).expect("an event");
+        if let Some(address) = event["metrics"].as_str() {
+            let answer = http.get(format!("http://{address}/metrics")).send().await;
+            let text = answer.expect("somebody listens").text().await.expect("UTF-8");
+            lines.extend(text.lines().map(ToOwned::to_owned));
+        }
+    }
+    lines
+}
+
+/// What all series that begin so have come to.
+fn count(lines: &[String], series: &str) -> u64 {
+    let values = lines.iter().filter(|line| line.starts_with(series));
+    let values = values.filter_map(|line| line.rsplit(' ').next());
+    values
+        .map(|value| value.parse::<u64>().expect("a whole number"))
+        .sum()
+}
+
+/// How many commands a Redis has done, without those that ask whether it is there and this one.
+fn commands(redis: &str) -> u64 {
+    let address = redis.trim_start_matches("redis://").trim_end_matches('/');
+    let mut connection = TcpStream::connect(address).expect("a Redis");
+    connection
+        .write_all(b"INFO commandstats\r\nQUIT\r\n")
+        .expect("a reader");
+    let mut told = String::new();
+    connection.read_to_string(&mut told).expect("statistics");
+    let counts = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="))
+        .filter(|(command, _)| !matches!(*command, "info" | "ping" | "quit"))
+        .map(|(_, counts)| counts.split(',').next().expect("a number"));
+    counts.map(|calls| calls.parse::<u64>().expect("a number")).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_in_memory_costs_neither_the_database_nor_redis_anything() {
+    const REQUESTS: u64 = 500;
+    let server = Place::new().throttled().with("METRICS__PORT", "0").start();
+    let redis = server.place().own_redis();
+    let replicas = server.each();
+    let alice = replicas[0].user("alice").await;
+    remembered(&replicas, &[&alice]).await;
+
+    let (before, commands_before) = (scrape(&server).await, redis.map(commands));
+    for _ in 0..REQUESTS {
+        assert_eq!(replicas[0].me(&alice.access).await.status, 200);
+    }
+    let (after, commands_after) = (scrape(&server).await, redis.map(commands));
+
+    let more = |series: &str| count(&after, series) - count(&before, series);
+    assert_eq!(commands_after, commands_before);
+    assert_eq!((more(FROM_DATABASE), more(FROM_MEMORY)), (0, REQUESTS));
+    // Each lease is renewed twice a second, whatever is asked for.
+    assert!(more(CONNECTIONS) < REQUESTS / 5, "{}", more(CONNECTIONS));
+}

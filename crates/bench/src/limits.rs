@@ -1,0 +1,75 @@
+//! What this machine can do at the most, measured in the same rounds as the service.
+
+mod hashes;
+mod rotation;
+
+pub use hashes::hashes_per_second;
+pub use rotation::RotationLimit;
+
+use crate::work::Work;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Limit {
+    /// A server that answers as many bytes and does nothing.
+    Hello,
+    /// argon2id on every core, and nothing else.
+    Hashes,
+    /// The statement that rotates a session, from pgbench.
+    Rotation,
+}
+
+impl Limit {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "actix-web, same bytes",
+            Self::Hashes => "argon2id, all cores",
+            Self::Rotation => "pgbench, rotation",
+        }
+    }
+
+    pub fn of(work: Work) -> Option<Self> {
+        match work {
+            Work::Me => Some(Self::Hello),
+            Work::Login | Work::Register => Some(Self::Hashes),
+            Work::Refresh => Some(Self::Rotation),
+            Work::Logout | Work::Mixed => None,
+        }
+    }
+}
+
+/// The server that does nothing, in a process of its own.
+pub struct HelloServer {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl HelloServer {
+    pub fn start(bytes: usize) -> Result<Self> {
+        let mut child = Command::new(env::current_exe()?)
+            .args(["hello", "--bytes", &bytes.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("it is piped")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.trim().parse().context("the server says where it listens")?;
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for HelloServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

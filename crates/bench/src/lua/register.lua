@@ -1,0 +1,13 @@
+-- POST /register, each time somebody new.
+function prepare()
+   turn = 0
+end
+
+function request()
+   turn = turn + 1
+   return credentials("/register", string.format("%s-%d-%d", tag, number, turn))
+end
+
+function response(status)
+   count(status)
+end

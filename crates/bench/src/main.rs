@@ -1,0 +1,34 @@
+//! `make bench`: measures the service against what its machine can do at the most, both in one run.
+//!
+//! Load comes from wrk, the servers are started here and end with the program. `docs/performance.md` tells the method.
+
+mod cli;
+mod figures;
+mod goals;
+mod hello;
+mod isolation;
+mod limits;
+mod mode;
+mod place;
+mod report;
+mod run;
+mod scale;
+mod seed;
+mod service;
+mod start;
+mod usage;
+mod work;
+mod wrk;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Hello(wish) => hello::serve(wish.bytes),
+        Command::Run(wish) => run::run(&wish),
+        Command::Isolation(wish) => isolation::run(&wish),
+        Command::Scale(wish) => scale::run(&wish),
+        Command::Start(wish) => start::run(&wish),
+    }
+}

@@ -1,0 +1,106 @@
+//! Where a measured service lives: its folder, its keys, its servers and its settings.
+
+use crate::mode::Mode;
+use adapters_crypto::keys::{Algorithm, generate_first_signing_key, generate_refresh_key};
+use anyhow::{Context, Result, ensure};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+use testservers::{Own, Postgres, Redis};
+
+/// The most connections of a replica to Postgres, the setting's default. The limit is measured with as many.
+pub const POOL_SIZE: usize = 16;
+/// The claim `iss`.
+pub const ISSUER: &str = "http://bench.test";
+
+/// Nothing else than the buffers, and that a whole statement can be read back, is not Postgres' default: fsync and
+/// `synchronous_commit` stay on.
+const POSTGRES_SETTINGS: [&str; 2] = ["shared_buffers=512MB", "track_activity_query_size=16kB"];
+
+/// Its servers end and its files go with the value.
+pub struct Place {
+    folder: TempDir,
+    postgres: Option<Own<Postgres>>,
+    redis: Option<Own<Redis>>,
+}
+
+impl Place {
+    /// An empty place with keys.
+    pub fn new(mode: Mode) -> Result<Self> {
+        let place = Self {
+            folder: tempfile::Builder::new().prefix("authapi-bench-").tempdir()?,
+            postgres: mode
+                .has_postgres()
+                .then(|| Postgres::start_own_with(&POSTGRES_SETTINGS)),
+            redis: mode.has_redis().then(Redis::start_own),
+        };
+        generate_first_signing_key(&place.keys(), Algorithm::Es256)?;
+        generate_refresh_key(&place.keys())?;
+        Ok(place)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn keys(&self) -> PathBuf {
+        self.folder().join("keys")
+    }
+
+    pub fn sqlite_file(&self) -> PathBuf {
+        self.folder().join("authapi.db")
+    }
+
+    pub fn postgres(&self) -> Option<&Own<Postgres>> {
+        self.postgres.as_ref()
+    }
+
+    /// What Postgres answers to `statements`, as psql prints it.
+    pub fn psql(&self, statements: &str) -> Result<String> {
+        let postgres = self.postgres.as_ref().context("this mode has no Postgres")?;
+        let output = Command::new(postgres.program("psql"))
+            .args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet"])
+            .args(["--set=ON_ERROR_STOP=1", "--command", statements, postgres.url()])
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot run psql")?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "psql failed: {complaint}");
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    pub fn redis(&self) -> Option<&Own<Redis>> {
+        self.redis.as_ref()
+    }
+
+    /// The service's settings. The throttle counts as ever; its budgets are as large as they can be, since all load comes from
+    /// one address.
+    pub fn settings(&self) -> BTreeMap<&'static str, String> {
+        let mut settings = BTreeMap::from([
+            ("AUTHAPI_SERVER__PORT", "0".to_owned()),
+            ("AUTHAPI_DATABASE__URL", self.database_url()),
+            ("AUTHAPI_DATABASE__POOL_SIZE", POOL_SIZE.to_string()),
+            ("AUTHAPI_KEYS__DIR", self.keys().display().to_string()),
+            ("AUTHAPI_TOKENS__ISSUER", ISSUER.to_owned()),
+            ("AUTHAPI_LOG__FORMAT", "json".to_owned()),
+            ("AUTHAPI_THROTTLE__CLIENT_BURST", "1000".to_owned()),
+            ("AUTHAPI_THROTTLE__CLIENT_PER_MINUTE", "1000000".to_owned()),
+            ("AUTHAPI_THROTTLE__ACCOUNT_BURST", "1000".to_owned()),
+            ("AUTHAPI_THROTTLE__ACCOUNT_PER_HOUR", "1000000".to_owned()),
+        ]);
+        if let Some(redis) = &self.redis {
+            settings.insert("AUTHAPI_REDIS__URL", redis.url().to_owned());
+        }
+        settings
+    }
+
+    fn database_url(&self) -> String {
+        match &self.postgres {
+            Some(postgres) => postgres.url().to_owned(),
+            None => format!("sqlite://{}", self.sqlite_file().display()),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What people read: tables and a chart.
+
+mod chart;
+mod tables;
+
+pub use chart::chart;
+pub use tables::{heading, tables};

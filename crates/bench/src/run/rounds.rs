@@ -1,0 +1,145 @@
+//! The rounds of one mode.
+
+use super::scene::{Scene, first_to_rotate};
+use crate::{
+    cli::Extent,
+    figures::{Measured, OfMode, Spread},
+    limits::{Limit, RotationLimit, hashes_per_second},
+    mode::Mode,
+    usage::{self, Watched},
+    work::Work,
+    wrk::Told,
+};
+use anyhow::{Context, Result};
+use std::{collections::BTreeMap, path::Path, time::Duration};
+use tokio::runtime::Runtime;
+
+/// What one round of one work came to.
+struct Round {
+    told: Told,
+    cores: BTreeMap<String, f64>,
+    peak_mib: BTreeMap<String, f64>,
+}
+
+/// Everything about one mode.
+pub fn measure(runtime: &Runtime, mode: Mode, binary: &Path, extent: Extent) -> Result<OfMode> {
+    eprintln!("{}: preparing", mode.name());
+    let scene = Scene::new(runtime, mode, binary, extent)?;
+    let idle_mib = of_each(&scene, Watched::peak_mib)?;
+    let mut limits: BTreeMap<Limit, Vec<f64>> = BTreeMap::new();
+    let mut rounds: BTreeMap<Work, Vec<Round>> = BTreeMap::new();
+    for round in 0..extent.rounds {
+        for work in Work::ALL {
+            let measured = measure_work(&scene, work, round)?;
+            eprintln!(
+                "{}: round {}, {}: {}",
+                mode.name(),
+                round + 1,
+                work.name(),
+                measured.told
+            );
+            rounds.entry(work).or_default().push(measured);
+            // Beside what it limits, so that both see the same weather.
+            let limit = match work {
+                Work::Me => Some((Limit::Hello, hello(&scene, round)?)),
+                Work::Login => {
+                    let span = Duration::from_secs(extent.seconds);
+                    Some((Limit::Hashes, hashes_per_second(span)?))
+                }
+                Work::Refresh => rotation(&scene, round)?.map(|rate| (Limit::Rotation, rate)),
+                Work::Register | Work::Logout | Work::Mixed => None,
+            };
+            if let Some((limit, rate)) = limit {
+                eprintln!(
+                    "{}: round {}, {}: {rate:.0}/s",
+                    mode.name(),
+                    round + 1,
+                    limit.name()
+                );
+                limits.entry(limit).or_default().push(rate);
+            }
+        }
+    }
+    Ok(OfMode {
+        mode,
+        idle_mib,
+        limits: limits
+            .into_iter()
+            .filter_map(|(it, rates)| Some((it, Spread::of(rates)?)))
+            .collect(),
+        works: rounds
+            .into_iter()
+            .map(|(work, rounds)| summary(work, &rounds).context("there was a round"))
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn measure_work(scene: &Scene, work: Work, round: usize) -> Result<Round> {
+    let (input, addresses) = (scene.input(work, round), scene.addresses());
+    let tag = format!("round{round}");
+    for watched in scene.watched() {
+        watched.forget_peak()?;
+    }
+    let before = of_each(scene, Watched::cpu_seconds)?;
+    let ended_before = usage::of_ended_children()?;
+    let told = scene.load(work, &input, &addresses, &tag).run()?;
+    let after = of_each(scene, Watched::cpu_seconds)?;
+    let mut cores = usage::cores(&before, &after, told.seconds);
+    let of_wrk = usage::of_ended_children()? - ended_before;
+    cores.insert("wrk".to_owned(), of_wrk / told.seconds);
+    Ok(Round {
+        cores,
+        peak_mib: of_each(scene, Watched::peak_mib)?,
+        told,
+    })
+}
+
+fn of_each(scene: &Scene, figure: impl Fn(&Watched) -> Result<f64>) -> Result<BTreeMap<String, f64>> {
+    let watched = scene.watched();
+    watched
+        .iter()
+        .map(|it| Ok((it.name.clone(), figure(it)?)))
+        .collect()
+}
+
+fn hello(scene: &Scene, round: usize) -> Result<f64> {
+    let input = scene.input(Work::Me, round);
+    let told = scene
+        .load(Work::Me, &input, &[scene.hello.address], "hello")
+        .run()?;
+    Ok(told.rate())
+}
+
+fn rotation(scene: &Scene, round: usize) -> Result<Option<f64>> {
+    let limit = RotationLimit::new(&scene.place);
+    let rate = limit.map(|it| it.per_second(first_to_rotate(round), scene.extent.seconds));
+    rate.transpose()
+}
+
+fn summary(work: Work, rounds: &[Round]) -> Option<Measured> {
+    let spread = |figure: fn(&Told) -> f64| Spread::of(rounds.iter().map(|it| figure(&it.told)));
+    let mut errors = BTreeMap::new();
+    for (kind, times) in rounds.iter().flat_map(|it| it.told.errors()) {
+        *errors.entry(kind).or_default() += times;
+    }
+    Some(Measured {
+        work,
+        rate: spread(Told::rate).filter(|_| work.has_a_rate()),
+        p50_ms: spread(|it| it.p50_ms)?,
+        p99_ms: spread(|it| it.p99_ms)?,
+        p999_ms: spread(|it| it.p999_ms)?,
+        errors,
+        cores: spreads(rounds.iter().map(|it| &it.cores)),
+        peak_mib: spreads(rounds.iter().map(|it| &it.peak_mib)),
+    })
+}
+
+/// The spread of each process' figures.
+fn spreads<'a>(rounds: impl Iterator<Item = &'a BTreeMap<String, f64>>) -> BTreeMap<String, Spread> {
+    let mut by_name: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (name, figure) in rounds.flatten() {
+        by_name.entry(name).or_default().push(*figure);
+    }
+    let spread = |(name, figures): (&str, Vec<f64>)| Some((name.to_owned(), Spread::of(figures)?));
+    by_name.into_iter().filter_map(spread).collect()
+}

@@ -1,0 +1,84 @@
+//! The service's processes.
+
+use crate::place::Place;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a start may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often the log is looked at meanwhile.
+const POLL: Duration = Duration::from_millis(1);
+
+/// A process that is ended with the value.
+pub struct Replica {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+/// The line that tells where it listens.
+#[derive(Deserialize)]
+struct Listening {
+    address: SocketAddr,
+}
+
+impl Replica {
+    /// Starts the service at `place` and waits until it tells where it listens. Its log goes to a file, as it does where
+    /// a service manager keeps it.
+    pub fn start(binary: &Path, place: &Place, number: usize) -> Result<Self> {
+        let log = place.folder().join(format!("service-{number}.log"));
+        let mut child = Command::new(binary)
+            .arg("serve")
+            .env_clear()
+            .envs(place.settings())
+            .current_dir(place.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .with_context(|| format!("cannot run {}", binary.display()))?;
+        match wait_for_address(&mut child, &log) {
+            Ok(address) => Ok(Self { child, address }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("process ids are positive")
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait_for_address(child: &mut Child, log: &Path) -> Result<SocketAddr> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let said = fs::read_to_string(log)?;
+        let line = |line| serde_json::from_str::<Listening>(line).ok();
+        if let Some(listening) = said.lines().find_map(line) {
+            return Ok(listening.address);
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("the service ended with {status}: {said}");
+        }
+        thread::sleep(POLL);
+    }
+    bail!("the service does not say where it listens: {}", log.display())
+}

@@ -1,0 +1,105 @@
+//! What processes cost, from /proc.
+
+use anyhow::{Context, Result};
+use procfs::process::{Process, all_processes};
+use std::{collections::BTreeMap, fs};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// A server and the processes that it started.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    pub name: String,
+    pub pid: i32,
+    /// Counted with it. What they share is counted once, as far as the system can tell.
+    pub with_children: bool,
+}
+
+impl Watched {
+    pub fn one(name: impl Into<String>, pid: i32) -> Self {
+        Self {
+            name: name.into(),
+            pid,
+            with_children: false,
+        }
+    }
+
+    /// Seconds of a processor's time until now.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let own = Process::new(self.pid)?.stat()?;
+        let mut ticks = own.utime + own.stime;
+        if self.with_children {
+            ticks += u64::try_from(own.cutime + own.cstime)?;
+            for child in children(self.pid)? {
+                // One that has ended meanwhile is counted with its parent from now on.
+                if let Ok(stat) = child.stat() {
+                    ticks += stat.utime + stat.stime;
+                }
+            }
+        }
+        Ok(seconds(ticks))
+    }
+
+    /// Forgets how much memory there was at the most.
+    pub fn forget_peak(&self) -> Result<()> {
+        if self.with_children {
+            return Ok(());
+        }
+        fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("cannot reset the peak of memory")
+    }
+
+    /// MiB at the most since the last [`forget_peak`](Self::forget_peak); with children, MiB now.
+    pub fn peak_mib(&self) -> Result<f64> {
+        let own = Process::new(self.pid)?;
+        if !self.with_children {
+            let kib = own.status()?.vmhwm.context("a process that has memory")?;
+            return Ok(as_f64(kib) / 1024.0);
+        }
+        let family = children(self.pid)?.into_iter().chain([own]);
+        Ok(family.filter_map(|it| proportional_mib(&it)).sum())
+    }
+}
+
+/// Seconds of a processor's time that programs took which were started here and have ended.
+pub fn of_ended_children() -> Result<f64> {
+    let stat = Process::myself()?.stat()?;
+    Ok(seconds(u64::try_from(stat.cutime + stat.cstime)?))
+}
+
+/// How many processors each of them kept busy between two counts that lie `wall` seconds apart.
+pub fn cores(
+    before: &BTreeMap<String, f64>,
+    after: &BTreeMap<String, f64>,
+    wall: f64,
+) -> BTreeMap<String, f64> {
+    let cores = |(name, seconds): (&String, &f64)| {
+        let spent = seconds - before.get(name).copied().unwrap_or_default();
+        (name.clone(), spent / wall)
+    };
+    after.iter().map(cores).collect()
+}
+
+fn children(pid: i32) -> Result<Vec<Process>> {
+    let of_pid = |process: &Process| process.stat().is_ok_and(|stat| stat.ppid == pid);
+    Ok(all_processes()?.flatten().filter(of_pid).collect())
+}
+
+/// `None` for a process that has ended.
+fn proportional_mib(process: &Process) -> Option<f64> {
+    let rollup = process.smaps_rollup().ok()?.memory_map_rollup;
+    let bytes = rollup.0.first()?.extension.map.get("Pss")?;
+    Some(as_f64(*bytes) / MIB)
+}
+
+fn seconds(ticks: u64) -> f64 {
+    as_f64(ticks) / as_f64(procfs::ticks_per_second())
+}
+
+/// For counts that are far below 2^52.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of processes are far below 2^52"
+)]
+pub fn as_f64(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,64 @@
+//! The kinds of requests that are measured.
+
+use serde::Serialize;
+
+/// Connections that are kept alive, each of which sends its next request when the one before is answered.
+pub const CONNECTIONS: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Work {
+    Me,
+    Login,
+    Register,
+    Refresh,
+    Logout,
+    Mixed,
+}
+
+impl Work {
+    pub const ALL: [Self; 6] = [
+        Self::Me,
+        Self::Login,
+        Self::Register,
+        Self::Refresh,
+        Self::Logout,
+        Self::Mixed,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Me => "GET /me",
+            Self::Login => "POST /login",
+            Self::Register => "POST /register",
+            Self::Refresh => "POST /refresh",
+            Self::Logout => "POST /logout",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    /// What wrk is told to do.
+    pub fn script(self) -> &'static str {
+        match self {
+            Self::Me => include_str!("lua/me.lua"),
+            Self::Login => include_str!("lua/login.lua"),
+            Self::Register => include_str!("lua/register.lua"),
+            Self::Refresh => include_str!("lua/refresh.lua"),
+            Self::Logout => include_str!("lua/logout.lua"),
+            Self::Mixed => include_str!("lua/life.lua"),
+        }
+    }
+
+    /// wrk tells its scripts the thread and not the connection: where a connection needs a memory, each has a thread.
+    pub fn threads(self) -> usize {
+        match self {
+            Self::Me | Self::Login | Self::Register => 2,
+            Self::Refresh | Self::Logout | Self::Mixed => CONNECTIONS,
+        }
+    }
+
+    /// Whether requests go on for the whole time. Sessions to log out of may run out before.
+    pub fn has_a_rate(self) -> bool {
+        self != Self::Logout
+    }
+}

@@ -1,0 +1,123 @@
+use crate::RequestScope;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A wait for somebody else's answer. When it is dropped, what it took is taken off the time that its request has left.
+///
+/// A request's waits are meant to come one after the other. Two at a time both run until what was left when they began, and
+/// both are taken off: the request ends no later, and what comes after them has less.
+#[derive(Debug)]
+pub struct Wait {
+    request: Option<RequestScope>,
+    began: Instant,
+    limit: Duration,
+}
+
+impl Wait {
+    /// Begins a wait of `longest` or of what the current request has left, whichever is less; `None` when nothing is left.
+    /// Then whoever was to be asked MUST NOT be.
+    #[must_use]
+    pub fn begin(longest: Duration) -> Option<Self> {
+        let request = RequestScope::current();
+        let left = request.as_ref().map_or(longest, RequestScope::time_left);
+        let limit = longest.min(left);
+        (limit > Duration::ZERO).then(|| Self {
+            request,
+            began: Instant::now(),
+            limit,
+        })
+    }
+
+    /// How long it may take in all.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// When it has to end.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.began + self.limit
+    }
+
+    /// How long it may still take.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some(request) = &self.request {
+            let mut left = request.left();
+            *left = left.saturating_sub(self.began.elapsed());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{advance, pause};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ms(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    fn begin(longest: Duration) -> Wait {
+        Wait::begin(longest).expect("time is left")
+    }
+
+    #[tokio::test]
+    async fn waits_of_a_request_share_its_time_and_other_time_does_not_count() {
+        pause();
+        let scope = RequestScope::with_patience(ms(900));
+        let work = async {
+            for (longest, limit, took, left) in [
+                (SECOND, 900, 300, 600),
+                (ms(500), 500, 500, 100),
+                (ms(500), 100, 99, 1),
+                (SECOND, 1, 7, 0),
+            ] {
+                let wait = begin(longest);
+                assert_eq!(wait.limit(), ms(limit));
+                advance(ms(took)).await;
+                assert_eq!(wait.left(), ms(limit).saturating_sub(ms(took)));
+                drop(wait);
+                // Whatever is done between them.
+                advance(SECOND).await;
+                let scope = RequestScope::current().expect("this one");
+                assert_eq!(scope.time_left(), ms(left));
+            }
+            assert!(Wait::begin(SECOND).is_none());
+        };
+        scope.run(work).await;
+    }
+
+    #[tokio::test]
+    async fn two_waits_at_a_time_end_no_later_and_leave_less() {
+        pause();
+        let scope = RequestScope::with_patience(ms(900));
+        let work = async {
+            let both = [begin(SECOND), begin(SECOND)];
+            advance(ms(400)).await;
+            assert!(both.iter().all(|wait| wait.left() == ms(500)));
+            drop(both);
+            assert_eq!(begin(SECOND).limit(), ms(100));
+        };
+        scope.run(work).await;
+    }
+
+    #[tokio::test]
+    async fn without_a_request_every_wait_has_its_own_limit() {
+        pause();
+        for _ in 0..3 {
+            let wait = begin(SECOND);
+            assert_eq!(wait.limit(), SECOND);
+            advance(SECOND).await;
+        }
+    }
+}
