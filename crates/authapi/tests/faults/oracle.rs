@@ -152,6 +152,13 @@ impl Writer {
     }
 }
 
+impl Seen {
+    /// Whether no replica may answer from before it once it is answered.
+    pub fn revokes(&self) -> bool {
+        matches!(self.step, Step::LoseRoles | Step::LogOut)
+    }
+}
+
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms ({:?})", self.took.as_millis(), self.step)
