@@ -1,7 +1,8 @@
 //! Three replicas on Postgres and Redis, a mixed load, and revocations while something is wrong. From the first moment after
 //! each answer every replica is asked whether it still accepts what was revoked.
 //!
-//! How many revocations there are at least under each fault is said by `AUTHAPI_TEST_REVOCATIONS`.
+//! How many revocations there are at least under each fault is said by `AUTHAPI_TEST_REVOCATIONS`, and how many in a second by
+//! `AUTHAPI_TEST_REVOCATIONS_A_SECOND`.
 
 mod causes;
 mod health;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::client::{Answer, Call, Client, PASSWORD, Pair};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     sync::{
         Arc,
@@ -32,6 +32,8 @@ pub struct User {
     /// Whether they have the role that everybody begins with.
     has_role: bool,
     is_disabled: bool,
+    /// The refresh token of the last session, where that lives on.
+    kept: Option<String>,
     /// Somebody else's right to disable and enable.
     admin: Arc<str>,
 }
@@ -55,11 +57,19 @@ pub struct Revoked {
 enum Way {
     LogOut,
     ChangeRoles,
+    /// The session lives on, its access tokens do not.
+    OutdateTokens,
     Disable,
     LogOutEverywhere,
 }
 
-const WAYS: [Way; 4] = [Way::LogOut, Way::ChangeRoles, Way::Disable, Way::LogOutEverywhere];
+const WAYS: [Way; 5] = [
+    Way::LogOut,
+    Way::ChangeRoles,
+    Way::OutdateTokens,
+    Way::Disable,
+    Way::LogOutEverywhere,
+];
 
 impl User {
     /// A new one, whatever became of the attempt before.
@@ -77,15 +87,19 @@ impl User {
             round: number,
             has_role: true,
             is_disabled: false,
+            kept: None,
             admin: Arc::clone(admin),
         }
     }
 
-    /// Logs in, and lets every replica that is awake see the session twice: what the first look read is kept.
-    pub async fn log_in(self, world: &World, tally: &Tally) -> Life {
+    /// Gets tokens, and lets every replica that is awake see the session twice: what the first look read is kept.
+    pub async fn log_in(mut self, world: &World, tally: &Tally) -> Life {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let pair = session(world, &self.login, number).await;
-        let journal = Journal::begin(format!("{} logged in", self.login));
+        let (pair, how) = match self.kept.take() {
+            Some(refresh) => (refreshed(world, &refresh, number).await, "refreshed"),
+            None => (session(world, &self.login, number).await, "logged in"),
+        };
+        let journal = Journal::begin(format!("{} {how}", self.login));
         for replica in 0..2 * REPLICAS {
             let index = replica % REPLICAS;
             let replica = world.replica(index);
@@ -141,6 +155,10 @@ impl Life {
         match way {
             Way::Disable => user.is_disabled = true,
             Way::ChangeRoles => user.has_role = !user.has_role,
+            Way::OutdateTokens => {
+                user.has_role = !user.has_role;
+                user.kept = Some(self.pair.refresh);
+            }
             Way::LogOut | Way::LogOutEverywhere => {}
         }
         Some((user, revoked))
@@ -152,11 +170,12 @@ impl Way {
         match self {
             Self::LogOut => client.post("/logout").bearer(&pair.access),
             Self::LogOutEverywhere => client.post("/logout?everywhere=true").bearer(&pair.refresh),
-            Self::ChangeRoles => {
+            Self::ChangeRoles | Self::OutdateTokens => {
                 // Each time others, since what changes nothing revokes nothing.
                 let roles = if user.has_role { json!([]) } else { json!(["user"]) };
+                let keep = matches!(self, Self::OutdateTokens);
                 let call = client.put("/roles/update").bearer(&pair.access);
-                call.json(&json!({"new_roles": roles}))
+                call.json(&json!({"new_roles": roles, "keep_sessions": keep}))
             }
             Self::Disable => user.setting(client, "disabled"),
         }
@@ -197,7 +216,16 @@ fn was_done(answer: Result<Answer, reqwest::Error>) -> bool {
 
 /// A login whose answer arrives.
 pub async fn session(world: &World, login: &str, number: usize) -> Pair {
-    let body = until_done(world, number, 200, |client| client.logging_in(login, PASSWORD)).await;
+    pair_in(&until_done(world, number, 200, |client| client.logging_in(login, PASSWORD)).await)
+}
+
+/// What comes of a refresh whose answer arrives: whoever lost an answer gets it once more.
+async fn refreshed(world: &World, refresh: &str, number: usize) -> Pair {
+    let refreshing = |client: &Client| client.post("/refresh").bearer(refresh);
+    pair_in(&until_done(world, number, 200, refreshing).await)
+}
+
+fn pair_in(body: &Value) -> Pair {
     let text = |name: &str| body[name].as_str().expect("a token").to_owned();
     Pair {
         access: text("access_token"),
@@ -206,12 +234,7 @@ pub async fn session(world: &World, login: &str, number: usize) -> Pair {
 }
 
 /// Asks one replica after the other, beginning with that of `number`, until it is done; the answer's body.
-async fn until_done(
-    world: &World,
-    number: usize,
-    done: u16,
-    call: impl Fn(&Client) -> Call,
-) -> serde_json::Value {
+async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Client) -> Call) -> Value {
     let deadline = Instant::now() + PATIENCE;
     for turn in number.. {
         let (_, replica) = world.on_time(turn);

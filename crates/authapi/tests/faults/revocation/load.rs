@@ -14,12 +14,10 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-/// How many revoke at once: under a fault each waits for seconds.
-const REVOKERS: usize = 64;
+/// Between two revocations of one who revokes, in seconds: under a fault each takes longer than two.
+const TURN: u32 = 3;
 /// How many sessions each has open: some were seen before a fault and are ended under it.
 const OPEN: usize = 3;
-/// How many are revoked in a second at most: the load is to be steady, not the most that the machine can do.
-const A_SECOND: u32 = 16;
 /// Between two requests of one who reads, and of one who refreshes.
 const READING: Duration = Duration::from_millis(20);
 const REFRESHING: Duration = Duration::from_millis(100);
@@ -44,8 +42,8 @@ pub async fn run<F: Future<Output = ()>>(
         others.spawn(refresh(Arc::clone(&world), Arc::clone(&tally), index, refreshed));
     }
     let mut revokers = JoinSet::new();
-    for number in 0..REVOKERS {
-        let admin = Arc::clone(&admins[number % ADMINS]);
+    for (number, admin) in (0..TURN * tally.a_second).zip(admins.iter().cycle()) {
+        let admin = Arc::clone(admin);
         revokers.spawn(revoke(Arc::clone(&world), Arc::clone(&tally), number, admin));
     }
     select! {
@@ -91,12 +89,12 @@ async fn live_sessions(world: &World, login: &str, count: usize) -> Vec<Pair> {
 }
 
 /// Ends one session after the other, and has each probed, until there were enough.
-async fn revoke(world: Arc<World>, tally: Arc<Tally>, number: usize, admin: Arc<str>) {
+async fn revoke(world: Arc<World>, tally: Arc<Tally>, number: u32, admin: Arc<str>) {
     let mut open: VecDeque<Life> = VecDeque::new();
     let mut probing = JoinSet::new();
-    let mut turns = interval(Duration::from_secs(1) * number_of(REVOKERS) / A_SECOND);
+    let mut turns = interval(Duration::from_secs(TURN.into()));
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sleep(Duration::from_secs(1) * number_of(number) / A_SECOND).await;
+    sleep(Duration::from_secs(1) * number / tally.a_second).await;
     while !tally.is_enough() {
         while open.len() < OPEN {
             let user = User::register(&world, &admin).await;
@@ -111,10 +109,6 @@ async fn revoke(world: Arc<World>, tally: Arc<Tally>, number: usize, admin: Arc<
         }
     }
     all(&mut probing).await;
-}
-
-fn number_of(count: usize) -> u32 {
-    u32::try_from(count).expect("a small number")
 }
 
 /// Reads live sessions at one replica: they are never refused.

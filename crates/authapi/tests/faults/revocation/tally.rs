@@ -3,6 +3,8 @@
 use std::{
     env,
     fmt::Display,
+    num::ParseIntError,
+    str::FromStr,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -14,9 +16,13 @@ use std::{
 const COUNT_VARIABLE: &str = "AUTHAPI_TEST_REVOCATIONS";
 /// What a machine with much else to do can afford.
 const COUNT: usize = 300;
+/// Says how many are revoked in a second at most: the load is to be steady, not the most that the machine can do.
+const RATE_VARIABLE: &str = "AUTHAPI_TEST_REVOCATIONS_A_SECOND";
+/// What a machine with much else to do can bear, in a build without optimisation.
+const RATE: u32 = 16;
 /// How often a fault comes and goes at least.
 const ROUNDS: usize = 3;
-/// The longest that a revocation takes, whatever is wrong.
+/// No revocation takes so long, whatever is wrong. A machine with nothing else to do needs half of it.
 const AT_MOST: Duration = Duration::from_secs(5);
 
 /// What happened to one token, for whoever has to find out why it was accepted.
@@ -28,6 +34,7 @@ pub struct Journal {
 #[derive(Default)]
 pub struct Tally {
     target: usize,
+    pub a_second: u32,
     /// How often the fault has come and gone.
     pub rounds: AtomicUsize,
     /// Of revocations that were answered: how long those took that no disturbed replica answered.
@@ -72,9 +79,9 @@ pub fn count(counter: &AtomicUsize) {
 
 impl Tally {
     pub fn new() -> Self {
-        let target = env::var(COUNT_VARIABLE).map(|text| text.parse().expect("a number"));
         Self {
-            target: target.unwrap_or(COUNT),
+            target: number_in(COUNT_VARIABLE).unwrap_or(COUNT),
+            a_second: number_in(RATE_VARIABLE).unwrap_or(RATE),
             ..Self::default()
         }
     }
@@ -123,6 +130,11 @@ impl Tally {
     fn took(&self) -> MutexGuard<'_, Vec<Duration>> {
         self.took.lock().expect("no panic")
     }
+}
+
+fn number_in<N: FromStr<Err = ParseIntError>>(variable: &str) -> Option<N> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{variable}: {error}")))
 }
 
 /// So many of a hundred, of these in their order, are at most this.
