@@ -1,6 +1,8 @@
 //! The storage contract on a real server, and what is Postgres' own.
 
 mod administration;
+#[path = "../../../testkit/tests/it/escalation.rs"]
+mod escalation;
 mod failing;
 mod migrations;
 mod opening;
@@ -14,6 +16,9 @@ use testservers::{FreshDatabase, postgres};
 
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
+
+/// How many sequences of calls are played in the hope for more rights: each has a database of its own.
+const ESCALATIONS: u32 = 32;
 
 async fn fresh() -> (Storage, FreshDatabase) {
     let database = postgres().fresh_database();

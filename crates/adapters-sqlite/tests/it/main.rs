@@ -1,5 +1,7 @@
 //! The storage contract on a real file, and what is SQLite's own.
 
+#[path = "../../../testkit/tests/it/escalation.rs"]
+mod escalation;
 mod migrations;
 mod opening;
 mod sharing;
@@ -13,6 +15,9 @@ use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases};
 
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
+
+/// How many sequences of calls are played in the hope for more rights: each has a database of its own.
+const ESCALATIONS: u32 = 32;
 
 async fn fresh() -> (Storage, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");

@@ -6,39 +6,10 @@ use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, without_doc
 use actix_web::http::Method;
 use api_http::openapi;
 use domain::{role::OWN_PERMISSIONS, user::UserStatus};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
+use table::{Cast, Row, rows};
 use uuid::Uuid;
-
-/// One line of the table.
-struct Row {
-    method: &'static str,
-    path: &'static str,
-    /// Who calls, and the status they get.
-    cells: Vec<(&'static str, u16)>,
-}
-
-fn rows() -> Vec<Row> {
-    let mut lines = table::TABLE.lines().filter(|line| !line.trim().is_empty());
-    let columns: Vec<_> = lines.next().expect("a head").split_whitespace().collect();
-    lines.map(|line| row(&columns, line)).collect()
-}
-
-fn row(columns: &[&'static str], line: &'static str) -> Row {
-    let mut words = line.split_whitespace();
-    let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
-    let statuses: Vec<_> = words.collect();
-    assert_eq!(statuses.len(), columns.len(), "{method} {path}");
-    let cells = columns.iter().copied().zip(statuses);
-    // Nobody else may be left out.
-    let cells = cells.filter(|&(who, status)| who != "self" || status != "-");
-    let cells = cells.map(|(who, status)| (who, status.parse().expect("a status")));
-    Row {
-        method,
-        path,
-        cells: cells.collect(),
-    }
-}
 
 #[test]
 fn the_table_has_every_route_of_the_document_once_and_no_other() {
@@ -76,14 +47,10 @@ fn the_table_has_a_column_for_every_permission_that_the_service_asks_for() {
 async fn everybody_gets_what_the_table_says() {
     let mut surprises = Vec::new();
     for row in rows() {
-        for (who, expected) in row.cells {
-            let answer = call(row.method, row.path, who).await;
-            let code = match (answer.status, who) {
-                (403, "reset") => "password_change_required",
-                (403, _) => "forbidden",
-                _ => "",
-            };
-            if answer.status != expected || !code.is_empty() && answer.code() != code {
+        for &(who, expected) in &row.cells {
+            let answer = call(&row, who).await;
+            let code = Row::code(answer.status, who);
+            if answer.status != expected || code.is_some_and(|code| answer.code() != code) {
                 let Answer { status, body, .. } = &answer;
                 surprises.push(format!(
                     "{} {} by {who}: {status} and not {expected}: {body}",
@@ -96,7 +63,7 @@ async fn everybody_gets_what_the_table_says() {
 }
 
 /// Calls a route as `who`, on an app of its own.
-async fn call(method: &str, path: &str, who: &str) -> Answer {
+async fn call(row: &Row, who: &str) -> Answer {
     let app = without_docs(app());
     // With another admin about, whatever an admin may not do is for want of a right.
     app.admin("spare").await;
@@ -108,19 +75,25 @@ async fn call(method: &str, path: &str, who: &str) -> Answer {
         (Some(caller), "self") => app.id(&caller.pair).await,
         _ => bob,
     };
-    let id = if path.starts_with("/me/sessions") {
+    let id = if row.path.starts_with("/me/sessions") {
         session(&app, caller.as_ref()).await
     } else {
         target
     };
-    let url = path.replace("{id}", &id).replace("{name}", "unused");
-    let method = Method::try_from(method).expect("a method");
-    let mut request = app.request(method.clone(), &url);
+    let url = row.path.replace("{id}", &id).replace("{name}", "unused");
+    let method = Method::try_from(row.method).expect("a method");
+    let mut request = app.request(method, &url);
     if let Some(caller) = &caller {
         let Pair { access, refresh } = &caller.pair;
-        request = request.bearer(if path == "/refresh" { refresh } else { access });
+        request = request.bearer(if row.path == "/refresh" { refresh } else { access });
     }
-    if let Some(body) = body(&method, path, who, caller.as_ref()) {
+    let cast = Cast {
+        caller: LOGIN,
+        password: caller.as_ref().map_or("guessed", |caller| caller.password),
+        other: "bob",
+        newcomer: "newcomer",
+    };
+    if let Some(body) = row.body(who, &cast) {
         request = request.json(&body);
     }
     request.send().await
@@ -165,25 +138,4 @@ async fn session(app: &TestApp, caller: Option<&Caller>) -> String {
     };
     let id = seen["session"]["id"].as_str();
     id.map_or_else(|| Uuid::nil().to_string(), ToOwned::to_owned)
-}
-
-/// What the route takes.
-fn body(method: &Method, path: &str, who: &str, caller: Option<&Caller>) -> Option<Value> {
-    let password = caller.map_or("guessed", |caller| caller.password);
-    let body = match (method.as_str(), path) {
-        ("POST", "/register") => json!({"login": "newcomer", "password": PASSWORD}),
-        ("POST", "/login") => json!({"login": LOGIN, "password": password}),
-        ("DELETE", "/me") => json!({"password": password}),
-        ("PUT", "/me/password") => {
-            json!({"current_password": password, "new_password": "seven grey herons wait in rain"})
-        }
-        ("PATCH", "/users/{id}") => json!({"status": "disabled"}),
-        ("PUT", "/users/{id}/password") => json!({"new_password": NEW_PASSWORD}),
-        ("PUT", "/users/{id}/roles") => json!({"new_roles": ["user"]}),
-        ("PUT", "/roles/update") if who == "self" => json!({"new_roles": ["user"]}),
-        ("PUT", "/roles/update") => json!({"new_roles": ["user"], "login": "bob"}),
-        ("PUT", "/roles/{name}") => json!({"permissions": []}),
-        _ => return None,
-    };
-    Some(body)
 }

@@ -16,6 +16,7 @@ pub mod server;
 
 mod administration;
 mod audit_trail;
+mod authorisation;
 mod command_line;
 pub mod crash;
 mod import;

@@ -1,6 +1,9 @@
 //! No sequence of calls leads to more rights: users who are no admins act together, with every use case that changes
 //! somebody or something, and never come to do more than they could between them from the start.
+//!
+//! Storage crates run it over theirs too: what is above says how storage is made, and how often it is played.
 
+use super::{ESCALATIONS, fresh};
 use domain::{
     audit::Origin,
     authority::Requester,
@@ -18,7 +21,7 @@ use domain::{
 use proptest::{collection::vec, prelude::*};
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
-    FixedClock, MemoryStorage, PlainHasher, PlainMeter, Storage,
+    FixedClock, PlainHasher, PlainMeter, Storage,
     fixtures::{PASSWORD, a_role, a_session, a_user, an_admin, at, stamp, vouched},
 };
 
@@ -111,9 +114,9 @@ struct World {
 }
 
 impl World {
-    async fn new(start: &Start) -> Self {
+    async fn new(storage: Storage, start: &Start) -> Self {
         let mut world = Self {
-            storage: MemoryStorage::default().storage(),
+            storage,
             clock: Arc::new(FixedClock::new(at(10))),
             everybody: Vec::new(),
             controlled: Vec::new(),
@@ -328,13 +331,14 @@ fn request(whom: UserId) -> ChangeRequest {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ESCALATIONS, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_calls_leads_to_more_rights(start in start(), steps in vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let mut world = World::new(&start).await;
+            let (storage, _guard) = fresh().await;
+            let mut world = World::new(storage, &start).await;
             for step in steps {
                 world.take(step).await;
                 world.assert_within_the_bound(step).await;

@@ -5,15 +5,11 @@ use domain::{
 };
 use std::error::Error;
 use testkit::{
-    MemoryStorage, Storage,
+    MemoryStorage,
     fixtures::{a_session, a_user, at, canonical, role_change, role_names, stamp},
 };
 
-async fn fresh() -> (Storage, ()) {
-    std::future::ready((MemoryStorage::default().storage(), ())).await
-}
-
-testkit::storage_contract!(fresh);
+testkit::storage_contract!(crate::fresh);
 
 #[tokio::test]
 async fn a_storage_that_went_away_answers_nothing_and_comes_back_as_it_was() {

@@ -1,4 +1,7 @@
-//! Who may call what.
+//! Who may call what, and how each route is called. The end-to-end suite goes through it too.
+
+use super::{NEW_PASSWORD, PASSWORD};
+use serde_json::{Value, json};
 
 /// A line for each route of the OpenAPI document: what is answered to a call that is right in every other way.
 ///
@@ -42,3 +45,75 @@ GET    /health/ready                             200  200    -        200       
 GET    /.well-known/jwks.json                    200  200    -        200         200          200         200             200        200   200 200   200
 GET    /.well-known/oauth-authorization-server   200  200    -        200         200          200         200             200        200   200 200   200
 ";
+
+/// One line of the table.
+pub struct Row {
+    pub method: &'static str,
+    pub path: &'static str,
+    /// Who calls, and the status they get.
+    pub cells: Vec<(&'static str, u16)>,
+}
+
+/// Who takes part in a call. Logins and names are parts of what is sent.
+pub struct Cast<'a> {
+    pub caller: &'a str,
+    /// The caller's, or a guess.
+    pub password: &'a str,
+    /// Somebody else.
+    pub other: &'a str,
+    /// Nobody yet.
+    pub newcomer: &'a str,
+}
+
+pub fn rows() -> Vec<Row> {
+    let mut lines = TABLE.lines().filter(|line| !line.trim().is_empty());
+    let columns: Vec<_> = lines.next().expect("a head").split_whitespace().collect();
+    lines.map(|line| row(&columns, line)).collect()
+}
+
+fn row(columns: &[&'static str], line: &'static str) -> Row {
+    let mut words = line.split_whitespace();
+    let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
+    let statuses: Vec<_> = words.collect();
+    assert_eq!(statuses.len(), columns.len(), "{method} {path}");
+    let cells = columns.iter().copied().zip(statuses);
+    // Nobody else may be left out.
+    let cells = cells.filter(|&(who, status)| who != "self" || status != "-");
+    let cells = cells.map(|(who, status)| (who, status.parse().expect("a status")));
+    Row {
+        method,
+        path,
+        cells: cells.collect(),
+    }
+}
+
+impl Row {
+    /// What the route takes.
+    pub fn body(&self, who: &str, cast: &Cast<'_>) -> Option<Value> {
+        let body = match (self.method, self.path) {
+            ("POST", "/register") => json!({"login": cast.newcomer, "password": PASSWORD}),
+            ("POST", "/login") => json!({"login": cast.caller, "password": cast.password}),
+            ("DELETE", "/me") => json!({"password": cast.password}),
+            ("PUT", "/me/password") => {
+                json!({"current_password": cast.password, "new_password": "seven grey herons wait in rain"})
+            }
+            ("PATCH", "/users/{id}") => json!({"status": "disabled"}),
+            ("PUT", "/users/{id}/password") => json!({"new_password": NEW_PASSWORD}),
+            ("PUT", "/users/{id}/roles") => json!({"new_roles": ["user"]}),
+            ("PUT", "/roles/update") if who == "self" => json!({"new_roles": ["user"]}),
+            ("PUT", "/roles/update") => json!({"new_roles": ["user"], "login": cast.other}),
+            ("PUT", "/roles/{name}") => json!({"permissions": []}),
+            _ => return None,
+        };
+        Some(body)
+    }
+
+    /// The code of an answer with this status, where there is one that it must have.
+    pub fn code(status: u16, who: &str) -> Option<&'static str> {
+        match (status, who) {
+            (403, "reset") => Some("password_change_required"),
+            (403, _) => Some("forbidden"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The table of who may call what, on the real thing: each call goes to the next replica.
+
+#[path = "../../../api-http/tests/it/authorisation/table.rs"]
+mod table;
+
+use crate::{
+    client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair},
+    server::{Place, Server},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use table::{Cast, Row, rows};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// How many routes are called at once.
+const AT_ONCE: usize = 4;
+
+/// Everything is called about users and roles of its own, so that calls do not meet.
+struct World {
+    client: Client,
+    root: String,
+}
+
+struct Caller {
+    pair: Pair,
+    password: &'static str,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_gets_what_the_table_says() {
+    let server = start();
+    let client = server.client();
+    let root = client.session("root").await.access;
+    let world = Arc::new(World { client, root });
+    for permission in permissions() {
+        world.put_role(&role_of(permission), &[permission]).await;
+    }
+    let mut parts = JoinSet::new();
+    for first in 0..AT_ONCE {
+        let world = Arc::clone(&world);
+        parts.spawn(async move {
+            let mut surprises = Vec::new();
+            for (number, row) in rows().iter().enumerate().skip(first).step_by(AT_ONCE) {
+                surprises.extend(world.go_through(number, row).await);
+            }
+            surprises
+        });
+    }
+    let surprises = parts.join_all().await.concat();
+    assert!(surprises.is_empty(), "{surprises:#?}");
+}
+
+fn start() -> Server {
+    Place::new()
+        .with_admin("root")
+        .with("TOKENS__ISSUER", "https://auth.example")
+        .start()
+}
+
+/// The columns that stand for somebody with one permission.
+fn permissions() -> impl Iterator<Item = &'static str> {
+    let columns = rows().swap_remove(0).cells.into_iter().map(|(who, _)| who);
+    columns.filter(|who| who.contains(':'))
+}
+
+fn role_of(permission: &str) -> String {
+    permission.replace(':', "-")
+}
+
+impl World {
+    /// The calls of one line that are not answered as it says.
+    async fn go_through(&self, number: usize, row: &Row) -> Vec<String> {
+        let mut surprises = Vec::new();
+        for &(who, expected) in &row.cells {
+            let name = format!("{number}-{}", role_of(who));
+            let answer = self.call(&name, row, who).await;
+            let code = Row::code(answer.status, who);
+            if answer.status != expected || code.is_some_and(|code| answer.code() != code) {
+                surprises.push(format!(
+                    "{} {} by {who}: {} and not {expected}: {}",
+                    row.method, row.path, answer.status, answer.body
+                ));
+            }
+        }
+        surprises
+    }
+
+    async fn call(&self, name: &str, row: &Row, who: &str) -> Answer {
+        let [login, other, unused] = ["caller", "other", "unused"].map(|what| format!("{what}-{name}"));
+        let other_id = self.register(&other).await;
+        self.put_role(&unused, &[]).await;
+        let caller = self.caller(&login, who).await;
+        let id = match &caller {
+            Some(caller) if row.path.starts_with("/me/sessions") => self.seen(caller, "/session/id").await,
+            Some(caller) if who == "self" => self.seen(caller, "/id").await,
+            _ => other_id,
+        };
+        let path = row.path.replace("{id}", &id).replace("{name}", &unused);
+        let mut call = self.client.call(method(row.method), &path);
+        if let Some(Caller { pair, .. }) = &caller {
+            call = call.bearer(if row.path == "/refresh" {
+                &pair.refresh
+            } else {
+                &pair.access
+            });
+        }
+        let cast = Cast {
+            caller: &login,
+            password: caller.as_ref().map_or("guessed", |caller| caller.password),
+            other: &other,
+            newcomer: &format!("newcomer-{name}"),
+        };
+        match row.body(who, &cast) {
+            Some(body) => call.json(&body).send().await,
+            None => call.send().await,
+        }
+    }
+
+    async fn caller(&self, login: &str, who: &str) -> Option<Caller> {
+        if who == "none" {
+            return None;
+        }
+        let id = self.register(login).await;
+        let role = match who {
+            "admin" => Some("admin".to_owned()),
+            permission if permission.contains(':') => Some(role_of(permission)),
+            _ => None,
+        };
+        if let Some(role) = role {
+            let assigned = self.client.assigning(&self.root, login, &[&role], false);
+            succeeds(assigned).await;
+        }
+        let mut caller = Caller {
+            pair: self.client.session(login).await,
+            password: PASSWORD,
+        };
+        match who {
+            "off" => {
+                let path = format!("/users/{id}");
+                self.by_root("PATCH", &path, &json!({"status": "disabled"})).await;
+            }
+            "reset" => {
+                let path = format!("/users/{id}/password");
+                self.by_root("PUT", &path, &json!({"new_password": NEW_PASSWORD}))
+                    .await;
+                caller.password = NEW_PASSWORD;
+                caller.pair = succeeds(self.client.logging_in(login, NEW_PASSWORD)).await.pair();
+            }
+            _ => {}
+        }
+        Some(caller)
+    }
+
+    /// A new user's id.
+    async fn register(&self, login: &str) -> String {
+        let registered = succeeds(self.client.registering(login)).await;
+        text(&registered.body, "/id").expect("an id")
+    }
+
+    async fn put_role(&self, name: &str, permissions: &[&str]) {
+        let path = format!("/roles/{name}");
+        self.by_root("PUT", &path, &json!({"permissions": permissions}))
+            .await;
+    }
+
+    async fn by_root(&self, name: &str, path: &str, body: &Value) {
+        let call = self.client.call(method(name), path).bearer(&self.root);
+        succeeds(call.json(body)).await;
+    }
+
+    /// What `/me` shows the caller there, or an id that nothing has.
+    async fn seen(&self, caller: &Caller, pointer: &str) -> String {
+        let me = self.client.me(&caller.pair.access).await;
+        text(&me.body, pointer).unwrap_or_else(|| Uuid::nil().to_string())
+    }
+}
+
+fn method(name: &str) -> Method {
+    name.parse().expect("a method")
+}
+
+fn text(body: &Value, pointer: &str) -> Option<String> {
+    body.pointer(pointer)?.as_str().map(ToOwned::to_owned)
+}
+
+async fn succeeds(call: Call) -> Answer {
+    let answer = call.send().await;
+    assert!(answer.status < 300, "{}: {}", answer.status, answer.body);
+    answer
+}
