@@ -87,7 +87,7 @@ test-browser: setup ## Log in through Swagger UI in a real browser
 .PHONY: test-faults
 test-faults: setup ## Kill, hang, cut off and fill up what the service needs, under load; takes minutes
 	@scripts/setup faults
-	cargo test --locked --profile faults -p authapi --test faults -- --nocapture --test-threads=2 $(ARGS)
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-2} cargo test --locked --profile faults -p authapi --test faults -- --nocapture $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure the service against what this machine can do; QUICK=1 for one short round, ARGS='--mode sqlite' narrows it
