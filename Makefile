@@ -97,6 +97,10 @@ bench: setup ## Measure the service against what this machine can do; QUICK=1 fo
 	cargo build --release --locked -p bench
 	target/release/bench run $(if $(QUICK),--quick) $(ARGS)
 
+.PHONY: bench-parts
+bench-parts: setup ## Measure what a request goes through, part by part; ARGS='session' narrows it
+	cargo bench --locked -p bench --bench hot_parts -- $(ARGS)
+
 .PHONY: test-bench
 test-bench: setup ## Run the benchmark for seconds on a debug build: it must yield every figure and no error
 	@scripts/setup bench
