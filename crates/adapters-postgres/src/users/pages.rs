@@ -1,20 +1,19 @@
 //! Pages of users, in the order of their canonical logins.
 
+mod first_holders;
+
 use super::{
     UserRow,
     rows::{CredentialsRow, status_name},
 };
-use crate::{
-    error::StorageError,
-    prepared::FirstRows,
-    schema::{user_roles, users},
-};
-use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, SelectableHelper, alias};
+use crate::{error::StorageError, prepared::FirstRows, schema::users};
+use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
     role::RoleName,
     user::{Credentials, User, UserFilter, UserPage},
 };
+use first_holders::FirstHolders;
 
 /// How many rows are asked for: the smallest of these that is enough. A page of the default size, or of the largest, is one
 /// row longer than it shows.
@@ -60,24 +59,20 @@ async fn with_role(
     filter: &UserFilter,
     page: &UserPage,
 ) -> Result<Vec<UserRow>, StorageError> {
-    // Under another name than the one by which each user's roles are looked up.
-    let held = alias!(user_roles as held);
-    let login = held.field(user_roles::canonical_login);
-    let mut chosen = held
-        .inner_join(users::table.on(users::id.eq(held.field(user_roles::user_id))))
-        .filter(held.field(user_roles::role).eq(role.as_str()))
-        .filter(login.gt(behind(page)))
-        .order(login)
-        .select(UserRow::as_select())
-        .into_boxed();
-    if let Some(prefix) = &filter.login {
-        chosen = chosen
-            .filter(login.ge(prefix.as_str()))
-            .filter(login.lt(prefix.end()));
-    }
-    if let Some(status) = filter.status {
-        chosen = chosen.filter(held.field(user_roles::status).eq(status_name(status)));
-    }
+    let first = FirstHolders {
+        role: role.as_str(),
+        behind: behind(page),
+        prefix: filter
+            .login
+            .as_ref()
+            .map(|prefix| (prefix.as_str(), prefix.end())),
+        status: filter.status.map(status_name),
+        at_most: enough(page),
+    };
+    let chosen = users::table
+        .filter(first)
+        .order(users::canonical_login)
+        .select(UserRow::as_select());
     Ok(first_rows(chosen, page).load(conn).await?)
 }
 
@@ -93,11 +88,15 @@ pub async fn export(conn: &mut AsyncPgConnection, page: &UserPage) -> Result<Vec
 }
 
 fn first_rows<Q>(of: Q, page: &UserPage) -> FirstRows<Q> {
-    let enough = LENGTHS.into_iter().find(|it| *it >= page.limit);
     FirstRows {
         of,
-        at_most: enough.unwrap_or(page.limit),
+        at_most: enough(page),
     }
+}
+
+fn enough(page: &UserPage) -> u32 {
+    let enough = LENGTHS.into_iter().find(|it| *it >= page.limit);
+    enough.unwrap_or(page.limit)
 }
 
 fn length(page: &UserPage) -> usize {
