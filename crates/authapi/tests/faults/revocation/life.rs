@@ -6,7 +6,7 @@ use super::{
 };
 use crate::client::{Answer, Call, Client, PASSWORD, Pair};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     sync::{
         Arc,
@@ -79,8 +79,8 @@ impl User {
             client.registering(&format!("user-{number}"))
         };
         let number = NEXT.load(Ordering::Relaxed);
-        let body = until_done(world, number, 201, new).await;
-        let text = |name: &str| body[name].as_str().expect("a text").to_owned();
+        let registered = until_done(world, number, 201, new).await;
+        let text = |name: &str| registered.body[name].as_str().expect("a text").to_owned();
         Self {
             login: text("login"),
             id: text("id"),
@@ -216,30 +216,23 @@ fn was_done(answer: Result<Answer, reqwest::Error>) -> bool {
 
 /// A login whose answer arrives.
 pub async fn session(world: &World, login: &str, number: usize) -> Pair {
-    pair_in(&until_done(world, number, 200, |client| client.logging_in(login, PASSWORD)).await)
+    let logging_in = |client: &Client| client.logging_in(login, PASSWORD);
+    until_done(world, number, 200, logging_in).await.pair()
 }
 
 /// What comes of a refresh whose answer arrives: whoever lost an answer gets it once more.
 async fn refreshed(world: &World, refresh: &str, number: usize) -> Pair {
     let refreshing = |client: &Client| client.post("/refresh").bearer(refresh);
-    pair_in(&until_done(world, number, 200, refreshing).await)
+    until_done(world, number, 200, refreshing).await.pair()
 }
 
-fn pair_in(body: &Value) -> Pair {
-    let text = |name: &str| body[name].as_str().expect("a token").to_owned();
-    Pair {
-        access: text("access_token"),
-        refresh: text("refresh_token"),
-    }
-}
-
-/// Asks one replica after the other, beginning with that of `number`, until it is done; the answer's body.
-async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Client) -> Call) -> Value {
+/// Asks one replica after the other, beginning with that of `number`, until it is done.
+async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Client) -> Call) -> Answer {
     let deadline = Instant::now() + PATIENCE;
     for turn in number.. {
         let (_, replica) = world.on_time(turn);
         match call(&replica.client()).try_send().await {
-            Ok(answer) if answer.status == done => return answer.body,
+            Ok(answer) if answer.status == done => return answer,
             Ok(answer) => assert!(is_put_off(answer.status), "{}: {}", answer.status, answer.body),
             Err(_) => {}
         }
