@@ -27,14 +27,14 @@ use domain::{
     password::Password,
     ports::{Clock, PasswordHasher, RefreshTokenMac, SessionMemory, SessionViews, TokenVerifier},
     refresh_token::RefreshClaim,
-    session::{NewSession, SessionRules, StoredSession},
+    session::{NewSession, StoredSession},
     use_cases::IssueTokens,
-    user::User,
+    user::NewUser,
 };
 use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Duration};
 use testkit::{
     MemoryLeases, MemoryStorage,
-    fixtures::{PASSWORD, a_session, a_user, origin, stamp, token_rules, unique_uuid, vouched},
+    fixtures::{PASSWORD, a_session, a_user, stamp, token_rules, unique_uuid, vouched},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -52,25 +52,16 @@ fn keys(algorithm: Algorithm) -> KeyRing {
     KeyRing::load(folder.path(), KeyRules::default()).expect("keys")
 }
 
-/// Somebody with a session that was opened just now.
-fn alice() -> (User, NewSession) {
-    let now = SystemClock.now();
-    let user = a_user("alice").registered_at(now);
-    let session = a_session(user.id, now);
-    let session = NewSession::opened_at(
-        now,
-        session.id,
-        user.id,
-        session.salt,
-        &SessionRules::default(),
-        &origin(),
-    );
+/// Somebody, and a session of theirs that was opened just now.
+fn alice() -> (NewUser, NewSession) {
+    let user = a_user("alice");
+    let session = a_session(user.id, SystemClock.now());
     (user, session)
 }
 
 fn stored() -> StoredSession {
     let (user, session) = alice();
-    session.stored(&user)
+    session.stored(&user.registered_at(session.created_at))
 }
 
 /// Each kind of key: the tokens of a login or a refresh, the check of an access token when it comes first, and the next.
@@ -133,16 +124,15 @@ fn views(c: &mut Criterion) {
         Listener::new(Arc::clone(&leasing)),
         LeaseKeeper::new(Arc::clone(&leasing)),
     );
-    let (user, session) = alice();
-    let (asked, now) = (vouched(&user, &session), SystemClock.now());
-    let new = a_user("alice");
+    let (new, session) = alice();
+    let now = session.created_at;
+    let user = new.registered_at(now);
+    let asked = vouched(&user, &session);
     runtime.block_on(async {
-        let inserted = storage
-            .users
-            .insert(domain::user::NewUser { id: user.id, ..new }, stamp(now));
-        inserted.await.expect("an answer");
-        let opened = storage.sessions.open(session.clone(), user.epoch, 9, stamp(now));
-        opened.await.expect("an answer");
+        let inserted = storage.users.insert(new, stamp(now)).await;
+        inserted.expect("an answer");
+        let opened = storage.sessions.open(session, user.epoch, 9, stamp(now)).await;
+        opened.expect("an answer");
     });
     runtime.spawn(async move { listener.run().await });
     runtime.spawn(async move { keeper.run().await });
