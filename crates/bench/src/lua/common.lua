@@ -29,6 +29,18 @@ function count(status)
    statuses[status] = (statuses[status] or 0) + 1
 end
 
+-- What a script is whose requests are known beforehand: they go round.
+function go_round(of_line)
+   local requests, turn = {}, 0
+   for _, line in ipairs(lines) do
+      table.insert(requests, of_line(line))
+   end
+   request = function()
+      turn = turn % #requests + 1
+      return requests[turn]
+   end
+end
+
 function bearer(method, path, token)
    return wrk.format(method, path, { ["Authorization"] = "Bearer " .. token })
 end
