@@ -12,7 +12,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, IgnoredAny},
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// The longest token that is looked at, in bytes. Ours have a few hundred.
 const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -81,7 +81,7 @@ fn encoded_header(key: &PublicKey) -> String {
 }
 
 impl TokenVerifier for JwtTokens {
-    fn verify(&self, token: &str) -> Result<SignedToken, SignatureRefused> {
+    fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let header = parse(token)?;
         let key = self
             .verifying
@@ -91,10 +91,10 @@ impl TokenVerifier for JwtTokens {
             .ok_or(SignatureRefused::Invalid)?;
         let decoded = jsonwebtoken::decode::<AccessClaims>(token, &key.key, &key.validation)
             .map_err(|_| SignatureRefused::Invalid)?;
-        Ok(SignedToken {
+        Ok(Arc::new(SignedToken {
             token_type: header.typ,
             claims: decoded.claims,
-        })
+        }))
     }
 }
 

@@ -21,14 +21,15 @@ const TOKEN_BYTES: usize = 1024;
 pub struct RememberedVerdicts {
     beneath: Arc<dyn TokenVerifier>,
     clock: Arc<dyn Clock>,
-    good: Cache<Digest, Arc<Verdict>, Size>,
+    good: Cache<Digest, Verdict, Size>,
 }
 
 /// SHA-256 of a whole token, its signature included: each bit that differs makes it another.
 type Digest = [u8; 32];
 
+#[derive(Clone)]
 struct Verdict {
-    token: SignedToken,
+    token: Arc<SignedToken>,
     /// The length of its text, in bytes.
     length: usize,
 }
@@ -36,8 +37,8 @@ struct Verdict {
 #[derive(Clone)]
 struct Size;
 
-impl Weighter<Digest, Arc<Verdict>> for Size {
-    fn weight(&self, _: &Digest, verdict: &Arc<Verdict>) -> u64 {
+impl Weighter<Digest, Verdict> for Size {
+    fn weight(&self, _: &Digest, verdict: &Verdict) -> u64 {
         verdict.length.div_ceil(TOKEN_BYTES).max(1) as u64
     }
 }
@@ -65,21 +66,21 @@ impl RememberedVerdicts {
 }
 
 impl TokenVerifier for RememberedVerdicts {
-    fn verify(&self, token: &str) -> Result<SignedToken, SignatureRefused> {
+    fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let digest = digest_of(token);
         if let Some(verdict) = self.good.get(&digest) {
             if !self.has_expired(&verdict.token) {
-                return Ok(verdict.token.clone());
+                return Ok(verdict.token);
             }
             self.good.remove(&digest);
         }
         let signed = self.beneath.verify(token)?;
         if !self.has_expired(&signed) {
             let verdict = Verdict {
-                token: signed.clone(),
+                token: Arc::clone(&signed),
                 length: token.len(),
             };
-            self.good.insert(digest, Arc::new(verdict));
+            self.good.insert(digest, verdict);
         }
         Ok(signed)
     }

@@ -97,7 +97,7 @@ impl LeasedSessionViews {
         }
     }
 
-    async fn read(&self, lead: Lead) -> Result<Option<SessionView>, PortError> {
+    async fn read(&self, lead: Lead) -> Result<Option<Arc<SessionView>>, PortError> {
         self.leasing.meter.from_database.increment(1);
         let outcome: Outcome = match self.beneath.view(lead.session).await {
             Ok(view) => Ok(view.map(Arc::new)),
@@ -134,14 +134,19 @@ impl LeasedSessionViews {
 #[async_trait]
 impl SessionViews for LeasedSessionViews {
     async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError> {
-        self.read(self.lead_alone(session)).await
+        let view = self.read(self.lead_alone(session)).await?;
+        Ok(view.map(Arc::unwrap_or_clone))
     }
 
-    async fn view_for(&self, vouched: Vouched, now: DateTime<Utc>) -> Result<Option<SessionView>, PortError> {
+    async fn view_for(
+        &self,
+        vouched: Vouched,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<SessionView>>, PortError> {
         match self.way(vouched, now) {
             Way::Kept(view) => {
                 self.leasing.meter.from_memory.increment(1);
-                Ok(Some(SessionView::clone(&view)))
+                Ok(Some(view))
             }
             Way::Read(lead) => self.read(lead).await,
             Way::Wait(flight) => match self.wait(flight, vouched, now).await {
@@ -150,7 +155,7 @@ impl SessionViews for LeasedSessionViews {
                     answer(outcome)
                 }
                 // Once is enough: whoever waited in vain does not wait again.
-                None => self.view(vouched.session).await,
+                None => self.read(self.lead_alone(vouched.session)).await,
             },
         }
     }
@@ -184,13 +189,10 @@ impl Drop for Lead {
     }
 }
 
-fn answer(outcome: Outcome) -> Result<Option<SessionView>, PortError> {
-    match outcome {
-        Ok(view) => Ok(view.map(Arc::unwrap_or_clone)),
-        Err(error) => Err(match &*error {
-            PortError::Overloaded => PortError::Overloaded,
-            PortError::Unavailable(_) => PortError::Unavailable(Box::new(error)),
-            PortError::Corrupt(_) => PortError::Corrupt(Box::new(error)),
-        }),
-    }
+fn answer(outcome: Outcome) -> Result<Option<Arc<SessionView>>, PortError> {
+    outcome.map_err(|error| match &*error {
+        PortError::Overloaded => PortError::Overloaded,
+        PortError::Unavailable(_) => PortError::Unavailable(Box::new(error)),
+        PortError::Corrupt(_) => PortError::Corrupt(Box::new(error)),
+    })
 }

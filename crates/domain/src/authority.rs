@@ -13,7 +13,7 @@ use crate::{
     user::{User, UserId},
 };
 use chrono::{DateTime, Utc};
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 use thiserror::Error;
 
 /// A right that a use case can demand, known to the compiler. The types that stand for one have no values.
@@ -164,7 +164,7 @@ pub struct Subject {
 #[derive(Clone, Debug)]
 pub enum Authority {
     Operator,
-    Caller(Box<Caller>),
+    Caller(Caller),
 }
 
 impl Authority {
@@ -180,8 +180,8 @@ impl Authority {
         let Some(word) = word else {
             return Ok(Self::Operator);
         };
-        view.and_then(|view| view.stand_behind(word, now).ok())
-            .map(|caller| Self::Caller(Box::new(caller)))
+        view.and_then(|view| Arc::new(view).stand_behind(word, now).ok())
+            .map(Self::Caller)
             .ok_or(Denied::Stale)
     }
 
@@ -324,7 +324,7 @@ mod tests {
 
     /// Somebody with the role `user` and these permissions.
     fn with(texts: &[&str]) -> Authority {
-        Authority::Caller(Box::new(caller_with(permissions(texts))))
+        Authority::Caller(caller_with(permissions(texts)))
     }
 
     fn admin() -> Authority {

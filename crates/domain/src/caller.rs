@@ -7,6 +7,7 @@ use crate::{
     user::{User, UserStatus},
 };
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Everything a request needs to know of its session and user; read at one instant.
@@ -32,7 +33,7 @@ pub enum NotStanding {
 
 /// Somebody whose access token was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller(SessionView);
+pub struct Caller(Arc<SessionView>);
 
 impl SessionView {
     /// Settles whether the session and the user still stand behind a token that vouches for `vouched`.
@@ -40,7 +41,11 @@ impl SessionView {
     /// # Errors
     /// A change of roles, password or status is told as such even when it ended the session, so that the client knows
     /// why; any other end is [`NotStanding::Revoked`].
-    pub fn stand_behind(self, vouched: Vouched, now: DateTime<Utc>) -> Result<Caller, NotStanding> {
+    pub fn stand_behind(
+        self: Arc<Self>,
+        vouched: Vouched,
+        now: DateTime<Utc>,
+    ) -> Result<Caller, NotStanding> {
         self.check(vouched, now)?;
         Ok(Caller(self))
     }
@@ -159,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_live_session_of_the_same_epoch_stands_behind_its_token() {
-        assert!(view().stand_behind(vouched(), at(99)).is_ok());
+        assert!(Arc::new(view()).stand_behind(vouched(), at(99)).is_ok());
     }
 
     type Spoil = fn(&mut SessionView);
@@ -195,7 +200,7 @@ mod tests {
             view.lifetime.ended = None;
             spoil(&mut view);
             assert_eq!(
-                view.clone().stand_behind(vouched(), at(50)),
+                Arc::new(view.clone()).stand_behind(vouched(), at(50)),
                 Err(refused),
                 "{view:?}"
             );
@@ -203,6 +208,9 @@ mod tests {
         let mut both = view();
         both.user.epoch = Epoch(5);
         both.lifetime.ended = Some(EndReason::RolesChanged);
-        assert_eq!(both.stand_behind(vouched(), at(50)), Err(NotStanding::Outdated));
+        assert_eq!(
+            Arc::new(both).stand_behind(vouched(), at(50)),
+            Err(NotStanding::Outdated)
+        );
     }
 }

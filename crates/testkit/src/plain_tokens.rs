@@ -71,7 +71,7 @@ fn encode(part: &impl Serialize) -> Result<String, PortError> {
 }
 
 impl TokenVerifier for PlainTokens {
-    fn verify(&self, token: &str) -> Result<SignedToken, SignatureRefused> {
+    fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let [header, claims, signature] = parts(token).ok_or(SignatureRefused::Malformed)?;
         let [header_json, claims_json] =
             [decode(header), decode(claims)].map(|json| json.ok_or(SignatureRefused::Malformed));
@@ -83,10 +83,10 @@ impl TokenVerifier for PlainTokens {
         if !is_ours {
             return Err(SignatureRefused::Invalid);
         }
-        Ok(SignedToken {
+        Ok(Arc::new(SignedToken {
             token_type: known.typ,
             claims: serde_json::from_slice(&claims_json).map_err(|_| SignatureRefused::Invalid)?,
-        })
+        }))
     }
 }
 

@@ -392,6 +392,6 @@ proptest! {
         (claims.iat, claims.exp, claims.epoch, claims.iss) = (iat, exp, epoch, iss);
         claims.sub = uuid::Uuid::from_u128(sub);
         let verified = EDDSA.verify(&EDDSA.sign(&claims)).expect("ours");
-        prop_assert_eq!(verified.claims, claims);
+        prop_assert_eq!(&verified.claims, &claims);
     }
 }

@@ -12,7 +12,7 @@ use domain::{
 };
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ impl Workshop {
         self.tokens.sign(claims).expect("a signature").expose().to_owned()
     }
 
-    pub fn verify(&self, token: &str) -> Result<SignedToken, SignatureRefused> {
+    pub fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         self.tokens.verify(token)
     }
 }

@@ -2,6 +2,7 @@ use super::PortError;
 use crate::{caller::SessionView, session::SessionId, token::Vouched};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 
 /// What every authenticated request asks for first.
 #[cfg_attr(test, mockall::automock)]
@@ -17,8 +18,12 @@ pub trait SessionViews: Send + Sync {
     /// One that was read before this was called MUST stand behind the token, and MUST show every change that was
     /// [announced](super::Revocations): memory may let in, and need not know what a refresh has changed. Without such a
     /// one the answer MUST be [`view`](Self::view)'s, for a refusal is settled by what is so now.
-    async fn view_for(&self, vouched: Vouched, now: DateTime<Utc>) -> Result<Option<SessionView>, PortError> {
+    async fn view_for(
+        &self,
+        vouched: Vouched,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<SessionView>>, PortError> {
         let _ = now;
-        self.view(vouched.session).await
+        Ok(self.view(vouched.session).await?.map(Arc::new))
     }
 }

@@ -1,4 +1,5 @@
 use crate::token::{SignatureRefused, SignedToken};
+use std::sync::Arc;
 
 /// Checks who signed a token, and nothing else: the claims are the core's to judge.
 #[cfg_attr(test, mockall::automock)]
@@ -7,5 +8,5 @@ pub trait TokenVerifier: Send + Sync {
     /// algorithm, the signature is right, and every claim is there once with the right type. A header with `jku`, `jwk`, `x5u`,
     /// `x5c` or `crit` MUST be refused, and nothing it names may be fetched (RFC 8725, sections 3.1 and 3.10). Time MUST
     /// NOT play a part.
-    fn verify(&self, token: &str) -> Result<SignedToken, SignatureRefused>;
+    fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused>;
 }

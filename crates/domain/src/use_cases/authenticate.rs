@@ -149,6 +149,7 @@ mod tests {
 
     fn verifier(answer: Result<SignedToken, SignatureRefused>) -> Arc<MockTokenVerifier> {
         let mut verifier = MockTokenVerifier::new();
+        let answer = answer.map(Arc::new);
         verifier.expect_verify().once().return_once(move |_| answer);
         Arc::new(verifier)
     }
@@ -169,7 +170,7 @@ mod tests {
                 .expect_view_for()
                 .withf(|vouched, at| vouched.session == SESSION && *at == now())
                 .once()
-                .returning(|_, _| Ok(Some(view())));
+                .returning(|_, _| Ok(Some(Arc::new(view()))));
         });
         let caller = authenticate.execute("token").await.expect("a good token");
         assert_eq!(caller.user().id, USER);
@@ -200,7 +201,7 @@ mod tests {
         let must_change = || {
             let mut view = view();
             view.user.must_change_password = true;
-            Ok(Some(view))
+            Ok(Some(Arc::new(view)))
         };
         let strict = authenticate(verifier(Ok(signed())), |views| {
             views.expect_view_for().returning(move |_, _| must_change());

@@ -96,7 +96,7 @@ pub fn credentials() -> Credentials {
 
 /// The caller behind [`user`], with `permissions`.
 pub fn caller_with(permissions: Permissions) -> Caller {
-    view_with(permissions)
+    Arc::new(view_with(permissions))
         .stand_behind(
             Vouched {
                 user: USER,

@@ -255,7 +255,7 @@ async fn lets_in(storage: &Storage, vouched: Vouched, second: i64) -> bool {
     let view = view.expect("storage answers").expect("a session");
     let accepted = view.stands_behind(vouched, at(second));
     if !accepted {
-        assert_eq!(view, viewed(storage, vouched.session).await);
+        assert_eq!(*view, viewed(storage, vouched.session).await);
     }
     accepted
 }

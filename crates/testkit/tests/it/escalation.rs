@@ -181,7 +181,9 @@ impl World {
                 .open(session.clone(), user.epoch, 9, stamp(at(1)));
             opened.await.expect("an answer");
             let view = self.storage.views.view(session.id).await.expect("an answer")?;
-            let caller = view.stand_behind(vouched(&user, &session), at(2)).ok()?;
+            let caller = Arc::new(view)
+                .stand_behind(vouched(&user, &session), at(2))
+                .ok()?;
             self.tokens.insert(id, caller);
         }
         self.tokens.get(&id).cloned()
