@@ -3,8 +3,10 @@
 use super::{Step, connect, journal, record};
 use crate::{audit, error::StorageError, users};
 use diesel::{
+    QueryableByName,
     connection::{Instrumentation, InstrumentationEvent},
     sql_query,
+    sql_types::{BigInt, Text},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
@@ -40,9 +42,45 @@ const FILL: &str = "
 /// The most blocks of 8 KiB that a page may touch, out of the tens of thousands that there are.
 const FEW: u64 = 1000;
 
+/// The indexes that pages of users are ranges of.
+const IN_ORDER: [&str; 4] = [
+    "users_canonical_login_key",
+    "users_by_status",
+    "user_roles_by_login",
+    "user_roles_by_status",
+];
+
+/// How often the server makes a plan for the values before it may keep one for any.
+const ONLY_FOR_THE_VALUES: i64 = 5;
+const ASKED: i64 = ONLY_FOR_THE_VALUES + 3;
+
+const ONE_DISABLED: &str =
+    "UPDATE users SET status = 'active' WHERE status = 'disabled' AND canonical_login <> 'user-040007'";
+
+/// Equal roles are few in the mean, though everybody has one of them, and lie about in no order.
+const MANY_ROLES: &str = "
+    TRUNCATE user_roles;
+    DELETE FROM users WHERE canonical_login > 'user-020000';
+    INSERT INTO roles (name, description, self_assignable)
+        SELECT format('role-%s', n), '', FALSE FROM generate_series(0, 99) AS n;
+    INSERT INTO user_roles (user_id, role)
+        SELECT id, role FROM users, unnest(ARRAY['user', format('role-%s', right(login, 2)::int)]) AS role
+        ORDER BY md5(login || role);";
+
 struct Filled {
     conn: AsyncPgConnection,
-    _database: FreshDatabase,
+    database: FreshDatabase,
+}
+
+/// With which plans a statement was executed.
+#[derive(Debug, QueryableByName)]
+struct Executed {
+    #[diesel(sql_type = Text)]
+    statement: String,
+    #[diesel(sql_type = BigInt)]
+    custom_plans: i64,
+    #[diesel(sql_type = BigInt)]
+    generic_plans: i64,
 }
 
 impl Filled {
@@ -50,10 +88,36 @@ impl Filled {
         let (mut conn, database) = connect().await;
         conn.batch_execute(FILL).await.expect("many users");
         conn.batch_execute("VACUUM ANALYZE").await.expect("statistics");
-        Self {
-            conn,
-            _database: database,
+        Self { conn, database }
+    }
+
+    /// The same after `change`.
+    async fn changed(change: &str) -> Self {
+        let mut filled = Self::new().await;
+        filled.conn.batch_execute(change).await.expect("a change");
+        filled
+            .conn
+            .batch_execute("VACUUM ANALYZE")
+            .await
+            .expect("statistics");
+        filled
+    }
+
+    /// Asserts that a session which asks for a page again and again keeps its plan as soon as it can.
+    async fn assert_kept(&self, filter: &UserFilter, page: &UserPage) {
+        let conn = AsyncPgConnection::establish(self.database.url()).await;
+        let mut conn = conn.expect("a connection");
+        for _ in 0..ASKED {
+            users::list(&mut conn, filter, page).await.expect("a page");
         }
+        let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE '%canonical_login%'";
+        let executed: Vec<Executed> = sql_query(question).load(&mut conn).await.expect("statements");
+        let pages: Vec<_> = executed.iter().filter(|it| it.statement != question).collect();
+        let kept = |it: &Executed| {
+            it.custom_plans == ONLY_FOR_THE_VALUES && it.generic_plans == ASKED - ONLY_FOR_THE_VALUES
+        };
+        let is_kept = matches!(pages.as_slice(), [page] if kept(page));
+        assert!(is_kept, "{filter:?} {page:?} {pages:#?}");
     }
 
     /// Asserts that what `work` asks is answered from few blocks, by indexes alone: with a plan for its values and, when it
@@ -79,8 +143,12 @@ impl Filled {
                 let indexed = ["users", "user_roles", "audit_trail"]
                     .iter()
                     .all(|table| !plan.contains(&format!("Seq Scan on {table}")));
+                // Read so, a range is read whole, and sorted.
+                let walked = IN_ORDER
+                    .iter()
+                    .all(|index| !plan.contains(&format!("Bitmap Index Scan on {index}")));
                 assert!(
-                    indexed && blocks < FEW,
+                    indexed && walked && blocks < FEW,
                     "{name}, {mode}, {blocks}: {question}\n{plan}"
                 );
             }
@@ -103,12 +171,7 @@ async fn explain(conn: &mut AsyncPgConnection, mode: &str, question: &str) -> St
     let values: Vec<String> = binds
         .trim_matches(['[', ']'])
         .split(", ")
-        .map(|value| {
-            format!(
-                "'{}'",
-                value.trim_matches('"').replace("\\u{10ffff}", "\u{10ffff}")
-            )
-        })
+        .map(|value| format!("'{}'", value.trim_matches('"').replace("\\u{1}", "\u{1}")))
         .collect();
     conn.batch_execute(&format!(
         "BEGIN; SET LOCAL plan_cache_mode = {mode}; PREPARE asked AS {sql}"
@@ -144,7 +207,7 @@ fn blocks_of(plan: &str) -> u64 {
 fn user_filters() -> Vec<UserFilter> {
     let roles = [None, Some("user"), Some("editor"), Some("admin")];
     let statuses = [None, Some(UserStatus::Active), Some(UserStatus::Disabled)];
-    let prefixes = [None, Some("user-0500"), Some("u"), Some("nobody")];
+    let prefixes = [None, Some("user-0500"), Some("u"), Some("nobody"), Some("zoe")];
     let mut filters = Vec::new();
     for role in roles {
         for status in statuses {
@@ -160,13 +223,22 @@ fn user_filters() -> Vec<UserFilter> {
     filters
 }
 
-#[tokio::test]
-async fn any_page_of_many_users_costs_little() {
-    let mut filled = Filled::new().await;
+/// The first page, one in the middle and the last, each as long as by default and as long as can be.
+fn user_pages() -> Vec<UserPage> {
+    let mut pages = Vec::new();
+    for after in [None, Some("user-050000"), Some("user-099999")] {
+        for limit in [21, 101] {
+            let after = after.map(canonical);
+            pages.push(UserPage { after, limit });
+        }
+    }
+    pages
+}
+
+async fn assert_all_cheap(filled: &mut Filled) {
     let modes = ["force_custom_plan", "force_generic_plan"];
     for filter in user_filters() {
-        for after in [None, Some(canonical("user-050000"))] {
-            let page = UserPage { after, limit: 20 };
+        for page in user_pages() {
             let name = format!("{filter:?} {page:?}");
             filled
                 .assert_cheap(&name, &modes, async |conn| {
@@ -175,15 +247,42 @@ async fn any_page_of_many_users_costs_little() {
                 .await;
         }
     }
+}
+
+#[tokio::test]
+async fn any_page_of_many_users_costs_little() {
+    let mut filled = Filled::new().await;
+    assert_all_cheap(&mut filled).await;
     let page = UserPage {
         after: Some(canonical("user-050000")),
         limit: 20,
     };
+    let modes = ["force_custom_plan", "force_generic_plan"];
     filled
         .assert_cheap("export", &modes, async |conn| {
             users::export(conn, &page).await.map(drop)
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_page_of_the_only_one_with_a_status_costs_little() {
+    assert_all_cheap(&mut Filled::changed(ONE_DISABLED).await).await;
+}
+
+#[tokio::test]
+async fn a_page_of_few_users_with_many_roles_costs_little() {
+    assert_all_cheap(&mut Filled::changed(MANY_ROLES).await).await;
+}
+
+#[tokio::test]
+async fn the_plan_of_any_page_of_users_is_kept() {
+    let filled = Filled::new().await;
+    for filter in user_filters() {
+        for page in user_pages() {
+            filled.assert_kept(&filter, &page).await;
+        }
+    }
 }
 
 fn audit_filters() -> Vec<AuditFilter> {

@@ -1,6 +1,7 @@
 //! Pages of users, in the order of their canonical logins.
 
 mod first_holders;
+mod onwards;
 
 use super::{
     UserRow,
@@ -10,88 +11,89 @@ use crate::{error::StorageError, prepared::FirstRows, schema::users};
 use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
+    login::LoginPrefix,
     role::RoleName,
     user::{Credentials, User, UserFilter, UserPage},
 };
 use first_holders::FirstHolders;
+use onwards::Onwards;
 
 /// How many rows are asked for: the smallest of these that is enough. A page of the default size, or of the largest, is one
 /// row longer than it shows.
 const LENGTHS: [u32; 2] = [21, 101];
 
-/// Each filter has an index in the order of the pages, so that one plan serves all values.
+/// Each filter has an index in the order of the pages, which is walked from where the page begins; one plan serves all values.
+/// Where those end who are asked for is looked for here: told of an end, the server would expect few before it.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     filter: &UserFilter,
     page: &UserPage,
 ) -> Result<Vec<User>, StorageError> {
-    let rows = match &filter.role {
-        Some(role) => with_role(conn, role, filter, page).await?,
-        None => with_any_role(conn, filter, page).await?,
+    let onwards = Onwards {
+        role: filter.role.as_ref().map(RoleName::as_str),
+        status: filter.status.map(status_name),
+        login: beginning(filter.login.as_ref(), page),
     };
-    rows.into_iter().take(length(page)).map(User::try_from).collect()
+    let rows = match onwards.role {
+        Some(role) => with_role(conn, role, onwards, page).await?,
+        None => with_any_role(conn, onwards, page).await?,
+    };
+    let walked = rows.into_iter().take(length(page)).map(User::try_from);
+    let mut users: Vec<User> = walked.collect::<Result<_, _>>()?;
+    users.retain(|user| is_meant(user, filter));
+    Ok(users)
 }
 
 async fn with_any_role(
     conn: &mut AsyncPgConnection,
-    filter: &UserFilter,
+    onwards: Onwards<'_>,
     page: &UserPage,
 ) -> Result<Vec<UserRow>, StorageError> {
-    let mut chosen = users::table
-        .filter(users::canonical_login.gt(behind(page)))
-        .order(users::canonical_login)
+    let by_status = onwards.status.is_some();
+    let chosen = users::table
+        .filter(onwards)
         .select(UserRow::as_select())
         .into_boxed();
-    if let Some(prefix) = &filter.login {
-        chosen = chosen
-            .filter(users::canonical_login.ge(prefix.as_str()))
-            .filter(users::canonical_login.lt(prefix.end()));
-    }
-    if let Some(status) = filter.status {
-        chosen = chosen.filter(users::status.eq(status_name(status)));
-    }
-    Ok(first_rows(chosen, page).load(conn).await?)
+    let ordered = if by_status {
+        chosen.order((users::status, users::canonical_login))
+    } else {
+        chosen.order(users::canonical_login)
+    };
+    let first = FirstRows {
+        of: ordered,
+        at_most: enough(page),
+    };
+    Ok(first.load(conn).await?)
 }
 
 async fn with_role(
     conn: &mut AsyncPgConnection,
-    role: &RoleName,
-    filter: &UserFilter,
+    role: &str,
+    onwards: Onwards<'_>,
     page: &UserPage,
 ) -> Result<Vec<UserRow>, StorageError> {
     let first = FirstHolders {
-        role: role.as_str(),
-        behind: behind(page),
-        prefix: filter
-            .login
-            .as_ref()
-            .map(|prefix| (prefix.as_str(), prefix.end())),
-        status: filter.status.map(status_name),
+        role,
+        status: onwards.status,
+        onwards,
         at_most: enough(page),
     };
     let chosen = users::table
         .filter(first)
         .order(users::canonical_login)
         .select(UserRow::as_select());
-    Ok(first_rows(chosen, page).load(conn).await?)
+    Ok(chosen.load(conn).await?)
 }
 
 pub async fn export(conn: &mut AsyncPgConnection, page: &UserPage) -> Result<Vec<Credentials>, StorageError> {
     let rows: Vec<CredentialsRow> = users::table
-        .filter(users::canonical_login.gt(behind(page)))
+        .filter(users::canonical_login.ge(beginning(None, page)))
         .order(users::canonical_login)
         .limit(page.limit.into())
         .select(CredentialsRow::as_select())
         .load(conn)
         .await?;
     rows.into_iter().map(Credentials::try_from).collect()
-}
-
-fn first_rows<Q>(of: Q, page: &UserPage) -> FirstRows<Q> {
-    FirstRows {
-        of,
-        at_most: enough(page),
-    }
 }
 
 fn enough(page: &UserPage) -> u32 {
@@ -103,7 +105,20 @@ fn length(page: &UserPage) -> usize {
     usize::try_from(page.limit).unwrap_or(usize::MAX)
 }
 
-/// Empty for the first page: no login sorts before the empty text.
-fn behind(page: &UserPage) -> &str {
-    page.after.as_ref().map_or("", |login| login.as_str())
+/// The first login that may be on the page, or a text before it; empty for the first page of all logins.
+fn beginning(prefix: Option<&LoginPrefix>, page: &UserPage) -> String {
+    // No login has a control character, so nothing stands between a login and this.
+    let behind = page.after.as_ref().map(|after| format!("{after}\u{1}"));
+    let first = prefix.map(|prefix| prefix.as_str().to_owned());
+    behind.max(first).unwrap_or_default()
+}
+
+/// Of somebody who was walked by, and so has the role that is asked for.
+fn is_meant(user: &User, filter: &UserFilter) -> bool {
+    let login = user.login.canonical().as_str();
+    filter.status.is_none_or(|status| user.status == status)
+        && filter
+            .login
+            .as_ref()
+            .is_none_or(|prefix| login.starts_with(prefix.as_str()))
 }

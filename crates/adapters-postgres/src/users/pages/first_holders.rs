@@ -1,3 +1,4 @@
+use super::onwards::Onwards;
 use crate::schema::users;
 use diesel::{
     AppearsOnTable, Expression, QueryResult,
@@ -9,35 +10,32 @@ use diesel::{
 
 /// Whether a user is one of the first holders of a role, in the order of the pages.
 ///
-/// They are chosen before their users are looked up, and how many there are stands in the text: so the server expects to look
-/// up so few, whatever it knows of the values, and keeps the plan. Of a join it takes a plan for the very values to be cheaper by a
-/// hair, and makes one each time, which takes longer than the page.
+/// They are chosen before their users are looked up: so the server expects to look up few, whatever it knows of the values.
+/// Whether they have the role and the status, and do not only follow those that do, is asked behind the walk: told before, it
+/// would be guessed how many do.
 pub struct FirstHolders<'a> {
     pub role: &'a str,
-    pub behind: &'a str,
-    /// What a login begins with, and a text behind all such logins.
-    pub prefix: Option<(&'a str, String)>,
     pub status: Option<&'a str>,
+    pub onwards: Onwards<'a>,
     pub at_most: u32,
 }
 
 impl QueryFragment<Pg> for FirstHolders<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("users.id = ANY(ARRAY(SELECT user_id FROM user_roles WHERE role = ");
+        out.push_sql(
+            "users.id = ANY(ARRAY(SELECT user_id FROM (SELECT user_id, role, status FROM user_roles WHERE ",
+        );
+        self.onwards.walk_ast(out.reborrow())?;
+        let (order, at_most) = (self.onwards.columns(), self.at_most);
+        out.push_sql(&format!(
+            " ORDER BY {order} LIMIT {at_most}) AS walked WHERE role = "
+        ));
         out.push_bind_param::<Text, str>(self.role)?;
-        out.push_sql(" AND canonical_login > ");
-        out.push_bind_param::<Text, str>(self.behind)?;
-        if let Some((prefix, end)) = &self.prefix {
-            out.push_sql(" AND canonical_login >= ");
-            out.push_bind_param::<Text, str>(prefix)?;
-            out.push_sql(" AND canonical_login < ");
-            out.push_bind_param::<Text, str>(end)?;
-        }
         if let Some(status) = self.status {
             out.push_sql(" AND status = ");
             out.push_bind_param::<Text, str>(status)?;
         }
-        out.push_sql(&format!(" ORDER BY canonical_login LIMIT {}))", self.at_most));
+        out.push_sql("))");
         Ok(())
     }
 }
