@@ -10,7 +10,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::{
-        ConnectionType,
+        ConnectionType, Method,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -20,6 +20,7 @@ use domain::audit::Origin;
 use request_scope::RequestScope;
 use std::{
     future::{Ready, ready},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -45,6 +46,35 @@ impl FromRequest for RequestOrigin {
     }
 }
 
+/// What the log tells of a request when it is answered.
+///
+/// It is told outside of the request's span and has the span's fields itself: what stands in a line's spans is taken apart and
+/// put together again for each line, and this one comes with every request.
+struct Line {
+    method: Method,
+    client: Option<IpAddr>,
+    in_flight: InFlight,
+}
+
+impl Line {
+    fn write(self, response: &ServiceResponse<BoxBody>, code: Option<&'static str>, request_id: &str) {
+        // The pattern and not the path: a path is foreign text and may hold anything.
+        let route = response.request().match_pattern();
+        let route = route.as_deref().unwrap_or("unmatched");
+        let elapsed = self.in_flight.answered(route, response.status(), code);
+        tracing::info!(
+            method = %self.method,
+            route,
+            status = response.status().as_u16(),
+            code,
+            elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            request_id,
+            client = self.client.map(field::display),
+            "answered"
+        );
+    }
+}
+
 /// The middleware itself.
 pub async fn handle(
     mut request: ServiceRequest,
@@ -64,15 +94,19 @@ pub async fn handle(
             .and_then(|agent| agent.to_str().ok()),
         Some(request_id.clone()),
     );
-    let span = tracing::info_span!("request", request_id, client = field::Empty);
-    if let Some(address) = origin.address {
-        span.record("client", field::display(address));
-    }
+    let client = origin.address;
+    let span = tracing::info_span!("request", request_id, client = client.map(field::display));
+    let line = Line {
+        method: request.method().clone(),
+        client,
+        in_flight: InFlight::start(request.method()),
+    };
     request.extensions_mut().insert(origin);
     mark_activity(request.request());
     let body = BodyWatch::over(&mut request);
     let answering = answer(request, next, &request_id).instrument(span);
-    let mut response = RequestScope::with_patience(PATIENCE).run(answering).await?;
+    let (mut response, code) = RequestScope::with_patience(PATIENCE).run(answering).await?;
+    line.write(&response, code, &request_id);
     mark_activity(response.request());
     if body.is_unread() {
         let head = response.response_mut().head_mut();
@@ -97,28 +131,14 @@ fn sane_id(headers: &HeaderMap) -> Option<String> {
     is_sane.then(|| id.to_owned())
 }
 
+/// The answer, and the code of the problem that it is, if it is one.
 async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     request_id: &str,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let method = request.method().clone();
-    let in_flight = InFlight::start(&method);
+) -> Result<(ServiceResponse<BoxBody>, Option<&'static str>), Error> {
     let response = next.call(request).await?.map_into_boxed_body();
-    let (response, code) = with_request_id(response, request_id);
-    // The pattern and not the path: a path is foreign text and may hold anything.
-    let route = response.request().match_pattern();
-    let route = route.as_deref().unwrap_or("unmatched");
-    let elapsed = in_flight.answered(route, response.status(), code);
-    tracing::info!(
-        method = %method,
-        route,
-        status = response.status().as_u16(),
-        code,
-        elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-        "answered"
-    );
-    Ok(response)
+    Ok(with_request_id(response, request_id))
 }
 
 /// Writes the request's id into a problem, and tells its code.

@@ -1,11 +1,13 @@
 //! The `authapi` program.
 
-use authapi::{cli::Cli, commands};
+use authapi::{cli::Cli, commands, telemetry};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match commands::run(Cli::parse()) {
+    let ended = commands::run(Cli::parse());
+    telemetry::end();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("authapi: {failure}");

@@ -1,6 +1,6 @@
 //! When to stop: SIGTERM or Ctrl-C.
 
-use crate::Failure;
+use crate::{Failure, telemetry};
 use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -29,6 +29,7 @@ impl StopSignals {
         tokio::spawn(async move {
             self.next().await;
             tracing::warn!("stopped at once by a second signal");
+            telemetry::end();
             process::exit(1);
         });
     }

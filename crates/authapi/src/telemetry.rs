@@ -1,10 +1,17 @@
 //! The log: one line an event, on standard error; and the spans that become traces.
+//!
+//! A thread of its own writes the lines, many at a time when many come: a request does not wait for its line. Whoever ends
+//! the process MUST [`end`] the log first, or the last lines are lost.
 
 use crate::{
     settings::{LogFormat, LogSettings},
     traces::Traces,
 };
-use std::io::{IsTerminal, stderr};
+use std::{
+    io::{BufWriter, IsTerminal, stderr},
+    sync::{Mutex, PoisonError},
+};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::ParseError,
@@ -18,6 +25,14 @@ use tracing_subscriber::{
 /// nothing; a directive of `log.level` wins over it.
 const QUIET: &str = "actix_server=warn,actix_http=off";
 
+/// Lines that wait to be written. When so many do, whoever has another one waits: none is dropped.
+const QUEUE: usize = 10_000;
+/// The most bytes that are written at once.
+const AT_ONCE: usize = 64 * 1024;
+
+/// What writes the lines, while the log lasts.
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
 /// Sends events to standard error from now on, the `log` crate's included, and spans to `traces`. `RUST_LOG` plays no part: the level is a
 /// setting like the others. Only the first call of a process counts.
 ///
@@ -25,15 +40,28 @@ const QUIET: &str = "actix_server=warn,actix_http=off";
 /// When `log.level` cannot be parsed, which checked settings rule out.
 pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), ParseError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", log.level))?;
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(false)
+        .buffered_lines_limit(QUEUE)
+        .thread_name("log")
+        .finish(BufWriter::with_capacity(AT_ONCE, stderr()));
     let subscriber = Registry::default()
-        .with(lines(log.format).with_filter(filter))
+        .with(lines(log.format, writer).with_filter(filter))
         .with(traces.map(Traces::layer));
     // Tests start several services in one process; the first one's log serves them all.
-    let _: Result<(), TryInitError> = subscriber.try_init();
+    let started: Result<(), TryInitError> = subscriber.try_init();
+    if started.is_ok() {
+        *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    }
     Ok(())
 }
 
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+/// Returns when all lines are written, or could not be for a second. There MUST be none after this.
+pub fn end() {
+    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+fn lines<S>(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -44,7 +72,7 @@ where
     };
     if is_for_people {
         fmt::layer()
-            .with_writer(stderr)
+            .with_writer(writer)
             .with_ansi(stderr().is_terminal())
             .with_target(false)
             .boxed()
@@ -54,7 +82,7 @@ where
             .flatten_event(true)
             // Innermost only, and so without the request's id; the list has it.
             .with_current_span(false)
-            .with_writer(stderr)
+            .with_writer(writer)
             .boxed()
     }
 }

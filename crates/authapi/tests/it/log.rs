@@ -118,7 +118,7 @@ pub fn answered(lines: &[String]) -> BTreeSet<String> {
         .iter()
         .map(|line| serde_json::from_str(line).expect("an event"))
         .filter(|event: &Value| event["message"] == "answered")
-        .filter_map(|event| Some(event["spans"][0]["request_id"].as_str()?.to_owned()))
+        .filter_map(|event| Some(event["request_id"].as_str()?.to_owned()))
         .collect()
 }
 
