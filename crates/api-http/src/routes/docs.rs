@@ -7,33 +7,38 @@ use actix_web::{
     http::header,
     web::{Bytes, Data, Path, ServiceConfig},
 };
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 use utoipa_swagger_ui::Config;
 
 /// Scripts and requests of this origin alone. Swagger UI writes its styles inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-struct Document(Bytes);
+/// Written when it is first asked for: that takes megabytes, which a service that is never asked need not have.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+    let document = openapi().to_json().expect("the OpenAPI document is JSON");
+    Bytes::from(document)
+});
 
 pub fn configure(config: &mut ServiceConfig) {
-    let document = openapi().to_json().expect("the OpenAPI document is JSON");
     let page = Config::new(["../openapi.json"])
         .validator_url("none")
         .try_it_out_enabled(true)
         .display_request_duration(true);
     config
-        .app_data(Data::new(Document(Bytes::from(document))))
         .app_data(Data::new(page))
         .service(endpoint("/openapi.json", "GET, HEAD", [get().to(document_file)]))
         .service(endpoint("/docs", "GET, HEAD", [get().to(to_the_page)]))
         .service(endpoint("/docs/{file:.*}", "GET, HEAD", [get().to(page_file)]));
 }
 
-async fn document_file(document: Data<Document>) -> impl Responder {
+async fn document_file() -> impl Responder {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(Pieces::from(document.0.clone()))
+        .body(Pieces::from(DOCUMENT.clone()))
 }
 
 /// The page's files are named relative to `/docs/`.
