@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::mode::Mode;
+use crate::{mode::Mode, work::Work};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -37,6 +37,9 @@ pub struct Run {
     /// Which modes; all but Postgres without Redis unless named.
     #[arg(long, value_enum)]
     pub mode: Vec<Mode>,
+    /// Which kinds of requests; all unless named.
+    #[arg(long, value_enum)]
+    pub work: Vec<Work>,
     /// How often each figure is taken.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
@@ -118,6 +121,13 @@ impl Run {
             ([], true) => vec![Mode::Sqlite, Mode::Postgres],
             ([], false) => vec![Mode::Sqlite, Mode::Postgres, Mode::ThreeReplicas],
             (named, _) => named.to_vec(),
+        }
+    }
+
+    pub fn works(&self) -> Vec<Work> {
+        match &*self.work {
+            [] => Work::ALL.to_vec(),
+            named => named.to_vec(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The kinds of requests that are measured.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 /// Connections that are kept alive, each of which sends its next request when the one before is answered.
 pub const CONNECTIONS: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Work {
     Me,

@@ -22,14 +22,20 @@ struct Round {
 }
 
 /// Everything about one mode.
-pub fn measure(runtime: &Runtime, mode: Mode, binary: &Path, extent: Extent) -> Result<OfMode> {
+pub fn measure(
+    runtime: &Runtime,
+    mode: Mode,
+    binary: &Path,
+    extent: Extent,
+    works: &[Work],
+) -> Result<OfMode> {
     eprintln!("{}: preparing", mode.name());
     let scene = Scene::new(runtime, mode, binary, extent)?;
     let idle_mib = of_each(&scene, Watched::peak_mib)?;
     let mut limits: BTreeMap<Limit, Vec<f64>> = BTreeMap::new();
     let mut rounds: BTreeMap<Work, Vec<Round>> = BTreeMap::new();
     for round in 0..extent.rounds {
-        for work in Work::ALL {
+        for &work in works {
             let measured = measure_work(&scene, work, round)?;
             eprintln!(
                 "{}: round {}, {}: {}",
