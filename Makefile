@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO_DENY := 0.20.2
 # What a change must pass, cheap things first. The tests come last: their summaries end the output.
-CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test-faults test
+CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test-faults test-bench test
 
 .PHONY: help
 help: ## Show this list
@@ -103,9 +103,7 @@ bench-parts: setup ## Measure what a request goes through, part by part; ARGS='s
 
 .PHONY: test-bench
 test-bench: setup ## Run the benchmark for seconds on a debug build: it must yield every figure and no error
-	@scripts/setup bench
-	cargo build --locked -p authapi -p bench
-	target/debug/bench run --quick --binary target/debug/authapi --out target/bench/test
+	@scripts/test-bench
 
 .PHONY: up
 up: ## Start Postgres, Redis and the service in containers, on http://127.0.0.1:8000; needs Docker

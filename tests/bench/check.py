@@ -1,0 +1,52 @@
+"""Checks that a short run of the benchmark brought every figure, and that no request failed: `check.py FOLDER`."""
+
+import json
+import sys
+from pathlib import Path
+
+MODES = ["sqlite", "postgres"]
+WORKS = ["me", "login", "register", "refresh", "logout", "mixed"]
+# Sessions to log out of may run out before the time does, so that there is no rate.
+WITHOUT_RATE = ["logout"]
+LIMITS = {"sqlite": ["hello", "hashes"], "postgres": ["hello", "hashes", "rotation"]}
+
+
+def main(folder):
+    results = json.loads((folder / "results.json").read_text())
+    modes = {it["mode"]: it for it in results["modes"]}
+    expect(list(modes), MODES, "modes")
+    for name, mode in modes.items():
+        expect(sorted(mode["limits"]), sorted(LIMITS[name]), f"{name}: limits")
+        expect([it["work"] for it in mode["works"]], WORKS, f"{name}: works")
+        positive(f"{name}: memory when idle", mode["idle_mib"]["authapi"])
+        for limit, spread in mode["limits"].items():
+            positive(f"{name}: {limit}", spread["median"])
+        for work in mode["works"]:
+            check_work(f"{name}: {work['work']}", work)
+    chart = (folder / "chart.svg").read_text()
+    if not chart.startswith("<svg"):
+        sys.exit(f"the chart is no SVG: {chart[:80]}")
+    print(f"bench: {len(MODES)} modes with {len(WORKS)} works each, every figure is there")
+
+
+def check_work(name, work):
+    expect(work["errors"], {}, f"{name}: errors")
+    if work["work"] not in WITHOUT_RATE:
+        positive(f"{name}: rate", work["rate"]["median"])
+    for percentile in ("p50_ms", "p99_ms", "p999_ms"):
+        positive(f"{name}: {percentile}", work[percentile]["median"])
+    positive(f"{name}: memory", work["peak_mib"]["authapi"]["median"])
+
+
+def expect(found, wanted, what):
+    if found != wanted:
+        sys.exit(f"{what}: {found} instead of {wanted}")
+
+
+def positive(what, figure):
+    if not figure > 0:
+        sys.exit(f"{what}: {figure} is no figure")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
