@@ -5,8 +5,10 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let log = telemetry::Ending;
     let ended = commands::run(Cli::parse());
-    telemetry::end();
+    // What is told now is not part of it, and comes last.
+    drop(log);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

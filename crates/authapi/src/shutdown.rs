@@ -1,8 +1,15 @@
 //! When to stop: SIGTERM or Ctrl-C.
 
 use crate::{Failure, telemetry};
-use std::process;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::{process, time::Duration};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::spawn_blocking,
+    time::timeout,
+};
+
+/// How long a process that is to end at once waits until that is told.
+const LAST_WORD: Duration = Duration::from_millis(300);
 
 /// The signals that stop the service. From the moment it is made they no longer kill the process.
 pub struct StopSignals {
@@ -28,8 +35,12 @@ impl StopSignals {
         tracing::info!("stopping: requests in flight are answered first; a second signal stops at once");
         tokio::spawn(async move {
             self.next().await;
-            tracing::warn!("stopped at once by a second signal");
-            telemetry::end();
+            // Perhaps it is the log that holds everything up.
+            let told = spawn_blocking(|| {
+                tracing::warn!("stopped at once by a second signal");
+                telemetry::end();
+            });
+            let _ = timeout(LAST_WORD, told).await;
             process::exit(1);
         });
     }

@@ -1,14 +1,14 @@
 //! The log: one line an event, on standard error; and the spans that become traces.
 //!
 //! A thread of its own writes the lines, many at a time when many come: a request does not wait for its line. Whoever ends
-//! the process MUST [`end`] the log first, or the last lines are lost.
+//! the process MUST [`end`] the log first, by an [`Ending`] where it may end in a panic, or the last lines are lost.
 
 use crate::{
     settings::{LogFormat, LogSettings},
     traces::Traces,
 };
 use std::{
-    io::{BufWriter, IsTerminal, stderr},
+    io::{self, BufWriter, IsTerminal, Write, stderr},
     sync::{Mutex, PoisonError},
 };
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
@@ -25,7 +25,7 @@ use tracing_subscriber::{
 /// nothing; a directive of `log.level` wins over it.
 const QUIET: &str = "actix_server=warn,actix_http=off";
 
-/// Lines that wait to be written. When so many do, whoever has another one waits: none is dropped.
+/// Lines that wait to be written. When so many do, whoever has another one waits: none is dropped for being too many.
 const QUEUE: usize = 10_000;
 /// The most bytes that are written at once.
 const AT_ONCE: usize = 64 * 1024;
@@ -44,7 +44,7 @@ pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), ParseErro
         .lossy(false)
         .buffered_lines_limit(QUEUE)
         .thread_name("log")
-        .finish(BufWriter::with_capacity(AT_ONCE, stderr()));
+        .finish(BufWriter::with_capacity(AT_ONCE, Sink));
     let subscriber = Registry::default()
         .with(lines(log.format, writer).with_filter(filter))
         .with(traces.map(Traces::layer));
@@ -56,9 +56,34 @@ pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), ParseErro
     Ok(())
 }
 
-/// Returns when all lines are written, or could not be for a second. There MUST be none after this.
+/// Ends the log when it is dropped.
+pub struct Ending;
+
+/// Standard error. What it refuses, being full or closed, is lost: kept for later, it would be refused again, and the end of the
+/// process would wait for it.
+struct Sink;
+
+/// Returns when all lines are written, or were not taken for a second. There MUST be none after this.
 pub fn end() {
+    // Whoever comes second returns when the first does.
     drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        end();
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let _ = stderr().write_all(lines);
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn lines<S>(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
