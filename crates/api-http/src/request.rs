@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tracing::{Instrument, field};
+use tracing::{Instrument, Span, field};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest foreign request id that is taken over.
@@ -95,7 +95,12 @@ pub async fn handle(
         Some(request_id.clone()),
     );
     let client = origin.address;
-    let span = tracing::info_span!("request", request_id, client = client.map(field::display));
+    let span = tracing::info_span!(
+        "request",
+        request_id,
+        client = client.map(field::display),
+        code = field::Empty
+    );
     let line = Line {
         method: request.method().clone(),
         client,
@@ -138,7 +143,11 @@ async fn answer(
     request_id: &str,
 ) -> Result<(ServiceResponse<BoxBody>, Option<&'static str>), Error> {
     let response = next.call(request).await?.map_into_boxed_body();
-    Ok(with_request_id(response, request_id))
+    let (response, code) = with_request_id(response, request_id);
+    if let Some(code) = code {
+        Span::current().record("code", code);
+    }
+    Ok((response, code))
 }
 
 /// Writes the request's id into a problem, and tells its code.

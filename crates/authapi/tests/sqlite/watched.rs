@@ -286,6 +286,8 @@ async fn a_request_continues_the_trace_of_its_client() {
         .registering("alice")
         .header("traceparent", traceparent.as_bytes());
     assert_eq!(registering.send().await.status, 201);
+    let refused = client.get("/me").header("traceparent", traceparent.as_bytes());
+    assert_eq!(refused.send().await.status, 401);
     let stopped = server.terminate();
     assert_eq!(stopped.status.code(), Some(0));
 
@@ -296,13 +298,14 @@ async fn a_request_continues_the_trace_of_its_client() {
         b"GET /health/live".to_vec(),
         b"POST /register".to_vec(),
         b"my-own-id".to_vec(),
+        b"token_missing".to_vec(),
         b"service.version".to_vec(),
     ] {
         assert!(holds(&body, &part), "no {:?}", String::from_utf8_lossy(&part));
     }
-    // Two requests, and beneath each what it waited for: registering hashes a password.
+    // Three requests, and beneath each what it waited for: registering hashes a password.
     let spans = body.windows(16).filter(|window| *window == bytes(TRACE)).count();
-    assert!(spans >= 5, "{spans}");
+    assert!(spans >= 7, "{spans}");
     for secret in ["alice", PASSWORD] {
         assert!(!holds(&body, secret.as_bytes()), "{secret}");
     }
