@@ -115,6 +115,8 @@ pub async fn a_filter_holds_for_whoever_meets_all_of_its_parts(storage: &Storage
         ),
         (None, Some("clerk"), active, &["ann", "anna", "bea", "日本太郎"]),
         (None, Some("user"), disabled, &["ann%", "anne"]),
+        // Behind these comes another role.
+        (None, Some("clerk"), disabled, &["anne"]),
         (None, Some("unheard-of"), None, &[]),
         (None, Some("admin"), None, &[]),
         (
@@ -127,6 +129,7 @@ pub async fn a_filter_holds_for_whoever_meets_all_of_its_parts(storage: &Storage
         (Some("ann_"), None, None, &[]),
         (Some("日"), None, None, &["日本太郎"]),
         (Some("ann"), None, active, &["ann", "anna", "annika"]),
+        (Some("ann"), None, disabled, &["ann%", "anne"]),
         (Some("an"), Some("clerk"), None, &["ann", "anna", "anne"]),
         (Some("ann"), Some("user"), active, &["anna", "annika"]),
         (Some("c"), Some("user"), active, &[]),
