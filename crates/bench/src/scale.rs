@@ -9,7 +9,7 @@ use crate::{
     work::Work,
     wrk::{Load, Told},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use domain::user::{User, UserId};
 use std::{fs, path::Path};
 use tokio::runtime::Runtime;
@@ -50,12 +50,11 @@ fn measure(runtime: &Runtime, binary: &Path, count: usize, seconds: u64) -> Resu
     let addresses = scene.addresses();
     for work in [Work::Me, Work::Refresh, Work::Login] {
         let input = scene.input(work, 0);
-        print(work.name(), &scene.load(work, &input, &addresses, "scale").run()?);
+        print(work.name(), &scene.load(work, &input, &addresses, "scale").run()?)?;
     }
     let load = scene.load(Work::Me, &search, &addresses, "scale");
     let script = include_str!("lua/search.lua");
-    print("GET /users", &Load { script, ..load }.run()?);
-    Ok(())
+    print("GET /users", &Load { script, ..load }.run()?)
 }
 
 /// Fills the database; those who take part, and an administrator's access token.
@@ -87,15 +86,21 @@ fn user_id(number: usize) -> UserId {
     ))
 }
 
-/// The administrator's token, then beginnings of logins from all over.
+/// The administrator's token and the beginning of a login, from all over; wrk's threads share the lines out.
 fn searches(admin: &str, count: usize) -> String {
     let logins = (0..SEARCHES).map(|number| format!("user-{:08}", number * count / SEARCHES));
     // Ten users begin so.
-    let beginnings = logins.map(|login| login.split_at(login.len() - 1).0.to_owned());
-    let lines: Vec<String> = [admin.to_owned()].into_iter().chain(beginnings).collect();
+    let lines: Vec<String> = logins
+        .map(|login| format!("{admin} {}", login.split_at(login.len() - 1).0))
+        .collect();
     lines.join("\n")
 }
 
-fn print(what: &str, told: &Told) {
+/// # Errors
+/// When requests failed: then the figure is that of refusals.
+fn print(what: &str, told: &Told) -> Result<()> {
     println!("{what}: {told}");
+    let failed = told.errors();
+    ensure!(failed.is_empty(), "{what}: requests failed: {failed:?}");
+    Ok(())
 }

@@ -46,16 +46,7 @@ pub fn measure(
             );
             rounds.entry(work).or_default().push(measured);
             // Beside what it limits, so that both see the same weather.
-            let limit = match work {
-                Work::Me => Some((Limit::Hello, hello(&scene, round)?)),
-                Work::Login => {
-                    let span = Duration::from_secs(extent.seconds);
-                    Some((Limit::Hashes, hashes_per_second(span)?))
-                }
-                Work::Refresh => rotation(&scene, round)?.map(|rate| (Limit::Rotation, rate)),
-                Work::Register | Work::Logout | Work::Mixed => None,
-            };
-            if let Some((limit, rate)) = limit {
+            if let Some((limit, rate)) = measure_limit(&scene, work, round)? {
                 eprintln!(
                     "{}: round {}, {}: {rate:.0}/s",
                     mode.name(),
@@ -97,6 +88,19 @@ fn measure_work(scene: &Scene, work: Work, round: usize) -> Result<Round> {
         cores,
         peak_mib: of_each(scene, Watched::peak_mib)?,
         told,
+    })
+}
+
+/// How fast `work` could be at the most.
+fn measure_limit(scene: &Scene, work: Work, round: usize) -> Result<Option<(Limit, f64)>> {
+    Ok(match work {
+        Work::Me => Some((Limit::Hello, hello(scene, round)?)),
+        Work::Login => {
+            let span = Duration::from_secs(scene.extent.seconds);
+            Some((Limit::Hashes, hashes_per_second(span)?))
+        }
+        Work::Refresh => rotation(scene, round)?.map(|rate| (Limit::Rotation, rate)),
+        Work::Register | Work::Logout | Work::Mixed => None,
     })
 }
 
