@@ -108,6 +108,18 @@ pub struct UserFilter {
     pub status: Option<UserStatus>,
 }
 
+impl UserFilter {
+    /// Whether every part that is set holds for `user`.
+    #[must_use]
+    pub fn holds_for(&self, user: &User) -> bool {
+        let login = user.login.canonical().as_str();
+        let begins = |prefix: &LoginPrefix| login.starts_with(prefix.as_str());
+        self.login.as_ref().is_none_or(begins)
+            && self.role.as_ref().is_none_or(|role| user.roles.contains(role))
+            && self.status.is_none_or(|status| user.status == status)
+    }
+}
+
 /// A page of the users in the order of their canonical logins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserPage {
@@ -115,4 +127,16 @@ pub struct UserPage {
     pub after: Option<CanonicalLogin>,
     /// The most users of the page.
     pub limit: u32,
+}
+
+impl UserPage {
+    /// Where this page of logins with `prefix` begins, in the order of code points: the first login that may be on it, or a
+    /// text before that one. Empty for the first page of all logins.
+    #[must_use]
+    pub fn begins_at(&self, prefix: Option<&LoginPrefix>) -> String {
+        // No login has a control character, so nothing stands between a login and this.
+        let behind = self.after.as_ref().map(|after| format!("{after}\u{1}"));
+        let prefix = prefix.map(|prefix| prefix.as_str().to_owned());
+        behind.max(prefix).unwrap_or_default()
+    }
 }

@@ -85,22 +85,21 @@ struct Executed {
 
 impl Filled {
     async fn new() -> Self {
-        let (mut conn, database) = connect().await;
-        conn.batch_execute(FILL).await.expect("many users");
-        conn.batch_execute("VACUUM ANALYZE").await.expect("statistics");
-        Self { conn, database }
+        Self::with(&[FILL]).await
     }
 
     /// The same after `change`.
     async fn changed(change: &str) -> Self {
-        let mut filled = Self::new().await;
-        filled.conn.batch_execute(change).await.expect("a change");
-        filled
-            .conn
-            .batch_execute("VACUUM ANALYZE")
-            .await
-            .expect("statistics");
-        filled
+        Self::with(&[FILL, change]).await
+    }
+
+    async fn with(steps: &[&str]) -> Self {
+        let (mut conn, database) = connect().await;
+        for step in steps {
+            conn.batch_execute(step).await.expect("many users");
+        }
+        conn.batch_execute("VACUUM ANALYZE").await.expect("statistics");
+        Self { conn, database }
     }
 
     /// Asserts that a session which asks for a page again and again keeps its plan as soon as it can.

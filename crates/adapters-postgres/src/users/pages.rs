@@ -11,7 +11,6 @@ use crate::{error::StorageError, prepared::FirstRows, schema::users};
 use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    login::LoginPrefix,
     role::RoleName,
     user::{Credentials, User, UserFilter, UserPage},
 };
@@ -32,15 +31,16 @@ pub async fn list(
     let onwards = Onwards {
         role: filter.role.as_ref().map(RoleName::as_str),
         status: filter.status.map(status_name),
-        login: beginning(filter.login.as_ref(), page),
+        login: page.begins_at(filter.login.as_ref()),
     };
-    let rows = match onwards.role {
-        Some(role) => with_role(conn, role, onwards, page).await?,
-        None => with_any_role(conn, onwards, page).await?,
+    let rows = if onwards.role.is_some() {
+        with_role(conn, onwards, page).await?
+    } else {
+        with_any_role(conn, onwards, page).await?
     };
     let walked = rows.into_iter().take(length(page)).map(User::try_from);
     let mut users: Vec<User> = walked.collect::<Result<_, _>>()?;
-    users.retain(|user| is_meant(user, filter));
+    users.retain(|user| filter.holds_for(user));
     Ok(users)
 }
 
@@ -68,13 +68,10 @@ async fn with_any_role(
 
 async fn with_role(
     conn: &mut AsyncPgConnection,
-    role: &str,
     onwards: Onwards<'_>,
     page: &UserPage,
 ) -> Result<Vec<UserRow>, StorageError> {
     let first = FirstHolders {
-        role,
-        status: onwards.status,
         onwards,
         at_most: enough(page),
     };
@@ -87,7 +84,7 @@ async fn with_role(
 
 pub async fn export(conn: &mut AsyncPgConnection, page: &UserPage) -> Result<Vec<Credentials>, StorageError> {
     let rows: Vec<CredentialsRow> = users::table
-        .filter(users::canonical_login.ge(beginning(None, page)))
+        .filter(users::canonical_login.ge(page.begins_at(None)))
         .order(users::canonical_login)
         .limit(page.limit.into())
         .select(CredentialsRow::as_select())
@@ -103,22 +100,4 @@ fn enough(page: &UserPage) -> u32 {
 
 fn length(page: &UserPage) -> usize {
     usize::try_from(page.limit).unwrap_or(usize::MAX)
-}
-
-/// The first login that may be on the page, or a text before it; empty for the first page of all logins.
-fn beginning(prefix: Option<&LoginPrefix>, page: &UserPage) -> String {
-    // No login has a control character, so nothing stands between a login and this.
-    let behind = page.after.as_ref().map(|after| format!("{after}\u{1}"));
-    let first = prefix.map(|prefix| prefix.as_str().to_owned());
-    behind.max(first).unwrap_or_default()
-}
-
-/// Of somebody who was walked by, and so has the role that is asked for.
-fn is_meant(user: &User, filter: &UserFilter) -> bool {
-    let login = user.login.canonical().as_str();
-    filter.status.is_none_or(|status| user.status == status)
-        && filter
-            .login
-            .as_ref()
-            .is_none_or(|prefix| login.starts_with(prefix.as_str()))
 }

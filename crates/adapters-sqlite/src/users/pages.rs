@@ -75,11 +75,8 @@ struct Range {
 
 impl Range {
     fn new(prefix: Option<&LoginPrefix>, page: &UserPage) -> Self {
-        // No login has a control character, so nothing stands between a login and this.
-        let behind = page.after.as_ref().map(|after| format!("{after}\u{1}"));
-        let prefix_begins = prefix.map(|prefix| prefix.as_str().to_owned());
         Self {
-            from: behind.max(prefix_begins).unwrap_or_default(),
+            from: page.begins_at(prefix),
             until: prefix.map(LoginPrefix::end),
             limit: page.limit.into(),
         }

@@ -14,8 +14,6 @@ use diesel::{
 /// Whether they have the role and the status, and do not only follow those that do, is asked behind the walk: told before, it
 /// would be guessed how many do.
 pub struct FirstHolders<'a> {
-    pub role: &'a str,
-    pub status: Option<&'a str>,
     pub onwards: Onwards<'a>,
     pub at_most: u32,
 }
@@ -27,13 +25,14 @@ impl QueryFragment<Pg> for FirstHolders<'_> {
         );
         self.onwards.walk_ast(out.reborrow())?;
         let (order, at_most) = (self.onwards.columns(), self.at_most);
-        out.push_sql(&format!(
-            " ORDER BY {order} LIMIT {at_most}) AS walked WHERE role = "
-        ));
-        out.push_bind_param::<Text, str>(self.role)?;
-        if let Some(status) = self.status {
-            out.push_sql(" AND status = ");
-            out.push_bind_param::<Text, str>(status)?;
+        out.push_sql(&format!(" ORDER BY {order} LIMIT {at_most}) AS walked"));
+        let mut joined_by = " WHERE ";
+        for (column, value) in [("role", self.onwards.role), ("status", self.onwards.status)] {
+            if let Some(value) = value {
+                out.push_sql(&format!("{joined_by}{column} = "));
+                out.push_bind_param::<Text, str>(value)?;
+                joined_by = " AND ";
+            }
         }
         out.push_sql("))");
         Ok(())

@@ -10,20 +10,10 @@ pub(super) fn page(state: &State, filter: &UserFilter, page: &UserPage) -> Vec<C
     let mut users: Vec<_> = state
         .users
         .values()
-        .filter(|kept| is_behind(&kept.user) && holds_for(filter, &kept.user))
+        .filter(|kept| is_behind(&kept.user) && filter.holds_for(&kept.user))
         .cloned()
         .collect();
     users.sort_by(|one, other| one.user.login.canonical().cmp(other.user.login.canonical()));
     users.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
     users
-}
-
-fn holds_for(filter: &UserFilter, user: &User) -> bool {
-    let login = user.login.canonical().as_str();
-    filter
-        .login
-        .as_ref()
-        .is_none_or(|prefix| login.starts_with(prefix.as_str()))
-        && filter.role.as_ref().is_none_or(|role| user.roles.contains(role))
-        && filter.status.is_none_or(|status| user.status == status)
 }
