@@ -3,55 +3,55 @@
 //! A thread of its own writes the lines, many at a time when many come: a request does not wait for its line. Whoever ends
 //! the process MUST [`end`] the log first, by an [`Ending`] where it may end in a panic, or the last lines are lost.
 
+mod json_lines;
+mod line_writer;
+
 use crate::{
     settings::{LogFormat, LogSettings},
     traces::Traces,
 };
+use json_lines::JsonLines;
+use line_writer::LineWriter;
 use std::{
-    io::{self, BufWriter, IsTerminal, Write, stderr},
-    sync::{Mutex, PoisonError},
+    error::Error,
+    io::{IsTerminal, stderr},
+    sync::{Arc, Mutex, PoisonError},
 };
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::ParseError,
+    filter::{FilterExt, filter_fn},
     fmt,
     layer::SubscriberExt,
     registry::LookupSpan,
-    util::{SubscriberInitExt, TryInitError},
+    util::SubscriberInitExt,
 };
 
 /// The web server's remarks on its threads, and its errors about garbage that strangers send, which tell an operator
 /// nothing; a directive of `log.level` wins over it.
 const QUIET: &str = "actix_server=warn,actix_http=off";
 
-/// Lines that wait to be written. When so many do, whoever has another one waits: none is dropped for being too many.
-const QUEUE: usize = 10_000;
-/// The most bytes that are written at once.
-const AT_ONCE: usize = 64 * 1024;
-
 /// What writes the lines, while the log lasts.
-static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+static WRITER: Mutex<Option<Arc<LineWriter>>> = Mutex::new(None);
 
 /// Sends events to standard error from now on, the `log` crate's included, and spans to `traces`. `RUST_LOG` plays no part: the level is a
 /// setting like the others. Only the first call of a process counts.
 ///
 /// # Errors
-/// When `log.level` cannot be parsed, which checked settings rule out.
-pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", log.level))?;
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(false)
-        .buffered_lines_limit(QUEUE)
-        .thread_name("log")
-        .finish(BufWriter::with_capacity(AT_ONCE, Sink));
-    let subscriber = Registry::default()
-        .with(lines(log.format, writer).with_filter(filter))
-        .with(traces.map(Traces::layer));
+/// When `log.level` cannot be parsed, which checked settings rule out, or the thread cannot be made.
+pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let level = EnvFilter::try_new(format!("{QUIET},{}", log.level))?;
+    let writer = LineWriter::start(stderr())?;
+    let subscriber = Registry::default().with(lines(log.format, Arc::clone(&writer), level));
+    // A layer that is not there would want every span all the same.
+    let started = match traces {
+        Some(traces) => subscriber.with(traces.layer()).try_init(),
+        None => subscriber.try_init(),
+    };
     // Tests start several services in one process; the first one's log serves them all.
-    let started: Result<(), TryInitError> = subscriber.try_init();
     if started.is_ok() {
-        *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+        *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+    } else {
+        writer.end();
     }
     Ok(())
 }
@@ -59,14 +59,13 @@ pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), ParseErro
 /// Ends the log when it is dropped.
 pub struct Ending;
 
-/// Standard error. What it refuses, being full or closed, is lost: kept for later, it would be refused again, and the end of the
-/// process would wait for it.
-struct Sink;
-
 /// Returns when all lines are written, or were not taken for a second. There MUST be none after this.
 pub fn end() {
     // Whoever comes second returns when the first does.
-    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(writer) = writer.take() {
+        writer.end();
+    }
 }
 
 impl Drop for Ending {
@@ -75,18 +74,7 @@ impl Drop for Ending {
     }
 }
 
-impl Write for Sink {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let _ = stderr().write_all(lines);
-        Ok(lines.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn lines<S>(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(format: LogFormat, writer: Arc<LineWriter>, level: EnvFilter) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -100,14 +88,14 @@ where
             .with_writer(writer)
             .with_ansi(stderr().is_terminal())
             .with_target(false)
+            .with_filter(level)
             .boxed()
     } else {
         fmt::layer()
-            .json()
-            .flatten_event(true)
-            // Innermost only, and so without the request's id; the list has it.
-            .with_current_span(false)
+            .event_format(JsonLines)
             .with_writer(writer)
+            // No line tells of a span, so that nobody need make one when there are no traces either.
+            .with_filter(FilterExt::<S>::and(filter_fn(|it| it.is_event()), level))
             .boxed()
     }
 }

@@ -1,5 +1,5 @@
-//! What the parts of one request share without handing it to each other: how much longer the request may wait for a database
-//! or for Redis, and whether it was let into a queue before.
+//! What the parts of one request share without handing it to each other: its id, how much longer the request may wait for a
+//! database or for Redis, and whether it was let into a queue before.
 //!
 //! The edge opens a [`RequestScope`] for each request. Adapters look for it when they begin to wait, on the task that asked
 //! them: a task that is spawned has none unless it is given one ([`in_current_scope`]). Whatever runs outside of a scope
@@ -27,6 +27,7 @@ pub struct RequestScope(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    id: Option<Box<str>>,
     left: Mutex<Duration>,
     is_let_in: AtomicBool,
 }
@@ -35,7 +36,18 @@ impl RequestScope {
     /// A request that may spend so much on all its [waits](Wait) together.
     #[must_use]
     pub fn with_patience(patience: Duration) -> Self {
+        Self::new(None, patience)
+    }
+
+    /// The same, for a request that the log is to name by its id.
+    #[must_use]
+    pub fn identified(id: &str, patience: Duration) -> Self {
+        Self::new(Some(id.into()), patience)
+    }
+
+    fn new(id: Option<Box<str>>, patience: Duration) -> Self {
         Self(Arc::new(Shared {
+            id,
             left: Mutex::new(patience),
             is_let_in: AtomicBool::new(false),
         }))
@@ -45,6 +57,12 @@ impl RequestScope {
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
+    }
+
+    /// The id, if it has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.0.id.as_deref()
     }
 
     /// Does `work` for this request.
@@ -89,6 +107,15 @@ pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_works_for_a_request_knows_its_id() {
+        let id = async || RequestScope::current().and_then(|scope| scope.id().map(str::to_owned));
+        let patience = Duration::from_secs(1);
+        let named = RequestScope::identified("abc", patience);
+        assert_eq!(named.run(id()).await.as_deref(), Some("abc"));
+        assert_eq!(RequestScope::with_patience(patience).run(id()).await, None);
+    }
 
     #[tokio::test]
     async fn a_task_knows_the_request_only_when_it_is_given_it() {

@@ -1,0 +1,161 @@
+use request_scope::RequestScope;
+use serde::{Serializer, ser::SerializeMap};
+use std::{cell::RefCell, fmt};
+use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent;
+use tracing_serde::{AsSerde, SerdeMapVisitor};
+use tracing_subscriber::{
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    },
+    registry::LookupSpan,
+};
+
+/// An event as one line of JSON: its own fields between `timestamp`, `level` and `target`, and the id of the request that is
+/// being worked for.
+///
+/// It looks at no span. The formatter that tracing-subscriber brings keeps the fields of each request's span as text, for lines
+/// that most requests never have, and writes a line in pieces of a few bytes: together a tenth of what `GET /me` takes.
+pub struct JsonLines;
+
+thread_local! {
+    /// Where a line is put together, again and again.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            write_line(line, event).map_err(|_| fmt::Error)?;
+            writer.write_str(str::from_utf8(line).map_err(|_| fmt::Error)?)
+        })
+    }
+}
+
+fn write_line(line: &mut Vec<u8>, event: &Event<'_>) -> serde_json::Result<()> {
+    // An event of the crate `log` has its level and target in its fields.
+    let normalised = event.normalized_metadata();
+    let metadata = normalised.as_ref().unwrap_or_else(|| event.metadata());
+    let mut json = serde_json::Serializer::new(&mut *line);
+    let mut fields = json.serialize_map(None)?;
+    fields.serialize_entry("timestamp", &now())?;
+    fields.serialize_entry("level", &metadata.level().as_serde())?;
+    let mut own = SerdeMapVisitor::new(fields);
+    event.record(&mut own);
+    let mut fields = own.take_serializer()?;
+    if let Some(id) = RequestScope::current().as_ref().and_then(RequestScope::id) {
+        fields.serialize_entry("request_id", id)?;
+    }
+    fields.serialize_entry("target", metadata.target())?;
+    fields.end()?;
+    line.push(b'\n');
+    Ok(())
+}
+
+fn now() -> String {
+    let mut text = String::with_capacity(32);
+    // Writing to a String does not fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+    use tracing_subscriber::{Registry, layer::SubscriberExt};
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The one line that `tell` makes, without its timestamp.
+    fn line(tell: impl FnOnce()) -> Value {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .event_format(JsonLines)
+            .with_writer(move || writer.clone());
+        tracing::subscriber::with_default(Registry::default().with(layer), tell);
+        let text = String::from_utf8(kept.0.lock().expect("no panic").clone()).expect("UTF-8");
+        assert_eq!(text.find('\n'), Some(text.len() - 1), "{text:?}");
+        let mut line: Value = serde_json::from_str(&text).expect("JSON");
+        let timestamp = line.as_object_mut().and_then(|line| line.remove("timestamp"));
+        let timestamp = timestamp.as_ref().and_then(Value::as_str).unwrap_or_default();
+        timestamp
+            .parse::<chrono::DateTime<chrono::Utc>>()
+            .expect("an instant");
+        line
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_its_event_with_their_types() {
+        let error = io::Error::other("full");
+        let line = line(|| {
+            tracing::error!(
+                target: "there",
+                number = 7,
+                truth = true,
+                text = "a",
+                none = None::<&str>,
+                cause = &error as &dyn std::error::Error,
+                "it {}",
+                "broke"
+            );
+        });
+        assert_eq!(
+            line,
+            json!({
+                "level": "ERROR", "message": "it broke", "number": 7, "truth": true, "text": "a", "cause": "full",
+                "target": "there",
+            })
+        );
+    }
+
+    #[test]
+    fn what_strangers_send_stays_within_its_text() {
+        let hostile = "\"}\n{\"level\":\"ERROR\u{1b}[31m";
+        let line = line(|| tracing::warn!(hostile, shown = %hostile));
+        assert_eq!(line["hostile"], hostile);
+        assert_eq!(line["shown"], hostile);
+    }
+
+    #[tokio::test]
+    async fn a_line_of_a_request_has_its_id_whatever_span_it_is_in() {
+        let told =
+            async { line(|| tracing::info_span!("inner", secret = 1).in_scope(|| tracing::info!("told"))) };
+        let alone = json!({ "level": "INFO", "message": "told", "target": module_path!() });
+        let named = RequestScope::identified("abc", Duration::from_secs(1));
+        let mut within = alone.clone();
+        within["request_id"] = "abc".into();
+        assert_eq!(named.run(told).await, within);
+        assert_eq!(line(|| tracing::info!("told")), alone);
+    }
+}
