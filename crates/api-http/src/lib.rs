@@ -15,6 +15,7 @@ mod page;
 mod pieces;
 mod problem;
 mod request;
+mod request_ids;
 mod routes;
 mod state;
 

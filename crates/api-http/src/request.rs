@@ -3,7 +3,7 @@
 
 use crate::{
     body_watch::BodyWatch, client::client_address, connection::ConnectionActivity, measure::InFlight,
-    problem::Problem, state::Edge,
+    problem::Problem, request_ids::RequestIds, state::Edge,
 };
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -20,7 +20,6 @@ use domain::audit::Origin;
 use request_scope::RequestScope;
 use std::{
     future::{Ready, ready},
-    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -48,11 +47,11 @@ impl FromRequest for RequestOrigin {
 
 /// What the log tells of a request when it is answered.
 ///
-/// It is told outside of the request's span and has the span's fields itself: what stands in a line's spans is taken apart and
-/// put together again for each line, and this one comes with every request.
+/// It is told outside of the request's span and scope, and has what they tell of it itself: a log that shows a line's spans
+/// puts them together for each line, and this one comes with every request.
 struct Line {
     method: Method,
-    client: Option<IpAddr>,
+    client: Option<String>,
     in_flight: InFlight,
 }
 
@@ -63,13 +62,13 @@ impl Line {
         let route = route.as_deref().unwrap_or("unmatched");
         let elapsed = self.in_flight.answered(route, response.status(), code);
         tracing::info!(
-            method = %self.method,
+            method = self.method.as_str(),
             route,
             status = response.status().as_u16(),
             code,
             elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             request_id,
-            client = self.client.map(field::display),
+            client = self.client,
             "answered"
         );
     }
@@ -80,12 +79,12 @@ pub async fn handle(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let edge = request
-        .app_data::<Data<Edge>>()
-        .expect("configure() puts it there")
-        .clone();
-    let request_id =
-        sane_id(request.headers()).unwrap_or_else(|| edge.randomness.uuid(edge.clock.now()).to_string());
+    let edge: &Data<Edge> = request.app_data().expect("configure() puts it there");
+    let own_id = || {
+        let ids: &RequestIds = request.app_data().expect("configure() puts it there");
+        ids.next(edge.clock.now()).to_string()
+    };
+    let request_id = sane_id(request.headers()).unwrap_or_else(own_id);
     let origin = Origin::new(
         client_address(request.request(), &edge.settings.trusted_proxies),
         request
@@ -103,14 +102,15 @@ pub async fn handle(
     );
     let line = Line {
         method: request.method().clone(),
-        client,
+        client: client.map(|it| it.to_string()),
         in_flight: InFlight::start(request.method()),
     };
     request.extensions_mut().insert(origin);
     mark_activity(request.request());
     let body = BodyWatch::over(&mut request);
     let answering = answer(request, next, &request_id).instrument(span);
-    let (mut response, code) = RequestScope::with_patience(PATIENCE).run(answering).await?;
+    let scope = RequestScope::identified(&request_id, PATIENCE);
+    let (mut response, code) = scope.run(answering).await?;
     line.write(&response, code, &request_id);
     mark_activity(response.request());
     if body.is_unread() {

@@ -35,7 +35,7 @@ pub mod update_roles;
 pub mod user;
 pub mod write_role;
 
-use crate::{measure, problem::Problem, request, state::Edge};
+use crate::{measure, problem::Problem, request, request_ids::RequestIds, state::Edge};
 use actix_web::{
     HttpResponse, Resource, Route, guard, middleware,
     web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
@@ -48,6 +48,7 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let docs = edge.settings.docs;
         let scope = web::scope("")
+            .app_data(RequestIds::new(&*edge.randomness))
             .app_data(Data::new(edge))
             .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
             .app_data(QueryConfig::default().error_handler(|_, _| unreadable_query().into()))

@@ -1,11 +1,11 @@
 use crate::{bearer::Authenticated, problem::ProblemBody};
 use actix_web::{HttpResponse, Responder};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     caller::Caller,
     role::{Permission, RoleName},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -20,8 +20,10 @@ pub struct MeResponse<'a> {
     roles: Vec<&'a str>,
     /// What the roles allow, as the catalogue says now.
     permissions: Vec<&'a str>,
+    #[serde(serialize_with = "as_text")]
     created_at: DateTime<Utc>,
     /// When roles, password or status last changed.
+    #[serde(serialize_with = "as_text")]
     updated_at: DateTime<Utc>,
     last_login_at: Option<DateTime<Utc>>,
     session: SessionResponse,
@@ -32,9 +34,16 @@ pub struct MeResponse<'a> {
 #[schema(as = MeSession)]
 pub struct SessionResponse {
     id: Uuid,
+    #[serde(serialize_with = "as_text")]
     created_at: DateTime<Utc>,
     /// When it ends however often it is refreshed.
+    #[serde(serialize_with = "as_text")]
     expires_at: DateTime<Utc>,
+}
+
+/// The same text that chrono writes for serde, in one piece: it writes letter by letter, each of which JSON looks at by itself.
+fn as_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 impl<'a> From<&'a Caller> for MeResponse<'a> {
