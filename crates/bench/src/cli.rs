@@ -34,10 +34,10 @@ pub struct Run {
     /// Where results.json and chart.svg go.
     #[arg(long, default_value = "target/bench")]
     pub out: PathBuf,
-    /// Which modes; all but Postgres without Redis unless named.
+    /// Which modes; all unless named.
     #[arg(long, value_enum)]
     pub mode: Vec<Mode>,
-    /// Which kinds of requests; all unless named.
+    /// Which kinds of requests; unless named all, but of Postgres without Redis only those that differ there.
     #[arg(long, value_enum)]
     pub work: Vec<Work>,
     /// How often each figure is taken.
@@ -119,15 +119,16 @@ impl Run {
     pub fn modes(&self) -> Vec<Mode> {
         match (&*self.mode, self.quick) {
             ([], true) => vec![Mode::Sqlite, Mode::Postgres],
-            ([], false) => vec![Mode::Sqlite, Mode::Postgres, Mode::ThreeReplicas],
+            ([], false) => Mode::ALL.to_vec(),
             (named, _) => named.to_vec(),
         }
     }
 
-    pub fn works(&self) -> Vec<Work> {
-        match &*self.work {
-            [] => Work::ALL.to_vec(),
-            named => named.to_vec(),
+    pub fn works(&self, mode: Mode) -> Vec<Work> {
+        match (&*self.work, mode) {
+            ([], Mode::PostgresAlone) => vec![Work::Me],
+            ([], _) => Work::ALL.to_vec(),
+            (named, _) => named.to_vec(),
         }
     }
 }

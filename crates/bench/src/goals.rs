@@ -22,6 +22,7 @@ pub fn least_ratio(mode: Mode, work: Work) -> Option<f64> {
     match (work, mode) {
         // Replicas share the cores of one machine here: more of them make nothing faster.
         (_, Mode::ThreeReplicas) | (Work::Logout | Work::Mixed, _) | (Work::Refresh, Mode::Sqlite) => None,
+        (Work::Me, Mode::PostgresAlone) => Some(0.30),
         (Work::Me, _) => Some(0.80),
         (Work::Login, _) => Some(0.95),
         (Work::Register, _) => Some(0.90),

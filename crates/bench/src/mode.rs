@@ -12,11 +12,18 @@ pub enum Mode {
     Postgres,
     /// Three replicas on Postgres and Redis.
     ThreeReplicas,
-    /// One replica on Postgres alone.
+    /// One replica on Postgres alone, which is read at each request.
     PostgresAlone,
 }
 
 impl Mode {
+    pub const ALL: [Self; 4] = [
+        Self::Sqlite,
+        Self::Postgres,
+        Self::PostgresAlone,
+        Self::ThreeReplicas,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",

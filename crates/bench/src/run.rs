@@ -32,7 +32,7 @@ pub fn run(wish: &Run) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     println!("{}", report::heading(&results));
     for mode in wish.modes() {
-        let measured = rounds::measure(&runtime, mode, &binary, extent, &wish.works())?;
+        let measured = rounds::measure(&runtime, mode, &binary, extent, &wish.works(mode))?;
         // At once: what comes later may fail.
         println!("{}", report::tables(&measured, results.cores));
         results.modes.push(measured);

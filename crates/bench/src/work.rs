@@ -50,10 +50,11 @@ impl Work {
         }
     }
 
-    /// wrk tells its scripts the thread and not the connection: where a connection needs a memory, each has a thread.
-    pub fn threads(self) -> usize {
+    /// wrk tells its scripts the thread and not the connection: where a connection needs a memory, each has a thread. Elsewhere
+    /// threads are few, since they take the cores from what they measure; each calls one replica.
+    pub fn threads(self, replicas: usize) -> usize {
         match self {
-            Self::Me | Self::Login | Self::Register => 2,
+            Self::Me | Self::Login | Self::Register => replicas.max(2),
             Self::Refresh | Self::Logout | Self::Mixed => CONNECTIONS,
         }
     }

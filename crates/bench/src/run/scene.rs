@@ -77,11 +77,7 @@ impl Scene {
             script: work.script(),
             input,
             replicas,
-            threads: if replicas.len() > 1 {
-                CONNECTIONS
-            } else {
-                work.threads()
-            },
+            threads: work.threads(replicas.len()),
             connections: CONNECTIONS,
             seconds: self.extent.seconds,
             tag,
