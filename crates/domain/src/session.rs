@@ -10,8 +10,10 @@ use std::{fmt, net::IpAddr};
 use uuid::Uuid;
 
 mod rotation;
+mod secret;
 
 pub use rotation::{Presented, Rotation};
+pub use secret::{SecretDigest, SessionSecret};
 
 /// A session's id, a `UUIDv7`; the `sid` of its tokens. No secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

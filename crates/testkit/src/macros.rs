@@ -232,6 +232,9 @@ macro_rules! refresh_token_mac_contract {
             other_inputs_have_other_macs,
             a_mac_verifies_its_own_input,
             no_other_mac_verifies,
+            one_secret_has_one_digest,
+            a_digest_is_of_all_of_its_secret,
+            a_digest_is_not_the_secret_itself,
         ]);
     };
 }
