@@ -39,17 +39,6 @@ impl Generation {
     }
 }
 
-/// 32 random bytes that each session's refresh tokens are bound to. With the refresh key they mint tokens; alone they
-/// are worth nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Salt(pub [u8; 32]);
-
-impl fmt::Debug for Salt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Salt([REDACTED])")
-    }
-}
-
 /// Why a session ended before its time; kept with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
@@ -128,7 +117,7 @@ impl Default for SessionRules {
 pub struct NewSession {
     pub id: SessionId,
     pub user: UserId,
-    pub salt: Salt,
+    pub secret_digest: SecretDigest,
     pub created_at: DateTime<Utc>,
     pub idle_expires_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
@@ -142,7 +131,7 @@ impl NewSession {
         now: DateTime<Utc>,
         id: SessionId,
         user: UserId,
-        salt: Salt,
+        secret_digest: SecretDigest,
         rules: &SessionRules,
         origin: &Origin,
     ) -> Self {
@@ -150,7 +139,7 @@ impl NewSession {
         Self {
             id,
             user,
-            salt,
+            secret_digest,
             created_at: now,
             idle_expires_at: expires_at.min(now + rules.idle_ttl),
             expires_at,
@@ -164,7 +153,7 @@ impl NewSession {
     pub fn stored(&self, user: &User) -> StoredSession {
         StoredSession {
             id: self.id,
-            salt: self.salt,
+            secret_digest: self.secret_digest,
             generation: Generation::FIRST,
             lifetime: Lifetime {
                 created_at: self.created_at,
@@ -216,7 +205,7 @@ impl Lifetime {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSession {
     pub id: SessionId,
-    pub salt: Salt,
+    pub secret_digest: SecretDigest,
     pub generation: Generation,
     pub lifetime: Lifetime,
     /// When the newest generation was issued.

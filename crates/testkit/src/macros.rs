@@ -75,6 +75,8 @@ macro_rules! storage_contract {
             a_rotation_takes_one_step,
             a_rotation_answers_the_roles_and_epoch_as_they_are_now,
             a_rotation_from_another_generation_is_lost,
+            a_rotation_with_another_secret_is_lost,
+            a_rotation_never_outlives_the_session,
             a_session_that_ended_does_not_rotate,
             a_session_rotates_until_the_instant_it_expires,
             a_disabled_users_session_does_not_rotate,

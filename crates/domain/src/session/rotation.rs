@@ -1,6 +1,6 @@
 //! How a session is refreshed: what a presented token is worth, and the step that it may take.
 
-use super::{Generation, Lifetime, Liveness, SessionId, SessionRules, StoredSession};
+use super::{Generation, Lifetime, Liveness, SecretDigest, SessionId, SessionRules, StoredSession};
 use crate::user::UserStatus;
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented {
     /// The newest of its family: rotate it.
-    Current(Rotation),
+    Current,
     /// The one before, its successor unused and just issued: answer that same successor.
     Repeated {
         successor: Generation,
@@ -24,10 +24,33 @@ pub enum Presented {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
     pub session: SessionId,
+    pub secret_digest: SecretDigest,
     pub from: Generation,
     pub to: Generation,
     pub at: DateTime<Utc>,
-    pub idle_expires_at: DateTime<Utc>,
+    /// When the session expires for not being used again, unless its whole life is over before.
+    pub idle_until: DateTime<Utc>,
+}
+
+impl Rotation {
+    /// The step from generation `from` at `now`; `None` where no generation follows.
+    #[must_use]
+    pub fn step(
+        session: SessionId,
+        secret_digest: SecretDigest,
+        from: Generation,
+        now: DateTime<Utc>,
+        rules: &SessionRules,
+    ) -> Option<Self> {
+        Some(Self {
+            session,
+            secret_digest,
+            from,
+            to: from.next()?,
+            at: now,
+            idle_until: now + rules.idle_ttl,
+        })
+    }
 }
 
 impl StoredSession {
@@ -45,15 +68,7 @@ impl StoredSession {
         let successor = generation.next();
         if generation == self.generation {
             // A session that was refreshed four billion times has had its time.
-            successor.map_or(Presented::Expired, |to| {
-                Presented::Current(Rotation {
-                    session: self.id,
-                    from: generation,
-                    to,
-                    at: now,
-                    idle_expires_at: self.lifetime.expires_at.min(now + rules.idle_ttl),
-                })
-            })
+            successor.map_or(Presented::Expired, |_| Presented::Current)
         } else if successor == Some(self.generation) && now < self.last_used_at + rules.grace {
             Presented::Repeated {
                 successor: self.generation,
@@ -70,7 +85,7 @@ impl StoredSession {
             generation: rotation.to,
             last_used_at: rotation.at,
             lifetime: Lifetime {
-                idle_expires_at: rotation.idle_expires_at,
+                idle_expires_at: self.lifetime.expires_at.min(rotation.idle_until),
                 ..self.lifetime
             },
             ..self
@@ -83,7 +98,7 @@ mod tests {
     use super::*;
     use crate::{
         role::RoleNames,
-        session::{EndReason, Holder, Salt},
+        session::{EndReason, Holder},
         user::{Epoch, UserId},
     };
     use chrono::Duration;
@@ -105,7 +120,7 @@ mod tests {
     fn session() -> StoredSession {
         StoredSession {
             id: SessionId(Uuid::nil()),
-            salt: Salt([7; 32]),
+            secret_digest: SecretDigest([7; 32]),
             generation: Generation(5),
             lifetime: Lifetime {
                 created_at: at(0),
@@ -124,9 +139,13 @@ mod tests {
         }
     }
 
+    fn step(from: Generation, now: DateTime<Utc>) -> Option<Rotation> {
+        Rotation::step(session().id, session().secret_digest, from, now, &RULES)
+    }
+
     fn kind(presented: Presented) -> &'static str {
         match presented {
-            Presented::Current(_) => "current",
+            Presented::Current => "current",
             Presented::Repeated { .. } => "repeated",
             Presented::Stolen => "stolen",
             Presented::Ended => "ended",
@@ -182,17 +201,18 @@ mod tests {
 
     #[test]
     fn refreshing_never_outlives_the_session() {
-        let late = StoredSession {
-            lifetime: Lifetime {
-                idle_expires_at: at(1000),
-                ..session().lifetime
-            },
-            ..session()
-        };
-        let Presented::Current(rotation) = late.present(Generation(5), at(990), &RULES) else {
-            panic!("the current token is current");
-        };
-        assert_eq!(rotation.idle_expires_at, at(1000));
+        let rotation = step(Generation(5), at(990)).expect("a successor");
+        assert_eq!(rotation.idle_until, at(1090));
+        assert_eq!(session().rotated(&rotation).lifetime.idle_expires_at, at(1000));
+    }
+
+    #[test]
+    fn a_step_leads_to_the_next_generation_and_the_last_one_has_none() {
+        assert_eq!(
+            step(Generation(5), at(51)).map(|it| (it.from, it.to)),
+            Some((Generation(5), Generation(6)))
+        );
+        assert_eq!(step(Generation(u32::MAX), at(51)), None);
     }
 
     #[test]
@@ -225,11 +245,12 @@ mod tests {
                 let Some(generation) = session.generation.0.checked_sub(behind).map(Generation) else { continue };
                 let before = session.generation;
                 match session.present(generation, now, &RULES) {
-                    Presented::Current(rotation) => {
+                    Presented::Current => {
                         prop_assert!(!dead && behind == 0);
+                        let rotation = step(generation, now).expect("a successor");
                         prop_assert_eq!(rotation.to, Generation(before.0 + 1));
-                        prop_assert!(rotation.idle_expires_at <= session.lifetime.expires_at);
                         session = session.rotated(&rotation);
+                        prop_assert!(session.lifetime.idle_expires_at <= session.lifetime.expires_at);
                     }
                     Presented::Repeated { successor } => {
                         prop_assert!(!dead && behind == 1 && now - session.last_used_at < RULES.grace);

@@ -5,16 +5,17 @@
 use domain::{
     ports::RefreshTokenMac,
     refresh_token::{MAC_LENGTH, MacInput, RefreshClaim},
-    session::{Generation, Salt, SessionId, SessionSecret},
+    session::{Generation, SessionId, SessionSecret},
 };
 use uuid::Uuid;
 
-fn input(session: u128, generation: u32, salt: u8) -> MacInput {
+fn input(session: u128, generation: u32, secret: u8) -> MacInput {
     let claim = RefreshClaim {
         session: SessionId(Uuid::from_u128(session)),
         generation: Generation(generation),
+        secret: SessionSecret::new([secret; 32]),
     };
-    claim.mac_input(&Salt([salt; 32]))
+    claim.mac_input()
 }
 
 /// # Panics
