@@ -1,11 +1,12 @@
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use domain::{
     ports::RefreshTokenMac,
     refresh_token::{MAC_LENGTH, MacInput},
+    session::{SecretDigest, SessionSecret},
 };
 use std::fmt;
 
-/// HMAC-SHA256 (RFC 2104) under the refresh key, which is kept ready for use.
+/// HMAC-SHA256 (RFC 2104) under the refresh key, which is kept ready for use, and plain SHA-256 (FIPS 180-4).
 pub struct HmacRefreshMac(hmac::Key);
 
 impl HmacRefreshMac {
@@ -27,6 +28,11 @@ impl RefreshTokenMac for HmacRefreshMac {
     fn verify(&self, input: &MacInput, mac: &[u8; MAC_LENGTH]) -> bool {
         hmac::verify(&self.0, input.as_slice(), mac).is_ok()
     }
+
+    fn digest(&self, secret: &SessionSecret) -> SecretDigest {
+        let digest = digest::digest(&digest::SHA256, secret.expose());
+        SecretDigest(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
 }
 
 impl fmt::Debug for HmacRefreshMac {
@@ -38,6 +44,7 @@ impl fmt::Debug for HmacRefreshMac {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::array;
     use zeroize::Zeroizing;
 
     fn input(first: u8) -> MacInput {
@@ -70,6 +77,19 @@ mod tests {
             0x7f, 0x8d, 0xda, 0x0f, 0x92, 0xb4, 0x4f, 0xc3, 0x7b, 0x58, 0x5e, 0x0f, 0x6c, 0x74, 0xd1, 0xb3,
         ];
         assert_eq!(HmacRefreshMac::new(&[1; 32]).sign(&input(7)), expected);
+    }
+
+    /// Computed by another implementation: SHA-256 of the bytes 0x00 to 0x1f.
+    #[test]
+    fn the_digest_is_sha_256_whatever_the_key() {
+        let secret = SessionSecret::new(array::from_fn(|place| u8::try_from(place).expect("a byte")));
+        let expected = SecretDigest([
+            0x63, 0x0d, 0xcd, 0x29, 0x66, 0xc4, 0x33, 0x66, 0x91, 0x12, 0x54, 0x48, 0xbb, 0xb2, 0x5b, 0x4f,
+            0xf4, 0x12, 0xa4, 0x9c, 0x73, 0x2d, 0xb2, 0xc8, 0xab, 0xc1, 0xb8, 0x58, 0x1b, 0xd7, 0x10, 0xdd,
+        ]);
+        for key in [[1; 32], [2; 32]] {
+            assert!(HmacRefreshMac::new(&key).digest(&secret) == expected);
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use domain::{
     ports::{AuditSealer, ChangePassword, ForceOut, PutRole, RemoveRole},
     revision::Condition,
     role::{Description, Permission, RoleName},
-    session::{EndReason, Generation, NewSession, Rotation, SessionId},
+    session::{EndReason, Generation, NewSession, Rotation, SecretDigest, SessionId},
     token::Vouched,
     user::{Epoch, UserId, UserStatus},
 };
@@ -153,10 +153,11 @@ fn session() -> SessionId {
 fn rotation() -> Rotation {
     Rotation {
         session: session(),
+        secret_digest: SecretDigest([7; 32]),
         from: Generation(0),
         to: Generation(1),
         at: at(0),
-        idle_expires_at: at(1),
+        idle_until: at(1),
     }
 }
 

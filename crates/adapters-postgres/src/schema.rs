@@ -46,7 +46,7 @@ diesel::table! {
         id -> Uuid,
         user_id -> Uuid,
         generation -> BigInt,
-        salt -> Binary,
+        secret_digest -> Binary,
         created_at -> Timestamptz,
         last_used_at -> Timestamptz,
         idle_expires_at -> Timestamptz,

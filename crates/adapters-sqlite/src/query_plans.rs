@@ -14,7 +14,7 @@ use domain::{
     audit::{AuditAction, AuditFilter, AuditNumber},
     login::LoginPrefix,
     role::RoleName,
-    session::{EndReason, Generation, Rotation, SessionId},
+    session::{EndReason, Generation, Rotation, SecretDigest, SessionId},
     user::{UserFilter, UserId, UserPage, UserStatus},
 };
 use std::sync::mpsc::{Receiver, channel};
@@ -93,10 +93,11 @@ fn session() -> SessionId {
 fn rotation() -> Rotation {
     Rotation {
         session: session(),
+        secret_digest: SecretDigest([7; 32]),
         from: Generation(0),
         to: Generation(1),
         at: at(0),
-        idle_expires_at: at(1),
+        idle_until: at(1),
     }
 }
 

@@ -46,7 +46,7 @@ diesel::table! {
         id -> Binary,
         user_id -> Binary,
         generation -> BigInt,
-        salt -> Binary,
+        secret_digest -> Binary,
         created_at -> BigInt,
         last_used_at -> BigInt,
         idle_expires_at -> BigInt,

@@ -119,7 +119,7 @@ fn use_cases(clock: &Arc<dyn Clock>, randomness: &Arc<dyn Randomness>) -> UseCas
     let default_roles = RoleNames::from([RoleName::USER]);
     let issue = Arc::new(IssueTokens::new(keys.signer, mac.clone(), rng(), token_rules()));
     let issue = || issue.clone();
-    let recognise = Arc::new(RecogniseRefreshToken::new(sessions(), mac));
+    let recognise = Arc::new(RecogniseRefreshToken::new(mac));
     let access = Authenticate::new(keys.verifier, storage.views.clone(), clock(), token_rules());
     let access = Arc::new(access);
     let accept = Arc::new(AcceptPassword::new(Arc::new(PlainMeter::default()), policy));

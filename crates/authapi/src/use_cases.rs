@@ -33,10 +33,7 @@ impl Shared {
                 Arc::clone(&ports.clock),
                 token_rules(&settings.tokens),
             )),
-            recognise: Arc::new(RecogniseRefreshToken::new(
-                Arc::clone(&ports.storage.sessions),
-                Arc::clone(&ports.mac),
-            )),
+            recognise: Arc::new(RecogniseRefreshToken::new(Arc::clone(&ports.mac))),
             issue_tokens: Arc::new(issue_tokens(ports, settings)),
             accept_password: Arc::new(accept_password(ports, settings)),
             confirm_password: Arc::new(ConfirmPassword::new(

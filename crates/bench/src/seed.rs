@@ -130,21 +130,15 @@ impl Seed {
     async fn open_one(&self, user: &User, id: SessionId) -> Result<TokenPair> {
         let stamp = stamp(Actor::User(user.id));
         let rules = SessionRules::default();
-        let session = NewSession::opened_at(
-            stamp.at,
-            id,
-            user.id,
-            self.randomness.salt(),
-            &rules,
-            &stamp.origin,
-        );
+        let (secret, digest) = self.issue_tokens.fresh_secret();
+        let session = NewSession::opened_at(stamp.at, id, user.id, digest, &rules, &stamp.origin);
         let (at, stored) = (stamp.at, session.stored(user));
         match self
             .sessions
             .open(session, user.epoch, u32::MAX >> 1, stamp)
             .await?
         {
-            Opened::Now => Ok(self.issue_tokens.issue(&stored, at).await?),
+            Opened::Now => Ok(self.issue_tokens.issue(&stored, secret, at).await?),
             Opened::MadeRoom => bail!("sessions without end have reached an end"),
             Opened::Stale => bail!("a user who was just made has changed"),
         }

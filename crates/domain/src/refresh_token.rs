@@ -1,23 +1,25 @@
-//! Refresh tokens: opaque to clients, `base64url(version . sid . generation . mac)` to us.
+//! Refresh tokens: opaque to clients, `base64url(version . sid . generation . secret . mac)` to us.
 //!
-//! Nothing of a token is stored. Its MAC is over the rest of it and the session's salt, so that a stolen key without the
-//! database, or a stolen database without the key, mints nothing.
+//! Nothing of a token is stored but a digest of the session's secret, which all of its tokens carry. So a stolen key without
+//! a token of the session, a stolen database, and both together mint nothing; and whether a token is ours is known before
+//! anything is read.
 
-use crate::session::{Generation, Salt, SessionId};
+use crate::session::{Generation, SessionId, SessionSecret};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-const VERSION: u8 = 1;
-/// version (1), sid (16), generation (4, big-endian).
-const BODY_LENGTH: usize = 21;
+/// The first version had a salt of the session's in the database, and no secret.
+const VERSION: u8 = 2;
+/// version (1), sid (16), generation (4, big-endian), secret (32).
+const BODY_LENGTH: usize = 53;
 /// HMAC-SHA256.
 pub const MAC_LENGTH: usize = 32;
 const LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
-/// Characters of a token: 53 bytes in unpadded base64url.
-const TEXT_LENGTH: usize = 71;
+/// Characters of a token: 85 bytes in unpadded base64url.
+const TEXT_LENGTH: usize = 114;
 
 /// A refresh token on its way to or from a client. Redacted in `Debug`, wiped when dropped.
 #[derive(Clone, Debug)]
@@ -37,14 +39,15 @@ impl RefreshToken {
 }
 
 /// What a refresh token claims to be, until its MAC was checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RefreshClaim {
     pub session: SessionId,
     pub generation: Generation,
+    pub secret: SessionSecret,
 }
 
-/// What a MAC is made over: the claim and the session's salt.
-pub type MacInput = Zeroizing<[u8; BODY_LENGTH + 32]>;
+/// What a MAC is made over: a token up to its MAC.
+pub type MacInput = Zeroizing<[u8; BODY_LENGTH]>;
 
 /// A text that is no refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -52,13 +55,18 @@ pub type MacInput = Zeroizing<[u8; BODY_LENGTH + 32]>;
 pub struct NotARefreshToken;
 
 impl RefreshClaim {
-    /// What to authenticate for this claim on a session with `salt`.
+    /// What to authenticate for this claim.
     #[must_use]
-    pub fn mac_input(&self, salt: &Salt) -> MacInput {
-        let mut input = Zeroizing::new([0; BODY_LENGTH + 32]);
-        let (body, rest) = input.split_at_mut(BODY_LENGTH);
-        body.copy_from_slice(&self.body());
-        rest.copy_from_slice(&salt.0);
+    pub fn mac_input(&self) -> MacInput {
+        let parts = [VERSION]
+            .into_iter()
+            .chain(self.session.0.into_bytes())
+            .chain(self.generation.0.to_be_bytes())
+            .chain(self.secret.expose().iter().copied());
+        let mut input = Zeroizing::new([0; BODY_LENGTH]);
+        for (to, from) in input.iter_mut().zip(parts) {
+            *to = from;
+        }
         input
     }
 
@@ -67,7 +75,7 @@ impl RefreshClaim {
     pub fn seal(&self, mac: &[u8; MAC_LENGTH]) -> RefreshToken {
         let mut bytes = Zeroizing::new([0; LENGTH]);
         let (body, rest) = bytes.split_at_mut(BODY_LENGTH);
-        body.copy_from_slice(&self.body());
+        body.copy_from_slice(&self.mac_input()[..]);
         rest.copy_from_slice(mac);
         RefreshToken::new(URL_SAFE_NO_PAD.encode(&bytes[..]))
     }
@@ -83,22 +91,17 @@ impl RefreshClaim {
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| NotARefreshToken)?);
         let (version, rest) = bytes.split_first().ok_or(NotARefreshToken)?;
         let (sid, rest) = rest.split_first_chunk::<16>().ok_or(NotARefreshToken)?;
-        let (generation, mac) = rest.split_first_chunk::<4>().ok_or(NotARefreshToken)?;
+        let (generation, rest) = rest.split_first_chunk::<4>().ok_or(NotARefreshToken)?;
+        let (secret, mac) = rest.split_first_chunk::<32>().ok_or(NotARefreshToken)?;
         if *version != VERSION {
             return Err(NotARefreshToken);
         }
         let claim = Self {
             session: SessionId(Uuid::from_bytes(*sid)),
             generation: Generation(u32::from_be_bytes(*generation)),
+            secret: SessionSecret::new(*secret),
         };
         Ok((claim, mac.try_into().map_err(|_| NotARefreshToken)?))
-    }
-
-    fn body(&self) -> [u8; BODY_LENGTH] {
-        let mut body = [VERSION; BODY_LENGTH];
-        body[1..17].copy_from_slice(self.session.0.as_bytes());
-        body[17..].copy_from_slice(&self.generation.0.to_be_bytes());
-        body
     }
 }
 
@@ -106,60 +109,106 @@ impl RefreshClaim {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::array;
 
-    fn claim(session: u128, generation: u32) -> RefreshClaim {
+    fn claim(session: u128, generation: u32, secret: [u8; 32]) -> RefreshClaim {
         RefreshClaim {
             session: SessionId(Uuid::from_u128(session)),
             generation: Generation(generation),
+            secret: SessionSecret::new(secret),
         }
+    }
+
+    /// Whether two claims are one, the secret included.
+    fn is_same(one: &RefreshClaim, other: &RefreshClaim) -> bool {
+        one.mac_input() == other.mac_input()
     }
 
     #[test]
     fn the_format_does_not_drift() {
-        let token = claim(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314).seal(&[0xff; 32]);
+        let secret = array::from_fn(|place| 0x20 + u8::try_from(place).expect("a byte"));
+        let token = claim(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314, secret).seal(&[0xff; 32]);
         assert_eq!(
             token.expose(),
-            format!("AQECAwQFBgcICQoLDA0ODxAREhMU{}8", "_".repeat(42))
+            "AgECAwQFBgcICQoLDA0ODxAREhMUICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj___________________________________________w"
         );
     }
 
     #[test]
     fn texts_that_are_no_tokens_are_refused() {
-        let good = claim(1, 2).seal(&[3; 32]).expose().to_owned();
-        let other_version = format!("Ag{}", &good[2..]);
-        let padded = format!("{good}=");
-        // 53 bytes leave two unused bits in the last character: they must be zero, or one token had four spellings.
-        let other_spelling = format!("{}N", &good[..70]);
+        let good = claim(1, 2, [4; 32]).seal(&[3; 32]).expose().to_owned();
+        let padded = format!("{good}==");
+        let (next_version, of_the_first_version) = (format!("Aw{}", &good[2..]), format!("AQ{}", &good[2..]));
+        // As the first version wrote them: 53 bytes.
+        let of_the_first_length = format!("AQ{}A", "A".repeat(68));
         for bad in [
             "",
             "a",
-            &good[..70],
+            &good[..113],
             &padded,
-            &other_version,
-            &other_spelling,
-            &" ".repeat(71),
-            &"é".repeat(71),
+            &format!("{good}A"),
+            &next_version,
+            &of_the_first_version,
+            &of_the_first_length,
+            &good[..71],
+            &" ".repeat(114),
+            &"é".repeat(57),
+            &format!("{}+", &good[..113]),
         ] {
-            assert_eq!(RefreshClaim::parse(bad), Err(NotARefreshToken), "{bad}");
+            assert_eq!(RefreshClaim::parse(bad).err(), Some(NotARefreshToken), "{bad}");
         }
         assert!(RefreshClaim::parse(&good).is_ok());
     }
 
+    /// 85 bytes leave four unused bits in the last character: they must be zero, or one token had sixteen spellings.
     #[test]
-    fn what_is_authenticated_covers_the_claim_and_the_salt() {
-        let salt = Salt([1; 32]);
-        let input = claim(1, 2).mac_input(&salt);
-        assert_ne!(input, claim(2, 2).mac_input(&salt));
-        assert_ne!(input, claim(1, 3).mac_input(&salt));
-        assert_ne!(input, claim(1, 2).mac_input(&Salt([2; 32])));
+    fn the_last_character_has_one_spelling() {
+        let good = claim(1, 2, [4; 32]).seal(&[3; 32]).expose().to_owned();
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let accepted: String = alphabet
+            .chars()
+            .filter(|last| RefreshClaim::parse(&format!("{}{last}", &good[..113])).is_ok())
+            .collect();
+        assert_eq!(
+            accepted, "AQgw",
+            "one for each value of the two bits that are used"
+        );
+    }
+
+    #[test]
+    fn what_is_authenticated_is_all_of_the_claim() {
+        let input = claim(1, 2, [3; 32]).mac_input();
+        assert_eq!(input[0], VERSION);
+        assert_ne!(input, claim(2, 2, [3; 32]).mac_input());
+        assert_ne!(input, claim(1, 3, [3; 32]).mac_input());
+        for place in 0..32 {
+            let mut secret = [3; 32];
+            secret[place] ^= 1;
+            assert_ne!(
+                input,
+                claim(1, 2, secret).mac_input(),
+                "byte {place} of the secret"
+            );
+        }
+    }
+
+    #[test]
+    fn neither_a_claim_nor_a_token_shows_its_secret() {
+        let claim = claim(1, 2, [7; 32]);
+        let (shown, token) = (format!("{claim:?}"), format!("{:?}", claim.seal(&[7; 32])));
+        assert!(shown.contains("[REDACTED]") && !shown.contains("7, 7"), "{shown}");
+        assert!(token.contains("[REDACTED]") && !token.contains("BwcH"), "{token}");
     }
 
     proptest! {
         #[test]
-        fn sealing_and_parsing_are_inverse(session: u128, generation: u32, mac: [u8; 32]) {
-            let token = claim(session, generation).seal(&mac);
+        fn sealing_and_parsing_are_inverse(session: u128, generation: u32, secret: [u8; 32], mac: [u8; 32]) {
+            let sealed = claim(session, generation, secret);
+            let token = sealed.seal(&mac);
             prop_assert_eq!(token.expose().len(), TEXT_LENGTH);
-            prop_assert_eq!(RefreshClaim::parse(token.expose()), Ok((claim(session, generation), mac)));
+            let (parsed, parsed_mac) = RefreshClaim::parse(token.expose()).expect("a token");
+            prop_assert!(is_same(&parsed, &sealed));
+            prop_assert_eq!(parsed_mac, mac);
         }
 
         #[test]
@@ -168,7 +217,7 @@ mod tests {
         }
 
         #[test]
-        fn a_token_has_one_spelling(text in "AQ[A-Za-z0-9_-]{69}") {
+        fn a_token_has_one_spelling(text in "Ag[A-Za-z0-9_-]{111}[AQgwBx]") {
             if let Ok((claim, mac)) = RefreshClaim::parse(&text) {
                 let sealed = claim.seal(&mac);
                 prop_assert_eq!(sealed.expose(), text);

@@ -105,7 +105,7 @@ fn wire(storage: Storage) -> (Register, LogIn, Arc<Authenticate>, LogOut) {
     let (issue, note) = (issue.into(), NoteFailure::new(storage.audit, 60).into());
     let access = Authenticate::new(keys.verifier, storage.views, clock.clone(), token_rules());
     let access = Arc::new(access);
-    let recognise = Arc::new(RecogniseRefreshToken::new(sessions.clone(), mac));
+    let recognise = Arc::new(RecogniseRefreshToken::new(mac));
     let log_out = LogOut::new(access.clone(), recognise, sessions.clone(), clock.clone(), rules);
     let log_in = LogIn::new(throttle, users, hasher, sessions, issue, note, clock, rng, rules);
     (register, log_in, access, log_out)

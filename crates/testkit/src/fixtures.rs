@@ -1,4 +1,4 @@
-//! Small makers of what tests need. Ids and salts are unique within the process, everything else is the same each time.
+//! Small makers of what tests need. Ids and digests of secrets are unique within the process, everything else is the same each time.
 
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -8,7 +8,7 @@ use domain::{
     ports::{Administer, ChangeRoles, PutRole},
     revision::Condition,
     role::{Description, Permission, RoleName, RoleNames},
-    session::{NewSession, Salt, SessionId, SessionRules},
+    session::{NewSession, SecretDigest, SessionId, SessionRules},
     token::TokenRules,
     token::Vouched,
     user::{NewUser, User, UserId},
@@ -123,7 +123,7 @@ pub fn administer(user: UserId) -> Administer {
 #[must_use]
 pub fn a_session(user: UserId, at: DateTime<Utc>) -> NewSession {
     let id = SessionId(unique_uuid());
-    NewSession::opened_at(at, id, user, salt_of(id), &SessionRules::default(), &origin())
+    NewSession::opened_at(at, id, user, digest_of(id), &SessionRules::default(), &origin())
 }
 
 /// The tokens of `https://auth.example` for `api`, which live for 15 minutes.
@@ -179,12 +179,13 @@ pub fn unique_uuid() -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-fn salt_of(id: SessionId) -> Salt {
-    let mut salt = [0xa5; 32];
-    for (to, from) in salt.iter_mut().zip(id.0.as_bytes()) {
+/// Of no secret that is known.
+fn digest_of(id: SessionId) -> SecretDigest {
+    let mut digest = [0xa5; 32];
+    for (to, from) in digest.iter_mut().zip(id.0.as_bytes()) {
         *to ^= from;
     }
-    Salt(salt)
+    SecretDigest(digest)
 }
 
 /// What an access token of `session` vouches for, issued while `user` was as given.

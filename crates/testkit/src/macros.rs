@@ -75,6 +75,8 @@ macro_rules! storage_contract {
             a_rotation_takes_one_step,
             a_rotation_answers_the_roles_and_epoch_as_they_are_now,
             a_rotation_from_another_generation_is_lost,
+            a_rotation_with_another_secret_is_lost,
+            a_rotation_never_outlives_the_session,
             a_session_that_ended_does_not_rotate,
             a_session_rotates_until_the_instant_it_expires,
             a_disabled_users_session_does_not_rotate,
@@ -232,6 +234,9 @@ macro_rules! refresh_token_mac_contract {
             other_inputs_have_other_macs,
             a_mac_verifies_its_own_input,
             no_other_mac_verifies,
+            one_secret_has_one_digest,
+            a_digest_is_of_all_of_its_secret,
+            a_digest_is_not_the_secret_itself,
         ]);
     };
 }

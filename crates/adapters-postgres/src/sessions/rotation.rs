@@ -9,8 +9,10 @@ use crate::{
 };
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    declare_sql_function,
     dsl::{auto_type, exists},
     pg::Pg,
+    sql_types::Timestamptz,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
@@ -20,7 +22,14 @@ use domain::{
 };
 use uuid::Uuid;
 
-/// One statement, and so a transaction by itself.
+#[declare_sql_function]
+extern "SQL" {
+    /// The earlier of the two.
+    fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
+}
+
+/// One statement, and so a transaction by itself. Nobody has read the session before: when its whole life ends, only its row
+/// knows.
 ///
 /// Whoever comes second waits for the session's row and finds another generation, or the end, there. Epoch and roles are
 /// those of the instant at which the statement began, both: what is minted from them is outdated as soon as they are.
@@ -33,6 +42,7 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
     let current = sessions::table
         .find(rotation.session.0)
         .filter(sessions::generation.eq(i64::from(rotation.from.0)))
+        .filter(sessions::secret_digest.eq(&rotation.secret_digest.0[..]))
         .filter(live_at(rotation.at))
         .filter(holder_is_active);
     let row: Option<RotatedRow> = Prepared(
@@ -40,7 +50,7 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
             .set((
                 sessions::generation.eq(i64::from(rotation.to.0)),
                 sessions::last_used_at.eq(rotation.at),
-                sessions::idle_expires_at.eq(rotation.idle_expires_at),
+                sessions::idle_expires_at.eq(least(sessions::expires_at, rotation.idle_until)),
             ))
             .returning(RotatedRow::as_returning()),
     )

@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use diesel::{Insertable, Queryable, Selectable, pg::Pg};
 use domain::{
     session::{
-        EndReason, Generation, Holder, Lifetime, NewSession, Salt, SessionId, SessionSummary, StoredSession,
+        EndReason, Generation, Holder, Lifetime, NewSession, SecretDigest, SessionId, SessionSummary,
+        StoredSession,
     },
     user::{Epoch, UserId},
 };
@@ -22,13 +23,20 @@ fn corrupt(source: impl Into<Box<dyn StdError + Send + Sync>>) -> StorageError {
     StorageError::row("sessions", source)
 }
 
+fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
+    let bytes = bytes.try_into();
+    bytes
+        .map(SecretDigest)
+        .map_err(|_| corrupt("the digest of a secret has 32 bytes"))
+}
+
 #[derive(Insertable)]
 #[diesel(table_name = sessions, treat_none_as_default_value = false)]
 pub struct NewSessionRow<'a> {
     id: Uuid,
     user_id: Uuid,
     generation: i64,
-    salt: &'a [u8],
+    secret_digest: &'a [u8],
     created_at: DateTime<Utc>,
     last_used_at: DateTime<Utc>,
     idle_expires_at: DateTime<Utc>,
@@ -43,7 +51,7 @@ impl<'a> From<&'a NewSession> for NewSessionRow<'a> {
             id: session.id.0,
             user_id: session.user.0,
             generation: Generation::FIRST.0.into(),
-            salt: &session.salt.0,
+            secret_digest: &session.secret_digest.0,
             created_at: session.created_at,
             last_used_at: session.created_at,
             idle_expires_at: session.idle_expires_at,
@@ -84,7 +92,7 @@ impl TryFrom<LifetimeRow> for Lifetime {
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct SessionRow {
     id: Uuid,
-    salt: Vec<u8>,
+    secret_digest: Vec<u8>,
     generation: i64,
     #[diesel(embed)]
     lifetime: LifetimeRow,
@@ -95,7 +103,7 @@ impl SessionRow {
     pub fn held_by(self, holder: Holder) -> Result<StoredSession, StorageError> {
         Ok(StoredSession {
             id: SessionId(self.id),
-            salt: Salt(self.salt.try_into().map_err(|_| corrupt("a salt has 32 bytes"))?),
+            secret_digest: parse_digest(self.secret_digest)?,
             generation: Generation(self.generation.try_into().map_err(corrupt)?),
             lifetime: self.lifetime.try_into()?,
             last_used_at: self.last_used_at,

@@ -194,10 +194,11 @@ fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static st
     let (id, one, reason) = (session.user, session.id, EndReason::LoggedOut);
     let rotation = Rotation {
         session: one,
+        secret_digest: session.secret_digest,
         from: Generation(0),
         to: Generation(1),
         at: at(1),
-        idle_expires_at: at(2),
+        idle_until: at(2),
     };
     vec![
         call("open", storage, |it| async move {

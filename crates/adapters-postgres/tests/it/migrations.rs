@@ -5,16 +5,19 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use domain::{
     audit::{AuditAction, AuditFilter, AuditNumber},
     role::{RoleName, built_in},
+    session::{Generation, SecretDigest, SessionId},
     user::UserFilter,
 };
 use testkit::fixtures::{a_user, at, stamp};
 use testservers::{FreshDatabase, postgres};
+use uuid::Uuid;
 
 const FIRST: &str = "2026-11-22-000001_users_roles_sessions_audit";
 const SECOND: &str = "2026-11-22-000002_administration";
 const THIRD: &str = "2026-11-22-000003_replica_leases";
 const FOURTH: &str = "2026-11-22-000004_roles_by_status";
-const ALL: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
+const FIFTH: &str = "2026-11-22-000005_secret_digest";
+const ALL: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 /// Every column, constraint and index of a database, as the server tells them.
 const SCHEMA: &str = "
@@ -118,6 +121,8 @@ const OLD_DATA: &str = "
         FROM (VALUES (1, 'Alice'), (2, 'bob')) AS old (n, login);
     INSERT INTO user_roles SELECT id, 'user' FROM users;
     INSERT INTO user_roles SELECT id, 'admin' FROM users WHERE canonical_login = 'alice';
+    INSERT INTO sessions (id, user_id, generation, salt, created_at, last_used_at, idle_expires_at, expires_at)
+        SELECT id, id, 5, decode(repeat('07', 32), 'hex'), now(), now(), now(), now() FROM users;
     INSERT INTO audit_events (at, action, actor_kind, user_id, address, request_id)
         SELECT now(), 'user_registered', 'anonymous', id, '192.0.2.7', 'request-1' FROM users;
     INSERT INTO audit_events (at, action, actor_kind, actor_id, user_id)
@@ -188,6 +193,29 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
         (ends.base.number, ends.head.number),
         (AuditNumber(4), AuditNumber(4))
     );
+}
+
+/// They are sessions that no refresh token belongs to, and are ended like any other.
+#[tokio::test]
+async fn sessions_of_the_version_before_keep_their_salt_as_a_digest_up_and_down() {
+    let fresh = postgres().fresh_database();
+    let database = patient(fresh.url()).await;
+    database.migrate_up().await.expect("up");
+    down_to_the_first(&database).await;
+    connect(&fresh).await.batch_execute(OLD_DATA).await.expect("data");
+    let salts = "SELECT concat_ws(' ', id, salt) AS part FROM sessions ORDER BY id";
+    let before = parts(&fresh, salts).await;
+    assert_eq!(before.len(), 2);
+    database.migrate_up().await.expect("up");
+
+    let of_alice = SessionId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+    let found = storage_in(&database).sessions.find(of_alice).await;
+    let session = found.expect("an answer").expect("a session");
+    assert_eq!(session.secret_digest, SecretDigest([7; 32]));
+    assert_eq!(session.generation, Generation(5));
+
+    down_to_the_first(&database).await;
+    assert_eq!(parts(&fresh, salts).await, before);
 }
 
 async fn down_to_the_first(database: &PostgresDatabase) {

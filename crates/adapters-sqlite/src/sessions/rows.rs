@@ -11,7 +11,8 @@ use crate::{
 use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
 use domain::{
     session::{
-        EndReason, Generation, Holder, Lifetime, NewSession, Salt, SessionId, SessionSummary, StoredSession,
+        EndReason, Generation, Holder, Lifetime, NewSession, SecretDigest, SessionId, SessionSummary,
+        StoredSession,
     },
     user::{Epoch, UserId},
 };
@@ -21,13 +22,20 @@ fn corrupt(source: impl Into<Box<dyn StdError + Send + Sync>>) -> StorageError {
     StorageError::row("sessions", source)
 }
 
+fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
+    let bytes = bytes.try_into();
+    bytes
+        .map(SecretDigest)
+        .map_err(|_| corrupt("the digest of a secret has 32 bytes"))
+}
+
 #[derive(Insertable)]
 #[diesel(table_name = sessions)]
 pub struct NewSessionRow<'a> {
     id: Id,
     user_id: Id,
     generation: i64,
-    salt: &'a [u8],
+    secret_digest: &'a [u8],
     created_at: Micros,
     last_used_at: Micros,
     idle_expires_at: Micros,
@@ -42,7 +50,7 @@ impl<'a> From<&'a NewSession> for NewSessionRow<'a> {
             id: Id(session.id.0),
             user_id: Id(session.user.0),
             generation: Generation::FIRST.0.into(),
-            salt: &session.salt.0,
+            secret_digest: &session.secret_digest.0,
             created_at: Micros(session.created_at),
             last_used_at: Micros(session.created_at),
             idle_expires_at: Micros(session.idle_expires_at),
@@ -82,7 +90,7 @@ impl TryFrom<LifetimeRow> for Lifetime {
 #[diesel(table_name = sessions, check_for_backend(Sqlite))]
 pub struct StoredSessionRow {
     id: Id,
-    salt: Vec<u8>,
+    secret_digest: Vec<u8>,
     generation: i64,
     #[diesel(embed)]
     lifetime: LifetimeRow,
@@ -97,7 +105,7 @@ impl TryFrom<StoredSessionRow> for StoredSession {
     fn try_from(row: StoredSessionRow) -> Result<Self, Self::Error> {
         Ok(Self {
             id: SessionId(row.id.0),
-            salt: Salt(row.salt.try_into().map_err(|_| corrupt("a salt has 32 bytes"))?),
+            secret_digest: parse_digest(row.secret_digest)?,
             generation: Generation(row.generation.try_into().map_err(corrupt)?),
             lifetime: row.lifetime.try_into()?,
             last_used_at: row.last_used_at.0,

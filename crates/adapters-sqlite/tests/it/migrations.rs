@@ -8,6 +8,7 @@ use domain::{
     audit::{Actor, AuditAction, AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainReader, Seal},
     revision::Revision,
     role::built_in,
+    session::{Generation, SecretDigest, SessionId},
     user::{UserFilter, UserId, UserPage, UserStatus},
 };
 use std::path::{Path, PathBuf};
@@ -18,11 +19,12 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 5] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
     "2026-11-22-000004_roles_by_status",
+    "2026-11-22-000005_secret_digest",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -35,6 +37,9 @@ const DATA_OF_THE_FIRST_SCHEMA: &str = "
         (x'00000000000000000000000000000001', 'admin'),
         (x'00000000000000000000000000000001', 'user'),
         (x'00000000000000000000000000000002', 'user');
+    INSERT INTO sessions (id, user_id, generation, salt, created_at, last_used_at, idle_expires_at, expires_at) VALUES
+        (x'00000000000000000000000000000003', x'00000000000000000000000000000001', 5,
+            x'0707070707070707070707070707070707070707070707070707070707070707', 7, 8, 90, 99);
     INSERT INTO audit_events (at, action, actor_kind, actor_id, user_id, session_id, address, request_id) VALUES
         (7, 'user_registered', 'anonymous', NULL, x'00000000000000000000000000000001', NULL, '192.0.2.7', 'one'),
         (8, 'user_registered', 'operator', NULL, x'00000000000000000000000000000002', NULL, NULL, NULL),
@@ -166,6 +171,30 @@ async fn what_the_version_before_stored_is_found_by_this_one() {
         };
         assert_eq!(all_users(&storage, filter.clone()).await, found, "{filter:?}");
     }
+}
+
+/// It is one that no refresh token belongs to, and is ended like any other.
+#[tokio::test]
+async fn a_session_of_the_version_before_keeps_its_salt_as_a_digest_up_and_down() {
+    let (database, path, _folder) = of_the_first_schema().await;
+    let salt = || -> Vec<Part> {
+        sql_query("SELECT hex(salt) AS sql FROM sessions")
+            .load(&mut connect(&path))
+            .expect("a salt")
+    };
+    let before = salt();
+    assert_eq!(before.len(), 1);
+    database.migrate_up().await.expect("up");
+
+    let storage = storage_over(&database);
+    let session = storage.sessions.find(SessionId(Uuid::from_u128(3))).await;
+    let session = session.expect("an answer").expect("a session");
+    assert_eq!(session.secret_digest, SecretDigest([7; 32]));
+    assert_eq!(session.generation, Generation(5));
+    drop(storage);
+
+    down_to_the_first(&database).await;
+    assert_eq!(salt(), before);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
         token_rules(),
     ));
     let issue = || issue.clone();
-    let recognise = Arc::new(RecogniseRefreshToken::new(sessions(), mac));
+    let recognise = Arc::new(RecogniseRefreshToken::new(mac));
     let access = Authenticate::new(tokens.verifier, ports.views.clone(), clock(), token_rules());
     let access = Arc::new(access);
     let note = Arc::new(NoteFailure::new(trail(), 100));

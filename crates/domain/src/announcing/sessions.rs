@@ -106,7 +106,7 @@ mod tests {
         announcing::fixtures::{CALLER, announced, every_change, stamp, vouched},
         authority::Denied,
         ports::MockSessions,
-        session::{Generation, Salt, SessionRules},
+        session::{Generation, SecretDigest, SessionRules},
         use_cases::fixtures::{EPOCH, SESSION, USER, now, origin, stored_session},
     };
 
@@ -127,8 +127,8 @@ mod tests {
                     commit();
                     answer
                 });
-                let (salt, rules) = (Salt([1; 32]), SessionRules::default());
-                let session = NewSession::opened_at(now(), SESSION, USER, salt, &rules, &origin());
+                let (digest, rules) = (SecretDigest([1; 32]), SessionRules::default());
+                let session = NewSession::opened_at(now(), SESSION, USER, digest, &rules, &origin());
                 let sessions = AnnouncingSessions::new(Arc::new(sessions), revocations);
                 let _ = sessions.open(session, EPOCH, 9, stamp()).await;
             });
@@ -214,10 +214,11 @@ mod tests {
             let sessions = AnnouncingSessions::new(Arc::new(sessions), revocations);
             let rotation = Rotation {
                 session: SESSION,
+                secret_digest: SecretDigest([1; 32]),
                 from: Generation(5),
                 to: Generation(6),
                 at: now(),
-                idle_expires_at: now(),
+                idle_until: now(),
             };
             let _ = sessions.rotate(rotation).await;
         });

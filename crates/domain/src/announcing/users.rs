@@ -142,7 +142,7 @@ mod tests {
         authority::Denied,
         ports::MockUsers,
         role::{Permission, RoleName},
-        session::{NewSession, Salt, SessionRules},
+        session::{NewSession, SecretDigest, SessionRules},
         use_cases::fixtures::{USER, hash, now, origin, roles, user},
     };
 
@@ -207,11 +207,11 @@ mod tests {
                 commit();
                 answer
             });
-            let (salt, rules) = (Salt([1; 32]), SessionRules::default());
+            let (digest, rules) = (SecretDigest([1; 32]), SessionRules::default());
             let change = ChangePassword {
                 only_while: vouched(),
                 hash: hash("$new"),
-                session: NewSession::opened_at(now(), vouched().session, CALLER, salt, &rules, &origin()),
+                session: NewSession::opened_at(now(), vouched().session, CALLER, digest, &rules, &origin()),
             };
             let users = AnnouncingUsers::new(Arc::new(users), revocations);
             let _ = users.change_password(change, stamp()).await;

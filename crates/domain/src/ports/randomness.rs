@@ -1,5 +1,5 @@
 use crate::{
-    session::{Salt, SessionId},
+    session::{SessionId, SessionSecret},
     user::UserId,
 };
 use chrono::{DateTime, Utc};
@@ -23,9 +23,9 @@ impl dyn Randomness + '_ {
         SessionId(self.uuid(now))
     }
 
-    /// A fresh salt.
-    pub fn salt(&self) -> Salt {
-        Salt(self.bytes())
+    /// A fresh session's secret.
+    pub fn session_secret(&self) -> SessionSecret {
+        SessionSecret::new(self.bytes())
     }
 
     /// A `UUIDv7` (RFC 9562, section 5.7) of `now`.

@@ -24,7 +24,7 @@ pub enum Opened {
 pub enum Rotated {
     /// This call rotated it; the session as it is now.
     Now(StoredSession),
-    /// Another call was first, or the session no longer lives.
+    /// Another call was first, the session no longer lives, or there is none with this id and digest.
     Lost,
 }
 
@@ -72,10 +72,12 @@ pub trait Sessions: Send + Sync {
     /// The session with its holder, both as of one instant, ended and expired ones included.
     async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError>;
 
-    /// Takes one step of the refresh token, as one compare-and-swap.
+    /// Takes one step of the refresh token, as one compare-and-swap. Nobody has read the session before.
     ///
-    /// MUST change the session only while it stands at `rotation.from`, is live at `rotation.at` and its user is active;
-    /// of any number of concurrent calls from one generation exactly one MUST answer [`Rotated::Now`].
+    /// MUST change the session only while it stands at `rotation.from`, has this `rotation.secret_digest`, is live at
+    /// `rotation.at` and its user is active; of any number of concurrent calls from one generation exactly one MUST answer
+    /// [`Rotated::Now`]. The session MUST then expire for not being used at the earlier of `rotation.idle_until` and the end
+    /// of its whole life.
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError>;
 
     /// Ends `id` if it is `user`'s.

@@ -121,7 +121,8 @@ impl ChangeOwnPassword {
         let now = self.clock.now();
         let user = caller.user().id;
         let id = self.randomness.session_id(now);
-        let session = NewSession::opened_at(now, id, user, self.randomness.salt(), &self.rules, &origin);
+        let (secret, digest) = self.issue_tokens.fresh_secret();
+        let session = NewSession::opened_at(now, id, user, digest, &self.rules, &origin);
         let change = ChangePassword {
             only_while: caller.vouched(),
             hash,
@@ -133,7 +134,10 @@ impl ChangeOwnPassword {
             origin,
         };
         match self.users.change_password(change, stamp).await? {
-            PasswordChanged::Now(user) => Ok(self.issue_tokens.issue(&session.stored(&user), now).await?),
+            PasswordChanged::Now(user) => Ok(self
+                .issue_tokens
+                .issue(&session.stored(&user), secret, now)
+                .await?),
             PasswordChanged::Stale => Err(ChangeOwnPasswordError::Outdated),
         }
     }

@@ -9,9 +9,12 @@ use crate::{
         MockAuditTrail, MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner,
         Strength,
     },
+    refresh_token::{RefreshClaim, RefreshToken},
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
-    session::{Generation, Holder, Lifetime, Salt, SessionId, SessionRules, StoredSession},
+    session::{
+        Generation, Holder, Lifetime, SecretDigest, SessionId, SessionRules, SessionSecret, StoredSession,
+    },
     token::{AccessToken, TokenRules, Vouched},
     use_cases::{AcceptPassword, IssueTokens, NoteFailure},
     user::{Credentials, Epoch, User, UserId, UserStatus},
@@ -23,6 +26,8 @@ use uuid::Uuid;
 pub const USER: UserId = UserId(Uuid::from_u128(1));
 pub const SESSION: SessionId = SessionId(Uuid::from_u128(2));
 pub const EPOCH: Epoch = Epoch(4);
+/// What the tokens of [`stored_session`] carry.
+pub const SECRET: [u8; 32] = [7; 32];
 pub const GOOD_PASSWORD: &str = "correct horse battery staple";
 
 /// The instant at which every test takes place.
@@ -126,7 +131,7 @@ pub fn caller() -> Caller {
 pub fn stored_session() -> StoredSession {
     StoredSession {
         id: SESSION,
-        salt: Salt([7; 32]),
+        secret_digest: digest(&SECRET),
         generation: Generation(5),
         lifetime: Lifetime {
             created_at: now() - Duration::hours(1),
@@ -158,13 +163,41 @@ pub fn token_rules() -> TokenRules {
     }
 }
 
-/// A MAC that accepts what it signs: 32 times the first byte of the salt.
+/// A MAC that accepts what it signs: 32 times the first byte of the secret, which is turned over in its digest.
 pub fn mac() -> Arc<MockRefreshTokenMac> {
     let mut mac = MockRefreshTokenMac::new();
     mac.expect_sign().returning(|input| [input[21]; 32]);
     mac.expect_verify()
         .returning(|input, mac| *mac == [input[21]; 32]);
+    mac.expect_digest().returning(|secret| digest(secret.expose()));
     Arc::new(mac)
+}
+
+fn digest(secret: &[u8; 32]) -> SecretDigest {
+    SecretDigest(secret.map(|byte| !byte))
+}
+
+pub fn claim(generation: u32, secret: [u8; 32]) -> RefreshClaim {
+    RefreshClaim {
+        session: SESSION,
+        generation: Generation(generation),
+        secret: SessionSecret::new(secret),
+    }
+}
+
+/// The token of [`stored_session`] at `generation`, as [`mac`] signs it.
+pub fn token(generation: u32) -> RefreshToken {
+    claim(generation, SECRET).seal(&[7; 32])
+}
+
+/// The same by somebody without the key.
+pub fn forged(generation: u32) -> RefreshToken {
+    claim(generation, SECRET).seal(&[8; 32])
+}
+
+/// The same by somebody who has the key and does not know the secret.
+pub fn with_another_secret(generation: u32) -> RefreshToken {
+    claim(generation, [9; 32]).seal(&[9; 32])
 }
 
 /// Issues tokens whose access token reads `epoch=.. roles=..`.

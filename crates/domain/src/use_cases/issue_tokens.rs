@@ -2,7 +2,7 @@ use crate::{
     ports::{PortError, Randomness, RefreshTokenMac, Roles, TokenSigner},
     refresh_token::{RefreshClaim, RefreshToken},
     role::{Permissions, RoleNames},
-    session::{Holder, StoredSession},
+    session::{Holder, SecretDigest, SessionSecret, StoredSession},
     token::{AccessClaims, AccessToken, TokenRules},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -54,11 +54,25 @@ impl IssueTokens {
         }
     }
 
+    /// The secret of a session that is about to be opened, for its tokens alone, and what to store of it.
+    #[must_use]
+    pub fn fresh_secret(&self) -> (SessionSecret, SecretDigest) {
+        let secret = self.randomness.session_secret();
+        let digest = self.mac.digest(&secret);
+        (secret, digest)
+    }
+
     /// The tokens of `session` at its present generation, with the holder's roles and epoch as they were read with it.
+    /// `secret` MUST be the session's: no storage knows it, so it comes from a token or from where the session was opened.
     ///
     /// # Errors
     /// The signer's, or the catalogue's.
-    pub async fn issue(&self, session: &StoredSession, now: DateTime<Utc>) -> Result<TokenPair, PortError> {
+    pub async fn issue(
+        &self,
+        session: &StoredSession,
+        secret: SessionSecret,
+        now: DateTime<Utc>,
+    ) -> Result<TokenPair, PortError> {
         let roles = roles_to_tell(&session.holder);
         let permissions = self.permissions_of(&roles).await?;
         let expiry = self.rules.expiry(now, session.lifetime.expires_at);
@@ -78,7 +92,7 @@ impl IssueTokens {
         Ok(TokenPair {
             access_token: self.signer.sign(&claims)?,
             expires_in: Duration::seconds(expiry - now.timestamp()),
-            refresh_token: self.refresh_token(session),
+            refresh_token: self.refresh_token(session, secret),
             refresh_expires_in: session.lifetime.idle_expires_at - now,
         })
     }
@@ -96,12 +110,13 @@ impl IssueTokens {
         ))
     }
 
-    fn refresh_token(&self, session: &StoredSession) -> RefreshToken {
+    fn refresh_token(&self, session: &StoredSession, secret: SessionSecret) -> RefreshToken {
         let claim = RefreshClaim {
             session: session.id,
             generation: session.generation,
+            secret,
         };
-        claim.seal(&self.mac.sign(&claim.mac_input(&session.salt)))
+        claim.seal(&self.mac.sign(&claim.mac_input()))
     }
 }
 
@@ -121,7 +136,7 @@ mod tests {
         ports::{MockRoles, MockTokenSigner},
         role::{Permission, RoleName, built_in},
         session::Generation,
-        use_cases::fixtures::{mac, now, randomness, stored_session, token_rules},
+        use_cases::fixtures::{SECRET, mac, now, randomness, stored_session, token_rules},
     };
 
     #[tokio::test]
@@ -141,7 +156,7 @@ mod tests {
         let issue = IssueTokens::new(Arc::new(signer), mac(), randomness(), token_rules());
 
         let pair = issue
-            .issue(&stored_session(), now())
+            .issue(&stored_session(), SessionSecret::new(SECRET), now())
             .await
             .expect("signing works");
 
@@ -150,13 +165,19 @@ mod tests {
         assert_eq!(pair.refresh_expires_in, Duration::days(1));
         let (claim, mac) = RefreshClaim::parse(pair.refresh_token.expose()).expect("a refresh token");
         assert_eq!(
-            claim,
-            RefreshClaim {
-                session: stored_session().id,
-                generation: Generation(5)
-            }
+            (claim.session, claim.generation),
+            (stored_session().id, Generation(5))
         );
-        assert_eq!(mac, [7; 32]);
+        assert_eq!((*claim.secret.expose(), mac), (SECRET, [7; 32]));
+    }
+
+    #[test]
+    fn a_fresh_secret_is_drawn_and_comes_with_its_digest() {
+        let signer = Arc::new(MockTokenSigner::new());
+        let issue = IssueTokens::new(signer, mac(), randomness(), token_rules());
+        let (secret, digest) = issue.fresh_secret();
+        assert_eq!(*secret.expose(), randomness().bytes());
+        assert_eq!(digest, mac().digest(&secret));
     }
 
     /// Issues the tokens of `session` and shows what the access token says of roles and permissions.
@@ -173,7 +194,9 @@ mod tests {
             Some(catalogue) => issue.with_permissions(Arc::new(catalogue)),
             None => issue,
         };
-        issue.issue(&session, now()).await.expect("signing works");
+        let secret = SessionSecret::new(SECRET);
+        let issued = issue.issue(&session, secret, now()).await;
+        issued.expect("signing works");
         told.lock()
             .expect("no panic before")
             .take()

@@ -159,7 +159,8 @@ impl LogIn {
     async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<TokenPair>, PortError> {
         let now = self.clock.now();
         let id = self.randomness.session_id(now);
-        let session = NewSession::opened_at(now, id, user.id, self.randomness.salt(), &self.rules, origin);
+        let (secret, digest) = self.issue_tokens.fresh_secret();
+        let session = NewSession::opened_at(now, id, user.id, digest, &self.rules, origin);
         let stored = session.stored(user);
         let stamp = Stamp {
             at: now,
@@ -171,7 +172,7 @@ impl LogIn {
             .open(session, user.epoch, self.rules.max_per_user, stamp)
             .await?
         {
-            Opened::Now | Opened::MadeRoom => Ok(Some(self.issue_tokens.issue(&stored, now).await?)),
+            Opened::Now | Opened::MadeRoom => Ok(Some(self.issue_tokens.issue(&stored, secret, now).await?)),
             Opened::Stale => Ok(None),
         }
     }

@@ -1,4 +1,4 @@
-use super::{Authenticate, AuthenticateError, RecogniseRefreshToken, Recognised};
+use super::{Authenticate, AuthenticateError, RecogniseRefreshToken};
 use crate::{
     audit::{Actor, Origin, Stamp},
     ports::{Clock, Ended, PortError, Sessions},
@@ -108,13 +108,18 @@ impl LogOut {
     async fn holder_of(&self, token: &str, origin: &Origin) -> Result<(SessionId, UserId), LogOutError> {
         let now = self.clock.now();
         let token = RefreshToken::new(token.to_owned());
-        let Recognised { session, generation } = self
+        let recognised = self
             .recognise
             .execute(&token)
-            .await?
             .ok_or(LogOutError::RefreshTokenInvalid)?;
-        match session.present(generation, now, &self.rules) {
-            Presented::Current(_) | Presented::Repeated { .. } => Ok((session.id, session.holder.user)),
+        let session = self
+            .sessions
+            .find(recognised.claim.session)
+            .await?
+            .filter(|session| recognised.is_of(session))
+            .ok_or(LogOutError::RefreshTokenInvalid)?;
+        match session.present(recognised.claim.generation, now, &self.rules) {
+            Presented::Current | Presented::Repeated { .. } => Ok((session.id, session.holder.user)),
             Presented::Ended => Err(LogOutError::SessionRevoked),
             Presented::Expired => Err(LogOutError::SessionExpired),
             Presented::Stolen => {
@@ -143,41 +148,35 @@ mod tests {
     use super::*;
     use crate::{
         ports::{MockSessionViews, MockSessions, MockTokenVerifier},
-        refresh_token::RefreshClaim,
-        session::Generation,
         token::SignatureRefused,
         use_cases::fixtures::{
-            SESSION, USER, clock, mac, origin, session_rules, stored_session, token_rules,
+            SESSION, USER, clock, forged, mac, origin, session_rules, stored_session, token, token_rules,
+            with_another_secret,
         },
     };
 
     fn log_out(expect: impl FnOnce(&mut MockSessions)) -> LogOut {
+        let mut sessions = MockSessions::new();
+        sessions.expect_find().returning(|_| Ok(Some(stored_session())));
+        expect(&mut sessions);
+        over(sessions)
+    }
+
+    fn over(sessions: MockSessions) -> LogOut {
         let mut verifier = MockTokenVerifier::new();
         verifier
             .expect_verify()
             .returning(|_| Err(SignatureRefused::Invalid));
         let views = Arc::new(MockSessionViews::new());
         let authenticate = Authenticate::new(Arc::new(verifier), views, clock(), token_rules());
-        let mut sessions = MockSessions::new();
-        sessions.expect_find().returning(|_| Ok(Some(stored_session())));
-        expect(&mut sessions);
-        let sessions = Arc::new(sessions);
-        let recognise = RecogniseRefreshToken::new(sessions.clone(), mac());
+        let recognise = RecogniseRefreshToken::new(mac());
         LogOut::new(
             Arc::new(authenticate),
             Arc::new(recognise),
-            sessions,
+            Arc::new(sessions),
             clock(),
             session_rules(),
         )
-    }
-
-    fn refresh_token(generation: u32) -> String {
-        let claim = RefreshClaim {
-            session: SESSION,
-            generation: Generation(generation),
-        };
-        claim.seal(&[7; 32]).expose().to_owned()
     }
 
     #[tokio::test]
@@ -192,7 +191,7 @@ mod tests {
                 .returning(|_, _, _, _| Ok(Ended::Now));
             sessions.expect_end_all().never();
         });
-        assert!(log_out.execute(&refresh_token(5), false, origin()).await.is_ok());
+        assert!(log_out.execute(token(5).expose(), false, origin()).await.is_ok());
     }
 
     #[tokio::test]
@@ -205,7 +204,7 @@ mod tests {
                 .once()
                 .returning(|_, _, _| Ok(3));
         });
-        assert!(log_out.execute(&refresh_token(5), true, origin()).await.is_ok());
+        assert!(log_out.execute(token(5).expose(), true, origin()).await.is_ok());
     }
 
     #[tokio::test]
@@ -218,7 +217,7 @@ mod tests {
             sessions.expect_end_all().once().returning(|_, _, _| Ok(0));
         });
         for everywhere in [false, true] {
-            let second = log_out.execute(&refresh_token(5), everywhere, origin()).await;
+            let second = log_out.execute(token(5).expose(), everywhere, origin()).await;
             assert!(matches!(second, Err(LogOutError::SessionRevoked)));
         }
     }
@@ -234,22 +233,49 @@ mod tests {
                 .once()
                 .returning(|_, _, _, _| Ok(Ended::Now));
         });
-        let refused = log_out.execute(&refresh_token(2), false, origin()).await;
+        let refused = log_out.execute(token(2).expose(), false, origin()).await;
         assert!(matches!(refused, Err(LogOutError::RefreshTokenReused)));
     }
 
     #[tokio::test]
     async fn a_forged_token_of_either_kind_ends_nothing() {
-        let forged = RefreshClaim {
-            session: SESSION,
-            generation: Generation(5),
+        let (forged, with_another_secret) = (forged(5), with_another_secret(5));
+        for token in [
+            "a.b.c",
+            forged.expose(),
+            with_another_secret.expose(),
+            "",
+            "nonsense",
+        ] {
+            let log_out = log_out(|sessions| {
+                sessions.expect_end().never();
+                sessions.expect_end_all().never();
+            });
+            assert!(log_out.execute(token, true, origin()).await.is_err(), "{token}");
         }
-        .seal(&[0; 32]);
-        for token in ["a.b.c", forged.expose(), "", "nonsense"] {
+    }
+
+    #[tokio::test]
+    async fn a_forged_refresh_token_is_refused_before_anything_is_read() {
+        let log_out = over({
+            let mut sessions = MockSessions::new();
+            sessions.expect_find().never();
+            sessions
+        });
+        let refused = log_out.execute(forged(5).expose(), true, origin()).await;
+        assert!(matches!(refused, Err(LogOutError::RefreshTokenInvalid)));
+    }
+
+    /// Not as stolen: whoever has the key and the id of a session, which is no secret, must not end it.
+    #[tokio::test]
+    async fn a_token_with_another_secret_is_invalid_however_old() {
+        for generation in [2, 4, 5, 6] {
             let log_out = log_out(|sessions| {
                 sessions.expect_end().never();
             });
-            assert!(log_out.execute(token, true, origin()).await.is_err(), "{token}");
+            let token = with_another_secret(generation);
+            let refused = log_out.execute(token.expose(), false, origin()).await;
+            assert!(matches!(refused, Err(LogOutError::RefreshTokenInvalid)));
         }
     }
 }

@@ -1,41 +1,46 @@
 use crate::{
-    ports::{PortError, RefreshTokenMac, Sessions},
+    ports::RefreshTokenMac,
     refresh_token::{RefreshClaim, RefreshToken},
-    session::{Generation, StoredSession},
+    session::{SecretDigest, StoredSession},
 };
 use std::sync::Arc;
 
-/// Settles whether a refresh token is one of ours and whose: the step that refreshing and logging out share.
+/// Settles whether a refresh token is one of ours: the step that refreshing and logging out share. It reads nothing, so a
+/// forged token costs a MAC and no more.
 pub struct RecogniseRefreshToken {
-    sessions: Arc<dyn Sessions>,
     mac: Arc<dyn RefreshTokenMac>,
 }
 
-/// An authentic refresh token: we made it, for this session. Whether it is still good is for the session to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An authentic refresh token: whoever made it had our key. Whose it is and whether it is still good is for the session to
+/// say, which alone knows the digest.
+#[derive(Clone, Debug)]
 pub struct Recognised {
-    pub session: StoredSession,
-    pub generation: Generation,
+    pub claim: RefreshClaim,
+    pub secret_digest: SecretDigest,
+}
+
+impl Recognised {
+    /// Whether it was issued for `session`. A token with another secret was not, though its MAC be right: somebody made it
+    /// who has the key and no token of the session.
+    #[must_use]
+    pub fn is_of(&self, session: &StoredSession) -> bool {
+        session.id == self.claim.session && session.secret_digest == self.secret_digest
+    }
 }
 
 impl RecogniseRefreshToken {
-    pub fn new(sessions: Arc<dyn Sessions>, mac: Arc<dyn RefreshTokenMac>) -> Self {
-        Self { sessions, mac }
+    pub fn new(mac: Arc<dyn RefreshTokenMac>) -> Self {
+        Self { mac }
     }
 
     /// `None` when the token is not one of ours.
-    pub async fn execute(&self, token: &RefreshToken) -> Result<Option<Recognised>, PortError> {
-        let Ok((claim, mac)) = RefreshClaim::parse(token.expose()) else {
-            return Ok(None);
-        };
-        let Some(session) = self.sessions.find(claim.session).await? else {
-            return Ok(None);
-        };
-        let authentic = self.mac.verify(&claim.mac_input(&session.salt), &mac);
-        Ok(authentic.then_some(Recognised {
-            session,
-            generation: claim.generation,
-        }))
+    #[must_use]
+    pub fn execute(&self, token: &RefreshToken) -> Option<Recognised> {
+        let (claim, mac) = RefreshClaim::parse(token.expose()).ok()?;
+        self.mac.verify(&claim.mac_input(), &mac).then(|| Recognised {
+            secret_digest: self.mac.digest(&claim.secret),
+            claim,
+        })
     }
 }
 
@@ -43,48 +48,53 @@ impl RecogniseRefreshToken {
 mod tests {
     use super::*;
     use crate::{
-        ports::MockSessions,
-        use_cases::fixtures::{SESSION, mac, stored_session},
+        session::{Generation, SessionId},
+        use_cases::fixtures::{SECRET, SESSION, forged, mac, stored_session, token},
     };
+    use uuid::Uuid;
 
-    fn recognise(found: Option<StoredSession>) -> RecogniseRefreshToken {
-        let mut sessions = MockSessions::new();
-        sessions.expect_find().returning(move |_| Ok(found.clone()));
-        RecogniseRefreshToken::new(Arc::new(sessions), mac())
+    fn recognise(token: &RefreshToken) -> Option<Recognised> {
+        RecogniseRefreshToken::new(mac()).execute(token)
     }
 
-    fn token(mac: u8) -> RefreshToken {
-        RefreshClaim {
-            session: SESSION,
-            generation: Generation(5),
-        }
-        .seal(&[mac; 32])
+    #[test]
+    fn our_own_token_is_recognised_as_its_sessions() {
+        let recognised = recognise(&token(5)).expect("a token of ours");
+        let RefreshClaim {
+            session,
+            generation,
+            secret,
+        } = &recognised.claim;
+        assert_eq!((*session, *generation), (SESSION, Generation(5)));
+        assert_eq!(*secret.expose(), SECRET);
+        assert_eq!(recognised.secret_digest, stored_session().secret_digest);
+        assert!(recognised.is_of(&stored_session()));
     }
 
-    #[tokio::test]
-    async fn our_own_token_is_recognised() {
-        let recognised = recognise(Some(stored_session()))
-            .execute(&token(7))
-            .await
-            .expect("storage answers");
-        assert_eq!(
-            recognised,
-            Some(Recognised {
-                session: stored_session(),
-                generation: Generation(5)
-            })
-        );
+    #[test]
+    fn it_is_no_other_sessions() {
+        let recognised = recognise(&token(5)).expect("a token of ours");
+        let other = StoredSession {
+            id: SessionId(Uuid::nil()),
+            ..stored_session()
+        };
+        let of_another_secret = StoredSession {
+            secret_digest: SecretDigest([0; 32]),
+            ..stored_session()
+        };
+        assert!(!recognised.is_of(&other));
+        assert!(!recognised.is_of(&of_another_secret));
     }
 
-    #[tokio::test]
-    async fn forged_foreign_and_malformed_tokens_are_not() {
-        let forged = recognise(Some(stored_session())).execute(&token(8)).await;
-        let foreign = recognise(None).execute(&token(7)).await;
-        let malformed = recognise(Some(stored_session()))
-            .execute(&RefreshToken::new("x".to_owned()))
-            .await;
-        for answer in [forged, foreign, malformed] {
-            assert_eq!(answer.expect("storage answers"), None);
+    #[test]
+    fn forged_and_malformed_tokens_are_not_recognised() {
+        let of_the_first_version = format!("AQ{}", &token(5).expose()[2..]);
+        for token in [
+            forged(5),
+            RefreshToken::new("x".to_owned()),
+            RefreshToken::new(of_the_first_version),
+        ] {
+            assert!(recognise(&token).is_none(), "{}", token.expose());
         }
     }
 }

@@ -3,16 +3,18 @@ use crate::{
     audit::{Actor, Origin, Stamp},
     ports::{Clock, PortError, Rotated, Sessions},
     refresh_token::RefreshToken,
-    session::{EndReason, Presented, SessionRules, StoredSession},
+    session::{EndReason, Presented, Rotation, SessionRules, StoredSession},
 };
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// How often a refresh that lost its race looks again. Once is enough unless the session moves on meanwhile.
+/// How often a rotation is tried. Once is enough unless the session comes to stand at the token's generation just after.
 const MAX_TRIES: u32 = 3;
 
 /// Trades a refresh token for its successor and a new access token (RFC 6749, section 6; RFC 9700, section 4.14.2).
+///
+/// Nearly all tokens are good, so the session is rotated first, in one statement, and only read when that came to nothing.
 pub struct Refresh {
     recognise: Arc<RecogniseRefreshToken>,
     sessions: Arc<dyn Sessions>,
@@ -57,27 +59,45 @@ impl Refresh {
     /// # Errors
     /// [`RefreshError`]. After any but [`RefreshError::Reused`] the session is as it was.
     pub async fn execute(&self, token: &RefreshToken, origin: Origin) -> Result<TokenPair, RefreshError> {
+        let recognised = self.recognise.execute(token).ok_or(RefreshError::Invalid)?;
         for _ in 0..MAX_TRIES {
-            // Read before the storage, so that a slow read cannot stretch the grace window.
+            // Read once and before the storage: rotation and verdict are of one instant, and a slow answer cannot shift the
+            // grace window.
             let now = self.clock.now();
-            let Recognised { session, generation } = self
-                .recognise
-                .execute(token)
-                .await?
-                .ok_or(RefreshError::Invalid)?;
-            match session.present(generation, now, &self.rules) {
-                Presented::Current(rotation) => {
-                    if let Rotated::Now(session) = self.sessions.rotate(rotation).await? {
-                        return Ok(self.issue_tokens.issue(&session, now).await?);
-                    }
+            if let Rotated::Now(session) = self.rotate(&recognised, now).await? {
+                let secret = recognised.claim.secret;
+                return Ok(self.issue_tokens.issue(&session, secret, now).await?);
+            }
+            let session = self.find(&recognised).await?;
+            match session.present(recognised.claim.generation, now, &self.rules) {
+                // It was not, a moment ago.
+                Presented::Current => {}
+                Presented::Repeated { .. } => {
+                    let secret = recognised.claim.secret;
+                    return Ok(self.issue_tokens.issue(&session, secret, now).await?);
                 }
-                Presented::Repeated { .. } => return Ok(self.issue_tokens.issue(&session, now).await?),
                 Presented::Stolen => return self.end_stolen(&session, now, origin).await,
                 Presented::Ended => return Err(RefreshError::SessionRevoked),
                 Presented::Expired => return Err(RefreshError::SessionExpired),
             }
         }
         Err(PortError::Overloaded.into())
+    }
+
+    /// From the last generation there is no step; what a token of it is worth the session tells.
+    async fn rotate(&self, recognised: &Recognised, now: DateTime<Utc>) -> Result<Rotated, PortError> {
+        let Recognised { claim, secret_digest } = recognised;
+        match Rotation::step(claim.session, *secret_digest, claim.generation, now, &self.rules) {
+            Some(rotation) => self.sessions.rotate(rotation).await,
+            None => Ok(Rotated::Lost),
+        }
+    }
+
+    async fn find(&self, recognised: &Recognised) -> Result<StoredSession, RefreshError> {
+        let found = self.sessions.find(recognised.claim.session).await?;
+        found
+            .filter(|session| recognised.is_of(session))
+            .ok_or(RefreshError::Invalid)
     }
 
     async fn end_stolen(
@@ -107,74 +127,139 @@ impl Refresh {
 mod tests {
     use super::*;
     use crate::{
-        ports::{Ended, MockSessions},
+        ports::{Ended, MockClock, MockSessions},
         refresh_token::RefreshClaim,
         session::Generation,
         use_cases::fixtures::{
-            SESSION, USER, clock, issue_tokens, mac, now, origin, roles, session_rules, stored_session,
+            SECRET, SESSION, USER, clock, forged, issue_tokens, mac, now, origin, roles, session_rules,
+            stored_session, token, with_another_secret,
         },
+        user::UserStatus,
     };
     use chrono::Duration;
 
-    fn token(generation: u32) -> RefreshToken {
-        RefreshClaim {
-            session: SESSION,
-            generation: Generation(generation),
-        }
-        .seal(&[7; 32])
+    /// Refreshing over storage of which `expect` says what to expect; any other call fails.
+    fn over(expect: impl FnOnce(&mut MockSessions)) -> Refresh {
+        over_at(clock(), expect)
     }
 
-    /// Refreshing over storage that answers `found`, in turn, to each read.
-    fn refresh(found: Vec<StoredSession>, expect: impl FnOnce(&mut MockSessions)) -> Refresh {
-        let mut reads = MockSessions::new();
-        let mut found = found.into_iter();
-        reads.expect_find().returning(move |_| Ok(found.next()));
-        let mut writes = MockSessions::new();
-        expect(&mut writes);
+    fn over_at(clock: Arc<dyn Clock>, expect: impl FnOnce(&mut MockSessions)) -> Refresh {
+        let mut sessions = MockSessions::new();
+        expect(&mut sessions);
         Refresh::new(
-            Arc::new(RecogniseRefreshToken::new(Arc::new(reads), mac())),
-            Arc::new(writes),
+            Arc::new(RecogniseRefreshToken::new(mac())),
+            Arc::new(sessions),
             issue_tokens(),
-            clock(),
+            clock,
             session_rules(),
         )
     }
 
+    /// Refreshing a session that does not rotate, since it is as `found`, which is read once.
+    fn lost(found: StoredSession, expect: impl FnOnce(&mut MockSessions)) -> Refresh {
+        over(|sessions| {
+            sessions.expect_rotate().once().returning(|_| Ok(Rotated::Lost));
+            sessions
+                .expect_find()
+                .withf(|id| *id == SESSION)
+                .once()
+                .return_once(|_| Ok(Some(found)));
+            expect(sessions);
+        })
+    }
+
+    fn at_generation(generation: u32) -> StoredSession {
+        StoredSession {
+            generation: Generation(generation),
+            ..stored_session()
+        }
+    }
+
+    fn claim_of(pair: &TokenPair) -> RefreshClaim {
+        let (claim, _) = RefreshClaim::parse(pair.refresh_token.expose()).expect("a refresh token");
+        claim
+    }
+
     fn generation_of(pair: &TokenPair) -> u32 {
-        RefreshClaim::parse(pair.refresh_token.expose())
-            .expect("a refresh token")
-            .0
-            .generation
-            .0
+        claim_of(pair).generation.0
     }
 
     #[tokio::test]
-    async fn the_current_token_is_rotated_and_the_new_roles_are_carried() {
-        let refresh = refresh(vec![stored_session()], |sessions| {
+    async fn the_current_token_is_rotated_in_one_call_and_the_new_roles_are_carried() {
+        let refresh = over(|sessions| {
             sessions
                 .expect_rotate()
-                .withf(|rotation| rotation.from == Generation(5) && rotation.at == now())
+                .withf(|rotation| {
+                    *rotation
+                        == Rotation {
+                            session: SESSION,
+                            secret_digest: stored_session().secret_digest,
+                            from: Generation(5),
+                            to: Generation(6),
+                            at: now(),
+                            idle_until: now() + session_rules().idle_ttl,
+                        }
+                })
                 .once()
                 .returning(|rotation| {
                     let mut session = stored_session().rotated(&rotation);
                     session.holder.roles = roles(&["admin"]);
                     Ok(Rotated::Now(session))
                 });
+            sessions.expect_find().never();
         });
         let pair = refresh.execute(&token(5), origin()).await.expect("tokens");
         assert_eq!(generation_of(&pair), 6);
+        assert_eq!(*claim_of(&pair).secret.expose(), SECRET);
         assert_eq!(pair.access_token.expose(), "epoch=4 roles=admin");
+        // The session's whole life is over in two days, long before it would be idle.
+        assert_eq!(pair.refresh_expires_in, Duration::days(2));
     }
 
     #[tokio::test]
-    async fn a_repeated_token_gets_the_same_successor_and_writes_nothing() {
+    async fn a_forged_token_costs_no_storage_at_all() {
+        for token in [forged(5), forged(3), RefreshToken::new("nonsense".to_owned())] {
+            let refresh = over(|_| {});
+            assert!(matches!(
+                refresh.execute(&token, origin()).await,
+                Err(RefreshError::Invalid)
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_repeated_token_gets_the_very_same_successor_and_writes_nothing() {
+        let rotated = over(|sessions| {
+            sessions
+                .expect_rotate()
+                .return_once(|rotation| Ok(Rotated::Now(at_generation(4).rotated(&rotation))));
+        });
+        let first = rotated.execute(&token(4), origin()).await.expect("tokens");
         let just_rotated = StoredSession {
             last_used_at: now() - Duration::seconds(9),
             ..stored_session()
         };
-        let refresh = refresh(vec![just_rotated], |sessions| {
-            sessions.expect_rotate().never();
+        let refresh = lost(just_rotated, |sessions| {
             sessions.expect_end().never();
+        });
+        let again = refresh.execute(&token(4), origin()).await.expect("tokens");
+        assert_eq!(generation_of(&again), 5);
+        assert_eq!(again.refresh_token.expose(), first.refresh_token.expose());
+    }
+
+    /// The clock stands before the storage is asked, and is not asked again after it.
+    #[tokio::test]
+    async fn a_slow_storage_does_not_shift_the_grace_window() {
+        let mut clock = MockClock::new();
+        clock.expect_now().once().return_const(now());
+        let refresh = over_at(Arc::new(clock), |sessions| {
+            sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
+            sessions.expect_find().returning(|_| {
+                Ok(Some(StoredSession {
+                    last_used_at: now() - session_rules().grace + Duration::microseconds(1),
+                    ..stored_session()
+                }))
+            });
         });
         let pair = refresh.execute(&token(4), origin()).await.expect("tokens");
         assert_eq!(generation_of(&pair), 5);
@@ -183,31 +268,64 @@ mod tests {
     #[tokio::test]
     async fn who_loses_the_race_gets_the_winners_successor() {
         let after = StoredSession {
-            generation: Generation(6),
             last_used_at: now(),
-            ..stored_session()
+            ..at_generation(6)
         };
-        let refresh = refresh(vec![stored_session(), after], |sessions| {
-            sessions.expect_rotate().once().returning(|_| Ok(Rotated::Lost));
-        });
-        let pair = refresh.execute(&token(5), origin()).await.expect("tokens");
-        assert_eq!(generation_of(&pair), 6);
+        let pair = lost(after, |_| {}).execute(&token(5), origin()).await;
+        assert_eq!(generation_of(&pair.expect("tokens")), 6);
     }
 
     #[tokio::test]
     async fn who_loses_to_a_logout_is_told_so() {
         let mut ended = stored_session();
         ended.lifetime.ended = Some(EndReason::LoggedOut);
-        let refresh = refresh(vec![stored_session(), ended], |sessions| {
-            sessions.expect_rotate().once().returning(|_| Ok(Rotated::Lost));
+        let mut disabled = stored_session();
+        disabled.holder.status = UserStatus::Disabled;
+        for found in [ended, disabled] {
+            let refused = lost(found, |_| {}).execute(&token(5), origin()).await;
+            assert!(matches!(refused, Err(RefreshError::SessionRevoked)));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_lost_and_is_current_all_the_same_tries_again() {
+        let refresh = over(|sessions| {
+            let mut tries = 0;
+            sessions.expect_rotate().times(2).returning(move |rotation| {
+                tries += 1;
+                Ok(if tries == 1 {
+                    Rotated::Lost
+                } else {
+                    Rotated::Now(stored_session().rotated(&rotation))
+                })
+            });
+            sessions
+                .expect_find()
+                .once()
+                .returning(|_| Ok(Some(stored_session())));
         });
-        let refused = refresh.execute(&token(5), origin()).await;
-        assert!(matches!(refused, Err(RefreshError::SessionRevoked)));
+        let pair = refresh.execute(&token(5), origin()).await.expect("tokens");
+        assert_eq!(generation_of(&pair), 6);
+    }
+
+    #[tokio::test]
+    async fn nobody_tries_for_ever() {
+        let refresh = over(|sessions| {
+            sessions.expect_rotate().times(3).returning(|_| Ok(Rotated::Lost));
+            sessions
+                .expect_find()
+                .times(3)
+                .returning(|_| Ok(Some(stored_session())));
+        });
+        assert!(matches!(
+            refresh.execute(&token(5), origin()).await,
+            Err(RefreshError::Port(PortError::Overloaded))
+        ));
     }
 
     #[tokio::test]
     async fn a_stolen_token_ends_the_session() {
-        let refresh = refresh(vec![stored_session()], |sessions| {
+        let refresh = lost(stored_session(), |sessions| {
             sessions
                 .expect_end()
                 .withf(|id, user, reason, stamp| {
@@ -227,7 +345,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_theft_that_could_not_be_answered_for_is_not_told_as_done() {
-        let refresh = refresh(vec![stored_session()], |sessions| {
+        let refresh = lost(stored_session(), |sessions| {
             sessions
                 .expect_end()
                 .returning(|_, _, _, _| Err(PortError::Overloaded));
@@ -242,26 +360,79 @@ mod tests {
     async fn an_expired_session_is_told_as_such() {
         let mut expired = stored_session();
         expired.lifetime.idle_expires_at = now();
-        let refresh = refresh(vec![expired], |_| {});
         assert!(matches!(
-            refresh.execute(&token(5), origin()).await,
+            lost(expired, |_| {}).execute(&token(5), origin()).await,
             Err(RefreshError::SessionExpired)
         ));
     }
 
+    /// There is no step to try: the session is read at once.
     #[tokio::test]
-    async fn a_forged_token_harms_nobody() {
-        let refresh = refresh(vec![stored_session()], |sessions| {
-            sessions.expect_end().never();
-        });
-        let forged = RefreshClaim {
-            session: SESSION,
-            generation: Generation(3),
+    async fn the_last_generation_is_judged_and_not_rotated() {
+        for (stands_at, reused) in [(u32::MAX, false), (5, true)] {
+            let refresh = over(|sessions| {
+                sessions.expect_rotate().never();
+                sessions
+                    .expect_find()
+                    .once()
+                    .returning(move |_| Ok(Some(at_generation(stands_at))));
+                sessions
+                    .expect_end()
+                    .times(usize::from(reused))
+                    .returning(|_, _, _, _| Ok(Ended::Now));
+            });
+            let refused = refresh.execute(&token(u32::MAX), origin()).await;
+            match refused.expect_err("a refusal") {
+                RefreshError::SessionExpired => assert!(!reused),
+                RefreshError::Reused => assert!(reused),
+                other => panic!("{other:?}"),
+            }
         }
-        .seal(&[0; 32]);
+    }
+
+    /// Not as stolen: whoever has the key and the id of a session, which is no secret, must not end it.
+    #[tokio::test]
+    async fn a_token_with_another_secret_harms_nobody() {
+        for generation in [3, 4, 5, 6, u32::MAX] {
+            let refresh = over(|sessions| {
+                sessions
+                    .expect_rotate()
+                    .withf(|rotation| rotation.secret_digest != stored_session().secret_digest)
+                    .returning(|_| Ok(Rotated::Lost));
+                sessions.expect_find().returning(|_| Ok(Some(stored_session())));
+                sessions.expect_end().never();
+            });
+            let token = with_another_secret(generation);
+            assert!(matches!(
+                refresh.execute(&token, origin()).await,
+                Err(RefreshError::Invalid)
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_of_a_session_that_is_gone_is_invalid() {
+        let refresh = over(|sessions| {
+            sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
+            sessions.expect_find().returning(|_| Ok(None));
+        });
         assert!(matches!(
-            refresh.execute(&forged, origin()).await,
+            refresh.execute(&token(5), origin()).await,
             Err(RefreshError::Invalid)
+        ));
+    }
+
+    #[tokio::test]
+    async fn storage_that_is_away_is_told_as_such() {
+        let refresh = over(|sessions| {
+            sessions
+                .expect_rotate()
+                .once()
+                .returning(|_| Err(PortError::Overloaded));
+        });
+        assert!(matches!(
+            refresh.execute(&token(5), origin()).await,
+            Err(RefreshError::Port(_))
         ));
     }
 }

@@ -1,19 +1,21 @@
 //! The contract of [`RefreshTokenMac`]. That verifying takes the same time for every MAC
-//! is a matter of how it is written: the difference would drown in a test's noise.
+//! is a matter of how it is written: the difference would drown in a test's noise. Nor can a test show that a digest does
+//! not lead back to its secret.
 
 use domain::{
     ports::RefreshTokenMac,
     refresh_token::{MAC_LENGTH, MacInput, RefreshClaim},
-    session::{Generation, Salt, SessionId},
+    session::{Generation, SessionId, SessionSecret},
 };
 use uuid::Uuid;
 
-fn input(session: u128, generation: u32, salt: u8) -> MacInput {
+fn input(session: u128, generation: u32, secret: u8) -> MacInput {
     let claim = RefreshClaim {
         session: SessionId(Uuid::from_u128(session)),
         generation: Generation(generation),
+        secret: SessionSecret::new([secret; 32]),
     };
-    claim.mac_input(&Salt([salt; 32]))
+    claim.mac_input()
 }
 
 /// # Panics
@@ -53,5 +55,36 @@ pub fn no_other_mac_verifies(mac: &dyn RefreshTokenMac) {
     }
     for wrong in [[0; MAC_LENGTH], [0xff; MAC_LENGTH]] {
         assert!(!mac.verify(&input, &wrong));
+    }
+}
+
+fn secret(bytes: [u8; 32]) -> SessionSecret {
+    SessionSecret::new(bytes)
+}
+
+/// # Panics
+/// When the digest breaks the contract.
+pub fn one_secret_has_one_digest(mac: &dyn RefreshTokenMac) {
+    assert_eq!(mac.digest(&secret([3; 32])), mac.digest(&secret([3; 32])));
+}
+
+/// # Panics
+/// When the digest breaks the contract.
+pub fn a_digest_is_of_all_of_its_secret(mac: &dyn RefreshTokenMac) {
+    let one = mac.digest(&secret([3; 32]));
+    for place in 0..256 {
+        let mut other = [3; 32];
+        for byte in other.iter_mut().skip(place / 8).take(1) {
+            *byte ^= 1 << (place % 8);
+        }
+        assert_ne!(one, mac.digest(&secret(other)), "with bit {place} turned over");
+    }
+}
+
+/// # Panics
+/// When the digest breaks the contract.
+pub fn a_digest_is_not_the_secret_itself(mac: &dyn RefreshTokenMac) {
+    for bytes in [[0; 32], [3; 32], [0xff; 32]] {
+        assert_ne!(mac.digest(&secret(bytes)).0, bytes);
     }
 }

@@ -8,18 +8,19 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     ports::{ChangeRoles, Ended, Rotated},
-    session::{EndReason, Generation, Liveness, NewSession, Rotation, SessionId},
+    session::{EndReason, Generation, Liveness, NewSession, Rotation, SecretDigest},
     user::{User, UserStatus},
 };
 
 /// A step of `session` from `generation` at `at`, which gives it another 1000 seconds.
-fn step(session: SessionId, generation: u32, at: DateTime<Utc>) -> Rotation {
+fn step(session: &NewSession, generation: u32, at: DateTime<Utc>) -> Rotation {
     Rotation {
-        session,
+        session: session.id,
+        secret_digest: session.secret_digest,
         from: Generation(generation),
         to: Generation(generation + 1),
         at,
-        idle_expires_at: at + Duration::seconds(1000),
+        idle_until: at + Duration::seconds(1000),
     }
 }
 
@@ -39,7 +40,7 @@ pub async fn a_rotation_takes_one_step(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
     let other = opened(storage, &alice, a_session(alice.id, at(2))).await;
     for generation in 0..3 {
-        let rotation = step(session.id, generation, at(10 + i64::from(generation)));
+        let rotation = step(&session, generation, at(10 + i64::from(generation)));
         let expected = found(storage, session.id).await.rotated(&rotation);
         assert_eq!(rotate(storage, rotation).await, Rotated::Now(expected.clone()));
         assert_eq!(found(storage, session.id).await, expected);
@@ -67,7 +68,7 @@ pub async fn a_rotation_answers_the_roles_and_epoch_as_they_are_now(storage: &St
         .change_roles(keep.clone(), stamp(at(2)))
         .await
         .expect("storage answers");
-    let Rotated::Now(rotated) = rotate(storage, step(session.id, 0, at(3))).await else {
+    let Rotated::Now(rotated) = rotate(storage, step(&session, 0, at(3))).await else {
         panic!("a live session at this generation rotates");
     };
     assert_eq!(
@@ -81,14 +82,65 @@ pub async fn a_rotation_answers_the_roles_and_epoch_as_they_are_now(storage: &St
 pub async fn a_rotation_from_another_generation_is_lost(storage: &Storage) {
     let (alice, session) = logged_in(storage, "alice").await;
     assert!(matches!(
-        rotate(storage, step(session.id, 0, at(2))).await,
+        rotate(storage, step(&session, 0, at(2))).await,
         Rotated::Now(_)
     ));
     for generation in [0, 2, 7] {
-        assert_lost(storage, &alice, step(session.id, generation, at(3))).await;
+        assert_lost(storage, &alice, step(&session, generation, at(3))).await;
     }
-    let never = a_session(alice.id, at(1)).id;
-    assert_lost(storage, &alice, step(never, 0, at(3))).await;
+    let never = a_session(alice.id, at(1));
+    assert_lost(storage, &alice, step(&never, 0, at(3))).await;
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_rotation_with_another_secret_is_lost(storage: &Storage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let other = opened(storage, &alice, a_session(alice.id, at(1))).await;
+    let SecretDigest(mut almost) = session.secret_digest;
+    almost[31] ^= 1;
+    for secret_digest in [other.secret_digest, SecretDigest(almost), SecretDigest([0; 32])] {
+        let rotation = Rotation {
+            secret_digest,
+            ..step(&session, 0, at(2))
+        };
+        assert_lost(storage, &alice, rotation).await;
+    }
+    let right = rotate(storage, step(&session, 0, at(2))).await;
+    assert!(matches!(right, Rotated::Now(_)), "nothing else stood against it");
+}
+
+/// # Panics
+/// When the storage breaks the contract.
+pub async fn a_rotation_never_outlives_the_session(storage: &Storage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let end = at(100);
+    let short = NewSession {
+        idle_expires_at: at(50),
+        expires_at: end,
+        ..a_session(alice.id, at(2))
+    };
+    let session = opened(storage, &alice, short).await;
+    let tick = Duration::microseconds(1);
+    for (generation, idle_until, expires) in [
+        (0, end - tick, end - tick),
+        (1, end, end),
+        (2, end + tick, end),
+        (3, end + Duration::days(30), end),
+        // Earlier than before, as when the setting was lowered meanwhile.
+        (4, at(60), at(60)),
+    ] {
+        let rotation = Rotation {
+            idle_until,
+            ..step(&session, generation, at(10))
+        };
+        let Rotated::Now(rotated) = rotate(storage, rotation).await else {
+            panic!("a live session at this generation rotates");
+        };
+        assert_eq!(rotated.lifetime.idle_expires_at, expires, "{idle_until}");
+        assert_eq!(rotated.lifetime.expires_at, end);
+        assert_eq!(found(storage, session.id).await, rotated);
+    }
 }
 
 /// # Panics
@@ -100,7 +152,7 @@ pub async fn a_session_that_ended_does_not_rotate(storage: &Storage) {
         .end(session.id, alice.id, EndReason::LoggedOut, stamp(at(2)))
         .await
         .expect("storage answers");
-    assert_lost(storage, &alice, step(session.id, 0, at(3))).await;
+    assert_lost(storage, &alice, step(&session, 0, at(3))).await;
 }
 
 /// # Panics
@@ -117,8 +169,8 @@ pub async fn a_session_rotates_until_the_instant_it_expires(storage: &Storage) {
     };
     for session in [idle, whole] {
         opened(storage, &alice, session.clone()).await;
-        assert_lost(storage, &alice, step(session.id, 0, at(10))).await;
-        let in_time = step(session.id, 0, at(10) - Duration::microseconds(1));
+        assert_lost(storage, &alice, step(&session, 0, at(10))).await;
+        let in_time = step(&session, 0, at(10) - Duration::microseconds(1));
         assert!(matches!(rotate(storage, in_time).await, Rotated::Now(_)));
     }
 }
@@ -132,7 +184,7 @@ pub async fn a_disabled_users_session_does_not_rotate(storage: &Storage) {
         .set_status(administer(alice.id), UserStatus::Disabled, stamp(at(2)))
         .await
         .expect("storage answers");
-    assert_lost(storage, &alice, step(session.id, 0, at(3))).await;
+    assert_lost(storage, &alice, step(&session, 0, at(3))).await;
 }
 
 /// # Panics
@@ -141,7 +193,7 @@ pub async fn one_of_many_concurrent_rotations_wins(storage: &Storage) {
     let (_, session) = logged_in(storage, "alice").await;
     for generation in 0..4 {
         let answers = race((0..50).map(|second| {
-            let (storage, rotation) = (storage.clone(), step(session.id, generation, at(10 + second)));
+            let (storage, rotation) = (storage.clone(), step(&session, generation, at(10 + second)));
             async move { rotate(&storage, rotation).await }
         }))
         .await;
@@ -158,15 +210,16 @@ pub async fn one_of_many_concurrent_rotations_wins(storage: &Storage) {
 pub async fn a_rotation_that_races_an_end_brings_nothing_back(storage: &Storage) {
     let (alice, _) = logged_in(storage, "alice").await;
     for round in 0..30 {
-        let id = opened(storage, &alice, a_session(alice.id, at(1))).await.id;
+        let session = opened(storage, &alice, a_session(alice.id, at(1))).await;
+        let id = session.id;
         race((0..5).map(|turn| {
-            let (storage, user) = (storage.clone(), alice.id);
+            let (storage, user, rotation) = (storage.clone(), alice.id, step(&session, 0, at(2)));
             async move {
                 if turn == 2 {
                     let end = || storage.sessions.end(id, user, EndReason::LoggedOut, stamp(at(2)));
                     assert_eq!(answered(end).await, Ended::Now, "round {round}");
                 } else {
-                    rotate(&storage, step(id, 0, at(2))).await;
+                    rotate(&storage, rotation).await;
                 }
             }
         }))

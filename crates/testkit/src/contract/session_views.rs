@@ -152,10 +152,11 @@ pub async fn a_view_shows_every_change_of_the_session_that_was_answered(storage:
     assert_ne!(lifetime().await.idle_expires_at, at(500));
     let rotation = Rotation {
         session: session.id,
+        secret_digest: session.secret_digest,
         from: Generation(0),
         to: Generation(1),
         at: at(2),
-        idle_expires_at: at(500),
+        idle_until: at(500),
     };
     storage.sessions.rotate(rotation).await.expect("storage answers");
     assert_eq!(lifetime().await.idle_expires_at, at(500));
@@ -235,10 +236,11 @@ pub async fn a_token_is_refused_only_by_what_is_so_now(storage: &Storage) {
     assert!(!lets_in(storage, first, 4).await);
     let rotation = Rotation {
         session: session.id,
+        secret_digest: session.secret_digest,
         from: Generation(0),
         to: Generation(1),
         at: at(5),
-        idle_expires_at: at(500),
+        idle_until: at(500),
     };
     storage.sessions.rotate(rotation).await.expect("storage answers");
     assert!(lets_in(storage, second, 20).await);

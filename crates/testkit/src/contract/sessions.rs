@@ -29,7 +29,7 @@ pub async fn an_opened_session_is_found_with_its_holder(storage: &Storage) {
     let (alice, new) = logged_in(storage, "alice").await;
     let expected = StoredSession {
         id: new.id,
-        salt: new.salt,
+        secret_digest: new.secret_digest,
         generation: Generation::FIRST,
         lifetime: Lifetime {
             created_at: new.created_at,

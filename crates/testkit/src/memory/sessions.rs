@@ -48,6 +48,7 @@ impl Sessions for MemoryStorage {
         };
         let Some(row) = state.sessions.get_mut(&rotation.session).filter(|row| {
             row.generation == rotation.from
+                && row.opened.secret_digest == rotation.secret_digest
                 && row.is_live(rotation.at)
                 && session.holder.status == UserStatus::Active
         }) else {
@@ -55,7 +56,7 @@ impl Sessions for MemoryStorage {
         };
         row.generation = rotation.to;
         row.last_used_at = rotation.at;
-        row.idle_expires_at = rotation.idle_expires_at;
+        row.idle_expires_at = rotation.idle_until.min(row.opened.expires_at);
         Ok(Rotated::Now(session.rotated(&rotation)))
     }
 

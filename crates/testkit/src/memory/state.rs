@@ -150,7 +150,7 @@ impl State {
         let user = self.user(row.opened.user)?;
         Some(StoredSession {
             id,
-            salt: row.opened.salt,
+            secret_digest: row.opened.secret_digest,
             generation: row.generation,
             lifetime: row.lifetime(),
             last_used_at: row.last_used_at,

@@ -1,0 +1,273 @@
+//! How a session is refreshed: what a presented token is worth, and the step that it may take.
+
+use super::{Generation, Lifetime, Liveness, SecretDigest, SessionId, SessionRules, StoredSession};
+use crate::user::UserStatus;
+use chrono::{DateTime, Utc};
+
+/// What a presented refresh token, its authenticity settled, turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// The newest of its family: rotate it.
+    Current,
+    /// The one before, its successor unused and just issued: answer that same successor.
+    Repeated {
+        successor: Generation,
+    },
+    /// Anything else: somebody else holds a copy.
+    Stolen,
+    /// The session was ended, or its user is disabled.
+    Ended,
+    Expired,
+}
+
+/// One step of a session's refresh token, to be taken by compare-and-swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    pub session: SessionId,
+    pub secret_digest: SecretDigest,
+    pub from: Generation,
+    pub to: Generation,
+    pub at: DateTime<Utc>,
+    /// When the session expires for not being used again, unless its whole life is over before.
+    pub idle_until: DateTime<Utc>,
+}
+
+impl Rotation {
+    /// The step from generation `from` at `now`; `None` where no generation follows.
+    #[must_use]
+    pub fn step(
+        session: SessionId,
+        secret_digest: SecretDigest,
+        from: Generation,
+        now: DateTime<Utc>,
+        rules: &SessionRules,
+    ) -> Option<Self> {
+        Some(Self {
+            session,
+            secret_digest,
+            from,
+            to: from.next()?,
+            at: now,
+            idle_until: now + rules.idle_ttl,
+        })
+    }
+}
+
+impl StoredSession {
+    /// Judges the refresh token of `generation` at `now`.
+    #[must_use]
+    pub fn present(&self, generation: Generation, now: DateTime<Utc>, rules: &SessionRules) -> Presented {
+        match (self.lifetime.at(now), self.holder.status) {
+            (Liveness::Ended(_), _) | (_, UserStatus::Disabled) => Presented::Ended,
+            (Liveness::Expired, UserStatus::Active) => Presented::Expired,
+            (Liveness::Live, UserStatus::Active) => self.judge(generation, now, rules),
+        }
+    }
+
+    fn judge(&self, generation: Generation, now: DateTime<Utc>, rules: &SessionRules) -> Presented {
+        let successor = generation.next();
+        if generation == self.generation {
+            // A session that was refreshed four billion times has had its time.
+            successor.map_or(Presented::Expired, |_| Presented::Current)
+        } else if successor == Some(self.generation) && now < self.last_used_at + rules.grace {
+            Presented::Repeated {
+                successor: self.generation,
+            }
+        } else {
+            Presented::Stolen
+        }
+    }
+
+    /// This session after `rotation` was taken.
+    #[must_use]
+    pub fn rotated(self, rotation: &Rotation) -> Self {
+        Self {
+            generation: rotation.to,
+            last_used_at: rotation.at,
+            lifetime: Lifetime {
+                idle_expires_at: self.lifetime.expires_at.min(rotation.idle_until),
+                ..self.lifetime
+            },
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        role::RoleNames,
+        session::{EndReason, Holder},
+        user::{Epoch, UserId},
+    };
+    use chrono::Duration;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    const RULES: SessionRules = SessionRules {
+        idle_ttl: Duration::seconds(100),
+        ttl: Duration::seconds(1000),
+        grace: Duration::seconds(10),
+        max_per_user: 100,
+    };
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).expect("a valid second")
+    }
+
+    /// A session opened at second 0 that was last refreshed at second 50 and stands at generation 5.
+    fn session() -> StoredSession {
+        StoredSession {
+            id: SessionId(Uuid::nil()),
+            secret_digest: SecretDigest([7; 32]),
+            generation: Generation(5),
+            lifetime: Lifetime {
+                created_at: at(0),
+                idle_expires_at: at(150),
+                expires_at: at(1000),
+                ended: None,
+            },
+            last_used_at: at(50),
+            holder: Holder {
+                user: UserId(Uuid::nil()),
+                status: UserStatus::Active,
+                epoch: Epoch::FIRST,
+                roles: RoleNames::new(),
+                must_change_password: false,
+            },
+        }
+    }
+
+    fn step(from: Generation, now: DateTime<Utc>) -> Option<Rotation> {
+        Rotation::step(session().id, session().secret_digest, from, now, &RULES)
+    }
+
+    fn kind(presented: Presented) -> &'static str {
+        match presented {
+            Presented::Current => "current",
+            Presented::Repeated { .. } => "repeated",
+            Presented::Stolen => "stolen",
+            Presented::Ended => "ended",
+            Presented::Expired => "expired",
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_is_judged_by_generation_and_age() {
+        for (generation, now, verdict) in [
+            (5, 50, "current"),
+            (5, 149, "current"),
+            (5, 150, "expired"),
+            (4, 59, "repeated"),
+            (4, 60, "stolen"),
+            (3, 51, "stolen"),
+            (6, 51, "stolen"),
+            (u32::MAX, 51, "stolen"),
+            (3, 150, "expired"),
+        ] {
+            let presented = session().present(Generation(generation), at(now), &RULES);
+            assert_eq!(kind(presented), verdict, "generation {generation} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_grace_window_of_nothing_is_strict() {
+        let strict = SessionRules {
+            grace: Duration::zero(),
+            ..RULES
+        };
+        assert_eq!(
+            session().present(Generation(4), at(50), &strict),
+            Presented::Stolen
+        );
+    }
+
+    #[test]
+    fn nothing_is_refreshed_after_the_end() {
+        let mut ended = session();
+        ended.lifetime.ended = Some(EndReason::LoggedOut);
+        let mut disabled = session();
+        disabled.holder.status = UserStatus::Disabled;
+        for session in [ended, disabled] {
+            for generation in 3..7 {
+                assert_eq!(
+                    session.present(Generation(generation), at(51), &RULES),
+                    Presented::Ended
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn refreshing_never_outlives_the_session() {
+        let rotation = step(Generation(5), at(990)).expect("a successor");
+        assert_eq!(rotation.idle_until, at(1090));
+        assert_eq!(session().rotated(&rotation).lifetime.idle_expires_at, at(1000));
+    }
+
+    #[test]
+    fn a_step_leads_to_the_next_generation_and_the_last_one_has_none() {
+        assert_eq!(
+            step(Generation(5), at(51)).map(|it| (it.from, it.to)),
+            Some((Generation(5), Generation(6)))
+        );
+        assert_eq!(step(Generation(u32::MAX), at(51)), None);
+    }
+
+    #[test]
+    fn the_last_generation_ends_the_session_in_peace() {
+        let worn = StoredSession {
+            generation: Generation(u32::MAX),
+            ..session()
+        };
+        assert_eq!(
+            worn.present(Generation(u32::MAX), at(51), &RULES),
+            Presented::Expired
+        );
+    }
+
+    /// What a client may do next: wait so many seconds and present the generation so far behind the newest one it holds.
+    fn steps() -> impl Strategy<Value = Vec<(i64, u32)>> {
+        proptest::collection::vec((0_i64..40, 0_u32..4), 1..60)
+    }
+
+    proptest! {
+        /// The session as a state machine: at any time at most one token can be rotated, only its parent can be
+        /// repeated, and after a theft or an end nothing ever works again.
+        #[test]
+        fn a_family_has_one_living_line(steps in steps()) {
+            let mut session = StoredSession { generation: Generation::FIRST, last_used_at: at(0), ..session() };
+            let mut now = at(0);
+            let mut dead = false;
+            for (wait, behind) in steps {
+                now += Duration::seconds(wait);
+                let Some(generation) = session.generation.0.checked_sub(behind).map(Generation) else { continue };
+                let before = session.generation;
+                match session.present(generation, now, &RULES) {
+                    Presented::Current => {
+                        prop_assert!(!dead && behind == 0);
+                        let rotation = step(generation, now).expect("a successor");
+                        prop_assert_eq!(rotation.to, Generation(before.0 + 1));
+                        session = session.rotated(&rotation);
+                        prop_assert!(session.lifetime.idle_expires_at <= session.lifetime.expires_at);
+                    }
+                    Presented::Repeated { successor } => {
+                        prop_assert!(!dead && behind == 1 && now - session.last_used_at < RULES.grace);
+                        prop_assert_eq!(successor, before);
+                    }
+                    Presented::Stolen => {
+                        prop_assert!(!dead && behind >= 1);
+                        session.lifetime.ended = Some(EndReason::RefreshTokenReused);
+                        dead = true;
+                    }
+                    Presented::Ended => prop_assert!(session.lifetime.ended.is_some()),
+                    Presented::Expired => {
+                        prop_assert!(now >= session.lifetime.idle_expires_at);
+                        dead = true;
+                    }
+                }
+            }
+        }
+    }
+}
