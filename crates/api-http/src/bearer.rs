@@ -7,7 +7,6 @@ use secrecy::{ExposeSecret, SecretString};
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
-    sync::Arc,
 };
 
 /// A token as it was sent, of either kind.
@@ -30,6 +29,11 @@ impl FromRequest for BearerToken {
 
 /// The request's token, if it has one.
 pub fn bearer_token(request: &HttpRequest) -> Result<Option<BearerToken>, Problem> {
+    Ok(bearer_text(request)?.map(|token| BearerToken(SecretString::from(token))))
+}
+
+/// The same where it stands in the request.
+fn bearer_text(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     let Some(header) = headers.next() else {
         return Ok(None);
@@ -44,7 +48,7 @@ pub fn bearer_token(request: &HttpRequest) -> Result<Option<BearerToken>, Proble
     let token = token.trim_matches(' ');
     match scheme.eq_ignore_ascii_case("bearer") {
         true if token.is_empty() => Err(Problem::token_malformed()),
-        true => Ok(Some(BearerToken(SecretString::from(token)))),
+        true => Ok(Some(token)),
         false => Ok(None),
     }
 }
@@ -60,10 +64,12 @@ impl FromRequest for Authenticated {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let token = BearerToken::from_request(request, payload).into_inner();
-        let authenticate = authenticate(request);
-        Box::pin(async move { Ok(Self(authenticate.execute(token?.expose()).await?)) })
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = bearer_text(&request)?.ok_or_else(Problem::token_missing)?;
+            Ok(Self(authenticate(&request).execute(token).await?))
+        })
     }
 }
 
@@ -74,21 +80,21 @@ impl FromRequest for EvenWithResetPassword {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let token = BearerToken::from_request(request, payload).into_inner();
-        let authenticate = authenticate(request);
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
         Box::pin(async move {
-            let caller = authenticate.even_with_a_reset_password(token?.expose()).await?;
+            let token = bearer_text(&request)?.ok_or_else(Problem::token_missing)?;
+            let caller = authenticate(&request).even_with_a_reset_password(token).await?;
             Ok(Self(caller))
         })
     }
 }
 
-fn authenticate(request: &HttpRequest) -> Arc<Authenticate> {
+fn authenticate(request: &HttpRequest) -> &Authenticate {
     let edge = request
         .app_data::<Data<Edge>>()
         .expect("configure() puts it there, for other routes the application does");
-    Arc::clone(&edge.use_cases.authenticate)
+    &edge.use_cases.authenticate
 }
 
 #[cfg(test)]
