@@ -93,11 +93,10 @@ fn idle(scene: &Scene) -> Result<()> {
     print_peaks(scene)
 }
 
-/// The work over a few connections, each of which has a thread.
+/// The work over a few connections.
 fn few(scene: &Scene, work: Work, round: usize, replicas: &[SocketAddr]) -> Result<Told> {
     let input = scene.input(work, round);
     Load {
-        threads: WATCHED,
         connections: WATCHED,
         ..scene.load(work, &input, replicas, "few")
     }

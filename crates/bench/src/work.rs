@@ -54,8 +54,8 @@ impl Work {
     /// threads are few, since they take the cores from what they measure; each calls one replica.
     pub fn threads(self, replicas: usize) -> usize {
         match self {
-            Self::Me | Self::Login | Self::Register => replicas.max(2),
-            Self::Refresh | Self::Logout | Self::Mixed => CONNECTIONS,
+            Self::Me | Self::Login | Self::Register | Self::Refresh | Self::Logout => replicas.max(2),
+            Self::Mixed => CONNECTIONS,
         }
     }
 

@@ -1,15 +1,16 @@
--- POST /refresh, each time with the token that the answer before brought: a chain for each thread, which has one connection.
+-- POST /refresh, each time with a token that an answer before brought: as many chains as there are connections. Which
+-- connection an answer came over is not told, and need not be known: with each answer one token comes back.
 function prepare()
-   token = lines[1]
+   tokens = lines
 end
 
 function request()
-   return bearer("POST", "/refresh", token)
+   return bearer("POST", "/refresh", table.remove(tokens) or "none-is-left")
 end
 
 function response(status, headers, body)
    count(status)
    if status == 200 then
-      token = body:match('"refresh_token":"([^"]+)"')
+      table.insert(tokens, 1, body:match('"refresh_token":"([^"]+)"'))
    end
 end

@@ -129,7 +129,8 @@ async fn fill(place: &Place, mode: Mode, extent: Extent, users: &[User]) -> Resu
         write(Work::Login, &logins)?;
         write(Work::Register, &[])?;
         write(Work::Mixed, &logins)?;
-        let chains = seed.sessions(users, CONNECTIONS).await?;
+        // More than there are connections: wrk begins by asking for a request that it does not send.
+        let chains = seed.sessions(users, 2 * CONNECTIONS).await?;
         let chains: Vec<&str> = chains.iter().map(|pair| pair.refresh_token.expose()).collect();
         write(Work::Refresh, &chains)?;
         let to_end = seed.sessions(users, CONNECTIONS * extent.logouts).await?;
