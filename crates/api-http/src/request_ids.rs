@@ -1,51 +1,88 @@
 use chrono::{DateTime, Utc};
 use domain::ports::Randomness;
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 use uuid::{Builder, Uuid};
 
 /// Ids for the requests that bring none: `UUIDv7` (RFC 9562, section 5.7).
 ///
-/// They have to differ and need not be hard to guess, so that a worker draws random bits once and counts on from there (section
-/// 6.2, method 2): to draw them anew for each takes as long as to find out who is calling.
+/// To draw random bits for each takes as long as to find out who is calling. So a worker draws them once in a millisecond, and counts on
+/// from there within it (section 6.2, method 2). An id tells nothing of those in another millisecond.
 pub struct RequestIds {
+    randomness: Arc<dyn Randomness>,
+    last: Cell<Drawn>,
+}
+
+/// What the next id is made of, within a millisecond.
+#[derive(Clone, Copy)]
+struct Drawn {
+    milli: i64,
     prefix: [u8; 2],
-    count: Cell<u64>,
+    count: u64,
 }
 
 impl RequestIds {
     /// Those of one worker.
-    pub fn new(randomness: &dyn Randomness) -> Self {
-        let [first, second, number @ ..] = randomness.bytes();
-        Self {
-            prefix: [first, second],
-            count: Cell::new(number.first_chunk().copied().map_or(0, u64::from_be_bytes)),
-        }
+    pub fn new(randomness: Arc<dyn Randomness>) -> Self {
+        // Of a millisecond in which nobody asks.
+        let last = Cell::new(Drawn::at(i64::MIN, &*randomness));
+        Self { randomness, last }
     }
 
     pub fn next(&self, now: DateTime<Utc>) -> Uuid {
-        let count = self.count.get();
-        self.count.set(count.wrapping_add(1));
+        let milli = now.timestamp_millis();
+        let last = self.last.get();
+        let drawn = if last.milli == milli {
+            Drawn {
+                count: last.count.wrapping_add(1),
+                ..last
+            }
+        } else {
+            Drawn::at(milli, &*self.randomness)
+        };
+        self.last.set(drawn);
+        drawn.id()
+    }
+}
+
+impl Drawn {
+    fn at(milli: i64, randomness: &dyn Randomness) -> Self {
+        let [first, second, number @ ..] = randomness.bytes();
+        Self {
+            milli,
+            prefix: [first, second],
+            count: number.first_chunk().copied().map_or(0, u64::from_be_bytes),
+        }
+    }
+
+    fn id(self) -> Uuid {
         let mut random = [0; 10];
         let (prefix, number) = random.split_at_mut(self.prefix.len());
         prefix.copy_from_slice(&self.prefix);
-        number.copy_from_slice(&count.to_be_bytes());
-        let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+        number.copy_from_slice(&self.count.to_be_bytes());
+        Builder::from_unix_timestamp_millis(u64::try_from(self.milli).unwrap_or_default(), &random)
+            .into_uuid()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::{
+        collections::HashSet,
+        sync::atomic::{AtomicU8, Ordering},
+    };
 
-    /// Always the same bytes.
-    struct Fixed(u8);
+    /// Bytes that are all alike, and others each time.
+    struct Next(AtomicU8);
 
-    impl Randomness for Fixed {
+    impl Randomness for Next {
         fn bytes(&self) -> [u8; 32] {
-            [self.0; 32]
+            [self.0.fetch_add(1, Ordering::Relaxed); 32]
         }
+    }
+
+    fn ids(first: u8) -> RequestIds {
+        RequestIds::new(Arc::new(Next(AtomicU8::new(first))))
     }
 
     fn at(milli: i64) -> DateTime<Utc> {
@@ -55,8 +92,8 @@ mod tests {
     #[test]
     fn ids_are_uuids_of_their_time_and_differ_within_a_millisecond() {
         // The count runs over the top in between.
-        for start in [0, 0x7f, 0xff] {
-            let ids = RequestIds::new(&Fixed(start));
+        for first in [0, 0x7f, 0xfe] {
+            let ids = ids(first);
             let drawn: HashSet<Uuid> = (0..1_000).map(|_| ids.next(at(1_234))).collect();
             assert_eq!(drawn.len(), 1_000);
             for id in drawn {
@@ -69,9 +106,17 @@ mod tests {
     }
 
     #[test]
+    fn an_id_tells_nothing_of_the_next_milliseconds() {
+        let ids = ids(1);
+        let random = |id: Uuid| id.as_u128() << 64;
+        let (one, next) = (ids.next(at(1)), ids.next(at(1)));
+        assert_eq!(random(next) - random(one), 1 << 64);
+        let later = ids.next(at(2));
+        assert!(random(later).abs_diff(random(next)) > 1 << 72);
+    }
+
+    #[test]
     fn workers_that_drew_other_bits_count_elsewhere() {
-        let one = RequestIds::new(&Fixed(1));
-        let other = RequestIds::new(&Fixed(2));
-        assert_ne!(one.next(at(0)), other.next(at(0)));
+        assert_ne!(ids(1).next(at(0)), ids(2).next(at(0)));
     }
 }

@@ -40,6 +40,7 @@ use actix_web::{
     HttpResponse, Resource, Route, guard, middleware,
     web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
 };
+use std::sync::Arc;
 
 /// Mounts everything. The edge's middleware stands around these routes alone, so that an application of one's own can
 /// mount them beside its own routes, or below a prefix.
@@ -48,7 +49,7 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let docs = edge.settings.docs;
         let scope = web::scope("")
-            .app_data(RequestIds::new(&*edge.randomness))
+            .app_data(RequestIds::new(Arc::clone(&edge.randomness)))
             .app_data(Data::new(edge))
             .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
             .app_data(QueryConfig::default().error_handler(|_, _| unreadable_query().into()))

@@ -32,7 +32,7 @@ impl StopSignals {
     /// Returns at the first signal. The second one ends the process at once, whatever is under way.
     pub async fn wait(mut self) {
         self.next().await;
-        tracing::info!("stopping: requests in flight are answered first; a second signal stops at once");
+        // Before anything is told: while nobody reads the log, telling may take for ever.
         tokio::spawn(async move {
             self.next().await;
             // Perhaps it is the log that holds everything up.
@@ -43,6 +43,7 @@ impl StopSignals {
             let _ = timeout(LAST_WORD, told).await;
             process::exit(1);
         });
+        tracing::info!("stopping: requests in flight are answered first; a second signal stops at once");
     }
 
     async fn next(&mut self) {

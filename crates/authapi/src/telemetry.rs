@@ -17,9 +17,10 @@ use std::{
     io::{IsTerminal, stderr},
     sync::{Arc, Mutex, PoisonError},
 };
+use tracing::Metadata;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{FilterExt, filter_fn},
+    filter::{FilterExt, LevelFilter, filter_fn},
     fmt,
     layer::SubscriberExt,
     registry::LookupSpan,
@@ -59,7 +60,7 @@ pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), Box<dyn E
 /// Ends the log when it is dropped.
 pub struct Ending;
 
-/// Returns when all lines are written, or were not taken for a second. There MUST be none after this.
+/// Returns when all lines are written, or after a second. There MUST be none after this.
 pub fn end() {
     // Whoever comes second returns when the first does.
     let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,11 +92,40 @@ where
             .with_filter(level)
             .boxed()
     } else {
+        // It leaves the level to the other: without a hint of its own there would be none, and every crate would think that
+        // its traces are wanted.
+        let events = filter_fn(is_event).with_max_level_hint(LevelFilter::TRACE);
         fmt::layer()
             .event_format(JsonLines)
             .with_writer(writer)
             // No line tells of a span, so that nobody need make one when there are no traces either.
-            .with_filter(FilterExt::<S>::and(filter_fn(|it| it.is_event()), level))
+            .with_filter(FilterExt::<S>::and(events, level))
             .boxed()
+    }
+}
+
+fn is_event(told: &Metadata<'_>) -> bool {
+    told.is_event()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::subscriber::with_default;
+
+    #[test]
+    fn lines_are_wanted_down_to_the_level_that_is_set_and_spans_are_not() {
+        for format in [LogFormat::Json, LogFormat::Pretty] {
+            let writer = LineWriter::start(Vec::new()).expect("a thread");
+            let level = EnvFilter::try_new("info").expect("a level");
+            let subscriber = Registry::default().with(lines(format, writer, level));
+            assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::INFO), "{format:?}");
+            with_default(subscriber, || {
+                assert!(tracing::enabled!(tracing::Level::INFO));
+                assert!(!tracing::enabled!(tracing::Level::DEBUG));
+                let span = tracing::info_span!("request");
+                assert_eq!(span.is_disabled(), matches!(format, LogFormat::Json));
+            });
+        }
     }
 }

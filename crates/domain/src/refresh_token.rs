@@ -88,7 +88,10 @@ impl RefreshClaim {
         if text.len() != TEXT_LENGTH {
             return Err(NotARefreshToken);
         }
-        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| NotARefreshToken)?);
+        // Wiped as well when the text turns out at its end to be none.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(TEXT_LENGTH));
+        let decoded = URL_SAFE_NO_PAD.decode_vec(text, &mut bytes);
+        decoded.map_err(|_| NotARefreshToken)?;
         let (version, rest) = bytes.split_first().ok_or(NotARefreshToken)?;
         let (sid, rest) = rest.split_first_chunk::<16>().ok_or(NotARefreshToken)?;
         let (generation, rest) = rest.split_first_chunk::<4>().ok_or(NotARefreshToken)?;

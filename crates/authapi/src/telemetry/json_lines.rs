@@ -36,11 +36,13 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            write_line(line, event).map_err(|_| fmt::Error)?;
-            writer.write_str(str::from_utf8(line).map_err(|_| fmt::Error)?)
-        })
+        // Taken out: what a field shows of itself may be told by code that tells lines as well.
+        let mut line = LINE.take();
+        line.clear();
+        let written = write_line(&mut line, event).map_err(|_| fmt::Error);
+        let written = written.and_then(|()| writer.write_str(str::from_utf8(&line).map_err(|_| fmt::Error)?));
+        LINE.set(line);
+        written
     }
 }
 
@@ -145,6 +147,21 @@ mod tests {
         let line = line(|| tracing::warn!(hostile, shown = %hostile));
         assert_eq!(line["hostile"], hostile);
         assert_eq!(line["shown"], hostile);
+    }
+
+    #[test]
+    fn a_field_may_tell_a_line_itself() {
+        struct Talkative;
+        impl fmt::Display for Talkative {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let inner = line(|| tracing::info!("within"));
+                f.write_str(inner["message"].as_str().unwrap_or_default())
+            }
+        }
+        assert_eq!(
+            line(|| tracing::info!(shown = %Talkative, "told"))["shown"],
+            "within"
+        );
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ const GATHERING: Duration = Duration::from_millis(5);
 const MOST: usize = 4 * 1024 * 1024;
 /// Room that is kept for the next lines when many have gone.
 const KEPT_ROOM: usize = 4 * AT_ONCE;
-/// How long the end of the process waits for lines that are not taken.
+/// How long the end of the process waits for lines to be taken.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// Hands lines to a thread that writes them.
@@ -54,7 +54,7 @@ impl LineWriter {
         Ok(writer)
     }
 
-    /// Returns when all lines are written, or were not taken for a second. Lines that come after it are lost.
+    /// Returns when all lines are written, or after a second. Lines that come after it are lost.
     pub fn end(&self) {
         let deadline = Instant::now() + LAST_CHANCE;
         let mut lines = self.lines();
@@ -94,9 +94,13 @@ impl LineWriter {
 
     fn write_to(&self, mut sink: impl Write) {
         let mut lines = Vec::new();
+        let mut torn = false;
         loop {
             let is_last = self.take(&mut lines);
-            let _ = sink.write_all(&lines).and_then(|()| sink.flush());
+            // After a line that was written in part the next one begins on a line of its own.
+            let mended = if torn { sink.write_all(b"\n") } else { Ok(()) };
+            let written = mended.and_then(|()| sink.write_all(&lines));
+            torn = written.and_then(|()| sink.flush()).is_err();
             if is_last {
                 break;
             }
@@ -226,6 +230,34 @@ mod tests {
         }
         giver.join().expect("no panic");
         assert_eq!(bytes, LINES * LENGTH);
+    }
+
+    #[test]
+    fn after_a_line_that_broke_off_the_next_one_begins_anew() {
+        /// Takes half of what it is given first, and is full then; later it takes everything.
+        struct FullOnce(SyncSender<Vec<u8>>, u8);
+        impl Write for FullOnce {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1 = self.1.saturating_add(1);
+                let taken = match self.1 {
+                    1 => bytes.len() / 2,
+                    2 => return Err(io::Error::other("full")),
+                    _ => bytes.len(),
+                };
+                let _ = self.0.send(bytes[..taken].to_vec());
+                Ok(taken)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (told, heard) = sync_channel(0);
+        let writer = LineWriter::start(FullOnce(told, 0)).expect("a thread");
+        write(&writer, "first\n");
+        assert_eq!(heard.recv().expect("half of it"), b"fir");
+        write(&writer, "second\n");
+        assert_eq!(ended(&writer, heard), b"\nsecond\n");
     }
 
     #[test]

@@ -57,7 +57,8 @@ impl Refresh {
     }
 
     /// # Errors
-    /// [`RefreshError`]. After any but [`RefreshError::Reused`] the session is as it was.
+    /// [`RefreshError`]. After any but [`RefreshError::Reused`] and [`RefreshError::Port`] the session is as it was. After the latter
+    /// it may have been rotated, and the token is good for the grace window at the least.
     pub async fn execute(&self, token: &RefreshToken, origin: Origin) -> Result<TokenPair, RefreshError> {
         let recognised = self.recognise.execute(token).ok_or(RefreshError::Invalid)?;
         for _ in 0..MAX_TRIES {
