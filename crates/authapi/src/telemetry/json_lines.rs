@@ -149,21 +149,6 @@ mod tests {
         assert_eq!(line["shown"], hostile);
     }
 
-    #[test]
-    fn a_field_may_tell_a_line_itself() {
-        struct Talkative;
-        impl fmt::Display for Talkative {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let inner = line(|| tracing::info!("within"));
-                f.write_str(inner["message"].as_str().unwrap_or_default())
-            }
-        }
-        assert_eq!(
-            line(|| tracing::info!(shown = %Talkative, "told"))["shown"],
-            "within"
-        );
-    }
-
     #[tokio::test]
     async fn a_line_of_a_request_has_its_id_whatever_span_it_is_in() {
         let told =

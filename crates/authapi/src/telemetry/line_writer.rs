@@ -185,7 +185,7 @@ mod tests {
             for name in ["a", "b", "c"] {
                 let writer = &writer;
                 scope.spawn(move || {
-                    (0..LINES).for_each(|number| write(writer, &format!("{name} {number}\n")))
+                    (0..LINES).for_each(|number| write(writer, &format!("{name} {number}\n")));
                 });
             }
         });
@@ -213,12 +213,12 @@ mod tests {
         const LENGTH: usize = MOST / 4;
         let (writer, heard) = writer();
         let giving = Arc::clone(&writer);
-        let (given, so_far) = channel();
+        let (number_of, so_far) = channel();
         let giver = thread::spawn(move || {
             for number in 1..=LINES {
                 write(&giving, &"x".repeat(LENGTH));
                 // Nobody may want to know any more.
-                let _ = given.send(number);
+                let _ = number_of.send(number);
             }
         });
         while so_far.recv().expect("the giver gives") < MOST / LENGTH {}
