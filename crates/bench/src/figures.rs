@@ -28,17 +28,29 @@ impl Spread {
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub work: Work,
+    /// In all rounds together, those that failed among them.
+    pub requests: u64,
+    pub failed: u64,
     /// Requests per second, where they went on for the whole time.
     pub rate: Option<Spread>,
     pub p50_ms: Spread,
     pub p99_ms: Spread,
     pub p999_ms: Spread,
-    /// In all rounds together.
+    /// What failed, by kind and by status.
     pub errors: BTreeMap<String, u64>,
     /// How many processors each process kept busy, wrk among them.
     pub cores: BTreeMap<String, Spread>,
     /// The most memory of each process, in MiB.
     pub peak_mib: BTreeMap<String, Spread>,
+}
+
+/// One request in so many may fail: a service that has too little of its machine refuses some, and says so.
+const TOLERANCE: u64 = 1_000;
+
+impl Measured {
+    fn is_spoilt(&self) -> bool {
+        self.failed > self.requests / TOLERANCE
+    }
 }
 
 /// All that was measured in one mode.
@@ -74,10 +86,10 @@ pub struct Results {
 }
 
 impl Results {
-    /// Requests that failed, one line for each work.
+    /// Requests that failed, one line for each work of which more than one in a thousand did.
     pub fn failures(&self) -> Vec<String> {
         let of_mode = |of: &OfMode| {
-            let failed = of.works.iter().filter(|it| !it.errors.is_empty());
+            let failed = of.works.iter().filter(|it| it.is_spoilt());
             let lines = failed.map(|it| format!("{}, {}: {:?}", of.mode.name(), it.work.name(), it.errors));
             lines.collect::<Vec<_>>()
         };
@@ -88,6 +100,31 @@ impl Results {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_failures_than_one_in_a_thousand_spoil_a_work() {
+        let some = Spread::of([1.0]).expect("a figure");
+        let measured = |requests, failed| Measured {
+            work: Work::Me,
+            requests,
+            failed,
+            rate: None,
+            p50_ms: some,
+            p99_ms: some,
+            p999_ms: some,
+            errors: BTreeMap::new(),
+            cores: BTreeMap::new(),
+            peak_mib: BTreeMap::new(),
+        };
+        for (requests, failed, spoilt) in [(0, 0, false), (999, 1, true), (1_000, 1, false), (2_000, 3, true)]
+        {
+            assert_eq!(
+                measured(requests, failed).is_spoilt(),
+                spoilt,
+                "{failed} of {requests}"
+            );
+        }
+    }
 
     #[test]
     fn a_spread_has_the_middle_and_both_ends() {

@@ -15,7 +15,7 @@ use std::{fs, thread};
 /// Measures, and tells: a table on standard output, `results.json` and `chart.svg` in the folder.
 ///
 /// # Errors
-/// When something cannot be measured, and when requests failed. Never for a figure.
+/// When something cannot be measured, and when more than one request in a thousand of a kind failed. Never for a figure.
 pub fn run(wish: &Run) -> Result<()> {
     let binary = fs::canonicalize(&wish.binary)
         .with_context(|| format!("{} is missing: build the service first", wish.binary.display()))?;

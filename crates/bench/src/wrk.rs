@@ -55,6 +55,11 @@ impl Told {
         as_f64(self.requests) / self.seconds
     }
 
+    /// Requests that failed, of whatever kind.
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
     /// By kind or, where it is known, by status; what never happened is left out.
     pub fn errors(&self) -> BTreeMap<String, u64> {
         let by_kind = self.errors.iter().map(|(kind, times)| (kind.clone(), *times));
@@ -153,5 +158,6 @@ mod tests {
         ];
         let expected = expected.map(|(kind, times)| (kind.to_owned(), times));
         assert_eq!(told.errors(), BTreeMap::from(expected));
+        assert_eq!(told.failed(), 5);
     }
 }

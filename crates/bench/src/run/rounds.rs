@@ -134,6 +134,8 @@ fn summary(work: Work, rounds: &[Round]) -> Option<Measured> {
     }
     Some(Measured {
         work,
+        requests: rounds.iter().map(|it| it.told.requests).sum(),
+        failed: rounds.iter().map(|it| it.told.failed()).sum(),
         rate: spread(Told::rate).filter(|_| work.has_a_rate()),
         p50_ms: spread(|it| it.p50_ms)?,
         p99_ms: spread(|it| it.p99_ms)?,
