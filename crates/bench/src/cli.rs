@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::{mode::Mode, work::Work};
+use crate::{
+    mode::Mode,
+    work::{CONNECTIONS, Work},
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -46,6 +49,9 @@ pub struct Run {
     /// How long each figure is taken for.
     #[arg(long, default_value_t = 8)]
     pub seconds: u64,
+    /// Connections that are kept alive, each of which sends its next request when the one before is answered.
+    #[arg(long, default_value_t = CONNECTIONS)]
+    pub connections: usize,
     /// One short round on SQLite and on Postgres: figures that say that everything works, and little more.
     #[arg(long)]
     pub quick: bool,
@@ -91,6 +97,7 @@ pub struct Hello {
 pub struct Extent {
     pub rounds: usize,
     pub seconds: u64,
+    pub connections: usize,
     /// Users who log in, each with a session.
     pub users: usize,
     /// Sessions that each connection may log out of in a round.
@@ -103,6 +110,7 @@ impl Run {
             Extent {
                 rounds: 1,
                 seconds: 2,
+                connections: self.connections,
                 users: 128,
                 logouts: 10,
             }
@@ -110,6 +118,7 @@ impl Run {
             Extent {
                 rounds: self.rounds,
                 seconds: self.seconds,
+                connections: self.connections,
                 users: 1_000,
                 logouts: 100,
             }

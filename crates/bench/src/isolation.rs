@@ -4,7 +4,7 @@ use crate::{
     cli::{Extent, Isolation},
     run::Scene,
     usage::Watched,
-    work::Work,
+    work::{CONNECTIONS, Work},
     wrk::{Load, Told},
 };
 use anyhow::{Context, Result};
@@ -32,14 +32,16 @@ pub fn run(wish: &Isolation) -> Result<()> {
         // Each work alone, and beside the logins: a round's sessions each.
         rounds: 2,
         seconds: wish.seconds,
+        connections: CONNECTIONS,
         users: 1_000,
         logouts: 0,
     };
     allow_many_files()?;
     let scene = Scene::new(&Runtime::new()?, wish.mode, &binary, extent)?;
     beside_logins(&scene)?;
-    crowd(&scene)?;
-    idle(&scene)
+    idle(&scene)?;
+    // Last: what it leaves behind would count against the files that idle connections may open.
+    crowd(&scene)
 }
 
 fn beside_logins(scene: &Scene) -> Result<()> {

@@ -22,9 +22,21 @@ mod wrk;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match measure(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        // In one line and last, where it is seen. A backtrace says nothing of what a server refused.
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Hello(wish) => hello::serve(wish.bytes),
         Command::Run(wish) => run::run(&wish),
         Command::Isolation(wish) => isolation::run(&wish),

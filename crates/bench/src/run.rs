@@ -5,7 +5,7 @@ mod scene;
 
 pub use scene::Scene;
 
-use crate::{cli::Run, figures::Results, report, work::CONNECTIONS};
+use crate::{cli::Run, figures::Results, report};
 use adapters_crypto::SystemClock;
 use anyhow::{Context, Result, bail};
 use domain::ports::Clock;
@@ -26,7 +26,7 @@ pub fn run(wish: &Run) -> Result<()> {
         cores: thread::available_parallelism()?.get(),
         rounds: extent.rounds,
         seconds: extent.seconds,
-        connections: CONNECTIONS,
+        connections: extent.connections,
         modes: Vec::new(),
     };
     let runtime = tokio::runtime::Runtime::new()?;

@@ -6,7 +6,7 @@ use crate::{
     place::Place,
     run::Scene,
     seed::{self, Seed},
-    work::Work,
+    work::{CONNECTIONS, Work},
     wrk::{Load, Told},
 };
 use anyhow::{Context, Result, ensure};
@@ -39,6 +39,7 @@ fn measure(runtime: &Runtime, binary: &Path, count: usize, seconds: u64) -> Resu
     let extent = Extent {
         rounds: 1,
         seconds,
+        connections: CONNECTIONS,
         users: SAMPLE.min(count),
         logouts: 0,
     };

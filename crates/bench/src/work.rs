@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// Connections that are kept alive, each of which sends its next request when the one before is answered.
+/// Connections of a run, unless it says how many.
 pub const CONNECTIONS: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -52,10 +52,10 @@ impl Work {
 
     /// wrk tells its scripts the thread and not the connection: where a connection needs a memory, each has a thread. Elsewhere
     /// threads are few, since they take the cores from what they measure; each calls one replica.
-    pub fn threads(self, replicas: usize) -> usize {
+    pub fn threads(self, replicas: usize, connections: usize) -> usize {
         match self {
             Self::Me | Self::Login | Self::Register | Self::Refresh | Self::Logout => replicas.max(2),
-            Self::Mixed => CONNECTIONS,
+            Self::Mixed => connections,
         }
     }
 

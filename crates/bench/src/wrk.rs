@@ -119,9 +119,10 @@ impl Load<'_> {
         }
         let _ = writeln!(
             text,
-            "input, threads, password, tag = [[{}]], {}, '{PASSWORD}', '{}'\nreplicas = {{{replicas}}}",
+            "input, threads, connections, password, tag = [[{}]], {}, {}, '{PASSWORD}', '{}'\nreplicas = {{{replicas}}}",
             self.input.display(),
             self.threads,
+            self.connections / self.threads,
             self.tag
         );
         text + include_str!("lua/common.lua") + self.script

@@ -1,5 +1,5 @@
 -- What all works share: which replica a thread calls, which lines of the input are its own, and the figures at the end.
--- The lines before this one are written for each run: input, replicas, threads, password, tag.
+-- The lines before this one are written for each run: input, replicas, threads, connections (of each thread), password, tag.
 
 local started = {}
 

@@ -1,4 +1,5 @@
--- POST /logout, each session once. A thread without sessions left stops.
+-- POST /logout, each session once. A thread stops before its last sessions are gone: when it decides to, each of its other
+-- connections may still be about to send.
 function prepare()
    turn = 0
 end
@@ -10,7 +11,7 @@ end
 
 function response(status)
    count(status)
-   if turn >= #lines then
+   if turn + connections > #lines then
       wrk.thread:stop()
    end
 end

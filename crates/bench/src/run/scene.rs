@@ -8,7 +8,7 @@ use crate::{
     seed::{Seed, numbered_session},
     service::Replica,
     usage::Watched,
-    work::{CONNECTIONS, Work},
+    work::Work,
     wrk::Load,
 };
 use anyhow::{Context, Result};
@@ -77,8 +77,8 @@ impl Scene {
             script: work.script(),
             input,
             replicas,
-            threads: work.threads(replicas.len()),
-            connections: CONNECTIONS,
+            threads: work.threads(replicas.len(), self.extent.connections),
+            connections: self.extent.connections,
             seconds: self.extent.seconds,
             tag,
         }
@@ -130,10 +130,10 @@ async fn fill(place: &Place, mode: Mode, extent: Extent, users: &[User]) -> Resu
         write(Work::Register, &[])?;
         write(Work::Mixed, &logins)?;
         // More than there are connections: wrk begins by asking for a request that it does not send.
-        let chains = seed.sessions(users, 2 * CONNECTIONS).await?;
+        let chains = seed.sessions(users, 2 * extent.connections).await?;
         let chains: Vec<&str> = chains.iter().map(|pair| pair.refresh_token.expose()).collect();
         write(Work::Refresh, &chains)?;
-        let to_end = seed.sessions(users, CONNECTIONS * extent.logouts).await?;
+        let to_end = seed.sessions(users, extent.connections * extent.logouts).await?;
         write(Work::Logout, &access(&to_end))?;
         if mode.has_postgres() {
             let first = first_to_rotate(round);
