@@ -15,7 +15,7 @@ use request_scope::Wait;
 use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
-    time::{Instant, timeout_at},
+    time::{Instant, error::Elapsed, timeout_at},
 };
 
 mod measured_pool;
@@ -66,8 +66,8 @@ pub struct PostgresDatabase {
 
 /// How long a piece of work may take.
 #[derive(Clone, Copy)]
-struct Limit {
-    deadline: Instant,
+pub(crate) struct Limit {
+    pub(crate) deadline: Instant,
     /// Whether the work has so little of what it may usually take that being late says nothing about the server.
     is_short: bool,
 }
@@ -120,6 +120,15 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
+        Ok(self.read_for_several(input, work).await?)
+    }
+
+    /// The same for a caller who has to tell several of what went wrong.
+    pub(crate) async fn read_for_several<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, StorageError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
         self.run(Mode::Read, input, work).await
     }
 
@@ -129,7 +138,7 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        self.run(Mode::Statement, input, work).await
+        Ok(self.run(Mode::Statement, input, work).await?)
     }
 
     /// Does `work` as one transaction: all of it is kept or, when it fails, nothing.
@@ -138,7 +147,7 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        self.run(Mode::Transaction, input, work).await
+        Ok(self.run(Mode::Transaction, input, work).await?)
     }
 
     /// Does `work` as one transaction, of which nothing is kept when it is only rehearsed.
@@ -157,7 +166,7 @@ impl PostgresDatabase {
         } else {
             Mode::Transaction
         };
-        self.run(mode, input, work).await
+        Ok(self.run(mode, input, work).await?)
     }
 
     /// Does `work` on a new connection that is its own, without a time limit.
@@ -179,19 +188,31 @@ impl PostgresDatabase {
             .map_err(|error| StorageError::Statement(error.into()))?
     }
 
-    /// Does `work` in a task that goes on when nobody waits for the answer any more: a statement that is abandoned half-way
-    /// would leave its connection in the middle of a transaction.
-    async fn run<I, R>(&self, mode: Mode, input: I, work: Work<I, R>) -> Result<R, PortError>
-    where
-        I: Send + Sync + 'static,
-        R: Send + 'static,
-    {
-        // Begun here, since the task knows nothing of the request.
+    /// Begins to wait for the database, as long as a port's method may: what the wait takes is taken off what its request has
+    /// left.
+    pub(crate) fn begin_wait(&self) -> Result<(Wait, Limit), StorageError> {
         let wait = Wait::begin(self.answer_timeout).ok_or(StorageError::Busy)?;
         let limit = Limit {
             deadline: wait.deadline(),
             is_short: wait.limit() < self.answer_timeout / 2,
         };
+        Ok((wait, limit))
+    }
+
+    /// Where work is done.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Does `work` in a task that goes on when nobody waits for the answer any more: a statement that is abandoned half-way
+    /// would leave its connection in the middle of a transaction.
+    async fn run<I, R>(&self, mode: Mode, input: I, work: Work<I, R>) -> Result<R, StorageError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        // Begun here, since the task knows nothing of the request.
+        let (_wait, limit) = self.begin_wait()?;
         let database = self.clone();
         let task = self.runtime.spawn(async move {
             match database.attempt(mode, &input, work, limit).await {
@@ -199,10 +220,8 @@ impl PostgresDatabase {
                 answer => answer,
             }
         });
-        let answer = task
-            .await
-            .map_err(|error| StorageError::Statement(error.into()))?;
-        Ok(answer?)
+        task.await
+            .map_err(|error| StorageError::Statement(error.into()))?
     }
 
     async fn attempt<I, R>(
@@ -222,13 +241,23 @@ impl PostgresDatabase {
             Err(late) => {
                 // Closed in the middle of whatever it was doing: the server rolls back when it notices.
                 lent.close();
-                if limit.is_short {
-                    return Err(StorageError::Busy);
+                if !limit.is_short {
+                    // The idle ones, opened to the same server, are not worth another caller's waiting.
+                    self.pool.close_idle();
                 }
-                // The idle ones, opened to the same server, are not worth another caller's waiting.
-                self.pool.close_idle();
-                Err(StorageError::Statement(late.into()))
+                Err(limit.passed(late))
             }
+        }
+    }
+}
+
+impl Limit {
+    /// What it means that the work is `late`.
+    pub(crate) fn passed(self, late: Elapsed) -> StorageError {
+        if self.is_short {
+            StorageError::Busy
+        } else {
+            StorageError::Statement(late.into())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use domain::ports::PortError;
-use std::error::Error as StdError;
+use std::{error::Error as StdError, sync::Arc};
 use thiserror::Error;
 
 /// Postgres' texts for `lock_not_available` (55P03) and `deadlock_detected` (40P01). diesel keeps the text of an error and
@@ -53,6 +53,15 @@ impl StorageError {
         matches!(self, Self::Conflict | Self::Undone(_))
     }
 
+    /// What it means to the core, for one of several who are told of it.
+    pub fn told_to_one(self: Arc<Self>) -> PortError {
+        match *self {
+            Self::Busy | Self::Conflict => PortError::Overloaded,
+            Self::Statement(_) | Self::Undone(_) => PortError::Unavailable(self.into()),
+            Self::Row { .. } => PortError::Corrupt(self.into()),
+        }
+    }
+
     /// Whether the connection that it came from can be trusted with other work.
     pub fn leaves_the_connection_good(&self) -> bool {
         matches!(self, Self::Busy | Self::Conflict | Self::Row { .. })
@@ -74,10 +83,6 @@ impl From<DieselError> for StorageError {
 
 impl From<StorageError> for PortError {
     fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::Busy | StorageError::Conflict => Self::Overloaded,
-            StorageError::Statement(_) | StorageError::Undone(_) => Self::Unavailable(error.into()),
-            StorageError::Row { .. } => Self::Corrupt(error.into()),
-        }
+        Arc::new(error).told_to_one()
     }
 }

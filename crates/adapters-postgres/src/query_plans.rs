@@ -167,6 +167,12 @@ async fn what_every_request_asks_is_found_by_index() {
         session_views::view(conn, session()).await.map(drop)
     })
     .await;
+    assert_indexed("views", async |conn| {
+        session_views::views(conn, &[session(), session()])
+            .await
+            .map(drop)
+    })
+    .await;
     assert_indexed("find", async |conn| {
         sessions::find(conn, session()).await.map(drop)
     })
@@ -220,10 +226,13 @@ async fn lists_and_changes_of_many_rows_go_by_index() {
 async fn what_every_request_asks_is_one_statement_prepared_once() {
     let (mut conn, _database) = connect().await;
     let statements = record(&mut conn, statement);
-    for _ in 0..3 {
+    for round in 1..=3 {
         session_views::view(&mut conn, session())
             .await
             .expect("an answer");
+        let several = vec![session(); round];
+        let views = session_views::views(&mut conn, &several);
+        views.await.expect("an answer");
         sessions::find(&mut conn, session()).await.expect("an answer");
         sessions::rotate(&mut conn, &rotation()).await.expect("an answer");
         let login = canonical("alice");
@@ -231,7 +240,7 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
     }
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let statements: Vec<String> = statements.into_iter().collect();
-    assert_eq!(statements.len(), 12, "one for each question");
+    assert_eq!(statements.len(), 15, "one for each question");
     let distinct = statements.into_iter().collect();
     assert_eq!(prepared_on(&mut conn).await, distinct);
 }

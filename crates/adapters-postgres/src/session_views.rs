@@ -1,3 +1,5 @@
+mod batches;
+
 use crate::{
     PostgresDatabase,
     error::StorageError,
@@ -7,6 +9,7 @@ use crate::{
     users::UserRow,
 };
 use async_trait::async_trait;
+use batches::{Batches, Found};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg,
 };
@@ -16,26 +19,32 @@ use domain::{
     ports::{PortError, SessionViews},
     session::SessionId,
 };
+use std::sync::Arc;
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
-/// Views of sessions, each read from Postgres when it is asked for.
+/// Views of sessions, each read from Postgres after it was asked for, together with others that were.
 pub struct PostgresSessionViews {
     database: PostgresDatabase,
+    batches: Batches,
 }
 
 impl PostgresSessionViews {
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
+        let batches = Batches::start(&database);
+        Self { database, batches }
     }
 }
 
 #[async_trait]
 impl SessionViews for PostgresSessionViews {
     async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError> {
-        self.database
-            .read(session, |conn, session| Box::pin(view(conn, *session)))
-            .await
+        let (_wait, limit) = self.database.begin_wait()?;
+        match timeout_at(limit.deadline, self.batches.view(session)).await {
+            Ok(answer) => answer.map_err(StorageError::told_to_one),
+            Err(late) => Err(limit.passed(late).into()),
+        }
     }
 }
 
@@ -52,6 +61,19 @@ pub async fn view(
         .await
         .optional()?;
     row.map(SessionView::try_from).transpose()
+}
+
+/// The same of several sessions, of each as of the same instant.
+pub async fn views(conn: &mut AsyncPgConnection, sessions: &[SessionId]) -> Result<Found, StorageError> {
+    let ids: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
+    let rows: Vec<SessionViewRow> = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq_any(ids))
+        .select(SessionViewRow::as_select())
+        .load(conn)
+        .await?;
+    let parse = |row: SessionViewRow| (SessionId(row.id), SessionView::try_from(row).map_err(Arc::new));
+    Ok(rows.into_iter().map(parse).collect())
 }
 
 #[derive(Queryable, Selectable)]

@@ -273,7 +273,7 @@ async fn all_answer(storage: &Storage, user: &NewUser) -> bool {
     true
 }
 
-async fn connections_of_the_service(url: &str) -> i64 {
+pub async fn connections_of_the_service(url: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]

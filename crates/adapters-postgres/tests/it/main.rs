@@ -7,6 +7,7 @@ mod failing;
 mod migrations;
 mod opening;
 mod sharing;
+mod views;
 
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::user::UserPage;
