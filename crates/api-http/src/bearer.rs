@@ -23,7 +23,7 @@ impl FromRequest for BearerToken {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(bearer_token(request).and_then(|token| token.ok_or_else(Problem::token_missing)))
+        ready(needed_text(request).map(|token| Self(SecretString::from(token))))
     }
 }
 
@@ -53,6 +53,11 @@ fn bearer_text(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     }
 }
 
+/// The same, where there is no going on without one.
+fn needed_text(request: &HttpRequest) -> Result<&str, Problem> {
+    bearer_text(request)?.ok_or_else(Problem::token_missing)
+}
+
 /// A route that takes this lets in only whose access token is accepted; whoever else comes gets the same problem as from
 /// the service's own routes.
 ///
@@ -67,7 +72,7 @@ impl FromRequest for Authenticated {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let token = bearer_text(&request)?.ok_or_else(Problem::token_missing)?;
+            let token = needed_text(&request)?;
             Ok(Self(authenticate(&request).execute(token).await?))
         })
     }
@@ -83,7 +88,7 @@ impl FromRequest for EvenWithResetPassword {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let token = bearer_text(&request)?.ok_or_else(Problem::token_missing)?;
+            let token = needed_text(&request)?;
             let caller = authenticate(&request).even_with_a_reset_password(token).await?;
             Ok(Self(caller))
         })
