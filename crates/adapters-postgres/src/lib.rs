@@ -1,7 +1,8 @@
 //! Storage in Postgres: for several replicas over one database.
 //!
 //! A pool of connections ([`PostgresDatabase`]); each port method is one statement or one transaction, done in a task of its
-//! own that ends within a second, so that nothing is left half-done when nobody waits for the answer.
+//! own that ends within a second, so that nothing is left half-done when nobody waits for the answer. Views of sessions, which
+//! every request asks for first, are read for several callers at once.
 //!
 //! Transactions are READ COMMITTED: each *statement* sees what was committed before it began. So whoever looks first and
 //! writes then locks first, by a statement of its own, and always in the order that `authority.rs` tells.

@@ -4,9 +4,13 @@
 
 use diesel::{
     QueryResult,
+    dsl::sql,
+    expression::SqlLiteral,
     pg::Pg,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, Uuid as SqlUuid},
 };
+use uuid::Uuid;
 
 /// An UPDATE, or a statement that is written out, that the connection keeps prepared, as it does every other statement: diesel keeps none, because its text
 /// may differ with what it sets. Ours always set the same columns, and are told apart by their text.
@@ -53,6 +57,46 @@ impl<Q> QueryId for PlannedAnew<Q> {
 }
 
 impl<Q: Query> Query for PlannedAnew<Q> {
+    type SqlType = Q::SqlType;
+}
+
+/// A question about one thing, asked for each of several: `of` names the one as [`each_id`].
+///
+/// Each is found by index, as it would be alone: as one join, the server would rather read a table whole that is not huge. What
+/// it expects of the ids' number is the same for any (hence `OFFSET 0`), so that its one plan for all values stays the best.
+pub struct ForEach<Q> {
+    pub ids: Vec<Uuid>,
+    pub of: FirstRows<Q>,
+}
+
+/// The id that the question is about.
+pub fn each_id() -> SqlLiteral<SqlUuid> {
+    sql("each.id")
+}
+
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ForEach<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT found.* FROM (SELECT ");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
+        out.push_sql("::uuid[] AS ids OFFSET 0) AS asked, unnest(asked.ids) AS each (id), LATERAL (");
+        self.of.walk_ast(out.reborrow())?;
+        out.push_sql(") AS found");
+        Ok(())
+    }
+
+    /// diesel would not, since it knows nothing of what [`each_id`] writes out: always the same.
+    fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<Q> QueryId for ForEach<Q> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q: Query> Query for ForEach<Q> {
     type SqlType = Q::SqlType;
 }
 

@@ -10,7 +10,7 @@ use diesel::{
     QueryableByName,
     connection::{Instrumentation, InstrumentationEvent},
     sql_query,
-    sql_types::Text,
+    sql_types::{BigInt, Text},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
@@ -243,6 +243,33 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
     assert_eq!(statements.len(), 15, "one for each question");
     let distinct = statements.into_iter().collect();
     assert_eq!(prepared_on(&mut conn).await, distinct);
+}
+
+/// With its plan for any values, however many sessions it asks for, as soon as the server may keep one.
+#[tokio::test]
+async fn views_are_not_planned_anew() {
+    #[derive(Debug, PartialEq, QueryableByName)]
+    struct Executed {
+        #[diesel(sql_type = BigInt)]
+        custom_plans: i64,
+        #[diesel(sql_type = BigInt)]
+        generic_plans: i64,
+    }
+    let kept = Executed {
+        custom_plans: 5,
+        generic_plans: 3,
+    };
+    for count in [1, 3, 64] {
+        let (mut conn, _database) = connect().await;
+        for _ in 0..8 {
+            let several = vec![session(); count];
+            let views = session_views::views(&mut conn, &several);
+            views.await.expect("an answer");
+        }
+        let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE 'SELECT found.%'";
+        let executed: Executed = sql_query(question).get_result(&mut conn).await.expect("one");
+        assert_eq!(executed, kept, "{count}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ mod batches;
 use crate::{
     PostgresDatabase,
     error::StorageError,
+    prepared::{FirstRows, ForEach, each_id},
     roles::{parse_permissions, permissions_of_user},
     schema::{sessions, users},
     sessions::LifetimeRow,
@@ -10,6 +11,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use batches::{Batches, Found};
+use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg,
 };
@@ -18,12 +20,15 @@ use domain::{
     caller::SessionView,
     ports::{PortError, SessionViews},
     session::SessionId,
+    token::Vouched,
 };
 use std::sync::Arc;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
 /// Views of sessions, each read from Postgres after it was asked for, together with others that were.
+///
+/// Whoever asks waits on a tokio runtime of their own, whose timers MUST be enabled.
 pub struct PostgresSessionViews {
     database: PostgresDatabase,
     batches: Batches,
@@ -32,19 +37,31 @@ pub struct PostgresSessionViews {
 impl PostgresSessionViews {
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
-        let batches = Batches::start(&database);
+        let batches = Batches::start(database.clone());
         Self { database, batches }
+    }
+
+    async fn read(&self, session: SessionId) -> Result<Option<Arc<SessionView>>, PortError> {
+        let (_wait, limit) = self.database.begin_wait()?;
+        match timeout_at(limit.deadline, self.batches.view(session)).await {
+            Ok(answer) => answer.map_err(StorageError::told_to_one),
+            Err(late) => Err(limit.passed(late).into()),
+        }
     }
 }
 
 #[async_trait]
 impl SessionViews for PostgresSessionViews {
     async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError> {
-        let (_wait, limit) = self.database.begin_wait()?;
-        match timeout_at(limit.deadline, self.batches.view(session)).await {
-            Ok(answer) => answer.map_err(StorageError::told_to_one),
-            Err(late) => Err(limit.passed(late).into()),
-        }
+        Ok(self.read(session).await?.map(Arc::unwrap_or_clone))
+    }
+
+    async fn view_for(
+        &self,
+        vouched: Vouched,
+        _now: DateTime<Utc>,
+    ) -> Result<Option<Arc<SessionView>>, PortError> {
+        self.read(vouched.session).await
     }
 }
 
@@ -65,14 +82,20 @@ pub async fn view(
 
 /// The same of several sessions, of each as of the same instant.
 pub async fn views(conn: &mut AsyncPgConnection, sessions: &[SessionId]) -> Result<Found, StorageError> {
-    let ids: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
-    let rows: Vec<SessionViewRow> = sessions::table
+    let one = sessions::table
         .inner_join(users::table)
-        .filter(sessions::id.eq_any(ids))
-        .select(SessionViewRow::as_select())
-        .load(conn)
-        .await?;
-    let parse = |row: SessionViewRow| (SessionId(row.id), SessionView::try_from(row).map_err(Arc::new));
+        .filter(sessions::id.eq(each_id()))
+        .select(SessionViewRow::as_select());
+    let several = ForEach {
+        ids: sessions.iter().map(|session| session.0).collect(),
+        of: FirstRows { of: one, at_most: 1 },
+    };
+    let rows: Vec<SessionViewRow> = several.load(conn).await?;
+    let parse = |row: SessionViewRow| {
+        let id = SessionId(row.id);
+        let view = SessionView::try_from(row);
+        (id, view.map(Arc::new).map_err(Arc::new))
+    };
     Ok(rows.into_iter().map(parse).collect())
 }
 

@@ -4,20 +4,22 @@
 use super::views;
 use crate::{PostgresDatabase, error::StorageError};
 use domain::{caller::SessionView, session::SessionId};
-use std::{collections::HashMap, sync::Arc};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
-/// Statements that are under way at once: more would only make the batches smaller.
-pub const LANES: usize = 4;
 /// The most sessions that one statement asks for.
 const LARGEST: usize = 64;
-/// Callers who wait to be asked for. Further ones wait for room among them.
-const ROOM: usize = 1_024;
+/// How long a statement with room left keeps the next one from starting. Further away, or where it hangs, several are under
+/// way at once.
+const AT_MOST: Duration = Duration::from_millis(5);
 
 /// What was found of the sessions that were asked for.
-pub type Found = HashMap<SessionId, Result<SessionView, Arc<StorageError>>>;
+pub type Found = HashMap<SessionId, Result<Arc<SessionView>, Arc<StorageError>>>;
 /// What one caller is told.
-type Answer = Result<Option<SessionView>, Arc<StorageError>>;
+type Answer = Result<Option<Arc<SessionView>>, Arc<StorageError>>;
 
 /// Where callers ask.
 pub struct Batches(mpsc::Sender<Asked>);
@@ -29,8 +31,8 @@ struct Asked {
 
 impl Batches {
     /// Answers on the database's runtime for as long as anybody can ask.
-    pub fn start(database: &PostgresDatabase) -> Self {
-        let (ask, asked) = mpsc::channel(ROOM);
+    pub fn start(database: PostgresDatabase) -> Self {
+        let (ask, asked) = mpsc::channel(LARGEST);
         database.runtime().spawn(answer_all(database.clone(), asked));
         Self(ask)
     }
@@ -39,49 +41,58 @@ impl Batches {
     pub async fn view(&self, session: SessionId) -> Answer {
         let (tell, told) = oneshot::channel();
         let asked = self.0.send(Asked { session, tell }).await;
-        asked.map_err(|_| nobody_answers())?;
-        told.await.map_err(|_| nobody_answers())?
+        asked.map_err(|_| broken_off())?;
+        told.await.map_err(|_| broken_off())?
     }
 }
 
-fn nobody_answers() -> Arc<StorageError> {
-    Arc::new(StorageError::Statement("a read of sessions broke off".into()))
+fn broken_off() -> StorageError {
+    StorageError::Statement("a read of sessions broke off".into())
 }
 
-/// A lane that is free takes whoever is there, so nobody waits for company. While every lane is taken it comes by itself.
+/// Nobody waits for company: while no statement is under way, the next one asks for whoever is there. Who comes later shares the
+/// one after it.
 async fn answer_all(database: PostgresDatabase, mut asked: mpsc::Receiver<Asked>) {
-    let lanes = Arc::new(Semaphore::new(LANES));
     loop {
-        let lane = Arc::clone(&lanes).acquire_owned().await;
-        let lane = lane.expect("nobody closes the lanes");
         let mut batch = Vec::new();
         if asked.recv_many(&mut batch, LARGEST).await == 0 {
             return;
         }
-        let database = database.clone();
-        tokio::spawn(async move {
-            answer(&database, batch).await;
-            drop(lane);
-        });
+        let is_full = batch.len() == LARGEST;
+        let answering = tokio::spawn(answer(database.clone(), batch));
+        if !is_full {
+            let _ = timeout(AT_MOST, answering).await;
+        }
     }
 }
 
-async fn answer(database: &PostgresDatabase, mut batch: Vec<Asked>) {
+async fn answer(database: PostgresDatabase, mut batch: Vec<Asked>) {
     batch.retain(|asked| !asked.tell.is_closed());
-    if batch.is_empty() {
-        return;
+    match find(&database, batch.iter().map(|asked| asked.session).collect()).await {
+        // A row that cannot be read at all must not be told to those who asked for others.
+        Err(StorageError::Row { .. }) if batch.len() > 1 => {
+            for asked in batch {
+                let found = find(&database, vec![asked.session]).await;
+                tell(asked, &found.map_err(Arc::new));
+            }
+        }
+        found => {
+            let found = found.map_err(Arc::new);
+            batch.into_iter().for_each(|asked| tell(asked, &found));
+        }
     }
-    let sessions: Vec<SessionId> = batch.iter().map(|asked| asked.session).collect();
-    let found = database
-        .read_for_several(sessions, |conn, sessions| Box::pin(views(conn, sessions)))
-        .await
-        .map_err(Arc::new);
-    for asked in batch {
-        let answer = match &found {
-            Ok(found) => found.get(&asked.session).cloned().transpose(),
-            Err(error) => Err(Arc::clone(error)),
-        };
-        // Whoever has given up is not told.
-        let _ = asked.tell.send(answer);
-    }
+}
+
+async fn find(database: &PostgresDatabase, sessions: Vec<SessionId>) -> Result<Found, StorageError> {
+    let ask = database.read_for_several(sessions, |conn, sessions| Box::pin(views(conn, sessions)));
+    ask.await
+}
+
+fn tell(asked: Asked, found: &Result<Found, Arc<StorageError>>) {
+    let answer = match found {
+        Ok(found) => found.get(&asked.session).cloned().transpose(),
+        Err(error) => Err(Arc::clone(error)),
+    };
+    // Whoever has given up is not told.
+    let _ = asked.tell.send(answer);
 }

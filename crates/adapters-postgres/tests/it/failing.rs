@@ -230,10 +230,13 @@ fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static st
     ]
 }
 
-/// Every method at once, three times over: more than there are connections.
+/// Every method at once, three times over: more than there are connections. And views by the hundred, which share statements.
 async fn assert_all_refuse_in_time(storage: &Storage, user: &NewUser) {
     let mut calls = JoinSet::new();
-    for (name, call) in (0..3).flat_map(|_| every_call(storage, user)) {
+    let session = a_session(user.id, at(1)).id;
+    let view = |_| call("views", storage, |it| async move { it.views.view(session).await });
+    let calls_of_all = (0..3).flat_map(|_| every_call(storage, user));
+    for (name, call) in calls_of_all.chain((0..500).map(view)) {
         calls.spawn(async move {
             let asked = Instant::now();
             let answer = timeout(TWO_SECONDS, call)
@@ -273,7 +276,7 @@ async fn all_answer(storage: &Storage, user: &NewUser) -> bool {
     true
 }
 
-pub async fn connections_of_the_service(url: &str) -> i64 {
+async fn connections_of_the_service(url: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
@@ -291,12 +294,12 @@ pub async fn connections_of_the_service(url: &str) -> i64 {
         .count
 }
 
-fn through(proxy: &CuttingProxy, url: &str) -> String {
+pub fn through(proxy: &CuttingProxy, url: &str) -> String {
     url.replace(&address_of(url).to_string(), &proxy.address().to_string())
 }
 
 /// Host and port of an URL; a test's server is told by its address.
-fn address_of(url: &str) -> SocketAddr {
+pub fn address_of(url: &str) -> SocketAddr {
     let authority = url
         .split("//")
         .nth(1)
