@@ -43,7 +43,11 @@ fn bearer_text(request: &HttpRequest) -> Result<Option<&str>, Problem> {
             "There is more than one Authorization header.",
         ));
     }
-    let text = header.to_str().map_err(|_| Problem::token_malformed())?;
+    // What `to_str` finds out byte by byte: a token has hundreds, and every request one.
+    let text = str::from_utf8(header.as_bytes())
+        .ok()
+        .filter(|text| text.is_ascii());
+    let text = text.ok_or_else(Problem::token_malformed)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     let token = token.trim_matches(' ');
     match scheme.eq_ignore_ascii_case("bearer") {
