@@ -37,7 +37,7 @@ pub struct PostgresSessionViews {
 impl PostgresSessionViews {
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
-        let batches = Batches::start(database.clone());
+        let batches = Batches::start(&database);
         Self { database, batches }
     }
 

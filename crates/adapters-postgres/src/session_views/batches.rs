@@ -31,7 +31,7 @@ struct Asked {
 
 impl Batches {
     /// Answers on the database's runtime for as long as anybody can ask.
-    pub fn start(database: PostgresDatabase) -> Self {
+    pub fn start(database: &PostgresDatabase) -> Self {
         let (ask, asked) = mpsc::channel(LARGEST);
         database.runtime().spawn(answer_all(database.clone(), asked));
         Self(ask)
@@ -68,6 +68,9 @@ async fn answer_all(database: PostgresDatabase, mut asked: mpsc::Receiver<Asked>
 
 async fn answer(database: PostgresDatabase, mut batch: Vec<Asked>) {
     batch.retain(|asked| !asked.tell.is_closed());
+    if batch.is_empty() {
+        return;
+    }
     match find(&database, batch.iter().map(|asked| asked.session).collect()).await {
         // A row that cannot be read at all must not be told to those who asked for others.
         Err(StorageError::Row { .. }) if batch.len() > 1 => {
@@ -78,7 +81,9 @@ async fn answer(database: PostgresDatabase, mut batch: Vec<Asked>) {
         }
         found => {
             let found = found.map_err(Arc::new);
-            batch.into_iter().for_each(|asked| tell(asked, &found));
+            for asked in batch {
+                tell(asked, &found);
+            }
         }
     }
 }
