@@ -36,10 +36,9 @@ fn status(address: SocketAddr) -> io::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    // In one piece: a server that answers and hangs up before it has all of it takes its answer back.
+    let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     stream.take(MAX_HEAD).read_to_end(&mut head)?;
     let head = String::from_utf8_lossy(&head);
@@ -60,9 +59,14 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
-            let mut request = [0; 512];
-            let length = stream.read(&mut request).expect("a request");
-            assert!(request[..length].starts_with(b"GET /health/ready HTTP/1.1\r\n"));
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut piece = [0; 512];
+                let length = stream.read(&mut piece).expect("a request");
+                assert!(length > 0, "the request breaks off");
+                request.extend_from_slice(&piece[..length]);
+            }
+            assert!(request.starts_with(b"GET /health/ready HTTP/1.1\r\n"));
             stream.write_all(answer.as_bytes()).expect("a reader");
         });
         address
