@@ -12,6 +12,23 @@ use diesel::{
 };
 use uuid::Uuid;
 
+/// Wrappers that answer what the query inside does. diesel tells them apart by their text, and not by their type.
+macro_rules! by_text {
+    ($($wrapper:ident),+) => {$(
+        impl<Q> QueryId for $wrapper<Q> {
+            type QueryId = ();
+
+            const HAS_STATIC_QUERY_ID: bool = false;
+        }
+
+        impl<Q: Query> Query for $wrapper<Q> {
+            type SqlType = Q::SqlType;
+        }
+    )+};
+}
+
+by_text!(Prepared, PlannedAnew, ForEach, FirstRows);
+
 /// An UPDATE, or a statement that is written out, that the connection keeps prepared, as it does every other statement: diesel keeps none, because its text
 /// may differ with what it sets. Ours always set the same columns, and are told apart by their text.
 pub struct Prepared<Q>(pub Q);
@@ -26,16 +43,6 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
     }
 }
 
-impl<Q> QueryId for Prepared<Q> {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Q: Query> Query for Prepared<Q> {
-    type SqlType = Q::SqlType;
-}
-
 /// A question that is planned anew each time, with the values that it is asked with: which index serves it best depends on
 /// them. Of a statement that is kept prepared, the server makes one plan for all values after a while.
 pub struct PlannedAnew<Q>(pub Q);
@@ -48,16 +55,6 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
     fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
         Ok(false)
     }
-}
-
-impl<Q> QueryId for PlannedAnew<Q> {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Q: Query> Query for PlannedAnew<Q> {
-    type SqlType = Q::SqlType;
 }
 
 /// A question about one thing, asked for each of several: `of` names the one as [`each_id`].
@@ -83,21 +80,6 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ForEach<Q> {
         out.push_sql(") AS found");
         Ok(())
     }
-
-    /// diesel would not, since it knows nothing of what [`each_id`] writes out: always the same.
-    fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
-        Ok(true)
-    }
-}
-
-impl<Q> QueryId for ForEach<Q> {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Q: Query> Query for ForEach<Q> {
-    type SqlType = Q::SqlType;
 }
 
 /// The first rows of an ordered question, that many at most. The number stands in the text: of a statement that is kept
@@ -114,14 +96,4 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for FirstRows<Q> {
         out.push_sql(&format!(" LIMIT {}", self.at_most));
         Ok(())
     }
-}
-
-impl<Q> QueryId for FirstRows<Q> {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Q: Query> Query for FirstRows<Q> {
-    type SqlType = Q::SqlType;
 }

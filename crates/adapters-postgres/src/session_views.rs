@@ -3,7 +3,7 @@ mod batches;
 use crate::{
     PostgresDatabase,
     error::StorageError,
-    prepared::{FirstRows, ForEach, each_id},
+    prepared::{FirstRows, ForEach, Prepared, each_id},
     roles::{parse_permissions, permissions_of_user},
     schema::{sessions, users},
     sessions::LifetimeRow,
@@ -90,7 +90,7 @@ pub async fn views(conn: &mut AsyncPgConnection, sessions: &[SessionId]) -> Resu
         ids: sessions.iter().map(|session| session.0).collect(),
         of: FirstRows { of: one, at_most: 1 },
     };
-    let rows: Vec<SessionViewRow> = several.load(conn).await?;
+    let rows: Vec<SessionViewRow> = Prepared(several).load(conn).await?;
     let parse = |row: SessionViewRow| {
         let id = SessionId(row.id);
         let view = SessionView::try_from(row);
