@@ -9,7 +9,7 @@ pub(crate) use stored::{NotAStoredHash, StoredHash};
 
 use crate::{
     OsRandomness,
-    hash_lane::{Blocks, HashLane},
+    hash_pool::{Blocks, HashPool},
 };
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use argon2_hash::Argon2Hash;
@@ -29,7 +29,7 @@ const HASH_LENGTH: usize = 32;
 /// Hashes and verifies passwords on a [lane](HashLane).
 pub struct Argon2Hasher {
     params: Argon2Params,
-    lane: Arc<HashLane>,
+    pool: Arc<HashPool>,
     /// What a password is compared with when there is nothing else: random bytes, which are no password's hash but by a
     /// chance of one in 2^256.
     decoy: Argon2Hash,
@@ -38,10 +38,10 @@ pub struct Argon2Hasher {
 impl Argon2Hasher {
     /// # Errors
     /// When `params` are out of bounds.
-    pub fn new(params: Argon2Params, lane: Arc<HashLane>) -> Result<Self, CostRefused> {
+    pub fn new(params: Argon2Params, pool: Arc<HashPool>) -> Result<Self, CostRefused> {
         params.check()?;
         let decoy = Argon2Hash::fresh(params, &salt(), &OsRandomness.bytes());
-        Ok(Self { params, lane, decoy })
+        Ok(Self { params, pool, decoy })
     }
 
     /// What to compare with for a user with such a hash, or for nobody.
@@ -75,7 +75,7 @@ impl PasswordHasher for Argon2Hasher {
             inputs.hash(&password, blocks, params, &mut hash)?;
             Ok(Argon2Hash::fresh(params, &salt, &hash).to_phc())
         };
-        self.lane.submit(job)?.get().await?
+        self.pool.submit(job)?.get().await?
     }
 
     #[tracing::instrument(skip_all)]
@@ -87,7 +87,7 @@ impl PasswordHasher for Argon2Hasher {
         let stored = self.usable(hash);
         let params = self.params;
         let job = move |blocks: &mut Blocks| compare(&password, &stored, params, blocks);
-        self.lane.submit(job)?.get().await?
+        self.pool.submit(job)?.get().await?
     }
 }
 
@@ -196,7 +196,7 @@ impl Inputs<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LaneSettings;
+    use crate::HashPoolSettings;
     use std::num::NonZeroUsize;
 
     const CHEAP: Argon2Params = Argon2Params {
@@ -207,12 +207,12 @@ mod tests {
 
     /// On one thread, so that the next job sees the blocks of the one before.
     fn hasher(params: Argon2Params) -> Argon2Hasher {
-        let lane = LaneSettings {
+        let pool = HashPoolSettings {
             threads: NonZeroUsize::MIN,
-            ..LaneSettings::default()
+            ..HashPoolSettings::default()
         };
-        let lane = Arc::new(HashLane::start(lane).expect("a thread"));
-        Argon2Hasher::new(params, lane).expect("a hasher")
+        let pool = Arc::new(HashPool::start(pool).expect("a thread"));
+        Argon2Hasher::new(params, pool).expect("a hasher")
     }
 
     fn password() -> Password {
@@ -221,7 +221,7 @@ mod tests {
 
     async fn memory_kib(hasher: &Argon2Hasher) -> (usize, usize) {
         let sizes = |blocks: &mut Blocks| (blocks.len(), blocks.capacity());
-        let answer = hasher.lane.submit(sizes).expect("an empty queue");
+        let answer = hasher.pool.submit(sizes).expect("an empty queue");
         answer.get().await.expect("a size")
     }
 

@@ -4,24 +4,24 @@
 
 mod argon2_hasher;
 mod audit_sealer;
+mod cached_token_verifier;
 mod clock;
 mod foreign_hash;
 mod foreign_hash_forms;
-mod hash_lane;
+mod hash_pool;
 mod jwt;
 pub mod keys;
 mod randomness;
 mod refresh_mac;
-mod remembered_verdicts;
 mod zxcvbn_meter;
 
 pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
 pub use audit_sealer::Sha256Sealer;
+pub use cached_token_verifier::CachedTokenVerifier;
 pub use clock::SystemClock;
 pub use foreign_hash_forms::ForeignHashForms;
-pub use hash_lane::{HashLane, LaneSettings};
+pub use hash_pool::{HashPool, HashPoolSettings};
 pub use jwt::JwtTokens;
 pub use randomness::OsRandomness;
 pub use refresh_mac::HmacRefreshMac;
-pub use remembered_verdicts::RememberedVerdicts;
 pub use zxcvbn_meter::ZxcvbnMeter;

@@ -1,6 +1,6 @@
 //! How hard passwords are to guess, as zxcvbn estimates it.
 
-use crate::hash_lane::{HashLane, Work};
+use crate::hash_pool::{HashPool, Work};
 use async_trait::async_trait;
 use domain::{
     password::Password,
@@ -25,13 +25,13 @@ const UNRATEABLE: Strength = Strength {
 
 /// Rates passwords on the [lane](HashLane) where they are hashed: some take longer to rate than to hash.
 pub struct ZxcvbnMeter {
-    lane: Arc<HashLane>,
+    pool: Arc<HashPool>,
 }
 
 impl ZxcvbnMeter {
     #[must_use]
-    pub fn new(lane: Arc<HashLane>) -> Self {
-        Self { lane }
+    pub fn new(pool: Arc<HashPool>) -> Self {
+        Self { pool }
     }
 }
 
@@ -40,7 +40,7 @@ impl PasswordMeter for ZxcvbnMeter {
     #[tracing::instrument(skip_all)]
     async fn rate(&self, password: Password, known: Vec<String>) -> Result<Strength, PortError> {
         let job = move |_: &mut _| rate(&password, &known);
-        self.lane.submit_as(Work::Rating, job)?.get().await
+        self.pool.submit_as(Work::Rating, job)?.get().await
     }
 }
 
@@ -70,7 +70,7 @@ fn strength(entropy: &Entropy) -> Strength {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LaneSettings, hash_lane::Blocks};
+    use crate::{HashPoolSettings, hash_pool::Blocks};
     use proptest::prelude::*;
     use std::{num::NonZeroUsize, sync::mpsc};
 
@@ -130,28 +130,28 @@ mod tests {
     }
 
     /// One thread, and room for one job to wait.
-    fn narrow_lane() -> Arc<HashLane> {
-        let settings = LaneSettings {
+    fn narrow_lane() -> Arc<HashPool> {
+        let settings = HashPoolSettings {
             threads: NonZeroUsize::MIN,
             queue: NonZeroUsize::MIN,
-            ..LaneSettings::default()
+            ..HashPoolSettings::default()
         };
-        Arc::new(HashLane::start(settings).expect("a thread"))
+        Arc::new(HashPool::start(settings).expect("a thread"))
     }
 
     #[tokio::test]
     async fn rating_takes_its_turn_on_the_lane_and_is_refused_when_that_is_full() {
-        let lane = narrow_lane();
-        let meter = ZxcvbnMeter::new(Arc::clone(&lane));
+        let pool = narrow_lane();
+        let meter = ZxcvbnMeter::new(Arc::clone(&pool));
         let rate = || meter.rate(Password::new("password".to_owned()), Vec::new());
         let (gate, closed) = mpsc::channel::<()>();
         let (running, started) = mpsc::channel();
-        let hashing = lane.submit(move |_: &mut Blocks| {
+        let hashing = pool.submit(move |_: &mut Blocks| {
             running.send(()).expect("the test waits");
             let _ = closed.recv();
         });
         started.recv().expect("the job runs");
-        let waiting = lane.submit(|_| ());
+        let waiting = pool.submit(|_| ());
         assert!(matches!(rate().await, Err(PortError::Overloaded)));
         drop(gate);
         for job in [hashing, waiting] {

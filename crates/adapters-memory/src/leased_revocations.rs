@@ -1,7 +1,7 @@
 use crate::{Leasing, measure};
 use async_trait::async_trait;
 use domain::{
-    leases::{Announcement, AnnouncementId, Demand, LeaseId, Message, ReplicaId, Subject},
+    leases::{Announcement, AnnouncementId, Demand, InvalidationScope, LeaseId, Message, ReplicaId},
     ports::Revocations,
 };
 use std::{
@@ -35,7 +35,7 @@ struct Announcer {
 
 /// Changes that are announced together.
 struct Batch {
-    subjects: Vec<Subject>,
+    subjects: Vec<InvalidationScope>,
     done: watch::Sender<bool>,
 }
 
@@ -61,7 +61,7 @@ impl LeasedRevocations {
         }))
     }
 
-    fn join_batch(&self, mut subjects: Vec<Subject>) -> watch::Receiver<bool> {
+    fn join_batch(&self, mut subjects: Vec<InvalidationScope>) -> watch::Receiver<bool> {
         let mut forming = self.0.forming();
         if let Some(batch) = &mut *forming {
             batch.subjects.append(&mut subjects);
@@ -78,12 +78,12 @@ impl LeasedRevocations {
 #[async_trait]
 impl Revocations for LeasedRevocations {
     #[tracing::instrument(skip_all)]
-    async fn announce(&self, subjects: Vec<Subject>) {
+    async fn announce(&self, subjects: Vec<InvalidationScope>) {
         let begun_at = self.0.leasing.clock.now();
         let mut finished = self.join_batch(subjects);
         if finished.wait_for(|done| *done).await.is_err() {
             // The task was lost. No view from before is answered when it is older than this.
-            let settled_at = begun_at + self.0.leasing.terms.view.waited();
+            let settled_at = begun_at + self.0.leasing.terms.snapshot.waited();
             self.0.leasing.clock.sleep_until(settled_at).await;
         }
     }
@@ -134,7 +134,7 @@ impl Running {
         }
     }
 
-    async fn read_holders(&mut self, subjects: &[Subject]) {
+    async fn read_holders(&mut self, subjects: &[InvalidationScope]) {
         match self.leasing.leases.holders().await {
             Ok(holders) => {
                 self.announcement.holders(holders, self.leasing.clock.now());
@@ -171,7 +171,7 @@ impl Running {
         }
     }
 
-    async fn finish(&mut self, subjects: &[Subject]) {
+    async fn finish(&mut self, subjects: &[InvalidationScope]) {
         loop {
             match self.announcement.demand(self.leasing.clock.now()) {
                 Demand::ReadHolders => self.read_holders(subjects).await,

@@ -4,20 +4,20 @@
 //! The protocol is [`domain::leases`]; here are its memory, its tasks and its waiting. Nothing holds a lock while it waits.
 
 mod boot_clock;
-mod kept_views;
+mod cached_session_snapshots;
 mod lease_keeper;
 mod leased_revocations;
-mod leased_session_views;
 mod listener;
 mod measure;
 mod process_bus;
+mod session_cache;
 mod shared;
 
 pub use boot_clock::BootClock;
-pub use kept_views::KeptLimits;
+pub use cached_session_snapshots::CachedSessionSnapshots;
 pub use lease_keeper::LeaseKeeper;
 pub use leased_revocations::LeasedRevocations;
-pub use leased_session_views::LeasedSessionViews;
 pub use listener::Listener;
 pub use process_bus::ProcessBus;
+pub use session_cache::KeptLimits;
 pub use shared::Leasing;

@@ -3,11 +3,11 @@
 use metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::time::Duration;
 
-const VIEWS: &str = "authapi_session_views_total";
-const KEPT: &str = "authapi_session_views_kept";
+const VIEWS: &str = "authapi_session_snapshots_total";
+const KEPT: &str = "authapi_session_cache_entries";
 const HELD: &str = "authapi_lease_held";
 const LOST: &str = "authapi_leases_lost_total";
-const ANNOUNCEMENTS: &str = "authapi_announcement_duration_seconds";
+const ANNOUNCEMENTS: &str = "authapi_invalidation_duration_seconds";
 const EVICTED: &str = "authapi_leases_evicted_total";
 const HEARD: &str = "authapi_invalidations_heard_total";
 

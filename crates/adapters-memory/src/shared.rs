@@ -1,10 +1,10 @@
 use crate::{
-    kept_views::{KeptLimits, KeptViews},
     measure::{self, ViewMeter},
+    session_cache::{KeptLimits, SessionCache},
 };
 use domain::{
-    caller::SessionView,
-    leases::{Message, Reading, Replica, ReplicaId, Subject, Terms},
+    caller::SessionSnapshot,
+    leases::{InvalidationScope, Message, Reading, Replica, ReplicaId, Terms},
     ports::{InvalidationBus, MonotonicClock, PortError, ReplicaLeases, SessionMemory},
     session::SessionId,
 };
@@ -23,7 +23,7 @@ pub struct Leasing {
     pub(crate) bus: Arc<dyn InvalidationBus>,
     pub(crate) clock: Arc<dyn MonotonicClock>,
     state: Mutex<State>,
-    pub(crate) kept: KeptViews,
+    pub(crate) kept: SessionCache,
     pub(crate) meter: ViewMeter,
     /// A request came that a lease would have served.
     pub(crate) wanted: Notify,
@@ -49,7 +49,7 @@ pub(crate) struct Flight {
 }
 
 /// What became of a read.
-pub(crate) type Outcome = Result<Option<Arc<SessionView>>, Arc<PortError>>;
+pub(crate) type Outcome = Result<Option<Arc<SessionSnapshot>>, Arc<PortError>>;
 
 impl Leasing {
     /// `id` MUST be new with each start of a process. All of one database share `bus` and `leases`.
@@ -74,7 +74,7 @@ impl Leasing {
             bus,
             clock,
             state: Mutex::new(state),
-            kept: KeptViews::new(limits),
+            kept: SessionCache::new(limits),
             meter: ViewMeter::new(),
             wanted: Notify::new(),
             listening: watch::channel(false).0,
@@ -94,7 +94,7 @@ impl Leasing {
         self.state.lock().expect("the state machine does not panic")
     }
 
-    pub(crate) fn invalidate(&self, subjects: &[Subject]) {
+    pub(crate) fn invalidate(&self, subjects: &[InvalidationScope]) {
         self.locked().replica.invalidate(subjects, self.clock.now());
     }
 

@@ -5,10 +5,10 @@ use diesel::{QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
     audit::{
-        AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnd, ChainEnds, Seal,
-        Stamp,
+        AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnd,
+        ChainEnds, Seal,
     },
-    ports::{AuditSealer, AuditTrail, PortError},
+    ports::{AuditLog, AuditSealer, PortError},
 };
 use std::sync::Arc;
 
@@ -24,27 +24,27 @@ pub use write::Journal;
 const THE_CHAIN: i16 = 1;
 
 /// The audit trail in Postgres.
-pub struct PostgresAuditTrail {
+pub struct PostgresAuditLog {
     database: PostgresDatabase,
     sealer: Arc<dyn AuditSealer>,
 }
 
-impl PostgresAuditTrail {
+impl PostgresAuditLog {
     #[must_use]
     pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
         Self { database, sealer }
     }
 
-    fn journal(&self, stamp: Stamp) -> Journal {
-        Journal::new(stamp, &self.sealer)
+    fn journal(&self, context: AuditContext) -> Journal {
+        Journal::new(context, &self.sealer)
     }
 }
 
 #[async_trait]
-impl AuditTrail for PostgresAuditTrail {
-    async fn note(&self, event: AuditEvent, stamp: Stamp) -> Result<(), PortError> {
+impl AuditLog for PostgresAuditLog {
+    async fn note(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
         self.database
-            .write((event, self.journal(stamp)), |conn, (event, journal)| {
+            .write((event, self.journal(context)), |conn, (event, journal)| {
                 Box::pin(journal.write(conn, event.clone()))
             })
             .await
@@ -79,10 +79,10 @@ impl AuditTrail for PostgresAuditTrail {
             .await
     }
 
-    async fn trim(&self, before: DateTime<Utc>, limit: u32, stamp: Stamp) -> Result<u64, PortError> {
+    async fn trim(&self, before: DateTime<Utc>, limit: u32, context: AuditContext) -> Result<u64, PortError> {
         self.database
             .write(
-                (before, limit, self.journal(stamp)),
+                (before, limit, self.journal(context)),
                 |conn, (before, limit, journal)| Box::pin(trim(conn, *before, *limit, journal)),
             )
             .await

@@ -13,26 +13,26 @@
 use crate::{
     error::StorageError,
     roles::{
-        catalogue::{hold_alone, hold_still},
+        catalogue::{lock_catalogue_exclusive, lock_catalogue_shared},
         parse_permissions, permissions_of_user,
     },
     schema::{sessions, users},
-    session_views,
+    session_snapshots,
     users::{find, is_active_admin, is_last_admin, lock},
 };
 use chrono::{DateTime, Utc};
 use diesel::QueryDsl;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    authority::{Authority, Denied, Subject},
-    token::Vouched,
+    authority::{Authority, Denied, Target},
+    token::TokenIdentity,
     user::UserId,
 };
 use uuid::Uuid;
 
 /// Both sides of a change, locked.
 pub struct Parties {
-    pub subject: Subject,
+    pub subject: Target,
     pub authority: Result<Authority, Denied>,
     /// Whether the subject is the last active admin and is about to be so no longer.
     pub last_admin: bool,
@@ -49,7 +49,7 @@ pub enum Standing {
 pub async fn parties(
     conn: &mut AsyncPgConnection,
     user: UserId,
-    word: Option<Vouched>,
+    word: Option<TokenIdentity>,
     at: DateTime<Utc>,
     as_admin: Standing,
 ) -> Result<Option<Parties>, StorageError> {
@@ -64,9 +64,9 @@ pub async fn parties(
     };
     let leaves = as_admin == Standing::Lost && is_active_admin(&user);
     if leaves {
-        hold_alone(conn).await?;
+        lock_catalogue_exclusive(conn).await?;
     } else {
-        hold_still(conn).await?;
+        lock_catalogue_shared(conn).await?;
     }
     let last_admin = leaves && is_last_admin(conn, &user).await?;
     let authority = standing(conn, word, at).await?;
@@ -77,14 +77,17 @@ pub async fn parties(
         .await?;
     let permissions = parse_permissions(texts)?;
     Ok(Some(Parties {
-        subject: Subject { user, permissions },
+        subject: Target { user, permissions },
         authority,
         last_admin,
     }))
 }
 
 /// Locks whoever gave their word, and the session that they gave it in.
-pub async fn lock_word(conn: &mut AsyncPgConnection, word: Option<Vouched>) -> Result<(), StorageError> {
+pub async fn lock_word(
+    conn: &mut AsyncPgConnection,
+    word: Option<TokenIdentity>,
+) -> Result<(), StorageError> {
     if let Some(word) = word {
         lock(conn, [word.user]).await?;
     }
@@ -92,7 +95,7 @@ pub async fn lock_word(conn: &mut AsyncPgConnection, word: Option<Vouched>) -> R
 }
 
 /// Whoever would end the session waits until the transaction ends.
-async fn lock_session(conn: &mut AsyncPgConnection, word: Option<Vouched>) -> Result<(), StorageError> {
+async fn lock_session(conn: &mut AsyncPgConnection, word: Option<TokenIdentity>) -> Result<(), StorageError> {
     if let Some(word) = word {
         let session = sessions::table.find(word.session.0).select(sessions::id);
         let _: Vec<Uuid> = session.for_share().load(conn).await?;
@@ -103,12 +106,12 @@ async fn lock_session(conn: &mut AsyncPgConnection, word: Option<Vouched>) -> Re
 /// Whether `word`, which is locked, still stands.
 pub async fn standing(
     conn: &mut AsyncPgConnection,
-    word: Option<Vouched>,
+    word: Option<TokenIdentity>,
     at: DateTime<Utc>,
 ) -> Result<Result<Authority, Denied>, StorageError> {
-    let view = match word {
-        Some(word) => session_views::view(conn, word.session).await?,
+    let snapshot = match word {
+        Some(word) => session_snapshots::snapshot(conn, word.session).await?,
         None => None,
     };
-    Ok(Authority::standing(word, view, at))
+    Ok(Authority::standing(word, snapshot, at))
 }

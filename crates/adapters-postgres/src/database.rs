@@ -18,11 +18,11 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout_at},
 };
 
-mod measured_pool;
+mod metered_pool;
 mod opening;
 mod tls;
 
-use measured_pool::MeasuredPool;
+use metered_pool::MeteredPool;
 pub use opening::ConnectError;
 use opening::Server;
 
@@ -58,7 +58,7 @@ impl Default for PoolSettings {
 #[derive(Clone)]
 pub struct PostgresDatabase {
     server: Arc<Server>,
-    pool: MeasuredPool,
+    pool: MeteredPool,
     /// Where connections live and work is done, whichever runtime asks for it.
     runtime: Handle,
     answer_timeout: Duration,
@@ -81,7 +81,7 @@ enum Mode {
     Statement,
     Transaction,
     /// A transaction that is taken back.
-    Rehearsal,
+    DryRun,
 }
 
 impl PostgresDatabase {
@@ -106,7 +106,7 @@ impl PostgresDatabase {
             .map_err(|error| server.failed(error))?;
         Ok(Self {
             server,
-            pool: MeasuredPool::new("postgres", pool),
+            pool: MeteredPool::new("postgres", pool),
             runtime: Handle::current(),
             answer_timeout: settings.answer_timeout,
         })
@@ -151,9 +151,9 @@ impl PostgresDatabase {
     }
 
     /// Does `work` as one transaction, of which nothing is kept when it is only rehearsed.
-    pub(crate) async fn write_or_rehearse<I, R>(
+    pub(crate) async fn write_or_dry_run<I, R>(
         &self,
-        rehearse: bool,
+        dry_run: bool,
         input: I,
         work: Work<I, R>,
     ) -> Result<R, PortError>
@@ -161,11 +161,7 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        let mode = if rehearse {
-            Mode::Rehearsal
-        } else {
-            Mode::Transaction
-        };
+        let mode = if dry_run { Mode::DryRun } else { Mode::Transaction };
         Ok(self.run(mode, input, work).await?)
     }
 
@@ -273,7 +269,7 @@ impl Mode {
             Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
             Self::Statement => work(conn, input).await,
             Self::Transaction => transaction(conn, input, work, true).await,
-            Self::Rehearsal => transaction(conn, input, work, false).await,
+            Self::DryRun => transaction(conn, input, work, false).await,
         }
     }
 }

@@ -19,22 +19,22 @@ mod query_plans;
 mod replica_leases;
 mod roles;
 mod schema;
-mod session_views;
+mod session_snapshots;
 mod sessions;
 mod users;
 
-pub use audit::PostgresAuditTrail;
+pub use audit::PostgresAuditLog;
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
 pub use health::PostgresHealth;
 pub use migrations::MigrationStatus;
 pub use replica_leases::PostgresReplicaLeases;
 pub use roles::PostgresRoles;
-pub use session_views::PostgresSessionViews;
+pub use session_snapshots::PostgresSessionSnapshots;
 pub use sessions::PostgresSessions;
 pub use users::PostgresUsers;
 
 use domain::ports::{
-    AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users,
+    AuditLog, AuditSealer, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
 };
 use std::sync::Arc;
 
@@ -43,9 +43,9 @@ use std::sync::Arc;
 pub struct PostgresStorage {
     pub users: Arc<dyn Users>,
     pub sessions: Arc<dyn Sessions>,
-    pub views: Arc<dyn SessionViews>,
+    pub snapshots: Arc<dyn SessionSnapshots>,
     pub roles: Arc<dyn Roles>,
-    pub audit: Arc<dyn AuditTrail>,
+    pub audit: Arc<dyn AuditLog>,
     pub health: Arc<dyn StorageHealth>,
     pub leases: Arc<dyn ReplicaLeases>,
 }
@@ -57,9 +57,9 @@ impl PostgresStorage {
         Self {
             users: Arc::new(PostgresUsers::new(database.clone(), Arc::clone(&sealer))),
             sessions: Arc::new(PostgresSessions::new(database.clone(), Arc::clone(&sealer))),
-            views: Arc::new(PostgresSessionViews::new(database.clone())),
+            snapshots: Arc::new(PostgresSessionSnapshots::new(database.clone())),
             roles: Arc::new(PostgresRoles::new(database.clone(), Arc::clone(&sealer))),
-            audit: Arc::new(PostgresAuditTrail::new(database.clone(), sealer)),
+            audit: Arc::new(PostgresAuditLog::new(database.clone(), sealer)),
             health: Arc::new(PostgresHealth::new(database.clone())),
             leases: Arc::new(PostgresReplicaLeases::new(database.clone())),
         }

@@ -4,7 +4,7 @@ use crate::{
     PoolSettings, PostgresDatabase,
     audit::{self, Journal},
     error::StorageError,
-    roles, session_views, sessions, users,
+    roles, session_snapshots, sessions, users,
 };
 use diesel::{
     QueryableByName,
@@ -14,12 +14,12 @@ use diesel::{
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{AuditNumber, Origin, Stamp},
-    ports::{AuditSealer, ChangePassword, ForceOut, PutRole, RemoveRole},
-    revision::Condition,
+    audit::{AuditContext, AuditNumber, Origin},
+    ports::{AuditSealer, ChangePassword, PutRole, RemoveRole, RevokeSessions},
+    revision::Precondition,
     role::{Description, Permission, RoleName},
     session::{EndReason, Generation, NewSession, Rotation, SecretDigest, SessionId},
-    token::Vouched,
+    token::TokenIdentity,
     user::{Epoch, UserId, UserStatus},
 };
 use std::{
@@ -31,7 +31,9 @@ use std::{
 };
 use testkit::{
     ToySealer,
-    fixtures::{a_session, administer, an_admin, at, canonical, role_change, role_names, stamp, unique_uuid},
+    fixtures::{
+        a_session, administer, an_admin, at, canonical, context, role_change, role_names, unique_uuid,
+    },
 };
 use testservers::{FreshDatabase, postgres};
 
@@ -164,11 +166,11 @@ fn rotation() -> Rotation {
 #[tokio::test]
 async fn what_every_request_asks_is_found_by_index() {
     assert_indexed("view", async |conn| {
-        session_views::view(conn, session()).await.map(drop)
+        session_snapshots::snapshot(conn, session()).await.map(drop)
     })
     .await;
     assert_indexed("views", async |conn| {
-        session_views::views(conn, &[session(), session()])
+        session_snapshots::snapshots(conn, &[session(), session()])
             .await
             .map(drop)
     })
@@ -227,12 +229,12 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
     let (mut conn, _database) = connect().await;
     let statements = record(&mut conn, statement);
     for round in 1..=3 {
-        session_views::view(&mut conn, session())
+        session_snapshots::snapshot(&mut conn, session())
             .await
             .expect("an answer");
         let several = vec![session(); round];
-        let views = session_views::views(&mut conn, &several);
-        views.await.expect("an answer");
+        let snapshots = session_snapshots::snapshots(&mut conn, &several);
+        snapshots.await.expect("an answer");
         sessions::find(&mut conn, session()).await.expect("an answer");
         sessions::rotate(&mut conn, &rotation()).await.expect("an answer");
         let login = canonical("alice");
@@ -263,8 +265,8 @@ async fn views_are_not_planned_anew() {
         let (mut conn, _database) = connect().await;
         for _ in 0..8 {
             let several = vec![session(); count];
-            let views = session_views::views(&mut conn, &several);
-            views.await.expect("an answer");
+            let snapshots = session_snapshots::snapshots(&mut conn, &several);
+            snapshots.await.expect("an answer");
         }
         let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE 'SELECT found.%'";
         let executed: Executed = sql_query(question).get_result(&mut conn).await.expect("one");
@@ -287,16 +289,16 @@ async fn every_statement_of_every_change_stays_prepared() {
     assert!(thrown_away.is_empty(), "{thrown_away:#?}");
 }
 
-fn journal(stamp: Stamp) -> Journal {
+fn journal(context: AuditContext) -> Journal {
     let sealer: Arc<dyn AuditSealer> = Arc::new(ToySealer);
-    Journal::new(stamp, &sealer)
+    Journal::new(context, &sealer)
 }
 
 async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
-    let (user, now) = (an_admin("alice"), journal(stamp(at(0))));
-    let anonymous = journal(Stamp {
+    let (user, now) = (an_admin("alice"), journal(context(at(0))));
+    let anonymous = journal(AuditContext {
         origin: Origin::default(),
-        ..stamp(at(0))
+        ..context(at(0))
     });
     users::changes::insert(conn, &user, &now).await?;
     let session = a_session(user.id, at(0));
@@ -312,13 +314,13 @@ async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageEr
     sessions::end_all(conn, user.id, EndReason::LoggedOut, &now).await?;
     let session = a_session(user.id, at(0));
     sessions::open(conn, &session, Epoch::FIRST, 100, &now).await?;
-    let only_while = Vouched {
+    let authorized_by = TokenIdentity {
         user: user.id,
         session: session.id,
         epoch: Epoch::FIRST,
     };
     let password = ChangePassword {
-        only_while,
+        authorized_by,
         hash: user.hash.clone(),
         session: a_session(user.id, at(0)),
     };
@@ -339,17 +341,17 @@ async fn change_the_catalogue(conn: &mut AsyncPgConnection, now: &Journal) -> Re
             description: Description::default(),
             permissions: [Permission::parse(permission).expect("a permission")].into(),
             self_assignable: false,
-            condition: Condition::None,
-            only_while: None,
-            rehearse: false,
+            precondition: Precondition::None,
+            authorized_by: None,
+            dry_run: false,
         };
         roles::catalogue::put(conn, &put, now).await?;
     }
     let remove = RemoveRole {
         name,
         if_revision: None,
-        only_while: None,
-        rehearse: false,
+        authorized_by: None,
+        dry_run: false,
     };
     roles::catalogue::remove(conn, &remove, now).await?;
     Ok(())
@@ -365,11 +367,11 @@ async fn shut_out(conn: &mut AsyncPgConnection, user: UserId, now: &Journal) -> 
         users::administer::set_status(conn, &whom, status, now).await?;
     }
     users::administer::reset_password(conn, &whom, &bob.hash, now).await?;
-    let force = ForceOut {
+    let force = RevokeSessions {
         user,
-        only_while: None,
+        authorized_by: None,
     };
-    sessions::force_out(conn, &force, now).await?;
+    sessions::revoke_sessions(conn, &force, now).await?;
     users::administer::delete(conn, &whom, now).await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::Stamp,
+    audit::AuditContext,
     ports::{AuditSealer, PortError, PutRole, RemoveRole, RolePut, RoleRemoved, Roles},
     revision::Revision,
     role::{Description, Role, RoleName, RoleNames},
@@ -36,8 +36,8 @@ impl PostgresRoles {
         Self { database, sealer }
     }
 
-    fn journal(&self, stamp: Stamp) -> Journal {
-        Journal::new(stamp, &self.sealer)
+    fn journal(&self, context: AuditContext) -> Journal {
+        Journal::new(context, &self.sealer)
     }
 }
 
@@ -55,21 +55,21 @@ impl Roles for PostgresRoles {
             .await
     }
 
-    async fn put(&self, put: PutRole, stamp: Stamp) -> Result<RolePut, PortError> {
+    async fn put(&self, put: PutRole, context: AuditContext) -> Result<RolePut, PortError> {
         self.database
-            .write_or_rehearse(
-                put.rehearse,
-                (put, self.journal(stamp)),
+            .write_or_dry_run(
+                put.dry_run,
+                (put, self.journal(context)),
                 |conn, (put, journal)| Box::pin(catalogue::put(conn, put, journal)),
             )
             .await
     }
 
-    async fn remove(&self, remove: RemoveRole, stamp: Stamp) -> Result<RoleRemoved, PortError> {
+    async fn remove(&self, remove: RemoveRole, context: AuditContext) -> Result<RoleRemoved, PortError> {
         self.database
-            .write_or_rehearse(
-                remove.rehearse,
-                (remove, self.journal(stamp)),
+            .write_or_dry_run(
+                remove.dry_run,
+                (remove, self.journal(context)),
                 |conn, (remove, journal)| Box::pin(catalogue::remove(conn, remove, journal)),
             )
             .await

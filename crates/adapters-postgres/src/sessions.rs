@@ -12,8 +12,8 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::{AuditAction, AuditEvent, Stamp},
-    ports::{AuditSealer, Ended, ForceOut, ForcedOut, Opened, PortError, Rotated, Sessions},
+    audit::{AuditAction, AuditContext, AuditEvent},
+    ports::{AuditSealer, Ended, Opened, PortError, RevokeSessions, Rotated, Sessions, SessionsRevoked},
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
     user::{Epoch, UserId},
 };
@@ -21,12 +21,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 mod ending;
-mod force_out;
+mod revoke_sessions;
 mod rotation;
 mod rows;
 
 pub use ending::{end, end_all, end_live};
-pub use force_out::force_out;
+pub use revoke_sessions::revoke_sessions;
 pub use rotation::rotate;
 pub use rows::LifetimeRow;
 use rows::{NewSessionRow, StoredSessionRow, SummaryRow};
@@ -43,8 +43,8 @@ impl PostgresSessions {
         Self { database, sealer }
     }
 
-    fn journal(&self, stamp: Stamp) -> Journal {
-        Journal::new(stamp, &self.sealer)
+    fn journal(&self, context: AuditContext) -> Journal {
+        Journal::new(context, &self.sealer)
     }
 }
 
@@ -55,11 +55,11 @@ impl Sessions for PostgresSessions {
         session: NewSession,
         epoch: Epoch,
         max: u32,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Opened, PortError> {
         self.database
             .write(
-                (session, epoch, max, self.journal(stamp)),
+                (session, epoch, max, self.journal(context)),
                 |conn, (session, epoch, max, journal)| Box::pin(open(conn, session, *epoch, *max, journal)),
             )
             .await
@@ -80,29 +80,38 @@ impl Sessions for PostgresSessions {
         id: SessionId,
         user: UserId,
         reason: EndReason,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Ended, PortError> {
         self.database
             .write(
-                (id, user, reason, self.journal(stamp)),
+                (id, user, reason, self.journal(context)),
                 |conn, (id, user, reason, journal)| Box::pin(end(conn, *id, *user, *reason, journal)),
             )
             .await
     }
 
-    async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError> {
+    async fn end_all(
+        &self,
+        user: UserId,
+        reason: EndReason,
+        context: AuditContext,
+    ) -> Result<u64, PortError> {
         self.database
             .write(
-                (user, reason, self.journal(stamp)),
+                (user, reason, self.journal(context)),
                 |conn, (user, reason, journal)| Box::pin(end_all(conn, *user, *reason, journal)),
             )
             .await
     }
 
-    async fn force_out(&self, force: ForceOut, stamp: Stamp) -> Result<ForcedOut, PortError> {
+    async fn revoke_sessions(
+        &self,
+        force: RevokeSessions,
+        context: AuditContext,
+    ) -> Result<SessionsRevoked, PortError> {
         self.database
-            .write((force, self.journal(stamp)), |conn, (force, journal)| {
-                Box::pin(force_out(conn, force, journal))
+            .write((force, self.journal(context)), |conn, (force, journal)| {
+                Box::pin(revoke_sessions(conn, force, journal))
             })
             .await
     }
@@ -144,14 +153,14 @@ pub async fn open(
         .find(session.user.0)
         .filter(users::status.eq("active"))
         .filter(users::token_epoch.eq(epoch.0));
-    let logged_in = Prepared(diesel::update(unchanged).set(users::last_login_at.eq(journal.stamp.at)))
+    let logged_in = Prepared(diesel::update(unchanged).set(users::last_login_at.eq(journal.context.at)))
         .execute(conn)
         .await?;
     if logged_in == 0 {
         return Ok(Opened::Stale);
     }
     insert(conn, session).await?;
-    let opened = make_room(conn, session.user, max, journal.stamp.at).await?;
+    let opened = make_room(conn, session.user, max, journal.context.at).await?;
     let event = AuditEvent::on(AuditAction::LoggedIn, session.user).in_session(session.id);
     journal.write(conn, event).await?;
     Ok(opened)

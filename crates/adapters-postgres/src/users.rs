@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::Stamp,
+    audit::AuditContext,
     login::CanonicalLogin,
     password::PasswordHash,
     ports::{
@@ -39,24 +39,28 @@ impl PostgresUsers {
         Self { database, sealer }
     }
 
-    fn journal(&self, stamp: Stamp) -> Journal {
-        Journal::new(stamp, &self.sealer)
+    fn journal(&self, context: AuditContext) -> Journal {
+        Journal::new(context, &self.sealer)
     }
 }
 
 #[async_trait]
 impl Users for PostgresUsers {
-    async fn insert(&self, user: NewUser, stamp: Stamp) -> Result<Inserted, PortError> {
+    async fn insert(&self, user: NewUser, context: AuditContext) -> Result<Inserted, PortError> {
         self.database
-            .write((user, self.journal(stamp)), |conn, (user, journal)| {
+            .write((user, self.journal(context)), |conn, (user, journal)| {
                 Box::pin(changes::insert(conn, user, journal))
             })
             .await
     }
 
-    async fn import(&self, users: Vec<ImportedUser>, stamp: Stamp) -> Result<Vec<Inserted>, PortError> {
+    async fn import(
+        &self,
+        users: Vec<ImportedUser>,
+        context: AuditContext,
+    ) -> Result<Vec<Inserted>, PortError> {
         self.database
-            .write((users, self.journal(stamp)), |conn, (users, journal)| {
+            .write((users, self.journal(context)), |conn, (users, journal)| {
                 Box::pin(import(conn, users, journal))
             })
             .await
@@ -72,11 +76,15 @@ impl Users for PostgresUsers {
             .await
     }
 
-    async fn change_roles(&self, change: ChangeRoles, stamp: Stamp) -> Result<RolesChanged, PortError> {
+    async fn change_roles(
+        &self,
+        change: ChangeRoles,
+        context: AuditContext,
+    ) -> Result<RolesChanged, PortError> {
         self.database
-            .write_or_rehearse(
-                change.rehearse,
-                (change, self.journal(stamp)),
+            .write_or_dry_run(
+                change.dry_run,
+                (change, self.journal(context)),
                 |conn, (change, journal)| Box::pin(changes::change_roles(conn, change, journal)),
             )
             .await
@@ -85,10 +93,10 @@ impl Users for PostgresUsers {
     async fn change_password(
         &self,
         change: ChangePassword,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<PasswordChanged, PortError> {
         self.database
-            .write((change, self.journal(stamp)), |conn, (change, journal)| {
+            .write((change, self.journal(context)), |conn, (change, journal)| {
                 Box::pin(changes::change_password(conn, change, journal))
             })
             .await
@@ -98,11 +106,11 @@ impl Users for PostgresUsers {
         &self,
         whom: Administer,
         hash: PasswordHash,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Administered, PortError> {
         self.database
             .write(
-                (whom, hash, self.journal(stamp)),
+                (whom, hash, self.journal(context)),
                 |conn, (whom, hash, journal)| Box::pin(administer::reset_password(conn, whom, hash, journal)),
             )
             .await
@@ -125,11 +133,11 @@ impl Users for PostgresUsers {
         &self,
         whom: Administer,
         status: UserStatus,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Administered, PortError> {
         self.database
             .write(
-                (whom, status, self.journal(stamp)),
+                (whom, status, self.journal(context)),
                 |conn, (whom, status, journal)| {
                     Box::pin(administer::set_status(conn, whom, *status, journal))
                 },
@@ -137,9 +145,9 @@ impl Users for PostgresUsers {
             .await
     }
 
-    async fn delete(&self, whom: Administer, stamp: Stamp) -> Result<Administered, PortError> {
+    async fn delete(&self, whom: Administer, context: AuditContext) -> Result<Administered, PortError> {
         self.database
-            .write((whom, self.journal(stamp)), |conn, (whom, journal)| {
+            .write((whom, self.journal(context)), |conn, (whom, journal)| {
                 Box::pin(administer::delete(conn, whom, journal))
             })
             .await

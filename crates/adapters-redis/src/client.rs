@@ -1,7 +1,7 @@
 use crate::{
     connection::Pools,
-    keeper::{Fault, Keeper, Link},
     listeners::Listeners,
+    reconnector::{ConnectionState, Fault, Reconnector},
     redis_url::RedisUrl,
 };
 use deadpool_redis::{
@@ -19,14 +19,14 @@ use tokio::time::timeout;
 /// again with back-off, for as long as a handle is held.
 #[derive(Clone)]
 pub struct RedisClient {
-    keeper: Arc<Keeper>,
+    keeper: Arc<Reconnector>,
     listeners: Arc<Listeners>,
     command_bound: Duration,
 }
 
 /// Why Redis gave no answer.
 #[derive(Debug, Error)]
-pub enum RedisAway {
+pub enum RedisUnavailable {
     #[error("there is no connection to Redis")]
     NotConnected(#[source] Arc<PoolError>),
     #[error("Redis did not answer in time")]
@@ -55,7 +55,7 @@ impl RedisClient {
         // TLS needs to be told of a provider when other crates of the binary bring along others. An earlier choice stays.
         let _ = default_provider().install_default();
         let listeners = Arc::new(Listeners::of(&url.0)?);
-        let keeper = Arc::new(Keeper::start(Pools::of(&url.0, command_bound)?));
+        let keeper = Arc::new(Reconnector::start(Pools::of(&url.0, command_bound)?));
         Ok(Self {
             keeper,
             listeners,
@@ -67,28 +67,28 @@ impl RedisClient {
     ///
     /// On behalf of a request it takes a third of what the request has left at most: several commands, each just fast
     /// enough, must leave time for the database.
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisAway> {
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisUnavailable> {
         let share = RequestScope::current().map_or(self.command_bound, |request| request.time_left() / 3);
-        let wait = Wait::begin(share.min(self.command_bound)).ok_or(RedisAway::NoTimeLeft)?;
+        let wait = Wait::begin(share.min(self.command_bound)).ok_or(RedisUnavailable::NoTimeLeft)?;
         let mut used = None;
         let answer = timeout(wait.limit(), async {
             let (number, mut connection) = match self.keeper.settled().await {
-                Link::Up { number, connection } => (number, connection),
-                Link::Down(error) => return Err(RedisAway::NotConnected(error)),
-                Link::Connecting => return Err(RedisAway::TooSlow),
+                ConnectionState::Up { number, connection } => (number, connection),
+                ConnectionState::Down(error) => return Err(RedisUnavailable::NotConnected(error)),
+                ConnectionState::Connecting => return Err(RedisUnavailable::TooSlow),
             };
             used = Some(number);
             command
                 .query_async(&mut connection)
                 .await
-                .map_err(RedisAway::Refused)
+                .map_err(RedisUnavailable::Refused)
         });
         let answer = answer.await.unwrap_or_else(|_late| {
             let had_its_time = wait.limit() >= self.command_bound;
             Err(if had_its_time {
-                RedisAway::TooSlow
+                RedisUnavailable::TooSlow
             } else {
-                RedisAway::NoTimeLeft
+                RedisUnavailable::NoTimeLeft
             })
         });
         if let (Some(number), Err(away)) = (used, &answer)
@@ -104,7 +104,7 @@ impl RedisClient {
     }
 }
 
-impl RedisAway {
+impl RedisUnavailable {
     /// What this says about the connection, if anything.
     fn fault(&self) -> Option<Fault> {
         match self {
@@ -122,10 +122,10 @@ impl RedisAway {
     }
 }
 
-impl From<RedisAway> for PortError {
-    fn from(away: RedisAway) -> Self {
+impl From<RedisUnavailable> for PortError {
+    fn from(away: RedisUnavailable) -> Self {
         match away {
-            RedisAway::NoTimeLeft => Self::Overloaded,
+            RedisUnavailable::NoTimeLeft => Self::Overloaded,
             away => Self::Unavailable(Box::new(away)),
         }
     }

@@ -1,6 +1,6 @@
 use crate::{
     budget::Rate,
-    client::{RedisAway, RedisClient},
+    client::{RedisClient, RedisUnavailable},
 };
 use deadpool_redis::redis::{Cmd, ErrorKind, Script, ServerErrorKind, cmd};
 use domain::throttle::ThrottleDecision;
@@ -27,11 +27,11 @@ impl Gcra {
         client: &RedisClient,
         key: &str,
         rate: Rate,
-    ) -> Result<ThrottleDecision, RedisAway> {
+    ) -> Result<ThrottleDecision, RedisUnavailable> {
         let by_hash = client.query(&call("EVALSHA", &self.hash, key, rate)).await;
         let wait: u64 = match by_hash {
             // EVAL and not SCRIPT LOAD: it goes to the very node that has the key, and that node remembers it.
-            Err(RedisAway::Refused(error))
+            Err(RedisUnavailable::Refused(error))
                 if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
             {
                 client.query(&call("EVAL", SCRIPT, key, rate)).await?

@@ -10,8 +10,8 @@ mod client;
 mod connection;
 mod fallback_throttle;
 mod gcra;
-mod keeper;
 mod listeners;
+mod reconnector;
 mod redis_bus;
 mod redis_health;
 mod redis_throttle;
@@ -19,7 +19,7 @@ mod redis_url;
 mod subscription;
 
 pub use budget::{Budget, BudgetRefused, Budgets};
-pub use client::{RedisAway, RedisClient};
+pub use client::{RedisClient, RedisUnavailable};
 pub use fallback_throttle::{FallbackThrottle, InCharge};
 pub use redis_bus::RedisBus;
 pub use redis_health::RedisHealth;

@@ -1,6 +1,6 @@
 //! Connections that listen to a channel, whatever Redis they lead to.
 
-use crate::{client::RedisAway, connection::CONNECT_BOUND, redis_url::Topology};
+use crate::{client::RedisUnavailable, connection::CONNECT_BOUND, redis_url::Topology};
 use deadpool_redis::redis::{
     Client, RedisError,
     aio::{PubSubSink, PubSubStream},
@@ -21,7 +21,7 @@ pub(crate) enum Listeners {
 }
 
 /// A connection that listens to one channel.
-pub(crate) struct Ear {
+pub(crate) struct Subscription {
     pub(crate) messages: PubSubStream,
     sink: PubSubSink,
 }
@@ -50,7 +50,7 @@ impl Listeners {
     }
 
     /// Listens to `channel` from now on.
-    pub(crate) async fn listen(&self, channel: &str) -> Result<Ear, RedisAway> {
+    pub(crate) async fn listen(&self, channel: &str) -> Result<Subscription, RedisUnavailable> {
         match self {
             Self::Node(node) => listen_on(node, channel).await,
             Self::Sentinel(sentinels) => {
@@ -59,14 +59,14 @@ impl Listeners {
                 });
                 let primary = primary
                     .await
-                    .map_err(|_| RedisAway::TooSlow)?
-                    .map_err(RedisAway::Refused)?;
+                    .map_err(|_| RedisUnavailable::TooSlow)?
+                    .map_err(RedisUnavailable::Refused)?;
                 listen_on(&primary, channel).await
             }
             Self::Cluster { nodes, first } => {
                 // Another one each time: the last one was left for a reason.
                 let start = first.fetch_add(1, Ordering::Relaxed) % nodes.len();
-                let mut away = RedisAway::TooSlow;
+                let mut away = RedisUnavailable::TooSlow;
                 for node in nodes.iter().cycle().skip(start).take(nodes.len()) {
                     match listen_on(node, channel).await {
                         Ok(ear) => return Ok(ear),
@@ -79,21 +79,21 @@ impl Listeners {
     }
 }
 
-impl Ear {
+impl Subscription {
     /// Whether the other side still answers.
     pub(crate) async fn is_alive(&mut self) -> bool {
         matches!(timeout(CONNECT_BOUND, self.sink.ping::<()>()).await, Ok(Ok(())))
     }
 }
 
-async fn listen_on(node: &Client, channel: &str) -> Result<Ear, RedisAway> {
+async fn listen_on(node: &Client, channel: &str) -> Result<Subscription, RedisUnavailable> {
     let listening = timeout(CONNECT_BOUND, async {
         let (mut sink, messages) = node.get_async_pubsub().await?.split();
         sink.subscribe(channel).await?;
-        Ok(Ear { messages, sink })
+        Ok(Subscription { messages, sink })
     });
     listening
         .await
-        .map_err(|_| RedisAway::TooSlow)?
-        .map_err(RedisAway::Refused)
+        .map_err(|_| RedisUnavailable::TooSlow)?
+        .map_err(RedisUnavailable::Refused)
 }

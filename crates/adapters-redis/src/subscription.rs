@@ -1,7 +1,7 @@
 use crate::{
     backoff::backoff,
-    client::RedisAway,
-    listeners::{Ear, Listeners},
+    client::RedisUnavailable,
+    listeners::{Listeners, Subscription},
 };
 use async_trait::async_trait;
 use domain::ports::{BusEvent, BusSubscription};
@@ -27,7 +27,7 @@ pub(crate) struct RedisSubscription {
 
 impl RedisSubscription {
     /// Returns when Redis has confirmed the subscription.
-    pub(crate) async fn open(listeners: Arc<Listeners>, channel: Arc<str>) -> Result<Self, RedisAway> {
+    pub(crate) async fn open(listeners: Arc<Listeners>, channel: Arc<str>) -> Result<Self, RedisUnavailable> {
         let ear = listeners.listen(&channel).await?;
         let (sender, events) = broadcast::channel(WAITING_MESSAGES);
         let task = spawn(listen(listeners, channel, ear, sender)).abort_handle();
@@ -54,7 +54,7 @@ impl Drop for RedisSubscription {
 async fn listen(
     listeners: Arc<Listeners>,
     channel: Arc<str>,
-    mut ear: Ear,
+    mut ear: Subscription,
     events: broadcast::Sender<BusEvent>,
 ) {
     loop {
@@ -68,7 +68,7 @@ async fn listen(
 }
 
 /// Passes messages on until the connection is lost.
-async fn pass_on(ear: &mut Ear, events: &broadcast::Sender<BusEvent>) {
+async fn pass_on(ear: &mut Subscription, events: &broadcast::Sender<BusEvent>) {
     loop {
         match timeout(SILENCE, ear.messages.next()).await {
             Ok(Some(message)) => {
@@ -80,7 +80,7 @@ async fn pass_on(ear: &mut Ear, events: &broadcast::Sender<BusEvent>) {
     }
 }
 
-async fn reconnect(listeners: &Listeners, channel: &str) -> Ear {
+async fn reconnect(listeners: &Listeners, channel: &str) -> Subscription {
     let mut waits = backoff();
     loop {
         match listeners.listen(channel).await {

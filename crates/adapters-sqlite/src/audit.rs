@@ -2,8 +2,10 @@ use crate::SqliteDatabase;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::{AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnds, Seal, Stamp},
-    ports::{AuditSealer, AuditTrail, PortError},
+    audit::{
+        AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnds, Seal,
+    },
+    ports::{AuditLog, AuditSealer, PortError},
 };
 use std::{
     net::{AddrParseError, IpAddr},
@@ -22,12 +24,12 @@ pub use {
 };
 
 /// The audit trail in SQLite.
-pub struct SqliteAuditTrail {
+pub struct SqliteAuditLog {
     database: SqliteDatabase,
     sealer: Arc<dyn AuditSealer>,
 }
 
-impl SqliteAuditTrail {
+impl SqliteAuditLog {
     #[must_use]
     pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
         Self { database, sealer }
@@ -35,11 +37,11 @@ impl SqliteAuditTrail {
 }
 
 #[async_trait]
-impl AuditTrail for SqliteAuditTrail {
-    async fn note(&self, event: AuditEvent, stamp: Stamp) -> Result<(), PortError> {
+impl AuditLog for SqliteAuditLog {
+    async fn note(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
         let sealer = Arc::clone(&self.sealer);
         self.database
-            .write(move |conn| write(conn, &*sealer, &stamp, &event))
+            .write(move |conn| write(conn, &*sealer, &context, &event))
             .await
     }
 
@@ -68,10 +70,10 @@ impl AuditTrail for SqliteAuditTrail {
             .await
     }
 
-    async fn trim(&self, before: DateTime<Utc>, limit: u32, stamp: Stamp) -> Result<u64, PortError> {
+    async fn trim(&self, before: DateTime<Utc>, limit: u32, context: AuditContext) -> Result<u64, PortError> {
         let sealer = Arc::clone(&self.sealer);
         self.database
-            .write(move |conn| trim::trim(conn, &*sealer, before, limit, &stamp))
+            .write(move |conn| trim::trim(conn, &*sealer, before, limit, &context))
             .await
     }
 }

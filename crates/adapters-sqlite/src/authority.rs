@@ -5,7 +5,7 @@ use crate::{
     error::StorageError,
     roles::{parse_permissions, permissions_of_user},
     schema::users,
-    session_views,
+    session_snapshots,
     users::UserRow,
 };
 use chrono::{DateTime, Utc};
@@ -14,48 +14,48 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    authority::{Authority, Denied, Subject},
-    token::Vouched,
+    authority::{Authority, Denied, Target},
+    token::TokenIdentity,
     user::UserId,
 };
 
 /// What `word` is worth at `at`.
 pub fn standing(
     conn: &mut SqliteConnection,
-    word: Option<Vouched>,
+    word: Option<TokenIdentity>,
     at: DateTime<Utc>,
 ) -> Result<Result<Authority, Denied>, StorageError> {
-    let view = match word {
-        Some(word) => session_views::view(conn, word.session)?,
+    let snapshot = match word {
+        Some(word) => session_snapshots::snapshot(conn, word.session)?,
         None => None,
     };
-    Ok(Authority::standing(word, view, at))
+    Ok(Authority::standing(word, snapshot, at))
 }
 
 /// The user `id`, with what they may do.
-pub fn subject(conn: &mut SqliteConnection, id: UserId) -> Result<Option<Subject>, StorageError> {
+pub fn subject(conn: &mut SqliteConnection, id: UserId) -> Result<Option<Target>, StorageError> {
     users::table
         .find(Id(id.0))
-        .select(SubjectRow::as_select())
+        .select(TargetRow::as_select())
         .first(conn)
         .optional()?
-        .map(Subject::try_from)
+        .map(Target::try_from)
         .transpose()
 }
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Sqlite))]
-struct SubjectRow {
+struct TargetRow {
     #[diesel(embed)]
     user: UserRow,
     #[diesel(select_expression = permissions_of_user())]
     permissions: Option<String>,
 }
 
-impl TryFrom<SubjectRow> for Subject {
+impl TryFrom<TargetRow> for Target {
     type Error = StorageError;
 
-    fn try_from(row: SubjectRow) -> Result<Self, Self::Error> {
+    fn try_from(row: TargetRow) -> Result<Self, Self::Error> {
         Ok(Self {
             user: row.user.try_into()?,
             permissions: parse_permissions(row.permissions.as_deref())?,

@@ -17,10 +17,10 @@ use request_scope::Wait;
 use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinError};
 
-mod measured_pool;
+mod metered_pool;
 mod opening;
 
-use measured_pool::MeasuredPool;
+use metered_pool::MeteredPool;
 pub use opening::{OpenError, make_folder_of};
 use opening::{prepare, url_of};
 
@@ -44,8 +44,8 @@ type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
 #[derive(Clone)]
 pub struct SqliteDatabase {
     path: Arc<Path>,
-    writer: MeasuredPool,
-    readers: MeasuredPool,
+    writer: MeteredPool,
+    readers: MeteredPool,
 }
 
 impl SqliteDatabase {
@@ -72,8 +72,8 @@ impl SqliteDatabase {
         let readers = readers.map_err(|error| failed(error.into()))?;
         Ok(Self {
             path: path.into(),
-            writer: MeasuredPool::new("writer", writer),
-            readers: MeasuredPool::new("readers", readers),
+            writer: MeteredPool::new("writer", writer),
+            readers: MeteredPool::new("readers", readers),
         })
     }
 
@@ -97,15 +97,15 @@ impl SqliteDatabase {
         Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
     }
 
-    /// As [`write`](Self::write); when `rehearse`, everything is taken back at the end, and the answer is what would have
+    /// As [`write`](Self::write); when `dry_run`, everything is taken back at the end, and the answer is what would have
     /// come of it.
-    pub(crate) async fn write_or_rehearse<R, W>(&self, rehearse: bool, work: W) -> Result<R, PortError>
+    pub(crate) async fn write_or_dry_run<R, W>(&self, dry_run: bool, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
         W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
     {
-        if rehearse {
-            Ok(run(&self.writer, |conn| rehearsal(conn, work)).await?)
+        if dry_run {
+            Ok(run(&self.writer, |conn| taken_back(conn, work)).await?)
         } else {
             self.write(work).await
         }
@@ -140,7 +140,7 @@ fn room_at(_: &Path) -> io::Result<u64> {
 ///
 /// The task lets the work finish, and its connection go home, when nobody waits for the answer any more: diesel-async
 /// would block the caller's thread for that, and panics where a runtime has just one.
-async fn run<R, W>(pool: &MeasuredPool, work: W) -> Result<R, StorageError>
+async fn run<R, W>(pool: &MeteredPool, work: W) -> Result<R, StorageError>
 where
     R: Send + 'static,
     W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
@@ -193,7 +193,7 @@ fn transaction<R>(
 }
 
 /// A transaction that is always rolled back.
-fn rehearsal<R>(
+fn taken_back<R>(
     conn: &mut SqliteConnection,
     work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
 ) -> Result<R, StorageError> {
@@ -258,7 +258,7 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
     use testkit::{
         ToySealer,
-        fixtures::{a_user, at, stamp},
+        fixtures::{a_user, at, context},
     };
 
     async fn limit_pages(database: &SqliteDatabase, pages: u32) {
@@ -280,7 +280,7 @@ mod tests {
         let mut stored = Vec::new();
         let full = loop {
             let user = a_user(&format!("user-{}", stored.len()));
-            match storage.users.insert(user, stamp(at(0))).await {
+            match storage.users.insert(user, context(at(0))).await {
                 Ok(inserted) => stored.push(inserted),
                 Err(error) => break error,
             }
@@ -309,7 +309,7 @@ mod tests {
         kept.sort_by_key(|inserted| format!("{inserted:?}"));
         assert_eq!(kept, stored);
         limit_pages(&database, 10_000).await;
-        let again = storage.users.insert(a_user("late"), stamp(at(0))).await;
+        let again = storage.users.insert(a_user("late"), context(at(0))).await;
         assert!(matches!(again, Ok(Inserted::Now(_))), "{again:?}");
     }
 

@@ -16,23 +16,23 @@ mod query_plans;
 mod replica_leases;
 mod roles;
 mod schema;
-mod session_views;
+mod session_snapshots;
 mod sessions;
 mod users;
 
-pub use audit::SqliteAuditTrail;
+pub use audit::SqliteAuditLog;
 pub use database::{OpenError, SqliteDatabase};
 pub use health::SqliteHealth;
 pub use lock::ServerLock;
 pub use migrations::MigrationStatus;
 pub use replica_leases::SqliteReplicaLeases;
 pub use roles::SqliteRoles;
-pub use session_views::SqliteSessionViews;
+pub use session_snapshots::SqliteSessionSnapshots;
 pub use sessions::SqliteSessions;
 pub use users::SqliteUsers;
 
 use domain::ports::{
-    AuditSealer, AuditTrail, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users,
+    AuditLog, AuditSealer, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
 };
 use std::sync::Arc;
 
@@ -41,9 +41,9 @@ use std::sync::Arc;
 pub struct SqliteStorage {
     pub users: Arc<dyn Users>,
     pub sessions: Arc<dyn Sessions>,
-    pub views: Arc<dyn SessionViews>,
+    pub snapshots: Arc<dyn SessionSnapshots>,
     pub roles: Arc<dyn Roles>,
-    pub audit: Arc<dyn AuditTrail>,
+    pub audit: Arc<dyn AuditLog>,
     pub health: Arc<dyn StorageHealth>,
     pub leases: Arc<dyn ReplicaLeases>,
 }
@@ -56,9 +56,9 @@ impl SqliteStorage {
         Self {
             users: Arc::new(SqliteUsers::new(database.clone(), Arc::clone(&sealer))),
             sessions: Arc::new(SqliteSessions::new(database.clone(), Arc::clone(&sealer))),
-            views: Arc::new(SqliteSessionViews::new(database.clone())),
+            snapshots: Arc::new(SqliteSessionSnapshots::new(database.clone())),
             roles: Arc::new(SqliteRoles::new(database.clone(), Arc::clone(&sealer))),
-            audit: Arc::new(SqliteAuditTrail::new(database.clone(), sealer)),
+            audit: Arc::new(SqliteAuditLog::new(database.clone(), sealer)),
             health: Arc::new(SqliteHealth::new(database.clone())),
             leases: Arc::new(SqliteReplicaLeases::new(database.clone())),
         }

@@ -1,7 +1,7 @@
 //! Proof that every statement finds its rows by an index, and that the hot ones stay prepared.
 
 use crate::{
-    audit, authority, error::StorageError, migrations::MIGRATIONS, roles, session_views, sessions, users,
+    audit, authority, error::StorageError, migrations::MIGRATIONS, roles, session_snapshots, sessions, users,
 };
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection,
@@ -103,7 +103,9 @@ fn rotation() -> Rotation {
 
 #[test]
 fn what_every_request_asks_is_found_by_index() {
-    assert_indexed("view", |conn| session_views::view(conn, session()).map(drop));
+    assert_indexed("view", |conn| {
+        session_snapshots::snapshot(conn, session()).map(drop)
+    });
     assert_indexed("find", |conn| sessions::find(conn, session()).map(drop));
     assert_indexed("login", |conn| {
         users::find_by_login(conn, &canonical("alice")).map(drop)
@@ -247,7 +249,7 @@ fn what_every_request_asks_is_prepared_once() {
         _ => None,
     });
     for _ in 0..3 {
-        session_views::view(&mut conn, session()).expect("an answer");
+        session_snapshots::snapshot(&mut conn, session()).expect("an answer");
         sessions::find(&mut conn, session()).expect("an answer");
         users::find_by_login(&mut conn, &canonical("alice")).expect("an answer");
     }

@@ -10,7 +10,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 use domain::{
-    audit::Stamp,
+    audit::AuditContext,
     ports::{AuditSealer, PortError, PutRole, RemoveRole, RolePut, RoleRemoved, Roles},
     revision::Revision,
     role::{Description, Role, RoleName, RoleNames},
@@ -50,20 +50,20 @@ impl Roles for SqliteRoles {
         self.database.read(catalogue::list).await
     }
 
-    async fn put(&self, put: PutRole, stamp: Stamp) -> Result<RolePut, PortError> {
+    async fn put(&self, put: PutRole, context: AuditContext) -> Result<RolePut, PortError> {
         let sealer = Arc::clone(&self.sealer);
         self.database
-            .write_or_rehearse(put.rehearse, move |conn| {
-                catalogue::put(conn, &*sealer, put, &stamp)
+            .write_or_dry_run(put.dry_run, move |conn| {
+                catalogue::put(conn, &*sealer, put, &context)
             })
             .await
     }
 
-    async fn remove(&self, remove: RemoveRole, stamp: Stamp) -> Result<RoleRemoved, PortError> {
+    async fn remove(&self, remove: RemoveRole, context: AuditContext) -> Result<RoleRemoved, PortError> {
         let sealer = Arc::clone(&self.sealer);
         self.database
-            .write_or_rehearse(remove.rehearse, move |conn| {
-                catalogue::remove(conn, &*sealer, &remove, &stamp)
+            .write_or_dry_run(remove.dry_run, move |conn| {
+                catalogue::remove(conn, &*sealer, &remove, &context)
             })
             .await
     }

@@ -12,14 +12,14 @@ use diesel::{
     dsl::{auto_type, exists, select},
 };
 use domain::{
-    audit::{AuditAction, AuditEvent, Stamp},
-    ports::{AuditSealer, Ended, ForceOut, ForcedOut, Opened, PortError, Rotated, Sessions},
+    audit::{AuditAction, AuditContext, AuditEvent},
+    ports::{AuditSealer, Ended, Opened, PortError, RevokeSessions, Rotated, Sessions, SessionsRevoked},
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
     user::{Epoch, UserId},
 };
 use std::sync::Arc;
 
-mod force_out;
+mod revoke_sessions;
 mod rotation;
 mod rows;
 
@@ -56,9 +56,9 @@ impl Sessions for SqliteSessions {
         session: NewSession,
         epoch: Epoch,
         max: u32,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Opened, PortError> {
-        self.write(move |conn, sealer| open(conn, sealer, &session, epoch, max, &stamp))
+        self.write(move |conn, sealer| open(conn, sealer, &session, epoch, max, &context))
             .await
     }
 
@@ -75,19 +75,28 @@ impl Sessions for SqliteSessions {
         id: SessionId,
         user: UserId,
         reason: EndReason,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Ended, PortError> {
-        self.write(move |conn, sealer| end(conn, sealer, id, user, reason, &stamp))
+        self.write(move |conn, sealer| end(conn, sealer, id, user, reason, &context))
             .await
     }
 
-    async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError> {
-        self.write(move |conn, sealer| end_all(conn, sealer, user, reason, &stamp))
+    async fn end_all(
+        &self,
+        user: UserId,
+        reason: EndReason,
+        context: AuditContext,
+    ) -> Result<u64, PortError> {
+        self.write(move |conn, sealer| end_all(conn, sealer, user, reason, &context))
             .await
     }
 
-    async fn force_out(&self, force: ForceOut, stamp: Stamp) -> Result<ForcedOut, PortError> {
-        self.write(move |conn, sealer| force_out::force_out(conn, sealer, force, &stamp))
+    async fn revoke_sessions(
+        &self,
+        force: RevokeSessions,
+        context: AuditContext,
+    ) -> Result<SessionsRevoked, PortError> {
+        self.write(move |conn, sealer| revoke_sessions::revoke_sessions(conn, sealer, force, &context))
             .await
     }
 
@@ -117,22 +126,22 @@ fn open(
     session: &NewSession,
     epoch: Epoch,
     max: u32,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Opened, StorageError> {
     let unchanged = users::table
         .find(Id(session.user.0))
         .filter(users::status.eq("active"))
         .filter(users::token_epoch.eq(epoch.0));
     let logged_in = diesel::update(unchanged)
-        .set(users::last_login_at.eq(Micros(stamp.at)))
+        .set(users::last_login_at.eq(Micros(context.at)))
         .execute(conn)?;
     if logged_in == 0 {
         return Ok(Opened::Stale);
     }
     insert(conn, session)?;
-    let opened = make_room(conn, session.user, max, stamp.at)?;
+    let opened = make_room(conn, session.user, max, context.at)?;
     let event = AuditEvent::on(AuditAction::LoggedIn, session.user).in_session(session.id);
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(opened)
 }
 
@@ -190,15 +199,15 @@ fn end(
     id: SessionId,
     user: UserId,
     reason: EndReason,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Ended, StorageError> {
     let live = sessions::table
         .find(Id(id.0))
         .filter(sessions::user_id.eq(Id(user.0)))
-        .filter(live_at(Micros(stamp.at)));
+        .filter(live_at(Micros(context.at)));
     let ended = diesel::update(live)
         .set((
-            sessions::revoked_at.eq(Micros(stamp.at)),
+            sessions::revoked_at.eq(Micros(context.at)),
             sessions::revoke_reason.eq(reason.as_str()),
         ))
         .execute(conn)?;
@@ -212,11 +221,11 @@ fn end(
         | EndReason::PasswordChanged
         | EndReason::PasswordReset
         | EndReason::UserDisabled
-        | EndReason::ForcedOut
+        | EndReason::SessionsRevoked
         | EndReason::MadeRoom => AuditAction::SessionEnded,
     };
     let event = AuditEvent::on(action, user).in_session(id);
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(Ended::Now)
 }
 
@@ -225,14 +234,14 @@ fn end_all(
     sealer: &dyn AuditSealer,
     user: UserId,
     reason: EndReason,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<u64, StorageError> {
     if !select(exists(users::table.find(Id(user.0)))).get_result::<bool>(conn)? {
         return Ok(0);
     }
-    let ended = end_live(conn, user, reason, stamp.at)?;
+    let ended = end_live(conn, user, reason, context.at)?;
     let event = AuditEvent::on(AuditAction::AllSessionsEnded, user).with("count", ended);
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(ended)
 }
 

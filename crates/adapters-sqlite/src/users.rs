@@ -2,7 +2,7 @@ use crate::{SqliteDatabase, error::StorageError};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use domain::{
-    audit::Stamp,
+    audit::AuditContext,
     login::CanonicalLogin,
     password::PasswordHash,
     ports::{
@@ -49,13 +49,17 @@ impl SqliteUsers {
 
 #[async_trait]
 impl Users for SqliteUsers {
-    async fn insert(&self, user: NewUser, stamp: Stamp) -> Result<Inserted, PortError> {
-        self.write(move |conn, sealer| changes::insert(conn, sealer, &user, &stamp))
+    async fn insert(&self, user: NewUser, context: AuditContext) -> Result<Inserted, PortError> {
+        self.write(move |conn, sealer| changes::insert(conn, sealer, &user, &context))
             .await
     }
 
-    async fn import(&self, users: Vec<ImportedUser>, stamp: Stamp) -> Result<Vec<Inserted>, PortError> {
-        self.write(move |conn, sealer| import::import(conn, sealer, users, &stamp))
+    async fn import(
+        &self,
+        users: Vec<ImportedUser>,
+        context: AuditContext,
+    ) -> Result<Vec<Inserted>, PortError> {
+        self.write(move |conn, sealer| import::import(conn, sealer, users, &context))
             .await
     }
 
@@ -68,11 +72,15 @@ impl Users for SqliteUsers {
         self.database.read(move |conn| find_by_login(conn, &login)).await
     }
 
-    async fn change_roles(&self, change: ChangeRoles, stamp: Stamp) -> Result<RolesChanged, PortError> {
+    async fn change_roles(
+        &self,
+        change: ChangeRoles,
+        context: AuditContext,
+    ) -> Result<RolesChanged, PortError> {
         let sealer = Arc::clone(&self.sealer);
         self.database
-            .write_or_rehearse(change.rehearse, move |conn| {
-                changes::change_roles(conn, &*sealer, change, &stamp)
+            .write_or_dry_run(change.dry_run, move |conn| {
+                changes::change_roles(conn, &*sealer, change, &context)
             })
             .await
     }
@@ -80,9 +88,9 @@ impl Users for SqliteUsers {
     async fn change_password(
         &self,
         change: ChangePassword,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<PasswordChanged, PortError> {
-        self.write(move |conn, sealer| changes::change_password(conn, sealer, &change, &stamp))
+        self.write(move |conn, sealer| changes::change_password(conn, sealer, &change, &context))
             .await
     }
 
@@ -90,9 +98,9 @@ impl Users for SqliteUsers {
         &self,
         whom: Administer,
         hash: PasswordHash,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Administered, PortError> {
-        self.write(move |conn, sealer| administer::reset_password(conn, sealer, whom, &hash, &stamp))
+        self.write(move |conn, sealer| administer::reset_password(conn, sealer, whom, &hash, &context))
             .await
     }
 
@@ -112,14 +120,14 @@ impl Users for SqliteUsers {
         &self,
         whom: Administer,
         status: UserStatus,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Administered, PortError> {
-        self.write(move |conn, sealer| administer::set_status(conn, sealer, whom, status, &stamp))
+        self.write(move |conn, sealer| administer::set_status(conn, sealer, whom, status, &context))
             .await
     }
 
-    async fn delete(&self, whom: Administer, stamp: Stamp) -> Result<Administered, PortError> {
-        self.write(move |conn, sealer| administer::delete(conn, sealer, whom, &stamp))
+    async fn delete(&self, whom: Administer, context: AuditContext) -> Result<Administered, PortError> {
+        self.write(move |conn, sealer| administer::delete(conn, sealer, whom, &context))
             .await
     }
 

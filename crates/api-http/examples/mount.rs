@@ -13,8 +13,8 @@ use domain::{
     use_cases::{
         AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ConfirmPassword, CreateUser,
         DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
-        ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit,
-        RecogniseRefreshToken, Refresh, Register, ResetPassword, SetStatus, WriteRole,
+        ListRoles, ListSessions, LogIn, LogOut, ReadAudit, RecogniseRefreshToken, RecordFailedAttempt,
+        Refresh, Register, ResetPassword, SetStatus, UserSessions, WriteRole,
     },
 };
 use reqwest::{Client, Response};
@@ -120,12 +120,12 @@ fn use_cases(clock: &Arc<dyn Clock>, randomness: &Arc<dyn Randomness>) -> UseCas
     let issue = Arc::new(IssueTokens::new(keys.signer, mac.clone(), rng(), token_rules()));
     let issue = || issue.clone();
     let recognise = Arc::new(RecogniseRefreshToken::new(mac));
-    let access = Authenticate::new(keys.verifier, storage.views.clone(), clock(), token_rules());
+    let access = Authenticate::new(keys.verifier, storage.snapshots.clone(), clock(), token_rules());
     let access = Arc::new(access);
     let accept = Arc::new(AcceptPassword::new(Arc::new(PlainMeter::default()), policy));
     let accept = || accept.clone();
     // How many failed attempts a minute the audit trail keeps.
-    let note = Arc::new(NoteFailure::new(trail(), 100));
+    let note = Arc::new(RecordFailedAttempt::new(trail(), 100));
     let confirm = Arc::new(ConfirmPassword::new(
         open(),
         users(),
@@ -170,7 +170,7 @@ fn use_cases(clock: &Arc<dyn Clock>, randomness: &Arc<dyn Randomness>) -> UseCas
         set_status: SetStatus::new(users(), clock()).into(),
         delete_user: DeleteUser::new(users(), clock()).into(),
         reset_password: ResetPassword::new(users(), accept(), hasher(), clock()).into(),
-        others_sessions: OthersSessions::new(users(), sessions(), clock()).into(),
+        user_sessions: UserSessions::new(users(), sessions(), clock()).into(),
         list_roles: ListRoles::new(catalogue()).into(),
         write_role: WriteRole::new(catalogue(), clock()).into(),
         delete_role: DeleteRole::new(catalogue(), clock(), default_roles).into(),

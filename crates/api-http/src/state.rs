@@ -3,8 +3,8 @@ use domain::{
     ports::{Clock, PublicKeys, Randomness, SessionMemory, StorageHealth},
     use_cases::{
         AssignRoles, Authenticate, ChangeOwnPassword, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession,
-        ExportOwnData, FindUsers, ListRoles, ListSessions, LogIn, LogOut, OthersSessions, ReadAudit, Refresh,
-        Register, ResetPassword, SetStatus, WriteRole,
+        ExportOwnData, FindUsers, ListRoles, ListSessions, LogIn, LogOut, ReadAudit, Refresh, Register,
+        ResetPassword, SetStatus, UserSessions, WriteRole,
     },
 };
 use ipnet::IpNet;
@@ -28,7 +28,7 @@ pub struct UseCases {
     pub set_status: Arc<SetStatus>,
     pub delete_user: Arc<DeleteUser>,
     pub reset_password: Arc<ResetPassword>,
-    pub others_sessions: Arc<OthersSessions>,
+    pub user_sessions: Arc<UserSessions>,
     pub list_roles: Arc<ListRoles>,
     pub write_role: Arc<WriteRole>,
     pub delete_role: Arc<DeleteRole>,

@@ -20,7 +20,7 @@ use domain::{
     password::Password,
     ports::Roles,
     role::{RoleName, RoleNames},
-    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError, NoteFailure},
+    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError, RecordFailedAttempt},
 };
 use secrecy::ExposeSecret;
 use std::{
@@ -90,11 +90,11 @@ impl Application {
         let address = listener
             .local_addr()
             .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
-        let note_failure = Arc::new(use_cases::note_failure(&ports, &settings));
+        let record_failed_attempt = Arc::new(use_cases::record_failed_attempt(&ports, &settings));
         Ok(Self {
-            edge: edge(&ports, &settings, Arc::clone(&note_failure)),
+            edge: edge(&ports, &settings, Arc::clone(&record_failed_attempt)),
             leasing: Arc::clone(&ports.leasing),
-            housekeeping: housekeeping(ports, &settings, note_failure),
+            housekeeping: housekeeping(ports, &settings, record_failed_attempt),
             settings,
             listener,
             address,
@@ -201,9 +201,9 @@ fn server(
     Ok(server)
 }
 
-fn edge(ports: &wiring::Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> Edge {
+fn edge(ports: &wiring::Ports, settings: &Settings, record_failed_attempt: Arc<RecordFailedAttempt>) -> Edge {
     Edge {
-        use_cases: use_cases::use_cases(ports, settings, note_failure),
+        use_cases: use_cases::use_cases(ports, settings, record_failed_attempt),
         settings: HttpSettings {
             trusted_proxies: settings.server.trusted_proxies.clone(),
             docs: settings.docs.enabled,
@@ -215,11 +215,15 @@ fn edge(ports: &wiring::Ports, settings: &Settings, note_failure: Arc<NoteFailur
     }
 }
 
-fn housekeeping(ports: wiring::Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> Housekeeping {
+fn housekeeping(
+    ports: wiring::Ports,
+    settings: &Settings,
+    record_failed_attempt: Arc<RecordFailedAttempt>,
+) -> Housekeeping {
     Housekeeping {
         sessions: ports.storage.sessions,
         trail: ports.storage.audit,
-        note_failure,
+        record_failed_attempt,
         clock: ports.clock,
         retention: settings.audit.retention.map(wiring::delta),
     }

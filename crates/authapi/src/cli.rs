@@ -14,7 +14,7 @@ pub use users::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{use_cases::Whom, user::UserId};
+use domain::{use_cases::UserRef, user::UserId};
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -118,7 +118,7 @@ pub struct WhichUser {
     pub login: Option<String>,
 }
 
-impl From<WhichUser> for Whom {
+impl From<WhichUser> for UserRef {
     fn from(which: WhichUser) -> Self {
         match which.user {
             Some(id) => Self::Id(UserId(id)),

@@ -3,9 +3,9 @@
 use crate::metrics;
 use chrono::TimeDelta;
 use domain::{
-    audit::{Actor, Origin, Stamp},
-    ports::{AuditTrail, Clock, PortError, Sessions},
-    use_cases::NoteFailure,
+    audit::{Actor, AuditContext, Origin},
+    ports::{AuditLog, Clock, PortError, Sessions},
+    use_cases::RecordFailedAttempt,
 };
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -24,8 +24,8 @@ const BATCH: u32 = 500;
 /// All of it, to be run beside the server.
 pub struct Housekeeping {
     pub sessions: Arc<dyn Sessions>,
-    pub trail: Arc<dyn AuditTrail>,
-    pub note_failure: Arc<NoteFailure>,
+    pub trail: Arc<dyn AuditLog>,
+    pub record_failed_attempt: Arc<RecordFailedAttempt>,
     pub clock: Arc<dyn Clock>,
     /// How long events are kept; for ever without it.
     pub retention: Option<TimeDelta>,
@@ -75,7 +75,7 @@ impl Housekeeping {
         let mut ticks = ticks(FAILURES_PERIOD);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.note_failure.settle(own_stamp(&*self.clock)).await {
+            if let Err(error) = self.record_failed_attempt.settle(own_stamp(&*self.clock)).await {
                 tracing::warn!(
                     error = &error as &dyn Error,
                     "failed attempts were counted, and the count is lost"
@@ -92,8 +92,8 @@ fn ticks(period: Duration) -> Interval {
 }
 
 /// What the service does by itself, it does for whoever runs it.
-fn own_stamp(clock: &dyn Clock) -> Stamp {
-    Stamp {
+fn own_stamp(clock: &dyn Clock) -> AuditContext {
+    AuditContext {
         at: clock.now(),
         actor: Actor::Operator,
         origin: Origin::default(),
@@ -101,7 +101,7 @@ fn own_stamp(clock: &dyn Clock) -> Stamp {
 }
 
 /// Removes all events that are older than `retention`; how many there were.
-async fn trim(trail: &dyn AuditTrail, clock: &dyn Clock, retention: TimeDelta) -> Result<u64, PortError> {
+async fn trim(trail: &dyn AuditLog, clock: &dyn Clock, retention: TimeDelta) -> Result<u64, PortError> {
     let before = clock.now() - retention;
     let mut total = 0;
     loop {
@@ -146,7 +146,7 @@ mod tests {
         let id = user.id;
         storage
             .users
-            .insert(user, fixtures::stamp(fixtures::at(0)))
+            .insert(user, fixtures::context(fixtures::at(0)))
             .await
             .expect("a user");
         // Of an idle life of 30 days: dead for eight days, for six days, and alive.
@@ -156,7 +156,7 @@ mod tests {
                 let session = fixtures::a_session(id, at);
                 let opened = storage
                     .sessions
-                    .open(session, Epoch::FIRST, u32::MAX, fixtures::stamp(at))
+                    .open(session, Epoch::FIRST, u32::MAX, fixtures::context(at))
                     .await;
                 assert_eq!(opened.expect("storage answers"), Opened::Now);
             }
@@ -183,7 +183,7 @@ mod tests {
                 let event = AuditEvent::new(AuditAction::LoginFailed);
                 let noted = storage
                     .audit
-                    .note(event, fixtures::stamp(fixtures::at(day * DAY)));
+                    .note(event, fixtures::context(fixtures::at(day * DAY)));
                 noted.await.expect("storage answers");
             }
         }
@@ -197,7 +197,7 @@ mod tests {
             .iter()
             .map(|record| record.event.action)
             .collect();
-        let mut expected = vec![AuditAction::TrailTrimmed; 3];
+        let mut expected = vec![AuditAction::AuditLogTrimmed; 3];
         expected.extend([AuditAction::LoginFailed; 3]);
         assert_eq!(actions, expected);
         let again = trim(&*storage.audit, &now, TimeDelta::days(30)).await;

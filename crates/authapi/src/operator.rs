@@ -14,7 +14,7 @@ use domain::{
     role::RoleNames,
     use_cases::{
         AcceptPassword, AssignRoles, CreateUser, DeleteRole, DeleteUser, FindUsers, ImportUsers, ListRoles,
-        OthersSessions, ReadAudit, ResetPassword, SetStatus, VerifyAudit, WriteRole,
+        ReadAudit, ResetPassword, SetStatus, UserSessions, VerifyAudit, WriteRole,
     },
 };
 use std::{num::NonZeroUsize, sync::Arc};
@@ -33,7 +33,7 @@ pub struct Operator {
     pub list_roles: ListRoles,
     pub write_role: WriteRole,
     pub delete_role: DeleteRole,
-    pub others_sessions: OthersSessions,
+    pub user_sessions: UserSessions,
     pub read_audit: ReadAudit,
     pub verify_audit: VerifyAudit,
 }
@@ -87,7 +87,7 @@ impl Operator {
             list_roles: ListRoles::new(Arc::clone(&roles)),
             write_role: WriteRole::new(Arc::clone(&roles), clock()),
             delete_role: DeleteRole::new(roles, clock(), default_roles.clone()),
-            others_sessions: OthersSessions::new(users(), sessions, clock()),
+            user_sessions: UserSessions::new(users(), sessions, clock()),
             read_audit: ReadAudit::new(Arc::clone(&audit)),
             verify_audit: VerifyAudit::new(audit, Arc::new(Sha256Sealer)),
             users: users(),

@@ -3,7 +3,7 @@ use adapters_crypto::{OsRandomness, SystemClock};
 use adapters_memory::{KeptLimits, LeasedRevocations, Leasing, Listener};
 use async_trait::async_trait;
 use domain::{
-    leases::Subject,
+    leases::InvalidationScope,
     ports::{ReplicaLeases, Revocations},
 };
 use std::{
@@ -57,13 +57,13 @@ impl OperatorRevocations {
 
 #[async_trait]
 impl Revocations for OperatorRevocations {
-    async fn announce(&self, subjects: Vec<Subject>) {
-        let announcing = async {
+    async fn announce(&self, subjects: Vec<InvalidationScope>) {
+        let invalidating = async {
             let revocations = self.begun.get_or_init(|| self.begin()).await;
             revocations.announce(subjects).await;
         };
         select! {
-            () = announcing => {}
+            () = invalidating => {}
             () = tell_whoever_waits() => {}
         }
     }

@@ -1,15 +1,16 @@
 //! This process among those that share a database: who hears of what it revokes, and how it hears of what others do.
 
 use crate::{
-    settings::{DatabaseUrl, Settings, ViewsSettings},
+    settings::{DatabaseUrl, SessionCacheSettings, Settings},
     storage::Storage,
 };
 use adapters_memory::{
-    BootClock, KeptLimits, LeaseKeeper, LeasedRevocations, LeasedSessionViews, Leasing, Listener, ProcessBus,
+    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener,
+    ProcessBus,
 };
 use adapters_redis::{RedisBus, RedisClient};
 use domain::{
-    announcing::{AnnouncingRoles, AnnouncingSessions, AnnouncingUsers},
+    invalidating::{InvalidatingRoles, InvalidatingSessions, InvalidatingUsers},
     leases::ReplicaId,
     ports::{Clock, InvalidationBus, Randomness, ReplicaLeases, Revocations},
 };
@@ -44,9 +45,9 @@ pub fn leasing(
 }
 
 /// How many sessions are remembered at most.
-pub fn kept_limits(settings: &ViewsSettings) -> KeptLimits {
+pub fn kept_limits(settings: &SessionCacheSettings) -> KeptLimits {
     KeptLimits {
-        views: settings.max_count,
+        snapshots: settings.max_count,
         bytes: NonZeroU64::from(settings.max_mib).saturating_mul(MIB),
     }
 }
@@ -58,14 +59,17 @@ pub fn remembers(settings: &Settings) -> bool {
         DatabaseUrl::Sqlite(_) => true,
         DatabaseUrl::Postgres(_) => settings.redis.url.is_some(),
     };
-    settings.views.memory && has_bus
+    settings.session_cache.memory && has_bus
 }
 
 /// Storage as a server has it: what it revokes is announced, and what `remembers` allows is remembered.
 pub fn served(storage: Storage, leasing: &Arc<Leasing>, remembers: bool) -> Storage {
     let mut storage = announced(storage, Arc::new(LeasedRevocations::new(Arc::clone(leasing))));
     if remembers {
-        storage.views = Arc::new(LeasedSessionViews::new(storage.views, Arc::clone(leasing)));
+        storage.snapshots = Arc::new(CachedSessionSnapshots::new(
+            storage.snapshots,
+            Arc::clone(leasing),
+        ));
     }
     storage
 }
@@ -73,12 +77,12 @@ pub fn served(storage: Storage, leasing: &Arc<Leasing>, remembers: bool) -> Stor
 /// Storage of which everything that it revokes is announced.
 pub fn announced(storage: Storage, revocations: Arc<dyn Revocations>) -> Storage {
     Storage {
-        users: Arc::new(AnnouncingUsers::new(storage.users, Arc::clone(&revocations))),
-        sessions: Arc::new(AnnouncingSessions::new(
+        users: Arc::new(InvalidatingUsers::new(storage.users, Arc::clone(&revocations))),
+        sessions: Arc::new(InvalidatingSessions::new(
             storage.sessions,
             Arc::clone(&revocations),
         )),
-        roles: Arc::new(AnnouncingRoles::new(storage.roles, revocations)),
+        roles: Arc::new(InvalidatingRoles::new(storage.roles, revocations)),
         ..storage
     }
 }

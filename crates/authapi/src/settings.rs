@@ -21,7 +21,8 @@ pub use layers::{Sources, variable};
 pub use observed::{CollectorUrl, MetricsSettings, SampleRatio, TracesSettings};
 pub use sections::{
     BootstrapSettings, DatabaseSettings, DocsSettings, KeysSettings, LogFormat, LogSettings,
-    PasswordSettings, RedisSettings, ServerSettings, ThrottleSettings, TokensSettings, ViewsSettings, cores,
+    PasswordSettings, RedisSettings, ServerSettings, SessionCacheSettings, ThrottleSettings, TokensSettings,
+    cores,
 };
 
 use config::{Value as WrittenValue, ValueKind};
@@ -39,7 +40,7 @@ pub struct Settings {
     pub server: ServerSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
-    pub views: ViewsSettings,
+    pub session_cache: SessionCacheSettings,
     pub keys: KeysSettings,
     pub tokens: TokensSettings,
     pub password: PasswordSettings,

@@ -8,7 +8,7 @@ use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
 use domain::ports::{
-    AuditTrail, PortError, ReplicaLeases, Roles, SessionViews, Sessions, StorageHealth, Users,
+    AuditLog, PortError, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
 };
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use std::sync::Arc;
 pub struct Storage {
     pub users: Arc<dyn Users>,
     pub sessions: Arc<dyn Sessions>,
-    pub views: Arc<dyn SessionViews>,
+    pub snapshots: Arc<dyn SessionSnapshots>,
     pub roles: Arc<dyn Roles>,
-    pub audit: Arc<dyn AuditTrail>,
+    pub audit: Arc<dyn AuditLog>,
     pub health: Arc<dyn StorageHealth>,
     pub leases: Arc<dyn ReplicaLeases>,
 }
@@ -30,7 +30,7 @@ impl From<SqliteStorage> for Storage {
         Self {
             users: storage.users,
             sessions: storage.sessions,
-            views: storage.views,
+            snapshots: storage.snapshots,
             roles: storage.roles,
             audit: storage.audit,
             health: storage.health,
@@ -44,7 +44,7 @@ impl From<PostgresStorage> for Storage {
         Self {
             users: storage.users,
             sessions: storage.sessions,
-            views: storage.views,
+            snapshots: storage.snapshots,
             roles: storage.roles,
             audit: storage.audit,
             health: storage.health,

@@ -9,8 +9,8 @@ use api_http::UseCases;
 use domain::use_cases::{
     AcceptPassword, AssignRoles, Authenticate, BootstrapAdmin, ChangeOwnPassword, ConfirmPassword,
     CreateUser, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
-    ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit, RecogniseRefreshToken,
-    Refresh, Register, ResetPassword, SetStatus, WriteRole,
+    ListRoles, ListSessions, LogIn, LogOut, ReadAudit, RecogniseRefreshToken, RecordFailedAttempt, Refresh,
+    Register, ResetPassword, SetStatus, UserSessions, WriteRole,
 };
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ struct Shared {
     issue_tokens: Arc<IssueTokens>,
     accept_password: Arc<AcceptPassword>,
     confirm_password: Arc<ConfirmPassword>,
-    note_failure: Arc<NoteFailure>,
+    record_failed_attempt: Arc<RecordFailedAttempt>,
 }
 
 impl Shared {
-    fn new(ports: &Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> Self {
+    fn new(ports: &Ports, settings: &Settings, record_failed_attempt: Arc<RecordFailedAttempt>) -> Self {
         Self {
             authenticate: Arc::new(Authenticate::new(
                 Arc::clone(&ports.verifier),
-                Arc::clone(&ports.storage.views),
+                Arc::clone(&ports.storage.snapshots),
                 Arc::clone(&ports.clock),
                 token_rules(&settings.tokens),
             )),
@@ -40,17 +40,21 @@ impl Shared {
                 Arc::clone(&ports.throttle),
                 Arc::clone(&ports.storage.users),
                 Arc::clone(&ports.hasher),
-                Arc::clone(&note_failure),
+                Arc::clone(&record_failed_attempt),
                 Arc::clone(&ports.clock),
             )),
-            note_failure,
+            record_failed_attempt,
         }
     }
 }
 
 /// What the routes need.
-pub fn use_cases(ports: &Ports, settings: &Settings, note_failure: Arc<NoteFailure>) -> UseCases {
-    let shared = Shared::new(ports, settings, note_failure);
+pub fn use_cases(
+    ports: &Ports,
+    settings: &Settings,
+    record_failed_attempt: Arc<RecordFailedAttempt>,
+) -> UseCases {
+    let shared = Shared::new(ports, settings, record_failed_attempt);
     let default_roles = || settings.users.default_roles.clone();
     let Storage {
         users,
@@ -86,7 +90,7 @@ pub fn use_cases(ports: &Ports, settings: &Settings, note_failure: Arc<NoteFailu
             Arc::clone(&ports.hasher),
             clock(),
         )),
-        others_sessions: Arc::new(OthersSessions::new(users(), sessions(), clock())),
+        user_sessions: Arc::new(UserSessions::new(users(), sessions(), clock())),
         list_roles: Arc::new(ListRoles::new(roles())),
         write_role: Arc::new(WriteRole::new(roles(), clock())),
         delete_role: Arc::new(DeleteRole::new(roles(), clock(), default_roles())),
@@ -108,8 +112,8 @@ pub fn bootstrap_admin(ports: &Ports, settings: &Settings) -> BootstrapAdmin {
 }
 
 /// What keeps failed attempts. The process has one, since it counts.
-pub fn note_failure(ports: &Ports, settings: &Settings) -> NoteFailure {
-    NoteFailure::new(
+pub fn record_failed_attempt(ports: &Ports, settings: &Settings) -> RecordFailedAttempt {
+    RecordFailedAttempt::new(
         Arc::clone(&ports.storage.audit),
         settings.audit.failures_per_minute,
     )
@@ -150,7 +154,7 @@ fn log_in(ports: &Ports, shared: &Shared, settings: &Settings) -> LogIn {
         Arc::clone(&ports.hasher),
         Arc::clone(&ports.storage.sessions),
         Arc::clone(&shared.issue_tokens),
-        Arc::clone(&shared.note_failure),
+        Arc::clone(&shared.record_failed_attempt),
         Arc::clone(&ports.clock),
         Arc::clone(&ports.randomness),
         session_rules(&settings.tokens),

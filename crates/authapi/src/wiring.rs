@@ -1,17 +1,17 @@
 //! Which adapter stands behind which port.
 
 use crate::{
-    Failure,
-    counted_throttle::CountedThrottle,
-    counted_trail::CountedTrail,
-    key_folder, replica,
+    Failure, key_folder,
+    metered_audit_log::MeteredAuditLog,
+    metered_throttle::MeteredThrottle,
+    replica,
     settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
     storage::Storage,
     throttles::throttle,
 };
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, JwtTokens, LaneSettings, OsRandomness,
-    RememberedVerdicts, SystemClock, ZxcvbnMeter,
+    Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens,
+    OsRandomness, SystemClock, ZxcvbnMeter,
 };
 use adapters_memory::Leasing;
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl};
@@ -69,7 +69,7 @@ impl Ports {
         let redis = open_redis(&settings.redis)?;
         let PasswordPorts { hasher, meter } =
             PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
-        let audit = Arc::new(CountedTrail::new(Arc::clone(&storage.audit)));
+        let audit = Arc::new(MeteredAuditLog::new(Arc::clone(&storage.audit)));
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
         let leases = Arc::clone(&storage.leases);
         let leasing = replica::leasing(
@@ -77,7 +77,7 @@ impl Ports {
             redis.as_ref(),
             &*clock,
             &*randomness,
-            replica::kept_limits(&settings.views),
+            replica::kept_limits(&settings.session_cache),
         );
         let remembers = replica::remembers(settings);
         let storage = replica::served(storage, &leasing, remembers);
@@ -87,7 +87,7 @@ impl Ports {
             leasing,
             hasher,
             meter,
-            throttle: Arc::new(CountedThrottle::new(throttle(
+            throttle: Arc::new(MeteredThrottle::new(throttle(
                 &settings.throttle,
                 redis.as_ref(),
             )?)),
@@ -105,8 +105,8 @@ impl Ports {
 /// Whoever verifies tokens by the keys of `jwt`, and remembers what came of it.
 fn verifier(jwt: &Arc<JwtTokens>, settings: &TokensSettings) -> Arc<dyn TokenVerifier> {
     let jwt: Arc<dyn TokenVerifier> = Arc::clone(jwt) as _;
-    match NonZeroUsize::new(settings.remembered_verdicts) {
-        Some(most) => Arc::new(RememberedVerdicts::new(jwt, Arc::new(SystemClock), most)),
+    match NonZeroUsize::new(settings.signature_cache) {
+        Some(most) => Arc::new(CachedTokenVerifier::new(jwt, Arc::new(SystemClock), most)),
         None => jwt,
     }
 }
@@ -126,18 +126,18 @@ impl PasswordPorts {
             iterations: settings.iterations,
             ..Argon2Params::default()
         };
-        let lane = LaneSettings {
+        let pool = HashPoolSettings {
             threads,
             queue: settings.hash_queue,
-            ..LaneSettings::default()
+            ..HashPoolSettings::default()
         };
-        let lane = HashLane::start(lane).map_err(|error| Failure::because(cannot_hash, error))?;
-        let lane = Arc::new(lane);
-        let hasher = Argon2Hasher::new(params, Arc::clone(&lane))
+        let pool = HashPool::start(pool).map_err(|error| Failure::because(cannot_hash, error))?;
+        let pool = Arc::new(pool);
+        let hasher = Argon2Hasher::new(params, Arc::clone(&pool))
             .map_err(|error| Failure::because(cannot_hash, error))?;
         Ok(Self {
             hasher: Arc::new(hasher),
-            meter: Arc::new(ZxcvbnMeter::new(lane)),
+            meter: Arc::new(ZxcvbnMeter::new(pool)),
         })
     }
 }

@@ -52,7 +52,7 @@ pub enum Actor {
 
 /// Handed to every port method that changes something: kept with the change, in the same transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct AuditContext {
     pub at: DateTime<Utc>,
     pub actor: Actor,
     pub origin: Origin,
@@ -85,7 +85,7 @@ pub enum AuditAction {
     RoleChanged,
     RoleRemoved,
     /// The oldest events were removed, as the settings say.
-    TrailTrimmed,
+    AuditLogTrimmed,
 }
 
 impl AuditAction {
@@ -108,7 +108,7 @@ impl AuditAction {
         Self::RoleCreated,
         Self::RoleChanged,
         Self::RoleRemoved,
-        Self::TrailTrimmed,
+        Self::AuditLogTrimmed,
     ];
 
     /// The name under which the action is stored and told.
@@ -133,7 +133,7 @@ impl AuditAction {
             Self::RoleCreated => "role_created",
             Self::RoleChanged => "role_changed",
             Self::RoleRemoved => "role_removed",
-            Self::TrailTrimmed => "trail_trimmed",
+            Self::AuditLogTrimmed => "trail_trimmed",
         }
     }
 
@@ -159,7 +159,7 @@ impl AuditAction {
             | Self::RoleCreated
             | Self::RoleChanged
             | Self::RoleRemoved
-            | Self::TrailTrimmed => AuditOutcome::Success,
+            | Self::AuditLogTrimmed => AuditOutcome::Success,
         }
     }
 
@@ -190,7 +190,7 @@ impl AuditOutcome {
 /// What else is worth knowing of an event, such as the roles before and after. Never a secret, never what a stranger typed.
 pub type AuditDetails = BTreeMap<String, String>;
 
-/// What happened to whom. Who did it, when and from where is the [`Stamp`]'s to say.
+/// What happened to whom. Who did it, when and from where is the [`AuditContext`]'s to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
     pub action: AuditAction,

@@ -7,9 +7,9 @@
 
 use crate::{
     audit::Actor,
-    caller::{Caller, SessionView},
+    caller::{Caller, SessionSnapshot},
     role::{Permission, Permissions, Role, RoleName, RoleNames},
-    token::Vouched,
+    token::TokenIdentity,
     user::{User, UserId},
 };
 use chrono::{DateTime, Utc};
@@ -89,9 +89,9 @@ impl<'a> Requester<'a> {
 
     /// What a change is made on, to be looked at again when it is made. The operator's word always stands.
     #[must_use]
-    pub fn vouched(self) -> Option<Vouched> {
+    pub fn identity(self) -> Option<TokenIdentity> {
         match self {
-            Self::Caller(caller) => Some(caller.vouched()),
+            Self::Caller(caller) => Some(caller.identity()),
             Self::Operator => None,
         }
     }
@@ -155,7 +155,7 @@ pub enum Denied {
 
 /// A user who is about to be changed, with what they may do, both as of the transaction that changes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct Target {
     pub user: User,
     pub permissions: Permissions,
 }
@@ -168,19 +168,20 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// `view` is that of the session which `word` names, if there is a word.
+    /// `snapshot` is that of the session which `word` names, if there is a word.
     ///
     /// # Errors
     /// [`Denied::Stale`] when the word no longer stands at `now`.
     pub fn standing(
-        word: Option<Vouched>,
-        view: Option<SessionView>,
+        word: Option<TokenIdentity>,
+        snapshot: Option<SessionSnapshot>,
         now: DateTime<Utc>,
     ) -> Result<Self, Denied> {
         let Some(word) = word else {
             return Ok(Self::Operator);
         };
-        view.and_then(|view| Arc::new(view).stand_behind(word, now).ok())
+        snapshot
+            .and_then(|snapshot| Arc::new(snapshot).validate(word, now).ok())
             .map(Self::Caller)
             .ok_or(Denied::Stale)
     }
@@ -192,7 +193,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn assign(&self, subject: &Subject, wanted: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
+    pub fn assign(&self, subject: &Target, wanted: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
         };
@@ -220,7 +221,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn administer(&self, subject: &Subject) -> Result<(), Denied> {
+    pub fn administer(&self, subject: &Target) -> Result<(), Denied> {
         self.change(subject, &Permission::USERS_WRITE)
     }
 
@@ -228,7 +229,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn revoke(&self, subject: &Subject) -> Result<(), Denied> {
+    pub fn revoke(&self, subject: &Target) -> Result<(), Denied> {
         self.change(subject, &Permission::SESSIONS_REVOKE)
     }
 
@@ -267,7 +268,7 @@ impl Authority {
         }
     }
 
-    fn change(&self, subject: &Subject, permission: &Permission) -> Result<(), Denied> {
+    fn change(&self, subject: &Target, permission: &Permission) -> Result<(), Denied> {
         match self {
             Self::Caller(caller) if caller.user().id != subject.user.id => {
                 require(caller, permission)?;
@@ -288,7 +289,7 @@ fn require(caller: &Caller, permission: &Permission) -> Result<(), Denied> {
 
 /// Admins are out of reach of everybody else, even of somebody who happens to have every permission: only admins may grant
 /// permissions that nobody has so far.
-fn within_reach(caller: &Caller, subject: &Subject) -> Result<(), Denied> {
+fn within_reach(caller: &Caller, subject: &Target) -> Result<(), Denied> {
     let outranked =
         subject.user.roles.contains(&RoleName::ADMIN) || !subject.permissions.is_subset(caller.permissions());
     if outranked && !is_admin(caller) {
@@ -312,7 +313,7 @@ mod tests {
     use crate::{
         revision::Revision,
         role::{Description, OWN_PERMISSIONS, built_in},
-        use_cases::fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, user, view_with},
+        use_cases::fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
         user::Epoch,
     };
     use uuid::Uuid;
@@ -328,18 +329,18 @@ mod tests {
     }
 
     fn admin() -> Authority {
-        let mut view = view_with(OWN_PERMISSIONS.into());
-        view.user.roles.insert(RoleName::ADMIN);
-        let word = Vouched {
+        let mut snapshot = snapshot_with(OWN_PERMISSIONS.into());
+        snapshot.user.roles.insert(RoleName::ADMIN);
+        let word = TokenIdentity {
             user: USER,
             session: SESSION,
             epoch: EPOCH,
         };
-        Authority::standing(Some(word), Some(view), now()).expect("a standing word")
+        Authority::standing(Some(word), Some(snapshot), now()).expect("a standing word")
     }
 
-    fn another(names: &[&str], texts: &[&str]) -> Subject {
-        Subject {
+    fn another(names: &[&str], texts: &[&str]) -> Target {
+        Target {
             user: User {
                 id: UserId(Uuid::from_u128(77)),
                 roles: roles(names),
@@ -349,8 +350,8 @@ mod tests {
         }
     }
 
-    fn oneself(names: &[&str]) -> Subject {
-        Subject {
+    fn oneself(names: &[&str]) -> Target {
+        Target {
             user: User {
                 roles: roles(names),
                 ..user()
@@ -408,22 +409,22 @@ mod tests {
 
     #[test]
     fn a_word_stands_only_while_its_session_and_user_do() {
-        let word = Vouched {
+        let word = TokenIdentity {
             user: USER,
             session: SESSION,
             epoch: EPOCH,
         };
-        let view = || view_with(Permissions::new());
+        let snapshot = || snapshot_with(Permissions::new());
         assert!(matches!(
             Authority::standing(None, None, now()),
             Ok(Authority::Operator)
         ));
-        assert!(Authority::standing(Some(word), Some(view()), now()).is_ok());
-        let mut changed = view();
+        assert!(Authority::standing(Some(word), Some(snapshot()), now()).is_ok());
+        let mut changed = snapshot();
         changed.user.epoch = Epoch(5);
-        let late = view().lifetime.expires_at;
-        for (view, at) in [(None, now()), (Some(changed), now()), (Some(view()), late)] {
-            let refused = Authority::standing(Some(word), view, at).map(|_| ());
+        let late = snapshot().lifetime.expires_at;
+        for (snapshot, at) in [(None, now()), (Some(changed), now()), (Some(snapshot()), late)] {
+            let refused = Authority::standing(Some(word), snapshot, at).map(|_| ());
             assert_eq!(refused, Err(Denied::Stale));
         }
     }

@@ -3,7 +3,7 @@
 use crate::{
     role::{Permission, Permissions},
     session::{Lifetime, Liveness, SessionId},
-    token::Vouched,
+    token::TokenIdentity,
     user::{User, UserStatus},
 };
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 /// Everything a request needs to know of its session and user; read at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionView {
+pub struct SessionSnapshot {
     pub session: SessionId,
     pub lifetime: Lifetime,
     pub user: User,
@@ -22,7 +22,7 @@ pub struct SessionView {
 
 /// Why a good token's session no longer stands behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum NotStanding {
+pub enum SessionInvalid {
     /// The session ended: log in again.
     #[error("the session has ended")]
     Revoked,
@@ -33,39 +33,39 @@ pub enum NotStanding {
 
 /// Somebody whose access token was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller(Arc<SessionView>);
+pub struct Caller(Arc<SessionSnapshot>);
 
-impl SessionView {
-    /// Settles whether the session and the user still stand behind a token that vouches for `vouched`.
+impl SessionSnapshot {
+    /// Settles whether the session and the user still stand behind a token that vouches for `identity`.
     ///
     /// # Errors
     /// A change of roles, password or status is told as such even when it ended the session, so that the client knows
-    /// why; any other end is [`NotStanding::Revoked`].
-    pub fn stand_behind(
+    /// why; any other end is [`SessionInvalid::Revoked`].
+    pub fn validate(
         self: Arc<Self>,
-        vouched: Vouched,
+        identity: TokenIdentity,
         now: DateTime<Utc>,
-    ) -> Result<Caller, NotStanding> {
-        self.check(vouched, now)?;
+    ) -> Result<Caller, SessionInvalid> {
+        self.check(identity, now)?;
         Ok(Caller(self))
     }
 
-    /// Whether [`stand_behind`](Self::stand_behind) would make a caller of it.
+    /// Whether [`validate`](Self::stand_behind) would make a caller of it.
     #[must_use]
-    pub fn stands_behind(&self, vouched: Vouched, now: DateTime<Utc>) -> bool {
-        self.check(vouched, now).is_ok()
+    pub fn is_valid_for(&self, identity: TokenIdentity, now: DateTime<Utc>) -> bool {
+        self.check(identity, now).is_ok()
     }
 
-    fn check(&self, vouched: Vouched, now: DateTime<Utc>) -> Result<(), NotStanding> {
-        if self.session != vouched.session || self.user.id != vouched.user {
-            return Err(NotStanding::Revoked);
+    fn check(&self, identity: TokenIdentity, now: DateTime<Utc>) -> Result<(), SessionInvalid> {
+        if self.session != identity.session || self.user.id != identity.user {
+            return Err(SessionInvalid::Revoked);
         }
-        if self.user.epoch != vouched.epoch || self.user.status != UserStatus::Active {
-            return Err(NotStanding::Outdated);
+        if self.user.epoch != identity.epoch || self.user.status != UserStatus::Active {
+            return Err(SessionInvalid::Outdated);
         }
         match self.lifetime.at(now) {
             Liveness::Live => Ok(()),
-            Liveness::Ended(_) | Liveness::Expired => Err(NotStanding::Revoked),
+            Liveness::Ended(_) | Liveness::Expired => Err(SessionInvalid::Revoked),
         }
     }
 }
@@ -78,8 +78,8 @@ impl Caller {
 
     /// What the caller's token vouched for, to be looked at again when something is changed on the caller's word.
     #[must_use]
-    pub fn vouched(&self) -> Vouched {
-        Vouched {
+    pub fn identity(&self) -> TokenIdentity {
+        TokenIdentity {
             user: self.0.user.id,
             session: self.0.session,
             epoch: self.0.user.epoch,
@@ -129,8 +129,8 @@ mod tests {
         DateTime::from_timestamp(second, 0).expect("a valid second")
     }
 
-    fn view() -> SessionView {
-        SessionView {
+    fn snapshot() -> SessionSnapshot {
+        SessionSnapshot {
             session: SessionId(Uuid::from_u128(2)),
             lifetime: Lifetime {
                 created_at: at(0),
@@ -154,8 +154,8 @@ mod tests {
         }
     }
 
-    fn vouched() -> Vouched {
-        Vouched {
+    fn identity() -> TokenIdentity {
+        TokenIdentity {
             user: UserId(Uuid::from_u128(1)),
             session: SessionId(Uuid::from_u128(2)),
             epoch: Epoch(4),
@@ -164,53 +164,59 @@ mod tests {
 
     #[test]
     fn a_live_session_of_the_same_epoch_stands_behind_its_token() {
-        assert!(Arc::new(view()).stand_behind(vouched(), at(99)).is_ok());
+        assert!(Arc::new(snapshot()).validate(identity(), at(99)).is_ok());
     }
 
-    type Spoil = fn(&mut SessionView);
+    type Spoil = fn(&mut SessionSnapshot);
 
     #[test]
     fn whatever_changed_the_user_outdates_the_token_even_when_it_ended_the_session() {
-        let spoilers: [(Spoil, NotStanding); 7] = [
-            (|view| view.user.epoch = Epoch(5), NotStanding::Outdated),
-            (|view| view.user.epoch = Epoch(3), NotStanding::Outdated),
+        let spoilers: [(Spoil, SessionInvalid); 7] = [
             (
-                |view| view.user.status = UserStatus::Disabled,
-                NotStanding::Outdated,
+                |snapshot| snapshot.user.epoch = Epoch(5),
+                SessionInvalid::Outdated,
             ),
             (
-                |view| view.lifetime.ended = Some(EndReason::LoggedOut),
-                NotStanding::Revoked,
+                |snapshot| snapshot.user.epoch = Epoch(3),
+                SessionInvalid::Outdated,
             ),
             (
-                |view| view.lifetime.idle_expires_at = at(50),
-                NotStanding::Revoked,
+                |snapshot| snapshot.user.status = UserStatus::Disabled,
+                SessionInvalid::Outdated,
             ),
             (
-                |view| view.session = SessionId(Uuid::from_u128(9)),
-                NotStanding::Revoked,
+                |snapshot| snapshot.lifetime.ended = Some(EndReason::LoggedOut),
+                SessionInvalid::Revoked,
             ),
             (
-                |view| view.user.id = UserId(Uuid::from_u128(9)),
-                NotStanding::Revoked,
+                |snapshot| snapshot.lifetime.idle_expires_at = at(50),
+                SessionInvalid::Revoked,
+            ),
+            (
+                |snapshot| snapshot.session = SessionId(Uuid::from_u128(9)),
+                SessionInvalid::Revoked,
+            ),
+            (
+                |snapshot| snapshot.user.id = UserId(Uuid::from_u128(9)),
+                SessionInvalid::Revoked,
             ),
         ];
         for (spoil, refused) in spoilers {
-            let mut view = view();
-            view.lifetime.ended = None;
-            spoil(&mut view);
+            let mut snapshot = snapshot();
+            snapshot.lifetime.ended = None;
+            spoil(&mut snapshot);
             assert_eq!(
-                Arc::new(view.clone()).stand_behind(vouched(), at(50)),
+                Arc::new(snapshot.clone()).validate(identity(), at(50)),
                 Err(refused),
-                "{view:?}"
+                "{snapshot:?}"
             );
         }
-        let mut both = view();
+        let mut both = snapshot();
         both.user.epoch = Epoch(5);
         both.lifetime.ended = Some(EndReason::RolesChanged);
         assert_eq!(
-            Arc::new(both).stand_behind(vouched(), at(50)),
-            Err(NotStanding::Outdated)
+            Arc::new(both).validate(identity(), at(50)),
+            Err(SessionInvalid::Outdated)
         );
     }
 }

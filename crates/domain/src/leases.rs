@@ -6,7 +6,7 @@
 //! its renewal refused from now on, has run out. `docs/revocation.md` tells it at length.
 //!
 //! This is the protocol's core: two state machines that do no I/O and read no clock, [`Replica`] and [`Announcement`].
-//! Events go in, what to do next comes out. `crates/modelcheck` searches what they can come to. Every `now` here is a
+//! Events go in, what to do next comes out. `tools/modelcheck` searches what they can come to. Every `now` here is a
 //! reading of the process's own [monotonic clock](crate::ports::MonotonicClock).
 
 mod announcement;
@@ -19,5 +19,5 @@ mod terms;
 pub use announcement::{Announcement, AnnouncementId, Demand};
 pub use message::{Garbled, Message};
 pub use replica::{LeaseId, Reading, Replica, ReplicaId, Standing, Step};
-pub use subject::Subject;
+pub use subject::InvalidationScope;
 pub use terms::{Span, Terms};

@@ -3,10 +3,10 @@
 //! Nothing here does I/O or reads a clock: whatever the core needs from the world is a [port](ports), and whatever it
 //! does for the world is a [use case](use_cases).
 
-pub mod announcing;
 pub mod audit;
 pub mod authority;
 pub mod caller;
+pub mod invalidating;
 pub mod jwk;
 pub mod leases;
 pub mod login;

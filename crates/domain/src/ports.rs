@@ -1,7 +1,7 @@
 //! What the core needs from the world. One file a port; every MUST has a case in testkit's contract suite.
 
+mod audit_log;
 mod audit_sealer;
-mod audit_trail;
 mod clock;
 mod error;
 mod foreign_hashes;
@@ -16,7 +16,7 @@ mod replica_leases;
 mod revocations;
 mod roles;
 mod session_memory;
-mod session_views;
+mod session_snapshots;
 mod sessions;
 mod storage_health;
 mod throttle;
@@ -24,8 +24,8 @@ mod token_signer;
 mod token_verifier;
 mod users;
 
+pub use audit_log::AuditLog;
 pub use audit_sealer::AuditSealer;
-pub use audit_trail::AuditTrail;
 pub use clock::Clock;
 pub use error::PortError;
 pub use foreign_hashes::{ForeignHashRefused, ForeignHashes};
@@ -40,8 +40,8 @@ pub use replica_leases::{Renewal, ReplicaLeases};
 pub use revocations::Revocations;
 pub use roles::{MAX_ROLES, PutRole, RemoveRole, RolePut, RoleRemoved, Roles};
 pub use session_memory::SessionMemory;
-pub use session_views::SessionViews;
-pub use sessions::{Ended, ForceOut, ForcedOut, Opened, Rotated, Sessions};
+pub use session_snapshots::SessionSnapshots;
+pub use sessions::{Ended, Opened, RevokeSessions, Rotated, Sessions, SessionsRevoked};
 pub use storage_health::StorageHealth;
 pub use throttle::Throttle;
 pub use token_signer::TokenSigner;
@@ -52,10 +52,10 @@ pub use users::{
 
 #[cfg(test)]
 pub use {
-    audit_sealer::MockAuditSealer, audit_trail::MockAuditTrail, clock::MockClock,
+    audit_log::MockAuditLog, audit_sealer::MockAuditSealer, clock::MockClock,
     foreign_hashes::MockForeignHashes, password_hasher::MockPasswordHasher,
     password_meter::MockPasswordMeter, randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac,
-    revocations::MockRevocations, roles::MockRoles, session_views::MockSessionViews, sessions::MockSessions,
-    throttle::MockThrottle, token_signer::MockTokenSigner, token_verifier::MockTokenVerifier,
-    users::MockUsers,
+    revocations::MockRevocations, roles::MockRoles, session_snapshots::MockSessionSnapshots,
+    sessions::MockSessions, throttle::MockThrottle, token_signer::MockTokenSigner,
+    token_verifier::MockTokenVerifier, users::MockUsers,
 };

@@ -18,7 +18,7 @@ impl Revision {
 
 /// What has to be there for a change to be made (RFC 9110, section 13.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
+pub enum Precondition {
     /// Nothing: the change is made anyhow.
     #[default]
     None,
@@ -28,7 +28,7 @@ pub enum Condition {
     At(Revision),
 }
 
-impl Condition {
+impl Precondition {
     /// Whether it is met by what stands at `current`, or by nothing.
     #[must_use]
     pub fn is_met_by(self, current: Option<Revision>) -> bool {
@@ -62,14 +62,18 @@ mod tests {
     #[test]
     fn a_condition_is_met_by_what_it_asks_for() {
         let [first, second] = [Revision::FIRST, Revision::FIRST.next()];
-        for (condition, by_nothing, by_first, by_second) in [
-            (Condition::None, true, true, true),
-            (Condition::Existing, false, true, true),
-            (Condition::At(first), false, true, false),
+        for (precondition, by_nothing, by_first, by_second) in [
+            (Precondition::None, true, true, true),
+            (Precondition::Existing, false, true, true),
+            (Precondition::At(first), false, true, false),
         ] {
-            assert_eq!(condition.is_met_by(None), by_nothing, "{condition:?}");
-            assert_eq!(condition.is_met_by(Some(first)), by_first, "{condition:?}");
-            assert_eq!(condition.is_met_by(Some(second)), by_second, "{condition:?}");
+            assert_eq!(precondition.is_met_by(None), by_nothing, "{precondition:?}");
+            assert_eq!(precondition.is_met_by(Some(first)), by_first, "{precondition:?}");
+            assert_eq!(
+                precondition.is_met_by(Some(second)),
+                by_second,
+                "{precondition:?}"
+            );
         }
     }
 }

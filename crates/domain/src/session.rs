@@ -49,7 +49,7 @@ pub enum EndReason {
     PasswordReset,
     UserDisabled,
     /// An administrator ended all of the user's sessions.
-    ForcedOut,
+    SessionsRevoked,
     /// The user opened more sessions than are allowed, and this was the oldest.
     MadeRoom,
 }
@@ -62,7 +62,7 @@ impl EndReason {
         Self::PasswordChanged,
         Self::PasswordReset,
         Self::UserDisabled,
-        Self::ForcedOut,
+        Self::SessionsRevoked,
         Self::MadeRoom,
     ];
 
@@ -76,7 +76,7 @@ impl EndReason {
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::UserDisabled => "user_disabled",
-            Self::ForcedOut => "forced_out",
+            Self::SessionsRevoked => "forced_out",
             Self::MadeRoom => "made_room",
         }
     }

@@ -94,7 +94,7 @@ pub struct TokenRules {
 
 /// What a token that was accepted vouches for. Whether its session lives is for storage to say, each time it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vouched {
+pub struct TokenIdentity {
     pub user: UserId,
     pub session: SessionId,
     pub epoch: Epoch,
@@ -111,7 +111,7 @@ impl TokenRules {
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn accept(&self, token: &SignedToken, now: DateTime<Utc>) -> Result<Vouched, ClaimsRefused> {
+    pub fn accept(&self, token: &SignedToken, now: DateTime<Utc>) -> Result<TokenIdentity, ClaimsRefused> {
         let claims = &token.claims;
         let is_ours = token.token_type.as_deref() == Some(TOKEN_TYPE)
             && claims.iss == self.issuer
@@ -125,7 +125,7 @@ impl TokenRules {
         if now.timestamp() >= claims.exp {
             return Err(ClaimsRefused::Expired);
         }
-        Ok(Vouched {
+        Ok(TokenIdentity {
             user: UserId(claims.sub),
             session: SessionId(claims.sid),
             epoch: Epoch(claims.epoch),
@@ -186,10 +186,10 @@ mod tests {
 
     #[test]
     fn what_is_accepted_is_what_the_token_says() {
-        let vouched = rules().accept(&token(), at(1000)).expect("a good token");
+        let identity = rules().accept(&token(), at(1000)).expect("a good token");
         assert_eq!(
-            vouched,
-            Vouched {
+            identity,
+            TokenIdentity {
                 user: UserId(Uuid::from_u128(1)),
                 session: SessionId(Uuid::from_u128(2)),
                 epoch: Epoch(4)

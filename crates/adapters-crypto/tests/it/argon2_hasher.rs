@@ -1,6 +1,6 @@
 //! Password hashes: ours, other implementations', and broken ones.
 
-use adapters_crypto::{Argon2Hasher, Argon2Params, CostRefused, HashLane, LaneSettings};
+use adapters_crypto::{Argon2Hasher, Argon2Params, CostRefused, HashPool, HashPoolSettings};
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 use domain::{
     password::{Password, PasswordHash},
@@ -29,12 +29,12 @@ const BY_REFERENCE_DEFAULT: &str =
 const BY_REFERENCE_ARGON2I: &str =
     "$argon2i$v=19$m=64,t=3,p=1$c2l4dGVlbiBieXRlIHNsdA$LuC5+YtKHOi41bgVHO03zW9a/D9A5N73q1MKiP0bQIk";
 
-fn lane(settings: LaneSettings) -> Arc<HashLane> {
-    Arc::new(HashLane::start(settings).expect("threads"))
+fn pool(settings: HashPoolSettings) -> Arc<HashPool> {
+    Arc::new(HashPool::start(settings).expect("threads"))
 }
 
 fn hasher(params: Argon2Params) -> Argon2Hasher {
-    Argon2Hasher::new(params, lane(LaneSettings::default())).expect("a hasher")
+    Argon2Hasher::new(params, pool(HashPoolSettings::default())).expect("a hasher")
 }
 
 fn password(text: &str) -> Password {
@@ -209,23 +209,23 @@ fn parameters_out_of_bounds_make_no_hasher() {
         memory_kib: u32::MAX,
         ..CHEAP
     };
-    let refused = Argon2Hasher::new(wasteful, lane(LaneSettings::default())).err();
+    let refused = Argon2Hasher::new(wasteful, pool(HashPoolSettings::default())).err();
     assert_eq!(refused, Some(CostRefused::Memory));
 }
 
 #[tokio::test]
 async fn a_flood_is_refused_and_never_answered_wrongly() {
-    let lane = lane(LaneSettings {
+    let pool = pool(HashPoolSettings {
         threads: NonZeroUsize::MIN,
         queue: NonZeroUsize::MIN,
-        ..LaneSettings::default()
+        ..HashPoolSettings::default()
     });
     let costly = Argon2Params {
         memory_kib: 8192,
         iterations: 4,
         parallelism: 1,
     };
-    let hasher = Arc::new(Argon2Hasher::new(costly, lane).expect("a hasher"));
+    let hasher = Arc::new(Argon2Hasher::new(costly, pool).expect("a hasher"));
     let hash = hasher.hash(password(PASSWORD)).await.expect("a hash");
     let mut flood = JoinSet::new();
     for _ in 0..5000 {

@@ -2,8 +2,8 @@
 
 use crate::forgery::Workshop;
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, HashLane, HmacRefreshMac, LaneSettings, OsRandomness, RememberedVerdicts,
-    SystemClock, ZxcvbnMeter, keys::Algorithm,
+    Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac,
+    OsRandomness, SystemClock, ZxcvbnMeter, keys::Algorithm,
 };
 use std::{
     num::NonZeroUsize,
@@ -11,12 +11,12 @@ use std::{
 };
 use testkit::{FixedClock, Tokens, fixtures::at};
 
-fn lane() -> Arc<HashLane> {
-    Arc::new(HashLane::start(LaneSettings::default()).expect("threads"))
+fn pool() -> Arc<HashPool> {
+    Arc::new(HashPool::start(HashPoolSettings::default()).expect("threads"))
 }
 
 fn meter() -> ZxcvbnMeter {
-    ZxcvbnMeter::new(lane())
+    ZxcvbnMeter::new(pool())
 }
 
 fn hasher() -> Argon2Hasher {
@@ -25,7 +25,7 @@ fn hasher() -> Argon2Hasher {
         iterations: 2,
         parallelism: 1,
     };
-    Argon2Hasher::new(cheap, lane()).expect("a hasher")
+    Argon2Hasher::new(cheap, pool()).expect("a hasher")
 }
 
 fn refresh_token_mac() -> HmacRefreshMac {
@@ -77,7 +77,7 @@ mod remembered {
         let tokens = tokens(Algorithm::Es256);
         let clock = Arc::new(FixedClock::new(at(0)));
         let verdicts =
-            RememberedVerdicts::new(tokens.verifier, clock, NonZeroUsize::new(1000).expect("not 0"));
+            CachedTokenVerifier::new(tokens.verifier, clock, NonZeroUsize::new(1000).expect("not 0"));
         Tokens {
             verifier: Arc::new(verdicts),
             ..tokens

@@ -1,6 +1,6 @@
 //! Hashes that other systems made: which are taken over, and that they verify.
 
-use adapters_crypto::{Argon2Hasher, Argon2Params, ForeignHashForms, HashLane, LaneSettings};
+use adapters_crypto::{Argon2Hasher, Argon2Params, ForeignHashForms, HashPool, HashPoolSettings};
 use domain::{
     password::Password,
     ports::{ForeignHashRefused, ForeignHashes, PasswordHasher, Verification},
@@ -27,8 +27,8 @@ fn hasher() -> Argon2Hasher {
         iterations: 1,
         parallelism: 1,
     };
-    let lane = HashLane::start(LaneSettings::default()).expect("threads");
-    Argon2Hasher::new(cheap, Arc::new(lane)).expect("a hasher")
+    let pool = HashPool::start(HashPoolSettings::default()).expect("threads");
+    Argon2Hasher::new(cheap, Arc::new(pool)).expect("a hasher")
 }
 
 async fn verify(text: &str, password: &str) -> Verification {

@@ -2,9 +2,9 @@
 
 mod argon2_hasher;
 mod attacks;
+mod cached_token_verifier;
 mod contract;
 mod foreign_hashes;
 mod forgery;
 mod keys;
-mod remembered_verdicts;
 mod tokens;

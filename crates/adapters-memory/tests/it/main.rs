@@ -2,8 +2,8 @@
 
 mod processes;
 mod revocations;
+mod snapshots;
 mod storage;
-mod views;
 
 use adapters_memory::{BootClock, ProcessBus};
 use domain::ports::MonotonicClock;

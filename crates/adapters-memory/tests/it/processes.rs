@@ -1,16 +1,18 @@
 //! A database, a bus, and processes that share them.
 
-use adapters_memory::{KeptLimits, LeaseKeeper, LeasedRevocations, LeasedSessionViews, Leasing, Listener};
+use adapters_memory::{
+    CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener,
+};
 use async_trait::async_trait;
 use domain::{
-    audit::Stamp,
-    caller::SessionView,
-    leases::{ReplicaId, Subject},
+    audit::AuditContext,
+    caller::SessionSnapshot,
+    leases::{InvalidationScope, ReplicaId},
     ports::{
-        ChangeRoles, Inserted, Opened, PortError, Revocations, RolesChanged, SessionMemory, SessionViews,
+        ChangeRoles, Inserted, Opened, PortError, Revocations, RolesChanged, SessionMemory, SessionSnapshots,
     },
     session::{EndReason, SessionId},
-    token::Vouched,
+    token::TokenIdentity,
     user::{Epoch, User, UserId},
 };
 use std::{
@@ -23,7 +25,7 @@ use std::{
 };
 use testkit::{
     MemoryBus, MemoryLeases, MemoryStorage, Storage, TokioClock,
-    fixtures::{a_session, a_user, at, role_change, stamp, unique_uuid, vouched},
+    fixtures::{a_session, a_user, at, context, identity, role_change, unique_uuid},
 };
 use tokio::task::{AbortHandle, spawn};
 
@@ -37,32 +39,32 @@ pub struct World {
 }
 
 /// What the token vouches for that came with each session.
-type Tokens = Arc<Mutex<HashMap<SessionId, Vouched>>>;
+type Tokens = Arc<Mutex<HashMap<SessionId, TokenIdentity>>>;
 
 /// A process of the service. Its tasks end with it.
 pub struct Process {
     pub leasing: Arc<Leasing>,
-    pub views: Arc<LeasedSessionViews>,
+    pub snapshots: Arc<CachedSessionSnapshots>,
     pub revocations: LeasedRevocations,
-    pub reads: Arc<CountedViews>,
+    pub reads: Arc<MeteredSnapshots>,
     pub keeper: AbortHandle,
     pub listener: AbortHandle,
     tokens: Tokens,
 }
 
 /// Counts the reads, each of which takes a millisecond.
-pub struct CountedViews {
-    views: Arc<dyn SessionViews>,
+pub struct MeteredSnapshots {
+    snapshots: Arc<dyn SessionSnapshots>,
     pub count: AtomicUsize,
 }
 
 #[async_trait]
-impl SessionViews for CountedViews {
-    async fn view(&self, session: SessionId) -> Result<Option<SessionView>, PortError> {
+impl SessionSnapshots for MeteredSnapshots {
+    async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError> {
         self.count.fetch_add(1, Ordering::Relaxed);
-        let view = self.views.view(session).await;
+        let snapshot = self.snapshots.snapshot(session).await;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        view
+        snapshot
     }
 }
 
@@ -76,16 +78,16 @@ impl World {
         let clock = Arc::new(self.clock);
         let id = ReplicaId(unique_uuid());
         let leasing = Leasing::new(id, leases, bus, clock, KeptLimits::default());
-        let reads = Arc::new(CountedViews {
-            views: self.storage().views,
+        let reads = Arc::new(MeteredSnapshots {
+            snapshots: self.storage().snapshots,
             count: AtomicUsize::new(0),
         });
-        let views = Arc::new(LeasedSessionViews::new(reads.clone(), Arc::clone(&leasing)));
+        let snapshots = Arc::new(CachedSessionSnapshots::new(reads.clone(), Arc::clone(&leasing)));
         let (keeper, listener) = (LeaseKeeper::new(leasing.clone()), Listener::new(leasing.clone()));
         Process {
             revocations: LeasedRevocations::new(Arc::clone(&leasing)),
             leasing,
-            views,
+            snapshots,
             reads,
             keeper: spawn(async move { keeper.run().await }).abort_handle(),
             listener: spawn(async move { listener.run().await }).abort_handle(),
@@ -95,30 +97,30 @@ impl World {
 
     /// A user and their session.
     pub async fn logged_in(&self, login: &str) -> (User, SessionId) {
-        let stored = self.storage().users.insert(a_user(login), stamp(at(0))).await;
+        let stored = self.storage().users.insert(a_user(login), context(at(0))).await;
         let Ok(Inserted::Now(user)) = stored else {
             panic!("{stored:?}");
         };
         let session = a_session(user.id, at(1));
         let id = session.id;
-        let token = vouched(&user, &session);
+        let token = identity(&user, &session);
         self.tokens.lock().expect("no panic").insert(id, token);
         let opened = self
             .storage()
             .sessions
-            .open(session, user.epoch, 100, stamp(at(1)))
+            .open(session, user.epoch, 100, context(at(1)))
             .await;
         assert_eq!(opened.expect("storage answers"), Opened::Now);
         (user, id)
     }
 
     /// Changes the roles of `user`, keeps the session, and tells nobody; what the session's next token vouches for.
-    pub async fn change_epoch(&self, user: &User, session: SessionId) -> Vouched {
+    pub async fn change_epoch(&self, user: &User, session: SessionId) -> TokenIdentity {
         let change = ChangeRoles {
             keep_sessions: true,
             ..role_change(user.id, &[])
         };
-        let changed = self.storage().users.change_roles(change, stamp(at(2))).await;
+        let changed = self.storage().users.change_roles(change, context(at(2))).await;
         let Ok(RolesChanged::Now { user, .. }) = changed else {
             panic!("{changed:?}");
         };
@@ -130,7 +132,7 @@ impl World {
 
     /// Ends all sessions of `user`, and tells nobody.
     pub async fn end_all(&self, user: &User) {
-        let by: Stamp = stamp(at(2));
+        let by: AuditContext = context(at(2));
         let ended = self
             .storage()
             .sessions
@@ -156,13 +158,16 @@ impl Process {
 
     /// Returns when it may answer from memory.
     pub async fn take_lease(&self) {
-        let nobody = Vouched {
+        let nobody = TokenIdentity {
             user: UserId(unique_uuid()),
             session: SessionId(unique_uuid()),
             epoch: Epoch::FIRST,
         };
         while !self.leasing.holds_lease() {
-            self.views.view_for(nobody, at(0)).await.expect("storage answers");
+            self.snapshots
+                .snapshot_for(nobody, at(0))
+                .await
+                .expect("storage answers");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -180,8 +185,8 @@ impl Process {
             .expect("no panic")
             .get(&session)
             .expect("a token");
-        let view = self.views.view_for(token, at(3)).await?;
-        Ok(view.is_some_and(|view| view.stands_behind(token, at(3))))
+        let snapshot = self.snapshots.snapshot_for(token, at(3)).await?;
+        Ok(snapshot.is_some_and(|snapshot| snapshot.is_valid_for(token, at(3))))
     }
 
     pub fn reads(&self) -> usize {
@@ -189,7 +194,9 @@ impl Process {
     }
 
     pub async fn announce(&self, user: &User) {
-        self.revocations.announce(vec![Subject::User(user.id)]).await;
+        self.revocations
+            .announce(vec![InvalidationScope::User(user.id)])
+            .await;
     }
 }
 

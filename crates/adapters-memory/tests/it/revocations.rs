@@ -1,7 +1,7 @@
 use crate::processes::World;
 use adapters_memory::LeaseKeeper;
 use domain::{
-    leases::{Message, Subject},
+    leases::{InvalidationScope, Message},
     ports::{InvalidationBus, ReplicaLeases, Revocations, SessionMemory},
 };
 use std::{sync::Arc, time::Duration};
@@ -134,7 +134,7 @@ async fn revocations_that_come_together_share_their_messages() {
         revocations.spawn(async move {
             revoker
                 .revocations
-                .announce(vec![Subject::Session(session)])
+                .announce(vec![InvalidationScope::Session(session)])
                 .await;
         });
     }

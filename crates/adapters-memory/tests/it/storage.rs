@@ -3,7 +3,7 @@
 use crate::processes::{Process, World};
 use adapters_memory::LeasedRevocations;
 use domain::{
-    announcing::{AnnouncingRoles, AnnouncingSessions, AnnouncingUsers},
+    invalidating::{InvalidatingRoles, InvalidatingSessions, InvalidatingUsers},
     ports::Revocations,
 };
 use std::sync::Arc;
@@ -14,10 +14,13 @@ async fn served() -> (Storage, Process) {
     let (behind, process) = (world.storage(), world.process());
     let revocations: Arc<dyn Revocations> = Arc::new(LeasedRevocations::new(Arc::clone(&process.leasing)));
     let storage = Storage {
-        users: Arc::new(AnnouncingUsers::new(behind.users, Arc::clone(&revocations))),
-        sessions: Arc::new(AnnouncingSessions::new(behind.sessions, Arc::clone(&revocations))),
-        roles: Arc::new(AnnouncingRoles::new(behind.roles, revocations)),
-        views: process.views.clone(),
+        users: Arc::new(InvalidatingUsers::new(behind.users, Arc::clone(&revocations))),
+        sessions: Arc::new(InvalidatingSessions::new(
+            behind.sessions,
+            Arc::clone(&revocations),
+        )),
+        roles: Arc::new(InvalidatingRoles::new(behind.roles, revocations)),
+        snapshots: process.snapshots.clone(),
         ..behind
     };
     process.take_lease().await;

@@ -42,7 +42,7 @@ pub async fn trim(
     let removed = diesel::delete(audit_trail::table.filter(audit_trail::number.between(first, last)))
         .execute(conn)
         .await?;
-    let event = AuditEvent::new(AuditAction::TrailTrimmed)
+    let event = AuditEvent::new(AuditAction::AuditLogTrimmed)
         .with("count", removed)
         .with("through", last);
     journal.write(conn, event).await?;

@@ -8,21 +8,21 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    audit::{AuditEvent, AuditRow, ChainEnd, Seal, Stamp},
+    audit::{AuditContext, AuditEvent, AuditRow, ChainEnd, Seal},
     ports::AuditSealer,
 };
 use std::sync::Arc;
 
 /// Where a change writes what it did, in its own transaction.
 pub struct Journal {
-    pub stamp: Stamp,
+    pub context: AuditContext,
     sealer: Arc<dyn AuditSealer>,
 }
 
 impl Journal {
-    pub fn new(stamp: Stamp, sealer: &Arc<dyn AuditSealer>) -> Self {
+    pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
         Self {
-            stamp,
+            context,
             sealer: Arc::clone(sealer),
         }
     }
@@ -45,7 +45,7 @@ impl Journal {
         let sealed: Vec<_> = events
             .iter()
             .map(|event| {
-                let row = AuditRow::new(head.next(), event, &self.stamp);
+                let row = AuditRow::new(head.next(), event, &self.context);
                 head = head.seal_next(&row, &*self.sealer);
                 (row, head.seal)
             })

@@ -15,7 +15,7 @@ use domain::{
     role::RoleName,
     user::{UserFilter, UserId, UserPage, UserStatus},
 };
-use testkit::fixtures::{at, canonical, stamp};
+use testkit::fixtures::{at, canonical, context};
 use testservers::FreshDatabase;
 use uuid::Uuid;
 
@@ -349,7 +349,7 @@ async fn any_page_of_a_long_trail_costs_little() {
         .await;
     filled
         .assert_cheap("trim", &modes, async |conn| {
-            audit::trim(conn, at(9), 100, &journal(stamp(at(9))))
+            audit::trim(conn, at(9), 100, &journal(context(at(9))))
                 .await
                 .map(drop)
         })

@@ -24,15 +24,15 @@ use domain::{
 };
 
 /// What each role allows stays as it is until the transaction ends.
-pub async fn hold_still(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
+pub async fn lock_catalogue_shared(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let admin = roles::table.find(RoleName::ADMIN.as_str()).select(roles::name);
     let _: String = admin.for_share().first(conn).await?;
     Ok(())
 }
 
-/// As [`hold_still`], and until the transaction ends nobody else is let past this either. Users may be given the role
+/// As [`lock_catalogue_shared`], and until the transaction ends nobody else is let past this either. Users may be given the role
 /// `admin` meanwhile, which asks for no more than that the row stays.
-pub async fn hold_alone(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
+pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let admin = roles::table.find(RoleName::ADMIN.as_str()).select(roles::name);
     let _: String = admin.for_no_key_update().first(conn).await?;
     Ok(())
@@ -52,15 +52,18 @@ pub async fn put(
     put: &PutRole,
     journal: &Journal,
 ) -> Result<RolePut, StorageError> {
-    lock_word(conn, put.only_while).await?;
-    hold_alone(conn).await?;
+    lock_word(conn, put.authorized_by).await?;
+    lock_catalogue_exclusive(conn).await?;
     let before = find_one(conn, &put.name).await?;
-    let authority = standing(conn, put.only_while, journal.stamp.at).await?;
+    let authority = standing(conn, put.authorized_by, journal.context.at).await?;
     let after = wanted(put, before.as_ref());
     if let Err(denied) = authority.and_then(|authority| authority.write_role(before.as_ref(), &after)) {
         return Ok(RolePut::Denied(denied));
     }
-    if !put.condition.is_met_by(before.as_ref().map(|role| role.revision)) {
+    if !put
+        .precondition
+        .is_met_by(before.as_ref().map(|role| role.revision))
+    {
         return Ok(RolePut::AnotherRevision);
     }
     if before.is_none() && count(conn).await? >= i64::from(MAX_ROLES) {
@@ -102,12 +105,12 @@ pub async fn remove(
     remove: &RemoveRole,
     journal: &Journal,
 ) -> Result<RoleRemoved, StorageError> {
-    lock_word(conn, remove.only_while).await?;
-    hold_alone(conn).await?;
+    lock_word(conn, remove.authorized_by).await?;
+    lock_catalogue_exclusive(conn).await?;
     let Some(role) = find_one(conn, &remove.name).await? else {
         return Ok(RoleRemoved::NoSuchRole);
     };
-    let authority = standing(conn, remove.only_while, journal.stamp.at).await?;
+    let authority = standing(conn, remove.authorized_by, journal.context.at).await?;
     if let Err(denied) = authority.and_then(|authority| authority.remove_role(&role)) {
         return Ok(RoleRemoved::Denied(denied));
     }

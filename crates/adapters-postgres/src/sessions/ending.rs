@@ -22,9 +22,9 @@ pub async fn end(
     let live = sessions::table
         .find(id.0)
         .filter(sessions::user_id.eq(user.0))
-        .filter(live_at(journal.stamp.at));
+        .filter(live_at(journal.context.at));
     let ended = Prepared(diesel::update(live).set((
-        sessions::revoked_at.eq(journal.stamp.at),
+        sessions::revoked_at.eq(journal.context.at),
         sessions::revoke_reason.eq(reason.as_str()),
     )))
     .execute(conn)
@@ -39,7 +39,7 @@ pub async fn end(
         | EndReason::PasswordChanged
         | EndReason::PasswordReset
         | EndReason::UserDisabled
-        | EndReason::ForcedOut
+        | EndReason::SessionsRevoked
         | EndReason::MadeRoom => AuditAction::SessionEnded,
     };
     let event = AuditEvent::on(action, user).in_session(id);
@@ -56,7 +56,7 @@ pub async fn end_all(
     if lock(conn, [user]).await?.is_empty() {
         return Ok(0);
     }
-    let ended = end_live(conn, user, reason, journal.stamp.at).await?;
+    let ended = end_live(conn, user, reason, journal.context.at).await?;
     let event = AuditEvent::on(AuditAction::AllSessionsEnded, user).with("count", ended);
     journal.write(conn, event).await?;
     Ok(ended)

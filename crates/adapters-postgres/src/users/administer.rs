@@ -25,7 +25,7 @@ async fn admit(
     journal: &Journal,
     as_admin: Standing,
 ) -> Result<Result<Parties, Administered>, StorageError> {
-    let found = parties(conn, whom.user, whom.only_while, journal.stamp.at, as_admin).await?;
+    let found = parties(conn, whom.user, whom.authorized_by, journal.context.at, as_admin).await?;
     let Some(parties) = found else {
         return Ok(Err(Administered::NoSuchUser));
     };
@@ -61,7 +61,7 @@ pub async fn reset_password(
         ..user
     };
     let user = save(conn, user, journal).await?;
-    end_live(conn, user.id, EndReason::PasswordReset, journal.stamp.at).await?;
+    end_live(conn, user.id, EndReason::PasswordReset, journal.context.at).await?;
     let event = AuditEvent::on(AuditAction::PasswordReset, user.id);
     journal.write(conn, event).await?;
     Ok(Administered::Now(user))
@@ -96,7 +96,7 @@ pub async fn set_status(
     let (user, action) = match status {
         UserStatus::Active => (user, AuditAction::UserEnabled),
         UserStatus::Disabled => {
-            end_live(conn, user.id, EndReason::UserDisabled, journal.stamp.at).await?;
+            end_live(conn, user.id, EndReason::UserDisabled, journal.context.at).await?;
             let epoch = Epoch(user.epoch.0 + 1);
             (User { epoch, ..user }, AuditAction::UserDisabled)
         }

@@ -21,7 +21,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
     audit::{AuditAction, AuditEvent},
-    authority::Subject,
+    authority::Target,
     password::PasswordHash,
     ports::{ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged},
     role::{RoleName, RoleNames},
@@ -43,7 +43,7 @@ pub async fn insert(
     }
     // Waits for a namesake that is being inserted at the same time, and knows then.
     let inserted = diesel::insert_into(users::table)
-        .values(NewUserRow::registered_at(journal.stamp.at, user))
+        .values(NewUserRow::registered_at(journal.context.at, user))
         .on_conflict(users::canonical_login)
         .do_nothing()
         .execute(conn)
@@ -54,7 +54,7 @@ pub async fn insert(
     roles::give(conn, user.id, &user.roles).await?;
     let event = AuditEvent::on(AuditAction::UserRegistered, user.id).with("roles", roles::told(&user.roles));
     journal.write(conn, event).await?;
-    Ok(Inserted::Now(user.registered_at(journal.stamp.at)))
+    Ok(Inserted::Now(user.registered_at(journal.context.at)))
 }
 
 pub async fn change_roles(
@@ -73,13 +73,20 @@ async fn admit(
     conn: &mut AsyncPgConnection,
     change: &ChangeRoles,
     journal: &Journal,
-) -> Result<Result<Subject, RolesChanged>, StorageError> {
+) -> Result<Result<Target, RolesChanged>, StorageError> {
     let as_admin = if change.roles.contains(&RoleName::ADMIN) {
         Standing::Kept
     } else {
         Standing::Lost
     };
-    let found = parties(conn, change.user, change.only_while, journal.stamp.at, as_admin).await?;
+    let found = parties(
+        conn,
+        change.user,
+        change.authorized_by,
+        journal.context.at,
+        as_admin,
+    )
+    .await?;
     let Some(parties) = found else {
         return Ok(Err(RolesChanged::NoSuchUser));
     };
@@ -122,7 +129,7 @@ async fn give_roles(
     let sessions_ended = if change.keep_sessions {
         0
     } else {
-        end_live(conn, user.id, EndReason::RolesChanged, journal.stamp.at).await?
+        end_live(conn, user.id, EndReason::RolesChanged, journal.context.at).await?
     };
     journal.write(conn, roles_changed(&user, &before, change)).await?;
     Ok(RolesChanged::Now { user, sessions_ended })
@@ -144,12 +151,12 @@ pub async fn change_password(
     change: &ChangePassword,
     journal: &Journal,
 ) -> Result<PasswordChanged, StorageError> {
-    let word = Some(change.only_while);
+    let word = Some(change.authorized_by);
     lock_word(conn, word).await?;
-    if standing(conn, word, journal.stamp.at).await?.is_err() {
+    if standing(conn, word, journal.context.at).await?.is_err() {
         return Ok(PasswordChanged::Stale);
     }
-    let Some(user) = find(conn, change.only_while.user).await? else {
+    let Some(user) = find(conn, change.authorized_by.user).await? else {
         return Ok(PasswordChanged::Stale);
     };
     save_hash(conn, user.id, &change.hash).await?;
@@ -159,7 +166,7 @@ pub async fn change_password(
         ..user
     };
     let user = save(conn, user, journal).await?;
-    end_live(conn, user.id, EndReason::PasswordChanged, journal.stamp.at).await?;
+    end_live(conn, user.id, EndReason::PasswordChanged, journal.context.at).await?;
     insert_session(conn, &change.session).await?;
     let event = AuditEvent::on(AuditAction::PasswordChanged, user.id).in_session(change.session.id);
     journal.write(conn, event).await?;
@@ -186,7 +193,7 @@ pub async fn replace_hash(
 pub async fn save(conn: &mut AsyncPgConnection, user: User, journal: &Journal) -> Result<User, StorageError> {
     let user = User {
         revision: user.revision.next(),
-        updated_at: journal.stamp.at,
+        updated_at: journal.context.at,
         ..user
     };
     Prepared(diesel::update(users::table.find(user.id.0)).set((

@@ -88,7 +88,7 @@ fn judge(
         must_change_password: false,
         revision: Revision::FIRST,
         created_at: user.created_at,
-        updated_at: journal.stamp.at,
+        updated_at: journal.context.at,
         last_login_at: None,
     })
 }
@@ -129,7 +129,7 @@ async fn insert(
         .bind::<Array<Text>, _>(hashes)
         .bind::<Array<Text>, _>(statuses)
         .bind::<Array<Timestamptz>, _>(times)
-        .bind::<Timestamptz, _>(journal.stamp.at);
+        .bind::<Timestamptz, _>(journal.context.at);
     let stored: Vec<Stored> = Prepared(statement).load(conn).await?;
     Ok(stored.into_iter().map(|row| row.id).collect())
 }

@@ -14,16 +14,16 @@ use domain::{
         Administer, Administered, ChangeRoles, Inserted, PortError, PutRole, RemoveRole, RolePut,
         RoleRemoved, RolesChanged,
     },
-    revision::Condition,
+    revision::Precondition,
     role::{Description, Permission, RoleName},
     session::{EndReason, NewSession},
-    token::Vouched,
+    token::TokenIdentity,
     user::{Epoch, ImportedUser, NewUser, UserId, UserStatus},
 };
 use std::{sync::Arc, time::Duration};
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_session, a_user, administer, an_admin, at, role_change, role_names, stamp, unique_uuid},
+    fixtures::{a_session, a_user, administer, an_admin, at, context, role_change, role_names, unique_uuid},
 };
 use testservers::FreshDatabase;
 use tokio::{
@@ -67,14 +67,14 @@ async fn count(database: &FreshDatabase, question: &str) -> i64 {
 
 async fn insert_all(storage: &Storage, users: &[NewUser]) {
     for user in users {
-        let inserted = storage.users.insert(user.clone(), stamp(at(0))).await;
+        let inserted = storage.users.insert(user.clone(), context(at(0))).await;
         assert!(matches!(inserted, Ok(Inserted::Now(_))), "{inserted:?}");
     }
 }
 
 async fn open(storage: &Storage, user: UserId, epoch: Epoch) -> NewSession {
     let session = a_session(user, at(0));
-    let opened = storage.sessions.open(session.clone(), epoch, 100, stamp(at(0)));
+    let opened = storage.sessions.open(session.clone(), epoch, 100, context(at(0)));
     opened.await.expect("a session");
     session
 }
@@ -109,20 +109,20 @@ async fn of_fifty_admins_removed_at_once_in_every_way_one_is_left() {
         let (storage, id) = (storage.clone(), admin.id);
         removals.spawn(async move {
             match n % 3 {
-                0 => was_removed(storage.users.delete(administer(id), stamp(at(1))).await),
+                0 => was_removed(storage.users.delete(administer(id), context(at(1))).await),
                 1 => {
                     let disabled = UserStatus::Disabled;
                     was_removed(
                         storage
                             .users
-                            .set_status(administer(id), disabled, stamp(at(1)))
+                            .set_status(administer(id), disabled, context(at(1)))
                             .await,
                     )
                 }
                 _ => {
                     let changed = storage
                         .users
-                        .change_roles(role_change(id, &["user"]), stamp(at(1)))
+                        .change_roles(role_change(id, &["user"]), context(at(1)))
                         .await;
                     match changed.expect("an answer") {
                         RolesChanged::Now { .. } => true,
@@ -152,7 +152,7 @@ fn was_removed(answer: Result<Administered, PortError>) -> bool {
     }
 }
 
-fn put(name: &str, permissions: &[&str], only_while: Option<Vouched>) -> PutRole {
+fn put(name: &str, permissions: &[&str], authorized_by: Option<TokenIdentity>) -> PutRole {
     PutRole {
         name: RoleName::parse(name).expect("a role's name"),
         description: Description::default(),
@@ -161,9 +161,9 @@ fn put(name: &str, permissions: &[&str], only_while: Option<Vouched>) -> PutRole
             .map(|text| Permission::parse(text).expect("a permission"))
             .collect(),
         self_assignable: true,
-        condition: Condition::None,
-        only_while,
-        rehearse: false,
+        precondition: Precondition::None,
+        authorized_by,
+        dry_run: false,
     }
 }
 
@@ -171,8 +171,8 @@ fn removal(name: &str) -> RemoveRole {
     RemoveRole {
         name: RoleName::parse(name).expect("a role's name"),
         if_revision: None,
-        only_while: None,
-        rehearse: false,
+        authorized_by: None,
+        dry_run: false,
     }
 }
 
@@ -184,7 +184,7 @@ async fn nobody_has_a_role_that_is_not_in_the_catalogue() {
     insert_all(&storage, &users).await;
     for round in 0..20 {
         let name = format!("role-{round}");
-        let made = storage.roles.put(put(&name, &[], None), stamp(at(1))).await;
+        let made = storage.roles.put(put(&name, &[], None), context(at(1))).await;
         assert!(matches!(made, Ok(RolePut::Now { created: true, .. })), "{made:?}");
         let mut calls = JoinSet::new();
         for user in &users {
@@ -193,7 +193,7 @@ async fn nobody_has_a_role_that_is_not_in_the_catalogue() {
             calls.spawn(async move {
                 match storage
                     .users
-                    .change_roles(change, stamp(at(1)))
+                    .change_roles(change, context(at(1)))
                     .await
                     .expect("an answer")
                 {
@@ -205,7 +205,7 @@ async fn nobody_has_a_role_that_is_not_in_the_catalogue() {
         }
         let removed = storage
             .roles
-            .remove(removal(&name), stamp(at(1)))
+            .remove(removal(&name), context(at(1)))
             .await
             .expect("an answer");
         let given = calls.join_all().await.into_iter().filter(|it| *it).count() as u64;
@@ -270,80 +270,80 @@ async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> R
         .await?
         .map_or(Epoch::FIRST, |user| user.epoch);
     let session = a_session(by.id, at(0));
-    let word = Some(Vouched {
+    let word = Some(TokenIdentity {
         user: by.id,
         session: session.id,
         epoch,
     });
     storage
         .sessions
-        .open(session.clone(), epoch, 5, stamp(at(0)))
+        .open(session.clone(), epoch, 5, context(at(0)))
         .await?;
     let whom = Administer {
-        only_while: word,
+        authorized_by: word,
         ..administer(on.id)
     };
     let change = |roles: &[&str]| ChangeRoles {
-        only_while: word,
+        authorized_by: word,
         ..role_change(on.id, roles)
     };
     match kind {
         0 => drop(
             storage
                 .users
-                .change_roles(change(&["admin", "user"]), stamp(at(1)))
+                .change_roles(change(&["admin", "user"]), context(at(1)))
                 .await?,
         ),
         1 => drop(
             storage
                 .users
-                .change_roles(change(&["user"]), stamp(at(1)))
+                .change_roles(change(&["user"]), context(at(1)))
                 .await?,
         ),
         2 => drop(
             storage
                 .users
-                .change_roles(change(&["editor", "user"]), stamp(at(1)))
+                .change_roles(change(&["editor", "user"]), context(at(1)))
                 .await?,
         ),
-        3 => drop(storage.users.delete(whom, stamp(at(1))).await?),
-        4 => drop(storage.users.insert(on.clone(), stamp(at(1))).await.ok()),
+        3 => drop(storage.users.delete(whom, context(at(1))).await?),
+        4 => drop(storage.users.insert(on.clone(), context(at(1))).await.ok()),
         5 => drop(
             storage
                 .users
-                .set_status(whom, UserStatus::Disabled, stamp(at(1)))
+                .set_status(whom, UserStatus::Disabled, context(at(1)))
                 .await?,
         ),
         6 => drop(
             storage
                 .users
-                .set_status(administer(on.id), UserStatus::Active, stamp(at(1)))
+                .set_status(administer(on.id), UserStatus::Active, context(at(1)))
                 .await?,
         ),
         7 => drop(
             storage
                 .users
-                .reset_password(whom, on.hash.clone(), stamp(at(1)))
+                .reset_password(whom, on.hash.clone(), context(at(1)))
                 .await?,
         ),
         8 => drop(
             storage
                 .roles
-                .put(put("editor", &["posts:write"], word), stamp(at(1)))
+                .put(put("editor", &["posts:write"], word), context(at(1)))
                 .await?,
         ),
-        9 => drop(storage.roles.remove(removal("editor"), stamp(at(1))).await?),
+        9 => drop(storage.roles.remove(removal("editor"), context(at(1))).await?),
         10 => drop(
             storage
                 .sessions
-                .end_all(on.id, EndReason::LoggedOut, stamp(at(1)))
+                .end_all(on.id, EndReason::LoggedOut, context(at(1)))
                 .await?,
         ),
-        11 => drop(storage.audit.trim(at(1), 10, stamp(at(1))).await?),
+        11 => drop(storage.audit.trim(at(1), 10, context(at(1))).await?),
         _ => drop(
             storage
                 .sessions
-                .end(session.id, by.id, EndReason::LoggedOut, stamp(at(1)))
+                .end(session.id, by.id, EndReason::LoggedOut, context(at(1)))
                 .await?,
         ),
     }
@@ -360,14 +360,14 @@ async fn a_change_is_judged_by_what_roles_allow_when_it_is_made() {
     };
     let made = storage
         .roles
-        .put(put("helper", &["users:write"], None), stamp(at(0)))
+        .put(put("helper", &["users:write"], None), context(at(0)))
         .await;
     made.expect("a role");
     let target = a_user("target");
     insert_all(&storage, &[helper.clone(), target.clone()]).await;
     let session = open(&storage, helper.id, Epoch::FIRST).await;
     let whom = Administer {
-        only_while: Some(Vouched {
+        authorized_by: Some(TokenIdentity {
             user: helper.id,
             session: session.id,
             epoch: Epoch::FIRST,
@@ -387,7 +387,9 @@ async fn a_change_is_judged_by_what_roles_allow_when_it_is_made() {
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
-    let disabling = storage.users.set_status(whom, UserStatus::Disabled, stamp(at(1)));
+    let disabling = storage
+        .users
+        .set_status(whom, UserStatus::Disabled, context(at(1)));
     let both = async { tokio::join!(disabling, committing) };
 
     let (answer, ()) = timeout(LONG_ENOUGH, both).await.expect("somebody who waits");
@@ -421,7 +423,13 @@ async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock()
             ..user.clone()
         });
         let (storage, users) = (storage.clone(), users.collect());
-        imports.spawn(async move { storage.users.import(users, stamp(at(0))).await.expect("answers") });
+        imports.spawn(async move {
+            storage
+                .users
+                .import(users, context(at(0)))
+                .await
+                .expect("answers")
+        });
     }
 
     let answers = timeout(LONG_ENOUGH, imports.join_all())
@@ -449,7 +457,7 @@ async fn import_speed() {
         let asked = Instant::now();
         let answers = storage
             .users
-            .import(batch.to_vec(), stamp(at(0)))
+            .import(batch.to_vec(), context(at(0)))
             .await
             .expect("answers");
         slowest = slowest.max(asked.elapsed());
@@ -472,14 +480,14 @@ async fn whoever_loses_every_role_has_none_and_may_nothing() {
         ..role_change(alice.id, &[])
     };
 
-    let changed = storage.users.change_roles(change, stamp(at(1))).await;
+    let changed = storage.users.change_roles(change, context(at(1))).await;
 
     assert!(matches!(changed, Ok(RolesChanged::Now { .. })), "{changed:?}");
-    let view = storage
-        .views
-        .view(session.id)
+    let snapshot = storage
+        .snapshots
+        .snapshot(session.id)
         .await
         .expect("an answer")
         .expect("a view");
-    assert_eq!((view.user.roles, view.permissions), Default::default());
+    assert_eq!((snapshot.user.roles, snapshot.permissions), Default::default());
 }

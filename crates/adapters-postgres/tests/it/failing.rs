@@ -6,17 +6,17 @@ use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber},
-    ports::{ChangePassword, ChangeRoles, ForceOut, PortError, PutRole, RemoveRole, StorageHealth},
-    revision::Condition,
+    ports::{ChangePassword, ChangeRoles, PortError, PutRole, RemoveRole, RevokeSessions, StorageHealth},
+    revision::Precondition,
     role::{Description, Permissions, RoleName},
     session::{EndReason, Generation, NewSession, Rotation},
-    token::Vouched,
+    token::TokenIdentity,
     user::{Epoch, NewUser, UserFilter, UserId, UserStatus},
 };
 use std::{net::SocketAddr, pin::Pin, time::Duration};
 use testkit::{
     Storage,
-    fixtures::{a_session, a_user, administer, an_admin, at, role_change, role_names, stamp, unique_uuid},
+    fixtures::{a_session, a_user, administer, an_admin, at, context, role_change, role_names, unique_uuid},
 };
 use testservers::{CuttingProxy, Postgres, ProxyMode, postgres};
 use tokio::{
@@ -39,7 +39,7 @@ async fn with_somebody(database: &PostgresDatabase) -> (Storage, NewUser) {
     let user = an_admin("alice");
     storage
         .users
-        .insert(user.clone(), stamp(at(0)))
+        .insert(user.clone(), context(at(0)))
         .await
         .expect("a user");
     (storage, user)
@@ -67,7 +67,11 @@ fn every_call(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
     let mut calls = calls_of_users(storage, user, &session);
     calls.extend(calls_of_sessions(storage, session));
     calls.extend([
-        call("view", storage, |it| async move { it.views.view(one).await }),
+        call(
+            "view",
+            storage,
+            |it| async move { it.snapshots.snapshot(one).await },
+        ),
         call("health", storage, |it| async move { it.health.check().await }),
     ]);
     calls.extend(calls_of_roles(storage));
@@ -83,7 +87,7 @@ fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Ve
         ..role_change(id, &["admin", "user"])
     };
     let password = ChangePassword {
-        only_while: Vouched {
+        authorized_by: TokenIdentity {
             user: id,
             session: session.id,
             epoch: Epoch::FIRST,
@@ -93,23 +97,23 @@ fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Ve
     };
     vec![
         call("insert", storage, |it| async move {
-            it.users.insert(a_user("late"), stamp(at(1))).await
+            it.users.insert(a_user("late"), context(at(1))).await
         }),
         call("find_by_login", storage, |it| async move {
             it.users.find_by_login(&login).await
         }),
         call("change_roles", storage, |it| async move {
-            it.users.change_roles(roles, stamp(at(1))).await
+            it.users.change_roles(roles, context(at(1))).await
         }),
         call("change_password", storage, |it| async move {
-            it.users.change_password(password, stamp(at(1))).await
+            it.users.change_password(password, context(at(1))).await
         }),
         call("replace_hash", storage, |it| async move {
             it.users.replace_hash(id, &hash, &hash).await
         }),
         call("set_status", storage, |it| async move {
             it.users
-                .set_status(administer(id), UserStatus::Active, stamp(at(1)))
+                .set_status(administer(id), UserStatus::Active, context(at(1)))
                 .await
         }),
         call(
@@ -127,15 +131,15 @@ fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Ve
         ),
         call("find user", storage, |it| async move { it.users.find(id).await }),
         call("import", storage, |it| async move {
-            it.users.import(Vec::new(), stamp(at(1))).await
+            it.users.import(Vec::new(), context(at(1))).await
         }),
         call("reset_password", storage, |it| async move {
             it.users
-                .reset_password(administer(id), another, stamp(at(1)))
+                .reset_password(administer(id), another, context(at(1)))
                 .await
         }),
         call("delete", storage, |it| async move {
-            it.users.delete(administer(nobody), stamp(at(1))).await
+            it.users.delete(administer(nobody), context(at(1))).await
         }),
     ]
 }
@@ -147,15 +151,15 @@ fn calls_of_roles(storage: &Storage) -> Vec<(&'static str, Call)> {
         description: Description::default(),
         permissions: Permissions::new(),
         self_assignable: false,
-        condition: Condition::None,
-        only_while: None,
-        rehearse: false,
+        precondition: Precondition::None,
+        authorized_by: None,
+        dry_run: false,
     };
     let remove = RemoveRole {
         name,
         if_revision: None,
-        only_while: None,
-        rehearse: false,
+        authorized_by: None,
+        dry_run: false,
     };
     vec![
         call("find roles", storage, |it| async move {
@@ -163,10 +167,10 @@ fn calls_of_roles(storage: &Storage) -> Vec<(&'static str, Call)> {
         }),
         call("list roles", storage, |it| async move { it.roles.list().await }),
         call("put", storage, |it| async move {
-            it.roles.put(put, stamp(at(1))).await
+            it.roles.put(put, context(at(1))).await
         }),
         call("remove", storage, |it| async move {
-            it.roles.remove(remove, stamp(at(1))).await
+            it.roles.remove(remove, context(at(1))).await
         }),
     ]
 }
@@ -175,7 +179,7 @@ fn calls_of_the_trail(storage: &Storage) -> Vec<(&'static str, Call)> {
     let event = AuditEvent::new(AuditAction::LoginFailed);
     vec![
         call("note", storage, |it| async move {
-            it.audit.note(event, stamp(at(1))).await
+            it.audit.note(event, context(at(1))).await
         }),
         call("page of the trail", storage, |it| async move {
             it.audit.page(AuditFilter::default(), None, 9).await
@@ -185,7 +189,7 @@ fn calls_of_the_trail(storage: &Storage) -> Vec<(&'static str, Call)> {
             it.audit.rows(AuditNumber(0), 9).await
         }),
         call("trim", storage, |it| async move {
-            it.audit.trim(at(0), 1, stamp(at(1))).await
+            it.audit.trim(at(0), 1, context(at(1))).await
         }),
     ]
 }
@@ -202,24 +206,24 @@ fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static st
     };
     vec![
         call("open", storage, |it| async move {
-            it.sessions.open(session, Epoch::FIRST, 9, stamp(at(1))).await
+            it.sessions.open(session, Epoch::FIRST, 9, context(at(1))).await
         }),
         call("find", storage, |it| async move { it.sessions.find(one).await }),
         call("rotate", storage, |it| async move {
             it.sessions.rotate(rotation).await
         }),
         call("end", storage, |it| async move {
-            it.sessions.end(one, id, reason, stamp(at(1))).await
+            it.sessions.end(one, id, reason, context(at(1))).await
         }),
         call("end_all", storage, |it| async move {
-            it.sessions.end_all(id, reason, stamp(at(1))).await
+            it.sessions.end_all(id, reason, context(at(1))).await
         }),
         call("force_out", storage, |it| async move {
-            let force = ForceOut {
+            let force = RevokeSessions {
                 user: id,
-                only_while: None,
+                authorized_by: None,
             };
-            it.sessions.force_out(force, stamp(at(1))).await
+            it.sessions.revoke_sessions(force, context(at(1))).await
         }),
         call("list sessions", storage, |it| async move {
             it.sessions.list(id, at(1)).await
@@ -234,9 +238,13 @@ fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static st
 async fn assert_all_refuse_in_time(storage: &Storage, user: &NewUser) {
     let mut calls = JoinSet::new();
     let session = a_session(user.id, at(1)).id;
-    let view = |_| call("views", storage, |it| async move { it.views.view(session).await });
+    let snapshot = |_| {
+        call("views", storage, |it| async move {
+            it.snapshots.snapshot(session).await
+        })
+    };
     let calls_of_all = (0..3).flat_map(|_| every_call(storage, user));
-    for (name, call) in calls_of_all.chain((0..500).map(view)) {
+    for (name, call) in calls_of_all.chain((0..500).map(snapshot)) {
         calls.spawn(async move {
             let asked = Instant::now();
             let answer = timeout(TWO_SECONDS, call)
@@ -420,14 +428,14 @@ async fn a_transaction_that_is_cut_off_is_taken_back() {
 
     let cut_off = storage
         .sessions
-        .open(session.clone(), Epoch::FIRST, 100, stamp(at(1)))
+        .open(session.clone(), Epoch::FIRST, 100, context(at(1)))
         .await;
 
     assert!(matches!(cut_off, Err(PortError::Unavailable(_))), "{cut_off:?}");
     proxy.set(ProxyMode::Pass);
     let opened = storage
         .sessions
-        .open(session.clone(), Epoch::FIRST, 100, stamp(at(1)))
+        .open(session.clone(), Epoch::FIRST, 100, context(at(1)))
         .await;
     opened.expect("the user's row is free again");
     let done_to = AuditFilter {

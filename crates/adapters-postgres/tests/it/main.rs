@@ -1,13 +1,13 @@
 //! The storage contract on a real server, and what is Postgres' own.
 
 mod administration;
-#[path = "../../../testkit/tests/it/escalation.rs"]
+#[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
 mod failing;
 mod migrations;
 mod opening;
 mod sharing;
-mod views;
+mod snapshots;
 
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::user::UserPage;
@@ -63,7 +63,7 @@ fn storage_in(database: &PostgresDatabase) -> Storage {
     Storage {
         users: storage.users,
         sessions: storage.sessions,
-        views: storage.views,
+        snapshots: storage.snapshots,
         roles: storage.roles,
         audit: storage.audit,
         health: storage.health,

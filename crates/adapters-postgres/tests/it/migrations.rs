@@ -8,7 +8,7 @@ use domain::{
     session::{Generation, SecretDigest, SessionId},
     user::UserFilter,
 };
-use testkit::fixtures::{a_user, at, stamp};
+use testkit::fixtures::{a_user, at, context};
 use testservers::{FreshDatabase, postgres};
 use uuid::Uuid;
 
@@ -174,7 +174,7 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
     assert_eq!(admins[0].login.as_typed(), "Alice");
     storage
         .users
-        .insert(a_user("carol"), stamp(at(0)))
+        .insert(a_user("carol"), context(at(0)))
         .await
         .expect("a user");
     let ends = storage.audit.ends().await.expect("a chain");

@@ -8,13 +8,13 @@ use domain::{
     authority::Denied,
     ports::{Administered, ChangeRoles, Inserted, PortError, RolesChanged},
     session::EndReason,
-    token::Vouched,
+    token::TokenIdentity,
     user::{Epoch, UserFilter, UserStatus},
 };
 use std::{pin::pin, time::Duration};
 use testkit::{
     Storage,
-    fixtures::{a_session, a_user, administer, an_admin, at, canonical, role_names, stamp},
+    fixtures::{a_session, a_user, administer, an_admin, at, canonical, context, role_names},
 };
 use testservers::FreshDatabase;
 use tokio::time::{Instant, timeout};
@@ -38,14 +38,14 @@ async fn in_service(database: &FreshDatabase, max_size: usize) -> Storage {
 #[tokio::test]
 async fn a_replica_sees_at_once_what_another_did() {
     let (replica, database) = fresh().await;
-    let (user, stamp) = (a_user("alice"), stamp(at(0)));
+    let (user, context) = (a_user("alice"), context(at(0)));
     for user in [user.clone(), an_admin("keeper")] {
-        replica.users.insert(user, stamp.clone()).await.expect("a user");
+        replica.users.insert(user, context.clone()).await.expect("a user");
     }
     let session = a_session(user.id, at(0));
     replica
         .sessions
-        .open(session.clone(), Epoch::FIRST, 100, stamp.clone())
+        .open(session.clone(), Epoch::FIRST, 100, context.clone())
         .await
         .expect("a session");
     let another = storage_at(database.url()).await;
@@ -57,14 +57,14 @@ async fn a_replica_sees_at_once_what_another_did() {
             roles: roles.clone(),
             keep_sessions: true,
             if_revision: None,
-            only_while: None,
-            rehearse: false,
+            authorized_by: None,
+            dry_run: false,
         };
-        let changed = another.users.change_roles(change, stamp.clone()).await;
+        let changed = another.users.change_roles(change, context.clone()).await;
         assert!(matches!(changed, Ok(RolesChanged::Now { .. })), "{changed:?}");
 
-        let view = replica.views.view(session.id).await.expect("an answer");
-        let user = view.expect("a view").user;
+        let snapshot = replica.snapshots.snapshot(session.id).await.expect("an answer");
+        let user = snapshot.expect("a view").user;
         assert_eq!((user.epoch, user.roles), (Epoch(epoch), roles));
     }
 }
@@ -75,7 +75,7 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
     let user = a_user("alice");
     patient
         .users
-        .insert(user.clone(), stamp(at(0)))
+        .insert(user.clone(), context(at(0)))
         .await
         .expect("a user");
     let storage = in_service(&database, 4).await;
@@ -88,7 +88,7 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
     let open = || {
         storage
             .sessions
-            .open(session.clone(), Epoch::FIRST, 100, stamp(at(0)))
+            .open(session.clone(), Epoch::FIRST, 100, context(at(0)))
     };
     let asked = Instant::now();
 
@@ -114,7 +114,7 @@ async fn who_gets_no_connection_is_told_that_it_is_too_much() {
     let user = a_user("alice");
     patient
         .users
-        .insert(user.clone(), stamp(at(0)))
+        .insert(user.clone(), context(at(0)))
         .await
         .expect("a user");
     let settings = PoolSettings {
@@ -133,7 +133,7 @@ async fn who_gets_no_connection_is_told_that_it_is_too_much() {
     // Has the connection until the lock has been waited for long enough.
     let mut finding = pin!(storage.sessions.find(one));
     let refused = async {
-        let answers = tokio::join!(storage.views.view(one), storage.users.any_admin());
+        let answers = tokio::join!(storage.snapshots.snapshot(one), storage.users.any_admin());
         (answers.0.map(drop), answers.1.map(drop))
     };
 
@@ -158,7 +158,7 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
     for user in [&alice, &bob] {
         storage
             .users
-            .insert(user.clone(), stamp(at(0)))
+            .insert(user.clone(), context(at(0)))
             .await
             .expect("a user");
     }
@@ -174,7 +174,7 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
         .expect("a change");
     let waiting = storage
         .users
-        .set_status(administer(alice.id), UserStatus::Disabled, stamp(at(1)));
+        .set_status(administer(alice.id), UserStatus::Disabled, context(at(1)));
     let committing = async {
         until_somebody_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
@@ -196,14 +196,14 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
     for user in [&alice, &bob] {
         storage
             .users
-            .insert(user.clone(), stamp(at(0)))
+            .insert(user.clone(), context(at(0)))
             .await
             .expect("a user");
     }
     let session = a_session(alice.id, at(0));
     let opened = storage
         .sessions
-        .open(session.clone(), Epoch::FIRST, 100, stamp(at(0)));
+        .open(session.clone(), Epoch::FIRST, 100, context(at(0)));
     opened.await.expect("a session");
     let mut other = connect(&database).await;
     other
@@ -215,8 +215,8 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
         roles: role_names(&["admin"]),
         keep_sessions: true,
         if_revision: None,
-        rehearse: false,
-        only_while: Some(Vouched {
+        dry_run: false,
+        authorized_by: Some(TokenIdentity {
             user: alice.id,
             session: session.id,
             epoch: Epoch::FIRST,
@@ -227,7 +227,7 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
-    let both = async { tokio::join!(storage.users.change_roles(change, stamp(at(1))), committing) };
+    let both = async { tokio::join!(storage.users.change_roles(change, context(at(1))), committing) };
 
     let (changed, ()) = timeout(Duration::from_secs(10), both)
         .await
@@ -242,16 +242,16 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
 #[tokio::test]
 async fn a_transaction_that_had_to_give_way_is_done_again() {
     let (storage, database) = fresh().await;
-    let (user, stamp) = (a_user("alice"), stamp(at(0)));
+    let (user, context) = (a_user("alice"), context(at(0)));
     storage
         .users
-        .insert(user.clone(), stamp.clone())
+        .insert(user.clone(), context.clone())
         .await
         .expect("a user");
     let session = a_session(user.id, at(0));
     storage
         .sessions
-        .open(session, Epoch::FIRST, 100, stamp.clone())
+        .open(session, Epoch::FIRST, 100, context.clone())
         .await
         .expect("a session");
     let mark = if database.url().contains('?') { '&' } else { '?' };
@@ -265,7 +265,7 @@ async fn a_transaction_that_had_to_give_way_is_done_again() {
         .expect("a lock");
     let ending = storage
         .sessions
-        .end_all(user.id, EndReason::LoggedOut, stamp.clone());
+        .end_all(user.id, EndReason::LoggedOut, context.clone());
     let closing_the_circle = async {
         until_somebody_waits(&database).await;
         other
@@ -304,13 +304,13 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
     let (storage, _database) = fresh().await;
     for round in 0..50 {
         let user = a_user(&format!("user-{round}"));
-        let _ = timeout(Duration::ZERO, storage.users.insert(user, stamp(at(0)))).await;
+        let _ = timeout(Duration::ZERO, storage.users.insert(user, context(at(0)))).await;
         let _ = timeout(Duration::ZERO, storage.users.find_by_login(&canonical("user-0"))).await;
         storage.health.check().await.expect("a reader");
     }
     let inserted = storage
         .users
-        .insert(a_user("alice"), stamp(at(0)))
+        .insert(a_user("alice"), context(at(0)))
         .await
         .expect("a writer");
     assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
@@ -352,7 +352,7 @@ async fn a_row_that_nobody_wrote_is_corrupt() {
     let (storage, database) = fresh().await;
     storage
         .users
-        .insert(a_user("alice"), stamp(at(0)))
+        .insert(a_user("alice"), context(at(0)))
         .await
         .expect("a user");
     let mut conn = connect(&database).await;
@@ -375,14 +375,14 @@ async fn who_cleans_up_passes_over_what_another_cleans_up() {
     let user = a_user("alice");
     storage
         .users
-        .insert(user.clone(), stamp(at(0)))
+        .insert(user.clone(), context(at(0)))
         .await
         .expect("a user");
     for second in 0..20 {
         let session = a_session(user.id, at(second));
         let opened = storage
             .sessions
-            .open(session, Epoch::FIRST, 100, stamp(at(second)));
+            .open(session, Epoch::FIRST, 100, context(at(second)));
         opened.await.expect("a session");
     }
     let mut other = connect(&database).await;

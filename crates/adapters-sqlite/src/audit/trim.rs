@@ -9,7 +9,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
 use domain::{
-    audit::{AuditAction, AuditEvent, AuditNumber, Stamp},
+    audit::{AuditAction, AuditContext, AuditEvent, AuditNumber},
     ports::AuditSealer,
 };
 
@@ -18,7 +18,7 @@ pub fn trim(
     sealer: &dyn AuditSealer,
     before: DateTime<Utc>,
     limit: u32,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<u64, StorageError> {
     let ends = ends(conn)?;
     let Some(through) = last_to_go(conn, ends.head.number, before, limit)? else {
@@ -30,10 +30,10 @@ pub fn trim(
     }
     let oldest = audit_trail::table.filter(audit_trail::number.le(through.0));
     let count = diesel::delete(oldest).execute(conn)? as u64;
-    let event = AuditEvent::new(AuditAction::TrailTrimmed)
+    let event = AuditEvent::new(AuditAction::AuditLogTrimmed)
         .with("count", count)
         .with("through", through);
-    write(conn, sealer, stamp, &event)?;
+    write(conn, sealer, context, &event)?;
     Ok(count)
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use diesel::{ExpressionMethods, Insertable, QueryDsl, RunQueryDsl, SqliteConnection};
 use domain::{
-    audit::{AuditEvent, AuditRow, Seal, Stamp},
+    audit::{AuditContext, AuditEvent, AuditRow, Seal},
     ports::AuditSealer,
 };
 use std::slice;
@@ -17,22 +17,22 @@ use std::slice;
 pub fn write(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
-    stamp: &Stamp,
+    context: &AuditContext,
     event: &AuditEvent,
 ) -> Result<(), StorageError> {
-    write_all(conn, sealer, stamp, slice::from_ref(event))
+    write_all(conn, sealer, context, slice::from_ref(event))
 }
 
 /// [`write`] for each of `events`, in their order.
 pub fn write_all(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
-    stamp: &Stamp,
+    context: &AuditContext,
     events: &[AuditEvent],
 ) -> Result<(), StorageError> {
     let mut head = ends(conn)?.head;
     for event in events {
-        let row = AuditRow::new(head.next(), event, stamp);
+        let row = AuditRow::new(head.next(), event, context);
         head = head.seal_next(&row, sealer);
         diesel::insert_into(audit_trail::table)
             .values(NewAuditRow::new(&row, &head.seal))

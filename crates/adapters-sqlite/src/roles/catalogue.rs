@@ -8,7 +8,7 @@ use crate::{
 };
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection};
 use domain::{
-    audit::{AuditAction, AuditEvent, Stamp},
+    audit::{AuditAction, AuditContext, AuditEvent},
     ports::{AuditSealer, MAX_ROLES, PutRole, RemoveRole, RolePut, RoleRemoved},
     revision::Revision,
     role::{OWN_PERMISSIONS, Permission, Permissions, Role, RoleName},
@@ -28,7 +28,7 @@ pub fn put(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
     put: PutRole,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<RolePut, StorageError> {
     let before = find_one(conn, &put.name)?;
     let revision = before.as_ref().map(|role| role.revision);
@@ -39,12 +39,12 @@ pub fn put(
         self_assignable: put.self_assignable,
         revision: revision.map_or(Revision::FIRST, Revision::next),
     };
-    let permitted = authority::standing(conn, put.only_while, stamp.at)?
+    let permitted = authority::standing(conn, put.authorized_by, context.at)?
         .and_then(|authority| authority.write_role(before.as_ref(), &role));
     if let Err(denied) = permitted {
         return Ok(RolePut::Denied(denied));
     }
-    if !put.condition.is_met_by(revision) {
+    if !put.precondition.is_met_by(revision) {
         return Ok(RolePut::AnotherRevision);
     }
     let created = before.is_none();
@@ -54,7 +54,7 @@ pub fn put(
     store(conn, &role)?;
     give_admin_every_permission(conn)?;
     let holders = holders(conn, &role.name)?;
-    audit::write(conn, sealer, stamp, &written(&role, created))?;
+    audit::write(conn, sealer, context, &written(&role, created))?;
     Ok(RolePut::Now {
         role,
         created,
@@ -66,12 +66,12 @@ pub fn remove(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
     remove: &RemoveRole,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<RoleRemoved, StorageError> {
     let Some(role) = find_one(conn, &remove.name)? else {
         return Ok(RoleRemoved::NoSuchRole);
     };
-    let permitted = authority::standing(conn, remove.only_while, stamp.at)?
+    let permitted = authority::standing(conn, remove.authorized_by, context.at)?
         .and_then(|authority| authority.remove_role(&role));
     if let Err(denied) = permitted {
         return Ok(RoleRemoved::Denied(denied));
@@ -86,7 +86,7 @@ pub fn remove(
     diesel::delete(roles::table.find(role.name.as_str())).execute(conn)?;
     give_admin_every_permission(conn)?;
     let event = AuditEvent::new(AuditAction::RoleRemoved).with("role", &role.name);
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(RoleRemoved::Now)
 }
 

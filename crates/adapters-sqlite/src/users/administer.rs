@@ -5,7 +5,7 @@ use crate::{audit, authority, columns::Id, error::StorageError, schema::users, s
 use chrono::{DateTime, Utc};
 use diesel::{QueryDsl, RunQueryDsl, SqliteConnection};
 use domain::{
-    audit::{AuditAction, AuditEvent, Stamp},
+    audit::{AuditAction, AuditContext, AuditEvent},
     password::PasswordHash,
     ports::{Administer, Administered, AuditSealer},
     session::EndReason,
@@ -17,9 +17,9 @@ pub fn reset_password(
     sealer: &dyn AuditSealer,
     whom: Administer,
     hash: &PasswordHash,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Administered, StorageError> {
-    let user = match admit(conn, whom, stamp.at)? {
+    let user = match admit(conn, whom, context.at)? {
         Ok(user) => user,
         Err(refused) => return Ok(refused),
     };
@@ -29,10 +29,10 @@ pub fn reset_password(
         ..user
     };
     set_hash(conn, user.id, hash)?;
-    let user = update(conn, user, stamp.at)?;
-    sessions::end_live(conn, user.id, EndReason::PasswordReset, stamp.at)?;
+    let user = update(conn, user, context.at)?;
+    sessions::end_live(conn, user.id, EndReason::PasswordReset, context.at)?;
     let event = AuditEvent::on(AuditAction::PasswordReset, user.id);
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(Administered::Now(user))
 }
 
@@ -41,9 +41,9 @@ pub fn set_status(
     sealer: &dyn AuditSealer,
     whom: Administer,
     status: UserStatus,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Administered, StorageError> {
-    let user = match admit(conn, whom, stamp.at)? {
+    let user = match admit(conn, whom, context.at)? {
         Ok(user) => user,
         Err(refused) => return Ok(refused),
     };
@@ -56,7 +56,7 @@ pub fn set_status(
     let (epoch, action) = match status {
         UserStatus::Active => (user.epoch, AuditAction::UserEnabled),
         UserStatus::Disabled => {
-            sessions::end_live(conn, user.id, EndReason::UserDisabled, stamp.at)?;
+            sessions::end_live(conn, user.id, EndReason::UserDisabled, context.at)?;
             (next_epoch(&user), AuditAction::UserDisabled)
         }
     };
@@ -65,8 +65,8 @@ pub fn set_status(
         epoch,
         ..user
     };
-    let user = update(conn, user, stamp.at)?;
-    audit::write(conn, sealer, stamp, &AuditEvent::on(action, user.id))?;
+    let user = update(conn, user, context.at)?;
+    audit::write(conn, sealer, context, &AuditEvent::on(action, user.id))?;
     Ok(Administered::Now(user))
 }
 
@@ -75,9 +75,9 @@ pub fn delete(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
     whom: Administer,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Administered, StorageError> {
-    let user = match admit(conn, whom, stamp.at)? {
+    let user = match admit(conn, whom, context.at)? {
         Ok(user) => user,
         Err(refused) => return Ok(refused),
     };
@@ -86,7 +86,7 @@ pub fn delete(
     }
     diesel::delete(users::table.find(Id(user.id.0))).execute(conn)?;
     let event = AuditEvent::on(AuditAction::UserDeleted, user.id);
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(Administered::Now(user))
 }
 
@@ -99,8 +99,8 @@ fn admit(
     let Some(subject) = authority::subject(conn, whom.user)? else {
         return Ok(Err(Administered::NoSuchUser));
     };
-    let permitted =
-        authority::standing(conn, whom.only_while, at)?.and_then(|authority| authority.administer(&subject));
+    let permitted = authority::standing(conn, whom.authorized_by, at)?
+        .and_then(|authority| authority.administer(&subject));
     if let Err(denied) = permitted {
         return Ok(Err(Administered::Denied(denied)));
     }

@@ -19,7 +19,7 @@ use diesel::{
     dsl::{auto_type, exists, select},
 };
 use domain::{
-    audit::{AuditAction, AuditEvent, Stamp},
+    audit::{AuditAction, AuditContext, AuditEvent},
     password::PasswordHash,
     ports::{AuditSealer, ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged},
     role::{Role, RoleName, RoleNames},
@@ -31,7 +31,7 @@ pub fn insert(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
     user: &NewUser,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Inserted, StorageError> {
     let namesake = users::table.filter(users::canonical_login.eq(user.login.canonical().as_str()));
     if select(exists(namesake)).get_result(conn)? {
@@ -41,13 +41,13 @@ pub fn insert(
         return Ok(Inserted::UnknownRole);
     }
     let hash = &user.hash;
-    let user = user.registered_at(stamp.at);
+    let user = user.registered_at(context.at);
     diesel::insert_into(users::table)
         .values(NewUserRow::new(&user, hash))
         .execute(conn)?;
     roles::give_first(conn, user.id, &user.roles)?;
     let event = AuditEvent::on(AuditAction::UserRegistered, user.id).with("roles", joined(&user.roles));
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(Inserted::Now(user))
 }
 
@@ -55,9 +55,9 @@ pub fn change_roles(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
     change: ChangeRoles,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<RolesChanged, StorageError> {
-    let user = match may_have(conn, &change, stamp)? {
+    let user = match may_have(conn, &change, context)? {
         Ok(user) => user,
         Err(refused) => return Ok(refused),
     };
@@ -65,7 +65,7 @@ pub fn change_roles(
     let sessions_ended = if change.keep_sessions {
         0
     } else {
-        sessions::end_live(conn, user.id, EndReason::RolesChanged, stamp.at)?
+        sessions::end_live(conn, user.id, EndReason::RolesChanged, context.at)?
     };
     let event = roles_changed(&user, &change);
     let user = User {
@@ -73,8 +73,8 @@ pub fn change_roles(
         epoch: next_epoch(&user),
         ..user
     };
-    let user = update(conn, user, stamp.at)?;
-    audit::write(conn, sealer, stamp, &event)?;
+    let user = update(conn, user, context.at)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(RolesChanged::Now { user, sessions_ended })
 }
 
@@ -82,12 +82,12 @@ pub fn change_roles(
 fn may_have(
     conn: &mut SqliteConnection,
     change: &ChangeRoles,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Result<User, RolesChanged>, StorageError> {
     let Some(subject) = authority::subject(conn, change.user)? else {
         return Ok(Err(RolesChanged::NoSuchUser));
     };
-    let authority = match authority::standing(conn, change.only_while, stamp.at)? {
+    let authority = match authority::standing(conn, change.authorized_by, context.at)? {
         Ok(authority) => authority,
         Err(denied) => return Ok(Err(RolesChanged::Denied(denied))),
     };
@@ -128,12 +128,12 @@ pub fn change_password(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
     change: &ChangePassword,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<PasswordChanged, StorageError> {
-    let Some(user) = find(conn, change.only_while.user)? else {
+    let Some(user) = find(conn, change.authorized_by.user)? else {
         return Ok(PasswordChanged::Stale);
     };
-    if authority::standing(conn, Some(change.only_while), stamp.at)?.is_err() {
+    if authority::standing(conn, Some(change.authorized_by), context.at)?.is_err() {
         return Ok(PasswordChanged::Stale);
     }
     let user = User {
@@ -142,11 +142,11 @@ pub fn change_password(
         ..user
     };
     set_hash(conn, user.id, &change.hash)?;
-    let user = update(conn, user, stamp.at)?;
-    sessions::end_live(conn, user.id, EndReason::PasswordChanged, stamp.at)?;
+    let user = update(conn, user, context.at)?;
+    sessions::end_live(conn, user.id, EndReason::PasswordChanged, context.at)?;
     sessions::insert(conn, &change.session)?;
     let event = AuditEvent::on(AuditAction::PasswordChanged, user.id).in_session(change.session.id);
-    audit::write(conn, sealer, stamp, &event)?;
+    audit::write(conn, sealer, context, &event)?;
     Ok(PasswordChanged::Now(user))
 }
 

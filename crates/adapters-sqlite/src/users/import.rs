@@ -9,7 +9,7 @@ use diesel::{
     dsl::{exists, select},
 };
 use domain::{
-    audit::{AuditAction, AuditEvent, Stamp},
+    audit::{AuditAction, AuditContext, AuditEvent},
     password::PasswordHash,
     ports::{AuditSealer, Inserted},
     revision::Revision,
@@ -25,7 +25,7 @@ pub fn import(
     conn: &mut SqliteConnection,
     sealer: &dyn AuditSealer,
     users: Vec<ImportedUser>,
-    stamp: &Stamp,
+    context: &AuditContext,
 ) -> Result<Vec<Inserted>, StorageError> {
     conn.batch_execute(MAKE_ROOM)?;
     let wanted = users.iter().flat_map(|user| user.roles.iter().cloned()).collect();
@@ -36,14 +36,14 @@ pub fn import(
     let mut events = Vec::with_capacity(users.len());
     let mut settled = Vec::with_capacity(users.len());
     for user in users {
-        let inserted = import_one(conn, user, &known, stamp.at)?;
+        let inserted = import_one(conn, user, &known, context.at)?;
         if let Inserted::Now(user) = &inserted {
             let event = AuditEvent::on(AuditAction::UserImported, user.id);
             events.push(event.with("roles", joined(&user.roles)));
         }
         settled.push(inserted);
     }
-    audit::write_all(conn, sealer, stamp, &events)?;
+    audit::write_all(conn, sealer, context, &events)?;
     Ok(settled)
 }
 

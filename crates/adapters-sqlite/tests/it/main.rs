@@ -1,6 +1,6 @@
 //! The storage contract on a real file, and what is SQLite's own.
 
-#[path = "../../../testkit/tests/it/escalation.rs"]
+#[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
 mod migrations;
 mod opening;
@@ -53,7 +53,7 @@ fn storage_over(database: &SqliteDatabase) -> Storage {
     Storage {
         users: storage.users,
         sessions: storage.sessions,
-        views: storage.views,
+        snapshots: storage.snapshots,
         roles: storage.roles,
         audit: storage.audit,
         health: storage.health,

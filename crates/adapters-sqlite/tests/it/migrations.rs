@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_user, at, canonical, role_names, stamp},
+    fixtures::{a_user, at, canonical, context, role_names},
 };
 use uuid::Uuid;
 
@@ -211,7 +211,7 @@ async fn events_of_the_version_before_are_read_ahead_of_the_chain() {
     let user = a_user("carol");
     storage
         .users
-        .insert(user.clone(), stamp(at(0)))
+        .insert(user.clone(), context(at(0)))
         .await
         .expect("a user");
 
@@ -243,7 +243,7 @@ async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
     let user = a_user("carol");
     storage
         .users
-        .insert(user.clone(), stamp(at(0)))
+        .insert(user.clone(), context(at(0)))
         .await
         .expect("a user");
     let before = whole_trail(&storage).await;
@@ -280,16 +280,16 @@ async fn trimming_takes_the_events_of_the_version_before_first() {
     database.migrate_up().await.expect("up");
     let storage = storage_over(&database);
     for login in ["carol", "dave"] {
-        let inserted = storage.users.insert(a_user(login), stamp(at(0))).await;
+        let inserted = storage.users.insert(a_user(login), context(at(0))).await;
         inserted.expect("a user");
     }
 
-    let trimmed = storage.audit.trim(at(1), 2, stamp(at(2))).await;
+    let trimmed = storage.audit.trim(at(1), 2, context(at(2))).await;
     assert_eq!(trimmed.expect("trimmed"), 2);
     let ends = storage.audit.ends().await.expect("ends");
     assert_eq!(ends.base.number, AuditNumber(3));
 
-    let trimmed = storage.audit.trim(at(1), 2, stamp(at(2))).await;
+    let trimmed = storage.audit.trim(at(1), 2, context(at(2))).await;
     assert_eq!(trimmed.expect("trimmed"), 2);
     let ends = storage.audit.ends().await.expect("ends");
     assert_eq!(ends.base.number, AuditNumber(4));
@@ -299,8 +299,8 @@ async fn trimming_takes_the_events_of_the_version_before_first() {
         actions,
         [
             AuditAction::UserRegistered,
-            AuditAction::TrailTrimmed,
-            AuditAction::TrailTrimmed
+            AuditAction::AuditLogTrimmed,
+            AuditAction::AuditLogTrimmed
         ]
     );
 }

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use testkit::fixtures::{a_user, at, canonical, stamp};
+use testkit::fixtures::{a_user, at, canonical, context};
 
 async fn refusal(path: &Path) -> OpenError {
     SqliteDatabase::open(path).await.err().expect("a refusal")
@@ -123,7 +123,7 @@ async fn what_was_stored_survives_reopening() {
     let before = storage_in(folder.path()).await;
     before
         .users
-        .insert(user.clone(), stamp(at(7)))
+        .insert(user.clone(), context(at(7)))
         .await
         .expect("a user");
     drop(before);

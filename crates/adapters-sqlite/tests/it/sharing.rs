@@ -8,22 +8,22 @@ use domain::{
     user::{Epoch, UserFilter, UserPage},
 };
 use std::time::Duration;
-use testkit::fixtures::{a_session, a_user, at, canonical, role_names, stamp};
+use testkit::fixtures::{a_session, a_user, at, canonical, context, role_names};
 use tokio::time::{Instant, timeout};
 
 #[tokio::test]
 async fn a_server_sees_at_once_what_the_command_line_did() {
     let (server, folder) = fresh().await;
-    let (user, stamp) = (a_user("alice"), stamp(at(0)));
+    let (user, context) = (a_user("alice"), context(at(0)));
     server
         .users
-        .insert(user.clone(), stamp.clone())
+        .insert(user.clone(), context.clone())
         .await
         .expect("a user");
     let session = a_session(user.id, at(0));
     server
         .sessions
-        .open(session.clone(), Epoch::FIRST, 100, stamp.clone())
+        .open(session.clone(), Epoch::FIRST, 100, context.clone())
         .await
         .expect("a session");
     let command_line = storage_in(folder.path()).await;
@@ -35,7 +35,7 @@ async fn a_server_sees_at_once_what_the_command_line_did() {
             let other = testkit::fixtures::an_admin("keeper");
             command_line
                 .users
-                .insert(other, stamp.clone())
+                .insert(other, context.clone())
                 .await
                 .expect("an admin");
         }
@@ -44,23 +44,23 @@ async fn a_server_sees_at_once_what_the_command_line_did() {
             roles: roles.clone(),
             keep_sessions: true,
             if_revision: None,
-            only_while: None,
-            rehearse: false,
+            authorized_by: None,
+            dry_run: false,
         };
         let changed = command_line
             .users
-            .change_roles(change, stamp.clone())
+            .change_roles(change, context.clone())
             .await
             .expect("a change");
         assert!(matches!(changed, RolesChanged::Now { .. }), "{changed:?}");
 
-        let view = server
-            .views
-            .view(session.id)
+        let snapshot = server
+            .snapshots
+            .snapshot(session.id)
             .await
             .expect("an answer")
             .expect("a view");
-        assert_eq!((view.user.epoch, view.user.roles), (Epoch(epoch), roles));
+        assert_eq!((snapshot.user.epoch, snapshot.user.roles), (Epoch(epoch), roles));
     }
 }
 
@@ -72,8 +72,8 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
     let asked = Instant::now();
 
     let (one, two) = tokio::join!(
-        storage.users.insert(a_user("alice"), stamp(at(0))),
-        storage.users.insert(a_user("bob"), stamp(at(0))),
+        storage.users.insert(a_user("alice"), context(at(0))),
+        storage.users.insert(a_user("bob"), context(at(0))),
     );
 
     assert!(matches!(one, Err(PortError::Overloaded)), "{one:?}");
@@ -88,7 +88,7 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
     other.batch_execute("ROLLBACK").expect("the end of it");
     let inserted = storage
         .users
-        .insert(a_user("alice"), stamp(at(0)))
+        .insert(a_user("alice"), context(at(0)))
         .await
         .expect("a user");
     assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
@@ -100,13 +100,13 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
     let (storage, _folder) = fresh().await;
     for round in 0..50 {
         let user = a_user(&format!("user-{round}"));
-        let _ = timeout(Duration::ZERO, storage.users.insert(user, stamp(at(0)))).await;
+        let _ = timeout(Duration::ZERO, storage.users.insert(user, context(at(0)))).await;
         let _ = timeout(Duration::ZERO, storage.users.find_by_login(&canonical("user-0"))).await;
         storage.health.check().await.expect("a reader");
     }
     let inserted = storage
         .users
-        .insert(a_user("alice"), stamp(at(0)))
+        .insert(a_user("alice"), context(at(0)))
         .await
         .expect("a writer");
     assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
@@ -131,7 +131,7 @@ async fn a_row_that_nobody_wrote_is_corrupt() {
     let user = a_user("alice");
     storage
         .users
-        .insert(user.clone(), stamp(at(0)))
+        .insert(user.clone(), context(at(0)))
         .await
         .expect("a user");
     for damage in ["login = ''", "created_at = 9223372036854775807"] {

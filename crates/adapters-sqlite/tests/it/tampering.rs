@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_user, at, stamp, stamp_by, unique_uuid},
+    fixtures::{a_user, at, context, stamp_by, unique_uuid},
 };
 
 /// The chain's ends, or where it is broken.
@@ -126,7 +126,7 @@ async fn nothing_is_kept_when_the_chain_has_no_end_to_go_on_from() {
         .batch_execute("DELETE FROM audit_chain")
         .expect("damage");
     let user = a_user("alice");
-    let refused = storage.users.insert(user.clone(), stamp(at(0))).await;
+    let refused = storage.users.insert(user.clone(), context(at(0))).await;
     assert!(matches!(refused, Err(PortError::Unavailable(_))), "{refused:?}");
     assert_eq!(storage.users.find(user.id).await.expect("an answer"), None);
 }

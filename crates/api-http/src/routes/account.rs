@@ -1,4 +1,4 @@
-use crate::condition::etag;
+use crate::if_match::etag;
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{

@@ -7,7 +7,7 @@ use crate::{
     state::Edge,
 };
 use actix_web::{HttpResponse, web::Data};
-use domain::{password::Password, use_cases::NewPasswordWish};
+use domain::{password::Password, use_cases::NewPasswordRequest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -52,13 +52,13 @@ pub async fn change_own_password(
         current_password,
         new_password,
     } = body.0;
-    let wish = NewPasswordWish {
+    let request = NewPasswordRequest {
         current: Password::new(current_password.expose_secret().to_owned()),
         new: Password::new(new_password.expose_secret().to_owned()),
     };
     let pair = edge
         .mutations
-        .run(async move { change_own_password.execute(&caller, wish, origin.0).await })
+        .run(async move { change_own_password.execute(&caller, request, origin.0).await })
         .await?;
     Ok(token_pair(&pair))
 }

@@ -1,7 +1,7 @@
 use super::dry_run::DryRunQuery;
 use crate::{
     bearer::Authenticated,
-    condition::IfMatch,
+    if_match::IfMatch,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -58,14 +58,14 @@ pub async fn delete_role(
     Authenticated(caller): Authenticated,
     name: Path<String>,
     query: Query<DryRunQuery>,
-    condition: IfMatch,
+    precondition: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let delete_role = Arc::clone(&edge.use_cases.delete_role);
     let role = name.into_inner();
     let removal = RoleRemoval {
         name: role.clone(),
-        if_revision: condition.0.revision(),
-        rehearse: query.dry_run,
+        if_revision: precondition.0.revision(),
+        dry_run: query.dry_run,
     };
     edge.mutations
         .run(async move { delete_role.execute(caller.capability()?, removal, origin.0).await })

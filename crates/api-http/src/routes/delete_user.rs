@@ -1,6 +1,6 @@
 use crate::{
     bearer::Authenticated,
-    condition::IfMatch,
+    if_match::IfMatch,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -10,7 +10,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use domain::{
-    use_cases::{ChangeRequest, Whom},
+    use_cases::{ChangeRequest, UserRef},
     user::UserId,
 };
 use std::sync::Arc;
@@ -42,12 +42,12 @@ pub async fn delete_user(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
-    condition: IfMatch,
+    precondition: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let delete_user = Arc::clone(&edge.use_cases.delete_user);
     let request = ChangeRequest {
-        whom: Whom::Id(UserId(id.into_inner())),
-        if_revision: condition.0.revision(),
+        whom: UserRef::Id(UserId(id.into_inner())),
+        if_revision: precondition.0.revision(),
         origin: origin.0,
     };
     edge.mutations

@@ -33,9 +33,9 @@ pub enum RolesOutcome<U> {
 }
 
 impl<U: From<User>> RolesOutcome<U> {
-    pub fn new(assigned: RolesAssigned, rehearsed: bool) -> Self {
+    pub fn new(assigned: RolesAssigned, dry_run: bool) -> Self {
         let RolesAssigned { user, sessions_ended } = assigned;
-        if !rehearsed {
+        if !dry_run {
             return Self::Changed(user.into());
         }
         Self::Rehearsed(RolesRehearsal {

@@ -24,7 +24,7 @@ pub struct ReadyResponse {
     #[schema(example = "ready")]
     status: &'static str,
     dependencies: Dependencies,
-    session_views: SessionViewsState,
+    session_cache: SessionCacheState,
 }
 
 /// Each dependency, `up` or `down`.
@@ -40,8 +40,8 @@ pub struct Dependencies {
 
 /// How requests get to know their sessions.
 #[derive(Serialize, ToSchema)]
-#[schema(as = SessionViews)]
-pub struct SessionViewsState {
+#[schema(as = SessionCache)]
+pub struct SessionCacheState {
     /// `memory`, or `database`, which is read for each request.
     #[schema(example = "memory")]
     mode: &'static str,
@@ -51,7 +51,7 @@ pub struct SessionViewsState {
     lease: &'static str,
 }
 
-impl SessionViewsState {
+impl SessionCacheState {
     fn of(memory: Option<&dyn SessionMemory>) -> Self {
         Self {
             mode: if memory.is_some() { "memory" } else { "database" },
@@ -112,7 +112,7 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
             database: state(database),
             redis: redis.map(state),
         },
-        session_views: SessionViewsState::of(session_memory.as_deref()),
+        session_cache: SessionCacheState::of(session_memory.as_deref()),
     })
 }
 

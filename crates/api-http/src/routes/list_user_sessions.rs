@@ -8,7 +8,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
-use domain::{use_cases::Whom, user::UserId};
+use domain::{use_cases::UserRef, user::UserId};
 use uuid::Uuid;
 
 /// Lists a user's live sessions.
@@ -31,10 +31,10 @@ pub async fn list_user_sessions(
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let whom = Whom::Id(UserId(id.into_inner()));
+    let whom = UserRef::Id(UserId(id.into_inner()));
     let summaries = edge
         .use_cases
-        .others_sessions
+        .user_sessions
         .list(caller.capability()?, &whom)
         .await?;
     let sessions = summaries

@@ -42,7 +42,7 @@ pub struct AuditQuery {
 
 /// A page of the audit trail, newest event first.
 #[derive(Serialize, ToSchema)]
-#[schema(as = AuditTrail)]
+#[schema(as = AuditLog)]
 pub struct AuditResponse {
     events: Vec<AuditEventResponse>,
     /// For the next page; `null` on the last.

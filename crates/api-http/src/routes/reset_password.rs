@@ -2,7 +2,7 @@ use super::account::{AccountResponse, account};
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    condition::IfMatch,
+    if_match::IfMatch,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -13,7 +13,7 @@ use actix_web::{
 };
 use domain::{
     password::Password,
-    use_cases::{ChangeRequest, Whom},
+    use_cases::{ChangeRequest, UserRef},
     user::UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -60,13 +60,13 @@ pub async fn reset_password(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
-    condition: IfMatch,
+    precondition: IfMatch,
     body: JsonBody<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let reset_password = Arc::clone(&edge.use_cases.reset_password);
     let request = ChangeRequest {
-        whom: Whom::Id(UserId(id.into_inner())),
-        if_revision: condition.0.revision(),
+        whom: UserRef::Id(UserId(id.into_inner())),
+        if_revision: precondition.0.revision(),
         origin: origin.0,
     };
     let password = Password::new(body.0.new_password.expose_secret().to_owned());

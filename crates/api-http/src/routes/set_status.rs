@@ -2,7 +2,7 @@ use super::account::{AccountResponse, StatusName, account};
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    condition::IfMatch,
+    if_match::IfMatch,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -12,7 +12,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use domain::{
-    use_cases::{ChangeRequest, Whom},
+    use_cases::{ChangeRequest, UserRef},
     user::UserId,
 };
 use serde::Deserialize;
@@ -57,13 +57,13 @@ pub async fn set_status(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
-    condition: IfMatch,
+    precondition: IfMatch,
     body: JsonBody<UpdateUserRequest>,
 ) -> Result<HttpResponse, Problem> {
     let set_status = Arc::clone(&edge.use_cases.set_status);
     let request = ChangeRequest {
-        whom: Whom::Id(UserId(id.into_inner())),
-        if_revision: condition.0.revision(),
+        whom: UserRef::Id(UserId(id.into_inner())),
+        if_revision: precondition.0.revision(),
         origin: origin.0,
     };
     let status = body.0.status.into();

@@ -5,7 +5,7 @@ use super::{
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    condition::{IfMatch, etag},
+    if_match::{IfMatch, etag},
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -16,7 +16,7 @@ use actix_web::{
 };
 use domain::{
     authority::Requester,
-    use_cases::{RolesWish, Whom, Whose},
+    use_cases::{AssignRolesRequest, Assignee, UserRef},
     user::UserId,
 };
 use serde::Deserialize;
@@ -68,22 +68,22 @@ pub async fn set_user_roles(
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
     query: Query<DryRunQuery>,
-    condition: IfMatch,
+    precondition: IfMatch,
     body: JsonBody<SetRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
     let assign_roles = Arc::clone(&edge.use_cases.assign_roles);
-    let wish = RolesWish {
-        whose: Whose::Of(Whom::Id(UserId(id.into_inner()))),
+    let request = AssignRolesRequest {
+        whose: Assignee::Of(UserRef::Id(UserId(id.into_inner()))),
         new_roles: body.0.new_roles,
         keep_sessions: body.0.keep_sessions,
-        if_revision: condition.0.revision(),
-        rehearse: query.dry_run,
+        if_revision: precondition.0.revision(),
+        dry_run: query.dry_run,
     };
     let assigned = edge
         .mutations
         .run(async move {
             let requester = Requester::Caller(&caller);
-            assign_roles.execute(requester, wish, origin.0).await
+            assign_roles.execute(requester, request, origin.0).await
         })
         .await?;
     let revision = assigned.user.revision;

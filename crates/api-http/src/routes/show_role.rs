@@ -1,7 +1,7 @@
 use super::role::RoleResponse;
 use crate::{
     bearer::Authenticated,
-    condition::etag,
+    if_match::etag,
     problem::{Problem, ProblemBody},
     state::Edge,
 };

@@ -15,7 +15,7 @@ use actix_web::{
 };
 use domain::{
     authority::Requester,
-    use_cases::{RolesWish, Whom, Whose},
+    use_cases::{AssignRolesRequest, Assignee, UserRef},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -70,18 +70,18 @@ pub async fn update_roles(
         login,
         keep_sessions,
     } = body.0;
-    let wish = RolesWish {
-        whose: login.map_or(Whose::Own, |login| Whose::Of(Whom::Login(login))),
+    let request = AssignRolesRequest {
+        whose: login.map_or(Assignee::Own, |login| Assignee::Of(UserRef::Login(login))),
         new_roles,
         keep_sessions,
         if_revision: None,
-        rehearse: query.dry_run,
+        dry_run: query.dry_run,
     };
     let assigned = edge
         .mutations
         .run(async move {
             let requester = Requester::Caller(&caller);
-            assign_roles.execute(requester, wish, origin.0).await
+            assign_roles.execute(requester, request, origin.0).await
         })
         .await?;
     Ok(HttpResponse::Ok().json(RolesOutcome::<UserResponse>::new(assigned, query.dry_run)))

@@ -2,7 +2,7 @@ use super::{dry_run::DryRunQuery, role::RoleResponse};
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    condition::{IfMatch, etag},
+    if_match::{IfMatch, etag},
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -12,7 +12,7 @@ use actix_web::{
     http::header,
     web::{Data, Path, Query},
 };
-use domain::use_cases::{RoleWish, RoleWritten};
+use domain::use_cases::{RoleRequest, RoleWritten};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -89,21 +89,21 @@ pub async fn write_role(
     Authenticated(caller): Authenticated,
     name: Path<String>,
     query: Query<DryRunQuery>,
-    condition: IfMatch,
+    precondition: IfMatch,
     body: JsonBody<WriteRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
     let write_role = Arc::clone(&edge.use_cases.write_role);
-    let wish = RoleWish {
+    let wanted = RoleRequest {
         name: name.into_inner(),
         description: body.0.description,
         permissions: body.0.permissions,
         self_assignable: body.0.self_assignable,
-        condition: condition.0,
-        rehearse: query.dry_run,
+        precondition: precondition.0,
+        dry_run: query.dry_run,
     };
     let written = edge
         .mutations
-        .run(async move { write_role.execute(caller.capability()?, wish, origin.0).await })
+        .run(async move { write_role.execute(caller.capability()?, wanted, origin.0).await })
         .await?;
     Ok(if query.dry_run {
         HttpResponse::Ok().json(RoleOutcome::Rehearsed(written.into()))

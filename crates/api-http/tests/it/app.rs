@@ -13,10 +13,10 @@ use domain::{
     authority::Capability,
     password::{Password, PasswordPolicy},
     ports::{PortError, Throttle},
-    revision::Condition,
+    revision::Precondition,
     role::{RoleName, RoleNames},
     throttle::{ThrottleDecision, ThrottleKey},
-    use_cases::{AcceptPassword, ChangeRequest, CreateUser, RoleWish, UserWish, Whom},
+    use_cases::{AcceptPassword, ChangeRequest, CreateUser, NewUserRequest, RoleRequest, UserRef},
     user::UserStatus,
 };
 use serde_json::{Value, json};
@@ -181,32 +181,32 @@ impl TestApp {
 
     /// Creates a user as the operator would.
     async fn create(&self, login: &str, roles: RoleNames) {
-        let wish = UserWish {
+        let request = NewUserRequest {
             login: login.to_owned(),
             password: Password::new(PASSWORD.to_owned()),
             roles,
         };
         self.create_user
-            .execute(wish, Actor::Operator, Origin::default())
+            .execute(request, Actor::Operator, Origin::default())
             .await
             .expect("a user");
     }
 
     /// Writes a role as the operator would.
     pub async fn role(&self, name: &str, permissions: &[&str]) {
-        let wish = RoleWish {
+        let request = RoleRequest {
             name: name.to_owned(),
             description: String::new(),
             permissions: permissions.iter().map(|&text| text.to_owned()).collect(),
             self_assignable: false,
-            condition: Condition::None,
-            rehearse: false,
+            precondition: Precondition::None,
+            dry_run: false,
         };
         let written = self
             .edge
             .use_cases
             .write_role
-            .execute(Capability::of_operator(), wish, Origin::default())
+            .execute(Capability::of_operator(), request, Origin::default())
             .await;
         written.expect("a role");
     }
@@ -275,7 +275,7 @@ impl TestApp {
 
 fn by_operator(login: &str) -> ChangeRequest {
     ChangeRequest {
-        whom: Whom::Login(login.to_owned()),
+        whom: UserRef::Login(login.to_owned()),
         if_revision: None,
         origin: Origin::default(),
     }

@@ -546,7 +546,7 @@ async fn readiness_tells_where_sessions_are_looked_up() {
         let mut app = app();
         app.edge.use_cases.session_memory = memory.map(|lease| Arc::new(lease) as _);
         let ready = app.get("/health/ready").send().await;
-        assert_eq!((ready.status, &ready.body["session_views"]), (200, &told));
+        assert_eq!((ready.status, &ready.body["session_cache"]), (200, &told));
     }
 }
 

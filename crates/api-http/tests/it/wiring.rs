@@ -11,8 +11,8 @@ use domain::{
     use_cases::{
         AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ConfirmPassword, CreateUser,
         DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
-        ListRoles, ListSessions, LogIn, LogOut, NoteFailure, OthersSessions, ReadAudit,
-        RecogniseRefreshToken, Refresh, Register, ResetPassword, SetStatus, WriteRole,
+        ListRoles, ListSessions, LogIn, LogOut, ReadAudit, RecogniseRefreshToken, RecordFailedAttempt,
+        Refresh, Register, ResetPassword, SetStatus, UserSessions, WriteRole,
     },
 };
 use std::sync::Arc;
@@ -56,9 +56,9 @@ pub fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
     ));
     let issue = || issue.clone();
     let recognise = Arc::new(RecogniseRefreshToken::new(mac));
-    let access = Authenticate::new(tokens.verifier, ports.views.clone(), clock(), token_rules());
+    let access = Authenticate::new(tokens.verifier, ports.snapshots.clone(), clock(), token_rules());
     let access = Arc::new(access);
-    let note = Arc::new(NoteFailure::new(trail(), 100));
+    let note = Arc::new(RecordFailedAttempt::new(trail(), 100));
     let confirm = ConfirmPassword::new(throttle(), users(), hasher(), note.clone(), clock());
     let confirm = Arc::new(confirm);
     let log_in = LogIn::new(
@@ -97,7 +97,7 @@ pub fn use_cases(fakes: &Fakes, create_user: Arc<CreateUser>) -> UseCases {
         set_status: SetStatus::new(users(), clock()).into(),
         delete_user: DeleteUser::new(users(), clock()).into(),
         reset_password: ResetPassword::new(users(), accept(), hasher(), clock()).into(),
-        others_sessions: OthersSessions::new(users(), sessions(), clock()).into(),
+        user_sessions: UserSessions::new(users(), sessions(), clock()).into(),
         list_roles: ListRoles::new(catalogue()).into(),
         write_role: WriteRole::new(catalogue(), clock()).into(),
         delete_role: DeleteRole::new(catalogue(), clock(), default_roles).into(),

@@ -7,7 +7,7 @@ use crate::{Failure, cli::Audit, operator::Operator, settings::Settings};
 pub async fn run(settings: &Settings, command: Audit) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {
-        Audit::List(wish) => list::run(&operator, wish).await,
-        Audit::Verify(wish) => verify::run(&operator, &wish).await,
+        Audit::List(request) => list::run(&operator, request).await,
+        Audit::Verify(request) => verify::run(&operator, &request).await,
     }
 }

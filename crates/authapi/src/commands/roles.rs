@@ -8,9 +8,9 @@ use crate::{
 use domain::{
     audit::Origin,
     authority::Capability,
-    revision::Condition,
+    revision::Precondition,
     role::{Permission, Permissions, Role},
-    use_cases::{RoleRemoval, RoleWish, RoleWritten},
+    use_cases::{RoleRemoval, RoleRequest, RoleWritten},
 };
 use serde::Serialize;
 
@@ -19,8 +19,8 @@ pub async fn run(settings: &Settings, command: Roles) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {
         Roles::List(listing) => list(&operator, listing).await,
-        Roles::Set(wish) => set(&operator, wish).await,
-        Roles::Delete(wish) => delete(&operator, wish).await,
+        Roles::Set(request) => set(&operator, request).await,
+        Roles::Delete(request) => delete(&operator, request).await,
     }
 }
 
@@ -75,17 +75,17 @@ struct WrittenRow {
 }
 
 async fn set(operator: &Operator, command: SetRole) -> Result<(), Failure> {
-    let wish = RoleWish {
+    let request = RoleRequest {
         name: command.name,
         description: command.description,
         permissions: command.permissions,
         self_assignable: command.self_assignable,
-        condition: Condition::None,
-        rehearse: command.dry_run,
+        precondition: Precondition::None,
+        dry_run: command.dry_run,
     };
     let written = operator
         .write_role
-        .execute(Capability::of_operator(), wish, Origin::default())
+        .execute(Capability::of_operator(), request, Origin::default())
         .await
         .map_err(|error| Failure::because("the role stays as before", error))?;
     let RoleWritten {
@@ -121,7 +121,7 @@ async fn delete(operator: &Operator, command: DeleteRole) -> Result<(), Failure>
     let removal = RoleRemoval {
         name: command.name.clone(),
         if_revision: None,
-        rehearse: command.dry_run,
+        dry_run: command.dry_run,
     };
     operator
         .delete_role

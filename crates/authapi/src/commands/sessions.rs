@@ -59,7 +59,7 @@ impl Listed for SessionRow {
 
 async fn list(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     let sessions = operator
-        .others_sessions
+        .user_sessions
         .list(Capability::of_operator(), &one.who.into())
         .await
         .map_err(|error| Failure::because("the sessions cannot be listed", error))?;
@@ -74,7 +74,7 @@ struct EndedRow {
 
 async fn end(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     let sessions_ended = operator
-        .others_sessions
+        .user_sessions
         .end(Capability::of_operator(), &one.who.into(), Origin::default())
         .await
         .map_err(|error| Failure::because("no session was ended", error))?;

@@ -9,7 +9,7 @@ mod set_roles;
 use crate::{Failure, cli::Users, operator::Operator, settings::Settings};
 use domain::{
     audit::Origin,
-    use_cases::{ChangeRequest, Whom},
+    use_cases::{ChangeRequest, UserRef},
     user::UserStatus,
 };
 
@@ -20,21 +20,21 @@ const PAGE: u32 = 1_000;
 pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {
-        Users::Create(wish) => create::run(&operator, wish).await,
-        Users::List(wish) => list::run(&operator, &wish).await,
+        Users::Create(request) => create::run(&operator, request).await,
+        Users::List(request) => list::run(&operator, &request).await,
         Users::Show(one) => list::show(&operator, one).await,
-        Users::SetRoles(wish) => set_roles::run(&operator, wish).await,
+        Users::SetRoles(request) => set_roles::run(&operator, request).await,
         Users::Disable(one) => account::set_status(&operator, one, UserStatus::Disabled).await,
         Users::Enable(one) => account::set_status(&operator, one, UserStatus::Active).await,
         Users::ResetPassword(one) => account::reset_password(&operator, one).await,
-        Users::Delete(wish) => account::delete(&operator, wish).await,
-        Users::Import(wish) => import::run(&operator, &wish).await,
-        Users::Export(wish) => export::run(&operator, &wish).await,
+        Users::Delete(request) => account::delete(&operator, request).await,
+        Users::Import(request) => import::run(&operator, &request).await,
+        Users::Export(request) => export::run(&operator, &request).await,
     }
 }
 
 /// A change of one user, from the command line.
-fn request(whom: Whom) -> ChangeRequest {
+fn request(whom: UserRef) -> ChangeRequest {
     ChangeRequest {
         whom,
         if_revision: None,

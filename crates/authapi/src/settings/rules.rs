@@ -63,13 +63,13 @@ pub(super) const RULES: [(&str, &str); 48] = [
     ("tokens.refresh_idle_ttl", "it must be a duration such as 30d, at most AUTHAPI_TOKENS__REFRESH_TTL"),
     ("tokens.refresh_ttl", "it must be a duration such as 90d, at most 3650d"),
     ("tokens.permissions", "it must be true or false"),
-    ("tokens.remembered_verdicts", "it must be a number from 0 to 10000000"),
+    ("tokens.signature_cache", "it must be a number from 0 to 10000000"),
     ("traces.otlp_endpoint", "it must be the base URL of a collector such as http://127.0.0.1:4318, without TLS"),
     ("traces.sample_ratio", "it must be a number from 0 to 1, such as 0.1"),
     ("users.default_roles", "it must be names of roles such as user,reader, which the catalogue has, without admin"),
-    ("views.max_count", "it must be a number from 1 to 10000000"),
-    ("views.max_mib", "it must be a number of MiB from 1 to 65536"),
-    ("views.memory", "it must be true or false"),
+    ("session_cache.max_count", "it must be a number from 1 to 10000000"),
+    ("session_cache.max_mib", "it must be a number of MiB from 1 to 65536"),
+    ("session_cache.memory", "it must be true or false"),
 ];
 
 /// What the setting `key` must be.
@@ -121,7 +121,7 @@ fn broken_elsewhere(settings: &Settings) -> Option<&'static str> {
         log,
         users,
         audit,
-        views,
+        session_cache,
         ..
     } = settings;
     let is_burst = |number: NonZeroU32| number.get() <= 1_000;
@@ -172,8 +172,11 @@ fn broken_elsewhere(settings: &Settings) -> Option<&'static str> {
                 .retention
                 .is_none_or(|span| (DAY..=TEN_YEARS).contains(&span)),
         ),
-        ("views.max_count", views.max_count.get() <= 10_000_000),
-        ("views.max_mib", views.max_mib.get() <= 65_536),
+        (
+            "session_cache.max_count",
+            session_cache.max_count.get() <= 10_000_000,
+        ),
+        ("session_cache.max_mib", session_cache.max_mib.get() <= 65_536),
         ("audit.failures_per_minute", audit.failures_per_minute <= 100_000),
         ("log.level", EnvFilter::try_new(&log.level).is_ok()),
     ])
@@ -202,10 +205,7 @@ fn broken_token_rule(tokens: &TokensSettings) -> Option<&'static str> {
             "tokens.max_sessions_per_user",
             (1..=10_000).contains(&tokens.max_sessions_per_user),
         ),
-        (
-            "tokens.remembered_verdicts",
-            tokens.remembered_verdicts <= 10_000_000,
-        ),
+        ("tokens.signature_cache", tokens.signature_cache <= 10_000_000),
     ])
 }
 

@@ -91,7 +91,7 @@ pub struct RedisSettings {
 /// How a request gets to know its session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ViewsSettings {
+pub struct SessionCacheSettings {
     /// Whether sessions are looked up in memory, where replicas can tell each other what was revoked: on SQLite, and on
     /// Postgres with Redis. Elsewhere the database is read for each request.
     pub memory: bool,
@@ -100,7 +100,7 @@ pub struct ViewsSettings {
     pub max_mib: NonZeroU32,
 }
 
-impl Default for ViewsSettings {
+impl Default for SessionCacheSettings {
     fn default() -> Self {
         Self {
             memory: true,
@@ -156,7 +156,7 @@ pub struct TokensSettings {
     /// Whether access tokens say what their roles allow.
     pub permissions: bool,
     /// Of how many access tokens it is remembered that their signature is right; 0 checks it at each request.
-    pub remembered_verdicts: usize,
+    pub signature_cache: usize,
 }
 
 impl Default for TokensSettings {
@@ -171,7 +171,7 @@ impl Default for TokensSettings {
             refresh_grace: Duration::from_secs(10),
             max_sessions_per_user: 100,
             permissions: false,
-            remembered_verdicts: 100_000,
+            signature_cache: 100_000,
         }
     }
 }

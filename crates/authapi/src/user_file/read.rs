@@ -1,7 +1,7 @@
 use super::{FIELDS, NO_ROLES, Refusal};
 use chrono::{DateTime, SubsecRound, Utc};
 use csv::{ReaderBuilder, StringRecord};
-use domain::use_cases::ImportWish;
+use domain::use_cases::ImportRequest;
 use serde_json::{Map, Value};
 
 const NOT_JSON: Refusal = Refusal::new("not_json", "the line is not a JSON object");
@@ -23,7 +23,7 @@ impl UserReader {
     ///
     /// # Errors
     /// Why it is none.
-    pub fn read(&mut self, line: &str) -> Result<Option<ImportWish>, Refusal> {
+    pub fn read(&mut self, line: &str) -> Result<Option<ImportRequest>, Refusal> {
         match self {
             Self::Jsonl => from_json(line).map(Some),
             Self::Csv(None) => {
@@ -40,14 +40,14 @@ impl UserReader {
     }
 }
 
-fn from_json(line: &str) -> Result<ImportWish, Refusal> {
+fn from_json(line: &str) -> Result<ImportRequest, Refusal> {
     // serde's own errors quote what they do not like.
     let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|_| NOT_JSON)?;
     if !fields.keys().all(|name| FIELDS.contains(&name.as_str())) {
         return Err(UNKNOWN);
     }
     let mut take = |name: &str| fields.remove(name).filter(|value| !value.is_null());
-    Ok(ImportWish {
+    Ok(ImportRequest {
         login: text("login", take("login"))?.ok_or(MISSING)?,
         password_hash: text("password_hash", take("password_hash"))?.ok_or(MISSING)?,
         roles: take("roles").map(roles).transpose()?,
@@ -104,7 +104,7 @@ fn columns(line: &str) -> Result<StringRecord, Refusal> {
     }
 }
 
-fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportWish, Refusal> {
+fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportRequest, Refusal> {
     let fields = fields(line)?;
     if fields.len() != columns.len() {
         return Err(Refusal::NOT_CSV);
@@ -113,7 +113,7 @@ fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportWish, Refusal> {
         let named = columns.iter().zip(&fields).find(|(column, _)| *column == name);
         named.map(|(_, field)| field).filter(|field| !field.is_empty())
     };
-    Ok(ImportWish {
+    Ok(ImportRequest {
         login: find("login").ok_or(MISSING)?.to_owned(),
         password_hash: find("password_hash").ok_or(MISSING)?.to_owned(),
         roles: find("roles").map(|names| match names {
@@ -149,13 +149,13 @@ mod tests {
 
     const HASH: &str = "$2b$10$abcdefghijklmnopqrstuv";
 
-    fn csv(head: &str, line: &str) -> Result<ImportWish, Refusal> {
+    fn csv(head: &str, line: &str) -> Result<ImportRequest, Refusal> {
         let mut reader = UserReader::Csv(None);
         assert!(reader.read(head)?.is_none());
         Ok(reader.read(line)?.expect("a user"))
     }
 
-    fn jsonl(line: &str) -> Result<ImportWish, Refusal> {
+    fn jsonl(line: &str) -> Result<ImportRequest, Refusal> {
         Ok(UserReader::Jsonl.read(line)?.expect("a user"))
     }
 

@@ -184,8 +184,8 @@ fn users_are_found_by_prefix_role_and_status_and_shown_one_by_one() {
 fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
     let place = Place::new();
     let set = |more: &[&str]| place.run(&[&["roles", "set", "editor"], more].concat(), "");
-    let rehearsed = set(&["--permission", "pages:edit", "--dry-run"]);
-    assert_eq!(rehearsed.stdout, "would make editor; users who have it: 0\n");
+    let dry_run = set(&["--permission", "pages:edit", "--dry-run"]);
+    assert_eq!(dry_run.stdout, "would make editor; users who have it: 0\n");
     assert_eq!(lines(&place, &["roles", "list", "--json"]).len(), 2);
     let made = set(&[
         "--permission",

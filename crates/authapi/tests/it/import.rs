@@ -126,10 +126,10 @@ async fn refused_lines_are_told_by_number_and_the_others_are_taken() {
         (9, "not_json"),
     ];
 
-    let rehearsed = import(&place, &input, &["--dry-run"]);
-    assert_eq!(rehearsed.code, Some(1));
+    let dry_run = import(&place, &input, &["--dry-run"]);
+    assert_eq!(dry_run.code, Some(1));
     // Nobody is there who could be in another's way.
-    assert_eq!(counts(&rehearsed), (3, 0, 7), "{}", rehearsed.stderr);
+    assert_eq!(counts(&dry_run), (3, 0, 7), "{}", dry_run.stderr);
     assert_eq!(place.command_succeeds(&["users", "list"], ""), "");
 
     let told = import(&place, &input, &[]);
@@ -139,7 +139,7 @@ async fn refused_lines_are_told_by_number_and_the_others_are_taken() {
         "{}",
         told.stderr
     );
-    for run in [&rehearsed, &told] {
+    for run in [&dry_run, &told] {
         let lines: Vec<&str> = run.stderr.lines().collect();
         assert_eq!(lines.len(), expected.len() + 1, "{}", run.stderr);
         for (line, (number, code)) in lines.iter().zip(expected) {

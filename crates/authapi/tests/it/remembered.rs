@@ -33,8 +33,8 @@ pub async fn remembered(replicas: &[Client], pairs: &[&Pair]) {
 /// Whether a replica may answer from memory, as it tells.
 async fn holds_lease(replica: &Client) -> bool {
     let ready = replica.get("/health/ready").send().await;
-    assert_eq!(ready.body["session_views"]["mode"], "memory", "{}", ready.body);
-    ready.body["session_views"]["lease"] == "held"
+    assert_eq!(ready.body["session_cache"]["mode"], "memory", "{}", ready.body);
+    ready.body["session_cache"]["lease"] == "held"
 }
 
 async fn see_alive(replica: &Client, pairs: &[&Pair]) {
@@ -161,14 +161,14 @@ async fn a_server_that_stops_is_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_memory_the_database_is_read_for_each_request() {
-    let server = Place::new().with("VIEWS__MEMORY", "false").start();
+    let server = Place::new().with("SESSION_CACHE__MEMORY", "false").start();
     let replicas = server.each();
     let pair = replicas[0].user("alice").await;
     for replica in &replicas {
         see_alive(replica, &[&pair]).await;
         let ready = replica.get("/health/ready").send().await;
         assert_eq!(
-            ready.body["session_views"],
+            ready.body["session_cache"],
             json!({"mode": "database", "lease": "none"})
         );
     }
@@ -180,8 +180,8 @@ async fn without_memory_the_database_is_read_for_each_request() {
 }
 
 const CONNECTIONS: &str = "authapi_db_pool_wait_seconds_count";
-const FROM_DATABASE: &str = r#"authapi_session_views_total{from="database"}"#;
-const FROM_MEMORY: &str = r#"authapi_session_views_total{from="memory"}"#;
+const FROM_DATABASE: &str = r#"authapi_session_snapshots_total{from="database"}"#;
+const FROM_MEMORY: &str = r#"authapi_session_snapshots_total{from="memory"}"#;
 
 /// The metrics of all replicas.
 async fn scrape(server: &Server) -> Vec<String> {

@@ -267,7 +267,7 @@ async fn roles_are_changed_by_who_may() {
             .contains(&json!("roles:assign"))
     );
 
-    let wish = |body: Value| client.put("/roles/update").bearer(&alice).json(&body);
+    let request = |body: Value| client.put("/roles/update").bearer(&alice).json(&body);
     for (body, status, code) in [
         (json!({"new_roles": ["admin"]}), 403, "role_not_assignable"),
         (
@@ -287,7 +287,7 @@ async fn roles_are_changed_by_who_may() {
         (json!({"new_roles": [7]}), 422, "validation_failed"),
         (json!({}), 422, "validation_failed"),
     ] {
-        let refused = wish(body.clone()).send().await;
+        let refused = request(body.clone()).send().await;
         assert_eq!((refused.status, refused.code()), (status, code), "{body}");
     }
     assert_eq!(
@@ -363,8 +363,9 @@ async fn operations_have_their_own_answers() {
         json!({"database": "up"})
     };
     // Nobody has asked for a session yet.
-    let session_views = json!({"mode": "memory", "lease": "none"});
-    let expected = json!({"status": "ready", "dependencies": dependencies, "session_views": session_views});
+    let session_snapshots = json!({"mode": "memory", "lease": "none"});
+    let expected =
+        json!({"status": "ready", "dependencies": dependencies, "session_cache": session_snapshots});
     assert_eq!((ready.status, &ready.body), (200, &expected));
     let head = client.call(Method::HEAD, "/health/live").send().await;
     assert_eq!((head.status, head.raw.len()), (200, 0));

@@ -24,7 +24,7 @@ async fn a_pool_that_was_used_is_seen_in_the_metrics() {
     let server = Place::new()
         .with("METRICS__PORT", "0")
         .with("DATABASE__POOL_SIZE", "3")
-        .with("VIEWS__MEMORY", "false")
+        .with("SESSION_CACHE__MEMORY", "false")
         .start();
     let client = server.client();
     let alice = client.user("alice").await;

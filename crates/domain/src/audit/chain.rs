@@ -140,7 +140,7 @@ impl<'a> ChainReader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Actor, AuditAction, AuditEvent, Origin, Stamp};
+    use crate::audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin};
     use chrono::DateTime;
 
     /// Not a digest, but every byte and every order counts.
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn chain(length: i64) -> (ChainEnds, Vec<(AuditRow, Seal)>) {
-        let stamp = Stamp {
+        let context = AuditContext {
             at: DateTime::from_timestamp(1_000_000, 0).expect("a valid second"),
             actor: Actor::Operator,
             origin: Origin::default(),
@@ -170,7 +170,7 @@ mod tests {
         let rows = (0..length)
             .map(|count| {
                 let event = AuditEvent::new(AuditAction::FailuresOmitted).with("count", count);
-                let row = AuditRow::new(head.next(), &event, &stamp);
+                let row = AuditRow::new(head.next(), &event, &context);
                 head = head.seal_next(&row, &Sum);
                 (row, head.seal)
             })

@@ -1,7 +1,9 @@
 //! An event as it is stored, and as it is sealed: the very texts that stand in the database, so that a change of any of
 //! them shows, even one that makes the row unreadable.
 
-use super::{Actor, AuditAction, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin, Seal, Stamp};
+use super::{
+    Actor, AuditAction, AuditContext, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin, Seal,
+};
 use crate::{session::SessionId, user::UserId};
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -41,23 +43,23 @@ impl AuditRow {
     /// The row that keeps `event` at `number`.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "texts under texts are always JSON")]
-    pub fn new(number: AuditNumber, event: &AuditEvent, stamp: &Stamp) -> Self {
-        let (actor_kind, actor_id) = match stamp.actor {
+    pub fn new(number: AuditNumber, event: &AuditEvent, context: &AuditContext) -> Self {
+        let (actor_kind, actor_id) = match context.actor {
             Actor::Anonymous => ("anonymous", None),
             Actor::User(id) => ("user", Some(id.0)),
             Actor::Operator => ("operator", None),
         };
         Self {
             number,
-            at: stamp.at,
+            at: context.at,
             action: event.action.as_str().to_owned(),
             actor_kind: actor_kind.to_owned(),
             actor_id,
             user_id: event.user.map(|id| id.0),
             session_id: event.session.map(|id| id.0),
-            address: stamp.origin.address.map(|address| address.to_string()),
-            user_agent: stamp.origin.user_agent.clone(),
-            request_id: stamp.origin.request_id.clone(),
+            address: context.origin.address.map(|address| address.to_string()),
+            user_agent: context.origin.user_agent.clone(),
+            request_id: context.origin.request_id.clone(),
             details: serde_json::to_string(&event.details).expect("texts under texts are JSON"),
         }
     }
@@ -146,7 +148,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn row() -> AuditRow {
-        let stamp = Stamp {
+        let context = AuditContext {
             at: DateTime::from_timestamp(1_000_000, 7_000).expect("a valid second"),
             actor: Actor::User(UserId(Uuid::from_u128(1))),
             origin: Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned())),
@@ -155,7 +157,7 @@ mod tests {
             .in_session(SessionId(Uuid::from_u128(3)))
             .with("before", "user")
             .with("after", "admin user");
-        AuditRow::new(AuditNumber(5), &event, &stamp)
+        AuditRow::new(AuditNumber(5), &event, &context)
     }
 
     #[test]
@@ -164,12 +166,12 @@ mod tests {
         assert_eq!(record.number, AuditNumber(5));
         assert_eq!(record.actor, Actor::User(UserId(Uuid::from_u128(1))));
         assert_eq!(record.event.details["after"], "admin user");
-        let stamp = Stamp {
+        let context = AuditContext {
             at: record.at,
             actor: record.actor,
             origin: record.origin.clone(),
         };
-        assert_eq!(AuditRow::new(record.number, &record.event, &stamp), row());
+        assert_eq!(AuditRow::new(record.number, &record.event, &context), row());
     }
 
     type Spoil = fn(&mut AuditRow);

@@ -28,7 +28,7 @@ pub enum Demand {
 /// before it began.
 ///
 /// It always comes to an answer, and faults only make it later. The last resort needs neither database nor bus: no view
-/// from before the commit is answered when it is older than [`Terms::view`].
+/// from before the commit is answered when it is older than [`Terms::snapshot`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Announcement {
     terms: Terms,
@@ -56,7 +56,7 @@ impl Announcement {
     pub fn begin(now: Duration, terms: Terms) -> Self {
         Self {
             terms,
-            settled_at: now + terms.view.waited(),
+            settled_at: now + terms.snapshot.waited(),
             phase: Phase::Reading { not_before: now },
             awaited: BTreeMap::new(),
             acknowledged: BTreeSet::new(),

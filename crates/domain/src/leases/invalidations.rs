@@ -1,4 +1,4 @@
-use super::{Reading, Subject, Terms};
+use super::{InvalidationScope, Reading, Terms};
 use crate::{session::SessionId, user::UserId};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,7 +12,7 @@ pub struct Invalidations {
     count: u64,
     /// The count when everything was last invalidated.
     floor: u64,
-    marks: BTreeMap<Subject, Mark>,
+    marks: BTreeMap<InvalidationScope, Mark>,
     /// The latest time that a read began.
     latest_read: Duration,
 }
@@ -37,24 +37,24 @@ impl Invalidations {
 
     /// Whether nothing was invalidated since the read began that touches its session, as far as the session's id tells.
     pub fn spare_session(&self, reading: &Reading) -> bool {
-        reading.count >= self.floor && self.spare(reading, Subject::Session(reading.session))
+        reading.count >= self.floor && self.spare(reading, InvalidationScope::Session(reading.session))
     }
 
     /// Whether nothing was invalidated since the read began that touches what it saw, a session of `user`.
     pub fn spare_view(&self, reading: &Reading, user: UserId) -> bool {
-        self.spare_session(reading) && self.spare(reading, Subject::User(user))
+        self.spare_session(reading) && self.spare(reading, InvalidationScope::User(user))
     }
 
-    fn spare(&self, reading: &Reading, subject: Subject) -> bool {
+    fn spare(&self, reading: &Reading, subject: InvalidationScope) -> bool {
         self.marks
             .get(&subject)
             .is_none_or(|mark| reading.count >= mark.count)
     }
 
-    pub fn invalidate(&mut self, subjects: &[Subject], now: Duration, terms: &Terms) {
+    pub fn invalidate(&mut self, subjects: &[InvalidationScope], now: Duration, terms: &Terms) {
         self.count += 1;
         for subject in subjects {
-            if *subject == Subject::Everything {
+            if *subject == InvalidationScope::Everything {
                 return self.forget();
             }
             self.mark(*subject, now, terms);
@@ -73,7 +73,7 @@ impl Invalidations {
         self.floor
     }
 
-    fn mark(&mut self, subject: Subject, now: Duration, terms: &Terms) {
+    fn mark(&mut self, subject: InvalidationScope, now: Duration, terms: &Terms) {
         let mark = Mark {
             count: self.count,
             // Whoever began to read may have looked at the clock later and yet come here first.
@@ -82,7 +82,7 @@ impl Invalidations {
         self.marks.insert(subject, mark);
         if self.marks.len() > MAX_MARKS {
             // Nothing answers from a view that is too old, with a mark or without.
-            let oldest = now.saturating_sub(terms.view.trusted());
+            let oldest = now.saturating_sub(terms.snapshot.trusted());
             self.marks.retain(|_, mark| mark.at > oldest);
         }
         if self.marks.len() > MAX_MARKS {
@@ -110,11 +110,11 @@ mod tests {
     #[test]
     fn a_read_is_outdated_by_what_it_shows_and_by_nothing_else() {
         for (subject, spared) in [
-            (Subject::Session(session(1)), false),
-            (Subject::Session(session(2)), true),
-            (Subject::User(USER), false),
-            (Subject::User(UserId(Uuid::from_u128(2))), true),
-            (Subject::Everything, false),
+            (InvalidationScope::Session(session(1)), false),
+            (InvalidationScope::Session(session(2)), true),
+            (InvalidationScope::User(USER), false),
+            (InvalidationScope::User(UserId(Uuid::from_u128(2))), true),
+            (InvalidationScope::Everything, false),
         ] {
             let mut invalidations = Invalidations::default();
             let before = invalidations.begin_read(session(1), seconds(1));
@@ -130,10 +130,14 @@ mod tests {
         let mut invalidations = Invalidations::default();
         let reading = invalidations.begin_read(session(0), seconds(1));
         for number in 1..=MAX_MARKS as u128 {
-            invalidations.invalidate(&[Subject::Session(session(number))], seconds(2), &TERMS);
+            invalidations.invalidate(&[InvalidationScope::Session(session(number))], seconds(2), &TERMS);
         }
         assert!(invalidations.spare_view(&reading, USER));
-        invalidations.invalidate(&[Subject::Session(session(u128::MAX))], seconds(2), &TERMS);
+        invalidations.invalidate(
+            &[InvalidationScope::Session(session(u128::MAX))],
+            seconds(2),
+            &TERMS,
+        );
         assert!(!invalidations.spare_view(&reading, USER));
         assert!(invalidations.marks.is_empty());
     }
@@ -142,10 +146,10 @@ mod tests {
     fn marks_that_are_older_than_any_view_make_room() {
         let mut invalidations = Invalidations::default();
         for number in 0..MAX_MARKS as u128 {
-            invalidations.invalidate(&[Subject::Session(session(number))], seconds(1), &TERMS);
+            invalidations.invalidate(&[InvalidationScope::Session(session(number))], seconds(1), &TERMS);
         }
         let reading = invalidations.begin_read(session(0), seconds(2));
-        invalidations.invalidate(&[Subject::User(USER)], seconds(100), &TERMS);
+        invalidations.invalidate(&[InvalidationScope::User(USER)], seconds(100), &TERMS);
         assert!(!invalidations.spare_view(&reading, USER));
         assert!(invalidations.spare_session(&reading));
         assert_eq!(invalidations.marks.len(), 1);
@@ -155,10 +159,10 @@ mod tests {
     fn a_mark_outlives_a_read_that_looked_at_the_clock_later_and_came_first() {
         let mut invalidations = Invalidations::default();
         let reading = invalidations.begin_read(session(0), seconds(11));
-        invalidations.invalidate(&[Subject::Session(session(0))], seconds(10), &TERMS);
-        let almost = seconds(10) + TERMS.view.trusted() + Duration::from_millis(500);
+        invalidations.invalidate(&[InvalidationScope::Session(session(0))], seconds(10), &TERMS);
+        let almost = seconds(10) + TERMS.snapshot.trusted() + Duration::from_millis(500);
         for number in 1..=MAX_MARKS as u128 {
-            invalidations.invalidate(&[Subject::Session(session(number))], almost, &TERMS);
+            invalidations.invalidate(&[InvalidationScope::Session(session(number))], almost, &TERMS);
         }
         assert!(!invalidations.spare_view(&reading, USER));
     }

@@ -1,4 +1,4 @@
-use super::{AnnouncementId, ReplicaId, Subject};
+use super::{AnnouncementId, InvalidationScope, ReplicaId};
 use crate::{session::SessionId, user::UserId};
 use thiserror::Error;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ const SESSION: u8 = 1;
 const USER: u8 = 2;
 const EVERYTHING: u8 = 3;
 
-/// The most subjects of one message, which then has less than 32 KiB. More than that is [`Subject::Everything`].
+/// The most subjects of one message, which then has less than 32 KiB. More than that is [`InvalidationScope::Everything`].
 const MAX_SUBJECTS: usize = 1500;
 
 /// What processes tell each other over the [bus](crate::ports::InvalidationBus).
@@ -26,7 +26,7 @@ const MAX_SUBJECTS: usize = 1500;
 pub enum Message {
     Revoked {
         announcement: AnnouncementId,
-        subjects: Vec<Subject>,
+        subjects: Vec<InvalidationScope>,
     },
     Acknowledged {
         announcement: AnnouncementId,
@@ -50,11 +50,11 @@ pub enum Garbled {
 impl Message {
     /// What a revoker says. Too many subjects for one message are everything.
     #[must_use]
-    pub fn revoked(announcement: AnnouncementId, mut subjects: Vec<Subject>) -> Self {
+    pub fn revoked(announcement: AnnouncementId, mut subjects: Vec<InvalidationScope>) -> Self {
         subjects.sort_unstable();
         subjects.dedup();
-        if subjects.len() > MAX_SUBJECTS || subjects.contains(&Subject::Everything) {
-            subjects = vec![Subject::Everything];
+        if subjects.len() > MAX_SUBJECTS || subjects.contains(&InvalidationScope::Everything) {
+            subjects = vec![InvalidationScope::Everything];
         }
         Self::Revoked {
             announcement,
@@ -73,9 +73,9 @@ impl Message {
                 write(&mut bytes, REVOKED, announcement.by, announcement.number);
                 for subject in subjects {
                     let (kind, id) = match subject {
-                        Subject::Session(id) => (SESSION, id.0),
-                        Subject::User(id) => (USER, id.0),
-                        Subject::Everything => (EVERYTHING, Uuid::nil()),
+                        InvalidationScope::Session(id) => (SESSION, id.0),
+                        InvalidationScope::User(id) => (USER, id.0),
+                        InvalidationScope::Everything => (EVERYTHING, Uuid::nil()),
                     };
                     bytes.push(kind);
                     bytes.extend(id.as_bytes());
@@ -130,7 +130,7 @@ fn write(bytes: &mut Vec<u8>, kind: u8, by: ReplicaId, number: u64) {
     bytes.extend(number.to_be_bytes());
 }
 
-fn decode_subjects(bytes: &[u8]) -> Option<Vec<Subject>> {
+fn decode_subjects(bytes: &[u8]) -> Option<Vec<InvalidationScope>> {
     let (subjects, []) = bytes.as_chunks::<17>() else {
         return None;
     };
@@ -140,12 +140,12 @@ fn decode_subjects(bytes: &[u8]) -> Option<Vec<Subject>> {
     subjects.iter().map(decode_subject).collect()
 }
 
-fn decode_subject([kind, id @ ..]: &[u8; 17]) -> Option<Subject> {
+fn decode_subject([kind, id @ ..]: &[u8; 17]) -> Option<InvalidationScope> {
     let id = Uuid::from_bytes(*id);
     match *kind {
-        SESSION => Some(Subject::Session(SessionId(id))),
-        USER => Some(Subject::User(UserId(id))),
-        EVERYTHING => id.is_nil().then_some(Subject::Everything),
+        SESSION => Some(InvalidationScope::Session(SessionId(id))),
+        USER => Some(InvalidationScope::User(UserId(id))),
+        EVERYTHING => id.is_nil().then_some(InvalidationScope::Everything),
         _ => None,
     }
 }
@@ -171,11 +171,11 @@ mod tests {
         })
     }
 
-    fn subject() -> impl Strategy<Value = Subject> {
+    fn subject() -> impl Strategy<Value = InvalidationScope> {
         prop_oneof![
-            10 => id().prop_map(|id| Subject::Session(SessionId(id))),
-            10 => id().prop_map(|id| Subject::User(UserId(id))),
-            1 => Just(Subject::Everything),
+            10 => id().prop_map(|id| InvalidationScope::Session(SessionId(id))),
+            10 => id().prop_map(|id| InvalidationScope::User(UserId(id))),
+            1 => Just(InvalidationScope::Everything),
         ]
     }
 
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn more_subjects_than_a_message_holds_are_everything() {
-        let subject = |number| Subject::Session(SessionId(Uuid::from_u128(number)));
+        let subject = |number| InvalidationScope::Session(SessionId(Uuid::from_u128(number)));
         let full: Vec<_> = (0..MAX_SUBJECTS as u128).map(subject).collect();
         let more: Vec<_> = (0..=MAX_SUBJECTS as u128).map(subject).collect();
         let subjects = |subjects| match Message::revoked(an_announcement(), subjects) {
@@ -265,7 +265,7 @@ mod tests {
         };
         assert_eq!(subjects(full.clone()), full);
         assert!(Message::decode(&Message::revoked(an_announcement(), full).encode()).is_ok());
-        assert_eq!(subjects(more), [Subject::Everything]);
+        assert_eq!(subjects(more), [InvalidationScope::Everything]);
         assert_eq!(
             subjects(vec![subject(2), subject(1), subject(2)]),
             [subject(1), subject(2)]

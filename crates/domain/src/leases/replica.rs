@@ -1,4 +1,4 @@
-use super::{Subject, Terms, invalidations::Invalidations};
+use super::{InvalidationScope, Terms, invalidations::Invalidations};
 use crate::{session::SessionId, user::UserId};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
@@ -121,7 +121,7 @@ impl Replica {
     #[must_use]
     pub fn may_share(&self, reading: &Reading, now: Duration) -> bool {
         self.holds_lease(now)
-            && now.saturating_sub(reading.begun_at) < self.terms.view.trusted()
+            && now.saturating_sub(reading.begun_at) < self.terms.snapshot.trusted()
             && self.invalidations.spare_session(reading)
     }
 
@@ -133,7 +133,7 @@ impl Replica {
 
     /// The subjects have changed. When this returns, nothing from before is answered from memory, and that may be
     /// acknowledged, whatever has become of the lease.
-    pub fn invalidate(&mut self, subjects: &[Subject], now: Duration) {
+    pub fn invalidate(&mut self, subjects: &[InvalidationScope], now: Duration) {
         self.invalidations.invalidate(subjects, now, &self.terms);
     }
 

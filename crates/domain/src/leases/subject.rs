@@ -2,7 +2,7 @@ use crate::{session::SessionId, user::UserId};
 
 /// What changed, and so whose views must not be answered any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
+pub enum InvalidationScope {
     /// One session ended.
     Session(SessionId),
     /// A user changed, or all of their sessions ended.

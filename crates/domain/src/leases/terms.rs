@@ -37,7 +37,7 @@ pub struct Terms {
     /// How long a lease lasts after it was asked for or renewed.
     pub lease: Span,
     /// How long a view is answered from memory after its read began.
-    pub view: Span,
+    pub snapshot: Span,
     /// How long after one renewal comes the next, and after a failure the next attempt.
     pub renew_every: Duration,
     /// How long holders have for their acknowledgements before they are evicted.
@@ -50,7 +50,7 @@ impl Terms {
     /// What the service uses. The margins bear clocks whose rates differ by 5 %, hundreds of times what clocks do.
     pub const STANDARD: Self = Self {
         lease: Span::new(Duration::from_secs(2), Duration::from_millis(100)),
-        view: Span::new(Duration::from_secs(30), Duration::from_millis(1500)),
+        snapshot: Span::new(Duration::from_secs(30), Duration::from_millis(1500)),
         renew_every: Duration::from_millis(500),
         patience: Duration::from_millis(200),
         idle_after: Duration::from_secs(5),
@@ -65,7 +65,7 @@ mod tests {
     fn nothing_is_counted_on_for_longer_than_it_is_waited_out() {
         for span in [
             Terms::STANDARD.lease,
-            Terms::STANDARD.view,
+            Terms::STANDARD.snapshot,
             Span::new(Duration::from_secs(1), Duration::from_secs(2)),
         ] {
             assert!(span.trusted() < span.waited());

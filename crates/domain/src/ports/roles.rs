@@ -1,10 +1,10 @@
 use super::PortError;
 use crate::{
-    audit::Stamp,
+    audit::AuditContext,
     authority::Denied,
-    revision::{Condition, Revision},
+    revision::{Precondition, Revision},
     role::{Description, Permissions, Role, RoleName, RoleNames},
-    token::Vouched,
+    token::TokenIdentity,
 };
 use async_trait::async_trait;
 
@@ -16,11 +16,11 @@ pub struct PutRole {
     pub permissions: Permissions,
     pub self_assignable: bool,
     /// What has to be there already.
-    pub condition: Condition,
+    pub precondition: Precondition,
     /// On whose word, if not the operator's.
-    pub only_while: Option<Vouched>,
+    pub authorized_by: Option<TokenIdentity>,
     /// Find out what would happen, and change nothing.
-    pub rehearse: bool,
+    pub dry_run: bool,
 }
 
 /// What writing a role came to.
@@ -32,7 +32,7 @@ pub enum RolePut {
         created: bool,
         holders: u64,
     },
-    /// The role does not meet `condition`.
+    /// The role does not meet `precondition`.
     AnotherRevision,
     /// The catalogue holds as many roles as it may.
     Full,
@@ -46,9 +46,9 @@ pub struct RemoveRole {
     /// Only while the role stands at this revision.
     pub if_revision: Option<Revision>,
     /// On whose word, if not the operator's.
-    pub only_while: Option<Vouched>,
+    pub authorized_by: Option<TokenIdentity>,
     /// Find out what would happen, and change nothing.
-    pub rehearse: bool,
+    pub dry_run: bool,
 }
 
 /// What removing a role came to.
@@ -84,12 +84,12 @@ pub trait Roles: Send + Sync {
     /// MUST ask [`Authority::write_role`](crate::authority::Authority::write_role) in its transaction. MUST answer
     /// [`RolePut::Full`] rather than make more than [`MAX_ROLES`]. On any answer but [`RolePut::Now`], and when rehearsing,
     /// nothing MUST have changed.
-    async fn put(&self, put: PutRole, stamp: Stamp) -> Result<RolePut, PortError>;
+    async fn put(&self, put: PutRole, context: AuditContext) -> Result<RolePut, PortError>;
 
     /// Removes a role that nobody has.
     ///
     /// MUST ask [`Authority::remove_role`](crate::authority::Authority::remove_role) in its transaction. However many
     /// calls race with it, nobody MUST ever have a role that is not in the catalogue. On any answer but
     /// [`RoleRemoved::Now`], and when rehearsing, nothing MUST have changed.
-    async fn remove(&self, remove: RemoveRole, stamp: Stamp) -> Result<RoleRemoved, PortError>;
+    async fn remove(&self, remove: RemoveRole, context: AuditContext) -> Result<RoleRemoved, PortError>;
 }

@@ -1,9 +1,9 @@
 use super::PortError;
 use crate::{
-    audit::Stamp,
+    audit::AuditContext,
     authority::Denied,
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
-    token::Vouched,
+    token::TokenIdentity,
     user::{Epoch, UserId},
 };
 use async_trait::async_trait;
@@ -37,22 +37,22 @@ pub enum Ended {
 
 /// The end of all of a user's sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ForceOut {
+pub struct RevokeSessions {
     pub user: UserId,
     /// On whose word, if not the operator's.
-    pub only_while: Option<Vouched>,
+    pub authorized_by: Option<TokenIdentity>,
 }
 
 /// What it came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ForcedOut {
+pub enum SessionsRevoked {
     /// How many live sessions were ended.
     Now(u64),
     NoSuchUser,
     Denied(Denied),
 }
 
-/// Sessions at rest. Each method is one transaction; those that take a [`Stamp`] write an audit row in it.
+/// Sessions at rest. Each method is one transaction; those that take a [`AuditContext`] write an audit row in it.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Sessions: Send + Sync {
@@ -66,7 +66,7 @@ pub trait Sessions: Send + Sync {
         session: NewSession,
         epoch: Epoch,
         max: u32,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Opened, PortError>;
 
     /// The session with its holder, both as of one instant, ended and expired ones included.
@@ -83,24 +83,29 @@ pub trait Sessions: Send + Sync {
     /// Ends `id` if it is `user`'s.
     ///
     /// Exactly one of any number of concurrent calls for a live session MUST answer [`Ended::Now`]; the rest, calls for
-    /// sessions that have expired at `stamp.at`, are another user's or never were, MUST answer [`Ended::Before`] and
+    /// sessions that have expired at `context.at`, are another user's or never were, MUST answer [`Ended::Before`] and
     /// change nothing.
     async fn end(
         &self,
         id: SessionId,
         user: UserId,
         reason: EndReason,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Ended, PortError>;
 
     /// Ends every live session of `user`; how many there were.
-    async fn end_all(&self, user: UserId, reason: EndReason, stamp: Stamp) -> Result<u64, PortError>;
+    async fn end_all(&self, user: UserId, reason: EndReason, context: AuditContext)
+    -> Result<u64, PortError>;
 
     /// Ends every live session of a user on somebody's word.
     ///
     /// MUST ask [`Authority::revoke`](crate::authority::Authority::revoke) within the transaction, about the caller and the
     /// user as they are then, and change nothing when it denies. An event MUST be written even when no session was live.
-    async fn force_out(&self, force: ForceOut, stamp: Stamp) -> Result<ForcedOut, PortError>;
+    async fn revoke_sessions(
+        &self,
+        force: RevokeSessions,
+        context: AuditContext,
+    ) -> Result<SessionsRevoked, PortError>;
 
     /// The sessions of `user` that are live at `now`, newest first.
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError>;

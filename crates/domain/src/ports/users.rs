@@ -1,13 +1,13 @@
 use super::PortError;
 use crate::{
-    audit::Stamp,
+    audit::AuditContext,
     authority::Denied,
     login::CanonicalLogin,
     password::PasswordHash,
     revision::Revision,
     role::{RoleName, RoleNames},
     session::NewSession,
-    token::Vouched,
+    token::TokenIdentity,
     user::{Credentials, ImportedUser, NewUser, User, UserFilter, UserId, UserPage, UserStatus},
 };
 use async_trait::async_trait;
@@ -32,9 +32,9 @@ pub struct ChangeRoles {
     pub if_revision: Option<Revision>,
     /// On whose word, if not the operator's: change nothing unless this session is live, and its user active and still at
     /// this epoch. Whoever was let in when the request began may have been shut out since.
-    pub only_while: Option<Vouched>,
+    pub authorized_by: Option<TokenIdentity>,
     /// Find out what would happen, and change nothing.
-    pub rehearse: bool,
+    pub dry_run: bool,
 }
 
 /// What a change of roles came to.
@@ -59,7 +59,7 @@ pub enum RolesChanged {
 #[derive(Clone, Debug)]
 pub struct ChangePassword {
     /// Whose: change nothing unless this session is live, and its user active and still at this epoch.
-    pub only_while: Vouched,
+    pub authorized_by: TokenIdentity,
     pub hash: PasswordHash,
     pub session: NewSession,
 }
@@ -79,7 +79,7 @@ pub struct Administer {
     /// Only while the user stands at this revision.
     pub if_revision: Option<Revision>,
     /// On whose word, if not the operator's.
-    pub only_while: Option<Vouched>,
+    pub authorized_by: Option<TokenIdentity>,
 }
 
 /// What it came to.
@@ -95,7 +95,7 @@ pub enum Administered {
     Denied(Denied),
 }
 
-/// Users at rest. Each method is one transaction; those that take a [`Stamp`] write an audit event in it, and those that
+/// Users at rest. Each method is one transaction; those that take a [`AuditContext`] write an audit event in it, and those that
 /// change a user set `updated_at` and raise the revision by one.
 ///
 /// Methods that name an [`Authority`](crate::authority::Authority) MUST ask it within the transaction, about the caller and
@@ -107,12 +107,16 @@ pub trait Users: Send + Sync {
     ///
     /// Exactly one of any number of concurrent calls with one canonical login MUST answer [`Inserted::Now`], the others
     /// [`Inserted::LoginTaken`].
-    async fn insert(&self, user: NewUser, stamp: Stamp) -> Result<Inserted, PortError>;
+    async fn insert(&self, user: NewUser, context: AuditContext) -> Result<Inserted, PortError>;
 
     /// Stores users from another system, each as by [`insert`](Self::insert) with an event of its own, all of them in one
     /// transaction; what each came to, in their order. One that is refused MUST NOT keep out the others, and of two with
     /// one login the first MUST be stored.
-    async fn import(&self, users: Vec<ImportedUser>, stamp: Stamp) -> Result<Vec<Inserted>, PortError>;
+    async fn import(
+        &self,
+        users: Vec<ImportedUser>,
+        context: AuditContext,
+    ) -> Result<Vec<Inserted>, PortError>;
 
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError>;
 
@@ -123,14 +127,18 @@ pub trait Users: Send + Sync {
     ///
     /// Asks [`Authority::assign`](crate::authority::Authority::assign). However many calls race, at least one active user
     /// with the role `admin` MUST be left once there was one. When rehearsing nothing MUST have changed either.
-    async fn change_roles(&self, change: ChangeRoles, stamp: Stamp) -> Result<RolesChanged, PortError>;
+    async fn change_roles(
+        &self,
+        change: ChangeRoles,
+        context: AuditContext,
+    ) -> Result<RolesChanged, PortError>;
 
     /// Replaces the password by one of the user's own choice, raises the epoch by one, ends all live sessions and opens
     /// `change.session`.
     async fn change_password(
         &self,
         change: ChangePassword,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<PasswordChanged, PortError>;
 
     /// Replaces the password by one that the user must change, raises the epoch by one and ends all live sessions.
@@ -140,7 +148,7 @@ pub trait Users: Send + Sync {
         &self,
         whom: Administer,
         hash: PasswordHash,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Administered, PortError>;
 
     /// Replaces `old` by `new`, the same password's hash; whether it did. MUST NOT when the hash is no longer `old`, and
@@ -161,14 +169,14 @@ pub trait Users: Send + Sync {
         &self,
         whom: Administer,
         status: UserStatus,
-        stamp: Stamp,
+        context: AuditContext,
     ) -> Result<Administered, PortError>;
 
     /// Removes a user and their sessions, for good; the trail keeps what was done to them. The login is free again.
     ///
     /// Asks [`Authority::administer`](crate::authority::Authority::administer). However many calls race, at least one
     /// active user with the role `admin` MUST be left once there was one.
-    async fn delete(&self, whom: Administer, stamp: Stamp) -> Result<Administered, PortError>;
+    async fn delete(&self, whom: Administer, context: AuditContext) -> Result<Administered, PortError>;
 
     /// Whether there is an active user with the role `admin`.
     async fn any_admin(&self) -> Result<bool, PortError>;

@@ -14,7 +14,7 @@ pub enum Presented {
         successor: Generation,
     },
     /// Anything else: somebody else holds a copy.
-    Stolen,
+    Reused,
     /// The session was ended, or its user is disabled.
     Ended,
     Expired,
@@ -74,7 +74,7 @@ impl StoredSession {
                 successor: self.generation,
             }
         } else {
-            Presented::Stolen
+            Presented::Reused
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
         match presented {
             Presented::Current => "current",
             Presented::Repeated { .. } => "repeated",
-            Presented::Stolen => "stolen",
+            Presented::Reused => "stolen",
             Presented::Ended => "ended",
             Presented::Expired => "expired",
         }
@@ -179,7 +179,7 @@ mod tests {
         };
         assert_eq!(
             session().present(Generation(4), at(50), &strict),
-            Presented::Stolen
+            Presented::Reused
         );
     }
 
@@ -256,7 +256,7 @@ mod tests {
                         prop_assert!(!dead && behind == 1 && now - session.last_used_at < RULES.grace);
                         prop_assert_eq!(successor, before);
                     }
-                    Presented::Stolen => {
+                    Presented::Reused => {
                         prop_assert!(!dead && behind >= 1);
                         session.lifetime.ended = Some(EndReason::RefreshTokenReused);
                         dead = true;

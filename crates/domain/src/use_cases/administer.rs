@@ -1,7 +1,7 @@
 //! What the use cases share by which one user changes another.
 
 use crate::{
-    audit::{Origin, Stamp},
+    audit::{AuditContext, Origin},
     authority::{Denied, Requester},
     login::Login,
     ports::{Administer, Administered, Clock, PortError, Users},
@@ -12,13 +12,13 @@ use thiserror::Error;
 
 /// Whom something is to be done to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum UserRef {
     Id(UserId),
     /// A login, as somebody typed it.
     Login(String),
 }
 
-impl Whom {
+impl UserRef {
     /// Whether `user` is meant.
     #[must_use]
     pub fn is(&self, user: &User) -> bool {
@@ -34,7 +34,7 @@ impl Whom {
 /// Whom a change is asked for, what was last seen of the user, and from where it is asked.
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
-    pub whom: Whom,
+    pub whom: UserRef,
     /// Only while the user stands at this revision.
     pub if_revision: Option<Revision>,
     pub origin: Origin,
@@ -55,10 +55,10 @@ pub enum AdministerError {
 }
 
 /// The user, by whichever name they are called.
-pub(super) async fn find(users: &dyn Users, whom: &Whom) -> Result<Option<User>, PortError> {
+pub(super) async fn find(users: &dyn Users, whom: &UserRef) -> Result<Option<User>, PortError> {
     match whom {
-        Whom::Id(id) => users.find(*id).await,
-        Whom::Login(typed) => match Login::parse(typed) {
+        UserRef::Id(id) => users.find(*id).await,
+        UserRef::Login(typed) => match Login::parse(typed) {
             Ok(login) => {
                 let known = users.find_by_login(login.canonical()).await?;
                 Ok(known.map(|known| known.user))
@@ -75,21 +75,21 @@ pub(super) async fn prepare(
     clock: &dyn Clock,
     requester: Requester<'_>,
     request: ChangeRequest,
-) -> Result<(User, Administer, Stamp), AdministerError> {
+) -> Result<(User, Administer, AuditContext), AdministerError> {
     let user = find(users, &request.whom)
         .await?
         .ok_or(AdministerError::NoSuchUser)?;
     let administer = Administer {
         user: user.id,
         if_revision: request.if_revision,
-        only_while: requester.vouched(),
+        authorized_by: requester.identity(),
     };
-    let stamp = Stamp {
+    let context = AuditContext {
         at: clock.now(),
         actor: requester.actor(),
         origin: request.origin,
     };
-    Ok((user, administer, stamp))
+    Ok((user, administer, context))
 }
 
 /// The user as they are now, if the change was made.

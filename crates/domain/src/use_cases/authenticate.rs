@@ -1,6 +1,6 @@
 use crate::{
-    caller::{Caller, NotStanding},
-    ports::{Clock, PortError, SessionViews, TokenVerifier},
+    caller::{Caller, SessionInvalid},
+    ports::{Clock, PortError, SessionSnapshots, TokenVerifier},
     token::{ClaimsRefused, SignatureRefused, TokenRules},
 };
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Settles who is calling, from an access token. In the order that costs least, so that a forged token never costs I/O.
 pub struct Authenticate {
     verifier: Arc<dyn TokenVerifier>,
-    views: Arc<dyn SessionViews>,
+    snapshots: Arc<dyn SessionSnapshots>,
     clock: Arc<dyn Clock>,
     rules: TokenRules,
 }
@@ -39,13 +39,13 @@ pub enum AuthenticateError {
 impl Authenticate {
     pub fn new(
         verifier: Arc<dyn TokenVerifier>,
-        views: Arc<dyn SessionViews>,
+        snapshots: Arc<dyn SessionSnapshots>,
         clock: Arc<dyn Clock>,
         rules: TokenRules,
     ) -> Self {
         Self {
             verifier,
-            views,
+            snapshots,
             clock,
             rules,
         }
@@ -68,13 +68,13 @@ impl Authenticate {
     pub async fn even_with_a_reset_password(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let now = self.clock.now();
         let signed = self.verifier.verify(token)?;
-        let vouched = self.rules.accept(&signed, now)?;
-        let view = self
-            .views
-            .view_for(vouched, now)
+        let identity = self.rules.accept(&signed, now)?;
+        let snapshot = self
+            .snapshots
+            .snapshot_for(identity, now)
             .await?
-            .ok_or(NotStanding::Revoked)?;
-        Ok(view.stand_behind(vouched, now)?)
+            .ok_or(SessionInvalid::Revoked)?;
+        Ok(snapshot.validate(identity, now)?)
     }
 }
 
@@ -96,11 +96,11 @@ impl From<ClaimsRefused> for AuthenticateError {
     }
 }
 
-impl From<NotStanding> for AuthenticateError {
-    fn from(not_standing: NotStanding) -> Self {
+impl From<SessionInvalid> for AuthenticateError {
+    fn from(not_standing: SessionInvalid) -> Self {
         match not_standing {
-            NotStanding::Revoked => Self::Revoked,
-            NotStanding::Outdated => Self::Outdated,
+            SessionInvalid::Revoked => Self::Revoked,
+            SessionInvalid::Outdated => Self::Outdated,
         }
     }
 }
@@ -109,8 +109,8 @@ impl From<NotStanding> for AuthenticateError {
 mod tests {
     use super::*;
     use crate::{
-        caller::SessionView,
-        ports::{MockSessionViews, MockTokenVerifier},
+        caller::SessionSnapshot,
+        ports::{MockSessionSnapshots, MockTokenVerifier},
         role::Permissions,
         token::{AccessClaims, SignedToken},
         use_cases::fixtures::{SESSION, USER, clock, now, stored_session, token_rules, user},
@@ -138,8 +138,8 @@ mod tests {
         }
     }
 
-    fn view() -> SessionView {
-        SessionView {
+    fn snapshot() -> SessionSnapshot {
+        SessionSnapshot {
             session: SESSION,
             lifetime: stored_session().lifetime,
             user: user(),
@@ -156,21 +156,21 @@ mod tests {
 
     fn authenticate(
         verifier: Arc<MockTokenVerifier>,
-        expect_views: impl FnOnce(&mut MockSessionViews),
+        expect_views: impl FnOnce(&mut MockSessionSnapshots),
     ) -> Authenticate {
-        let mut views = MockSessionViews::new();
-        expect_views(&mut views);
-        Authenticate::new(verifier, Arc::new(views), clock(), token_rules())
+        let mut snapshots = MockSessionSnapshots::new();
+        expect_views(&mut snapshots);
+        Authenticate::new(verifier, Arc::new(snapshots), clock(), token_rules())
     }
 
     #[tokio::test]
     async fn a_good_token_of_a_live_session_is_accepted() {
-        let authenticate = authenticate(verifier(Ok(signed())), |views| {
-            views
-                .expect_view_for()
-                .withf(|vouched, at| vouched.session == SESSION && *at == now())
+        let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
+            snapshots
+                .expect_snapshot_for()
+                .withf(|identity, at| identity.session == SESSION && *at == now())
                 .once()
-                .returning(|_, _| Ok(Some(Arc::new(view()))));
+                .returning(|_, _| Ok(Some(Arc::new(snapshot()))));
         });
         let caller = authenticate.execute("token").await.expect("a good token");
         assert_eq!(caller.user().id, USER);
@@ -189,8 +189,8 @@ mod tests {
             Ok(foreign),
             Ok(expired),
         ] {
-            let authenticate = authenticate(verifier(answer), |views| {
-                views.expect_view_for().never();
+            let authenticate = authenticate(verifier(answer), |snapshots| {
+                snapshots.expect_snapshot_for().never();
             });
             assert!(authenticate.execute("token").await.is_err());
         }
@@ -199,27 +199,31 @@ mod tests {
     #[tokio::test]
     async fn whoever_must_change_their_password_is_let_in_for_that_alone() {
         let must_change = || {
-            let mut view = view();
-            view.user.must_change_password = true;
-            Ok(Some(Arc::new(view)))
+            let mut snapshot = snapshot();
+            snapshot.user.must_change_password = true;
+            Ok(Some(Arc::new(snapshot)))
         };
-        let strict = authenticate(verifier(Ok(signed())), |views| {
-            views.expect_view_for().returning(move |_, _| must_change());
+        let strict = authenticate(verifier(Ok(signed())), |snapshots| {
+            snapshots
+                .expect_snapshot_for()
+                .returning(move |_, _| must_change());
         });
         assert!(matches!(
             strict.execute("token").await,
             Err(AuthenticateError::PasswordChangeRequired)
         ));
-        let lenient = authenticate(verifier(Ok(signed())), |views| {
-            views.expect_view_for().returning(move |_, _| must_change());
+        let lenient = authenticate(verifier(Ok(signed())), |snapshots| {
+            snapshots
+                .expect_snapshot_for()
+                .returning(move |_, _| must_change());
         });
         assert!(lenient.even_with_a_reset_password("token").await.is_ok());
     }
 
     #[tokio::test]
     async fn a_session_that_is_gone_has_ended() {
-        let authenticate = authenticate(verifier(Ok(signed())), |views| {
-            views.expect_view_for().returning(|_, _| Ok(None));
+        let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
+            snapshots.expect_snapshot_for().returning(|_, _| Ok(None));
         });
         assert!(matches!(
             authenticate.execute("token").await,
@@ -229,9 +233,9 @@ mod tests {
 
     #[tokio::test]
     async fn storage_that_is_away_is_never_taken_for_a_bad_token() {
-        let authenticate = authenticate(verifier(Ok(signed())), |views| {
-            views
-                .expect_view_for()
+        let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
+            snapshots
+                .expect_snapshot_for()
                 .returning(|_, _| Err(PortError::Unavailable("down".into())));
         });
         assert!(matches!(

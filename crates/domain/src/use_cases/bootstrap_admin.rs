@@ -1,4 +1,4 @@
-use super::{CreateUser, CreateUserError, UserWish};
+use super::{CreateUser, CreateUserError, NewUserRequest};
 use crate::{
     audit::{Actor, Origin},
     password::Password,
@@ -42,14 +42,14 @@ impl BootstrapAdmin {
         if self.users.any_admin().await? {
             return Ok(Bootstrap::NotNeeded);
         }
-        let wish = UserWish {
+        let request = NewUserRequest {
             login,
             password,
             roles: RoleNames::from([RoleName::ADMIN, RoleName::USER]),
         };
         match self
             .create_user
-            .execute(wish, Actor::Operator, Origin::default())
+            .execute(request, Actor::Operator, Origin::default())
             .await
         {
             Ok(user) => Ok(Bootstrap::Created(user)),
@@ -89,13 +89,13 @@ mod tests {
         if let Some(inserted) = inserted {
             users
                 .expect_insert()
-                .withf(|user, stamp| {
-                    user.roles == roles(&["admin", "user"]) && stamp.actor == Actor::Operator
+                .withf(|user, context| {
+                    user.roles == roles(&["admin", "user"]) && context.actor == Actor::Operator
                 })
                 .once()
-                .return_once(move |user, stamp| {
+                .return_once(move |user, context| {
                     Ok(match inserted {
-                        Inserted::Now(_) => Inserted::Now(user.registered_at(stamp.at)),
+                        Inserted::Now(_) => Inserted::Now(user.registered_at(context.at)),
                         other => other,
                     })
                 });

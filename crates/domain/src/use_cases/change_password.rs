@@ -2,7 +2,7 @@ use super::{
     AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair,
 };
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditContext, Origin},
     caller::Caller,
     password::{Password, PasswordHash, PasswordRefused},
     ports::{ChangePassword, Clock, PasswordChanged, PasswordHasher, PortError, Randomness, Users},
@@ -26,7 +26,7 @@ pub struct ChangeOwnPassword {
 
 /// What the caller sent.
 #[derive(Clone, Debug)]
-pub struct NewPasswordWish {
+pub struct NewPasswordRequest {
     pub current: Password,
     pub new: Password,
 }
@@ -98,13 +98,15 @@ impl ChangeOwnPassword {
     pub async fn execute(
         &self,
         caller: &Caller,
-        wish: NewPasswordWish,
+        request: NewPasswordRequest,
         origin: Origin,
     ) -> Result<TokenPair, ChangeOwnPasswordError> {
         self.confirm_password.take_attempt(caller, &origin).await?;
-        let new = self.accept_password.check(wish.new, Some(&caller.user().login))?;
+        let new = self
+            .accept_password
+            .check(request.new, Some(&caller.user().login))?;
         self.confirm_password
-            .execute(caller, wish.current, &origin)
+            .execute(caller, request.current, &origin)
             .await?;
         // Rating is costly: not for whoever only holds a stolen token.
         let new = self.accept_password.execute(new).await?;
@@ -124,16 +126,16 @@ impl ChangeOwnPassword {
         let (secret, digest) = self.issue_tokens.fresh_secret();
         let session = NewSession::opened_at(now, id, user, digest, &self.rules, &origin);
         let change = ChangePassword {
-            only_while: caller.vouched(),
+            authorized_by: caller.identity(),
             hash,
             session: session.clone(),
         };
-        let stamp = Stamp {
+        let context = AuditContext {
             at: now,
             actor: Actor::User(user),
             origin,
         };
-        match self.users.change_password(change, stamp).await? {
+        match self.users.change_password(change, context).await? {
             PasswordChanged::Now(user) => Ok(self
                 .issue_tokens
                 .issue(&session.stored(&user), secret, now)
@@ -152,7 +154,7 @@ mod tests {
         throttle::ThrottleDecision,
         use_cases::fixtures::{
             GOOD_PASSWORD, USER, accept_password, accept_password_rated, caller, clock, credentials, hash,
-            issue_tokens, note_failure, origin, password, randomness, session_rules, user,
+            issue_tokens, origin, password, randomness, record_failed_attempt, session_rules, user,
         },
         user::{Epoch, User},
     };
@@ -182,7 +184,7 @@ mod tests {
         let mut hasher = MockPasswordHasher::new();
         expect_hasher(&mut hasher);
         let (users, hasher) = (Arc::new(users), Arc::new(hasher));
-        let note_failure = note_failure(|trail| {
+        let record_failed_attempt = record_failed_attempt(|trail| {
             trail
                 .expect_note()
                 .withf(|event, _| {
@@ -194,7 +196,7 @@ mod tests {
             Arc::new(throttle),
             Arc::clone(&users) as _,
             Arc::clone(&hasher) as _,
-            note_failure,
+            record_failed_attempt,
             clock(),
         );
         ChangeOwnPassword::new(
@@ -209,7 +211,7 @@ mod tests {
         )
         .execute(
             &caller(),
-            NewPasswordWish {
+            NewPasswordRequest {
                 current: password("current"),
                 new: password(new),
             },
@@ -228,11 +230,11 @@ mod tests {
                     .returning(|_| Ok(Some(credentials())));
                 users
                     .expect_change_password()
-                    .withf(|change, stamp| {
-                        change.only_while == caller().vouched()
+                    .withf(|change, context| {
+                        change.authorized_by == caller().identity()
                             && change.hash == hash("$new")
                             && change.session.user == USER
-                            && stamp.actor == Actor::User(USER)
+                            && context.actor == Actor::User(USER)
                     })
                     .once()
                     .returning(|_, _| {

@@ -1,6 +1,6 @@
-use super::NoteFailure;
+use super::RecordFailedAttempt;
 use crate::{
-    audit::{Actor, AuditAction, AuditEvent, Origin, Stamp},
+    audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     caller::Caller,
     password::Password,
     ports::{Clock, PasswordHasher, PortError, Throttle, Users, Verification},
@@ -15,7 +15,7 @@ pub struct ConfirmPassword {
     throttle: Arc<dyn Throttle>,
     users: Arc<dyn Users>,
     hasher: Arc<dyn PasswordHasher>,
-    note_failure: Arc<NoteFailure>,
+    record_failed_attempt: Arc<RecordFailedAttempt>,
     clock: Arc<dyn Clock>,
 }
 
@@ -37,14 +37,14 @@ impl ConfirmPassword {
         throttle: Arc<dyn Throttle>,
         users: Arc<dyn Users>,
         hasher: Arc<dyn PasswordHasher>,
-        note_failure: Arc<NoteFailure>,
+        record_failed_attempt: Arc<RecordFailedAttempt>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             throttle,
             users,
             hasher,
-            note_failure,
+            record_failed_attempt,
             clock,
         }
     }
@@ -91,11 +91,11 @@ impl ConfirmPassword {
     async fn note(&self, caller: &Caller, origin: &Origin) -> Result<(), PortError> {
         let user = caller.user().id;
         let event = AuditEvent::on(AuditAction::ReauthenticationFailed, user).in_session(caller.session());
-        let stamp = Stamp {
+        let context = AuditContext {
             at: self.clock.now(),
             actor: Actor::User(user),
             origin: origin.clone(),
         };
-        self.note_failure.execute(event, stamp).await
+        self.record_failed_attempt.execute(event, context).await
     }
 }

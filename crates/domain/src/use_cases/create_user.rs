@@ -1,6 +1,6 @@
 use super::{AcceptPassword, AcceptPasswordError};
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditContext, Origin},
     login::{Login, LoginRefused},
     password::{Password, PasswordRefused, UnratedPassword},
     ports::{Clock, Inserted, PasswordHasher, PortError, Randomness, Users},
@@ -21,7 +21,7 @@ pub struct CreateUser {
 
 /// Who shall exist.
 #[derive(Clone, Debug)]
-pub struct UserWish {
+pub struct NewUserRequest {
     pub login: String,
     pub password: Password,
     pub roles: RoleNames,
@@ -77,11 +77,11 @@ impl CreateUser {
     /// [`CreateUserError`]; nothing is stored then.
     pub async fn execute(
         &self,
-        wish: UserWish,
+        request: NewUserRequest,
         actor: Actor,
         origin: Origin,
     ) -> Result<User, CreateUserError> {
-        let (login, password) = self.check(&wish.login, wish.password)?;
+        let (login, password) = self.check(&request.login, request.password)?;
         // Storage settles who gets a login; asking first saves a rating and a hash when it is plain.
         if self.users.find_by_login(login.canonical()).await?.is_some() {
             return Err(CreateUserError::LoginTaken);
@@ -93,13 +93,13 @@ impl CreateUser {
             id: self.randomness.user_id(now),
             login,
             hash,
-            roles: wish.roles,
+            roles: request.roles,
         };
         match self
             .users
             .insert(
                 user,
-                Stamp {
+                AuditContext {
                     at: now,
                     actor,
                     origin,
@@ -163,8 +163,8 @@ mod tests {
         )
     }
 
-    fn wish(login: &str, text: &str) -> UserWish {
-        UserWish {
+    fn request(login: &str, text: &str) -> NewUserRequest {
+        NewUserRequest {
             login: login.to_owned(),
             password: password(text),
             roles: roles(&["user"]),
@@ -178,21 +178,21 @@ mod tests {
                 users.expect_find_by_login().returning(|_| Ok(None));
                 users
                     .expect_insert()
-                    .withf(|user, stamp| {
+                    .withf(|user, context| {
                         user.hash == hash("$made")
-                            && stamp.at == now()
-                            && stamp.actor == Actor::Operator
-                            && stamp.origin == origin()
+                            && context.at == now()
+                            && context.actor == Actor::Operator
+                            && context.origin == origin()
                     })
                     .once()
-                    .returning(|user, stamp| Ok(Inserted::Now(user.registered_at(stamp.at))));
+                    .returning(|user, context| Ok(Inserted::Now(user.registered_at(context.at))));
             },
             |hasher| {
                 hasher.expect_hash().once().returning(|_| Ok(hash("$made")));
             },
         );
         let user = create
-            .execute(wish("Alice", GOOD_PASSWORD), Actor::Operator, origin())
+            .execute(request("Alice", GOOD_PASSWORD), Actor::Operator, origin())
             .await
             .expect("a user");
         assert_eq!(user.login.as_typed(), "Alice");
@@ -211,7 +211,7 @@ mod tests {
             },
         );
         let refused = create
-            .execute(wish("a b", "short"), Actor::Anonymous, origin())
+            .execute(request("a b", "short"), Actor::Anonymous, origin())
             .await;
         assert!(matches!(
             refused,
@@ -238,7 +238,7 @@ mod tests {
             },
         );
         let refused = create
-            .execute(wish("ALICE", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .execute(request("ALICE", GOOD_PASSWORD), Actor::Anonymous, origin())
             .await;
         assert!(matches!(refused, Err(CreateUserError::LoginTaken)));
     }
@@ -256,7 +256,7 @@ mod tests {
             },
         );
         let refused = create
-            .execute(wish("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .execute(request("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
             .await;
         assert!(matches!(
             refused,
@@ -285,7 +285,7 @@ mod tests {
             },
         );
         let refused = create
-            .execute(wish("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .execute(request("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
             .await;
         assert!(matches!(
             refused,
@@ -305,7 +305,7 @@ mod tests {
             },
         );
         let refused = create
-            .execute(wish("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
+            .execute(request("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
             .await;
         assert!(matches!(refused, Err(CreateUserError::LoginTaken)));
     }

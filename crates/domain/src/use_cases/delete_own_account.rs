@@ -3,7 +3,7 @@ use super::{
     administer::{self, AdministerError},
 };
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditContext, Origin},
     caller::Caller,
     password::Password,
     ports::{Administer, Clock, PortError, Users},
@@ -81,14 +81,14 @@ impl DeleteOwnAccount {
         let whom = Administer {
             user,
             if_revision: None,
-            only_while: Some(caller.vouched()),
+            authorized_by: Some(caller.identity()),
         };
-        let stamp = Stamp {
+        let context = AuditContext {
             at: self.clock.now(),
             actor: Actor::User(user),
             origin,
         };
-        administer::settle(self.users.delete(whom, stamp).await?)?;
+        administer::settle(self.users.delete(whom, context).await?)?;
         Ok(())
     }
 }
@@ -117,10 +117,10 @@ mod tests {
         let times = usize::from(answer.is_some());
         users
             .expect_delete()
-            .withf(|whom, stamp| {
+            .withf(|whom, context| {
                 whom.user == USER
-                    && whom.only_while == Some(caller().vouched())
-                    && stamp.actor == Actor::User(USER)
+                    && whom.authorized_by == Some(caller().identity())
+                    && context.actor == Actor::User(USER)
             })
             .times(times)
             .returning(move |_, _| Ok(answer.clone().expect("called only with an answer")));

@@ -1,5 +1,5 @@
 use crate::{
-    audit::{Origin, Stamp},
+    audit::{AuditContext, Origin},
     authority::{Capability, Denied, RolesWrite},
     ports::{Clock, PortError, RemoveRole, RoleRemoved, Roles},
     revision::Revision,
@@ -23,7 +23,7 @@ pub struct RoleRemoval {
     /// Only while the role stands at this revision.
     pub if_revision: Option<Revision>,
     /// Find out what would happen, and change nothing.
-    pub rehearse: bool,
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Error)]
@@ -72,15 +72,15 @@ impl DeleteRole {
         let remove = RemoveRole {
             name,
             if_revision: removal.if_revision,
-            only_while: requester.vouched(),
-            rehearse: removal.rehearse,
+            authorized_by: requester.identity(),
+            dry_run: removal.dry_run,
         };
-        let stamp = Stamp {
+        let context = AuditContext {
             at: self.clock.now(),
             actor: requester.actor(),
             origin,
         };
-        match self.roles.remove(remove, stamp).await? {
+        match self.roles.remove(remove, context).await? {
             RoleRemoved::Now => Ok(()),
             RoleRemoved::NoSuchRole => Err(DeleteRoleError::NoSuchRole),
             RoleRemoved::InUse(holders) => Err(DeleteRoleError::InUse(holders)),
@@ -108,7 +108,7 @@ mod tests {
         let removal = RoleRemoval {
             name: name.to_owned(),
             if_revision: None,
-            rehearse: false,
+            dry_run: false,
         };
         DeleteRole::new(Arc::new(catalogue), clock(), roles(&["user", "member"]))
             .execute(Capability::of_operator(), removal, origin())

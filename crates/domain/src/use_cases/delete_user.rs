@@ -26,8 +26,8 @@ impl DeleteUser {
         by: Capability<'_, UsersWrite>,
         request: ChangeRequest,
     ) -> Result<User, AdministerError> {
-        let (_, whom, stamp) =
+        let (_, whom, context) =
             administer::prepare(&*self.users, &*self.clock, by.requester(), request).await?;
-        administer::settle(self.users.delete(whom, stamp).await?)
+        administer::settle(self.users.delete(whom, context).await?)
     }
 }

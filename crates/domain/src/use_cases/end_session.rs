@@ -1,5 +1,5 @@
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditContext, Origin},
     caller::Caller,
     ports::{Clock, Ended, PortError, Sessions},
     session::{EndReason, SessionId},
@@ -36,14 +36,14 @@ impl EndSession {
         origin: Origin,
     ) -> Result<(), EndSessionError> {
         let user = caller.user().id;
-        let stamp = Stamp {
+        let context = AuditContext {
             at: self.clock.now(),
             actor: Actor::User(user),
             origin,
         };
         match self
             .sessions
-            .end(session, user, EndReason::LoggedOut, stamp)
+            .end(session, user, EndReason::LoggedOut, context)
             .await?
         {
             Ended::Now => Ok(()),

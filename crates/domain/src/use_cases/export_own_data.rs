@@ -1,7 +1,7 @@
 use crate::{
     audit::{AuditFilter, AuditRecord},
     caller::Caller,
-    ports::{AuditTrail, Clock, PortError, Sessions},
+    ports::{AuditLog, Clock, PortError, Sessions},
     session::SessionSummary,
 };
 use std::sync::Arc;
@@ -12,7 +12,7 @@ const MAX_EVENTS: u32 = 1_000;
 /// Gives callers what is kept about them (GDPR, articles 15 and 20).
 pub struct ExportOwnData {
     sessions: Arc<dyn Sessions>,
-    trail: Arc<dyn AuditTrail>,
+    trail: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
 }
 
@@ -26,7 +26,7 @@ pub struct OwnData {
 }
 
 impl ExportOwnData {
-    pub fn new(sessions: Arc<dyn Sessions>, trail: Arc<dyn AuditTrail>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(sessions: Arc<dyn Sessions>, trail: Arc<dyn AuditLog>, clock: Arc<dyn Clock>) -> Self {
         Self {
             sessions,
             trail,

@@ -1,4 +1,4 @@
-use super::administer::{self, Whom};
+use super::administer::{self, UserRef};
 use crate::{
     authority::{Capability, UsersRead},
     ports::{PortError, Users},
@@ -33,7 +33,11 @@ impl FindUsers {
     ///
     /// # Errors
     /// The port's.
-    pub async fn one(&self, _by: Capability<'_, UsersRead>, whom: &Whom) -> Result<Option<User>, PortError> {
+    pub async fn one(
+        &self,
+        _by: Capability<'_, UsersRead>,
+        whom: &UserRef,
+    ) -> Result<Option<User>, PortError> {
         administer::find(&*self.users, whom).await
     }
 }

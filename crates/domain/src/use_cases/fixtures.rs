@@ -2,11 +2,11 @@
 
 use crate::{
     audit::Origin,
-    caller::{Caller, SessionView},
+    caller::{Caller, SessionSnapshot},
     login::Login,
     password::{Password, PasswordHash, PasswordPolicy},
     ports::{
-        MockAuditTrail, MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner,
+        MockAuditLog, MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner,
         Strength,
     },
     refresh_token::{RefreshClaim, RefreshToken},
@@ -15,8 +15,8 @@ use crate::{
     session::{
         Generation, Holder, Lifetime, SecretDigest, SessionId, SessionRules, SessionSecret, StoredSession,
     },
-    token::{AccessToken, TokenRules, Vouched},
-    use_cases::{AcceptPassword, IssueTokens, NoteFailure},
+    token::{AccessToken, TokenIdentity, TokenRules},
+    use_cases::{AcceptPassword, IssueTokens, RecordFailedAttempt},
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -101,9 +101,9 @@ pub fn credentials() -> Credentials {
 
 /// The caller behind [`user`], with `permissions`.
 pub fn caller_with(permissions: Permissions) -> Caller {
-    Arc::new(view_with(permissions))
-        .stand_behind(
-            Vouched {
+    Arc::new(snapshot_with(permissions))
+        .validate(
+            TokenIdentity {
                 user: USER,
                 session: SESSION,
                 epoch: EPOCH,
@@ -114,8 +114,8 @@ pub fn caller_with(permissions: Permissions) -> Caller {
 }
 
 /// The session behind [`caller_with`].
-pub fn view_with(permissions: Permissions) -> SessionView {
-    SessionView {
+pub fn snapshot_with(permissions: Permissions) -> SessionSnapshot {
+    SessionSnapshot {
         session: SESSION,
         lifetime: stored_session().lifetime,
         user: user(),
@@ -224,15 +224,15 @@ pub fn origin() -> Origin {
 }
 
 /// Notes failures in a trail of which `expect_trail` says what to expect.
-pub fn note_failure(expect_trail: impl FnOnce(&mut MockAuditTrail)) -> Arc<NoteFailure> {
-    let mut trail = MockAuditTrail::new();
+pub fn record_failed_attempt(expect_trail: impl FnOnce(&mut MockAuditLog)) -> Arc<RecordFailedAttempt> {
+    let mut trail = MockAuditLog::new();
     expect_trail(&mut trail);
-    Arc::new(NoteFailure::new(Arc::new(trail), 100))
+    Arc::new(RecordFailedAttempt::new(Arc::new(trail), 100))
 }
 
 /// Notes any number of failures.
-pub fn note_any_failure() -> Arc<NoteFailure> {
-    note_failure(|trail| {
+pub fn note_any_failure() -> Arc<RecordFailedAttempt> {
+    record_failed_attempt(|trail| {
         trail.expect_note().returning(|_, _| Ok(()));
     })
 }

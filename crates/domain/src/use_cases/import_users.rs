@@ -1,5 +1,5 @@
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditContext, Origin},
     login::{Login, LoginRefused},
     ports::{Clock, ForeignHashRefused, ForeignHashes, Inserted, PortError, Randomness, Users},
     role::{NotARoleName, RoleName, RoleNames},
@@ -21,7 +21,7 @@ pub struct ImportUsers {
 
 /// A user as another system had them.
 #[derive(Clone, Debug, Default)]
-pub struct ImportWish {
+pub struct ImportRequest {
     pub login: String,
     pub password_hash: String,
     /// Those that everybody begins with, unless some are named.
@@ -64,7 +64,7 @@ impl ImportUsers {
         }
     }
 
-    /// What each of `wishes` came to, in their order. All that are not refused are stored when this returns.
+    /// What each of `requests` came to, in their order. All that are not refused are stored when this returns.
     ///
     /// # Errors
     /// The port's; none was stored then.
@@ -73,21 +73,24 @@ impl ImportUsers {
     /// When storage does not answer for each user that it was given, against its contract.
     pub async fn execute(
         &self,
-        wishes: Vec<ImportWish>,
+        requests: Vec<ImportRequest>,
     ) -> Result<Vec<Result<User, ImportRefused>>, PortError> {
         let now = self.clock.now();
-        let parsed: Vec<_> = wishes.into_iter().map(|wish| self.parse(wish, now)).collect();
+        let parsed: Vec<_> = requests
+            .into_iter()
+            .map(|request| self.parse(request, now))
+            .collect();
         let accepted: Vec<_> = parsed
             .iter()
             .filter_map(|user| user.as_ref().ok())
             .cloned()
             .collect();
-        let stamp = Stamp {
+        let context = AuditContext {
             at: now,
             actor: Actor::Operator,
             origin: Origin::default(),
         };
-        let mut stored = self.users.import(accepted, stamp).await?.into_iter();
+        let mut stored = self.users.import(accepted, context).await?.into_iter();
         let settled = parsed.into_iter().map(|user| {
             user?;
             settle(
@@ -99,19 +102,19 @@ impl ImportUsers {
         Ok(settled.collect())
     }
 
-    /// What each of `wishes` would come to by itself, were the roles those of `catalogue`; nobody is stored.
+    /// What each of `requests` would come to by itself, were the roles those of `catalogue`; nobody is stored.
     ///
     /// # Errors
     /// The port's.
-    pub async fn rehearse(
+    pub async fn dry_run(
         &self,
-        wishes: Vec<ImportWish>,
+        requests: Vec<ImportRequest>,
         catalogue: &RoleNames,
     ) -> Result<Vec<Result<(), ImportRefused>>, PortError> {
         let now = self.clock.now();
-        let mut answers = Vec::with_capacity(wishes.len());
-        for wish in wishes {
-            answers.push(match self.parse(wish, now) {
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            answers.push(match self.parse(request, now) {
                 Err(refused) => Err(refused),
                 Ok(user) if self.users.find_by_login(user.login.canonical()).await?.is_some() => {
                     Err(ImportRefused::LoginTaken)
@@ -123,10 +126,10 @@ impl ImportUsers {
         Ok(answers)
     }
 
-    fn parse(&self, wish: ImportWish, now: DateTime<Utc>) -> Result<ImportedUser, ImportRefused> {
-        let login = Login::parse(&wish.login)?;
-        let hash = self.hashes.accept(&wish.password_hash)?;
-        let roles = match wish.roles {
+    fn parse(&self, request: ImportRequest, now: DateTime<Utc>) -> Result<ImportedUser, ImportRefused> {
+        let login = Login::parse(&request.login)?;
+        let hash = self.hashes.accept(&request.password_hash)?;
+        let roles = match request.roles {
             Some(names) => names
                 .iter()
                 .map(|name| RoleName::parse(name))
@@ -138,12 +141,12 @@ impl ImportUsers {
             login,
             hash,
             roles,
-            status: if wish.disabled {
+            status: if request.disabled {
                 UserStatus::Disabled
             } else {
                 UserStatus::Active
             },
-            created_at: wish.created_at.unwrap_or(now).min(now),
+            created_at: request.created_at.unwrap_or(now).min(now),
         })
     }
 }
@@ -165,22 +168,22 @@ mod tests {
         user::Credentials,
     };
 
-    fn wish(login: &str) -> ImportWish {
-        ImportWish {
+    fn request(login: &str) -> ImportRequest {
+        ImportRequest {
             login: login.to_owned(),
             password_hash: "$good".to_owned(),
-            ..ImportWish::default()
+            ..ImportRequest::default()
         }
     }
 
     async fn import(
-        wishes: Vec<ImportWish>,
+        requests: Vec<ImportRequest>,
         stored: fn(Vec<ImportedUser>) -> Vec<Inserted>,
     ) -> Vec<Result<User, ImportRefused>> {
         let mut users = MockUsers::new();
         users
             .expect_import()
-            .withf(|_, stamp| stamp.actor == Actor::Operator && stamp.at == now())
+            .withf(|_, context| context.actor == Actor::Operator && context.at == now())
             .once()
             .returning(move |users, _| Ok(stored(users)));
         let mut hashes = MockForeignHashes::new();
@@ -195,26 +198,26 @@ mod tests {
             clock(),
             randomness(),
         )
-        .execute(wishes)
+        .execute(requests)
         .await
         .expect("storage is there")
     }
 
     #[tokio::test]
     async fn each_wish_is_answered_in_its_place() {
-        let mut bad_hash = wish("carol");
+        let mut bad_hash = request("carol");
         bad_hash.password_hash = "plain".to_owned();
-        let mut bad_role = wish("dave");
+        let mut bad_role = request("dave");
         bad_role.roles = Some(vec!["Not A Role".to_owned()]);
-        let wishes = vec![
-            wish("alice"),
-            wish("x"),
+        let requests = vec![
+            request("alice"),
+            request("x"),
             bad_hash,
             bad_role,
-            wish("bob"),
-            wish("eve"),
+            request("bob"),
+            request("eve"),
         ];
-        let settled = import(wishes, |users| {
+        let settled = import(requests, |users| {
             let logins: Vec<_> = users.iter().map(|user| user.login.as_typed()).collect();
             assert_eq!(logins, ["alice", "bob", "eve"]);
             vec![Inserted::Now(user()), Inserted::LoginTaken, Inserted::UnknownRole]
@@ -233,11 +236,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_said_is_what_holds_for_everybody_and_nobody_comes_from_the_future() {
-        let mut known = wish("bob");
+        let mut known = request("bob");
         known.roles = Some(vec!["editor".to_owned()]);
         known.disabled = true;
         known.created_at = Some(now() + chrono::Duration::days(1));
-        import(vec![wish("alice"), known], |users| {
+        import(vec![request("alice"), known], |users| {
             let [alice, bob] = &users[..] else {
                 panic!("two users")
             };
@@ -270,12 +273,12 @@ mod tests {
             clock(),
             randomness(),
         );
-        let mut unknown = wish("carol");
+        let mut unknown = request("carol");
         unknown.roles = Some(vec!["wizard".to_owned()]);
 
         let answers = import
-            .rehearse(
-                vec![wish("alice"), wish("bob"), unknown, wish("x")],
+            .dry_run(
+                vec![request("alice"), request("bob"), unknown, request("x")],
                 &roles(&["user"]),
             )
             .await;

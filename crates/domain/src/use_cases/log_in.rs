@@ -1,6 +1,6 @@
-use super::{IssueTokens, NoteFailure, TokenPair};
+use super::{IssueTokens, RecordFailedAttempt, TokenPair};
 use crate::{
-    audit::{Actor, AuditAction, AuditEvent, Origin, Stamp},
+    audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     login::Login,
     password::{Password, PasswordHash},
     ports::{Clock, Opened, PasswordHasher, PortError, Randomness, Sessions, Throttle, Users, Verification},
@@ -24,7 +24,7 @@ pub struct LogIn {
     hasher: Arc<dyn PasswordHasher>,
     sessions: Arc<dyn Sessions>,
     issue_tokens: Arc<IssueTokens>,
-    note_failure: Arc<NoteFailure>,
+    record_failed_attempt: Arc<RecordFailedAttempt>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     rules: SessionRules,
@@ -51,7 +51,7 @@ impl LogIn {
         hasher: Arc<dyn PasswordHasher>,
         sessions: Arc<dyn Sessions>,
         issue_tokens: Arc<IssueTokens>,
-        note_failure: Arc<NoteFailure>,
+        record_failed_attempt: Arc<RecordFailedAttempt>,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
         rules: SessionRules,
@@ -62,7 +62,7 @@ impl LogIn {
             hasher,
             sessions,
             issue_tokens,
-            note_failure,
+            record_failed_attempt,
             clock,
             randomness,
             rules,
@@ -101,12 +101,12 @@ impl LogIn {
             user,
             ..AuditEvent::new(AuditAction::LoginFailed).with("cause", cause)
         };
-        let stamp = Stamp {
+        let context = AuditContext {
             at: self.clock.now(),
             actor: Actor::Anonymous,
             origin: origin.clone(),
         };
-        self.note_failure.execute(event, stamp).await
+        self.record_failed_attempt.execute(event, context).await
     }
 
     async fn find(&self, login: Option<&Login>) -> Result<Option<Credentials>, PortError> {
@@ -162,14 +162,14 @@ impl LogIn {
         let (secret, digest) = self.issue_tokens.fresh_secret();
         let session = NewSession::opened_at(now, id, user.id, digest, &self.rules, origin);
         let stored = session.stored(user);
-        let stamp = Stamp {
+        let context = AuditContext {
             at: now,
             actor: Actor::User(user.id),
             origin: origin.clone(),
         };
         match self
             .sessions
-            .open(session, user.epoch, self.rules.max_per_user, stamp)
+            .open(session, user.epoch, self.rules.max_per_user, context)
             .await?
         {
             Opened::Now | Opened::MadeRoom => Ok(Some(self.issue_tokens.issue(&stored, secret, now).await?)),
@@ -197,8 +197,8 @@ mod tests {
         ports::{MockPasswordHasher, MockSessions, MockThrottle, MockUsers},
         throttle::ThrottleKey,
         use_cases::fixtures::{
-            EPOCH, USER, clock, credentials, hash, issue_tokens, note_any_failure, note_failure, origin,
-            password, randomness, session_rules, user,
+            EPOCH, USER, clock, credentials, hash, issue_tokens, note_any_failure, origin, password,
+            randomness, record_failed_attempt, session_rules, user,
         },
         user::Epoch,
     };
@@ -210,7 +210,7 @@ mod tests {
         users: MockUsers,
         hasher: MockPasswordHasher,
         sessions: MockSessions,
-        note_failure: Option<Arc<NoteFailure>>,
+        record_failed_attempt: Option<Arc<RecordFailedAttempt>>,
     }
 
     impl Mocks {
@@ -241,7 +241,7 @@ mod tests {
                 Arc::new(self.hasher),
                 Arc::new(self.sessions),
                 issue_tokens(),
-                self.note_failure.unwrap_or_else(note_any_failure),
+                self.record_failed_attempt.unwrap_or_else(note_any_failure),
                 clock(),
                 randomness(),
                 session_rules(),
@@ -257,11 +257,11 @@ mod tests {
         mocks
             .sessions
             .expect_open()
-            .withf(|session, epoch, max, stamp| {
+            .withf(|session, epoch, max, context| {
                 session.user_agent.as_deref() == Some("curl/8")
                     && *epoch == EPOCH
                     && *max == 100
-                    && stamp.actor == Actor::User(user().id)
+                    && context.actor == Actor::User(user().id)
             })
             .once()
             .returning(|_, _, _, _| Ok(Opened::Now));
@@ -434,15 +434,15 @@ mod tests {
                 .hasher
                 .expect_verify()
                 .returning(|_, _| Ok(Verification::Wrong));
-            mocks.note_failure = Some(note_failure(|trail| {
+            mocks.record_failed_attempt = Some(record_failed_attempt(|trail| {
                 trail
                     .expect_note()
-                    .withf(move |event, stamp| {
+                    .withf(move |event, context| {
                         event.action == AuditAction::LoginFailed
                             && event.user == noted_user
                             && event.details.values().eq(["invalid_credentials"])
-                            && stamp.actor == Actor::Anonymous
-                            && stamp.origin == origin()
+                            && context.actor == Actor::Anonymous
+                            && context.origin == origin()
                     })
                     .once()
                     .returning(|_, _| Ok(()));
@@ -454,7 +454,7 @@ mod tests {
     #[tokio::test]
     async fn a_failure_that_cannot_be_noted_is_no_quiet_one() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
-        mocks.note_failure = Some(note_failure(|trail| {
+        mocks.record_failed_attempt = Some(record_failed_attempt(|trail| {
             trail
                 .expect_note()
                 .returning(|_, _| Err(PortError::Unavailable("down".into())));

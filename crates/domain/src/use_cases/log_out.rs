@@ -1,6 +1,6 @@
 use super::{Authenticate, AuthenticateError, RecogniseRefreshToken};
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditContext, Origin},
     ports::{Clock, Ended, PortError, Sessions},
     refresh_token::RefreshToken,
     session::{EndReason, Presented, SessionId, SessionRules},
@@ -88,7 +88,7 @@ impl LogOut {
         everywhere: bool,
         origin: Origin,
     ) -> Result<Ended, PortError> {
-        let stamp = Stamp {
+        let context = AuditContext {
             at: self.clock.now(),
             actor: Actor::User(user),
             origin,
@@ -96,10 +96,10 @@ impl LogOut {
         if !everywhere {
             return self
                 .sessions
-                .end(session, user, EndReason::LoggedOut, stamp)
+                .end(session, user, EndReason::LoggedOut, context)
                 .await;
         }
-        match self.sessions.end_all(user, EndReason::LoggedOut, stamp).await? {
+        match self.sessions.end_all(user, EndReason::LoggedOut, context).await? {
             0 => Ok(Ended::Before),
             _ => Ok(Ended::Now),
         }
@@ -122,15 +122,15 @@ impl LogOut {
             Presented::Current | Presented::Repeated { .. } => Ok((session.id, session.holder.user)),
             Presented::Ended => Err(LogOutError::SessionRevoked),
             Presented::Expired => Err(LogOutError::SessionExpired),
-            Presented::Stolen => {
-                let stamp = Stamp {
+            Presented::Reused => {
+                let context = AuditContext {
                     at: now,
                     actor: Actor::Anonymous,
                     origin: origin.clone(),
                 };
                 let reason = EndReason::RefreshTokenReused;
                 self.sessions
-                    .end(session.id, session.holder.user, reason, stamp)
+                    .end(session.id, session.holder.user, reason, context)
                     .await?;
                 Err(LogOutError::RefreshTokenReused)
             }
@@ -147,7 +147,7 @@ fn is_jwt(token: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        ports::{MockSessionViews, MockSessions, MockTokenVerifier},
+        ports::{MockSessionSnapshots, MockSessions, MockTokenVerifier},
         token::SignatureRefused,
         use_cases::fixtures::{
             SESSION, USER, clock, forged, mac, origin, session_rules, stored_session, token, token_rules,
@@ -167,8 +167,8 @@ mod tests {
         verifier
             .expect_verify()
             .returning(|_| Err(SignatureRefused::Invalid));
-        let views = Arc::new(MockSessionViews::new());
-        let authenticate = Authenticate::new(Arc::new(verifier), views, clock(), token_rules());
+        let snapshots = Arc::new(MockSessionSnapshots::new());
+        let authenticate = Authenticate::new(Arc::new(verifier), snapshots, clock(), token_rules());
         let recognise = RecogniseRefreshToken::new(mac());
         LogOut::new(
             Arc::new(authenticate),
@@ -227,8 +227,8 @@ mod tests {
         let log_out = log_out(|sessions| {
             sessions
                 .expect_end()
-                .withf(|_, _, reason, stamp| {
-                    *reason == EndReason::RefreshTokenReused && stamp.actor == Actor::Anonymous
+                .withf(|_, _, reason, context| {
+                    *reason == EndReason::RefreshTokenReused && context.actor == Actor::Anonymous
                 })
                 .once()
                 .returning(|_, _, _, _| Ok(Ended::Now));

@@ -1,17 +1,17 @@
 use crate::{
     audit::{AuditFilter, AuditNumber, AuditRecord},
     authority::{AuditRead, Capability},
-    ports::{AuditTrail, PortError},
+    ports::{AuditLog, PortError},
 };
 use std::sync::Arc;
 
 /// Shows the audit trail to whoever may read it.
 pub struct ReadAudit {
-    trail: Arc<dyn AuditTrail>,
+    trail: Arc<dyn AuditLog>,
 }
 
 impl ReadAudit {
-    pub fn new(trail: Arc<dyn AuditTrail>) -> Self {
+    pub fn new(trail: Arc<dyn AuditLog>) -> Self {
         Self { trail }
     }
 

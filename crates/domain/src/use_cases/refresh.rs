@@ -1,6 +1,6 @@
 use super::{IssueTokens, RecogniseRefreshToken, Recognised, TokenPair};
 use crate::{
-    audit::{Actor, Origin, Stamp},
+    audit::{Actor, AuditContext, Origin},
     ports::{Clock, PortError, Rotated, Sessions},
     refresh_token::RefreshToken,
     session::{EndReason, Presented, Rotation, SessionRules, StoredSession},
@@ -77,7 +77,7 @@ impl Refresh {
                     let secret = recognised.claim.secret;
                     return Ok(self.issue_tokens.issue(&session, secret, now).await?);
                 }
-                Presented::Stolen => return self.end_stolen(&session, now, origin).await,
+                Presented::Reused => return self.end_reused(&session, now, origin).await,
                 Presented::Ended => return Err(RefreshError::SessionRevoked),
                 Presented::Expired => return Err(RefreshError::SessionExpired),
             }
@@ -101,13 +101,13 @@ impl Refresh {
             .ok_or(RefreshError::Invalid)
     }
 
-    async fn end_stolen(
+    async fn end_reused(
         &self,
         session: &StoredSession,
         now: DateTime<Utc>,
         origin: Origin,
     ) -> Result<TokenPair, RefreshError> {
-        let stamp = Stamp {
+        let context = AuditContext {
             at: now,
             actor: Actor::Anonymous,
             origin,
@@ -117,7 +117,7 @@ impl Refresh {
                 session.id,
                 session.holder.user,
                 EndReason::RefreshTokenReused,
-                stamp,
+                context,
             )
             .await?;
         Err(RefreshError::Reused)
@@ -329,11 +329,11 @@ mod tests {
         let refresh = lost(stored_session(), |sessions| {
             sessions
                 .expect_end()
-                .withf(|id, user, reason, stamp| {
+                .withf(|id, user, reason, context| {
                     *id == SESSION
                         && *user == USER
                         && *reason == EndReason::RefreshTokenReused
-                        && stamp.actor == Actor::Anonymous
+                        && context.actor == Actor::Anonymous
                 })
                 .once()
                 .returning(|_, _, _, _| Ok(Ended::Now));

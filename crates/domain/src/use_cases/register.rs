@@ -1,4 +1,4 @@
-use super::{CreateUser, CreateUserError, UserWish};
+use super::{CreateUser, CreateUserError, NewUserRequest};
 use crate::{
     audit::{Actor, Origin},
     password::Password,
@@ -52,12 +52,15 @@ impl Register {
         if let ThrottleDecision::Refused { retry_after } = decision {
             return Err(RegisterError::TooManyAttempts { retry_after });
         }
-        let wish = UserWish {
+        let request = NewUserRequest {
             login,
             password,
             roles: self.default_roles.clone(),
         };
-        Ok(self.create_user.execute(wish, Actor::Anonymous, origin).await?)
+        Ok(self
+            .create_user
+            .execute(request, Actor::Anonymous, origin)
+            .await?)
     }
 }
 
@@ -106,9 +109,9 @@ mod tests {
         users.expect_find_by_login().returning(|_| Ok(None));
         users
             .expect_insert()
-            .withf(|user, stamp| user.roles == roles(&["user"]) && stamp.actor == Actor::Anonymous)
+            .withf(|user, context| user.roles == roles(&["user"]) && context.actor == Actor::Anonymous)
             .once()
-            .returning(|user, stamp| Ok(Inserted::Now(user.registered_at(stamp.at))));
+            .returning(|user, context| Ok(Inserted::Now(user.registered_at(context.at))));
         let mut hasher = MockPasswordHasher::new();
         hasher.expect_hash().returning(|_| Ok(hash("$made")));
         let register = register(ThrottleDecision::Allowed, users, hasher);

@@ -69,7 +69,7 @@ impl ResetPassword {
         request: ChangeRequest,
         password: Password,
     ) -> Result<User, ResetPasswordError> {
-        let (user, whom, stamp) =
+        let (user, whom, context) =
             administer::prepare(&*self.users, &*self.clock, by.requester(), request).await?;
         if by.requester().is(user.id) {
             return Err(ResetPasswordError::OwnPassword);
@@ -83,7 +83,7 @@ impl ResetPassword {
             .map_err(AdministerError::from)?;
         let administered = self
             .users
-            .reset_password(whom, hash, stamp)
+            .reset_password(whom, hash, context)
             .await
             .map_err(AdministerError::from)?;
         Ok(administer::settle(administered)?)
@@ -97,7 +97,7 @@ mod tests {
         ports::{Administered, MockPasswordHasher, MockUsers},
         role::{Permission, Permissions},
         use_cases::{
-            Whom,
+            UserRef,
             fixtures::{
                 GOOD_PASSWORD, USER, accept_password_rated, caller_with, clock, hash, origin, password, user,
             },
@@ -122,7 +122,7 @@ mod tests {
         hasher.expect_hash().returning(|_| Ok(hash("$new")));
         let caller = caller_with(Permissions::from([Permission::USERS_WRITE]));
         let request = ChangeRequest {
-            whom: Whom::Id(whom),
+            whom: UserRef::Id(whom),
             if_revision: None,
             origin: origin(),
         };
@@ -146,7 +146,7 @@ mod tests {
             users
                 .expect_reset_password()
                 .withf(|whom, new, _| {
-                    whom.user == ANOTHER && whom.only_while.is_some() && *new == hash("$new")
+                    whom.user == ANOTHER && whom.authorized_by.is_some() && *new == hash("$new")
                 })
                 .once()
                 .returning(|_, _, _| Ok(Administered::Now(user())));

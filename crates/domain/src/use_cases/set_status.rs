@@ -25,9 +25,9 @@ impl SetStatus {
         request: ChangeRequest,
         status: UserStatus,
     ) -> Result<User, AdministerError> {
-        let (_, whom, stamp) =
+        let (_, whom, context) =
             administer::prepare(&*self.users, &*self.clock, by.requester(), request).await?;
-        administer::settle(self.users.set_status(whom, status, stamp).await?)
+        administer::settle(self.users.set_status(whom, status, context).await?)
     }
 }
 
@@ -41,12 +41,12 @@ mod tests {
         revision::Revision,
         role::{Permission, Permissions},
         use_cases::{
-            Whom,
+            UserRef,
             fixtures::{USER, caller_with, clock, credentials, origin, user},
         },
     };
 
-    fn request(whom: Whom) -> ChangeRequest {
+    fn request(whom: UserRef) -> ChangeRequest {
         ChangeRequest {
             whom,
             if_revision: Some(Revision(7)),
@@ -54,7 +54,7 @@ mod tests {
         }
     }
 
-    async fn disable(whom: Whom, answer: Administered) -> Result<User, AdministerError> {
+    async fn disable(whom: UserRef, answer: Administered) -> Result<User, AdministerError> {
         let mut users = MockUsers::new();
         users
             .expect_find_by_login()
@@ -62,12 +62,12 @@ mod tests {
         users.expect_find().returning(|id| Ok((id == USER).then(user)));
         users
             .expect_set_status()
-            .withf(|whom, status, stamp| {
+            .withf(|whom, status, context| {
                 whom.user == USER
                     && whom.if_revision == Some(Revision(7))
-                    && whom.only_while.is_none()
+                    && whom.authorized_by.is_none()
                     && *status == UserStatus::Disabled
-                    && stamp.actor == Actor::Operator
+                    && context.actor == Actor::Operator
             })
             .returning(move |_, _, _| Ok(answer.clone()));
         SetStatus::new(Arc::new(users), clock())
@@ -77,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_operator_disables_by_any_spelling_of_the_login_and_by_id() {
-        for whom in [Whom::Login("ALICE".to_owned()), Whom::Id(USER)] {
+        for whom in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
             assert!(disable(whom, Administered::Now(user())).await.is_ok());
         }
     }
@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn a_login_that_nobody_has_or_can_have_is_nobodys() {
         for login in ["nobody", "", "no login"] {
-            let nobody = disable(Whom::Login(login.to_owned()), Administered::Now(user())).await;
+            let nobody = disable(UserRef::Login(login.to_owned()), Administered::Now(user())).await;
             assert!(matches!(nobody, Err(AdministerError::NoSuchUser)), "{login:?}");
         }
     }
@@ -104,7 +104,7 @@ mod tests {
                 "this would change somebody or something with more rights than the caller has",
             ),
         ] {
-            let refused = disable(Whom::Id(USER), answer).await.expect_err("a refusal");
+            let refused = disable(UserRef::Id(USER), answer).await.expect_err("a refusal");
             assert_eq!(refused.to_string(), told);
         }
     }
@@ -112,17 +112,19 @@ mod tests {
     #[tokio::test]
     async fn what_a_caller_asks_for_is_done_on_their_word() {
         let caller = caller_with(Permissions::from([Permission::USERS_WRITE]));
-        let word = caller.vouched();
+        let word = caller.identity();
         let mut users = MockUsers::new();
         users.expect_find().returning(|_| Ok(Some(user())));
         users
             .expect_set_status()
-            .withf(move |whom, _, stamp| whom.only_while == Some(word) && stamp.actor == Actor::User(USER))
+            .withf(move |whom, _, context| {
+                whom.authorized_by == Some(word) && context.actor == Actor::User(USER)
+            })
             .once()
             .returning(|_, _, _| Ok(Administered::Now(user())));
         let by = caller.capability().expect("the permission is there");
         let done = SetStatus::new(Arc::new(users), clock())
-            .execute(by, request(Whom::Id(USER)), UserStatus::Active)
+            .execute(by, request(UserRef::Id(USER)), UserStatus::Active)
             .await;
         assert!(done.is_ok());
     }

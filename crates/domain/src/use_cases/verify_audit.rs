@@ -1,7 +1,7 @@
 use crate::{
     audit::{Broken, ChainEnd, ChainEnds, ChainReader, ReadRow},
     authority::{AuditRead, Capability},
-    ports::{AuditSealer, AuditTrail, PortError},
+    ports::{AuditLog, AuditSealer, PortError},
 };
 use std::sync::Arc;
 use thiserror::Error;
@@ -11,7 +11,7 @@ const BATCH: u32 = 5_000;
 
 /// Follows the audit trail from its first event to its last and finds what was changed, removed or swapped.
 pub struct VerifyAudit {
-    trail: Arc<dyn AuditTrail>,
+    trail: Arc<dyn AuditLog>,
     sealer: Arc<dyn AuditSealer>,
 }
 
@@ -37,7 +37,7 @@ pub enum VerifyAuditError {
 }
 
 impl VerifyAudit {
-    pub fn new(trail: Arc<dyn AuditTrail>, sealer: Arc<dyn AuditSealer>) -> Self {
+    pub fn new(trail: Arc<dyn AuditLog>, sealer: Arc<dyn AuditSealer>) -> Self {
         Self { trail, sealer }
     }
 
@@ -132,8 +132,8 @@ fn check_anchor(anchor: Option<ChainEnd>, reached: ChainEnd) -> Result<(), Verif
 mod tests {
     use super::*;
     use crate::{
-        audit::{Actor, AuditAction, AuditEvent, AuditNumber, AuditRow, Origin, Seal, Stamp},
-        ports::{MockAuditSealer, MockAuditTrail},
+        audit::{Actor, AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, Origin, Seal},
+        ports::{MockAuditLog, MockAuditSealer},
         use_cases::fixtures::now,
     };
     use std::sync::Mutex;
@@ -153,7 +153,7 @@ mod tests {
     type Rows = Vec<(AuditRow, Seal)>;
 
     fn chain(length: i64) -> (ChainEnds, Rows) {
-        let stamp = Stamp {
+        let context = AuditContext {
             at: now(),
             actor: Actor::Operator,
             origin: Origin::default(),
@@ -161,7 +161,11 @@ mod tests {
         let mut head = ChainEnd::START;
         let rows = (0..length)
             .map(|_| {
-                let row = AuditRow::new(head.next(), &AuditEvent::new(AuditAction::TrailTrimmed), &stamp);
+                let row = AuditRow::new(
+                    head.next(),
+                    &AuditEvent::new(AuditAction::AuditLogTrimmed),
+                    &context,
+                );
                 head = head.seal_next(&row, &*sealer());
                 (row, head.seal)
             })
@@ -171,8 +175,8 @@ mod tests {
     }
 
     /// A trail that tells these ends, one after the other and the last for ever, and hands out `rows` three at a time.
-    fn trail(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditTrail> {
-        let mut trail = MockAuditTrail::new();
+    fn trail(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditLog> {
+        let mut trail = MockAuditLog::new();
         let ends = Mutex::new(ends);
         trail.expect_ends().returning(move || {
             let mut ends = ends.lock().expect("no panic before");
@@ -185,7 +189,7 @@ mod tests {
         Arc::new(trail)
     }
 
-    async fn verify(trail: Arc<MockAuditTrail>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
+    async fn verify(trail: Arc<MockAuditLog>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
         VerifyAudit::new(trail, sealer())
             .execute(Capability::of_operator(), anchor, |_| {})
             .await

@@ -1,8 +1,8 @@
 use crate::{
-    audit::{Origin, Stamp},
+    audit::{AuditContext, Origin},
     authority::{Capability, Denied, RolesWrite},
     ports::{Clock, MAX_ROLES, PortError, PutRole, RolePut, Roles},
-    revision::Condition,
+    revision::Precondition,
     role::{
         Description, MAX_PERMISSIONS, NotADescription, NotAPermission, NotARoleName, Permission, Permissions,
         Role, RoleName,
@@ -22,15 +22,15 @@ pub struct WriteRole {
 
 /// A role, as somebody typed it.
 #[derive(Clone, Debug)]
-pub struct RoleWish {
+pub struct RoleRequest {
     pub name: String,
     pub description: String,
     pub permissions: Vec<String>,
     pub self_assignable: bool,
     /// What has to be there already.
-    pub condition: Condition,
+    pub precondition: Precondition,
     /// Find out what would happen, and change nothing.
-    pub rehearse: bool,
+    pub dry_run: bool,
 }
 
 /// A role that was written.
@@ -82,11 +82,11 @@ impl WriteRole {
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,
-        wish: RoleWish,
+        request: RoleRequest,
         origin: Origin,
     ) -> Result<RoleWritten, WriteRoleError> {
         let requester = by.requester();
-        let name = RoleName::parse(&wish.name)?;
+        let name = RoleName::parse(&request.name)?;
         if name.as_str() == RESERVED {
             return Err(WriteRoleError::Reserved);
         }
@@ -95,19 +95,19 @@ impl WriteRole {
         }
         let put = PutRole {
             name,
-            description: Description::parse(&wish.description)?,
-            permissions: parse(&wish.permissions)?,
-            self_assignable: wish.self_assignable,
-            condition: wish.condition,
-            only_while: requester.vouched(),
-            rehearse: wish.rehearse,
+            description: Description::parse(&request.description)?,
+            permissions: parse(&request.permissions)?,
+            self_assignable: request.self_assignable,
+            precondition: request.precondition,
+            authorized_by: requester.identity(),
+            dry_run: request.dry_run,
         };
-        let stamp = Stamp {
+        let context = AuditContext {
             at: self.clock.now(),
             actor: requester.actor(),
             origin,
         };
-        match self.roles.put(put, stamp).await? {
+        match self.roles.put(put, context).await? {
             RolePut::Now {
                 role,
                 created,
@@ -147,19 +147,19 @@ mod tests {
         use_cases::fixtures::{USER, caller_with, clock, origin},
     };
 
-    fn wish() -> RoleWish {
-        RoleWish {
+    fn request() -> RoleRequest {
+        RoleRequest {
             name: "editor".to_owned(),
             description: "May edit.".to_owned(),
             permissions: vec!["posts:write".to_owned(), "posts:write".to_owned()],
             self_assignable: false,
-            condition: Condition::None,
-            rehearse: false,
+            precondition: Precondition::None,
+            dry_run: false,
         }
     }
 
     async fn write(
-        wish: RoleWish,
+        request: RoleRequest,
         expect: impl FnOnce(&mut MockRoles),
     ) -> Result<RoleWritten, WriteRoleError> {
         let mut roles = MockRoles::new();
@@ -167,20 +167,20 @@ mod tests {
         let caller = caller_with(Permissions::from([Permission::ROLES_WRITE]));
         let by = caller.capability().expect("the permission is there");
         WriteRole::new(Arc::new(roles), clock())
-            .execute(by, wish, origin())
+            .execute(by, request, origin())
             .await
     }
 
     #[tokio::test]
     async fn a_role_is_written_on_the_callers_word() {
-        let written = write(wish(), |roles| {
+        let written = write(request(), |roles| {
             roles
                 .expect_put()
-                .withf(|put, stamp| {
+                .withf(|put, context| {
                     put.name.as_str() == "editor"
                         && put.permissions.len() == 1
-                        && put.only_while.is_some()
-                        && stamp.actor == Actor::User(USER)
+                        && put.authorized_by.is_some()
+                        && context.actor == Actor::User(USER)
                 })
                 .once()
                 .returning(|put, _| {
@@ -203,27 +203,36 @@ mod tests {
         assert!(written.created);
     }
 
-    type Spoil = fn(&mut RoleWish);
+    type Spoil = fn(&mut RoleRequest);
 
     #[tokio::test]
     async fn what_cannot_be_a_role_never_reaches_storage() {
         let spoilers: [(Spoil, &str); 7] = [
-            (|wish| wish.name = "update".to_owned(), "no role can have"),
-            (|wish| wish.name = "Editor".to_owned(), "a role's name"),
-            (|wish| wish.name = "admin".to_owned(), "the role admin always"),
-            (|wish| wish.description = "x".repeat(201), "a description has"),
-            (|wish| wish.description = "a\nb".to_owned(), "a description has"),
+            (|request| request.name = "update".to_owned(), "no role can have"),
+            (|request| request.name = "Editor".to_owned(), "a role's name"),
             (
-                |wish| wish.permissions.push("all".to_owned()),
+                |request| request.name = "admin".to_owned(),
+                "the role admin always",
+            ),
+            (
+                |request| request.description = "x".repeat(201),
+                "a description has",
+            ),
+            (
+                |request| request.description = "a\nb".to_owned(),
+                "a description has",
+            ),
+            (
+                |request| request.permissions.push("all".to_owned()),
                 "permission 2 cannot",
             ),
             (
-                |wish| wish.permissions = (0..65).map(|count| format!("a{count}:b")).collect(),
+                |request| request.permissions = (0..65).map(|count| format!("a{count}:b")).collect(),
                 "a role has at most 64",
             ),
         ];
         for (spoil, told) in spoilers {
-            let mut spoilt = wish();
+            let mut spoilt = request();
             spoil(&mut spoilt);
             let refused = write(spoilt, |roles| {
                 roles.expect_put().never();
@@ -241,7 +250,7 @@ mod tests {
             (RolePut::Full, "the catalogue has at most 500 roles"),
             (RolePut::Denied(Denied::Stale), "the caller's token is outdated"),
         ] {
-            let refused = write(wish(), |roles| {
+            let refused = write(request(), |roles| {
                 roles.expect_put().return_once(move |_, _| Ok(answer));
             })
             .await;

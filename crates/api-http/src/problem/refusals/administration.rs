@@ -7,7 +7,7 @@ use domain::{
     authority::Denied,
     ports::MAX_ROLES,
     use_cases::{
-        AdministerError, AssignRolesError, DeleteRoleError, OthersSessionsError, ResetPasswordError,
+        AdministerError, AssignRolesError, DeleteRoleError, ResetPasswordError, UserSessionsError,
         WriteRoleError,
     },
 };
@@ -84,12 +84,12 @@ impl From<ResetPasswordError> for Problem {
     }
 }
 
-impl From<OthersSessionsError> for Problem {
-    fn from(error: OthersSessionsError) -> Self {
+impl From<UserSessionsError> for Problem {
+    fn from(error: UserSessionsError) -> Self {
         match error {
-            OthersSessionsError::NoSuchUser => Self::no_such_user(),
-            OthersSessionsError::Denied(denied) => denied.into(),
-            OthersSessionsError::Port(error) => error.into(),
+            UserSessionsError::NoSuchUser => Self::no_such_user(),
+            UserSessionsError::Denied(denied) => denied.into(),
+            UserSessionsError::Port(error) => error.into(),
         }
     }
 }

@@ -3,7 +3,7 @@ use crate::{Failure, cli::ListAudit, operator::Operator};
 use domain::{
     audit::{Actor, AuditDetails, AuditFilter, AuditRecord},
     authority::Capability,
-    use_cases::Whom,
+    use_cases::UserRef,
     user::UserId,
 };
 use serde::Serialize;
@@ -12,10 +12,10 @@ use serde::Serialize;
 const PAGE: u32 = 1_000;
 
 /// Lists events page by page; none is held for longer than its page.
-pub async fn run(operator: &Operator, wish: ListAudit) -> Result<(), Failure> {
-    let mut list = List::<EventRow>::new(wish.listing);
-    let mut left = wish.limit.unwrap_or(u64::MAX);
-    let filter = filter(operator, wish).await?;
+pub async fn run(operator: &Operator, request: ListAudit) -> Result<(), Failure> {
+    let mut list = List::<EventRow>::new(request.listing);
+    let mut left = request.limit.unwrap_or(u64::MAX);
+    let filter = filter(operator, request).await?;
     let mut before = None;
     while left > 0 && list.is_read() {
         let limit = u32::try_from(left).map_or(PAGE, |left| left.min(PAGE));
@@ -35,22 +35,22 @@ pub async fn run(operator: &Operator, wish: ListAudit) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn filter(operator: &Operator, wish: ListAudit) -> Result<AuditFilter, Failure> {
-    let user = match wish.login {
+async fn filter(operator: &Operator, request: ListAudit) -> Result<AuditFilter, Failure> {
+    let user = match request.login {
         Some(login) => Some(find(operator, login).await?),
-        None => wish.user.map(UserId),
+        None => request.user.map(UserId),
     };
     Ok(AuditFilter {
         user,
-        actor: wish.actor.map(UserId),
-        action: wish.action,
-        from: wish.from,
-        until: wish.until,
+        actor: request.actor.map(UserId),
+        action: request.action,
+        from: request.from,
+        until: request.until,
     })
 }
 
 async fn find(operator: &Operator, login: String) -> Result<UserId, Failure> {
-    let whom = Whom::Login(login);
+    let whom = UserRef::Login(login);
     let user = operator.find_users.one(Capability::of_operator(), &whom).await;
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;
     let user = user.map(|user| user.id);

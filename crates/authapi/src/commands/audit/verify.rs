@@ -8,9 +8,9 @@ use domain::{
 use serde::Serialize;
 
 /// Follows the audit trail from its first event to its last.
-pub async fn run(operator: &Operator, wish: &VerifyAudit) -> Result<(), Failure> {
-    let verified = verify(operator, wish.anchor).await;
-    if wish.listing.json {
+pub async fn run(operator: &Operator, request: &VerifyAudit) -> Result<(), Failure> {
+    let verified = verify(operator, request.anchor).await;
+    if request.listing.json {
         match &verified {
             Ok(ends) => output::json_line(&IntactRow::from(*ends))?,
             Err(error) => print_broken(error)?,

@@ -11,7 +11,7 @@ use crate::{
 };
 use domain::{
     authority::Capability,
-    use_cases::{ResetPasswordError, Whom},
+    use_cases::{ResetPasswordError, UserRef},
     user::{User, UserStatus},
 };
 use std::fmt::Display;
@@ -29,7 +29,7 @@ pub async fn set_status(operator: &Operator, one: OneUser, status: UserStatus) -
 
 /// Gives a user a password that they have to change.
 pub async fn reset_password(operator: &Operator, one: OneUser) -> Result<(), Failure> {
-    let whom: Whom = one.who.into();
+    let whom: UserRef = one.who.into();
     // Before the password is asked for: nobody likes to type it for nothing.
     list::find(operator, &whom).await?;
     let password = prompt::new_password()?;
@@ -55,9 +55,9 @@ fn flat(error: ResetPasswordError) -> Box<dyn std::error::Error + Send + Sync> {
 }
 
 /// Removes a user, once that is confirmed.
-pub async fn delete(operator: &Operator, wish: DeleteUser) -> Result<(), Failure> {
-    let whom = wish.who.into();
-    if !wish.yes {
+pub async fn delete(operator: &Operator, arguments: DeleteUser) -> Result<(), Failure> {
+    let whom = arguments.who.into();
+    if !arguments.yes {
         let user = list::find(operator, &whom).await?;
         let question = format!("Delete {} ({}) for good?", user.login.as_typed(), user.id);
         if !prompt::confirmed(&question)? {
@@ -70,7 +70,7 @@ pub async fn delete(operator: &Operator, wish: DeleteUser) -> Result<(), Failure
         .await
         .map_err(|error| Failure::because("nobody was deleted", error))?;
     let what = format!("deleted {} ({})", user.login.as_typed(), user.id);
-    tell(user, wish.listing, what)
+    tell(user, arguments.listing, what)
 }
 
 /// Prints the user for programs, `what` for people.

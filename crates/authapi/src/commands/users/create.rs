@@ -4,24 +4,24 @@ use domain::{
     audit::{Actor, Origin},
     login::Login,
     role::{RoleName, RoleNames},
-    use_cases::UserWish,
+    use_cases::NewUserRequest,
 };
 
 /// Makes a user.
-pub async fn run(operator: &Operator, wish: CreateUser) -> Result<(), Failure> {
+pub async fn run(operator: &Operator, request: CreateUser) -> Result<(), Failure> {
     // Before the password is asked for: nobody likes to type it for nothing.
     let refused = |error| Failure::because("no user was made", error);
-    Login::parse(&wish.login).map_err(|error| refused(error.into()))?;
-    let roles = roles(operator, &wish.roles)?;
-    let listing = wish.listing;
-    let wish = UserWish {
-        login: wish.login,
+    Login::parse(&request.login).map_err(|error| refused(error.into()))?;
+    let roles = roles(operator, &request.roles)?;
+    let listing = request.listing;
+    let request = NewUserRequest {
+        login: request.login,
         password: prompt::new_password()?,
         roles,
     };
     let user = operator
         .create_user
-        .execute(wish, Actor::Operator, Origin::default())
+        .execute(request, Actor::Operator, Origin::default())
         .await
         .map_err(|error| refused(broken_rule(error)))?;
     if listing.json {

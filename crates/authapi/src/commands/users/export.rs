@@ -9,12 +9,12 @@ use crate::{
 use domain::user::UserPage;
 
 /// Writes all users to standard output, page by page.
-pub async fn run(operator: &Operator, wish: &ExportUsers) -> Result<(), Failure> {
+pub async fn run(operator: &Operator, request: &ExportUsers) -> Result<(), Failure> {
     let failed = "the users cannot be exported";
     let mut stream = Stream::new();
     let mut progress = Progress::new("users", None);
-    let with_hashes = wish.with_password_hashes;
-    let writer = match wish.format {
+    let with_hashes = request.with_password_hashes;
+    let writer = match request.format {
         Format::Jsonl => UserWriter::Jsonl { with_hashes },
         Format::Csv => UserWriter::Csv { with_hashes },
     };

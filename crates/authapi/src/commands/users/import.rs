@@ -11,7 +11,7 @@ use crate::{
 use domain::{
     ports::PortError,
     role::RoleNames,
-    use_cases::{ImportRefused, ImportWish},
+    use_cases::{ImportRefused, ImportRequest},
 };
 use patience::patiently;
 use report::{Rejects, Summary};
@@ -31,24 +31,24 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Takes over the users of a file, a batch at a time.
-pub async fn run(operator: &Operator, wish: &ImportUsers) -> Result<(), Failure> {
-    let (input, size) = open(&wish.file).map_err(|error| unreadable(&wish.file, error))?;
+pub async fn run(operator: &Operator, request: &ImportUsers) -> Result<(), Failure> {
+    let (input, size) = open(&request.file).map_err(|error| unreadable(&request.file, error))?;
     let mut import = Import {
         operator,
-        catalogue: if wish.dry_run {
+        catalogue: if request.dry_run {
             Some(catalogue(operator).await?)
         } else {
             None
         },
         batch: Vec::new(),
         bytes: 0,
-        rejects: Rejects::open(wish.rejects.as_deref(), Progress::new("users", size))?,
-        summary: Summary::new(wish.dry_run),
+        rejects: Rejects::open(request.rejects.as_deref(), Progress::new("users", size))?,
+        summary: Summary::new(request.dry_run),
     };
-    import.read(&wish.file, input, wish.format()).await?;
+    import.read(&request.file, input, request.format()).await?;
     let Import { rejects, summary, .. } = import;
     rejects.close()?;
-    summary.tell(wish.listing)
+    summary.tell(request.listing)
 }
 
 /// What is read, and how many bytes it has if that is known.
@@ -79,7 +79,7 @@ struct Import<'a> {
     /// The roles that there are, when nobody is to be stored.
     catalogue: Option<RoleNames>,
     /// Lines that wait, with their numbers.
-    batch: Vec<(u64, Result<ImportWish, Refusal>)>,
+    batch: Vec<(u64, Result<ImportRequest, Refusal>)>,
     /// How long those lines are together.
     bytes: usize,
     rejects: Rejects,
@@ -101,7 +101,7 @@ impl Import<'_> {
             match line.text.and_then(|text| reader.read(text)) {
                 Err(refusal) if reader.is_lost() => return Err(unnamed_columns(path, &refusal)),
                 Ok(None) => continue,
-                Ok(Some(wish)) => self.batch.push((number, Ok(wish))),
+                Ok(Some(request)) => self.batch.push((number, Ok(request))),
                 Err(refusal) => self.batch.push((number, Err(refusal))),
             }
             if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
@@ -114,12 +114,12 @@ impl Import<'_> {
     /// Stores those who wait, and reports who was refused, in the order of the lines.
     async fn settle(&mut self, position: u64) -> Result<(), Failure> {
         self.bytes = 0;
-        let mut wishes = Vec::new();
+        let mut requests = Vec::new();
         let mut results = Vec::new();
         for (number, line) in mem::take(&mut self.batch) {
-            results.push((number, line.map(|wish| wishes.push(wish)).err()));
+            results.push((number, line.map(|request| requests.push(request)).err()));
         }
-        let mut answers = self.store(wishes).await.map_err(stopped)?.into_iter();
+        let mut answers = self.store(requests).await.map_err(stopped)?.into_iter();
         for (number, refusal) in results {
             let outcome = match refusal {
                 Some(refusal) => Outcome::Refused(refusal),
@@ -138,13 +138,13 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn store(&self, wishes: Vec<ImportWish>) -> Result<Vec<Result<(), ImportRefused>>, PortError> {
+    async fn store(&self, requests: Vec<ImportRequest>) -> Result<Vec<Result<(), ImportRefused>>, PortError> {
         let import = &self.operator.import_users;
         if let Some(catalogue) = &self.catalogue {
-            return import.rehearse(wishes, catalogue).await;
+            return import.dry_run(requests, catalogue).await;
         }
-        let store = async |wishes| import.execute(wishes).await;
-        let stored = patiently(wishes, PAUSE, store).await?;
+        let store = async |requests| import.execute(requests).await;
+        let stored = patiently(requests, PAUSE, store).await?;
         Ok(stored.into_iter().map(|user| user.map(drop)).collect())
     }
 }

@@ -10,21 +10,21 @@ use crate::{
 };
 use domain::{
     authority::Capability,
-    use_cases::Whom,
+    use_cases::UserRef,
     user::{User, UserPage},
 };
 
 /// Lists users page by page; none is held for longer than its page.
-pub async fn run(operator: &Operator, wish: &ListUsers) -> Result<(), Failure> {
-    let mut list = List::<UserRow>::new(wish.listing);
-    let mut left = wish.limit.unwrap_or(u64::MAX);
+pub async fn run(operator: &Operator, request: &ListUsers) -> Result<(), Failure> {
+    let mut list = List::<UserRow>::new(request.listing);
+    let mut left = request.limit.unwrap_or(u64::MAX);
     let mut after = None;
     while left > 0 && list.is_read() {
         let limit = u32::try_from(left).map_or(PAGE, |left| left.min(PAGE));
         let page = UserPage { after, limit };
         let users = operator
             .find_users
-            .execute(Capability::of_operator(), wish.filter(), page)
+            .execute(Capability::of_operator(), request.filter(), page)
             .await
             .map_err(|error| Failure::because("the users cannot be listed", error))?;
         left -= users.len() as u64;
@@ -53,7 +53,7 @@ pub async fn show(operator: &Operator, one: OneUser) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When there is none.
-pub async fn find(operator: &Operator, whom: &Whom) -> Result<User, Failure> {
+pub async fn find(operator: &Operator, whom: &UserRef) -> Result<User, Failure> {
     let user = operator.find_users.one(Capability::of_operator(), whom).await;
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;
     user.ok_or_else(|| Failure::new("there is no such user"))

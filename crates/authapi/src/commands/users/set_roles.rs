@@ -6,22 +6,22 @@ use crate::{Failure, cli::SetRoles, operator::Operator};
 use domain::{
     audit::Origin,
     authority::Requester,
-    use_cases::{RolesAssigned, RolesWish, Whose},
+    use_cases::{AssignRolesRequest, Assignee, RolesAssigned},
 };
 use serde::Serialize;
 
 /// Gives a user other roles, or says what that would do.
 pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> {
-    let wish = RolesWish {
-        whose: Whose::Of(command.who.into()),
+    let request = AssignRolesRequest {
+        whose: Assignee::Of(command.who.into()),
         new_roles: command.roles,
         keep_sessions: command.keep_sessions,
         if_revision: None,
-        rehearse: command.dry_run,
+        dry_run: command.dry_run,
     };
     let assigned = operator
         .assign_roles
-        .execute(Requester::Operator, wish, Origin::default())
+        .execute(Requester::Operator, request, Origin::default())
         .await
         .map_err(|error| Failure::because("no role was changed", error))?;
     if command.listing.json {

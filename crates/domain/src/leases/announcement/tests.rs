@@ -128,7 +128,7 @@ proptest! {
         for event in events {
             let demand = announcement.demand(now);
             let out = evicted_at.is_some_and(|at| now >= at + TERMS.lease.waited());
-            let may = now >= TERMS.view.waited() || (told && (silent.is_empty() || out));
+            let may = now >= TERMS.snapshot.waited() || (told && (silent.is_empty() || out));
             prop_assert_eq!(demand == Demand::Answer, may, "{:?}", announcement);
             match event {
                 Event::Wait(milliseconds) => now += ms(u64::from(milliseconds)),
@@ -156,6 +156,6 @@ proptest! {
                 },
             }
         }
-        prop_assert_eq!(announcement.demand(TERMS.view.waited()), Demand::Answer);
+        prop_assert_eq!(announcement.demand(TERMS.snapshot.waited()), Demand::Answer);
     }
 }

@@ -122,13 +122,13 @@ fn a_view_is_read_again_when_it_is_old() {
 fn a_read_whose_user_changed_meanwhile_is_shared_and_then_left() {
     let mut replica = holding(ms(0));
     let reading = replica.begin_read(SESSION, ms(0));
-    replica.invalidate(&[Subject::User(USER)], ms(1));
+    replica.invalidate(&[InvalidationScope::User(USER)], ms(1));
     assert!(
         replica.may_share(&reading, ms(2)),
         "nobody knows yet whose session it is"
     );
     assert!(!replica.is_current(&reading, USER));
-    replica.invalidate(&[Subject::Session(SESSION)], ms(3));
+    replica.invalidate(&[InvalidationScope::Session(SESSION)], ms(3));
     assert!(!replica.may_share(&reading, ms(4)));
 }
 
@@ -167,7 +167,7 @@ enum Event {
     Granted,
     Refused,
     BeginRead(u8),
-    Invalidate(Vec<Subject>),
+    Invalidate(Vec<InvalidationScope>),
     Forget,
 }
 
@@ -182,9 +182,9 @@ fn user_of(session: u8) -> UserId {
 
 fn event() -> impl Strategy<Value = Event> {
     let subject = prop_oneof![
-        4 => (0_u8..4).prop_map(|number| Subject::Session(session(number))),
-        2 => (0_u8..2).prop_map(|number| Subject::User(user_of(number))),
-        1 => Just(Subject::Everything),
+        4 => (0_u8..4).prop_map(|number| InvalidationScope::Session(session(number))),
+        2 => (0_u8..2).prop_map(|number| InvalidationScope::User(user_of(number))),
+        1 => Just(InvalidationScope::Everything),
     ];
     prop_oneof![
         6 => (0_u16..900).prop_map(Event::Wait),
@@ -278,7 +278,7 @@ proptest! {
                 Event::Invalidate(subjects) => {
                     replica.invalidate(&subjects, now);
                     oracle.outdate(|number| {
-                        [Subject::Session(session(number)), Subject::User(user_of(number)), Subject::Everything]
+                        [InvalidationScope::Session(session(number)), InvalidationScope::User(user_of(number)), InvalidationScope::Everything]
                             .iter()
                             .any(|subject| subjects.contains(subject))
                     });
@@ -291,7 +291,7 @@ proptest! {
             let holds = oracle.holding.is_some_and(|(_, from)| now.saturating_sub(from) < TERMS.lease.trusted());
             prop_assert_eq!(replica.holds_lease(now), holds);
             for (reading, number, begun_at, current) in &oracle.reads {
-                let answered = holds && *current && now.saturating_sub(*begun_at) < TERMS.view.trusted();
+                let answered = holds && *current && now.saturating_sub(*begun_at) < TERMS.snapshot.trusted();
                 prop_assert_eq!(replica.may_answer(reading, user_of(*number), now), answered);
                 prop_assert_eq!(replica.is_current(reading, user_of(*number)), *current);
             }

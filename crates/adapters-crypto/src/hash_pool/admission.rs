@@ -1,0 +1,184 @@
+use super::HashPoolSettings;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// How much a new measurement weighs in the mean, as one part of so many. A few rounds of the threads after hashing has become
+/// slower, as it does when the machine has much else to do, the mean knows.
+const WEIGHT: u64 = 16;
+
+/// Who may come into the queue of a lane. Whoever would wait too long is turned away at once, and whoever is let in is served:
+/// a refusal after the wait would cost all of the wait and give nothing for it.
+pub struct Admission {
+    threads: usize,
+    queue: usize,
+    max_wait: Duration,
+    /// Jobs that wait or are worked.
+    unfinished: AtomicUsize,
+    /// What a job takes, in nanoseconds; 0 before the first was measured.
+    mean: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    QueueFull,
+    WouldWaitTooLong,
+}
+
+/// A job's place in the lane, from the end of the queue to the end of the work.
+pub struct Place(Arc<Admission>);
+
+impl Admission {
+    pub fn of_lane(settings: HashPoolSettings) -> Self {
+        Self {
+            threads: settings.threads.get(),
+            queue: settings.queue.get(),
+            max_wait: settings.max_wait,
+            unfinished: AtomicUsize::new(0),
+            mean: AtomicU64::new(0),
+        }
+    }
+
+    /// A place behind everybody who has one.
+    ///
+    /// # Errors
+    /// [`Refusal`], when too many are there already.
+    pub fn enter(self: &Arc<Self>) -> Result<Place, Refusal> {
+        let mut refusal = None;
+        let entered = self
+            .unfinished
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |ahead| {
+                refusal = self.refusal(ahead);
+                refusal.is_none().then_some(ahead + 1)
+            });
+        match (entered, refusal) {
+            (Err(_), Some(refusal)) => Err(refusal),
+            _ => Ok(Place(Arc::clone(self))),
+        }
+    }
+
+    /// A place for whoever was let in before.
+    pub fn enter_again(self: &Arc<Self>) -> Place {
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
+        Place(Arc::clone(self))
+    }
+
+    fn refusal(&self, ahead: usize) -> Option<Refusal> {
+        let mean = Duration::from_nanos(self.mean.load(Ordering::Relaxed));
+        if ahead.saturating_sub(self.threads) >= self.queue {
+            Some(Refusal::QueueFull)
+        } else {
+            let wait = expected_wait(ahead, self.threads, mean);
+            (wait > self.max_wait).then_some(Refusal::WouldWaitTooLong)
+        }
+    }
+
+    fn learn(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let learn = |mean| Some(smoothed(mean, took));
+        // It always changes.
+        let _ = self
+            .mean
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, learn);
+    }
+}
+
+impl Place {
+    /// Gives it up after work that took so long.
+    pub fn leave_after(self, took: Duration) {
+        self.0.learn(took);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.unfinished.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long a job waits behind so many that wait or are worked: `threads` of them end in the time of one.
+fn expected_wait(ahead: usize, threads: usize, mean: Duration) -> Duration {
+    let until_its_turn = (ahead + 1).saturating_sub(threads);
+    let until_its_turn = u32::try_from(until_its_turn).unwrap_or(u32::MAX);
+    mean.saturating_mul(until_its_turn) / u32::try_from(threads).unwrap_or(u32::MAX)
+}
+
+/// The exponentially weighted mean after one more measurement.
+fn smoothed(mean: u64, took: u64) -> u64 {
+    match mean {
+        0 => took,
+        mean => mean - mean / WEIGHT + took / WEIGHT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroUsize;
+
+    #[test]
+    fn the_wait_is_what_those_ahead_take_shared_among_the_threads() {
+        for (ahead, threads, mean, wait) in [
+            (0, 1, 20, 0),
+            (1, 1, 20, 20),
+            (10, 1, 20, 200),
+            (1, 2, 20, 0),
+            (2, 2, 20, 10),
+            (3, 2, 20, 20),
+            (501, 2, 20, 5_000),
+            (7, 8, 20, 0),
+            (8, 8, 16, 2),
+            (1_000, 4, 0, 0),
+        ] {
+            let expected = expected_wait(ahead, threads, Duration::from_millis(mean));
+            assert_eq!(
+                expected,
+                Duration::from_millis(wait),
+                "{ahead} ahead, {threads} threads, {mean} ms"
+            );
+        }
+        assert!(expected_wait(usize::MAX - 1, 1, Duration::MAX) > Duration::from_hours(1));
+    }
+
+    #[test]
+    fn the_mean_follows_what_is_measured_and_one_slow_job_moves_it_little() {
+        let after = |mean, measured: &[u64]| measured.iter().fold(mean, |mean, took| smoothed(mean, *took));
+        assert_eq!(after(0, &[20_000]), 20_000);
+        assert_eq!(after(20_000, &[20_000; 100]), 20_000);
+        assert_eq!(after(16_000, &[160_000]), 25_000);
+        assert!((90_000..=100_000).contains(&after(20_000, &[100_000; 40])));
+        assert!((20_000..=30_000).contains(&after(100_000, &[20_000; 40])));
+    }
+
+    #[test]
+    fn who_finds_too_many_or_too_slow_ones_ahead_is_turned_away() {
+        use Refusal::{QueueFull, WouldWaitTooLong};
+        for (ahead, mean, refusal) in [
+            (0, 60_000, None),
+            (2, 0, None),
+            (11, 0, None),
+            (12, 0, Some(QueueFull)),
+            (2, 2_000, None),
+            (3, 1_000, None),
+            (3, 1_001, Some(WouldWaitTooLong)),
+            (11, 200, None),
+            (11, 201, Some(WouldWaitTooLong)),
+        ] {
+            let admission = Arc::new(Admission::of_lane(HashPoolSettings {
+                threads: NonZeroUsize::new(2).expect("not 0"),
+                queue: NonZeroUsize::new(10).expect("not 0"),
+                max_wait: Duration::from_secs(1),
+            }));
+            admission.learn(Duration::from_millis(mean));
+            let places: Vec<_> = (0..ahead).map(|_| admission.enter_again()).collect();
+            let found = admission.enter().err();
+            assert_eq!(found, refusal, "{ahead} ahead of {mean} ms");
+            drop(places);
+            assert!(admission.enter().is_ok(), "nobody is ahead any more");
+        }
+    }
+}

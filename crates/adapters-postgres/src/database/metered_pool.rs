@@ -1,0 +1,121 @@
+use super::{Manager, unpooled};
+use crate::error::StorageError;
+#[cfg(test)]
+use deadpool::Status;
+use deadpool::managed::{Object, Pool, PoolError, Timeouts};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+
+const SIZE: &str = "authapi_db_pool_size";
+const IN_USE: &str = "authapi_db_pool_in_use";
+const WAIT: &str = "authapi_db_pool_wait_seconds";
+const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
+
+/// How much longer a connection may take to open when nobody waits for it any more. Meanwhile it counts as one of the pool's,
+/// so this bounds how long a network that swallowed it is felt afterwards.
+const LATE: Duration = Duration::from_secs(1);
+/// How much earlier than everything else the wait for a connection that others have ends: then it is known what was waited
+/// for.
+const EARLIER: Duration = Duration::from_millis(5);
+
+/// Connections, and what is measured of their use. Clones share both.
+#[derive(Clone)]
+pub struct MeteredPool {
+    connections: Pool<Manager>,
+    in_use: Gauge,
+    wait: Histogram,
+    timeouts: Counter,
+}
+
+/// A connection that somebody uses. It goes home when it is dropped.
+pub struct Lent {
+    pub connection: Object<Manager>,
+    #[expect(dead_code, reason = "it counts the connection for as long as it lives")]
+    in_use: InUse,
+}
+
+/// One connection in use. Not [`Lent`] itself, whose connection could not be taken out then.
+struct InUse(Gauge);
+
+impl MeteredPool {
+    /// Measures `connections` under `name`.
+    pub fn new(name: &'static str, connections: Pool<Manager>) -> Self {
+        describe();
+        let size = u32::try_from(connections.status().max_size).unwrap_or(u32::MAX);
+        gauge!(SIZE, "pool" => name).set(size);
+        Self {
+            connections,
+            in_use: gauge!(IN_USE, "pool" => name),
+            wait: histogram!(WAIT, "pool" => name),
+            timeouts: counter!(TIMEOUTS, "pool" => name),
+        }
+    }
+
+    /// A connection, as soon as one is free or has been opened.
+    ///
+    /// # Errors
+    /// [`StorageError::Busy`] when none becomes free in time; else why none can be opened, or not before `deadline`.
+    pub async fn get(&self, deadline: Instant) -> Result<Lent, StorageError> {
+        let asked = Instant::now();
+        let connections = self.connections.clone();
+        let until_late = deadline.saturating_duration_since(asked).saturating_sub(EARLIER);
+        let usual = connections.timeouts();
+        let timeouts = Timeouts {
+            wait: Some(usual.wait.map_or(until_late, |wait| wait.min(until_late))),
+            ..usual
+        };
+        let mut getting = Box::pin(async move { connections.timeout_get(&timeouts).await });
+        let answer = timeout_at(deadline, &mut getting).await;
+        if answer.is_err() {
+            // Too late for this caller, but not for the next: were it given up, a server that is slow to take connections
+            // would never be given one.
+            tokio::spawn(timeout(LATE, getting));
+        }
+        self.wait.record(asked.elapsed());
+        if matches!(answer, Err(_) | Ok(Err(PoolError::Timeout(_)))) {
+            self.timeouts.increment(1);
+        }
+        let connection = answer
+            .map_err(|_late| StorageError::Statement("the server is slow to take a connection".into()))?
+            .map_err(unpooled)?;
+        self.in_use.increment(1);
+        Ok(Lent {
+            connection,
+            in_use: InUse(self.in_use.clone()),
+        })
+    }
+
+    /// Closes the connections that nobody uses.
+    pub fn close_idle(&self) {
+        self.connections.retain(|_, _| false);
+    }
+
+    #[cfg(test)]
+    pub fn status(&self) -> Status {
+        self.connections.status()
+    }
+}
+
+impl Lent {
+    /// Hangs up instead of giving the connection back.
+    pub fn close(self) {
+        drop(Object::take(self.connection));
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+fn describe() {
+    describe_gauge!(SIZE, "The most connections that a pool has.");
+    describe_gauge!(IN_USE, "Connections of a pool that are in use.");
+    describe_histogram!(WAIT, "Seconds that somebody waited for a connection.");
+    describe_counter!(TIMEOUTS, "Waits for a connection that were in vain.");
+}

@@ -1,0 +1,192 @@
+//! Views that many ask for at once.
+
+use crate::{
+    failing::{address_of, through},
+    fresh, patient,
+    sharing::connect,
+    storage_at, storage_in,
+};
+use adapters_postgres::{PoolSettings, PostgresDatabase};
+use diesel::{QueryableByName, sql_query, sql_types::BigInt};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use domain::{
+    caller::SessionSnapshot,
+    ports::PortError,
+    session::{EndReason, NewSession, SessionId},
+    user::{Epoch, NewUser},
+};
+use request_scope::RequestScope;
+use std::time::Duration;
+use testkit::{
+    Storage,
+    fixtures::{a_session, a_user, at, context, unique_uuid},
+};
+use testservers::{CuttingProxy, ProxyMode, postgres};
+use tokio::{task::JoinSet, time::timeout};
+
+async fn logged_in(storage: &Storage, login: &str) -> (NewUser, NewSession) {
+    let user = a_user(login);
+    storage
+        .users
+        .insert(user.clone(), context(at(0)))
+        .await
+        .expect("a user");
+    let session = a_session(user.id, at(0));
+    storage
+        .sessions
+        .open(session.clone(), Epoch::FIRST, 9, context(at(0)))
+        .await
+        .expect("a session");
+    (user, session)
+}
+
+type Answer = (SessionId, Result<Option<SessionSnapshot>, PortError>);
+
+async fn ask_at_once(storage: &Storage, sessions: impl IntoIterator<Item = SessionId>) -> Vec<Answer> {
+    let mut asking = JoinSet::new();
+    for session in sessions {
+        let snapshots = storage.snapshots.clone();
+        asking.spawn(async move { (session, snapshots.snapshot(session).await) });
+    }
+    asking.join_all().await
+}
+
+/// One after the other they would wait ten times as long as anybody waits.
+#[tokio::test]
+async fn hundreds_of_callers_share_one_slow_connection_and_have_each_their_own_answer() {
+    const USERS: usize = 100;
+    const ROUND_TRIP: Duration = Duration::from_millis(200);
+    let fresh = postgres().fresh_database();
+    let filling = storage_at(fresh.url()).await;
+    let mut users = Vec::new();
+    for number in 0..USERS {
+        users.push(logged_in(&filling, &format!("user-{number}")).await);
+    }
+    let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
+    let settings = PoolSettings {
+        max_size: 1,
+        acquire_timeout: Duration::from_secs(10),
+        answer_timeout: Duration::from_secs(10),
+    };
+    let slow = PostgresDatabase::connect(&through(&proxy, fresh.url()), settings).await;
+    let storage = storage_in(&slow.expect("a database"));
+    proxy.set(ProxyMode::Delay(ROUND_TRIP / 2));
+    let unknown = SessionId(unique_uuid());
+    let known = users.iter().cycle().take(5 * USERS);
+    let known = known.map(|(_, session)| session.id);
+
+    let answers = ask_at_once(&storage, known.chain([unknown])).await;
+
+    assert_eq!(answers.len(), 5 * USERS + 1);
+    for (asked, answer) in answers {
+        let snapshot = answer.expect("an answer");
+        let seen = snapshot.map(|snapshot| (snapshot.session, snapshot.user.id));
+        let owner = users.iter().find(|(_, session)| session.id == asked);
+        assert_eq!(seen, owner.map(|(user, _)| (asked, user.id)));
+    }
+}
+
+/// The first damage is found by us, the second by diesel, which reads no other row then.
+#[tokio::test]
+async fn a_corrupt_row_is_told_to_those_alone_who_asked_for_it() {
+    let (storage, database) = fresh().await;
+    let (_, good) = logged_in(&storage, "alice").await;
+    let (bob, bad) = logged_in(&storage, "bob").await;
+    let mut other = connect(&database).await;
+    for damage in ["login = ''", "created_at = 'infinity'"] {
+        let damage = format!("UPDATE users SET {damage} WHERE id = '{}'", bob.id);
+        other.batch_execute(&damage).await.expect("damage");
+        let sessions = [good.id, bad.id].into_iter().cycle().take(100);
+        for (asked, answer) in ask_at_once(&storage, sessions).await {
+            let is_right = match &answer {
+                Ok(snapshot) => asked == good.id && snapshot.is_some(),
+                Err(error) => asked == bad.id && matches!(error, PortError::Corrupt(_)),
+            };
+            assert!(is_right, "{damage}: {asked:?} {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_less_time_gives_up_and_the_others_are_answered() {
+    let (storage, database) = fresh().await;
+    let (_, session) = logged_in(&storage, "alice").await;
+    let mut other = connect(&database).await;
+    let lock = "BEGIN; LOCK TABLE sessions";
+    other.batch_execute(lock).await.expect("a lock");
+    let hurried = async {
+        let request = RequestScope::with_patience(Duration::from_millis(50));
+        let answer = request.run(storage.snapshots.snapshot(session.id)).await;
+        other.batch_execute("COMMIT").await.expect("the end of it");
+        answer
+    };
+
+    let (patient, hurried) = tokio::join!(storage.snapshots.snapshot(session.id), hurried);
+
+    assert!(matches!(hurried, Err(PortError::Overloaded)), "{hurried:?}");
+    assert!(patient.expect("an answer").is_some());
+}
+
+/// Every reader of permissions waits, half-way through its statement, for as long as somebody else has the lock.
+const HALF_WAY: &str = "
+    ALTER TABLE role_permissions RENAME TO kept_permissions;
+    CREATE FUNCTION waited() RETURNS boolean VOLATILE LANGUAGE sql AS 'SELECT pg_advisory_xact_lock_shared(7) IS NOT NULL';
+    CREATE VIEW role_permissions AS SELECT * FROM kept_permissions WHERE waited();
+    SELECT pg_advisory_lock(7)";
+
+async fn until_so_many_wait(conn: &mut AsyncPgConnection, count: i64) {
+    #[derive(QueryableByName)]
+    struct Waiting {
+        #[diesel(sql_type = BigInt)]
+        waiting: i64,
+    }
+    let question = "SELECT count(*) AS waiting FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'advisory'";
+    let waited = async {
+        while sql_query(question)
+            .get_result::<Waiting>(conn)
+            .await
+            .expect("a count")
+            .waiting
+            < count
+        {}
+    };
+    timeout(Duration::from_secs(10), waited).await.expect("so many");
+}
+
+#[tokio::test]
+async fn who_asks_after_a_change_is_not_given_what_a_statement_before_it_saw() {
+    let (storage, database) = fresh().await;
+    let (user, session) = logged_in(&storage, "alice").await;
+    let changing = storage_in(&patient(database.url()).await);
+    let mut other = connect(&database).await;
+    other.batch_execute(HALF_WAY).await.expect("a lock");
+    let ask = || {
+        let snapshots = storage.snapshots.clone();
+        tokio::spawn(async move {
+            snapshots
+                .snapshot(session.id)
+                .await
+                .expect("an answer")
+                .expect("a view")
+        })
+    };
+
+    let before = ask();
+    until_so_many_wait(&mut other, 1).await;
+    let ended = changing
+        .sessions
+        .end(session.id, user.id, EndReason::LoggedOut, context(at(1)));
+    ended.await.expect("an end");
+    let after = ask();
+    until_so_many_wait(&mut other, 2).await;
+    let unlock = "SELECT pg_advisory_unlock(7)";
+    other.batch_execute(unlock).await.expect("the end of it");
+
+    let ended = |snapshot: SessionSnapshot| snapshot.lifetime.ended;
+    assert_eq!(before.await.map(ended).expect("no panic"), None);
+    assert_eq!(
+        after.await.map(ended).expect("no panic"),
+        Some(EndReason::LoggedOut)
+    );
+}

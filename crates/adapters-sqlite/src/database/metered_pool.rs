@@ -1,0 +1,80 @@
+use super::{SqlitePool, unpooled};
+use crate::error::StorageError;
+use diesel::SqliteConnection;
+use diesel_async::{pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+const SIZE: &str = "authapi_db_pool_size";
+const IN_USE: &str = "authapi_db_pool_in_use";
+const WAIT: &str = "authapi_db_pool_wait_seconds";
+const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
+
+/// Connections, and what is measured of their use. Clones share both.
+#[derive(Clone)]
+pub struct MeteredPool {
+    connections: SqlitePool,
+    in_use: Gauge,
+    wait: Histogram,
+    timeouts: Counter,
+}
+
+/// A connection that somebody uses. It goes home when it is dropped.
+pub struct Lent {
+    pub connection: Object<SyncConnectionWrapper<SqliteConnection>>,
+    in_use: Gauge,
+}
+
+impl MeteredPool {
+    /// Measures `connections` under `name`.
+    pub fn new(name: &'static str, connections: SqlitePool) -> Self {
+        describe();
+        let size = u32::try_from(connections.status().max_size).unwrap_or(u32::MAX);
+        gauge!(SIZE, "pool" => name).set(size);
+        Self {
+            connections,
+            in_use: gauge!(IN_USE, "pool" => name),
+            wait: histogram!(WAIT, "pool" => name),
+            timeouts: counter!(TIMEOUTS, "pool" => name),
+        }
+    }
+
+    /// A connection, as soon as one is free.
+    ///
+    /// # Errors
+    /// [`StorageError::Busy`] when none becomes free within `longest`.
+    pub async fn get(&self, longest: Duration) -> Result<Lent, StorageError> {
+        let asked = Instant::now();
+        let answer = timeout(longest, self.connections.get()).await;
+        self.wait.record(asked.elapsed());
+        let connection = match answer {
+            Ok(answer) => answer.map_err(unpooled)?,
+            Err(_late) => {
+                self.timeouts.increment(1);
+                return Err(StorageError::Busy);
+            }
+        };
+        self.in_use.increment(1);
+        Ok(Lent {
+            connection,
+            in_use: self.in_use.clone(),
+        })
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.in_use.decrement(1);
+    }
+}
+
+fn describe() {
+    describe_gauge!(SIZE, "The most connections that a pool has.");
+    describe_gauge!(IN_USE, "Connections of a pool that are in use.");
+    describe_histogram!(WAIT, "Seconds that somebody waited for a connection.");
+    describe_counter!(TIMEOUTS, "Waits for a connection that were in vain.");
+}

@@ -1,0 +1,216 @@
+//! What a request goes through, part by part: `make bench-parts`.
+
+#[expect(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "one route is called here, and an answer that lacks what is looked for should fail"
+)]
+#[path = "../../../crates/api-http/tests/it/app.rs"]
+mod app;
+#[path = "../../../crates/api-http/tests/it/wiring.rs"]
+mod wiring;
+
+use actix_web::{App, http::header::AUTHORIZATION, test};
+use adapters_crypto::{
+    Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens,
+    OsRandomness, SystemClock,
+    keys::{Algorithm, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key},
+};
+use adapters_memory::{
+    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener, ProcessBus,
+};
+use api_http::configure;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use domain::{
+    leases::ReplicaId,
+    login::Login,
+    password::Password,
+    ports::{Clock, PasswordHasher, RefreshTokenMac, SessionMemory, SessionSnapshots, TokenVerifier},
+    refresh_token::RefreshClaim,
+    session::{NewSession, SessionSecret, StoredSession},
+    use_cases::IssueTokens,
+    user::NewUser,
+};
+use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Duration};
+use testkit::{
+    MemoryLeases, MemoryStorage,
+    fixtures::{PASSWORD, a_session, a_user, context, identity, token_rules, unique_uuid},
+};
+use tokio::runtime::{Builder, Runtime};
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+fn keys(algorithm: Algorithm) -> KeyRing {
+    let folder = tempfile::tempdir().expect("a folder");
+    generate_first_signing_key(folder.path(), algorithm).expect("a key");
+    generate_refresh_key(folder.path()).expect("a key");
+    KeyRing::load(folder.path(), KeyRules::default()).expect("keys")
+}
+
+/// Somebody, and a session of theirs that was opened just now.
+fn alice() -> (NewUser, NewSession) {
+    let user = a_user("alice");
+    let session = a_session(user.id, SystemClock.now());
+    (user, session)
+}
+
+fn stored() -> StoredSession {
+    let (user, session) = alice();
+    session.stored(&user.registered_at(session.created_at))
+}
+
+fn secret() -> SessionSecret {
+    SessionSecret::new([7; 32])
+}
+
+/// Each kind of key: the tokens of a login or a refresh, the check of an access token when it comes first, and the next.
+fn tokens(c: &mut Criterion) {
+    let runtime = runtime();
+    let (session, now) = (stored(), SystemClock.now());
+    for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
+        let ring = keys(algorithm);
+        let mac = Arc::new(HmacRefreshMac::new(ring.refresh_key()));
+        let tokens = Arc::new(JwtTokens::new(ring));
+        let issue = IssueTokens::new(tokens.clone(), mac, Arc::new(OsRandomness), token_rules());
+        let issued = || {
+            runtime
+                .block_on(issue.issue(&session, secret(), now))
+                .expect("tokens")
+        };
+        c.bench_function(&format!("tokens, {}, issued", algorithm.name()), |b| {
+            b.iter(issued);
+        });
+        let token = issued().access_token;
+        c.bench_function(&format!("tokens, {}, checked first", algorithm.name()), |b| {
+            b.iter(|| tokens.verify(black_box(token.expose())).expect("a good token"));
+        });
+        let most = NonZeroUsize::new(1_000).expect("it is not 0");
+        let remembered = CachedTokenVerifier::new(tokens, Arc::new(SystemClock), most);
+        c.bench_function(&format!("tokens, {}, checked again", algorithm.name()), |b| {
+            b.iter(|| {
+                remembered
+                    .verify(black_box(token.expose()))
+                    .expect("a good token")
+            });
+        });
+    }
+}
+
+fn refresh_tokens(c: &mut Criterion) {
+    let mac = HmacRefreshMac::new(&[7; 32]);
+    let session = stored();
+    let claim = RefreshClaim {
+        session: session.id,
+        generation: session.generation,
+        secret: secret(),
+    };
+    let derive = || claim.seal(&mac.sign(&claim.mac_input()));
+    c.bench_function("refresh token, derived", |b| b.iter(derive));
+    let token = derive();
+    c.bench_function("refresh token, checked", |b| {
+        b.iter(|| {
+            let (claim, seal) = RefreshClaim::parse(black_box(token.expose())).expect("a token");
+            assert!(mac.verify(&claim.mac_input(), &seal));
+            mac.digest(&claim.secret)
+        });
+    });
+}
+
+/// A session that is remembered, under a lease that is kept while this runs.
+fn snapshots(c: &mut Criterion) {
+    let runtime = runtime();
+    let storage = MemoryStorage::default().storage();
+    let leases = Arc::new(MemoryLeases::default());
+    let (bus, clock) = (Arc::new(ProcessBus::default()), Arc::new(BootClock));
+    let limits = KeptLimits::default();
+    let leasing = Leasing::new(ReplicaId(unique_uuid()), leases, bus, clock, limits);
+    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(&leasing));
+    let (listener, keeper) = (
+        Listener::new(Arc::clone(&leasing)),
+        LeaseKeeper::new(Arc::clone(&leasing)),
+    );
+    let (new, session) = alice();
+    let now = session.created_at;
+    let user = new.registered_at(now);
+    let asked = identity(&user, &session);
+    runtime.block_on(async {
+        let inserted = storage.users.insert(new, context(now)).await;
+        inserted.expect("an answer");
+        let opened = storage.sessions.open(session, user.epoch, 9, context(now)).await;
+        opened.expect("an answer");
+    });
+    runtime.spawn(async move { listener.run().await });
+    runtime.spawn(async move { keeper.run().await });
+    runtime.block_on(async {
+        while !leasing.holds_lease() {
+            snapshots.snapshot_for(asked, now).await.expect("an answer");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    c.bench_function("session, looked up in memory", |b| {
+        b.iter(|| {
+            let snapshot = runtime.block_on(snapshots.snapshot_for(black_box(asked), now));
+            assert!(snapshot.expect("an answer").is_some());
+        });
+    });
+}
+
+/// `GET /me` without sockets, over fakes: routing, the caller, JSON and what is counted of a request.
+fn me(c: &mut Criterion) {
+    let system = actix_web::rt::System::new();
+    let (service, token) = system.block_on(async {
+        let app = app::app();
+        let pair = app.user("alice").await;
+        let service = test::init_service(App::new().configure(configure(app.edge.clone()))).await;
+        (service, format!("Bearer {}", pair.access))
+    });
+    let request = || {
+        let request = test::TestRequest::with_uri("/me").peer_addr(([192, 0, 2, 7], 4711).into());
+        request
+            .insert_header((AUTHORIZATION, token.as_str()))
+            .to_request()
+    };
+    c.bench_function("GET /me without sockets", |b| {
+        b.iter_batched(
+            request,
+            |request| {
+                let response = system.block_on(test::call_service(&service, request));
+                assert!(response.status().is_success());
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn logins(c: &mut Criterion) {
+    for (name, login) in [("ASCII", "ann@example.com"), ("Cyrillic", "иван.иванов")] {
+        c.bench_function(&format!("login, {name}, parsed"), |b| {
+            b.iter(|| Login::parse(black_box(login)).expect("a login"));
+        });
+    }
+}
+
+/// One after the other, each on a hash thread.
+fn passwords(c: &mut Criterion) {
+    let runtime = runtime();
+    let pool = Arc::new(HashPool::start(HashPoolSettings::default()).expect("threads"));
+    let hasher = Argon2Hasher::new(Argon2Params::default(), pool).expect("a cost that is allowed");
+    let mut group = c.benchmark_group("slow");
+    group.sample_size(20);
+    group.bench_function("password, hashed", |b| {
+        b.iter(|| {
+            runtime
+                .block_on(hasher.hash(Password::new(PASSWORD.to_owned())))
+                .expect("a hash")
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(parts, tokens, refresh_tokens, snapshots, me, logins, passwords);
+criterion_main!(parts);

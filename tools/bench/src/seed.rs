@@ -1,0 +1,191 @@
+//! Users and sessions that are there before anything is measured, made through the service's own ports.
+
+use crate::{
+    place::{ISSUER, POOL_SIZE, Place},
+    wrk::PASSWORD,
+};
+use adapters_crypto::{
+    Argon2Hasher, Argon2Params, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens, OsRandomness,
+    Sha256Sealer, SystemClock,
+    keys::{KeyRing, KeyRules},
+};
+use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
+use adapters_sqlite::{SqliteDatabase, SqliteStorage};
+use anyhow::{Context, Result, bail};
+use chrono::TimeDelta;
+use domain::{
+    audit::{Actor, AuditContext, Origin},
+    login::Login,
+    password::{Password, PasswordHash},
+    ports::{Clock, Inserted, Opened, PasswordHasher, Randomness, Sessions, Users},
+    role::RoleName,
+    session::{NewSession, SessionId, SessionRules},
+    token::TokenRules,
+    use_cases::{IssueTokens, TokenPair},
+    user::{ImportedUser, User, UserId, UserStatus},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How many users are stored in one transaction.
+const BATCH: usize = 1_000;
+
+/// Makes users and sessions in one place.
+pub struct Seed {
+    users: Arc<dyn Users>,
+    sessions: Arc<dyn Sessions>,
+    issue_tokens: IssueTokens,
+    randomness: Arc<dyn Randomness>,
+}
+
+impl Seed {
+    /// Opens the place's database and brings its schema up to date.
+    pub async fn open(place: &Place) -> Result<Self> {
+        let sealer = Arc::new(Sha256Sealer);
+        let (users, sessions) = if let Some(postgres) = place.postgres() {
+            let pool = PoolSettings {
+                max_size: POOL_SIZE,
+                ..PoolSettings::default()
+            };
+            let database = PostgresDatabase::connect(postgres.url(), pool).await?;
+            database.migrate_up().await?;
+            let storage = PostgresStorage::new(&database, sealer);
+            (storage.users, storage.sessions)
+        } else {
+            let database = SqliteDatabase::open(&place.sqlite_file()).await?;
+            database.migrate_up().await?;
+            let storage = SqliteStorage::new(&database, sealer);
+            (storage.users, storage.sessions)
+        };
+        let randomness: Arc<dyn Randomness> = Arc::new(OsRandomness);
+        Ok(Self {
+            users,
+            sessions,
+            issue_tokens: issue_tokens(place, Arc::clone(&randomness))?,
+            randomness,
+        })
+    }
+
+    /// Users called `user0` and so on.
+    pub async fn users(&self, count: usize) -> Result<Vec<User>> {
+        let logins = (0..count).map(|number| format!("user{number}"));
+        self.users_called(logins.collect(), "user").await
+    }
+
+    /// Users with these logins and this role, all with one password.
+    pub async fn users_called(&self, logins: Vec<String>, role: &str) -> Result<Vec<User>> {
+        let hash = hash().await?;
+        let now = SystemClock.now();
+        let user = |login: String| {
+            Ok(ImportedUser {
+                id: self.randomness.user_id(now),
+                login: Login::parse(&login)?,
+                hash: hash.clone(),
+                roles: [RoleName::parse(role)?].into(),
+                status: UserStatus::Active,
+                created_at: now,
+            })
+        };
+        let requests = logins.into_iter().map(user).collect::<Result<Vec<_>>>()?;
+        let mut users = Vec::with_capacity(requests.len());
+        for batch in requests.chunks(BATCH) {
+            for inserted in self
+                .users
+                .import(batch.to_vec(), context(Actor::Operator))
+                .await?
+            {
+                match inserted {
+                    Inserted::Now(user) => users.push(user),
+                    Inserted::LoginTaken | Inserted::UnknownRole => bail!("a user is refused: {inserted:?}"),
+                }
+            }
+        }
+        Ok(users)
+    }
+
+    /// The users with these ids, who are there.
+    pub async fn find(&self, ids: Vec<UserId>) -> Result<Vec<User>> {
+        let find = async |id| {
+            let found = self.users.find(id).await?;
+            found.context("a user who was made is missing")
+        };
+        stream::iter(ids.into_iter().map(find))
+            .buffered(POOL_SIZE)
+            .try_collect()
+            .await
+    }
+
+    /// A session for each of so many turns through the users, with its tokens.
+    pub async fn sessions(&self, users: &[User], count: usize) -> Result<Vec<TokenPair>> {
+        let ids = (0..count).map(|_| self.randomness.session_id(SystemClock.now()));
+        self.open_all(users, ids.collect()).await
+    }
+
+    /// Sessions with these ids.
+    pub async fn open_all(&self, users: &[User], ids: Vec<SessionId>) -> Result<Vec<TokenPair>> {
+        let turns = ids.into_iter().zip(users.iter().cycle());
+        stream::iter(turns.map(|(id, user)| self.open_one(user, id)))
+            .buffered(POOL_SIZE)
+            .try_collect()
+            .await
+    }
+
+    async fn open_one(&self, user: &User, id: SessionId) -> Result<TokenPair> {
+        let context = context(Actor::User(user.id));
+        let rules = SessionRules::default();
+        let (secret, digest) = self.issue_tokens.fresh_secret();
+        let session = NewSession::opened_at(context.at, id, user.id, digest, &rules, &context.origin);
+        let (at, stored) = (context.at, session.stored(user));
+        match self
+            .sessions
+            .open(session, user.epoch, u32::MAX >> 1, context)
+            .await?
+        {
+            Opened::Now => Ok(self.issue_tokens.issue(&stored, secret, at).await?),
+            Opened::MadeRoom => bail!("sessions without end have reached an end"),
+            Opened::Stale => bail!("a user who was just made has changed"),
+        }
+    }
+}
+
+/// The hash of the password that all have.
+pub async fn hash() -> Result<PasswordHash> {
+    let pool = Arc::new(HashPool::start(HashPoolSettings::default())?);
+    let hasher = Argon2Hasher::new(Argon2Params::default(), pool)?;
+    Ok(hasher.hash(Password::new(PASSWORD.to_owned())).await?)
+}
+
+/// The id of a session that has to be found again by a number.
+pub fn numbered_session(number: usize) -> SessionId {
+    let number = u128::try_from(number).expect("128 bits hold any number");
+    SessionId(Uuid::from_u128(
+        0x0000_0000_0000_7000_8000_0000_0000_0000 + number,
+    ))
+}
+
+fn context(actor: Actor) -> AuditContext {
+    AuditContext {
+        at: SystemClock.now(),
+        actor,
+        origin: Origin::default(),
+    }
+}
+
+/// As the service itself issues them.
+fn issue_tokens(place: &Place, randomness: Arc<dyn Randomness>) -> Result<IssueTokens> {
+    let keys = KeyRing::load(&place.keys(), KeyRules::default()).context("the keys that were just made")?;
+    let mac = HmacRefreshMac::new(keys.refresh_key());
+    let rules = TokenRules {
+        issuer: ISSUER.to_owned(),
+        audience: "authapi".to_owned(),
+        client_id: "authapi".to_owned(),
+        access_ttl: TimeDelta::minutes(15),
+    };
+    Ok(IssueTokens::new(
+        Arc::new(JwtTokens::new(keys)),
+        Arc::new(mac),
+        randomness,
+        rules,
+    ))
+}
