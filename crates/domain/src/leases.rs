@@ -13,11 +13,10 @@ mod announcement;
 mod invalidations;
 mod message;
 mod replica;
-mod subject;
 mod terms;
 
+pub use crate::invalidation::InvalidationScope;
 pub use announcement::{Announcement, AnnouncementId, Demand};
 pub use message::{Garbled, Message};
 pub use replica::{LeaseId, Reading, Replica, ReplicaId, Standing, Step};
-pub use subject::InvalidationScope;
 pub use terms::{Span, Terms};

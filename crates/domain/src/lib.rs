@@ -7,6 +7,7 @@ pub mod audit;
 pub mod authority;
 pub mod caller;
 pub mod invalidating;
+pub mod invalidation;
 pub mod jwk;
 pub mod leases;
 pub mod login;

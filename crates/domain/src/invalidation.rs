@@ -1,6 +1,8 @@
+//! What a change makes stale: the session snapshots that no replica may use any more.
+
 use crate::{session::SessionId, user::UserId};
 
-/// What changed, and so whose views must not be answered any more.
+/// The session snapshots that a change makes stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InvalidationScope {
     /// One session ended.
