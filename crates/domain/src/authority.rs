@@ -168,39 +168,40 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// `snapshot` is that of the session which `word` names, if there is a word.
+    /// The authority of the holder of `token` at `now`, or the operator's if there is no token. `snapshot` is that of the
+    /// token's session, if it exists.
     ///
     /// # Errors
-    /// [`Denied::Stale`] when the word no longer stands at `now`.
-    pub fn standing(
-        word: Option<TokenIdentity>,
+    /// [`Denied::Stale`] if the session no longer validates the token.
+    pub fn validate(
+        token: Option<TokenIdentity>,
         snapshot: Option<SessionSnapshot>,
         now: DateTime<Utc>,
     ) -> Result<Self, Denied> {
-        let Some(word) = word else {
+        let Some(token) = token else {
             return Ok(Self::Operator);
         };
         snapshot
-            .and_then(|snapshot| Arc::new(snapshot).validate(word, now).ok())
+            .and_then(|snapshot| Arc::new(snapshot).validate(token, now).ok())
             .map(Self::Caller)
             .ok_or(Denied::Stale)
     }
 
-    /// Whether `subject` may be given `wanted` instead of the roles that they have. `catalogue` holds the roles of
+    /// Whether `target` may be given `wanted` instead of the roles that they have. `catalogue` holds the roles of
     /// `wanted`.
     ///
     /// Everybody may drop roles of their own, and take those that are self-assignable.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn assign(&self, subject: &Target, wanted: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
+    pub fn assign(&self, target: &Target, wanted: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
         };
         let assigner = caller.may(&Permission::ROLES_ASSIGN);
-        if caller.user().id != subject.user.id {
+        if caller.user().id != target.user.id {
             require(caller, &Permission::ROLES_ASSIGN)?;
-            within_reach(caller, subject)?;
+            within_reach(caller, target)?;
         }
         let may_give = |name: &RoleName| {
             catalogue.iter().any(|role| {
@@ -208,7 +209,7 @@ impl Authority {
             })
         };
         match wanted
-            .difference(&subject.user.roles)
+            .difference(&target.user.roles)
             .find(|name| !may_give(name))
         {
             Some(name) => Err(Denied::NotAssignable(name.clone())),
@@ -216,21 +217,21 @@ impl Authority {
         }
     }
 
-    /// Whether `subject` may be disabled, enabled, deleted, or be given another password. One's own account is always
+    /// Whether `target` may be disabled, enabled, deleted, or be given another password. One's own account is always
     /// within reach.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn administer(&self, subject: &Target) -> Result<(), Denied> {
-        self.change(subject, &Permission::USERS_WRITE)
+    pub fn administer(&self, target: &Target) -> Result<(), Denied> {
+        self.change(target, &Permission::USERS_WRITE)
     }
 
-    /// Whether the sessions of `subject` may be ended.
+    /// Whether the sessions of `target` may be ended.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn revoke(&self, subject: &Target) -> Result<(), Denied> {
-        self.change(subject, &Permission::SESSIONS_REVOKE)
+    pub fn revoke(&self, target: &Target) -> Result<(), Denied> {
+        self.change(target, &Permission::SESSIONS_REVOKE)
     }
 
     /// Whether the catalogue may have `after` in the place of `before`.
@@ -268,11 +269,11 @@ impl Authority {
         }
     }
 
-    fn change(&self, subject: &Target, permission: &Permission) -> Result<(), Denied> {
+    fn change(&self, target: &Target, permission: &Permission) -> Result<(), Denied> {
         match self {
-            Self::Caller(caller) if caller.user().id != subject.user.id => {
+            Self::Caller(caller) if caller.user().id != target.user.id => {
                 require(caller, permission)?;
-                within_reach(caller, subject)
+                within_reach(caller, target)
             }
             Self::Caller(_) | Self::Operator => Ok(()),
         }
@@ -289,9 +290,9 @@ fn require(caller: &Caller, permission: &Permission) -> Result<(), Denied> {
 
 /// Admins are out of reach of everybody else, even of somebody who happens to have every permission: only admins may grant
 /// permissions that nobody has so far.
-fn within_reach(caller: &Caller, subject: &Target) -> Result<(), Denied> {
+fn within_reach(caller: &Caller, target: &Target) -> Result<(), Denied> {
     let outranked =
-        subject.user.roles.contains(&RoleName::ADMIN) || !subject.permissions.is_subset(caller.permissions());
+        target.user.roles.contains(&RoleName::ADMIN) || !target.permissions.is_subset(caller.permissions());
     if outranked && !is_admin(caller) {
         Err(Denied::OutOfReach)
     } else {
@@ -336,7 +337,7 @@ mod tests {
             session: SESSION,
             epoch: EPOCH,
         };
-        Authority::standing(Some(word), Some(snapshot), now()).expect("a standing word")
+        Authority::validate(Some(word), Some(snapshot), now()).expect("a standing word")
     }
 
     fn another(names: &[&str], texts: &[&str]) -> Target {
@@ -416,15 +417,15 @@ mod tests {
         };
         let snapshot = || snapshot_with(Permissions::new());
         assert!(matches!(
-            Authority::standing(None, None, now()),
+            Authority::validate(None, None, now()),
             Ok(Authority::Operator)
         ));
-        assert!(Authority::standing(Some(word), Some(snapshot()), now()).is_ok());
+        assert!(Authority::validate(Some(word), Some(snapshot()), now()).is_ok());
         let mut changed = snapshot();
         changed.user.epoch = Epoch(5);
         let late = snapshot().lifetime.expires_at;
         for (snapshot, at) in [(None, now()), (Some(changed), now()), (Some(snapshot()), late)] {
-            let refused = Authority::standing(Some(word), snapshot, at).map(|_| ());
+            let refused = Authority::validate(Some(word), snapshot, at).map(|_| ());
             assert_eq!(refused, Err(Denied::Stale));
         }
     }
@@ -460,7 +461,7 @@ mod tests {
     #[test]
     fn others_are_given_only_what_the_giver_may_do_and_only_if_they_may_do_no_more() {
         let assigner = || with(&["roles:assign", "users:read"]);
-        for (who, subject, wanted, verdict) in [
+        for (who, target, wanted, verdict) in [
             (
                 with(&["users:write"]),
                 another(&[], &[]),
@@ -485,8 +486,8 @@ mod tests {
             ),
             (Authority::Operator, another(&["admin"], &["a:b"]), &[], Ok(())),
         ] {
-            let answer = who.assign(&subject, &roles(wanted), &catalogue());
-            assert_eq!(answer, verdict, "{who:?}: {subject:?} -> {wanted:?}");
+            let answer = who.assign(&target, &roles(wanted), &catalogue());
+            assert_eq!(answer, verdict, "{who:?}: {target:?} -> {wanted:?}");
         }
     }
 
@@ -510,7 +511,7 @@ mod tests {
     #[test]
     fn accounts_and_sessions_are_changed_by_who_may_and_only_of_who_may_do_no_more() {
         let writer = || with(&["users:write", "a:b"]);
-        for (who, subject, verdict) in [
+        for (who, target, verdict) in [
             (with(&[]), oneself(&["admin"]), Ok(())),
             (
                 with(&["users:read"]),
@@ -522,7 +523,7 @@ mod tests {
             (admin(), another(&["admin"], &["a:c"]), Ok(())),
             (Authority::Operator, another(&["admin"], &["a:c"]), Ok(())),
         ] {
-            assert_eq!(who.administer(&subject), verdict, "{who:?}: {subject:?}");
+            assert_eq!(who.administer(&target), verdict, "{who:?}: {target:?}");
         }
         let revoker = with(&["sessions:revoke"]);
         assert_eq!(revoker.revoke(&another(&[], &[])), Ok(()));

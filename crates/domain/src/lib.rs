@@ -6,6 +6,8 @@
 pub mod audit;
 pub mod authority;
 pub mod caller;
+pub mod changes;
+pub mod core;
 pub mod invalidating;
 pub mod invalidation;
 pub mod jwk;
@@ -17,6 +19,7 @@ pub mod refresh_token;
 pub mod revision;
 pub mod role;
 pub mod session;
+pub mod steps;
 pub mod throttle;
 pub mod token;
 pub mod use_cases;

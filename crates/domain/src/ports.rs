@@ -1,5 +1,11 @@
 //! What the core needs from the world. One file a port; every MUST has a case in testkit's contract suite.
+//!
+//! An embedder that offers registration, login, refresh, `/me`, role changes and logout implements [`Accounts`], [`Sessions`],
+//! [`SessionSnapshots`] and [`AuditEvents`] for its storage. Administration and reporting need [`UserDirectory`],
+//! [`SessionDirectory`], [`Roles`] and [`AuditLog`] besides.
 
+mod accounts;
+mod audit_events;
 mod audit_log;
 mod audit_sealer;
 mod clock;
@@ -15,6 +21,7 @@ mod refresh_token_mac;
 mod replica_leases;
 mod revocations;
 mod roles;
+mod session_directory;
 mod session_memory;
 mod session_snapshots;
 mod sessions;
@@ -22,8 +29,10 @@ mod storage_health;
 mod throttle;
 mod token_signer;
 mod token_verifier;
-mod users;
+mod user_directory;
 
+pub use accounts::Accounts;
+pub use audit_events::AuditEvents;
 pub use audit_log::AuditLog;
 pub use audit_sealer::AuditSealer;
 pub use clock::Clock;
@@ -37,25 +46,25 @@ pub use public_keys::PublicKeys;
 pub use randomness::Randomness;
 pub use refresh_token_mac::RefreshTokenMac;
 pub use replica_leases::{Renewal, ReplicaLeases};
-pub use revocations::Revocations;
-pub use roles::{MAX_ROLES, PutRole, RemoveRole, RolePut, RoleRemoved, Roles};
+pub use revocations::{NothingCached, Revocations};
+pub use roles::Roles;
+pub use session_directory::SessionDirectory;
 pub use session_memory::SessionMemory;
 pub use session_snapshots::SessionSnapshots;
-pub use sessions::{Ended, Opened, RevokeSessions, Rotated, Sessions, SessionsRevoked};
+pub use sessions::{Rotated, Sessions};
 pub use storage_health::StorageHealth;
 pub use throttle::Throttle;
 pub use token_signer::TokenSigner;
 pub use token_verifier::TokenVerifier;
-pub use users::{
-    Administer, Administered, ChangePassword, ChangeRoles, Inserted, PasswordChanged, RolesChanged, Users,
-};
+pub use user_directory::UserDirectory;
 
 #[cfg(test)]
 pub use {
-    audit_log::MockAuditLog, audit_sealer::MockAuditSealer, clock::MockClock,
-    foreign_hashes::MockForeignHashes, password_hasher::MockPasswordHasher,
-    password_meter::MockPasswordMeter, randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac,
-    revocations::MockRevocations, roles::MockRoles, session_snapshots::MockSessionSnapshots,
-    sessions::MockSessions, throttle::MockThrottle, token_signer::MockTokenSigner,
-    token_verifier::MockTokenVerifier, users::MockUsers,
+    accounts::MockAccounts, audit_events::MockAuditEvents, audit_log::MockAuditLog,
+    audit_sealer::MockAuditSealer, clock::MockClock, foreign_hashes::MockForeignHashes,
+    password_hasher::MockPasswordHasher, password_meter::MockPasswordMeter, randomness::MockRandomness,
+    refresh_token_mac::MockRefreshTokenMac, revocations::MockRevocations, roles::MockRoles,
+    session_directory::MockSessionDirectory, session_snapshots::MockSessionSnapshots, sessions::MockSessions,
+    throttle::MockThrottle, token_signer::MockTokenSigner, token_verifier::MockTokenVerifier,
+    user_directory::MockUserDirectory,
 };

@@ -20,6 +20,13 @@ pub struct RoleName(Cow<'static, str>);
 /// The roles of a user, each once, in order.
 pub type RoleNames = BTreeSet<RoleName>;
 
+/// The names, separated by spaces, as audit events record them.
+#[must_use]
+pub fn joined(names: &RoleNames) -> String {
+    let names: Vec<_> = names.iter().map(RoleName::as_str).collect();
+    names.join(" ")
+}
+
 /// A text that cannot be the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a role's name has 1 to {MAX_NAME_LENGTH} lower-case letters, digits, `_` and `-`, a letter first")]

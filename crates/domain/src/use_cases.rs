@@ -1,12 +1,10 @@
-//! What the service can do, one file a use case. Each holds the ports it calls and has one `execute`.
+//! What the service can do, one use case per file. Each holds the ports it calls and has one `execute`. A
+//! [`Core`](crate::core::Core) builds them all.
 
-mod accept_password;
-mod administer;
 mod assign_roles;
 mod authenticate;
 mod bootstrap_admin;
 mod change_password;
-mod confirm_password;
 mod create_user;
 mod delete_own_account;
 mod delete_role;
@@ -15,14 +13,11 @@ mod end_session;
 mod export_own_data;
 mod find_users;
 mod import_users;
-mod issue_tokens;
 mod list_roles;
 mod list_sessions;
 mod log_in;
 mod log_out;
 mod read_audit;
-mod recognise_refresh_token;
-mod record_failed_attempt;
 mod refresh;
 mod register;
 mod reset_password;
@@ -31,36 +26,30 @@ mod user_sessions;
 mod verify_audit;
 mod write_role;
 
-pub use accept_password::{AcceptPassword, AcceptPasswordError};
-pub use administer::{AdministerError, ChangeRequest, UserRef};
-pub use assign_roles::{AssignRoles, AssignRolesError, AssignRolesRequest, Assignee, RolesAssigned};
+pub use assign_roles::{AssignRoles, AssignRolesError, AssignRolesOutcome, AssignRolesRequest, Assignee};
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use bootstrap_admin::{Bootstrap, BootstrapAdmin, BootstrapAdminError};
-pub use change_password::{ChangeOwnPassword, ChangeOwnPasswordError, NewPasswordRequest};
-pub use confirm_password::{ConfirmPassword, ConfirmPasswordError};
+pub use change_password::{ChangePassword, ChangePasswordError, NewPasswordRequest};
 pub use create_user::{CreateUser, CreateUserError, NewUserRequest};
 pub use delete_own_account::{DeleteOwnAccount, DeleteOwnAccountError};
-pub use delete_role::{DeleteRole, DeleteRoleError, RoleRemoval};
+pub use delete_role::{DeleteRole, DeleteRoleError, DeleteRoleRequest};
 pub use delete_user::DeleteUser;
-pub use end_session::{EndSession, EndSessionError};
+pub use end_session::EndSession;
 pub use export_own_data::{ExportOwnData, OwnData};
 pub use find_users::FindUsers;
 pub use import_users::{ImportRefused, ImportRequest, ImportUsers};
-pub use issue_tokens::{IssueTokens, TokenPair};
 pub use list_roles::ListRoles;
 pub use list_sessions::ListSessions;
 pub use log_in::{LogIn, LogInError};
 pub use log_out::{LogOut, LogOutError};
 pub use read_audit::ReadAudit;
-pub use recognise_refresh_token::{RecogniseRefreshToken, Recognised};
-pub use record_failed_attempt::RecordFailedAttempt;
 pub use refresh::{Refresh, RefreshError};
 pub use register::{Register, RegisterError};
 pub use reset_password::{ResetPassword, ResetPasswordError};
 pub use set_status::SetStatus;
-pub use user_sessions::{UserSessions, UserSessionsError};
+pub use user_sessions::UserSessions;
 pub use verify_audit::{Progress, VerifyAudit, VerifyAuditError};
-pub use write_role::{RoleRequest, RoleWritten, WriteRole, WriteRoleError};
+pub use write_role::{RoleRequest, WriteRole, WriteRoleError};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

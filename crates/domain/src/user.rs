@@ -27,6 +27,12 @@ pub struct Epoch(pub i64);
 
 impl Epoch {
     pub const FIRST: Self = Self(0);
+
+    /// The epoch in which all access tokens of this one are worthless.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 }
 
 /// Whether a user may have sessions at all.
@@ -51,6 +57,24 @@ pub struct User {
     /// When roles, password or status last changed.
     pub updated_at: DateTime<Utc>,
     pub last_login_at: Option<DateTime<Utc>>,
+}
+
+impl User {
+    /// Whether the user is active and has the role `admin`.
+    #[must_use]
+    pub fn is_active_admin(&self) -> bool {
+        self.status == UserStatus::Active && self.roles.contains(&RoleName::ADMIN)
+    }
+
+    /// Returns the user one revision later, updated at `at`.
+    #[must_use]
+    pub fn changed(self, at: DateTime<Utc>) -> Self {
+        Self {
+            revision: self.revision.next(),
+            updated_at: at,
+            ..self
+        }
+    }
 }
 
 /// A user with what their password is checked against.
@@ -98,6 +122,29 @@ pub struct ImportedUser {
     pub status: UserStatus,
     /// When the user registered there.
     pub created_at: DateTime<Utc>,
+}
+
+impl ImportedUser {
+    /// The user that this becomes when it is stored at `now`.
+    #[must_use]
+    pub fn imported_at(&self, now: DateTime<Utc>) -> Credentials {
+        let user = User {
+            id: self.id,
+            login: self.login.clone(),
+            roles: self.roles.clone(),
+            status: self.status,
+            epoch: Epoch::FIRST,
+            must_change_password: false,
+            revision: Revision::FIRST,
+            created_at: self.created_at,
+            updated_at: now,
+            last_login_at: None,
+        };
+        Credentials {
+            user,
+            hash: self.hash.clone(),
+        }
+    }
 }
 
 /// Which users are asked for: those that every part that is set holds for.

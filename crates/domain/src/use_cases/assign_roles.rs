@@ -1,70 +1,78 @@
-use super::administer::{self, UserRef};
 use crate::{
     audit::{AuditContext, Origin},
     authority::{Denied, Requester, RolesAssign},
-    ports::{ChangeRoles, Clock, PortError, RolesChanged, Users},
+    changes::{self, ChangeError, Refusal},
+    ports::{Accounts, Clock, PortError},
     revision::Revision,
     role::{RoleName, RoleNames},
+    steps::{self, UserRef},
     user::{User, UserId},
 };
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Gives a user other roles. When this returns, every access token from before is refused everywhere.
+/// Replaces a user's roles. When this returns, every access token issued before is refused everywhere.
 pub struct AssignRoles {
-    users: Arc<dyn Users>,
-    clock: Arc<dyn Clock>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Whose roles are to be changed.
+/// Whose roles to replace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assignee {
-    /// The caller's.
-    Own,
-    Of(UserRef),
+    Caller,
+    User(UserRef),
 }
 
-/// What is asked for.
+/// A request to replace a user's roles.
 #[derive(Clone, Debug)]
 pub struct AssignRolesRequest {
-    pub whose: Assignee,
+    pub assignee: Assignee,
+    /// Names of roles as typed.
     pub new_roles: Vec<String>,
     pub keep_sessions: bool,
-    /// Only while the user stands at this revision.
+    /// Change the user only at this revision.
     pub if_revision: Option<Revision>,
-    /// Find out what would happen, and change nothing.
+    /// Report what would happen, and change nothing.
     pub dry_run: bool,
 }
 
 /// What has changed, or would.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RolesAssigned {
+pub struct AssignRolesOutcome {
     pub user: User,
-    /// How many live sessions came to their end.
+    /// How many live sessions ended.
     pub sessions_ended: u64,
 }
 
 #[derive(Debug, Error)]
 pub enum AssignRolesError {
+    /// No role can have this name.
     #[error("the catalogue has no role {0:?}")]
     UnknownRole(String),
-    #[error("there is no such user")]
-    NoSuchUser,
-    #[error("the last active admin cannot lose the role admin")]
-    LastAdmin,
-    #[error("the user has changed meanwhile")]
-    AnotherRevision,
     #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Port(#[from] PortError),
+    Change(#[from] ChangeError),
+}
+
+impl From<Refusal> for AssignRolesError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Change(refusal.into())
+    }
+}
+
+impl From<Denied> for AssignRolesError {
+    fn from(denied: Denied) -> Self {
+        Self::Change(denied.into())
+    }
+}
+
+impl From<PortError> for AssignRolesError {
+    fn from(error: PortError) -> Self {
+        Self::Change(error.into())
+    }
 }
 
 impl AssignRoles {
-    pub fn new(users: Arc<dyn Users>, clock: Arc<dyn Clock>) -> Self {
-        Self { users, clock }
-    }
-
     /// # Errors
     /// [`AssignRolesError`]; nothing has changed then.
     pub async fn execute(
@@ -72,41 +80,45 @@ impl AssignRoles {
         requester: Requester<'_>,
         request: AssignRolesRequest,
         origin: Origin,
-    ) -> Result<RolesAssigned, AssignRolesError> {
-        let user = self.target(requester, &request.whose).await?;
-        let change = ChangeRoles {
-            user,
+    ) -> Result<AssignRolesOutcome, AssignRolesError> {
+        let command = Arc::new(changes::AssignRoles {
+            user: self.assignee(requester, &request.assignee).await?,
             roles: parse(&request.new_roles)?,
             keep_sessions: request.keep_sessions,
             if_revision: request.if_revision,
             authorized_by: requester.identity(),
-            dry_run: request.dry_run,
-        };
+        });
         let context = AuditContext {
             at: self.clock.now(),
             actor: requester.actor(),
             origin,
         };
-        match self.users.change_roles(change, context).await? {
-            RolesChanged::Now { user, sessions_ended } => Ok(RolesAssigned { user, sessions_ended }),
-            RolesChanged::NoSuchUser => Err(AssignRolesError::NoSuchUser),
-            RolesChanged::UnknownRole(name) => Err(AssignRolesError::UnknownRole(name.into())),
-            RolesChanged::LastAdmin => Err(AssignRolesError::LastAdmin),
-            RolesChanged::AnotherRevision => Err(AssignRolesError::AnotherRevision),
-            RolesChanged::Denied(denied) => Err(denied.into()),
-        }
+        let applied = if request.dry_run {
+            self.accounts.dry_run(command, context).await?
+        } else {
+            self.accounts.execute(command, context).await?
+        };
+        let sessions_ended = applied.sessions_ended;
+        let user = applied.into_user()?;
+        Ok(AssignRolesOutcome { user, sessions_ended })
     }
 
-    /// Whoever lacks the right learns nothing of who is there.
-    async fn target(&self, requester: Requester<'_>, whose: &Assignee) -> Result<UserId, AssignRolesError> {
-        match (whose, requester) {
-            (Assignee::Own, Requester::Caller(caller)) => Ok(caller.user().id),
-            (Assignee::Own, Requester::Operator) => Err(AssignRolesError::NoSuchUser),
-            (Assignee::Of(whom), Requester::Caller(caller)) if whom.is(caller.user()) => Ok(caller.user().id),
-            (Assignee::Of(whom), _) => {
+    /// A caller without the right does not learn which users exist.
+    async fn assignee(
+        &self,
+        requester: Requester<'_>,
+        assignee: &Assignee,
+    ) -> Result<UserId, AssignRolesError> {
+        match (assignee, requester) {
+            (Assignee::Caller, Requester::Caller(caller)) => Ok(caller.user().id),
+            (Assignee::Caller, Requester::Operator) => Err(Refusal::UserNotFound.into()),
+            (Assignee::User(user), Requester::Caller(caller)) if user.is(caller.user()) => {
+                Ok(caller.user().id)
+            }
+            (Assignee::User(user), _) => {
                 requester.capability::<RolesAssign>()?;
-                let user = administer::find(&*self.users, whom).await?;
-                user.map(|user| user.id).ok_or(AssignRolesError::NoSuchUser)
+                let user = steps::find(&*self.accounts, user).await?;
+                Ok(user.ok_or(Refusal::UserNotFound)?.id)
             }
         }
     }
@@ -117,6 +129,7 @@ fn parse(names: &[String]) -> Result<RoleNames, AssignRolesError> {
         |name: &String| RoleName::parse(name).map_err(|_| AssignRolesError::UnknownRole(name.clone()));
     names.iter().map(parse_one).collect()
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

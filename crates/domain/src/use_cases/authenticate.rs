@@ -8,10 +8,10 @@ use thiserror::Error;
 
 /// Settles who is calling, from an access token. In the order that costs least, so that a forged token never costs I/O.
 pub struct Authenticate {
-    verifier: Arc<dyn TokenVerifier>,
-    snapshots: Arc<dyn SessionSnapshots>,
-    clock: Arc<dyn Clock>,
-    rules: TokenRules,
+    pub(crate) verifier: Arc<dyn TokenVerifier>,
+    pub(crate) snapshots: Arc<dyn SessionSnapshots>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rules: TokenRules,
 }
 
 /// Why an access token is refused; one for each thing that a client can do about it.
@@ -37,20 +37,6 @@ pub enum AuthenticateError {
 }
 
 impl Authenticate {
-    pub fn new(
-        verifier: Arc<dyn TokenVerifier>,
-        snapshots: Arc<dyn SessionSnapshots>,
-        clock: Arc<dyn Clock>,
-        rules: TokenRules,
-    ) -> Self {
-        Self {
-            verifier,
-            snapshots,
-            clock,
-            rules,
-        }
-    }
-
     /// # Errors
     /// What is wrong with the token; [`AuthenticateError::Port`] when that could not be settled.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {

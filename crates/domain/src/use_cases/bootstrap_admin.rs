@@ -1,8 +1,9 @@
 use super::{CreateUser, CreateUserError, NewUserRequest};
 use crate::{
     audit::{Actor, Origin},
+    changes::{ChangeError, Refusal},
     password::Password,
-    ports::{PortError, Users},
+    ports::{PortError, UserDirectory},
     role::{RoleName, RoleNames},
     user::User,
 };
@@ -11,8 +12,8 @@ use thiserror::Error;
 
 /// Makes the first admin on a start that finds none. There is no default account.
 pub struct BootstrapAdmin {
-    users: Arc<dyn Users>,
-    create_user: Arc<CreateUser>,
+    pub(crate) users: Arc<dyn UserDirectory>,
+    pub(crate) create_user: Arc<CreateUser>,
 }
 
 /// What the start came to.
@@ -32,10 +33,6 @@ pub enum BootstrapAdminError {
 }
 
 impl BootstrapAdmin {
-    pub fn new(users: Arc<dyn Users>, create_user: Arc<CreateUser>) -> Self {
-        Self { users, create_user }
-    }
-
     /// # Errors
     /// [`BootstrapAdminError`]; nobody was made then.
     pub async fn execute(&self, login: String, password: Password) -> Result<Bootstrap, BootstrapAdminError> {
@@ -54,7 +51,11 @@ impl BootstrapAdmin {
         {
             Ok(user) => Ok(Bootstrap::Created(user)),
             // Another replica that starts at this moment made the same one.
-            Err(CreateUserError::LoginTaken) if self.users.any_admin().await? => Ok(Bootstrap::NotNeeded),
+            Err(CreateUserError::Change(ChangeError::Refused(Refusal::LoginTaken)))
+                if self.users.any_admin().await? =>
+            {
+                Ok(Bootstrap::NotNeeded)
+            }
             Err(error) => Err(BootstrapAdminError::Create(error)),
         }
     }

@@ -1,30 +1,29 @@
-use super::{
-    AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair,
-};
 use crate::{
     audit::{Actor, AuditContext, Origin},
     caller::Caller,
+    changes::{self, ChangeError, Refusal},
     password::{Password, PasswordHash, PasswordRefused},
-    ports::{ChangePassword, Clock, PasswordChanged, PasswordHasher, PortError, Randomness, Users},
+    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
     session::{NewSession, SessionRules},
+    steps::{AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair},
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use thiserror::Error;
 
-/// Lets a caller choose another password. Everything else of the caller's is dead when this returns; the caller goes on
-/// with fresh tokens.
-pub struct ChangeOwnPassword {
-    confirm_password: Arc<ConfirmPassword>,
-    users: Arc<dyn Users>,
-    accept_password: Arc<AcceptPassword>,
-    hasher: Arc<dyn PasswordHasher>,
-    issue_tokens: Arc<IssueTokens>,
-    clock: Arc<dyn Clock>,
-    randomness: Arc<dyn Randomness>,
-    rules: SessionRules,
+/// Replaces the caller's password by another of their choice. When this returns, every token issued before is refused
+/// everywhere; the caller goes on with fresh ones.
+pub struct ChangePassword {
+    pub(crate) confirm_password: Arc<ConfirmPassword>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) accept_password: Arc<AcceptPassword>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) issue_tokens: Arc<IssueTokens>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) rules: SessionRules,
 }
 
-/// What the caller sent.
+/// A request of the caller to change their password.
 #[derive(Clone, Debug)]
 pub struct NewPasswordRequest {
     pub current: Password,
@@ -32,75 +31,45 @@ pub struct NewPasswordRequest {
 }
 
 #[derive(Debug, Error)]
-pub enum ChangeOwnPasswordError {
-    #[error("the current password is wrong")]
-    InvalidCredentials,
+pub enum ChangePasswordError {
+    #[error(transparent)]
+    Confirm(#[from] ConfirmPasswordError),
     #[error(transparent)]
     Refused(#[from] PasswordRefused),
-    #[error("too many attempts")]
-    TooManyAttempts { retry_after: Duration },
-    /// The caller changed, or their session ended, while this was decided.
-    #[error("the caller's token is outdated")]
-    Outdated,
     #[error(transparent)]
-    Port(#[from] PortError),
+    Change(#[from] ChangeError),
 }
 
-impl From<AcceptPasswordError> for ChangeOwnPasswordError {
+impl From<AcceptPasswordError> for ChangePasswordError {
     fn from(error: AcceptPasswordError) -> Self {
         match error {
             AcceptPasswordError::Refused(refused) => Self::Refused(refused),
-            AcceptPasswordError::Port(error) => Self::Port(error),
+            AcceptPasswordError::Port(error) => error.into(),
         }
     }
 }
 
-impl From<ConfirmPasswordError> for ChangeOwnPasswordError {
-    fn from(error: ConfirmPasswordError) -> Self {
-        match error {
-            ConfirmPasswordError::InvalidCredentials => Self::InvalidCredentials,
-            ConfirmPasswordError::TooManyAttempts { retry_after } => Self::TooManyAttempts { retry_after },
-            ConfirmPasswordError::Outdated => Self::Outdated,
-            ConfirmPasswordError::Port(error) => Self::Port(error),
-        }
+impl From<Refusal> for ChangePasswordError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Change(refusal.into())
     }
 }
 
-impl ChangeOwnPassword {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a port, a step or a rule that the change needs"
-    )]
-    pub fn new(
-        confirm_password: Arc<ConfirmPassword>,
-        users: Arc<dyn Users>,
-        accept_password: Arc<AcceptPassword>,
-        hasher: Arc<dyn PasswordHasher>,
-        issue_tokens: Arc<IssueTokens>,
-        clock: Arc<dyn Clock>,
-        randomness: Arc<dyn Randomness>,
-        rules: SessionRules,
-    ) -> Self {
-        Self {
-            confirm_password,
-            users,
-            accept_password,
-            hasher,
-            issue_tokens,
-            clock,
-            randomness,
-            rules,
-        }
+impl From<PortError> for ChangePasswordError {
+    fn from(error: PortError) -> Self {
+        Self::Change(error.into())
     }
+}
 
+impl ChangePassword {
     /// # Errors
-    /// [`ChangeOwnPasswordError`]; nothing has changed then.
+    /// [`ChangePasswordError`]; nothing has changed then.
     pub async fn execute(
         &self,
         caller: &Caller,
         request: NewPasswordRequest,
         origin: Origin,
-    ) -> Result<TokenPair, ChangeOwnPasswordError> {
+    ) -> Result<TokenPair, ChangePasswordError> {
         self.confirm_password.take_attempt(caller, &origin).await?;
         let new = self
             .accept_password
@@ -108,7 +77,7 @@ impl ChangeOwnPassword {
         self.confirm_password
             .execute(caller, request.current, &origin)
             .await?;
-        // Rating is costly: not for whoever only holds a stolen token.
+        // Rating is costly: not for a client that only holds a stolen token.
         let new = self.accept_password.execute(new).await?;
         let hash = self.hasher.hash(new.into_password()).await?;
         self.replace(caller, hash, origin).await
@@ -119,13 +88,13 @@ impl ChangeOwnPassword {
         caller: &Caller,
         hash: PasswordHash,
         origin: Origin,
-    ) -> Result<TokenPair, ChangeOwnPasswordError> {
+    ) -> Result<TokenPair, ChangePasswordError> {
         let now = self.clock.now();
         let user = caller.user().id;
         let id = self.randomness.session_id(now);
         let (secret, digest) = self.issue_tokens.fresh_secret();
         let session = NewSession::opened_at(now, id, user, digest, &self.rules, &origin);
-        let change = ChangePassword {
+        let command = changes::ChangePassword {
             authorized_by: caller.identity(),
             hash,
             session: session.clone(),
@@ -135,13 +104,9 @@ impl ChangeOwnPassword {
             actor: Actor::User(user),
             origin,
         };
-        match self.users.change_password(change, context).await? {
-            PasswordChanged::Now(user) => Ok(self
-                .issue_tokens
-                .issue(&session.stored(&user), secret, now)
-                .await?),
-            PasswordChanged::Stale => Err(ChangeOwnPasswordError::Outdated),
-        }
+        let applied = self.accounts.execute(Arc::new(command), context).await?;
+        let stored = session.stored(&applied.into_user()?);
+        Ok(self.issue_tokens.issue(&stored, secret, now).await?)
     }
 }
 

@@ -1,10 +1,11 @@
-use super::{AcceptPassword, AcceptPasswordError};
 use crate::{
     audit::{Actor, AuditContext, Origin},
     login::{Login, LoginRefused},
     password::{Password, PasswordRefused, UnratedPassword},
-    ports::{Clock, Inserted, PasswordHasher, PortError, Randomness, Users},
+    changes::{ChangeError, Refusal, RegisterUser},
+    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
     role::RoleNames,
+    steps::{AcceptPassword, AcceptPasswordError},
     user::{NewUser, User},
 };
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use thiserror::Error;
 
 /// Creates a user: for somebody who registers, and for the operator.
 pub struct CreateUser {
-    users: Arc<dyn Users>,
-    accept_password: Arc<AcceptPassword>,
-    hasher: Arc<dyn PasswordHasher>,
-    clock: Arc<dyn Clock>,
-    randomness: Arc<dyn Randomness>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) accept_password: Arc<AcceptPassword>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
 }
 
 /// Who shall exist.
@@ -36,12 +37,20 @@ pub enum CreateUserError {
         login: Option<LoginRefused>,
         password: Option<PasswordRefused>,
     },
-    #[error("the login is taken")]
-    LoginTaken,
-    #[error("a role is not in the catalogue")]
-    UnknownRole,
     #[error(transparent)]
-    Port(#[from] PortError),
+    Change(#[from] ChangeError),
+}
+
+impl From<Refusal> for CreateUserError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Change(refusal.into())
+    }
+}
+
+impl From<PortError> for CreateUserError {
+    fn from(error: PortError) -> Self {
+        Self::Change(error.into())
+    }
 }
 
 impl From<AcceptPasswordError> for CreateUserError {
@@ -51,28 +60,12 @@ impl From<AcceptPasswordError> for CreateUserError {
                 login: None,
                 password: Some(refused),
             },
-            AcceptPasswordError::Port(error) => Self::Port(error),
+            AcceptPasswordError::Port(error) => error.into(),
         }
     }
 }
 
 impl CreateUser {
-    pub fn new(
-        users: Arc<dyn Users>,
-        accept_password: Arc<AcceptPassword>,
-        hasher: Arc<dyn PasswordHasher>,
-        clock: Arc<dyn Clock>,
-        randomness: Arc<dyn Randomness>,
-    ) -> Self {
-        Self {
-            users,
-            accept_password,
-            hasher,
-            clock,
-            randomness,
-        }
-    }
-
     /// # Errors
     /// [`CreateUserError`]; nothing is stored then.
     pub async fn execute(
@@ -83,8 +76,8 @@ impl CreateUser {
     ) -> Result<User, CreateUserError> {
         let (login, password) = self.check(&request.login, request.password)?;
         // Storage settles who gets a login; asking first saves a rating and a hash when it is plain.
-        if self.users.find_by_login(login.canonical()).await?.is_some() {
-            return Err(CreateUserError::LoginTaken);
+        if self.accounts.find_by_login(login.canonical()).await?.is_some() {
+            return Err(Refusal::LoginTaken.into());
         }
         let password = self.accept_password.execute(password).await?;
         let hash = self.hasher.hash(password.into_password()).await?;
@@ -95,22 +88,14 @@ impl CreateUser {
             hash,
             roles: request.roles,
         };
-        match self
-            .users
-            .insert(
-                user,
-                AuditContext {
-                    at: now,
-                    actor,
-                    origin,
-                },
-            )
-            .await?
-        {
-            Inserted::Now(user) => Ok(user),
-            Inserted::LoginTaken => Err(CreateUserError::LoginTaken),
-            Inserted::UnknownRole => Err(CreateUserError::UnknownRole),
-        }
+        let context = AuditContext {
+            at: now,
+            actor,
+            origin,
+        };
+        let command = Arc::new(RegisterUser(user));
+        let applied = self.accounts.execute(command, context).await?;
+        Ok(applied.into_user()?)
     }
 
     fn check(&self, login: &str, password: Password) -> Result<(Login, UnratedPassword), CreateUserError> {

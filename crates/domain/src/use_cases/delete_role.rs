@@ -1,28 +1,29 @@
 use crate::{
     audit::{AuditContext, Origin},
-    authority::{Capability, Denied, RolesWrite},
-    ports::{Clock, PortError, RemoveRole, RoleRemoved, Roles},
+    authority::{Capability, RolesWrite},
+    changes::{self, ChangeError, Refusal},
+    ports::{Clock, Roles},
     revision::Revision,
     role::{RoleName, RoleNames},
 };
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Removes a role that nobody has.
+/// Removes a role that no user has.
 pub struct DeleteRole {
-    roles: Arc<dyn Roles>,
-    clock: Arc<dyn Clock>,
-    default_roles: RoleNames,
+    pub(crate) roles: Arc<dyn Roles>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) default_roles: RoleNames,
 }
 
-/// Which role is to go.
+/// A request to remove a role.
 #[derive(Clone, Debug)]
-pub struct RoleRemoval {
-    /// As somebody typed it.
+pub struct DeleteRoleRequest {
+    /// The role's name as typed.
     pub name: String,
-    /// Only while the role stands at this revision.
+    /// Remove the role only at this revision.
     pub if_revision: Option<Revision>,
-    /// Find out what would happen, and change nothing.
+    /// Report what would happen, and change nothing.
     pub dry_run: bool,
 }
 
@@ -30,63 +31,46 @@ pub struct RoleRemoval {
 pub enum DeleteRoleError {
     #[error("the roles admin and user are built in")]
     BuiltIn,
-    #[error("everybody who registers gets this role")]
+    #[error("every user who registers gets this role")]
     Default,
-    #[error("the catalogue has no such role")]
-    NoSuchRole,
-    #[error("the role is in use: {0} users have it")]
-    InUse(u64),
-    #[error("the role has changed meanwhile")]
-    AnotherRevision,
     #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Port(#[from] PortError),
+    Change(#[from] ChangeError),
 }
 
 impl DeleteRole {
-    pub fn new(roles: Arc<dyn Roles>, clock: Arc<dyn Clock>, default_roles: RoleNames) -> Self {
-        Self {
-            roles,
-            clock,
-            default_roles,
-        }
-    }
-
     /// # Errors
     /// [`DeleteRoleError`]; nothing has changed then.
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,
-        removal: RoleRemoval,
+        request: DeleteRoleRequest,
         origin: Origin,
     ) -> Result<(), DeleteRoleError> {
         let requester = by.requester();
-        let name = RoleName::parse(&removal.name).map_err(|_| DeleteRoleError::NoSuchRole)?;
+        let name =
+            RoleName::parse(&request.name).map_err(|_| ChangeError::Refused(Refusal::RoleNotFound))?;
         if name == RoleName::ADMIN || name == RoleName::USER {
             return Err(DeleteRoleError::BuiltIn);
         }
         if self.default_roles.contains(&name) {
             return Err(DeleteRoleError::Default);
         }
-        let remove = RemoveRole {
+        let command = Arc::new(changes::DeleteRole {
             name,
-            if_revision: removal.if_revision,
+            if_revision: request.if_revision,
             authorized_by: requester.identity(),
-            dry_run: removal.dry_run,
-        };
+        });
         let context = AuditContext {
             at: self.clock.now(),
             actor: requester.actor(),
             origin,
         };
-        match self.roles.remove(remove, context).await? {
-            RoleRemoved::Now => Ok(()),
-            RoleRemoved::NoSuchRole => Err(DeleteRoleError::NoSuchRole),
-            RoleRemoved::InUse(holders) => Err(DeleteRoleError::InUse(holders)),
-            RoleRemoved::AnotherRevision => Err(DeleteRoleError::AnotherRevision),
-            RoleRemoved::Denied(denied) => Err(denied.into()),
+        if request.dry_run {
+            self.roles.dry_run(command, context).await?;
+        } else {
+            self.roles.execute(command, context).await?;
         }
+        Ok(())
     }
 }
 

@@ -1,33 +1,32 @@
-use super::administer::{self, AdministerError, ChangeRequest};
 use crate::{
     authority::{Capability, UsersWrite},
-    ports::{Clock, Users},
+    changes::{self, ChangeError},
+    ports::{Accounts, Clock},
+    steps::{self, ChangeRequest},
     user::User,
 };
 use std::sync::Arc;
 
 /// Removes a user for good. When this returns, none of the user's tokens is accepted anywhere.
 pub struct DeleteUser {
-    users: Arc<dyn Users>,
-    clock: Arc<dyn Clock>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl DeleteUser {
-    pub fn new(users: Arc<dyn Users>, clock: Arc<dyn Clock>) -> Self {
-        Self { users, clock }
-    }
-
-    /// The user, as they were.
+    /// Returns the user as they were.
     ///
     /// # Errors
-    /// [`AdministerError`]; nothing has changed then.
+    /// [`ChangeError`]; nothing has changed then.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,
         request: ChangeRequest,
-    ) -> Result<User, AdministerError> {
-        let (_, whom, context) =
-            administer::prepare(&*self.users, &*self.clock, by.requester(), request).await?;
-        administer::settle(self.users.delete(whom, context).await?)
+    ) -> Result<User, ChangeError> {
+        let (_, account, context) =
+            steps::prepare(&*self.accounts, &*self.clock, by.requester(), request).await?;
+        let command = Arc::new(changes::DeleteUser(account));
+        let applied = self.accounts.execute(command, context).await?;
+        Ok(applied.into_user()?)
     }
 }

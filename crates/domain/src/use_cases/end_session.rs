@@ -1,54 +1,41 @@
 use crate::{
     audit::{Actor, AuditContext, Origin},
     caller::Caller,
-    ports::{Clock, Ended, PortError, Sessions},
+    changes::{self, ChangeError},
+    ports::{Accounts, Clock},
     session::{EndReason, SessionId},
 };
 use std::sync::Arc;
-use thiserror::Error;
 
 /// Ends one of the caller's own sessions, on another device or on this one.
 pub struct EndSession {
-    sessions: Arc<dyn Sessions>,
-    clock: Arc<dyn Clock>,
-}
-
-#[derive(Debug, Error)]
-pub enum EndSessionError {
-    /// Nobody's, another's, or ended before: which of them is not told.
-    #[error("there is no such session")]
-    NoSuchSession,
-    #[error(transparent)]
-    Port(#[from] PortError),
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl EndSession {
-    pub fn new(sessions: Arc<dyn Sessions>, clock: Arc<dyn Clock>) -> Self {
-        Self { sessions, clock }
-    }
-
     /// # Errors
-    /// [`EndSessionError`]; nothing has ended then.
+    /// [`ChangeError`]; nothing has ended then. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) whether the
+    /// session ended before, belongs to another user or never existed.
     pub async fn execute(
         &self,
         caller: &Caller,
         session: SessionId,
         origin: Origin,
-    ) -> Result<(), EndSessionError> {
+    ) -> Result<(), ChangeError> {
         let user = caller.user().id;
+        let command = changes::EndSession {
+            session,
+            user,
+            reason: EndReason::LoggedOut,
+        };
         let context = AuditContext {
             at: self.clock.now(),
             actor: Actor::User(user),
             origin,
         };
-        match self
-            .sessions
-            .end(session, user, EndReason::LoggedOut, context)
-            .await?
-        {
-            Ended::Now => Ok(()),
-            Ended::Before => Err(EndSessionError::NoSuchSession),
-        }
+        self.accounts.execute(Arc::new(command), context).await?;
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::{
     audit::{AuditFilter, AuditRecord},
     caller::Caller,
-    ports::{AuditLog, Clock, PortError, Sessions},
+    ports::{AuditLog, Clock, PortError, SessionDirectory},
     session::SessionSummary,
 };
 use std::sync::Arc;
@@ -11,9 +11,9 @@ const MAX_EVENTS: u32 = 1_000;
 
 /// Gives callers what is kept about them (GDPR, articles 15 and 20).
 pub struct ExportOwnData {
-    sessions: Arc<dyn Sessions>,
-    trail: Arc<dyn AuditLog>,
-    clock: Arc<dyn Clock>,
+    pub(crate) sessions: Arc<dyn SessionDirectory>,
+    pub(crate) audit_log: Arc<dyn AuditLog>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// What is kept about a caller besides their account.
@@ -26,14 +26,6 @@ pub struct OwnData {
 }
 
 impl ExportOwnData {
-    pub fn new(sessions: Arc<dyn Sessions>, trail: Arc<dyn AuditLog>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            sessions,
-            trail,
-            clock,
-        }
-    }
-
     /// # Errors
     /// The ports'.
     pub async fn execute(&self, caller: &Caller) -> Result<OwnData, PortError> {
@@ -43,7 +35,7 @@ impl ExportOwnData {
             user: Some(user),
             ..AuditFilter::default()
         };
-        let events = self.trail.page(filter, None, MAX_EVENTS).await?;
+        let events = self.audit_log.page(filter, None, MAX_EVENTS).await?;
         Ok(OwnData { sessions, events })
     }
 }

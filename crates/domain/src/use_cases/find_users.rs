@@ -1,21 +1,18 @@
-use super::administer::{self, UserRef};
 use crate::{
     authority::{Capability, UsersRead},
-    ports::{PortError, Users},
+    ports::{Accounts, PortError, UserDirectory},
+    steps::{self, UserRef},
     user::{User, UserFilter, UserPage},
 };
 use std::sync::Arc;
 
 /// Shows users to whoever may see them.
 pub struct FindUsers {
-    users: Arc<dyn Users>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) users: Arc<dyn UserDirectory>,
 }
 
 impl FindUsers {
-    pub fn new(users: Arc<dyn Users>) -> Self {
-        Self { users }
-    }
-
     /// A page of users, in the order of their canonical logins. The next page begins after the last of them.
     ///
     /// # Errors
@@ -36,8 +33,8 @@ impl FindUsers {
     pub async fn one(
         &self,
         _by: Capability<'_, UsersRead>,
-        whom: &UserRef,
+        user: &UserRef,
     ) -> Result<Option<User>, PortError> {
-        administer::find(&*self.users, whom).await
+        steps::find(&*self.accounts, user).await
     }
 }

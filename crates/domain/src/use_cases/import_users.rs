@@ -1,7 +1,8 @@
 use crate::{
     audit::{Actor, AuditContext, Origin},
+    changes::{self, Refusal},
     login::{Login, LoginRefused},
-    ports::{Clock, ForeignHashRefused, ForeignHashes, Inserted, PortError, Randomness, Users},
+    ports::{Accounts, Clock, ForeignHashRefused, ForeignHashes, PortError, Randomness, UserDirectory},
     role::{NotARoleName, RoleName, RoleNames},
     user::{ImportedUser, User, UserStatus},
 };
@@ -12,11 +13,12 @@ use thiserror::Error;
 /// Takes over users from another system, with the passwords that they have, for the operator. Whoever is there already is
 /// left as they are, so that an import that broke off can simply be run again.
 pub struct ImportUsers {
-    users: Arc<dyn Users>,
-    hashes: Arc<dyn ForeignHashes>,
-    default_roles: RoleNames,
-    clock: Arc<dyn Clock>,
-    randomness: Arc<dyn Randomness>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) users: Arc<dyn UserDirectory>,
+    pub(crate) hashes: Arc<dyn ForeignHashes>,
+    pub(crate) default_roles: RoleNames,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
 }
 
 /// A user as another system had them.
@@ -40,30 +42,11 @@ pub enum ImportRefused {
     Hash(#[from] ForeignHashRefused),
     #[error(transparent)]
     Role(#[from] NotARoleName),
-    /// Somebody has the login: the same user from an import before, or another one.
-    #[error("the login is taken")]
-    LoginTaken,
-    #[error("a role is not in the catalogue")]
-    UnknownRole,
+    #[error(transparent)]
+    Change(#[from] Refusal),
 }
 
 impl ImportUsers {
-    pub fn new(
-        users: Arc<dyn Users>,
-        hashes: Arc<dyn ForeignHashes>,
-        default_roles: RoleNames,
-        clock: Arc<dyn Clock>,
-        randomness: Arc<dyn Randomness>,
-    ) -> Self {
-        Self {
-            users,
-            hashes,
-            default_roles,
-            clock,
-            randomness,
-        }
-    }
-
     /// What each of `requests` came to, in their order. All that are not refused are stored when this returns.
     ///
     /// # Errors
@@ -90,14 +73,11 @@ impl ImportUsers {
             actor: Actor::Operator,
             origin: Origin::default(),
         };
-        let mut stored = self.users.import(accepted, context).await?.into_iter();
+        let mut stored = self.users.import(changes::ImportUsers(accepted), context).await?.into_iter();
         let settled = parsed.into_iter().map(|user| {
             user?;
-            settle(
-                stored
-                    .next()
-                    .expect("storage answers for each user that it was given"),
-            )
+            let stored = stored.next().expect("storage answers for each user that it was given");
+            Ok(stored?)
         });
         Ok(settled.collect())
     }
@@ -116,11 +96,13 @@ impl ImportUsers {
         for request in requests {
             answers.push(match self.parse(request, now) {
                 Err(refused) => Err(refused),
-                Ok(user) if self.users.find_by_login(user.login.canonical()).await?.is_some() => {
-                    Err(ImportRefused::LoginTaken)
+                Ok(user) if self.accounts.find_by_login(user.login.canonical()).await?.is_some() => {
+                    Err(Refusal::LoginTaken.into())
                 }
-                Ok(user) if !user.roles.is_subset(catalogue) => Err(ImportRefused::UnknownRole),
-                Ok(_) => Ok(()),
+                Ok(user) => match user.roles.difference(catalogue).next() {
+                    Some(unknown) => Err(Refusal::UnknownRole(unknown.clone()).into()),
+                    None => Ok(()),
+                },
             });
         }
         Ok(answers)
@@ -148,14 +130,6 @@ impl ImportUsers {
             },
             created_at: request.created_at.unwrap_or(now).min(now),
         })
-    }
-}
-
-fn settle(inserted: Inserted) -> Result<User, ImportRefused> {
-    match inserted {
-        Inserted::Now(user) => Ok(user),
-        Inserted::LoginTaken => Err(ImportRefused::LoginTaken),
-        Inserted::UnknownRole => Err(ImportRefused::UnknownRole),
     }
 }
 

@@ -6,14 +6,10 @@ use std::sync::Arc;
 
 /// Shows the catalogue of roles, to any user.
 pub struct ListRoles {
-    roles: Arc<dyn Roles>,
+    pub(crate) roles: Arc<dyn Roles>,
 }
 
 impl ListRoles {
-    pub fn new(roles: Arc<dyn Roles>) -> Self {
-        Self { roles }
-    }
-
     /// All roles, in the order of their names.
     ///
     /// # Errors

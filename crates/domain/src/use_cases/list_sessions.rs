@@ -1,21 +1,17 @@
 use crate::{
     caller::Caller,
-    ports::{Clock, PortError, Sessions},
+    ports::{Clock, PortError, SessionDirectory},
     session::SessionSummary,
 };
 use std::sync::Arc;
 
 /// Shows callers on which devices they are logged in, newest first.
 pub struct ListSessions {
-    sessions: Arc<dyn Sessions>,
-    clock: Arc<dyn Clock>,
+    pub(crate) sessions: Arc<dyn SessionDirectory>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl ListSessions {
-    pub fn new(sessions: Arc<dyn Sessions>, clock: Arc<dyn Clock>) -> Self {
-        Self { sessions, clock }
-    }
-
     pub async fn execute(&self, caller: &Caller) -> Result<Vec<SessionSummary>, PortError> {
         self.sessions.list(caller.user().id, self.clock.now()).await
     }

@@ -1,10 +1,11 @@
-use super::{IssueTokens, RecordFailedAttempt, TokenPair};
 use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Clock, Opened, PasswordHasher, PortError, Randomness, Sessions, Throttle, Users, Verification},
+    changes::{ChangeError, OpenSession},
+    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness, Throttle, Verification},
     session::{NewSession, SessionRules},
+    steps::{IssueTokens, RecordFailedAttempt, TokenPair},
     throttle::ThrottleDecision,
     user::{Credentials, User, UserId, UserStatus},
 };
@@ -19,15 +20,14 @@ const MAX_TRIES: u32 = 3;
 /// An unknown login, a wrong password and a disabled user cannot be told apart, by answer or by time (OWASP ASVS 5.0,
 /// V6.3.8).
 pub struct LogIn {
-    throttle: Arc<dyn Throttle>,
-    users: Arc<dyn Users>,
-    hasher: Arc<dyn PasswordHasher>,
-    sessions: Arc<dyn Sessions>,
-    issue_tokens: Arc<IssueTokens>,
-    record_failed_attempt: Arc<RecordFailedAttempt>,
-    clock: Arc<dyn Clock>,
-    randomness: Arc<dyn Randomness>,
-    rules: SessionRules,
+    pub(crate) throttle: Arc<dyn Throttle>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) issue_tokens: Arc<IssueTokens>,
+    pub(crate) record_failed_attempt: Arc<RecordFailedAttempt>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) rules: SessionRules,
 }
 
 #[derive(Debug, Error)]
@@ -41,34 +41,6 @@ pub enum LogInError {
 }
 
 impl LogIn {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a port or a rule that logging in needs"
-    )]
-    pub fn new(
-        throttle: Arc<dyn Throttle>,
-        users: Arc<dyn Users>,
-        hasher: Arc<dyn PasswordHasher>,
-        sessions: Arc<dyn Sessions>,
-        issue_tokens: Arc<IssueTokens>,
-        record_failed_attempt: Arc<RecordFailedAttempt>,
-        clock: Arc<dyn Clock>,
-        randomness: Arc<dyn Randomness>,
-        rules: SessionRules,
-    ) -> Self {
-        Self {
-            throttle,
-            users,
-            hasher,
-            sessions,
-            issue_tokens,
-            record_failed_attempt,
-            clock,
-            randomness,
-            rules,
-        }
-    }
-
     /// # Errors
     /// [`LogInError`]; no session was opened then.
     pub async fn execute(
@@ -111,7 +83,7 @@ impl LogIn {
 
     async fn find(&self, login: Option<&Login>) -> Result<Option<Credentials>, PortError> {
         match login {
-            Some(login) => self.users.find_by_login(login.canonical()).await,
+            Some(login) => self.accounts.find_by_login(login.canonical()).await,
             None => Ok(None),
         }
     }
@@ -137,7 +109,7 @@ impl LogIn {
     async fn rehash(&self, password: Password, credentials: Credentials) -> Result<Credentials, PortError> {
         let Credentials { user, hash: old } = credentials;
         let new = self.hasher.hash(password).await?;
-        let replaced = self.users.replace_hash(user.id, &old, &new).await?;
+        let replaced = self.accounts.replace_hash(user.id, &old, &new).await?;
         Ok(Credentials {
             user,
             hash: if replaced { new } else { old },
@@ -155,7 +127,7 @@ impl LogIn {
         Err(PortError::Overloaded.into())
     }
 
-    /// `None` when the user is no longer at the epoch at which they were read.
+    /// Returns `None` if the user is no longer at the epoch at which they were read.
     async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<TokenPair>, PortError> {
         let now = self.clock.now();
         let id = self.randomness.session_id(now);
@@ -167,19 +139,21 @@ impl LogIn {
             actor: Actor::User(user.id),
             origin: origin.clone(),
         };
-        match self
-            .sessions
-            .open(session, user.epoch, self.rules.max_per_user, context)
-            .await?
-        {
-            Opened::Now | Opened::MadeRoom => Ok(Some(self.issue_tokens.issue(&stored, secret, now).await?)),
-            Opened::Stale => Ok(None),
+        let open = OpenSession {
+            session,
+            epoch: user.epoch,
+            max_sessions: self.rules.max_per_user,
+        };
+        match self.accounts.execute(Arc::new(open), context).await {
+            Ok(_) => Ok(Some(self.issue_tokens.issue(&stored, secret, now).await?)),
+            Err(ChangeError::Refused(_)) => Ok(None),
+            Err(ChangeError::Port(error)) => Err(error),
         }
     }
 
     /// The user as they are now, if the password that was verified is still theirs.
     async fn still_verified(&self, user: User, hash: &PasswordHash) -> Result<User, LogInError> {
-        match self.users.find_by_login(user.login.canonical()).await? {
+        match self.accounts.find_by_login(user.login.canonical()).await? {
             Some(now)
                 if now.hash == *hash && now.user.status == UserStatus::Active && now.user.id == user.id =>
             {

@@ -1,9 +1,11 @@
-use super::{Authenticate, AuthenticateError, RecogniseRefreshToken};
+use super::{Authenticate, AuthenticateError};
 use crate::{
     audit::{Actor, AuditContext, Origin},
-    ports::{Clock, Ended, PortError, Sessions},
+    changes::{ChangeError, Command, EndSession, EndSessions},
+    ports::{Accounts, Clock, PortError, Sessions},
     refresh_token::RefreshToken,
     session::{EndReason, Presented, SessionId, SessionRules},
+    steps::{self, RecogniseRefreshToken},
     user::UserId,
 };
 use std::sync::Arc;
@@ -12,11 +14,12 @@ use thiserror::Error;
 /// Ends the caller's session, or all of the caller's: from the moment this returns, none of their tokens is accepted
 /// anywhere.
 pub struct LogOut {
-    authenticate: Arc<Authenticate>,
-    recognise: Arc<RecogniseRefreshToken>,
-    sessions: Arc<dyn Sessions>,
-    clock: Arc<dyn Clock>,
-    rules: SessionRules,
+    pub(crate) authenticate: Arc<Authenticate>,
+    pub(crate) recognise: Arc<RecogniseRefreshToken>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rules: SessionRules,
 }
 
 #[derive(Debug, Error)]
@@ -42,22 +45,6 @@ impl From<PortError> for LogOutError {
 }
 
 impl LogOut {
-    pub fn new(
-        authenticate: Arc<Authenticate>,
-        recognise: Arc<RecogniseRefreshToken>,
-        sessions: Arc<dyn Sessions>,
-        clock: Arc<dyn Clock>,
-        rules: SessionRules,
-    ) -> Self {
-        Self {
-            authenticate,
-            recognise,
-            sessions,
-            clock,
-            rules,
-        }
-    }
-
     /// `token` is an access token or, for a client whose access token ran out, a refresh token.
     ///
     /// # Errors
@@ -65,43 +52,41 @@ impl LogOut {
     pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;
-            match self
-                .end(caller.session(), caller.user().id, everywhere, origin)
-                .await?
-            {
-                Ended::Now => Ok(()),
-                Ended::Before => Err(AuthenticateError::Revoked.into()),
+            if !self.end(caller.session(), caller.user().id, everywhere, origin).await? {
+                return Err(AuthenticateError::Revoked.into());
             }
         } else {
             let (session, user) = self.holder_of(token, &origin).await?;
-            match self.end(session, user, everywhere, origin).await? {
-                Ended::Now => Ok(()),
-                Ended::Before => Err(LogOutError::SessionRevoked),
+            if !self.end(session, user, everywhere, origin).await? {
+                return Err(LogOutError::SessionRevoked);
             }
         }
+        Ok(())
     }
 
+    /// Returns whether a session was live until now.
     async fn end(
         &self,
         session: SessionId,
         user: UserId,
         everywhere: bool,
         origin: Origin,
-    ) -> Result<Ended, PortError> {
+    ) -> Result<bool, PortError> {
         let context = AuditContext {
             at: self.clock.now(),
             actor: Actor::User(user),
             origin,
         };
-        if !everywhere {
-            return self
-                .sessions
-                .end(session, user, EndReason::LoggedOut, context)
-                .await;
-        }
-        match self.sessions.end_all(user, EndReason::LoggedOut, context).await? {
-            0 => Ok(Ended::Before),
-            _ => Ok(Ended::Now),
+        let reason = EndReason::LoggedOut;
+        let command: Arc<dyn Command> = if everywhere {
+            Arc::new(EndSessions { user, reason })
+        } else {
+            Arc::new(EndSession { session, user, reason })
+        };
+        match self.accounts.execute(command, context).await {
+            Ok(applied) => Ok(applied.sessions_ended > 0),
+            Err(ChangeError::Refused(_)) => Ok(false),
+            Err(ChangeError::Port(error)) => Err(error),
         }
     }
 
@@ -128,10 +113,7 @@ impl LogOut {
                     actor: Actor::Anonymous,
                     origin: origin.clone(),
                 };
-                let reason = EndReason::RefreshTokenReused;
-                self.sessions
-                    .end(session.id, session.holder.user, reason, context)
-                    .await?;
+                steps::end_reused(&*self.accounts, &session, context).await?;
                 Err(LogOutError::RefreshTokenReused)
             }
         }

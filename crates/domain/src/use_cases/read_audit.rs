@@ -7,14 +7,10 @@ use std::sync::Arc;
 
 /// Shows the audit trail to whoever may read it.
 pub struct ReadAudit {
-    trail: Arc<dyn AuditLog>,
+    pub(crate) audit_log: Arc<dyn AuditLog>,
 }
 
 impl ReadAudit {
-    pub fn new(trail: Arc<dyn AuditLog>) -> Self {
-        Self { trail }
-    }
-
     /// At most `limit` events that `filter` holds for, newest first, those before `before`.
     ///
     /// # Errors
@@ -26,6 +22,6 @@ impl ReadAudit {
         before: Option<AuditNumber>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError> {
-        self.trail.page(filter, before, limit).await
+        self.audit_log.page(filter, before, limit).await
     }
 }

@@ -1,9 +1,9 @@
-use super::{IssueTokens, RecogniseRefreshToken, Recognised, TokenPair};
 use crate::{
     audit::{Actor, AuditContext, Origin},
-    ports::{Clock, PortError, Rotated, Sessions},
+    ports::{Accounts, Clock, PortError, Rotated, Sessions},
     refresh_token::RefreshToken,
-    session::{EndReason, Presented, Rotation, SessionRules, StoredSession},
+    session::{Presented, Rotation, SessionRules, StoredSession},
+    steps::{self, IssueTokens, RecogniseRefreshToken, Recognised, TokenPair},
 };
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
@@ -16,11 +16,12 @@ const MAX_TRIES: u32 = 3;
 ///
 /// Nearly all tokens are good, so the session is rotated first, in one statement, and only read when that came to nothing.
 pub struct Refresh {
-    recognise: Arc<RecogniseRefreshToken>,
-    sessions: Arc<dyn Sessions>,
-    issue_tokens: Arc<IssueTokens>,
-    clock: Arc<dyn Clock>,
-    rules: SessionRules,
+    pub(crate) recognise: Arc<RecogniseRefreshToken>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) issue_tokens: Arc<IssueTokens>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rules: SessionRules,
 }
 
 #[derive(Debug, Error)]
@@ -40,22 +41,6 @@ pub enum RefreshError {
 }
 
 impl Refresh {
-    pub fn new(
-        recognise: Arc<RecogniseRefreshToken>,
-        sessions: Arc<dyn Sessions>,
-        issue_tokens: Arc<IssueTokens>,
-        clock: Arc<dyn Clock>,
-        rules: SessionRules,
-    ) -> Self {
-        Self {
-            recognise,
-            sessions,
-            issue_tokens,
-            clock,
-            rules,
-        }
-    }
-
     /// # Errors
     /// [`RefreshError`]. After any but [`RefreshError::Reused`] and [`RefreshError::Port`] the session is as it was. After the latter
     /// it may have been rotated, and the token is good for the grace window at the least.
@@ -65,7 +50,7 @@ impl Refresh {
             // Read once and before the storage: rotation and verdict are of one instant, and a slow answer cannot shift the
             // grace window.
             let now = self.clock.now();
-            if let Rotated::Now(session) = self.rotate(&recognised, now).await? {
+            if let Rotated::Done(session) = self.rotate(&recognised, now).await? {
                 let secret = recognised.claim.secret;
                 return Ok(self.issue_tokens.issue(&session, secret, now).await?);
             }
@@ -112,14 +97,7 @@ impl Refresh {
             actor: Actor::Anonymous,
             origin,
         };
-        self.sessions
-            .end(
-                session.id,
-                session.holder.user,
-                EndReason::RefreshTokenReused,
-                context,
-            )
-            .await?;
+        steps::end_reused(&*self.accounts, session, context).await?;
         Err(RefreshError::Reused)
     }
 }

@@ -12,9 +12,9 @@ use thiserror::Error;
 
 /// Lets somebody become a user, with the roles that everybody begins with.
 pub struct Register {
-    throttle: Arc<dyn Throttle>,
-    create_user: Arc<CreateUser>,
-    default_roles: RoleNames,
+    pub(crate) throttle: Arc<dyn Throttle>,
+    pub(crate) create_user: Arc<CreateUser>,
+    pub(crate) default_roles: RoleNames,
 }
 
 #[derive(Debug, Error)]
@@ -32,14 +32,6 @@ impl From<PortError> for RegisterError {
 }
 
 impl Register {
-    pub fn new(throttle: Arc<dyn Throttle>, create_user: Arc<CreateUser>, default_roles: RoleNames) -> Self {
-        Self {
-            throttle,
-            create_user,
-            default_roles,
-        }
-    }
-
     /// # Errors
     /// [`RegisterError`]; nothing is stored then.
     pub async fn execute(

@@ -1,66 +1,62 @@
-use super::{
-    AcceptPassword, AcceptPasswordError,
-    administer::{self, AdministerError, ChangeRequest},
-};
 use crate::{
     authority::{Capability, Denied, UsersWrite},
+    changes::{self, ChangeError, Refusal},
     password::{Password, PasswordRefused},
-    ports::{Clock, PasswordHasher, Users},
+    ports::{Accounts, Clock, PasswordHasher, PortError},
+    steps::{self, AcceptPassword, AcceptPasswordError, ChangeRequest},
     user::User,
 };
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Gives a user a password that they have to change before they can do anything else. When this returns, none of the user's
+/// Gives a user a password that they must change before they can do anything else. When this returns, none of the user's
 /// tokens is accepted anywhere.
 pub struct ResetPassword {
-    users: Arc<dyn Users>,
-    accept_password: Arc<AcceptPassword>,
-    hasher: Arc<dyn PasswordHasher>,
-    clock: Arc<dyn Clock>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) accept_password: Arc<AcceptPassword>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug, Error)]
 pub enum ResetPasswordError {
-    /// One's own password is changed by giving the current one: a stolen token must not be enough.
+    /// Callers change their own password by giving the current one: a stolen token must not be enough.
     #[error("one's own password is not reset but changed")]
     OwnPassword,
     #[error(transparent)]
     Refused(#[from] PasswordRefused),
     #[error(transparent)]
-    Administer(#[from] AdministerError),
+    Change(#[from] ChangeError),
 }
 
 impl From<AcceptPasswordError> for ResetPasswordError {
     fn from(error: AcceptPasswordError) -> Self {
         match error {
             AcceptPasswordError::Refused(refused) => Self::Refused(refused),
-            AcceptPasswordError::Port(error) => Self::Administer(error.into()),
+            AcceptPasswordError::Port(error) => error.into(),
         }
+    }
+}
+
+impl From<Refusal> for ResetPasswordError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Change(refusal.into())
     }
 }
 
 impl From<Denied> for ResetPasswordError {
     fn from(denied: Denied) -> Self {
-        Self::Administer(denied.into())
+        Self::Change(denied.into())
+    }
+}
+
+impl From<PortError> for ResetPasswordError {
+    fn from(error: PortError) -> Self {
+        Self::Change(error.into())
     }
 }
 
 impl ResetPassword {
-    pub fn new(
-        users: Arc<dyn Users>,
-        accept_password: Arc<AcceptPassword>,
-        hasher: Arc<dyn PasswordHasher>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            users,
-            accept_password,
-            hasher,
-            clock,
-        }
-    }
-
     /// # Errors
     /// [`ResetPasswordError`]; nothing has changed then.
     pub async fn execute(
@@ -69,24 +65,17 @@ impl ResetPassword {
         request: ChangeRequest,
         password: Password,
     ) -> Result<User, ResetPasswordError> {
-        let (user, whom, context) =
-            administer::prepare(&*self.users, &*self.clock, by.requester(), request).await?;
+        let (user, account, context) =
+            steps::prepare(&*self.accounts, &*self.clock, by.requester(), request).await?;
         if by.requester().is(user.id) {
             return Err(ResetPasswordError::OwnPassword);
         }
         let password = self.accept_password.check(password, Some(&user.login))?;
         let password = self.accept_password.execute(password).await?;
-        let hash = self
-            .hasher
-            .hash(password.into_password())
-            .await
-            .map_err(AdministerError::from)?;
-        let administered = self
-            .users
-            .reset_password(whom, hash, context)
-            .await
-            .map_err(AdministerError::from)?;
-        Ok(administer::settle(administered)?)
+        let hash = self.hasher.hash(password.into_password()).await?;
+        let command = Arc::new(changes::ResetPassword { account, hash });
+        let applied = self.accounts.execute(command, context).await?;
+        Ok(applied.into_user()?)
     }
 }
 

@@ -1,33 +1,34 @@
-use super::administer::{self, AdministerError, ChangeRequest};
 use crate::{
     authority::{Capability, UsersWrite},
-    ports::{Clock, Users},
+    changes::{self, ChangeError},
+    ports::{Accounts, Clock},
+    steps::{self, ChangeRequest},
     user::{User, UserStatus},
 };
 use std::sync::Arc;
 
-/// Disables or enables a user. Once a disabling returns, none of the user's tokens is accepted anywhere.
+/// Disables or enables a user. Once disabling returns, none of the user's tokens is accepted anywhere.
 pub struct SetStatus {
-    users: Arc<dyn Users>,
-    clock: Arc<dyn Clock>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl SetStatus {
-    pub fn new(users: Arc<dyn Users>, clock: Arc<dyn Clock>) -> Self {
-        Self { users, clock }
-    }
-
+    /// Returns the user as they are now.
+    ///
     /// # Errors
-    /// [`AdministerError`]; nothing has changed then.
+    /// [`ChangeError`]; nothing has changed then.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,
         request: ChangeRequest,
         status: UserStatus,
-    ) -> Result<User, AdministerError> {
-        let (_, whom, context) =
-            administer::prepare(&*self.users, &*self.clock, by.requester(), request).await?;
-        administer::settle(self.users.set_status(whom, status, context).await?)
+    ) -> Result<User, ChangeError> {
+        let (_, account, context) =
+            steps::prepare(&*self.accounts, &*self.clock, by.requester(), request).await?;
+        let command = Arc::new(changes::SetStatus { account, status });
+        let applied = self.accounts.execute(command, context).await?;
+        Ok(applied.into_user()?)
     }
 }
 

@@ -1,66 +1,48 @@
-use super::administer::{self, UserRef};
 use crate::{
     audit::{AuditContext, Origin},
-    authority::{Capability, Denied, SessionsRevoke},
-    ports::{Clock, PortError, RevokeSessions, Sessions, SessionsRevoked, Users},
+    authority::{Capability, SessionsRevoke},
+    changes::{ChangeError, Refusal, RevokeSessions},
+    ports::{Accounts, Clock, SessionDirectory},
     session::SessionSummary,
+    steps::{self, UserRef},
     user::UserId,
 };
 use std::sync::Arc;
-use thiserror::Error;
 
-/// Shows and ends the sessions of other users.
+/// Lists and ends the sessions of other users.
 pub struct UserSessions {
-    users: Arc<dyn Users>,
-    sessions: Arc<dyn Sessions>,
-    clock: Arc<dyn Clock>,
-}
-
-#[derive(Debug, Error)]
-pub enum UserSessionsError {
-    #[error("there is no such user")]
-    NoSuchUser,
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Port(#[from] PortError),
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) sessions: Arc<dyn SessionDirectory>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl UserSessions {
-    pub fn new(users: Arc<dyn Users>, sessions: Arc<dyn Sessions>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            users,
-            sessions,
-            clock,
-        }
-    }
-
-    /// A user's live sessions, newest first.
+    /// Returns a user's live sessions, newest first.
     ///
     /// # Errors
-    /// [`UserSessionsError`].
+    /// [`ChangeError`].
     pub async fn list(
         &self,
         _by: Capability<'_, SessionsRevoke>,
-        whom: &UserRef,
-    ) -> Result<Vec<SessionSummary>, UserSessionsError> {
-        let user = self.find(whom).await?;
+        user: &UserRef,
+    ) -> Result<Vec<SessionSummary>, ChangeError> {
+        let user = self.find(user).await?;
         Ok(self.sessions.list(user, self.clock.now()).await?)
     }
 
-    /// Ends all of a user's sessions; how many there were. When this returns, none of their tokens is accepted anywhere.
+    /// Ends all of a user's sessions, and returns how many. When this returns, none of their tokens is accepted anywhere.
     ///
     /// # Errors
-    /// [`UserSessionsError`]; nothing has changed then.
+    /// [`ChangeError`]; nothing has changed then.
     pub async fn end(
         &self,
         by: Capability<'_, SessionsRevoke>,
-        whom: &UserRef,
+        user: &UserRef,
         origin: Origin,
-    ) -> Result<u64, UserSessionsError> {
+    ) -> Result<u64, ChangeError> {
         let requester = by.requester();
-        let force = RevokeSessions {
-            user: self.find(whom).await?,
+        let command = RevokeSessions {
+            user: self.find(user).await?,
             authorized_by: requester.identity(),
         };
         let context = AuditContext {
@@ -68,16 +50,13 @@ impl UserSessions {
             actor: requester.actor(),
             origin,
         };
-        match self.sessions.revoke_sessions(force, context).await? {
-            SessionsRevoked::Now(count) => Ok(count),
-            SessionsRevoked::NoSuchUser => Err(UserSessionsError::NoSuchUser),
-            SessionsRevoked::Denied(denied) => Err(denied.into()),
-        }
+        let applied = self.accounts.execute(Arc::new(command), context).await?;
+        Ok(applied.sessions_ended)
     }
 
-    async fn find(&self, whom: &UserRef) -> Result<UserId, UserSessionsError> {
-        let user = administer::find(&*self.users, whom).await?;
-        user.map(|user| user.id).ok_or(UserSessionsError::NoSuchUser)
+    async fn find(&self, user: &UserRef) -> Result<UserId, ChangeError> {
+        let user = steps::find(&*self.accounts, user).await?;
+        Ok(user.ok_or(Refusal::UserNotFound)?.id)
     }
 }
 

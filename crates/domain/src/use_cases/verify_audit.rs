@@ -11,8 +11,8 @@ const BATCH: u32 = 5_000;
 
 /// Follows the audit trail from its first event to its last and finds what was changed, removed or swapped.
 pub struct VerifyAudit {
-    trail: Arc<dyn AuditLog>,
-    sealer: Arc<dyn AuditSealer>,
+    pub(crate) audit_log: Arc<dyn AuditLog>,
+    pub(crate) sealer: Arc<dyn AuditSealer>,
 }
 
 /// How far the trail was followed.
@@ -37,10 +37,6 @@ pub enum VerifyAuditError {
 }
 
 impl VerifyAudit {
-    pub fn new(trail: Arc<dyn AuditLog>, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { trail, sealer }
-    }
-
     /// The ends of the chain, when all of it holds. Events that come meanwhile are left out. `anchor` is an event's number
     /// and seal that somebody noted elsewhere.
     ///
@@ -53,11 +49,11 @@ impl VerifyAudit {
         mut on_progress: impl FnMut(Progress) + Send,
     ) -> Result<ChainEnds, VerifyAuditError> {
         loop {
-            let ends = self.trail.ends().await?;
+            let ends = self.audit_log.ends().await?;
             match self.follow(ends, anchor, &mut on_progress).await {
                 // The oldest events may have been removed on purpose while they were read.
                 Err(VerifyAuditError::Broken(Broken::Missing(number)))
-                    if self.trail.ends().await?.base.number >= number => {}
+                    if self.audit_log.ends().await?.base.number >= number => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
                     check_reach(anchor, ends)?;
@@ -76,7 +72,7 @@ impl VerifyAudit {
         let mut chain = ChainReader::new(ends, &*self.sealer);
         check_anchor(anchor, chain.last())?;
         while chain.last().number < ends.head.number {
-            let rows = self.trail.rows(chain.last().number, BATCH).await?;
+            let rows = self.audit_log.rows(chain.last().number, BATCH).await?;
             if rows.is_empty() {
                 break;
             }
@@ -97,8 +93,8 @@ impl VerifyAudit {
 
     /// Nobody writes behind the head without moving it, so whatever stands behind the one that is read afterwards is forged.
     async fn nothing_added(&self, ends: ChainEnds) -> Result<(), VerifyAuditError> {
-        let behind = self.trail.rows(ends.head.number, BATCH).await?;
-        let head = self.trail.ends().await?.head.number;
+        let behind = self.audit_log.rows(ends.head.number, BATCH).await?;
+        let head = self.audit_log.ends().await?.head.number;
         let number = |row: &ReadRow| match row {
             Ok((row, _)) => row.number,
             Err(broken) => broken.0,

@@ -1,11 +1,12 @@
 use crate::{
     audit::{AuditContext, Origin},
     authority::{Capability, Denied, RolesWrite},
-    ports::{Clock, MAX_ROLES, PortError, PutRole, RolePut, Roles},
+    changes::{self, ChangeError, Refusal, RoleWritten},
+    ports::{Clock, Roles},
     revision::Precondition,
     role::{
         Description, MAX_PERMISSIONS, NotADescription, NotAPermission, NotARoleName, Permission, Permissions,
-        Role, RoleName,
+        RoleName,
     },
 };
 use std::sync::Arc;
@@ -16,8 +17,8 @@ const RESERVED: &str = "update";
 
 /// Makes a role, or gives one other properties. What it allows is in force for everybody who has it when this returns.
 pub struct WriteRole {
-    roles: Arc<dyn Roles>,
-    clock: Arc<dyn Clock>,
+    pub(crate) roles: Arc<dyn Roles>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A role, as somebody typed it.
@@ -31,16 +32,6 @@ pub struct RoleRequest {
     pub precondition: Precondition,
     /// Find out what would happen, and change nothing.
     pub dry_run: bool,
-}
-
-/// A role that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleWritten {
-    pub role: Role,
-    /// Whether it is new.
-    pub created: bool,
-    /// How many users have it.
-    pub holders: u64,
 }
 
 #[derive(Debug, Error)]
@@ -62,21 +53,23 @@ pub enum WriteRoleError {
     Reserved,
     #[error("the role admin always has every permission and cannot be changed")]
     BuiltIn,
-    #[error("the role has changed meanwhile")]
-    AnotherRevision,
-    #[error("the catalogue has at most {MAX_ROLES} roles")]
-    Full,
     #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Port(#[from] PortError),
+    Change(#[from] ChangeError),
+}
+
+impl From<Refusal> for WriteRoleError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Change(refusal.into())
+    }
+}
+
+impl From<Denied> for WriteRoleError {
+    fn from(denied: Denied) -> Self {
+        Self::Change(denied.into())
+    }
 }
 
 impl WriteRole {
-    pub fn new(roles: Arc<dyn Roles>, clock: Arc<dyn Clock>) -> Self {
-        Self { roles, clock }
-    }
-
     /// # Errors
     /// [`WriteRoleError`]; nothing has changed then.
     pub async fn execute(
@@ -93,34 +86,25 @@ impl WriteRole {
         if name == RoleName::ADMIN {
             return Err(WriteRoleError::BuiltIn);
         }
-        let put = PutRole {
+        let command = Arc::new(changes::WriteRole {
             name,
             description: Description::parse(&request.description)?,
             permissions: parse(&request.permissions)?,
             self_assignable: request.self_assignable,
             precondition: request.precondition,
             authorized_by: requester.identity(),
-            dry_run: request.dry_run,
-        };
+        });
         let context = AuditContext {
             at: self.clock.now(),
             actor: requester.actor(),
             origin,
         };
-        match self.roles.put(put, context).await? {
-            RolePut::Now {
-                role,
-                created,
-                holders,
-            } => Ok(RoleWritten {
-                role,
-                created,
-                holders,
-            }),
-            RolePut::AnotherRevision => Err(WriteRoleError::AnotherRevision),
-            RolePut::Full => Err(WriteRoleError::Full),
-            RolePut::Denied(denied) => Err(denied.into()),
-        }
+        let change = if request.dry_run {
+            self.roles.dry_run(command, context).await?
+        } else {
+            self.roles.execute(command, context).await?
+        };
+        Ok(change.into_written()?)
     }
 }
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 /// Makes the tokens of a session: the step that logging in, refreshing and changing a password share.
 pub struct IssueTokens {
-    signer: Arc<dyn TokenSigner>,
-    mac: Arc<dyn RefreshTokenMac>,
-    randomness: Arc<dyn Randomness>,
-    rules: TokenRules,
-    /// The catalogue, where tokens carry permissions.
-    catalogue: Option<Arc<dyn Roles>>,
+    pub(crate) signer: Arc<dyn TokenSigner>,
+    pub(crate) mac: Arc<dyn RefreshTokenMac>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) rules: TokenRules,
+    /// The catalogue, if tokens carry permissions.
+    pub(crate) catalogue: Option<Arc<dyn Roles>>,
 }
 
 /// What a client goes on with (RFC 6749, section 5.1).
@@ -30,30 +30,6 @@ pub struct TokenPair {
 }
 
 impl IssueTokens {
-    pub fn new(
-        signer: Arc<dyn TokenSigner>,
-        mac: Arc<dyn RefreshTokenMac>,
-        randomness: Arc<dyn Randomness>,
-        rules: TokenRules,
-    ) -> Self {
-        Self {
-            signer,
-            mac,
-            randomness,
-            rules,
-            catalogue: None,
-        }
-    }
-
-    /// Lets access tokens say what their roles allow, as `catalogue` has it at that time.
-    #[must_use]
-    pub fn with_permissions(self, catalogue: Arc<dyn Roles>) -> Self {
-        Self {
-            catalogue: Some(catalogue),
-            ..self
-        }
-    }
-
     /// The secret of a session that is about to be opened, for its tokens alone, and what to store of it.
     #[must_use]
     pub fn fresh_secret(&self) -> (SessionSecret, SecretDigest) {

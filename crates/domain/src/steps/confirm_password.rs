@@ -3,7 +3,7 @@ use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     caller::Caller,
     password::Password,
-    ports::{Clock, PasswordHasher, PortError, Throttle, Users, Verification},
+    ports::{Accounts, Clock, PasswordHasher, PortError, Throttle, Verification},
     throttle::ThrottleDecision,
 };
 use std::{sync::Arc, time::Duration};
@@ -12,11 +12,11 @@ use thiserror::Error;
 /// Asks a caller for their password once more, before something that a stolen access token must not be enough for (OWASP
 /// ASVS 5.0, V7.5.1). A step of several use cases.
 pub struct ConfirmPassword {
-    throttle: Arc<dyn Throttle>,
-    users: Arc<dyn Users>,
-    hasher: Arc<dyn PasswordHasher>,
-    record_failed_attempt: Arc<RecordFailedAttempt>,
-    clock: Arc<dyn Clock>,
+    pub(crate) throttle: Arc<dyn Throttle>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) record_failed_attempt: Arc<RecordFailedAttempt>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug, Error)]
@@ -33,22 +33,6 @@ pub enum ConfirmPasswordError {
 }
 
 impl ConfirmPassword {
-    pub fn new(
-        throttle: Arc<dyn Throttle>,
-        users: Arc<dyn Users>,
-        hasher: Arc<dyn PasswordHasher>,
-        record_failed_attempt: Arc<RecordFailedAttempt>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            throttle,
-            users,
-            hasher,
-            record_failed_attempt,
-            clock,
-        }
-    }
-
     /// Takes one attempt from the budgets of the caller's address and account: a stolen access token must not become a way
     /// to guess the password.
     ///
@@ -74,7 +58,7 @@ impl ConfirmPassword {
         password: Password,
         origin: &Origin,
     ) -> Result<(), ConfirmPasswordError> {
-        let known = self.users.find_by_login(caller.user().login.canonical()).await?;
+        let known = self.accounts.find_by_login(caller.user().login.canonical()).await?;
         let hash = known
             .filter(|known| known.user.id == caller.user().id && known.user.epoch == caller.user().epoch)
             .map(|known| known.hash)

@@ -1,6 +1,6 @@
 use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
-    ports::{AuditLog, PortError},
+    ports::{AuditEvents, PortError},
 };
 use chrono::{DateTime, Duration, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Keeps failed attempts in the audit trail, but no more than so many a minute: a flood of them must not fill the disk. What
 /// is too much is counted, and the count is kept.
 pub struct RecordFailedAttempt {
-    trail: Arc<dyn AuditLog>,
+    events: Arc<dyn AuditEvents>,
     per_minute: u32,
     minute: Mutex<Minute>,
 }
@@ -30,9 +30,9 @@ struct Verdict {
 
 impl RecordFailedAttempt {
     /// Keeps at most `per_minute` failures a minute, in this process.
-    pub fn new(trail: Arc<dyn AuditLog>, per_minute: u32) -> Self {
+    pub fn new(events: Arc<dyn AuditEvents>, per_minute: u32) -> Self {
         Self {
-            trail,
+            events,
             per_minute,
             minute: Mutex::new(Minute {
                 began: DateTime::UNIX_EPOCH,
@@ -48,7 +48,7 @@ impl RecordFailedAttempt {
         let verdict = self.judge(context.at);
         self.tell_omitted(verdict.omitted_before, &context).await?;
         if verdict.keep {
-            self.trail.note(event, context).await?;
+            self.events.record(event, context).await?;
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl RecordFailedAttempt {
             actor: Actor::Anonymous,
             ..context.clone()
         };
-        self.trail.note(event, context).await
+        self.events.record(event, context).await
     }
 
     fn judge(&self, now: DateTime<Utc>) -> Verdict {

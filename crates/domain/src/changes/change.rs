@@ -1,0 +1,154 @@
+//! What commands on accounts and sessions decide.
+
+use super::Refusal;
+use crate::{
+    audit::AuditEvent,
+    invalidation::InvalidationScope,
+    password::PasswordHash,
+    session::{EndReason, NewSession, SessionId},
+    user::{Credentials, User, UserId},
+};
+use chrono::{DateTime, Utc};
+
+/// What to write, as plain data. Storage writes all of it, or nothing.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// When the change is made: the time of every row that it writes.
+    pub at: DateTime<Utc>,
+    pub user: UserChange,
+    /// Which live sessions end, and why.
+    pub end_sessions: Option<(EndSessionsOf, EndReason)>,
+    /// A session to store, after others have ended.
+    pub open_session: Option<NewSession>,
+    /// What replicas must drop from their caches before the caller gets its answer.
+    pub invalidates: Option<InvalidationScope>,
+    event: Option<AuditEvent>,
+    counts_sessions: bool,
+}
+
+/// What happens to the row of a user.
+#[derive(Clone, Debug)]
+pub enum UserChange {
+    /// Write nothing about a user.
+    Nothing,
+    /// Write nothing: the user already is as requested.
+    Unchanged(User),
+    /// Store a user, with their roles and hash.
+    Insert(Credentials),
+    /// Replace all but the logins by what is given; the password too if `hash` is set.
+    Update {
+        user: User,
+        hash: Option<PasswordHash>,
+    },
+    /// Set the time of the last login to [`Change::at`].
+    LoggedIn(UserId),
+    /// Remove the user, with their roles and sessions. The user as they were.
+    Delete(User),
+}
+
+/// Which sessions end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndSessionsOf {
+    /// All that are live.
+    User(UserId),
+    /// These, which are live.
+    Sessions(Vec<SessionId>),
+}
+
+/// What was written.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    pub change: Change,
+    /// How many sessions ended; in a dry run, how many would.
+    pub sessions_ended: u64,
+}
+
+impl Change {
+    pub(super) fn new(at: DateTime<Utc>, user: UserChange) -> Self {
+        Self {
+            at,
+            user,
+            end_sessions: None,
+            open_session: None,
+            invalidates: None,
+            event: None,
+            counts_sessions: false,
+        }
+    }
+
+    /// Nothing to write.
+    pub(super) fn nothing(at: DateTime<Utc>) -> Self {
+        Self::new(at, UserChange::Nothing)
+    }
+
+    /// Changes `user`, who is given as they are afterwards but for revision and time of the update.
+    pub(super) fn update(at: DateTime<Utc>, user: User, hash: Option<PasswordHash>) -> Self {
+        let scope = InvalidationScope::User(user.id);
+        let user = user.changed(at);
+        Self::new(at, UserChange::Update { user, hash }).invalidating(scope)
+    }
+
+    pub(super) fn ending(self, sessions: EndSessionsOf, reason: EndReason) -> Self {
+        Self {
+            end_sessions: Some((sessions, reason)),
+            ..self
+        }
+    }
+
+    pub(super) fn opening(self, session: NewSession) -> Self {
+        Self {
+            open_session: Some(session),
+            ..self
+        }
+    }
+
+    pub(super) fn invalidating(self, scope: InvalidationScope) -> Self {
+        Self {
+            invalidates: Some(scope),
+            ..self
+        }
+    }
+
+    pub(super) fn recording(self, event: AuditEvent) -> Self {
+        Self {
+            event: Some(event),
+            ..self
+        }
+    }
+
+    /// Records `event` with the number of sessions that ended, as `count`.
+    pub(super) fn recording_count(self, event: AuditEvent) -> Self {
+        Self {
+            counts_sessions: true,
+            ..self.recording(event)
+        }
+    }
+
+    /// Returns the audit event to write in the same transaction, if there is one. `sessions_ended` is the number of
+    /// sessions that applying the change ended.
+    #[must_use]
+    pub fn event(&self, sessions_ended: u64) -> Option<AuditEvent> {
+        let event = self.event.clone()?;
+        Some(if self.counts_sessions {
+            event.with("count", sessions_ended)
+        } else {
+            event
+        })
+    }
+}
+
+impl Applied {
+    /// Returns the user that was changed, as they are now; one that was deleted, as they were.
+    ///
+    /// # Errors
+    /// [`Refusal::UserNotFound`] if the change was to no user.
+    pub fn into_user(self) -> Result<User, Refusal> {
+        match self.change.user {
+            UserChange::Insert(Credentials { user, .. })
+            | UserChange::Update { user, .. }
+            | UserChange::Unchanged(user)
+            | UserChange::Delete(user) => Ok(user),
+            UserChange::Nothing | UserChange::LoggedIn(_) => Err(Refusal::UserNotFound),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+use crate::{
+    authority::Denied, invalidation::InvalidationScope, ports::PortError, role::RoleName, token::TokenIdentity,
+};
+use thiserror::Error;
+
+/// Why a change was refused. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    #[error("the login is taken")]
+    LoginTaken,
+    #[error("there is no such user")]
+    UserNotFound,
+    /// The user was disabled or deleted, or is no longer at the epoch at which they were read.
+    #[error("the user has changed meanwhile")]
+    UserChanged,
+    /// The session ended, expired, belongs to another user or does not exist.
+    #[error("the session has ended")]
+    SessionEnded,
+    #[error("the catalogue has no role {:?}", .0.as_str())]
+    UnknownRole(RoleName),
+    /// No active user with the role `admin` would remain.
+    #[error("the last active admin must remain")]
+    LastAdmin,
+    /// The user or the role is at another revision than the request names.
+    #[error("it has changed meanwhile")]
+    RevisionMismatch,
+    #[error("the catalogue has no such role")]
+    RoleNotFound,
+    #[error("the role is in use: {0} users have it")]
+    RoleInUse(u64),
+    #[error("the catalogue is full")]
+    CatalogueFull,
+    #[error(transparent)]
+    Denied(#[from] Denied),
+}
+
+/// Why a change was not made.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It is not known whether the change was made, unless the error says so.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<Denied> for ChangeError {
+    fn from(denied: Denied) -> Self {
+        Self::Refused(denied.into())
+    }
+}
+
+impl Refusal {
+    /// Returns what the refusal shows to be stale: `already_done` if it says that the change has been made before, the
+    /// user of `caller` if it says that their token is outdated.
+    pub(super) fn invalidates(
+        &self,
+        already_done: Option<InvalidationScope>,
+        caller: Option<TokenIdentity>,
+    ) -> Option<InvalidationScope> {
+        match self {
+            Self::UserNotFound | Self::SessionEnded | Self::RoleNotFound => already_done,
+            Self::Denied(Denied::Stale) => caller.map(|token| InvalidationScope::User(token.user)),
+            Self::LoginTaken
+            | Self::UserChanged
+            | Self::UnknownRole(_)
+            | Self::LastAdmin
+            | Self::RevisionMismatch
+            | Self::RoleInUse(_)
+            | Self::CatalogueFull
+            | Self::Denied(
+                Denied::Forbidden(_) | Denied::OutOfReach | Denied::NotAssignable(_) | Denied::NotGrantable(_),
+            ) => None,
+        }
+    }
+}

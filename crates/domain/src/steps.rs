@@ -1,0 +1,18 @@
+//! Steps that several use cases share. [`Core`](crate::core::Core) builds each of them once.
+
+mod accept_password;
+mod confirm_password;
+mod end_reused;
+mod issue_tokens;
+mod recognise_refresh_token;
+mod record_failed_attempt;
+mod user_ref;
+
+pub use accept_password::{AcceptPassword, AcceptPasswordError};
+pub use confirm_password::{ConfirmPassword, ConfirmPasswordError};
+pub(crate) use end_reused::end_reused;
+pub use issue_tokens::{IssueTokens, TokenPair};
+pub use recognise_refresh_token::{RecogniseRefreshToken, Recognised};
+pub use record_failed_attempt::RecordFailedAttempt;
+pub use user_ref::{ChangeRequest, UserRef};
+pub(crate) use user_ref::{find, prepare};

@@ -1,0 +1,79 @@
+//! What the use cases share by which one user changes another.
+
+use crate::{
+    audit::{AuditContext, Origin},
+    authority::Requester,
+    login::Login,
+    changes::{Account, ChangeError, Refusal},
+    ports::{Accounts, Clock, PortError},
+    revision::Revision,
+    user::{User, UserId},
+};
+
+/// A user, by id or by login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserRef {
+    Id(UserId),
+    /// A login as typed.
+    Login(String),
+}
+
+impl UserRef {
+    /// Whether this refers to `user`.
+    #[must_use]
+    pub fn is(&self, user: &User) -> bool {
+        match self {
+            Self::Id(id) => *id == user.id,
+            Self::Login(typed) => {
+                Login::parse(typed).is_ok_and(|login| login.canonical() == user.login.canonical())
+            }
+        }
+    }
+}
+
+/// A request to change a user.
+#[derive(Clone, Debug)]
+pub struct ChangeRequest {
+    pub user: UserRef,
+    /// Change the user only at this revision.
+    pub if_revision: Option<Revision>,
+    pub origin: Origin,
+}
+
+/// Finds a user by their id or login.
+pub(crate) async fn find(accounts: &dyn Accounts, user: &UserRef) -> Result<Option<User>, PortError> {
+    match user {
+        UserRef::Id(id) => accounts.find(*id).await,
+        UserRef::Login(typed) => match Login::parse(typed) {
+            Ok(login) => {
+                let known = accounts.find_by_login(login.canonical()).await?;
+                Ok(known.map(|known| known.user))
+            }
+            // A text that is no login belongs to no user.
+            Err(_) => Ok(None),
+        },
+    }
+}
+
+/// The user to change, with the account and the context for a command.
+pub(crate) async fn prepare(
+    accounts: &dyn Accounts,
+    clock: &dyn Clock,
+    requester: Requester<'_>,
+    request: ChangeRequest,
+) -> Result<(User, Account, AuditContext), ChangeError> {
+    let user = find(accounts, &request.user)
+        .await?
+        .ok_or(Refusal::UserNotFound)?;
+    let account = Account {
+        user: user.id,
+        if_revision: request.if_revision,
+        authorized_by: requester.identity(),
+    };
+    let context = AuditContext {
+        at: clock.now(),
+        actor: requester.actor(),
+        origin: request.origin,
+    };
+    Ok((user, account, context))
+}
