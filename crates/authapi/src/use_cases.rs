@@ -7,7 +7,7 @@ use crate::{
 };
 use api_http::UseCases;
 use domain::use_cases::{
-    AcceptPassword, AssignRoles, Authenticate, BootstrapAdmin, ChangeOwnPassword, ConfirmPassword,
+    AcceptPassword, AssignRoles, Authenticate, BootstrapAdmin, ChangePassword, ConfirmPassword,
     CreateUser, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
     ListRoles, ListSessions, LogIn, LogOut, ReadAudit, RecogniseRefreshToken, RecordFailedAttempt, Refresh,
     Register, ResetPassword, SetStatus, UserSessions, WriteRole,

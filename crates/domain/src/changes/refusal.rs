@@ -19,7 +19,7 @@ pub enum Refusal {
     #[error("the catalogue has no role {:?}", .0.as_str())]
     UnknownRole(RoleName),
     /// No active user with the role `admin` would remain.
-    #[error("the last active admin must remain")]
+    #[error("the last active admin cannot lose the role admin, be disabled or deleted")]
     LastAdmin,
     /// The user or the role is at another revision than the request names.
     #[error("it has changed meanwhile")]
