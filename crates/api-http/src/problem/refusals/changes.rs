@@ -11,25 +11,26 @@ use domain::{
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
+        let code = denied.code();
         match denied {
             Denied::Stale => token_outdated(),
             Denied::Forbidden(permission) => forbidden(
-                "forbidden",
+                code,
                 format!("This needs the permission {}.", permission.as_str()),
             ),
             Denied::OutOfReach => forbidden(
-                "out_of_reach",
+                code,
                 "The user or the role may do something that you may not.".to_owned(),
             ),
             Denied::NotAssignable(name) => forbidden(
-                "role_not_assignable",
+                code,
                 format!(
                     "The role {name} can only be given by somebody with the permission roles:assign and all \
                      permissions of the role."
                 ),
             ),
             Denied::NotGrantable(permission) => forbidden(
-                "permission_not_grantable",
+                code,
                 format!(
                     "The permission {} can only be put into a role by somebody who has it.",
                     permission.as_str()
@@ -50,31 +51,32 @@ impl From<ChangeError> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
+        let code = refusal.code();
         match refusal {
-            Refusal::LoginTaken => conflict("login_taken", "Login taken", "Choose another login.".to_owned()),
+            Refusal::LoginTaken => conflict(code, "Login taken", "Choose another login.".to_owned()),
             Refusal::UserNotFound => Self::no_such_user(),
             Refusal::UserChanged => token_outdated(),
             Refusal::SessionEnded => not_found("You have no live session with this id."),
             Refusal::UnknownRole(name) => unknown_role(name.as_str()),
             Refusal::LastAdmin => conflict(
-                "last_admin",
+                code,
                 "Last admin",
                 "There must be an active user with the role admin. Make another one first.".to_owned(),
             ),
             Refusal::RevisionMismatch => Self::new(
                 StatusCode::PRECONDITION_FAILED,
-                "precondition_failed",
+                code,
                 "Precondition failed",
                 "This does not stand at the ETag of If-Match, or is not there. Look at it again.",
             ),
             Refusal::RoleNotFound => Self::no_such_role(),
             Refusal::RoleInUse(holders) => conflict(
-                "role_in_use",
+                code,
                 "Role in use",
                 format!("So many users have this role: {holders}. Take it away from them first."),
             ),
             Refusal::CatalogueFull => conflict(
-                "catalogue_full",
+                code,
                 "Catalogue full",
                 format!("The catalogue has at most {MAX_ROLES} roles. Remove one first."),
             ),
