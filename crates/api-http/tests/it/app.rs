@@ -1,6 +1,6 @@
 //! The whole edge over testkit's fakes, and a client for it.
 
-use crate::wiring::{Fakes, use_cases};
+use crate::wiring::use_cases;
 use actix_web::{
     App,
     http::{Method, header::HeaderMap},
@@ -11,20 +11,18 @@ use api_http::{Edge, HttpSettings, Mutations, configure};
 use domain::{
     audit::{Actor, Origin},
     authority::Capability,
-    password::{Password, PasswordPolicy},
+    password::Password,
     ports::{PortError, Throttle},
     revision::Precondition,
     role::{RoleName, RoleNames},
     throttle::{ThrottleDecision, ThrottleKey},
-    use_cases::{AcceptPassword, ChangeRequest, CreateUser, NewUserRequest, RoleRequest, UserRef},
+    steps::{ChangeRequest, UserRef},
+    use_cases::{NewUserRequest, RoleRequest},
     user::UserStatus,
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
-use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter,
-    fixtures::at,
-};
+use testkit::{ClosedThrottle, Fakes, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, fixtures::at};
 use tokio::runtime::Handle;
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -36,7 +34,6 @@ pub struct TestApp {
     pub storage: MemoryStorage,
     pub clock: Arc<FixedClock>,
     pub hasher: Arc<PlainHasher>,
-    pub create_user: Arc<CreateUser>,
     pub edge: Edge,
 }
 
@@ -73,25 +70,12 @@ impl Throttle for BrokenThrottle {
 
 fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
     let fakes = Fakes {
-        storage: MemoryStorage::default(),
         clock: Arc::new(FixedClock::new(at(1_000_000))),
-        accept_password: Arc::new(AcceptPassword::new(
-            Arc::new(PlainMeter::default()),
-            PasswordPolicy::default(),
-        )),
-        hasher: Arc::new(PlainHasher::default()),
-        randomness: Arc::new(CountingRandomness::default()),
         throttle,
+        ..Fakes::default()
     };
-    let create_user = Arc::new(CreateUser::new(
-        fakes.storage.storage().users,
-        fakes.accept_password.clone(),
-        fakes.hasher.clone(),
-        fakes.clock.clone(),
-        fakes.randomness.clone(),
-    ));
     let edge = Edge {
-        use_cases: use_cases(&fakes, create_user.clone()),
+        use_cases: use_cases(&fakes),
         settings: HttpSettings {
             trusted_proxies: vec![],
             docs: true,
@@ -101,17 +85,10 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
         randomness: fakes.randomness,
         mutations: Mutations::on(Handle::current()),
     };
-    let Fakes {
-        storage,
-        clock,
-        hasher,
-        ..
-    } = fakes;
     TestApp {
-        storage,
-        clock,
-        hasher,
-        create_user,
+        storage: fakes.storage,
+        clock: fakes.clock,
+        hasher: fakes.hasher,
         edge,
     }
 }
@@ -186,7 +163,8 @@ impl TestApp {
             password: Password::new(PASSWORD.to_owned()),
             roles,
         };
-        self.create_user
+        let create_user = &self.edge.use_cases.administration.create_user;
+        create_user
             .execute(request, Actor::Operator, Origin::default())
             .await
             .expect("a user");
@@ -276,7 +254,7 @@ impl TestApp {
 
 fn by_operator(login: &str) -> ChangeRequest {
     ChangeRequest {
-        whom: UserRef::Login(login.to_owned()),
+        user: UserRef::Login(login.to_owned()),
         if_revision: None,
         origin: Origin::default(),
     }
