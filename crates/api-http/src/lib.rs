@@ -8,7 +8,7 @@ mod body_watch;
 mod client;
 mod connection;
 mod if_match;
-mod measure;
+mod metrics;
 mod mutations;
 mod openapi;
 mod page;

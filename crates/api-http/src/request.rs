@@ -2,7 +2,7 @@
 //! and its answer gets the headers that every answer carries.
 
 use crate::{
-    body_watch::BodyWatch, client::client_address, connection::ConnectionActivity, measure::InFlight,
+    body_watch::BodyWatch, client::client_address, connection::ConnectionActivity, metrics::RequestMeter,
     problem::Problem, request_ids::RequestIds, state::Edge,
 };
 use actix_web::{
@@ -52,7 +52,7 @@ impl FromRequest for RequestOrigin {
 struct Line {
     method: Method,
     client: Option<String>,
-    in_flight: InFlight,
+    meter: RequestMeter,
 }
 
 impl Line {
@@ -60,7 +60,7 @@ impl Line {
         // The pattern and not the path: a path is foreign text and may hold anything.
         let route = response.request().match_pattern();
         let route = route.as_deref().unwrap_or("unmatched");
-        let elapsed = self.in_flight.answered(route, response.status(), code);
+        let elapsed = self.meter.record_response(route, response.status(), code);
         tracing::info!(
             method = self.method.as_str(),
             route,
@@ -103,7 +103,7 @@ pub async fn handle(
     let line = Line {
         method: request.method().clone(),
         client: client.map(|it| it.to_string()),
-        in_flight: InFlight::start(request.method()),
+        meter: RequestMeter::start(request.method()),
     };
     request.extensions_mut().insert(origin);
     mark_activity(request.request());

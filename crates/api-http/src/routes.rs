@@ -35,7 +35,7 @@ pub mod update_roles;
 pub mod user;
 pub mod write_role;
 
-use crate::{measure, problem::Problem, request, request_ids::RequestIds, state::Edge};
+use crate::{metrics, problem::Problem, request, request_ids::RequestIds, state::Edge};
 use actix_web::{
     HttpResponse, Resource, Route, guard, middleware,
     web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
@@ -45,7 +45,7 @@ use std::sync::Arc;
 /// Mounts everything. The edge's middleware stands around these routes alone, so that an application of one's own can
 /// mount them beside its own routes, or below a prefix.
 pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
-    measure::describe();
+    metrics::describe();
     move |config| {
         let docs = edge.settings.docs;
         let scope = web::scope("")

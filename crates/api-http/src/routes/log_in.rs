@@ -1,7 +1,7 @@
 use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     body::JsonBody,
-    measure,
+    metrics,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -52,7 +52,7 @@ pub async fn log_in(
         .mutations
         .run(async move {
             let outcome = log_in.execute(&login, password, origin.0).await;
-            measure::log_in(outcome.map_err(Problem::from))
+            metrics::record_login(outcome.map_err(Problem::from))
         })
         .await?;
     Ok(token_pair(&pair))

@@ -2,7 +2,7 @@ use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     bearer::bearer_token,
     body::OptionalJsonBody,
-    measure,
+    metrics,
     problem::{Problem, ProblemBody},
     request::RequestOrigin,
     state::Edge,
@@ -54,7 +54,7 @@ pub async fn refresh(
         .mutations
         .run(async move {
             let outcome = refresh.execute(&token, origin.0).await;
-            measure::refresh(outcome.map_err(Problem::from))
+            metrics::record_refresh(outcome.map_err(Problem::from))
         })
         .await?;
     Ok(token_pair(&pair))
