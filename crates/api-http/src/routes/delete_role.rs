@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 
 /// That a role would go.
 #[derive(Serialize, ToSchema)]
-pub struct RoleRemovalRehearsal {
+#[schema(as = RoleRemovalRehearsal)]
+pub struct RoleRemovalDryRun {
     /// Always true.
     dry_run: bool,
     /// The name of the role that would go.
@@ -40,7 +41,7 @@ pub struct RoleRemovalRehearsal {
     ),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The role would go: the answer to a dry run.", body = RoleRemovalRehearsal),
+        (status = 200, description = "The role would go: the answer to a dry run.", body = RoleRemovalDryRun),
         (status = 204, description = "The role is gone."),
         (status = 400, description = "`malformed_request`: `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
@@ -71,7 +72,7 @@ pub async fn delete_role(
         .run(async move { delete_role.execute(caller.capability()?, removal, origin.0).await })
         .await?;
     Ok(if query.dry_run {
-        HttpResponse::Ok().json(RoleRemovalRehearsal {
+        HttpResponse::Ok().json(RoleRemovalDryRun {
             dry_run: true,
             role,
             holders: 0,

@@ -35,7 +35,8 @@ pub struct WriteRoleRequest {
 
 /// What writing a role would come to.
 #[derive(Serialize, ToSchema)]
-pub struct RoleRehearsal {
+#[schema(as = RoleRehearsal)]
+pub struct RoleDryRun {
     /// Always true.
     dry_run: bool,
     /// Whether the role would be new.
@@ -51,7 +52,7 @@ pub struct RoleRehearsal {
 #[serde(untagged)]
 pub enum RoleOutcome {
     Written(RoleResponse),
-    Rehearsed(RoleRehearsal),
+    DryRun(RoleDryRun),
 }
 
 /// Makes a role, or gives one other properties. What it allows is in force at once for everybody who has it; nobody is
@@ -106,13 +107,13 @@ pub async fn write_role(
         .run(async move { write_role.execute(caller.capability()?, wanted, origin.0).await })
         .await?;
     Ok(if query.dry_run {
-        HttpResponse::Ok().json(RoleOutcome::Rehearsed(written.into()))
+        HttpResponse::Ok().json(RoleOutcome::DryRun(written.into()))
     } else {
         answer(written, request.path())
     })
 }
 
-impl From<RoleWritten> for RoleRehearsal {
+impl From<RoleWritten> for RoleDryRun {
     fn from(written: RoleWritten) -> Self {
         Self {
             dry_run: true,
