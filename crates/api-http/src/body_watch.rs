@@ -3,16 +3,9 @@
 use actix_web::{
     HttpMessage,
     dev::{Payload, ServiceRequest},
-    error::PayloadError,
-    web::Bytes,
 };
-use futures_core::Stream;
-use std::{
-    cell::Cell,
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll},
-};
+use futures_util::{StreamExt, stream};
+use std::{cell::Cell, rc::Rc, task::Poll};
 
 /// Knows, when a request is answered, whether the end of its body was reached. If not, the client may still be sending,
 /// for ever in the case of chunks, and the connection is of no use to a next request.
@@ -26,12 +19,14 @@ impl BodyWatch {
             payload => payload,
         };
         let is_read = Rc::new(Cell::new(false));
-        let watched = Watched {
-            payload,
-            is_read: Rc::clone(&is_read),
-        };
+        let end = Rc::clone(&is_read);
+        // Polled when the payload has ended, and ends at once.
+        let end = stream::poll_fn(move |_| {
+            end.set(true);
+            Poll::Ready(None)
+        });
         request.set_payload(Payload::Stream {
-            payload: Box::pin(watched),
+            payload: Box::pin(payload.chain(end)),
         });
         Self(Some(is_read))
     }
@@ -39,22 +34,5 @@ impl BodyWatch {
     /// Whether there is a body whose end nobody has reached yet.
     pub fn is_unread(&self) -> bool {
         self.0.as_ref().is_some_and(|is_read| !is_read.get())
-    }
-}
-
-struct Watched {
-    payload: Payload,
-    is_read: Rc<Cell<bool>>,
-}
-
-impl Stream for Watched {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let chunk = Pin::new(&mut self.payload).poll_next(context);
-        if let Poll::Ready(None) = chunk {
-            self.is_read.set(true);
-        }
-        chunk
     }
 }

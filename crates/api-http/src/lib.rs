@@ -5,6 +5,7 @@
 mod bearer;
 mod body;
 mod body_watch;
+mod chunked_body;
 mod client;
 mod connection;
 mod if_match;
@@ -12,7 +13,6 @@ mod metrics;
 mod mutations;
 mod openapi;
 mod page;
-mod pieces;
 mod problem;
 mod request;
 mod request_ids;

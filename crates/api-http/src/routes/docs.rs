@@ -1,7 +1,7 @@
 //! The API explained: the OpenAPI document, and Swagger UI over it from inside the binary.
 
 use super::{endpoint, get};
-use crate::{openapi::openapi, pieces::Pieces, problem::Problem};
+use crate::{chunked_body::chunked, openapi::openapi, problem::Problem};
 use actix_web::{
     HttpResponse, Responder,
     http::header,
@@ -38,7 +38,7 @@ pub fn configure(config: &mut ServiceConfig) {
 async fn document_file() -> impl Responder {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(Pieces::from(DOCUMENT.clone()))
+        .body(chunked(DOCUMENT.clone()))
 }
 
 /// The page's files are named relative to `/docs/`.
@@ -59,7 +59,7 @@ async fn page_file(file: Path<String>, config: Data<Config<'static>>) -> Result<
             Ok(response
                 .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
                 .content_type(file.content_type)
-                .body(Pieces::from(shared(file.bytes))))
+                .body(chunked(shared(file.bytes))))
         }
         Ok(None) => Err(Problem::not_found()),
         Err(error) => {

@@ -1,7 +1,7 @@
 use super::{account::AccountResponse, list_sessions::DeviceResponse};
 use crate::{
     bearer::Authenticated,
-    pieces::Pieces,
+    chunked_body::chunked_json,
     problem::{Problem, ProblemBody},
     state::Edge,
 };
@@ -95,7 +95,7 @@ pub async fn export_own_data(
 ) -> Result<HttpResponse, Problem> {
     let data = edge.use_cases.export_own_data.execute(&caller).await?;
     let user = caller.user();
-    let mut response = Pieces::json(&OwnDataResponse {
+    let mut response = chunked_json(&OwnDataResponse {
         account: user.clone().into(),
         permissions: caller
             .permissions()

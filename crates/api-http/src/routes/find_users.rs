@@ -1,8 +1,8 @@
 use super::account::{AccountResponse, StatusName};
 use crate::{
     bearer::Authenticated,
+    chunked_body::chunked_json,
     page::{Limit, position},
-    pieces::Pieces,
     problem::{Problem, ProblemBody},
     state::Edge,
 };
@@ -94,5 +94,5 @@ pub async fn find_users(
         .await?;
     let next_cursor = limit.cut(&mut users, |user| user.login.canonical().to_string());
     let users = users.into_iter().map(AccountResponse::from).collect();
-    Ok(Pieces::json(&UsersResponse { users, next_cursor }))
+    Ok(chunked_json(&UsersResponse { users, next_cursor }))
 }

@@ -1,7 +1,7 @@
 use super::role::RoleResponse;
 use crate::{
     bearer::Authenticated,
-    pieces::Pieces,
+    chunked_body::chunked_json,
     problem::{Problem, ProblemBody},
     state::Edge,
 };
@@ -32,5 +32,5 @@ pub struct RolesResponse {
 pub async fn list_roles(edge: Data<Edge>, _: Authenticated) -> Result<HttpResponse, Problem> {
     let roles = edge.use_cases.list_roles.execute().await?;
     let roles = roles.into_iter().map(RoleResponse::from).collect();
-    Ok(Pieces::json(&RolesResponse { roles }))
+    Ok(chunked_json(&RolesResponse { roles }))
 }

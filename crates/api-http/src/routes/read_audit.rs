@@ -1,8 +1,8 @@
 use super::audit_event::AuditEventResponse;
 use crate::{
     bearer::Authenticated,
+    chunked_body::chunked_json,
     page::{Limit, position},
-    pieces::Pieces,
     problem::{Problem, ProblemBody},
     state::Edge,
 };
@@ -98,5 +98,5 @@ pub async fn read_audit(
         .await?;
     let next_cursor = limit.cut(&mut records, |record| record.number.to_string());
     let events = records.into_iter().map(AuditEventResponse::from).collect();
-    Ok(Pieces::json(&AuditResponse { events, next_cursor }))
+    Ok(chunked_json(&AuditResponse { events, next_cursor }))
 }
