@@ -3,7 +3,10 @@ use crate::{
     bearer::Authenticated,
     chunked_body::chunked_json,
     page::{Limit, position},
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{ParametersRefused, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{
@@ -67,10 +70,8 @@ impl UsersQuery {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "A page of users.", body = UsersResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, ParametersRefused, Unavailable,
         (status = 403, description = "`forbidden`: needs `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each parameter", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn find_users(

@@ -2,7 +2,10 @@ use super::role::RoleResponse;
 use crate::{
     bearer::Authenticated,
     chunked_body::chunked_json,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem,
+        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{HttpResponse, web::Data};
@@ -24,9 +27,7 @@ pub struct RolesResponse {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "All roles.", body = RolesResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, PasswordChangeRequired, Unavailable,
     )
 )]
 pub async fn list_roles(edge: Data<Edge>, _: Authenticated) -> Result<HttpResponse, Problem> {
