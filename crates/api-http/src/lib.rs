@@ -8,6 +8,7 @@ mod body_watch;
 mod chunked_body;
 mod client;
 mod connection;
+mod endpoint;
 mod if_match;
 mod metrics;
 mod mutations;

@@ -1,11 +1,10 @@
 //! The API explained: the OpenAPI document, and Swagger UI over it from inside the binary.
 
-use super::{endpoint, get};
-use crate::{chunked_body::chunked, openapi::openapi, problem::Problem};
+use crate::{chunked_body::chunked, endpoint::resource, openapi::openapi, problem::Problem};
 use actix_web::{
     HttpResponse, Responder,
-    http::header,
-    web::{Bytes, Data, Path, ServiceConfig},
+    http::{Method, header},
+    web::{self, Bytes, Data, Path, ServiceConfig},
 };
 use std::{
     borrow::Cow,
@@ -30,9 +29,15 @@ pub fn configure(config: &mut ServiceConfig) {
         .display_request_duration(true);
     config
         .app_data(Data::new(page))
-        .service(endpoint("/openapi.json", "GET, HEAD", [get().to(document_file)]))
-        .service(endpoint("/docs", "GET, HEAD", [get().to(to_the_page)]))
-        .service(endpoint("/docs/{file:.*}", "GET, HEAD", [get().to(page_file)]));
+        .service(resource(
+            "/openapi.json",
+            [(Method::GET, web::route().to(document_file))],
+        ))
+        .service(resource("/docs", [(Method::GET, web::route().to(to_the_page))]))
+        .service(resource(
+            "/docs/{file:.*}",
+            [(Method::GET, web::route().to(page_file))],
+        ));
 }
 
 async fn document_file() -> impl Responder {
