@@ -1,11 +1,35 @@
-//! Which connections are open, and an end for those on which nothing happens.
+//! Closes connections that a slow or idle client would keep open.
+//!
+//! actix limits how long the head of a connection's first request may take, and how long a connection stays open between
+//! requests. Three kinds of clients get around both limits:
+//!
+//! - one that sends the head of a later request byte by byte;
+//! - one that goes on sending a chunked body after it was answered;
+//! - one that does not read its response.
+//!
+//! No request begins on such a connection, and none is answered. That is what is watched:
+//!
+//! 1. [`Connections::watch`] registers each connection that the server accepts, with an [`Activity`] in the connection's
+//!    data.
+//! 2. The edge's middleware marks the activity when a request begins and when it is answered.
+//! 3. [`Connections::close_inactive`] closes every connection that was not marked for longer than a limit.
+//!
+//! [`UnreadBody`] spares a client that behaves well the wait. The middleware uses it to find out whether a request was
+//! answered before the end of its body, and such a response carries `Connection: close`. [`chunked_body`] bounds the
+//! memory that a client holds which does not read. The time that a body may take is limited where bodies are read, in
+//! [`body`].
+//!
+//! [`chunked_body`]: crate::chunked_body
+//! [`body`]: crate::body
+
+mod activity;
+mod unread_body;
+
+pub use activity::{Activity, mark_activity};
+pub use unread_body::UnreadBody;
 
 use actix_web::{dev::Extensions, rt::net::TcpStream};
-use api_http::ConnectionActivity;
-use rustix::{
-    net::{Shutdown, shutdown, sockopt::set_socket_linger},
-    process::{Resource, Rlimit, getrlimit, setrlimit},
-};
+use rustix::net::{Shutdown, shutdown, sockopt::set_socket_linger};
 use std::{
     any::Any,
     io,
@@ -15,29 +39,31 @@ use std::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 
-/// A connection is closed a tenth of the limit late at most.
-const LOOKS_IN_A_LIMIT: u32 = 10;
+/// How often connections are checked in the time of the limit: one is closed at most a tenth of the limit late.
+const CHECKS_PER_LIMIT: u32 = 10;
 
-/// The open connections of a server.
+/// The open connections of a server, to close those on which nothing happens.
 ///
-/// actix limits the time of a connection's first head, and keeps idle connections no longer than it is told. It waits for
-/// ever for a later head that is sent byte by byte, for the end of a body in chunks that nobody wants, and for a client
-/// that does not read its answer. On all of these no request begins and none is answered, which is what is watched here.
-#[derive(Default)]
+/// Keep-alive and the time limit of a first head do not end a connection whose client sends a later head, or a body that
+/// was already answered, byte by byte, nor one whose client does not read the response. Hand each connection to
+/// [`watch`](Self::watch), and run [`close_inactive`](Self::close_inactive) beside the server. The routes of this crate
+/// count as activity, and no others.
+#[derive(Debug, Default)]
 pub struct Connections {
     open: Mutex<Vec<Weak<Connection>>>,
 }
 
-/// An open connection. It lies in the connection's own data, and so ends with it.
+/// An open connection. The connection's data owns it, so it is dropped with the connection.
+#[derive(Debug)]
 struct Connection {
-    /// A second descriptor of the socket: actix lends the first one for a moment alone.
+    /// A duplicate of the socket's descriptor: actix lends the socket only while the connection is set up.
     descriptor: OwnedFd,
-    activity: Arc<ConnectionActivity>,
+    activity: Arc<Activity>,
 }
 
 impl Connections {
-    /// Watches over a connection that was just accepted; for `HttpServer::on_connect`. One that cannot be watched over,
-    /// since the process has no descriptor left, is closed.
+    /// Registers a connection that was just accepted. Call it in `HttpServer::on_connect`. A connection that cannot be
+    /// watched, because the process has no descriptor left, is closed.
     ///
     /// # Panics
     /// When `socket` is not a TCP stream.
@@ -54,16 +80,16 @@ impl Connections {
             }
             Err(error) => {
                 tracing::warn!(%error, "closed a connection: raise the limit of open files");
-                // It may have ended by itself.
+                // The client may have closed it already.
                 let _ = shutdown(socket, Shutdown::Both);
             }
         }
     }
 
-    /// Closes connections on which no request has begun nor been answered for `limit`, again and again; drop it at any
-    /// time.
-    pub async fn close_the_quiet(self: Arc<Self>, limit: Duration) {
-        let mut ticks = interval(limit / LOOKS_IN_A_LIMIT);
+    /// Closes, for ever, each connection on which no request has begun or been answered for `limit`. Dropping the future
+    /// stops it at any time.
+    pub async fn close_inactive(self: Arc<Self>, limit: Duration) {
+        let mut ticks = interval(limit / CHECKS_PER_LIMIT);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
@@ -76,12 +102,12 @@ impl Connections {
             let Some(connection) = connection.upgrade() else {
                 return false;
             };
-            let is_quiet = connection.activity.quiet_for() > limit;
-            if is_quiet {
+            let is_inactive = connection.activity.inactive_for() > limit;
+            if is_inactive {
                 tracing::debug!("closed a connection on which nothing happened");
                 connection.close();
             }
-            !is_quiet
+            !is_inactive
         });
     }
 
@@ -94,45 +120,15 @@ impl Connection {
     fn of(socket: &TcpStream) -> io::Result<Self> {
         Ok(Self {
             descriptor: socket.as_fd().try_clone_to_owned()?,
-            activity: Arc::new(ConnectionActivity::opened_now()),
+            activity: Arc::new(Activity::now()),
         })
     }
 
-    /// Ends reading and writing, of which the worker that serves the connection is told as if the client had hung up.
+    /// Shuts the socket down in both directions. The worker that serves it sees the same as when the client hangs up.
     fn close(&self) {
-        // Without this the system would keep an answer that nobody reads for minutes.
+        // Otherwise the system keeps a response that the client does not read for minutes.
         let _ = set_socket_linger(&self.descriptor, Some(Duration::ZERO));
-        // It may have ended by itself.
+        // The client may have closed it already.
         let _ = shutdown(&self.descriptor, Shutdown::Both);
-    }
-}
-
-/// Lets this process open as many files as it may be allowed to. Shells and services start it with 1,024, a limit that
-/// old programs need, and a connection takes two.
-pub fn allow_many() {
-    let limit = getrlimit(Resource::Nofile);
-    let most = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    if let Err(error) = setrlimit(Resource::Nofile, most) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn as_many_files_can_be_open_as_the_system_allows() {
-        let limit = getrlimit(Resource::Nofile);
-        let low = Rlimit {
-            current: limit.maximum.map(|most| most.min(1024)),
-            ..limit
-        };
-        setrlimit(Resource::Nofile, low).expect("less is always allowed");
-        allow_many();
-        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
     }
 }

@@ -4,10 +4,9 @@
 
 mod bearer;
 mod body;
-mod body_watch;
 mod chunked_body;
 mod client;
-mod connection;
+mod connections;
 mod endpoint;
 mod if_match;
 mod metrics;
@@ -21,7 +20,7 @@ mod routes;
 mod state;
 
 pub use bearer::Authenticated;
-pub use connection::ConnectionActivity;
+pub use connections::Connections;
 pub use mutations::Mutations;
 pub use openapi::openapi;
 pub use routes::configure;
