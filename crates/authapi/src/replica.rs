@@ -5,8 +5,7 @@ use crate::{
     storage::Storage,
 };
 use adapters_memory::{
-    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener,
-    ProcessBus,
+    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener, ProcessBus,
 };
 use adapters_redis::{RedisBus, RedisClient};
 use domain::{

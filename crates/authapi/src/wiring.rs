@@ -19,8 +19,8 @@ use chrono::TimeDelta;
 use domain::{
     password::PasswordPolicy,
     ports::{
-        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations, SessionMemory,
-        StorageHealth, Throttle, TokenSigner, TokenVerifier,
+        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations,
+        SessionMemory, StorageHealth, Throttle, TokenSigner, TokenVerifier,
     },
     session::SessionRules,
     token::TokenRules,

@@ -1,9 +1,9 @@
-//! What is counted of requests and their outcomes. Every label is one of a few texts of this program's own: no path,
-//! login, id or address ever becomes one.
+//! Metrics of requests and their outcomes. Label values come from this program alone: a path, login, id or address
+//! never becomes one.
 
 use crate::problem::Problem;
+use ::metrics::{Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use actix_web::http::{Method, StatusCode};
-use metrics::{Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::time::{Duration, Instant};
 
 const REQUESTS: &str = "http_requests_total";
@@ -14,7 +14,7 @@ const LOGINS: &str = "authapi_logins_total";
 const REFRESHES: &str = "authapi_refresh_total";
 const DEPENDENCY_UP: &str = "authapi_dependency_up";
 
-/// Tells the recorder what the numbers mean.
+/// Registers the descriptions of all metrics with the recorder.
 pub fn describe() {
     describe_counter!(REQUESTS, "Requests that were answered.");
     describe_histogram!(
@@ -31,14 +31,15 @@ pub fn describe() {
     );
 }
 
-/// A request that is being answered; no longer so when it is dropped, whoever hung up.
-pub struct InFlight {
+/// A request in flight. Dropping it ends the request, answered or not.
+pub struct RequestMeter {
     started: Instant,
     method: &'static str,
     gauge: Gauge,
 }
 
-impl InFlight {
+impl RequestMeter {
+    /// Counts a request of `method` as in flight from now on.
     pub fn start(method: &Method) -> Self {
         let gauge = gauge!(IN_FLIGHT);
         gauge.increment(1);
@@ -49,8 +50,9 @@ impl InFlight {
         }
     }
 
-    /// Counts the answer, and tells how long it took. `route` is a pattern, never a path; `code` is a problem's.
-    pub fn answered(self, route: &str, status: StatusCode, code: Option<&'static str>) -> Duration {
+    /// Records the response and returns how long it took. `route` is the pattern of the path, never the path itself;
+    /// `code` is the code of the problem, if the response is one.
+    pub fn record_response(self, route: &str, status: StatusCode, code: Option<&'static str>) -> Duration {
         let elapsed = self.started.elapsed();
         let status = status.as_str().to_owned();
         counter!(REQUESTS, "route" => route.to_owned(), "method" => self.method, "status" => status)
@@ -63,37 +65,37 @@ impl InFlight {
     }
 }
 
-impl Drop for InFlight {
+impl Drop for RequestMeter {
     fn drop(&mut self) {
         self.gauge.decrement(1);
     }
 }
 
-/// Counts what an attempt to log in came to.
-pub fn log_in<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
-    counter!(LOGINS, "outcome" => label_of(&outcome)).increment(1);
+/// Counts a login attempt by its outcome, and returns the outcome.
+pub fn record_login<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
+    counter!(LOGINS, "outcome" => outcome_label(&outcome)).increment(1);
     outcome
 }
 
-/// Counts what an attempt to refresh came to.
-pub fn refresh<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
-    counter!(REFRESHES, "outcome" => label_of(&outcome)).increment(1);
+/// Counts a refresh attempt by its outcome, and returns the outcome.
+pub fn record_refresh<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
+    counter!(REFRESHES, "outcome" => outcome_label(&outcome)).increment(1);
     outcome
 }
 
-/// Notes whether `name` answered.
-pub fn dependency(name: &'static str, is_up: bool) {
+/// Sets whether the dependency `name` passed its last readiness check.
+pub fn set_dependency_up(name: &'static str, is_up: bool) {
     gauge!(DEPENDENCY_UP, "dependency" => name).set(i32::from(is_up));
 }
 
-fn label_of<T>(outcome: &Result<T, Problem>) -> &'static str {
+fn outcome_label<T>(outcome: &Result<T, Problem>) -> &'static str {
     match outcome {
         Ok(_) => "success",
         Err(problem) => problem.code(),
     }
 }
 
-/// Anybody may invent a method, so those that are not HTTP's own (RFC 9110, section 9.3; RFC 5789) are one.
+/// Clients can send any method: all but the standard ones (RFC 9110, section 9.3; RFC 5789) share the label `other`.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
