@@ -5,9 +5,10 @@ use diesel::{
     sql_types::{Array, BigInt, Double, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::{
-    leases::{LeaseId, ReplicaId, Terms},
-    ports::{PortError, Renewal, ReplicaLeases},
+use domain::ports::PortError;
+use session_cache::{
+    ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, ReplicaId, Terms},
 };
 use uuid::Uuid;
 

@@ -4,9 +4,10 @@ use diesel::{
     QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
     sql_types::{BigInt, Binary},
 };
-use domain::{
-    leases::{LeaseId, ReplicaId, Terms},
-    ports::{PortError, Renewal, ReplicaLeases},
+use domain::ports::PortError;
+use session_cache::{
+    ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, ReplicaId, Terms},
 };
 
 /// The time, in milliseconds. SQLite's own: that of the machine that the file is on.

@@ -13,7 +13,6 @@ use crate::{
     traces, use_cases, wiring,
 };
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
-use adapters_memory::Leasing;
 use adapters_sqlite::ServerLock;
 use api_http::{Edge, HttpSettings, Mutations};
 use domain::{
@@ -23,6 +22,7 @@ use domain::{
     use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError, RecordFailedAttempt},
 };
 use secrecy::ExposeSecret;
+use session_cache::Leasing;
 use std::{
     future::Future,
     io,

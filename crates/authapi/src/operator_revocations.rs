@@ -1,11 +1,9 @@
 use crate::{replica, settings::RedisSettings, wiring::open_redis};
 use adapters_crypto::{OsRandomness, SystemClock};
-use adapters_memory::{KeptLimits, LeasedRevocations, Leasing, Listener};
 use async_trait::async_trait;
-use domain::{
-    leases::InvalidationScope,
-    ports::{ReplicaLeases, Revocations},
-};
+use domain::{invalidation::InvalidationScope, ports::Revocations};
+use session_cache::ports::ReplicaLeases;
+use session_cache::{KeptLimits, LeasedRevocations, Leasing, Listener};
 use std::{
     future::pending,
     io::{IsTerminal, stderr},
@@ -57,10 +55,10 @@ impl OperatorRevocations {
 
 #[async_trait]
 impl Revocations for OperatorRevocations {
-    async fn announce(&self, subjects: Vec<InvalidationScope>) {
+    async fn publish(&self, subjects: Vec<InvalidationScope>) {
         let invalidating = async {
             let revocations = self.begun.get_or_init(|| self.begin()).await;
-            revocations.announce(subjects).await;
+            revocations.publish(subjects).await;
         };
         select! {
             () = invalidating => {}

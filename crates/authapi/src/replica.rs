@@ -4,15 +4,18 @@ use crate::{
     settings::{DatabaseUrl, SessionCacheSettings, Settings},
     storage::Storage,
 };
-use adapters_memory::{
-    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener,
-    ProcessBus,
-};
 use adapters_redis::{RedisBus, RedisClient};
 use domain::{
     invalidating::{InvalidatingRoles, InvalidatingSessions, InvalidatingUsers},
-    leases::ReplicaId,
-    ports::{Clock, InvalidationBus, Randomness, ReplicaLeases, Revocations},
+    ports::{Clock, Randomness, Revocations},
+};
+use session_cache::{
+    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener,
+    ProcessBus,
+};
+use session_cache::{
+    ports::{InvalidationBus, ReplicaLeases},
+    protocol::ReplicaId,
 };
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use tokio::{
@@ -27,7 +30,7 @@ const MIB: NonZeroU64 = NonZeroU64::new(1024 * 1024).expect("it is not 0");
 /// How long the database may take to hear that this process has gone. The lease runs out by itself.
 const LEAVE_BOUND: Duration = Duration::from_millis(400);
 
-/// The place of this process in the protocol of [`domain::leases`], whether it remembers anything or not: who revokes has
+/// The place of this process in the protocol of [`session_cache::protocol`], whether it remembers anything or not: who revokes has
 /// to look for those who do, since they may be set up otherwise.
 pub fn leasing(
     leases: Arc<dyn ReplicaLeases>,

@@ -7,10 +7,9 @@ use crate::{
 use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{
-    AuditLog, PortError, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
-};
+use domain::ports::{AuditLog, PortError, Roles, SessionSnapshots, Sessions, StorageHealth, Users};
 use secrecy::ExposeSecret;
+use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
 /// Every storage port, over one database of either kind.

@@ -13,7 +13,6 @@ use adapters_crypto::{
     Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens,
     OsRandomness, SystemClock, ZxcvbnMeter,
 };
-use adapters_memory::Leasing;
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl};
 use chrono::TimeDelta;
 use domain::{
@@ -26,6 +25,7 @@ use domain::{
     token::TokenRules,
 };
 use secrecy::ExposeSecret;
+use session_cache::Leasing;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 /// The Redis that replicas share, if there is one. It connects in the background: nothing waits for it.

@@ -6,8 +6,8 @@
 //! nothing and announce nothing.
 //!
 //! An error announces nothing. Perhaps the change was committed and the answer lost; but nobody was told that it was, and
-//! whoever tries again finds it done and announces it. Until then replicas answer from before for as long as a view is
-//! kept at most ([`Terms::snapshot`](crate::leases::Terms::view)).
+//! whoever tries again finds it done and announces it. Until then replicas answer from before for as long as a session
+//! snapshot is cached at most (30 seconds, `session_cache::protocol::Terms::snapshot`).
 
 mod roles;
 mod sessions;
@@ -17,11 +17,11 @@ pub use roles::InvalidatingRoles;
 pub use sessions::InvalidatingSessions;
 pub use users::InvalidatingUsers;
 
-use crate::{authority::Denied, leases::InvalidationScope, ports::Revocations, token::TokenIdentity};
+use crate::{authority::Denied, invalidation::InvalidationScope, ports::Revocations, token::TokenIdentity};
 
 async fn announce(revocations: &dyn Revocations, subject: Option<InvalidationScope>) {
     if let Some(subject) = subject {
-        revocations.announce(vec![subject]).await;
+        revocations.publish(vec![subject]).await;
     }
 }
 

@@ -9,7 +9,6 @@ pub mod caller;
 pub mod invalidating;
 pub mod invalidation;
 pub mod jwk;
-pub mod leases;
 pub mod login;
 pub mod password;
 pub mod ports;

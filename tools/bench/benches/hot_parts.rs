@@ -16,13 +16,9 @@ use adapters_crypto::{
     OsRandomness, SystemClock,
     keys::{Algorithm, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key},
 };
-use adapters_memory::{
-    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener, ProcessBus,
-};
 use api_http::configure;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use domain::{
-    leases::ReplicaId,
     login::Login,
     password::Password,
     ports::{Clock, PasswordHasher, RefreshTokenMac, SessionMemory, SessionSnapshots, TokenVerifier},
@@ -30,6 +26,10 @@ use domain::{
     session::{NewSession, SessionSecret, StoredSession},
     use_cases::IssueTokens,
     user::NewUser,
+};
+use session_cache::protocol::ReplicaId;
+use session_cache::{
+    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener, ProcessBus,
 };
 use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Duration};
 use testkit::{

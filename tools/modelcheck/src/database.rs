@@ -1,7 +1,7 @@
 //! The database: whether the session is revoked, and who holds leases.
 
 use crate::Mutant;
-use domain::leases::LeaseId;
+use session_cache::protocol::LeaseId;
 use std::collections::BTreeMap;
 
 /// How many ticks a lease lasts.

@@ -3,7 +3,8 @@ use crate::{
     database::{Database, LEASE},
     process::{Ask, Revoker, SESSION, Serving, USER, VIEW, ticks},
 };
-use domain::leases::{Announcement, Demand, InvalidationScope, LeaseId, ReplicaId, Span, Step, Terms};
+use domain::invalidation::InvalidationScope;
+use session_cache::protocol::{Announcement, Demand, LeaseId, ReplicaId, Span, Step, Terms};
 use stateright::{Model, Property};
 use std::{
     collections::BTreeSet,

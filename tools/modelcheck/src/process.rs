@@ -1,11 +1,8 @@
 //! The processes: replicas that serve, and revokers on their way from the commit to the answer.
 
 use crate::Mutant;
-use domain::{
-    leases::{Announcement, InvalidationScope, LeaseId, Reading, Replica, ReplicaId, Terms},
-    session::SessionId,
-    user::UserId,
-};
+use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
+use session_cache::protocol::{Announcement, LeaseId, Reading, Replica, ReplicaId, Terms};
 use std::{hash::Hash, time::Duration};
 use uuid::Uuid;
 

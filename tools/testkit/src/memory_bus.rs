@@ -1,5 +1,6 @@
 use async_trait::async_trait;
-use domain::ports::{BusEvent, BusSubscription, InvalidationBus, PortError};
+use domain::ports::PortError;
+use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// How many messages wait for one subscription. When there are more the oldest are lost, and that is told as a gap.

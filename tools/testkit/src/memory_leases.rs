@@ -1,7 +1,8 @@
 use async_trait::async_trait;
-use domain::{
-    leases::{LeaseId, Terms},
-    ports::{PortError, Renewal, ReplicaLeases},
+use domain::ports::PortError;
+use session_cache::{
+    ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, Terms},
 };
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::ports::MonotonicClock;
+use session_cache::ports::MonotonicClock;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 

@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{Actor, AuditContext},
-    leases::InvalidationScope,
+    invalidation::InvalidationScope,
     ports::{MockRevocations, Revocations},
     token::TokenIdentity,
     use_cases::fixtures::{EPOCH, SESSION, now, origin},
@@ -37,7 +37,7 @@ pub async fn announced(
     let committed = Arc::new(Mutex::new(false));
     let heard = Arc::new(Mutex::new(Vec::new()));
     let mut revocations = MockRevocations::new();
-    revocations.expect_announce().returning({
+    revocations.expect_publish().returning({
         let (committed, heard) = (Arc::clone(&committed), Arc::clone(&heard));
         move |subjects| {
             assert!(*committed.lock().expect("no panic"), "announced before it is so");

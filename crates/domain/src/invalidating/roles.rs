@@ -1,7 +1,7 @@
 use super::{announce, outdated};
 use crate::{
     audit::AuditContext,
-    leases::InvalidationScope,
+    invalidation::InvalidationScope,
     ports::{PortError, PutRole, RemoveRole, Revocations, RolePut, RoleRemoved, Roles},
     role::{Role, RoleNames},
 };

@@ -1,7 +1,7 @@
 use super::{announce, outdated};
 use crate::{
     audit::AuditContext,
-    leases::InvalidationScope,
+    invalidation::InvalidationScope,
     ports::{Ended, Opened, PortError, Revocations, RevokeSessions, Rotated, Sessions, SessionsRevoked},
     session::{EndReason, NewSession, Rotation, SessionId, SessionSummary, StoredSession},
     user::{Epoch, UserId},

@@ -1,7 +1,7 @@
 use super::{announce, outdated};
 use crate::{
     audit::AuditContext,
-    leases::InvalidationScope,
+    invalidation::InvalidationScope,
     login::CanonicalLogin,
     password::PasswordHash,
     ports::{

@@ -1,7 +1,7 @@
 //! The contract of [`InvalidationBus`] and its subscriptions, for a bus in health. Messages may be lost, delayed,
 //! duplicated and reordered by the port's own words when it is not.
 
-use domain::ports::{BusEvent, BusSubscription, InvalidationBus};
+use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
 use std::{
     collections::BTreeSet,
     sync::Arc,

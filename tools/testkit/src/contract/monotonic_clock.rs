@@ -1,6 +1,6 @@
 //! The contract of [`MonotonicClock`].
 
-use domain::ports::MonotonicClock;
+use session_cache::ports::MonotonicClock;
 use std::{sync::Arc, time::Duration};
 
 /// # Panics

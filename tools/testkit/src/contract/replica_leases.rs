@@ -1,8 +1,8 @@
 //! The contract of [`ReplicaLeases`].
 
-use domain::{
-    leases::{LeaseId, ReplicaId, Terms},
+use session_cache::{
     ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, ReplicaId, Terms},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Time that passes, for waiting and for what runs out; what day it is, is [`Clock`](super::Clock)'s to say.
+/// Time that passes, for waiting and for what runs out; what day it is, is [`Clock`](domain::ports::Clock)'s to say.
 #[async_trait]
 pub trait MonotonicClock: Send + Sync {
     /// How long it is since some instant that stays the same while the process runs. It MUST NOT ever go back, and MUST

@@ -5,8 +5,8 @@ mod revocations;
 mod snapshots;
 mod storage;
 
-use adapters_memory::{BootClock, ProcessBus};
-use domain::ports::MonotonicClock;
+use session_cache::ports::MonotonicClock;
+use session_cache::{BootClock, ProcessBus};
 use std::sync::Arc;
 use testkit::contract::invalidation_bus::FreshBus;
 

@@ -1,5 +1,6 @@
+use crate::ports::{BusEvent, BusSubscription, InvalidationBus};
 use async_trait::async_trait;
-use domain::ports::{BusEvent, BusSubscription, InvalidationBus, PortError};
+use domain::ports::PortError;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// How many messages wait for one subscription. When there are more the oldest are lost, and that is told as a gap.

@@ -1,8 +1,9 @@
-use crate::{Leasing, measure};
-use domain::{
-    leases::{LeaseId, Message, Step},
-    ports::{Renewal, SessionMemory},
+use crate::{Leasing, metrics};
+use crate::{
+    ports::Renewal,
+    protocol::{LeaseId, Message, Step},
 };
+use domain::ports::SessionMemory;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -58,7 +59,7 @@ impl LeaseKeeper {
     }
 
     fn measure(&self) {
-        measure::lease(self.leasing.holds_lease(), self.leasing.kept.count());
+        metrics::lease(self.leasing.holds_lease(), self.leasing.kept.count());
     }
 
     async fn ask(&self, lease: LeaseId) {
@@ -82,7 +83,7 @@ impl LeaseKeeper {
             Ok(Renewal::Granted) => self.leasing.locked().replica.granted(lease, asked_at),
             Ok(Renewal::Refused) => {
                 self.leasing.locked().replica.refused(lease);
-                measure::lease_lost();
+                metrics::lease_lost();
             }
             Err(error) => {
                 tracing::warn!(

@@ -1,5 +1,5 @@
-use super::PortError;
 use async_trait::async_trait;
+use domain::ports::PortError;
 
 /// What replicas tell each other. It is quick and may fail: messages may be lost, delayed, duplicated and reordered, so
 /// nothing may rest on it but speed.

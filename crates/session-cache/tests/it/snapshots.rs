@@ -1,6 +1,6 @@
 use crate::processes::World;
 use domain::{
-    leases::InvalidationScope,
+    invalidation::InvalidationScope,
     ports::{Revocations, SessionMemory},
 };
 use std::{sync::Arc, time::Duration};
@@ -59,7 +59,7 @@ async fn what_is_refused_is_read_once_however_it_is_remembered() {
     let process = world.process();
     process.warm_up(session).await;
     world.end_all(&alice).await;
-    process.announce(&alice).await;
+    process.publish(&alice).await;
     for _ in 0..3 {
         let reads = process.reads();
         assert!(!process.alive(session).await);
@@ -167,7 +167,7 @@ async fn a_request_after_a_revocation_does_not_wait_for_a_read_from_before() {
         // It has read, and its answer is on the way.
         tokio::task::yield_now().await;
         world.end_all(&bob).await;
-        process.revocations.announce(vec![subject]).await;
+        process.revocations.publish(vec![subject]).await;
         assert!(!process.alive(second).await, "{subject:?}");
         early.await.expect("an answer");
         assert!(!process.alive(second).await, "{subject:?}");

@@ -1,5 +1,5 @@
+use crate::ports::MonotonicClock;
 use async_trait::async_trait;
-use domain::ports::MonotonicClock;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use tokio::time::sleep;

@@ -1,13 +1,13 @@
+use crate::protocol::Reading;
 use crate::{
     Leasing,
-    session_cache::CachedSession,
-    shared::{Flight, Outcome},
+    cache::CachedSession,
+    coherence::{Flight, Outcome},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
     caller::SessionSnapshot,
-    leases::Reading,
     ports::{PortError, SessionSnapshots},
     session::SessionId,
     token::TokenIdentity,

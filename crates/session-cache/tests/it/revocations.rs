@@ -1,8 +1,12 @@
 use crate::processes::World;
-use adapters_memory::LeaseKeeper;
 use domain::{
-    leases::{InvalidationScope, Message},
-    ports::{InvalidationBus, ReplicaLeases, Revocations, SessionMemory},
+    invalidation::InvalidationScope,
+    ports::{Revocations, SessionMemory},
+};
+use session_cache::LeaseKeeper;
+use session_cache::{
+    ports::{InvalidationBus, ReplicaLeases},
+    protocol::Message,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -20,7 +24,7 @@ async fn when_a_revocation_returns_no_replica_answers_from_before() {
     }
     world.end_all(&alice).await;
     let began = Instant::now();
-    processes[0].announce(&alice).await;
+    processes[0].publish(&alice).await;
     assert!(
         began.elapsed() < Duration::from_millis(50),
         "{:?}",
@@ -40,7 +44,7 @@ async fn a_process_that_serves_nothing_revokes_as_well() {
     server.warm_up(session).await;
     world.end_all(&alice).await;
     let began = Instant::now();
-    command_line.announce(&alice).await;
+    command_line.publish(&alice).await;
     assert!(
         began.elapsed() < Duration::from_millis(50),
         "{:?}",
@@ -62,11 +66,11 @@ async fn a_deaf_replica_is_waited_out() {
     // Two at once: the second meets a lease that the first has evicted.
     let second = async {
         sleep(Duration::from_millis(210)).await;
-        revoker.announce(&alice).await;
+        revoker.publish(&alice).await;
         assert!(!deaf.alive(session).await, "after the second");
     };
     let first = async {
-        revoker.announce(&alice).await;
+        revoker.publish(&alice).await;
         assert!(!deaf.alive(session).await, "after the first");
         assert!(
             began.elapsed() < Duration::from_millis(2500),
@@ -93,7 +97,7 @@ async fn when_nobody_can_tell_who_holds_leases_a_revocation_waits_for_the_last_v
     world.end_all(&alice).await;
     world.leases.go_away();
     let began = Instant::now();
-    revoker.announce(&alice).await;
+    revoker.publish(&alice).await;
     assert!(
         began.elapsed() >= Duration::from_secs(30),
         "{:?}",
@@ -116,7 +120,7 @@ async fn a_database_that_comes_back_ends_the_waiting() {
         world.leases.come_back();
     };
     let began = Instant::now();
-    tokio::join!(revoker.announce(&alice), back);
+    tokio::join!(revoker.publish(&alice), back);
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert!(!server.alive(session).await);
 }
@@ -134,14 +138,14 @@ async fn revocations_that_come_together_share_their_messages() {
         revocations.spawn(async move {
             revoker
                 .revocations
-                .announce(vec![InvalidationScope::Session(session)])
+                .publish(vec![InvalidationScope::Session(session)])
                 .await;
         });
     }
     revocations.join_all().await;
     world.bus.publish(Vec::new()).await.expect("the last message");
     let mut messages = 0;
-    while let domain::ports::BusEvent::Message(bytes) = heard.next().await {
+    while let session_cache::ports::BusEvent::Message(bytes) = heard.next().await {
         if bytes.is_empty() {
             break;
         }

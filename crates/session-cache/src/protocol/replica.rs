@@ -1,5 +1,5 @@
 use super::{InvalidationScope, Terms, invalidations::Invalidations};
-use crate::{session::SessionId, user::UserId};
+use domain::{session::SessionId, user::UserId};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 

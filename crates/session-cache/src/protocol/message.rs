@@ -1,5 +1,5 @@
 use super::{AnnouncementId, InvalidationScope, ReplicaId};
-use crate::{session::SessionId, user::UserId};
+use domain::{session::SessionId, user::UserId};
 use thiserror::Error;
 use uuid::Uuid;
 

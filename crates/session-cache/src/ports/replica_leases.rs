@@ -1,10 +1,10 @@
-use super::PortError;
-use crate::leases::LeaseId;
+use crate::protocol::LeaseId;
 use async_trait::async_trait;
+use domain::ports::PortError;
 
 /// Which replicas may be answering from memory, kept beside what they answer: in the same database, and as durable.
 ///
-/// A lease lasts for [`Terms::STANDARD`](crate::leases::Terms::STANDARD)'s `lease.waited()` by the database's clock. Whoever
+/// A lease lasts for [`Terms::STANDARD`](crate::protocol::Terms::STANDARD)'s `lease.waited()` by the database's clock. Whoever
 /// has an answer of one of these methods MUST see it in every call that begins later, from whichever process.
 #[async_trait]
 pub trait ReplicaLeases: Send + Sync {

@@ -1,13 +1,10 @@
 //! A database, a bus, and processes that share them.
 
-use adapters_memory::{
-    CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener,
-};
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
     caller::SessionSnapshot,
-    leases::{InvalidationScope, ReplicaId},
+    invalidation::InvalidationScope,
     ports::{
         ChangeRoles, Inserted, Opened, PortError, Revocations, RolesChanged, SessionMemory, SessionSnapshots,
     },
@@ -15,6 +12,8 @@ use domain::{
     token::TokenIdentity,
     user::{Epoch, User, UserId},
 };
+use session_cache::protocol::ReplicaId;
+use session_cache::{CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener};
 use std::{
     collections::HashMap,
     sync::{
@@ -193,9 +192,9 @@ impl Process {
         self.reads.count.load(Ordering::Relaxed)
     }
 
-    pub async fn announce(&self, user: &User) {
+    pub async fn publish(&self, user: &User) {
         self.revocations
-            .announce(vec![InvalidationScope::User(user.id)])
+            .publish(vec![InvalidationScope::User(user.id)])
             .await;
     }
 }

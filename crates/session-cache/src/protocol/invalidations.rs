@@ -1,5 +1,5 @@
 use super::{InvalidationScope, Reading, Terms};
-use crate::{session::SessionId, user::UserId};
+use domain::{session::SessionId, user::UserId};
 use std::{collections::BTreeMap, time::Duration};
 
 /// How many marks are kept. When there are more, everything counts as invalidated, which is always safe.

@@ -1,9 +1,7 @@
-use crate::{Leasing, measure};
+use crate::protocol::{Announcement, AnnouncementId, Demand, LeaseId, Message, ReplicaId};
+use crate::{Leasing, metrics};
 use async_trait::async_trait;
-use domain::{
-    leases::{Announcement, AnnouncementId, Demand, InvalidationScope, LeaseId, Message, ReplicaId},
-    ports::Revocations,
-};
+use domain::{invalidation::InvalidationScope, ports::Revocations};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard,
@@ -78,7 +76,7 @@ impl LeasedRevocations {
 #[async_trait]
 impl Revocations for LeasedRevocations {
     #[tracing::instrument(skip_all)]
-    async fn announce(&self, subjects: Vec<InvalidationScope>) {
+    async fn publish(&self, subjects: Vec<InvalidationScope>) {
         let begun_at = self.0.leasing.clock.now();
         let mut finished = self.join_batch(subjects);
         if finished.wait_for(|done| *done).await.is_err() {
@@ -154,7 +152,7 @@ impl Running {
 
     async fn evict(&mut self, leases: &[LeaseId]) {
         self.waited = true;
-        measure::evicted(leases.len());
+        metrics::evicted(leases.len());
         tracing::info!(
             leases = leases.len(),
             "replicas do not acknowledge and are waited out"
@@ -192,7 +190,7 @@ impl Running {
 
     fn measure(&self) {
         let took = self.leasing.clock.now().saturating_sub(self.begun_at);
-        measure::announced(self.waited, took);
+        metrics::announced(self.waited, took);
     }
 
     /// Says it in a task of its own, so that a bus that hangs costs no more than patience.

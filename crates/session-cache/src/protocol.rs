@@ -9,14 +9,14 @@
 //! Events go in, what to do next comes out. `tools/modelcheck` searches what they can come to. Every `now` here is a
 //! reading of the process's own [monotonic clock](crate::ports::MonotonicClock).
 
-mod announcement;
 mod invalidations;
 mod message;
+mod publication;
 mod replica;
 mod terms;
 
-pub use crate::invalidation::InvalidationScope;
-pub use announcement::{Announcement, AnnouncementId, Demand};
+pub use domain::invalidation::InvalidationScope;
 pub use message::{Garbled, Message};
+pub use publication::{Announcement, AnnouncementId, Demand};
 pub use replica::{LeaseId, Reading, Replica, ReplicaId, Standing, Step};
 pub use terms::{Span, Terms};

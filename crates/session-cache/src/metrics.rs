@@ -1,6 +1,6 @@
 //! What is counted of all this.
 
-use metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use ::metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::time::Duration;
 
 const VIEWS: &str = "authapi_session_snapshots_total";

@@ -1,7 +1,7 @@
-use crate::{Leasing, measure};
-use domain::{
-    leases::{AnnouncementId, Garbled, Message, ReplicaId},
+use crate::{Leasing, metrics};
+use crate::{
     ports::{BusEvent, BusSubscription},
+    protocol::{AnnouncementId, Garbled, Message, ReplicaId},
 };
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Listener {
                 subjects,
             }) => {
                 self.0.invalidate(&subjects);
-                measure::heard();
+                metrics::heard();
                 let by = self.0.id;
                 self.0.say(&Message::Acknowledged { announcement, by }).await;
             }

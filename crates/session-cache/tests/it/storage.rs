@@ -1,11 +1,11 @@
 //! The contract of storage, kept by storage that remembers and announces.
 
 use crate::processes::{Process, World};
-use adapters_memory::LeasedRevocations;
 use domain::{
     invalidating::{InvalidatingRoles, InvalidatingSessions, InvalidatingUsers},
     ports::Revocations,
 };
+use session_cache::LeasedRevocations;
 use std::sync::Arc;
 use testkit::Storage;
 

@@ -1,4 +1,5 @@
-use domain::{caller::SessionSnapshot, leases::Reading, session::SessionId};
+use crate::protocol::Reading;
+use domain::{caller::SessionSnapshot, session::SessionId};
 use quick_cache::{Weighter, sync::Cache};
 use std::{
     mem::size_of,
@@ -101,10 +102,8 @@ fn set_bytes(names: impl ExactSizeIterator<Item = usize>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{
-        leases::{Replica, ReplicaId, Terms},
-        role::Permission,
-    };
+    use crate::protocol::{Replica, ReplicaId, Terms};
+    use domain::role::Permission;
     use std::time::Duration;
     use testkit::fixtures::{a_session, a_user, at, unique_uuid};
 

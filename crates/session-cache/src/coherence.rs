@@ -1,11 +1,15 @@
 use crate::{
-    measure::{self, ViewMeter},
-    session_cache::{KeptLimits, SessionCache},
+    cache::{KeptLimits, SessionCache},
+    metrics::{self, ViewMeter},
+};
+use crate::{
+    ports::{InvalidationBus, MonotonicClock, ReplicaLeases},
+    protocol::{Message, Reading, Replica, ReplicaId, Terms},
 };
 use domain::{
     caller::SessionSnapshot,
-    leases::{InvalidationScope, Message, Reading, Replica, ReplicaId, Terms},
-    ports::{InvalidationBus, MonotonicClock, PortError, ReplicaLeases, SessionMemory},
+    invalidation::InvalidationScope,
+    ports::{PortError, SessionMemory},
     session::SessionId,
 };
 use std::{
@@ -61,7 +65,7 @@ impl Leasing {
         clock: Arc<dyn MonotonicClock>,
         limits: KeptLimits,
     ) -> Arc<Self> {
-        measure::describe();
+        metrics::describe();
         let terms = Terms::STANDARD;
         let state = State {
             replica: Replica::new(id, terms),
