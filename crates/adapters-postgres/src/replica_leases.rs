@@ -12,14 +12,15 @@ use session_cache::{
 };
 use uuid::Uuid;
 
-// The time is `clock_timestamp()`: `now()` stands still while a transaction waits for a lock.
+// Statements use `clock_timestamp()`: `now()` does not advance while a transaction waits for a lock.
 
-/// Replicas' leases in Postgres, beside what the replicas remember.
+/// Stores replicas' leases in Postgres, in the same database as the sessions.
 pub struct PostgresReplicaLeases {
     database: PostgresDatabase,
 }
 
 impl PostgresReplicaLeases {
+    /// Uses `database`, whose schema must be up to date.
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
         Self { database }
@@ -58,7 +59,7 @@ impl ReplicaLeases for PostgresReplicaLeases {
 }
 
 async fn acquire(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(), StorageError> {
-    // One that somebody else is about to remove is theirs.
+    // Rows that a concurrent call is about to remove are skipped.
     let dead = "SELECT replica, number FROM replica_leases WHERE runs_out_at <= clock_timestamp()
         FOR UPDATE SKIP LOCKED";
     sql_query(format!(
@@ -121,7 +122,7 @@ async fn holders(conn: &mut AsyncPgConnection) -> Result<Vec<LeaseId>, StorageEr
     rows.into_iter().map(LeaseId::try_from).collect()
 }
 
-/// How long a lease lasts, in seconds.
+/// Returns the duration of a lease in seconds.
 fn term() -> f64 {
     Terms::STANDARD.lease.waited().as_secs_f64()
 }

@@ -22,7 +22,7 @@ use domain::{
     use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError, RecordFailedAttempt},
 };
 use secrecy::ExposeSecret;
-use session_cache::Leasing;
+use session_cache::SessionCoherence;
 use std::{
     future::Future,
     io,
@@ -52,7 +52,7 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
-    leasing: Arc<Leasing>,
+    coherence: Arc<SessionCoherence>,
     quiet_limit: Duration,
     _lock: Option<ServerLock>,
 }
@@ -93,7 +93,7 @@ impl Application {
         let record_failed_attempt = Arc::new(use_cases::record_failed_attempt(&ports, &settings));
         Ok(Self {
             edge: edge(&ports, &settings, Arc::clone(&record_failed_attempt)),
-            leasing: Arc::clone(&ports.leasing),
+            coherence: Arc::clone(&ports.coherence),
             housekeeping: housekeeping(ports, &settings, record_failed_attempt),
             settings,
             listener,
@@ -125,7 +125,7 @@ impl Application {
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
-        let membership = Membership::begin(&self.leasing);
+        let membership = Membership::begin(&self.coherence);
         let connections = Arc::new(Connections::default());
         let watch = tokio::spawn(Arc::clone(&connections).close_the_quiet(self.quiet_limit));
         let mutations = self.edge.mutations.clone();

@@ -46,7 +46,7 @@ impl Operator {
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
         let storage = database.storage();
         let revocations = OperatorRevocations::new(Arc::clone(&storage.leases), settings.redis.clone());
-        let storage = replica::announced(storage, Arc::new(revocations));
+        let storage = replica::invalidating(storage, Arc::new(revocations));
         Ok(Self::over(storage, passwords, settings))
     }
 

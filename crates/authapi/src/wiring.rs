@@ -25,7 +25,7 @@ use domain::{
     token::TokenRules,
 };
 use secrecy::ExposeSecret;
-use session_cache::Leasing;
+use session_cache::SessionCoherence;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 /// The Redis that replicas share, if there is one. It connects in the background: nothing waits for it.
@@ -42,10 +42,10 @@ pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failu
 
 /// Every port, with the adapter that the settings choose.
 pub struct Ports {
-    /// What it revokes is announced.
+    /// Its changes publish what they revoke.
     pub storage: Storage,
-    pub leasing: Arc<Leasing>,
-    /// Where sessions are looked up in memory.
+    pub coherence: Arc<SessionCoherence>,
+    /// Present if session snapshots are cached in memory.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
     /// Of what replicas share, if they share anything.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
@@ -72,19 +72,19 @@ impl Ports {
         let audit = Arc::new(MeteredAuditLog::new(Arc::clone(&storage.audit)));
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
         let leases = Arc::clone(&storage.leases);
-        let leasing = replica::leasing(
+        let coherence = replica::coherence(
             leases,
             redis.as_ref(),
             &*clock,
             &*randomness,
-            replica::kept_limits(&settings.session_cache),
+            replica::cache_limits(&settings.session_cache),
         );
-        let remembers = replica::remembers(settings);
-        let storage = replica::served(storage, &leasing, remembers);
+        let caches_sessions = replica::caches_sessions(settings);
+        let storage = replica::coherent(storage, &coherence, caches_sessions);
         Ok(Self {
             storage: Storage { audit, ..storage },
-            session_memory: remembers.then(|| Arc::clone(&leasing) as _),
-            leasing,
+            session_memory: caches_sessions.then(|| Arc::clone(&coherence) as _),
+            coherence,
             hasher,
             meter,
             throttle: Arc::new(MeteredThrottle::new(throttle(

@@ -1,4 +1,4 @@
-use crate::protocol::Reading;
+use crate::protocol::SnapshotRead;
 use domain::{caller::SessionSnapshot, session::SessionId};
 use quick_cache::{Weighter, sync::Cache};
 use std::{
@@ -7,23 +7,24 @@ use std::{
     sync::Arc,
 };
 
-/// What the cache needs for a view: its key, its place in a table that may be two thirds empty, and what the system's
-/// allocator adds to a piece of memory.
-const PLACE_BYTES: usize = 3 * (size_of::<SessionId>() + size_of::<CachedSession>() + 21) + 32;
-/// What a name in a set takes beside its letters, in tree nodes that may be half empty.
+/// Overhead of one entry in bytes: its key, its slot in a table that may be two thirds empty, and the allocator's header.
+const ENTRY_BYTES: usize = 3 * (size_of::<SessionId>() + size_of::<CachedSnapshot>() + 21) + 32;
+/// Overhead of one name in a set in bytes, beside its letters, in tree nodes that may be half empty.
 const NAME_BYTES: usize = 72;
-/// What a set that is not empty takes at least.
+/// Minimum size of a set that is not empty, in bytes.
 const SET_BYTES: usize = 288;
 
-/// The most that is kept.
+/// Upper bounds of the session cache. Both hold at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeptLimits {
+pub struct CacheLimits {
+    /// Maximum number of session snapshots. 100,000 by default.
     pub snapshots: NonZeroUsize,
-    /// All views together, with what keeping them takes. A few per cent more or less, since only the allocator knows.
+    /// Maximum size of all entries in bytes, including the cache's overhead. 64 MiB by default. The size is estimated and a
+    /// few per cent off, since only the allocator knows it.
     pub bytes: NonZeroU64,
 }
 
-impl Default for KeptLimits {
+impl Default for CacheLimits {
     fn default() -> Self {
         Self {
             snapshots: NonZeroUsize::new(100_000).expect("it is not 0"),
@@ -32,49 +33,54 @@ impl Default for KeptLimits {
     }
 }
 
-/// A view, and the read that it comes from, which tells whether it may be answered.
+/// A session snapshot and the read that returned it, which decides whether the snapshot may be answered.
 #[derive(Clone)]
-pub struct CachedSession {
-    pub reading: Reading,
+pub struct CachedSnapshot {
+    pub read: SnapshotRead,
     pub snapshot: Arc<SessionSnapshot>,
 }
 
-/// The views that are kept. Those that were used least make room, and many that are used once do not push out those that
-/// are used often.
-pub struct SessionCache(Cache<SessionId, CachedSession, Weight>);
+/// Session snapshots in memory. Evicts the least recently used; snapshots that are used once do not displace those that are
+/// used often.
+pub struct SessionCache(Cache<SessionId, CachedSnapshot, Weight>);
 
+/// Weighs entries in bytes.
 #[derive(Clone)]
 struct Weight {
-    least: u64,
+    /// Minimum weight of an entry.
+    minimum: u64,
 }
 
-impl Weighter<SessionId, CachedSession> for Weight {
-    fn weight(&self, _: &SessionId, kept: &CachedSession) -> u64 {
-        // The cache knows one bound: with its share of the bytes as the least that a view weighs, it holds for both.
-        self.least.max(bytes(&kept.snapshot))
+impl Weighter<SessionId, CachedSnapshot> for Weight {
+    fn weight(&self, _: &SessionId, cached: &CachedSnapshot) -> u64 {
+        self.minimum.max(bytes(&cached.snapshot))
     }
 }
 
 impl SessionCache {
-    pub fn new(limits: KeptLimits) -> Self {
-        let KeptLimits { snapshots, bytes } = limits;
-        let least = u64::try_from(snapshots.get()).map_or(1, |snapshots| bytes.get().div_ceil(snapshots));
+    /// Creates an empty cache.
+    pub fn new(limits: CacheLimits) -> Self {
+        let CacheLimits { snapshots, bytes } = limits;
+        // The cache has one bound, its weight. An entry that weighs at least its share of the bytes makes it hold for the
+        // number of entries as well.
+        let minimum = u64::try_from(snapshots.get()).map_or(1, |snapshots| bytes.get().div_ceil(snapshots));
         Self(Cache::with_weighter(
             snapshots.get(),
             bytes.get(),
-            Weight { least },
+            Weight { minimum },
         ))
     }
 
-    pub fn get(&self, session: SessionId) -> Option<CachedSession> {
+    pub fn get(&self, session: SessionId) -> Option<CachedSnapshot> {
         self.0.get(&session)
     }
 
-    pub fn keep(&self, kept: CachedSession) {
-        self.0.insert(kept.snapshot.session, kept);
+    /// Inserts or replaces the snapshot of its session.
+    pub fn insert(&self, cached: CachedSnapshot) {
+        self.0.insert(cached.snapshot.session, cached);
     }
 
-    pub fn count(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
@@ -83,13 +89,13 @@ impl SessionCache {
     }
 }
 
-/// About what a view takes, by what it holds.
+/// Estimates the size of an entry in bytes.
 fn bytes(snapshot: &SessionSnapshot) -> u64 {
     let login = &snapshot.user.login;
     let logins = login.as_typed().len() + login.canonical().as_str().len();
     let roles = set_bytes(snapshot.user.roles.iter().map(|name| name.as_str().len()));
     let permissions = set_bytes(snapshot.permissions.iter().map(|name| name.as_str().len()));
-    (PLACE_BYTES + size_of::<SessionSnapshot>() + logins + roles + permissions) as u64
+    (ENTRY_BYTES + size_of::<SessionSnapshot>() + logins + roles + permissions) as u64
 }
 
 fn set_bytes(names: impl ExactSizeIterator<Item = usize>) -> usize {
@@ -107,24 +113,24 @@ mod tests {
     use std::time::Duration;
     use testkit::fixtures::{a_session, a_user, at, unique_uuid};
 
-    /// More than are kept by far.
+    /// Far more sessions than the cache holds.
     const SESSIONS: usize = 200_000;
 
-    fn limits(snapshots: usize, bytes: u64) -> KeptLimits {
-        KeptLimits {
+    fn limits(snapshots: usize, bytes: u64) -> CacheLimits {
+        CacheLimits {
             snapshots: NonZeroUsize::new(snapshots).expect("it is not 0"),
             bytes: NonZeroU64::new(bytes).expect("it is not 0"),
         }
     }
 
-    /// A view of a session of its own, whose user has so many permissions.
-    fn kept(permissions: usize) -> CachedSession {
+    /// A snapshot of a new session whose user has this many permissions.
+    fn cached(permissions: usize) -> CachedSnapshot {
         let user = a_user("alice").registered_at(at(0));
         let session = a_session(user.id, at(0)).stored(&user);
         let permission = |number| Permission::parse(&format!("subject:verb-{number}")).expect("a permission");
         let mut replica = Replica::new(ReplicaId(unique_uuid()), Terms::STANDARD);
-        CachedSession {
-            reading: replica.begin_read(session.id, Duration::ZERO),
+        CachedSnapshot {
+            read: replica.begin_read(session.id, Duration::ZERO),
             snapshot: Arc::new(SessionSnapshot {
                 session: session.id,
                 lifetime: session.lifetime,
@@ -134,71 +140,71 @@ mod tests {
         }
     }
 
-    /// The same, as another session's.
-    fn another(like: &CachedSession) -> CachedSession {
+    /// A copy of `like` for another session.
+    fn another(like: &CachedSnapshot) -> CachedSnapshot {
         let snapshot = SessionSnapshot {
             session: SessionId(unique_uuid()),
             ..SessionSnapshot::clone(&like.snapshot)
         };
-        CachedSession {
+        CachedSnapshot {
             snapshot: Arc::new(snapshot),
             ..like.clone()
         }
     }
 
     #[test]
-    fn no_more_are_kept_than_are_allowed() {
-        let snapshots = SessionCache::new(limits(10_000, 1 << 30));
-        let like = kept(0);
+    fn the_number_of_entries_stays_within_its_limit() {
+        let cache = SessionCache::new(limits(10_000, 1 << 30));
+        let like = cached(0);
         for _ in 0..SESSIONS {
-            snapshots.keep(another(&like));
+            cache.insert(another(&like));
         }
-        let count = snapshots.0.len();
+        let count = cache.len();
         assert!((9_000..=10_000).contains(&count), "{count}");
     }
 
     #[test]
-    fn no_more_bytes_are_kept_than_are_allowed_whatever_the_views_hold() {
+    fn the_size_stays_within_its_limit_for_snapshots_of_any_size() {
         const BYTES: u64 = 4 << 20;
         for (permissions, sessions) in [(0, SESSIONS), (10, 20_000), (100, 2_000)] {
-            let snapshots = SessionCache::new(limits(1_000_000, BYTES));
-            let like = kept(permissions);
+            let cache = SessionCache::new(limits(1_000_000, BYTES));
+            let like = cached(permissions);
             for _ in 0..sessions {
-                snapshots.keep(another(&like));
+                cache.insert(another(&like));
             }
-            let took = bytes(&like.snapshot) * snapshots.0.len() as u64;
-            assert!((BYTES * 9 / 10..=BYTES).contains(&took), "{permissions}: {took}");
+            let size = bytes(&like.snapshot) * cache.len() as u64;
+            assert!((BYTES * 9 / 10..=BYTES).contains(&size), "{permissions}: {size}");
         }
     }
 
     #[test]
-    fn what_is_asked_for_often_outlasts_what_is_asked_for_once() {
-        let snapshots = SessionCache::new(limits(10_000, 1 << 30));
-        let like = kept(0);
+    fn entries_used_often_outlast_entries_used_once() {
+        let cache = SessionCache::new(limits(10_000, 1 << 30));
+        let like = cached(0);
         let hot: Vec<SessionId> = (0..1_000)
             .map(|_| {
-                let kept = another(&like);
-                let session = kept.snapshot.session;
-                snapshots.keep(kept);
+                let cached = another(&like);
+                let session = cached.snapshot.session;
+                cache.insert(cached);
                 session
             })
             .collect();
         for number in 0..SESSIONS {
-            snapshots.get(hot[number % hot.len()]);
-            snapshots.keep(another(&like));
+            cache.get(hot[number % hot.len()]);
+            cache.insert(another(&like));
         }
-        let left = hot.iter().filter(|session| snapshots.get(**session).is_some());
+        let left = hot.iter().filter(|session| cache.get(**session).is_some());
         assert_eq!(left.count(), hot.len());
     }
 
     #[test]
-    fn a_view_that_no_room_is_big_enough_for_is_not_kept_and_pushes_nothing_out() {
-        let snapshots = SessionCache::new(limits(1_000, 64 << 10));
-        let small = kept(0);
-        snapshots.keep(small.clone());
-        let big = kept(2_000);
-        snapshots.keep(big.clone());
-        assert!(snapshots.get(big.snapshot.session).is_none());
-        assert!(snapshots.get(small.snapshot.session).is_some());
+    fn a_snapshot_too_big_for_the_cache_is_rejected_and_evicts_nothing() {
+        let cache = SessionCache::new(limits(1_000, 64 << 10));
+        let small = cached(0);
+        cache.insert(small.clone());
+        let big = cached(2_000);
+        cache.insert(big.clone());
+        assert!(cache.get(big.snapshot.session).is_none());
+        assert!(cache.get(small.snapshot.session).is_some());
     }
 }

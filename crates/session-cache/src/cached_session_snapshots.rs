@@ -1,8 +1,7 @@
-use crate::protocol::Reading;
 use crate::{
-    Leasing,
-    cache::CachedSession,
-    coherence::{Flight, Outcome},
+    cache::CachedSnapshot,
+    coherence::{ReadResult, SessionCoherence, SharedRead},
+    protocol::SnapshotRead,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -15,131 +14,143 @@ use domain::{
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Views from memory while the lease lasts, and from the views beneath otherwise. However many ask for one session at once,
-/// one of them reads. What was read before somebody asked lets in and never refuses: then it is read anew.
+/// Answers session snapshots from memory while the process holds a lease, and from the wrapped port otherwise.
+///
+/// Concurrent requests for one session share a read. A snapshot read before a request arrived may accept its token but never
+/// rejects it: then the request reads anew.
 pub struct CachedSessionSnapshots {
-    beneath: Arc<dyn SessionSnapshots>,
-    leasing: Arc<Leasing>,
+    inner: Arc<dyn SessionSnapshots>,
+    coherence: Arc<SessionCoherence>,
 }
 
-/// How a request gets its view.
-enum Way {
-    Kept(Arc<SessionSnapshot>),
-    Wait(Flight),
-    Read(Lead),
+/// How a request gets its snapshot.
+enum Lookup {
+    /// From memory.
+    Cached(Arc<SessionSnapshot>),
+    /// By waiting for another request's read.
+    Join(SharedRead),
+    /// By a read of its own.
+    Read(PendingRead),
 }
 
-/// A read that this request makes, and whoever waits for it. When it is dropped, nobody waits for it any more.
-struct Lead {
+/// A read that a request is about to make. Dropping it wakes the requests that wait for its result, without one.
+struct PendingRead {
     session: SessionId,
-    reading: Reading,
-    outcome: Option<watch::Sender<Option<Outcome>>>,
-    leasing: Arc<Leasing>,
+    read: SnapshotRead,
+    /// Where the result goes if other requests may wait for it.
+    shared: Option<watch::Sender<Option<ReadResult>>>,
+    coherence: Arc<SessionCoherence>,
 }
 
 impl CachedSessionSnapshots {
+    /// Wraps `inner`, which reads the database.
     #[must_use]
-    pub fn new(beneath: Arc<dyn SessionSnapshots>, leasing: Arc<Leasing>) -> Self {
-        Self { beneath, leasing }
+    pub fn new(inner: Arc<dyn SessionSnapshots>, coherence: Arc<SessionCoherence>) -> Self {
+        Self { inner, coherence }
     }
 
-    fn way(&self, identity: TokenIdentity, at: DateTime<Utc>) -> Way {
+    fn look_up(&self, identity: TokenIdentity, at: DateTime<Utc>) -> Lookup {
         let session = identity.session;
-        let now = self.leasing.clock.now();
-        let kept = self.leasing.kept.get(session);
-        let mut state = self.leasing.locked();
-        state.replica.requested(now);
-        if let Some(kept) = kept
+        let now = self.coherence.clock.now();
+        let cached = self.coherence.cache.get(session);
+        let mut state = self.coherence.state();
+        state.replica.record_request(now);
+        if let Some(cached) = cached
             && state
                 .replica
-                .may_answer(&kept.reading, kept.snapshot.user.id, now)
+                .may_answer(&cached.read, cached.snapshot.user.id, now)
         {
-            if kept.snapshot.is_valid_for(identity, at) {
-                return Way::Kept(kept.snapshot);
+            if cached.snapshot.is_valid_for(identity, at) {
+                return Lookup::Cached(cached.snapshot);
             }
-            // Perhaps the session was refreshed. Nobody may wait for this read, and it waits for none: theirs began before.
-            let reading = state.replica.begin_read(session, now);
-            return Way::Read(self.lead(session, reading, None));
+            // The session may have been refreshed since. A rejection requires a read that began after the request, so this
+            // read neither joins another nor is shared.
+            let read = state.replica.begin_read(session, now);
+            return Lookup::Read(self.pending(session, read, None));
         }
         if !state.replica.holds_lease(now) {
-            // Nobody may wait for this read: it could have been made before a revocation that did not wait for us.
-            self.leasing.wanted.notify_one();
-            let reading = state.replica.begin_read(session, now);
-            return Way::Read(self.lead(session, reading, None));
+            // Without a lease no publisher waits for this replica, so this read may become stale unnoticed: do not share it.
+            self.coherence.lease_wanted.notify_one();
+            let read = state.replica.begin_read(session, now);
+            return Lookup::Read(self.pending(session, read, None));
         }
-        match state.flights.get(&session) {
-            Some(flight) if state.replica.may_share(&flight.reading, now) => Way::Wait(flight.clone()),
+        match state.shared_reads.get(&session) {
+            Some(shared) if state.replica.may_share(&shared.read, now) => Lookup::Join(shared.clone()),
             _ => {
-                let reading = state.replica.begin_read(session, now);
-                let (sender, outcome) = watch::channel(None);
-                state.flights.insert(session, Flight { reading, outcome });
-                Way::Read(self.lead(session, reading, Some(sender)))
+                let read = state.replica.begin_read(session, now);
+                let (sender, result) = watch::channel(None);
+                state.shared_reads.insert(session, SharedRead { read, result });
+                Lookup::Read(self.pending(session, read, Some(sender)))
             }
         }
     }
 
-    /// A read for which nobody waits.
-    fn lead_alone(&self, session: SessionId) -> Lead {
-        let now = self.leasing.clock.now();
-        let reading = self.leasing.locked().replica.begin_read(session, now);
-        self.lead(session, reading, None)
+    /// Begins a read that no other request may wait for.
+    fn begin_unshared(&self, session: SessionId) -> PendingRead {
+        let now = self.coherence.clock.now();
+        let read = self.coherence.state().replica.begin_read(session, now);
+        self.pending(session, read, None)
     }
 
-    fn lead(
+    fn pending(
         &self,
         session: SessionId,
-        reading: Reading,
-        outcome: Option<watch::Sender<Option<Outcome>>>,
-    ) -> Lead {
-        Lead {
+        read: SnapshotRead,
+        shared: Option<watch::Sender<Option<ReadResult>>>,
+    ) -> PendingRead {
+        PendingRead {
             session,
-            reading,
-            outcome,
-            leasing: Arc::clone(&self.leasing),
+            read,
+            shared,
+            coherence: Arc::clone(&self.coherence),
         }
     }
 
-    async fn read(&self, lead: Lead) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
-        self.leasing.meter.from_database.increment(1);
-        let outcome: Outcome = match self.beneath.snapshot(lead.session).await {
+    /// Reads the snapshot, caches it if it is current, and hands the result to waiting requests.
+    async fn read(&self, pending: PendingRead) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
+        self.coherence.counters.from_database.increment(1);
+        let result: ReadResult = match self.inner.snapshot(pending.session).await {
             Ok(snapshot) => Ok(snapshot.map(Arc::new)),
             Err(error) => Err(Arc::new(error)),
         };
-        if let Ok(Some(snapshot)) = &outcome
-            && self.is_current(&lead.reading, snapshot)
+        if let Ok(Some(snapshot)) = &result
+            && self.is_current(&pending.read, snapshot)
         {
-            self.leasing.kept.keep(CachedSession {
-                reading: lead.reading,
+            self.coherence.cache.insert(CachedSnapshot {
+                read: pending.read,
                 snapshot: Arc::clone(snapshot),
             });
         }
-        lead.end(&outcome);
-        answer(outcome)
+        pending.finish(&result);
+        unshare(result)
     }
 
-    /// Waits for another's read, which began before. `None` unless somebody is let in by it, or it failed.
-    async fn wait(&self, mut flight: Flight, identity: TokenIdentity, at: DateTime<Utc>) -> Option<Outcome> {
-        let outcome = flight.outcome.wait_for(Option::is_some).await.ok()?.clone()?;
-        match &outcome {
+    /// Waits for a read that began before this request. Returns `None` unless it failed or returned a current snapshot that
+    /// accepts `identity` at `at`.
+    async fn join(
+        &self,
+        mut shared: SharedRead,
+        identity: TokenIdentity,
+        at: DateTime<Utc>,
+    ) -> Option<ReadResult> {
+        let result = shared.result.wait_for(Option::is_some).await.ok()?.clone()?;
+        match &result {
             Ok(Some(snapshot)) if !snapshot.is_valid_for(identity, at) => None,
-            Ok(Some(snapshot)) if !self.is_current(&flight.reading, snapshot) => None,
+            Ok(Some(snapshot)) if !self.is_current(&shared.read, snapshot) => None,
             Ok(None) => None,
-            Ok(Some(_)) | Err(_) => Some(outcome),
+            Ok(Some(_)) | Err(_) => Some(result),
         }
     }
 
-    fn is_current(&self, reading: &Reading, snapshot: &SessionSnapshot) -> bool {
-        self.leasing
-            .locked()
-            .replica
-            .is_current(reading, snapshot.user.id)
+    fn is_current(&self, read: &SnapshotRead, snapshot: &SessionSnapshot) -> bool {
+        self.coherence.state().replica.is_current(read, snapshot.user.id)
     }
 }
 
 #[async_trait]
 impl SessionSnapshots for CachedSessionSnapshots {
     async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError> {
-        let snapshot = self.read(self.lead_alone(session)).await?;
+        let snapshot = self.read(self.begin_unshared(session)).await?;
         Ok(snapshot.map(Arc::unwrap_or_clone))
     }
 
@@ -148,54 +159,55 @@ impl SessionSnapshots for CachedSessionSnapshots {
         identity: TokenIdentity,
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
-        match self.way(identity, now) {
-            Way::Kept(snapshot) => {
-                self.leasing.meter.from_memory.increment(1);
+        match self.look_up(identity, now) {
+            Lookup::Cached(snapshot) => {
+                self.coherence.counters.from_memory.increment(1);
                 Ok(Some(snapshot))
             }
-            Way::Read(lead) => self.read(lead).await,
-            Way::Wait(flight) => match self.wait(flight, identity, now).await {
-                Some(outcome) => {
-                    self.leasing.meter.shared.increment(1);
-                    answer(outcome)
+            Lookup::Read(pending) => self.read(pending).await,
+            Lookup::Join(shared) => match self.join(shared, identity, now).await {
+                Some(result) => {
+                    self.coherence.counters.shared.increment(1);
+                    unshare(result)
                 }
-                // Once is enough: whoever waited in vain does not wait again.
-                None => self.read(self.lead_alone(identity.session)).await,
+                // A request joins at most one read, then reads for itself.
+                None => self.read(self.begin_unshared(identity.session)).await,
             },
         }
     }
 }
 
-impl Lead {
-    fn end(mut self, outcome: &Outcome) {
-        if let Some(waiting) = self.outcome.take() {
-            self.land(&waiting);
-            waiting.send_replace(Some(outcome.clone()));
+impl PendingRead {
+    fn finish(mut self, result: &ReadResult) {
+        if let Some(sender) = self.shared.take() {
+            self.stop_sharing(&sender);
+            sender.send_replace(Some(result.clone()));
         }
     }
 
-    /// Lets nobody else wait for this read.
-    fn land(&self, waiting: &watch::Sender<Option<Outcome>>) {
-        let flights = &mut self.leasing.locked().flights;
-        // A younger read of the same session may have taken its place.
-        if let Some(flight) = flights.get(&self.session)
-            && flight.outcome.same_channel(&waiting.subscribe())
+    /// Keeps further requests from joining this read.
+    fn stop_sharing(&self, sender: &watch::Sender<Option<ReadResult>>) {
+        let reads = &mut self.coherence.state().shared_reads;
+        // A newer read of the session may have replaced this one.
+        if let Some(shared) = reads.get(&self.session)
+            && shared.result.same_channel(&sender.subscribe())
         {
-            flights.remove(&self.session);
+            reads.remove(&self.session);
         }
     }
 }
 
-impl Drop for Lead {
+impl Drop for PendingRead {
     fn drop(&mut self) {
-        if let Some(waiting) = self.outcome.take() {
-            self.land(&waiting);
+        if let Some(sender) = self.shared.take() {
+            self.stop_sharing(&sender);
         }
     }
 }
 
-fn answer(outcome: Outcome) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
-    outcome.map_err(|error| match &*error {
+/// Turns a shared result into the request's own. A shared error becomes the source of an error of the same kind.
+fn unshare(result: ReadResult) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
+    result.map_err(|error| match &*error {
         PortError::Overloaded => PortError::Overloaded,
         PortError::Unavailable(_) => PortError::Unavailable(Box::new(error)),
         PortError::Corrupt(_) => PortError::Corrupt(Box::new(error)),

@@ -1,10 +1,8 @@
 use crate::{
-    cache::{KeptLimits, SessionCache},
-    metrics::{self, ViewMeter},
-};
-use crate::{
+    cache::{CacheLimits, SessionCache},
+    metrics::{self, SessionSnapshotCounters},
     ports::{InvalidationBus, MonotonicClock, ReplicaLeases},
-    protocol::{Message, Reading, Replica, ReplicaId, Terms},
+    protocol::{Message, Replica, ReplicaId, SnapshotRead, Terms},
 };
 use domain::{
     caller::SessionSnapshot,
@@ -19,57 +17,61 @@ use std::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-/// What the parts of one process share: its place in the protocol, and the ports.
-pub struct Leasing {
+/// One process's place in the protocol: its lease, its cache, and the ports to the other processes.
+///
+/// A process has one, shared by all other parts of this crate.
+pub struct SessionCoherence {
     pub(crate) id: ReplicaId,
     pub(crate) terms: Terms,
     pub(crate) leases: Arc<dyn ReplicaLeases>,
     pub(crate) bus: Arc<dyn InvalidationBus>,
     pub(crate) clock: Arc<dyn MonotonicClock>,
     state: Mutex<State>,
-    pub(crate) kept: SessionCache,
-    pub(crate) meter: ViewMeter,
-    /// A request came that a lease would have served.
-    pub(crate) wanted: Notify,
-    /// Whether the bus is listened to.
-    pub(crate) listening: watch::Sender<bool>,
-    /// The number of the last probe of this process that it heard.
-    pub(crate) probe_heard: watch::Sender<u64>,
-    /// Where acknowledgements of this process's announcements go, by their numbers.
-    pub(crate) acknowledgements: Mutex<HashMap<u64, mpsc::Sender<ReplicaId>>>,
+    pub(crate) cache: SessionCache,
+    pub(crate) counters: SessionSnapshotCounters,
+    /// Notified by a request that a lease would have served from memory.
+    pub(crate) lease_wanted: Notify,
+    /// Whether a subscription to the bus is open.
+    pub(crate) subscription_open: watch::Sender<bool>,
+    /// The number of this process's newest probe that came back over the bus.
+    pub(crate) probe_received: watch::Sender<u64>,
+    /// Receivers of acknowledgements, by the number of this process's publication.
+    acknowledgements: Mutex<HashMap<u64, mpsc::Sender<ReplicaId>>>,
 }
 
-/// What requests decide by, in one step.
+/// What requests read and change together, under one lock.
 pub(crate) struct State {
     pub(crate) replica: Replica,
-    pub(crate) flights: HashMap<SessionId, Flight>,
+    /// The newest shared read of each session that is being read.
+    pub(crate) shared_reads: HashMap<SessionId, SharedRead>,
 }
 
-/// A read that others may wait for.
+/// A read in progress that other requests for the session may wait for.
 #[derive(Clone)]
-pub(crate) struct Flight {
-    pub(crate) reading: Reading,
-    pub(crate) outcome: watch::Receiver<Option<Outcome>>,
+pub(crate) struct SharedRead {
+    pub(crate) read: SnapshotRead,
+    pub(crate) result: watch::Receiver<Option<ReadResult>>,
 }
 
-/// What became of a read.
-pub(crate) type Outcome = Result<Option<Arc<SessionSnapshot>>, Arc<PortError>>;
+/// The result of a read, shared between requests.
+pub(crate) type ReadResult = Result<Option<Arc<SessionSnapshot>>, Arc<PortError>>;
 
-impl Leasing {
-    /// `id` MUST be new with each start of a process. All of one database share `bus` and `leases`.
+impl SessionCoherence {
+    /// Creates the place of a process that holds no lease yet. `id` MUST be new with each start of the process; all
+    /// processes of one database MUST share `leases` and `bus`. `limits` bound the cache.
     #[must_use]
     pub fn new(
         id: ReplicaId,
         leases: Arc<dyn ReplicaLeases>,
         bus: Arc<dyn InvalidationBus>,
         clock: Arc<dyn MonotonicClock>,
-        limits: KeptLimits,
+        limits: CacheLimits,
     ) -> Arc<Self> {
         metrics::describe();
         let terms = Terms::STANDARD;
         let state = State {
             replica: Replica::new(id, terms),
-            flights: HashMap::new(),
+            shared_reads: HashMap::new(),
         };
         Arc::new(Self {
             id,
@@ -78,53 +80,57 @@ impl Leasing {
             bus,
             clock,
             state: Mutex::new(state),
-            kept: SessionCache::new(limits),
-            meter: ViewMeter::new(),
-            wanted: Notify::new(),
-            listening: watch::channel(false).0,
-            probe_heard: watch::channel(0).0,
+            cache: SessionCache::new(limits),
+            counters: SessionSnapshotCounters::new(),
+            lease_wanted: Notify::new(),
+            subscription_open: watch::channel(false).0,
+            probe_received: watch::channel(0).0,
             acknowledgements: Mutex::default(),
         })
     }
 
-    /// Waits until the bus is listened to.
-    pub async fn listens(&self) {
-        let mut listening = self.listening.subscribe();
-        // The sender is kept here, so it never ends.
-        let _ = listening.wait_for(|listening| *listening).await;
+    /// Waits until a running [`InvalidationListener`](crate::InvalidationListener) has subscribed to the bus.
+    pub async fn subscribed(&self) {
+        let mut open = self.subscription_open.subscribe();
+        // Waiting fails only if the sender is dropped, and `self` owns it.
+        let _ = open.wait_for(|open| *open).await;
     }
 
-    pub(crate) fn locked(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("the state machine does not panic")
     }
 
-    pub(crate) fn invalidate(&self, subjects: &[InvalidationScope]) {
-        self.locked().replica.invalidate(subjects, self.clock.now());
+    pub(crate) fn acknowledgements(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<ReplicaId>>> {
+        self.acknowledgements.lock().expect("no holder panics")
     }
 
-    pub(crate) fn forget(&self) {
-        self.locked().replica.forget();
-        self.kept.clear();
+    pub(crate) fn invalidate(&self, scopes: &[InvalidationScope]) {
+        self.state().replica.invalidate(scopes, self.clock.now());
+    }
+
+    pub(crate) fn invalidate_all(&self) {
+        self.state().replica.invalidate_all();
+        self.cache.clear();
     }
 
     pub(crate) async fn sleep(&self, time: Duration) {
         self.clock.sleep_until(self.clock.now() + time).await;
     }
 
-    /// Says `message`. When that fails somebody waits longer, and nothing else.
-    pub(crate) async fn say(&self, message: &Message) {
+    /// Sends `message` over the bus. A failure only delays a revocation or a lease.
+    pub(crate) async fn send(&self, message: &Message) {
         if let Err(error) = self.bus.publish(message.encode()).await {
-            // Whoever listens tells that the bus is away, and does so once.
+            // The listener logs once that the bus is unavailable.
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
-                "the bus takes no message"
+                "a message was not sent to the bus"
             );
         }
     }
 }
 
-impl SessionMemory for Leasing {
+impl SessionMemory for SessionCoherence {
     fn holds_lease(&self) -> bool {
-        self.locked().replica.holds_lease(self.clock.now())
+        self.state().replica.holds_lease(self.clock.now())
     }
 }

@@ -1,32 +1,39 @@
-use crate::{Leasing, metrics};
 use crate::{
+    coherence::SessionCoherence,
+    metrics,
     ports::{BusEvent, BusSubscription},
-    protocol::{AnnouncementId, Garbled, Message, ReplicaId},
+    protocol::{DecodeError, Message, PublicationId, ReplicaId},
 };
 use std::sync::Arc;
 
-/// Listens to the bus: forgets what others revoked, acknowledges it, and passes on what is acknowledged to this process.
-pub struct Listener(Arc<Leasing>);
+/// Receives messages from the bus: applies and acknowledges the invalidations of other processes, and delivers
+/// acknowledgements to this process's publications.
+pub struct InvalidationListener(Arc<SessionCoherence>);
 
-impl Listener {
+impl InvalidationListener {
+    /// Creates the listener of one process. It receives nothing until [`run`](Self::run) is polled.
     #[must_use]
-    pub fn new(leasing: Arc<Leasing>) -> Self {
-        Self(leasing)
+    pub fn new(coherence: Arc<SessionCoherence>) -> Self {
+        Self(coherence)
     }
 
-    /// Listens for ever; drop it at any time.
+    /// Subscribes to the bus and listens forever, retrying until the subscription succeeds. The future may be dropped at
+    /// any time.
     pub async fn run(&self) {
-        let mut told = false;
+        let mut logged = false;
         loop {
             match self.0.bus.subscribe().await {
                 Ok(mut subscription) => {
-                    self.0.listening.send_replace(true);
+                    self.0.subscription_open.send_replace(true);
                     self.listen(&mut *subscription).await;
                 }
                 Err(error) => {
-                    if !told {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "the bus is not heard");
-                        told = true;
+                    if !logged {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the subscription to the bus failed"
+                        );
+                        logged = true;
                     }
                     self.0.sleep(self.0.terms.renew_every).await;
                 }
@@ -37,46 +44,40 @@ impl Listener {
     async fn listen(&self, subscription: &mut dyn BusSubscription) {
         loop {
             match subscription.next().await {
-                BusEvent::Message(bytes) => self.hear(&bytes).await,
-                // No answer rests on this, but a revoker may have died after its message and before its answer.
-                BusEvent::Reconnected => self.0.forget(),
+                BusEvent::Message(bytes) => self.receive(&bytes).await,
+                // The protocol holds without this. It shortens the time for which stale snapshots are answered when a
+                // publisher died after sending its message and before completing the revocation.
+                BusEvent::Reconnected => self.0.invalidate_all(),
             }
         }
     }
 
-    async fn hear(&self, bytes: &[u8]) {
+    async fn receive(&self, bytes: &[u8]) {
         match Message::decode(bytes) {
-            // What this process revokes it has invalidated before it said so.
-            Ok(Message::Revoked { announcement, .. }) if announcement.by == self.0.id => {}
-            Ok(Message::Revoked {
-                announcement,
-                subjects,
-            }) => {
-                self.0.invalidate(&subjects);
-                metrics::heard();
+            // This process invalidated its own cache before it published.
+            Ok(Message::Invalidate { publication, .. }) if publication.publisher == self.0.id => {}
+            Ok(Message::Invalidate { publication, scopes }) => {
+                self.0.invalidate(&scopes);
+                metrics::invalidation_heard();
                 let by = self.0.id;
-                self.0.say(&Message::Acknowledged { announcement, by }).await;
+                self.0.send(&Message::Acknowledge { publication, by }).await;
             }
-            Ok(Message::Acknowledged { announcement, by }) => self.pass_on(announcement, by),
+            Ok(Message::Acknowledge { publication, by }) => self.deliver(publication, by),
             Ok(Message::Probe { by, number }) if by == self.0.id => {
-                self.0.probe_heard.send_replace(number);
+                self.0.probe_received.send_replace(number);
             }
-            Ok(Message::Probe { .. }) | Err(Garbled::Malformed) => {}
-            Err(Garbled::Unknown) => self.0.forget(),
+            Ok(Message::Probe { .. }) | Err(DecodeError::Malformed) => {}
+            Err(DecodeError::Unknown) => self.0.invalidate_all(),
         }
     }
 
-    fn pass_on(&self, announcement: AnnouncementId, by: ReplicaId) {
-        let waiting = self
-            .0
-            .acknowledgements
-            .lock()
-            .expect("nothing panics with the lock");
-        if let Some(waiting) = waiting.get(&announcement.number)
-            && announcement.by == self.0.id
+    /// Delivers an acknowledgement to the running publication that waits for it, if this process has it.
+    fn deliver(&self, publication: PublicationId, by: ReplicaId) {
+        if publication.publisher == self.0.id
+            && let Some(receiver) = self.0.acknowledgements().get(&publication.number)
         {
-            // One that does not fit is as good as lost.
-            let _ = waiting.try_send(by);
+            // An acknowledgement beyond the channel's capacity counts as lost.
+            let _ = receiver.try_send(by);
         }
     }
 }

@@ -1,7 +1,8 @@
-use crate::{Leasing, metrics};
 use crate::{
+    coherence::SessionCoherence,
+    metrics,
     ports::Renewal,
-    protocol::{LeaseId, Message, Step},
+    protocol::{LeaseId, LeaseStep, Message},
 };
 use domain::ports::SessionMemory;
 use std::sync::{
@@ -10,79 +11,90 @@ use std::sync::{
 };
 use tokio::select;
 
-/// Keeps the lease while there are requests.
+/// Acquires a lease when requests arrive and renews it until the process is idle.
 pub struct LeaseKeeper {
-    leasing: Arc<Leasing>,
+    coherence: Arc<SessionCoherence>,
     probes: AtomicU64,
 }
 
 impl LeaseKeeper {
+    /// Creates the keeper of one process's lease. It does nothing until [`run`](Self::run) is polled.
     #[must_use]
-    pub fn new(leasing: Arc<Leasing>) -> Self {
+    pub fn new(coherence: Arc<SessionCoherence>) -> Self {
         Self {
-            leasing,
+            coherence,
             probes: AtomicU64::new(0),
         }
     }
 
-    /// Keeps it for ever; drop it at any time, and then [`leave`](Self::leave).
+    /// Keeps the lease forever. The future may be dropped at any time; call [`leave`](Self::leave) afterwards.
     pub async fn run(&self) {
-        let mut era = 0;
+        let mut generation = 0;
         loop {
-            let step = self.leasing.locked().replica.step(self.leasing.clock.now());
-            self.measure();
+            let step = self.next_step();
+            self.update_gauges();
             match step {
-                Step::Ask(lease) => self.ask(lease).await,
-                Step::Renew(lease) => self.renew(lease).await,
-                Step::Rest(Some(until)) => self.leasing.clock.sleep_until(until).await,
-                Step::Rest(None) => self.leasing.wanted.notified().await,
+                LeaseStep::Acquire(lease) => self.acquire(lease).await,
+                LeaseStep::Renew(lease) => self.renew(lease).await,
+                LeaseStep::Wait(Some(until)) => self.coherence.clock.sleep_until(until).await,
+                LeaseStep::Wait(None) => self.coherence.lease_wanted.notified().await,
             }
-            let now_in = self.leasing.locked().replica.era();
-            if now_in != era {
-                era = now_in;
-                self.leasing.kept.clear();
+            let current = self.coherence.state().replica.generation();
+            if current != generation {
+                generation = current;
+                self.coherence.cache.clear();
             }
         }
     }
 
-    /// Answers nothing from memory any more, and tells those who revoke that they need not wait for this process.
+    /// Stops answering from memory and releases the lease, so that publishers do not wait for this process. If the database
+    /// is unavailable, the lease expires by itself.
     pub async fn leave(&self) {
-        let left = self.leasing.locked().replica.leave();
-        if let Some(lease) = left
-            && let Err(error) = self.leasing.leases.release(lease).await
+        let held = self.coherence.state().replica.leave();
+        if let Some(lease) = held
+            && let Err(error) = self.coherence.leases.release(lease).await
         {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
-                "the lease is left to run out"
+                "the lease was not released and expires"
             );
         }
     }
 
-    fn measure(&self) {
-        metrics::lease(self.leasing.holds_lease(), self.leasing.kept.count());
+    fn next_step(&self) -> LeaseStep {
+        let mut state = self.coherence.state();
+        state.replica.next_step(self.coherence.clock.now())
     }
 
-    async fn ask(&self, lease: LeaseId) {
-        // Without the bus every revocation would have to wait for this lease to run out: better to read each time.
-        if !self.hears_itself().await {
-            return self.leasing.sleep(self.leasing.terms.renew_every).await;
+    fn update_gauges(&self) {
+        metrics::lease_held(self.coherence.holds_lease());
+        metrics::session_cache_entries(self.coherence.cache.len());
+    }
+
+    async fn acquire(&self, lease: LeaseId) {
+        // Without the bus every revocation would wait for this lease to expire. Reading each time costs less.
+        if !self.receives_own_messages().await {
+            return self.wait_for_retry().await;
         }
-        let asked_at = self.leasing.clock.now();
-        match self.leasing.leases.acquire(lease).await {
-            Ok(()) => self.leasing.locked().replica.granted(lease, asked_at),
+        let requested_at = self.coherence.clock.now();
+        match self.coherence.leases.acquire(lease).await {
+            Ok(()) => self.coherence.state().replica.granted(lease, requested_at),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no lease was granted");
-                self.leasing.sleep(self.leasing.terms.renew_every).await;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the lease was not acquired"
+                );
+                self.wait_for_retry().await;
             }
         }
     }
 
     async fn renew(&self, lease: LeaseId) {
-        let asked_at = self.leasing.clock.now();
-        match self.leasing.leases.renew(lease).await {
-            Ok(Renewal::Granted) => self.leasing.locked().replica.granted(lease, asked_at),
+        let requested_at = self.coherence.clock.now();
+        match self.coherence.leases.renew(lease).await {
+            Ok(Renewal::Granted) => self.coherence.state().replica.granted(lease, requested_at),
             Ok(Renewal::Refused) => {
-                self.leasing.locked().replica.refused(lease);
+                self.coherence.state().replica.refused(lease);
                 metrics::lease_lost();
             }
             Err(error) => {
@@ -90,19 +102,24 @@ impl LeaseKeeper {
                     error = &error as &dyn std::error::Error,
                     "the lease was not renewed"
                 );
-                self.leasing.sleep(self.leasing.terms.renew_every).await;
+                self.wait_for_retry().await;
             }
         }
     }
 
-    async fn hears_itself(&self) -> bool {
+    async fn wait_for_retry(&self) {
+        self.coherence.sleep(self.coherence.terms.renew_every).await;
+    }
+
+    /// Returns whether a probe comes back over the bus within the wait budget for acknowledgements.
+    async fn receives_own_messages(&self) -> bool {
         let number = self.probes.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut heard = self.leasing.probe_heard.subscribe();
-        let by = self.leasing.id;
-        self.leasing.say(&Message::Probe { by, number }).await;
+        let mut received = self.coherence.probe_received.subscribe();
+        let by = self.coherence.id;
+        self.coherence.send(&Message::Probe { by, number }).await;
         select! {
-            heard = heard.wait_for(|last| *last >= number) => heard.is_ok(),
-            () = self.leasing.sleep(self.leasing.terms.patience) => false,
+            received = received.wait_for(|newest| *newest >= number) => received.is_ok(),
+            () = self.coherence.sleep(self.coherence.terms.acknowledgement_budget) => false,
         }
     }
 }

@@ -1,7 +1,16 @@
-//! What one process remembers: session views that it may answer from memory while it holds a lease, the other half of
-//! that (telling the others what was revoked), and the bus of a process that is alone.
+//! Cache coherence: session snapshots in memory that no replica answers with after a revocation has completed.
 //!
-//! The protocol is [`protocol`]; here are its memory, its tasks and its waiting. Nothing holds a lock while it waits.
+//! [`protocol`] holds the rules as state machines without I/O. [`SessionCoherence`] is one process's place in the protocol,
+//! shared by four parts:
+//!
+//! - [`CachedSessionSnapshots`] answers requests from memory while the process holds a lease.
+//! - [`LeaseKeeper`] acquires and renews the lease.
+//! - [`InvalidationListener`] applies and acknowledges the invalidations of other processes.
+//! - [`LeasedRevocations`] publishes this process's revocations and waits until every replica has invalidated its cache.
+//!
+//! [`ports`] are what the protocol needs from outside. [`ProcessBus`] and [`BootClock`] implement two of them; the storage
+//! adapters implement [`ReplicaLeases`](ports::ReplicaLeases) and `adapters-redis` a bus between processes. No lock is held
+//! across an `await` point, except the one that orders publications.
 
 mod boot_clock;
 mod cache;
@@ -14,12 +23,13 @@ mod metrics;
 pub mod ports;
 mod process_bus;
 pub mod protocol;
+mod running_publication;
 
 pub use boot_clock::BootClock;
-pub use cache::KeptLimits;
+pub use cache::CacheLimits;
 pub use cached_session_snapshots::CachedSessionSnapshots;
-pub use coherence::Leasing;
-pub use invalidation_listener::Listener;
+pub use coherence::SessionCoherence;
+pub use invalidation_listener::InvalidationListener;
 pub use lease_keeper::LeaseKeeper;
 pub use leased_revocations::LeasedRevocations;
 pub use process_bus::ProcessBus;

@@ -1,4 +1,6 @@
-//! What the protocol needs from outside, beside the ports of `domain`: leases in the database, a bus, and a clock.
+//! The ports of the coherence protocol: leases in the database, the bus between processes, and a monotonic clock.
+//!
+//! `testkit` has a contract case for each MUST.
 
 mod invalidation_bus;
 mod monotonic_clock;

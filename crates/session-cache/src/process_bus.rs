@@ -3,29 +3,30 @@ use async_trait::async_trait;
 use domain::ports::PortError;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// How many messages wait for one subscription. When there are more the oldest are lost, and that is told as a gap.
-const WAITING_MESSAGES: usize = 1024;
+/// Maximum number of messages queued for one subscription. Beyond it the oldest are dropped, which the subscription reports
+/// as [`BusEvent::Reconnected`].
+const MAX_QUEUED_MESSAGES: usize = 1024;
 
-/// The bus of a process that is alone: what it says, it alone hears. Clones are handles on the same bus.
+/// A bus within one process, for a process that owns its database. Clones share the bus.
 #[derive(Clone)]
 pub struct ProcessBus(broadcast::Sender<Vec<u8>>);
 
 struct ProcessSubscription {
     messages: broadcast::Receiver<Vec<u8>>,
-    /// The bus never ends while somebody listens.
+    /// Keeps the bus open while there are subscriptions.
     _bus: ProcessBus,
 }
 
 impl Default for ProcessBus {
     fn default() -> Self {
-        Self(broadcast::channel(WAITING_MESSAGES).0)
+        Self(broadcast::channel(MAX_QUEUED_MESSAGES).0)
     }
 }
 
 #[async_trait]
 impl InvalidationBus for ProcessBus {
     async fn publish(&self, message: Vec<u8>) -> Result<(), PortError> {
-        // An error says that nobody listens.
+        // Sending fails only if there is no subscription.
         let _ = self.0.send(message);
         Ok(())
     }

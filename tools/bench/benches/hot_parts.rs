@@ -29,7 +29,8 @@ use domain::{
 };
 use session_cache::protocol::ReplicaId;
 use session_cache::{
-    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener, ProcessBus,
+    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, ProcessBus,
+    SessionCoherence,
 };
 use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Duration};
 use testkit::{
@@ -127,12 +128,12 @@ fn snapshots(c: &mut Criterion) {
     let storage = MemoryStorage::default().storage();
     let leases = Arc::new(MemoryLeases::default());
     let (bus, clock) = (Arc::new(ProcessBus::default()), Arc::new(BootClock));
-    let limits = KeptLimits::default();
-    let leasing = Leasing::new(ReplicaId(unique_uuid()), leases, bus, clock, limits);
-    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(&leasing));
+    let limits = CacheLimits::default();
+    let coherence = SessionCoherence::new(ReplicaId(unique_uuid()), leases, bus, clock, limits);
+    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(&coherence));
     let (listener, keeper) = (
-        Listener::new(Arc::clone(&leasing)),
-        LeaseKeeper::new(Arc::clone(&leasing)),
+        InvalidationListener::new(Arc::clone(&coherence)),
+        LeaseKeeper::new(Arc::clone(&coherence)),
     );
     let (new, session) = alice();
     let now = session.created_at;
@@ -147,7 +148,7 @@ fn snapshots(c: &mut Criterion) {
     runtime.spawn(async move { listener.run().await });
     runtime.spawn(async move { keeper.run().await });
     runtime.block_on(async {
-        while !leasing.holds_lease() {
+        while !coherence.holds_lease() {
             snapshots.snapshot_for(asked, now).await.expect("an answer");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

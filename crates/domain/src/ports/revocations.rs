@@ -1,12 +1,12 @@
 use crate::invalidation::InvalidationScope;
 use async_trait::async_trait;
 
-/// What follows every commit that revokes something, before the revocation is answered.
+/// Publishes what a committed change has revoked, before the change is reported to the client.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Revocations: Send + Sync {
-    /// Tells every replica that the subjects have changed; MUST be called after the commit. When it returns, no request
-    /// that starts later MUST be answered from before the change by any replica. It MUST NOT fail: faults make it take
-    /// longer, and nothing makes it take for ever.
-    async fn publish(&self, subjects: Vec<InvalidationScope>);
+    /// Publishes that the session snapshots in `scopes` are stale, and waits until every replica has invalidated them. The
+    /// caller MUST have committed the change. When this returns, no replica MUST answer a request that starts later with a
+    /// snapshot from before the change. It MUST NOT fail: faults delay it, for a bounded time.
+    async fn publish(&self, scopes: Vec<InvalidationScope>);
 }

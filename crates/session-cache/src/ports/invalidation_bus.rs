@@ -1,30 +1,38 @@
 use async_trait::async_trait;
 use domain::ports::PortError;
 
-/// What replicas tell each other. It is quick and may fail: messages may be lost, delayed, duplicated and reordered, so
-/// nothing may rest on it but speed.
+/// Carries messages between processes that share a database.
+///
+/// The bus is best effort: it may lose, delay, duplicate and reorder messages. The protocol relies on it for latency only,
+/// never for correctness.
 #[async_trait]
 pub trait InvalidationBus: Send + Sync {
-    /// Sends `message` to every subscription that is open now, in this process and in others. Success MUST mean no more
-    /// than that it was handed on.
+    /// Sends `message` to every open subscription, in this process and in others. Success MUST mean no more than that the
+    /// bus accepted the message. Any bytes up to 64 KiB MUST be accepted.
+    ///
+    /// # Errors
+    /// Returns [`PortError::Unavailable`] if the bus cannot be reached.
     async fn publish(&self, message: Vec<u8>) -> Result<(), PortError>;
 
-    /// Opens a subscription. When this returns, every message that is published from then on MUST reach it while the bus is
-    /// in health.
+    /// Opens a subscription. Every message published after this returns MUST reach it while the bus is healthy.
+    ///
+    /// # Errors
+    /// Returns [`PortError::Unavailable`] if the bus cannot be reached.
     async fn subscribe(&self) -> Result<Box<dyn BusSubscription>, PortError>;
 }
 
-/// Something that a subscription sees.
+/// An event on a [`BusSubscription`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BusEvent {
+    /// A message, byte for byte as published.
     Message(Vec<u8>),
-    /// The connection was lost and is there again: any number of messages may have been missed in between.
+    /// The connection was lost and is restored. Any number of messages may have been missed in between.
     Reconnected,
 }
 
-/// An open ear. It MUST reconnect by itself, with back-off, for as long as it is held.
+/// An open subscription to the bus. It MUST reconnect by itself, with back-off, until it is dropped.
 #[async_trait]
 pub trait BusSubscription: Send {
-    /// The next event, however long that takes. Dropping the future MUST lose nothing.
+    /// Waits for the next event. Dropping the future MUST NOT lose an event.
     async fn next(&mut self) -> BusEvent;
 }

@@ -1,13 +1,14 @@
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Time that passes, for waiting and for what runs out; what day it is, is [`Clock`](domain::ports::Clock)'s to say.
+/// Measures elapsed time, for waiting and for expiry. Calendar time comes from [`Clock`](domain::ports::Clock).
 #[async_trait]
 pub trait MonotonicClock: Send + Sync {
-    /// How long it is since some instant that stays the same while the process runs. It MUST NOT ever go back, and MUST
-    /// count the time in which the machine was suspended: leases run out meanwhile.
+    /// Returns the time since an instant that is fixed while the process runs. It MUST NOT decrease, and MUST include time
+    /// during which the machine was suspended, because leases expire meanwhile.
     fn now(&self) -> Duration;
 
-    /// Waits until [`now`](Self::now) says `at` or later, and MUST NOT return before; at once when it does already.
+    /// Waits until [`now`](Self::now) returns `at` or more. It MUST NOT return earlier, and MUST return at once if `at` is
+    /// past.
     async fn sleep_until(&self, at: Duration);
 }

@@ -1,92 +1,97 @@
-use super::{InvalidationScope, Reading, Terms};
-use domain::{session::SessionId, user::UserId};
+use super::{snapshot_read::SnapshotRead, terms::Terms};
+use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
 use std::{collections::BTreeMap, time::Duration};
 
-/// How many marks are kept. When there are more, everything counts as invalidated, which is always safe.
+/// Maximum number of marks. One more invalidates everything, which is always safe.
 const MAX_MARKS: usize = 4096;
 
-/// What was invalidated when, counted in invalidations and not in time. A read remembers where the count stood when it
-/// began, and what it saw is current while nothing that it shows was invalidated since.
+/// Which scopes were invalidated, and in what order relative to reads.
+///
+/// Order is counted in invalidations, not in time: a read records the count when it begins, and its snapshot is current
+/// while no later invalidation covers the session or its user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Invalidations {
     count: u64,
     /// The count when everything was last invalidated.
     floor: u64,
     marks: BTreeMap<InvalidationScope, Mark>,
-    /// The latest time that a read began.
+    /// The latest time at which a read began.
     latest_read: Duration,
 }
 
+/// The latest invalidation of one scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Mark {
     count: u64,
-    /// No read that this invalidates began later.
+    /// Every read that this mark makes stale began at this time or earlier.
     at: Duration,
 }
 
 impl Invalidations {
-    /// A read of `session` begins.
-    pub fn begin_read(&mut self, session: SessionId, now: Duration) -> Reading {
+    /// Begins a read of `session`.
+    pub fn begin_read(&mut self, session: SessionId, now: Duration) -> SnapshotRead {
         self.latest_read = self.latest_read.max(now);
-        Reading {
+        SnapshotRead {
             session,
             begun_at: now,
-            count: self.count,
+            invalidations: self.count,
         }
     }
 
-    /// Whether nothing was invalidated since the read began that touches its session, as far as the session's id tells.
-    pub fn spare_session(&self, reading: &Reading) -> bool {
-        reading.count >= self.floor && self.spare(reading, InvalidationScope::Session(reading.session))
+    /// Returns whether no invalidation since `read` began covers its session. Invalidations of the session's user are not
+    /// considered, since the user is unknown until the read returns.
+    pub fn is_session_current(&self, read: &SnapshotRead) -> bool {
+        read.invalidations >= self.floor && self.is_unmarked(read, InvalidationScope::Session(read.session))
     }
 
-    /// Whether nothing was invalidated since the read began that touches what it saw, a session of `user`.
-    pub fn spare_view(&self, reading: &Reading, user: UserId) -> bool {
-        self.spare_session(reading) && self.spare(reading, InvalidationScope::User(user))
+    /// Returns whether no invalidation since `read` began covers its session or `user`, the session's user.
+    pub fn is_snapshot_current(&self, read: &SnapshotRead, user: UserId) -> bool {
+        self.is_session_current(read) && self.is_unmarked(read, InvalidationScope::User(user))
     }
 
-    fn spare(&self, reading: &Reading, subject: InvalidationScope) -> bool {
+    fn is_unmarked(&self, read: &SnapshotRead, scope: InvalidationScope) -> bool {
         self.marks
-            .get(&subject)
-            .is_none_or(|mark| reading.count >= mark.count)
+            .get(&scope)
+            .is_none_or(|mark| read.invalidations >= mark.count)
     }
 
-    pub fn invalidate(&mut self, subjects: &[InvalidationScope], now: Duration, terms: &Terms) {
+    /// Invalidates every read that began before this call and is covered by one of `scopes`.
+    pub fn invalidate(&mut self, scopes: &[InvalidationScope], now: Duration, terms: &Terms) {
         self.count += 1;
-        for subject in subjects {
-            if *subject == InvalidationScope::Everything {
-                return self.forget();
+        for scope in scopes {
+            if *scope == InvalidationScope::Everything {
+                return self.invalidate_all();
             }
-            self.mark(*subject, now, terms);
+            self.mark(*scope, now, terms);
         }
     }
 
-    /// Invalidates everything.
-    pub fn forget(&mut self) {
+    /// Invalidates every read that began before this call.
+    pub fn invalidate_all(&mut self) {
         self.count += 1;
         self.floor = self.count;
         self.marks.clear();
     }
 
-    /// Tells one state of having forgotten from the next.
-    pub fn floor(&self) -> u64 {
+    /// Returns a number that increases each time everything is invalidated.
+    pub fn generation(&self) -> u64 {
         self.floor
     }
 
-    fn mark(&mut self, subject: InvalidationScope, now: Duration, terms: &Terms) {
+    fn mark(&mut self, scope: InvalidationScope, now: Duration, terms: &Terms) {
         let mark = Mark {
             count: self.count,
-            // Whoever began to read may have looked at the clock later and yet come here first.
+            // A concurrent read may have taken a later clock read and still begun first.
             at: now.max(self.latest_read),
         };
-        self.marks.insert(subject, mark);
+        self.marks.insert(scope, mark);
         if self.marks.len() > MAX_MARKS {
-            // Nothing answers from a view that is too old, with a mark or without.
+            // A snapshot older than this is never answered, with or without a mark.
             let oldest = now.saturating_sub(terms.snapshot.trusted());
             self.marks.retain(|_, mark| mark.at > oldest);
         }
         if self.marks.len() > MAX_MARKS {
-            self.forget();
+            self.invalidate_all();
         }
     }
 }
@@ -108,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn a_read_is_outdated_by_what_it_shows_and_by_nothing_else() {
-        for (subject, spared) in [
+    fn a_read_goes_stale_only_when_its_session_or_user_is_invalidated() {
+        for (scope, current) in [
             (InvalidationScope::Session(session(1)), false),
             (InvalidationScope::Session(session(2)), true),
             (InvalidationScope::User(USER), false),
@@ -118,52 +123,56 @@ mod tests {
         ] {
             let mut invalidations = Invalidations::default();
             let before = invalidations.begin_read(session(1), seconds(1));
-            invalidations.invalidate(&[subject], seconds(2), &TERMS);
+            invalidations.invalidate(&[scope], seconds(2), &TERMS);
             let after = invalidations.begin_read(session(1), seconds(3));
-            assert_eq!(invalidations.spare_view(&before, USER), spared, "{subject:?}");
-            assert!(invalidations.spare_view(&after, USER), "{subject:?}");
+            assert_eq!(
+                invalidations.is_snapshot_current(&before, USER),
+                current,
+                "{scope:?}"
+            );
+            assert!(invalidations.is_snapshot_current(&after, USER), "{scope:?}");
         }
     }
 
     #[test]
-    fn more_marks_than_are_kept_invalidate_everything() {
+    fn exceeding_the_mark_limit_invalidates_everything() {
         let mut invalidations = Invalidations::default();
-        let reading = invalidations.begin_read(session(0), seconds(1));
+        let read = invalidations.begin_read(session(0), seconds(1));
         for number in 1..=MAX_MARKS as u128 {
             invalidations.invalidate(&[InvalidationScope::Session(session(number))], seconds(2), &TERMS);
         }
-        assert!(invalidations.spare_view(&reading, USER));
+        assert!(invalidations.is_snapshot_current(&read, USER));
         invalidations.invalidate(
             &[InvalidationScope::Session(session(u128::MAX))],
             seconds(2),
             &TERMS,
         );
-        assert!(!invalidations.spare_view(&reading, USER));
+        assert!(!invalidations.is_snapshot_current(&read, USER));
         assert!(invalidations.marks.is_empty());
     }
 
     #[test]
-    fn marks_that_are_older_than_any_view_make_room() {
+    fn marks_older_than_any_answerable_snapshot_are_dropped() {
         let mut invalidations = Invalidations::default();
         for number in 0..MAX_MARKS as u128 {
             invalidations.invalidate(&[InvalidationScope::Session(session(number))], seconds(1), &TERMS);
         }
-        let reading = invalidations.begin_read(session(0), seconds(2));
+        let read = invalidations.begin_read(session(0), seconds(2));
         invalidations.invalidate(&[InvalidationScope::User(USER)], seconds(100), &TERMS);
-        assert!(!invalidations.spare_view(&reading, USER));
-        assert!(invalidations.spare_session(&reading));
+        assert!(!invalidations.is_snapshot_current(&read, USER));
+        assert!(invalidations.is_session_current(&read));
         assert_eq!(invalidations.marks.len(), 1);
     }
 
     #[test]
-    fn a_mark_outlives_a_read_that_looked_at_the_clock_later_and_came_first() {
+    fn a_mark_outlives_a_read_with_a_later_clock_reading_that_began_first() {
         let mut invalidations = Invalidations::default();
-        let reading = invalidations.begin_read(session(0), seconds(11));
+        let read = invalidations.begin_read(session(0), seconds(11));
         invalidations.invalidate(&[InvalidationScope::Session(session(0))], seconds(10), &TERMS);
         let almost = seconds(10) + TERMS.snapshot.trusted() + Duration::from_millis(500);
         for number in 1..=MAX_MARKS as u128 {
             invalidations.invalidate(&[InvalidationScope::Session(session(number))], almost, &TERMS);
         }
-        assert!(!invalidations.spare_view(&reading, USER));
+        assert!(!invalidations.is_snapshot_current(&read, USER));
     }
 }

@@ -1,122 +1,132 @@
-use super::{LeaseId, ReplicaId, Terms};
+use super::{
+    ids::{LeaseId, ReplicaId},
+    terms::Terms,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-/// One announcement of one process. No number is used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AnnouncementId {
-    pub by: ReplicaId,
-    pub number: u64,
-}
-
-/// What a revoker should do next about an announcement.
+/// The next step of a [`Publication`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Demand {
-    /// Read who holds leases, and tell [`Announcement::holders`] or [`Announcement::failed`].
+pub enum PublicationStep {
+    /// Read the lease holders from the database, then call [`Publication::record_holders`] or
+    /// [`Publication::record_failure`].
     ReadHolders,
-    /// Evict these leases, and tell [`Announcement::evicted`] or [`Announcement::failed`].
+    /// Evict these leases in the database, then call [`Publication::record_eviction`] or
+    /// [`Publication::record_failure`].
     Evict(Vec<LeaseId>),
-    /// Nothing until then, but for acknowledgements.
+    /// Wait for acknowledgements until this time.
     Wait(Duration),
-    /// No replica answers from before the change any more: answer the revocation.
-    Answer,
+    /// Complete the revocation: no replica answers from before the change any more.
+    Done,
 }
 
-/// A revoker's way from its commit to its answer. One announcement may be about any number of changes that were committed
-/// before it began.
+/// An invalidation being published, from the commit of the changes to the completion of the revocation. It may cover any
+/// number of changes, all committed before it began.
 ///
-/// It always comes to an answer, and faults only make it later. The last resort needs neither database nor bus: no view
-/// from before the commit is answered when it is older than [`Terms::snapshot`].
+/// A publication always ends; faults only delay it. When neither the database nor the bus responds, it ends after
+/// [`Terms::snapshot`], when every snapshot read before the commit has expired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Announcement {
+pub struct Publication {
     terms: Terms,
-    /// When no view from before the commit is answered by anybody, whatever happens.
-    settled_at: Duration,
+    /// When every snapshot read before the commit has expired on every replica.
+    deadline: Duration,
     phase: Phase,
-    /// Who has to acknowledge, each with all of its leases.
-    awaited: BTreeMap<ReplicaId, Vec<LeaseId>>,
+    /// The replicas that have not acknowledged, each with all of its leases.
+    unacknowledged: BTreeMap<ReplicaId, Vec<LeaseId>>,
     acknowledged: BTreeSet<ReplicaId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
-    /// It is not known who holds leases.
-    Reading { not_before: Duration },
-    /// They were told, and acknowledge.
-    Collecting { not_before: Duration },
-    /// The silent ones were evicted; their leases run out.
-    WaitingOut { until: Duration },
+    /// The lease holders are unknown. They are read at `not_before` or later.
+    ReadingHolders { not_before: Duration },
+    /// The holders were notified. Silent ones are evicted at `not_before` or later.
+    CollectingAcknowledgements { not_before: Duration },
+    /// The silent holders were evicted. Their leases have expired by `until`.
+    AwaitingExpiry { until: Duration },
 }
 
-impl Announcement {
-    /// Begins at `now`, which MUST be after the commit.
+impl Publication {
+    /// Begins a publication at `now`, which MUST be after the commit.
     #[must_use]
     pub fn begin(now: Duration, terms: Terms) -> Self {
         Self {
             terms,
-            settled_at: now + terms.snapshot.waited(),
-            phase: Phase::Reading { not_before: now },
-            awaited: BTreeMap::new(),
+            deadline: now + terms.snapshot.waited(),
+            phase: Phase::ReadingHolders { not_before: now },
+            unacknowledged: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
         }
     }
 
-    /// What to do at `now`.
+    /// Returns the step to take at `now`.
     #[must_use]
-    pub fn demand(&self, now: Duration) -> Demand {
-        if now >= self.settled_at {
-            return Demand::Answer;
+    pub fn next_step(&self, now: Duration) -> PublicationStep {
+        if now >= self.deadline {
+            return PublicationStep::Done;
         }
         match self.phase {
-            Phase::Reading { not_before } if now < not_before => Demand::Wait(not_before),
-            Phase::Reading { .. } => Demand::ReadHolders,
-            Phase::Collecting { .. } | Phase::WaitingOut { .. } if self.awaited.is_empty() => Demand::Answer,
-            Phase::Collecting { not_before } if now < not_before => Demand::Wait(not_before),
-            Phase::Collecting { .. } => Demand::Evict(self.awaited.values().flatten().copied().collect()),
-            Phase::WaitingOut { until } if now < until => Demand::Wait(until.min(self.settled_at)),
-            Phase::WaitingOut { .. } => Demand::Answer,
+            Phase::ReadingHolders { not_before } if now < not_before => PublicationStep::Wait(not_before),
+            Phase::ReadingHolders { .. } => PublicationStep::ReadHolders,
+            Phase::CollectingAcknowledgements { .. } | Phase::AwaitingExpiry { .. }
+                if !self.awaits_acknowledgements() =>
+            {
+                PublicationStep::Done
+            }
+            Phase::CollectingAcknowledgements { not_before } if now < not_before => {
+                PublicationStep::Wait(not_before)
+            }
+            Phase::CollectingAcknowledgements { .. } => {
+                PublicationStep::Evict(self.unacknowledged.values().flatten().copied().collect())
+            }
+            Phase::AwaitingExpiry { until } if now < until => PublicationStep::Wait(until.min(self.deadline)),
+            Phase::AwaitingExpiry { .. } => PublicationStep::Done,
         }
     }
 
-    /// These were the leases at some time after the commit. The holders have to be told now.
-    pub fn holders(&mut self, leases: impl IntoIterator<Item = LeaseId>, now: Duration) {
+    /// Records the leases that were held at some time after the commit. The caller MUST then send the invalidation to
+    /// their holders if this publication [awaits acknowledgements](Self::awaits_acknowledgements).
+    pub fn record_holders(&mut self, leases: impl IntoIterator<Item = LeaseId>, now: Duration) {
         for lease in leases {
             if !self.acknowledged.contains(&lease.replica) {
-                self.awaited.entry(lease.replica).or_default().push(lease);
+                self.unacknowledged.entry(lease.replica).or_default().push(lease);
             }
         }
-        self.phase = Phase::Collecting {
-            not_before: now + self.terms.patience,
+        self.phase = Phase::CollectingAcknowledgements {
+            not_before: now + self.terms.acknowledgement_budget,
         };
     }
 
-    /// Whether somebody has to be told.
+    /// Returns whether a known lease holder has not acknowledged yet.
     #[must_use]
-    pub fn is_awaited(&self) -> bool {
-        !self.awaited.is_empty()
+    pub fn awaits_acknowledgements(&self) -> bool {
+        !self.unacknowledged.is_empty()
     }
 
-    /// `replica` has invalidated what this is about. Whoever revokes and serves begins with itself.
-    pub fn acknowledged(&mut self, replica: ReplicaId) {
+    /// Records that `replica` has invalidated the published scopes. A publisher that also serves requests records itself
+    /// first.
+    pub fn record_acknowledgement(&mut self, replica: ReplicaId) {
         self.acknowledged.insert(replica);
-        self.awaited.remove(&replica);
+        self.unacknowledged.remove(&replica);
     }
 
-    /// The silent ones were evicted before `now`: none of their leases can be renewed any more.
-    pub fn evicted(&mut self, now: Duration) {
-        self.phase = Phase::WaitingOut {
+    /// Records that the silent holders were evicted before `now`: none of their leases can be renewed any more.
+    pub fn record_eviction(&mut self, now: Duration) {
+        self.phase = Phase::AwaitingExpiry {
             until: now + self.terms.lease.waited(),
         };
     }
 
-    /// The database did not do what was demanded. It is demanded again, a little later.
-    pub fn failed(&mut self, now: Duration) {
+    /// Records that the database did not take the requested step. The step is repeated after [`Terms::renew_every`].
+    pub fn record_failure(&mut self, now: Duration) {
         let later = now + self.terms.renew_every;
         match &mut self.phase {
-            Phase::Reading { not_before } | Phase::Collecting { not_before } => *not_before = later,
-            Phase::WaitingOut { .. } => {}
+            Phase::ReadingHolders { not_before } | Phase::CollectingAcknowledgements { not_before } => {
+                *not_before = later;
+            }
+            Phase::AwaitingExpiry { .. } => {}
         }
     }
 }

@@ -1,226 +1,213 @@
-use super::{InvalidationScope, Terms, invalidations::Invalidations};
-use domain::{session::SessionId, user::UserId};
-use std::{fmt, time::Duration};
-use uuid::Uuid;
+use super::{
+    ids::{LeaseId, ReplicaId},
+    invalidations::Invalidations,
+    snapshot_read::SnapshotRead,
+    terms::Terms,
+};
+use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
+use std::time::Duration;
 
-/// A process that serves or revokes, from its start to its end; the next start is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplicaId(pub Uuid);
-
-impl fmt::Display for ReplicaId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// One lease of one replica. No number is used twice, so what is late for one lease never touches the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseId {
-    pub replica: ReplicaId,
-    pub number: u32,
-}
-
-/// A read of a session's view, from its beginning on.
+/// The next step of a [`Replica`] about its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Reading {
-    pub(super) session: SessionId,
-    pub(super) begun_at: Duration,
-    pub(super) count: u64,
-}
-
-/// What a replica should do next about its lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// Ask for a new lease, and tell [`Replica::granted`].
-    Ask(LeaseId),
-    /// Renew the lease, and tell [`Replica::granted`] or [`Replica::refused`].
+pub enum LeaseStep {
+    /// Acquire a new lease, then call [`Replica::granted`] if the database granted it.
+    Acquire(LeaseId),
+    /// Renew the lease, then call [`Replica::granted`] or [`Replica::refused`].
     Renew(LeaseId),
-    /// Nothing until then; without a time, until the next request.
-    Rest(Option<Duration>),
+    /// Wait until this time; without a time, until the next request.
+    Wait(Option<Duration>),
 }
 
-/// What a replica knows of its lease and of what was invalidated: whether it may answer from memory.
+/// The lease of a [`Replica`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeaseState {
+    /// The replica neither holds nor requests a lease.
+    Absent,
+    /// The lease was requested and not granted yet.
+    Requested(LeaseId),
+    /// The lease was granted. It may have expired since, see [`Replica::holds_lease`].
+    Held {
+        /// The granted lease.
+        lease: LeaseId,
+        /// When the request for the newest granted renewal was sent. The database granted it later, so the row expires
+        /// later than a lease counted from here.
+        counted_from: Duration,
+    },
+    /// The process is shutting down and requests no further lease.
+    Left,
+}
+
+/// A replica's lease and the invalidations it knows of, which together decide whether it may answer from memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     id: ReplicaId,
     terms: Terms,
-    standing: Standing,
-    /// The number of the lease that was asked for last.
-    asked: u32,
+    lease: LeaseState,
+    /// The number of the newest requested lease.
+    last_number: u32,
     last_request: Option<Duration>,
     invalidations: Invalidations,
 }
 
-/// Where a replica stands with its lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
-    Without,
-    Asking(LeaseId),
-    /// Until it runs out, which [`Replica::holds_lease`] tells.
-    Holding {
-        lease: LeaseId,
-        /// When the newest renewal that was granted was sent. It was granted later, and so lasts longer than from here.
-        counted_from: Duration,
-    },
-    /// The process is about to end.
-    Left,
-}
-
 impl Replica {
+    /// Creates a replica without a lease.
     #[must_use]
     pub fn new(id: ReplicaId, terms: Terms) -> Self {
         Self {
             id,
             terms,
-            standing: Standing::Without,
-            asked: 0,
+            lease: LeaseState::Absent,
+            last_number: 0,
             last_request: None,
             invalidations: Invalidations::default(),
         }
     }
 
+    /// Returns the replica's id.
     #[must_use]
     pub fn id(&self) -> ReplicaId {
         self.id
     }
 
+    /// Returns the state of the lease, regardless of whether a held lease has expired.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.standing
+    pub fn lease_state(&self) -> LeaseState {
+        self.lease
     }
 
-    /// A request came that a lease would have served, or did.
-    pub fn requested(&mut self, now: Duration) {
+    /// Records a request for a session, which keeps the lease from being given up as idle.
+    pub fn record_request(&mut self, now: Duration) {
         self.last_request = self.last_request.max(Some(now));
     }
 
-    /// Whether anything may be answered from memory at `now`.
+    /// Returns whether memory may answer at `now` at all.
     #[must_use]
     pub fn holds_lease(&self, now: Duration) -> bool {
-        match self.standing {
-            Standing::Holding { counted_from, .. } => {
+        match self.lease {
+            LeaseState::Held { counted_from, .. } => {
                 now.saturating_sub(counted_from) < self.terms.lease.trusted()
             }
-            Standing::Without | Standing::Asking(_) | Standing::Left => false,
+            LeaseState::Absent | LeaseState::Requested(_) | LeaseState::Left => false,
         }
     }
 
-    /// A read of `session` begins at `now`, which MUST be before the database is asked.
-    pub fn begin_read(&mut self, session: SessionId, now: Duration) -> Reading {
+    /// Begins a read of `session` at `now`, which MUST be before the database is queried.
+    pub fn begin_read(&mut self, session: SessionId, now: Duration) -> SnapshotRead {
         self.invalidations.begin_read(session, now)
     }
 
-    /// Whether a request that starts at `now` may be answered with what `reading` saw, a session of `user`.
+    /// Returns whether a request that starts at `now` may be answered with the snapshot that `read` returned, a session
+    /// of `user`.
     #[must_use]
-    pub fn may_answer(&self, reading: &Reading, user: UserId, now: Duration) -> bool {
-        self.may_share(reading, now) && self.is_current(reading, user)
+    pub fn may_answer(&self, read: &SnapshotRead, user: UserId, now: Duration) -> bool {
+        self.may_share(read, now) && self.is_current(read, user)
     }
 
-    /// Whether a request that starts at `now` may wait for `reading`, begun by another. What comes of it MUST be
-    /// [current](Self::is_current) then, or be left.
+    /// Returns whether a request that starts at `now` may wait for `read`, begun by an earlier request. The caller MUST
+    /// discard the result unless the read [is current](Self::is_current) when it returns.
     #[must_use]
-    pub fn may_share(&self, reading: &Reading, now: Duration) -> bool {
+    pub fn may_share(&self, read: &SnapshotRead, now: Duration) -> bool {
         self.holds_lease(now)
-            && now.saturating_sub(reading.begun_at) < self.terms.snapshot.trusted()
-            && self.invalidations.spare_session(reading)
+            && now.saturating_sub(read.begun_at) < self.terms.snapshot.trusted()
+            && self.invalidations.is_session_current(read)
     }
 
-    /// Whether nothing was invalidated since `reading` began that touches what it saw, a session of `user`.
+    /// Returns whether no invalidation since `read` began covers its session or `user`, the session's user.
     #[must_use]
-    pub fn is_current(&self, reading: &Reading, user: UserId) -> bool {
-        self.invalidations.spare_view(reading, user)
+    pub fn is_current(&self, read: &SnapshotRead, user: UserId) -> bool {
+        self.invalidations.is_snapshot_current(read, user)
     }
 
-    /// The subjects have changed. When this returns, nothing from before is answered from memory, and that may be
-    /// acknowledged, whatever has become of the lease.
-    pub fn invalidate(&mut self, subjects: &[InvalidationScope], now: Duration) {
-        self.invalidations.invalidate(subjects, now, &self.terms);
+    /// Invalidates `scopes`. When this returns, memory answers with nothing older, and the invalidation may be
+    /// acknowledged in every state of the lease.
+    pub fn invalidate(&mut self, scopes: &[InvalidationScope], now: Duration) {
+        self.invalidations.invalidate(scopes, now, &self.terms);
     }
 
-    /// Something may have been missed.
-    pub fn forget(&mut self) {
-        self.invalidations.forget();
+    /// Invalidates everything, for when invalidations may have been missed.
+    pub fn invalidate_all(&mut self) {
+        self.invalidations.invalidate_all();
     }
 
-    /// Differs after everything was forgotten.
+    /// Returns a number that increases each time everything is invalidated.
     #[must_use]
-    pub fn era(&self) -> u64 {
-        self.invalidations.floor()
+    pub fn generation(&self) -> u64 {
+        self.invalidations.generation()
     }
 
-    /// What to do about the lease now.
-    pub fn step(&mut self, now: Duration) -> Step {
+    /// Returns the step to take about the lease at `now`, and changes the lease's state accordingly.
+    pub fn next_step(&mut self, now: Duration) -> LeaseStep {
         let idle_at = self.last_request.map(|last| last + self.terms.idle_after);
         let idle = idle_at.is_none_or(|at| now >= at);
-        match self.standing {
-            Standing::Left => Step::Rest(None),
-            Standing::Without | Standing::Asking(_) if idle => Step::Rest(None),
-            Standing::Without | Standing::Asking(_) => self.ask(),
-            Standing::Holding { .. } if idle => {
-                self.lose();
-                Step::Rest(None)
+        match self.lease {
+            LeaseState::Left => LeaseStep::Wait(None),
+            LeaseState::Absent | LeaseState::Requested(_) if idle => LeaseStep::Wait(None),
+            LeaseState::Absent | LeaseState::Requested(_) => self.request_lease(),
+            LeaseState::Held { .. } if idle => {
+                self.lose_lease();
+                LeaseStep::Wait(None)
             }
-            Standing::Holding { lease, counted_from } => {
+            LeaseState::Held { lease, counted_from } => {
                 let renewal_at = counted_from + self.terms.renew_every;
                 if now >= renewal_at {
-                    Step::Renew(lease)
+                    LeaseStep::Renew(lease)
                 } else {
-                    Step::Rest(Some(renewal_at))
+                    LeaseStep::Wait(Some(renewal_at))
                 }
             }
         }
     }
 
-    /// The database granted or renewed `lease`; `asked_at` MUST be a time before it was asked to.
-    pub fn granted(&mut self, lease: LeaseId, asked_at: Duration) {
-        let counted_from = match self.standing {
-            Standing::Asking(asked) if asked == lease => {
-                // What was read before is not covered by this lease: nobody waited for an acknowledgement then.
-                self.forget();
-                asked_at
+    /// Records that the database granted or renewed `lease`. `requested_at` MUST be a time before the request was sent.
+    pub fn granted(&mut self, lease: LeaseId, requested_at: Duration) {
+        let counted_from = match self.lease {
+            LeaseState::Requested(requested) if requested == lease => {
+                // This lease does not cover earlier reads: no publisher waited for this replica's acknowledgement then.
+                self.invalidate_all();
+                requested_at
             }
-            Standing::Holding {
+            LeaseState::Held {
                 lease: held,
                 counted_from,
-            } if held == lease => counted_from.max(asked_at),
-            // Late: this lease was given up.
+            } if held == lease => counted_from.max(requested_at),
+            // A late response for a lease that was given up.
             _ => return,
         };
-        self.standing = Standing::Holding { lease, counted_from };
+        self.lease = LeaseState::Held { lease, counted_from };
     }
 
-    /// The database refused to renew `lease`: it is gone, evicted or has run out.
+    /// Records that the database refused to renew `lease`, because it is gone, evicted or expired.
     pub fn refused(&mut self, lease: LeaseId) {
-        if matches!(self.standing, Standing::Holding { lease: held, .. } if held == lease) {
-            self.lose();
+        if matches!(self.lease, LeaseState::Held { lease: held, .. } if held == lease) {
+            self.lose_lease();
         }
     }
 
-    /// The process is about to end: nothing is answered from memory any more, and no lease asked for. The lease that it
-    /// had, to be released.
+    /// Begins the shutdown: memory answers nothing more, and no further lease is requested. Returns the lease to release,
+    /// if one was held or requested.
     pub fn leave(&mut self) -> Option<LeaseId> {
-        let held = match self.standing {
-            Standing::Holding { lease, .. } | Standing::Asking(lease) => Some(lease),
-            Standing::Without | Standing::Left => None,
+        let held = match self.lease {
+            LeaseState::Held { lease, .. } | LeaseState::Requested(lease) => Some(lease),
+            LeaseState::Absent | LeaseState::Left => None,
         };
-        self.lose();
-        self.standing = Standing::Left;
+        self.lose_lease();
+        self.lease = LeaseState::Left;
         held
     }
 
-    fn ask(&mut self) -> Step {
-        self.asked += 1;
+    fn request_lease(&mut self) -> LeaseStep {
+        self.last_number += 1;
         let lease = LeaseId {
             replica: self.id,
-            number: self.asked,
+            number: self.last_number,
         };
-        self.standing = Standing::Asking(lease);
-        Step::Ask(lease)
+        self.lease = LeaseState::Requested(lease);
+        LeaseStep::Acquire(lease)
     }
 
-    fn lose(&mut self) {
-        self.standing = Standing::Without;
-        self.forget();
+    fn lose_lease(&mut self) {
+        self.lease = LeaseState::Absent;
+        self.invalidate_all();
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-/// A time that one process counts on and another waits out, each by its own clock. The two may run at slightly different
-/// rates, so the first gives up a little earlier than the second goes on.
+/// A period that one process relies on and another waits out, each by its own clock. The clocks may run at slightly
+/// different rates, so the relying process stops a margin before the waiting process continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
     waited: Duration,
@@ -9,7 +9,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// A span that is waited out for `waited` and counted on for `margin` less.
+    /// Creates a span that is waited out for `waited` and relied on for `margin` less, at least zero.
     #[must_use]
     pub const fn new(waited: Duration, margin: Duration) -> Self {
         Self {
@@ -18,41 +18,41 @@ impl Span {
         }
     }
 
-    /// How long others wait for it to be over.
+    /// Returns how long other processes wait for the span to end.
     #[must_use]
     pub const fn waited(self) -> Duration {
         self.waited
     }
 
-    /// How long it may be counted on.
+    /// Returns how long the process that owns the span may rely on it.
     #[must_use]
     pub const fn trusted(self) -> Duration {
         self.trusted
     }
 }
 
-/// The protocol's times. All replicas and revokers of one database MUST have the same.
+/// The protocol's durations. All replicas and publishers of one database MUST use equal terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
-    /// How long a lease lasts after it was asked for or renewed.
+    /// How long a lease lasts after it was requested or renewed.
     pub lease: Span,
-    /// How long a view is answered from memory after its read began.
+    /// How long a cached session snapshot may be answered after its read began.
     pub snapshot: Span,
-    /// How long after one renewal comes the next, and after a failure the next attempt.
+    /// The interval between renewals, and between retries after a failure.
     pub renew_every: Duration,
-    /// How long holders have for their acknowledgements before they are evicted.
-    pub patience: Duration,
-    /// A replica that was asked for nothing for so long lets its lease run out.
+    /// The wait budget for acknowledgements. Replicas that exceed it are evicted.
+    pub acknowledgement_budget: Duration,
+    /// How long after its last request a replica stops renewing its lease.
     pub idle_after: Duration,
 }
 
 impl Terms {
-    /// What the service uses. The margins bear clocks whose rates differ by 5 %, hundreds of times what clocks do.
+    /// The service's terms. The margins allow for clocks whose rates differ by 5 %, far more than real clocks do.
     pub const STANDARD: Self = Self {
         lease: Span::new(Duration::from_secs(2), Duration::from_millis(100)),
         snapshot: Span::new(Duration::from_secs(30), Duration::from_millis(1500)),
         renew_every: Duration::from_millis(500),
-        patience: Duration::from_millis(200),
+        acknowledgement_budget: Duration::from_millis(200),
         idle_after: Duration::from_secs(5),
     };
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_counted_on_for_longer_than_it_is_waited_out() {
+    fn a_span_is_never_trusted_for_longer_than_it_is_waited_out() {
         for span in [
             Terms::STANDARD.lease,
             Terms::STANDARD.snapshot,
@@ -73,14 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_outlives_a_renewal_that_fails() {
+    fn a_lease_survives_a_failed_renewal() {
         let terms = Terms::STANDARD;
         assert!(terms.renew_every * 3 < terms.lease.trusted());
     }
 
     #[test]
-    fn a_revocation_that_meets_a_silent_replica_takes_less_than_two_and_a_half_seconds() {
+    fn a_silent_replica_delays_a_revocation_by_less_than_two_and_a_half_seconds() {
         let terms = Terms::STANDARD;
-        assert!(terms.patience + terms.lease.waited() < Duration::from_millis(2500));
+        assert!(terms.acknowledgement_budget + terms.lease.waited() < Duration::from_millis(2500));
     }
 }

@@ -1,4 +1,4 @@
-//! Replicas that answer from memory, over fakes and by a clock that the tests move.
+//! Replicas that answer from memory, over fakes and a clock that the tests advance.
 
 mod processes;
 mod revocations;

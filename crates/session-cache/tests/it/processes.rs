@@ -1,4 +1,4 @@
-//! A database, a bus, and processes that share them.
+//! Processes that share a database and a bus.
 
 use async_trait::async_trait;
 use domain::{
@@ -13,7 +13,10 @@ use domain::{
     user::{Epoch, User, UserId},
 };
 use session_cache::protocol::ReplicaId;
-use session_cache::{CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener};
+use session_cache::{
+    CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, LeasedRevocations,
+    SessionCoherence,
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -37,12 +40,12 @@ pub struct World {
     tokens: Tokens,
 }
 
-/// What the token vouches for that came with each session.
+/// The token of each session.
 type Tokens = Arc<Mutex<HashMap<SessionId, TokenIdentity>>>;
 
-/// A process of the service. Its tasks end with it.
+/// A process of the service. Dropping it ends its tasks.
 pub struct Process {
-    pub leasing: Arc<Leasing>,
+    pub coherence: Arc<SessionCoherence>,
     pub snapshots: Arc<CachedSessionSnapshots>,
     pub revocations: LeasedRevocations,
     pub reads: Arc<MeteredSnapshots>,
@@ -51,7 +54,7 @@ pub struct Process {
     tokens: Tokens,
 }
 
-/// Counts the reads, each of which takes a millisecond.
+/// Counts reads, each of which takes a millisecond.
 pub struct MeteredSnapshots {
     snapshots: Arc<dyn SessionSnapshots>,
     pub count: AtomicUsize,
@@ -76,16 +79,19 @@ impl World {
         let (leases, bus) = (Arc::new(self.leases.clone()), Arc::new(self.bus.clone()));
         let clock = Arc::new(self.clock);
         let id = ReplicaId(unique_uuid());
-        let leasing = Leasing::new(id, leases, bus, clock, KeptLimits::default());
+        let coherence = SessionCoherence::new(id, leases, bus, clock, CacheLimits::default());
         let reads = Arc::new(MeteredSnapshots {
             snapshots: self.storage().snapshots,
             count: AtomicUsize::new(0),
         });
-        let snapshots = Arc::new(CachedSessionSnapshots::new(reads.clone(), Arc::clone(&leasing)));
-        let (keeper, listener) = (LeaseKeeper::new(leasing.clone()), Listener::new(leasing.clone()));
+        let snapshots = Arc::new(CachedSessionSnapshots::new(reads.clone(), Arc::clone(&coherence)));
+        let (keeper, listener) = (
+            LeaseKeeper::new(coherence.clone()),
+            InvalidationListener::new(coherence.clone()),
+        );
         Process {
-            revocations: LeasedRevocations::new(Arc::clone(&leasing)),
-            leasing,
+            revocations: LeasedRevocations::new(Arc::clone(&coherence)),
+            coherence,
             snapshots,
             reads,
             keeper: spawn(async move { keeper.run().await }).abort_handle(),
@@ -94,7 +100,7 @@ impl World {
         }
     }
 
-    /// A user and their session.
+    /// Creates a user with one session.
     pub async fn logged_in(&self, login: &str) -> (User, SessionId) {
         let stored = self.storage().users.insert(a_user(login), context(at(0))).await;
         let Ok(Inserted::Now(user)) = stored else {
@@ -113,7 +119,7 @@ impl World {
         (user, id)
     }
 
-    /// Changes the roles of `user`, keeps the session, and tells nobody; what the session's next token vouches for.
+    /// Changes the roles of `user` without publishing it, keeps the session, and returns its next token.
     pub async fn change_epoch(&self, user: &User, session: SessionId) -> TokenIdentity {
         let change = ChangeRoles {
             keep_sessions: true,
@@ -129,7 +135,7 @@ impl World {
         *token
     }
 
-    /// Ends all sessions of `user`, and tells nobody.
+    /// Ends all sessions of `user` without publishing it.
     pub async fn end_all(&self, user: &User) {
         let by: AuditContext = context(at(2));
         let ended = self
@@ -142,12 +148,12 @@ impl World {
 }
 
 impl Process {
-    /// Serves `session` from memory from now on.
+    /// Returns once `session` is served from memory.
     pub async fn warm_up(&self, session: SessionId) {
         for _ in 0..1000 {
-            let kept = self.leasing.holds_lease();
+            let holds_lease = self.coherence.holds_lease();
             self.alive(session).await;
-            if kept {
+            if holds_lease {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -155,28 +161,31 @@ impl Process {
         panic!("no lease was granted");
     }
 
-    /// Returns when it may answer from memory.
+    /// Returns once the process may answer from memory.
     pub async fn take_lease(&self) {
-        let nobody = TokenIdentity {
+        let unknown = TokenIdentity {
             user: UserId(unique_uuid()),
             session: SessionId(unique_uuid()),
             epoch: Epoch::FIRST,
         };
-        while !self.leasing.holds_lease() {
+        while !self.coherence.holds_lease() {
             self.snapshots
-                .snapshot_for(nobody, at(0))
+                .snapshot_for(unknown, at(0))
                 .await
                 .expect("storage answers");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Whether a request of `session` is accepted.
+    /// Returns whether a request of `session` is accepted.
     pub async fn alive(&self, session: SessionId) -> bool {
         self.ask(session).await.expect("storage answers")
     }
 
-    /// Whether a request of `session` is accepted, if that could be settled.
+    /// Returns whether a request of `session` is accepted.
+    ///
+    /// # Errors
+    /// Returns the error of storage.
     pub async fn ask(&self, session: SessionId) -> Result<bool, PortError> {
         let token = *self
             .tokens
@@ -192,6 +201,7 @@ impl Process {
         self.reads.count.load(Ordering::Relaxed)
     }
 
+    /// Publishes that `user` has changed.
     pub async fn publish(&self, user: &User) {
         self.revocations
             .publish(vec![InvalidationScope::User(user.id)])

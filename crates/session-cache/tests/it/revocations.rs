@@ -15,7 +15,7 @@ use tokio::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn when_a_revocation_returns_no_replica_answers_from_before() {
+async fn no_replica_answers_from_before_a_completed_revocation() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let processes = [world.process(), world.process(), world.process()];
@@ -31,13 +31,13 @@ async fn when_a_revocation_returns_no_replica_answers_from_before() {
         began.elapsed()
     );
     for process in &processes {
-        assert!(process.leasing.holds_lease());
+        assert!(process.coherence.holds_lease());
         assert!(!process.alive(session).await);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_serves_nothing_revokes_as_well() {
+async fn a_process_that_serves_no_requests_revokes_as_well() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let (server, command_line) = (world.process(), world.process());
@@ -54,24 +54,24 @@ async fn a_process_that_serves_nothing_revokes_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deaf_replica_is_waited_out() {
+async fn a_replica_that_receives_nothing_is_waited_out() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
-    let (revoker, deaf) = (world.process(), world.process());
-    deaf.warm_up(session).await;
-    deaf.listener.abort();
+    let (revoker, silent) = (world.process(), world.process());
+    silent.warm_up(session).await;
+    silent.listener.abort();
     sleep(Duration::from_millis(1)).await;
     world.end_all(&alice).await;
     let began = Instant::now();
-    // Two at once: the second meets a lease that the first has evicted.
+    // Two publications: the second finds a lease that the first has evicted.
     let second = async {
         sleep(Duration::from_millis(210)).await;
         revoker.publish(&alice).await;
-        assert!(!deaf.alive(session).await, "after the second");
+        assert!(!silent.alive(session).await, "after the second");
     };
     let first = async {
         revoker.publish(&alice).await;
-        assert!(!deaf.alive(session).await, "after the first");
+        assert!(!silent.alive(session).await, "after the first");
         assert!(
             began.elapsed() < Duration::from_millis(2500),
             "{:?}",
@@ -81,14 +81,14 @@ async fn a_deaf_replica_is_waited_out() {
     let served = async {
         for _ in 0..10 {
             sleep(Duration::from_millis(100)).await;
-            deaf.alive(session).await;
+            silent.alive(session).await;
         }
     };
     tokio::join!(first, second, served);
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_nobody_can_tell_who_holds_leases_a_revocation_waits_for_the_last_view() {
+async fn without_the_lease_holders_a_revocation_waits_until_every_snapshot_has_expired() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let (revoker, server) = (world.process(), world.process());
@@ -108,7 +108,7 @@ async fn when_nobody_can_tell_who_holds_leases_a_revocation_waits_for_the_last_v
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_database_that_comes_back_ends_the_waiting() {
+async fn a_recovered_database_ends_the_wait() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let (revoker, server) = (world.process(), world.process());
@@ -126,12 +126,12 @@ async fn a_database_that_comes_back_ends_the_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn revocations_that_come_together_share_their_messages() {
+async fn concurrent_revocations_share_messages() {
     let world = World::default();
     let (_, session) = world.logged_in("alice").await;
     let (revoker, server) = (Arc::new(world.process()), world.process());
     server.warm_up(session).await;
-    let mut heard = world.bus.subscribe().await.expect("a subscription");
+    let mut subscription = world.bus.subscribe().await.expect("a subscription");
     let mut revocations = JoinSet::new();
     for _ in 0..200 {
         let revoker = Arc::clone(&revoker);
@@ -145,17 +145,17 @@ async fn revocations_that_come_together_share_their_messages() {
     revocations.join_all().await;
     world.bus.publish(Vec::new()).await.expect("the last message");
     let mut messages = 0;
-    while let session_cache::ports::BusEvent::Message(bytes) = heard.next().await {
+    while let session_cache::ports::BusEvent::Message(bytes) = subscription.next().await {
         if bytes.is_empty() {
             break;
         }
-        messages += u32::from(matches!(Message::decode(&bytes), Ok(Message::Revoked { .. })));
+        messages += u32::from(matches!(Message::decode(&bytes), Ok(Message::Invalidate { .. })));
     }
     assert!((1..20).contains(&messages), "{messages} messages");
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_that_are_no_message_do_no_harm_and_unknown_ones_make_everybody_read_again() {
+async fn malformed_messages_are_ignored_and_unknown_ones_invalidate_everything() {
     let world = World::default();
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();
@@ -174,19 +174,19 @@ async fn bytes_that_are_no_message_do_no_harm_and_unknown_ones_make_everybody_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_leaves_is_waited_for_by_nobody() {
+async fn a_process_that_leaves_holds_no_lease() {
     let world = World::default();
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();
     process.warm_up(session).await;
     process.keeper.abort();
-    LeaseKeeper::new(Arc::clone(&process.leasing)).leave().await;
-    assert!(!process.leasing.holds_lease());
+    LeaseKeeper::new(Arc::clone(&process.coherence)).leave().await;
+    assert!(!process.coherence.holds_lease());
     assert_eq!(world.leases.holders().await.expect("an answer"), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_replica_lets_its_lease_run_out() {
+async fn an_idle_replica_gives_up_its_lease() {
     let world = World::default();
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();

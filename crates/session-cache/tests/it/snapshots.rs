@@ -20,7 +20,7 @@ async fn a_replica_with_a_lease_answers_without_the_database() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_database_goes_away_memory_answers_while_the_lease_lasts() {
+async fn memory_answers_until_the_lease_expires_while_the_database_is_unavailable() {
     let world = World::default();
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();
@@ -36,7 +36,7 @@ async fn when_the_database_goes_away_memory_answers_while_the_lease_lasts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_come_together_read_once() {
+async fn concurrent_requests_share_a_read() {
     let world = World::default();
     let (_, first) = world.logged_in("alice").await;
     let (_, second) = world.logged_in("bob").await;
@@ -53,7 +53,7 @@ async fn requests_that_come_together_read_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_is_read_once_however_it_is_remembered() {
+async fn each_rejection_reads_once() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let process = world.process();
@@ -68,22 +68,22 @@ async fn what_is_refused_is_read_once_however_it_is_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_nobody_announced_is_never_refused() {
+async fn an_unpublished_refresh_is_never_rejected() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let process = world.process();
     process.warm_up(session).await;
-    // The user changed, this replica does not know yet, and a token came with a refresh elsewhere.
+    // The user changed, and another replica issued a token with the change.
     let refreshed = world.change_epoch(&alice, session).await;
     let reads = process.reads();
     assert!(process.alive(session).await);
     assert_eq!(process.reads(), reads + 1);
     assert!(process.alive(session).await);
-    assert_eq!(process.reads(), reads + 1, "memory knows {refreshed:?} now");
+    assert_eq!(process.reads(), reads + 1, "{refreshed:?} is cached now");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_refused_by_a_read_that_began_before_they_asked() {
+async fn a_read_that_began_before_a_request_never_rejects_it() {
     let world = World::default();
     let (_, first) = world.logged_in("alice").await;
     let (bob, second) = world.logged_in("bob").await;
@@ -93,7 +93,7 @@ async fn nobody_is_refused_by_a_read_that_began_before_they_asked() {
         let process = Arc::clone(&process);
         tokio::spawn(async move { process.alive(second).await })
     };
-    // It has read, and its answer is on the way.
+    // It has read, and its result is on the way.
     tokio::task::yield_now().await;
     world.change_epoch(&bob, second).await;
     assert!(process.alive(second).await);
@@ -101,7 +101,7 @@ async fn nobody_is_refused_by_a_read_that_began_before_they_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_wait_for_one_that_goes_away_read_for_themselves() {
+async fn requests_waiting_for_a_cancelled_read_read_for_themselves() {
     let world = World::default();
     let (_, first) = world.logged_in("alice").await;
     let (_, second) = world.logged_in("bob").await;
@@ -120,7 +120,7 @@ async fn requests_that_wait_for_one_that_goes_away_read_for_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_read_fails_those_who_wait_for_it_and_nobody_after() {
+async fn a_failed_read_fails_the_requests_waiting_for_it_and_no_later_ones() {
     let world = World::default();
     let (_, first) = world.logged_in("alice").await;
     let (_, second) = world.logged_in("bob").await;
@@ -134,13 +134,16 @@ async fn a_failed_read_fails_those_who_wait_for_it_and_nobody_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_view_is_read_again_after_half_a_minute_though_nobody_said_anything() {
+async fn a_snapshot_is_read_again_after_half_a_minute_without_an_invalidation() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let process = world.process();
     process.warm_up(session).await;
     world.end_all(&alice).await;
-    assert!(process.alive(session).await, "the revoker died before it said so");
+    assert!(
+        process.alive(session).await,
+        "the publisher died before it published"
+    );
     for _ in 0..300 {
         sleep(Duration::from_millis(100)).await;
         process.alive(session).await;
@@ -149,11 +152,11 @@ async fn a_view_is_read_again_after_half_a_minute_though_nobody_said_anything() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_after_a_revocation_does_not_wait_for_a_read_from_before() {
+async fn a_request_after_a_revocation_does_not_join_a_read_from_before() {
     let world = World::default();
     let (_, first) = world.logged_in("alice").await;
     let (bob, second) = world.logged_in("bob").await;
-    for subject in [
+    for scope in [
         InvalidationScope::Session(second),
         InvalidationScope::User(bob.id),
         InvalidationScope::Everything,
@@ -164,18 +167,18 @@ async fn a_request_after_a_revocation_does_not_wait_for_a_read_from_before() {
             let process = Arc::clone(&process);
             tokio::spawn(async move { process.alive(second).await })
         };
-        // It has read, and its answer is on the way.
+        // It has read, and its result is on the way.
         tokio::task::yield_now().await;
         world.end_all(&bob).await;
-        process.revocations.publish(vec![subject]).await;
-        assert!(!process.alive(second).await, "{subject:?}");
+        process.revocations.publish(vec![scope]).await;
+        assert!(!process.alive(second).await, "{scope:?}");
         early.await.expect("an answer");
-        assert!(!process.alive(second).await, "{subject:?}");
+        assert!(!process.alive(second).await, "{scope:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_that_does_not_hear_itself_takes_no_lease() {
+async fn a_replica_that_does_not_receive_its_own_messages_acquires_no_lease() {
     let world = World::default();
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();
@@ -184,5 +187,5 @@ async fn a_replica_that_does_not_hear_itself_takes_no_lease() {
         assert!(process.alive(session).await);
         sleep(Duration::from_millis(100)).await;
     }
-    assert!(!process.leasing.holds_lease());
+    assert!(!process.coherence.holds_lease());
 }

@@ -1,4 +1,4 @@
-//! The contract of storage, kept by storage that remembers and announces.
+//! The contract of storage, for storage inner the session cache and the invalidating decorators.
 
 use crate::processes::{Process, World};
 use domain::{
@@ -11,17 +11,17 @@ use testkit::Storage;
 
 async fn served() -> (Storage, Process) {
     let world = World::default();
-    let (behind, process) = (world.storage(), world.process());
-    let revocations: Arc<dyn Revocations> = Arc::new(LeasedRevocations::new(Arc::clone(&process.leasing)));
+    let (inner, process) = (world.storage(), world.process());
+    let revocations: Arc<dyn Revocations> = Arc::new(LeasedRevocations::new(Arc::clone(&process.coherence)));
     let storage = Storage {
-        users: Arc::new(InvalidatingUsers::new(behind.users, Arc::clone(&revocations))),
+        users: Arc::new(InvalidatingUsers::new(inner.users, Arc::clone(&revocations))),
         sessions: Arc::new(InvalidatingSessions::new(
-            behind.sessions,
+            inner.sessions,
             Arc::clone(&revocations),
         )),
-        roles: Arc::new(InvalidatingRoles::new(behind.roles, revocations)),
+        roles: Arc::new(InvalidatingRoles::new(inner.roles, revocations)),
         snapshots: process.snapshots.clone(),
-        ..behind
+        ..inner
     };
     process.take_lease().await;
     (storage, process)
