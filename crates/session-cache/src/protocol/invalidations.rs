@@ -81,7 +81,7 @@ impl Invalidations {
     fn mark(&mut self, scope: InvalidationScope, now: Duration, terms: &Terms) {
         let mark = Mark {
             count: self.count,
-            // A concurrent read may have taken a later clock read and still begun first.
+            // A concurrent read may have taken a later clock reading and still begun first.
             at: now.max(self.latest_read),
         };
         self.marks.insert(scope, mark);
