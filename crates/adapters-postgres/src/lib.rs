@@ -33,9 +33,8 @@ pub use session_snapshots::PostgresSessionSnapshots;
 pub use sessions::PostgresSessions;
 pub use users::PostgresUsers;
 
-use domain::ports::{
-    AuditLog, AuditSealer, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
-};
+use domain::ports::{AuditLog, AuditSealer, Roles, SessionSnapshots, Sessions, StorageHealth, Users};
+use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
 /// Every storage port over one database.

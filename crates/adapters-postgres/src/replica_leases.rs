@@ -5,20 +5,22 @@ use diesel::{
     sql_types::{Array, BigInt, Double, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::{
-    leases::{LeaseId, ReplicaId, Terms},
-    ports::{PortError, Renewal, ReplicaLeases},
+use domain::ports::PortError;
+use session_cache::{
+    ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, ReplicaId, Terms},
 };
 use uuid::Uuid;
 
-// The time is `clock_timestamp()`: `now()` stands still while a transaction waits for a lock.
+// Statements use `clock_timestamp()`: `now()` does not advance while a transaction waits for a lock.
 
-/// Replicas' leases in Postgres, beside what the replicas remember.
+/// Stores replicas' leases in Postgres, in the same database as the sessions.
 pub struct PostgresReplicaLeases {
     database: PostgresDatabase,
 }
 
 impl PostgresReplicaLeases {
+    /// Uses `database`, whose schema must be up to date.
     #[must_use]
     pub fn new(database: PostgresDatabase) -> Self {
         Self { database }
@@ -57,7 +59,7 @@ impl ReplicaLeases for PostgresReplicaLeases {
 }
 
 async fn acquire(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(), StorageError> {
-    // One that somebody else is about to remove is theirs.
+    // Rows that a concurrent call is about to remove are skipped.
     let dead = "SELECT replica, number FROM replica_leases WHERE runs_out_at <= clock_timestamp()
         FOR UPDATE SKIP LOCKED";
     sql_query(format!(
@@ -120,7 +122,7 @@ async fn holders(conn: &mut AsyncPgConnection) -> Result<Vec<LeaseId>, StorageEr
     rows.into_iter().map(LeaseId::try_from).collect()
 }
 
-/// How long a lease lasts, in seconds.
+/// Returns the duration of a lease in seconds.
 fn term() -> f64 {
     Terms::STANDARD.lease.waited().as_secs_f64()
 }

@@ -31,9 +31,8 @@ pub use session_snapshots::SqliteSessionSnapshots;
 pub use sessions::SqliteSessions;
 pub use users::SqliteUsers;
 
-use domain::ports::{
-    AuditLog, AuditSealer, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
-};
+use domain::ports::{AuditLog, AuditSealer, Roles, SessionSnapshots, Sessions, StorageHealth, Users};
+use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
 /// Every storage port over one database.

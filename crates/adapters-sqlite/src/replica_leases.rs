@@ -4,20 +4,22 @@ use diesel::{
     QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
     sql_types::{BigInt, Binary},
 };
-use domain::{
-    leases::{LeaseId, ReplicaId, Terms},
-    ports::{PortError, Renewal, ReplicaLeases},
+use domain::ports::PortError;
+use session_cache::{
+    ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, ReplicaId, Terms},
 };
 
-/// The time, in milliseconds. SQLite's own: that of the machine that the file is on.
+/// SQLite's clock, in milliseconds since the Unix epoch: the clock of the machine that the file is on.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
-/// Replicas' leases in a SQLite file, where the command line finds that of a running server.
+/// Stores replicas' leases in a SQLite file, where the command line finds the lease of a running server.
 pub struct SqliteReplicaLeases {
     database: SqliteDatabase,
 }
 
 impl SqliteReplicaLeases {
+    /// Uses `database`, whose schema must be up to date.
     #[must_use]
     pub fn new(database: SqliteDatabase) -> Self {
         Self { database }
@@ -40,7 +42,7 @@ impl ReplicaLeases for SqliteReplicaLeases {
             let evict = "UPDATE replica_leases SET evicted = 1 WHERE replica = ? AND number = ?";
             leases
                 .into_iter()
-                .try_for_each(|lease| touch(conn, evict, lease).map(|_| ()))
+                .try_for_each(|lease| execute_for(conn, evict, lease).map(|_| ()))
         };
         self.database.write(evict_all).await
     }
@@ -48,7 +50,7 @@ impl ReplicaLeases for SqliteReplicaLeases {
     async fn release(&self, lease: LeaseId) -> Result<(), PortError> {
         let delete = "DELETE FROM replica_leases WHERE replica = ? AND number = ?";
         self.database
-            .write(move |conn| touch(conn, delete, lease).map(|_| ()))
+            .write(move |conn| execute_for(conn, delete, lease).map(|_| ()))
             .await
     }
 
@@ -60,14 +62,14 @@ impl ReplicaLeases for SqliteReplicaLeases {
 fn acquire(conn: &mut SqliteConnection, lease: LeaseId) -> Result<(), StorageError> {
     sql_query(format!("DELETE FROM replica_leases WHERE runs_out_at <= {NOW}")).execute(conn)?;
     let insert = "INSERT INTO replica_leases (replica, number, runs_out_at)";
-    touch(conn, &format!("{insert} SELECT ?, ?, {NOW} + {}", term()), lease)?;
+    execute_for(conn, &format!("{insert} SELECT ?, ?, {NOW} + {}", term()), lease)?;
     Ok(())
 }
 
 fn renew(conn: &mut SqliteConnection, lease: LeaseId) -> Result<Renewal, StorageError> {
     let live = format!("NOT evicted AND {NOW} < runs_out_at");
     let update = format!("UPDATE replica_leases SET runs_out_at = {NOW} + {}", term());
-    let renewed = touch(
+    let renewed = execute_for(
         conn,
         &format!("{update} WHERE replica = ? AND number = ? AND {live}"),
         lease,
@@ -85,15 +87,15 @@ fn holders(conn: &mut SqliteConnection) -> Result<Vec<LeaseId>, StorageError> {
     rows.into_iter().map(LeaseId::try_from).collect()
 }
 
-/// Does what `sql` says of one lease; how many rows that changed.
-fn touch(conn: &mut SqliteConnection, sql: &str, lease: LeaseId) -> Result<usize, StorageError> {
+/// Executes `sql` for one lease and returns the number of changed rows.
+fn execute_for(conn: &mut SqliteConnection, sql: &str, lease: LeaseId) -> Result<usize, StorageError> {
     let statement = sql_query(sql)
         .bind::<Binary, _>(Id(lease.replica.0))
         .bind::<BigInt, _>(i64::from(lease.number));
     Ok(statement.execute(conn)?)
 }
 
-/// How long a lease lasts, in milliseconds.
+/// Returns the duration of a lease in milliseconds.
 fn term() -> u128 {
     Terms::STANDARD.lease.waited().as_millis()
 }

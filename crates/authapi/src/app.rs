@@ -14,7 +14,6 @@ use crate::{
     wiring,
 };
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
-use adapters_memory::Leasing;
 use adapters_sqlite::ServerLock;
 use api_http::{Connections, Edge, HttpSettings, Mutations, UseCases};
 use domain::{
@@ -24,6 +23,7 @@ use domain::{
     use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
 };
 use secrecy::ExposeSecret;
+use session_cache::SessionCoherence;
 use std::{
     future::Future,
     io,
@@ -53,7 +53,7 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
-    leasing: Arc<Leasing>,
+    coherence: Arc<SessionCoherence>,
     inactivity_limit: Duration,
     _lock: Option<ServerLock>,
 }
@@ -89,7 +89,7 @@ impl Application {
             .local_addr()
             .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
         Ok(Self {
-            leasing: Arc::clone(&ports.leasing),
+            coherence: Arc::clone(&ports.coherence),
             housekeeping: housekeeping(&ports, &use_cases, &settings),
             edge: edge(&ports, use_cases, &settings),
             settings,
@@ -122,7 +122,7 @@ impl Application {
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
-        let membership = Membership::begin(&self.leasing);
+        let membership = Membership::begin(&self.coherence);
         let connections = Arc::new(Connections::default());
         let watch = tokio::spawn(Arc::clone(&connections).close_inactive(self.inactivity_limit));
         let mutations = self.edge.mutations.clone();

@@ -289,8 +289,8 @@ macro_rules! invalidation_bus_contract {
             a_message_reaches_every_open_subscription,
             a_message_arrives_as_it_was_sent,
             a_dropped_wait_loses_nothing,
-            messages_that_nobody_listens_to_are_taken,
-            a_subscription_that_is_dropped_disturbs_no_other,
+            messages_without_a_subscriber_are_accepted,
+            a_dropped_subscription_does_not_affect_others,
         ]);
     };
 }
@@ -304,12 +304,12 @@ macro_rules! replica_leases_contract {
     };
     (@each $make:path $(, $fresh:path)?) => {
         $make!($($fresh,)? replica_leases: [
-            a_lease_that_was_acquired_is_held,
+            an_acquired_lease_is_held,
             a_lease_is_not_acquired_twice,
-            a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out,
-            a_lease_that_never_was_is_not_renewed,
-            an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out,
-            a_lease_that_is_released_is_gone_and_no_other,
+            a_renewed_lease_lasts_and_another_expires,
+            an_unknown_lease_is_not_renewed,
+            an_evicted_lease_is_not_renewed_and_is_held_until_it_expires,
+            releasing_a_lease_affects_no_other,
         ]);
     };
 }
@@ -318,6 +318,7 @@ macro_rules! replica_leases_contract {
 #[macro_export]
 macro_rules! monotonic_clock_contract {
     ($fresh:path) => {
+<<<<<<< HEAD
         $crate::monotonic_clock_contract!(@each $crate::async_tests, $fresh);
     };
     (@each $make:path $(, $fresh:path)?) => {
@@ -325,6 +326,12 @@ macro_rules! monotonic_clock_contract {
             time_never_goes_back,
             nobody_wakes_too_early,
             what_is_past_is_not_waited_for,
+=======
+        $crate::async_cases!($fresh, monotonic_clock: [
+            time_never_decreases,
+            no_sleep_ends_early,
+            a_past_time_is_not_waited_for,
+>>>>>>> session-cache
         ]);
     };
 }

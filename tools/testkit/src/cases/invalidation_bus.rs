@@ -1,7 +1,7 @@
-//! The contract of [`InvalidationBus`] and its subscriptions, for a bus in health. Messages may be lost, delayed,
-//! duplicated and reordered by the port's own words when it is not.
+//! The contract of [`InvalidationBus`] and its subscriptions, for a healthy bus. An unhealthy bus may lose, delay, duplicate
+//! and reorder messages.
 
-use domain::ports::{BusEvent, BusSubscription, InvalidationBus};
+use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -13,35 +13,35 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// A bus that nobody else uses.
+/// A bus that no other test uses.
 #[derive(Clone)]
 pub struct FreshBus {
-    /// What one replica holds.
+    /// The bus of one replica.
     pub bus: Arc<dyn InvalidationBus>,
-    /// What another holds: the same bus over a connection of its own.
+    /// The bus of another replica: the same bus over a separate connection.
     pub other: Arc<dyn InvalidationBus>,
 }
 
-/// How long a message may take on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The deadline for a message on a machine that is busy with other tests.
+const DELIVERY_DEADLINE: Duration = Duration::from_secs(10);
 
 async fn publish(bus: &dyn InvalidationBus, message: &[u8]) {
     bus.publish(message.to_vec())
         .await
-        .expect("a bus in health takes a message");
+        .expect("a healthy bus accepts a message");
 }
 
 async fn subscribe(bus: &dyn InvalidationBus) -> Box<dyn BusSubscription> {
     bus.subscribe()
         .await
-        .expect("a bus in health lets everybody listen")
+        .expect("a healthy bus accepts a subscription")
 }
 
 async fn next(subscription: &mut dyn BusSubscription) -> Vec<u8> {
-    let event = timeout(PATIENCE, subscription.next()).await;
+    let event = timeout(DELIVERY_DEADLINE, subscription.next()).await;
     match event.expect("a message that was sent arrives") {
         BusEvent::Message(message) => message,
-        BusEvent::Reconnected => panic!("a gap on a bus in health"),
+        BusEvent::Reconnected => panic!("a gap on a healthy bus"),
     }
 }
 
@@ -56,9 +56,9 @@ pub async fn a_message_reaches_every_open_subscription(fresh: &FreshBus) {
     publish(&*fresh.bus, b"from one").await;
     publish(&*fresh.other, b"from another").await;
     for subscription in &mut subscriptions {
-        let heard = BTreeSet::from([next(&mut **subscription).await, next(&mut **subscription).await]);
+        let received = BTreeSet::from([next(&mut **subscription).await, next(&mut **subscription).await]);
         assert_eq!(
-            heard,
+            received,
             BTreeSet::from([b"from one".to_vec(), b"from another".to_vec()])
         );
     }
@@ -77,8 +77,13 @@ pub async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
         every_byte.repeat(256),
     ] {
         publish(&*fresh.bus, &message).await;
-        let heard = next(&mut *subscription).await;
-        assert!(heard == message, "{} of {} bytes", heard.len(), message.len());
+        let received = next(&mut *subscription).await;
+        assert!(
+            received == message,
+            "{} of {} bytes",
+            received.len(),
+            message.len()
+        );
     }
 }
 
@@ -87,48 +92,48 @@ pub async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
 pub async fn a_dropped_wait_loses_nothing(fresh: &FreshBus) {
     const MESSAGES: u8 = 50;
     let mut subscription = subscribe(&*fresh.other).await;
-    let mut heard = BTreeSet::new();
+    let mut received = BTreeSet::new();
     for number in 0..MESSAGES {
         publish(&*fresh.bus, &[number]).await;
-        // Some waits are dropped before a message is there, others while it is handed over.
+        // Some waits are dropped before a message arrives, others while it is delivered.
         for _ in 0..3 {
-            heard.extend(glimpse(&mut *subscription));
+            received.extend(glimpse(&mut *subscription));
             yield_now().await;
         }
     }
-    while heard.len() < usize::from(MESSAGES) {
-        heard.insert(next(&mut *subscription).await);
+    while received.len() < usize::from(MESSAGES) {
+        received.insert(next(&mut *subscription).await);
     }
 }
 
-/// Begins to wait, gives up at once and answers what was there.
+/// Polls once and returns the message if there is one.
 fn glimpse(subscription: &mut dyn BusSubscription) -> Option<Vec<u8>> {
     let mut context = Context::from_waker(Waker::noop());
     match subscription.next().as_mut().poll(&mut context) {
         Poll::Ready(BusEvent::Message(message)) => Some(message),
-        Poll::Ready(BusEvent::Reconnected) => panic!("a gap on a bus in health"),
+        Poll::Ready(BusEvent::Reconnected) => panic!("a gap on a healthy bus"),
         Poll::Pending => None,
     }
 }
 
 /// # Panics
 /// When the bus breaks the contract.
-pub async fn messages_that_nobody_listens_to_are_taken(fresh: &FreshBus) {
+pub async fn messages_without_a_subscriber_are_accepted(fresh: &FreshBus) {
     publish(&*fresh.bus, b"into the void").await;
     drop(subscribe(&*fresh.bus).await);
     publish(&*fresh.bus, b"into the void again").await;
-    // Whoever comes later hears what comes later.
+    // A later subscription receives later messages.
     let mut subscription = subscribe(&*fresh.bus).await;
-    publish(&*fresh.bus, b"heard").await;
-    let deadline = Instant::now() + PATIENCE;
-    while next(&mut *subscription).await != b"heard" {
+    publish(&*fresh.bus, b"later").await;
+    let deadline = Instant::now() + DELIVERY_DEADLINE;
+    while next(&mut *subscription).await != b"later" {
         assert!(Instant::now() < deadline, "the last message did not arrive");
     }
 }
 
 /// # Panics
 /// When the bus breaks the contract.
-pub async fn a_subscription_that_is_dropped_disturbs_no_other(fresh: &FreshBus) {
+pub async fn a_dropped_subscription_does_not_affect_others(fresh: &FreshBus) {
     let mut stays = subscribe(&*fresh.bus).await;
     drop(subscribe(&*fresh.bus).await);
     publish(&*fresh.other, b"still here").await;

@@ -1,18 +1,18 @@
 //! The contract of [`ReplicaLeases`].
 
-use domain::{
-    leases::{LeaseId, ReplicaId, Terms},
+use session_cache::{
     ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, ReplicaId, Terms},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Leases that nobody else uses.
+/// Leases that no other test uses.
 #[derive(Clone)]
 pub struct FreshLeases {
-    /// What one process holds.
+    /// The leases of one process.
     pub leases: Arc<dyn ReplicaLeases>,
-    /// What another holds: the same leases over connections of its own.
+    /// The leases of another process: the same leases over separate connections.
     pub other: Arc<dyn ReplicaLeases>,
 }
 
@@ -31,7 +31,7 @@ async fn renewed(fresh: &FreshLeases, lease: LeaseId) -> Renewal {
     fresh.leases.renew(lease).await.expect("an answer")
 }
 
-/// Seen from the other process.
+/// Returns the holders as the other process sees them.
 async fn holders(fresh: &FreshLeases) -> BTreeSet<LeaseId> {
     fresh
         .other
@@ -44,7 +44,7 @@ async fn holders(fresh: &FreshLeases) -> BTreeSet<LeaseId> {
 
 /// # Panics
 /// When the leases break the contract.
-pub async fn a_lease_that_was_acquired_is_held(fresh: &FreshLeases) {
+pub async fn an_acquired_lease_is_held(fresh: &FreshLeases) {
     assert_eq!(holders(fresh).await, BTreeSet::new());
     let another = LeaseId {
         replica: ReplicaId(uuid::Uuid::from_u128(8)),
@@ -70,7 +70,7 @@ pub async fn a_lease_is_not_acquired_twice(fresh: &FreshLeases) {
 
 /// # Panics
 /// When the leases break the contract.
-pub async fn a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out(fresh: &FreshLeases) {
+pub async fn a_renewed_lease_lasts_and_another_expires(fresh: &FreshLeases) {
     let term = Terms::STANDARD.lease.waited();
     let began = Instant::now();
     acquired(fresh, lease(1)).await;
@@ -79,12 +79,9 @@ pub async fn a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out(fresh: &
         sleep(term / 8).await;
         let asked = Instant::now();
         if renewed(fresh, lease(1)).await == Renewal::Refused {
-            assert!(
-                asked.elapsed() > term / 2,
-                "a lease that was renewed in time was refused"
-            );
+            assert!(asked.elapsed() > term / 2, "a timely renewal was refused");
         }
-        // Whoever held it may still answer from memory for that long.
+        // The replica may answer from memory for that long.
         if began.elapsed() < Terms::STANDARD.lease.trusted() {
             assert!(holders(fresh).await.contains(&lease(2)));
         }
@@ -96,7 +93,7 @@ pub async fn a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out(fresh: &
 
 /// # Panics
 /// When the leases break the contract.
-pub async fn a_lease_that_never_was_is_not_renewed(fresh: &FreshLeases) {
+pub async fn an_unknown_lease_is_not_renewed(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     assert_eq!(renewed(fresh, lease(2)).await, Renewal::Refused);
     assert_eq!(holders(fresh).await, BTreeSet::from([lease(1)]));
@@ -104,7 +101,7 @@ pub async fn a_lease_that_never_was_is_not_renewed(fresh: &FreshLeases) {
 
 /// # Panics
 /// When the leases break the contract.
-pub async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out(fresh: &FreshLeases) {
+pub async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_expires(fresh: &FreshLeases) {
     for number in 1..=3 {
         acquired(fresh, lease(number)).await;
     }
@@ -119,14 +116,14 @@ pub async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out(fresh
     assert_eq!(holders(fresh).await, expected);
     let deadline = Instant::now() + Terms::STANDARD.lease.waited() + Duration::from_secs(10);
     while holders(fresh).await.contains(&lease(1)) {
-        assert!(Instant::now() < deadline, "an evicted lease does not run out");
+        assert!(Instant::now() < deadline, "an evicted lease does not expire");
         sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// # Panics
 /// When the leases break the contract.
-pub async fn a_lease_that_is_released_is_gone_and_no_other(fresh: &FreshLeases) {
+pub async fn releasing_a_lease_affects_no_other(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     acquired(fresh, lease(2)).await;
     fresh.leases.release(lease(1)).await.expect("a release");
