@@ -10,7 +10,10 @@ use diesel_async::{
     AnsiTransactionManager, AsyncPgConnection, TransactionManager,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
 };
-use domain::ports::PortError;
+use domain::{
+    changes::{ChangeError, Refusal},
+    ports::PortError,
+};
 use request_scope::Wait;
 use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
@@ -73,15 +76,13 @@ pub(crate) struct Limit {
 }
 
 /// What work needs beyond a connection.
-#[derive(Clone, Copy)]
-enum Mode {
-    /// It changes nothing, so it may be done again whatever went wrong.
+enum Mode<R> {
+    /// It changes nothing, so it may be repeated whatever went wrong.
     Read,
     /// It is a single statement.
     Statement,
-    Transaction,
-    /// A transaction that is taken back.
-    DryRun,
+    /// A transaction, to be committed if this is so of its result.
+    Transaction(fn(&R) -> bool),
 }
 
 impl PostgresDatabase {
@@ -147,22 +148,35 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        Ok(self.run(Mode::Transaction, input, work).await?)
+        Ok(self.run(Mode::Transaction(|_| true), input, work).await?)
     }
 
-    /// Does `work` as one transaction, of which nothing is kept when it is only rehearsed.
-    pub(crate) async fn write_or_dry_run<I, R>(
+    /// Does `work` as one transaction: all of it is kept or, when it fails or is refused, nothing.
+    pub(crate) async fn write_unless_refused<I, R>(
         &self,
-        dry_run: bool,
         input: I,
-        work: Work<I, R>,
-    ) -> Result<R, PortError>
+        work: Work<I, Result<R, Refusal>>,
+    ) -> Result<R, ChangeError>
     where
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        let mode = if dry_run { Mode::DryRun } else { Mode::Transaction };
-        Ok(self.run(mode, input, work).await?)
+        let done = self.run(Mode::Transaction(Result::is_ok), input, work).await;
+        Ok(done.map_err(PortError::from)??)
+    }
+
+    /// Does `work` as one transaction, of which nothing is kept.
+    pub(crate) async fn dry_run<I, R>(
+        &self,
+        input: I,
+        work: Work<I, Result<R, Refusal>>,
+    ) -> Result<R, ChangeError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        let done = self.run(Mode::Transaction(|_| false), input, work).await;
+        Ok(done.map_err(PortError::from)??)
     }
 
     /// Does `work` on a new connection that is its own, without a time limit.
@@ -202,7 +216,7 @@ impl PostgresDatabase {
 
     /// Does `work` in a task that goes on when nobody waits for the answer any more: a statement that is abandoned half-way
     /// would leave its connection in the middle of a transaction.
-    async fn run<I, R>(&self, mode: Mode, input: I, work: Work<I, R>) -> Result<R, StorageError>
+    async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
     where
         I: Send + Sync + 'static,
         R: Send + 'static,
@@ -211,8 +225,10 @@ impl PostgresDatabase {
         let (_wait, limit) = self.begin_wait()?;
         let database = self.clone();
         let task = self.runtime.spawn(async move {
-            match database.attempt(mode, &input, work, limit).await {
-                Err(error) if error.may_be_tried_again() => database.attempt(mode, &input, work, limit).await,
+            match database.attempt(&mode, &input, work, limit).await {
+                Err(error) if error.may_be_tried_again() => {
+                    database.attempt(&mode, &input, work, limit).await
+                }
                 answer => answer,
             }
         });
@@ -222,7 +238,7 @@ impl PostgresDatabase {
 
     async fn attempt<I, R>(
         &self,
-        mode: Mode,
+        mode: &Mode<R>,
         input: &I,
         work: Work<I, R>,
         limit: Limit,
@@ -258,9 +274,9 @@ impl Limit {
     }
 }
 
-impl Mode {
-    async fn apply<I, R>(
-        self,
+impl<R> Mode<R> {
+    async fn apply<I>(
+        &self,
         conn: &mut AsyncPgConnection,
         input: &I,
         work: Work<I, R>,
@@ -268,8 +284,7 @@ impl Mode {
         match self {
             Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
             Self::Statement => work(conn, input).await,
-            Self::Transaction => transaction(conn, input, work, true).await,
-            Self::DryRun => transaction(conn, input, work, false).await,
+            Self::Transaction(is_kept) => transaction(conn, input, work, *is_kept).await,
         }
     }
 }
@@ -278,13 +293,13 @@ async fn transaction<I, R>(
     conn: &mut AsyncPgConnection,
     input: &I,
     work: Work<I, R>,
-    keep: bool,
+    is_kept: fn(&R) -> bool,
 ) -> Result<R, StorageError> {
     AnsiTransactionManager::begin_transaction(&mut *conn)
         .await
         .map_err(|error| StorageError::from(error).before_any_change())?;
     match work(&mut *conn, input).await {
-        Ok(done) if keep => {
+        Ok(done) if is_kept(&done) => {
             AnsiTransactionManager::commit_transaction(&mut *conn).await?;
             Ok(done)
         }
