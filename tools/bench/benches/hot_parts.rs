@@ -22,13 +22,14 @@ use adapters_memory::{
 use api_http::configure;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use domain::{
+    changes::{OpenSession, RegisterUser},
     leases::ReplicaId,
     login::Login,
     password::Password,
     ports::{Clock, PasswordHasher, RefreshTokenMac, SessionMemory, SessionSnapshots, TokenVerifier},
     refresh_token::RefreshClaim,
     session::{NewSession, SessionSecret, StoredSession},
-    use_cases::IssueTokens,
+    steps::IssueTokens,
     user::NewUser,
 };
 use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -139,9 +140,15 @@ fn snapshots(c: &mut Criterion) {
     let user = new.registered_at(now);
     let asked = identity(&user, &session);
     runtime.block_on(async {
-        let inserted = storage.users.insert(new, context(now)).await;
-        inserted.expect("an answer");
-        let opened = storage.sessions.open(session, user.epoch, 9, context(now)).await;
+        let register = Arc::new(RegisterUser(new));
+        let registered = storage.accounts.execute(register, context(now)).await;
+        registered.expect("an answer");
+        let open = Arc::new(OpenSession {
+            session,
+            epoch: user.epoch,
+            max_sessions: 9,
+        });
+        let opened = storage.accounts.execute(open, context(now)).await;
         opened.expect("an answer");
     });
     runtime.spawn(async move { listener.run().await });

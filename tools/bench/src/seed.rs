@@ -11,17 +11,18 @@ use adapters_crypto::{
 };
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{SqliteDatabase, SqliteStorage};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use domain::{
     audit::{Actor, AuditContext, Origin},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Clock, Inserted, Opened, PasswordHasher, Randomness, Sessions, Users},
+    changes::{ImportUsers, OpenSession},
+    ports::{Accounts, Clock, PasswordHasher, Randomness, UserDirectory},
     role::RoleName,
     session::{NewSession, SessionId, SessionRules},
+    steps::{IssueTokens, TokenPair},
     token::TokenRules,
-    use_cases::{IssueTokens, TokenPair},
     user::{ImportedUser, User, UserId, UserStatus},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -33,8 +34,8 @@ const BATCH: usize = 1_000;
 
 /// Makes users and sessions in one place.
 pub struct Seed {
-    users: Arc<dyn Users>,
-    sessions: Arc<dyn Sessions>,
+    accounts: Arc<dyn Accounts>,
+    users: Arc<dyn UserDirectory>,
     issue_tokens: IssueTokens,
     randomness: Arc<dyn Randomness>,
 }
@@ -43,7 +44,7 @@ impl Seed {
     /// Opens the place's database and brings its schema up to date.
     pub async fn open(place: &Place) -> Result<Self> {
         let sealer = Arc::new(Sha256Sealer);
-        let (users, sessions) = if let Some(postgres) = place.postgres() {
+        let (accounts, users) = if let Some(postgres) = place.postgres() {
             let pool = PoolSettings {
                 max_size: POOL_SIZE,
                 ..PoolSettings::default()
@@ -51,17 +52,17 @@ impl Seed {
             let database = PostgresDatabase::connect(postgres.url(), pool).await?;
             database.migrate_up().await?;
             let storage = PostgresStorage::new(&database, sealer);
-            (storage.users, storage.sessions)
+            (storage.accounts, storage.users)
         } else {
             let database = SqliteDatabase::open(&place.sqlite_file()).await?;
             database.migrate_up().await?;
             let storage = SqliteStorage::new(&database, sealer);
-            (storage.users, storage.sessions)
+            (storage.accounts, storage.users)
         };
         let randomness: Arc<dyn Randomness> = Arc::new(OsRandomness);
         Ok(Self {
+            accounts,
             users,
-            sessions,
             issue_tokens: issue_tokens(place, Arc::clone(&randomness))?,
             randomness,
         })
@@ -90,15 +91,9 @@ impl Seed {
         let requests = logins.into_iter().map(user).collect::<Result<Vec<_>>>()?;
         let mut users = Vec::with_capacity(requests.len());
         for batch in requests.chunks(BATCH) {
-            for inserted in self
-                .users
-                .import(batch.to_vec(), context(Actor::Operator))
-                .await?
-            {
-                match inserted {
-                    Inserted::Now(user) => users.push(user),
-                    Inserted::LoginTaken | Inserted::UnknownRole => bail!("a user is refused: {inserted:?}"),
-                }
+            let batch = ImportUsers(batch.to_vec());
+            for user in self.users.import(batch, context(Actor::Operator)).await? {
+                users.push(user?);
             }
         }
         Ok(users)
@@ -107,7 +102,7 @@ impl Seed {
     /// The users with these ids, who are there.
     pub async fn find(&self, ids: Vec<UserId>) -> Result<Vec<User>> {
         let find = async |id| {
-            let found = self.users.find(id).await?;
+            let found = self.accounts.find(id).await?;
             found.context("a user who was made is missing")
         };
         stream::iter(ids.into_iter().map(find))
@@ -137,15 +132,13 @@ impl Seed {
         let (secret, digest) = self.issue_tokens.fresh_secret();
         let session = NewSession::opened_at(context.at, id, user.id, digest, &rules, &context.origin);
         let (at, stored) = (context.at, session.stored(user));
-        match self
-            .sessions
-            .open(session, user.epoch, u32::MAX >> 1, context)
-            .await?
-        {
-            Opened::Now => Ok(self.issue_tokens.issue(&stored, secret, at).await?),
-            Opened::MadeRoom => bail!("sessions without end have reached an end"),
-            Opened::Stale => bail!("a user who was just made has changed"),
-        }
+        let open = OpenSession {
+            session,
+            epoch: user.epoch,
+            max_sessions: u32::MAX,
+        };
+        self.accounts.execute(Arc::new(open), context).await?;
+        Ok(self.issue_tokens.issue(&stored, secret, at).await?)
     }
 }
 

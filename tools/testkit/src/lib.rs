@@ -15,6 +15,7 @@
 
 pub mod contract;
 mod counting_randomness;
+mod fakes;
 mod fixed_clock;
 pub mod fixtures;
 mod macros;
@@ -33,6 +34,7 @@ mod toy_mac;
 mod toy_sealer;
 
 pub use counting_randomness::CountingRandomness;
+pub use fakes::Fakes;
 pub use fixed_clock::FixedClock;
 pub use memory::MemoryStorage;
 pub use memory_bus::MemoryBus;

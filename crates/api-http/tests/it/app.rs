@@ -1,6 +1,6 @@
 //! The whole edge over testkit's fakes, and a client for it.
 
-use crate::wiring::{Fakes, use_cases};
+use crate::wiring::use_cases;
 use actix_web::{
     App,
     http::{Method, header::HeaderMap},
@@ -11,20 +11,18 @@ use api_http::{Edge, HttpSettings, Mutations, configure};
 use domain::{
     audit::{Actor, Origin},
     authority::Capability,
-    password::{Password, PasswordPolicy},
+    password::Password,
     ports::{PortError, Throttle},
     revision::Precondition,
     role::{RoleName, RoleNames},
     throttle::{ThrottleDecision, ThrottleKey},
-    use_cases::{AcceptPassword, ChangeRequest, CreateUser, NewUserRequest, RoleRequest, UserRef},
+    steps::{ChangeRequest, UserRef},
+    use_cases::{NewUserRequest, RoleRequest},
     user::UserStatus,
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
-use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter,
-    fixtures::at,
-};
+use testkit::{ClosedThrottle, Fakes, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, fixtures::at};
 use tokio::runtime::Handle;
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -36,7 +34,6 @@ pub struct TestApp {
     pub storage: MemoryStorage,
     pub clock: Arc<FixedClock>,
     pub hasher: Arc<PlainHasher>,
-    pub create_user: Arc<CreateUser>,
     pub edge: Edge,
 }
 
@@ -73,25 +70,12 @@ impl Throttle for BrokenThrottle {
 
 fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
     let fakes = Fakes {
-        storage: MemoryStorage::default(),
         clock: Arc::new(FixedClock::new(at(1_000_000))),
-        accept_password: Arc::new(AcceptPassword::new(
-            Arc::new(PlainMeter::default()),
-            PasswordPolicy::default(),
-        )),
-        hasher: Arc::new(PlainHasher::default()),
-        randomness: Arc::new(CountingRandomness::default()),
         throttle,
+        ..Fakes::default()
     };
-    let create_user = Arc::new(CreateUser::new(
-        fakes.storage.storage().users,
-        fakes.accept_password.clone(),
-        fakes.hasher.clone(),
-        fakes.clock.clone(),
-        fakes.randomness.clone(),
-    ));
     let edge = Edge {
-        use_cases: use_cases(&fakes, create_user.clone()),
+        use_cases: use_cases(&fakes),
         settings: HttpSettings {
             trusted_proxies: vec![],
             docs: true,
@@ -101,17 +85,10 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
         randomness: fakes.randomness,
         mutations: Mutations::on(Handle::current()),
     };
-    let Fakes {
-        storage,
-        clock,
-        hasher,
-        ..
-    } = fakes;
     TestApp {
-        storage,
-        clock,
-        hasher,
-        create_user,
+        storage: fakes.storage,
+        clock: fakes.clock,
+        hasher: fakes.hasher,
         edge,
     }
 }
@@ -186,7 +163,8 @@ impl TestApp {
             password: Password::new(PASSWORD.to_owned()),
             roles,
         };
-        self.create_user
+        let create_user = &self.edge.use_cases.administration.create_user;
+        create_user
             .execute(request, Actor::Operator, Origin::default())
             .await
             .expect("a user");
@@ -205,6 +183,7 @@ impl TestApp {
         let written = self
             .edge
             .use_cases
+            .administration
             .write_role
             .execute(Capability::of_operator(), request, Origin::default())
             .await;
@@ -214,7 +193,7 @@ impl TestApp {
     /// Disables or enables a user as the operator would.
     pub async fn set_status(&self, login: &str, status: UserStatus) {
         let request = by_operator(login);
-        let set_status = &self.edge.use_cases.set_status;
+        let set_status = &self.edge.use_cases.administration.set_status;
         let set = set_status
             .execute(Capability::of_operator(), request, status)
             .await;
@@ -225,7 +204,7 @@ impl TestApp {
     pub async fn reset_password(&self, login: &str) {
         let request = by_operator(login);
         let password = Password::new(NEW_PASSWORD.to_owned());
-        let reset_password = &self.edge.use_cases.reset_password;
+        let reset_password = &self.edge.use_cases.administration.reset_password;
         let reset = reset_password
             .execute(Capability::of_operator(), request, password)
             .await;
@@ -275,7 +254,7 @@ impl TestApp {
 
 fn by_operator(login: &str) -> ChangeRequest {
     ChangeRequest {
-        whom: UserRef::Login(login.to_owned()),
+        user: UserRef::Login(login.to_owned()),
         if_revision: None,
         origin: Origin::default(),
     }

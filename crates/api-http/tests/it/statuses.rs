@@ -3,6 +3,7 @@
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, throttled_app, without_docs};
 use actix_web::http::Method;
 use api_http::openapi;
+use domain::core::Core;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -434,7 +435,10 @@ async fn throttled(method: Method, path: &str, body: &Value) -> Answer {
     let closed = throttled_app();
     let edge = api_http::Edge {
         use_cases: api_http::UseCases {
-            authenticate: open.edge.use_cases.authenticate.clone(),
+            core: Core {
+                authenticate: open.edge.use_cases.core.authenticate.clone(),
+                ..closed.edge.use_cases.core.clone()
+            },
             ..closed.edge.use_cases.clone()
         },
         ..closed.edge.clone()

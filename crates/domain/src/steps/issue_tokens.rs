@@ -30,6 +30,23 @@ pub struct TokenPair {
 }
 
 impl IssueTokens {
+    /// Makes tokens that carry no permissions.
+    #[must_use]
+    pub fn new(
+        signer: Arc<dyn TokenSigner>,
+        mac: Arc<dyn RefreshTokenMac>,
+        randomness: Arc<dyn Randomness>,
+        rules: TokenRules,
+    ) -> Self {
+        Self {
+            signer,
+            mac,
+            randomness,
+            rules,
+            catalogue: None,
+        }
+    }
+
     /// The secret of a session that is about to be opened, for its tokens alone, and what to store of it.
     #[must_use]
     pub fn fresh_secret(&self) -> (SessionSecret, SecretDigest) {

@@ -12,7 +12,7 @@ use crate::{
     wrk::Load,
 };
 use anyhow::{Context, Result};
-use domain::{token::AccessToken, use_cases::TokenPair, user::User};
+use domain::{steps::TokenPair, token::AccessToken, user::User};
 use std::{
     fs,
     net::SocketAddr,

@@ -1,0 +1,113 @@
+use crate::{
+    CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, Tokens,
+    ToyMac, ToySealer,
+    fixtures::{at, token_rules},
+};
+use domain::{
+    core::{AdministrationPorts, AdministrationRules, Ports, Rules},
+    password::{PasswordHash, PasswordPolicy},
+    ports::{ForeignHashRefused, ForeignHashes, NothingCached, Throttle},
+    role::{RoleName, RoleNames},
+    session::SessionRules,
+};
+use std::sync::Arc;
+
+/// A fake for every port, ready for [`Core::new`](domain::core::Core::new) and
+/// [`Administration::new`](domain::core::Administration::new). Replace what a test is about.
+#[derive(Clone)]
+pub struct Fakes {
+    pub storage: MemoryStorage,
+    pub clock: Arc<FixedClock>,
+    pub hasher: Arc<PlainHasher>,
+    pub meter: Arc<PlainMeter>,
+    pub randomness: Arc<CountingRandomness>,
+    pub throttle: Arc<dyn Throttle>,
+    pub tokens: Tokens,
+}
+
+/// Accepts no hash.
+struct NoForeignHashes;
+
+impl ForeignHashes for NoForeignHashes {
+    fn accept(&self, _: &str) -> Result<PasswordHash, ForeignHashRefused> {
+        Err(ForeignHashRefused::UnknownForm)
+    }
+}
+
+impl Default for Fakes {
+    fn default() -> Self {
+        Self {
+            storage: MemoryStorage::default(),
+            clock: Arc::new(FixedClock::new(at(0))),
+            hasher: Arc::new(PlainHasher::default()),
+            meter: Arc::new(PlainMeter::default()),
+            randomness: Arc::new(CountingRandomness::default()),
+            throttle: Arc::new(OpenThrottle),
+            tokens: PlainTokens::new(1).tokens(),
+        }
+    }
+}
+
+impl Fakes {
+    /// The ports behind the six main endpoints.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        let storage = self.storage.storage();
+        Ports {
+            accounts: storage.accounts,
+            sessions: storage.sessions,
+            snapshots: storage.snapshots,
+            audit_events: storage.audit_events,
+            revocations: Arc::new(NothingCached),
+            hasher: self.hasher.clone(),
+            meter: self.meter.clone(),
+            throttle: self.throttle.clone(),
+            signer: self.tokens.signer.clone(),
+            verifier: self.tokens.verifier.clone(),
+            mac: Arc::new(ToyMac::new(2)),
+            clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
+        }
+    }
+
+    /// The ports of administration, over the same storage.
+    #[must_use]
+    pub fn administration_ports(&self) -> AdministrationPorts {
+        let storage = self.storage.storage();
+        AdministrationPorts {
+            accounts: storage.accounts,
+            users: storage.users,
+            sessions: storage.session_directory,
+            roles: storage.roles,
+            audit_log: storage.audit_log,
+            sealer: Arc::new(ToySealer),
+            revocations: Arc::new(NothingCached),
+            hasher: self.hasher.clone(),
+            meter: self.meter.clone(),
+            foreign_hashes: Arc::new(NoForeignHashes),
+            clock: self.clock.clone(),
+            randomness: self.randomness.clone(),
+        }
+    }
+
+    /// The default rules, with the tokens of [`token_rules`].
+    #[must_use]
+    pub fn rules() -> Rules {
+        Rules {
+            tokens: token_rules(),
+            sessions: SessionRules::default(),
+            passwords: PasswordPolicy::default(),
+            default_roles: RoleNames::from([RoleName::USER]),
+            failures_per_minute: 100,
+        }
+    }
+
+    /// The default rules of administration.
+    #[must_use]
+    pub fn administration_rules() -> AdministrationRules {
+        AdministrationRules {
+            passwords: PasswordPolicy::default(),
+            default_roles: RoleNames::from([RoleName::USER]),
+        }
+    }
+}
