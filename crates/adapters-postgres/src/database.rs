@@ -1,61 +1,36 @@
 //! The server and the pool of connections to it.
 
 use crate::error::StorageError;
-use deadpool::{
-    Runtime,
-    managed::{Pool, PoolError, TimeoutType},
-};
+use deadpool::{Runtime, managed::Pool};
 use diesel::ConnectionError;
 use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, TransactionManager,
-    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
+    AsyncPgConnection,
+    pooled_connection::{ManagerConfig, RecyclingMethod},
 };
 use domain::{
     changes::{ChangeError, Refusal},
     ports::PortError,
 };
 use request_scope::Wait;
-use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     time::{Instant, error::Elapsed, timeout_at},
 };
 
+mod connect_error;
 mod metered_pool;
+mod migrating;
 mod opening;
+mod settings;
 mod tls;
+mod work;
 
-use metered_pool::MeteredPool;
-pub use opening::ConnectError;
+pub use connect_error::ConnectError;
+use metered_pool::{Manager, MeteredPool};
 use opening::Server;
-
-type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
-
-/// What is done on a connection, with what it is done with. Borrowed, so that it can be done again.
-type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> Doing<'c, R>;
-type Doing<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
-
-/// How many connections there are, and how long anybody waits.
-#[derive(Clone, Copy, Debug)]
-pub struct PoolSettings {
-    /// The most connections that are open at once.
-    pub max_size: usize,
-    /// How long to wait for a connection while all of them are taken.
-    pub acquire_timeout: Duration,
-    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope) has less left. In service
-    /// it MUST be under a second. Locked rows are waited for as long as `acquire_timeout` leaves of it.
-    pub answer_timeout: Duration,
-}
-
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self {
-            max_size: 16,
-            acquire_timeout: Duration::from_millis(500),
-            answer_timeout: Duration::from_millis(900),
-        }
-    }
-}
+pub use settings::PoolSettings;
+use work::{Mode, Work};
 
 /// A database on a Postgres server. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -73,16 +48,6 @@ pub(crate) struct Limit {
     pub(crate) deadline: Instant,
     /// Whether the work has so little of what it may usually take that being late says nothing about the server.
     is_short: bool,
-}
-
-/// What work needs beyond a connection.
-enum Mode<R> {
-    /// It changes nothing, so it may be repeated whatever went wrong.
-    Read,
-    /// It is a single statement.
-    Statement,
-    /// A transaction, to be committed if this is so of its result.
-    Transaction(fn(&R) -> bool),
 }
 
 impl PostgresDatabase {
@@ -274,50 +239,6 @@ impl Limit {
     }
 }
 
-impl<R> Mode<R> {
-    async fn apply<I>(
-        &self,
-        conn: &mut AsyncPgConnection,
-        input: &I,
-        work: Work<I, R>,
-    ) -> Result<R, StorageError> {
-        match self {
-            Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
-            Self::Statement => work(conn, input).await,
-            Self::Transaction(is_kept) => transaction(conn, input, work, *is_kept).await,
-        }
-    }
-}
-
-async fn transaction<I, R>(
-    conn: &mut AsyncPgConnection,
-    input: &I,
-    work: Work<I, R>,
-    is_kept: fn(&R) -> bool,
-) -> Result<R, StorageError> {
-    AnsiTransactionManager::begin_transaction(&mut *conn)
-        .await
-        .map_err(|error| StorageError::from(error).before_any_change())?;
-    match work(&mut *conn, input).await {
-        Ok(done) if is_kept(&done) => {
-            AnsiTransactionManager::commit_transaction(&mut *conn).await?;
-            Ok(done)
-        }
-        answer => {
-            // Should this fail too, the pool does not take the connection back, and closing it rolls back as well.
-            let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
-            answer
-        }
-    }
-}
-
-fn unpooled<E: StdError + Send + Sync + 'static>(error: PoolError<E>) -> StorageError {
-    match error {
-        PoolError::Timeout(TimeoutType::Wait) => StorageError::Busy,
-        other => StorageError::Statement(other.into()),
-    }
-}
-
 fn manager(server: Arc<Server>) -> Manager {
     let mut config = ManagerConfig::default();
     // A connection that was closed is known to be without asking it.
@@ -343,7 +264,7 @@ fn unopened(error: impl StdError) -> ConnectionError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{work::Doing, *};
     use diesel::sql_query;
     use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};

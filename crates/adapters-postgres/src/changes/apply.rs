@@ -1,6 +1,6 @@
 //! Applies a change to accounts and sessions.
 
-use super::EventWriter;
+use super::events::EventWriter;
 use crate::{
     error::StorageError,
     tables::{session_ends, sessions, user_roles, users},

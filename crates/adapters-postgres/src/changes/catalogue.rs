@@ -1,6 +1,6 @@
 //! Executes commands on the catalogue of roles.
 
-use super::{EventWriter, load::lock_caller};
+use super::{events::EventWriter, load::lock_caller};
 use crate::{
     error::StorageError,
     tables::{roles, snapshots, user_roles},

@@ -1,6 +1,6 @@
 //! Imports users by the thousand, in one transaction of a handful of statements.
 
-use super::EventWriter;
+use super::events::EventWriter;
 use crate::{
     error::StorageError,
     tables::{imports, roles, user_roles},

@@ -1,6 +1,6 @@
 //! Removes the oldest events of the audit log.
 
-use super::EventWriter;
+use super::events::EventWriter;
 use crate::{error::StorageError, tables::audit};
 use diesel_async::AsyncPgConnection;
 use domain::changes::{TrimAuditLog, TrimFacts};
