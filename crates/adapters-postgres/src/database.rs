@@ -1,58 +1,36 @@
 //! The server and the pool of connections to it.
 
 use crate::error::StorageError;
-use deadpool::{
-    Runtime,
-    managed::{Pool, PoolError, TimeoutType},
-};
+use deadpool::{Runtime, managed::Pool};
 use diesel::ConnectionError;
 use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, TransactionManager,
-    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
+    AsyncPgConnection,
+    pooled_connection::{ManagerConfig, RecyclingMethod},
 };
-use domain::ports::PortError;
+use domain::{
+    changes::{ChangeError, Refusal},
+    ports::PortError,
+};
 use request_scope::Wait;
-use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     time::{Instant, error::Elapsed, timeout_at},
 };
 
+mod connect_error;
 mod metered_pool;
+mod migrating;
 mod opening;
+mod settings;
 mod tls;
+mod work;
 
-use metered_pool::MeteredPool;
-pub use opening::ConnectError;
+pub use connect_error::ConnectError;
+use metered_pool::{Manager, MeteredPool};
 use opening::Server;
-
-type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
-
-/// What is done on a connection, with what it is done with. Borrowed, so that it can be done again.
-type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> Doing<'c, R>;
-type Doing<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
-
-/// How many connections there are, and how long anybody waits.
-#[derive(Clone, Copy, Debug)]
-pub struct PoolSettings {
-    /// The most connections that are open at once.
-    pub max_size: usize,
-    /// How long to wait for a connection while all of them are taken.
-    pub acquire_timeout: Duration,
-    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope) has less left. In service
-    /// it MUST be under a second. Locked rows are waited for as long as `acquire_timeout` leaves of it.
-    pub answer_timeout: Duration,
-}
-
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self {
-            max_size: 16,
-            acquire_timeout: Duration::from_millis(500),
-            answer_timeout: Duration::from_millis(900),
-        }
-    }
-}
+pub use settings::PoolSettings;
+use work::{Mode, Work};
 
 /// A database on a Postgres server. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -70,18 +48,6 @@ pub(crate) struct Limit {
     pub(crate) deadline: Instant,
     /// Whether the work has so little of what it may usually take that being late says nothing about the server.
     is_short: bool,
-}
-
-/// What work needs beyond a connection.
-#[derive(Clone, Copy)]
-enum Mode {
-    /// It changes nothing, so it may be done again whatever went wrong.
-    Read,
-    /// It is a single statement.
-    Statement,
-    Transaction,
-    /// A transaction that is taken back.
-    DryRun,
 }
 
 impl PostgresDatabase {
@@ -147,22 +113,35 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        Ok(self.run(Mode::Transaction, input, work).await?)
+        Ok(self.run(Mode::Transaction(|_| true), input, work).await?)
     }
 
-    /// Does `work` as one transaction, of which nothing is kept when it is only rehearsed.
-    pub(crate) async fn write_or_dry_run<I, R>(
+    /// Does `work` as one transaction: all of it is kept or, when it fails or is refused, nothing.
+    pub(crate) async fn write_unless_refused<I, R>(
         &self,
-        dry_run: bool,
         input: I,
-        work: Work<I, R>,
-    ) -> Result<R, PortError>
+        work: Work<I, Result<R, Refusal>>,
+    ) -> Result<R, ChangeError>
     where
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        let mode = if dry_run { Mode::DryRun } else { Mode::Transaction };
-        Ok(self.run(mode, input, work).await?)
+        let done = self.run(Mode::Transaction(Result::is_ok), input, work).await;
+        Ok(done.map_err(PortError::from)??)
+    }
+
+    /// Does `work` as one transaction, of which nothing is kept.
+    pub(crate) async fn dry_run<I, R>(
+        &self,
+        input: I,
+        work: Work<I, Result<R, Refusal>>,
+    ) -> Result<R, ChangeError>
+    where
+        I: Send + Sync + 'static,
+        R: Send + 'static,
+    {
+        let done = self.run(Mode::Transaction(|_| false), input, work).await;
+        Ok(done.map_err(PortError::from)??)
     }
 
     /// Does `work` on a new connection that is its own, without a time limit.
@@ -202,7 +181,7 @@ impl PostgresDatabase {
 
     /// Does `work` in a task that goes on when nobody waits for the answer any more: a statement that is abandoned half-way
     /// would leave its connection in the middle of a transaction.
-    async fn run<I, R>(&self, mode: Mode, input: I, work: Work<I, R>) -> Result<R, StorageError>
+    async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
     where
         I: Send + Sync + 'static,
         R: Send + 'static,
@@ -211,8 +190,10 @@ impl PostgresDatabase {
         let (_wait, limit) = self.begin_wait()?;
         let database = self.clone();
         let task = self.runtime.spawn(async move {
-            match database.attempt(mode, &input, work, limit).await {
-                Err(error) if error.may_be_tried_again() => database.attempt(mode, &input, work, limit).await,
+            match database.attempt(&mode, &input, work, limit).await {
+                Err(error) if error.may_be_tried_again() => {
+                    database.attempt(&mode, &input, work, limit).await
+                }
                 answer => answer,
             }
         });
@@ -222,7 +203,7 @@ impl PostgresDatabase {
 
     async fn attempt<I, R>(
         &self,
-        mode: Mode,
+        mode: &Mode<R>,
         input: &I,
         work: Work<I, R>,
         limit: Limit,
@@ -258,51 +239,6 @@ impl Limit {
     }
 }
 
-impl Mode {
-    async fn apply<I, R>(
-        self,
-        conn: &mut AsyncPgConnection,
-        input: &I,
-        work: Work<I, R>,
-    ) -> Result<R, StorageError> {
-        match self {
-            Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
-            Self::Statement => work(conn, input).await,
-            Self::Transaction => transaction(conn, input, work, true).await,
-            Self::DryRun => transaction(conn, input, work, false).await,
-        }
-    }
-}
-
-async fn transaction<I, R>(
-    conn: &mut AsyncPgConnection,
-    input: &I,
-    work: Work<I, R>,
-    keep: bool,
-) -> Result<R, StorageError> {
-    AnsiTransactionManager::begin_transaction(&mut *conn)
-        .await
-        .map_err(|error| StorageError::from(error).before_any_change())?;
-    match work(&mut *conn, input).await {
-        Ok(done) if keep => {
-            AnsiTransactionManager::commit_transaction(&mut *conn).await?;
-            Ok(done)
-        }
-        answer => {
-            // Should this fail too, the pool does not take the connection back, and closing it rolls back as well.
-            let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
-            answer
-        }
-    }
-}
-
-fn unpooled<E: StdError + Send + Sync + 'static>(error: PoolError<E>) -> StorageError {
-    match error {
-        PoolError::Timeout(TimeoutType::Wait) => StorageError::Busy,
-        other => StorageError::Statement(other.into()),
-    }
-}
-
 fn manager(server: Arc<Server>) -> Manager {
     let mut config = ManagerConfig::default();
     // A connection that was closed is known to be without asking it.
@@ -328,7 +264,7 @@ fn unopened(error: impl StdError) -> ConnectionError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{work::Doing, *};
     use diesel::sql_query;
     use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};

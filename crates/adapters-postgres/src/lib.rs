@@ -1,66 +1,76 @@
 //! Storage in Postgres: for several replicas over one database.
 //!
-//! A pool of connections ([`PostgresDatabase`]); each port method is one statement or one transaction, done in a task of its
-//! own that ends within a second, so that nothing is left half-done when nobody waits for the answer. Views of sessions, which
-//! every request asks for first, are read for several callers at once.
+//! | module | contains | uses |
+//! |---|---|---|
+//! | `ports` | the implementations of the core's ports | `changes`, `snapshot_batches`, `tables`, `database` |
+//! | `changes` | loading what a command reads, applying what it decided, writing audit events | `tables` |
+//! | `snapshot_batches` | reading session snapshots for several callers at once | `tables`, `database` |
+//! | `tables` | rows, queries and conversions | `prepared`, `schema` |
+//! | `database` | the pool of connections, transactions, retries, deadlines | |
 //!
-//! Transactions are READ COMMITTED: each *statement* sees what was committed before it began. So whoever looks first and
-//! writes then locks first, by a statement of its own, and always in the order that `authority.rs` tells.
+//! Each operation runs in a task of its own that ends within a second, so that none is left half-done when its caller gives
+//! up. Transactions are READ COMMITTED: each *statement* sees what was committed before it began. So a transaction locks
+//! before it reads, by separate statements, in the order that `changes/load.rs` states.
 
-mod audit;
-mod authority;
+mod changes;
 mod database;
 mod error;
-mod health;
 mod migrations;
+mod ports;
 mod prepared;
 #[cfg(test)]
 mod query_plans;
-mod replica_leases;
-mod roles;
 mod schema;
-mod session_snapshots;
-mod sessions;
-mod users;
+mod snapshot_batches;
+mod tables;
 
-pub use audit::PostgresAuditLog;
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
-pub use health::PostgresHealth;
 pub use migrations::MigrationStatus;
-pub use replica_leases::PostgresReplicaLeases;
-pub use roles::PostgresRoles;
-pub use session_snapshots::PostgresSessionSnapshots;
-pub use sessions::PostgresSessions;
-pub use users::PostgresUsers;
+pub use ports::{
+    PostgresAccounts, PostgresAuditEvents, PostgresAuditLog, PostgresHealth, PostgresReplicaLeases,
+    PostgresRoles, PostgresSessionDirectory, PostgresSessionSnapshots, PostgresSessions,
+    PostgresUserDirectory,
+};
 
-use domain::ports::{AuditLog, AuditSealer, Roles, SessionSnapshots, Sessions, StorageHealth, Users};
+use domain::ports::{
+    Accounts, AuditEvents, AuditLog, AuditSealer, Roles, SessionDirectory, SessionSnapshots,
+    Sessions, StorageHealth, UserDirectory,
+};
 use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
 /// Every storage port over one database.
 #[derive(Clone)]
 pub struct PostgresStorage {
-    pub users: Arc<dyn Users>,
+    pub accounts: Arc<dyn Accounts>,
     pub sessions: Arc<dyn Sessions>,
+    pub session_directory: Arc<dyn SessionDirectory>,
+    pub users: Arc<dyn UserDirectory>,
     pub snapshots: Arc<dyn SessionSnapshots>,
     pub roles: Arc<dyn Roles>,
-    pub audit: Arc<dyn AuditLog>,
+    pub audit_events: Arc<dyn AuditEvents>,
+    pub audit_log: Arc<dyn AuditLog>,
     pub health: Arc<dyn StorageHealth>,
     pub leases: Arc<dyn ReplicaLeases>,
 }
 
 impl PostgresStorage {
-    /// The ports over `database`, whose schema must be up to date; `sealer` chains the audit trail.
+    /// Returns the ports over `database`, whose schema must be up to date; `sealer` chains the audit log.
     #[must_use]
     pub fn new(database: &PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        let database = || database.clone();
+        let sealer = || Arc::clone(&sealer);
         Self {
-            users: Arc::new(PostgresUsers::new(database.clone(), Arc::clone(&sealer))),
-            sessions: Arc::new(PostgresSessions::new(database.clone(), Arc::clone(&sealer))),
-            snapshots: Arc::new(PostgresSessionSnapshots::new(database.clone())),
-            roles: Arc::new(PostgresRoles::new(database.clone(), Arc::clone(&sealer))),
-            audit: Arc::new(PostgresAuditLog::new(database.clone(), sealer)),
-            health: Arc::new(PostgresHealth::new(database.clone())),
-            leases: Arc::new(PostgresReplicaLeases::new(database.clone())),
+            accounts: Arc::new(PostgresAccounts::new(database(), sealer())),
+            sessions: Arc::new(PostgresSessions::new(database())),
+            session_directory: Arc::new(PostgresSessionDirectory::new(database())),
+            users: Arc::new(PostgresUserDirectory::new(database(), sealer())),
+            snapshots: Arc::new(PostgresSessionSnapshots::new(database())),
+            roles: Arc::new(PostgresRoles::new(database(), sealer())),
+            audit_events: Arc::new(PostgresAuditEvents::new(database(), sealer())),
+            audit_log: Arc::new(PostgresAuditLog::new(database(), sealer())),
+            health: Arc::new(PostgresHealth::new(database())),
+            leases: Arc::new(PostgresReplicaLeases::new(database())),
         }
     }
 }

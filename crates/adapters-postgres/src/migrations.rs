@@ -1,6 +1,6 @@
 //! The schema's versions: `migrations/postgres`, inside the binary.
 
-use crate::{database::PostgresDatabase, error::StorageError};
+use crate::error::StorageError;
 use diesel::{
     QueryableByName,
     migration::{Migration, MigrationSource},
@@ -12,7 +12,6 @@ use diesel_async::{
     AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, async_connection_wrapper::AsyncConnectionWrapper,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use domain::ports::PortError;
 use std::collections::BTreeSet;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -31,66 +30,46 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-impl PostgresDatabase {
-    /// Applies every migration that is missing, each whole or not at all; the names of those applied, oldest first.
-    pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
-        self.migrate(|conn| {
-            let missing = conn
-                .pending_migrations(MIGRATIONS)
-                .map_err(StorageError::Statement)?;
-            for migration in &missing {
-                conn.run_migration(migration.as_ref())
-                    .map_err(StorageError::Statement)?;
-            }
-            Ok(missing
-                .iter()
-                .map(|migration| migration.name().to_string())
-                .collect())
-        })
-        .await
-    }
+/// A connection of diesel's own kind, which does not wait in a task.
+pub type BlockingConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
-    /// Takes the newest applied migration back, with all that it holds; its name, or `None` when there is none.
-    pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
-        self.migrate(|conn| {
-            let versions = conn.applied_migrations().map_err(StorageError::Statement)?;
-            let applied = status(&versions.iter().map(ToString::to_string).collect())?
-                .into_iter()
-                .rfind(|migration| migration.applied);
-            if applied.is_some() {
-                conn.revert_last_migration(MIGRATIONS)
-                    .map_err(StorageError::Statement)?;
-            }
-            Ok(applied.map(|migration| migration.name))
-        })
-        .await
-    }
-
-    /// Every migration that this program knows, oldest first.
-    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, PortError> {
-        self.read((), |conn, ()| {
-            Box::pin(async move { status(&applied(conn).await?) })
-        })
-        .await
-    }
-
-    /// Does `work` while no other program migrates, on a connection of its own and for as long as it takes.
-    async fn migrate<R: Send + 'static>(
-        &self,
-        work: fn(&mut AsyncConnectionWrapper<AsyncPgConnection>) -> Result<R, StorageError>,
-    ) -> Result<R, PortError> {
-        let done = self.apart(move |mut conn| async move {
-            conn.batch_execute(LOCK).await?;
-            // Not block_in_place, as diesel-async's harness does: that needs a runtime with many threads.
-            tokio::task::spawn_blocking(move || work(&mut conn.into()))
-                .await
-                .map_err(|error| StorageError::Statement(error.into()))?
-        });
-        Ok(done.await?)
-    }
+/// Lets no other program migrate the schema for as long as `conn` is open, and removes the limits of service from it.
+pub async fn lock(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
+    Ok(conn.batch_execute(LOCK).await?)
 }
 
-fn status(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, StorageError> {
+/// Applies every migration that is missing, each whole or not at all; returns the names of those applied, oldest first.
+pub fn up(conn: &mut BlockingConnection) -> Result<Vec<String>, StorageError> {
+    let missing = conn
+        .pending_migrations(MIGRATIONS)
+        .map_err(StorageError::Statement)?;
+    for migration in &missing {
+        conn.run_migration(migration.as_ref())
+            .map_err(StorageError::Statement)?;
+    }
+    let names = missing.iter().map(|migration| migration.name().to_string());
+    Ok(names.collect())
+}
+
+/// Reverts the newest applied migration; returns its name, or `None` if there is none.
+pub fn down(conn: &mut BlockingConnection) -> Result<Option<String>, StorageError> {
+    let versions = conn.applied_migrations().map_err(StorageError::Statement)?;
+    let applied = statuses(&versions.iter().map(ToString::to_string).collect())?
+        .into_iter()
+        .rfind(|migration| migration.applied);
+    if applied.is_some() {
+        conn.revert_last_migration(MIGRATIONS)
+            .map_err(StorageError::Statement)?;
+    }
+    Ok(applied.map(|migration| migration.name))
+}
+
+/// Returns every migration that this program knows, oldest first.
+pub async fn status(conn: &mut AsyncPgConnection) -> Result<Vec<MigrationStatus>, StorageError> {
+    statuses(&applied(conn).await?)
+}
+
+fn statuses(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, StorageError> {
     let told = |migration: Box<dyn Migration<Pg>>| MigrationStatus {
         name: migration.name().to_string(),
         applied: applied.contains(&migration.name().version().to_string()),

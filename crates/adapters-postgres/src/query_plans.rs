@@ -1,10 +1,10 @@
-//! Proof that every statement finds its rows by an index, and that the hot ones stay prepared.
+//! Every statement finds its rows by an index, and stays prepared.
 
 use crate::{
-    PoolSettings, PostgresDatabase,
-    audit::{self, Journal},
+    changes::{EventWriter, catalogue, execute, trim},
+    database::{PoolSettings, PostgresDatabase},
     error::StorageError,
-    roles, session_snapshots, sessions, users,
+    tables::{admins, audit, audit_pages, roles, rotation, session_ends, sessions, snapshots, users},
 };
 use diesel::{
     QueryableByName,
@@ -15,12 +15,15 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     audit::{AuditContext, AuditNumber, Origin},
-    ports::{AuditSealer, ChangePassword, PutRole, RemoveRole, RevokeSessions},
-    revision::Precondition,
-    role::{Description, Permission, RoleName},
+    changes::{
+        Applied, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession, EndSessions,
+        OpenSession, RegisterUser, ResetPassword, RevokeSessions, SetStatus, TrimAuditLog,
+    },
+    ports::AuditSealer,
+    role::RoleName,
     session::{EndReason, Generation, NewSession, Rotation, SecretDigest, SessionId},
     token::TokenIdentity,
-    user::{Epoch, UserId, UserStatus},
+    user::{Epoch, NewUser, UserId, UserStatus},
 };
 use std::{
     collections::BTreeSet,
@@ -32,12 +35,13 @@ use std::{
 use testkit::{
     ToySealer,
     fixtures::{
-        a_session, administer, an_admin, at, canonical, context, role_change, role_names, unique_uuid,
+        a_role, a_session, account, an_admin, at, canonical, context, role_change, role_names, unique_uuid,
     },
 };
 use testservers::{FreshDatabase, postgres};
 
 mod filled;
+mod round_trips;
 
 #[derive(QueryableByName)]
 struct Step {
@@ -165,14 +169,13 @@ fn rotation() -> Rotation {
 
 #[tokio::test]
 async fn what_every_request_asks_is_found_by_index() {
-    assert_indexed("view", async |conn| {
-        session_snapshots::snapshot(conn, session()).await.map(drop)
+    assert_indexed("snapshot", async |conn| {
+        snapshots::find(conn, session()).await.map(drop)
     })
     .await;
-    assert_indexed("views", async |conn| {
-        session_snapshots::snapshots(conn, &[session(), session()])
-            .await
-            .map(drop)
+    assert_indexed("snapshots", async |conn| {
+        let several = [session(), session()];
+        snapshots::find_several(conn, &several).await.map(drop)
     })
     .await;
     assert_indexed("find", async |conn| {
@@ -184,7 +187,7 @@ async fn what_every_request_asks_is_found_by_index() {
     })
     .await;
     assert_indexed("rotate", async |conn| {
-        sessions::rotate(conn, &rotation()).await.map(drop)
+        rotation::rotate(conn, &rotation()).await.map(drop)
     })
     .await;
 }
@@ -195,31 +198,69 @@ async fn lists_and_changes_of_many_rows_go_by_index() {
         sessions::list(conn, user(), at(0)).await.map(drop)
     })
     .await;
-    assert_indexed("end sessions", async |conn| {
-        let ended = sessions::end_live(conn, user(), EndReason::LoggedOut, at(0));
+    assert_indexed("end all sessions", async |conn| {
+        let ended = session_ends::end_all_of(conn, user(), EndReason::LoggedOut, at(0));
         ended.await.map(drop)
     })
     .await;
-    assert_indexed("make room", async |conn| {
-        sessions::make_room(conn, user(), 1, at(0)).await.map(drop)
+    assert_indexed("end some sessions", async |conn| {
+        let sessions = [session()];
+        let ended = session_ends::end(conn, &sessions, EndReason::MadeRoom, at(0));
+        ended.await.map(drop)
+    })
+    .await;
+    assert_indexed("count live sessions", async |conn| {
+        session_ends::count_live_of(conn, user(), at(0)).await.map(drop)
+    })
+    .await;
+    assert_indexed("live sessions", async |conn| {
+        sessions::live_of(conn, user(), at(0)).await.map(drop)
     })
     .await;
     assert_indexed("remove dead", async |conn| {
         sessions::remove_dead(conn, at(0), 10).await.map(drop)
     })
     .await;
-    assert_indexed("lock", async |conn| users::lock(conn, [user()]).await.map(drop)).await;
-    assert_indexed("any admin", async |conn| users::any_admin(conn).await.map(drop)).await;
     assert_indexed("roles", async |conn| {
         roles::find(conn, &role_names(&["admin", "user"])).await.map(drop)
     })
     .await;
-    assert_indexed("ends of the trail", async |conn| {
+    assert_indexed("ends of the chain", async |conn| {
         audit::ends(conn).await.map(drop)
     })
     .await;
-    assert_indexed("rows of the trail", async |conn| {
-        audit::rows(conn, AuditNumber(7), 10).await.map(drop)
+    assert_indexed("rows of the audit log", async |conn| {
+        audit_pages::rows(conn, AuditNumber(7), 10).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_commands_lock_and_read_is_found_by_index() {
+    assert_indexed("lock users", async |conn| {
+        users::lock(conn, &[user(), user()]).await.map(drop)
+    })
+    .await;
+    assert_indexed("target", async |conn| {
+        users::find_target(conn, user()).await.map(drop)
+    })
+    .await;
+    assert_indexed("any admin", async |conn| admins::exists_any(conn).await.map(drop)).await;
+    assert_indexed("another admin", async |conn| {
+        admins::exists_besides(conn, user()).await.map(drop)
+    })
+    .await;
+    assert_indexed("is an admin", async |conn| {
+        admins::is_active_admin(conn, user()).await.map(drop)
+    })
+    .await;
+    assert_indexed("lock a session", async |conn| {
+        sessions::lock(conn, session()).await.map(drop)
+    })
+    .await;
+    assert_indexed("lock roles", async |conn| {
+        let names = role_names(&["admin", "user"]);
+        roles::lock_to_give(conn, &names).await.map(drop)
     })
     .await;
 }
@@ -229,14 +270,12 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
     let (mut conn, _database) = connect().await;
     let statements = record(&mut conn, statement);
     for round in 1..=3 {
-        session_snapshots::snapshot(&mut conn, session())
-            .await
-            .expect("an answer");
+        snapshots::find(&mut conn, session()).await.expect("an answer");
         let several = vec![session(); round];
-        let snapshots = session_snapshots::snapshots(&mut conn, &several);
-        snapshots.await.expect("an answer");
+        let found = snapshots::find_several(&mut conn, &several);
+        found.await.expect("an answer");
         sessions::find(&mut conn, session()).await.expect("an answer");
-        sessions::rotate(&mut conn, &rotation()).await.expect("an answer");
+        rotation::rotate(&mut conn, &rotation()).await.expect("an answer");
         let login = canonical("alice");
         users::find_by_login(&mut conn, &login).await.expect("an answer");
     }
@@ -249,7 +288,7 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
 
 /// With its plan for any values, however many sessions it asks for, as soon as the server may keep one.
 #[tokio::test]
-async fn views_are_not_planned_anew() {
+async fn snapshots_are_not_planned_anew() {
     #[derive(Debug, PartialEq, QueryableByName)]
     struct Executed {
         #[diesel(sql_type = BigInt)]
@@ -265,8 +304,8 @@ async fn views_are_not_planned_anew() {
         let (mut conn, _database) = connect().await;
         for _ in 0..8 {
             let several = vec![session(); count];
-            let snapshots = session_snapshots::snapshots(&mut conn, &several);
-            snapshots.await.expect("an answer");
+            let found = snapshots::find_several(&mut conn, &several);
+            found.await.expect("an answer");
         }
         let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE 'SELECT found.%'";
         let executed: Executed = sql_query(question).get_result(&mut conn).await.expect("one");
@@ -289,90 +328,119 @@ async fn every_statement_of_every_change_stays_prepared() {
     assert!(thrown_away.is_empty(), "{thrown_away:#?}");
 }
 
-fn journal(context: AuditContext) -> Journal {
+/// Writes events with `context`.
+fn events(context: AuditContext) -> EventWriter {
     let sealer: Arc<dyn AuditSealer> = Arc::new(ToySealer);
-    Journal::new(context, &sealer)
+    EventWriter::new(context, &sealer)
+}
+
+/// Executes `command` at `at(0)`. No transaction is needed: no other connection uses the database.
+async fn run(conn: &mut AsyncPgConnection, command: &dyn Command) -> Result<Applied, StorageError> {
+    let done = execute(conn, command, &events(context(at(0)))).await?;
+    Ok(done.expect("a change that is allowed"))
+}
+
+async fn run_on_catalogue(
+    conn: &mut AsyncPgConnection,
+    command: &dyn CatalogueCommand,
+) -> Result<(), StorageError> {
+    let done = catalogue::execute(conn, command, &events(context(at(0)))).await?;
+    done.expect("a change that is allowed");
+    Ok(())
+}
+
+fn opening(session: &NewSession, max_sessions: u32) -> OpenSession {
+    OpenSession {
+        session: session.clone(),
+        epoch: Epoch::FIRST,
+        max_sessions,
+    }
+}
+
+fn identity(session: &NewSession) -> TokenIdentity {
+    TokenIdentity {
+        user: session.user,
+        session: session.id,
+        epoch: Epoch::FIRST,
+    }
 }
 
 async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
-    let (user, now) = (an_admin("alice"), journal(context(at(0))));
-    let anonymous = journal(AuditContext {
-        origin: Origin::default(),
-        ..context(at(0))
-    });
-    users::changes::insert(conn, &user, &now).await?;
+    let user = an_admin("alice");
+    run(conn, &RegisterUser(user.clone())).await?;
+    open_and_end(conn, &user).await?;
     let session = a_session(user.id, at(0));
+    run(conn, &opening(&session, 100)).await?;
+    let password = ChangePassword {
+        authorized_by: identity(&session),
+        hash: user.hash.clone(),
+        session: a_session(user.id, at(0)),
+    };
+    run(conn, &password).await?;
+    users::replace_hash(conn, user.id, &user.hash, &user.hash).await?;
+    change_the_catalogue(conn).await?;
+    shut_out(conn, user.id).await?;
+    sessions::remove_dead(conn, at(9), 9).await?;
+    let trimming = TrimAuditLog {
+        before: at(9),
+        limit: 3,
+    };
+    trim(conn, trimming, &events(context(at(0)))).await?;
+    Ok(())
+}
+
+async fn open_and_end(conn: &mut AsyncPgConnection, user: &NewUser) -> Result<(), StorageError> {
+    run(conn, &opening(&a_session(user.id, at(0)), 100)).await?;
     let nowhere = NewSession {
         user_agent: None,
         address: None,
         ..a_session(user.id, at(0))
     };
-    sessions::open(conn, &session, Epoch::FIRST, 100, &now).await?;
-    // With one more it is time to make room.
-    sessions::open(conn, &nowhere, Epoch::FIRST, 1, &anonymous).await?;
-    sessions::end(conn, nowhere.id, user.id, EndReason::LoggedOut, &now).await?;
-    sessions::end_all(conn, user.id, EndReason::LoggedOut, &now).await?;
-    let session = a_session(user.id, at(0));
-    sessions::open(conn, &session, Epoch::FIRST, 100, &now).await?;
-    let authorized_by = TokenIdentity {
+    let anonymous = events(AuditContext {
+        origin: Origin::default(),
+        ..context(at(0))
+    });
+    // The session before makes room for this one.
+    let opened = execute(conn, &opening(&nowhere, 1), &anonymous).await?;
+    assert_eq!(opened.expect("an open session").sessions_ended, 1);
+    let reason = EndReason::LoggedOut;
+    let ending = EndSession {
+        session: nowhere.id,
         user: user.id,
-        session: session.id,
-        epoch: Epoch::FIRST,
+        reason,
     };
-    let password = ChangePassword {
-        authorized_by,
-        hash: user.hash.clone(),
-        session: a_session(user.id, at(0)),
-    };
-    users::changes::change_password(conn, &password, &now).await?;
-    users::replace_hash(conn, user.id, &user.hash, &user.hash).await?;
-    change_the_catalogue(conn, &now).await?;
-    shut_out(conn, user.id, &now).await?;
-    sessions::remove_dead(conn, at(9), 9).await?;
-    audit::trim(conn, at(9), 3, &now).await?;
+    run(conn, &ending).await?;
+    let user = user.id;
+    run(conn, &EndSessions { user, reason }).await?;
     Ok(())
 }
 
-async fn change_the_catalogue(conn: &mut AsyncPgConnection, now: &Journal) -> Result<(), StorageError> {
-    let name = RoleName::parse("editor").expect("a role's name");
+async fn change_the_catalogue(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     for permission in ["posts:write", "posts:read"] {
-        let put = PutRole {
-            name: name.clone(),
-            description: Description::default(),
-            permissions: [Permission::parse(permission).expect("a permission")].into(),
-            self_assignable: false,
-            precondition: Precondition::None,
-            authorized_by: None,
-            dry_run: false,
-        };
-        roles::catalogue::put(conn, &put, now).await?;
+        run_on_catalogue(conn, &a_role("editor", &[permission])).await?;
     }
-    let remove = RemoveRole {
-        name,
+    let deletion = DeleteRole {
+        name: RoleName::parse("editor").expect("a role's name"),
         if_revision: None,
         authorized_by: None,
-        dry_run: false,
     };
-    roles::catalogue::remove(conn, &remove, now).await?;
-    Ok(())
+    run_on_catalogue(conn, &deletion).await
 }
 
-/// Takes an admin's role, which asks for another admin, disables them, and does away with them.
-async fn shut_out(conn: &mut AsyncPgConnection, user: UserId, now: &Journal) -> Result<(), StorageError> {
+/// Takes the role from an admin, which needs another admin, disables them, and removes them.
+async fn shut_out(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), StorageError> {
     let bob = an_admin("bob");
-    users::changes::insert(conn, &bob, now).await?;
-    users::changes::change_roles(conn, &role_change(user, &["user"]), now).await?;
-    let whom = administer(user);
+    run(conn, &RegisterUser(bob.clone())).await?;
+    run(conn, &role_change(user, &["user"])).await?;
+    let account = account(user);
     for status in [UserStatus::Disabled, UserStatus::Active] {
-        users::administer::set_status(conn, &whom, status, now).await?;
+        run(conn, &SetStatus { account, status }).await?;
     }
-    users::administer::reset_password(conn, &whom, &bob.hash, now).await?;
-    let force = RevokeSessions {
-        user,
-        authorized_by: None,
-    };
-    sessions::revoke_sessions(conn, &force, now).await?;
-    users::administer::delete(conn, &whom, now).await?;
+    let hash = bob.hash;
+    run(conn, &ResetPassword { account, hash }).await?;
+    let authorized_by = None;
+    run(conn, &RevokeSessions { user, authorized_by }).await?;
+    run(conn, &DeleteUser(account)).await?;
     Ok(())
 }
 

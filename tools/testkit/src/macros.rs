@@ -318,20 +318,13 @@ macro_rules! replica_leases_contract {
 #[macro_export]
 macro_rules! monotonic_clock_contract {
     ($fresh:path) => {
-<<<<<<< HEAD
         $crate::monotonic_clock_contract!(@each $crate::async_tests, $fresh);
     };
     (@each $make:path $(, $fresh:path)?) => {
         $make!($($fresh,)? monotonic_clock: [
-            time_never_goes_back,
-            nobody_wakes_too_early,
-            what_is_past_is_not_waited_for,
-=======
-        $crate::async_cases!($fresh, monotonic_clock: [
             time_never_decreases,
             no_sleep_ends_early,
             a_past_time_is_not_waited_for,
->>>>>>> session-cache
         ]);
     };
 }

@@ -1,13 +1,13 @@
-use super::{Manager, unpooled};
 use crate::error::StorageError;
 #[cfg(test)]
 use deadpool::Status;
-use deadpool::managed::{Object, Pool, PoolError, Timeouts};
+use deadpool::managed::{Object, Pool, PoolError, TimeoutType, Timeouts};
+use diesel_async::{AsyncPgConnection, pooled_connection::AsyncDieselConnectionManager};
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
 };
-use std::time::Duration;
+use std::{error::Error as StdError, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
 
 const SIZE: &str = "authapi_db_pool_size";
@@ -21,6 +21,9 @@ const LATE: Duration = Duration::from_secs(1);
 /// How much earlier than everything else the wait for a connection that others have ends: then it is known what was waited
 /// for.
 const EARLIER: Duration = Duration::from_millis(5);
+
+/// Opens connections and checks them.
+pub type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 
 /// Connections, and what is measured of their use. Clones share both.
 #[derive(Clone)]
@@ -110,6 +113,13 @@ impl Lent {
 impl Drop for InUse {
     fn drop(&mut self) {
         self.0.decrement(1);
+    }
+}
+
+fn unpooled<E: StdError + Send + Sync + 'static>(error: PoolError<E>) -> StorageError {
+    match error {
+        PoolError::Timeout(TimeoutType::Wait) => StorageError::Busy,
+        other => StorageError::Statement(other.into()),
     }
 }
 

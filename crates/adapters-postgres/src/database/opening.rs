@@ -1,11 +1,11 @@
 //! Finding the server, making a connection ready to be used, and saying why there is none.
 
-use super::{PoolSettings, tls};
+use super::{connect_error::ConnectError, settings::PoolSettings, tls};
 use crate::{error::StorageError, migrations};
 use diesel::ConnectionError;
 use diesel_async::AsyncPgConnection;
 use percent_encoding::percent_decode_str;
-use std::{error::Error as StdError, io, path::PathBuf, time::Duration};
+use std::{error::Error as StdError, path::PathBuf, time::Duration};
 use thiserror::Error;
 use tokio::time::timeout;
 use tokio_postgres::{
@@ -19,28 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A statement that takes longer is hung up on something: all of ours find their rows by an index.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
-
-/// Why there is no connection to a database. Each says, in one line, what is wrong.
-#[derive(Debug, Error)]
-pub enum ConnectError {
-    #[error("the database's URL is wrong")]
-    Url(#[source] Box<dyn StdError + Send + Sync>),
-    #[error("the database's URL says sslmode={0}: it can be disable, prefer, require or verify-full")]
-    SslMode(String),
-    #[error("the database's URL says sslrootcert, which only sslmode=verify-full looks at")]
-    UnusedAuthorities,
-    #[error("cannot read certificates from {file}")]
-    Authorities { file: PathBuf, source: io::Error },
-    #[error("cannot use the database {database}")]
-    Failed {
-        database: String,
-        source: Box<dyn StdError + Send + Sync>,
-    },
-    #[error(
-        "{database} is newer than this program (it has migration {version}): use the program that wrote it"
-    )]
-    Newer { database: String, version: String },
-}
 
 /// How to open a connection.
 pub struct Server {

@@ -1,6 +1,6 @@
 //! Whom a connection is kept secret from, and who is believed to be at its other end.
 
-use super::ConnectError;
+use super::connect_error::ConnectError;
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},

@@ -1,7 +1,11 @@
 //! The same with 100,000 users and a trail of theirs: what a page costs, whoever and whatever is asked for.
 
-use super::{Step, connect, journal, record};
-use crate::{audit, error::StorageError, users};
+use super::{Step, connect, events, record};
+use crate::{
+    changes::trim,
+    error::StorageError,
+    tables::{audit_pages, user_pages},
+};
 use diesel::{
     QueryableByName,
     connection::{Instrumentation, InstrumentationEvent},
@@ -11,6 +15,7 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     audit::{AuditAction, AuditFilter, AuditNumber},
+    changes::TrimAuditLog,
     login::LoginPrefix,
     role::RoleName,
     user::{UserFilter, UserId, UserPage, UserStatus},
@@ -107,7 +112,7 @@ impl Filled {
         let conn = AsyncPgConnection::establish(self.database.url()).await;
         let mut conn = conn.expect("a connection");
         for _ in 0..ASKED {
-            users::list(&mut conn, filter, page).await.expect("a page");
+            user_pages::list(&mut conn, filter, page).await.expect("a page");
         }
         let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE '%canonical_login%'";
         let executed: Vec<Executed> = sql_query(question).load(&mut conn).await.expect("statements");
@@ -241,7 +246,7 @@ async fn assert_all_cheap(filled: &mut Filled) {
             let name = format!("{filter:?} {page:?}");
             filled
                 .assert_cheap(&name, &modes, async |conn| {
-                    users::list(conn, &filter, &page).await.map(drop)
+                    user_pages::list(conn, &filter, &page).await.map(drop)
                 })
                 .await;
         }
@@ -259,7 +264,7 @@ async fn any_page_of_many_users_costs_little() {
     let modes = ["force_custom_plan", "force_generic_plan"];
     filled
         .assert_cheap("export", &modes, async |conn| {
-            users::export(conn, &page).await.map(drop)
+            user_pages::export(conn, &page).await.map(drop)
         })
         .await;
 }
@@ -336,7 +341,7 @@ async fn any_page_of_a_long_trail_costs_little() {
             let name = format!("{filter:?} {before:?}");
             filled
                 .assert_cheap(&name, &["force_custom_plan"], async |conn| {
-                    audit::page(conn, &filter, before, 20).await.map(drop)
+                    audit_pages::page(conn, &filter, before, 20).await.map(drop)
                 })
                 .await;
         }
@@ -344,14 +349,16 @@ async fn any_page_of_a_long_trail_costs_little() {
     let modes = ["force_custom_plan", "force_generic_plan"];
     filled
         .assert_cheap("rows", &modes, async |conn| {
-            audit::rows(conn, AuditNumber(100_000), 100).await.map(drop)
+            audit_pages::rows(conn, AuditNumber(100_000), 100).await.map(drop)
         })
         .await;
     filled
         .assert_cheap("trim", &modes, async |conn| {
-            audit::trim(conn, at(9), 100, &journal(context(at(9))))
-                .await
-                .map(drop)
+            let command = TrimAuditLog {
+                before: at(9),
+                limit: 100,
+            };
+            trim(conn, command, &events(context(at(9)))).await.map(drop)
         })
         .await;
 }

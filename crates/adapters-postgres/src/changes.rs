@@ -1,0 +1,46 @@
+//! Executes the commands of `domain::changes`: each function is called within a transaction.
+//!
+//! A transaction loads and locks what the command reads, lets it decide, applies the change and writes its audit event.
+
+mod apply;
+pub mod catalogue;
+mod events;
+mod import;
+mod load;
+mod trim;
+
+pub use events::EventWriter;
+pub use import::import;
+pub use trim::trim;
+
+use crate::error::StorageError;
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use domain::changes::{Applied, Command, Refusal};
+
+/// Executes `command`. After a refusal the transaction must be rolled back.
+pub async fn execute(
+    conn: &mut AsyncPgConnection,
+    command: &dyn Command,
+    events: &EventWriter,
+) -> Result<Result<Applied, Refusal>, StorageError> {
+    let (reads, at) = (command.reads(), events.at());
+    let facts = load::load(conn, &reads, at).await?;
+    match command.decide(&facts, at) {
+        Ok(change) => apply::apply(conn, change, &reads, &facts, events).await,
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// Returns what [`execute`] would return. Takes the same locks and writes nothing.
+pub async fn dry_run(
+    conn: &mut AsyncPgConnection,
+    command: &dyn Command,
+    at: DateTime<Utc>,
+) -> Result<Result<Applied, Refusal>, StorageError> {
+    let facts = load::load(conn, &command.reads(), at).await?;
+    match command.decide(&facts, at) {
+        Ok(change) => Ok(Ok(apply::preview(conn, change).await?)),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}

@@ -1,0 +1,141 @@
+//! Applies a change to accounts and sessions.
+
+use super::events::EventWriter;
+use crate::{
+    error::StorageError,
+    tables::{session_ends, sessions, user_roles, users},
+};
+use diesel_async::AsyncPgConnection;
+use domain::{
+    changes::{Applied, Change, EndSessionsOf, Facts, Reads, Refusal, UserChange},
+    session::{EndReason, SessionId},
+    user::{Credentials, User},
+};
+
+/// Writes all of `change`, decided from `facts`, with its audit event.
+///
+/// A login that another transaction has taken since it was looked up is refused.
+pub async fn apply(
+    conn: &mut AsyncPgConnection,
+    change: Change,
+    reads: &Reads,
+    facts: &Facts,
+    events: &EventWriter,
+) -> Result<Result<Applied, Refusal>, StorageError> {
+    if let Err(refusal) = write_user(conn, &change, facts).await? {
+        return Ok(Err(refusal));
+    }
+    let sessions_ended = match (only_locked_session(&change, reads), change.event(1)) {
+        (Some((session, reason)), Some(event)) => {
+            events.end_and_write(conn, session, reason, &event).await?;
+            1
+        }
+        _ => write_sessions(conn, &change, events).await?,
+    };
+    Ok(Ok(Applied {
+        change,
+        sessions_ended,
+    }))
+}
+
+/// Returns what [`apply`] would return for `change`, if no other transaction takes its login.
+pub async fn preview(conn: &mut AsyncPgConnection, change: Change) -> Result<Applied, StorageError> {
+    let sessions_ended = match &change.end_sessions {
+        None => 0,
+        Some((EndSessionsOf::User(user), _)) => session_ends::count_live_of(conn, *user, change.at).await?,
+        Some((EndSessionsOf::Sessions(sessions), _)) => sessions.len() as u64,
+    };
+    Ok(Applied {
+        change,
+        sessions_ended,
+    })
+}
+
+/// Returns the session that `change` ends, if it opens none and ends only the one that the transaction has locked already.
+///
+/// Such a session can end in the statement that locks the audit chain, which saves a round trip. For any other session the
+/// chain would be locked first, against the lock order.
+fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, EndReason)> {
+    match (&change.end_sessions, &change.open_session) {
+        (Some((EndSessionsOf::Sessions(sessions), reason)), None) => {
+            let [session] = sessions.as_slice() else {
+                return None;
+            };
+            (Some(*session) == reads.session).then_some((*session, *reason))
+        }
+        _ => None,
+    }
+}
+
+/// Ends and opens sessions and writes the audit event; returns how many sessions ended.
+async fn write_sessions(
+    conn: &mut AsyncPgConnection,
+    change: &Change,
+    events: &EventWriter,
+) -> Result<u64, StorageError> {
+    let ended = match &change.end_sessions {
+        None => 0,
+        Some((EndSessionsOf::User(user), reason)) => {
+            session_ends::end_all_of(conn, *user, *reason, change.at).await?
+        }
+        Some((EndSessionsOf::Sessions(sessions), reason)) => {
+            session_ends::end(conn, sessions, *reason, change.at).await?
+        }
+    };
+    match (&change.open_session, &change.user) {
+        (Some(session), UserChange::LoggedIn(user)) => {
+            sessions::insert_at_login(conn, session, *user, change.at).await?;
+        }
+        (Some(session), _) => sessions::insert(conn, session).await?,
+        (None, _) => {}
+    }
+    if let Some(event) = change.event(ended) {
+        events.write(conn, &[event]).await?;
+    }
+    Ok(ended)
+}
+
+async fn write_user(
+    conn: &mut AsyncPgConnection,
+    change: &Change,
+    facts: &Facts,
+) -> Result<Result<(), Refusal>, StorageError> {
+    match &change.user {
+        UserChange::Nothing | UserChange::Unchanged(_) => {}
+        UserChange::Insert(credentials) => return insert_user(conn, credentials).await,
+        UserChange::Update { user, hash } => {
+            if roles_differ(user, facts) {
+                user_roles::replace(conn, user.id, &user.roles).await?;
+            }
+            users::update(conn, user, hash.as_ref()).await?;
+        }
+        // Written by the statement that opens the session.
+        UserChange::LoggedIn(_) if change.open_session.is_some() => {}
+        UserChange::LoggedIn(user) => users::set_last_login(conn, *user, change.at).await?,
+        UserChange::Delete(user) => users::delete(conn, user.id).await?,
+    }
+    Ok(Ok(()))
+}
+
+async fn insert_user(
+    conn: &mut AsyncPgConnection,
+    credentials: &Credentials,
+) -> Result<Result<(), Refusal>, StorageError> {
+    if !users::insert(conn, credentials).await? {
+        return Ok(Err(Refusal::LoginTaken));
+    }
+    let user = &credentials.user;
+    user_roles::grant(conn, user.id, &user.roles).await?;
+    Ok(Ok(()))
+}
+
+/// Whether `user` has other roles than when they were loaded.
+fn roles_differ(user: &User, facts: &Facts) -> bool {
+    let target = facts.target.as_ref().map(|target| &target.user);
+    let caller = facts.caller.as_ref().map(|caller| &caller.user);
+    let loaded = target
+        .into_iter()
+        .chain(caller)
+        .find(|loaded| loaded.id == user.id);
+    loaded.is_none_or(|loaded| loaded.roles != user.roles)
+}

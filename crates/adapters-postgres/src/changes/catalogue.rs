@@ -1,0 +1,73 @@
+//! Executes commands on the catalogue of roles.
+
+use super::{events::EventWriter, load::lock_caller};
+use crate::{
+    error::StorageError,
+    tables::{roles, snapshots, user_roles},
+};
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use domain::{
+    changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal},
+    role::RoleName,
+};
+use std::slice;
+
+/// Executes `command`. After a refusal the transaction must be rolled back.
+pub async fn execute(
+    conn: &mut AsyncPgConnection,
+    command: &dyn CatalogueCommand,
+    events: &EventWriter,
+) -> Result<Result<CatalogueChange, Refusal>, StorageError> {
+    let decided = dry_run(conn, command, events.at()).await?;
+    if let Ok(change) = &decided {
+        apply(conn, change, events).await?;
+    }
+    Ok(decided)
+}
+
+/// Returns what [`execute`] would return. Takes the same locks and writes nothing.
+pub async fn dry_run(
+    conn: &mut AsyncPgConnection,
+    command: &dyn CatalogueCommand,
+    at: DateTime<Utc>,
+) -> Result<Result<CatalogueChange, Refusal>, StorageError> {
+    let facts = load(conn, &command.reads()).await?;
+    Ok(command.decide(&facts, at))
+}
+
+/// Returns what `reads` names. It stays as it is until the transaction ends. Locks in the order of `load.rs`.
+async fn load(conn: &mut AsyncPgConnection, reads: &CatalogueReads) -> Result<CatalogueFacts, StorageError> {
+    let caller = lock_caller(conn, reads.caller).await?;
+    roles::lock_catalogue_exclusive(conn).await?;
+    if reads.removes {
+        roles::lock_to_remove(conn, &reads.role).await?;
+    }
+    Ok(CatalogueFacts {
+        roles: roles::list(conn).await?,
+        holders: user_roles::count_holders(conn, &reads.role).await?,
+        caller: match caller {
+            Some(caller) => snapshots::find(conn, caller.session).await?,
+            None => None,
+        },
+    })
+}
+
+async fn apply(
+    conn: &mut AsyncPgConnection,
+    change: &CatalogueChange,
+    events: &EventWriter,
+) -> Result<(), StorageError> {
+    if let Some(written) = &change.written {
+        let role = &written.role;
+        roles::write(conn, role).await?;
+        roles::replace_permissions(conn, &role.name, &role.permissions).await?;
+    }
+    if let Some(removed) = &change.removed {
+        roles::remove(conn, removed).await?;
+    }
+    if let Some(permissions) = &change.admin {
+        roles::replace_permissions(conn, &RoleName::ADMIN, permissions).await?;
+    }
+    events.write(conn, slice::from_ref(&change.event)).await
+}

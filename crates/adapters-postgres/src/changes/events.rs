@@ -1,0 +1,76 @@
+//! Seals audit events and writes them, each sealed with the seal of the one before it.
+
+use crate::{error::StorageError, tables::audit};
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use domain::{
+    audit::{AuditContext, AuditEvent, AuditRow, ChainEnd},
+    ports::AuditSealer,
+    session::{EndReason, SessionId},
+};
+use std::{slice, sync::Arc};
+
+/// Writes the audit events of a transaction. This has to be its last step, since every other transaction that writes waits
+/// for the chain from then on.
+pub struct EventWriter {
+    context: AuditContext,
+    sealer: Arc<dyn AuditSealer>,
+}
+
+impl EventWriter {
+    pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
+        Self {
+            context,
+            sealer: Arc::clone(sealer),
+        }
+    }
+
+    /// Returns when the transaction makes its change.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.context.at
+    }
+
+    /// Locks the chain and appends `events`, if there are any.
+    pub async fn write(
+        &self,
+        conn: &mut AsyncPgConnection,
+        events: &[AuditEvent],
+    ) -> Result<(), StorageError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let head = audit::lock_ends(conn).await?.head;
+        self.append(conn, head, events).await
+    }
+
+    /// Ends a session, locks the chain in the same statement, and appends `event`. The transaction MUST hold the session's
+    /// row for update.
+    pub async fn end_and_write(
+        &self,
+        conn: &mut AsyncPgConnection,
+        session: SessionId,
+        reason: EndReason,
+        event: &AuditEvent,
+    ) -> Result<(), StorageError> {
+        let ends = audit::lock_ends_and_end_session(conn, session, reason, self.at()).await?;
+        self.append(conn, ends.head, slice::from_ref(event)).await
+    }
+
+    /// Appends `events` behind `head`, the end of the chain, which the transaction has locked.
+    pub async fn append(
+        &self,
+        conn: &mut AsyncPgConnection,
+        mut head: ChainEnd,
+        events: &[AuditEvent],
+    ) -> Result<(), StorageError> {
+        let sealed: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let row = AuditRow::new(head.next(), event, &self.context);
+                head = head.seal_next(&row, &*self.sealer);
+                (row, head.seal)
+            })
+            .collect();
+        audit::append(conn, &sealed, head).await
+    }
+}

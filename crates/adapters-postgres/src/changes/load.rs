@@ -1,0 +1,140 @@
+//! Loads and locks what a command reads.
+//!
+//! # Lock order
+//!
+//! All transactions take their locks in this order, so that no two wait for each other. Each skips those that it does not
+//! need.
+//!
+//! 1. The rows of `users`, in the order of their ids: the account and the caller.
+//! 2. The row of the caller's session, shared.
+//! 3. The row of the role `admin`, which stands for the whole catalogue: shared by transactions that compare permissions,
+//!    exclusive for those that change the catalogue or may reduce the number of administrators.
+//! 4. The rows of roles that are given (`FOR KEY SHARE`, which only the removal of the role waits for) or removed.
+//! 5. The rows of other sessions. Two transactions that lock several sessions of one user hold the row of that user.
+//! 6. The canonical logins of new users. An import inserts them in their order.
+//! 7. The row of `audit_chain`, last of all, since every change waits for it.
+//!
+//! No lock is taken twice, unless the transaction already holds what it strengthens. Rows of `user_roles` are written by
+//! transactions that hold the user's row, the copies that triggers keep there too. Removing dead sessions skips locked rows.
+//!
+//! # Locks before reads
+//!
+//! At READ COMMITTED a statement that waited for a row lock sees that row's own columns as they are then, and everything
+//! else as it was before the wait. So rows are locked by a statement of its own, which returns own columns at most, and
+//! what belongs to them is read by a later statement.
+
+use crate::{
+    error::StorageError,
+    tables::{admins, roles, sessions, snapshots, user_rows::LockedUser, users},
+};
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use domain::{
+    changes::{Facts, Reads},
+    token::TokenIdentity,
+    user::UserId,
+};
+
+/// Returns what `reads` names. It stays as it is until the transaction ends. Without the account, nothing else is loaded.
+pub async fn load(
+    conn: &mut AsyncPgConnection,
+    reads: &Reads,
+    at: DateTime<Utc>,
+) -> Result<Facts, StorageError> {
+    let mut facts = Facts::default();
+    if let Some(login) = &reads.login {
+        facts.login_taken = users::is_login_taken(conn, login).await?;
+    }
+    let locked = lock_users(conn, reads.account, reads.caller).await?;
+    // A user who is stored after the lock is not locked, and must not be found.
+    let account = locked.iter().find(|user| Some(user.id) == reads.account);
+    facts.account = account.map(|user| user.state);
+    if reads.account.is_some() && account.is_none() {
+        return Ok(facts);
+    }
+    let caller = lock_caller_session(conn, reads.caller).await?;
+    let may_lose_admin = lock_catalogue(conn, reads).await?;
+    if !reads.roles.is_empty() {
+        facts.roles = roles::lock_to_give(conn, &reads.roles).await?;
+    }
+    if let Some(session) = reads.session {
+        facts.session = sessions::lock(conn, session).await?;
+    }
+    if let Some(caller) = caller {
+        facts.caller = snapshots::find(conn, caller.session).await?;
+    }
+    read_account(conn, reads, &mut facts, may_lose_admin, at).await?;
+    Ok(facts)
+}
+
+/// Reads what belongs to the account, which is locked.
+async fn read_account(
+    conn: &mut AsyncPgConnection,
+    reads: &Reads,
+    facts: &mut Facts,
+    may_lose_admin: bool,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let Some(user) = reads.account else {
+        return Ok(());
+    };
+    if reads.target {
+        facts.target = users::find_target(conn, user).await?;
+    }
+    if may_lose_admin {
+        facts.other_admin_exists = admins::exists_besides(conn, user).await?;
+    }
+    if reads.live_sessions {
+        facts.live_sessions = sessions::live_of(conn, user, at).await?;
+    }
+    Ok(())
+}
+
+/// Locks the rows of the account and of the caller.
+async fn lock_users(
+    conn: &mut AsyncPgConnection,
+    account: Option<UserId>,
+    caller: Option<TokenIdentity>,
+) -> Result<Vec<LockedUser>, StorageError> {
+    let ids: Vec<UserId> = account.into_iter().chain(caller.map(|it| it.user)).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    users::lock(conn, &ids).await
+}
+
+/// Locks the session of `caller`; returns `caller` if the session exists. It cannot end until the transaction does.
+async fn lock_caller_session(
+    conn: &mut AsyncPgConnection,
+    caller: Option<TokenIdentity>,
+) -> Result<Option<TokenIdentity>, StorageError> {
+    match caller {
+        Some(caller) if sessions::lock_shared(conn, caller.session).await? => Ok(Some(caller)),
+        _ => Ok(None),
+    }
+}
+
+/// Locks the catalogue for a command that compares permissions; returns whether the command may reduce the number of
+/// active administrators. Then the lock is exclusive: of two administrators who are removed at once, each would see the
+/// other remain.
+async fn lock_catalogue(conn: &mut AsyncPgConnection, reads: &Reads) -> Result<bool, StorageError> {
+    let Some(user) = reads.account.filter(|_| reads.target) else {
+        return Ok(false);
+    };
+    let may_lose_admin = reads.may_remove_admin && admins::is_active_admin(conn, user).await?;
+    if may_lose_admin {
+        roles::lock_catalogue_exclusive(conn).await?;
+    } else {
+        roles::lock_catalogue_shared(conn).await?;
+    }
+    Ok(may_lose_admin)
+}
+
+/// Locks the user and the session of `caller`; returns `caller` if the session exists.
+pub async fn lock_caller(
+    conn: &mut AsyncPgConnection,
+    caller: Option<TokenIdentity>,
+) -> Result<Option<TokenIdentity>, StorageError> {
+    lock_users(conn, None, caller).await?;
+    lock_caller_session(conn, caller).await
+}

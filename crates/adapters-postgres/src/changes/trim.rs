@@ -1,0 +1,28 @@
+//! Removes the oldest events of the audit log.
+
+use super::events::EventWriter;
+use crate::{error::StorageError, tables::audit};
+use diesel_async::AsyncPgConnection;
+use domain::changes::{TrimAuditLog, TrimFacts};
+
+/// Removes what `command` decides to remove; returns how many events that is.
+///
+/// Locks the chain before it reads: two transactions that trim at once would both begin at the same event.
+pub async fn trim(
+    conn: &mut AsyncPgConnection,
+    command: TrimAuditLog,
+    events: &EventWriter,
+) -> Result<u64, StorageError> {
+    let ends = audit::lock_ends(conn).await?;
+    let oldest = audit::oldest(conn, ends.head.number, command.limit).await?;
+    let Some(change) = command.decide(&TrimFacts { ends, oldest }) else {
+        return Ok(0);
+    };
+    let (first, last) = change.remove;
+    if change.moves_base {
+        audit::move_base(conn, last).await?;
+    }
+    audit::remove(conn, first, last).await?;
+    events.append(conn, ends.head, &[change.event]).await?;
+    Ok(change.count)
+}

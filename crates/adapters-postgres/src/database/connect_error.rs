@@ -1,0 +1,24 @@
+use std::{error::Error as StdError, io, path::PathBuf};
+use thiserror::Error;
+
+/// Why there is no connection to a database. Each says, in one line, what is wrong.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    #[error("the database's URL is wrong")]
+    Url(#[source] Box<dyn StdError + Send + Sync>),
+    #[error("the database's URL says sslmode={0}: it can be disable, prefer, require or verify-full")]
+    SslMode(String),
+    #[error("the database's URL says sslrootcert, which only sslmode=verify-full looks at")]
+    UnusedAuthorities,
+    #[error("cannot read certificates from {file}")]
+    Authorities { file: PathBuf, source: io::Error },
+    #[error("cannot use the database {database}")]
+    Failed {
+        database: String,
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    #[error(
+        "{database} is newer than this program (it has migration {version}): use the program that wrote it"
+    )]
+    Newer { database: String, version: String },
+}

@@ -1,0 +1,57 @@
+//! Work on a connection, and the transaction around it.
+
+use crate::error::StorageError;
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
+use std::pin::Pin;
+
+/// What is done on a connection with an input, which is borrowed so that the work can be repeated.
+pub type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> Doing<'c, R>;
+pub type Doing<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
+
+/// What work needs beyond a connection.
+pub enum Mode<R> {
+    /// It changes nothing, so it may be repeated whatever went wrong.
+    Read,
+    /// It is a single statement.
+    Statement,
+    /// A transaction, to be committed if this is so of its result.
+    Transaction(fn(&R) -> bool),
+}
+
+impl<R> Mode<R> {
+    /// Does `work` on `conn`.
+    pub async fn apply<I>(
+        &self,
+        conn: &mut AsyncPgConnection,
+        input: &I,
+        work: Work<I, R>,
+    ) -> Result<R, StorageError> {
+        match self {
+            Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
+            Self::Statement => work(conn, input).await,
+            Self::Transaction(is_kept) => transaction(conn, input, work, *is_kept).await,
+        }
+    }
+}
+
+async fn transaction<I, R>(
+    conn: &mut AsyncPgConnection,
+    input: &I,
+    work: Work<I, R>,
+    is_kept: fn(&R) -> bool,
+) -> Result<R, StorageError> {
+    AnsiTransactionManager::begin_transaction(&mut *conn)
+        .await
+        .map_err(|error| StorageError::from(error).before_any_change())?;
+    match work(&mut *conn, input).await {
+        Ok(done) if is_kept(&done) => {
+            AnsiTransactionManager::commit_transaction(&mut *conn).await?;
+            Ok(done)
+        }
+        answer => {
+            // If this fails too, the pool does not take the connection back, and closing it rolls back as well.
+            let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
+            answer
+        }
+    }
+}

@@ -1,0 +1,83 @@
+use crate::{
+    changes::{self, EventWriter},
+    database::PostgresDatabase,
+    tables::users,
+};
+use async_trait::async_trait;
+use domain::{
+    audit::AuditContext,
+    changes::{Applied, ChangeError, Command},
+    login::CanonicalLogin,
+    password::PasswordHash,
+    ports::{Accounts, AuditSealer, PortError},
+    user::{Credentials, User, UserId},
+};
+use std::sync::Arc;
+
+/// Accounts in Postgres.
+pub struct PostgresAccounts {
+    database: PostgresDatabase,
+    sealer: Arc<dyn AuditSealer>,
+}
+
+impl PostgresAccounts {
+    #[must_use]
+    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+}
+
+#[async_trait]
+impl Accounts for PostgresAccounts {
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        self.database
+            .read(id, |conn, id| Box::pin(users::find(conn, *id)))
+            .await
+    }
+
+    async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError> {
+        self.database
+            .read(login.clone(), |conn, login| {
+                Box::pin(users::find_by_login(conn, login))
+            })
+            .await
+    }
+
+    async fn replace_hash(
+        &self,
+        user: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, PortError> {
+        self.database
+            .write_at_once((user, old.clone(), new.clone()), |conn, (user, old, new)| {
+                Box::pin(users::replace_hash(conn, *user, old, new))
+            })
+            .await
+    }
+
+    async fn execute(
+        &self,
+        command: Arc<dyn Command>,
+        context: AuditContext,
+    ) -> Result<Applied, ChangeError> {
+        let input = (command, EventWriter::new(context, &self.sealer));
+        self.database
+            .write_unless_refused(input, |conn, (command, events)| {
+                Box::pin(changes::execute(conn, &**command, events))
+            })
+            .await
+    }
+
+    async fn dry_run(
+        &self,
+        command: Arc<dyn Command>,
+        context: AuditContext,
+    ) -> Result<Applied, ChangeError> {
+        self.database
+            .dry_run((command, context.at), |conn, (command, at)| {
+                Box::pin(changes::dry_run(conn, &**command, *at))
+            })
+            .await
+    }
+}

@@ -1,0 +1,64 @@
+use crate::{
+    changes::{EventWriter, trim},
+    database::PostgresDatabase,
+    tables::{audit, audit_pages},
+};
+use async_trait::async_trait;
+use domain::{
+    audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
+    changes::TrimAuditLog,
+    ports::{AuditLog, AuditSealer, PortError},
+};
+use std::sync::Arc;
+
+/// The audit log in Postgres, as it is read and trimmed.
+pub struct PostgresAuditLog {
+    database: PostgresDatabase,
+    sealer: Arc<dyn AuditSealer>,
+}
+
+impl PostgresAuditLog {
+    #[must_use]
+    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+}
+
+#[async_trait]
+impl AuditLog for PostgresAuditLog {
+    async fn page(
+        &self,
+        filter: AuditFilter,
+        before: Option<AuditNumber>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, PortError> {
+        self.database
+            .read((filter, before, limit), |conn, (filter, before, limit)| {
+                Box::pin(audit_pages::page(conn, filter, *before, *limit))
+            })
+            .await
+    }
+
+    async fn ends(&self) -> Result<ChainEnds, PortError> {
+        self.database
+            .read((), |conn, ()| Box::pin(audit::ends(conn)))
+            .await
+    }
+
+    async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError> {
+        self.database
+            .read((after, limit), |conn, (after, limit)| {
+                Box::pin(audit_pages::rows(conn, *after, *limit))
+            })
+            .await
+    }
+
+    async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
+        let input = (command, EventWriter::new(context, &self.sealer));
+        self.database
+            .write(input, |conn, (command, events)| {
+                Box::pin(trim(conn, *command, events))
+            })
+            .await
+    }
+}

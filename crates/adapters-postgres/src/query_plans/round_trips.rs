@@ -1,0 +1,240 @@
+//! How many statements each change takes, without BEGIN and COMMIT. Each is one round trip.
+
+use super::{connect, events, identity, opening, record, statement};
+use crate::changes::{catalogue, execute, import, trim};
+use diesel::connection::Instrumentation;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use domain::{
+    changes::{
+        Account, AssignRoles, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
+        EndSessions, ImportUsers, RegisterUser, ResetPassword, RevokeSessions, SetStatus, TrimAuditLog,
+        WriteRole,
+    },
+    role::RoleName,
+    session::{EndReason, NewSession},
+    token::TokenIdentity,
+    user::{ImportedUser, NewUser, UserId, UserStatus},
+};
+use testkit::fixtures::{a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names};
+use testservers::FreshDatabase;
+
+/// A database with two administrators, root, who has a session, and another.
+struct Counted {
+    conn: AsyncPgConnection,
+    root: NewUser,
+    session: NewSession,
+    _database: FreshDatabase,
+}
+
+impl Counted {
+    async fn new() -> Self {
+        let (conn, database) = connect().await;
+        let root = an_admin("root");
+        let session = a_session(root.id, at(0));
+        let mut counted = Self {
+            conn,
+            root: root.clone(),
+            session: session.clone(),
+            _database: database,
+        };
+        counted.register(root).await;
+        counted.register(an_admin("another")).await;
+        counted.count(&opening(&session, 100)).await;
+        counted
+    }
+
+    async fn register(&mut self, user: NewUser) -> usize {
+        self.count(&RegisterUser(user)).await
+    }
+
+    /// A new user called `login` without sessions.
+    async fn user(&mut self, login: &str) -> UserId {
+        let user = a_user(login);
+        self.register(user.clone()).await;
+        user.id
+    }
+
+    async fn admin(&mut self, login: &str) -> UserId {
+        let user = an_admin(login);
+        self.register(user.clone()).await;
+        user.id
+    }
+
+    fn by_root(&self) -> Option<TokenIdentity> {
+        Some(identity(&self.session))
+    }
+
+    fn account(&self, user: UserId) -> Account {
+        Account {
+            authorized_by: self.by_root(),
+            ..account(user)
+        }
+    }
+
+    /// Executes `command`; returns how many statements that took.
+    async fn count(&mut self, command: &dyn Command) -> usize {
+        self.counting(async |conn| {
+            let done = execute(conn, command, &events(context(at(0)))).await;
+            done.expect("an answer").expect("a change that is allowed");
+        })
+        .await
+    }
+
+    async fn count_on_catalogue(&mut self, command: &dyn CatalogueCommand) -> usize {
+        self.counting(async |conn| {
+            let done = catalogue::execute(conn, command, &events(context(at(0)))).await;
+            done.expect("an answer").expect("a change that is allowed");
+        })
+        .await
+    }
+
+    async fn counting(&mut self, work: impl AsyncFnOnce(&mut AsyncPgConnection)) -> usize {
+        let statements = record(&mut self.conn, statement);
+        work(&mut self.conn).await;
+        self.conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
+        statements.into_iter().count()
+    }
+}
+
+#[tokio::test]
+async fn registering_and_logging_in() {
+    let mut counted = Counted::new().await;
+    let alice = a_user("alice");
+    assert_eq!(counted.register(alice.clone()).await, 6, "register");
+    let first = a_session(alice.id, at(0));
+    assert_eq!(counted.count(&opening(&first, 100)).await, 5, "open a session");
+    let second = a_session(alice.id, at(0));
+    assert_eq!(counted.count(&opening(&second, 1)).await, 6, "make room");
+    let user = alice.id;
+    let reason = EndReason::LoggedOut;
+    let session = second.id;
+    let ending = EndSession {
+        session,
+        user,
+        reason,
+    };
+    assert_eq!(counted.count(&ending).await, 3, "end a session");
+    let ending = EndSessions { user, reason };
+    assert_eq!(counted.count(&ending).await, 4, "end all sessions");
+    let third = a_session(user, at(0));
+    counted.count(&opening(&third, 100)).await;
+    let password = ChangePassword {
+        authorized_by: identity(&third),
+        hash: alice.hash,
+        session: a_session(user, at(0)),
+    };
+    assert_eq!(counted.count(&password).await, 8, "change the password");
+}
+
+#[tokio::test]
+async fn administering_a_user() {
+    let mut counted = Counted::new().await;
+    let user = counted.user("alice").await;
+    for (account, caller) in [(account(user), 0), (counted.account(user), 2)] {
+        let hash = counted.root.hash.clone();
+        let reset = ResetPassword { account, hash };
+        assert_eq!(counted.count(&reset).await, 7 + caller, "reset the password");
+        let authorized_by = account.authorized_by;
+        let revoke = RevokeSessions { user, authorized_by };
+        assert_eq!(counted.count(&revoke).await, 6 + caller, "revoke sessions");
+        let disable = SetStatus {
+            account,
+            status: UserStatus::Disabled,
+        };
+        assert_eq!(counted.count(&disable).await, 8 + caller, "disable");
+        let enable = SetStatus {
+            account,
+            status: UserStatus::Active,
+        };
+        assert_eq!(counted.count(&enable).await, 6 + caller, "enable");
+        for roles in [role_names(&["admin"]), role_names(&["user"])] {
+            // Another admin is looked for when the role is taken away.
+            let admin = if roles.contains(&RoleName::USER) { 2 } else { 0 };
+            let assign = AssignRoles {
+                roles,
+                authorized_by,
+                ..role_change(user, &[])
+            };
+            assert_eq!(counted.count(&assign).await, 10 + caller + admin, "assign roles");
+        }
+    }
+}
+
+#[tokio::test]
+async fn deleting_users() {
+    let mut counted = Counted::new().await;
+    for (login, caller) in [("alice", false), ("bob", true)] {
+        let user = counted.user(login).await;
+        let account = if caller {
+            counted.account(user)
+        } else {
+            account(user)
+        };
+        let expected = if caller { 9 } else { 7 };
+        assert_eq!(counted.count(&DeleteUser(account)).await, expected, "a user");
+    }
+    let admin = counted.admin("carol").await;
+    assert_eq!(counted.count(&DeleteUser(account(admin))).await, 8, "an admin");
+}
+
+#[tokio::test]
+async fn changing_the_catalogue() {
+    let mut counted = Counted::new().await;
+    for (authorized_by, caller) in [(None, 0), (counted.by_root(), 3)] {
+        let write = |permissions: &[&str]| WriteRole {
+            authorized_by,
+            ..a_role("editor", permissions)
+        };
+        // Another two statements where `admin` gains or loses a permission.
+        let created = counted.count_on_catalogue(&write(&["users:read"])).await;
+        assert_eq!(created, 8 + caller, "create");
+        let delete = DeleteRole {
+            name: RoleName::parse("editor").expect("a role's name"),
+            if_revision: None,
+            authorized_by,
+        };
+        assert_eq!(counted.count_on_catalogue(&delete).await, 7 + caller, "delete");
+    }
+    let foreign = counted
+        .count_on_catalogue(&a_role("editor", &["posts:write"]))
+        .await;
+    assert_eq!(foreign, 10, "create with a permission that admin lacks");
+}
+
+#[tokio::test]
+async fn importing_and_trimming() {
+    let mut counted = Counted::new().await;
+    let import_all =
+        |logins: &[&str]| ImportUsers(logins.iter().map(|login| imported(a_user(login))).collect());
+    for users in [import_all(&["alice"]), import_all(&["bob", "carol", "dave"])] {
+        let count = counted
+            .counting(async |conn| {
+                let done = import(conn, &users, &events(context(at(0)))).await;
+                done.expect("answers");
+            })
+            .await;
+        assert_eq!(count, 6, "import");
+    }
+    let command = TrimAuditLog {
+        before: at(9),
+        limit: 2,
+    };
+    let count = counted
+        .counting(async |conn| {
+            let trimmed = trim(conn, command, &events(context(at(9)))).await;
+            assert_eq!(trimmed.expect("an answer"), 2);
+        })
+        .await;
+    assert_eq!(count, 6, "trim");
+}
+
+fn imported(user: NewUser) -> ImportedUser {
+    ImportedUser {
+        id: user.id,
+        login: user.login,
+        hash: user.hash,
+        roles: user.roles,
+        status: UserStatus::Active,
+        created_at: at(0),
+    }
+}

@@ -1,0 +1,20 @@
+//! Rows, queries and conversions. Each function is one statement, unless its documentation names more.
+
+pub mod admins;
+pub mod audit;
+pub mod audit_pages;
+mod audit_times;
+pub mod imports;
+mod lifetimes;
+mod permissions;
+pub mod replica_leases;
+pub mod roles;
+pub mod rotation;
+pub mod session_ends;
+mod session_rows;
+pub mod sessions;
+pub mod snapshots;
+pub mod user_pages;
+pub mod user_roles;
+pub mod user_rows;
+pub mod users;

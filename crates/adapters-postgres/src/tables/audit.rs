@@ -1,0 +1,193 @@
+//! The audit chain and the events behind it. How events are sealed is decided elsewhere.
+
+use super::audit_times::saturating_instant;
+use crate::{
+    error::StorageError,
+    prepared::Prepared,
+    schema::{audit_chain, audit_trail},
+};
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, QueryDsl, Queryable, QueryableByName, Selectable, SelectableHelper,
+    data_types::PgTimestamp,
+    pg::Pg,
+    sql_query,
+    sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Timestamptz, Uuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::{
+    audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal},
+    session::{EndReason, SessionId},
+};
+
+/// The id of the one row of `audit_chain`.
+const THE_CHAIN: i16 = 1;
+
+/// Returns where the chain begins and ends.
+pub async fn ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
+    let row: ChainRow = audit_chain::table
+        .find(THE_CHAIN)
+        .select(ChainRow::as_select())
+        .first(conn)
+        .await?;
+    row.try_into()
+}
+
+/// Returns where the chain begins and ends. No other transaction appends to it or trims it until this one ends.
+pub async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
+    let row: ChainRow = audit_chain::table
+        .find(THE_CHAIN)
+        .select(ChainRow::as_select())
+        .for_update()
+        .first(conn)
+        .await?;
+    row.try_into()
+}
+
+/// Postgres runs the UPDATE after the SELECT, and so after the wait for the chain.
+const LOCK_ENDS_AND_END_SESSION: &str = "
+    WITH ended AS (UPDATE sessions SET revoked_at = $1, revoke_reason = $2 WHERE id = $3)
+    SELECT base_number, base_seal, head_number, head_seal FROM audit_chain WHERE id = $4 FOR UPDATE";
+
+/// [Locks](lock_ends) the chain, and ends a session in the same round trip.
+///
+/// The transaction MUST have locked the session's row for update, and found it live. Otherwise it would hold the chain while
+/// it waits for that row, and could wait in a circle with a transaction that holds the row and waits for the chain.
+pub async fn lock_ends_and_end_session(
+    conn: &mut AsyncPgConnection,
+    session: SessionId,
+    reason: EndReason,
+    at: DateTime<Utc>,
+) -> Result<ChainEnds, StorageError> {
+    let statement = sql_query(LOCK_ENDS_AND_END_SESSION)
+        .bind::<Timestamptz, _>(at)
+        .bind::<Text, _>(reason.as_str())
+        .bind::<Uuid, _>(session.0)
+        .bind::<SmallInt, _>(THE_CHAIN);
+    let row: ChainRow = Prepared(statement).get_result(conn).await?;
+    row.try_into()
+}
+
+/// A column is one value, so that one statement serves any number of rows.
+const APPEND: &str = "
+    WITH moved AS (UPDATE audit_chain SET head_number = $2, head_seal = $3 WHERE id = $1)
+    INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, session_id, address, user_agent,
+        request_id, details, seal)
+    SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+
+/// Appends sealed rows and makes `head` the end of the chain, which is locked.
+pub async fn append(
+    conn: &mut AsyncPgConnection,
+    sealed: &[(AuditRow, Seal)],
+    head: ChainEnd,
+) -> Result<(), StorageError> {
+    let rows = || sealed.iter().map(|(row, _)| row);
+    let numbers: Vec<_> = rows().map(|row| row.number.0).collect();
+    let times: Vec<_> = rows().map(|row| row.at).collect();
+    let actions: Vec<_> = rows().map(|row| &*row.action).collect();
+    let actor_kinds: Vec<_> = rows().map(|row| &*row.actor_kind).collect();
+    let actors: Vec<_> = rows().map(|row| row.actor_id).collect();
+    let users: Vec<_> = rows().map(|row| row.user_id).collect();
+    let sessions: Vec<_> = rows().map(|row| row.session_id).collect();
+    let addresses: Vec<_> = rows().map(|row| row.address.as_deref()).collect();
+    let user_agents: Vec<_> = rows().map(|row| row.user_agent.as_deref()).collect();
+    let requests: Vec<_> = rows().map(|row| row.request_id.as_deref()).collect();
+    let details: Vec<_> = rows().map(|row| &*row.details).collect();
+    let seals: Vec<_> = sealed.iter().map(|(_, seal)| &seal.0[..]).collect();
+    let statement = sql_query(APPEND)
+        .bind::<SmallInt, _>(THE_CHAIN)
+        .bind::<BigInt, _>(head.number.0)
+        .bind::<Binary, _>(&head.seal.0[..])
+        .bind::<Array<BigInt>, _>(numbers)
+        .bind::<Array<Timestamptz>, _>(times)
+        .bind::<Array<Text>, _>(actions)
+        .bind::<Array<Text>, _>(actor_kinds)
+        .bind::<Array<Nullable<Uuid>>, _>(actors)
+        .bind::<Array<Nullable<Uuid>>, _>(users)
+        .bind::<Array<Nullable<Uuid>>, _>(sessions)
+        .bind::<Array<Nullable<Text>>, _>(addresses)
+        .bind::<Array<Nullable<Text>>, _>(user_agents)
+        .bind::<Array<Nullable<Text>>, _>(requests)
+        .bind::<Array<Text>, _>(details)
+        .bind::<Array<Binary>, _>(seals);
+    Prepared(statement).execute(conn).await?;
+    Ok(())
+}
+
+/// Returns the oldest events before `head` with their times, at most `limit`.
+///
+/// Times that chrono cannot hold, such as `infinity`, are returned as the nearest ones that it can.
+pub async fn oldest(
+    conn: &mut AsyncPgConnection,
+    head: AuditNumber,
+    limit: u32,
+) -> Result<Vec<(AuditNumber, DateTime<Utc>)>, StorageError> {
+    let rows: Vec<(i64, PgTimestamp)> = audit_trail::table
+        .filter(audit_trail::number.lt(head.0))
+        .order(audit_trail::number)
+        .limit(limit.into())
+        .select((audit_trail::number, audit_trail::at))
+        .load(conn)
+        .await?;
+    let row = |(number, at)| (AuditNumber(number), saturating_instant(at));
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Makes event `last` the base of the chain, with its seal as it is stored, right or wrong: the next event is sealed with it.
+/// Two statements.
+pub async fn move_base(conn: &mut AsyncPgConnection, last: AuditNumber) -> Result<(), StorageError> {
+    let seal: Vec<u8> = audit_trail::table
+        .find(last.0)
+        .select(audit_trail::seal)
+        .first(conn)
+        .await?;
+    let base = (
+        audit_chain::base_number.eq(last.0),
+        audit_chain::base_seal.eq(seal),
+    );
+    Prepared(diesel::update(audit_chain::table.find(THE_CHAIN)).set(base))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Removes the events from `first` to `last`.
+pub async fn remove(
+    conn: &mut AsyncPgConnection,
+    first: AuditNumber,
+    last: AuditNumber,
+) -> Result<(), StorageError> {
+    // Between two numbers, not up to one: the server estimates half a range at a third of the table.
+    let outdated = audit_trail::table.filter(audit_trail::number.between(first.0, last.0));
+    diesel::delete(outdated).execute(conn).await?;
+    Ok(())
+}
+
+#[derive(Queryable, QueryableByName, Selectable)]
+#[diesel(table_name = audit_chain, check_for_backend(Pg))]
+struct ChainRow {
+    base_number: i64,
+    base_seal: Vec<u8>,
+    head_number: i64,
+    head_seal: Vec<u8>,
+}
+
+impl TryFrom<ChainRow> for ChainEnds {
+    type Error = StorageError;
+
+    fn try_from(row: ChainRow) -> Result<Self, Self::Error> {
+        let end = |number, seal: Vec<u8>| {
+            let seal = seal
+                .try_into()
+                .map_err(|_| StorageError::row("audit_chain", "a seal has 32 bytes"))?;
+            Ok::<_, StorageError>(ChainEnd {
+                number: AuditNumber(number),
+                seal: Seal(seal),
+            })
+        };
+        Ok(Self {
+            base: end(row.base_number, row.base_seal)?,
+            head: end(row.head_number, row.head_seal)?,
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! Pages of the audit log.
+
+use super::audit_times::instant;
+use crate::{error::StorageError, prepared::PlannedAnew, schema::audit_trail};
+use diesel::{
+    ExpressionMethods, QueryDsl, Queryable, Selectable, SelectableHelper, alias, data_types::PgTimestamp,
+    dsl::sql, pg::Pg, sql_types::BigInt,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal};
+use uuid::Uuid;
+
+/// A page by user, actor or action is a range of that one's index, and one of all events a range of the table.
+///
+/// Planned anew each time: which of two filters lets fewer events through is known by the values alone.
+pub async fn page(
+    conn: &mut AsyncPgConnection,
+    filter: &AuditFilter,
+    before: Option<AuditNumber>,
+    limit: u32,
+) -> Result<Vec<AuditRecord>, StorageError> {
+    let before = before.map_or(i64::MAX, |number| number.0);
+    let found = if is_by_time_alone(filter) {
+        rows_by_time(conn, filter, before, limit).await?
+    } else {
+        rows_by_whom(conn, filter, before, limit).await?
+    };
+    found.into_iter().map(AuditRecord::try_from).collect()
+}
+
+fn is_by_time_alone(filter: &AuditFilter) -> bool {
+    let by_whom = filter.user.is_some() || filter.actor.is_some() || filter.action.is_some();
+    !by_whom && (filter.from.is_some() || filter.until.is_some())
+}
+
+async fn rows_by_whom(
+    conn: &mut AsyncPgConnection,
+    filter: &AuditFilter,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<TrailRow>, StorageError> {
+    let mut chosen = audit_trail::table
+        .filter(audit_trail::number.lt(before))
+        .order(audit_trail::number.desc())
+        .limit(limit.into())
+        .select(TrailRow::as_select())
+        .into_boxed();
+    if let Some(user) = filter.user {
+        chosen = chosen.filter(audit_trail::user_id.eq(user.0));
+    }
+    if let Some(actor) = filter.actor {
+        chosen = chosen.filter(audit_trail::actor_id.eq(actor.0));
+    }
+    if let Some(action) = filter.action {
+        chosen = chosen.filter(audit_trail::action.eq(action.as_str()));
+    }
+    if let Some(from) = filter.from {
+        chosen = chosen.filter(audit_trail::at.ge(from));
+    }
+    if let Some(until) = filter.until {
+        chosen = chosen.filter(audit_trail::at.lt(until));
+    }
+    Ok(PlannedAnew(chosen).load(conn).await?)
+}
+
+/// Clocks differ and are set, so times need not rise as numbers do. The numbers of that time are read, from its index alone,
+/// and the highest are kept; the sum keeps the server from walking the whole trail in the order of numbers instead.
+async fn rows_by_time(
+    conn: &mut AsyncPgConnection,
+    filter: &AuditFilter,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<TrailRow>, StorageError> {
+    let timed = alias!(audit_trail as timed);
+    let at = timed.field(audit_trail::at);
+    let mut newest = timed
+        .filter(timed.field(audit_trail::number).lt(before))
+        .order(sql::<BigInt>("timed.number + 0").desc())
+        .limit(limit.into())
+        .select(timed.field(audit_trail::number))
+        .into_boxed();
+    if let Some(from) = filter.from {
+        newest = newest.filter(at.ge(from));
+    }
+    if let Some(until) = filter.until {
+        newest = newest.filter(at.lt(until));
+    }
+    let chosen = audit_trail::table
+        .filter(audit_trail::number.eq_any(newest))
+        .order(audit_trail::number.desc())
+        .select(TrailRow::as_select());
+    Ok(PlannedAnew(chosen).load(conn).await?)
+}
+
+pub async fn rows(
+    conn: &mut AsyncPgConnection,
+    after: AuditNumber,
+    limit: u32,
+) -> Result<Vec<ReadRow>, StorageError> {
+    let found: Vec<TrailRow> = audit_trail::table
+        .filter(audit_trail::number.gt(after.0))
+        .order(audit_trail::number)
+        .limit(limit.into())
+        .select(TrailRow::as_select())
+        .load(conn)
+        .await?;
+    Ok(found.into_iter().map(TrailRow::sealed).collect())
+}
+
+/// As the row stands, whatever was done to it: a time that chrono cannot hold spoils this row and no other.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_trail, check_for_backend(Pg))]
+struct TrailRow {
+    number: i64,
+    at: PgTimestamp,
+    action: String,
+    actor_kind: String,
+    actor_id: Option<Uuid>,
+    user_id: Option<Uuid>,
+    session_id: Option<Uuid>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    details: String,
+    seal: Vec<u8>,
+}
+
+impl TrailRow {
+    fn sealed(mut self) -> ReadRow {
+        let broken = BrokenRow(AuditNumber(self.number));
+        let seal = std::mem::take(&mut self.seal).try_into().map_err(|_| broken)?;
+        Ok((self.try_into()?, Seal(seal)))
+    }
+}
+
+impl TryFrom<TrailRow> for AuditRow {
+    type Error = BrokenRow;
+
+    fn try_from(row: TrailRow) -> Result<Self, Self::Error> {
+        let number = AuditNumber(row.number);
+        Ok(Self {
+            number,
+            at: instant(row.at).ok_or(BrokenRow(number))?,
+            action: row.action,
+            actor_kind: row.actor_kind,
+            actor_id: row.actor_id,
+            user_id: row.user_id,
+            session_id: row.session_id,
+            address: row.address,
+            user_agent: row.user_agent,
+            request_id: row.request_id,
+            details: row.details,
+        })
+    }
+}
+
+impl TryFrom<TrailRow> for AuditRecord {
+    type Error = StorageError;
+
+    fn try_from(row: TrailRow) -> Result<Self, Self::Error> {
+        AuditRow::try_from(row)
+            .and_then(Self::try_from)
+            .map_err(|broken| StorageError::row("audit_trail", broken))
+    }
+}

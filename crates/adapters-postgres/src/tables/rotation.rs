@@ -1,0 +1,112 @@
+//! The compare-and-swap behind every refresh.
+
+use super::{
+    lifetimes::live_at,
+    permissions::{parse_roles, roles_of_holder},
+    session_rows::SessionRow,
+};
+use crate::{
+    error::StorageError,
+    prepared::Prepared,
+    schema::{sessions, users},
+};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    declare_sql_function,
+    dsl::{auto_type, exists},
+    pg::Pg,
+    sql_types::Timestamptz,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::{
+    ports::Rotated,
+    session::{Holder, Rotation, StoredSession},
+    user::{Epoch, UserId, UserStatus},
+};
+use uuid::Uuid;
+
+#[declare_sql_function]
+extern "SQL" {
+    /// Returns the earlier of the two.
+    fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
+}
+
+/// Takes one step of a refresh token. One statement, and so a transaction by itself: the caller has not read the session, and
+/// only its row knows when its whole life ends.
+///
+/// Of two concurrent calls, the second waits for the session's row and finds another generation there. Epoch and roles are
+/// both those of the instant at which the statement began: tokens issued from them are outdated as soon as they are.
+pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
+    let holder_is_active = exists(
+        users::table
+            .filter(users::id.eq(sessions::user_id))
+            .filter(users::status.eq("active")),
+    );
+    let current = sessions::table
+        .find(rotation.session.0)
+        .filter(sessions::generation.eq(i64::from(rotation.from.0)))
+        .filter(sessions::secret_digest.eq(&rotation.secret_digest.0[..]))
+        .filter(live_at(rotation.at))
+        .filter(holder_is_active);
+    let row: Option<RotatedRow> = Prepared(
+        diesel::update(current)
+            .set((
+                sessions::generation.eq(i64::from(rotation.to.0)),
+                sessions::last_used_at.eq(rotation.at),
+                sessions::idle_expires_at.eq(least(sessions::expires_at, rotation.idle_until)),
+            ))
+            .returning(RotatedRow::as_returning()),
+    )
+    .get_result(conn)
+    .await
+    .optional()?;
+    row.map_or(Ok(Rotated::Lost), |row| row.try_into().map(Rotated::Done))
+}
+
+/// A session that was just rotated, with its holder, who is active.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+struct RotatedRow {
+    #[diesel(embed)]
+    session: SessionRow,
+    user_id: Uuid,
+    #[diesel(select_expression = epoch_of_holder())]
+    epoch: Option<i64>,
+    #[diesel(select_expression = must_change_of_holder())]
+    must_change_password: Option<bool>,
+    #[diesel(select_expression = roles_of_holder())]
+    roles: Option<Vec<String>>,
+}
+
+#[auto_type]
+fn epoch_of_holder() -> _ {
+    users::table
+        .filter(users::id.eq(sessions::user_id))
+        .select(users::token_epoch)
+        .single_value()
+}
+
+#[auto_type]
+fn must_change_of_holder() -> _ {
+    users::table
+        .filter(users::id.eq(sessions::user_id))
+        .select(users::must_change_password)
+        .single_value()
+}
+
+impl TryFrom<RotatedRow> for StoredSession {
+    type Error = StorageError;
+
+    fn try_from(row: RotatedRow) -> Result<Self, Self::Error> {
+        let (Some(epoch), Some(must_change_password)) = (row.epoch, row.must_change_password) else {
+            return Err(StorageError::row("sessions", "a session has a user"));
+        };
+        row.session.held_by(Holder {
+            user: UserId(row.user_id),
+            status: UserStatus::Active,
+            epoch: Epoch(epoch),
+            roles: parse_roles(row.roles)?,
+            must_change_password,
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Sessions as rows.
+
+use super::{
+    lifetimes::LifetimeRow,
+    permissions::{parse_roles, roles_of_user},
+    user_rows::parse_status,
+};
+use crate::{
+    error::StorageError,
+    schema::{sessions, users},
+};
+use chrono::{DateTime, Utc};
+use diesel::{Insertable, Queryable, Selectable, pg::Pg};
+use domain::{
+    changes::OwnedSession,
+    session::{Generation, Holder, NewSession, SecretDigest, SessionId, SessionSummary, StoredSession},
+    user::{Epoch, UserId},
+};
+use std::error::Error as StdError;
+use uuid::Uuid;
+
+fn corrupt(source: impl Into<Box<dyn StdError + Send + Sync>>) -> StorageError {
+    StorageError::row("sessions", source)
+}
+
+fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
+    let bytes = bytes.try_into();
+    bytes
+        .map(SecretDigest)
+        .map_err(|_| corrupt("the digest of a secret has 32 bytes"))
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = sessions, treat_none_as_default_value = false)]
+pub struct NewSessionRow<'a> {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub generation: i64,
+    pub secret_digest: &'a [u8],
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+    pub idle_expires_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub user_agent: Option<String>,
+    pub ip: Option<String>,
+}
+
+impl<'a> From<&'a NewSession> for NewSessionRow<'a> {
+    fn from(session: &'a NewSession) -> Self {
+        Self {
+            id: session.id.0,
+            user_id: session.user.0,
+            generation: Generation::FIRST.0.into(),
+            secret_digest: &session.secret_digest.0,
+            created_at: session.created_at,
+            last_used_at: session.created_at,
+            idle_expires_at: session.idle_expires_at,
+            expires_at: session.expires_at,
+            user_agent: session.user_agent.clone(),
+            ip: session.address.map(|address| address.to_string()),
+        }
+    }
+}
+
+/// The owner and the lifetime: own columns of the row, which a statement that locks it may return.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+pub struct OwnedSessionRow {
+    user_id: Uuid,
+    #[diesel(embed)]
+    lifetime: LifetimeRow,
+}
+
+impl TryFrom<OwnedSessionRow> for OwnedSession {
+    type Error = StorageError;
+
+    fn try_from(row: OwnedSessionRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            user: UserId(row.user_id),
+            lifetime: row.lifetime.try_into()?,
+        })
+    }
+}
+
+/// A session's own row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+pub struct SessionRow {
+    id: Uuid,
+    secret_digest: Vec<u8>,
+    generation: i64,
+    #[diesel(embed)]
+    lifetime: LifetimeRow,
+    last_used_at: DateTime<Utc>,
+}
+
+impl SessionRow {
+    /// Returns the session, held by `holder`.
+    pub fn held_by(self, holder: Holder) -> Result<StoredSession, StorageError> {
+        Ok(StoredSession {
+            id: SessionId(self.id),
+            secret_digest: parse_digest(self.secret_digest)?,
+            generation: Generation(self.generation.try_into().map_err(corrupt)?),
+            lifetime: self.lifetime.try_into()?,
+            last_used_at: self.last_used_at,
+            holder,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(Pg))]
+pub struct HolderRow {
+    id: Uuid,
+    status: String,
+    token_epoch: i64,
+    must_change_password: bool,
+    #[diesel(select_expression = roles_of_user())]
+    roles: Option<Vec<String>>,
+}
+
+impl TryFrom<HolderRow> for Holder {
+    type Error = StorageError;
+
+    fn try_from(row: HolderRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            user: UserId(row.id),
+            status: parse_status(&row.status)?,
+            epoch: Epoch(row.token_epoch),
+            roles: parse_roles(row.roles)?,
+            must_change_password: row.must_change_password,
+        })
+    }
+}
+
+/// A session with its holder.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+pub struct StoredSessionRow {
+    #[diesel(embed)]
+    session: SessionRow,
+    #[diesel(embed)]
+    holder: HolderRow,
+}
+
+impl TryFrom<StoredSessionRow> for StoredSession {
+    type Error = StorageError;
+
+    fn try_from(row: StoredSessionRow) -> Result<Self, Self::Error> {
+        row.session.held_by(row.holder.try_into()?)
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+pub struct SummaryRow {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    last_used_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    user_agent: Option<String>,
+    ip: Option<String>,
+}
+
+impl TryFrom<SummaryRow> for SessionSummary {
+    type Error = StorageError;
+
+    fn try_from(row: SummaryRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: SessionId(row.id),
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            user_agent: row.user_agent,
+            address: row.ip.map(|text| text.parse()).transpose().map_err(corrupt)?,
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! Snapshots of sessions: everything that a request needs, as of one instant.
+
+use super::{
+    lifetimes::LifetimeRow,
+    permissions::{parse_permissions, permissions_of_user},
+    user_rows::UserRow,
+};
+use crate::{
+    error::StorageError,
+    prepared::{FirstRows, ForEach, Prepared, each_id},
+    schema::{sessions, users},
+};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use domain::{caller::SessionSnapshot, session::SessionId};
+use std::{collections::HashMap, sync::Arc};
+use uuid::Uuid;
+
+/// The sessions that were found. A row that does not parse fails that session alone.
+pub type Found = HashMap<SessionId, Result<Arc<SessionSnapshot>, Arc<StorageError>>>;
+
+/// Returns the snapshot of one session.
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    session: SessionId,
+) -> Result<Option<SessionSnapshot>, StorageError> {
+    let row: Option<SessionSnapshotRow> = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(session.0))
+        .select(SessionSnapshotRow::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(SessionSnapshot::try_from).transpose()
+}
+
+/// Returns the snapshots of several sessions, all as of the same instant.
+pub async fn find_several(
+    conn: &mut AsyncPgConnection,
+    sessions: &[SessionId],
+) -> Result<Found, StorageError> {
+    let one = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(each_id()))
+        .select(SessionSnapshotRow::as_select());
+    let several = ForEach {
+        ids: sessions.iter().map(|session| session.0).collect(),
+        of: FirstRows { of: one, at_most: 1 },
+    };
+    let rows: Vec<SessionSnapshotRow> = Prepared(several).load(conn).await?;
+    let parse = |row: SessionSnapshotRow| {
+        let id = SessionId(row.id);
+        let snapshot = SessionSnapshot::try_from(row);
+        (id, snapshot.map(Arc::new).map_err(Arc::new))
+    };
+    Ok(rows.into_iter().map(parse).collect())
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+struct SessionSnapshotRow {
+    id: Uuid,
+    #[diesel(embed)]
+    lifetime: LifetimeRow,
+    #[diesel(embed)]
+    user: UserRow,
+    #[diesel(select_expression = permissions_of_user())]
+    permissions: Option<Vec<String>>,
+}
+
+impl TryFrom<SessionSnapshotRow> for SessionSnapshot {
+    type Error = StorageError;
+
+    fn try_from(row: SessionSnapshotRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            session: SessionId(row.id),
+            lifetime: row.lifetime.try_into()?,
+            user: row.user.try_into()?,
+            permissions: parse_permissions(row.permissions)?,
+        })
+    }
+}
