@@ -88,6 +88,15 @@ impl SqliteDatabase {
         Ok(run(&self.readers, work).await?)
     }
 
+    /// Does `work` on a connection that only reads, all of it as of one instant.
+    pub(crate) async fn read_snapshot<R, W>(&self, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+    {
+        Ok(run(&self.readers, |conn| conn.transaction(work)).await?)
+    }
+
     /// Does `work` as one transaction: all of it is kept or, when it fails, nothing.
     pub(crate) async fn write<R, W>(&self, work: W) -> Result<R, PortError>
     where
@@ -95,20 +104,6 @@ impl SqliteDatabase {
         W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
     {
         Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
-    }
-
-    /// As [`write`](Self::write); when `dry_run`, everything is taken back at the end, and the answer is what would have
-    /// come of it.
-    pub(crate) async fn write_or_dry_run<R, W>(&self, dry_run: bool, work: W) -> Result<R, PortError>
-    where
-        R: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
-    {
-        if dry_run {
-            Ok(run(&self.writer, |conn| taken_back(conn, work)).await?)
-        } else {
-            self.write(work).await
-        }
     }
 
     /// How many bytes may still be written beside the file.
@@ -190,19 +185,6 @@ fn transaction<R>(
     });
     // When the disk is full, SQLite rolls back by itself. diesel then tells that its own rollback failed, not why.
     done.map_err(|error| cause.unwrap_or_else(|| error.into()))
-}
-
-/// A transaction that is always rolled back.
-fn taken_back<R>(
-    conn: &mut SqliteConnection,
-    work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
-) -> Result<R, StorageError> {
-    let mut answer = None;
-    let done = conn.immediate_transaction(|conn| {
-        answer = Some(work(conn));
-        Err::<R, _>(DieselError::RollbackTransaction)
-    });
-    answer.unwrap_or_else(|| done.map_err(StorageError::from))
 }
 
 fn unpooled(error: PoolError) -> StorageError {
