@@ -1,28 +1,23 @@
 //! The database file and its connections: one that writes, a few that read.
 
-use crate::error::StorageError;
-use diesel::{
-    Connection, ConnectionError, ConnectionResult, QueryResult, SqliteConnection,
-    connection::SimpleConnection, result::Error as DieselError,
-};
-use diesel_async::{
-    pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-        deadpool::{BuildError, Pool, PoolError},
-    },
-    sync_connection_wrapper::SyncConnectionWrapper,
-};
-use domain::ports::PortError;
-use request_scope::Wait;
-use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, task::JoinError};
-
+mod connections;
 mod metered_pool;
 mod opening;
 
-use metered_pool::MeteredPool;
 pub use opening::{OpenError, make_folder_of};
+
+use crate::{
+    error::StorageError,
+    migrations::{self, MigrationStatus},
+};
+use connections::{BUSY_TIMEOUT, PRAGMAS, pool, transaction, wait_at_most};
+use diesel::{Connection, SqliteConnection};
+use domain::ports::PortError;
+use metered_pool::MeteredPool;
 use opening::{prepare, url_of};
+use request_scope::Wait;
+use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
+use tokio::runtime::Handle;
 
 /// SQLite has one writer at a time. With one connection for it, writers queue in order here and not in SQLite, which
 /// lets them sleep and try again.
@@ -31,14 +26,7 @@ const WRITERS: usize = 1;
 const READERS: usize = 4;
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long SQLite waits for another process that writes. After `ACQUIRE_TIMEOUT` an answer still comes within a second.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
-
-/// FULL is what makes a commit outlive the power supply when the journal is a WAL.
-const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 const READ_ONLY: &str = "PRAGMA query_only = ON;";
-
-type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
 
 /// An open database file. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -106,6 +94,22 @@ impl SqliteDatabase {
         Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
     }
 
+    /// Applies every migration that is missing, all of them or none. Returns their names, oldest first.
+    pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
+        self.write(migrations::up).await
+    }
+
+    /// Reverts the newest applied migration, with all data that it holds. Returns its name; `None` if no
+    /// migration is applied.
+    pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
+        self.write(migrations::down).await
+    }
+
+    /// Returns every migration that this program knows, oldest first.
+    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, PortError> {
+        self.write(migrations::status).await
+    }
+
     /// How many bytes may still be written beside the file.
     pub(crate) async fn room(&self) -> Result<u64, PortError> {
         let path = Arc::clone(&self.path);
@@ -164,65 +168,6 @@ fn impatiently<R>(
     // This sets a number in memory. Were it to fail, the connection would be less patient, and what was done is done.
     let _ = wait_at_most(conn, BUSY_TIMEOUT);
     answer
-}
-
-fn wait_at_most(conn: &mut SqliteConnection, longest: Duration) -> QueryResult<()> {
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {};", longest.as_millis()))
-}
-
-/// The transaction is immediate. One that begins by reading would be refused when it comes to write after another process
-/// has, however long it waits.
-fn transaction<R>(
-    conn: &mut SqliteConnection,
-    work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
-) -> Result<R, StorageError> {
-    let mut cause = None;
-    let done = conn.immediate_transaction(|conn| {
-        work(conn).map_err(|error| {
-            cause = Some(error);
-            DieselError::RollbackTransaction
-        })
-    });
-    // When the disk is full, SQLite rolls back by itself. diesel then tells that its own rollback failed, not why.
-    done.map_err(|error| cause.unwrap_or_else(|| error.into()))
-}
-
-fn unpooled(error: PoolError) -> StorageError {
-    match error {
-        PoolError::Timeout(_) => StorageError::Busy,
-        other => StorageError::Statement(other.into()),
-    }
-}
-
-/// A pool whose connections do their work on the threads of the current runtime, whichever runtime uses them.
-fn pool(url: &str, size: usize, pragmas: String) -> Result<SqlitePool, BuildError> {
-    let runtime = Handle::current();
-    let mut config = ManagerConfig::default();
-    // A file does not hang up: there is nothing to ask it before each use.
-    config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(move |url| {
-        let (url, pragmas, runtime) = (url.to_owned(), pragmas.clone(), runtime.clone());
-        Box::pin(async move {
-            let connecting =
-                runtime.spawn_blocking(move || connect(&url, &pragmas).map(SyncConnectionWrapper::new));
-            connecting.await.unwrap_or_else(|error| Err(unfinished(&error)))
-        })
-    });
-    let manager = AsyncDieselConnectionManager::new_with_config(url, config);
-    Pool::builder(manager).max_size(size).build()
-}
-
-fn unfinished(error: &JoinError) -> ConnectionError {
-    ConnectionError::BadConnection(error.to_string())
-}
-
-fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
-    let mut conn = SqliteConnection::establish(url)?;
-    // First: the others may meet another process.
-    wait_at_most(&mut conn, BUSY_TIMEOUT)
-        .and_then(|()| conn.batch_execute(pragmas))
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(conn)
 }
 
 #[cfg(test)]

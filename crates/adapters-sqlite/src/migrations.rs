@@ -1,13 +1,12 @@
 //! The schema's versions: `migrations/sqlite`, inside the binary.
 
-use crate::{database::SqliteDatabase, error::StorageError};
+use crate::error::StorageError;
 use diesel::{
     SqliteConnection,
     migration::{Migration, MigrationSource, MigrationVersion},
     sqlite::Sqlite,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use domain::ports::PortError;
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
@@ -19,45 +18,31 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-impl SqliteDatabase {
-    /// Applies every migration that is missing, all of them or none; the names of those applied, oldest first.
-    pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
-        self.write(|conn| {
-            let missing = conn
-                .pending_migrations(MIGRATIONS)
-                .map_err(StorageError::Statement)?;
-            for migration in &missing {
-                conn.run_migration(migration.as_ref())
-                    .map_err(StorageError::Statement)?;
-            }
-            Ok(missing
-                .iter()
-                .map(|migration| migration.name().to_string())
-                .collect())
-        })
-        .await
+/// Applies every migration that is missing, and returns their names, oldest first.
+pub fn up(conn: &mut SqliteConnection) -> Result<Vec<String>, StorageError> {
+    let missing = conn
+        .pending_migrations(MIGRATIONS)
+        .map_err(StorageError::Statement)?;
+    for migration in &missing {
+        conn.run_migration(migration.as_ref())
+            .map_err(StorageError::Statement)?;
     }
-
-    /// Takes the newest applied migration back, with all that it holds; its name, or `None` when there is none.
-    pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
-        self.write(|conn| {
-            let applied = status(conn)?.into_iter().rfind(|migration| migration.applied);
-            if applied.is_some() {
-                conn.revert_last_migration(MIGRATIONS)
-                    .map_err(StorageError::Statement)?;
-            }
-            Ok(applied.map(|migration| migration.name))
-        })
-        .await
-    }
-
-    /// Every migration that this program knows, oldest first.
-    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, PortError> {
-        self.write(status).await
-    }
+    let names = missing.iter().map(|migration| migration.name().to_string());
+    Ok(names.collect())
 }
 
-fn status(conn: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, StorageError> {
+/// Reverts the newest applied migration, and returns its name.
+pub fn down(conn: &mut SqliteConnection) -> Result<Option<String>, StorageError> {
+    let applied = status(conn)?.into_iter().rfind(|migration| migration.applied);
+    if applied.is_some() {
+        conn.revert_last_migration(MIGRATIONS)
+            .map_err(StorageError::Statement)?;
+    }
+    Ok(applied.map(|migration| migration.name))
+}
+
+/// Returns every migration that this program knows, oldest first.
+pub fn status(conn: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, StorageError> {
     let applied = conn.applied_migrations().map_err(StorageError::Statement)?;
     let known = known().map_err(StorageError::Statement)?;
     Ok(known

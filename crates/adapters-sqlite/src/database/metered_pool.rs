@@ -1,7 +1,10 @@
-use super::{SqlitePool, unpooled};
+use super::connections::SqlitePool;
 use crate::error::StorageError;
 use diesel::SqliteConnection;
-use diesel_async::{pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper};
+use diesel_async::{
+    pooled_connection::deadpool::{Object, PoolError},
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -77,4 +80,11 @@ fn describe() {
     describe_gauge!(IN_USE, "Connections of a pool that are in use.");
     describe_histogram!(WAIT, "Seconds that somebody waited for a connection.");
     describe_counter!(TIMEOUTS, "Waits for a connection that were in vain.");
+}
+
+fn unpooled(error: PoolError) -> StorageError {
+    match error {
+        PoolError::Timeout(_) => StorageError::Busy,
+        other => StorageError::Statement(other.into()),
+    }
 }

@@ -1,6 +1,6 @@
 //! Making a database ready to be used, and saying why it cannot be.
 
-use super::{PRAGMAS, connect, transaction};
+use super::connections::{PRAGMAS, connect, transaction};
 use crate::{error::StorageError, migrations};
 use diesel::{ConnectionError, connection::SimpleConnection, result::Error as DieselError};
 use std::{
