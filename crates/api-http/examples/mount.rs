@@ -11,7 +11,7 @@ use domain::{
     role::{RoleName, RoleNames},
     session::SessionRules,
     use_cases::{
-        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ConfirmPassword, CreateUser,
+        AcceptPassword, AssignRoles, Authenticate, ChangePassword, ConfirmPassword, CreateUser,
         DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
         ListRoles, ListSessions, LogIn, LogOut, ReadAudit, RecogniseRefreshToken, RecordFailedAttempt,
         Refresh, Register, ResetPassword, SetStatus, UserSessions, WriteRole,

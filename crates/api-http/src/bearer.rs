@@ -103,7 +103,7 @@ fn authenticate(request: &HttpRequest) -> &Authenticate {
     let edge = request
         .app_data::<Data<Edge>>()
         .expect("configure() puts it there, for other routes the application does");
-    &edge.use_cases.authenticate
+    &edge.use_cases.core.authenticate
 }
 
 #[cfg(test)]

@@ -1,38 +1,16 @@
 use crate::mutations::Mutations;
 use domain::{
+    core::{Administration, Core},
     ports::{Clock, PublicKeys, Randomness, SessionMemory, StorageHealth},
-    use_cases::{
-        AssignRoles, Authenticate, ChangeOwnPassword, DeleteOwnAccount, DeleteRole, DeleteUser, EndSession,
-        ExportOwnData, FindUsers, ListRoles, ListSessions, LogIn, LogOut, ReadAudit, Refresh, Register,
-        ResetPassword, SetStatus, UserSessions, WriteRole,
-    },
 };
 use ipnet::IpNet;
 use std::sync::Arc;
 
-/// What the routes can ask the core to do; made once by whoever wires the service. A bag, not a layer: it has no methods.
+/// What the routes can ask the core to do, composed once. A bag, not a layer: it has no methods.
 #[derive(Clone)]
 pub struct UseCases {
-    pub authenticate: Arc<Authenticate>,
-    pub register: Arc<Register>,
-    pub log_in: Arc<LogIn>,
-    pub log_out: Arc<LogOut>,
-    pub refresh: Arc<Refresh>,
-    pub assign_roles: Arc<AssignRoles>,
-    pub change_own_password: Arc<ChangeOwnPassword>,
-    pub list_sessions: Arc<ListSessions>,
-    pub end_session: Arc<EndSession>,
-    pub delete_own_account: Arc<DeleteOwnAccount>,
-    pub export_own_data: Arc<ExportOwnData>,
-    pub find_users: Arc<FindUsers>,
-    pub set_status: Arc<SetStatus>,
-    pub delete_user: Arc<DeleteUser>,
-    pub reset_password: Arc<ResetPassword>,
-    pub user_sessions: Arc<UserSessions>,
-    pub list_roles: Arc<ListRoles>,
-    pub write_role: Arc<WriteRole>,
-    pub delete_role: Arc<DeleteRole>,
-    pub read_audit: Arc<ReadAudit>,
+    pub core: Core,
+    pub administration: Administration,
     pub public_keys: Arc<dyn PublicKeys>,
     pub storage_health: Arc<dyn StorageHealth>,
     /// Of the Redis that replicas share, where there is one: the service does its work without it.

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure,
-    broken_rule::broken_rule,
+    violation::violation,
     connections::{self, Connections},
     housekeeping::Housekeeping,
     listener,
@@ -10,17 +10,17 @@ use crate::{
     replica::Membership,
     settings::{BootstrapSettings, ServerSettings, Settings, SettingsError, cores, variable},
     storage::{Database, take_server_lock},
-    traces, use_cases, wiring,
+    composition, traces, wiring,
 };
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
 use adapters_memory::Leasing;
 use adapters_sqlite::ServerLock;
-use api_http::{Edge, HttpSettings, Mutations};
+use api_http::{Edge, HttpSettings, Mutations, UseCases};
 use domain::{
     password::Password,
-    ports::Roles,
+    ports::{Roles, UserDirectory},
     role::{RoleName, RoleNames},
-    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError, RecordFailedAttempt},
+    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
 };
 use secrecy::ExposeSecret;
 use std::{
@@ -75,12 +75,9 @@ impl Application {
         }
         let ports = wiring::Ports::new(&settings, database.storage())?;
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
-        make_first_admin(
-            &settings.bootstrap,
-            &use_cases::bootstrap_admin(&ports, &settings),
-        )
-        .await?;
-        if !any_admin(&ports).await? {
+        let use_cases = composition::use_cases(&ports, &settings);
+        make_first_admin(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
+        if !any_admin(&*ports.storage.users).await? {
             tracing::warn!(
                 command = "authapi users create --login NAME --role admin",
                 "there is no admin yet"
@@ -90,11 +87,10 @@ impl Application {
         let address = listener
             .local_addr()
             .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
-        let record_failed_attempt = Arc::new(use_cases::record_failed_attempt(&ports, &settings));
         Ok(Self {
-            edge: edge(&ports, &settings, Arc::clone(&record_failed_attempt)),
             leasing: Arc::clone(&ports.leasing),
-            housekeeping: housekeeping(ports, &settings, record_failed_attempt),
+            housekeeping: housekeeping(&ports, &use_cases, &settings),
+            edge: edge(&ports, use_cases, &settings),
             settings,
             listener,
             address,
@@ -201,9 +197,9 @@ fn server(
     Ok(server)
 }
 
-fn edge(ports: &wiring::Ports, settings: &Settings, record_failed_attempt: Arc<RecordFailedAttempt>) -> Edge {
+fn edge(ports: &wiring::Ports, use_cases: UseCases, settings: &Settings) -> Edge {
     Edge {
-        use_cases: use_cases::use_cases(ports, settings, record_failed_attempt),
+        use_cases,
         settings: HttpSettings {
             trusted_proxies: settings.server.trusted_proxies.clone(),
             docs: settings.docs.enabled,
@@ -215,16 +211,12 @@ fn edge(ports: &wiring::Ports, settings: &Settings, record_failed_attempt: Arc<R
     }
 }
 
-fn housekeeping(
-    ports: wiring::Ports,
-    settings: &Settings,
-    record_failed_attempt: Arc<RecordFailedAttempt>,
-) -> Housekeeping {
+fn housekeeping(ports: &wiring::Ports, use_cases: &UseCases, settings: &Settings) -> Housekeeping {
     Housekeeping {
-        sessions: ports.storage.sessions,
-        trail: ports.storage.audit,
-        record_failed_attempt,
-        clock: ports.clock,
+        sessions: Arc::clone(&ports.storage.session_directory),
+        audit_log: Arc::clone(&ports.storage.audit_log),
+        record_failed_attempt: Arc::clone(&use_cases.core.record_failed_attempt),
+        clock: Arc::clone(&ports.clock),
         retention: settings.audit.retention.map(wiring::delta),
     }
 }
@@ -263,7 +255,7 @@ fn no_first_admin(error: BootstrapAdminError) -> Failure {
         variable("bootstrap.admin_password"),
     ];
     let cause = match error {
-        BootstrapAdminError::Create(error) => broken_rule(error),
+        BootstrapAdminError::Create(error) => violation(error),
         BootstrapAdminError::Port(error) => error.into(),
     };
     Failure::because(
@@ -272,8 +264,8 @@ fn no_first_admin(error: BootstrapAdminError) -> Failure {
     )
 }
 
-async fn any_admin(ports: &wiring::Ports) -> Result<bool, Failure> {
-    let answer = ports.storage.users.any_admin().await;
+async fn any_admin(users: &dyn UserDirectory) -> Result<bool, Failure> {
+    let answer = users.any_admin().await;
     answer.map_err(|error| Failure::because("the database cannot be read", error))
 }
 

@@ -14,7 +14,7 @@ pub use users::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{use_cases::UserRef, user::UserId};
+use domain::{steps::UserRef, user::UserId};
 use std::path::PathBuf;
 use uuid::Uuid;
 

@@ -4,8 +4,9 @@ use crate::metrics;
 use chrono::TimeDelta;
 use domain::{
     audit::{Actor, AuditContext, Origin},
-    ports::{AuditLog, Clock, PortError, Sessions},
-    use_cases::RecordFailedAttempt,
+    changes::TrimAuditLog,
+    ports::{AuditLog, Clock, PortError, SessionDirectory},
+    steps::RecordFailedAttempt,
 };
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -15,7 +16,7 @@ const SESSIONS_PERIOD: Duration = Duration::from_mins(10);
 /// How long a session has been dead before it goes: longer than any token of it lives, and time to look into a theft.
 const KEPT_FOR: TimeDelta = TimeDelta::days(7);
 /// How often old events are looked for. Each time that there were any, the trail gets an event about it.
-const TRAIL_PERIOD: Duration = Duration::from_hours(24);
+const AUDIT_LOG_PERIOD: Duration = Duration::from_hours(24);
 /// How often the count of failures is looked at that were not kept.
 const FAILURES_PERIOD: Duration = Duration::from_mins(1);
 /// Small enough that nobody waits for the database because of it.
@@ -23,8 +24,8 @@ const BATCH: u32 = 500;
 
 /// All of it, to be run beside the server.
 pub struct Housekeeping {
-    pub sessions: Arc<dyn Sessions>,
-    pub trail: Arc<dyn AuditLog>,
+    pub sessions: Arc<dyn SessionDirectory>,
+    pub audit_log: Arc<dyn AuditLog>,
     pub record_failed_attempt: Arc<RecordFailedAttempt>,
     pub clock: Arc<dyn Clock>,
     /// How long events are kept; for ever without it.
@@ -36,7 +37,7 @@ impl Housekeeping {
     pub async fn run(self) {
         tokio::join!(
             self.remove_dead_sessions(),
-            self.trim_trail(),
+            self.trim_audit_log(),
             self.settle_failures()
         );
     }
@@ -56,14 +57,14 @@ impl Housekeeping {
         }
     }
 
-    async fn trim_trail(&self) {
+    async fn trim_audit_log(&self) {
         let Some(retention) = self.retention else {
             return;
         };
-        let mut ticks = ticks(TRAIL_PERIOD);
+        let mut ticks = ticks(AUDIT_LOG_PERIOD);
         loop {
             ticks.tick().await;
-            match trim(&*self.trail, &*self.clock, retention).await {
+            match trim(&*self.audit_log, &*self.clock, retention).await {
                 Ok(0) => {}
                 Ok(removed) => tracing::info!(removed, "removed old events from the audit trail"),
                 Err(error) => tracing::warn!(error = &error as &dyn Error, "old events stay for now"),
@@ -75,7 +76,7 @@ impl Housekeeping {
         let mut ticks = ticks(FAILURES_PERIOD);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.record_failed_attempt.settle(own_stamp(&*self.clock)).await {
+            if let Err(error) = self.record_failed_attempt.settle(own_context(&*self.clock)).await {
                 tracing::warn!(
                     error = &error as &dyn Error,
                     "failed attempts were counted, and the count is lost"
@@ -92,7 +93,7 @@ fn ticks(period: Duration) -> Interval {
 }
 
 /// What the service does by itself, it does for whoever runs it.
-fn own_stamp(clock: &dyn Clock) -> AuditContext {
+fn own_context(clock: &dyn Clock) -> AuditContext {
     AuditContext {
         at: clock.now(),
         actor: Actor::Operator,
@@ -101,11 +102,14 @@ fn own_stamp(clock: &dyn Clock) -> AuditContext {
 }
 
 /// Removes all events that are older than `retention`; how many there were.
-async fn trim(trail: &dyn AuditLog, clock: &dyn Clock, retention: TimeDelta) -> Result<u64, PortError> {
-    let before = clock.now() - retention;
+async fn trim(audit_log: &dyn AuditLog, clock: &dyn Clock, retention: TimeDelta) -> Result<u64, PortError> {
+    let command = TrimAuditLog {
+        before: clock.now() - retention,
+        limit: BATCH,
+    };
     let mut total = 0;
     loop {
-        let removed = trail.trim(before, BATCH, own_stamp(clock)).await?;
+        let removed = audit_log.trim(command, own_context(clock)).await?;
         total += removed;
         if removed < u64::from(BATCH) {
             return Ok(total);
@@ -115,7 +119,7 @@ async fn trim(trail: &dyn AuditLog, clock: &dyn Clock, retention: TimeDelta) -> 
 }
 
 /// Removes all sessions that have been dead for long enough; how many there were.
-async fn sweep(sessions: &dyn Sessions, clock: &dyn Clock) -> Result<u64, PortError> {
+async fn sweep(sessions: &dyn SessionDirectory, clock: &dyn Clock) -> Result<u64, PortError> {
     let before = clock.now() - KEPT_FOR;
     let mut total = 0;
     loop {
@@ -133,7 +137,7 @@ mod tests {
     use super::*;
     use domain::{
         audit::{AuditAction, AuditEvent, AuditFilter},
-        ports::Opened,
+        changes::{OpenSession, RegisterUser},
         user::Epoch,
     };
     use testkit::{FixedClock, MemoryStorage, fixtures};
@@ -145,29 +149,30 @@ mod tests {
         let user = fixtures::a_user("alice");
         let id = user.id;
         storage
-            .users
-            .insert(user, fixtures::context(fixtures::at(0)))
+            .accounts
+            .execute(Arc::new(RegisterUser(user)), fixtures::context(fixtures::at(0)))
             .await
             .expect("a user");
         // Of an idle life of 30 days: dead for eight days, for six days, and alive.
         for (count, opened_on) in [(1_100, 0), (3, 2), (2, 20)] {
             for _ in 0..count {
                 let at = fixtures::at(opened_on * DAY);
-                let session = fixtures::a_session(id, at);
-                let opened = storage
-                    .sessions
-                    .open(session, Epoch::FIRST, u32::MAX, fixtures::context(at))
-                    .await;
-                assert_eq!(opened.expect("storage answers"), Opened::Now);
+                let open = OpenSession {
+                    session: fixtures::a_session(id, at),
+                    epoch: Epoch::FIRST,
+                    max_sessions: u32::MAX,
+                };
+                let opened = storage.accounts.execute(Arc::new(open), fixtures::context(at)).await;
+                opened.expect("storage answers");
             }
         }
 
         let now = FixedClock::new(fixtures::at(38 * DAY));
-        let removed = sweep(&*storage.sessions, &now).await;
+        let removed = sweep(&*storage.session_directory, &now).await;
         assert_eq!(removed.expect("storage answers"), 1_100);
-        assert_eq!(sweep(&*storage.sessions, &now).await.expect("storage answers"), 0);
+        assert_eq!(sweep(&*storage.session_directory, &now).await.expect("storage answers"), 0);
         let live = storage
-            .sessions
+            .session_directory
             .list(id, now.now())
             .await
             .expect("storage answers");
@@ -182,16 +187,16 @@ mod tests {
             for _ in 0..count {
                 let event = AuditEvent::new(AuditAction::LoginFailed);
                 let noted = storage
-                    .audit
-                    .note(event, fixtures::context(fixtures::at(day * DAY)));
+                    .audit_events
+                    .record(event, fixtures::context(fixtures::at(day * DAY)));
                 noted.await.expect("storage answers");
             }
         }
 
         let now = FixedClock::new(fixtures::at(31 * DAY));
-        let trimmed = trim(&*storage.audit, &now, TimeDelta::days(30)).await;
+        let trimmed = trim(&*storage.audit_log, &now, TimeDelta::days(30)).await;
         assert_eq!(trimmed.expect("storage answers"), 1_100);
-        let left = storage.audit.page(AuditFilter::default(), None, 100).await;
+        let left = storage.audit_log.page(AuditFilter::default(), None, 100).await;
         let actions: Vec<_> = left
             .expect("storage answers")
             .iter()
@@ -200,7 +205,7 @@ mod tests {
         let mut expected = vec![AuditAction::AuditLogTrimmed; 3];
         expected.extend([AuditAction::LoginFailed; 3]);
         assert_eq!(actions, expected);
-        let again = trim(&*storage.audit, &now, TimeDelta::days(30)).await;
+        let again = trim(&*storage.audit_log, &now, TimeDelta::days(30)).await;
         assert_eq!(again.expect("storage answers"), 0);
     }
 }

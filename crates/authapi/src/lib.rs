@@ -2,7 +2,7 @@
 //! telemetry, shutdown and the command line. Business rules live in `domain`.
 
 mod app;
-mod broken_rule;
+mod violation;
 pub mod cli;
 pub mod commands;
 mod connections;
@@ -24,7 +24,7 @@ mod storage;
 pub mod telemetry;
 mod throttles;
 mod traces;
-mod use_cases;
+mod composition;
 mod user_file;
 mod wiring;
 

@@ -1,11 +1,10 @@
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::{
     audit::{
-        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow,
-        ChainEnds, Seal,
+        AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow,
     },
-    ports::{AuditLog, PortError},
+    changes::TrimAuditLog,
+    ports::{AuditEvents, AuditLog, PortError},
 };
 use metrics::{counter, describe_counter};
 use std::sync::Arc;
@@ -13,31 +12,44 @@ use std::sync::Arc;
 const OMITTED: &str = "authapi_audit_failures_omitted_total";
 const TRIMMED: &str = "authapi_audit_events_trimmed_total";
 
-/// An audit trail of which it is counted what it does not keep, or no longer.
+/// Audit events, with a counter of the failed attempts that are only counted.
+pub struct MeteredAuditEvents(Arc<dyn AuditEvents>);
+
+/// An audit log, with a counter of the events that were trimmed.
 pub struct MeteredAuditLog(Arc<dyn AuditLog>);
 
-impl MeteredAuditLog {
-    pub fn new(trail: Arc<dyn AuditLog>) -> Self {
+impl MeteredAuditEvents {
+    pub fn new(events: Arc<dyn AuditEvents>) -> Self {
         describe_counter!(
             OMITTED,
             "Failed attempts of which the audit trail keeps the number alone."
         );
-        describe_counter!(TRIMMED, "Events that were too old to be kept in the audit trail.");
         counter!(OMITTED).absolute(0);
+        Self(events)
+    }
+}
+
+impl MeteredAuditLog {
+    pub fn new(audit_log: Arc<dyn AuditLog>) -> Self {
+        describe_counter!(TRIMMED, "Events that were too old to be kept in the audit trail.");
         counter!(TRIMMED).absolute(0);
-        Self(trail)
+        Self(audit_log)
     }
 }
 
 #[async_trait]
-impl AuditLog for MeteredAuditLog {
-    async fn note(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
+impl AuditEvents for MeteredAuditEvents {
+    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
         let omitted = omitted(&event);
-        self.0.note(event, context).await?;
+        self.0.record(event, context).await?;
         counter!(OMITTED).increment(omitted);
         Ok(())
     }
+}
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl AuditLog for MeteredAuditLog {
     async fn page(
         &self,
         filter: AuditFilter,
@@ -51,16 +63,12 @@ impl AuditLog for MeteredAuditLog {
         self.0.ends().await
     }
 
-    async fn rows(
-        &self,
-        after: AuditNumber,
-        limit: u32,
-    ) -> Result<Vec<Result<(AuditRow, Seal), BrokenRow>>, PortError> {
+    async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError> {
         self.0.rows(after, limit).await
     }
 
-    async fn trim(&self, before: DateTime<Utc>, limit: u32, context: AuditContext) -> Result<u64, PortError> {
-        let trimmed = self.0.trim(before, limit, context).await?;
+    async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
+        let trimmed = self.0.trim(command, context).await?;
         counter!(TRIMMED).increment(trimmed);
         Ok(trimmed)
     }
@@ -85,18 +93,24 @@ mod tests {
     async fn what_is_not_kept_is_counted() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _recording = metrics::set_default_local_recorder(&recorder);
-        let trail = MeteredAuditLog::new(MemoryStorage::default().storage().audit);
+        let storage = MemoryStorage::default().storage();
+        let events = MeteredAuditEvents::new(storage.audit_events);
+        let audit_log = MeteredAuditLog::new(storage.audit_log);
         for (action, count) in [
             (AuditAction::FailuresOmitted, 17),
             (AuditAction::LoginFailed, 4),
             (AuditAction::FailuresOmitted, 3),
         ] {
             let event = AuditEvent::new(action).with("count", count);
-            let noted = trail.note(event, fixtures::context(fixtures::at(0))).await;
-            noted.expect("storage answers");
+            let recorded = events.record(event, fixtures::context(fixtures::at(0))).await;
+            recorded.expect("storage answers");
         }
         let context = fixtures::context(fixtures::at(10));
-        let trimmed = trail.trim(fixtures::at(5), 2, context).await;
+        let command = TrimAuditLog {
+            before: fixtures::at(5),
+            limit: 2,
+        };
+        let trimmed = audit_log.trim(command, context).await;
         assert_eq!(trimmed.expect("storage answers"), 2);
 
         let shown = recorder.handle().render();

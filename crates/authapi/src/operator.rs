@@ -1,41 +1,27 @@
-//! What the command line can do to users, roles, sessions and the trail.
+//! What the command line can do to users, roles, sessions and the audit log.
 
 use crate::{
     Failure,
+    composition::administration_rules,
     operator_revocations::OperatorRevocations,
-    replica,
     settings::Settings,
     storage::{Database, Storage},
-    wiring::{PasswordPorts, password_policy},
+    wiring::PasswordPorts,
 };
 use adapters_crypto::{ForeignHashForms, OsRandomness, Sha256Sealer, SystemClock};
 use domain::{
-    ports::{Clock, Randomness, Users},
+    core::{Administration, AdministrationPorts},
+    ports::UserDirectory,
     role::RoleNames,
-    use_cases::{
-        AcceptPassword, AssignRoles, CreateUser, DeleteRole, DeleteUser, FindUsers, ImportUsers, ListRoles,
-        ReadAudit, ResetPassword, SetStatus, UserSessions, VerifyAudit, WriteRole,
-    },
 };
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, ops::Deref, sync::Arc};
 
-/// The use cases of whoever holds the command line. It needs no keys, and no throttle: whoever holds it holds the database.
+/// The use cases of the command line. It needs no keys, and no throttle: its user can read the database anyhow.
 pub struct Operator {
-    pub users: Arc<dyn Users>,
+    /// For exports, which no use case offers.
+    pub users: Arc<dyn UserDirectory>,
     pub default_roles: RoleNames,
-    pub create_user: CreateUser,
-    pub find_users: FindUsers,
-    pub assign_roles: AssignRoles,
-    pub set_status: SetStatus,
-    pub reset_password: ResetPassword,
-    pub delete_user: DeleteUser,
-    pub import_users: ImportUsers,
-    pub list_roles: ListRoles,
-    pub write_role: WriteRole,
-    pub delete_role: DeleteRole,
-    pub user_sessions: UserSessions,
-    pub read_audit: ReadAudit,
-    pub verify_audit: VerifyAudit,
+    administration: Administration,
 }
 
 impl Operator {
@@ -44,54 +30,38 @@ impl Operator {
         let database = Database::open(&settings.database).await?;
         database.migrate_up().await?;
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-        let storage = database.storage();
-        let revocations = OperatorRevocations::new(Arc::clone(&storage.leases), settings.redis.clone());
-        let storage = replica::announced(storage, Arc::new(revocations));
-        Ok(Self::over(storage, passwords, settings))
+        Ok(Self::over(database.storage(), passwords, settings))
     }
 
     fn over(storage: Storage, passwords: PasswordPorts, settings: &Settings) -> Self {
-        let Storage {
-            users,
-            sessions,
-            roles,
-            audit,
-            ..
-        } = storage;
-        let PasswordPorts { hasher, meter } = passwords;
-        let default_roles = settings.users.default_roles.clone();
-        let accept = Arc::new(AcceptPassword::new(meter, password_policy(&settings.password)));
-        let users = || Arc::clone(&users);
-        let clock = || Arc::new(SystemClock) as Arc<dyn Clock>;
-        let randomness = || Arc::new(OsRandomness) as Arc<dyn Randomness>;
+        let revocations = OperatorRevocations::new(storage.leases, settings.redis.clone());
+        let ports = AdministrationPorts {
+            accounts: storage.accounts,
+            users: Arc::clone(&storage.users),
+            sessions: storage.session_directory,
+            roles: storage.roles,
+            audit_log: storage.audit_log,
+            sealer: Arc::new(Sha256Sealer),
+            revocations: Arc::new(revocations),
+            hasher: passwords.hasher,
+            meter: passwords.meter,
+            foreign_hashes: Arc::new(ForeignHashForms),
+            clock: Arc::new(SystemClock),
+            randomness: Arc::new(OsRandomness),
+        };
+        let rules = administration_rules(settings);
         Self {
-            create_user: CreateUser::new(
-                users(),
-                Arc::clone(&accept),
-                Arc::clone(&hasher),
-                clock(),
-                randomness(),
-            ),
-            find_users: FindUsers::new(users()),
-            assign_roles: AssignRoles::new(users(), clock()),
-            set_status: SetStatus::new(users(), clock()),
-            reset_password: ResetPassword::new(users(), accept, hasher, clock()),
-            delete_user: DeleteUser::new(users(), clock()),
-            import_users: ImportUsers::new(
-                users(),
-                Arc::new(ForeignHashForms),
-                default_roles.clone(),
-                clock(),
-                randomness(),
-            ),
-            list_roles: ListRoles::new(Arc::clone(&roles)),
-            write_role: WriteRole::new(Arc::clone(&roles), clock()),
-            delete_role: DeleteRole::new(roles, clock(), default_roles.clone()),
-            user_sessions: UserSessions::new(users(), sessions, clock()),
-            read_audit: ReadAudit::new(Arc::clone(&audit)),
-            verify_audit: VerifyAudit::new(audit, Arc::new(Sha256Sealer)),
-            users: users(),
-            default_roles,
+            users: storage.users,
+            default_roles: rules.default_roles.clone(),
+            administration: Administration::new(ports, rules),
         }
+    }
+}
+
+impl Deref for Operator {
+    type Target = Administration;
+
+    fn deref(&self) -> &Administration {
+        &self.administration
     }
 }

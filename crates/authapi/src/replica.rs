@@ -5,14 +5,13 @@ use crate::{
     storage::Storage,
 };
 use adapters_memory::{
-    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, LeasedRevocations, Leasing, Listener,
+    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener,
     ProcessBus,
 };
 use adapters_redis::{RedisBus, RedisClient};
 use domain::{
-    invalidating::{InvalidatingRoles, InvalidatingSessions, InvalidatingUsers},
     leases::ReplicaId,
-    ports::{Clock, InvalidationBus, Randomness, ReplicaLeases, Revocations},
+    ports::{Clock, InvalidationBus, Randomness, ReplicaLeases},
 };
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use tokio::{
@@ -62,27 +61,14 @@ pub fn remembers(settings: &Settings) -> bool {
     settings.session_cache.memory && has_bus
 }
 
-/// Storage as a server has it: what it revokes is announced, and what `remembers` allows is remembered.
+/// Storage as a server has it: with a session cache, if `remembers` allows one.
 pub fn served(storage: Storage, leasing: &Arc<Leasing>, remembers: bool) -> Storage {
-    let mut storage = announced(storage, Arc::new(LeasedRevocations::new(Arc::clone(leasing))));
-    if remembers {
-        storage.snapshots = Arc::new(CachedSessionSnapshots::new(
-            storage.snapshots,
-            Arc::clone(leasing),
-        ));
+    if !remembers {
+        return storage;
     }
-    storage
-}
-
-/// Storage of which everything that it revokes is announced.
-pub fn announced(storage: Storage, revocations: Arc<dyn Revocations>) -> Storage {
+    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(leasing));
     Storage {
-        users: Arc::new(InvalidatingUsers::new(storage.users, Arc::clone(&revocations))),
-        sessions: Arc::new(InvalidatingSessions::new(
-            storage.sessions,
-            Arc::clone(&revocations),
-        )),
-        roles: Arc::new(InvalidatingRoles::new(storage.roles, revocations)),
+        snapshots: Arc::new(snapshots),
         ..storage
     }
 }

@@ -8,7 +8,8 @@ use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
 use domain::ports::{
-    AuditLog, PortError, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
+    Accounts, AuditEvents, AuditLog, PortError, ReplicaLeases, Roles, SessionDirectory, SessionSnapshots,
+    Sessions, StorageHealth, UserDirectory,
 };
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -16,11 +17,14 @@ use std::sync::Arc;
 /// Every storage port, over one database of either kind.
 #[derive(Clone)]
 pub struct Storage {
-    pub users: Arc<dyn Users>,
+    pub accounts: Arc<dyn Accounts>,
     pub sessions: Arc<dyn Sessions>,
     pub snapshots: Arc<dyn SessionSnapshots>,
+    pub audit_events: Arc<dyn AuditEvents>,
+    pub users: Arc<dyn UserDirectory>,
+    pub session_directory: Arc<dyn SessionDirectory>,
     pub roles: Arc<dyn Roles>,
-    pub audit: Arc<dyn AuditLog>,
+    pub audit_log: Arc<dyn AuditLog>,
     pub health: Arc<dyn StorageHealth>,
     pub leases: Arc<dyn ReplicaLeases>,
 }
@@ -28,11 +32,14 @@ pub struct Storage {
 impl From<SqliteStorage> for Storage {
     fn from(storage: SqliteStorage) -> Self {
         Self {
-            users: storage.users,
+            accounts: storage.accounts,
             sessions: storage.sessions,
             snapshots: storage.snapshots,
+            audit_events: storage.audit_events,
+            users: storage.users,
+            session_directory: storage.session_directory,
             roles: storage.roles,
-            audit: storage.audit,
+            audit_log: storage.audit_log,
             health: storage.health,
             leases: storage.leases,
         }
@@ -42,11 +49,14 @@ impl From<SqliteStorage> for Storage {
 impl From<PostgresStorage> for Storage {
     fn from(storage: PostgresStorage) -> Self {
         Self {
-            users: storage.users,
+            accounts: storage.accounts,
             sessions: storage.sessions,
             snapshots: storage.snapshots,
+            audit_events: storage.audit_events,
+            users: storage.users,
+            session_directory: storage.session_directory,
             roles: storage.roles,
-            audit: storage.audit,
+            audit_log: storage.audit_log,
             health: storage.health,
             leases: storage.leases,
         }

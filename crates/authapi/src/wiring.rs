@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, key_folder,
-    metered_audit_log::MeteredAuditLog,
+    metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
     metered_throttle::MeteredThrottle,
     replica,
     settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
@@ -13,13 +13,13 @@ use adapters_crypto::{
     Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens,
     OsRandomness, SystemClock, ZxcvbnMeter,
 };
-use adapters_memory::Leasing;
+use adapters_memory::{LeasedRevocations, Leasing};
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl};
 use chrono::TimeDelta;
 use domain::{
     password::PasswordPolicy,
     ports::{
-        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, SessionMemory,
+        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations, SessionMemory,
         StorageHealth, Throttle, TokenSigner, TokenVerifier,
     },
     session::SessionRules,
@@ -42,8 +42,9 @@ pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failu
 
 /// Every port, with the adapter that the settings choose.
 pub struct Ports {
-    /// What it revokes is announced.
     pub storage: Storage,
+    /// Where changes publish what they make stale.
+    pub revocations: Arc<dyn Revocations>,
     pub leasing: Arc<Leasing>,
     /// Where sessions are looked up in memory.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
@@ -69,7 +70,6 @@ impl Ports {
         let redis = open_redis(&settings.redis)?;
         let PasswordPorts { hasher, meter } =
             PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
-        let audit = Arc::new(MeteredAuditLog::new(Arc::clone(&storage.audit)));
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
         let leases = Arc::clone(&storage.leases);
         let leasing = replica::leasing(
@@ -80,9 +80,10 @@ impl Ports {
             replica::kept_limits(&settings.session_cache),
         );
         let remembers = replica::remembers(settings);
-        let storage = replica::served(storage, &leasing, remembers);
+        let storage = metered(replica::served(storage, &leasing, remembers));
         Ok(Self {
-            storage: Storage { audit, ..storage },
+            storage,
+            revocations: Arc::new(LeasedRevocations::new(Arc::clone(&leasing))),
             session_memory: remembers.then(|| Arc::clone(&leasing) as _),
             leasing,
             hasher,
@@ -99,6 +100,15 @@ impl Ports {
             clock,
             randomness,
         })
+    }
+}
+
+/// Storage whose audit log counts what it omits and trims.
+fn metered(storage: Storage) -> Storage {
+    Storage {
+        audit_events: Arc::new(MeteredAuditEvents::new(storage.audit_events)),
+        audit_log: Arc::new(MeteredAuditLog::new(storage.audit_log)),
+        ..storage
     }
 }
 

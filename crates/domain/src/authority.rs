@@ -153,6 +153,20 @@ pub enum Denied {
     NotGrantable(Permission),
 }
 
+impl Denied {
+    /// The stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Stale => "token_outdated",
+            Self::Forbidden(_) => "forbidden",
+            Self::OutOfReach => "out_of_reach",
+            Self::NotAssignable(_) => "role_not_assignable",
+            Self::NotGrantable(_) => "permission_not_grantable",
+        }
+    }
+}
+
 /// A user who is about to be changed, with what they may do, both as of the transaction that changes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -1,22 +1,24 @@
 //! The composition root: builds every use case from ports and rules. The server, the command line, examples and tests use
 //! it, so that none of them can leave out a decorator.
 
+mod administration;
+
+pub use administration::{Administration, AdministrationPorts, AdministrationRules};
+
 use crate::{
-    invalidating::{InvalidatingAccounts, InvalidatingRoles},
+    invalidating::InvalidatingAccounts,
     password::PasswordPolicy,
     ports::{
-        Accounts, AuditEvents, AuditLog, AuditSealer, Clock, ForeignHashes, PasswordHasher, PasswordMeter, Randomness,
-        RefreshTokenMac, Revocations, Roles, SessionDirectory, SessionSnapshots, Sessions, Throttle,
-        TokenSigner, TokenVerifier, UserDirectory,
+        Accounts, AuditEvents, Clock, PasswordHasher, PasswordMeter, Randomness, RefreshTokenMac, Revocations,
+        Roles, SessionSnapshots, Sessions, Throttle, TokenSigner, TokenVerifier,
     },
     role::RoleNames,
     session::SessionRules,
     steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecogniseRefreshToken, RecordFailedAttempt},
     token::TokenRules,
     use_cases::{
-        AssignRoles, Authenticate, BootstrapAdmin, ChangePassword, CreateUser, DeleteOwnAccount, DeleteRole,
-        DeleteUser, EndSession, ExportOwnData, FindUsers, ImportUsers, ListRoles, ListSessions, LogIn, LogOut,
-        ReadAudit, Refresh, Register, ResetPassword, SetStatus, UserSessions, VerifyAudit, WriteRole,
+        AssignRoles, Authenticate, ChangePassword, CreateUser, DeleteOwnAccount, EndSession, LogIn, LogOut, Refresh,
+        Register,
     },
 };
 use std::sync::Arc;
@@ -42,19 +44,6 @@ pub struct Ports {
     pub randomness: Arc<dyn Randomness>,
 }
 
-/// What administration and reporting need besides.
-#[derive(Clone)]
-pub struct AdministrationPorts {
-    pub users: Arc<dyn UserDirectory>,
-    pub sessions: Arc<dyn SessionDirectory>,
-    /// Storage as it is: [`Core::administration`] adds the decorator that publishes what changes make stale.
-    pub roles: Arc<dyn Roles>,
-    pub audit_log: Arc<dyn AuditLog>,
-    /// MUST be the one that storage seals the audit log with.
-    pub sealer: Arc<dyn AuditSealer>,
-    pub foreign_hashes: Arc<dyn ForeignHashes>,
-}
-
 /// The rules that operators set.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -67,7 +56,7 @@ pub struct Rules {
     pub failures_per_minute: u32,
 }
 
-/// The use cases behind the six main endpoints, and those on the caller's own account that need no more ports.
+/// The use cases behind the six main endpoints, and those on the caller's own account.
 #[derive(Clone)]
 pub struct Core {
     pub authenticate: Arc<Authenticate>,
@@ -82,28 +71,6 @@ pub struct Core {
     pub delete_own_account: Arc<DeleteOwnAccount>,
     /// Shared by all use cases of the process, since it counts.
     pub record_failed_attempt: Arc<RecordFailedAttempt>,
-    ports: Ports,
-    rules: Rules,
-    accept_password: Arc<AcceptPassword>,
-}
-
-/// The use cases of administration and reporting.
-#[derive(Clone)]
-pub struct Administration {
-    pub find_users: Arc<FindUsers>,
-    pub set_status: Arc<SetStatus>,
-    pub reset_password: Arc<ResetPassword>,
-    pub delete_user: Arc<DeleteUser>,
-    pub import_users: Arc<ImportUsers>,
-    pub bootstrap_admin: Arc<BootstrapAdmin>,
-    pub list_sessions: Arc<ListSessions>,
-    pub user_sessions: Arc<UserSessions>,
-    pub list_roles: Arc<ListRoles>,
-    pub write_role: Arc<WriteRole>,
-    pub delete_role: Arc<DeleteRole>,
-    pub export_own_data: Arc<ExportOwnData>,
-    pub read_audit: Arc<ReadAudit>,
-    pub verify_audit: Arc<VerifyAudit>,
 }
 
 impl Core {
@@ -178,84 +145,6 @@ impl Core {
             }),
             authenticate,
             record_failed_attempt: steps.record_failed_attempt,
-            accept_password: steps.accept_password,
-            ports,
-            rules,
-        }
-    }
-
-    /// Builds the use cases of administration and reporting.
-    #[must_use]
-    pub fn administration(&self, more: AdministrationPorts) -> Administration {
-        let ports = &self.ports;
-        let roles: Arc<dyn Roles> = Arc::new(InvalidatingRoles::new(
-            more.roles,
-            Arc::clone(&ports.revocations),
-        ));
-        Administration {
-            find_users: Arc::new(FindUsers {
-                accounts: ports.accounts.clone(),
-                users: more.users.clone(),
-            }),
-            set_status: Arc::new(SetStatus {
-                accounts: ports.accounts.clone(),
-                clock: ports.clock.clone(),
-            }),
-            reset_password: Arc::new(ResetPassword {
-                accounts: ports.accounts.clone(),
-                accept_password: self.accept_password.clone(),
-                hasher: ports.hasher.clone(),
-                clock: ports.clock.clone(),
-            }),
-            delete_user: Arc::new(DeleteUser {
-                accounts: ports.accounts.clone(),
-                clock: ports.clock.clone(),
-            }),
-            import_users: Arc::new(ImportUsers {
-                accounts: ports.accounts.clone(),
-                users: more.users.clone(),
-                hashes: more.foreign_hashes,
-                default_roles: self.rules.default_roles.clone(),
-                clock: ports.clock.clone(),
-                randomness: ports.randomness.clone(),
-            }),
-            bootstrap_admin: Arc::new(BootstrapAdmin {
-                users: more.users,
-                create_user: self.create_user.clone(),
-            }),
-            list_sessions: Arc::new(ListSessions {
-                sessions: more.sessions.clone(),
-                clock: ports.clock.clone(),
-            }),
-            user_sessions: Arc::new(UserSessions {
-                accounts: ports.accounts.clone(),
-                sessions: more.sessions.clone(),
-                clock: ports.clock.clone(),
-            }),
-            list_roles: Arc::new(ListRoles {
-                roles: roles.clone(),
-            }),
-            write_role: Arc::new(WriteRole {
-                roles: roles.clone(),
-                clock: ports.clock.clone(),
-            }),
-            delete_role: Arc::new(DeleteRole {
-                roles,
-                clock: ports.clock.clone(),
-                default_roles: self.rules.default_roles.clone(),
-            }),
-            export_own_data: Arc::new(ExportOwnData {
-                sessions: more.sessions,
-                audit_log: more.audit_log.clone(),
-                clock: ports.clock.clone(),
-            }),
-            read_audit: Arc::new(ReadAudit {
-                audit_log: more.audit_log.clone(),
-            }),
-            verify_audit: Arc::new(VerifyAudit {
-                audit_log: more.audit_log,
-                sealer: more.sealer,
-            }),
         }
     }
 }

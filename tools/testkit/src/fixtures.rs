@@ -3,14 +3,13 @@
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     audit::{Actor, AuditContext, Origin},
+    changes::{Account, AssignRoles, WriteRole},
     login::{CanonicalLogin, Login},
     password::PasswordHash,
-    ports::{Administer, ChangeRoles, PutRole},
     revision::Precondition,
     role::{Description, Permission, RoleName, RoleNames},
     session::{NewSession, SecretDigest, SessionId, SessionRules},
-    token::TokenIdentity,
-    token::TokenRules,
+    token::{TokenIdentity, TokenRules},
     user::{NewUser, User, UserId},
 };
 use std::{
@@ -80,14 +79,13 @@ pub fn an_admin(typed: &str) -> NewUser {
 /// # Panics
 /// When one of `roles` cannot be a role's name.
 #[must_use]
-pub fn role_change(user: UserId, roles: &[&str]) -> ChangeRoles {
-    ChangeRoles {
+pub fn role_change(user: UserId, roles: &[&str]) -> AssignRoles {
+    AssignRoles {
         user,
         roles: role_names(roles),
         keep_sessions: false,
         if_revision: None,
         authorized_by: None,
-        dry_run: false,
     }
 }
 
@@ -96,23 +94,22 @@ pub fn role_change(user: UserId, roles: &[&str]) -> ChangeRoles {
 /// # Panics
 /// When `name` cannot be a role's name, or one of `permissions` no permission.
 #[must_use]
-pub fn a_role(name: &str, permissions: &[&str]) -> PutRole {
+pub fn a_role(name: &str, permissions: &[&str]) -> WriteRole {
     let parse = |text: &&str| Permission::parse(text).expect("a permission");
-    PutRole {
+    WriteRole {
         name: RoleName::parse(name).expect("a role's name"),
         description: Description::default(),
         permissions: permissions.iter().map(parse).collect(),
         self_assignable: false,
         precondition: Precondition::None,
         authorized_by: None,
-        dry_run: false,
     }
 }
 
-/// The operator does something to `user`, however they stand.
+/// The account of `user`, for the operator and at any revision.
 #[must_use]
-pub fn administer(user: UserId) -> Administer {
-    Administer {
+pub fn account(user: UserId) -> Account {
+    Account {
         user,
         if_revision: None,
         authorized_by: None,
@@ -147,7 +144,7 @@ pub fn origin() -> Origin {
     )
 }
 
-/// A stamp of somebody not logged in.
+/// The context of a client that is not logged in.
 #[must_use]
 pub fn context(at: DateTime<Utc>) -> AuditContext {
     AuditContext {
@@ -157,9 +154,9 @@ pub fn context(at: DateTime<Utc>) -> AuditContext {
     }
 }
 
-/// A stamp of `user`.
+/// The context of `user`.
 #[must_use]
-pub fn stamp_by(user: UserId, at: DateTime<Utc>) -> AuditContext {
+pub fn context_of(user: UserId, at: DateTime<Utc>) -> AuditContext {
     AuditContext {
         actor: Actor::User(user),
         ..context(at)

@@ -1,54 +1,62 @@
 //! Storage in memory: a fake that keeps the whole contract, and the shortest answer to "what must an adapter do?".
+//!
+//! `memory/changes.rs` has the two functions that every storage implements: it loads what a command reads, and applies
+//! what the command decided. The ports only open a transaction around them.
 
+mod accounts;
 mod audit_log;
+mod changes;
+mod import;
+mod log;
 mod roles;
-mod session_snapshots;
 mod sessions;
-mod state;
-mod storage_health;
-mod trail;
+mod tables;
 mod users;
 
 use crate::Storage;
+use async_trait::async_trait;
 use domain::{
-    ports::{AuditSealer, PortError},
+    ports::{AuditSealer, PortError, StorageHealth},
     role::Role,
 };
-use state::State;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tables::Tables;
 use thiserror::Error;
 
-/// Every storage port over one shared state; clones are handles on the same one. A port's call holds the one lock from
+/// Every storage port over the same tables; clones are handles on the same ones. A port's call holds the one lock from
 /// beginning to end, which makes it a transaction.
 #[derive(Clone, Default)]
-pub struct MemoryStorage(Arc<Mutex<State>>);
+pub struct MemoryStorage(Arc<Mutex<Tables>>);
 
-/// Why a [`MemoryStorage`] that went away does not answer.
+/// Why a [`MemoryStorage`] that was switched off does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the storage was told to go away")]
 struct ToldToGoAway;
 
 impl MemoryStorage {
-    /// Storage whose audit trail is sealed by `sealer` and not by a [`ToySealer`](crate::ToySealer).
+    /// Storage whose audit log is sealed by `sealer` and not by a [`ToySealer`](crate::ToySealer).
     #[must_use]
     pub fn sealed_by(sealer: Arc<dyn AuditSealer>) -> Self {
-        Self(Arc::new(Mutex::new(State::sealed_by(sealer))))
+        Self(Arc::new(Mutex::new(Tables::sealed_by(sealer))))
     }
 
     /// Every port over this storage.
     #[must_use]
     pub fn storage(&self) -> Storage {
         Storage {
-            users: Arc::new(self.clone()),
+            accounts: Arc::new(self.clone()),
             sessions: Arc::new(self.clone()),
             snapshots: Arc::new(self.clone()),
+            audit_events: Arc::new(self.clone()),
+            users: Arc::new(self.clone()),
+            session_directory: Arc::new(self.clone()),
             roles: Arc::new(self.clone()),
-            audit: Arc::new(self.clone()),
+            audit_log: Arc::new(self.clone()),
             health: Arc::new(self.clone()),
         }
     }
 
-    /// From now on every port answers [`PortError::Unavailable`] and changes nothing.
+    /// From now on every port returns [`PortError::Unavailable`] and changes nothing.
     pub fn go_away(&self) {
         self.locked().away = true;
     }
@@ -58,21 +66,28 @@ impl MemoryStorage {
         self.locked().away = false;
     }
 
-    /// Adds a role to the catalogue, in place of one of the same name.
+    /// Adds a role to the catalogue, in place of one of the same name. `admin` stays as it is.
     pub fn add_role(&self, role: Role) {
-        self.locked().put_role(role);
+        self.locked().roles.insert(role.name.clone(), role);
     }
 
-    /// The state, for one transaction.
-    fn transaction(&self) -> Result<MutexGuard<'_, State>, PortError> {
-        let state = self.locked();
-        if state.away {
+    /// The tables, for one transaction.
+    fn transaction(&self) -> Result<MutexGuard<'_, Tables>, PortError> {
+        let tables = self.locked();
+        if tables.away {
             return Err(PortError::Unavailable(Box::new(ToldToGoAway)));
         }
-        Ok(state)
+        Ok(tables)
     }
 
-    fn locked(&self) -> MutexGuard<'_, State> {
+    fn locked(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().expect("no transaction panics")
+    }
+}
+
+#[async_trait]
+impl StorageHealth for MemoryStorage {
+    async fn check(&self) -> Result<(), PortError> {
+        self.transaction().map(drop)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_user, at, context, stamp_by, unique_uuid},
+    fixtures::{a_user, at, context, context_of, unique_uuid},
 };
 
 /// The chain's ends, or where it is broken.
@@ -32,7 +32,7 @@ async fn nine_events() -> (Storage, TempDir) {
     for second in 0..9 {
         let user = UserId(unique_uuid());
         let event = AuditEvent::on(AuditAction::LoginFailed, user).with("cause", "password");
-        let noted = storage.audit.note(event, stamp_by(user, at(second))).await;
+        let noted = storage.audit.note(event, context_of(user, at(second))).await;
         noted.expect("a note");
     }
     (storage, folder)

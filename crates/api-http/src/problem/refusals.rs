@@ -1,6 +1,6 @@
 //! Which refusal of the core becomes which problem.
 
-mod administration;
+mod changes;
 
 use super::{FieldProblem, Problem, whole_seconds};
 use actix_web::http::{StatusCode, header};
@@ -8,9 +8,10 @@ use domain::{
     login::LoginRefused,
     password::PasswordRefused,
     ports::PortError,
+    steps::ConfirmPasswordError,
     use_cases::{
-        AuthenticateError, ChangeOwnPasswordError, CreateUserError, DeleteOwnAccountError, EndSessionError,
-        LogInError, LogOutError, RefreshError, RegisterError,
+        AuthenticateError, ChangePasswordError, CreateUserError, DeleteOwnAccountError, LogInError,
+        LogOutError, RefreshError, RegisterError,
     },
 };
 use std::{error::Error, time::Duration};
@@ -106,14 +107,7 @@ impl From<CreateUserError> for Problem {
                     .chain(password.map(|refused| password_problem("password", &refused)))
                     .collect(),
             ),
-            CreateUserError::LoginTaken => Self::new(
-                StatusCode::CONFLICT,
-                "login_taken",
-                "Login taken",
-                "Choose another login.",
-            ),
-            CreateUserError::UnknownRole => unknown_role("A role is not in the catalogue.".to_owned()),
-            CreateUserError::Port(error) => error.into(),
+            CreateUserError::Change(error) => error.into(),
         }
     }
 }
@@ -139,20 +133,6 @@ fn password_problem(field: &str, refused: &PasswordRefused) -> FieldProblem {
         code: refused.code().into(),
         detail: refused.to_string(),
     }
-}
-
-fn unknown_role(detail: String) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "unknown_role",
-        "Unknown role",
-        "A role is not in the catalogue; see errors.",
-    )
-    .with_errors(vec![FieldProblem {
-        field: "new_roles".to_owned(),
-        code: "unknown_role".into(),
-        detail,
-    }])
 }
 
 impl From<RegisterError> for Problem {
@@ -240,18 +220,14 @@ impl From<LogOutError> for Problem {
     }
 }
 
-impl From<ChangeOwnPasswordError> for Problem {
-    fn from(error: ChangeOwnPasswordError) -> Self {
+impl From<ChangePasswordError> for Problem {
+    fn from(error: ChangePasswordError) -> Self {
         match error {
-            ChangeOwnPasswordError::InvalidCredentials => {
-                invalid_credentials("The current password is wrong.")
-            }
-            ChangeOwnPasswordError::Refused(refused) => {
+            ChangePasswordError::Confirm(error) => unconfirmed(error, "The current password is wrong."),
+            ChangePasswordError::Refused(refused) => {
                 Self::validation_failed(vec![password_problem("new_password", &refused)])
             }
-            ChangeOwnPasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
-            ChangeOwnPasswordError::Outdated => token_outdated(),
-            ChangeOwnPasswordError::Port(error) => error.into(),
+            ChangePasswordError::Change(error) => error.into(),
         }
     }
 }
@@ -259,25 +235,18 @@ impl From<ChangeOwnPasswordError> for Problem {
 impl From<DeleteOwnAccountError> for Problem {
     fn from(error: DeleteOwnAccountError) -> Self {
         match error {
-            DeleteOwnAccountError::InvalidCredentials => invalid_credentials("The password is wrong."),
-            DeleteOwnAccountError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
-            DeleteOwnAccountError::Outdated => token_outdated(),
-            DeleteOwnAccountError::LastAdmin => administration::last_admin(),
-            DeleteOwnAccountError::Port(error) => error.into(),
+            DeleteOwnAccountError::Confirm(error) => unconfirmed(error, "The password is wrong."),
+            DeleteOwnAccountError::Change(error) => error.into(),
         }
     }
 }
 
-impl From<EndSessionError> for Problem {
-    fn from(error: EndSessionError) -> Self {
-        match error {
-            EndSessionError::NoSuchSession => Self::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "Not found",
-                "You have no live session with this id.",
-            ),
-            EndSessionError::Port(error) => error.into(),
-        }
+/// `wrong` is the detail if the password is.
+fn unconfirmed(error: ConfirmPasswordError, wrong: &'static str) -> Problem {
+    match error {
+        ConfirmPasswordError::InvalidCredentials => invalid_credentials(wrong),
+        ConfirmPasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+        ConfirmPasswordError::Outdated => token_outdated(),
+        ConfirmPasswordError::Port(error) => error.into(),
     }
 }

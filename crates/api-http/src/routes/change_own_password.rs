@@ -47,7 +47,7 @@ pub async fn change_own_password(
     EvenWithResetPassword(caller): EvenWithResetPassword,
     body: JsonBody<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let change_own_password = Arc::clone(&edge.use_cases.change_own_password);
+    let change_own_password = Arc::clone(&edge.use_cases.core.change_password);
     let ChangePasswordRequest {
         current_password,
         new_password,

@@ -47,7 +47,7 @@ pub async fn delete_own_account(
     Authenticated(caller): Authenticated,
     body: JsonBody<DeleteOwnAccountRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let delete_own_account = Arc::clone(&edge.use_cases.delete_own_account);
+    let delete_own_account = Arc::clone(&edge.use_cases.core.delete_own_account);
     let password = Password::new(body.0.password.expose_secret().to_owned());
     edge.mutations
         .run(async move { delete_own_account.execute(&caller, password, origin.0).await })

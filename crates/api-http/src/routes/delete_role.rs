@@ -10,14 +10,14 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path, Query},
 };
-use domain::use_cases::RoleRemoval;
+use domain::use_cases::DeleteRoleRequest;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// That a role would go.
 #[derive(Serialize, ToSchema)]
-pub struct RoleRemovalRehearsal {
+pub struct DeleteRoleRequestRehearsal {
     /// Always true.
     dry_run: bool,
     /// The name of the role that would go.
@@ -40,7 +40,7 @@ pub struct RoleRemovalRehearsal {
     ),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The role would go: the answer to a dry run.", body = RoleRemovalRehearsal),
+        (status = 200, description = "The role would go: the answer to a dry run.", body = DeleteRoleRequestRehearsal),
         (status = 204, description = "The role is gone."),
         (status = 400, description = "`malformed_request`: `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
@@ -60,9 +60,9 @@ pub async fn delete_role(
     query: Query<DryRunQuery>,
     precondition: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let delete_role = Arc::clone(&edge.use_cases.delete_role);
+    let delete_role = Arc::clone(&edge.use_cases.administration.delete_role);
     let role = name.into_inner();
-    let removal = RoleRemoval {
+    let removal = DeleteRoleRequest {
         name: role.clone(),
         if_revision: precondition.0.revision(),
         dry_run: query.dry_run,
@@ -71,7 +71,7 @@ pub async fn delete_role(
         .run(async move { delete_role.execute(caller.capability()?, removal, origin.0).await })
         .await?;
     Ok(if query.dry_run {
-        HttpResponse::Ok().json(RoleRemovalRehearsal {
+        HttpResponse::Ok().json(DeleteRoleRequestRehearsal {
             dry_run: true,
             role,
             holders: 0,

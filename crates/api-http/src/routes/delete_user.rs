@@ -10,7 +10,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use domain::{
-    use_cases::{ChangeRequest, UserRef},
+    steps::{ChangeRequest, UserRef},
     user::UserId,
 };
 use std::sync::Arc;
@@ -44,9 +44,9 @@ pub async fn delete_user(
     id: Path<Uuid>,
     precondition: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let delete_user = Arc::clone(&edge.use_cases.delete_user);
+    let delete_user = Arc::clone(&edge.use_cases.administration.delete_user);
     let request = ChangeRequest {
-        whom: UserRef::Id(UserId(id.into_inner())),
+        user: UserRef::Id(UserId(id.into_inner())),
         if_revision: precondition.0.revision(),
         origin: origin.0,
     };

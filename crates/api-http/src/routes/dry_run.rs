@@ -1,4 +1,4 @@
-use domain::{use_cases::RolesAssigned, user::User};
+use domain::{use_cases::AssignRolesOutcome, user::User};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -33,8 +33,8 @@ pub enum RolesOutcome<U> {
 }
 
 impl<U: From<User>> RolesOutcome<U> {
-    pub fn new(assigned: RolesAssigned, dry_run: bool) -> Self {
-        let RolesAssigned { user, sessions_ended } = assigned;
+    pub fn new(assigned: AssignRolesOutcome, dry_run: bool) -> Self {
+        let AssignRolesOutcome { user, sessions_ended } = assigned;
         if !dry_run {
             return Self::Changed(user.into());
         }

@@ -33,7 +33,7 @@ pub async fn end_session(
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let end_session = Arc::clone(&edge.use_cases.end_session);
+    let end_session = Arc::clone(&edge.use_cases.core.end_session);
     let id = SessionId(id.into_inner());
     edge.mutations
         .run(async move { end_session.execute(&caller, id, origin.0).await })

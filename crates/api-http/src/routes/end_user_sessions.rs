@@ -8,7 +8,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
-use domain::{use_cases::UserRef, user::UserId};
+use domain::{steps::UserRef, user::UserId};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -43,11 +43,11 @@ pub async fn end_user_sessions(
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let user_sessions = Arc::clone(&edge.use_cases.user_sessions);
-    let whom = UserRef::Id(UserId(id.into_inner()));
+    let user_sessions = Arc::clone(&edge.use_cases.administration.user_sessions);
+    let user_ref = UserRef::Id(UserId(id.into_inner()));
     let sessions_ended = edge
         .mutations
-        .run(async move { user_sessions.end(caller.capability()?, &whom, origin.0).await })
+        .run(async move { user_sessions.end(caller.capability()?, &user_ref, origin.0).await })
         .await?;
     Ok(HttpResponse::Ok().json(SessionsEndedResponse { sessions_ended }))
 }

@@ -93,7 +93,12 @@ pub async fn export_own_data(
     edge: Data<Edge>,
     Authenticated(caller): Authenticated,
 ) -> Result<HttpResponse, Problem> {
-    let data = edge.use_cases.export_own_data.execute(&caller).await?;
+    let data = edge
+        .use_cases
+        .administration
+        .export_own_data
+        .execute(&caller)
+        .await?;
     let user = caller.user();
     let mut response = Pieces::json(&OwnDataResponse {
         account: user.clone().into(),

@@ -89,6 +89,7 @@ pub async fn find_users(
     };
     let mut users = edge
         .use_cases
+        .administration
         .find_users
         .execute(by, query.filter()?, page)
         .await?;

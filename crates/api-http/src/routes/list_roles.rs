@@ -30,7 +30,7 @@ pub struct RolesResponse {
     )
 )]
 pub async fn list_roles(edge: Data<Edge>, _: Authenticated) -> Result<HttpResponse, Problem> {
-    let roles = edge.use_cases.list_roles.execute().await?;
+    let roles = edge.use_cases.administration.list_roles.execute().await?;
     let roles = roles.into_iter().map(RoleResponse::from).collect();
     Ok(Pieces::json(&RolesResponse { roles }))
 }

@@ -66,7 +66,12 @@ pub async fn list_sessions(
     edge: Data<Edge>,
     Authenticated(caller): Authenticated,
 ) -> Result<HttpResponse, Problem> {
-    let summaries = edge.use_cases.list_sessions.execute(&caller).await?;
+    let summaries = edge
+        .use_cases
+        .administration
+        .list_sessions
+        .execute(&caller)
+        .await?;
     let sessions = summaries
         .into_iter()
         .map(|summary| DeviceResponse::new(summary, caller.session()))

@@ -8,7 +8,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
-use domain::{use_cases::UserRef, user::UserId};
+use domain::{steps::UserRef, user::UserId};
 use uuid::Uuid;
 
 /// Lists a user's live sessions.
@@ -31,11 +31,12 @@ pub async fn list_user_sessions(
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let whom = UserRef::Id(UserId(id.into_inner()));
+    let user_ref = UserRef::Id(UserId(id.into_inner()));
     let summaries = edge
         .use_cases
+        .administration
         .user_sessions
-        .list(caller.capability()?, &whom)
+        .list(caller.capability()?, &user_ref)
         .await?;
     let sessions = summaries
         .into_iter()

@@ -45,7 +45,7 @@ pub async fn log_in(
     origin: RequestOrigin,
     body: JsonBody<LoginRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let log_in = Arc::clone(&edge.use_cases.log_in);
+    let log_in = Arc::clone(&edge.use_cases.core.log_in);
     let LoginRequest { login, password } = body.0;
     let password = Password::new(password.expose_secret().to_owned());
     let pair = edge

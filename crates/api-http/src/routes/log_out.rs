@@ -42,7 +42,7 @@ pub async fn log_out(
     token: BearerToken,
     query: Query<LogoutQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let log_out = Arc::clone(&edge.use_cases.log_out);
+    let log_out = Arc::clone(&edge.use_cases.core.log_out);
     let everywhere = query.everywhere;
     edge.mutations
         .run(async move { log_out.execute(token.expose(), everywhere, origin.0).await })

@@ -93,6 +93,7 @@ pub async fn read_audit(
     let before = position(query.cursor.as_deref(), |key| key.parse().ok().map(AuditNumber))?;
     let mut records = edge
         .use_cases
+        .administration
         .read_audit
         .execute(by, query.filter()?, before, limit.and_one())
         .await?;

@@ -49,7 +49,7 @@ pub async fn refresh(
     body: OptionalJsonBody<RefreshRequest>,
 ) -> Result<HttpResponse, Problem> {
     let token = the_one_token(&request, body.0)?;
-    let refresh = Arc::clone(&edge.use_cases.refresh);
+    let refresh = Arc::clone(&edge.use_cases.core.refresh);
     let pair = edge
         .mutations
         .run(async move {

@@ -46,7 +46,7 @@ pub async fn register(
     origin: RequestOrigin,
     body: JsonBody<RegisterRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let register = Arc::clone(&edge.use_cases.register);
+    let register = Arc::clone(&edge.use_cases.core.register);
     let RegisterRequest { login, password } = body.0;
     let password = Password::new(password.expose_secret().to_owned());
     let registered = edge

@@ -13,7 +13,7 @@ use actix_web::{
 };
 use domain::{
     password::Password,
-    use_cases::{ChangeRequest, UserRef},
+    steps::{ChangeRequest, UserRef},
     user::UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -63,9 +63,9 @@ pub async fn reset_password(
     precondition: IfMatch,
     body: JsonBody<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let reset_password = Arc::clone(&edge.use_cases.reset_password);
+    let reset_password = Arc::clone(&edge.use_cases.administration.reset_password);
     let request = ChangeRequest {
-        whom: UserRef::Id(UserId(id.into_inner())),
+        user: UserRef::Id(UserId(id.into_inner())),
         if_revision: precondition.0.revision(),
         origin: origin.0,
     };

@@ -12,7 +12,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use domain::{
-    use_cases::{ChangeRequest, UserRef},
+    steps::{ChangeRequest, UserRef},
     user::UserId,
 };
 use serde::Deserialize;
@@ -60,9 +60,9 @@ pub async fn set_status(
     precondition: IfMatch,
     body: JsonBody<UpdateUserRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let set_status = Arc::clone(&edge.use_cases.set_status);
+    let set_status = Arc::clone(&edge.use_cases.administration.set_status);
     let request = ChangeRequest {
-        whom: UserRef::Id(UserId(id.into_inner())),
+        user: UserRef::Id(UserId(id.into_inner())),
         if_revision: precondition.0.revision(),
         origin: origin.0,
     };

@@ -16,7 +16,8 @@ use actix_web::{
 };
 use domain::{
     authority::Requester,
-    use_cases::{AssignRolesRequest, Assignee, UserRef},
+    steps::UserRef,
+    use_cases::{AssignRolesRequest, Assignee},
     user::UserId,
 };
 use serde::Deserialize;
@@ -71,9 +72,9 @@ pub async fn set_user_roles(
     precondition: IfMatch,
     body: JsonBody<SetRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let assign_roles = Arc::clone(&edge.use_cases.assign_roles);
+    let assign_roles = Arc::clone(&edge.use_cases.core.assign_roles);
     let request = AssignRolesRequest {
-        whose: Assignee::Of(UserRef::Id(UserId(id.into_inner()))),
+        assignee: Assignee::User(UserRef::Id(UserId(id.into_inner()))),
         new_roles: body.0.new_roles,
         keep_sessions: body.0.keep_sessions,
         if_revision: precondition.0.revision(),

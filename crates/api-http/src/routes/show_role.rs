@@ -30,7 +30,7 @@ pub async fn show_role(
     _: Authenticated,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let roles = edge.use_cases.list_roles.execute().await?;
+    let roles = edge.use_cases.administration.list_roles.execute().await?;
     let role = roles
         .into_iter()
         .find(|role| role.name.as_str() == name.as_str())

@@ -8,7 +8,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
-use domain::{use_cases::UserRef, user::UserId};
+use domain::{steps::UserRef, user::UserId};
 use uuid::Uuid;
 
 /// Shows one user.
@@ -31,7 +31,12 @@ pub async fn show_user(
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let whom = UserRef::Id(UserId(id.into_inner()));
-    let user = edge.use_cases.find_users.one(caller.capability()?, &whom).await?;
+    let user_ref = UserRef::Id(UserId(id.into_inner()));
+    let user = edge
+        .use_cases
+        .administration
+        .find_users
+        .one(caller.capability()?, &user_ref)
+        .await?;
     user.map(account).ok_or_else(Problem::no_such_user)
 }

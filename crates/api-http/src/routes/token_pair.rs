@@ -1,5 +1,5 @@
 use actix_web::{HttpResponse, http::header};
-use domain::use_cases::TokenPair;
+use domain::steps::TokenPair;
 use serde::Serialize;
 use utoipa::ToSchema;
 

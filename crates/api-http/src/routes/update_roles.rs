@@ -15,7 +15,8 @@ use actix_web::{
 };
 use domain::{
     authority::Requester,
-    use_cases::{AssignRolesRequest, Assignee, UserRef},
+    steps::UserRef,
+    use_cases::{AssignRolesRequest, Assignee},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -64,14 +65,14 @@ pub async fn update_roles(
     query: Query<DryRunQuery>,
     body: JsonBody<UpdateRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let assign_roles = Arc::clone(&edge.use_cases.assign_roles);
+    let assign_roles = Arc::clone(&edge.use_cases.core.assign_roles);
     let UpdateRolesRequest {
         new_roles,
         login,
         keep_sessions,
     } = body.0;
     let request = AssignRolesRequest {
-        whose: login.map_or(Assignee::Own, |login| Assignee::Of(UserRef::Login(login))),
+        assignee: login.map_or(Assignee::Caller, |login| Assignee::User(UserRef::Login(login))),
         new_roles,
         keep_sessions,
         if_revision: None,

@@ -12,7 +12,7 @@ use actix_web::{
     http::header,
     web::{Data, Path, Query},
 };
-use domain::use_cases::{RoleRequest, RoleWritten};
+use domain::{changes::RoleWritten, use_cases::RoleRequest};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -92,7 +92,7 @@ pub async fn write_role(
     precondition: IfMatch,
     body: JsonBody<WriteRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let write_role = Arc::clone(&edge.use_cases.write_role);
+    let write_role = Arc::clone(&edge.use_cases.administration.write_role);
     let wanted = RoleRequest {
         name: name.into_inner(),
         description: body.0.description,

@@ -205,6 +205,7 @@ impl TestApp {
         let written = self
             .edge
             .use_cases
+            .administration
             .write_role
             .execute(Capability::of_operator(), request, Origin::default())
             .await;
@@ -214,7 +215,7 @@ impl TestApp {
     /// Disables or enables a user as the operator would.
     pub async fn set_status(&self, login: &str, status: UserStatus) {
         let request = by_operator(login);
-        let set_status = &self.edge.use_cases.set_status;
+        let set_status = &self.edge.use_cases.administration.set_status;
         let set = set_status
             .execute(Capability::of_operator(), request, status)
             .await;
@@ -225,7 +226,7 @@ impl TestApp {
     pub async fn reset_password(&self, login: &str) {
         let request = by_operator(login);
         let password = Password::new(NEW_PASSWORD.to_owned());
-        let reset_password = &self.edge.use_cases.reset_password;
+        let reset_password = &self.edge.use_cases.administration.reset_password;
         let reset = reset_password
             .execute(Capability::of_operator(), request, password)
             .await;

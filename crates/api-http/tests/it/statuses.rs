@@ -434,7 +434,7 @@ async fn throttled(method: Method, path: &str, body: &Value) -> Answer {
     let closed = throttled_app();
     let edge = api_http::Edge {
         use_cases: api_http::UseCases {
-            authenticate: open.edge.use_cases.authenticate.clone(),
+            authenticate: open.edge.use_cases.core.authenticate.clone(),
             ..closed.edge.use_cases.clone()
         },
         ..closed.edge.clone()

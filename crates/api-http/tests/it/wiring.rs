@@ -9,7 +9,7 @@ use domain::{
     session::SessionRules,
     token::TokenRules,
     use_cases::{
-        AcceptPassword, AssignRoles, Authenticate, ChangeOwnPassword, ConfirmPassword, CreateUser,
+        AcceptPassword, AssignRoles, Authenticate, ChangePassword, ConfirmPassword, CreateUser,
         DeleteOwnAccount, DeleteRole, DeleteUser, EndSession, ExportOwnData, FindUsers, IssueTokens,
         ListRoles, ListSessions, LogIn, LogOut, ReadAudit, RecogniseRefreshToken, RecordFailedAttempt,
         Refresh, Register, ResetPassword, SetStatus, UserSessions, WriteRole,

@@ -8,9 +8,10 @@ use crate::{
 use domain::{
     audit::Origin,
     authority::Capability,
+    changes::RoleWritten,
     revision::Precondition,
     role::{Permission, Permissions, Role},
-    use_cases::{RoleRemoval, RoleRequest, RoleWritten},
+    use_cases::{DeleteRoleRequest, RoleRequest},
 };
 use serde::Serialize;
 
@@ -118,7 +119,7 @@ struct RemovedRow {
 }
 
 async fn delete(operator: &Operator, command: DeleteRole) -> Result<(), Failure> {
-    let removal = RoleRemoval {
+    let removal = DeleteRoleRequest {
         name: command.name.clone(),
         if_revision: None,
         dry_run: command.dry_run,

@@ -9,7 +9,7 @@ mod set_roles;
 use crate::{Failure, cli::Users, operator::Operator, settings::Settings};
 use domain::{
     audit::Origin,
-    use_cases::{ChangeRequest, UserRef},
+    steps::{ChangeRequest, UserRef},
     user::UserStatus,
 };
 
@@ -34,9 +34,9 @@ pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
 }
 
 /// A change of one user, from the command line.
-fn request(whom: UserRef) -> ChangeRequest {
+fn request(user: UserRef) -> ChangeRequest {
     ChangeRequest {
-        whom,
+        user,
         if_revision: None,
         origin: Origin::default(),
     }

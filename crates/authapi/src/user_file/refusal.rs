@@ -1,4 +1,4 @@
-use domain::{ports::ForeignHashRefused, use_cases::ImportRefused};
+use domain::{changes, ports::ForeignHashRefused, use_cases::ImportRefused};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -43,12 +43,12 @@ impl From<ImportRefused> for Refusal {
             ImportRefused::Hash(ForeignHashRefused::TooCostly(_)) => "hash_too_costly".into(),
             ImportRefused::Hash(ForeignHashRefused::TooWeak(_)) => "hash_too_weak".into(),
             ImportRefused::Role(_) => "not_a_role".into(),
-            ImportRefused::LoginTaken => "login_taken".into(),
-            ImportRefused::UnknownRole => "unknown_role".into(),
+            ImportRefused::Change(refusal) => refusal.code().into(),
         };
-        Self {
-            code,
-            text: refused.to_string().into(),
-        }
+        let text = match refused {
+            ImportRefused::Change(changes::Refusal::UnknownRole(_)) => "a role is not in the catalogue".into(),
+            refused => refused.to_string().into(),
+        };
+        Self { code, text }
     }
 }

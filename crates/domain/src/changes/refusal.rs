@@ -19,7 +19,7 @@ pub enum Refusal {
     #[error("the catalogue has no role {:?}", .0.as_str())]
     UnknownRole(RoleName),
     /// No active user with the role `admin` would remain.
-    #[error("the last active admin must remain")]
+    #[error("the last active admin cannot lose the role admin, be disabled or deleted")]
     LastAdmin,
     /// The user or the role is at another revision than the request names.
     #[error("it has changed meanwhile")]
@@ -51,6 +51,22 @@ impl From<Denied> for ChangeError {
 }
 
 impl Refusal {
+    /// The stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::LoginTaken => "login_taken",
+            Self::UserNotFound | Self::SessionEnded | Self::RoleNotFound => "not_found",
+            Self::UserChanged => "token_outdated",
+            Self::UnknownRole(_) => "unknown_role",
+            Self::LastAdmin => "last_admin",
+            Self::RevisionMismatch => "precondition_failed",
+            Self::RoleInUse(_) => "role_in_use",
+            Self::CatalogueFull => "catalogue_full",
+            Self::Denied(denied) => denied.code(),
+        }
+    }
+
     /// Returns what the refusal shows to be stale: `already_done` if it says that the change has been made before, the
     /// user of `caller` if it says that their token is outdated.
     pub(super) fn invalidates(

@@ -1,6 +1,6 @@
 use crate::{
     audit::{AuditContext, Origin},
-    authority::{Capability, RolesWrite},
+    authority::{Capability, Denied, RolesWrite},
     changes::{self, ChangeError, Refusal},
     ports::{Clock, Roles},
     revision::Revision,
@@ -35,6 +35,12 @@ pub enum DeleteRoleError {
     Default,
     #[error(transparent)]
     Change(#[from] ChangeError),
+}
+
+impl From<Denied> for DeleteRoleError {
+    fn from(denied: Denied) -> Self {
+        Self::Change(denied.into())
+    }
 }
 
 impl DeleteRole {

@@ -4,7 +4,7 @@
 use super::support::{PLENTY, answered, change_roles, logged_in, put, race, registered};
 use crate::{
     Storage, ToySealer,
-    fixtures::{a_role, a_session, a_user, administer, at, context, role_change, stamp_by},
+    fixtures::{a_role, a_session, a_user, administer, at, context, context_of, role_change},
 };
 use domain::{
     audit::{
@@ -84,8 +84,8 @@ pub async fn an_event_without_a_change_is_kept_whole(storage: &Storage) {
             .with("", ""),
     ];
     for (event, number) in events.into_iter().zip(1..) {
-        note(storage, event.clone(), stamp_by(user, at(number))).await;
-        let context = stamp_by(user, at(number));
+        note(storage, event.clone(), context_of(user, at(number))).await;
+        let context = context_of(user, at(number));
         let expected = AuditRecord {
             number: AuditNumber(number),
             at: context.at,

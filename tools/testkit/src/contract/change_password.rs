@@ -5,7 +5,7 @@ use super::support::{
 };
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, administer, at, context, identity, stamp_by},
+    fixtures::{a_session, a_user, administer, at, context, context_of, identity},
 };
 use domain::{
     password::PasswordHash,
@@ -24,7 +24,7 @@ fn from(authorized_by: TokenIdentity) -> ChangePassword {
 }
 
 async fn change(storage: &Storage, change: ChangePassword) -> PasswordChanged {
-    let context = stamp_by(change.authorized_by.user, at(10));
+    let context = context_of(change.authorized_by.user, at(10));
     answered(|| storage.users.change_password(change.clone(), context.clone())).await
 }
 

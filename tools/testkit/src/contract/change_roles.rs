@@ -7,7 +7,7 @@ use super::support::{
 use crate::{
     Storage,
     fixtures::{
-        a_session, a_user, administer, an_admin, at, context, identity, role_change, role_names, stamp_by,
+        a_session, a_user, administer, an_admin, at, context, context_of, identity, role_change, role_names,
     },
 };
 use domain::{
@@ -24,7 +24,7 @@ fn to(user: &User, roles: &[&str]) -> ChangeRoles {
 }
 
 async fn change(storage: &Storage, change: ChangeRoles) -> RolesChanged {
-    let context = stamp_by(change.user, at(10));
+    let context = context_of(change.user, at(10));
     answered(|| storage.users.change_roles(change.clone(), context.clone())).await
 }
 

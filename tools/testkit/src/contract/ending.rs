@@ -3,7 +3,7 @@
 use super::support::{Everything, answered, count, liveness, logged_in, opened, race, trail};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, at, context, stamp_by},
+    fixtures::{a_session, a_user, at, context, context_of},
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -16,7 +16,7 @@ async fn end(storage: &Storage, id: SessionId, user: UserId, at: DateTime<Utc>) 
     answered(|| {
         storage
             .sessions
-            .end(id, user, EndReason::LoggedOut, stamp_by(user, at))
+            .end(id, user, EndReason::LoggedOut, context_of(user, at))
     })
     .await
 }

@@ -6,7 +6,7 @@ use super::support::{
 };
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, administer, at, context, role_change, stamp_by},
+    fixtures::{a_session, a_user, administer, at, context, context_of, role_change},
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -19,7 +19,7 @@ use domain::{
 };
 
 async fn open(storage: &Storage, session: NewSession, epoch: Epoch, max: u32) -> Opened {
-    let context = stamp_by(session.user, session.created_at);
+    let context = context_of(session.user, session.created_at);
     answered(|| {
         storage
             .sessions

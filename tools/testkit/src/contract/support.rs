@@ -2,7 +2,7 @@
 
 use crate::{
     Storage,
-    fixtures::{a_role, a_session, a_user, at, context, stamp_by},
+    fixtures::{a_role, a_session, a_user, at, context, context_of},
 };
 use chrono::{DateTime, Utc};
 use domain::{
@@ -40,7 +40,7 @@ pub(super) async fn registered(storage: &Storage, user: NewUser) -> User {
 
 /// Opens `session`, which is `user`'s, at its own time.
 pub(super) async fn opened(storage: &Storage, user: &User, session: NewSession) -> NewSession {
-    let context = stamp_by(user.id, session.created_at);
+    let context = context_of(user.id, session.created_at);
     let opened = storage
         .sessions
         .open(session.clone(), user.epoch, PLENTY, context)

@@ -1,61 +1,56 @@
 use super::MemoryStorage;
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::{
     audit::{
-        Actor, AuditAction, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow,
-        BrokenRow, ChainEnds, Seal,
+        Actor, AuditContext, AuditEvent, AuditFilter, AuditNumber, AuditRecord, AuditRow, ChainEnds, ReadRow,
     },
-    ports::{AuditLog, PortError},
+    changes::TrimAuditLog,
+    ports::{AuditEvents, AuditLog, PortError},
 };
 
 #[async_trait]
-impl AuditLog for MemoryStorage {
-    async fn note(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        self.transaction()?.note(&event, &context);
+impl AuditEvents for MemoryStorage {
+    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
+        self.transaction()?.log.append(&event, &context);
         Ok(())
     }
+}
 
+#[async_trait]
+impl AuditLog for MemoryStorage {
     async fn page(
         &self,
         filter: AuditFilter,
         before: Option<AuditNumber>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError> {
-        let state = self.transaction()?;
-        let newest_first = state.trail.rows().iter().rev();
+        let tables = self.transaction()?;
+        let newest_first = tables.log.rows().iter().rev();
         newest_first
             .filter(|(row, _)| before.is_none_or(|before| row.number < before))
             .map(|(row, _)| read(row))
-            .filter(|record| record.as_ref().map_or(true, |record| holds_for(&filter, record)))
+            .filter(|record| record.as_ref().map_or(true, |record| matches(&filter, record)))
             .take(as_usize(limit))
             .collect()
     }
 
     async fn ends(&self) -> Result<ChainEnds, PortError> {
-        Ok(self.transaction()?.trail.ends())
+        Ok(self.transaction()?.log.ends())
     }
 
-    async fn rows(
-        &self,
-        after: AuditNumber,
-        limit: u32,
-    ) -> Result<Vec<Result<(AuditRow, Seal), BrokenRow>>, PortError> {
-        let state = self.transaction()?;
-        let later = state.trail.rows().iter().filter(|(row, _)| row.number > after);
+    async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError> {
+        let tables = self.transaction()?;
+        let later = tables.log.rows().iter().filter(|(row, _)| row.number > after);
         Ok(later.take(as_usize(limit)).cloned().map(Ok).collect())
     }
 
-    async fn trim(&self, before: DateTime<Utc>, limit: u32, context: AuditContext) -> Result<u64, PortError> {
-        let mut state = self.transaction()?;
-        let Some((count, through)) = state.trail.trim(before, as_usize(limit)) else {
+    async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
+        let mut tables = self.transaction()?;
+        let Some(change) = command.decide(&tables.log.trim_facts(command.limit)) else {
             return Ok(0);
         };
-        let event = AuditEvent::new(AuditAction::AuditLogTrimmed)
-            .with("count", count)
-            .with("through", through);
-        state.note(&event, &context);
-        Ok(count.try_into().unwrap_or(u64::MAX))
+        tables.log.trim(&change, &context);
+        Ok(change.count)
     }
 }
 
@@ -63,7 +58,7 @@ fn read(row: &AuditRow) -> Result<AuditRecord, PortError> {
     AuditRecord::try_from(row.clone()).map_err(|broken| PortError::Corrupt(Box::new(broken)))
 }
 
-fn holds_for(filter: &AuditFilter, record: &AuditRecord) -> bool {
+fn matches(filter: &AuditFilter, record: &AuditRecord) -> bool {
     let event = &record.event;
     filter.user.is_none_or(|user| event.user == Some(user))
         && filter

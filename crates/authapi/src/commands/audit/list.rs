@@ -3,7 +3,7 @@ use crate::{Failure, cli::ListAudit, operator::Operator};
 use domain::{
     audit::{Actor, AuditDetails, AuditFilter, AuditRecord},
     authority::Capability,
-    use_cases::UserRef,
+    steps::UserRef,
     user::UserId,
 };
 use serde::Serialize;
@@ -50,8 +50,8 @@ async fn filter(operator: &Operator, request: ListAudit) -> Result<AuditFilter, 
 }
 
 async fn find(operator: &Operator, login: String) -> Result<UserId, Failure> {
-    let whom = UserRef::Login(login);
-    let user = operator.find_users.one(Capability::of_operator(), &whom).await;
+    let user = UserRef::Login(login);
+    let user = operator.find_users.one(Capability::of_operator(), &user).await;
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;
     let user = user.map(|user| user.id);
     user.ok_or_else(|| {

@@ -11,7 +11,8 @@ use crate::{
 };
 use domain::{
     authority::Capability,
-    use_cases::{ResetPasswordError, UserRef},
+    steps::UserRef,
+    use_cases::ResetPasswordError,
     user::{User, UserStatus},
 };
 use std::fmt::Display;
@@ -29,13 +30,13 @@ pub async fn set_status(operator: &Operator, one: OneUser, status: UserStatus) -
 
 /// Gives a user a password that they have to change.
 pub async fn reset_password(operator: &Operator, one: OneUser) -> Result<(), Failure> {
-    let whom: UserRef = one.who.into();
+    let user_ref: UserRef = one.who.into();
     // Before the password is asked for: nobody likes to type it for nothing.
-    list::find(operator, &whom).await?;
+    list::find(operator, &user_ref).await?;
     let password = prompt::new_password()?;
     let user = operator
         .reset_password
-        .execute(Capability::of_operator(), request(whom), password)
+        .execute(Capability::of_operator(), request(user_ref), password)
         .await
         .map_err(|error| Failure::because("the password stays as before", flat(error)))?;
     let what = format!(
@@ -49,16 +50,16 @@ pub async fn reset_password(operator: &Operator, one: OneUser) -> Result<(), Fai
 fn flat(error: ResetPasswordError) -> Box<dyn std::error::Error + Send + Sync> {
     match error {
         ResetPasswordError::Refused(refused) => refused.into(),
-        ResetPasswordError::Administer(error) => error.into(),
+        ResetPasswordError::Change(error) => error.into(),
         other @ ResetPasswordError::OwnPassword => other.into(),
     }
 }
 
 /// Removes a user, once that is confirmed.
 pub async fn delete(operator: &Operator, arguments: DeleteUser) -> Result<(), Failure> {
-    let whom = arguments.who.into();
+    let user_ref = arguments.who.into();
     if !arguments.yes {
-        let user = list::find(operator, &whom).await?;
+        let user = list::find(operator, &user_ref).await?;
         let question = format!("Delete {} ({}) for good?", user.login.as_typed(), user.id);
         if !prompt::confirmed(&question)? {
             return Err(Failure::new("nobody was deleted"));
@@ -66,7 +67,7 @@ pub async fn delete(operator: &Operator, arguments: DeleteUser) -> Result<(), Fa
     }
     let user = operator
         .delete_user
-        .execute(Capability::of_operator(), request(whom))
+        .execute(Capability::of_operator(), request(user_ref))
         .await
         .map_err(|error| Failure::because("nobody was deleted", error))?;
     let what = format!("deleted {} ({})", user.login.as_typed(), user.id);

@@ -1,5 +1,5 @@
 use super::{super::output, row::UserRow};
-use crate::{Failure, broken_rule::broken_rule, cli::CreateUser, operator::Operator, prompt};
+use crate::{Failure, violation::violation, cli::CreateUser, operator::Operator, prompt};
 use domain::{
     audit::{Actor, Origin},
     login::Login,
@@ -23,7 +23,7 @@ pub async fn run(operator: &Operator, request: CreateUser) -> Result<(), Failure
         .create_user
         .execute(request, Actor::Operator, Origin::default())
         .await
-        .map_err(|error| refused(broken_rule(error)))?;
+        .map_err(|error| refused(violation(error)))?;
     if listing.json {
         return output::json_line(&UserRow::from(user));
     }

@@ -9,6 +9,7 @@ use crate::{
     user_file::{Lines, Refusal, UserReader},
 };
 use domain::{
+    changes,
     ports::PortError,
     role::RoleNames,
     use_cases::{ImportRefused, ImportRequest},
@@ -160,7 +161,7 @@ impl From<Result<(), ImportRefused>> for Outcome {
     fn from(stored: Result<(), ImportRefused>) -> Self {
         match stored {
             Ok(()) => Self::Imported,
-            Err(ImportRefused::LoginTaken) => Self::AlreadyThere,
+            Err(ImportRefused::Change(changes::Refusal::LoginTaken)) => Self::AlreadyThere,
             Err(refused) => Self::Refused(refused.into()),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 use domain::{
     authority::Capability,
-    use_cases::UserRef,
+    steps::UserRef,
     user::{User, UserPage},
 };
 
@@ -53,8 +53,8 @@ pub async fn show(operator: &Operator, one: OneUser) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When there is none.
-pub async fn find(operator: &Operator, whom: &UserRef) -> Result<User, Failure> {
-    let user = operator.find_users.one(Capability::of_operator(), whom).await;
+pub async fn find(operator: &Operator, user: &UserRef) -> Result<User, Failure> {
+    let user = operator.find_users.one(Capability::of_operator(), user).await;
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;
     user.ok_or_else(|| Failure::new("there is no such user"))
 }

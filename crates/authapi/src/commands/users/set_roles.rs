@@ -6,14 +6,14 @@ use crate::{Failure, cli::SetRoles, operator::Operator};
 use domain::{
     audit::Origin,
     authority::Requester,
-    use_cases::{AssignRolesRequest, Assignee, RolesAssigned},
+    use_cases::{AssignRolesRequest, Assignee, AssignRolesOutcome},
 };
 use serde::Serialize;
 
 /// Gives a user other roles, or says what that would do.
 pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> {
     let request = AssignRolesRequest {
-        whose: Assignee::Of(command.who.into()),
+        assignee: Assignee::User(command.who.into()),
         new_roles: command.roles,
         keep_sessions: command.keep_sessions,
         if_revision: None,
@@ -27,7 +27,7 @@ pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> 
     if command.listing.json {
         return output::json_line(&RolesRow::new(assigned, command.dry_run));
     }
-    let RolesAssigned { user, sessions_ended } = assigned;
+    let AssignRolesOutcome { user, sessions_ended } = assigned;
     let login = user.login.as_typed();
     let roles = match words(&user.roles, ", ") {
         roles if roles.is_empty() => "no roles".to_owned(),
@@ -51,7 +51,7 @@ struct RolesRow {
 }
 
 impl RolesRow {
-    fn new(assigned: RolesAssigned, dry_run: bool) -> Self {
+    fn new(assigned: AssignRolesOutcome, dry_run: bool) -> Self {
         Self {
             dry_run,
             user: assigned.user.into(),

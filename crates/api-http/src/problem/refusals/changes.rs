@@ -1,38 +1,36 @@
-//! Refusals of what is done to others and to the catalogue of roles.
+//! Refusals of changes to accounts and to the catalogue of roles.
 
-use super::{forbidden, password_problem, token_outdated, unknown_role};
-use crate::problem::{Problem, shortened};
+use super::{forbidden, password_problem, token_outdated};
+use crate::problem::{FieldProblem, Problem, shortened};
 use actix_web::http::StatusCode;
 use domain::{
     authority::Denied,
-    ports::MAX_ROLES,
-    use_cases::{
-        AdministerError, AssignRolesError, DeleteRoleError, ResetPasswordError, UserSessionsError,
-        WriteRoleError,
-    },
+    changes::{ChangeError, MAX_ROLES, Refusal},
+    use_cases::{AssignRolesError, DeleteRoleError, ResetPasswordError, WriteRoleError},
 };
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
+        let code = denied.code();
         match denied {
             Denied::Stale => token_outdated(),
             Denied::Forbidden(permission) => forbidden(
-                "forbidden",
+                code,
                 format!("This needs the permission {}.", permission.as_str()),
             ),
             Denied::OutOfReach => forbidden(
-                "out_of_reach",
+                code,
                 "The user or the role may do something that you may not.".to_owned(),
             ),
             Denied::NotAssignable(name) => forbidden(
-                "role_not_assignable",
+                code,
                 format!(
                     "The role {name} can only be given by somebody with the permission roles:assign and all \
                      permissions of the role."
                 ),
             ),
             Denied::NotGrantable(permission) => forbidden(
-                "permission_not_grantable",
+                code,
                 format!(
                     "The permission {} can only be put into a role by somebody who has it.",
                     permission.as_str()
@@ -42,31 +40,73 @@ impl From<Denied> for Problem {
     }
 }
 
-impl From<AssignRolesError> for Problem {
-    fn from(error: AssignRolesError) -> Self {
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
         match error {
-            AssignRolesError::UnknownRole(name) => {
-                unknown_role(format!("the catalogue has no role {:?}", shortened(&name)))
-            }
-            AssignRolesError::NoSuchUser => Self::no_such_user(),
-            AssignRolesError::LastAdmin => last_admin(),
-            AssignRolesError::AnotherRevision => another_revision(),
-            AssignRolesError::Denied(denied) => denied.into(),
-            AssignRolesError::Port(error) => error.into(),
+            ChangeError::Refused(refusal) => refusal.into(),
+            ChangeError::Port(error) => error.into(),
         }
     }
 }
 
-impl From<AdministerError> for Problem {
-    fn from(error: AdministerError) -> Self {
-        match error {
-            AdministerError::NoSuchUser => Self::no_such_user(),
-            AdministerError::LastAdmin => last_admin(),
-            AdministerError::AnotherRevision => another_revision(),
-            AdministerError::Denied(denied) => denied.into(),
-            AdministerError::Port(error) => error.into(),
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let code = refusal.code();
+        match refusal {
+            Refusal::LoginTaken => conflict(code, "Login taken", "Choose another login.".to_owned()),
+            Refusal::UserNotFound => Self::no_such_user(),
+            Refusal::UserChanged => token_outdated(),
+            Refusal::SessionEnded => not_found("You have no live session with this id."),
+            Refusal::UnknownRole(name) => unknown_role(name.as_str()),
+            Refusal::LastAdmin => conflict(
+                code,
+                "Last admin",
+                "There must be an active user with the role admin. Make another one first.".to_owned(),
+            ),
+            Refusal::RevisionMismatch => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                code,
+                "Precondition failed",
+                "This does not stand at the ETag of If-Match, or is not there. Look at it again.",
+            ),
+            Refusal::RoleNotFound => Self::no_such_role(),
+            Refusal::RoleInUse(holders) => conflict(
+                code,
+                "Role in use",
+                format!("So many users have this role: {holders}. Take it away from them first."),
+            ),
+            Refusal::CatalogueFull => conflict(
+                code,
+                "Catalogue full",
+                format!("The catalogue has at most {MAX_ROLES} roles. Remove one first."),
+            ),
+            Refusal::Denied(denied) => denied.into(),
         }
     }
+}
+
+impl From<AssignRolesError> for Problem {
+    fn from(error: AssignRolesError) -> Self {
+        match error {
+            AssignRolesError::UnknownRole(name) => unknown_role(&name),
+            AssignRolesError::Change(error) => error.into(),
+        }
+    }
+}
+
+/// `name` is the first that the catalogue does not contain.
+fn unknown_role(name: &str) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "unknown_role",
+        "Unknown role",
+        "A role is not in the catalogue; see errors.",
+    )
+    .with_errors(vec![FieldProblem {
+        field: "new_roles".to_owned(),
+        code: "unknown_role".into(),
+        detail: format!("the catalogue has no role {:?}", shortened(name)),
+    }])
 }
 
 impl From<ResetPasswordError> for Problem {
@@ -79,17 +119,7 @@ impl From<ResetPasswordError> for Problem {
             ResetPasswordError::Refused(refused) => {
                 Self::validation_failed(vec![password_problem("new_password", &refused)])
             }
-            ResetPasswordError::Administer(error) => error.into(),
-        }
-    }
-}
-
-impl From<UserSessionsError> for Problem {
-    fn from(error: UserSessionsError) -> Self {
-        match error {
-            UserSessionsError::NoSuchUser => Self::no_such_user(),
-            UserSessionsError::Denied(denied) => denied.into(),
-            UserSessionsError::Port(error) => error.into(),
+            ResetPasswordError::Change(error) => error.into(),
         }
     }
 }
@@ -117,14 +147,7 @@ impl From<WriteRoleError> for Problem {
                 "Role built in",
                 "The role admin always has every permission and cannot be changed.".to_owned(),
             ),
-            WriteRoleError::AnotherRevision => another_revision(),
-            WriteRoleError::Full => conflict(
-                "catalogue_full",
-                "Catalogue full",
-                format!("The catalogue has at most {MAX_ROLES} roles. Remove one first."),
-            ),
-            WriteRoleError::Denied(denied) => denied.into(),
-            WriteRoleError::Port(error) => error.into(),
+            WriteRoleError::Change(error) => error.into(),
         }
     }
 }
@@ -142,50 +165,25 @@ impl From<DeleteRoleError> for Problem {
                 "Role given on registration",
                 "Everybody who registers gets this role. Change that setting first.".to_owned(),
             ),
-            DeleteRoleError::NoSuchRole => Self::no_such_role(),
-            DeleteRoleError::InUse(holders) => conflict(
-                "role_in_use",
-                "Role in use",
-                format!("So many users have this role: {holders}. Take it away from them first."),
-            ),
-            DeleteRoleError::AnotherRevision => another_revision(),
-            DeleteRoleError::Denied(denied) => denied.into(),
-            DeleteRoleError::Port(error) => error.into(),
+            DeleteRoleError::Change(error) => error.into(),
         }
     }
 }
 
 impl Problem {
     pub fn no_such_user() -> Self {
-        no_such("There is no such user.")
+        not_found("There is no such user.")
     }
 
     pub fn no_such_role() -> Self {
-        no_such("The catalogue has no such role.")
+        not_found("The catalogue has no such role.")
     }
 }
 
-fn no_such(detail: &'static str) -> Problem {
+fn not_found(detail: &'static str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
-}
-
-pub(super) fn last_admin() -> Problem {
-    conflict(
-        "last_admin",
-        "Last admin",
-        "There must be an active user with the role admin. Make another one first.".to_owned(),
-    )
 }
 
 fn conflict(code: &'static str, title: &'static str, detail: String) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, title, detail)
-}
-
-fn another_revision() -> Problem {
-    Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        "precondition_failed",
-        "Precondition failed",
-        "This does not stand at the ETag of If-Match, or is not there. Look at it again.",
-    )
 }

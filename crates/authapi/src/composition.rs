@@ -1,0 +1,80 @@
+//! The use cases, composed by the core's own composition root from the ports and the settings.
+
+use crate::{
+    settings::Settings,
+    wiring::{Ports, password_policy, session_rules, token_rules},
+};
+use adapters_crypto::{ForeignHashForms, Sha256Sealer};
+use api_http::UseCases;
+use domain::core::{self, Administration, AdministrationPorts, AdministrationRules, Core, Rules};
+use std::sync::Arc;
+
+/// What the routes and the start need.
+pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
+    UseCases {
+        core: core(ports, settings),
+        administration: administration(ports, settings),
+        public_keys: Arc::clone(&ports.public_keys),
+        storage_health: Arc::clone(&ports.storage.health),
+        redis_health: ports.redis_health.clone(),
+        session_memory: ports.session_memory.clone(),
+    }
+}
+
+fn core(ports: &Ports, settings: &Settings) -> Core {
+    let storage = &ports.storage;
+    let core_ports = core::Ports {
+        accounts: Arc::clone(&storage.accounts),
+        sessions: Arc::clone(&storage.sessions),
+        snapshots: Arc::clone(&storage.snapshots),
+        audit_events: Arc::clone(&storage.audit_events),
+        revocations: Arc::clone(&ports.revocations),
+        hasher: Arc::clone(&ports.hasher),
+        meter: Arc::clone(&ports.meter),
+        throttle: Arc::clone(&ports.throttle),
+        signer: Arc::clone(&ports.signer),
+        verifier: Arc::clone(&ports.verifier),
+        mac: Arc::clone(&ports.mac),
+        clock: Arc::clone(&ports.clock),
+        randomness: Arc::clone(&ports.randomness),
+    };
+    let rules = Rules {
+        tokens: token_rules(&settings.tokens),
+        sessions: session_rules(&settings.tokens),
+        passwords: password_policy(&settings.password),
+        default_roles: settings.users.default_roles.clone(),
+        failures_per_minute: settings.audit.failures_per_minute,
+    };
+    if settings.tokens.permissions {
+        Core::with_permissions_in_tokens(core_ports, rules, Arc::clone(&storage.roles))
+    } else {
+        Core::new(core_ports, rules)
+    }
+}
+
+fn administration(ports: &Ports, settings: &Settings) -> Administration {
+    let storage = &ports.storage;
+    let ports = AdministrationPorts {
+        accounts: Arc::clone(&storage.accounts),
+        users: Arc::clone(&storage.users),
+        sessions: Arc::clone(&storage.session_directory),
+        roles: Arc::clone(&storage.roles),
+        audit_log: Arc::clone(&storage.audit_log),
+        sealer: Arc::new(Sha256Sealer),
+        revocations: Arc::clone(&ports.revocations),
+        hasher: Arc::clone(&ports.hasher),
+        meter: Arc::clone(&ports.meter),
+        foreign_hashes: Arc::new(ForeignHashForms),
+        clock: Arc::clone(&ports.clock),
+        randomness: Arc::clone(&ports.randomness),
+    };
+    Administration::new(ports, administration_rules(settings))
+}
+
+/// The rules of administration, for the server and the command line.
+pub fn administration_rules(settings: &Settings) -> AdministrationRules {
+    AdministrationRules {
+        passwords: password_policy(&settings.password),
+        default_roles: settings.users.default_roles.clone(),
+    }
+}

@@ -1,0 +1,156 @@
+use crate::{
+    invalidating::{InvalidatingAccounts, InvalidatingRoles},
+    password::PasswordPolicy,
+    ports::{
+        Accounts, AuditLog, AuditSealer, Clock, ForeignHashes, PasswordHasher, PasswordMeter, Randomness,
+        Revocations, Roles, SessionDirectory, UserDirectory,
+    },
+    role::RoleNames,
+    steps::AcceptPassword,
+    use_cases::{
+        AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData, FindUsers, ImportUsers,
+        ListRoles, ListSessions, ReadAudit, ResetPassword, SetStatus, UserSessions, VerifyAudit, WriteRole,
+    },
+};
+use std::sync::Arc;
+
+/// What administration and reporting need. No keys are among it: the command line runs without them.
+#[derive(Clone)]
+pub struct AdministrationPorts {
+    /// Storage as it is: [`Administration`] adds the decorator that publishes what changes make stale.
+    pub accounts: Arc<dyn Accounts>,
+    pub users: Arc<dyn UserDirectory>,
+    pub sessions: Arc<dyn SessionDirectory>,
+    /// Storage as it is, like `accounts`.
+    pub roles: Arc<dyn Roles>,
+    pub audit_log: Arc<dyn AuditLog>,
+    /// MUST be the one that storage seals the audit log with.
+    pub sealer: Arc<dyn AuditSealer>,
+    /// Where changes publish what they make stale.
+    pub revocations: Arc<dyn Revocations>,
+    pub hasher: Arc<dyn PasswordHasher>,
+    pub meter: Arc<dyn PasswordMeter>,
+    pub foreign_hashes: Arc<dyn ForeignHashes>,
+    pub clock: Arc<dyn Clock>,
+    pub randomness: Arc<dyn Randomness>,
+}
+
+/// The rules that operators set for it.
+#[derive(Clone, Debug)]
+pub struct AdministrationRules {
+    pub passwords: PasswordPolicy,
+    /// The roles of imported users that name none. None of them can be removed.
+    pub default_roles: RoleNames,
+}
+
+/// The use cases of administration and reporting.
+#[derive(Clone)]
+pub struct Administration {
+    pub create_user: Arc<CreateUser>,
+    pub bootstrap_admin: Arc<BootstrapAdmin>,
+    pub import_users: Arc<ImportUsers>,
+    pub find_users: Arc<FindUsers>,
+    pub assign_roles: Arc<AssignRoles>,
+    pub set_status: Arc<SetStatus>,
+    pub reset_password: Arc<ResetPassword>,
+    pub delete_user: Arc<DeleteUser>,
+    pub list_sessions: Arc<ListSessions>,
+    pub user_sessions: Arc<UserSessions>,
+    pub list_roles: Arc<ListRoles>,
+    pub write_role: Arc<WriteRole>,
+    pub delete_role: Arc<DeleteRole>,
+    pub export_own_data: Arc<ExportOwnData>,
+    pub read_audit: Arc<ReadAudit>,
+    pub verify_audit: Arc<VerifyAudit>,
+}
+
+impl Administration {
+    /// Builds the use cases.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a list of use cases, each with the ports it calls")]
+    pub fn new(mut ports: AdministrationPorts, rules: AdministrationRules) -> Self {
+        ports.accounts = Arc::new(InvalidatingAccounts::new(
+            ports.accounts,
+            Arc::clone(&ports.revocations),
+        ));
+        ports.roles = Arc::new(InvalidatingRoles::new(ports.roles, Arc::clone(&ports.revocations)));
+        let accept_password = Arc::new(AcceptPassword::new(ports.meter.clone(), rules.passwords));
+        let create_user = Arc::new(CreateUser {
+            accounts: ports.accounts.clone(),
+            accept_password: accept_password.clone(),
+            hasher: ports.hasher.clone(),
+            clock: ports.clock.clone(),
+            randomness: ports.randomness.clone(),
+        });
+        Self {
+            bootstrap_admin: Arc::new(BootstrapAdmin {
+                users: ports.users.clone(),
+                create_user: create_user.clone(),
+            }),
+            create_user,
+            import_users: Arc::new(ImportUsers {
+                accounts: ports.accounts.clone(),
+                users: ports.users.clone(),
+                hashes: ports.foreign_hashes,
+                default_roles: rules.default_roles.clone(),
+                clock: ports.clock.clone(),
+                randomness: ports.randomness,
+            }),
+            find_users: Arc::new(FindUsers {
+                accounts: ports.accounts.clone(),
+                users: ports.users,
+            }),
+            assign_roles: Arc::new(AssignRoles {
+                accounts: ports.accounts.clone(),
+                clock: ports.clock.clone(),
+            }),
+            set_status: Arc::new(SetStatus {
+                accounts: ports.accounts.clone(),
+                clock: ports.clock.clone(),
+            }),
+            reset_password: Arc::new(ResetPassword {
+                accounts: ports.accounts.clone(),
+                accept_password,
+                hasher: ports.hasher,
+                clock: ports.clock.clone(),
+            }),
+            delete_user: Arc::new(DeleteUser {
+                accounts: ports.accounts.clone(),
+                clock: ports.clock.clone(),
+            }),
+            list_sessions: Arc::new(ListSessions {
+                sessions: ports.sessions.clone(),
+                clock: ports.clock.clone(),
+            }),
+            user_sessions: Arc::new(UserSessions {
+                accounts: ports.accounts,
+                sessions: ports.sessions.clone(),
+                clock: ports.clock.clone(),
+            }),
+            list_roles: Arc::new(ListRoles {
+                roles: ports.roles.clone(),
+            }),
+            write_role: Arc::new(WriteRole {
+                roles: ports.roles.clone(),
+                clock: ports.clock.clone(),
+            }),
+            delete_role: Arc::new(DeleteRole {
+                roles: ports.roles,
+                clock: ports.clock.clone(),
+                default_roles: rules.default_roles,
+            }),
+            export_own_data: Arc::new(ExportOwnData {
+                sessions: ports.sessions,
+                audit_log: ports.audit_log.clone(),
+                clock: ports.clock,
+            }),
+            read_audit: Arc::new(ReadAudit {
+                audit_log: ports.audit_log.clone(),
+            }),
+            verify_audit: Arc::new(VerifyAudit {
+                audit_log: ports.audit_log,
+                sealer: ports.sealer,
+            }),
+        }
+    }
+}

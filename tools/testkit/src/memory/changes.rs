@@ -1,0 +1,149 @@
+//! Loading what a command reads and applying what it decided: the two functions that every storage implements.
+
+use super::tables::{SessionRow, Tables};
+use chrono::{DateTime, Utc};
+use domain::{
+    audit::AuditContext,
+    changes::{
+        Applied, CatalogueChange, CatalogueFacts, CatalogueReads, Change, EndSessionsOf, Facts, OwnedSession,
+        Reads, UserChange,
+    },
+    session::{EndReason, NewSession},
+    user::Credentials,
+};
+
+impl Tables {
+    pub(super) fn load(&self, reads: &Reads, at: DateTime<Utc>) -> Facts {
+        let user = reads.account.and_then(|id| self.user(id));
+        let live_sessions = reads.account.filter(|_| reads.live_sessions);
+        Facts {
+            login_taken: self
+                .users
+                .values()
+                .any(|kept| reads.login.as_ref() == Some(kept.user.login.canonical())),
+            account: user.map(Into::into),
+            target: reads
+                .account
+                .filter(|_| reads.target)
+                .and_then(|id| self.target(id)),
+            other_admin_exists: self.active_admins().any(|admin| Some(admin.id) != reads.account),
+            live_sessions: live_sessions
+                .into_iter()
+                .flat_map(|user| self.live_sessions(user, at))
+                .map(|row| (row.opened.id, row.opened.created_at))
+                .collect(),
+            session: reads
+                .session
+                .and_then(|id| self.sessions.get(&id))
+                .map(OwnedSession::from),
+            caller: reads.caller.and_then(|token| self.snapshot(token.session)),
+            roles: reads
+                .roles
+                .iter()
+                .filter_map(|name| self.roles.get(name))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, change: Change, context: &AuditContext) -> Applied {
+        match change.user.clone() {
+            UserChange::Nothing | UserChange::Unchanged(_) => {}
+            UserChange::Insert(new) => {
+                self.users.insert(new.user.id, new);
+            }
+            UserChange::Update { user, hash } => {
+                if let Some(Credentials { hash: current, .. }) = self.users.remove(&user.id) {
+                    let hash = hash.unwrap_or(current);
+                    self.users.insert(user.id, Credentials { user, hash });
+                }
+            }
+            UserChange::LoggedIn(id) => {
+                if let Some(kept) = self.users.get_mut(&id) {
+                    kept.user.last_login_at = Some(change.at);
+                }
+            }
+            UserChange::Delete(user) => {
+                self.users.remove(&user.id);
+                self.sessions.retain(|_, session| session.opened.user != user.id);
+            }
+        }
+        let sessions_ended = self.end(&change);
+        self.open(change.open_session.clone());
+        if let Some(event) = change.event(sessions_ended) {
+            self.log.append(&event, context);
+        }
+        Applied {
+            change,
+            sessions_ended,
+        }
+    }
+
+    /// How many sessions applying `change` would end.
+    pub(super) fn ending(&mut self, change: &Change) -> u64 {
+        self.to_end(change).count() as u64
+    }
+
+    fn end(&mut self, change: &Change) -> u64 {
+        let at = change.at;
+        let mut count = 0;
+        for (row, reason) in self.to_end(change) {
+            row.ended = Some((at, reason));
+            count += 1;
+        }
+        count
+    }
+
+    fn to_end(&mut self, change: &Change) -> impl Iterator<Item = (&mut SessionRow, EndReason)> {
+        let at = change.at;
+        let (sessions, reason) = change.end_sessions.clone().unzip();
+        let is_meant = move |row: &SessionRow| match &sessions {
+            Some(EndSessionsOf::User(user)) => row.opened.user == *user,
+            Some(EndSessionsOf::Sessions(ids)) => ids.contains(&row.opened.id),
+            None => false,
+        };
+        self.sessions
+            .values_mut()
+            .filter(move |row| is_meant(row) && row.is_live(at))
+            .filter_map(move |row| Some((row, reason?)))
+    }
+
+    fn open(&mut self, session: Option<NewSession>) {
+        if let Some(session) = session {
+            self.sessions.insert(session.id, SessionRow::from(session));
+        }
+    }
+
+    pub(super) fn load_catalogue(&self, reads: &CatalogueReads) -> CatalogueFacts {
+        let has_role = |kept: &&Credentials| kept.user.roles.contains(&reads.role);
+        CatalogueFacts {
+            roles: self.roles.values().cloned().collect(),
+            holders: self.users.values().filter(has_role).count() as u64,
+            caller: reads.caller.and_then(|token| self.snapshot(token.session)),
+        }
+    }
+
+    pub(super) fn apply_catalogue(&mut self, change: &CatalogueChange, context: &AuditContext) {
+        if let Some(written) = &change.written {
+            self.roles.insert(written.role.name.clone(), written.role.clone());
+        }
+        if let Some(name) = &change.removed {
+            self.roles.remove(name);
+        }
+        if let Some(permissions) = &change.admin
+            && let Some(admin) = self.roles.get_mut(&domain::role::RoleName::ADMIN)
+        {
+            admin.permissions.clone_from(permissions);
+        }
+        self.log.append(&change.event, context);
+    }
+}
+
+impl From<&SessionRow> for OwnedSession {
+    fn from(row: &SessionRow) -> Self {
+        Self {
+            user: row.opened.user,
+            lifetime: row.lifetime(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What is kept, and how it is read.
+
+use super::log::Log;
+use crate::ToySealer;
+use chrono::{DateTime, Utc};
+use domain::{
+    authority::Target,
+    caller::SessionSnapshot,
+    ports::AuditSealer,
+    role::{Permissions, Role, RoleName, RoleNames, built_in},
+    session::{
+        EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
+        StoredSession,
+    },
+    user::{Credentials, User, UserId},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+pub(super) struct Tables {
+    pub(super) away: bool,
+    pub(super) users: BTreeMap<UserId, Credentials>,
+    pub(super) sessions: BTreeMap<SessionId, SessionRow>,
+    pub(super) roles: BTreeMap<RoleName, Role>,
+    pub(super) log: Log,
+}
+
+pub(super) struct SessionRow {
+    pub(super) opened: NewSession,
+    pub(super) generation: Generation,
+    pub(super) last_used_at: DateTime<Utc>,
+    pub(super) idle_expires_at: DateTime<Utc>,
+    pub(super) ended: Option<(DateTime<Utc>, EndReason)>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self::sealed_by(Arc::new(ToySealer))
+    }
+}
+
+impl Tables {
+    pub(super) fn sealed_by(sealer: Arc<dyn AuditSealer>) -> Self {
+        Self {
+            away: false,
+            users: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            roles: built_in().map(|role| (role.name.clone(), role)).into(),
+            log: Log::new(sealer),
+        }
+    }
+
+    pub(super) fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id).map(|kept| &kept.user)
+    }
+
+    pub(super) fn active_admins(&self) -> impl Iterator<Item = &User> {
+        self.users
+            .values()
+            .map(|kept| &kept.user)
+            .filter(|user| user.is_active_admin())
+    }
+
+    pub(super) fn live_sessions(&self, user: UserId, at: DateTime<Utc>) -> impl Iterator<Item = &SessionRow> {
+        self.sessions
+            .values()
+            .filter(move |row| row.opened.user == user && row.is_live(at))
+    }
+
+    pub(super) fn stored_session(&self, id: SessionId) -> Option<StoredSession> {
+        let row = self.sessions.get(&id)?;
+        let user = self.user(row.opened.user)?;
+        Some(StoredSession {
+            id,
+            secret_digest: row.opened.secret_digest,
+            generation: row.generation,
+            lifetime: row.lifetime(),
+            last_used_at: row.last_used_at,
+            holder: Holder {
+                user: user.id,
+                status: user.status,
+                epoch: user.epoch,
+                roles: user.roles.clone(),
+                must_change_password: user.must_change_password,
+            },
+        })
+    }
+
+    pub(super) fn target(&self, id: UserId) -> Option<Target> {
+        let user = self.user(id)?.clone();
+        Some(Target {
+            permissions: self.permissions(&user.roles),
+            user,
+        })
+    }
+
+    pub(super) fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {
+        let row = self.sessions.get(&id)?;
+        let user = self.user(row.opened.user)?.clone();
+        Some(SessionSnapshot {
+            session: id,
+            lifetime: row.lifetime(),
+            permissions: self.permissions(&user.roles),
+            user,
+        })
+    }
+
+    fn permissions(&self, roles: &RoleNames) -> Permissions {
+        roles
+            .iter()
+            .filter_map(|name| self.roles.get(name))
+            .flat_map(|role| role.permissions.iter().cloned())
+            .collect()
+    }
+}
+
+impl SessionRow {
+    pub(super) fn lifetime(&self) -> Lifetime {
+        Lifetime {
+            created_at: self.opened.created_at,
+            idle_expires_at: self.idle_expires_at,
+            expires_at: self.opened.expires_at,
+            ended: self.ended.map(|(_, reason)| reason),
+        }
+    }
+
+    pub(super) fn is_live(&self, at: DateTime<Utc>) -> bool {
+        self.lifetime().at(at) == Liveness::Live
+    }
+
+    /// When it ended or expires, whichever comes first.
+    pub(super) fn dead_since(&self) -> DateTime<Utc> {
+        let expires = self.idle_expires_at.min(self.opened.expires_at);
+        self.ended.map_or(expires, |(at, _)| at.min(expires))
+    }
+
+    pub(super) fn summary(&self) -> SessionSummary {
+        SessionSummary {
+            id: self.opened.id,
+            created_at: self.opened.created_at,
+            last_used_at: self.last_used_at,
+            expires_at: self.opened.expires_at,
+            user_agent: self.opened.user_agent.clone(),
+            address: self.opened.address,
+        }
+    }
+}
+
+impl From<NewSession> for SessionRow {
+    fn from(opened: NewSession) -> Self {
+        Self {
+            generation: Generation::FIRST,
+            last_used_at: opened.created_at,
+            idle_expires_at: opened.idle_expires_at,
+            ended: None,
+            opened,
+        }
+    }
+}
