@@ -19,8 +19,8 @@ use request_scope::Wait;
 use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
-/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not in SQLite, which
-/// lets them sleep and try again.
+/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not in
+/// SQLite, which makes them sleep and retry.
 const WRITERS: usize = 1;
 /// Reading a few rows by key takes microseconds.
 const READERS: usize = 4;
@@ -37,13 +37,15 @@ pub struct SqliteDatabase {
 }
 
 impl SqliteDatabase {
-    /// Opens the database at `path`. A file or folder that is missing is made, the file for this user's eyes alone. The
-    /// schema is left as it is: see [`SqliteDatabase::migrate_up`].
+    /// Opens the database at `path`. Creates missing folders and a missing file, readable by this user
+    /// alone. Does not change the schema: see [`SqliteDatabase::migrate_up`].
     ///
-    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do the work.
+    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do
+    /// the work.
     ///
     /// # Errors
-    /// [`OpenError`] when the file cannot be read and written, is something else or is newer than this program.
+    /// [`OpenError`] if the file cannot be read and written, is no database of authapi or is newer than
+    /// this program.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |source: Box<dyn StdError + Send + Sync>| OpenError::Failed {
             path: path.to_owned(),
@@ -67,7 +69,7 @@ impl SqliteDatabase {
 
     /// Does `work` on a connection that only reads.
     ///
-    /// Every statement sees all that was committed before it began; two statements may see two states.
+    /// Every statement sees all that was committed before it began. Two statements may see two states.
     pub(crate) async fn read<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
@@ -85,7 +87,7 @@ impl SqliteDatabase {
         Ok(run(&self.readers, |conn| conn.transaction(work)).await?)
     }
 
-    /// Does `work` as one transaction: all of it is kept or, when it fails, nothing.
+    /// Does `work` as one transaction: all of it is committed or, if it fails, none.
     pub(crate) async fn write<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
@@ -110,7 +112,7 @@ impl SqliteDatabase {
         self.write(migrations::status).await
     }
 
-    /// How many bytes may still be written beside the file.
+    /// Returns how many bytes can still be written to the disk of the file.
     pub(crate) async fn room(&self) -> Result<u64, PortError> {
         let path = Arc::clone(&self.path);
         let asked = tokio::task::spawn_blocking(move || room_at(&path)).await;
@@ -119,7 +121,7 @@ impl SqliteDatabase {
     }
 }
 
-/// How many bytes this user may still write to the disk that `path` is on.
+/// Returns how many bytes this user can still write to the disk that `path` is on.
 #[cfg(unix)]
 fn room_at(path: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(path)?;
@@ -129,16 +131,16 @@ fn room_at(path: &Path) -> io::Result<u64> {
 #[cfg(not(unix))]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "nobody is asked here, and so nothing can fail"
+    reason = "the operating system is not asked, so nothing can fail"
 )]
 fn room_at(_: &Path) -> io::Result<u64> {
     Ok(u64::MAX)
 }
 
-/// Does `work` on a thread for blocking work, all of it in one go.
+/// Does `work` on a thread for blocking work, without interruption.
 ///
-/// The task lets the work finish, and its connection go home, when nobody waits for the answer any more: diesel-async
-/// would block the caller's thread for that, and panics where a runtime has just one.
+/// The task finishes the work and returns the connection to its pool even if the caller stops waiting.
+/// diesel-async would block the caller's thread for that, and panic on a runtime with one thread.
 async fn run<R, W>(pool: &MeteredPool, work: W) -> Result<R, StorageError>
 where
     R: Send + 'static,
@@ -147,15 +149,15 @@ where
     let wait = Wait::begin(ACQUIRE_TIMEOUT + BUSY_TIMEOUT).ok_or(StorageError::Busy)?;
     let mut lent = pool.get(ACQUIRE_TIMEOUT.min(wait.limit())).await?;
     let longest = wait.left();
-    let work = move |conn: &mut SqliteConnection| Ok(impatiently(conn, longest, work));
+    let work = move |conn: &mut SqliteConnection| Ok(with_wait_limit(conn, longest, work));
     tokio::spawn(async move { lent.connection.spawn_blocking(work).await })
         .await
         .map_err(|error| StorageError::Statement(error.into()))??
 }
 
-/// Does `work` so that it waits for no other process longer than `longest`. What the work itself takes is not bounded: it is
-/// done with this process's own file, and nobody else would come to it sooner.
-fn impatiently<R>(
+/// Does `work` so that it waits for other processes no longer than `longest`. The time of the work
+/// itself is not limited: it cannot finish sooner.
+fn with_wait_limit<R>(
     conn: &mut SqliteConnection,
     longest: Duration,
     work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
@@ -165,7 +167,7 @@ fn impatiently<R>(
     }
     wait_at_most(conn, longest)?;
     let answer = work(conn);
-    // This sets a number in memory. Were it to fail, the connection would be less patient, and what was done is done.
+    // Sets a number in memory. If it failed, later work would wait less; this work is done.
     let _ = wait_at_most(conn, BUSY_TIMEOUT);
     answer
 }
@@ -242,7 +244,8 @@ mod tests {
         assert!(again.is_ok(), "{again:?}");
     }
 
-    /// What was measured of `pool` since the last call: counters and gauges, and of histograms how many measurements.
+    /// Returns what was measured of `pool` since the last call: the values of counters and gauges, and the
+    /// number of values of histograms.
     fn measured(recorded: &Snapshotter, pool: &str) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series
@@ -285,7 +288,7 @@ mod tests {
         drop(lent);
         database.write(|_| Ok(())).await.expect("a free connection");
         database.read(|_| Ok(())).await.expect("a free connection");
-        // What was there before has been taken away with the first look.
+        // The first snapshot has taken the value from before.
         assert_eq!(measured(&snapshots, "writer")["authapi_db_pool_in_use"], "-1");
     }
 

@@ -1,4 +1,4 @@
-//! The schema's versions: `migrations/sqlite`, inside the binary.
+//! The migrations of the schema: `migrations/sqlite`, embedded in the binary.
 
 use crate::error::StorageError;
 use diesel::{
@@ -13,7 +13,7 @@ pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migra
 /// A migration that this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// As its folder is called, such as `2026-11-22-000001_users_roles_sessions_audit`.
+    /// The name of its folder, such as `2026-11-22-000001_users_roles_sessions_audit`.
     pub name: String,
     pub applied: bool,
 }
@@ -54,7 +54,7 @@ pub fn status(conn: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, Stora
         .collect())
 }
 
-/// A version that was applied to the database and that this program does not know.
+/// Returns a version that was applied to the database and that this program does not know.
 pub fn unknown_version(conn: &mut SqliteConnection) -> Result<Option<String>, StorageError> {
     let applied = conn.applied_migrations().map_err(StorageError::Statement)?;
     let known = known().map_err(StorageError::Statement)?;
@@ -69,7 +69,7 @@ pub fn unknown_version(conn: &mut SqliteConnection) -> Result<Option<String>, St
         .map(ToString::to_string))
 }
 
-/// Oldest first.
+/// Returns the known migrations, oldest first.
 fn known() -> diesel::migration::Result<Vec<Box<dyn Migration<Sqlite>>>> {
     let mut known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)?;
     known.sort_unstable_by(|one, other| one.name().version().cmp(&other.name().version()));

@@ -15,19 +15,22 @@ use diesel_async::{
 use std::time::Duration;
 use tokio::{runtime::Handle, task::JoinError};
 
-/// How long SQLite waits for another process that writes. After `ACQUIRE_TIMEOUT` an answer still comes within a second.
+/// How long SQLite waits for another process that writes. Together with the wait for a connection, an
+/// answer still comes within a second.
 pub const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// FULL is what makes a commit outlive the power supply when the journal is a WAL.
+/// With a WAL, only FULL makes a commit survive a loss of power.
 pub const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
+/// A pool of connections to one file.
 pub type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
 
-/// A pool whose connections do their work on the threads of the current runtime, whichever runtime uses them.
+/// Returns a pool of `size` connections, each set up with `pragmas`. They work on the threads of the
+/// current runtime, whichever runtime uses them.
 pub fn pool(url: &str, size: usize, pragmas: String) -> Result<SqlitePool, BuildError> {
     let runtime = Handle::current();
     let mut config = ManagerConfig::default();
-    // A file does not hang up: there is nothing to ask it before each use.
+    // A file does not disconnect, so there is nothing to check before each use.
     config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(move |url| {
         let (url, pragmas, runtime) = (url.to_owned(), pragmas.clone(), runtime.clone());
@@ -45,21 +48,23 @@ fn unfinished(error: &JoinError) -> ConnectionError {
     ConnectionError::BadConnection(error.to_string())
 }
 
+/// Opens a connection and sets it up with `pragmas`.
 pub fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
     let mut conn = SqliteConnection::establish(url)?;
-    // First: the others may meet another process.
+    // First, since the other pragmas may have to wait for another process.
     wait_at_most(&mut conn, BUSY_TIMEOUT)
         .and_then(|()| conn.batch_execute(pragmas))
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
 
+/// Sets how long a statement waits for another process that writes.
 pub fn wait_at_most(conn: &mut SqliteConnection, longest: Duration) -> QueryResult<()> {
     conn.batch_execute(&format!("PRAGMA busy_timeout = {};", longest.as_millis()))
 }
 
-/// The transaction is immediate. One that begins by reading would be refused when it comes to write after another process
-/// has, however long it waits.
+/// Does `work` as one immediate transaction. A transaction that begins by reading would be refused when it
+/// writes after another process has written, however long it waits.
 pub fn transaction<R>(
     conn: &mut SqliteConnection,
     work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
@@ -71,6 +76,7 @@ pub fn transaction<R>(
             DieselError::RollbackTransaction
         })
     });
-    // When the disk is full, SQLite rolls back by itself. diesel then tells that its own rollback failed, not why.
+    // If the disk is full, SQLite rolls back by itself. diesel then reports the failure of its own rollback,
+    // not the cause.
     done.map_err(|error| cause.unwrap_or_else(|| error.into()))
 }

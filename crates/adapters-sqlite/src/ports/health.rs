@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_with_what_is_left() {
+    fn a_full_disk_is_reported_with_the_bytes_left() {
         assert!(check_room(LEAST_ROOM).is_ok());
         let Err(PortError::Unavailable(cause)) = check_room(4096) else {
             panic!("it is full");

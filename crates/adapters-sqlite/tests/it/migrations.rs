@@ -87,7 +87,7 @@ async fn all_events(storage: &Storage) -> Vec<AuditRecord> {
         .audit_log
         .page(AuditFilter::default(), None, 100)
         .await
-        .expect("a trail");
+        .expect("a page");
     events.reverse();
     events
 }
@@ -246,12 +246,12 @@ async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
     database.migrate_up().await.expect("up");
 
     let storage = storage_over(&database);
-    let everybody = all_users(&storage, UserFilter::default()).await;
-    assert_eq!(everybody, ["Alice", "bob", "carol"]);
+    let users = all_users(&storage, UserFilter::default()).await;
+    assert_eq!(users, ["Alice", "bob", "carol"]);
     let carol = storage.accounts.find(user.id).await.expect("an answer");
     assert_eq!(carol.expect("carol").roles, role_names(&["user"]));
     // The first schema keeps neither details nor user agents.
-    let told = |event: &AuditRecord| {
+    let parts = |event: &AuditRecord| {
         (
             event.number,
             event.at,
@@ -262,8 +262,8 @@ async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
     };
     let after = all_events(&storage).await;
     assert_eq!(
-        after.iter().map(told).collect::<Vec<_>>(),
-        before.iter().map(told).collect::<Vec<_>>()
+        after.iter().map(parts).collect::<Vec<_>>(),
+        before.iter().map(parts).collect::<Vec<_>>()
     );
 }
 
@@ -302,7 +302,7 @@ async fn trimming_takes_the_events_of_the_version_before_first() {
 }
 
 #[tokio::test]
-async fn the_status_tells_what_is_applied() {
+async fn the_status_says_what_is_applied() {
     let (database, _, _folder) = empty().await;
     for applied in [false, true] {
         let status = database.migration_status().await.expect("a status");
