@@ -1,5 +1,5 @@
-//! Changes, each within one transaction: what a command reads is loaded, the command decides, and what
-//! it decided is applied together with its audit event.
+//! Changes, each within one transaction: what a command reads is loaded, the command decides, and
+//! what it decided is applied together with its audit event.
 //!
 //! The transactions that write are immediate, and a single connection writes: no facts can change
 //! between loading and applying, so nothing is locked.

@@ -19,8 +19,8 @@ use request_scope::Wait;
 use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
-/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not in
-/// SQLite, which makes them sleep and retry.
+/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not
+/// in SQLite, which makes them sleep and retry.
 const WRITERS: usize = 1;
 /// Reading a few rows by key takes microseconds.
 const READERS: usize = 4;
@@ -37,15 +37,15 @@ pub struct SqliteDatabase {
 }
 
 impl SqliteDatabase {
-    /// Opens the database at `path`. Creates missing folders and a missing file, readable by this user
-    /// alone. Does not change the schema: see [`SqliteDatabase::migrate_up`].
+    /// Opens the database at `path`. Creates missing folders and a missing file, readable by this
+    /// user alone. Does not change the schema: see [`SqliteDatabase::migrate_up`].
     ///
-    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do
-    /// the work.
+    /// MUST be called inside a tokio runtime that lives as long as the database is used: its
+    /// threads do the work.
     ///
     /// # Errors
-    /// [`OpenError`] if the file cannot be read and written, is no database of authapi or is newer than
-    /// this program.
+    /// [`OpenError`] if the file cannot be read and written, is no database of authapi or is newer
+    /// than this program.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |source: Box<dyn StdError + Send + Sync>| OpenError::Failed {
             path: path.to_owned(),
@@ -69,7 +69,8 @@ impl SqliteDatabase {
 
     /// Does `work` on a connection that only reads.
     ///
-    /// Every statement sees all that was committed before it began. Two statements may see two states.
+    /// Every statement sees all that was committed before it began. Two statements may see two
+    /// states.
     pub(crate) async fn read<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
@@ -96,13 +97,14 @@ impl SqliteDatabase {
         Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
     }
 
-    /// Applies every migration that is missing, all of them or none. Returns their names, oldest first.
+    /// Applies every migration that is missing, all of them or none. Returns their names, oldest
+    /// first.
     pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
         self.write(migrations::up).await
     }
 
-    /// Reverts the newest applied migration, with all data that it holds. Returns its name; `None` if no
-    /// migration is applied.
+    /// Reverts the newest applied migration, with all data that it holds. Returns its name; `None`
+    /// if no migration is applied.
     pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
         self.write(migrations::down).await
     }
@@ -139,8 +141,9 @@ fn room_at(_: &Path) -> io::Result<u64> {
 
 /// Does `work` on a thread for blocking work, without interruption.
 ///
-/// The task finishes the work and returns the connection to its pool even if the caller stops waiting.
-/// diesel-async would block the caller's thread for that, and panic on a runtime with one thread.
+/// The task finishes the work and returns the connection to its pool even if the caller stops
+/// waiting. diesel-async would block the caller's thread for that, and panic on a runtime with one
+/// thread.
 async fn run<R, W>(pool: &MeteredPool, work: W) -> Result<R, StorageError>
 where
     R: Send + 'static,
@@ -244,8 +247,8 @@ mod tests {
         assert!(again.is_ok(), "{again:?}");
     }
 
-    /// Returns what was measured of `pool` since the last call: the values of counters and gauges, and the
-    /// number of values of histograms.
+    /// Returns what was measured of `pool` since the last call: the values of counters and gauges,
+    /// and the number of values of histograms.
     fn measured(recorded: &Snapshotter, pool: &str) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series

@@ -11,7 +11,8 @@ const BUSY: &str = "database is locked";
 /// What went wrong while using the database.
 #[derive(Debug, Error)]
 pub enum StorageError {
-    /// All connections are in use, or another process is writing, for longer than a caller should wait.
+    /// All connections are in use, or another process is writing, for longer than a caller should
+    /// wait.
     #[error("the database is busy")]
     Busy,
     #[error("a statement failed")]

@@ -1,11 +1,11 @@
 //! Storage in an embedded SQLite file: the default, with nothing to install.
 //!
-//! One connection writes and a few read ([`SqliteDatabase`]). Each port method is one statement or one
-//! transaction, executed on a thread for blocking work, so that nothing is left half-done if the caller
-//! stops waiting for the answer.
+//! One connection writes and a few read ([`SqliteDatabase`]). Each port method is one statement or
+//! one transaction, executed on a thread for blocking work, so that nothing is left half-done if
+//! the caller stops waiting for the answer.
 //!
-//! Three layers: `ports` implements the traits of the core, `changes` loads what a command reads and
-//! applies what it decided, and `tables` holds the rows and the queries.
+//! Three layers: `ports` implements the traits of the core, `changes` loads what a command reads
+//! and applies what it decided, and `tables` holds the rows and the queries.
 
 mod changes;
 mod columns;
@@ -49,8 +49,8 @@ pub struct SqliteStorage {
 }
 
 impl SqliteStorage {
-    /// Returns the ports over `database`, whose schema must be up to date. `sealer` chains the audit log,
-    /// and MUST be the one that has sealed it so far.
+    /// Returns the ports over `database`, whose schema must be up to date. `sealer` chains the
+    /// audit log, and MUST be the one that has sealed it so far.
     #[must_use]
     pub fn new(database: &SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
         Self {

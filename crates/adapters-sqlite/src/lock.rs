@@ -35,15 +35,16 @@ impl ServerLock {
     }
 }
 
-/// Opens the lock file for this user alone: any user who can open it could lock it and so prevent the
-/// server from starting.
+/// Opens the lock file for this user alone: any user who can open it could lock it and so prevent
+/// the server from starting.
 fn open_lock_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
-    // Older versions created it readable by all users. The mode of another user's file cannot be changed.
+    // Older versions created it readable by all users. The mode of another user's file cannot be
+    // changed.
     #[cfg(unix)]
     let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
     Ok(file)

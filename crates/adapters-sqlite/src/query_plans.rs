@@ -1,4 +1,5 @@
-//! Query plans: every statement finds its rows by an index, and the most frequent ones stay prepared.
+//! Query plans: every statement finds its rows by an index, and the most frequent ones stay
+//! prepared.
 
 use crate::{
     error::StorageError,

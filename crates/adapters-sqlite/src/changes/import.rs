@@ -14,8 +14,9 @@ use domain::{
     user::{Credentials, User},
 };
 
-/// Logins come in any order, so that an import changes pages all over the indexes. With SQLite's own
-/// limits, 2 and 4 MB, the same pages would be written again and again. In kibibytes, and in pages.
+/// Logins come in any order, so that an import changes pages all over the indexes. With SQLite's
+/// own limits, 2 and 4 MB, the same pages would be written again and again. In kibibytes, and in
+/// pages.
 const MAKE_ROOM: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;";
 
 /// How many logins are looked up with one statement. SQLite has a limit of 32,766 variables.

@@ -15,8 +15,8 @@ use diesel_async::{
 use std::time::Duration;
 use tokio::{runtime::Handle, task::JoinError};
 
-/// How long SQLite waits for another process that writes. Together with the wait for a connection, an
-/// answer still comes within a second.
+/// How long SQLite waits for another process that writes. Together with the wait for a connection,
+/// an answer still comes within a second.
 pub const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// With a WAL, only FULL makes a commit survive a loss of power.
@@ -25,8 +25,8 @@ pub const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 /// A pool of connections to one file.
 pub type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
 
-/// Returns a pool of `size` connections, each set up with `pragmas`. They work on the threads of the
-/// current runtime, whichever runtime uses them.
+/// Returns a pool of `size` connections, each set up with `pragmas`. They work on the threads of
+/// the current runtime, whichever runtime uses them.
 pub fn pool(url: &str, size: usize, pragmas: String) -> Result<SqlitePool, BuildError> {
     let runtime = Handle::current();
     let mut config = ManagerConfig::default();
@@ -63,8 +63,8 @@ pub fn wait_at_most(conn: &mut SqliteConnection, longest: Duration) -> QueryResu
     conn.batch_execute(&format!("PRAGMA busy_timeout = {};", longest.as_millis()))
 }
 
-/// Does `work` as one immediate transaction. A transaction that begins by reading would be refused when it
-/// writes after another process has written, however long it waits.
+/// Does `work` as one immediate transaction. A transaction that begins by reading would be refused
+/// when it writes after another process has written, however long it waits.
 pub fn transaction<R>(
     conn: &mut SqliteConnection,
     work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
@@ -76,7 +76,7 @@ pub fn transaction<R>(
             DieselError::RollbackTransaction
         })
     });
-    // If the disk is full, SQLite rolls back by itself. diesel then reports the failure of its own rollback,
-    // not the cause.
+    // If the disk is full, SQLite rolls back by itself. diesel then reports the failure of its own
+    // rollback, not the cause.
     done.map_err(|error| cause.unwrap_or_else(|| error.into()))
 }

@@ -11,8 +11,8 @@ use std::{
 };
 use thiserror::Error;
 
-/// Stored in the file, so that it is set once. Readers and the writer do not wait for each other, and
-/// every statement sees what was committed before it started.
+/// Stored in the file, so that it is set once. Readers and the writer do not wait for each other,
+/// and every statement sees what was committed before it started.
 const USE_WAL: &str = "PRAGMA journal_mode = WAL;";
 
 /// The mode bits that let other users read or write a file.
@@ -66,8 +66,8 @@ pub fn prepare(path: &Path, url: &str) -> Result<(), OpenError> {
     }
 }
 
-/// Returns the first version in the database that this program does not know. Takes the write lock, so
-/// that everything a server needs is checked.
+/// Returns the first version in the database that this program does not know. Takes the write lock,
+/// so that everything a server needs is checked.
 fn check(url: &str) -> Result<Option<String>, StorageError> {
     let mut conn = connect(url, PRAGMAS).map_err(|error| match error {
         ConnectionError::CouldntSetupConfiguration(error) => error.into(),
@@ -77,7 +77,8 @@ fn check(url: &str) -> Result<Option<String>, StorageError> {
     transaction(&mut conn, migrations::unknown_version)
 }
 
-/// Creates the folder of `file`, accessible by this user alone: SQLite creates files beside the database.
+/// Creates the folder of `file`, accessible by this user alone: SQLite creates files beside the
+/// database.
 pub fn make_folder_of(file: &Path) -> Result<(), OpenError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -126,8 +127,8 @@ fn warn_if_exposed(_: &Path, _: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Turns an error of SQLite into one that says how to fix it. diesel keeps the text of an error and drops
-/// its code.
+/// Turns an error of SQLite into one that says how to fix it. diesel keeps the text of an error and
+/// drops its code.
 fn explain(path: &Path, error: StorageError) -> OpenError {
     let path = path.to_owned();
     let source = match error {

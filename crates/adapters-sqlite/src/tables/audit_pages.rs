@@ -14,7 +14,8 @@ use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, 
 
 /// Returns a page of the events that match `filter`, newest first.
 ///
-/// A page by user, actor or action is a range of an index. A page of all events is a range of the table.
+/// A page by user, actor or action is a range of an index. A page of all events is a range of the
+/// table.
 pub fn page(
     conn: &mut SqliteConnection,
     filter: &AuditFilter,
@@ -68,9 +69,9 @@ fn rows_by_number(
     Ok(page.load(conn)?)
 }
 
-/// Clocks differ and are set, so times need not rise with numbers. This reads the numbers of that time
-/// from its index alone and keeps the highest. The range always has both ends: with one alone, SQLite
-/// would read the whole table by number instead.
+/// Clocks differ and are set, so times need not rise with numbers. This reads the numbers of that
+/// time from its index alone and keeps the highest. The range always has both ends: with one alone,
+/// SQLite would read the whole table by number instead.
 fn rows_by_time(
     conn: &mut SqliteConnection,
     filter: &AuditFilter,
@@ -110,8 +111,8 @@ pub fn rows(
     Ok(rows.into_iter().map(SealedRow::read).collect())
 }
 
-/// An event with its seal. Any stored value can be read, so that a row that was tampered with keeps its
-/// number.
+/// An event with its seal. Any stored value can be read, so that a row that was tampered with keeps
+/// its number.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_trail, check_for_backend(Sqlite))]
 struct SealedRow {

@@ -1,4 +1,5 @@
-//! Roles and permissions of users as columns of other queries, so that all is read in one statement.
+//! Roles and permissions of users as columns of other queries, so that all is read in one
+//! statement.
 
 use crate::{
     error::StorageError,

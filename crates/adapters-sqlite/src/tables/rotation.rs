@@ -1,4 +1,5 @@
-//! Sessions as their refresh tokens need them: with their holders, and one generation after another.
+//! Sessions as their refresh tokens need them: with their holders, and one generation after
+//! another.
 
 use super::{
     permissions::{parse_roles, roles_of_user},
@@ -40,8 +41,8 @@ extern "SQL" {
     fn least(one: BigInt, other: BigInt) -> BigInt;
 }
 
-/// Takes one step of the refresh token. The update is the compare-and-swap; the read after it, in the
-/// same transaction, returns what it stored.
+/// Takes one step of the refresh token. The update is the compare-and-swap; the read after it, in
+/// the same transaction, returns what it stored.
 pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
     let holder_is_active = exists(
         users::table

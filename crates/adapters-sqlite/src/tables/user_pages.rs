@@ -56,8 +56,8 @@ pub fn export(conn: &mut SqliteConnection, page: &UserPage) -> Result<Vec<Creden
         .collect()
 }
 
-/// At most `limit` canonical logins from `from` on and, if it is set, before `until`, in the order of
-/// their code points.
+/// At most `limit` canonical logins from `from` on and, if it is set, before `until`, in the order
+/// of their code points.
 struct Range {
     from: String,
     until: Option<String>,

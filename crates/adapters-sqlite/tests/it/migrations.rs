@@ -29,7 +29,8 @@ const NAMES: [&str; 5] = [
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
-/// Alice, who may do everything, and Bob, whom she disabled, as the version before would have left them.
+/// Alice, who may do everything, and Bob, whom she disabled, as the version before would have left
+/// them.
 const DATA_OF_THE_FIRST_SCHEMA: &str = "
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at) VALUES
         (x'00000000000000000000000000000001', 'Alice', 'alice', 'plain$0$secret', 'active', 0, 7, 7),
