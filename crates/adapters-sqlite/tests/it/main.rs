@@ -2,6 +2,7 @@
 
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
+mod importing;
 mod migrations;
 mod opening;
 mod sharing;
