@@ -1,4 +1,5 @@
-//! What users have and may do, read in one statement with whatever asks for it.
+//! Roles and permissions of users as columns of other queries, so that all is read in one
+//! statement.
 
 use crate::{
     error::StorageError,
@@ -9,12 +10,12 @@ use domain::role::{Permission, Permissions, RoleName, RoleNames};
 
 #[declare_sql_function]
 extern "SQL" {
-    /// The texts of a group with commas between them. Neither roles nor permissions have a comma.
+    /// Joins the texts of a group with commas. Neither roles nor permissions contain a comma.
     #[aggregate]
     fn group_concat(text: Text) -> Nullable<Text>;
 }
 
-/// For a query on `users`: the names of the user's roles, so that both are of one instant.
+/// The names of the user's roles, in a query on `users`.
 #[auto_type]
 pub fn roles_of_user() -> _ {
     user_roles::table
@@ -23,7 +24,7 @@ pub fn roles_of_user() -> _ {
         .single_value()
 }
 
-/// For a query on `users`: what the user's roles allow, so that both are of one instant.
+/// The permissions of all of the user's roles, in a query on `users`.
 #[auto_type]
 pub fn permissions_of_user() -> _ {
     user_roles::table
@@ -33,7 +34,7 @@ pub fn permissions_of_user() -> _ {
         .single_value()
 }
 
-/// For a query on `roles`: what the role allows.
+/// The permissions of the role, in a query on `roles`.
 #[auto_type]
 pub fn permissions_of_role() -> _ {
     role_permissions::table
@@ -42,20 +43,20 @@ pub fn permissions_of_role() -> _ {
         .single_value()
 }
 
-/// What [`roles_of_user`] found.
+/// Parses the column [`roles_of_user`].
 pub fn parse_roles(joined: Option<&str>) -> Result<RoleNames, StorageError> {
-    each(joined)
+    split(joined)
         .map(|name| RoleName::parse(name).map_err(|error| StorageError::row("user_roles", error)))
         .collect()
 }
 
-/// What [`permissions_of_user`] found.
+/// Parses the columns [`permissions_of_user`] and [`permissions_of_role`].
 pub fn parse_permissions(joined: Option<&str>) -> Result<Permissions, StorageError> {
-    each(joined)
+    split(joined)
         .map(|text| Permission::parse(text).map_err(|error| StorageError::row("role_permissions", error)))
         .collect()
 }
 
-fn each(joined: Option<&str>) -> impl Iterator<Item = &str> {
+fn split(joined: Option<&str>) -> impl Iterator<Item = &str> {
     joined.into_iter().flat_map(|joined| joined.split(','))
 }

@@ -1,44 +1,24 @@
-use crate::{
-    SqliteDatabase,
-    columns::Id,
-    error::StorageError,
-    roles::{parse_permissions, permissions_of_user},
-    schema::{sessions, users},
+//! Sessions with their users and permissions.
+
+use super::{
+    permissions::{parse_permissions, permissions_of_user},
     sessions::LifetimeRow,
     users::UserRow,
 };
-use async_trait::async_trait;
+use crate::{
+    columns::Id,
+    error::StorageError,
+    schema::{sessions, users},
+};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
     SqliteConnection, sqlite::Sqlite,
 };
-use domain::{
-    caller::SessionSnapshot,
-    ports::{PortError, SessionSnapshots},
-    session::SessionId,
-};
+use domain::{caller::SessionSnapshot, session::SessionId};
 
-/// Views of sessions, each read from SQLite when it is asked for.
-pub struct SqliteSessionSnapshots {
-    database: SqliteDatabase,
-}
-
-impl SqliteSessionSnapshots {
-    #[must_use]
-    pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
-    }
-}
-
-#[async_trait]
-impl SessionSnapshots for SqliteSessionSnapshots {
-    async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError> {
-        self.database.read(move |conn| snapshot(conn, session)).await
-    }
-}
-
-/// One statement, so that everything in it is of one instant; diesel keeps it prepared.
-pub fn snapshot(
+/// Returns the snapshot of `session`. One statement, so that all of it is as of one instant; diesel
+/// keeps the statement prepared.
+pub fn find(
     conn: &mut SqliteConnection,
     session: SessionId,
 ) -> Result<Option<SessionSnapshot>, StorageError> {

@@ -1,25 +1,24 @@
-use crate::{SqliteDatabase, schema::roles};
+use crate::{database::SqliteDatabase, tables::roles};
 use async_trait::async_trait;
-use diesel::{QueryDsl, RunQueryDsl};
 use domain::ports::{PortError, StorageHealth};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
 
-/// A file on a disk that hangs would keep the answer back for ever.
+/// A file on a disk that hangs would delay the answer for ever.
 const TIMEOUT: Duration = Duration::from_millis(900);
 
-/// A disk with less room is full: a few commits may still fit, and then none does. In bytes.
+/// A disk with less room counts as full: a few commits may still fit. In bytes.
 const LEAST_ROOM: u64 = 1024 * 1024;
 
-/// Nothing can be changed any more, or soon. Reading goes on.
+/// The disk has no room for changes. Reads still work.
 #[derive(Debug, Error)]
 #[error("the disk is full: {room} bytes are left")]
 struct DiskFull {
     room: u64,
 }
 
-/// Whether the file answers, and there is room for what is to be written.
+/// Whether the file can be read, and the disk has room for changes.
 pub struct SqliteHealth {
     database: SqliteDatabase,
 }
@@ -35,12 +34,7 @@ impl SqliteHealth {
 impl StorageHealth for SqliteHealth {
     async fn check(&self) -> Result<(), PortError> {
         let asked = async {
-            // From a table that is always there, so that the file is read and the schema with it.
-            let read = self.database.read(|conn| {
-                let names = roles::table.select(roles::name).limit(1);
-                Ok(names.load::<String>(conn)?)
-            });
-            read.await?;
+            self.database.read(roles::probe).await?;
             check_room(self.database.room().await?)
         };
         match timeout(TIMEOUT, asked).await {
@@ -62,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_with_what_is_left() {
+    fn a_full_disk_is_reported_with_the_bytes_left() {
         assert!(check_room(LEAST_ROOM).is_ok());
         let Err(PortError::Unavailable(cause)) = check_room(4096) else {
             panic!("it is full");

@@ -1,45 +1,34 @@
-//! Users as they are read: one of them, or a page.
+//! Many users at once.
 
-use super::rows::{CredentialsRow, UserRow, status_name};
+use super::users::{CredentialsRow, UserRow, status_name};
 use crate::{
-    columns::Id,
     error::StorageError,
     schema::{user_roles, users},
 };
-use diesel::{
-    ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper,
-    SqliteConnection,
-};
+use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection};
 use domain::{
     login::{CanonicalLogin, LoginPrefix},
     role::RoleName,
-    user::{Credentials, User, UserFilter, UserId, UserPage, UserStatus},
+    user::{Credentials, User, UserFilter, UserPage, UserStatus},
 };
+use std::collections::HashSet;
 
-pub fn find(conn: &mut SqliteConnection, id: UserId) -> Result<Option<User>, StorageError> {
-    users::table
-        .find(Id(id.0))
-        .select(UserRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(User::try_from)
-        .transpose()
-}
-
-pub fn find_by_login(
+/// Returns those of `logins` that users have. SQLite accepts at most 32,766 at once.
+pub fn taken_logins(
     conn: &mut SqliteConnection,
-    login: &CanonicalLogin,
-) -> Result<Option<Credentials>, StorageError> {
-    users::table
-        .filter(users::canonical_login.eq(login.as_str()))
-        .select(CredentialsRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(Credentials::try_from)
-        .transpose()
+    logins: &[&CanonicalLogin],
+) -> Result<Vec<CanonicalLogin>, StorageError> {
+    let texts = logins.iter().map(|login| login.as_str());
+    let taken: HashSet<String> = users::table
+        .filter(users::canonical_login.eq_any(texts))
+        .select(users::canonical_login)
+        .load_iter(conn)?
+        .collect::<Result<_, _>>()?;
+    let is_taken = |login: &&&CanonicalLogin| taken.contains(login.as_str());
+    Ok(logins.iter().filter(is_taken).copied().cloned().collect())
 }
 
-/// Every page is a range of an index, whatever is asked for: one begins where the one before it ended.
+/// Returns a page of the users that match `filter`. Each page is a range of an index.
 pub fn list(
     conn: &mut SqliteConnection,
     filter: &UserFilter,
@@ -48,11 +37,12 @@ pub fn list(
     let range = Range::new(filter.login.as_ref(), page);
     let rows = match &filter.role {
         Some(role) => holders(conn, role, filter.status, &range)?,
-        None => anybody(conn, filter.status, &range)?,
+        None => all(conn, filter.status, &range)?,
     };
     rows.into_iter().map(User::try_from).collect()
 }
 
+/// Returns a page of all users with their hashes.
 pub fn export(conn: &mut SqliteConnection, page: &UserPage) -> Result<Vec<Credentials>, StorageError> {
     let range = Range::new(None, page);
     users::table
@@ -66,7 +56,8 @@ pub fn export(conn: &mut SqliteConnection, page: &UserPage) -> Result<Vec<Creden
         .collect()
 }
 
-/// Canonical logins from `from` on and, if it is set, before `until`, in the order of their code points; at most `limit`.
+/// At most `limit` canonical logins from `from` on and, if it is set, before `until`, in the order
+/// of their code points.
 struct Range {
     from: String,
     until: Option<String>,
@@ -83,7 +74,7 @@ impl Range {
     }
 }
 
-fn anybody(
+fn all(
     conn: &mut SqliteConnection,
     status: Option<UserStatus>,
     range: &Range,
@@ -109,7 +100,7 @@ fn holders(
     status: Option<UserStatus>,
     range: &Range,
 ) -> Result<Vec<UserRow>, StorageError> {
-    // By another name: the user's roles are read from the same table.
+    // An alias, since the query also reads all roles of the user from the same table.
     let held = diesel::alias!(user_roles as held);
     let login = held.field(user_roles::canonical_login);
     let mut page = held

@@ -1,18 +1,21 @@
-//! The trail as it is read.
+//! The audit log as it is read.
 
 use crate::{
     columns::{Id, Micros, Readable},
     error::StorageError,
-    schema::{audit_chain, audit_trail},
+    schema::audit_trail,
 };
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
     sqlite::Sqlite,
 };
-use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ChainEnd, ChainEnds, Seal};
+use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal};
 
-/// A page by user, actor or action is a range of that one's index, and one of all events a range of the table.
+/// Returns a page of the events that match `filter`, newest first.
+///
+/// A page by user, actor or action is a range of an index. A page of all events is a range of the
+/// table.
 pub fn page(
     conn: &mut SqliteConnection,
     filter: &AuditFilter,
@@ -23,7 +26,7 @@ pub fn page(
     let rows: Vec<SealedRow> = if is_by_time_alone(filter) {
         rows_by_time(conn, filter, before, limit)?
     } else {
-        rows_by_whom(conn, filter, before, limit)?
+        rows_by_number(conn, filter, before, limit)?
     };
     rows.into_iter()
         .map(|row| row.read().and_then(|(row, _)| AuditRecord::try_from(row)))
@@ -32,11 +35,11 @@ pub fn page(
 }
 
 fn is_by_time_alone(filter: &AuditFilter) -> bool {
-    let by_whom = filter.user.is_some() || filter.actor.is_some() || filter.action.is_some();
-    !by_whom && (filter.from.is_some() || filter.until.is_some())
+    let by_other = filter.user.is_some() || filter.actor.is_some() || filter.action.is_some();
+    !by_other && (filter.from.is_some() || filter.until.is_some())
 }
 
-fn rows_by_whom(
+fn rows_by_number(
     conn: &mut SqliteConnection,
     filter: &AuditFilter,
     before: i64,
@@ -66,8 +69,9 @@ fn rows_by_whom(
     Ok(page.load(conn)?)
 }
 
-/// Clocks differ and are set, so times need not rise as numbers do. The numbers of that time are read, from its index alone,
-/// and the highest are kept. With one end of the time alone SQLite would walk the whole trail by number instead.
+/// Clocks differ and are set, so times need not rise with numbers. This reads the numbers of that
+/// time from its index alone and keeps the highest. The range always has both ends: with one alone,
+/// SQLite would read the whole table by number instead.
 fn rows_by_time(
     conn: &mut SqliteConnection,
     filter: &AuditFilter,
@@ -91,14 +95,13 @@ fn rows_by_time(
         .load(conn)?)
 }
 
-/// A row of the trail, or that it is none of ours.
-pub type AsItStands = Result<(AuditRow, Seal), BrokenRow>;
-
+/// Returns at most `limit` rows after `after`, lowest number first. A row that cannot be read is
+/// reported in its place.
 pub fn rows(
     conn: &mut SqliteConnection,
     after: AuditNumber,
     limit: u32,
-) -> Result<Vec<AsItStands>, StorageError> {
+) -> Result<Vec<ReadRow>, StorageError> {
     let rows: Vec<SealedRow> = audit_trail::table
         .filter(audit_trail::number.gt(after.0))
         .order(audit_trail::number)
@@ -108,33 +111,8 @@ pub fn rows(
     Ok(rows.into_iter().map(SealedRow::read).collect())
 }
 
-pub fn ends(conn: &mut SqliteConnection) -> Result<ChainEnds, StorageError> {
-    let (base_number, base_seal, head_number, head_seal): (i64, Vec<u8>, i64, Vec<u8>) = audit_chain::table
-        .find(1)
-        .select((
-            audit_chain::base_number,
-            audit_chain::base_seal,
-            audit_chain::head_number,
-            audit_chain::head_seal,
-        ))
-        .first(conn)?;
-    Ok(ChainEnds {
-        base: chain_end(base_number, base_seal)?,
-        head: chain_end(head_number, head_seal)?,
-    })
-}
-
-fn chain_end(number: i64, seal: Vec<u8>) -> Result<ChainEnd, StorageError> {
-    let seal = seal
-        .try_into()
-        .map_err(|_| StorageError::row("audit_chain", "a seal has 32 bytes"))?;
-    Ok(ChainEnd {
-        number: AuditNumber(number),
-        seal: Seal(seal),
-    })
-}
-
-/// An event with its seal. Whatever stands in a row, it is read, and the row keeps its number.
+/// An event with its seal. Any stored value can be read, so that a row that was tampered with keeps
+/// its number.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_trail, check_for_backend(Sqlite))]
 struct SealedRow {
@@ -153,7 +131,7 @@ struct SealedRow {
 }
 
 impl SealedRow {
-    fn read(self) -> AsItStands {
+    fn read(self) -> ReadRow {
         let number = AuditNumber(self.number);
         self.parse(number).ok_or(BrokenRow(number))
     }
