@@ -13,6 +13,17 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+contract! {
+    /// One named test for each case of the contract of invalidation buses. `$fresh` is a function that answers a
+    /// [`FreshBus`](crate::contract::invalidation_bus::FreshBus).
+    invalidation_bus_contract = async_cases for invalidation_bus(FreshBus):
+        a_message_reaches_every_open_subscription,
+        a_message_arrives_as_it_was_sent,
+        a_dropped_wait_loses_nothing,
+        messages_that_nobody_listens_to_are_taken,
+        a_subscription_that_is_dropped_disturbs_no_other,
+}
+
 /// A bus that nobody else uses.
 #[derive(Clone)]
 pub struct FreshBus {
@@ -45,9 +56,7 @@ async fn next(subscription: &mut dyn BusSubscription) -> Vec<u8> {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
-pub async fn a_message_reaches_every_open_subscription(fresh: &FreshBus) {
+async fn a_message_reaches_every_open_subscription(fresh: &FreshBus) {
     let mut subscriptions = Vec::new();
     for _ in 0..3 {
         subscriptions.push(subscribe(&*fresh.bus).await);
@@ -64,9 +73,7 @@ pub async fn a_message_reaches_every_open_subscription(fresh: &FreshBus) {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
-pub async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
+async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
     let mut subscription = subscribe(&*fresh.other).await;
     let every_byte: Vec<u8> = (0..=u8::MAX).collect();
     for message in [
@@ -82,9 +89,7 @@ pub async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
-pub async fn a_dropped_wait_loses_nothing(fresh: &FreshBus) {
+async fn a_dropped_wait_loses_nothing(fresh: &FreshBus) {
     const MESSAGES: u8 = 50;
     let mut subscription = subscribe(&*fresh.other).await;
     let mut heard = BTreeSet::new();
@@ -111,9 +116,7 @@ fn glimpse(subscription: &mut dyn BusSubscription) -> Option<Vec<u8>> {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
-pub async fn messages_that_nobody_listens_to_are_taken(fresh: &FreshBus) {
+async fn messages_that_nobody_listens_to_are_taken(fresh: &FreshBus) {
     publish(&*fresh.bus, b"into the void").await;
     drop(subscribe(&*fresh.bus).await);
     publish(&*fresh.bus, b"into the void again").await;
@@ -126,9 +129,7 @@ pub async fn messages_that_nobody_listens_to_are_taken(fresh: &FreshBus) {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
-pub async fn a_subscription_that_is_dropped_disturbs_no_other(fresh: &FreshBus) {
+async fn a_subscription_that_is_dropped_disturbs_no_other(fresh: &FreshBus) {
     let mut stays = subscribe(&*fresh.bus).await;
     drop(subscribe(&*fresh.bus).await);
     publish(&*fresh.other, b"still here").await;

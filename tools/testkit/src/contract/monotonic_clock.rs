@@ -3,9 +3,15 @@
 use domain::ports::MonotonicClock;
 use std::{sync::Arc, time::Duration};
 
-/// # Panics
-/// When the clock breaks the contract.
-pub async fn time_never_goes_back(clock: &Arc<dyn MonotonicClock>) {
+contract! {
+    /// One named test for each case of the contract of monotonic clocks. `$fresh` is a function that answers one.
+    monotonic_clock_contract = async_cases for monotonic_clock(Arc<dyn MonotonicClock>):
+        time_never_goes_back,
+        nobody_wakes_too_early,
+        what_is_past_is_not_waited_for,
+}
+
+async fn time_never_goes_back(clock: &Arc<dyn MonotonicClock>) {
     let mut last = clock.now();
     for _ in 0..10_000 {
         let now = clock.now();
@@ -15,9 +21,7 @@ pub async fn time_never_goes_back(clock: &Arc<dyn MonotonicClock>) {
     }
 }
 
-/// # Panics
-/// When the clock breaks the contract.
-pub async fn nobody_wakes_too_early(clock: &Arc<dyn MonotonicClock>) {
+async fn nobody_wakes_too_early(clock: &Arc<dyn MonotonicClock>) {
     for milliseconds in [0, 1, 20] {
         let at = clock.now() + Duration::from_millis(milliseconds);
         clock.sleep_until(at).await;
@@ -25,9 +29,7 @@ pub async fn nobody_wakes_too_early(clock: &Arc<dyn MonotonicClock>) {
     }
 }
 
-/// # Panics
-/// When the clock breaks the contract.
-pub async fn what_is_past_is_not_waited_for(clock: &Arc<dyn MonotonicClock>) {
+async fn what_is_past_is_not_waited_for(clock: &Arc<dyn MonotonicClock>) {
     let waiting = clock.sleep_until(clock.now());
     tokio::time::timeout(Duration::from_secs(10), waiting)
         .await

@@ -7,6 +7,18 @@ use domain::{
 };
 use std::time::{Duration, Instant};
 
+contract! {
+    /// One named test for each case of the contract of password hashers. `$fresh` is a function that answers one, with room for
+    /// the work of one caller.
+    password_hasher_contract = async_cases for password_hasher(dyn PasswordHasher):
+        two_hashes_of_a_password_differ_and_both_verify,
+        another_password_is_wrong,
+        nothing_of_a_password_is_cut_off,
+        without_a_hash_every_password_is_wrong,
+        without_a_hash_the_work_is_the_same,
+        a_hash_that_cannot_be_used_is_wrong_for_every_password,
+}
+
 fn password(text: &str) -> Password {
     Password::new(text.to_owned())
 }
@@ -22,9 +34,7 @@ async fn verify(hasher: &dyn PasswordHasher, text: &str, hash: Option<&PasswordH
         .expect("the hasher answers")
 }
 
-/// # Panics
-/// When the hasher breaks the contract.
-pub async fn two_hashes_of_a_password_differ_and_both_verify(hasher: &dyn PasswordHasher) {
+async fn two_hashes_of_a_password_differ_and_both_verify(hasher: &dyn PasswordHasher) {
     let one = hash(hasher, PASSWORD).await;
     let other = hash(hasher, PASSWORD).await;
     assert_ne!(one, other);
@@ -33,9 +43,7 @@ pub async fn two_hashes_of_a_password_differ_and_both_verify(hasher: &dyn Passwo
     }
 }
 
-/// # Panics
-/// When the hasher breaks the contract.
-pub async fn another_password_is_wrong(hasher: &dyn PasswordHasher) {
+async fn another_password_is_wrong(hasher: &dyn PasswordHasher) {
     let hash = hash(hasher, PASSWORD).await;
     for other in [
         "",
@@ -51,9 +59,7 @@ pub async fn another_password_is_wrong(hasher: &dyn PasswordHasher) {
     }
 }
 
-/// # Panics
-/// When the hasher breaks the contract.
-pub async fn nothing_of_a_password_is_cut_off(hasher: &dyn PasswordHasher) {
+async fn nothing_of_a_password_is_cut_off(hasher: &dyn PasswordHasher) {
     for (text, other) in [
         ("é".repeat(256), format!("{}e", "é".repeat(255))),
         (format!("{}a", "x".repeat(72)), format!("{}b", "x".repeat(72))),
@@ -73,19 +79,14 @@ pub async fn nothing_of_a_password_is_cut_off(hasher: &dyn PasswordHasher) {
     }
 }
 
-/// # Panics
-/// When the hasher breaks the contract.
-pub async fn without_a_hash_every_password_is_wrong(hasher: &dyn PasswordHasher) {
+async fn without_a_hash_every_password_is_wrong(hasher: &dyn PasswordHasher) {
     for text in ["", PASSWORD] {
         assert_eq!(verify(hasher, text, None).await, Verification::Wrong);
     }
 }
 
 /// Nothing that any hasher would have made.
-///
-/// # Panics
-/// When the hasher breaks the contract.
-pub async fn a_hash_that_cannot_be_used_is_wrong_for_every_password(hasher: &dyn PasswordHasher) {
+async fn a_hash_that_cannot_be_used_is_wrong_for_every_password(hasher: &dyn PasswordHasher) {
     for foreign in ["", "$", "no hash at all", "$unknown$v=1$c2FsdA$aGFzaA"] {
         let foreign = PasswordHash::from_phc(foreign.to_owned());
         for text in ["", PASSWORD, foreign.as_phc()] {
@@ -101,10 +102,7 @@ pub async fn a_hash_that_cannot_be_used_is_wrong_for_every_password(hasher: &dyn
 
 /// Compares the fastest of several turns each, so that whatever else the machine does at the time counts for little, and
 /// leaves room for the rest: it tells a decoy from no work, not one cost from another just beside it.
-///
-/// # Panics
-/// When the hasher breaks the contract.
-pub async fn without_a_hash_the_work_is_the_same(hasher: &dyn PasswordHasher) {
+async fn without_a_hash_the_work_is_the_same(hasher: &dyn PasswordHasher) {
     let kept = hash(hasher, PASSWORD).await;
     let [mut with, mut without] = [Duration::MAX; 2];
     for _ in 0..7 {

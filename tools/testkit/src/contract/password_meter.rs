@@ -5,6 +5,15 @@ use domain::{
     ports::{PasswordMeter, Strength},
 };
 
+contract! {
+    /// One named test for each case of the contract of password meters. `$fresh` is a function that answers one, with room for
+    /// the work of one caller.
+    password_meter_contract = async_cases for password_meter(dyn PasswordMeter):
+        every_password_gets_a_score_of_0_to_4,
+        a_word_that_is_known_is_weak,
+        advice_never_repeats_the_password,
+}
+
 /// Strong, for whoever does not know it.
 const STRONG: &str = "vexing-quokka-9-trombone";
 
@@ -32,18 +41,14 @@ fn passwords() -> Vec<String> {
     ]
 }
 
-/// # Panics
-/// When the meter breaks the contract.
-pub async fn every_password_gets_a_score_of_0_to_4(meter: &dyn PasswordMeter) {
+async fn every_password_gets_a_score_of_0_to_4(meter: &dyn PasswordMeter) {
     for text in passwords() {
         let strength = rate(meter, &text, &["alice", ""]).await;
         assert!(strength.score <= 4, "{text:?}: {strength:?}");
     }
 }
 
-/// # Panics
-/// When the meter breaks the contract.
-pub async fn a_word_that_is_known_is_weak(meter: &dyn PasswordMeter) {
+async fn a_word_that_is_known_is_weak(meter: &dyn PasswordMeter) {
     let unknown = rate(meter, STRONG, &["alice"]).await;
     assert!(unknown.score >= 2, "{unknown:?}");
     for typed in [STRONG.to_owned(), STRONG.to_uppercase()] {
@@ -52,9 +57,7 @@ pub async fn a_word_that_is_known_is_weak(meter: &dyn PasswordMeter) {
     }
 }
 
-/// # Panics
-/// When the meter breaks the contract.
-pub async fn advice_never_repeats_the_password(meter: &dyn PasswordMeter) {
+async fn advice_never_repeats_the_password(meter: &dyn PasswordMeter) {
     for text in passwords().into_iter().filter(|text| !text.is_empty()) {
         let strength = rate(meter, &text, &[&text]).await;
         let advice = strength.advice.unwrap_or_default();

@@ -9,6 +9,18 @@ use domain::{
 };
 use uuid::Uuid;
 
+contract! {
+    /// One named test for each case of the contract of refresh tokens' MACs. `$fresh` is a function that answers one.
+    refresh_token_mac_contract = sync_cases for refresh_token_mac(dyn RefreshTokenMac):
+        one_input_has_one_mac,
+        other_inputs_have_other_macs,
+        a_mac_verifies_its_own_input,
+        no_other_mac_verifies,
+        one_secret_has_one_digest,
+        a_digest_is_of_all_of_its_secret,
+        a_digest_is_not_the_secret_itself,
+}
+
 fn input(session: u128, generation: u32, secret: u8) -> MacInput {
     let claim = RefreshClaim {
         session: SessionId(Uuid::from_u128(session)),
@@ -18,15 +30,11 @@ fn input(session: u128, generation: u32, secret: u8) -> MacInput {
     claim.mac_input()
 }
 
-/// # Panics
-/// When the MAC breaks the contract.
-pub fn one_input_has_one_mac(mac: &dyn RefreshTokenMac) {
+fn one_input_has_one_mac(mac: &dyn RefreshTokenMac) {
     assert_eq!(mac.sign(&input(1, 2, 3)), mac.sign(&input(1, 2, 3)));
 }
 
-/// # Panics
-/// When the MAC breaks the contract.
-pub fn other_inputs_have_other_macs(mac: &dyn RefreshTokenMac) {
+fn other_inputs_have_other_macs(mac: &dyn RefreshTokenMac) {
     let one = mac.sign(&input(1, 2, 3));
     for other in [input(2, 2, 3), input(1, 3, 3), input(1, 2, 4)] {
         assert_ne!(one, mac.sign(&other));
@@ -34,16 +42,12 @@ pub fn other_inputs_have_other_macs(mac: &dyn RefreshTokenMac) {
     }
 }
 
-/// # Panics
-/// When the MAC breaks the contract.
-pub fn a_mac_verifies_its_own_input(mac: &dyn RefreshTokenMac) {
+fn a_mac_verifies_its_own_input(mac: &dyn RefreshTokenMac) {
     let input = input(1, 2, 3);
     assert!(mac.verify(&input, &mac.sign(&input)));
 }
 
-/// # Panics
-/// When the MAC breaks the contract.
-pub fn no_other_mac_verifies(mac: &dyn RefreshTokenMac) {
+fn no_other_mac_verifies(mac: &dyn RefreshTokenMac) {
     let input = input(1, 2, 3);
     let right = mac.sign(&input);
     for place in 0..MAC_LENGTH * 8 {
@@ -62,15 +66,11 @@ fn secret(bytes: [u8; 32]) -> SessionSecret {
     SessionSecret::new(bytes)
 }
 
-/// # Panics
-/// When the digest breaks the contract.
-pub fn one_secret_has_one_digest(mac: &dyn RefreshTokenMac) {
+fn one_secret_has_one_digest(mac: &dyn RefreshTokenMac) {
     assert_eq!(mac.digest(&secret([3; 32])), mac.digest(&secret([3; 32])));
 }
 
-/// # Panics
-/// When the digest breaks the contract.
-pub fn a_digest_is_of_all_of_its_secret(mac: &dyn RefreshTokenMac) {
+fn a_digest_is_of_all_of_its_secret(mac: &dyn RefreshTokenMac) {
     let one = mac.digest(&secret([3; 32]));
     for place in 0..256 {
         let mut other = [3; 32];
@@ -81,9 +81,7 @@ pub fn a_digest_is_of_all_of_its_secret(mac: &dyn RefreshTokenMac) {
     }
 }
 
-/// # Panics
-/// When the digest breaks the contract.
-pub fn a_digest_is_not_the_secret_itself(mac: &dyn RefreshTokenMac) {
+fn a_digest_is_not_the_secret_itself(mac: &dyn RefreshTokenMac) {
     for bytes in [[0; 32], [3; 32], [0xff; 32]] {
         assert_ne!(mac.digest(&secret(bytes)).0, bytes);
     }

@@ -7,6 +7,18 @@ use domain::{
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
+contract! {
+    /// One named test for each case of the contract of replicas' leases. `$fresh` is an async function that answers a
+    /// [`FreshLeases`](crate::contract::replica_leases::FreshLeases) and a guard that keeps them alive for the test.
+    replica_leases_contract = storage_cases for replica_leases(FreshLeases):
+        a_lease_that_was_acquired_is_held,
+        a_lease_is_not_acquired_twice,
+        a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out,
+        a_lease_that_never_was_is_not_renewed,
+        an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out,
+        a_lease_that_is_released_is_gone_and_no_other,
+}
+
 /// Leases that nobody else uses.
 #[derive(Clone)]
 pub struct FreshLeases {
@@ -42,9 +54,7 @@ async fn holders(fresh: &FreshLeases) -> BTreeSet<LeaseId> {
         .collect()
 }
 
-/// # Panics
-/// When the leases break the contract.
-pub async fn a_lease_that_was_acquired_is_held(fresh: &FreshLeases) {
+async fn a_lease_that_was_acquired_is_held(fresh: &FreshLeases) {
     assert_eq!(holders(fresh).await, BTreeSet::new());
     let another = LeaseId {
         replica: ReplicaId(uuid::Uuid::from_u128(8)),
@@ -59,18 +69,14 @@ pub async fn a_lease_that_was_acquired_is_held(fresh: &FreshLeases) {
     );
 }
 
-/// # Panics
-/// When the leases break the contract.
-pub async fn a_lease_is_not_acquired_twice(fresh: &FreshLeases) {
+async fn a_lease_is_not_acquired_twice(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     fresh.other.evict(&[lease(1)]).await.expect("an eviction");
     assert!(fresh.leases.acquire(lease(1)).await.is_err());
     assert_eq!(renewed(fresh, lease(1)).await, Renewal::Refused);
 }
 
-/// # Panics
-/// When the leases break the contract.
-pub async fn a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out(fresh: &FreshLeases) {
+async fn a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out(fresh: &FreshLeases) {
     let term = Terms::STANDARD.lease.waited();
     let began = Instant::now();
     acquired(fresh, lease(1)).await;
@@ -94,17 +100,13 @@ pub async fn a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out(fresh: &
     assert_eq!(holders(fresh).await, BTreeSet::from([lease(1)]));
 }
 
-/// # Panics
-/// When the leases break the contract.
-pub async fn a_lease_that_never_was_is_not_renewed(fresh: &FreshLeases) {
+async fn a_lease_that_never_was_is_not_renewed(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     assert_eq!(renewed(fresh, lease(2)).await, Renewal::Refused);
     assert_eq!(holders(fresh).await, BTreeSet::from([lease(1)]));
 }
 
-/// # Panics
-/// When the leases break the contract.
-pub async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out(fresh: &FreshLeases) {
+async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out(fresh: &FreshLeases) {
     for number in 1..=3 {
         acquired(fresh, lease(number)).await;
     }
@@ -124,9 +126,7 @@ pub async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out(fresh
     }
 }
 
-/// # Panics
-/// When the leases break the contract.
-pub async fn a_lease_that_is_released_is_gone_and_no_other(fresh: &FreshLeases) {
+async fn a_lease_that_is_released_is_gone_and_no_other(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     acquired(fresh, lease(2)).await;
     fresh.leases.release(lease(1)).await.expect("a release");

@@ -1,301 +1,229 @@
-//! The contract of [`Sessions`](domain::ports::Sessions): opening, finding and listing. Rotation and ends have files of
-//! their own.
+//! The contract of [`Sessions`](domain::ports::Sessions).
 
 use super::support::{
-    Everything, PLENTY, answered, count, found, liveness, logged_in, opened, race, registered, user_now,
+    Everything, answered, applied, count, done, end_of, execute, found, liveness, logged_in, logged_out,
+    opened, race, set_status,
 };
 use crate::{
-    Storage,
-    fixtures::{a_session, a_user, administer, at, context, context_of, role_change},
+    CoreStorage,
+    fixtures::{a_session, at, context, context_of, role_change},
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::{
-    ports::Opened,
-    session::{
-        EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
-        StoredSession,
-    },
-    user::{Epoch, User, UserStatus},
+    changes::AssignRoles,
+    ports::Rotated,
+    session::{EndReason, Generation, Liveness, NewSession, Rotation, SecretDigest},
+    user::{User, UserStatus},
 };
+use std::sync::Arc;
 
-async fn open(storage: &Storage, session: NewSession, epoch: Epoch, max: u32) -> Opened {
-    let context = context_of(session.user, session.created_at);
-    answered(|| {
-        storage
-            .sessions
-            .open(session.clone(), epoch, max, context.clone())
-    })
-    .await
+contract! {
+    /// One named test for each case of the contract of [`Sessions`](domain::ports::Sessions).
+    ///
+    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a [`Storage`](crate::Storage) without
+    /// users, and a guard that keeps it alive for the test.
+    sessions_contract = storage_cases for sessions(CoreStorage):
+        a_session_that_was_never_stored_is_not_found,
+        a_rotation_takes_one_step,
+        a_rotation_returns_the_roles_and_epoch_as_they_are_now,
+        a_rotation_from_another_generation_is_lost,
+        a_rotation_with_another_secret_is_lost,
+        a_rotation_never_outlives_the_session,
+        a_session_that_ended_does_not_rotate,
+        a_session_rotates_until_the_instant_it_expires,
+        a_disabled_users_session_does_not_rotate,
+        one_of_many_concurrent_rotations_wins,
+        a_rotation_that_races_an_end_leaves_the_session_ended,
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn an_opened_session_is_found_with_its_holder(storage: &Storage) {
-    let (alice, new) = logged_in(storage, "alice").await;
-    let expected = StoredSession {
-        id: new.id,
-        secret_digest: new.secret_digest,
-        generation: Generation::FIRST,
-        lifetime: Lifetime {
-            created_at: new.created_at,
-            idle_expires_at: new.idle_expires_at,
-            expires_at: new.expires_at,
-            ended: None,
-        },
-        last_used_at: new.created_at,
-        holder: Holder {
-            user: alice.id,
-            status: UserStatus::Active,
-            epoch: alice.epoch,
-            roles: alice.roles,
-            must_change_password: false,
-        },
+/// A step of `session` from `generation` at `at`, which gives it another 1000 seconds.
+fn step(session: &NewSession, generation: u32, at: DateTime<Utc>) -> Rotation {
+    Rotation {
+        session: session.id,
+        secret_digest: session.secret_digest,
+        from: Generation(generation),
+        to: Generation(generation + 1),
+        at,
+        idle_until: at + Duration::seconds(1000),
+    }
+}
+
+async fn rotate(storage: &CoreStorage, rotation: Rotation) -> Rotated {
+    answered(|| storage.sessions.rotate(rotation)).await
+}
+
+async fn assert_lost(storage: &CoreStorage, user: &User, rotation: Rotation) {
+    let before = Everything::of(storage, user, &[rotation.session]).await;
+    assert_eq!(rotate(storage, rotation).await, Rotated::Lost, "{rotation:?}");
+    assert_eq!(Everything::of(storage, user, &[rotation.session]).await, before);
+}
+
+async fn a_session_that_was_never_stored_is_not_found(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let never_stored = a_session(alice.id, at(1)).id;
+    let found = storage.sessions.find(never_stored).await;
+    assert_eq!(found.expect("storage answers"), None);
+}
+
+async fn a_rotation_takes_one_step(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let other = opened(storage, &alice, a_session(alice.id, at(2))).await;
+    let before = found(storage, other.id).await;
+    for generation in 0..3 {
+        let rotation = step(&session, generation, at(10 + i64::from(generation)));
+        let expected = found(storage, session.id).await.rotated(&rotation);
+        assert_eq!(rotate(storage, rotation).await, Rotated::Done(expected.clone()));
+        assert_eq!(found(storage, session.id).await, expected);
+    }
+    assert_eq!(found(storage, other.id).await, before);
+}
+
+async fn a_rotation_returns_the_roles_and_epoch_as_they_are_now(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let keep = AssignRoles {
+        keep_sessions: true,
+        ..role_change(alice.id, &["admin", "user"])
+    };
+    let assigned = applied(storage, Arc::new(keep), context(at(2))).await;
+    let changed = done(Ok(assigned));
+    let Rotated::Done(rotated) = rotate(storage, step(&session, 0, at(3))).await else {
+        panic!("a live session at this generation rotates");
     };
     assert_eq!(
-        found(storage, new.id).await,
-        expected,
-        "times to the microsecond included"
+        (rotated.holder.roles, rotated.holder.epoch),
+        (changed.roles, alice.epoch.next())
     );
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_session_that_never_was_is_not_found(storage: &Storage) {
-    let (alice, _) = logged_in(storage, "alice").await;
-    let never = a_session(alice.id, at(1)).id;
-    assert_eq!(storage.sessions.find(never).await.expect("storage answers"), None);
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn opening_a_session_sets_the_last_login_and_nothing_else(storage: &Storage) {
-    let (alice, _) = logged_in(storage, "alice").await;
-    let expected = User {
-        last_login_at: Some(at(1)),
-        ..alice
-    };
-    assert_eq!(user_now(storage, &expected).await, expected);
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_session_is_not_opened_at_another_epoch(storage: &Storage) {
-    let (alice, old) = logged_in(storage, "alice").await;
-    for stale in [Epoch(alice.epoch.0 - 1), Epoch(alice.epoch.0 + 1)] {
-        assert_stale(storage, &alice, stale, &old).await;
+async fn a_rotation_from_another_generation_is_lost(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    assert!(matches!(
+        rotate(storage, step(&session, 0, at(2))).await,
+        Rotated::Done(_)
+    ));
+    for generation in [0, 2, 7] {
+        assert_lost(storage, &alice, step(&session, generation, at(3))).await;
     }
+    let never_stored = a_session(alice.id, at(1));
+    assert_lost(storage, &alice, step(&never_stored, 0, at(3))).await;
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_disabled_user_opens_no_session(storage: &Storage) {
-    let (alice, old) = logged_in(storage, "alice").await;
-    storage
-        .users
-        .set_status(administer(alice.id), UserStatus::Disabled, context(at(2)))
-        .await
-        .expect("storage answers");
-    let epoch_now = user_now(storage, &alice).await.epoch;
-    for epoch in [alice.epoch, epoch_now] {
-        assert_stale(storage, &alice, epoch, &old).await;
-    }
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn nobody_opens_no_session(storage: &Storage) {
-    let (_, old) = logged_in(storage, "alice").await;
-    let nobody = a_user("nobody").registered_at(at(0));
-    assert_stale(storage, &nobody, Epoch::FIRST, &old).await;
-}
-
-/// A refused session makes no room either, whatever the limit.
-async fn assert_stale(storage: &Storage, user: &User, epoch: Epoch, old: &NewSession) {
-    let new = a_session(user.id, at(5));
-    let sessions = [old.id, new.id];
-    let before = Everything::of(storage, user, &sessions).await;
-    assert_eq!(open(storage, new, epoch, 1).await, Opened::Stale);
-    assert_eq!(Everything::of(storage, user, &sessions).await, before);
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_session_beyond_the_limit_ends_the_oldest(storage: &Storage) {
-    let alice = registered(storage, a_user("alice")).await;
-    let (_, of_bob) = logged_in(storage, "bob").await;
-    let mut sessions = Vec::new();
-    for second in 1..=5 {
-        let session = a_session(alice.id, at(second));
-        sessions.push(session.id);
-        let opened = if second <= 3 {
-            Opened::Now
-        } else {
-            Opened::MadeRoom
+async fn a_rotation_with_another_secret_is_lost(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let other = opened(storage, &alice, a_session(alice.id, at(1))).await;
+    let SecretDigest(mut almost) = session.secret_digest;
+    almost[31] ^= 1;
+    for secret_digest in [other.secret_digest, SecretDigest(almost), SecretDigest([0; 32])] {
+        let rotation = Rotation {
+            secret_digest,
+            ..step(&session, 0, at(2))
         };
-        assert_eq!(open(storage, session, alice.epoch, 3).await, opened, "{second}");
+        assert_lost(storage, &alice, rotation).await;
     }
-    let room = Liveness::Ended(EndReason::MadeRoom);
-    let live = Liveness::Live;
-    let mut expected = vec![room, room, live, live, live];
-    assert_eq!(all_at(storage, &sessions, 6).await, expected);
-
-    // The limit was lowered since: more than one must go.
-    let session = a_session(alice.id, at(6));
-    sessions.push(session.id);
-    assert_eq!(open(storage, session, alice.epoch, 2).await, Opened::MadeRoom);
-    expected = vec![room, room, room, room, live, live];
-    assert_eq!(all_at(storage, &sessions, 7).await, expected);
-    assert_eq!(
-        liveness(storage, of_bob.id, at(7)).await,
-        live,
-        "another's session"
+    let right = rotate(storage, step(&session, 0, at(2))).await;
+    assert!(
+        matches!(right, Rotated::Done(_)),
+        "the secret was all that differed"
     );
 }
 
-async fn all_at(storage: &Storage, sessions: &[SessionId], second: i64) -> Vec<Liveness> {
-    let mut all = Vec::new();
-    for id in sessions {
-        all.push(liveness(storage, *id, at(second)).await);
+async fn a_rotation_never_outlives_the_session(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let end = at(100);
+    let short = NewSession {
+        idle_expires_at: at(50),
+        expires_at: end,
+        ..a_session(alice.id, at(2))
+    };
+    let session = opened(storage, &alice, short).await;
+    let tick = Duration::microseconds(1);
+    for (generation, idle_until, expires) in [
+        (0, end - tick, end - tick),
+        (1, end, end),
+        (2, end + tick, end),
+        (3, end + Duration::days(30), end),
+        // Earlier than before, as when the setting was lowered meanwhile.
+        (4, at(60), at(60)),
+    ] {
+        let rotation = Rotation {
+            idle_until,
+            ..step(&session, generation, at(10))
+        };
+        let Rotated::Done(rotated) = rotate(storage, rotation).await else {
+            panic!("a live session at this generation rotates");
+        };
+        assert_eq!(rotated.lifetime.idle_expires_at, expires, "{idle_until}");
+        assert_eq!(rotated.lifetime.expires_at, end);
+        assert_eq!(found(storage, session.id).await, rotated);
     }
-    all
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn only_live_sessions_take_up_room(storage: &Storage) {
-    let (alice, live) = logged_in(storage, "alice").await;
+async fn a_session_that_ended_does_not_rotate(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    logged_out(storage, &session, 2).await;
+    assert_lost(storage, &alice, step(&session, 0, at(3))).await;
+}
+
+async fn a_session_rotates_until_the_instant_it_expires(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
     let idle = NewSession {
         idle_expires_at: at(10),
         ..a_session(alice.id, at(2))
     };
-    let over = a_session(alice.id, at(3));
-    for session in [&idle, &over] {
+    let whole = NewSession {
+        expires_at: at(10),
+        ..a_session(alice.id, at(2))
+    };
+    for session in [idle, whole] {
         opened(storage, &alice, session.clone()).await;
+        assert_lost(storage, &alice, step(&session, 0, at(10))).await;
+        let in_time = step(&session, 0, at(10) - Duration::microseconds(1));
+        assert!(matches!(rotate(storage, in_time).await, Rotated::Done(_)));
     }
-    storage
-        .sessions
-        .end(over.id, alice.id, EndReason::LoggedOut, context(at(4)))
-        .await
-        .expect("storage answers");
-    let new = a_session(alice.id, at(10));
-    assert_eq!(open(storage, new.clone(), alice.epoch, 2).await, Opened::Now);
-    let expected = [
-        Liveness::Live,
-        Liveness::Expired,
-        Liveness::Ended(EndReason::LoggedOut),
-        Liveness::Live,
-    ];
-    assert_eq!(
-        all_at(storage, &[live.id, idle.id, over.id, new.id], 10).await,
-        expected
-    );
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn concurrent_logins_keep_to_the_limit(storage: &Storage) {
-    let alice = registered(storage, a_user("alice")).await;
-    let answers = race((0..30).map(|second| {
-        let (storage, alice) = (storage.clone(), alice.clone());
-        async move { open(&storage, a_session(alice.id, at(second)), alice.epoch, 5).await }
-    }))
-    .await;
-    assert_eq!(count(&answers, |it| *it == Opened::Now), 5);
-    assert_eq!(count(&answers, |it| *it == Opened::MadeRoom), 25);
-    let live = listed(storage, &alice, at(31)).await;
-    assert_eq!(live.len(), 5);
+async fn a_disabled_users_session_does_not_rotate(storage: &CoreStorage) {
+    let (alice, session) = logged_in(storage, "alice").await;
+    let disable = set_status(alice.id, UserStatus::Disabled);
+    applied(storage, disable, context(at(2))).await;
+    assert_lost(storage, &alice, step(&session, 0, at(3))).await;
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_login_that_races_a_change_of_roles_does_not_come_out_alive(storage: &Storage) {
-    let mut alice = registered(storage, a_user("alice")).await;
+async fn one_of_many_concurrent_rotations_wins(storage: &CoreStorage) {
+    let (_, session) = logged_in(storage, "alice").await;
+    for generation in 0..4 {
+        let results = race((0..50).map(|second| {
+            let (storage, rotation) = (storage.clone(), step(&session, generation, at(10 + second)));
+            async move { rotate(&storage, rotation).await }
+        }))
+        .await;
+        let stored = found(storage, session.id).await;
+        assert_eq!(stored.generation, Generation(generation + 1));
+        assert_eq!(count(&results, |it| *it == Rotated::Lost), 49);
+        let done = Rotated::Done(stored);
+        assert_eq!(count(&results, |it| *it == done), 1, "{done:?} in {results:?}");
+    }
+}
+
+async fn a_rotation_that_races_an_end_leaves_the_session_ended(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
     for round in 0..30 {
-        let change = role_change(alice.id, &["user"]);
+        let session = opened(storage, &alice, a_session(alice.id, at(1))).await;
         race((0..5).map(|turn| {
-            let (storage, alice, change) = (storage.clone(), alice.clone(), change.clone());
+            let (storage, rotation) = (storage.clone(), step(&session, 0, at(2)));
+            let (end, context) = (Arc::new(end_of(&session)), context_of(alice.id, at(2)));
             async move {
                 if turn == 2 {
-                    answered(|| storage.users.change_roles(change.clone(), context(at(2)))).await;
+                    let ended = execute(&storage, end, context).await;
+                    assert!(ended.is_ok(), "round {round}");
                 } else {
-                    open(&storage, a_session(alice.id, at(1)), alice.epoch, PLENTY).await;
+                    rotate(&storage, rotation).await;
                 }
             }
         }))
         .await;
-        let live = listed(storage, &alice, at(3)).await;
-        assert_eq!(live, [], "round {round}");
-        alice = user_now(storage, &alice).await;
-    }
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn live_sessions_are_listed_newest_first(storage: &Storage) {
-    let (alice, one) = logged_in(storage, "alice").await;
-    logged_in(storage, "bob").await;
-    let idle = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
-    let over = a_session(alice.id, at(3));
-    let [newer, newest] = [a_session(alice.id, at(4)), a_session(alice.id, at(5))];
-    for session in [&idle, &over, &newest, &newer] {
-        opened(storage, &alice, session.clone()).await;
-    }
-    storage
-        .sessions
-        .end(over.id, alice.id, EndReason::LoggedOut, context(at(6)))
-        .await
-        .expect("storage answers");
-    let instant = at(10) - Duration::microseconds(1);
-    let with_idle = [&newest, &newer, &idle, &one].map(summary);
-    assert_eq!(listed(storage, &alice, instant).await, with_idle);
-    let without = [&newest, &newer, &one].map(summary);
-    assert_eq!(listed(storage, &alice, at(10)).await, without);
-    assert_eq!(listed(storage, &alice, newest.idle_expires_at).await, []);
-}
-
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_listed_session_tells_where_it_came_from(storage: &Storage) {
-    let alice = registered(storage, a_user("alice")).await;
-    for (agent, address) in [
-        (None, None),
-        (Some("curl/8"), Some("192.0.2.1")),
-        (
-            Some("'; DROP TABLE sessions; -- \"日本語\" 🦀 \\"),
-            Some("2001:db8::1"),
-        ),
-        (Some(""), Some("::ffff:192.0.2.1")),
-    ] {
-        let session = NewSession {
-            user_agent: agent.map(ToOwned::to_owned),
-            address: address.map(|text| text.parse().expect("an address")),
-            ..a_session(alice.id, at(1))
-        };
-        let session = opened(storage, &alice, session).await;
-        let listed = listed(storage, &alice, at(2)).await;
-        let line = listed.into_iter().find(|line| line.id == session.id);
-        assert_eq!(line, Some(summary(&session)));
-    }
-}
-
-async fn listed(storage: &Storage, user: &User, now: DateTime<Utc>) -> Vec<SessionSummary> {
-    storage
-        .sessions
-        .list(user.id, now)
-        .await
-        .expect("storage answers")
-}
-
-fn summary(session: &NewSession) -> SessionSummary {
-    SessionSummary {
-        id: session.id,
-        created_at: session.created_at,
-        last_used_at: session.created_at,
-        expires_at: session.expires_at,
-        user_agent: session.user_agent.clone(),
-        address: session.address,
+        let over = Liveness::Ended(EndReason::LoggedOut);
+        let now = liveness(storage, session.id, at(3)).await;
+        assert_eq!(now, over, "round {round}");
     }
 }

@@ -8,6 +8,17 @@ use domain::{
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+contract! {
+    /// One named test for each case of the contract of throttles. `$fresh` is a function that answers a
+    /// [`FreshThrottle`](crate::contract::throttle::FreshThrottle).
+    throttle_contract = async_cases for throttle(FreshThrottle):
+        attempts_beyond_the_budget_are_refused_with_a_time_to_wait,
+        keys_do_not_share_budgets,
+        an_ipv6_network_shares_one_budget,
+        a_refused_attempt_does_not_lengthen_the_wait,
+        concurrent_attempts_share_one_budget,
+}
+
 /// A throttle whose budgets are all whole and all the same.
 #[derive(Clone)]
 pub struct FreshThrottle {
@@ -52,18 +63,14 @@ fn account(login: &str) -> ThrottleKey {
     ThrottleKey::Account(canonical(login))
 }
 
-/// # Panics
-/// When the throttle breaks the contract.
-pub async fn attempts_beyond_the_budget_are_refused_with_a_time_to_wait(fresh: &FreshThrottle) {
+async fn attempts_beyond_the_budget_are_refused_with_a_time_to_wait(fresh: &FreshThrottle) {
     for key in [client("192.0.2.1"), client("2001:db8::1"), account("alice")] {
         fresh.exhaust(&key).await;
         assert!(fresh.refused(&key).await > Duration::ZERO, "{key:?}");
     }
 }
 
-/// # Panics
-/// When the throttle breaks the contract.
-pub async fn keys_do_not_share_budgets(fresh: &FreshThrottle) {
+async fn keys_do_not_share_budgets(fresh: &FreshThrottle) {
     // One key's text is another kind's: a login may look like an address.
     for key in [
         client("192.0.2.1"),
@@ -79,16 +86,12 @@ pub async fn keys_do_not_share_budgets(fresh: &FreshThrottle) {
     }
 }
 
-/// # Panics
-/// When the throttle breaks the contract.
-pub async fn an_ipv6_network_shares_one_budget(fresh: &FreshThrottle) {
+async fn an_ipv6_network_shares_one_budget(fresh: &FreshThrottle) {
     fresh.exhaust(&client("2001:db8::1")).await;
     fresh.refused(&client("2001:db8::ffff:1")).await;
 }
 
-/// # Panics
-/// When the throttle breaks the contract.
-pub async fn a_refused_attempt_does_not_lengthen_the_wait(fresh: &FreshThrottle) {
+async fn a_refused_attempt_does_not_lengthen_the_wait(fresh: &FreshThrottle) {
     let key = account("alice");
     fresh.exhaust(&key).await;
     let first = fresh.refused(&key).await;
@@ -97,9 +100,7 @@ pub async fn a_refused_attempt_does_not_lengthen_the_wait(fresh: &FreshThrottle)
     }
 }
 
-/// # Panics
-/// When the throttle breaks the contract.
-pub async fn concurrent_attempts_share_one_budget(fresh: &FreshThrottle) {
+async fn concurrent_attempts_share_one_budget(fresh: &FreshThrottle) {
     let attempts = (0..fresh.burst + 50).map(|_| {
         let fresh = fresh.clone();
         async move { fresh.take(&account("alice")).await }

@@ -14,6 +14,22 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
+contract! {
+    /// One named test for each case of the contract of access tokens. `$fresh` is a function that answers
+    /// [`Tokens`](crate::Tokens).
+    token_contract = sync_cases for tokens(Tokens):
+        what_was_signed_is_what_is_verified,
+        time_plays_no_part,
+        a_header_names_algorithm_key_and_type_and_nothing_else,
+        published_keys_have_no_private_part,
+        texts_that_are_no_tokens_are_malformed,
+        a_token_cut_short_or_added_to_is_refused,
+        a_token_with_any_character_changed_is_refused,
+        a_signature_of_other_claims_is_invalid,
+        a_token_under_another_header_is_refused,
+        a_token_of_an_unknown_key_is_invalid,
+}
+
 fn claims() -> AccessClaims {
     AccessClaims {
         iss: "https://auth.example".to_owned(),
@@ -62,9 +78,7 @@ fn assert_refused(tokens: &Tokens, token: &str) {
     assert!(tokens.verifier.verify(token).is_err(), "{token}");
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn what_was_signed_is_what_is_verified(tokens: &Tokens) {
+fn what_was_signed_is_what_is_verified(tokens: &Tokens) {
     let quoted = AccessClaims {
         iss: "it's \"ours\" — 日本 🦀 \\".to_owned(),
         roles: role_names(&[]),
@@ -79,9 +93,7 @@ pub fn what_was_signed_is_what_is_verified(tokens: &Tokens) {
     }
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn time_plays_no_part(tokens: &Tokens) {
+fn time_plays_no_part(tokens: &Tokens) {
     for (iat, exp) in [(0, 1), (9_999_999_998, 9_999_999_999), (9_999_999_999, 1)] {
         let claims = AccessClaims { iat, exp, ..claims() };
         assert!(
@@ -91,9 +103,7 @@ pub fn time_plays_no_part(tokens: &Tokens) {
     }
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn a_header_names_algorithm_key_and_type_and_nothing_else(tokens: &Tokens) {
+fn a_header_names_algorithm_key_and_type_and_nothing_else(tokens: &Tokens) {
     let [header, ..] = good(tokens);
     let header = json_of(&header);
     let key = tokens
@@ -106,9 +116,7 @@ pub fn a_header_names_algorithm_key_and_type_and_nothing_else(tokens: &Tokens) {
     assert_eq!(header, json!({"alg": key.alg, "kid": key.kid, "typ": TOKEN_TYPE}));
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn published_keys_have_no_private_part(tokens: &Tokens) {
+fn published_keys_have_no_private_part(tokens: &Tokens) {
     const PUBLIC: [&str; 9] = ["kid", "alg", "use", "kty", "crv", "x", "y", "n", "e"];
     let keys = tokens.keys.jwk_set().keys;
     for key in &keys {
@@ -122,9 +130,7 @@ pub fn published_keys_have_no_private_part(tokens: &Tokens) {
     assert!(keys.iter().all(|key| same_kid(&key.kid) == 1), "{keys:?}");
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn texts_that_are_no_tokens_are_malformed(tokens: &Tokens) {
+fn texts_that_are_no_tokens_are_malformed(tokens: &Tokens) {
     let [header, claims, signature] = good(tokens);
     for text in [
         String::new(),
@@ -145,9 +151,7 @@ pub fn texts_that_are_no_tokens_are_malformed(tokens: &Tokens) {
     }
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn a_token_cut_short_or_added_to_is_refused(tokens: &Tokens) {
+fn a_token_cut_short_or_added_to_is_refused(tokens: &Tokens) {
     let token = signed(tokens, &claims());
     for (length, _) in token.char_indices() {
         let (short, _) = token.split_at(length);
@@ -168,9 +172,7 @@ pub fn a_token_cut_short_or_added_to_is_refused(tokens: &Tokens) {
     }
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn a_token_with_any_character_changed_is_refused(tokens: &Tokens) {
+fn a_token_with_any_character_changed_is_refused(tokens: &Tokens) {
     let token = signed(tokens, &claims());
     for (place, was) in token.char_indices() {
         let (before, rest) = token.split_at(place);
@@ -184,9 +186,7 @@ pub fn a_token_with_any_character_changed_is_refused(tokens: &Tokens) {
     }
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn a_signature_of_other_claims_is_invalid(tokens: &Tokens) {
+fn a_signature_of_other_claims_is_invalid(tokens: &Tokens) {
     let [header, claims, signature] = good(tokens);
     let other = AccessClaims {
         epoch: 5,
@@ -207,9 +207,7 @@ pub fn a_signature_of_other_claims_is_invalid(tokens: &Tokens) {
     }
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn a_token_under_another_header_is_refused(tokens: &Tokens) {
+fn a_token_under_another_header_is_refused(tokens: &Tokens) {
     let [header, claims, signature] = good(tokens);
     let header = json_of(&header);
     let mut others: Vec<_> = [
@@ -246,9 +244,7 @@ pub fn a_token_under_another_header_is_refused(tokens: &Tokens) {
     }
 }
 
-/// # Panics
-/// When the tokens break the contract.
-pub fn a_token_of_an_unknown_key_is_invalid(tokens: &Tokens) {
+fn a_token_of_an_unknown_key_is_invalid(tokens: &Tokens) {
     let [header, claims, signature] = good(tokens);
     let unknown = part_of(&with(&json_of(&header), "kid", json!("unknown")));
     let verified = tokens.verifier.verify(&format!("{unknown}.{claims}.{signature}"));

@@ -1,12 +1,18 @@
-//! The contract of [`Users::replace_hash`](domain::ports::Users::replace_hash).
+//! [`Accounts::replace_hash`](domain::ports::Accounts::replace_hash).
 
-use super::support::{Everything, answered, credentials, logged_in, race, registered};
-use crate::{Storage, fixtures::a_user};
+use crate::{
+    CoreStorage,
+    contract::support::{Everything, answered, credentials, logged_in, race, registered},
+    fixtures::a_user,
+};
 use domain::password::PasswordHash;
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &Storage) {
+cases! { accounts::replace_hash(CoreStorage):
+    a_hash_is_replaced_only_while_it_is_the_old_one,
+    one_of_many_concurrent_replacements_of_a_hash_wins,
+}
+
+async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
     let bob = registered(storage, a_user("bob")).await;
     let old = credentials(storage, &alice).await.hash;
@@ -16,7 +22,7 @@ pub async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &Storage) 
 
     let replace = async |user, old, new| {
         storage
-            .users
+            .accounts
             .replace_hash(user, old, new)
             .await
             .expect("storage answers")
@@ -34,23 +40,21 @@ pub async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &Storage) 
     assert_eq!(credentials(storage, &alice).await.hash, new);
     assert_eq!(credentials(storage, &bob).await.hash, old, "another's hash stays");
     let after = Everything::of(storage, &alice, &[session.id]).await;
-    assert!(after.eq_but_for_the_hash(&before), "{after:?} was {before:?}");
+    assert!(after.eq_except_for_the_hash(&before), "{after:?} was {before:?}");
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn one_of_many_concurrent_replacements_of_a_hash_wins(storage: &Storage) {
+async fn one_of_many_concurrent_replacements_of_a_hash_wins(storage: &CoreStorage) {
     let alice = registered(storage, a_user("alice")).await;
     let old = credentials(storage, &alice).await.hash;
-    let answers = race((0..20).map(|salt| {
-        let (users, id, old) = (storage.users.clone(), alice.id, old.clone());
+    let results = race((0..20).map(|salt| {
+        let (accounts, id, old) = (storage.accounts.clone(), alice.id, old.clone());
         async move {
             let new = PasswordHash::from_phc(format!("plain$1{salt}$password"));
-            let won = answered(|| users.replace_hash(id, &old, &new)).await;
+            let won = answered(|| accounts.replace_hash(id, &old, &new)).await;
             (won, new)
         }
     }))
     .await;
-    let won: Vec<_> = answers.into_iter().filter(|(won, _)| *won).collect();
+    let won: Vec<_> = results.into_iter().filter(|(won, _)| *won).collect();
     assert_eq!(won, [(true, credentials(storage, &alice).await.hash)]);
 }

@@ -1,16 +1,32 @@
-//! The contract of [`Users::list`](domain::ports::Users::list), [`Users::export`](domain::ports::Users::export) and
-//! [`Users::find`](domain::ports::Users::find).
+//! [`UserDirectory::list`](domain::ports::UserDirectory::list) and [`UserDirectory::export`](domain::ports::UserDirectory::export).
 
-use super::support::{credentials, listed, logged_in, put, registered, user_now};
 use crate::{
     Storage,
-    fixtures::{a_role, a_user, administer, an_admin, at, canonical, context, role_names},
+    contract::support::{
+        another_hash, applied, credentials, logged_in, registered, role_written, set_status, user_now,
+    },
+    fixtures::{a_role, a_user, account, an_admin, at, canonical, context, role_names},
 };
 use domain::{
+    changes::{DeleteUser, ResetPassword},
     login::{CanonicalLogin, LoginPrefix},
     role::RoleName,
     user::{NewUser, User, UserFilter, UserPage, UserStatus},
 };
+use std::sync::Arc;
+
+cases! { user_directory::list_users(Storage):
+    users_are_listed_in_pages_in_the_order_of_their_canonical_logins,
+    a_filter_selects_users_who_meet_all_of_its_parts,
+    pages_are_stable_while_users_are_added_and_removed,
+    a_listed_user_is_complete,
+    an_export_contains_every_user_with_their_hash,
+}
+
+/// All users who match `filter`, in one page.
+async fn listed(storage: &Storage, filter: &UserFilter) -> Vec<User> {
+    page(storage, filter, None, 1000).await
+}
 
 async fn page(
     storage: &Storage,
@@ -33,18 +49,16 @@ fn logins(users: &[User]) -> Vec<&str> {
     users.iter().map(|user| user.login.canonical().as_str()).collect()
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storage: &Storage) {
+async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storage: &Storage) {
     // The order of code points, which a locale's collation would not keep: capitals, punctuation, accents, scripts.
     for login in "bob Alice a_b a.b a1b Ab. café cafz 日本太郎 иван Zoe".split(' ') {
-        registered(storage, a_user(login)).await;
+        registered(&storage.core(), a_user(login)).await;
     }
-    let everybody = listed(storage, &UserFilter::default()).await;
-    assert_eq!(everybody.len(), 11);
+    let all = listed(storage, &UserFilter::default()).await;
+    assert_eq!(all.len(), 11);
     assert!(
-        everybody.is_sorted_by_key(|user| user.login.canonical().clone()),
-        "{everybody:?}"
+        all.is_sorted_by_key(|user| user.login.canonical().clone()),
+        "{all:?}"
     );
     let mut pages = Vec::new();
     for expected in [4, 4, 3, 0] {
@@ -52,12 +66,12 @@ pub async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(st
         assert_eq!(next.len(), expected);
         pages.extend(next);
     }
-    assert_eq!(pages, everybody);
+    assert_eq!(pages, all);
     let gap = page(storage, &UserFilter::default(), Some(canonical("bobby")), 1).await;
     assert_eq!(logins(&gap), ["cafz"]);
 }
 
-/// Who is listed for `login`, `role` and `status`, in pages of two.
+/// The users who are listed for `login`, `role` and `status`, in pages of two.
 async fn found(
     storage: &Storage,
     login: Option<&str>,
@@ -78,10 +92,8 @@ async fn found(
     whole
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_filter_holds_for_whoever_meets_all_of_its_parts(storage: &Storage) {
-    put(storage, a_role("clerk", &[])).await;
+async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
+    role_written(storage, a_role("clerk", &[])).await;
     let (clerk, both, plain) = (&["clerk"][..], &["clerk", "user"][..], &["user"][..]);
     for (login, roles, status) in [
         ("ann", clerk, UserStatus::Active),
@@ -97,12 +109,9 @@ pub async fn a_filter_holds_for_whoever_meets_all_of_its_parts(storage: &Storage
             roles: role_names(roles),
             ..a_user(login)
         };
-        let user = registered(storage, new).await;
-        storage
-            .users
-            .set_status(administer(user.id), status, context(at(1)))
-            .await
-            .expect("storage answers");
+        let user = registered(&storage.core(), new).await;
+        let command = set_status(user.id, status);
+        applied(&storage.core(), command, context(at(1))).await;
     }
     let (active, disabled) = (Some(UserStatus::Active), Some(UserStatus::Disabled));
     for (login, role, status, expected) in [
@@ -115,9 +124,9 @@ pub async fn a_filter_holds_for_whoever_meets_all_of_its_parts(storage: &Storage
         ),
         (None, Some("clerk"), active, &["ann", "anna", "bea", "日本太郎"]),
         (None, Some("user"), disabled, &["ann%", "anne"]),
-        // Behind these comes another role.
+        // Others who have the role follow these.
         (None, Some("clerk"), disabled, &["anne"]),
-        (None, Some("unheard-of"), None, &[]),
+        (None, Some("unknown"), None, &[]),
         (None, Some("admin"), None, &[]),
         (
             Some("ANN"),
@@ -139,9 +148,7 @@ pub async fn a_filter_holds_for_whoever_meets_all_of_its_parts(storage: &Storage
     }
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn pages_are_stable_while_users_come_and_go(storage: &Storage) {
+async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
     for filter in [
         UserFilter::default(),
         UserFilter {
@@ -150,13 +157,13 @@ pub async fn pages_are_stable_while_users_come_and_go(storage: &Storage) {
         },
     ] {
         for login in ["bbb", "ddd", "fff", "hhh", "jjj"] {
-            registered(storage, a_user(login)).await;
+            registered(&storage.core(), a_user(login)).await;
         }
         let mut seen = page(storage, &filter, None, 2).await;
         for login in ["aaa", "ccc", "eee"] {
-            registered(storage, a_user(login)).await;
+            registered(&storage.core(), a_user(login)).await;
         }
-        // One of the page, its last, and one who is still to come.
+        // One of the page, its last, and one of a page to come.
         for login in ["bbb", "ddd", "hhh"] {
             delete(storage, &by_login(storage, login).await).await;
         }
@@ -170,7 +177,7 @@ pub async fn pages_are_stable_while_users_come_and_go(storage: &Storage) {
 }
 
 async fn by_login(storage: &Storage, login: &str) -> User {
-    let known = storage.users.find_by_login(&canonical(login)).await;
+    let known = storage.accounts.find_by_login(&canonical(login)).await;
     known
         .expect("storage answers")
         .expect("a user who was stored")
@@ -178,37 +185,26 @@ async fn by_login(storage: &Storage, login: &str) -> User {
 }
 
 async fn delete(storage: &Storage, user: &User) {
-    storage
-        .users
-        .delete(administer(user.id), context(at(9)))
-        .await
-        .expect("storage answers");
+    let command = Arc::new(DeleteUser(account(user.id)));
+    applied(&storage.core(), command, context(at(9))).await;
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn a_listed_user_is_whole(storage: &Storage) {
-    let (alice, _) = logged_in(storage, "Alice").await;
-    storage
-        .users
-        .reset_password(administer(alice.id), a_user("alice").hash, context(at(5)))
-        .await
-        .expect("storage answers");
-    let admin = registered(storage, an_admin("root")).await;
-    let alice = user_now(storage, &alice).await;
-    assert_eq!(
-        listed(storage, &UserFilter::default()).await,
-        [alice.clone(), admin]
-    );
-    let found = storage.users.find(alice.id).await.expect("storage answers");
-    assert_eq!(found, Some(alice));
+async fn a_listed_user_is_complete(storage: &Storage) {
+    let core = &storage.core();
+    let (alice, _) = logged_in(core, "Alice").await;
+    let reset = ResetPassword {
+        account: account(alice.id),
+        hash: another_hash(),
+    };
+    applied(core, Arc::new(reset), context(at(5))).await;
+    let admin = registered(core, an_admin("root")).await;
+    let alice = user_now(core, &alice).await;
+    assert_eq!(listed(storage, &UserFilter::default()).await, [alice, admin]);
 }
 
-/// # Panics
-/// When the storage breaks the contract.
-pub async fn an_export_has_everybody_with_their_hash(storage: &Storage) {
+async fn an_export_contains_every_user_with_their_hash(storage: &Storage) {
     for login in ["carol", "Alice", "bob"] {
-        registered(storage, a_user(login)).await;
+        registered(&storage.core(), a_user(login)).await;
     }
     let (mut exported, mut after) = (Vec::new(), None);
     for expected in [2, 1, 0] {
@@ -221,6 +217,6 @@ pub async fn an_export_has_everybody_with_their_hash(storage: &Storage) {
     let users: Vec<_> = exported.iter().map(|kept| kept.user.clone()).collect();
     assert_eq!(users, listed(storage, &UserFilter::default()).await);
     for kept in exported {
-        assert_eq!(kept.hash, credentials(storage, &kept.user).await.hash);
+        assert_eq!(kept.hash, credentials(&storage.core(), &kept.user).await.hash);
     }
 }
