@@ -9,8 +9,9 @@ use domain::{
     audit::{AuditContext, AuditEvent},
     caller::SessionSnapshot,
     changes::{
-        Applied, AssignRoles, ChangeError, Command, DeleteUser, EndSession, EndSessionsOf, OpenSession,
-        Refusal, RegisterUser, ResetPassword, RevokeSessions, SetStatus, UserChange, WriteRole,
+        Account, Applied, AssignRoles, CatalogueChange, ChangeError, Command, DeleteUser, EndSession,
+        EndSessionsOf, OpenSession, Refusal, RegisterUser, ResetPassword, RevokeSessions, SetStatus,
+        UserChange, WriteRole,
     },
     password::PasswordHash,
     ports::PortError,
@@ -90,7 +91,7 @@ pub(super) fn another_hash() -> PasswordHash {
 
 /// One command of each kind that administers `user`, the one that deletes them last.
 pub(super) fn commands(user: UserId, authorized_by: Option<TokenIdentity>) -> Vec<Arc<dyn Command>> {
-    let account = domain::changes::Account {
+    let account = Account {
         authorized_by,
         ..account(user)
     };
@@ -363,7 +364,7 @@ pub(super) fn count<T>(results: &[T], wanted: impl Fn(&T) -> bool) -> usize {
 pub(super) async fn role_written(storage: &Storage, role: WriteRole) -> Role {
     let command = Arc::new(role);
     let change = decided(|| storage.roles.execute(command.clone(), context(at(0)))).await;
-    let written = change.and_then(domain::changes::CatalogueChange::into_written);
+    let written = change.and_then(CatalogueChange::into_written);
     written.expect("a role that no rule refuses").role
 }
 

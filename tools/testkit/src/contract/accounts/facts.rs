@@ -15,7 +15,7 @@ use domain::{
     invalidation::InvalidationScope,
     role::{Permissions, built_in},
     session::NewSession,
-    user::UserStatus,
+    user::{NewUser, UserStatus},
 };
 use std::sync::{Arc, Mutex};
 
@@ -113,7 +113,7 @@ async fn an_account_is_read_with_its_state_and_permissions(storage: &CoreStorage
     let (alice, _) = logged_in(storage, "alice").await;
     let disable = set_status(alice.id, UserStatus::Disabled);
     applied(storage, disable, context(at(5))).await;
-    let without = domain::user::NewUser {
+    let without = NewUser {
         roles: role_names(&[]),
         ..a_user("without")
     };

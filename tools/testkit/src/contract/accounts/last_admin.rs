@@ -12,7 +12,7 @@ use domain::{
     authority::Denied,
     changes::{Account, AssignRoles, Command, DeleteUser, Refusal, SetStatus},
     token::TokenIdentity,
-    user::{UserId, UserStatus},
+    user::{User, UserId, UserStatus},
 };
 use std::sync::Arc;
 
@@ -118,7 +118,7 @@ async fn of_two_admins_who_are_removed_at_once_one_is_left(storage: &CoreStorage
             let mut left = Vec::new();
             for user in [one, other] {
                 let found = storage.accounts.find(user.id).await.expect("storage answers");
-                left.extend(found.filter(domain::user::User::is_active_admin));
+                left.extend(found.filter(User::is_active_admin));
             }
             assert_eq!(left.len(), 1, "{round}");
             last = left.pop().expect("an admin");

@@ -3,13 +3,14 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, PLENTY, applied, assert_refused, count, execute, found, liveness, logged_in, logged_out,
-        opened, race, registered, set_status, user_now,
+        Everything, PLENTY, applied, assert_refused, count, dry_run, execute, found, liveness, logged_in,
+        logged_out, opened, race, registered, set_status, user_now,
     },
     fixtures::{a_session, a_user, at, context, context_of, role_change},
 };
 use chrono::Duration;
 use domain::{
+    audit::AuditContext,
     changes::{Applied, OpenSession, Refusal},
     session::{EndReason, Liveness, NewSession, SessionId},
     user::{Epoch, User, UserStatus},
@@ -163,12 +164,8 @@ async fn only_live_sessions_count_against_the_limit(storage: &CoreStorage) {
     assert_eq!(liveness(storage, new.id, at(10)).await, Liveness::Live);
 }
 
-async fn decided_in_dry_run(
-    storage: &CoreStorage,
-    command: Arc<OpenSession>,
-    context: domain::audit::AuditContext,
-) -> u64 {
-    let decided = crate::contract::support::dry_run(storage, command, context).await;
+async fn decided_in_dry_run(storage: &CoreStorage, command: Arc<OpenSession>, context: AuditContext) -> u64 {
+    let decided = dry_run(storage, command, context).await;
     decided.expect("an active user opens a session").sessions_ended
 }
 

@@ -3,8 +3,8 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, another_hash, applied, assert_refused, commands, dry_run, end_of, execute, logged_in,
-        user_now,
+        Everything, another_hash, applied, assert_refused, commands, count, dry_run, end_of, execute,
+        logged_in, race, registered, user_now,
     },
     fixtures::{a_session, a_user, account, at, context, role_change},
 };
@@ -93,13 +93,12 @@ async fn a_command_for_another_revision_changes_nothing(storage: &CoreStorage) {
 }
 
 async fn of_two_commands_for_one_revision_one_happens(storage: &CoreStorage) {
-    use crate::contract::support::{count, race, registered};
     for round in 0..20 {
         let user = registered(storage, a_user(&format!("user{round}"))).await;
         let results = race((0..2).map(|turn| {
             let storage = storage.clone();
-            let commands = at_revision(user.id, user.revision).into_iter();
-            let command = commands.skip(turn).next().expect("four commands");
+            let command = at_revision(user.id, user.revision).into_iter().nth(turn);
+            let command = command.expect("four commands");
             async move { execute(&storage, command, context(at(10))).await.map(drop) }
         }))
         .await;

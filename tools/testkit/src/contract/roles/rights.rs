@@ -5,9 +5,9 @@ use crate::{
     CoreStorage, Storage,
     contract::support::{
         Everything, applied, assert_refused, commands, dry_run, execute as execute_command, logged_in,
-        logged_in_with, registered, role_written, user_now,
+        logged_in_with, opened, registered, role_written, user_now,
     },
-    fixtures::{a_role, a_user, an_admin, at, context, identity, role_change, role_names},
+    fixtures::{a_role, a_session, a_user, an_admin, at, context, identity, role_change, role_names},
 };
 use domain::{
     authority::Denied,
@@ -138,8 +138,8 @@ async fn users_are_administered_by_the_rights_of_the_moment(storage: &Storage) {
         assert_denied(core, command, &alice, Denied::Stale).await;
     }
     let keeper = user_now(core, &keeper).await;
-    let session = crate::fixtures::a_session(keeper.id, at(2));
-    let session = crate::contract::support::opened(core, &keeper, session).await;
+    let session = a_session(keeper.id, at(2));
+    let session = opened(core, &keeper, session).await;
     for command in commands(alice.id, Some(identity(&keeper, &session))) {
         let done = execute_command(core, command, context(at(10))).await;
         assert!(done.is_ok(), "{done:?}");
