@@ -1,149 +1,387 @@
-//! The core with a storage adapter of one's own: every storage port, each call counted and handed on to a storage behind,
-//! so that what a use case costs can be asserted. Behind it is testkit's storage in memory; it could be any.
+//! A service with storage of its own: registration, login, `/me` and logout.
 //!
-//! `cargo run -p testkit --example own_adapter` walks from a registration to a refused token, `cargo test` with the same
-//! arguments runs the whole contract of storage over the adapter.
+//! An embedder implements four ports, with nine methods. The rules of every change are in `domain`: a command states what it
+//! reads, and turns the facts into a change. Storage loads the one and applies the other, both in one transaction. Here the
+//! transaction is a lock around two maps and a list; with a database it is a transaction of that database.
+//!
+//! `cargo run -p testkit --example own_adapter` walks from a registration to a refused token. `cargo test -p testkit --example
+//! own_adapter` runs the contracts of the four ports over this storage.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::{self, AuditContext, AuditEvent, AuditNumber, Origin},
+    audit::{AuditContext, AuditEvent, Origin},
+    authority::Target,
+    caller::SessionSnapshot,
+    changes::{Applied, Change, ChangeError, Command, EndSessionsOf, Facts, OwnedSession, Reads, UserChange},
+    core::{Core, Ports, Rules},
     login::CanonicalLogin,
     password::{Password, PasswordHash, PasswordPolicy},
-    ports::{self, PortError},
-    role::{Role, RoleName, RoleNames},
-    session::{self, EndReason, SessionId, SessionRules},
-    use_cases::{
-        AcceptPassword, Authenticate, AuthenticateError, CreateUser, IssueTokens, LogIn, LogOut,
-        RecogniseRefreshToken, RecordFailedAttempt, Register,
-    },
-    user::{self, Epoch, User, UserId},
+    ports::{Accounts, AuditEvents, NothingCached, PortError, Rotated, SessionSnapshots, Sessions},
+    role::{Permissions, Role, RoleName, RoleNames, built_in},
+    session::{EndReason, Holder, Liveness, NewSession, Rotation, SessionId, SessionRules, StoredSession},
+    use_cases::AuthenticateError,
+    user::{Credentials, User, UserId, UserStatus},
 };
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::{error::Error, sync::Arc};
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::{Arc, Mutex, MutexGuard},
+};
 use testkit::{
-    CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter, PlainTokens,
-    Storage, ToyMac,
+    CountingRandomness, FixedClock, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, ToyMac,
     fixtures::{PASSWORD, at, token_rules},
 };
 
-/// A storage that knows how often it was asked.
-struct CountedStorage {
-    behind: Storage,
-    calls: AtomicU32,
+/// What is stored.
+#[derive(Default)]
+struct Tables {
+    users: HashMap<UserId, Credentials>,
+    sessions: HashMap<SessionId, StoredSession>,
+    events: Vec<(AuditEvent, AuditContext)>,
 }
 
-/// Implements a port: each method counts its call and hands it on.
-macro_rules! count {
-    ($port:ident as $field:ident: $($method:ident($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {
-        #[async_trait]
-        impl ports::$port for CountedStorage {
-            $(async fn $method(&self, $($name: $kind),*) -> Result<$answer, PortError> {
-                self.calls.fetch_add(1, Ordering::Relaxed);
-                self.behind.$field.$method($($name),*).await
-            })*
+/// The four ports. Each call holds the lock from beginning to end, which makes it a transaction.
+#[derive(Clone, Default)]
+struct OwnStorage(Arc<Mutex<Tables>>);
+
+impl OwnStorage {
+    fn transaction(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().expect("no transaction panics")
+    }
+}
+
+#[async_trait]
+impl Accounts for OwnStorage {
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        Ok(self.transaction().user(id).cloned())
+    }
+
+    async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError> {
+        Ok(self.transaction().by_login(login).cloned())
+    }
+
+    async fn replace_hash(
+        &self,
+        user: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, PortError> {
+        let mut tables = self.transaction();
+        let stored = tables.users.get_mut(&user).filter(|stored| stored.hash == *old);
+        Ok(stored.map(|stored| stored.hash = new.clone()).is_some())
+    }
+
+    /// Load, decide, apply: the same for every command there is.
+    async fn execute(
+        &self,
+        command: Arc<dyn Command>,
+        context: AuditContext,
+    ) -> Result<Applied, ChangeError> {
+        let mut tables = self.transaction();
+        let facts = tables.load(&command.reads(), context.at);
+        let change = command.decide(&facts, context.at)?;
+        Ok(tables.apply(change, context))
+    }
+
+    async fn dry_run(
+        &self,
+        command: Arc<dyn Command>,
+        context: AuditContext,
+    ) -> Result<Applied, ChangeError> {
+        let tables = self.transaction();
+        let facts = tables.load(&command.reads(), context.at);
+        let change = command.decide(&facts, context.at)?;
+        let sessions_ended = tables.ending(&change).len() as u64;
+        Ok(Applied {
+            change,
+            sessions_ended,
+        })
+    }
+}
+
+#[async_trait]
+impl Sessions for OwnStorage {
+    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
+        Ok(self.transaction().session(id))
+    }
+
+    /// One compare-and-swap: of concurrent refreshes with one token, one wins.
+    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError> {
+        let mut tables = self.transaction();
+        let matches = |session: &StoredSession| {
+            session.generation == rotation.from
+                && session.secret_digest == rotation.secret_digest
+                && session.lifetime.at(rotation.at) == Liveness::Live
+                && session.holder.status == UserStatus::Active
+        };
+        let Some(session) = tables.session(rotation.session).filter(matches) else {
+            return Ok(Rotated::Lost);
+        };
+        let rotated = session.rotated(&rotation);
+        tables.sessions.insert(rotated.id, rotated.clone());
+        Ok(Rotated::Done(rotated))
+    }
+}
+
+#[async_trait]
+impl SessionSnapshots for OwnStorage {
+    async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError> {
+        Ok(self.transaction().snapshot(session))
+    }
+}
+
+/// Writes to a list. An audit log that can be verified seals its events too: see `domain::audit`.
+#[async_trait]
+impl AuditEvents for OwnStorage {
+    async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
+        self.transaction().events.push((event, context));
+        Ok(())
+    }
+}
+
+/// What a command reads.
+impl Tables {
+    fn load(&self, reads: &Reads, at: DateTime<Utc>) -> Facts {
+        let account = reads.account.and_then(|id| self.user(id));
+        Facts {
+            login_taken: reads.login.as_ref().is_some_and(|it| self.by_login(it).is_some()),
+            account: account.map(Into::into),
+            target: account.filter(|_| reads.target).map(|user| Target {
+                user: user.clone(),
+                permissions: permissions(&user.roles),
+            }),
+            other_admin_exists: reads.may_remove_admin && self.other_admin_exists(reads.account),
+            live_sessions: account
+                .filter(|_| reads.live_sessions)
+                .map(|user| self.live_sessions(user.id, at))
+                .unwrap_or_default(),
+            session: reads.session.and_then(|id| self.sessions.get(&id)).map(owned),
+            caller: reads.caller.and_then(|token| self.snapshot(token.session)),
+            roles: roles(&reads.roles),
         }
-    };
+    }
+
+    fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id).map(|stored| &stored.user)
+    }
+
+    fn by_login(&self, login: &CanonicalLogin) -> Option<&Credentials> {
+        let mut users = self.users.values();
+        users.find(|stored| stored.user.login.canonical() == login)
+    }
+
+    fn other_admin_exists(&self, than: Option<UserId>) -> bool {
+        let mut users = self.users.values().map(|stored| &stored.user);
+        users.any(|user| user.is_active_admin() && Some(user.id) != than)
+    }
+
+    fn live_sessions(&self, user: UserId, at: DateTime<Utc>) -> Vec<(SessionId, DateTime<Utc>)> {
+        let sessions = self.sessions.values();
+        sessions
+            .filter(|session| session.holder.user == user && session.lifetime.at(at) == Liveness::Live)
+            .map(|session| (session.id, session.lifetime.created_at))
+            .collect()
+    }
+
+    /// The session with its holder as they are now.
+    fn session(&self, id: SessionId) -> Option<StoredSession> {
+        let session = self.sessions.get(&id)?.clone();
+        let user = self.user(session.holder.user)?;
+        let holder = Holder {
+            user: user.id,
+            status: user.status,
+            epoch: user.epoch,
+            roles: user.roles.clone(),
+            must_change_password: user.must_change_password,
+        };
+        Some(StoredSession { holder, ..session })
+    }
+
+    fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {
+        let session = self.sessions.get(&id)?;
+        let user = self.user(session.holder.user)?.clone();
+        Some(SessionSnapshot {
+            session: id,
+            lifetime: session.lifetime,
+            permissions: permissions(&user.roles),
+            user,
+        })
+    }
 }
 
-count!(Users as users: find(id: UserId) -> Option<User>; any_admin() -> bool;
-    insert(user: user::NewUser, context: AuditContext) -> ports::Inserted;
-    import(users: Vec<user::ImportedUser>, context: AuditContext) -> Vec<ports::Inserted>;
-    find_by_login(login: &CanonicalLogin) -> Option<user::Credentials>;
-    change_roles(change: ports::ChangeRoles, context: AuditContext) -> ports::RolesChanged;
-    change_password(change: ports::ChangePassword, context: AuditContext) -> ports::PasswordChanged;
-    reset_password(whom: ports::Administer, hash: PasswordHash, context: AuditContext) -> ports::Administered;
-    replace_hash(user: UserId, old: &PasswordHash, new: &PasswordHash) -> bool;
-    set_status(whom: ports::Administer, status: user::UserStatus, context: AuditContext) -> ports::Administered;
-    delete(whom: ports::Administer, context: AuditContext) -> ports::Administered;
-    list(filter: user::UserFilter, page: user::UserPage) -> Vec<User>;
-    export(page: user::UserPage) -> Vec<user::Credentials>;);
-count!(Sessions as sessions: find(id: SessionId) -> Option<session::StoredSession>;
-    open(session: session::NewSession, epoch: Epoch, max: u32, context: AuditContext) -> ports::Opened;
-    rotate(step: session::Rotation) -> ports::Rotated;
-    end(id: SessionId, user: UserId, reason: EndReason, context: AuditContext) -> ports::Ended;
-    end_all(user: UserId, reason: EndReason, context: AuditContext) -> u64;
-    revoke_sessions(force: ports::RevokeSessions, context: AuditContext) -> ports::SessionsRevoked;
-    list(user: UserId, now: DateTime<Utc>) -> Vec<session::SessionSummary>;
-    remove_dead(before: DateTime<Utc>, limit: u32) -> u64;);
-count!(SessionSnapshots as snapshots: snapshot(session: SessionId) -> Option<domain::caller::SessionSnapshot>;);
-count!(Roles as roles: find(names: &RoleNames) -> Vec<Role>; list() -> Vec<Role>;
-    put(put: ports::PutRole, context: AuditContext) -> ports::RolePut;
-    remove(remove: ports::RemoveRole, context: AuditContext) -> ports::RoleRemoved;);
-count!(AuditLog as audit: note(event: AuditEvent, context: AuditContext) -> (); ends() -> audit::ChainEnds;
-    page(filter: audit::AuditFilter, before: Option<AuditNumber>, limit: u32) -> Vec<audit::AuditRecord>;
-    rows(after: AuditNumber, limit: u32) -> Vec<Result<(audit::AuditRow, audit::Seal), audit::BrokenRow>>;
-    trim(before: DateTime<Utc>, limit: u32, context: AuditContext) -> u64;);
-count!(StorageHealth as health: check() -> (););
+/// What a command decided.
+impl Tables {
+    fn apply(&mut self, change: Change, context: AuditContext) -> Applied {
+        self.apply_to_user(&change);
+        let ending = self.ending(&change);
+        for (id, reason) in &ending {
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.lifetime.ended = Some(*reason);
+            }
+        }
+        if let Some(session) = &change.open_session {
+            self.open(session);
+        }
+        let sessions_ended = ending.len() as u64;
+        let event = change.event(sessions_ended);
+        self.events.extend(event.map(|event| (event, context)));
+        Applied {
+            change,
+            sessions_ended,
+        }
+    }
 
-/// Every port over `behind`, counted, and the counter.
-fn counted(behind: Storage) -> (Storage, Arc<CountedStorage>) {
-    let calls = AtomicU32::new(0);
-    let counted = Arc::new(CountedStorage { behind, calls });
-    let storage = Storage {
-        users: counted.clone(),
-        sessions: counted.clone(),
-        snapshots: counted.clone(),
-        roles: counted.clone(),
-        audit: counted.clone(),
-        health: counted.clone(),
-    };
-    (storage, counted)
+    fn apply_to_user(&mut self, change: &Change) {
+        match &change.user {
+            UserChange::Nothing | UserChange::Unchanged(_) => {}
+            UserChange::Insert(new) => {
+                self.users.insert(new.user.id, new.clone());
+            }
+            UserChange::Update { user, hash } => {
+                if let Some(stored) = self.users.get_mut(&user.id) {
+                    stored.user = user.clone();
+                    stored.hash = hash.clone().unwrap_or_else(|| stored.hash.clone());
+                }
+            }
+            UserChange::LoggedIn(id) => {
+                if let Some(stored) = self.users.get_mut(id) {
+                    stored.user.last_login_at = Some(change.at);
+                }
+            }
+            UserChange::Delete(user) => {
+                self.users.remove(&user.id);
+                self.sessions.retain(|_, session| session.holder.user != user.id);
+            }
+        }
+    }
+
+    /// The sessions that applying `change` ends, and why.
+    fn ending(&self, change: &Change) -> Vec<(SessionId, EndReason)> {
+        let Some((sessions, reason)) = &change.end_sessions else {
+            return Vec::new();
+        };
+        let ids = match sessions {
+            EndSessionsOf::User(user) => {
+                let live = self.live_sessions(*user, change.at).into_iter();
+                live.map(|(id, _)| id).collect()
+            }
+            EndSessionsOf::Sessions(ids) => ids.clone(),
+        };
+        ids.into_iter().map(|id| (id, *reason)).collect()
+    }
+
+    fn open(&mut self, session: &NewSession) {
+        if let Some(stored) = self.users.get(&session.user) {
+            self.sessions.insert(session.id, session.stored(&stored.user));
+        }
+    }
 }
 
-/// Four use cases over `storage`; whatever is not storage is a fake of testkit's.
-fn wire(storage: Storage) -> (Register, LogIn, Arc<Authenticate>, LogOut) {
-    let (users, sessions) = (storage.users, storage.sessions);
-    let (throttle, keys) = (Arc::new(OpenThrottle), PlainTokens::default().tokens());
-    let (hasher, mac) = (Arc::new(PlainHasher::default()), Arc::new(ToyMac::default()));
-    let (clock, rules) = (Arc::new(FixedClock::new(at(0))), SessionRules::default());
-    let (rng, policy) = (Arc::<CountingRandomness>::default(), PasswordPolicy::default());
-    let accept = Arc::new(AcceptPassword::new(Arc::new(PlainMeter::default()), policy));
-    let create_user = CreateUser::new(users.clone(), accept, hasher.clone(), clock.clone(), rng.clone());
-    let register = Register::new(throttle.clone(), Arc::new(create_user), [RoleName::USER].into());
-    let issue = IssueTokens::new(keys.signer, mac.clone(), rng.clone(), token_rules());
-    let (issue, note) = (issue.into(), RecordFailedAttempt::new(storage.audit, 60).into());
-    let access = Authenticate::new(keys.verifier, storage.snapshots, clock.clone(), token_rules());
-    let access = Arc::new(access);
-    let recognise = Arc::new(RecogniseRefreshToken::new(mac));
-    let log_out = LogOut::new(access.clone(), recognise, sessions.clone(), clock.clone(), rules);
-    let log_in = LogIn::new(throttle, users, hasher, sessions, issue, note, clock, rng, rules);
-    (register, log_in, access, log_out)
+fn owned(session: &StoredSession) -> OwnedSession {
+    OwnedSession {
+        user: session.holder.user,
+        lifetime: session.lifetime,
+    }
+}
+
+/// Those of `names` that exist. This service has the built-in roles alone; one that manages roles stores them.
+fn roles(names: &RoleNames) -> Vec<Role> {
+    let all = built_in().into_iter();
+    all.filter(|role| names.contains(&role.name)).collect()
+}
+
+fn permissions(names: &RoleNames) -> Permissions {
+    roles(names)
+        .into_iter()
+        .flat_map(|role| role.permissions)
+        .collect()
+}
+
+/// The use cases over `storage`. Everything else is a fake of testkit's: a service puts its own adapters here.
+fn core(storage: &OwnStorage) -> Core {
+    let keys = PlainTokens::default().tokens();
+    let ports = Ports {
+        accounts: Arc::new(storage.clone()),
+        sessions: Arc::new(storage.clone()),
+        snapshots: Arc::new(storage.clone()),
+        audit_events: Arc::new(storage.clone()),
+        revocations: Arc::new(NothingCached),
+        hasher: Arc::new(PlainHasher::default()),
+        meter: Arc::new(PlainMeter::default()),
+        throttle: Arc::new(OpenThrottle),
+        signer: keys.signer,
+        verifier: keys.verifier,
+        mac: Arc::new(ToyMac::default()),
+        clock: Arc::new(FixedClock::new(at(0))),
+        randomness: Arc::new(CountingRandomness::default()),
+    };
+    let rules = Rules {
+        tokens: token_rules(),
+        sessions: SessionRules::default(),
+        passwords: PasswordPolicy::default(),
+        default_roles: [RoleName::USER].into(),
+        failures_per_minute: 60,
+    };
+    Core::new(ports, rules)
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (storage, counter) = counted(MemoryStorage::default().storage());
-    let (register, log_in, authenticate, log_out) = wire(storage);
+    let core = core(&OwnStorage::default());
     let (password, here) = (Password::new(PASSWORD.to_owned()), Origin::default());
-    let step = |what: &str, expected: u32| {
-        let calls = counter.calls.swap(0, Ordering::Relaxed);
-        assert_eq!(calls, expected, "{what}");
-        println!("{what}; calls of the storage: {calls}");
-    };
-    let registering = register.execute("alice".to_owned(), password.clone(), here.clone());
-    let alice = registering.await?;
-    step("registered", 2);
-    let pair = log_in.execute("alice", password, here.clone()).await?;
-    step("logged in", 2);
+
+    let registered = core
+        .register
+        .execute("alice".to_owned(), password.clone(), here.clone());
+    println!("registered {}", registered.await?.login.as_typed());
+
+    let pair = core.log_in.execute("alice", password, here.clone()).await?;
     let token = pair.access_token.expose();
-    assert_eq!(authenticate.execute(token).await?.user().id, alice.id);
-    step("authenticated", 1);
-    log_out.execute(token, false, here).await?;
-    step("logged out", 2);
-    let refused = authenticate.execute(token).await;
+    println!("logged in, with an access token of {} characters", token.len());
+
+    let caller = core.authenticate.execute(token).await?;
+    println!(
+        "authenticated {}, roles {:?}",
+        caller.user().login.as_typed(),
+        caller.user().roles
+    );
+
+    core.log_out.execute(token, false, here).await?;
+    let refused = core.authenticate.execute(token).await;
     assert!(matches!(refused, Err(AuthenticateError::Revoked)), "{refused:?}");
-    step("refused the token from before the logout", 1);
+    println!("logged out, and the token is refused");
     Ok(())
 }
 
 #[cfg(test)]
 mod contract {
-    use super::{MemoryStorage, Storage, counted};
+    use super::{AuditContext, AuditEvent, OwnStorage, async_trait};
+    use std::sync::Arc;
+    use testkit::{CoreStorage, RecordedEvents};
 
-    async fn fresh() -> (Storage, ()) {
-        std::future::ready((counted(MemoryStorage::default().storage()).0, ())).await
+    /// How the contract reads the events: no port of this service does.
+    #[async_trait]
+    impl RecordedEvents for OwnStorage {
+        async fn recorded(&self) -> Vec<(AuditEvent, AuditContext)> {
+            self.transaction().events.clone()
+        }
     }
 
-    testkit::storage_contract!(fresh);
+    async fn fresh() -> (CoreStorage, ()) {
+        let storage = Arc::new(OwnStorage::default());
+        let core = CoreStorage {
+            accounts: storage.clone(),
+            sessions: storage.clone(),
+            snapshots: storage.clone(),
+            audit_events: storage.clone(),
+            recorded: storage,
+        };
+        std::future::ready((core, ())).await
+    }
+
+    testkit::accounts_contract!(fresh);
+    testkit::sessions_contract!(fresh);
+    testkit::session_snapshots_contract!(fresh);
+    testkit::audit_events_contract!(fresh);
 }

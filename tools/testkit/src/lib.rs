@@ -13,13 +13,15 @@
 //! testkit::storage_contract!(fresh);
 //! ```
 
-mod cases;
+#[macro_use]
+mod macros;
+
+#[deny(dead_code, reason = "a case that is not declared would never run")]
 pub mod contract;
 mod counting_randomness;
 mod fakes;
 mod fixed_clock;
 pub mod fixtures;
-mod macros;
 mod memory;
 mod memory_bus;
 mod memory_leases;
@@ -43,7 +45,7 @@ pub use memory_leases::MemoryLeases;
 pub use plain_hasher::PlainHasher;
 pub use plain_meter::PlainMeter;
 pub use plain_tokens::PlainTokens;
-pub use storage::Storage;
+pub use storage::{CoreStorage, RecordedEvents, Storage};
 pub use throttles::{ClosedThrottle, OpenThrottle};
 pub use tokens::Tokens;
 pub use tokio_clock::TokioClock;

@@ -81,20 +81,20 @@ impl Tables {
 
     /// How many sessions applying `change` would end.
     pub(super) fn ending(&mut self, change: &Change) -> u64 {
-        self.to_end(change).count() as u64
+        self.sessions_to_end(change).count() as u64
     }
 
     fn end(&mut self, change: &Change) -> u64 {
         let at = change.at;
         let mut count = 0;
-        for (row, reason) in self.to_end(change) {
+        for (row, reason) in self.sessions_to_end(change) {
             row.ended = Some((at, reason));
             count += 1;
         }
         count
     }
 
-    fn to_end(&mut self, change: &Change) -> impl Iterator<Item = (&mut SessionRow, EndReason)> {
+    fn sessions_to_end(&mut self, change: &Change) -> impl Iterator<Item = (&mut SessionRow, EndReason)> {
         let at = change.at;
         let (sessions, reason) = change.end_sessions.clone().unzip();
         let is_meant = move |row: &SessionRow| match &sessions {

@@ -1,31 +1,35 @@
-//! No sequence of calls leads to more rights: users who are no admins act together, with every use case that changes
-//! somebody or something, and never come to do more than they could between them from the start.
+//! No sequence of calls leads to more rights: users who are no administrators act together, through every use case that
+//! changes a user or a role, and never gain a permission that none of them had at the start.
 //!
-//! Storage crates run it over theirs too: what is above says how storage is made, and how often it is played.
+//! Storage crates run this test over their storage too: the module above provides `fresh`, and how many sequences to try.
 
 use super::{ESCALATIONS, fresh};
 use domain::{
     audit::Origin,
     authority::Requester,
     caller::Caller,
-    password::{Password, PasswordPolicy},
-    ports::{Clock, PutRole},
+    changes::{ChangeError, OpenSession, RegisterUser, WriteRole},
+    core::{Administration, AdministrationPorts, Core, Ports, Rules},
+    password::{Password, PasswordHash, PasswordPolicy},
+    ports::{ForeignHashRefused, ForeignHashes, NothingCached},
     revision::Precondition,
     role::{Permission, Permissions, RoleName},
-    use_cases::{
-        AcceptPassword, AssignRoles, AssignRolesRequest, Assignee, ChangeRequest, DeleteRole, DeleteUser,
-        ResetPassword, RoleRemoval, RoleRequest, SetStatus, UserRef, UserSessions, WriteRole,
-    },
+    session::SessionRules,
+    steps::{ChangeRequest, UserRef},
+    use_cases::{AssignRolesRequest, Assignee, DeleteRoleRequest, RoleRequest},
     user::{NewUser, User, UserId, UserStatus},
 };
 use proptest::{collection::vec, prelude::*};
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
-    FixedClock, PlainHasher, PlainMeter, Storage,
-    fixtures::{PASSWORD, a_role, a_session, a_user, an_admin, at, context, identity},
+    CountingRandomness, FixedClock, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, Storage, ToyMac,
+    ToySealer,
+    fixtures::{
+        PASSWORD, a_role, a_session, a_user, an_admin, at, context, identity, role_names, token_rules,
+    },
 };
 
-/// This service's own, and three of services behind it.
+/// The permissions of this service, and three of services behind it.
 const PERMISSIONS: [&str; 9] = [
     "users:read",
     "users:write",
@@ -38,25 +42,25 @@ const PERMISSIONS: [&str; 9] = [
     "c:x",
 ];
 
-/// The first five are made anew for each run.
+/// The first five are created anew for each run.
 const ROLES: [&str; 7] = ["r0", "r1", "r2", "r3", "r4", "user", "admin"];
 
-/// Which of a list are meant, one bit each.
+/// Selects items of a list, one bit each.
 type Bits = u16;
 
 fn chosen(list: &[&'static str], bits: Bits) -> Vec<&'static str> {
-    let is_meant = |(place, _): &(usize, &&str)| bits >> place & 1 == 1;
-    let meant = list.iter().enumerate().filter(is_meant);
-    meant.map(|(_, name)| *name).collect()
+    let is_selected = |(place, _): &(usize, &&str)| bits >> place & 1 == 1;
+    let selected = list.iter().enumerate().filter(is_selected);
+    selected.map(|(_, name)| *name).collect()
 }
 
-/// Whoever or whatever `number` stands for.
+/// The item at `number`, starting over at the end of the list.
 fn counted_around<T: Copy>(list: &[T], number: usize) -> T {
     let mut around = list.iter().cycle();
     *around.nth(number).expect("a list that is not empty")
 }
 
-/// Permissions and whether everybody may take the role; the roles of the colluders and of the others.
+/// The permissions of each role and whether it is self-assignable; the roles of the colluders and of the others.
 #[derive(Clone, Debug)]
 struct Start {
     roles: Vec<(Bits, bool)>,
@@ -64,14 +68,14 @@ struct Start {
     others: Vec<Bits>,
 }
 
-/// One call. Numbers stand for whoever and whatever is there, counted around.
+/// One call. Numbers select users and roles, starting over at the end of the list.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    deed: u8,
+    action: u8,
     by: usize,
-    /// On the word of a token from before.
+    /// Whether the caller uses a token from before.
     with_an_old_token: bool,
-    whom: usize,
+    target: usize,
     bits: Bits,
     flag: bool,
 }
@@ -92,60 +96,60 @@ fn start() -> impl Strategy<Value = Start> {
 
 fn step() -> impl Strategy<Value = Step> {
     let who = (0..7_u8, 0..16_usize, any::<bool>(), 0..16_usize);
-    (who, permissions(), any::<bool>()).prop_map(|((deed, by, with_an_old_token, whom), bits, flag)| Step {
-        deed,
-        by,
-        with_an_old_token,
-        whom,
-        bits,
-        flag,
+    (who, permissions(), any::<bool>()).prop_map(|((action, by, with_an_old_token, target), bits, flag)| {
+        Step {
+            action,
+            by,
+            with_an_old_token,
+            target,
+            bits,
+            flag,
+        }
     })
 }
 
 struct World {
     storage: Storage,
-    clock: Arc<dyn Clock>,
-    everybody: Vec<UserId>,
-    /// The colluders, and whose password they have chosen.
+    core: Core,
+    administration: Administration,
+    users: Vec<UserId>,
+    /// The colluders, and the users whose passwords they have chosen.
     controlled: Vec<UserId>,
     tokens: BTreeMap<UserId, Caller>,
-    /// What the colluders may come to do.
+    /// The permissions that the colluders may gain.
     bound: Permissions,
 }
 
 impl World {
     async fn new(storage: Storage, start: &Start) -> Self {
+        let (core, administration) = use_cases(&storage);
         let mut world = Self {
             storage,
-            clock: Arc::new(FixedClock::new(at(10))),
-            everybody: Vec::new(),
+            core,
+            administration,
+            users: Vec::new(),
             controlled: Vec::new(),
             tokens: BTreeMap::new(),
             bound: Permissions::new(),
         };
         for (name, (bits, self_assignable)) in ROLES.into_iter().zip(&start.roles) {
-            let role = PutRole {
+            let role = WriteRole {
                 self_assignable: *self_assignable,
                 ..a_role(name, &chosen(&PERMISSIONS, *bits))
             };
             if role.self_assignable {
                 world.bound.extend(role.permissions.clone());
             }
-            world
-                .storage
-                .roles
-                .put(role, context(at(0)))
-                .await
-                .expect("an answer");
+            let written = world.storage.roles.execute(Arc::new(role), context(at(0)));
+            written.await.expect("a role");
         }
         world.register(an_admin("root")).await;
         for (turn, bits) in start.others.iter().enumerate() {
             world.register(with_roles(&format!("other{turn}"), *bits)).await;
         }
         for (turn, bits) in start.colluders.iter().enumerate() {
-            let colluder = world
-                .register(with_roles(&format!("colluder{turn}"), *bits))
-                .await;
+            let colluder = with_roles(&format!("colluder{turn}"), *bits);
+            let colluder = world.register(colluder).await;
             world.controlled.push(colluder.id);
             let allowed = world.permissions(&colluder).await;
             world.bound.extend(allowed);
@@ -154,18 +158,20 @@ impl World {
     }
 
     async fn register(&mut self, new: NewUser) -> User {
-        let user = new.registered_at(at(0));
-        self.storage
-            .users
-            .insert(new, context(at(0)))
-            .await
-            .expect("an answer");
-        self.everybody.push(user.id);
+        let command = Arc::new(RegisterUser(new));
+        let registered = self.storage.accounts.execute(command, context(at(0))).await;
+        let user = registered.expect("a new user").into_user().expect("a user");
+        self.users.push(user.id);
         user
     }
 
     async fn permissions(&self, user: &User) -> Permissions {
-        let roles = self.storage.roles.find(&user.roles).await.expect("an answer");
+        let roles = self
+            .storage
+            .roles
+            .find(&user.roles)
+            .await
+            .expect("storage answers");
         roles.into_iter().flat_map(|role| role.permissions).collect()
     }
 
@@ -173,165 +179,214 @@ impl World {
     async fn caller(&mut self, step: Step) -> Option<Caller> {
         let id = counted_around(&self.controlled, step.by);
         if !step.with_an_old_token {
-            let user = self.storage.users.find(id).await.expect("an answer")?;
+            let user = self.storage.accounts.find(id).await.expect("storage answers")?;
             let session = a_session(id, at(1));
-            let opened = self
-                .storage
-                .sessions
-                .open(session.clone(), user.epoch, 9, context(at(1)));
-            opened.await.expect("an answer");
-            let snapshot = self
-                .storage
-                .snapshots
-                .snapshot(session.id)
-                .await
-                .expect("an answer")?;
-            let caller = Arc::new(snapshot)
-                .validate(identity(&user, &session), at(2))
-                .ok()?;
-            self.tokens.insert(id, caller);
+            let open = OpenSession {
+                session: session.clone(),
+                epoch: user.epoch,
+                max_sessions: 9,
+            };
+            let opened = self.storage.accounts.execute(Arc::new(open), context(at(1)));
+            match opened.await {
+                Ok(_) => {}
+                Err(ChangeError::Refused(_)) => return None,
+                Err(ChangeError::Port(error)) => panic!("storage answers: {error}"),
+            }
+            let snapshot = self.storage.snapshots.snapshot(session.id).await;
+            let snapshot = snapshot.expect("storage answers").expect("a session");
+            let caller = Arc::new(snapshot).validate(identity(&user, &session), at(2));
+            self.tokens.insert(id, caller.ok()?);
         }
         self.tokens.get(&id).cloned()
     }
 
+    /// Makes one call. It may be refused: what counts is what holds afterwards.
     async fn take(&mut self, step: Step) {
         let Some(caller) = self.caller(step).await else {
             return;
         };
-        let whom = counted_around(&self.everybody, step.whom);
-        match step.deed {
-            0 => self.assign(&caller, whom, step).await,
+        let target = counted_around(&self.users, step.target);
+        match step.action {
+            0 => self.assign_roles(&caller, target, step).await,
             1 => self.write_role(&caller, step).await,
             2 => self.delete_role(&caller, step).await,
-            3 => self.reset(&caller, whom).await,
-            _ => self.administer(&caller, whom, step).await,
+            3 => self.reset_password(&caller, target).await,
+            4 => self.set_status(&caller, target, step).await,
+            5 if step.flag => self.delete_user(&caller, target).await,
+            _ => self.revoke_sessions(&caller, target).await,
         }
     }
 
-    /// Refusals are the point: what counts is what holds afterwards.
-    async fn assign(&self, caller: &Caller, whom: UserId, step: Step) {
+    async fn assign_roles(&self, caller: &Caller, target: UserId, step: Step) {
         let request = AssignRolesRequest {
-            whose: if step.flag {
-                Assignee::Own
+            assignee: if step.flag {
+                Assignee::Caller
             } else {
-                Assignee::Of(UserRef::Id(whom))
+                Assignee::User(UserRef::Id(target))
             },
-            new_roles: chosen(&ROLES, step.bits)
-                .into_iter()
-                .map(ToOwned::to_owned)
-                .collect(),
+            new_roles: owned(&chosen(&ROLES, step.bits)),
             keep_sessions: step.flag,
             if_revision: None,
             dry_run: false,
         };
-        let assign = AssignRoles::new(self.storage.users.clone(), self.clock.clone());
-        drop(
-            assign
-                .execute(Requester::Caller(caller), request, Origin::default())
-                .await,
-        );
+        let requester = Requester::Caller(caller);
+        let assigned = self
+            .core
+            .assign_roles
+            .execute(requester, request, Origin::default());
+        drop(assigned.await);
     }
 
     async fn write_role(&self, caller: &Caller, step: Step) {
         let request = RoleRequest {
-            name: counted_around(&ROLES, step.whom).to_owned(),
+            name: counted_around(&ROLES, step.target).to_owned(),
             description: String::new(),
-            permissions: chosen(&PERMISSIONS, step.bits)
-                .into_iter()
-                .map(ToOwned::to_owned)
-                .collect(),
+            permissions: owned(&chosen(&PERMISSIONS, step.bits)),
             self_assignable: step.flag,
             precondition: Precondition::None,
             dry_run: false,
         };
-        let write = WriteRole::new(self.storage.roles.clone(), self.clock.clone());
         if let Ok(by) = caller.capability() {
-            drop(write.execute(by, request, Origin::default()).await);
+            let written = self
+                .administration
+                .write_role
+                .execute(by, request, Origin::default());
+            drop(written.await);
         }
     }
 
     async fn delete_role(&self, caller: &Caller, step: Step) {
-        let removal = RoleRemoval {
-            name: counted_around(&ROLES, step.whom).to_owned(),
+        let request = DeleteRoleRequest {
+            name: counted_around(&ROLES, step.target).to_owned(),
             if_revision: None,
             dry_run: false,
         };
-        let default = [RoleName::USER].into();
-        let delete = DeleteRole::new(self.storage.roles.clone(), self.clock.clone(), default);
         if let Ok(by) = caller.capability() {
-            drop(delete.execute(by, removal, Origin::default()).await);
+            let deleted = self
+                .administration
+                .delete_role
+                .execute(by, request, Origin::default());
+            drop(deleted.await);
         }
     }
 
-    /// Whoever chose a password has the account.
-    async fn reset(&mut self, caller: &Caller, whom: UserId) {
-        let accept = AcceptPassword::new(Arc::new(PlainMeter::default()), PasswordPolicy::default());
-        let reset = ResetPassword::new(
-            self.storage.users.clone(),
-            Arc::new(accept),
-            Arc::new(PlainHasher::default()),
-            self.clock.clone(),
-        );
+    /// A caller who chose a password controls the account.
+    async fn reset_password(&mut self, caller: &Caller, target: UserId) {
         let Ok(by) = caller.capability() else {
             return;
         };
         let password = Password::new(PASSWORD.to_owned());
-        if reset.execute(by, request(whom), password).await.is_ok() && !self.controlled.contains(&whom) {
-            self.controlled.push(whom);
+        let reset = self
+            .administration
+            .reset_password
+            .execute(by, request(target), password);
+        if reset.await.is_ok() && !self.controlled.contains(&target) {
+            self.controlled.push(target);
         }
     }
 
-    async fn administer(&self, caller: &Caller, whom: UserId, step: Step) {
-        let (users, clock) = (self.storage.users.clone(), self.clock.clone());
+    async fn set_status(&self, caller: &Caller, target: UserId, step: Step) {
         let status = if step.flag {
             UserStatus::Active
         } else {
             UserStatus::Disabled
         };
-        match (step.deed, caller.capability()) {
-            (4, Ok(by)) => drop(
-                SetStatus::new(users, clock)
-                    .execute(by, request(whom), status)
-                    .await,
-            ),
-            (5, Ok(by)) if step.flag => drop(DeleteUser::new(users, clock).execute(by, request(whom)).await),
-            _ => {
-                let others = UserSessions::new(users, self.storage.sessions.clone(), clock);
-                if let Ok(by) = caller.capability() {
-                    drop(others.end(by, &UserRef::Id(whom), Origin::default()).await);
-                }
-            }
+        if let Ok(by) = caller.capability() {
+            let set = self
+                .administration
+                .set_status
+                .execute(by, request(target), status);
+            drop(set.await);
+        }
+    }
+
+    async fn delete_user(&self, caller: &Caller, target: UserId) {
+        if let Ok(by) = caller.capability() {
+            drop(self.administration.delete_user.execute(by, request(target)).await);
+        }
+    }
+
+    async fn revoke_sessions(&self, caller: &Caller, target: UserId) {
+        if let Ok(by) = caller.capability() {
+            let (user, sessions) = (UserRef::Id(target), &self.administration.user_sessions);
+            drop(sessions.end(by, &user, Origin::default()).await);
         }
     }
 
     async fn assert_within_the_bound(&self, step: Step) {
         for id in &self.controlled {
-            let Some(user) = self.storage.users.find(*id).await.expect("an answer") else {
+            let user = self.storage.accounts.find(*id).await.expect("storage answers");
+            let Some(user) = user else {
                 continue;
             };
             assert!(!user.roles.contains(&RoleName::ADMIN), "an admin by {step:?}");
-            let more: Vec<Permission> = self
-                .permissions(&user)
-                .await
-                .difference(&self.bound)
-                .cloned()
-                .collect();
+            let allowed = self.permissions(&user).await;
+            let more: Vec<&Permission> = allowed.difference(&self.bound).collect();
             assert!(more.is_empty(), "{more:?} by {step:?}");
         }
     }
 }
 
+/// The use cases over `storage`, by a clock at second 10.
+fn use_cases(storage: &Storage) -> (Core, Administration) {
+    let keys = PlainTokens::default().tokens();
+    let ports = Ports {
+        accounts: storage.accounts.clone(),
+        sessions: storage.sessions.clone(),
+        snapshots: storage.snapshots.clone(),
+        audit_events: storage.audit_events.clone(),
+        revocations: Arc::new(NothingCached),
+        hasher: Arc::new(PlainHasher::default()),
+        meter: Arc::new(PlainMeter::default()),
+        throttle: Arc::new(OpenThrottle),
+        signer: keys.signer,
+        verifier: keys.verifier,
+        mac: Arc::new(ToyMac::default()),
+        clock: Arc::new(FixedClock::new(at(10))),
+        randomness: Arc::new(CountingRandomness::default()),
+    };
+    let rules = Rules {
+        tokens: token_rules(),
+        sessions: SessionRules::default(),
+        passwords: PasswordPolicy::default(),
+        default_roles: [RoleName::USER].into(),
+        failures_per_minute: 60,
+    };
+    let core = Core::new(ports, rules);
+    let administration = core.administration(AdministrationPorts {
+        users: storage.users.clone(),
+        sessions: storage.session_directory.clone(),
+        roles: storage.roles.clone(),
+        audit_log: storage.audit_log.clone(),
+        sealer: Arc::new(ToySealer),
+        foreign_hashes: Arc::new(NoForeignHashes),
+    });
+    (core, administration)
+}
+
+struct NoForeignHashes;
+
+impl ForeignHashes for NoForeignHashes {
+    fn accept(&self, _: &str) -> Result<PasswordHash, ForeignHashRefused> {
+        Err(ForeignHashRefused::UnknownForm)
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
 fn with_roles(login: &str, bits: Bits) -> NewUser {
     let names = chosen(&ROLES, bits);
     NewUser {
-        roles: testkit::fixtures::role_names(&names),
+        roles: role_names(&names),
         ..a_user(login)
     }
 }
 
-fn request(whom: UserId) -> ChangeRequest {
+fn request(target: UserId) -> ChangeRequest {
     ChangeRequest {
-        whom: UserRef::Id(whom),
+        user: UserRef::Id(target),
         if_revision: None,
         origin: Origin::default(),
     }

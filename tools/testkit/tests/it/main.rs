@@ -6,7 +6,7 @@ mod memory;
 
 use testkit::{MemoryStorage, Storage};
 
-/// How many sequences are played.
+/// How many sequences of calls are tried.
 const ESCALATIONS: u32 = 512;
 
 async fn fresh() -> (Storage, ()) {

@@ -1,24 +1,21 @@
-use domain::{
-    ports::{ChangeRoles, PortError},
-    revision::Revision,
-    role::{Description, Permission, Role},
-};
-use std::error::Error;
+use domain::{changes::ChangeError, changes::RegisterUser, ports::PortError};
+use std::{error::Error, sync::Arc};
 use testkit::{
     MemoryStorage,
-    fixtures::{a_session, a_user, at, canonical, context, role_change, role_names},
+    fixtures::{a_user, at, canonical, context},
 };
 
 testkit::storage_contract!(crate::fresh);
 
 #[tokio::test]
-async fn a_storage_that_went_away_answers_nothing_and_comes_back_as_it_was() {
+async fn a_storage_that_was_switched_off_returns_errors_and_resumes_unchanged() {
     let memory = MemoryStorage::default();
     let storage = memory.storage();
     memory.go_away();
-    let inserted = storage.users.insert(a_user("alice"), context(at(0))).await;
-    let Err(refused @ PortError::Unavailable(_)) = inserted else {
-        panic!("{inserted:?}");
+    let command = Arc::new(RegisterUser(a_user("alice")));
+    let registered = storage.accounts.execute(command, context(at(0))).await;
+    let Err(ChangeError::Port(refused @ PortError::Unavailable(_))) = registered else {
+        panic!("{registered:?}");
     };
     assert_eq!(
         refused.source().map(ToString::to_string).as_deref(),
@@ -32,60 +29,6 @@ async fn a_storage_that_went_away_answers_nothing_and_comes_back_as_it_was() {
     memory.come_back();
 
     assert!(storage.health.check().await.is_ok());
-    let alice = storage.users.find_by_login(&canonical("alice")).await;
+    let alice = storage.accounts.find_by_login(&canonical("alice")).await;
     assert!(matches!(alice, Ok(None)));
-}
-
-#[tokio::test]
-async fn a_view_unites_the_permissions_of_added_roles() {
-    let memory = MemoryStorage::default();
-    let storage = memory.storage();
-    for (name, permissions) in [
-        ("reader", [Permission::USERS_READ, Permission::AUDIT_READ]),
-        ("writer", [Permission::USERS_READ, Permission::USERS_WRITE]),
-    ] {
-        memory.add_role(Role {
-            name: role_names(&[name]).pop_first().expect("a name"),
-            description: Description::default(),
-            permissions: permissions.into(),
-            self_assignable: false,
-            revision: Revision::FIRST,
-        });
-    }
-    let alice = a_user("alice");
-    let session = a_session(alice.id, at(1));
-    let (id, epoch) = (session.id, domain::user::Epoch::FIRST);
-    let change = ChangeRoles {
-        keep_sessions: true,
-        ..role_change(alice.id, &["reader", "writer"])
-    };
-    storage
-        .users
-        .insert(alice, context(at(0)))
-        .await
-        .expect("storage answers");
-    storage
-        .sessions
-        .open(session, epoch, 1, context(at(1)))
-        .await
-        .expect("storage answers");
-
-    storage
-        .users
-        .change_roles(change, context(at(2)))
-        .await
-        .expect("storage answers");
-
-    let snapshot = storage
-        .snapshots
-        .snapshot(id)
-        .await
-        .expect("storage answers")
-        .expect("a view");
-    let union = [
-        Permission::USERS_READ,
-        Permission::USERS_WRITE,
-        Permission::AUDIT_READ,
-    ];
-    assert_eq!(snapshot.permissions, union.into());
 }

@@ -1,0 +1,120 @@
+//! The contract of [`PasswordHasher`].
+
+use crate::fixtures::PASSWORD;
+use domain::{
+    password::{Password, PasswordHash},
+    ports::{PasswordHasher, Verification},
+};
+use std::time::{Duration, Instant};
+
+contract! {
+    /// One named test for each case of the contract of password hashers. `$fresh` is a function that answers one, with room for
+    /// the work of one caller.
+    password_hasher_contract = async_cases for password_hasher(dyn PasswordHasher):
+        two_hashes_of_a_password_differ_and_both_verify,
+        another_password_is_wrong,
+        nothing_of_a_password_is_cut_off,
+        without_a_hash_every_password_is_wrong,
+        without_a_hash_the_work_is_the_same,
+        a_hash_that_cannot_be_used_is_wrong_for_every_password,
+}
+
+fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+async fn hash(hasher: &dyn PasswordHasher, text: &str) -> PasswordHash {
+    hasher.hash(password(text)).await.expect("the hasher answers")
+}
+
+async fn verify(hasher: &dyn PasswordHasher, text: &str, hash: Option<&PasswordHash>) -> Verification {
+    hasher
+        .verify(password(text), hash.cloned())
+        .await
+        .expect("the hasher answers")
+}
+
+async fn two_hashes_of_a_password_differ_and_both_verify(hasher: &dyn PasswordHasher) {
+    let one = hash(hasher, PASSWORD).await;
+    let other = hash(hasher, PASSWORD).await;
+    assert_ne!(one, other);
+    for hash in [one, other] {
+        assert_eq!(verify(hasher, PASSWORD, Some(&hash)).await, Verification::Right);
+    }
+}
+
+async fn another_password_is_wrong(hasher: &dyn PasswordHasher) {
+    let hash = hash(hasher, PASSWORD).await;
+    for other in [
+        "",
+        "Correct horse battery staple",
+        " correct horse battery staple",
+        "correct horse battery stapl",
+    ] {
+        assert_eq!(
+            verify(hasher, other, Some(&hash)).await,
+            Verification::Wrong,
+            "{other:?}"
+        );
+    }
+}
+
+async fn nothing_of_a_password_is_cut_off(hasher: &dyn PasswordHasher) {
+    for (text, other) in [
+        ("é".repeat(256), format!("{}e", "é".repeat(255))),
+        (format!("{}a", "x".repeat(72)), format!("{}b", "x".repeat(72))),
+        ("nul\u{0}one".to_owned(), "nul\u{0}two".to_owned()),
+    ] {
+        let hash = hash(hasher, &text).await;
+        assert_eq!(
+            verify(hasher, &text, Some(&hash)).await,
+            Verification::Right,
+            "{text:?}"
+        );
+        assert_eq!(
+            verify(hasher, &other, Some(&hash)).await,
+            Verification::Wrong,
+            "{other:?}"
+        );
+    }
+}
+
+async fn without_a_hash_every_password_is_wrong(hasher: &dyn PasswordHasher) {
+    for text in ["", PASSWORD] {
+        assert_eq!(verify(hasher, text, None).await, Verification::Wrong);
+    }
+}
+
+/// Nothing that any hasher would have made.
+async fn a_hash_that_cannot_be_used_is_wrong_for_every_password(hasher: &dyn PasswordHasher) {
+    for foreign in ["", "$", "no hash at all", "$unknown$v=1$c2FsdA$aGFzaA"] {
+        let foreign = PasswordHash::from_phc(foreign.to_owned());
+        for text in ["", PASSWORD, foreign.as_phc()] {
+            assert_eq!(
+                verify(hasher, text, Some(&foreign)).await,
+                Verification::Wrong,
+                "{text:?} against {:?}",
+                foreign.as_phc()
+            );
+        }
+    }
+}
+
+/// Compares the fastest of several turns each, so that whatever else the machine does at the time counts for little, and
+/// leaves room for the rest: it tells a decoy from no work, not one cost from another just beside it.
+async fn without_a_hash_the_work_is_the_same(hasher: &dyn PasswordHasher) {
+    let kept = hash(hasher, PASSWORD).await;
+    let [mut with, mut without] = [Duration::MAX; 2];
+    for _ in 0..7 {
+        with = with.min(time_of(hasher, Some(&kept)).await);
+        without = without.min(time_of(hasher, None).await);
+    }
+    let is_close = with.abs_diff(without) < Duration::from_millis(1).max(with.min(without));
+    assert!(is_close, "{with:?} with a hash and {without:?} without");
+}
+
+async fn time_of(hasher: &dyn PasswordHasher, hash: Option<&PasswordHash>) -> Duration {
+    let start = Instant::now();
+    verify(hasher, "a wrong guess", hash).await;
+    start.elapsed()
+}

@@ -1,0 +1,38 @@
+//! The contract of [`Randomness`]. That bytes are unpredictable cannot be shown by looking at
+//! them; that they differ can.
+
+use crate::fixtures::at;
+use domain::ports::Randomness;
+use std::collections::BTreeSet;
+use uuid::Variant;
+
+contract! {
+    /// One named test for each case of the contract of sources of randomness. `$fresh` is a function that answers one.
+    randomness_contract = sync_cases for randomness(dyn Randomness + 'static):
+        no_two_calls_answer_the_same,
+        no_two_ids_of_one_instant_are_the_same,
+        ids_are_version_7_of_their_instant,
+}
+
+fn no_two_calls_answer_the_same(randomness: &(dyn Randomness + 'static)) {
+    let drawn: BTreeSet<_> = (0..10_000).map(|_| randomness.bytes()).collect();
+    assert_eq!(drawn.len(), 10_000);
+}
+
+fn no_two_ids_of_one_instant_are_the_same(randomness: &(dyn Randomness + 'static)) {
+    let drawn: BTreeSet<_> = (0..10_000).map(|_| randomness.uuid(at(0))).collect();
+    assert_eq!(drawn.len(), 10_000);
+}
+
+fn ids_are_version_7_of_their_instant(randomness: &(dyn Randomness + 'static)) {
+    for second in [0, 1, 1_000_000_000] {
+        for id in [
+            randomness.user_id(at(second)).0,
+            randomness.session_id(at(second)).0,
+        ] {
+            assert_eq!((id.get_version_num(), id.get_variant()), (7, Variant::RFC4122));
+            let millis = u128::try_from(at(second).timestamp_millis()).expect("after 1970");
+            assert_eq!(id.as_u128() >> 80, millis, "{id}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The contract of [`Roles`](domain::ports::Roles), and of [`Accounts`](domain::ports::Accounts) as far as it depends on roles
+//! other than the built-in ones.
+
+mod catalogue;
+mod delete_role;
+mod rights;
+mod role_facts;
+mod write_role;
+
+part! {
+    /// One named test for each case of the contract of [`Roles`](domain::ports::Roles).
+    ///
+    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) with the built-in roles alone, and a guard that
+    /// keeps it alive for the test.
+    roles_contract: catalogue, write_role, delete_role, rights, role_facts,
+}
+
+use super::support::decided;
+use crate::{
+    Storage,
+    fixtures::{at, context, role_names},
+};
+use domain::{
+    audit::{AuditContext, AuditEvent},
+    changes::{CatalogueChange, CatalogueCommand, DeleteRole, Refusal},
+    role::{Role, RoleName},
+};
+use std::sync::Arc;
+
+/// The roles among `names` that exist, in the order of their names.
+async fn find(storage: &Storage, names: &[&str]) -> Vec<Role> {
+    let found = storage.roles.find(&role_names(names)).await;
+    let mut roles = found.expect("storage answers");
+    roles.sort_by(|one, other| one.name.cmp(&other.name));
+    roles
+}
+
+/// The catalogue and all events, to assert that nothing changed.
+async fn everything(storage: &Storage) -> (Vec<Role>, Vec<(AuditEvent, AuditContext)>) {
+    let roles = storage.roles.list().await.expect("storage answers");
+    (roles, storage.core().recorded.recorded().await)
+}
+
+/// The command that removes the role `name`, for the operator and at any revision.
+fn removal(name: &str) -> DeleteRole {
+    DeleteRole {
+        name: RoleName::parse(name).expect("a role's name"),
+        if_revision: None,
+        authorized_by: None,
+    }
+}
+
+/// Executes `command` at second 5, again as long as storage is too busy.
+async fn execute_unchecked(
+    storage: &Storage,
+    command: Arc<dyn CatalogueCommand>,
+) -> Result<CatalogueChange, Refusal> {
+    decided(|| storage.roles.execute(command.clone(), context(at(5)))).await
+}
+
+/// Executes `command` at second 5, and asserts that all of the change that it decided was written, or nothing.
+async fn execute(storage: &Storage, command: Arc<dyn CatalogueCommand>) -> Result<CatalogueChange, Refusal> {
+    let (roles, events) = everything(storage).await;
+    let result = execute_unchecked(storage, command).await;
+    let (roles_now, events_now) = everything(storage).await;
+    match &result {
+        Ok(change) => {
+            assert_eq!(roles_now, after(roles, change));
+            let event = (change.event.clone(), context(at(5)));
+            assert_eq!(events_now.get(events.len()..), Some([event].as_slice()));
+        }
+        Err(_) => assert_eq!((roles_now, events_now), (roles, events)),
+    }
+    result
+}
+
+/// The catalogue once `change` has been applied to `roles`.
+fn after(mut roles: Vec<Role>, change: &CatalogueChange) -> Vec<Role> {
+    let written = change.written.as_ref().map(|written| &written.role);
+    let gone = written.map(|role| &role.name).or(change.removed.as_ref());
+    roles.retain(|role| Some(&role.name) != gone);
+    roles.extend(written.cloned());
+    for role in &mut roles {
+        if role.name == RoleName::ADMIN
+            && let Some(permissions) = &change.admin
+        {
+            role.permissions.clone_from(permissions);
+        }
+    }
+    roles.sort_by(|one, other| one.name.cmp(&other.name));
+    roles
+}

@@ -1,0 +1,181 @@
+//! [`WriteRole`].
+
+use super::{everything, execute, execute_unchecked, find, removal};
+use crate::{
+    Storage,
+    contract::support::{count, decided, logged_in_as, logged_in_with, race, role_written, snapshot},
+    fixtures::{a_role, an_admin, at, context},
+};
+use domain::{
+    changes::{CatalogueChange, MAX_ROLES, Refusal, RoleWritten, WriteRole},
+    revision::{Precondition, Revision},
+    role::{Description, OWN_PERMISSIONS, Permissions, Role, RoleName},
+};
+use std::sync::Arc;
+
+cases! { roles::write_role(Storage):
+    a_written_role_is_in_the_catalogue,
+    a_role_is_in_force_at_once_for_every_user_who_has_it,
+    admin_has_every_permission_that_a_role_has_and_no_other,
+    a_role_at_another_revision_is_left_alone,
+    a_full_catalogue_accepts_changes_but_no_more_roles,
+    a_dry_run_returns_what_the_execution_returns_and_writes_nothing,
+    no_permission_of_many_concurrent_roles_is_lost_for_admin,
+    of_many_concurrent_writes_at_one_revision_one_happens,
+}
+
+async fn write(storage: &Storage, role: WriteRole) -> RoleWritten {
+    let written = execute(storage, Arc::new(role)).await;
+    let written = written.and_then(CatalogueChange::into_written);
+    written.expect("a role that no rule refuses")
+}
+
+async fn a_written_role_is_in_the_catalogue(storage: &Storage) {
+    let mut expected = Role {
+        name: RoleName::parse("m-one").expect("a role's name"),
+        description: Description::parse("it's \"one\" — ½ 🦀").expect("a description"),
+        permissions: Permissions::new(),
+        self_assignable: true,
+        revision: Revision::FIRST,
+    };
+    for (created, permissions) in [
+        (true, &["users:read", "orders:write"][..]),
+        (false, &["orders:write", "orders:read"]),
+        (false, &[]),
+    ] {
+        let wanted = WriteRole {
+            description: expected.description.clone(),
+            self_assignable: expected.self_assignable,
+            ..a_role("m-one", permissions)
+        };
+        expected.permissions = wanted.permissions.clone();
+        let written = RoleWritten {
+            role: expected.clone(),
+            created,
+            holders: 0,
+        };
+        assert_eq!(write(storage, wanted).await, written);
+        assert_eq!(find(storage, &["m-one"]).await, [expected.clone()]);
+        expected.revision = expected.revision.next();
+        expected.self_assignable = false;
+        expected.description = Description::default();
+    }
+}
+
+async fn a_role_is_in_force_at_once_for_every_user_who_has_it(storage: &Storage) {
+    let (_, session) = logged_in_with(storage, "alice", &["users:read"]).await;
+    logged_in_with(storage, "bob", &[]).await;
+    for permissions in [&["audit:read", "orders:read"][..], &[], &["users:read"]] {
+        let wanted = a_role("of-alice", permissions);
+        let written = write(storage, wanted.clone()).await;
+        assert_eq!((written.created, written.holders), (false, 1));
+        let snapshot = snapshot(&storage.core(), session.id).await;
+        assert_eq!(snapshot.permissions, wanted.permissions);
+    }
+}
+
+async fn admin_has_every_permission_that_a_role_has_and_no_other(storage: &Storage) {
+    let own: Permissions = OWN_PERMISSIONS.into();
+    let (_, session) = logged_in_as(&storage.core(), an_admin("root")).await;
+    for (name, permissions, more) in [
+        ("one", Some(&["a:x", "b:x"][..]), &["a:x", "b:x"][..]),
+        ("two", Some(&["b:x", "c:x"]), &["a:x", "b:x", "c:x"]),
+        ("one", Some(&["users:read"]), &["b:x", "c:x"]),
+        ("two", None, &[]),
+        ("one", None, &[]),
+    ] {
+        if let Some(permissions) = permissions {
+            write(storage, a_role(name, permissions)).await;
+        } else {
+            let removed = execute(storage, Arc::new(removal(name))).await;
+            assert!(removed.is_ok(), "{removed:?}");
+        }
+        let expected: Permissions = own.union(&a_role("any", more).permissions).cloned().collect();
+        let [admin] = find(storage, &["admin"]).await.try_into().expect("one role");
+        assert_eq!(admin.permissions, expected, "{name}: {permissions:?}");
+        let snapshot = snapshot(&storage.core(), session.id).await;
+        assert_eq!(snapshot.permissions, expected);
+    }
+}
+
+async fn a_role_at_another_revision_is_left_alone(storage: &Storage) {
+    write(storage, a_role("one", &[])).await;
+    let now = write(storage, a_role("one", &["a:x"])).await.role.revision;
+    for (name, precondition) in [
+        ("one", Precondition::At(Revision::FIRST)),
+        ("one", Precondition::At(now.next())),
+        ("new", Precondition::At(Revision::FIRST)),
+        ("new", Precondition::Existing),
+    ] {
+        let wanted = WriteRole {
+            precondition,
+            ..a_role(name, &["b:x"])
+        };
+        let refused = execute(storage, Arc::new(wanted)).await;
+        assert_eq!(refused, Err(Refusal::RevisionMismatch));
+    }
+    for precondition in [Precondition::Existing, Precondition::At(now.next())] {
+        let wanted = WriteRole {
+            precondition,
+            ..a_role("one", &["a:x"])
+        };
+        write(storage, wanted).await;
+    }
+}
+
+async fn a_full_catalogue_accepts_changes_but_no_more_roles(storage: &Storage) {
+    for turn in 2..MAX_ROLES {
+        role_written(storage, a_role(&format!("role-{turn}"), &[])).await;
+    }
+    let refused = execute(storage, Arc::new(a_role("one-more", &[]))).await;
+    assert_eq!(refused, Err(Refusal::CatalogueFull));
+    write(storage, a_role("role-7", &["a:x"])).await;
+}
+
+async fn a_dry_run_returns_what_the_execution_returns_and_writes_nothing(storage: &Storage) {
+    logged_in_with(storage, "alice", &["a:x"]).await;
+    for (name, permissions) in [("of-alice", &["b:x"][..]), ("new", &["b:x", "c:x"])] {
+        let before = everything(storage).await;
+        let command = Arc::new(a_role(name, permissions));
+        let dry = decided(|| storage.roles.dry_run(command.clone(), context(at(5)))).await;
+        assert_eq!(everything(storage).await, before);
+        assert!(dry.is_ok(), "{dry:?}");
+        assert_eq!(execute(storage, command).await, dry);
+    }
+}
+
+async fn no_permission_of_many_concurrent_roles_is_lost_for_admin(storage: &Storage) {
+    let names: Vec<_> = (0..20).map(|turn| format!("role-{turn}")).collect();
+    let permissions: Vec<_> = (0..20).map(|turn| format!("p{turn}:x")).collect();
+    race(names.iter().zip(&permissions).map(|(name, permission)| {
+        let (storage, role) = (storage.clone(), a_role(name, &[permission]));
+        async move {
+            let written = execute_unchecked(&storage, Arc::new(role)).await;
+            assert!(written.is_ok(), "{written:?}");
+        }
+    }))
+    .await;
+    let permissions: Vec<_> = permissions.iter().map(String::as_str).collect();
+    let mut expected = a_role("any", &permissions).permissions;
+    expected.extend(OWN_PERMISSIONS);
+    let [admin] = find(storage, &["admin"]).await.try_into().expect("one role");
+    assert_eq!(admin.permissions, expected);
+    let (roles, events) = everything(storage).await;
+    assert_eq!((roles.len(), events.len()), (22, 20));
+}
+
+async fn of_many_concurrent_writes_at_one_revision_one_happens(storage: &Storage) {
+    let now = write(storage, a_role("one", &[])).await.role.revision;
+    let results = race((0..10).map(|_| {
+        let storage = storage.clone();
+        let wanted = WriteRole {
+            precondition: Precondition::At(now),
+            ..a_role("one", &["a:x"])
+        };
+        async move { execute_unchecked(&storage, Arc::new(wanted)).await.map(drop) }
+    }))
+    .await;
+    assert_eq!(count(&results, Result::is_ok), 1);
+    let mismatch = Err(Refusal::RevisionMismatch);
+    assert_eq!(count(&results, |it| *it == mismatch), 9);
+}

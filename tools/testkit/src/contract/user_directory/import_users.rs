@@ -1,0 +1,139 @@
+//! [`UserDirectory::import`](domain::ports::UserDirectory::import).
+
+use crate::{
+    Storage,
+    contract::support::{count, credentials, events_of, race, registered, user_now},
+    fixtures::{a_user, at, canonical, context, role_names},
+};
+use domain::{
+    changes::{ImportUsers, Refusal},
+    role::{RoleName, RoleNames},
+    user::{ImportedUser, User, UserFilter, UserPage, UserStatus},
+};
+
+cases! { user_directory::import_users(Storage):
+    an_imported_user_is_as_in_the_other_system,
+    a_user_who_is_refused_keeps_out_no_other,
+    an_import_of_many_users_or_none_returns_them_in_order,
+    concurrent_imports_of_the_same_users_store_each_once,
+}
+
+fn imported(login: &str, roles: RoleNames) -> ImportedUser {
+    let new = a_user(login);
+    ImportedUser {
+        id: new.id,
+        login: new.login,
+        hash: new.hash,
+        roles,
+        status: UserStatus::Active,
+        created_at: at(-1_000_000),
+    }
+}
+
+async fn import(storage: &Storage, users: Vec<ImportedUser>) -> Vec<Result<User, Refusal>> {
+    let imported = storage.users.import(ImportUsers(users), context(at(5)));
+    imported.await.expect("storage answers")
+}
+
+async fn count_users(storage: &Storage) -> usize {
+    let page = UserPage {
+        after: None,
+        limit: 10_000,
+    };
+    let users = storage.users.list(UserFilter::default(), page).await;
+    users.expect("storage answers").len()
+}
+
+async fn an_imported_user_is_as_in_the_other_system(storage: &Storage) {
+    let core = &storage.core();
+    for (login, status) in [("Alice", UserStatus::Active), ("bob", UserStatus::Disabled)] {
+        let wanted = ImportedUser {
+            status,
+            ..imported(login, role_names(&["admin", "user"]))
+        };
+        let expected = wanted.imported_at(at(5));
+        let results = import(storage, vec![wanted]).await;
+        assert_eq!(results, [Ok(expected.user.clone())]);
+        let stored = credentials(core, &expected.user).await;
+        assert_eq!((&stored.user, &stored.hash), (&expected.user, &expected.hash));
+        let event = (ImportUsers::event(&expected.user), context(at(5)));
+        assert_eq!(events_of(core, &expected.user).await, [event]);
+    }
+}
+
+async fn a_user_who_is_refused_keeps_out_no_other(storage: &Storage) {
+    let core = &storage.core();
+    registered(core, a_user("taken")).await;
+    let user = || role_names(&["user"]);
+    let results = import(
+        storage,
+        vec![
+            imported("first", user()),
+            imported("TAKEN", user()),
+            imported("strange", role_names(&["unknown", "user"])),
+            imported("First", user()),
+            imported("strange", user()),
+            imported("last", role_names(&[])),
+        ],
+    )
+    .await;
+    let unknown = RoleName::parse("unknown").expect("a role's name");
+    let results: Vec<_> = results
+        .iter()
+        .map(|result| result.as_ref().map(|user| user.login.as_typed()))
+        .collect();
+    assert_eq!(
+        results,
+        [
+            Ok("first"),
+            Err(&Refusal::LoginTaken),
+            Err(&Refusal::UnknownRole(unknown)),
+            Err(&Refusal::LoginTaken),
+            Ok("strange"),
+            Ok("last"),
+        ]
+    );
+    assert_eq!(count_users(storage).await, 4);
+    for login in ["taken", "first", "strange", "last"] {
+        let found = storage.accounts.find_by_login(&canonical(login)).await;
+        let user = found.expect("storage answers").expect("a user").user;
+        assert_eq!(events_of(core, &user).await.len(), 1);
+    }
+}
+
+async fn an_import_of_many_users_or_none_returns_them_in_order(storage: &Storage) {
+    assert_eq!(import(storage, Vec::new()).await, []);
+    let many: Vec<_> = (0..2_500)
+        .rev()
+        .map(|turn| imported(&format!("user{turn}"), role_names(&["user"])))
+        .collect();
+    let ids: Vec<_> = many.iter().map(|user| Ok(user.id)).collect();
+    let results = import(storage, many).await.into_iter();
+    let stored: Vec<_> = results.map(|result| result.map(|user| user.id)).collect();
+    assert_eq!(stored, ids);
+    assert_eq!(count_users(storage).await, 2_500);
+}
+
+async fn concurrent_imports_of_the_same_users_store_each_once(storage: &Storage) {
+    let logins: Vec<_> = (0..20).map(|turn| format!("user{turn}")).collect();
+    let results = race((0..4).map(|turn| {
+        let storage = storage.clone();
+        let users = logins.iter().map(|login| imported(login, role_names(&["user"])));
+        // Two of them import in the reverse order.
+        let users: Vec<_> = if turn % 2 == 0 {
+            users.collect()
+        } else {
+            users.rev().collect()
+        };
+        async move { import(&storage, users).await }
+    }))
+    .await;
+    let results: Vec<_> = results.into_iter().flatten().collect();
+    let taken = Err(Refusal::LoginTaken);
+    assert_eq!(count(&results, |it| *it == taken), 60);
+    for stored in results.into_iter().flatten() {
+        assert_eq!(user_now(&storage.core(), &stored).await, stored);
+    }
+    assert_eq!(count_users(storage).await, 20);
+    assert_eq!(storage.core().recorded.recorded().await.len(), 20);
+}
