@@ -28,8 +28,8 @@ pub use ports::{
 };
 
 use domain::ports::{
-    Accounts, AuditEvents, AuditLog, AuditSealer, Roles, SessionDirectory, SessionSnapshots,
-    Sessions, StorageHealth, UserDirectory,
+    Accounts, AuditEvents, AuditLog, AuditSealer, Roles, SessionDirectory, SessionSnapshots, Sessions,
+    StorageHealth, UserDirectory,
 };
 use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;

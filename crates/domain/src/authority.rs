@@ -222,10 +222,7 @@ impl Authority {
                 role.name == *name && (role.self_assignable || assigner && has_all_of(caller, role))
             })
         };
-        match wanted
-            .difference(&target.user.roles)
-            .find(|name| !may_give(name))
-        {
+        match wanted.difference(&target.user.roles).find(|name| !may_give(name)) {
             Some(name) => Err(Denied::NotAssignable(name.clone())),
             None => Ok(()),
         }

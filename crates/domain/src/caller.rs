@@ -50,7 +50,7 @@ impl SessionSnapshot {
         Ok(Caller(self))
     }
 
-    /// Whether [`validate`](Self::stand_behind) would make a caller of it.
+    /// Whether [`validate`](Self::validate) would make a caller of it.
     #[must_use]
     pub fn is_valid_for(&self, identity: TokenIdentity, now: DateTime<Utc>) -> bool {
         self.check(identity, now).is_ok()

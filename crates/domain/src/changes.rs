@@ -16,7 +16,7 @@ mod end_session;
 mod end_sessions;
 mod facts;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod import_users;
 mod open_session;
 mod refusal;
@@ -82,5 +82,323 @@ pub fn invalidated(
             refusal.invalidates(command.already_done(), command.reads().caller)
         }
         Err(ChangeError::Port(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authority::Denied,
+        caller::SessionSnapshot,
+        changes::fixtures::{CALLER, facts_about, new_session, permissions, snapshot, token},
+        ports::PortError,
+        role::{Permission, RoleName},
+        session::EndReason,
+        use_cases::fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user},
+        user::{Epoch, NewUser, User, UserStatus},
+    };
+    use chrono::Duration;
+
+    const USER_SCOPE: Option<InvalidationScope> = Some(InvalidationScope::User(USER));
+    const SESSION_SCOPE: Option<InvalidationScope> = Some(InvalidationScope::Session(SESSION));
+    const CALLER_SCOPE: Option<InvalidationScope> = Some(InvalidationScope::User(CALLER));
+
+    fn account() -> Account {
+        Account {
+            user: USER,
+            if_revision: None,
+            authorized_by: Some(token()),
+        }
+    }
+
+    fn assign_roles() -> AssignRoles {
+        AssignRoles {
+            user: USER,
+            roles: [RoleName::USER].into(),
+            keep_sessions: true,
+            if_revision: None,
+            authorized_by: Some(token()),
+        }
+    }
+
+    fn set_status(status: UserStatus) -> SetStatus {
+        SetStatus {
+            account: account(),
+            status,
+        }
+    }
+
+    fn open_session(max_sessions: u32) -> OpenSession {
+        OpenSession {
+            session: new_session(),
+            epoch: EPOCH,
+            max_sessions,
+        }
+    }
+
+    fn end_session() -> EndSession {
+        EndSession {
+            session: SESSION,
+            user: USER,
+            reason: EndReason::LoggedOut,
+        }
+    }
+
+    fn end_sessions() -> EndSessions {
+        EndSessions {
+            user: USER,
+            reason: EndReason::LoggedOut,
+        }
+    }
+
+    fn revoke_sessions() -> RevokeSessions {
+        RevokeSessions {
+            user: USER,
+            authorized_by: Some(token()),
+        }
+    }
+
+    fn register_user() -> RegisterUser {
+        RegisterUser(NewUser {
+            id: USER,
+            login: user().login,
+            hash: hash("$made"),
+            roles: [RoleName::USER].into(),
+        })
+    }
+
+    fn change_password() -> ChangePassword {
+        ChangePassword {
+            authorized_by: caller().identity(),
+            hash: hash("$new"),
+            session: new_session(),
+        }
+    }
+
+    fn reset_password() -> ResetPassword {
+        ResetPassword {
+            account: account(),
+            hash: hash("$new"),
+        }
+    }
+
+    /// An active user with one live session, and an administrator who asks.
+    fn facts() -> Facts {
+        Facts {
+            live_sessions: vec![(SESSION, now() - Duration::hours(1))],
+            session: Some(OwnedSession {
+                user: USER,
+                lifetime: stored_session().lifetime,
+            }),
+            ..facts_about(user())
+        }
+    }
+
+    fn asked_by(caller: SessionSnapshot) -> Facts {
+        Facts {
+            caller: Some(caller),
+            ..facts()
+        }
+    }
+
+    fn apply(command: &dyn Command, facts: &Facts) -> Result<Applied, ChangeError> {
+        let change = command.decide(facts, now())?;
+        Ok(Applied {
+            change,
+            sessions_ended: 0,
+        })
+    }
+
+    #[test]
+    fn a_change_invalidates_what_it_makes_stale() {
+        let own = || asked_by(snapshot_with(permissions(&[])));
+        let disabled = || {
+            facts_about(User {
+                status: UserStatus::Disabled,
+                ..user()
+            })
+        };
+        let commands: [(&dyn Command, Facts, Option<InvalidationScope>); 16] = [
+            (&register_user(), facts(), None),
+            (&assign_roles(), facts(), USER_SCOPE),
+            (&change_password(), own(), USER_SCOPE),
+            (&reset_password(), facts(), USER_SCOPE),
+            (&set_status(UserStatus::Disabled), facts(), USER_SCOPE),
+            (&set_status(UserStatus::Active), disabled(), USER_SCOPE),
+            // The status is as requested.
+            (&set_status(UserStatus::Active), facts(), USER_SCOPE),
+            (&set_status(UserStatus::Disabled), disabled(), USER_SCOPE),
+            (&DeleteUser(account()), facts(), USER_SCOPE),
+            (&open_session(2), facts(), None),
+            // The live session makes room.
+            (&open_session(1), facts(), USER_SCOPE),
+            (&end_session(), facts(), SESSION_SCOPE),
+            (&end_sessions(), facts(), USER_SCOPE),
+            // No such user.
+            (&end_sessions(), Facts::default(), USER_SCOPE),
+            (&revoke_sessions(), facts(), USER_SCOPE),
+            (&revoke_sessions(), disabled(), USER_SCOPE),
+        ];
+        for (command, facts, expected) in commands {
+            let result = apply(command, &facts);
+            assert!(result.is_ok(), "{command:?}: {result:?}");
+            assert_eq!(invalidated(command, &result), expected, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_reports_a_change_as_made_invalidates_what_the_change_made_stale() {
+        let stale = || {
+            asked_by(SessionSnapshot {
+                user: User {
+                    epoch: Epoch(9),
+                    ..snapshot(permissions(&[])).user
+                },
+                ..snapshot(permissions(&[]))
+            })
+        };
+        let commands: [(&dyn Command, Facts, Refusal, Option<InvalidationScope>); 13] = [
+            (
+                &assign_roles(),
+                Facts::default(),
+                Refusal::UserNotFound,
+                USER_SCOPE,
+            ),
+            (&assign_roles(), stale(), Denied::Stale.into(), CALLER_SCOPE),
+            (
+                &change_password(),
+                Facts::default(),
+                Denied::Stale.into(),
+                USER_SCOPE,
+            ),
+            (
+                &reset_password(),
+                Facts::default(),
+                Refusal::UserNotFound,
+                USER_SCOPE,
+            ),
+            (&reset_password(), stale(), Denied::Stale.into(), CALLER_SCOPE),
+            (
+                &set_status(UserStatus::Active),
+                Facts::default(),
+                Refusal::UserNotFound,
+                USER_SCOPE,
+            ),
+            (
+                &set_status(UserStatus::Disabled),
+                Facts::default(),
+                Refusal::UserNotFound,
+                USER_SCOPE,
+            ),
+            (
+                &set_status(UserStatus::Disabled),
+                stale(),
+                Denied::Stale.into(),
+                CALLER_SCOPE,
+            ),
+            (
+                &DeleteUser(account()),
+                Facts::default(),
+                Refusal::UserNotFound,
+                USER_SCOPE,
+            ),
+            (
+                &DeleteUser(account()),
+                stale(),
+                Denied::Stale.into(),
+                CALLER_SCOPE,
+            ),
+            (
+                &end_session(),
+                Facts::default(),
+                Refusal::SessionEnded,
+                SESSION_SCOPE,
+            ),
+            (
+                &revoke_sessions(),
+                Facts::default(),
+                Refusal::UserNotFound,
+                USER_SCOPE,
+            ),
+            (&revoke_sessions(), stale(), Denied::Stale.into(), CALLER_SCOPE),
+        ];
+        for (command, facts, refusal, expected) in commands {
+            let result = apply(command, &facts);
+            assert_eq!(invalidated(command, &result), expected, "{command:?}");
+            assert!(
+                matches!(&result, Err(ChangeError::Refused(refused)) if *refused == refusal),
+                "{command:?}: {result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_refusals_and_failures_of_storage_invalidate_nothing() {
+        let commands: [&dyn Command; 10] = [
+            &register_user(),
+            &assign_roles(),
+            &change_password(),
+            &reset_password(),
+            &set_status(UserStatus::Disabled),
+            &DeleteUser(account()),
+            &open_session(1),
+            &end_session(),
+            &end_sessions(),
+            &revoke_sessions(),
+        ];
+        for command in commands {
+            let errors: [ChangeError; 13] = [
+                Refusal::LoginTaken.into(),
+                Refusal::UserChanged.into(),
+                Refusal::UnknownRole(RoleName::USER).into(),
+                Refusal::LastAdmin.into(),
+                Refusal::RevisionMismatch.into(),
+                Refusal::RoleInUse(1).into(),
+                Refusal::CatalogueFull.into(),
+                Denied::Forbidden(Permission::USERS_WRITE).into(),
+                Denied::OutOfReach.into(),
+                Denied::NotAssignable(RoleName::ADMIN).into(),
+                Denied::NotGrantable(Permission::USERS_READ).into(),
+                PortError::Overloaded.into(),
+                PortError::Unavailable("down".into()).into(),
+            ];
+            for error in errors {
+                let result = Err(error);
+                assert_eq!(invalidated(command, &result), None, "{command:?}: {result:?}");
+            }
+        }
+    }
+
+    /// The user was never stored, or has been invalidated by the change that came first.
+    #[test]
+    fn registration_and_login_find_nothing_that_is_already_done() {
+        for command in [&register_user() as &dyn Command, &open_session(1)] {
+            let result = Err(Refusal::UserNotFound.into());
+            assert_eq!(invalidated(command, &result), None, "{command:?}");
+        }
+    }
+
+    /// Every outcome that a client can learn of, told apart by its text.
+    #[test]
+    fn each_refusal_has_a_text() {
+        for (refusal, text) in [
+            (Refusal::LoginTaken, "the login is taken"),
+            (Refusal::UserNotFound, "there is no such user"),
+            (Refusal::UserChanged, "the user has changed meanwhile"),
+            (Refusal::SessionEnded, "the session has ended"),
+            (
+                Refusal::UnknownRole(RoleName::USER),
+                "the catalogue has no role \"user\"",
+            ),
+            (Refusal::LastAdmin, "the last active admin must remain"),
+            (Refusal::RevisionMismatch, "it has changed meanwhile"),
+            (Refusal::RoleNotFound, "the catalogue has no such role"),
+            (Refusal::RoleInUse(3), "the role is in use: 3 users have it"),
+            (Refusal::CatalogueFull, "the catalogue is full"),
+            (Denied::Stale.into(), "the caller's token is outdated"),
+        ] {
+            assert_eq!(ChangeError::from(refusal).to_string(), text);
+        }
     }
 }

@@ -9,16 +9,16 @@ use crate::{
     invalidating::InvalidatingAccounts,
     password::PasswordPolicy,
     ports::{
-        Accounts, AuditEvents, Clock, PasswordHasher, PasswordMeter, Randomness, RefreshTokenMac, Revocations,
-        Roles, SessionSnapshots, Sessions, Throttle, TokenSigner, TokenVerifier,
+        Accounts, AuditEvents, Clock, PasswordHasher, PasswordMeter, Randomness, RefreshTokenMac,
+        Revocations, Roles, SessionSnapshots, Sessions, Throttle, TokenSigner, TokenVerifier,
     },
     role::RoleNames,
     session::SessionRules,
     steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecogniseRefreshToken, RecordFailedAttempt},
     token::TokenRules,
     use_cases::{
-        AssignRoles, Authenticate, ChangePassword, CreateUser, DeleteOwnAccount, EndSession, LogIn, LogOut, Refresh,
-        Register,
+        AssignRoles, Authenticate, ChangePassword, CreateUser, DeleteOwnAccount, EndSession, LogIn, LogOut,
+        Refresh, Register,
     },
 };
 use std::sync::Arc;
@@ -173,10 +173,7 @@ impl Steps {
                 rules: rules.tokens.clone(),
                 catalogue,
             }),
-            accept_password: Arc::new(AcceptPassword::new(
-                ports.meter.clone(),
-                rules.passwords.clone(),
-            )),
+            accept_password: Arc::new(AcceptPassword::new(ports.meter.clone(), rules.passwords.clone())),
             confirm_password: Arc::new(ConfirmPassword {
                 throttle: ports.throttle.clone(),
                 accounts: ports.accounts.clone(),
@@ -214,3 +211,6 @@ impl Steps {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

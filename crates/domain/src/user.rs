@@ -78,7 +78,7 @@ impl User {
 }
 
 /// A user with what their password is checked against.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     pub user: User,
     pub hash: PasswordHash,

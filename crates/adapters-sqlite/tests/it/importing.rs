@@ -29,7 +29,11 @@ async fn every_taken_login_of_thousands_is_refused_and_the_others_are_stored() {
     }
 
     let users = ImportUsers((0..2_500).map(imported).collect());
-    let outcomes = storage.users.import(users, context(at(1))).await.expect("outcomes");
+    let outcomes = storage
+        .users
+        .import(users, context(at(1)))
+        .await
+        .expect("outcomes");
 
     let refused: Vec<usize> = outcomes
         .iter()

@@ -1,6 +1,5 @@
 use super::{Facts, Reads, Refusal};
 use crate::{
-
     revision::Revision,
     token::TokenIdentity,
     user::{User, UserId},
@@ -30,7 +29,6 @@ impl Account {
         Ok(&target.user)
     }
 }
-
 
 /// Refuses a change that was asked for at another revision.
 pub(super) fn require_revision(wanted: Option<Revision>, current: Revision) -> Result<(), Refusal> {

@@ -61,3 +61,209 @@ impl Command for AssignRoles {
         Some(InvalidationScope::User(self.user))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authority::Denied,
+        changes::{
+            UserChange,
+            fixtures::{
+                Effects, admin, all_sessions, assert_refused_in_order, effects, event, facts_about,
+                permissions, snapshot, token,
+            },
+        },
+        use_cases::fixtures::{USER, caller, now, roles, snapshot_with, user},
+        user::{Epoch, UserStatus},
+    };
+
+    fn assign(names: &[&str]) -> AssignRoles {
+        AssignRoles {
+            user: USER,
+            roles: roles(names),
+            keep_sessions: false,
+            if_revision: None,
+            authorized_by: Some(token()),
+        }
+    }
+
+    fn refusal(command: &AssignRoles, facts: &Facts) -> Option<Refusal> {
+        command.decide(facts, now()).err()
+    }
+
+    #[test]
+    fn assigning_roles_replaces_them_and_raises_the_epoch_and_ends_all_sessions() {
+        let change = assign(&["editor", "admin"])
+            .decide(&facts_about(user()), now())
+            .expect("allowed");
+
+        let expected = Effects {
+            at: now(),
+            user: UserChange::Update {
+                user: User {
+                    roles: roles(&["admin", "editor"]),
+                    epoch: Epoch(5),
+                    revision: Revision(8),
+                    updated_at: now(),
+                    ..user()
+                },
+                hash: None,
+            },
+            end_sessions: Some(all_sessions(EndReason::RolesChanged)),
+            open_session: None,
+            event: Some(event(
+                AuditAction::RolesChanged,
+                None,
+                &[("before", "user"), ("after", "admin editor")],
+            )),
+            invalidates: Some(InvalidationScope::User(USER)),
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn sessions_are_kept_on_request_and_the_event_records_it() {
+        let command = AssignRoles {
+            keep_sessions: true,
+            ..assign(&[])
+        };
+        let change = command.decide(&facts_about(user()), now()).expect("allowed");
+
+        let all = effects(&assign(&[]).decide(&facts_about(user()), now()).expect("allowed"));
+        let details = [("before", "user"), ("after", ""), ("kept_sessions", "true")];
+        let expected = Effects {
+            end_sessions: None,
+            event: Some(event(AuditAction::RolesChanged, None, &details)),
+            ..all
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn assigning_the_roles_that_a_user_has_is_a_change_like_any_other() {
+        let change = assign(&["user"])
+            .decide(&facts_about(user()), now())
+            .expect("allowed");
+
+        let UserChange::Update { user: after, .. } = &change.user else {
+            panic!("an update: {change:?}")
+        };
+        assert_eq!((after.epoch, after.revision), (Epoch(5), Revision(8)));
+        assert_eq!(change.end_sessions, Some(all_sessions(EndReason::RolesChanged)));
+    }
+
+    #[test]
+    fn refusals_are_reported_in_a_fixed_order() {
+        let facts = Facts {
+            other_admin_exists: true,
+            ..facts_about(admin())
+        };
+        let wizard = || RoleName::parse("wizard").expect("a role name");
+        assert_refused_in_order(
+            &assign(&["user"]),
+            &facts,
+            refusal,
+            &[
+                (|_, facts| facts.target = None, Refusal::UserNotFound),
+                (|_, facts| facts.caller = None, Denied::Stale.into()),
+                (
+                    |command, _| command.roles.extend(roles(&["wizard"])),
+                    Refusal::UnknownRole(wizard()),
+                ),
+                (
+                    |_, facts| facts.caller = Some(snapshot(permissions(&["roles:assign"]))),
+                    Denied::OutOfReach.into(),
+                ),
+                (
+                    |command, _| command.if_revision = Some(Revision(6)),
+                    Refusal::RevisionMismatch,
+                ),
+                (|_, facts| facts.other_admin_exists = false, Refusal::LastAdmin),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_revision_of_the_request_is_compared_with_the_users() {
+        for (wanted, refused) in [(6, true), (7, false), (8, true)] {
+            let command = AssignRoles {
+                if_revision: Some(Revision(wanted)),
+                ..assign(&[])
+            };
+            let expected = refused.then_some(Refusal::RevisionMismatch);
+            assert_eq!(refusal(&command, &facts_about(user())), expected, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_active_admin_keeps_the_role() {
+        let disabled = || User {
+            status: UserStatus::Disabled,
+            ..admin()
+        };
+        for (before, names, other_admin_exists, refused) in [
+            (admin(), &["user"][..], false, true),
+            (admin(), &[], false, true),
+            (admin(), &["user"], true, false),
+            (admin(), &["admin"], false, false),
+            (disabled(), &["user"], false, false),
+            (user(), &[], false, false),
+        ] {
+            let facts = Facts {
+                other_admin_exists,
+                ..facts_about(before)
+            };
+            let expected = refused.then_some(Refusal::LastAdmin);
+            assert_eq!(
+                refusal(&assign(names), &facts),
+                expected,
+                "{facts:?} -> {names:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn users_change_their_own_roles_only_as_far_as_the_roles_are_self_assignable() {
+        let own = |names: &[&str]| AssignRoles {
+            authorized_by: Some(caller().identity()),
+            ..assign(names)
+        };
+        let facts = Facts {
+            caller: Some(snapshot_with(permissions(&[]))),
+            ..facts_about(user())
+        };
+        assert_eq!(refusal(&own(&[]), &facts), None);
+        assert_eq!(refusal(&own(&["user"]), &facts), None);
+        let denied = Denied::NotAssignable(RoleName::ADMIN).into();
+        assert_eq!(refusal(&own(&["admin", "user"]), &facts), Some(denied));
+    }
+
+    #[test]
+    fn the_operator_needs_no_session() {
+        let command = AssignRoles {
+            authorized_by: None,
+            ..assign(&["admin"])
+        };
+        let facts = Facts {
+            caller: None,
+            ..facts_about(user())
+        };
+        assert_eq!(refusal(&command, &facts), None);
+    }
+
+    #[test]
+    fn whether_another_admin_exists_is_read_unless_the_new_roles_contain_admin() {
+        for (names, may_remove_admin) in [(&["user"][..], true), (&[], true), (&["admin", "user"], false)] {
+            let expected = Reads {
+                account: Some(USER),
+                target: true,
+                may_remove_admin,
+                caller: Some(token()),
+                roles: roles(names),
+                ..Reads::default()
+            };
+            assert_eq!(assign(names).reads(), expected);
+        }
+    }
+}

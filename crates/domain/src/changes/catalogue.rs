@@ -87,12 +87,10 @@ impl CatalogueFacts {
     /// Returns the permissions of `admin` once `changed` is `now`, if they differ from what they are: `admin` has this
     /// service's own, and all that any other role has.
     pub(super) fn admin_after(&self, changed: &RoleName, now: Option<&Role>) -> Option<Permissions> {
-        let others = self
-            .roles
-            .iter()
-            .filter(|role| role.name != *changed && role.name != RoleName::ADMIN);
+        let others = self.roles.iter().filter(|role| role.name != *changed);
         let all: Permissions = others
             .chain(now)
+            .filter(|role| role.name != RoleName::ADMIN)
             .flat_map(|role| role.permissions.iter().cloned())
             .chain(OWN_PERMISSIONS)
             .collect();
@@ -121,5 +119,156 @@ impl dyn CatalogueCommand + '_ {
             Err(ChangeError::Refused(refusal)) => refusal.invalidates(everything, self.reads().caller),
             Err(ChangeError::Port(_)) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::AuditAction,
+        authority::Denied,
+        changes::{
+            DeleteRole, WriteRole,
+            fixtures::{CALLER, role, token},
+        },
+        ports::PortError,
+        revision::Precondition,
+        role::{Description, Permission, built_in},
+    };
+    use proptest::prelude::*;
+
+    fn write_role(authorized_by: Option<TokenIdentity>) -> WriteRole {
+        WriteRole {
+            name: RoleName::USER,
+            description: Description::default(),
+            permissions: Permissions::new(),
+            self_assignable: false,
+            precondition: Precondition::None,
+            authorized_by,
+        }
+    }
+
+    fn delete_role(authorized_by: Option<TokenIdentity>) -> DeleteRole {
+        DeleteRole {
+            name: RoleName::USER,
+            if_revision: None,
+            authorized_by,
+        }
+    }
+
+    fn change() -> CatalogueChange {
+        CatalogueChange {
+            written: None,
+            removed: None,
+            admin: None,
+            event: AuditEvent::new(AuditAction::RoleRemoved),
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_catalogue_invalidates_everything_and_a_refusal_what_it_shows_to_be_stale() {
+        let everything = Some(InvalidationScope::Everything);
+        let refused = |refusal: Refusal| Err(refusal.into());
+        let results: [(Result<CatalogueChange, ChangeError>, Option<InvalidationScope>); 11] = [
+            (Ok(change()), everything),
+            // Another request removed the role.
+            (refused(Refusal::RoleNotFound), everything),
+            (
+                refused(Denied::Stale.into()),
+                Some(InvalidationScope::User(CALLER)),
+            ),
+            (refused(Denied::Forbidden(Permission::ROLES_WRITE).into()), None),
+            (refused(Denied::OutOfReach.into()), None),
+            (refused(Denied::NotGrantable(Permission::USERS_READ).into()), None),
+            (refused(Refusal::RoleInUse(3)), None),
+            (refused(Refusal::RevisionMismatch), None),
+            (refused(Refusal::CatalogueFull), None),
+            (Err(PortError::Overloaded.into()), None),
+            (Err(PortError::Unavailable("down".into()).into()), None),
+        ];
+        let commands: [&dyn CatalogueCommand; 2] = [&write_role(Some(token())), &delete_role(Some(token()))];
+        for command in commands {
+            for (result, expected) in &results {
+                assert_eq!(command.invalidated(result), *expected, "{command:?}: {result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stale_operator_invalidates_nothing() {
+        let commands: [&dyn CatalogueCommand; 2] = [&write_role(None), &delete_role(None)];
+        for command in commands {
+            let result = Err(Denied::Stale.into());
+            assert_eq!(command.invalidated(&result), None, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_wrote_no_role_has_none_to_return() {
+        assert_eq!(change().into_written(), Err(Refusal::RoleNotFound));
+        let written = RoleWritten {
+            role: role("editor", &[]),
+            created: true,
+            holders: 0,
+        };
+        let change = CatalogueChange {
+            written: Some(written.clone()),
+            ..change()
+        };
+        assert_eq!(change.into_written(), Ok(written));
+    }
+
+    const NAMES: [&str; 4] = ["admin", "author", "editor", "user"];
+    const TEXTS: [&str; 4] = ["posts:write", "posts:read", "users:read", "a:b"];
+
+    fn some_role(name: usize, texts: &[usize]) -> Role {
+        let texts: Vec<_> = texts.iter().map(|text| TEXTS[*text]).collect();
+        role(NAMES[name], &texts)
+    }
+
+    proptest! {
+        #[test]
+        fn admin_has_this_services_permissions_and_those_of_all_other_roles(
+            admin in prop::collection::vec(0..TEXTS.len(), 0..3),
+            admin_has_own in any::<bool>(),
+            others in prop::collection::btree_map(1..NAMES.len(), prop::collection::vec(0..TEXTS.len(), 0..3), 0..3),
+            changed in 1..NAMES.len(),
+            now in prop::option::of(prop::collection::vec(0..TEXTS.len(), 0..3)),
+        ) {
+            let mut admin = some_role(0, &admin);
+            if admin_has_own {
+                admin.permissions.extend(OWN_PERMISSIONS);
+            }
+            let before = admin.permissions.clone();
+            let others: Vec<_> = others.iter().map(|(name, texts)| some_role(*name, texts)).collect();
+            let facts = CatalogueFacts {
+                roles: [admin].into_iter().chain(others.clone()).collect(),
+                ..CatalogueFacts::default()
+            };
+            let changed = RoleName::parse(NAMES[changed]).expect("a role name");
+            let now = now.map(|texts| Role { name: changed.clone(), ..some_role(1, &texts) });
+
+            let after = facts.admin_after(&changed, now.as_ref());
+
+            let mut catalogue = others;
+            catalogue.retain(|role| role.name != changed);
+            catalogue.extend(now);
+            let mut expected = Permissions::from(OWN_PERMISSIONS);
+            for role in catalogue {
+                expected.extend(role.permissions);
+            }
+            prop_assert_eq!(after, (expected != before).then_some(expected));
+        }
+    }
+
+    #[test]
+    fn no_command_gives_admin_permissions_of_its_own() {
+        let facts = CatalogueFacts {
+            roles: built_in().into(),
+            ..CatalogueFacts::default()
+        };
+        let admin = role("admin", &["posts:write"]);
+        assert_eq!(facts.admin_after(&RoleName::ADMIN, Some(&admin)), None);
     }
 }

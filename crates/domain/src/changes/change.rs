@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 
 /// What to write, as plain data. Storage writes all of it, or nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// When the change is made: the time of every row that it writes.
     pub at: DateTime<Utc>,
@@ -27,7 +27,7 @@ pub struct Change {
 }
 
 /// What happens to the row of a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserChange {
     /// Write nothing about a user.
     Nothing,
@@ -36,10 +36,7 @@ pub enum UserChange {
     /// Store a user, with their roles and hash.
     Insert(Credentials),
     /// Replace all but the logins by what is given; the password too if `hash` is set.
-    Update {
-        user: User,
-        hash: Option<PasswordHash>,
-    },
+    Update { user: User, hash: Option<PasswordHash> },
     /// Set the time of the last login to [`Change::at`].
     LoggedIn(UserId),
     /// Remove the user, with their roles and sessions. The user as they were.
@@ -56,7 +53,7 @@ pub enum EndSessionsOf {
 }
 
 /// What was written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     pub change: Change,
     /// How many sessions ended; in a dry run, how many would.
@@ -150,5 +147,49 @@ impl Applied {
             | UserChange::Delete(user) => Ok(user),
             UserChange::Nothing | UserChange::LoggedIn(_) => Err(Refusal::UserNotFound),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::AuditAction,
+        use_cases::fixtures::{USER, credentials, now, user},
+    };
+
+    fn applied(user: UserChange) -> Applied {
+        Applied {
+            change: Change::new(now(), user),
+            sessions_ended: 0,
+        }
+    }
+
+    #[test]
+    fn the_user_of_a_change_is_returned_as_they_are_now_and_a_deleted_one_as_they_were() {
+        for change in [
+            UserChange::Insert(credentials()),
+            UserChange::Update {
+                user: user(),
+                hash: None,
+            },
+            UserChange::Unchanged(user()),
+            UserChange::Delete(user()),
+        ] {
+            assert_eq!(applied(change).into_user(), Ok(user()));
+        }
+        for change in [UserChange::Nothing, UserChange::LoggedIn(USER)] {
+            assert_eq!(applied(change).into_user(), Err(Refusal::UserNotFound));
+        }
+    }
+
+    #[test]
+    fn the_number_of_sessions_is_recorded_only_in_events_that_count_them() {
+        let event = || AuditEvent::on(AuditAction::AllSessionsEnded, USER);
+        let change = Change::nothing(now());
+        assert_eq!(change.event(2), None);
+        assert_eq!(change.clone().recording(event()).event(2), Some(event()));
+        let counted = change.recording_count(event()).event(2);
+        assert_eq!(counted, Some(event().with("count", 2)));
     }
 }

@@ -48,3 +48,86 @@ impl Command for ChangePassword {
         Some(InvalidationScope::User(self.authorized_by.user))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        changes::{
+            UserChange,
+            fixtures::{Effects, NEW_SESSION, all_sessions, effects, event, new_session, permissions},
+        },
+        revision::Revision,
+        use_cases::fixtures::{USER, caller, hash, now, snapshot_with, user},
+        user::{Epoch, UserStatus},
+    };
+
+    fn change_password() -> ChangePassword {
+        ChangePassword {
+            authorized_by: caller().identity(),
+            hash: hash("$new"),
+            session: new_session(),
+        }
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            caller: Some(snapshot_with(permissions(&[]))),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn a_new_password_ends_all_sessions_and_opens_one_at_the_next_epoch() {
+        let mut facts = facts();
+        let snapshot = facts.caller.as_mut().expect("a caller");
+        snapshot.user.must_change_password = true;
+        let change = change_password().decide(&facts, now()).expect("allowed");
+
+        let expected = Effects {
+            at: now(),
+            user: UserChange::Update {
+                user: User {
+                    epoch: Epoch(5),
+                    must_change_password: false,
+                    revision: Revision(8),
+                    updated_at: now(),
+                    ..user()
+                },
+                hash: Some(hash("$new")),
+            },
+            end_sessions: Some(all_sessions(EndReason::PasswordChanged)),
+            open_session: Some(new_session()),
+            event: Some(event(AuditAction::PasswordChanged, Some(NEW_SESSION), &[])),
+            invalidates: Some(InvalidationScope::User(USER)),
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    type Spoil = fn(&mut Facts);
+
+    #[test]
+    fn a_caller_whose_session_is_no_longer_valid_is_refused() {
+        let spoilers: [Spoil; 4] = [
+            |facts| facts.caller = None,
+            |facts| facts.caller.as_mut().expect("a caller").user.epoch = Epoch(5),
+            |facts| facts.caller.as_mut().expect("a caller").user.status = UserStatus::Disabled,
+            |facts| facts.caller.as_mut().expect("a caller").lifetime.ended = Some(EndReason::LoggedOut),
+        ];
+        for spoil in spoilers {
+            let mut facts = facts();
+            spoil(&mut facts);
+            let refused = change_password().decide(&facts, now());
+            assert_eq!(refused, Err(Denied::Stale.into()), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_caller_is_read() {
+        let expected = Reads {
+            caller: Some(caller().identity()),
+            ..Reads::default()
+        };
+        assert_eq!(change_password().reads(), expected);
+    }
+}

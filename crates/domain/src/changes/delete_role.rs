@@ -43,3 +43,112 @@ impl CatalogueCommand for DeleteRole {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authority::Denied,
+        changes::fixtures::{admin_snapshot, assert_refused_in_order, permissions, role, snapshot, token},
+        role::{OWN_PERMISSIONS, built_in},
+        use_cases::fixtures::now,
+    };
+
+    fn editor() -> RoleName {
+        RoleName::parse("editor").expect("a role name")
+    }
+
+    fn delete() -> DeleteRole {
+        DeleteRole {
+            name: editor(),
+            if_revision: None,
+            authorized_by: Some(token()),
+        }
+    }
+
+    /// The built-in roles and `editor`, which no user has. An administrator asks.
+    fn facts() -> CatalogueFacts {
+        let mut roles: Vec<_> = built_in()
+            .into_iter()
+            .chain([role("editor", &["posts:write"])])
+            .collect();
+        roles[0].permissions.extend(permissions(&["posts:write"]));
+        CatalogueFacts {
+            roles,
+            holders: 0,
+            caller: Some(admin_snapshot()),
+        }
+    }
+
+    fn refusal(command: &DeleteRole, facts: &CatalogueFacts) -> Option<Refusal> {
+        command.decide(facts, now()).err()
+    }
+
+    #[test]
+    fn a_role_is_removed_and_admin_loses_what_no_other_role_allows() {
+        let change = delete().decide(&facts(), now()).expect("allowed");
+
+        let expected = CatalogueChange {
+            written: None,
+            removed: Some(editor()),
+            admin: Some(OWN_PERMISSIONS.into()),
+            event: AuditEvent::new(AuditAction::RoleRemoved).with("role", "editor"),
+        };
+        assert_eq!(change, expected);
+    }
+
+    #[test]
+    fn admin_keeps_what_another_role_allows() {
+        let mut facts = facts();
+        facts.roles.push(role("author", &["posts:write"]));
+        let change = delete().decide(&facts, now()).expect("allowed");
+        assert_eq!(change.admin, None);
+    }
+
+    #[test]
+    fn refusals_are_reported_in_a_fixed_order() {
+        assert_refused_in_order(
+            &delete(),
+            &facts(),
+            refusal,
+            &[
+                (
+                    |_, facts| facts.roles.retain(|role| role.name != editor()),
+                    Refusal::RoleNotFound,
+                ),
+                (|_, facts| facts.caller = None, Denied::Stale.into()),
+                (
+                    |_, facts| facts.caller = Some(snapshot(permissions(&["roles:write"]))),
+                    Denied::OutOfReach.into(),
+                ),
+                (
+                    |command, _| command.if_revision = Some(Revision(4)),
+                    Refusal::RevisionMismatch,
+                ),
+                (|_, facts| facts.holders = 2, Refusal::RoleInUse(2)),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_revision_of_the_request_is_compared_with_the_roles() {
+        for (wanted, refused) in [(2, true), (3, false), (4, true)] {
+            let command = DeleteRole {
+                if_revision: Some(Revision(wanted)),
+                ..delete()
+            };
+            let expected = refused.then_some(Refusal::RevisionMismatch);
+            assert_eq!(refusal(&command, &facts()), expected, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn the_role_is_read_with_a_lock_against_being_given() {
+        let expected = CatalogueReads {
+            role: editor(),
+            removes: true,
+            caller: Some(token()),
+        };
+        assert_eq!(delete().reads(), expected);
+    }
+}

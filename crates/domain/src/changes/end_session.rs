@@ -54,3 +54,99 @@ impl EndSession {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        changes::{
+            OwnedSession, UserChange,
+            fixtures::{CALLER, Effects, effects, event},
+        },
+        session::Lifetime,
+        use_cases::fixtures::{SESSION, USER, now, stored_session},
+    };
+    use chrono::Duration;
+
+    fn end(reason: EndReason) -> EndSession {
+        EndSession {
+            session: SESSION,
+            user: USER,
+            reason,
+        }
+    }
+
+    fn facts(user: UserId, lifetime: Lifetime) -> Facts {
+        Facts {
+            session: Some(OwnedSession { user, lifetime }),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn a_live_session_ends_alone() {
+        for (reason, action) in [
+            (EndReason::LoggedOut, AuditAction::SessionEnded),
+            (EndReason::RefreshTokenReused, AuditAction::RefreshTokenReused),
+        ] {
+            let change = end(reason)
+                .decide(&facts(USER, stored_session().lifetime), now())
+                .expect("allowed");
+
+            let expected = Effects {
+                at: now(),
+                user: UserChange::Nothing,
+                end_sessions: Some((EndSessionsOf::Sessions(vec![SESSION]), reason)),
+                open_session: None,
+                event: Some(event(action, Some(SESSION), &[])),
+                invalidates: Some(InvalidationScope::Session(SESSION)),
+            };
+            assert_eq!(effects(&change), expected);
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_not_the_users_or_not_live_is_refused() {
+        let live = stored_session().lifetime;
+        let ended = Lifetime {
+            ended: Some(EndReason::MadeRoom),
+            ..live
+        };
+        let idle = Lifetime {
+            idle_expires_at: now(),
+            ..live
+        };
+        let expired = Lifetime {
+            expires_at: now(),
+            ..live
+        };
+        for facts in [
+            Facts::default(),
+            facts(CALLER, live),
+            facts(USER, ended),
+            facts(USER, idle),
+            facts(USER, expired),
+        ] {
+            let refused = end(EndReason::LoggedOut).decide(&facts, now());
+            assert_eq!(refused, Err(Refusal::SessionEnded), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_live_until_the_instant_of_its_expiry() {
+        let facts = facts(USER, stored_session().lifetime);
+        let expiry = stored_session().lifetime.idle_expires_at;
+        for (at, refused) in [(expiry - Duration::microseconds(1), false), (expiry, true)] {
+            assert_eq!(end(EndReason::LoggedOut).decide(&facts, at).is_err(), refused);
+        }
+    }
+
+    #[test]
+    fn only_the_session_is_read() {
+        let expected = Reads {
+            session: Some(SESSION),
+            ..Reads::default()
+        };
+        assert_eq!(end(EndReason::LoggedOut).reads(), expected);
+    }
+}

@@ -36,3 +36,64 @@ impl Command for EndSessions {
         Some(InvalidationScope::User(self.user))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        changes::{
+            UserChange,
+            fixtures::{Effects, all_sessions, effects, event, facts_about},
+        },
+        use_cases::fixtures::{USER, now, user},
+    };
+
+    fn end() -> EndSessions {
+        EndSessions {
+            user: USER,
+            reason: EndReason::LoggedOut,
+        }
+    }
+
+    #[test]
+    fn all_sessions_end_and_their_number_is_recorded() {
+        let change = end().decide(&facts_about(user()), now()).expect("allowed");
+
+        let expected = Effects {
+            at: now(),
+            user: UserChange::Nothing,
+            end_sessions: Some(all_sessions(EndReason::LoggedOut)),
+            open_session: None,
+            event: Some(event(AuditAction::AllSessionsEnded, None, &[("count", "3")])),
+            invalidates: Some(InvalidationScope::User(USER)),
+        };
+        assert_eq!(effects(&change), expected);
+        let none_live = event(AuditAction::AllSessionsEnded, None, &[("count", "0")]);
+        assert_eq!(change.event(0), Some(none_live));
+    }
+
+    /// Another request has removed the user, and may still be waiting for replicas.
+    #[test]
+    fn without_the_user_nothing_is_written_but_the_user_is_invalidated() {
+        let change = end().decide(&Facts::default(), now()).expect("allowed");
+
+        let expected = Effects {
+            at: now(),
+            user: UserChange::Nothing,
+            end_sessions: None,
+            open_session: None,
+            event: None,
+            invalidates: Some(InvalidationScope::User(USER)),
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn only_the_state_of_the_account_is_read() {
+        let expected = Reads {
+            account: Some(USER),
+            ..Reads::default()
+        };
+        assert_eq!(end().reads(), expected);
+    }
+}

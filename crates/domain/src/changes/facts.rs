@@ -19,7 +19,7 @@ pub struct Reads {
     pub login: Option<CanonicalLogin>,
     /// The account to change. Its user is locked.
     pub account: Option<UserId>,
-    /// Whether the account's [target](Facts::target) is read, with what its roles allow.
+    /// Whether the account's [target](field@Facts::target) is read, with what its roles allow.
     pub target: bool,
     /// Whether the change could leave no active administrator. If so, and if the target is one, storage lets no other
     /// such change run beside this one.
@@ -41,7 +41,7 @@ pub struct Facts {
     pub login_taken: bool,
     /// The state of [`Reads::account`]; `None` if there is no such user.
     pub account: Option<AccountState>,
-    /// The user of [`Reads::account`] with their permissions, if [`Reads::target`] is set and the user exists.
+    /// The user of [`Reads::account`] with their permissions, if [`Reads::target`](field@Reads::target) is set and the user exists.
     pub target: Option<Target>,
     /// Whether an active administrator other than the target exists. Loaded if [`Reads::may_remove_admin`] is set and
     /// the target is an active administrator.
@@ -121,5 +121,209 @@ impl Facts {
             return Err(Refusal::LastAdmin);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        changes::{
+            Account, AssignRoles, Command, DeleteUser, SetStatus, UserChange,
+            fixtures::{admin_snapshot, role},
+        },
+        login::Login,
+        role::{OWN_PERMISSIONS, Permissions, built_in},
+        use_cases::fixtures::{now, roles, user},
+    };
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn wanted(names: &[&str]) -> Result<(), Refusal> {
+        let facts = Facts {
+            roles: built_in().into_iter().chain([role("editor", &[])]).collect(),
+            ..Facts::default()
+        };
+        facts.require_known(&roles(names))
+    }
+
+    #[test]
+    fn the_first_role_that_the_catalogue_does_not_contain_is_reported() {
+        assert_eq!(wanted(&[]), Ok(()));
+        assert_eq!(wanted(&["admin", "editor", "user"]), Ok(()));
+        let unknown = RoleName::parse("author").expect("a role name");
+        assert_eq!(
+            wanted(&["user", "wizard", "author"]),
+            Err(Refusal::UnknownRole(unknown))
+        );
+    }
+
+    /// A few users at rest, for commands of the operator and of the users themselves.
+    #[derive(Clone, Debug)]
+    struct World(Vec<User>);
+
+    #[derive(Clone, Copy, Debug)]
+    struct Step {
+        user: usize,
+        by_user: bool,
+        action: Action,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Action {
+        AssignAdmin(bool),
+        SetStatus(UserStatus),
+        Delete,
+    }
+
+    fn id(number: usize) -> UserId {
+        UserId(Uuid::from_u128(100 + number as u128))
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let action = prop_oneof![
+            any::<bool>().prop_map(Action::AssignAdmin),
+            prop_oneof![Just(UserStatus::Active), Just(UserStatus::Disabled)].prop_map(Action::SetStatus),
+            Just(Action::Delete),
+        ];
+        (0usize..4, any::<bool>(), action).prop_map(|(user, by_user, action)| Step {
+            user,
+            by_user,
+            action,
+        })
+    }
+
+    impl World {
+        /// One user for each pair: whether they are active, and whether they have the role `admin`.
+        fn new(users: &[(bool, bool)]) -> Self {
+            let user_of = |(number, (active, admin)): (usize, &(bool, bool))| User {
+                id: id(number),
+                login: Login::parse(&format!("user{number}")).expect("a login"),
+                roles: roles(if *admin { &["admin"] } else { &["user"] }),
+                status: if *active {
+                    UserStatus::Active
+                } else {
+                    UserStatus::Disabled
+                },
+                ..user()
+            };
+            Self(users.iter().enumerate().map(user_of).collect())
+        }
+
+        fn has_admin(&self) -> bool {
+            self.0.iter().any(User::is_active_admin)
+        }
+
+        fn find(&self, id: UserId) -> Option<&User> {
+            self.0.iter().find(|user| user.id == id)
+        }
+
+        /// A user acts with a token of their own; the operator needs none.
+        fn command(&self, step: Step) -> Box<dyn Command> {
+            let user = id(step.user);
+            let by_user = self.find(user).filter(|_| step.by_user);
+            let authorized_by = by_user.map(|caller| TokenIdentity {
+                user,
+                session: admin_snapshot().session,
+                epoch: caller.epoch,
+            });
+            let account = Account {
+                user,
+                if_revision: None,
+                authorized_by,
+            };
+            match step.action {
+                Action::AssignAdmin(admin) => Box::new(AssignRoles {
+                    user,
+                    roles: roles(if admin { &["admin"] } else { &[] }),
+                    keep_sessions: false,
+                    if_revision: None,
+                    authorized_by,
+                }),
+                Action::SetStatus(status) => Box::new(SetStatus { account, status }),
+                Action::Delete => Box::new(DeleteUser(account)),
+            }
+        }
+
+        /// Loads exactly what `reads` asks for.
+        fn load(&self, reads: &Reads) -> Facts {
+            let user = reads.account.and_then(|user| self.find(user));
+            let others = || self.0.iter().filter(|other| Some(other.id) != reads.account);
+            Facts {
+                account: user.map(AccountState::from),
+                target: user.filter(|_| reads.target).map(|user| Target {
+                    user: user.clone(),
+                    permissions: Permissions::new(),
+                }),
+                other_admin_exists: reads.may_remove_admin
+                    && user.is_some_and(User::is_active_admin)
+                    && others().any(User::is_active_admin),
+                caller: reads
+                    .caller
+                    .and_then(|token| self.find(token.user))
+                    .map(|user| SessionSnapshot {
+                        user: user.clone(),
+                        permissions: OWN_PERMISSIONS.into(),
+                        ..admin_snapshot()
+                    }),
+                roles: built_in()
+                    .into_iter()
+                    .filter(|role| reads.roles.contains(&role.name))
+                    .collect(),
+                ..Facts::default()
+            }
+        }
+
+        fn apply(&mut self, change: UserChange) {
+            match change {
+                UserChange::Update { user: after, .. } => {
+                    for user in self.0.iter_mut().filter(|user| user.id == after.id) {
+                        *user = after.clone();
+                    }
+                }
+                UserChange::Delete(deleted) => self.0.retain(|user| user.id != deleted.id),
+                UserChange::Unchanged(user) => assert_eq!(self.find(user.id), Some(&user)),
+                other => panic!("no change to an account: {other:?}"),
+            }
+        }
+
+        /// The world after `step`, whether it is allowed or not.
+        fn forced(&self, step: Step) -> Self {
+            let mut world = self.clone();
+            let target = id(step.user);
+            if matches!(step.action, Action::Delete) {
+                world.0.retain(|user| user.id != target);
+            }
+            for user in world.0.iter_mut().filter(|user| user.id == target) {
+                match step.action {
+                    Action::AssignAdmin(admin) => user.roles = roles(if admin { &["admin"] } else { &[] }),
+                    Action::SetStatus(status) => user.status = status,
+                    Action::Delete => {}
+                }
+            }
+            world
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_active_admin_remains_and_no_change_that_leaves_one_is_refused_as_the_last(
+            users in prop::collection::vec(any::<(bool, bool)>(), 1..4),
+            steps in prop::collection::vec(step(), 0..24),
+        ) {
+            let mut world = World::new(&users);
+            for step in steps {
+                let had_admin = world.has_admin();
+                let would_have = world.forced(step).has_admin();
+                let command = world.command(step);
+                let facts = world.load(&command.reads());
+                match command.decide(&facts, now()) {
+                    Ok(change) => world.apply(change.user),
+                    Err(Refusal::LastAdmin) => prop_assert!(had_admin && !would_have, "{step:?}: {world:?}"),
+                    Err(_) => {}
+                }
+                prop_assert!(world.has_admin() || !had_admin, "{step:?}: {world:?}");
+            }
+        }
     }
 }

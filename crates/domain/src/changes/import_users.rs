@@ -61,3 +61,152 @@ impl ImportUsers {
         AuditEvent::on(AuditAction::UserImported, user.id).with("roles", joined(&user.roles))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        changes::fixtures::event,
+        login::Login,
+        revision::Revision,
+        role::RoleName,
+        use_cases::fixtures::{USER, hash, now, roles, user},
+        user::{Epoch, UserId, UserStatus},
+    };
+    use chrono::Duration;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn imported(id: u128, login: &str, names: &[&str]) -> ImportedUser {
+        ImportedUser {
+            id: UserId(Uuid::from_u128(id)),
+            login: Login::parse(login).expect("a login"),
+            hash: hash("$kept"),
+            roles: roles(names),
+            status: UserStatus::Active,
+            created_at: now() - Duration::days(9),
+        }
+    }
+
+    fn facts(taken: &[&str]) -> ImportFacts {
+        ImportFacts {
+            taken: taken
+                .iter()
+                .map(|login| Login::parse(login).expect("a login").canonical().clone())
+                .collect(),
+            known_roles: roles(&["editor", "user"]),
+        }
+    }
+
+    #[test]
+    fn an_imported_user_keeps_hash_status_and_registration() {
+        let disabled = ImportedUser {
+            status: UserStatus::Disabled,
+            ..imported(1, "Alice", &["user"])
+        };
+        let decided = ImportUsers(vec![disabled]).decide(facts(&[]), now());
+
+        let stored = User {
+            id: USER,
+            login: Login::parse("Alice").expect("a login"),
+            roles: roles(&["user"]),
+            status: UserStatus::Disabled,
+            epoch: Epoch::FIRST,
+            must_change_password: false,
+            revision: Revision::FIRST,
+            created_at: now() - Duration::days(9),
+            updated_at: now(),
+            last_login_at: None,
+        };
+        let expected = Credentials {
+            user: stored,
+            hash: hash("$kept"),
+        };
+        assert_eq!(decided, [Ok(expected)]);
+    }
+
+    #[test]
+    fn each_user_is_decided_in_their_place() {
+        let import = ImportUsers(vec![
+            imported(1, "alice", &["user"]),
+            imported(2, "Bob", &["user"]),
+            imported(3, "carol", &["wizard", "user"]),
+            // A taken login is reported before an unknown role.
+            imported(4, "BOB", &["wizard"]),
+            imported(5, "ALICE", &["editor"]),
+            // The login of a user who was refused is still free.
+            imported(6, "Carol", &[]),
+        ]);
+
+        let decided = import.decide(facts(&["bob"]), now());
+
+        let ids: Vec<_> = decided
+            .into_iter()
+            .map(|user| user.map(|stored| stored.user.id.0.as_u128()))
+            .collect();
+        let wizard = RoleName::parse("wizard").expect("a role name");
+        let expected = [
+            Ok(1),
+            Err(Refusal::LoginTaken),
+            Err(Refusal::UnknownRole(wizard)),
+            Err(Refusal::LoginTaken),
+            Err(Refusal::LoginTaken),
+            Ok(6),
+        ];
+        assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn all_logins_and_roles_are_read() {
+        let import = ImportUsers(vec![
+            imported(1, "Alice", &["user"]),
+            imported(2, "bob", &["wizard", "user"]),
+        ]);
+        let logins: Vec<_> = import.logins().map(CanonicalLogin::as_str).collect();
+        assert_eq!(logins, ["alice", "bob"]);
+        assert_eq!(import.roles(), roles(&["user", "wizard"]));
+    }
+
+    #[test]
+    fn the_event_of_an_imported_user_records_the_roles() {
+        let imported = User {
+            roles: roles(&["user", "editor"]),
+            ..user()
+        };
+        let expected = event(AuditAction::UserImported, None, &[("roles", "editor user")]);
+        assert_eq!(ImportUsers::event(&imported), expected);
+    }
+
+    proptest! {
+        /// Each user has one of a few logins, and perhaps an unknown role.
+        #[test]
+        fn of_equal_logins_the_first_acceptable_user_is_stored(
+            users in prop::collection::vec((0usize..4, any::<bool>()), 0..10),
+            taken in prop::collection::vec(any::<bool>(), 4),
+        ) {
+            let logins = ["alice", "bob", "carol", "dave"];
+            let import: Vec<_> = (0..)
+                .zip(&users)
+                .map(|(id, (login, known))| imported(id, logins[*login], if *known { &["user"] } else { &["wizard"] }))
+                .collect();
+            let taken: Vec<_> = logins.iter().zip(taken).filter_map(|(login, taken)| taken.then_some(*login)).collect();
+
+            let decided = ImportUsers(import).decide(facts(&taken), now());
+
+            prop_assert_eq!(decided.len(), users.len());
+            for (index, (decided, (login, known))) in decided.iter().zip(&users).enumerate() {
+                let is_taken = taken.contains(&logins[*login])
+                    || users[..index].iter().any(|(other, known)| other == login && *known);
+                match decided {
+                    Ok(stored) => {
+                        prop_assert!(!is_taken && *known);
+                        prop_assert_eq!(stored.user.id.0.as_u128(), index as u128);
+                    }
+                    Err(Refusal::LoginTaken) => prop_assert!(is_taken),
+                    Err(Refusal::UnknownRole(_)) => prop_assert!(!is_taken && !known),
+                    Err(other) => prop_assert!(false, "{:?}", other),
+                }
+            }
+        }
+    }
+}

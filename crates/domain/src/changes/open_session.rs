@@ -66,3 +66,156 @@ impl OpenSession {
         others.into_iter().skip(kept).map(|(id, _)| id).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        changes::fixtures::{Effects, NEW_SESSION, effects, event, facts_about, new_session},
+        use_cases::fixtures::{EPOCH, USER, now, user},
+    };
+    use chrono::Duration;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn open(max_sessions: u32) -> OpenSession {
+        OpenSession {
+            session: new_session(),
+            epoch: EPOCH,
+            max_sessions,
+        }
+    }
+
+    /// Live sessions 1, 2 and so on, created this many seconds from now.
+    fn facts(created: &[i64]) -> Facts {
+        let live_sessions = (1..)
+            .zip(created)
+            .map(|(id, second)| (session(id), now() + Duration::seconds(*second)))
+            .collect();
+        Facts {
+            live_sessions,
+            ..facts_about(user())
+        }
+    }
+
+    fn session(id: u128) -> SessionId {
+        SessionId(Uuid::from_u128(id))
+    }
+
+    fn evicted(command: &OpenSession, facts: &Facts) -> Vec<SessionId> {
+        let change = command.decide(facts, now()).expect("allowed");
+        match change.end_sessions {
+            Some((EndSessionsOf::Sessions(sessions), EndReason::MadeRoom)) => sessions,
+            None => vec![],
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_session_is_opened_and_the_login_recorded() {
+        let change = open(2).decide(&facts(&[-5]), now()).expect("allowed");
+
+        let expected = Effects {
+            at: now(),
+            user: UserChange::LoggedIn(USER),
+            end_sessions: None,
+            open_session: Some(new_session()),
+            event: Some(event(AuditAction::LoggedIn, Some(NEW_SESSION), &[])),
+            invalidates: None,
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn the_oldest_session_makes_room_and_the_user_is_invalidated() {
+        let change = open(2).decide(&facts(&[-5, -9]), now()).expect("allowed");
+
+        let made_room = (EndSessionsOf::Sessions(vec![session(2)]), EndReason::MadeRoom);
+        let expected = Effects {
+            at: now(),
+            user: UserChange::LoggedIn(USER),
+            end_sessions: Some(made_room),
+            open_session: Some(new_session()),
+            event: Some(event(AuditAction::LoggedIn, Some(NEW_SESSION), &[])),
+            invalidates: Some(InvalidationScope::User(USER)),
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn the_oldest_sessions_beyond_the_limit_are_evicted() {
+        for (max_sessions, created, expected) in [
+            (4, &[-3, -2, -1][..], &[][..]),
+            (3, &[-3, -2, -1], &[1]),
+            (3, &[-1, -2, -3], &[3]),
+            (2, &[-3, -1, -2], &[3, 1]),
+            (1, &[-2, -1], &[2, 1]),
+            // Of equal age, the lower id is the older.
+            (2, &[-1, -1], &[1]),
+            // Created by a clock that is ahead: the session that is opened stays all the same.
+            (2, &[5, 9], &[1]),
+            (1, &[5], &[1]),
+            // There is always room for the session that is opened.
+            (0, &[-2, -1], &[2, 1]),
+            (0, &[], &[]),
+            (u32::MAX, &[-2, -1], &[]),
+        ] {
+            let expected: Vec<_> = expected.iter().copied().map(session).collect();
+            let evicted = evicted(&open(max_sessions), &facts(created));
+            assert_eq!(evicted, expected, "at most {max_sessions}: {created:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_who_changed_since_they_were_read_gets_no_session() {
+        let account = |status, epoch| Some(AccountState { status, epoch });
+        for account in [
+            None,
+            account(UserStatus::Active, Epoch(EPOCH.0 + 1)),
+            account(UserStatus::Active, Epoch(EPOCH.0 - 1)),
+            account(UserStatus::Disabled, EPOCH),
+        ] {
+            let facts = Facts {
+                account,
+                ..facts(&[])
+            };
+            let refused = open(2).decide(&facts, now());
+            assert_eq!(refused, Err(Refusal::UserChanged), "{account:?}");
+        }
+    }
+
+    #[test]
+    fn the_account_and_its_live_sessions_are_read() {
+        let expected = Reads {
+            account: Some(USER),
+            live_sessions: true,
+            ..Reads::default()
+        };
+        assert_eq!(open(2).reads(), expected);
+    }
+
+    proptest! {
+        /// Few different times, so that many are equal to one another and to that of the login.
+        #[test]
+        fn room_is_made_for_the_session_that_is_opened_whatever_the_clocks(
+            created in prop::collection::vec(-3i64..=3, 0..8),
+            max_sessions in 0u32..6,
+        ) {
+            let facts = facts(&created);
+            let evicted = evicted(&open(max_sessions), &facts);
+
+            prop_assert!(!evicted.contains(&NEW_SESSION));
+            let kept: Vec<_> = facts
+                .live_sessions
+                .iter()
+                .filter(|(id, _)| !evicted.contains(id))
+                .collect();
+            prop_assert_eq!(kept.len() + evicted.len(), created.len(), "each evicted session was live, once");
+            let limit = usize::try_from(max_sessions).expect("small").max(1);
+            prop_assert_eq!(kept.len() + 1, limit.min(created.len() + 1), "no more are evicted than must be");
+            for (id, created_at) in facts.live_sessions.iter().filter(|(id, _)| evicted.contains(id)) {
+                prop_assert!(kept.iter().all(|(kept, at)| (at, kept) > (created_at, id)), "the oldest are evicted");
+            }
+        }
+    }
+}

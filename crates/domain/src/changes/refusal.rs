@@ -1,5 +1,6 @@
 use crate::{
-    authority::Denied, invalidation::InvalidationScope, ports::PortError, role::RoleName, token::TokenIdentity,
+    authority::Denied, invalidation::InvalidationScope, ports::PortError, role::RoleName,
+    token::TokenIdentity,
 };
 use thiserror::Error;
 
@@ -85,7 +86,10 @@ impl Refusal {
             | Self::RoleInUse(_)
             | Self::CatalogueFull
             | Self::Denied(
-                Denied::Forbidden(_) | Denied::OutOfReach | Denied::NotAssignable(_) | Denied::NotGrantable(_),
+                Denied::Forbidden(_)
+                | Denied::OutOfReach
+                | Denied::NotAssignable(_)
+                | Denied::NotGrantable(_),
             ) => None,
         }
     }

@@ -38,3 +38,103 @@ impl Command for ResetPassword {
         Some(InvalidationScope::User(self.account.user))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authority::Denied,
+        changes::{
+            UserChange,
+            fixtures::{
+                Effects, admin, all_sessions, assert_refused_in_order, effects, event, facts_about,
+                permissions, snapshot, token,
+            },
+        },
+        revision::Revision,
+        use_cases::fixtures::{USER, hash, now, user},
+        user::{Epoch, UserStatus},
+    };
+
+    fn reset() -> ResetPassword {
+        ResetPassword {
+            account: Account {
+                user: USER,
+                if_revision: None,
+                authorized_by: Some(token()),
+            },
+            hash: hash("$new"),
+        }
+    }
+
+    fn refusal(command: &ResetPassword, facts: &Facts) -> Option<Refusal> {
+        command.decide(facts, now()).err()
+    }
+
+    #[test]
+    fn a_reset_password_must_be_changed_and_ends_all_sessions() {
+        let change = reset().decide(&facts_about(user()), now()).expect("allowed");
+
+        let expected = Effects {
+            at: now(),
+            user: UserChange::Update {
+                user: User {
+                    epoch: Epoch(5),
+                    must_change_password: true,
+                    revision: Revision(8),
+                    updated_at: now(),
+                    ..user()
+                },
+                hash: Some(hash("$new")),
+            },
+            end_sessions: Some(all_sessions(EndReason::PasswordReset)),
+            open_session: None,
+            event: Some(event(AuditAction::PasswordReset, None, &[])),
+            invalidates: Some(InvalidationScope::User(USER)),
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn the_last_admin_and_disabled_users_may_get_another_password() {
+        let disabled = User {
+            status: UserStatus::Disabled,
+            ..user()
+        };
+        for before in [admin(), disabled] {
+            assert_eq!(refusal(&reset(), &facts_about(before)), None);
+        }
+    }
+
+    #[test]
+    fn refusals_are_reported_in_a_fixed_order() {
+        assert_refused_in_order(
+            &reset(),
+            &facts_about(admin()),
+            refusal,
+            &[
+                (|_, facts| facts.target = None, Refusal::UserNotFound),
+                (|_, facts| facts.caller = None, Denied::Stale.into()),
+                (
+                    |_, facts| facts.caller = Some(snapshot(permissions(&["users:write"]))),
+                    Denied::OutOfReach.into(),
+                ),
+                (
+                    |command, _| command.account.if_revision = Some(Revision(6)),
+                    Refusal::RevisionMismatch,
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_user_is_read_as_the_target_of_the_caller() {
+        let expected = Reads {
+            account: Some(USER),
+            target: true,
+            caller: Some(token()),
+            ..Reads::default()
+        };
+        assert_eq!(reset().reads(), expected);
+    }
+}

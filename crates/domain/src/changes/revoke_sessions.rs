@@ -35,3 +35,93 @@ impl Command for RevokeSessions {
         Some(InvalidationScope::User(self.user))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authority::Denied,
+        changes::{
+            UserChange,
+            fixtures::{
+                Effects, admin, all_sessions, assert_refused_in_order, effects, event, facts_about,
+                permissions, snapshot, token,
+            },
+        },
+        role::Permission,
+        use_cases::fixtures::{USER, now, user},
+    };
+
+    fn revoke() -> RevokeSessions {
+        RevokeSessions {
+            user: USER,
+            authorized_by: Some(token()),
+        }
+    }
+
+    fn refusal(command: &RevokeSessions, facts: &Facts) -> Option<Refusal> {
+        command.decide(facts, now()).err()
+    }
+
+    #[test]
+    fn revoking_ends_all_sessions_and_records_how_many_and_that_it_was_forced() {
+        let change = revoke().decide(&facts_about(user()), now()).expect("allowed");
+
+        let details = [("count", "3"), ("forced", "true")];
+        let expected = Effects {
+            at: now(),
+            user: UserChange::Nothing,
+            end_sessions: Some(all_sessions(EndReason::SessionsRevoked)),
+            open_session: None,
+            event: Some(event(AuditAction::AllSessionsEnded, None, &details)),
+            invalidates: Some(InvalidationScope::User(USER)),
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn revoking_is_recorded_even_if_no_session_was_live() {
+        let change = revoke().decide(&facts_about(user()), now()).expect("allowed");
+
+        let details = [("count", "0"), ("forced", "true")];
+        let expected = event(AuditAction::AllSessionsEnded, None, &details);
+        assert_eq!(change.event(0), Some(expected));
+    }
+
+    #[test]
+    fn refusals_are_reported_in_a_fixed_order() {
+        assert_refused_in_order(
+            &revoke(),
+            &facts_about(admin()),
+            refusal,
+            &[
+                (|_, facts| facts.target = None, Refusal::UserNotFound),
+                (|_, facts| facts.caller = None, Denied::Stale.into()),
+                (
+                    |_, facts| facts.caller = Some(snapshot(permissions(&["users:write"]))),
+                    Denied::Forbidden(Permission::SESSIONS_REVOKE).into(),
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_sessions_of_a_user_with_more_rights_stay() {
+        let facts = Facts {
+            caller: Some(snapshot(permissions(&["sessions:revoke"]))),
+            ..facts_about(admin())
+        };
+        assert_eq!(refusal(&revoke(), &facts), Some(Denied::OutOfReach.into()));
+    }
+
+    #[test]
+    fn the_user_is_read_as_the_target_of_the_caller() {
+        let expected = Reads {
+            account: Some(USER),
+            target: true,
+            caller: Some(token()),
+            ..Reads::default()
+        };
+        assert_eq!(revoke().reads(), expected);
+    }
+}

@@ -53,3 +53,111 @@ impl TrimAuditLog {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::{ChainEnd, Seal},
+        use_cases::fixtures::now,
+    };
+    use chrono::Duration;
+    use proptest::prelude::*;
+
+    fn trim() -> TrimAuditLog {
+        TrimAuditLog {
+            before: now(),
+            limit: 100,
+        }
+    }
+
+    /// Events from `first` on, this many seconds from the instant before which events are removed.
+    fn facts(base: i64, head: i64, first: i64, seconds: &[i64]) -> TrimFacts {
+        let end = |number| ChainEnd {
+            number: AuditNumber(number),
+            seal: Seal::NONE,
+        };
+        TrimFacts {
+            ends: ChainEnds {
+                base: end(base),
+                head: end(head),
+            },
+            oldest: (first..)
+                .zip(seconds)
+                .map(|(number, second)| (AuditNumber(number), now() + Duration::seconds(*second)))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn outdated_events_are_removed_and_the_last_of_them_becomes_the_base() {
+        let change = trim().decide(&facts(4, 9, 5, &[-3, -2, -1, 0]));
+
+        let expected = TrimChange {
+            remove: (AuditNumber(5), AuditNumber(7)),
+            count: 3,
+            moves_base: true,
+            event: AuditEvent::new(AuditAction::AuditLogTrimmed)
+                .with("count", 3)
+                .with("through", 7),
+        };
+        assert_eq!(change, Some(expected));
+    }
+
+    #[test]
+    fn removing_ends_before_the_first_event_that_is_kept() {
+        for (base, head, seconds, last) in [
+            (0, 9, &[][..], None),
+            (0, 9, &[0, -1], None),
+            (0, 9, &[-1], Some(1)),
+            // A clock that was set back: what follows an event that is kept is kept too.
+            (0, 9, &[-2, 1, -1], Some(1)),
+            (0, 3, &[-3, -2, -1], Some(2)),
+            (0, 1, &[-1], None),
+        ] {
+            let change = trim().decide(&facts(base, head, 1, seconds));
+            let removed = change.map(|change| change.remove.1.0);
+            assert_eq!(removed, last, "head {head}: {seconds:?}");
+        }
+    }
+
+    #[test]
+    fn events_from_before_the_chain_leave_its_base_where_it_is() {
+        for (base, moves_base) in [(3, false), (2, false), (1, true), (0, true)] {
+            let change = trim().decide(&facts(base, 9, 1, &[-2, -1, 0])).expect("a change");
+            assert_eq!(change.remove, (AuditNumber(1), AuditNumber(2)));
+            assert_eq!(change.moves_base, moves_base, "base {base}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_removed_is_a_prefix_of_what_was_read_without_the_head(
+            base in 0i64..8,
+            first in 1i64..4,
+            seconds in prop::collection::vec(-2i64..=1, 0..8),
+            behind in 0i64..3,
+        ) {
+            let last_read = first + i64::try_from(seconds.len()).expect("short") - 1;
+            let facts = facts(base, last_read + behind, first, &seconds);
+            let prefix: Vec<_> = facts
+                .oldest
+                .iter()
+                .take_while(|(number, at)| *at < now() && *number != facts.ends.head.number)
+                .map(|(number, _)| *number)
+                .collect();
+            match trim().decide(&facts) {
+                None => prop_assert!(prefix.is_empty()),
+                Some(change) => {
+                    let (from, to) = change.remove;
+                    prop_assert_eq!(Some(&from), prefix.first());
+                    prop_assert_eq!(Some(&to), prefix.last());
+                    prop_assert_eq!(change.count, prefix.len() as u64);
+                    prop_assert!(change.count <= facts.oldest.len() as u64);
+                    prop_assert!(to < facts.ends.head.number);
+                    prop_assert_eq!(change.moves_base, to > facts.ends.base.number);
+                }
+            }
+        }
+    }
+}

@@ -83,3 +83,230 @@ fn event(role: &Role, created: bool) -> AuditEvent {
         .with("permissions", permissions.join(" "))
         .with("self_assignable", role.self_assignable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::AuditDetails,
+        authority::Denied,
+        changes::fixtures::{admin_snapshot, assert_refused_in_order, permissions, role, snapshot, token},
+        role::built_in,
+        use_cases::fixtures::now,
+    };
+
+    fn write(name: &str, texts: &[&str]) -> WriteRole {
+        WriteRole {
+            name: RoleName::parse(name).expect("a role name"),
+            description: Description::parse("May edit.").expect("a description"),
+            permissions: permissions(texts),
+            self_assignable: true,
+            precondition: Precondition::None,
+            authorized_by: Some(token()),
+        }
+    }
+
+    /// The built-in roles and `editor`, which 12 users have. An administrator asks.
+    fn facts() -> CatalogueFacts {
+        CatalogueFacts {
+            roles: built_in()
+                .into_iter()
+                .chain([role("editor", &["posts:write"])])
+                .collect(),
+            holders: 12,
+            caller: Some(admin_snapshot()),
+        }
+    }
+
+    /// The built-in roles and so many others that there are `count`.
+    fn full(count: usize) -> CatalogueFacts {
+        let more = (2..count).map(|number| role(&format!("role{number}"), &[]));
+        CatalogueFacts {
+            roles: built_in().into_iter().chain(more).collect(),
+            ..facts()
+        }
+    }
+
+    fn refusal(command: &WriteRole, facts: &CatalogueFacts) -> Option<Refusal> {
+        command.decide(facts, now()).err()
+    }
+
+    fn event(action: AuditAction, details: &[(&str, &str)]) -> AuditEvent {
+        let details: AuditDetails = details
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        AuditEvent {
+            details,
+            ..AuditEvent::new(action)
+        }
+    }
+
+    #[test]
+    fn a_new_role_begins_at_the_first_revision_and_admin_gets_its_permissions() {
+        let facts = CatalogueFacts {
+            holders: 0,
+            ..facts()
+        };
+        let change = write("author", &["posts:write", "posts:add"])
+            .decide(&facts, now())
+            .expect("allowed");
+
+        let mut all = permissions(&["posts:add", "posts:write"]);
+        all.extend(crate::role::OWN_PERMISSIONS);
+        let details = [
+            ("role", "author"),
+            ("permissions", "posts:add posts:write"),
+            ("self_assignable", "true"),
+        ];
+        let expected = CatalogueChange {
+            written: Some(RoleWritten {
+                role: Role {
+                    name: RoleName::parse("author").expect("a role name"),
+                    description: Description::parse("May edit.").expect("a description"),
+                    permissions: permissions(&["posts:add", "posts:write"]),
+                    self_assignable: true,
+                    revision: Revision::FIRST,
+                },
+                created: true,
+                holders: 0,
+            }),
+            removed: None,
+            admin: Some(all),
+            event: event(AuditAction::RoleCreated, &details),
+        };
+        assert_eq!(change, expected);
+    }
+
+    #[test]
+    fn a_role_that_exists_is_replaced_at_the_next_revision() {
+        let mut facts = facts();
+        facts.roles[0].permissions.extend(permissions(&["posts:write"]));
+        let change = write("editor", &[]).decide(&facts, now()).expect("allowed");
+
+        let written = change.written.expect("a role");
+        assert_eq!((written.created, written.holders), (false, 12));
+        assert_eq!(written.role.revision, Revision(4));
+        assert_eq!(written.role.permissions, permissions(&[]));
+        assert_eq!(change.admin, Some(crate::role::OWN_PERMISSIONS.into()));
+        let details = [
+            ("role", "editor"),
+            ("permissions", ""),
+            ("self_assignable", "true"),
+        ];
+        assert_eq!(change.event, event(AuditAction::RoleChanged, &details));
+    }
+
+    #[test]
+    fn admin_is_left_alone_if_its_permissions_stay_the_same() {
+        let change = write("author", &["users:read"])
+            .decide(&full(2), now())
+            .expect("allowed");
+        assert_eq!(change.admin, None);
+    }
+
+    #[test]
+    fn refusals_are_reported_in_a_fixed_order() {
+        assert_refused_in_order(
+            &write("author", &["users:read"]),
+            &full(2),
+            refusal,
+            &[
+                (|_, facts| facts.caller = None, Denied::Stale.into()),
+                (
+                    |_, facts| facts.caller = Some(snapshot(permissions(&["users:read"]))),
+                    Denied::Forbidden(Permission::ROLES_WRITE).into(),
+                ),
+                (
+                    |command, _| command.precondition = Precondition::Existing,
+                    Refusal::RevisionMismatch,
+                ),
+                (
+                    |_, facts| facts.roles = full(MAX_ROLES).roles,
+                    Refusal::CatalogueFull,
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_role_is_written_only_within_the_rights_of_the_caller() {
+        let facts = CatalogueFacts {
+            caller: Some(snapshot(permissions(&["roles:write", "users:read"]))),
+            ..facts()
+        };
+        let not_grantable = Denied::NotGrantable(Permission::USERS_WRITE);
+        for (command, expected) in [
+            (write("author", &["users:read"]), None),
+            (
+                write("author", &["users:read", "users:write"]),
+                Some(not_grantable),
+            ),
+            // The role that is replaced has a permission that the caller lacks.
+            (write("editor", &["users:read"]), Some(Denied::OutOfReach)),
+        ] {
+            let refused = refusal(&command, &facts);
+            assert_eq!(refused, expected.map(Refusal::Denied), "{command:?}");
+        }
+    }
+
+    #[test]
+    fn the_precondition_is_compared_with_the_role_of_the_name() {
+        for (name, precondition, refused) in [
+            ("editor", Precondition::At(Revision(3)), false),
+            ("editor", Precondition::At(Revision(2)), true),
+            ("editor", Precondition::Existing, false),
+            ("author", Precondition::At(Revision(3)), true),
+            ("author", Precondition::At(Revision::FIRST), true),
+            ("author", Precondition::Existing, true),
+            ("author", Precondition::None, false),
+        ] {
+            let command = WriteRole {
+                precondition,
+                ..write(name, &[])
+            };
+            let expected = refused.then_some(Refusal::RevisionMismatch);
+            assert_eq!(refusal(&command, &facts()), expected, "{name} {precondition:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_catalogue_takes_no_other_role_but_lets_those_it_has_change() {
+        for (count, name, refused) in [
+            (MAX_ROLES - 1, "author", false),
+            (MAX_ROLES, "author", true),
+            (MAX_ROLES + 1, "author", true),
+            (MAX_ROLES, "role7", false),
+        ] {
+            let expected = refused.then_some(Refusal::CatalogueFull);
+            assert_eq!(
+                refusal(&write(name, &[]), &full(count)),
+                expected,
+                "{name} of {count}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_operator_needs_no_session() {
+        let command = WriteRole {
+            authorized_by: None,
+            ..write("editor", &["never:seen"])
+        };
+        let facts = CatalogueFacts {
+            caller: None,
+            ..facts()
+        };
+        assert_eq!(refusal(&command, &facts), None);
+    }
+
+    #[test]
+    fn the_role_is_read_without_a_lock_against_being_given() {
+        let expected = CatalogueReads {
+            role: RoleName::parse("editor").expect("a role name"),
+            removes: false,
+            caller: Some(token()),
+        };
+        assert_eq!(write("editor", &[]).reads(), expected);
+    }
+}

@@ -8,8 +8,9 @@ use crate::{
     role::RoleNames,
     steps::AcceptPassword,
     use_cases::{
-        AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData, FindUsers, ImportUsers,
-        ListRoles, ListSessions, ReadAudit, ResetPassword, SetStatus, UserSessions, VerifyAudit, WriteRole,
+        AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData, FindUsers,
+        ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, SetStatus, UserSessions, VerifyAudit,
+        WriteRole,
     },
 };
 use std::sync::Arc;
@@ -67,13 +68,19 @@ pub struct Administration {
 impl Administration {
     /// Builds the use cases.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "a list of use cases, each with the ports it calls")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a list of use cases, each with the ports it calls"
+    )]
     pub fn new(mut ports: AdministrationPorts, rules: AdministrationRules) -> Self {
         ports.accounts = Arc::new(InvalidatingAccounts::new(
             ports.accounts,
             Arc::clone(&ports.revocations),
         ));
-        ports.roles = Arc::new(InvalidatingRoles::new(ports.roles, Arc::clone(&ports.revocations)));
+        ports.roles = Arc::new(InvalidatingRoles::new(
+            ports.roles,
+            Arc::clone(&ports.revocations),
+        ));
         let accept_password = Arc::new(AcceptPassword::new(ports.meter.clone(), rules.passwords));
         let create_user = Arc::new(CreateUser {
             accounts: ports.accounts.clone(),

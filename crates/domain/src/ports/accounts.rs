@@ -36,16 +36,10 @@ pub trait Accounts: Send + Sync {
     /// effects of the ones before it. Of concurrent commands that need one login, exactly one MUST get it; the others MUST be
     /// refused with [`Refusal::LoginTaken`](crate::changes::Refusal::LoginTaken). No user MUST ever have a role that is not in
     /// the catalogue.
-    async fn execute(
-        &self,
-        command: Arc<dyn Command>,
-        context: AuditContext,
-    ) -> Result<Applied, ChangeError>;
+    async fn execute(&self, command: Arc<dyn Command>, context: AuditContext)
+    -> Result<Applied, ChangeError>;
 
     /// Returns what [`execute`](Self::execute) would return now. MUST write nothing.
-    async fn dry_run(
-        &self,
-        command: Arc<dyn Command>,
-        context: AuditContext,
-    ) -> Result<Applied, ChangeError>;
+    async fn dry_run(&self, command: Arc<dyn Command>, context: AuditContext)
+    -> Result<Applied, ChangeError>;
 }

@@ -17,7 +17,7 @@ pub trait SessionSnapshots: Send + Sync {
     ///
     /// One that was read before this was called MUST stand behind the token, and MUST show every change that was
     /// [announced](super::Revocations): memory may let in, and need not know what a refresh has changed. Without such a
-    /// one the answer MUST be [`snapshot`](Self::view)'s, for a refusal is settled by what is so now.
+    /// one the answer MUST be [`snapshot`](Self::snapshot)'s, for a refusal is settled by what is so now.
     async fn snapshot_for(
         &self,
         identity: TokenIdentity,

@@ -58,7 +58,10 @@ impl ConfirmPassword {
         password: Password,
         origin: &Origin,
     ) -> Result<(), ConfirmPasswordError> {
-        let known = self.accounts.find_by_login(caller.user().login.canonical()).await?;
+        let known = self
+            .accounts
+            .find_by_login(caller.user().login.canonical())
+            .await?;
         let hash = known
             .filter(|known| known.user.id == caller.user().id && known.user.epoch == caller.user().epoch)
             .map(|known| known.hash)

@@ -129,11 +129,11 @@ mod tests {
         ports::{MockRoles, MockTokenSigner},
         role::{Permission, RoleName, built_in},
         session::Generation,
-        use_cases::fixtures::{SECRET, mac, now, randomness, stored_session, token_rules},
+        use_cases::fixtures::{SECRET, issue_tokens_with, mac, now, randomness, stored_session},
     };
 
     #[tokio::test]
-    async fn the_tokens_say_whose_session_it_is_and_how_long_they_live() {
+    async fn the_tokens_carry_their_session_and_lifetime() {
         let mut signer = MockTokenSigner::new();
         signer
             .expect_sign()
@@ -146,7 +146,7 @@ mod tests {
             })
             .once()
             .returning(|_| Ok(AccessToken::new("signed".to_owned())));
-        let issue = IssueTokens::new(Arc::new(signer), mac(), randomness(), token_rules());
+        let issue = issue_tokens_with(signer);
 
         let pair = issue
             .issue(&stored_session(), SessionSecret::new(SECRET), now())
@@ -166,39 +166,41 @@ mod tests {
 
     #[test]
     fn a_fresh_secret_is_drawn_and_comes_with_its_digest() {
-        let signer = Arc::new(MockTokenSigner::new());
-        let issue = IssueTokens::new(signer, mac(), randomness(), token_rules());
+        let issue = issue_tokens_with(MockTokenSigner::new());
         let (secret, digest) = issue.fresh_secret();
         assert_eq!(*secret.expose(), randomness().bytes());
         assert_eq!(digest, mac().digest(&secret));
     }
 
-    /// Issues the tokens of `session` and shows what the access token says of roles and permissions.
-    async fn told(session: StoredSession, catalogue: Option<MockRoles>) -> (RoleNames, Option<Permissions>) {
-        let told = Arc::new(std::sync::Mutex::new(None));
-        let kept = Arc::clone(&told);
+    /// Issues the tokens of `session` and returns the roles and permissions that the access token carries.
+    async fn carried(
+        session: StoredSession,
+        catalogue: Option<MockRoles>,
+    ) -> (RoleNames, Option<Permissions>) {
+        let claims = Arc::new(std::sync::Mutex::new(None));
+        let kept = Arc::clone(&claims);
         let mut signer = MockTokenSigner::new();
-        signer.expect_sign().returning(move |claims| {
-            *kept.lock().expect("no panic before") = Some((claims.roles.clone(), claims.permissions.clone()));
+        signer.expect_sign().returning(move |signed| {
+            *kept.lock().expect("no panic before") = Some((signed.roles.clone(), signed.permissions.clone()));
             Ok(AccessToken::new("signed".to_owned()))
         });
-        let issue = IssueTokens::new(Arc::new(signer), mac(), randomness(), token_rules());
-        let issue = match catalogue {
-            Some(catalogue) => issue.with_permissions(Arc::new(catalogue)),
-            None => issue,
+        let issue = IssueTokens {
+            catalogue: catalogue.map(|catalogue| Arc::new(catalogue) as _),
+            ..issue_tokens_with(signer)
         };
         let secret = SessionSecret::new(SECRET);
         let issued = issue.issue(&session, secret, now()).await;
         issued.expect("signing works");
-        told.lock()
+        claims
+            .lock()
             .expect("no panic before")
             .take()
             .expect("a signed token")
     }
 
     #[tokio::test]
-    async fn permissions_are_told_only_where_that_is_set() {
-        let (roles, permissions) = told(stored_session(), None).await;
+    async fn access_tokens_carry_permissions_only_with_a_catalogue() {
+        let (roles, permissions) = carried(stored_session(), None).await;
         assert_eq!((roles, permissions), (RoleNames::from([RoleName::USER]), None));
         let mut catalogue = MockRoles::new();
         catalogue
@@ -206,17 +208,17 @@ mod tests {
             .withf(|names| *names == RoleNames::from([RoleName::USER]))
             .once()
             .returning(|_| Ok(built_in().into()));
-        let (_, permissions) = told(stored_session(), Some(catalogue)).await;
-        assert!(permissions.is_some_and(|told| told.contains(&Permission::AUDIT_READ)));
+        let (_, permissions) = carried(stored_session(), Some(catalogue)).await;
+        assert!(permissions.is_some_and(|permissions| permissions.contains(&Permission::AUDIT_READ)));
     }
 
     #[tokio::test]
-    async fn whoever_must_change_their_password_carries_no_role_and_no_permission() {
+    async fn a_user_who_must_change_their_password_carries_no_role_and_no_permission() {
         let mut session = stored_session();
         session.holder.must_change_password = true;
         let mut catalogue = MockRoles::new();
         catalogue.expect_find().never();
-        let (roles, permissions) = told(session, Some(catalogue)).await;
+        let (roles, permissions) = carried(session, Some(catalogue)).await;
         assert_eq!((roles, permissions), (RoleNames::new(), Some(Permissions::new())));
     }
 }

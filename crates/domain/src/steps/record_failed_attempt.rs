@@ -113,7 +113,7 @@ impl Minute {
 mod tests {
     use super::*;
     use crate::{
-        ports::MockAuditLog,
+        ports::MockAuditEvents,
         use_cases::fixtures::{now, origin},
     };
 
@@ -129,16 +129,16 @@ mod tests {
         AuditEvent::new(AuditAction::LoginFailed)
     }
 
-    /// A use case whose trail notes what it is given.
+    /// The step over an audit log that keeps what it is given.
     fn noting(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>) {
         let noted = Arc::new(Mutex::new(Vec::new()));
-        let mut trail = MockAuditLog::new();
+        let mut events = MockAuditEvents::new();
         let kept = Arc::clone(&noted);
-        trail.expect_note().returning(move |event, _| {
+        events.expect_record().returning(move |event, _| {
             kept.lock().expect("no panic before").push(event);
             Ok(())
         });
-        (RecordFailedAttempt::new(Arc::new(trail), per_minute), noted)
+        (RecordFailedAttempt::new(Arc::new(events), per_minute), noted)
     }
 
     fn taken(noted: &Mutex<Vec<AuditEvent>>) -> Vec<(AuditAction, Option<String>)> {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flood_is_kept_in_part_and_counted_for_the_rest() {
+    async fn a_flood_is_recorded_in_part_and_counted_for_the_rest() {
         let (note, noted) = noting(2);
         for _ in 0..5 {
             note.execute(failure(), context(0)).await.expect("noted");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_omitted_is_told_even_when_the_flood_is_over() {
+    async fn what_was_omitted_is_recorded_even_after_the_flood() {
         let (note, noted) = noting(0);
         note.execute(failure(), context(0)).await.expect("noted");
         note.settle(context(59)).await.expect("noted");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_that_is_set_back_does_not_stop_the_trail() {
+    async fn a_clock_that_is_set_back_does_not_stop_the_recording() {
         let (note, noted) = noting(1);
         note.execute(failure(), context(1000)).await.expect("noted");
         note.execute(failure(), context(0)).await.expect("noted");

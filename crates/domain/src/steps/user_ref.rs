@@ -3,8 +3,8 @@
 use crate::{
     audit::{AuditContext, Origin},
     authority::Requester,
-    login::Login,
     changes::{Account, ChangeError, Refusal},
+    login::Login,
     ports::{Accounts, Clock, PortError},
     revision::Revision,
     user::{User, UserId},

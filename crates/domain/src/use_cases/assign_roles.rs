@@ -136,23 +136,35 @@ mod tests {
     use crate::{
         audit::Actor,
         caller::Caller,
-        ports::MockUsers,
-        role::{Permission, Permissions},
-        use_cases::fixtures::{USER, caller, caller_with, clock, credentials, origin, roles, user},
+        changes::{Facts, fixtures::facts_about},
+        ports::MockAccounts,
+        role::{Permission, Permissions, built_in},
+        session::EndReason,
+        use_cases::fixtures::{
+            USER, accounts_with, caller, caller_with, clock, credentials, expect_change, expect_dry_run, now,
+            origin, own_facts, roles, snapshot_with, user,
+        },
         user::Credentials,
     };
     use uuid::Uuid;
 
-    fn assign(expect: impl FnOnce(&mut MockUsers)) -> AssignRoles {
-        let mut users = MockUsers::new();
-        expect(&mut users);
-        AssignRoles::new(Arc::new(users), clock())
+    fn assign(expect: impl FnOnce(&mut MockAccounts)) -> AssignRoles {
+        let mut accounts = MockAccounts::new();
+        expect(&mut accounts);
+        over(accounts)
+    }
+
+    fn over(accounts: MockAccounts) -> AssignRoles {
+        AssignRoles {
+            accounts: Arc::new(accounts),
+            clock: clock(),
+        }
     }
 
     fn request(login: Option<&str>, new_roles: &[&str]) -> AssignRolesRequest {
         AssignRolesRequest {
-            whose: login.map_or(Assignee::Own, |login| {
-                Assignee::Of(UserRef::Login(login.to_owned()))
+            assignee: login.map_or(Assignee::Caller, |login| {
+                Assignee::User(UserRef::Login(login.to_owned()))
             }),
             new_roles: new_roles.iter().map(|&name| name.to_owned()).collect(),
             keep_sessions: false,
@@ -161,15 +173,19 @@ mod tests {
         }
     }
 
-    fn changed(user: User) -> RolesChanged {
-        RolesChanged::Now {
-            user,
-            sessions_ended: 2,
-        }
+    fn assigner_permissions() -> Permissions {
+        let mut permissions = Permissions::from([Permission::ROLES_ASSIGN]);
+        permissions.extend(editor().permissions);
+        permissions
     }
 
+    /// May assign roles, and may do all that `editor` allows.
     fn assigner() -> Caller {
-        caller_with(Permissions::from([Permission::ROLES_ASSIGN]))
+        caller_with(assigner_permissions())
+    }
+
+    fn editor() -> crate::role::Role {
+        crate::changes::fixtures::role("editor", &["posts:write"])
     }
 
     fn another() -> Credentials {
@@ -178,42 +194,45 @@ mod tests {
         another
     }
 
-    #[tokio::test]
-    async fn dropping_own_roles_needs_nothing_but_that_they_are_still_the_same() {
-        let assign = assign(|users| {
-            users
-                .expect_change_roles()
-                .withf(|change, context| {
-                    change.user == USER
-                        && change.roles.is_empty()
-                        && change.authorized_by == Some(caller().identity())
-                        && context.actor == Actor::User(USER)
-                })
-                .once()
-                .returning(|_, _| Ok(changed(user())));
-        });
-        assert!(
-            assign
-                .execute(Requester::Caller(&caller()), request(None, &[]), origin())
-                .await
-                .is_ok()
-        );
+    /// Facts about [`another`], loaded for the token of [`assigner`].
+    fn facts_about_another() -> Facts {
+        Facts {
+            caller: Some(snapshot_with(assigner_permissions())),
+            ..facts_about(another().user)
+        }
     }
 
     #[tokio::test]
-    async fn ones_own_login_and_id_in_any_spelling_mean_oneself() {
-        for whom in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
-            let assign = assign(|users| {
-                users.expect_find().never();
-                users.expect_find_by_login().never();
-                users
-                    .expect_change_roles()
-                    .withf(|change, _| change.user == USER)
-                    .once()
-                    .returning(|_, _| Ok(changed(user())));
+    async fn dropping_own_roles_needs_no_permission_but_a_token_that_is_still_valid() {
+        let assign = assign(|accounts| {
+            expect_change(accounts, own_facts(Permissions::new()), |executed| {
+                assert_eq!(executed.reads.account, Some(USER));
+                assert_eq!(executed.reads.roles, roles(&[]));
+                assert_eq!(executed.reads.caller, Some(caller().identity()));
+                assert_eq!(executed.context.actor, Actor::User(USER));
+                assert_eq!(executed.context.at, now());
+                assert_eq!(executed.context.origin, origin());
+            });
+        });
+        let outcome = assign
+            .execute(Requester::Caller(&caller()), request(None, &[]), origin())
+            .await
+            .expect("allowed");
+        assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
+    }
+
+    #[tokio::test]
+    async fn the_callers_own_login_and_id_in_any_spelling_mean_the_caller() {
+        for user in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
+            let assign = assign(|accounts| {
+                accounts.expect_find().never();
+                accounts.expect_find_by_login().never();
+                expect_change(accounts, own_facts(Permissions::new()), |executed| {
+                    assert_eq!(executed.reads.account, Some(USER));
+                });
             });
             let request = AssignRolesRequest {
-                whose: Assignee::Of(whom),
+                assignee: Assignee::User(user),
                 ..request(None, &[])
             };
             assert!(
@@ -226,10 +245,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anothers_roles_need_the_permission_before_anything_is_looked_up() {
-        let assign = assign(|users| {
-            users.expect_find_by_login().never();
-            users.expect_change_roles().never();
+    async fn the_roles_of_another_user_need_the_permission_before_anything_is_looked_up() {
+        let assign = assign(|accounts| {
+            accounts.expect_find_by_login().never();
+            accounts.expect_execute().never();
         });
         let refused = assign
             .execute(
@@ -240,63 +259,119 @@ mod tests {
             .await;
         assert!(matches!(
             refused,
-            Err(AssignRolesError::Denied(Denied::Forbidden(_)))
+            Err(AssignRolesError::Change(ChangeError::Refused(Refusal::Denied(
+                Denied::Forbidden(_)
+            ))))
         ));
     }
 
     #[tokio::test]
-    async fn who_may_assign_roles_may_give_another_any_role() {
-        let assign = assign(|users| {
-            users
+    async fn a_caller_who_may_assign_roles_gives_another_user_a_role() {
+        let assign = assign(|accounts| {
+            accounts
                 .expect_find_by_login()
                 .once()
                 .returning(|_| Ok(Some(another())));
-            users
-                .expect_change_roles()
-                .withf(|change, _| {
-                    change.user == another().user.id
-                        && change.roles == roles(&["admin", "user"])
-                        && change.authorized_by == Some(assigner().identity())
-                })
-                .once()
-                .returning(|_, _| Ok(changed(another().user)));
+            expect_change(accounts, facts_about_another(), |executed| {
+                assert_eq!(executed.reads.account, Some(another().user.id));
+                assert_eq!(executed.reads.roles, roles(&["editor", "user"]));
+                assert_eq!(executed.reads.caller, Some(assigner().identity()));
+            });
         });
         // A role that is named twice is given once.
-        let request = request(Some("bob"), &["user", "admin", "user"]);
-        assert!(
-            assign
-                .execute(Requester::Caller(&assigner()), request, origin())
-                .await
-                .is_ok()
-        );
+        let request = request(Some("bob"), &["user", "editor", "user"]);
+        let outcome = assign
+            .execute(Requester::Caller(&assigner()), request, origin())
+            .await
+            .expect("allowed");
+        assert_eq!(outcome.user.roles, roles(&["editor", "user"]));
     }
 
     #[tokio::test]
-    async fn the_operator_acts_as_such() {
-        let assign = assign(|users| {
-            users
+    async fn the_operator_assigns_roles_without_a_token() {
+        let assign = assign(|accounts| {
+            accounts
                 .expect_find_by_login()
                 .once()
                 .returning(|_| Ok(Some(another())));
-            users
-                .expect_change_roles()
-                .withf(|change, context| change.authorized_by.is_none() && context.actor == Actor::Operator)
-                .once()
-                .returning(|_, _| Ok(changed(another().user)));
+            expect_change(accounts, facts_about(another().user), |executed| {
+                assert_eq!(executed.reads.caller, None);
+                assert_eq!(executed.context.actor, Actor::Operator);
+            });
         });
         assert!(
             assign
-                .execute(Requester::Operator, request(Some("bob"), &["user"]), origin())
+                .execute(Requester::Operator, request(Some("bob"), &["admin"]), origin())
                 .await
                 .is_ok()
         );
     }
 
     #[tokio::test]
-    async fn what_cannot_be_a_role_is_named() {
+    async fn the_operator_has_no_roles_of_their_own() {
+        let assign = assign(|accounts| {
+            accounts.expect_execute().never();
+        });
+        let refused = assign
+            .execute(Requester::Operator, request(None, &["user"]), origin())
+            .await;
+        assert!(matches!(
+            refused,
+            Err(AssignRolesError::Change(ChangeError::Refused(
+                Refusal::UserNotFound
+            )))
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_request_decides_on_sessions_and_revision() {
+        for (keep_sessions, if_revision, refused) in [
+            (true, None, false),
+            (false, Some(Revision(7)), false),
+            (false, Some(Revision(8)), true),
+        ] {
+            let assign = assign(|accounts| {
+                expect_change(accounts, own_facts(Permissions::new()), move |executed| {
+                    if let Ok(change) = executed.decided {
+                        let reason = change.end_sessions.map(|(_, reason)| reason);
+                        assert_eq!(reason, (!keep_sessions).then_some(EndReason::RolesChanged));
+                    }
+                });
+            });
+            let request = AssignRolesRequest {
+                keep_sessions,
+                if_revision,
+                ..request(None, &[])
+            };
+            let outcome = assign
+                .execute(Requester::Caller(&caller()), request, origin())
+                .await;
+            assert_eq!(outcome.is_err(), refused);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_reports_the_outcome_and_executes_nothing() {
+        let assign = assign(|accounts| {
+            accounts.expect_execute().never();
+            expect_dry_run(accounts, own_facts(Permissions::new()), |_| {});
+        });
+        let request = AssignRolesRequest {
+            dry_run: true,
+            ..request(None, &[])
+        };
+        let outcome = assign
+            .execute(Requester::Caller(&caller()), request, origin())
+            .await
+            .expect("allowed");
+        assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_role_can_have_is_reported() {
         for name in ["Not A Name", ""] {
-            let assign = assign(|users| {
-                users.expect_change_roles().never();
+            let assign = assign(|accounts| {
+                accounts.expect_execute().never();
             });
             let refused = assign
                 .execute(
@@ -310,32 +385,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_has_the_last_word() {
-        for (answer, expected) in [
+    async fn a_refusal_of_the_decision_reaches_the_caller() {
+        let last_admin = || {
+            let mut facts = own_facts(Permissions::new());
+            facts.target.as_mut().expect("a target").user.roles = roles(&["admin"]);
+            facts
+        };
+        for (facts, new_roles, expected) in [
+            (last_admin(), &[][..], "the last active admin must remain"),
+            (facts_about(user()), &[], "the caller's token is outdated"),
             (
-                RolesChanged::LastAdmin,
-                "the last active admin cannot lose the role admin",
-            ),
-            (
-                RolesChanged::Denied(Denied::Stale),
-                "the caller's token is outdated",
-            ),
-            (
-                RolesChanged::Denied(Denied::NotAssignable(RoleName::ADMIN)),
+                own_facts(Permissions::new()),
+                &["admin"],
                 "the role admin is not the caller's to give",
             ),
             (
-                RolesChanged::UnknownRole(RoleName::parse("unheard-of").expect("a role name")),
+                Facts {
+                    roles: built_in().into(),
+                    ..own_facts(Permissions::new())
+                },
+                &["unheard-of"],
                 "the catalogue has no role \"unheard-of\"",
             ),
-            (RolesChanged::AnotherRevision, "the user has changed meanwhile"),
-            (RolesChanged::NoSuchUser, "there is no such user"),
+            (Facts::default(), &[], "there is no such user"),
         ] {
-            let assign = assign(|users| {
-                users.expect_change_roles().return_once(move |_, _| Ok(answer));
-            });
-            let refused = assign
-                .execute(Requester::Caller(&caller()), request(None, &[]), origin())
+            let refused = over(accounts_with(facts))
+                .execute(Requester::Caller(&caller()), request(None, new_roles), origin())
                 .await
                 .expect_err("a refusal");
             assert_eq!(refused.to_string(), expected);
@@ -343,10 +418,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_nobody_has_is_told_to_who_may_know() {
+    async fn a_login_that_no_user_has_is_reported_to_a_caller_who_may_know() {
         for login in ["nobody", "no login"] {
-            let assign = assign(|users| {
-                users.expect_find_by_login().returning(|_| Ok(None));
+            let assign = assign(|accounts| {
+                accounts.expect_find_by_login().returning(|_| Ok(None));
             });
             let refused = assign
                 .execute(
@@ -355,7 +430,12 @@ mod tests {
                     origin(),
                 )
                 .await;
-            assert!(matches!(refused, Err(AssignRolesError::NoSuchUser)));
+            assert!(matches!(
+                refused,
+                Err(AssignRolesError::Change(ChangeError::Refused(
+                    Refusal::UserNotFound
+                )))
+            ));
         }
     }
 }

@@ -142,11 +142,16 @@ mod tests {
 
     fn authenticate(
         verifier: Arc<MockTokenVerifier>,
-        expect_views: impl FnOnce(&mut MockSessionSnapshots),
+        expect_snapshots: impl FnOnce(&mut MockSessionSnapshots),
     ) -> Authenticate {
         let mut snapshots = MockSessionSnapshots::new();
-        expect_views(&mut snapshots);
-        Authenticate::new(verifier, Arc::new(snapshots), clock(), token_rules())
+        expect_snapshots(&mut snapshots);
+        Authenticate {
+            verifier,
+            snapshots: Arc::new(snapshots),
+            clock: clock(),
+            rules: token_rules(),
+        }
     }
 
     #[tokio::test]

@@ -65,60 +65,66 @@ impl BootstrapAdmin {
 mod tests {
     use super::*;
     use crate::{
-        ports::{Inserted, MockPasswordHasher, MockUsers},
+        changes::{Facts, fixtures::facts_about},
+        ports::{MockAccounts, MockPasswordHasher, MockUserDirectory},
         use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password_rated, clock, hash, password, randomness, roles,
+            GOOD_PASSWORD, accept_password_rated, clock, expect_change, hash, password, randomness, roles,
+            user,
         },
     };
     use mockall::Sequence;
 
-    async fn bootstrap(
-        admins: &[bool],
-        inserted: Option<Inserted>,
-    ) -> Result<Bootstrap, BootstrapAdminError> {
-        let mut asked = MockUsers::new();
+    /// Starts over storage that finds these answers to whether there is an admin, one after the other, and loads `facts`
+    /// to register one.
+    async fn bootstrap(admins: &[bool], facts: Option<Facts>) -> Result<Bootstrap, BootstrapAdminError> {
+        let mut directory = MockUserDirectory::new();
         let mut sequence = Sequence::new();
         for &any in admins {
-            asked
+            directory
                 .expect_any_admin()
                 .once()
                 .in_sequence(&mut sequence)
                 .returning(move || Ok(any));
         }
-        let mut users = MockUsers::new();
-        users.expect_find_by_login().returning(|_| Ok(None));
-        if let Some(inserted) = inserted {
-            users
-                .expect_insert()
-                .withf(|user, context| {
-                    user.roles == roles(&["admin", "user"]) && context.actor == Actor::Operator
-                })
-                .once()
-                .return_once(move |user, context| {
-                    Ok(match inserted {
-                        Inserted::Now(_) => Inserted::Now(user.registered_at(context.at)),
-                        other => other,
-                    })
-                });
+        let mut accounts = MockAccounts::new();
+        accounts.expect_find_by_login().returning(|_| Ok(None));
+        if let Some(facts) = facts {
+            expect_change(&mut accounts, facts, |executed| {
+                assert_eq!(executed.reads.roles, roles(&["admin", "user"]));
+                assert_eq!(executed.context.actor, Actor::Operator);
+            });
         }
         let mut hasher = MockPasswordHasher::new();
         hasher.expect_hash().returning(|_| Ok(hash("$made")));
-        let create = CreateUser::new(
-            Arc::new(users),
-            accept_password_rated(4),
-            Arc::new(hasher),
-            clock(),
-            randomness(),
-        );
-        BootstrapAdmin::new(Arc::new(asked), Arc::new(create))
+        let create_user = CreateUser {
+            accounts: Arc::new(accounts),
+            accept_password: accept_password_rated(4),
+            hasher: Arc::new(hasher),
+            clock: clock(),
+            randomness: randomness(),
+        };
+        let bootstrap = BootstrapAdmin {
+            users: Arc::new(directory),
+            create_user: Arc::new(create_user),
+        };
+        bootstrap
             .execute("root".to_owned(), password(GOOD_PASSWORD))
             .await
     }
 
+    fn facts(login_taken: bool) -> Facts {
+        Facts {
+            login_taken,
+            ..facts_about(user())
+        }
+    }
+
     #[tokio::test]
     async fn a_start_without_an_admin_makes_one() {
-        let made = bootstrap(&[false], Some(Inserted::Now(crate::use_cases::fixtures::user()))).await;
-        assert!(matches!(made, Ok(Bootstrap::Created(user)) if user.login.as_typed() == "root"));
+        let made = bootstrap(&[false], Some(facts(false))).await;
+        assert!(
+            matches!(made, Ok(Bootstrap::Created(user)) if user.login.as_typed() == "root" && user.is_active_admin())
+        );
     }
 
     #[tokio::test]
@@ -128,16 +134,18 @@ mod tests {
 
     #[tokio::test]
     async fn of_two_replicas_that_start_together_one_makes_the_admin() {
-        let second = bootstrap(&[false, true], Some(Inserted::LoginTaken)).await;
+        let second = bootstrap(&[false, true], Some(facts(true))).await;
         assert!(matches!(second, Ok(Bootstrap::NotNeeded)));
     }
 
     #[tokio::test]
-    async fn a_login_that_somebody_without_the_role_has_stops_the_start() {
-        let refused = bootstrap(&[false, false], Some(Inserted::LoginTaken)).await;
+    async fn a_login_of_a_user_without_the_role_stops_the_start() {
+        let refused = bootstrap(&[false, false], Some(facts(true))).await;
         assert!(matches!(
             refused,
-            Err(BootstrapAdminError::Create(CreateUserError::LoginTaken))
+            Err(BootstrapAdminError::Create(CreateUserError::Change(
+                ChangeError::Refused(Refusal::LoginTaken)
+            )))
         ));
     }
 }

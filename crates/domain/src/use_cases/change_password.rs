@@ -5,7 +5,9 @@ use crate::{
     password::{Password, PasswordHash, PasswordRefused},
     ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
     session::{NewSession, SessionRules},
-    steps::{AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair},
+    steps::{
+        AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair,
+    },
 };
 use std::sync::Arc;
 use thiserror::Error;
@@ -115,99 +117,88 @@ mod tests {
     use super::*;
     use crate::{
         audit::AuditAction,
-        ports::{MockPasswordHasher, MockThrottle, MockUsers, Verification},
+        authority::Denied,
+        changes::UserChange,
+        ports::{MockAccounts, MockPasswordHasher, MockThrottle, Verification},
+        role::Permissions,
         throttle::ThrottleDecision,
         use_cases::fixtures::{
-            GOOD_PASSWORD, USER, accept_password, accept_password_rated, caller, clock, credentials, hash,
-            issue_tokens, origin, password, randomness, record_failed_attempt, session_rules, user,
+            GOOD_PASSWORD, USER, accept_password, accept_password_rated, audit_context, caller, clock,
+            confirm_password, credentials, expect_change, hash, issue_tokens, origin, own_facts, password,
+            randomness, record_failed_attempt, session_rules,
         },
-        user::{Epoch, User},
+        user::Epoch,
     };
 
     /// With a meter that finds every password strong.
     async fn change(
         new: &str,
-        expect_users: impl FnOnce(&mut MockUsers),
+        expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
-    ) -> Result<TokenPair, ChangeOwnPasswordError> {
-        change_if(accept_password_rated(4), new, expect_users, expect_hasher).await
+    ) -> Result<TokenPair, ChangePasswordError> {
+        change_if(accept_password_rated(4), new, expect_accounts, expect_hasher).await
     }
 
     async fn change_if(
         accept_password: Arc<AcceptPassword>,
         new: &str,
-        expect_users: impl FnOnce(&mut MockUsers),
+        expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
-    ) -> Result<TokenPair, ChangeOwnPasswordError> {
+    ) -> Result<TokenPair, ChangePasswordError> {
         let mut throttle = MockThrottle::new();
         throttle
             .expect_take()
             .times(2)
             .returning(|_| Ok(ThrottleDecision::Allowed));
-        let mut users = MockUsers::new();
-        expect_users(&mut users);
+        let mut accounts = MockAccounts::new();
+        expect_accounts(&mut accounts);
         let mut hasher = MockPasswordHasher::new();
         expect_hasher(&mut hasher);
-        let (users, hasher) = (Arc::new(users), Arc::new(hasher));
-        let record_failed_attempt = record_failed_attempt(|trail| {
-            trail
-                .expect_note()
+        let (accounts, hasher) = (Arc::new(accounts), Arc::new(hasher));
+        let record_failed_attempt = record_failed_attempt(|events| {
+            events
+                .expect_record()
                 .withf(|event, _| {
                     event.action == AuditAction::ReauthenticationFailed && event.user == Some(USER)
                 })
                 .returning(|_, _| Ok(()));
         });
-        let confirm = ConfirmPassword::new(
-            Arc::new(throttle),
-            Arc::clone(&users) as _,
-            Arc::clone(&hasher) as _,
-            record_failed_attempt,
-            clock(),
-        );
-        ChangeOwnPassword::new(
-            Arc::new(confirm),
-            users,
+        let change = ChangePassword {
+            confirm_password: confirm_password(throttle, &accounts, &hasher, record_failed_attempt),
+            accounts,
             accept_password,
             hasher,
-            issue_tokens(),
-            clock(),
-            randomness(),
-            session_rules(),
-        )
-        .execute(
-            &caller(),
-            NewPasswordRequest {
-                current: password("current"),
-                new: password(new),
-            },
-            origin(),
-        )
-        .await
+            issue_tokens: issue_tokens(),
+            clock: clock(),
+            randomness: randomness(),
+            rules: session_rules(),
+        };
+        let request = NewPasswordRequest {
+            current: password("current"),
+            new: password(new),
+        };
+        change.execute(&caller(), request, origin()).await
     }
 
     #[tokio::test]
-    async fn the_caller_goes_on_at_the_new_epoch() {
+    async fn the_caller_gets_tokens_at_the_new_epoch() {
         let pair = change(
             GOOD_PASSWORD,
-            |users| {
-                users
+            |accounts| {
+                accounts
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
-                users
-                    .expect_change_password()
-                    .withf(|change, context| {
-                        change.authorized_by == caller().identity()
-                            && change.hash == hash("$new")
-                            && change.session.user == USER
-                            && context.actor == Actor::User(USER)
-                    })
-                    .once()
-                    .returning(|_, _| {
-                        Ok(PasswordChanged::Now(User {
-                            epoch: Epoch(5),
-                            ..user()
-                        }))
-                    });
+                expect_change(accounts, own_facts(Permissions::new()), |executed| {
+                    assert_eq!(executed.reads.caller, Some(caller().identity()));
+                    assert_eq!(executed.context, audit_context());
+                    let change = executed.decided.expect("allowed");
+                    let session = change.open_session.expect("a session");
+                    assert_eq!((session.user, session.created_at), (USER, change.at));
+                    let UserChange::Update { user, hash: new } = change.user else {
+                        panic!("an update")
+                    };
+                    assert_eq!((user.epoch, new), (Epoch(5), Some(hash("$new"))));
+                });
             },
             |hasher| {
                 hasher
@@ -229,11 +220,11 @@ mod tests {
                 meter.expect_rate().never();
             }),
             GOOD_PASSWORD,
-            |users| {
-                users
+            |accounts| {
+                accounts
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
-                users.expect_change_password().never();
+                accounts.expect_execute().never();
             },
             |hasher| {
                 hasher
@@ -243,15 +234,20 @@ mod tests {
             },
         )
         .await;
-        assert!(matches!(refused, Err(ChangeOwnPasswordError::InvalidCredentials)));
+        assert!(matches!(
+            refused,
+            Err(ChangePasswordError::Confirm(
+                ConfirmPasswordError::InvalidCredentials
+            ))
+        ));
     }
 
     #[tokio::test]
-    async fn a_caller_who_has_changed_is_told_so_and_not_that_the_password_is_wrong() {
+    async fn a_caller_who_has_changed_is_outdated_and_the_password_is_not_called_wrong() {
         let refused = change(
             GOOD_PASSWORD,
-            |users| {
-                users.expect_find_by_login().returning(|_| {
+            |accounts| {
+                accounts.expect_find_by_login().returning(|_| {
                     let mut changed = credentials();
                     changed.user.epoch = Epoch(5);
                     Ok(Some(changed))
@@ -262,7 +258,10 @@ mod tests {
             },
         )
         .await;
-        assert!(matches!(refused, Err(ChangeOwnPasswordError::Outdated)));
+        assert!(matches!(
+            refused,
+            Err(ChangePasswordError::Confirm(ConfirmPasswordError::Outdated))
+        ));
     }
 
     #[tokio::test]
@@ -275,7 +274,7 @@ mod tests {
             },
         )
         .await;
-        assert!(matches!(refused, Err(ChangeOwnPasswordError::Refused(_))));
+        assert!(matches!(refused, Err(ChangePasswordError::Refused(_))));
     }
 
     #[tokio::test]
@@ -283,11 +282,11 @@ mod tests {
         let refused = change_if(
             accept_password_rated(1),
             GOOD_PASSWORD,
-            |users| {
-                users
+            |accounts| {
+                accounts
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
-                users.expect_change_password().never();
+                accounts.expect_execute().never();
             },
             |hasher| {
                 hasher
@@ -300,7 +299,7 @@ mod tests {
         .await;
         assert!(matches!(
             refused,
-            Err(ChangeOwnPasswordError::Refused(PasswordRefused::TooWeak { .. }))
+            Err(ChangePasswordError::Refused(PasswordRefused::TooWeak { .. }))
         ));
     }
 
@@ -308,14 +307,13 @@ mod tests {
     async fn of_two_changes_at_once_one_is_outdated() {
         let refused = change(
             GOOD_PASSWORD,
-            |users| {
-                users
+            |accounts| {
+                accounts
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
-                users
-                    .expect_change_password()
-                    .once()
-                    .returning(|_, _| Ok(PasswordChanged::Stale));
+                let mut changed = own_facts(Permissions::new());
+                changed.caller.as_mut().expect("a caller").user.epoch = Epoch(5);
+                expect_change(accounts, changed, |_| {});
             },
             |hasher| {
                 hasher.expect_verify().returning(|_, _| Ok(Verification::Right));
@@ -323,6 +321,11 @@ mod tests {
             },
         )
         .await;
-        assert!(matches!(refused, Err(ChangeOwnPasswordError::Outdated)));
+        assert!(matches!(
+            refused,
+            Err(ChangePasswordError::Change(ChangeError::Refused(
+                Refusal::Denied(Denied::Stale)
+            )))
+        ));
     }
 }

@@ -1,8 +1,8 @@
 use crate::{
     audit::{Actor, AuditContext, Origin},
+    changes::{ChangeError, Refusal, RegisterUser},
     login::{Login, LoginRefused},
     password::{Password, PasswordRefused, UnratedPassword},
-    changes::{ChangeError, Refusal, RegisterUser},
     ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
     role::RoleNames,
     steps::{AcceptPassword, AcceptPasswordError},
@@ -115,37 +115,38 @@ impl CreateUser {
 mod tests {
     use super::*;
     use crate::{
-        ports::{MockPasswordHasher, MockUsers},
+        changes::{Facts, UserChange, fixtures::facts_about},
+        ports::{MockAccounts, MockPasswordHasher},
         use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password, accept_password_rated, clock, credentials, hash, now, origin,
-            password, randomness, roles,
+            GOOD_PASSWORD, accept_password, accept_password_rated, clock, credentials, expect_change, hash,
+            now, origin, password, randomness, roles, user,
         },
     };
 
     /// With a meter that finds every password strong.
     fn create_user(
-        expect_users: impl FnOnce(&mut MockUsers),
+        expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
     ) -> CreateUser {
-        create_user_if(accept_password_rated(4), expect_users, expect_hasher)
+        create_user_if(accept_password_rated(4), expect_accounts, expect_hasher)
     }
 
     fn create_user_if(
         accept_password: Arc<AcceptPassword>,
-        expect_users: impl FnOnce(&mut MockUsers),
+        expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
     ) -> CreateUser {
-        let mut users = MockUsers::new();
-        expect_users(&mut users);
+        let mut accounts = MockAccounts::new();
+        expect_accounts(&mut accounts);
         let mut hasher = MockPasswordHasher::new();
         expect_hasher(&mut hasher);
-        CreateUser::new(
-            Arc::new(users),
+        CreateUser {
+            accounts: Arc::new(accounts),
             accept_password,
-            Arc::new(hasher),
-            clock(),
-            randomness(),
-        )
+            hasher: Arc::new(hasher),
+            clock: clock(),
+            randomness: randomness(),
+        }
     }
 
     fn request(login: &str, text: &str) -> NewUserRequest {
@@ -156,21 +157,30 @@ mod tests {
         }
     }
 
+    fn is_login_taken(result: &Result<User, CreateUserError>) -> bool {
+        matches!(
+            result,
+            Err(CreateUserError::Change(ChangeError::Refused(Refusal::LoginTaken)))
+        )
+    }
+
     #[tokio::test]
-    async fn a_user_is_stored_with_a_hash_and_told_who_made_it() {
+    async fn a_user_is_stored_with_a_hash_and_the_actor_recorded() {
         let create = create_user(
-            |users| {
-                users.expect_find_by_login().returning(|_| Ok(None));
-                users
-                    .expect_insert()
-                    .withf(|user, context| {
-                        user.hash == hash("$made")
-                            && context.at == now()
-                            && context.actor == Actor::Operator
-                            && context.origin == origin()
-                    })
-                    .once()
-                    .returning(|user, context| Ok(Inserted::Now(user.registered_at(context.at))));
+            |accounts| {
+                accounts.expect_find_by_login().returning(|_| Ok(None));
+                expect_change(accounts, facts_about(user()), |executed| {
+                    let change = executed.decided.expect("allowed");
+                    assert!(
+                        matches!(change.user, UserChange::Insert(stored) if stored.hash == hash("$made"))
+                    );
+                    let expected = AuditContext {
+                        at: now(),
+                        actor: Actor::Operator,
+                        origin: origin(),
+                    };
+                    assert_eq!(executed.context, expected);
+                });
             },
             |hasher| {
                 hasher.expect_hash().once().returning(|_| Ok(hash("$made")));
@@ -185,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_that_is_plainly_wrong_is_told_at_once_and_nothing_is_rated_or_hashed() {
+    async fn all_violations_of_cheap_rules_are_reported_together_and_nothing_is_rated_or_hashed() {
         let create = create_user_if(
             accept_password(|meter| {
                 meter.expect_rate().never();
@@ -208,13 +218,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_is_plainly_taken_costs_neither_a_rating_nor_a_hash() {
+    async fn a_login_that_is_found_taken_costs_neither_a_rating_nor_a_hash() {
         let create = create_user_if(
             accept_password(|meter| {
                 meter.expect_rate().never();
             }),
-            |users| {
-                users
+            |accounts| {
+                accounts
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
             },
@@ -225,16 +235,16 @@ mod tests {
         let refused = create
             .execute(request("ALICE", GOOD_PASSWORD), Actor::Anonymous, origin())
             .await;
-        assert!(matches!(refused, Err(CreateUserError::LoginTaken)));
+        assert!(is_login_taken(&refused));
     }
 
     #[tokio::test]
     async fn a_password_that_is_rated_too_weak_costs_no_hash() {
         let create = create_user_if(
             accept_password_rated(1),
-            |users| {
-                users.expect_find_by_login().once().returning(|_| Ok(None));
-                users.expect_insert().never();
+            |accounts| {
+                accounts.expect_find_by_login().once().returning(|_| Ok(None));
+                accounts.expect_execute().never();
             },
             |hasher| {
                 hasher.expect_hash().never();
@@ -253,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_nobody_has_time_to_rate_makes_no_user() {
+    async fn a_password_that_cannot_be_rated_for_lack_of_capacity_makes_no_user() {
         let create = create_user_if(
             accept_password(|meter| {
                 meter
@@ -261,9 +271,9 @@ mod tests {
                     .once()
                     .returning(|_, _| Err(PortError::Overloaded));
             }),
-            |users| {
-                users.expect_find_by_login().returning(|_| Ok(None));
-                users.expect_insert().never();
+            |accounts| {
+                accounts.expect_find_by_login().returning(|_| Ok(None));
+                accounts.expect_execute().never();
             },
             |hasher| {
                 hasher.expect_hash().never();
@@ -274,16 +284,20 @@ mod tests {
             .await;
         assert!(matches!(
             refused,
-            Err(CreateUserError::Port(PortError::Overloaded))
+            Err(CreateUserError::Change(ChangeError::Port(PortError::Overloaded)))
         ));
     }
 
     #[tokio::test]
-    async fn storage_has_the_last_word_on_who_was_first() {
+    async fn a_login_that_another_request_takes_meanwhile_is_refused() {
         let create = create_user(
-            |users| {
-                users.expect_find_by_login().returning(|_| Ok(None));
-                users.expect_insert().returning(|_, _| Ok(Inserted::LoginTaken));
+            |accounts| {
+                accounts.expect_find_by_login().returning(|_| Ok(None));
+                let taken = Facts {
+                    login_taken: true,
+                    ..facts_about(user())
+                };
+                expect_change(accounts, taken, |_| {});
             },
             |hasher| {
                 hasher.expect_hash().returning(|_| Ok(hash("$made")));
@@ -292,6 +306,6 @@ mod tests {
         let refused = create
             .execute(request("alice", GOOD_PASSWORD), Actor::Anonymous, origin())
             .await;
-        assert!(matches!(refused, Err(CreateUserError::LoginTaken)));
+        assert!(is_login_taken(&refused));
     }
 }

@@ -60,80 +60,93 @@ impl DeleteOwnAccount {
 mod tests {
     use super::*;
     use crate::{
-        authority::Denied,
-        ports::{Administered, MockPasswordHasher, MockThrottle, MockUsers, Verification},
+        changes::{Facts, fixtures::admin},
+        ports::{MockAccounts, MockPasswordHasher, MockThrottle, Verification},
+        role::Permissions,
         throttle::ThrottleDecision,
-        use_cases::fixtures::{USER, caller, clock, credentials, note_any_failure, origin, password, user},
+        use_cases::fixtures::{
+            USER, audit_context, caller, clock, confirm_password, credentials, expect_change, origin,
+            own_facts, password, record_any_failed_attempt,
+        },
     };
+    use std::time::Duration;
 
+    /// Deletes the caller over storage that loads `facts`, or is not asked to change anything.
     async fn delete(
         decision: ThrottleDecision,
         verification: Verification,
-        answer: Option<Administered>,
+        facts: Option<Facts>,
     ) -> Result<(), DeleteOwnAccountError> {
         let mut throttle = MockThrottle::new();
         throttle.expect_take().returning(move |_| Ok(decision));
-        let mut users = MockUsers::new();
-        users
+        let mut accounts = MockAccounts::new();
+        accounts
             .expect_find_by_login()
             .returning(|_| Ok(Some(credentials())));
-        let times = usize::from(answer.is_some());
-        users
-            .expect_delete()
-            .withf(|whom, context| {
-                whom.user == USER
-                    && whom.authorized_by == Some(caller().identity())
-                    && context.actor == Actor::User(USER)
-            })
-            .times(times)
-            .returning(move |_, _| Ok(answer.clone().expect("called only with an answer")));
+        match facts {
+            Some(facts) => expect_change(&mut accounts, facts, |executed| {
+                assert_eq!(executed.reads.account, Some(USER));
+                assert_eq!(executed.reads.caller, Some(caller().identity()));
+                assert_eq!(executed.context, audit_context());
+            }),
+            None => {
+                accounts.expect_execute().never();
+            }
+        }
         let mut hasher = MockPasswordHasher::new();
         hasher.expect_verify().returning(move |_, _| Ok(verification));
-        let users = Arc::new(users);
-        let confirm = ConfirmPassword::new(
-            Arc::new(throttle),
-            Arc::clone(&users) as _,
-            Arc::new(hasher),
-            note_any_failure(),
-            clock(),
-        );
-        DeleteOwnAccount::new(Arc::new(confirm), users, clock())
-            .execute(&caller(), password("current"), origin())
-            .await
+        let (accounts, hasher) = (Arc::new(accounts), Arc::new(hasher));
+        let delete = DeleteOwnAccount {
+            confirm_password: confirm_password(throttle, &accounts, &hasher, record_any_failed_attempt()),
+            accounts,
+            clock: clock(),
+        };
+        delete.execute(&caller(), password("current"), origin()).await
     }
 
     #[tokio::test]
-    async fn whoever_gives_their_password_is_gone() {
-        let answer = Some(Administered::Now(user()));
-        let deleted = delete(ThrottleDecision::Allowed, Verification::Right, answer).await;
+    async fn a_caller_who_gives_their_password_is_deleted() {
+        let facts = own_facts(Permissions::new());
+        let deleted = delete(ThrottleDecision::Allowed, Verification::Right, Some(facts)).await;
         assert!(deleted.is_ok());
     }
 
     #[tokio::test]
     async fn a_stolen_token_is_not_enough_and_does_not_help_to_guess() {
         let wrong = delete(ThrottleDecision::Allowed, Verification::Wrong, None).await;
-        assert!(matches!(wrong, Err(DeleteOwnAccountError::InvalidCredentials)));
+        assert!(matches!(
+            wrong,
+            Err(DeleteOwnAccountError::Confirm(
+                ConfirmPasswordError::InvalidCredentials
+            ))
+        ));
         let retry_after = Duration::from_secs(3);
         let throttled = ThrottleDecision::Refused { retry_after };
         let refused = delete(throttled, Verification::Right, None).await;
         assert!(matches!(
             refused,
-            Err(DeleteOwnAccountError::TooManyAttempts { .. })
+            Err(DeleteOwnAccountError::Confirm(
+                ConfirmPasswordError::TooManyAttempts { .. }
+            ))
         ));
     }
 
     #[tokio::test]
-    async fn storage_has_the_last_word() {
-        for (answer, told) in [
-            (Administered::LastAdmin, "the last active admin cannot be deleted"),
-            (
-                Administered::Denied(Denied::Stale),
-                "the caller's token is outdated",
-            ),
-            (Administered::NoSuchUser, "the caller's token is outdated"),
+    async fn a_refusal_of_the_decision_reaches_the_caller() {
+        let mut last_admin = own_facts(Permissions::new());
+        last_admin.target.as_mut().expect("a target").user = admin();
+        let stale = Facts {
+            caller: None,
+            ..own_facts(Permissions::new())
+        };
+        for (facts, text) in [
+            (last_admin, "the last active admin must remain"),
+            (stale, "the caller's token is outdated"),
+            // Another request has deleted the caller.
+            (Facts::default(), "the caller's token is outdated"),
         ] {
-            let refused = delete(ThrottleDecision::Allowed, Verification::Right, Some(answer)).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), told);
+            let refused = delete(ThrottleDecision::Allowed, Verification::Right, Some(facts)).await;
+            assert_eq!(refused.expect_err("a refusal").to_string(), text);
         }
     }
 }

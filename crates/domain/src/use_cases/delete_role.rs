@@ -53,8 +53,7 @@ impl DeleteRole {
         origin: Origin,
     ) -> Result<(), DeleteRoleError> {
         let requester = by.requester();
-        let name =
-            RoleName::parse(&request.name).map_err(|_| ChangeError::Refused(Refusal::RoleNotFound))?;
+        let name = RoleName::parse(&request.name).map_err(|_| ChangeError::Refused(Refusal::RoleNotFound))?;
         if name == RoleName::ADMIN || name == RoleName::USER {
             return Err(DeleteRoleError::BuiltIn);
         }
@@ -84,58 +83,120 @@ impl DeleteRole {
 mod tests {
     use super::*;
     use crate::{
+        audit::Actor,
+        changes::{CatalogueFacts, fixtures::role},
         ports::MockRoles,
-        use_cases::fixtures::{clock, origin, roles},
+        use_cases::fixtures::{caller_with, catalogue_with, clock, now, origin, roles},
     };
 
-    async fn delete(name: &str, answer: Option<RoleRemoved>) -> Result<(), DeleteRoleError> {
-        let mut catalogue = MockRoles::new();
-        let times = usize::from(answer.is_some());
-        catalogue
-            .expect_remove()
-            .times(times)
-            .returning(move |_, _| Ok(answer.clone().expect("called only with an answer")));
-        let removal = RoleRemoval {
+    fn over(catalogue: MockRoles) -> DeleteRole {
+        DeleteRole {
+            roles: Arc::new(catalogue),
+            clock: clock(),
+            default_roles: roles(&["user", "member"]),
+        }
+    }
+
+    fn request(name: &str) -> DeleteRoleRequest {
+        DeleteRoleRequest {
             name: name.to_owned(),
             if_revision: None,
             dry_run: false,
-        };
-        DeleteRole::new(Arc::new(catalogue), clock(), roles(&["user", "member"]))
-            .execute(Capability::of_operator(), removal, origin())
+        }
+    }
+
+    async fn delete(request: DeleteRoleRequest, catalogue: MockRoles) -> Result<(), DeleteRoleError> {
+        over(catalogue)
+            .execute(Capability::of_operator(), request, origin())
             .await
     }
 
-    #[tokio::test]
-    async fn a_role_that_nobody_has_goes() {
-        assert!(delete("editor", Some(RoleRemoved::Now)).await.is_ok());
+    /// The catalogue has `editor`, which no user has.
+    fn facts() -> CatalogueFacts {
+        CatalogueFacts {
+            roles: vec![role("editor", &[])],
+            ..CatalogueFacts::default()
+        }
     }
 
     #[tokio::test]
-    async fn what_everything_rests_on_stays() {
-        for (name, told) in [
+    async fn a_role_that_no_user_has_is_removed() {
+        let mut catalogue = MockRoles::new();
+        catalogue
+            .expect_execute()
+            .withf(|command, context| {
+                let reads = command.reads();
+                reads.role.as_str() == "editor"
+                    && reads.caller.is_none()
+                    && context.actor == Actor::Operator
+                    && context.at == now()
+                    && context.origin == origin()
+            })
+            .once()
+            .returning(|command, context| Ok(command.decide(&facts(), context.at)?));
+        assert!(delete(request("editor"), catalogue).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_executes_nothing() {
+        let mut catalogue = MockRoles::new();
+        catalogue.expect_execute().never();
+        catalogue
+            .expect_dry_run()
+            .once()
+            .returning(|command, context| Ok(command.decide(&facts(), context.at)?));
+        let request = DeleteRoleRequest {
+            dry_run: true,
+            ..request("editor")
+        };
+        assert!(delete(request, catalogue).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn built_in_and_default_roles_stay() {
+        for (name, text) in [
             ("admin", "the roles admin and user are built in"),
             ("user", "the roles admin and user are built in"),
-            ("member", "everybody who registers gets this role"),
+            ("member", "every user who registers gets this role"),
             ("No Name", "the catalogue has no such role"),
         ] {
-            let refused = delete(name, None).await.expect_err("a refusal");
-            assert_eq!(refused.to_string(), told, "{name}");
+            let mut catalogue = MockRoles::new();
+            catalogue.expect_execute().never();
+            let refused = delete(request(name), catalogue).await;
+            assert_eq!(refused.expect_err("a refusal").to_string(), text, "{name}");
         }
     }
 
     #[tokio::test]
-    async fn storage_has_the_last_word() {
-        for (answer, told) in [
-            (RoleRemoved::NoSuchRole, "the catalogue has no such role"),
-            (RoleRemoved::InUse(3), "the role is in use: 3 users have it"),
-            (RoleRemoved::AnotherRevision, "the role has changed meanwhile"),
-            (
-                RoleRemoved::Denied(Denied::Stale),
-                "the caller's token is outdated",
-            ),
+    async fn a_refusal_of_the_decision_reaches_the_caller() {
+        let in_use = CatalogueFacts {
+            holders: 3,
+            ..facts()
+        };
+        for (facts, if_revision, text) in [
+            (CatalogueFacts::default(), None, "the catalogue has no such role"),
+            (in_use, None, "the role is in use: 3 users have it"),
+            (facts(), Some(Revision(9)), "it has changed meanwhile"),
         ] {
-            let refused = delete("editor", Some(answer)).await.expect_err("a refusal");
-            assert_eq!(refused.to_string(), told);
+            let request = DeleteRoleRequest {
+                if_revision,
+                ..request("editor")
+            };
+            let refused = delete(request, catalogue_with(facts)).await;
+            assert_eq!(refused.expect_err("a refusal").to_string(), text);
         }
+    }
+
+    #[tokio::test]
+    async fn a_caller_whose_token_is_outdated_removes_nothing() {
+        let caller = caller_with([crate::role::Permission::ROLES_WRITE].into());
+        let by = caller.capability().expect("the permission is there");
+        let refused = over(catalogue_with(facts()))
+            .execute(by, request("editor"), origin())
+            .await;
+        assert_eq!(
+            refused.expect_err("a refusal").to_string(),
+            "the caller's token is outdated"
+        );
     }
 }

@@ -30,3 +30,75 @@ impl DeleteUser {
         Ok(applied.into_user()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::Actor,
+        changes::{
+            Facts, Refusal,
+            fixtures::{admin, facts_about},
+        },
+        ports::MockAccounts,
+        revision::Revision,
+        steps::UserRef,
+        use_cases::fixtures::{USER, clock, credentials, expect_change, now, origin, user},
+    };
+
+    async fn delete(login: &str, facts: Option<Facts>) -> Result<User, ChangeError> {
+        let mut accounts = MockAccounts::new();
+        accounts
+            .expect_find_by_login()
+            .returning(|login| Ok((login.as_str() == "alice").then(credentials)));
+        if let Some(facts) = facts {
+            expect_change(&mut accounts, facts, |executed| {
+                assert_eq!(executed.reads.account, Some(USER));
+                assert_eq!(executed.reads.caller, None);
+                assert_eq!(executed.context.actor, Actor::Operator);
+                assert_eq!(executed.context.at, now());
+                assert_eq!(executed.context.origin, origin());
+            });
+        }
+        let delete = DeleteUser {
+            accounts: Arc::new(accounts),
+            clock: clock(),
+        };
+        let request = ChangeRequest {
+            user: UserRef::Login(login.to_owned()),
+            if_revision: Some(Revision(7)),
+            origin: origin(),
+        };
+        delete.execute(Capability::of_operator(), request).await
+    }
+
+    #[tokio::test]
+    async fn the_deleted_user_is_returned_as_they_were() {
+        let deleted = delete("ALICE", Some(facts_about(user()))).await;
+        assert_eq!(deleted.expect("allowed"), user());
+    }
+
+    #[tokio::test]
+    async fn a_login_that_no_user_has_is_not_found() {
+        let refused = delete("bob", None).await;
+        assert!(matches!(
+            refused,
+            Err(ChangeError::Refused(Refusal::UserNotFound))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_the_decision_reaches_the_caller() {
+        let revised = User {
+            revision: Revision(8),
+            ..user()
+        };
+        for (facts, text) in [
+            (facts_about(admin()), "the last active admin must remain"),
+            (facts_about(revised), "it has changed meanwhile"),
+        ] {
+            let refused = delete("alice", Some(facts)).await.expect_err("a refusal");
+            assert_eq!(refused.to_string(), text);
+        }
+    }
+}

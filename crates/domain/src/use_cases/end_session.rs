@@ -43,37 +43,57 @@ impl EndSession {
 mod tests {
     use super::*;
     use crate::{
-        ports::MockSessions,
-        use_cases::fixtures::{USER, caller, clock, origin},
+        changes::{EndSessionsOf, Facts, OwnedSession, Refusal},
+        ports::MockAccounts,
+        use_cases::fixtures::{
+            USER, accounts_with, audit_context, caller, clock, expect_change, origin, stored_session,
+        },
+        user::UserId,
     };
     use uuid::Uuid;
 
     const OTHER_DEVICE: SessionId = SessionId(Uuid::from_u128(33));
 
-    async fn end(ended: Ended) -> Result<(), EndSessionError> {
-        let mut sessions = MockSessions::new();
-        sessions
-            .expect_end()
-            .withf(|id, user, reason, _| {
-                *id == OTHER_DEVICE && *user == USER && *reason == EndReason::LoggedOut
-            })
-            .once()
-            .returning(move |_, _, _, _| Ok(ended));
-        EndSession::new(Arc::new(sessions), clock())
-            .execute(&caller(), OTHER_DEVICE, origin())
-            .await
+    async fn end(accounts: MockAccounts) -> Result<(), ChangeError> {
+        let end = EndSession {
+            accounts: Arc::new(accounts),
+            clock: clock(),
+        };
+        end.execute(&caller(), OTHER_DEVICE, origin()).await
+    }
+
+    fn live_session_of(user: UserId) -> Facts {
+        Facts {
+            session: Some(OwnedSession {
+                user,
+                lifetime: stored_session().lifetime,
+            }),
+            ..Facts::default()
+        }
     }
 
     #[tokio::test]
     async fn a_session_is_ended_as_the_callers_own() {
-        assert!(end(Ended::Now).await.is_ok());
+        let mut accounts = MockAccounts::new();
+        expect_change(&mut accounts, live_session_of(USER), |executed| {
+            assert_eq!(executed.reads.session, Some(OTHER_DEVICE));
+            assert_eq!(executed.context, audit_context());
+            let change = executed.decided.expect("allowed");
+            let expected = (EndSessionsOf::Sessions(vec![OTHER_DEVICE]), EndReason::LoggedOut);
+            assert_eq!(change.end_sessions, Some(expected));
+        });
+        assert!(end(accounts).await.is_ok());
     }
 
     #[tokio::test]
-    async fn a_session_that_is_not_there_for_the_caller_is_told_as_such() {
-        assert!(matches!(
-            end(Ended::Before).await,
-            Err(EndSessionError::NoSuchSession)
-        ));
+    async fn a_session_that_is_not_the_callers_is_reported_as_ended() {
+        let anothers = live_session_of(UserId(Uuid::from_u128(77)));
+        for facts in [anothers, Facts::default()] {
+            let refused = end(accounts_with(facts)).await;
+            assert!(matches!(
+                refused,
+                Err(ChangeError::Refused(Refusal::SessionEnded))
+            ));
+        }
     }
 }

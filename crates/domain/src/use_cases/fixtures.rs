@@ -1,13 +1,17 @@
-//! What the use cases' tests share.
+//! Shared by the tests of use cases and steps.
 
 use crate::{
-    audit::Origin,
+    audit::{Actor, AuditContext, Origin},
     caller::{Caller, SessionSnapshot},
+    changes::{
+        Applied, CatalogueFacts, Change, ChangeError, Command, Facts, Reads, Refusal,
+        fixtures::SESSIONS_ENDED,
+    },
     login::Login,
     password::{Password, PasswordHash, PasswordPolicy},
     ports::{
-        MockAuditLog, MockClock, MockPasswordMeter, MockRandomness, MockRefreshTokenMac, MockTokenSigner,
-        Strength,
+        MockAccounts, MockAuditEvents, MockClock, MockPasswordHasher, MockPasswordMeter, MockRandomness,
+        MockRefreshTokenMac, MockRoles, MockThrottle, MockTokenSigner, Strength,
     },
     refresh_token::{RefreshClaim, RefreshToken},
     revision::Revision,
@@ -15,8 +19,8 @@ use crate::{
     session::{
         Generation, Holder, Lifetime, SecretDigest, SessionId, SessionRules, SessionSecret, StoredSession,
     },
+    steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecordFailedAttempt},
     token::{AccessToken, TokenIdentity, TokenRules},
-    use_cases::{AcceptPassword, IssueTokens, RecordFailedAttempt},
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -211,28 +215,136 @@ pub fn issue_tokens() -> Arc<IssueTokens> {
             roles.join(",")
         )))
     });
-    Arc::new(IssueTokens::new(
-        Arc::new(signer),
-        mac(),
-        randomness(),
-        token_rules(),
-    ))
+    Arc::new(issue_tokens_with(signer))
+}
+
+/// Issues tokens that `signer` signs, without permissions.
+pub fn issue_tokens_with(signer: MockTokenSigner) -> IssueTokens {
+    IssueTokens {
+        signer: Arc::new(signer),
+        mac: mac(),
+        randomness: randomness(),
+        rules: token_rules(),
+        catalogue: None,
+    }
 }
 
 pub fn origin() -> Origin {
     Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned()))
 }
 
-/// Notes failures in a trail of which `expect_trail` says what to expect.
-pub fn record_failed_attempt(expect_trail: impl FnOnce(&mut MockAuditLog)) -> Arc<RecordFailedAttempt> {
-    let mut trail = MockAuditLog::new();
-    expect_trail(&mut trail);
-    Arc::new(RecordFailedAttempt::new(Arc::new(trail), 100))
+/// The context in which [`USER`] makes a change.
+pub fn audit_context() -> AuditContext {
+    AuditContext {
+        at: now(),
+        actor: Actor::User(USER),
+        origin: origin(),
+    }
 }
 
-/// Notes any number of failures.
-pub fn note_any_failure() -> Arc<RecordFailedAttempt> {
-    record_failed_attempt(|trail| {
-        trail.expect_note().returning(|_, _| Ok(()));
+/// Records failed attempts in an audit log of which `expect_events` says what to expect.
+pub fn record_failed_attempt(expect_events: impl FnOnce(&mut MockAuditEvents)) -> Arc<RecordFailedAttempt> {
+    let mut events = MockAuditEvents::new();
+    expect_events(&mut events);
+    Arc::new(RecordFailedAttempt::new(Arc::new(events), 100))
+}
+
+/// Records any number of failed attempts.
+pub fn record_any_failed_attempt() -> Arc<RecordFailedAttempt> {
+    record_failed_attempt(|events| {
+        events.expect_record().returning(|_, _| Ok(()));
     })
+}
+
+/// Confirms the caller's password over these ports.
+pub fn confirm_password(
+    throttle: MockThrottle,
+    accounts: &Arc<MockAccounts>,
+    hasher: &Arc<MockPasswordHasher>,
+    record_failed_attempt: Arc<RecordFailedAttempt>,
+) -> Arc<ConfirmPassword> {
+    Arc::new(ConfirmPassword {
+        throttle: Arc::new(throttle),
+        accounts: Arc::clone(accounts) as _,
+        hasher: Arc::clone(hasher) as _,
+        record_failed_attempt,
+        clock: clock(),
+    })
+}
+
+/// What storage returns for a decision. A change that ends sessions ends [`SESSIONS_ENDED`].
+pub fn applied(decided: Result<Change, Refusal>) -> Result<Applied, ChangeError> {
+    let change = decided?;
+    let sessions_ended = match change.end_sessions {
+        Some(_) => SESSIONS_ENDED,
+        None => 0,
+    };
+    Ok(Applied {
+        change,
+        sessions_ended,
+    })
+}
+
+/// A command on an account that storage was given.
+#[derive(Debug)]
+pub struct Executed {
+    pub reads: Reads,
+    pub decided: Result<Change, Refusal>,
+    pub context: AuditContext,
+}
+
+/// Lets storage execute one command, by deciding it on `facts`. `check` examines the command and the decision.
+pub fn expect_change(accounts: &mut MockAccounts, facts: Facts, check: impl Fn(Executed) + Send + 'static) {
+    accounts
+        .expect_execute()
+        .once()
+        .returning(move |command, context| decide(&*command, &facts, context, &check));
+}
+
+/// Lets storage execute one command in a dry run, like [`expect_change`].
+pub fn expect_dry_run(accounts: &mut MockAccounts, facts: Facts, check: impl Fn(Executed) + Send + 'static) {
+    accounts
+        .expect_dry_run()
+        .once()
+        .returning(move |command, context| decide(&*command, &facts, context, &check));
+}
+
+fn decide(
+    command: &dyn Command,
+    facts: &Facts,
+    context: AuditContext,
+    check: &impl Fn(Executed),
+) -> Result<Applied, ChangeError> {
+    let decided = command.decide(facts, context.at);
+    check(Executed {
+        reads: command.reads(),
+        decided: decided.clone(),
+        context,
+    });
+    applied(decided)
+}
+
+/// Accounts that decide one command on `facts`, and are not called otherwise.
+pub fn accounts_with(facts: Facts) -> MockAccounts {
+    let mut accounts = MockAccounts::new();
+    expect_change(&mut accounts, facts, |_| {});
+    accounts
+}
+
+/// A catalogue that decides one command on `facts`, and is not called otherwise.
+pub fn catalogue_with(facts: CatalogueFacts) -> MockRoles {
+    let mut roles = MockRoles::new();
+    roles
+        .expect_execute()
+        .once()
+        .returning(move |command, context| Ok(command.decide(&facts, context.at)?));
+    roles
+}
+
+/// Facts about [`user`], loaded for the token of [`caller_with`] these permissions.
+pub fn own_facts(permissions: Permissions) -> Facts {
+    Facts {
+        caller: Some(snapshot_with(permissions)),
+        ..crate::changes::fixtures::facts_about(user())
+    }
 }

@@ -73,10 +73,16 @@ impl ImportUsers {
             actor: Actor::Operator,
             origin: Origin::default(),
         };
-        let mut stored = self.users.import(changes::ImportUsers(accepted), context).await?.into_iter();
+        let mut stored = self
+            .users
+            .import(changes::ImportUsers(accepted), context)
+            .await?
+            .into_iter();
         let settled = parsed.into_iter().map(|user| {
             user?;
-            let stored = stored.next().expect("storage answers for each user that it was given");
+            let stored = stored
+                .next()
+                .expect("storage answers for each user that it was given");
             Ok(stored?)
         });
         Ok(settled.collect())
@@ -96,7 +102,13 @@ impl ImportUsers {
         for request in requests {
             answers.push(match self.parse(request, now) {
                 Err(refused) => Err(refused),
-                Ok(user) if self.accounts.find_by_login(user.login.canonical()).await?.is_some() => {
+                Ok(user)
+                    if self
+                        .accounts
+                        .find_by_login(user.login.canonical())
+                        .await?
+                        .is_some() =>
+                {
                     Err(Refusal::LoginTaken.into())
                 }
                 Ok(user) => match user.roles.difference(catalogue).next() {
@@ -137,9 +149,9 @@ impl ImportUsers {
 mod tests {
     use super::*;
     use crate::{
-        ports::{MockForeignHashes, MockUsers},
-        use_cases::fixtures::{clock, hash, now, randomness, roles, user},
-        user::Credentials,
+        changes::ImportFacts,
+        ports::{MockAccounts, MockForeignHashes, MockUserDirectory},
+        use_cases::fixtures::{clock, credentials, hash, now, randomness, roles},
     };
 
     fn request(login: &str) -> ImportRequest {
@@ -150,35 +162,58 @@ mod tests {
         }
     }
 
-    async fn import(
-        requests: Vec<ImportRequest>,
-        stored: fn(Vec<ImportedUser>) -> Vec<Inserted>,
-    ) -> Vec<Result<User, ImportRefused>> {
-        let mut users = MockUsers::new();
-        users
-            .expect_import()
-            .withf(|_, context| context.actor == Actor::Operator && context.at == now())
-            .once()
-            .returning(move |users, _| Ok(stored(users)));
+    fn over(accounts: MockAccounts, users: MockUserDirectory) -> ImportUsers {
         let mut hashes = MockForeignHashes::new();
         hashes.expect_accept().returning(|text| match text {
             "$good" => Ok(hash("$kept")),
             _ => Err(ForeignHashRefused::UnknownForm),
         });
-        ImportUsers::new(
-            Arc::new(users),
-            Arc::new(hashes),
-            roles(&["user"]),
-            clock(),
-            randomness(),
-        )
-        .execute(requests)
-        .await
-        .expect("storage is there")
+        ImportUsers {
+            accounts: Arc::new(accounts),
+            users: Arc::new(users),
+            hashes: Arc::new(hashes),
+            default_roles: roles(&["user"]),
+            clock: clock(),
+            randomness: randomness(),
+        }
+    }
+
+    /// Imports users into storage that has `bob` and the roles `editor` and `user`. `check` examines the users that storage
+    /// is given.
+    async fn import(
+        requests: Vec<ImportRequest>,
+        check: fn(&[ImportedUser]),
+    ) -> Vec<Result<User, ImportRefused>> {
+        let mut users = MockUserDirectory::new();
+        users
+            .expect_import()
+            .withf(|_, context| context.actor == Actor::Operator && context.at == now())
+            .once()
+            .returning(move |import, context| {
+                check(&import.0);
+                let bob = Login::parse("bob").expect("a login");
+                let facts = ImportFacts {
+                    taken: [bob.canonical().clone()].into(),
+                    known_roles: roles(&["editor", "user"]),
+                };
+                let decided = import.decide(facts, context.at).into_iter();
+                Ok(decided.map(|stored| stored.map(|stored| stored.user)).collect())
+            });
+        over(MockAccounts::new(), users)
+            .execute(requests)
+            .await
+            .expect("storage answers")
+    }
+
+    fn unknown_role(name: &str) -> ImportRefused {
+        let name = RoleName::parse(name).expect("a role name");
+        Refusal::UnknownRole(name).into()
     }
 
     #[tokio::test]
-    async fn each_wish_is_answered_in_its_place() {
+    async fn each_request_is_answered_in_its_place() {
+        let mut unknown = request("eve");
+        unknown.roles = Some(vec!["wizard".to_owned()]);
         let mut bad_hash = request("carol");
         bad_hash.password_hash = "plain".to_owned();
         let mut bad_role = request("dave");
@@ -188,65 +223,54 @@ mod tests {
             request("x"),
             bad_hash,
             bad_role,
-            request("bob"),
-            request("eve"),
+            request("Bob"),
+            unknown,
         ];
         let settled = import(requests, |users| {
             let logins: Vec<_> = users.iter().map(|user| user.login.as_typed()).collect();
-            assert_eq!(logins, ["alice", "bob", "eve"]);
-            vec![Inserted::Now(user()), Inserted::LoginTaken, Inserted::UnknownRole]
+            assert_eq!(logins, ["alice", "Bob", "eve"]);
+            assert!(users.iter().all(|user| user.hash == hash("$kept")));
         })
         .await;
-        assert!(settled[0].is_ok());
+        let stored = settled[0].as_ref().expect("a user");
+        assert_eq!(stored.login.as_typed(), "alice");
         assert_eq!(settled[1], Err(ImportRefused::Login(LoginRefused::TooShort)));
         assert_eq!(
             settled[2],
             Err(ImportRefused::Hash(ForeignHashRefused::UnknownForm))
         );
         assert_eq!(settled[3], Err(ImportRefused::Role(NotARoleName)));
-        assert_eq!(settled[4], Err(ImportRefused::LoginTaken));
-        assert_eq!(settled[5], Err(ImportRefused::UnknownRole));
+        assert_eq!(settled[4], Err(Refusal::LoginTaken.into()));
+        assert_eq!(settled[5], Err(unknown_role("wizard")));
     }
 
     #[tokio::test]
-    async fn what_is_not_said_is_what_holds_for_everybody_and_nobody_comes_from_the_future() {
+    async fn what_a_request_omits_has_a_default_and_no_user_registered_in_the_future() {
         let mut known = request("bob");
         known.roles = Some(vec!["editor".to_owned()]);
         known.disabled = true;
         known.created_at = Some(now() + chrono::Duration::days(1));
         import(vec![request("alice"), known], |users| {
-            let [alice, bob] = &users[..] else {
-                panic!("two users")
-            };
+            let [alice, bob] = users else { panic!("two users") };
             assert_eq!((alice.status, alice.created_at), (UserStatus::Active, now()));
             assert_eq!((bob.status, bob.created_at), (UserStatus::Disabled, now()));
             assert_eq!(
                 (&alice.roles, &bob.roles),
                 (&roles(&["user"]), &roles(&["editor"]))
             );
-            vec![Inserted::LoginTaken, Inserted::LoginTaken]
         })
         .await;
     }
 
     #[tokio::test]
-    async fn a_rehearsal_tells_what_would_be_refused_and_stores_nobody() {
-        let mut users = MockUsers::new();
-        users.expect_find_by_login().returning(|login| {
-            Ok((login.as_str() == "alice").then(|| Credentials {
-                user: user(),
-                hash: hash("$kept"),
-            }))
-        });
-        let mut hashes = MockForeignHashes::new();
-        hashes.expect_accept().returning(|_| Ok(hash("$kept")));
-        let import = ImportUsers::new(
-            Arc::new(users),
-            Arc::new(hashes),
-            roles(&["user"]),
-            clock(),
-            randomness(),
-        );
+    async fn a_dry_run_reports_what_would_be_refused_and_stores_no_user() {
+        let mut accounts = MockAccounts::new();
+        accounts
+            .expect_find_by_login()
+            .returning(|login| Ok((login.as_str() == "alice").then(credentials)));
+        let mut users = MockUserDirectory::new();
+        users.expect_import().never();
+        let import = over(accounts, users);
         let mut unknown = request("carol");
         unknown.roles = Some(vec!["wizard".to_owned()]);
 
@@ -258,11 +282,11 @@ mod tests {
             .await;
 
         let expected = [
-            Err(ImportRefused::LoginTaken),
+            Err(Refusal::LoginTaken.into()),
             Ok(()),
-            Err(ImportRefused::UnknownRole),
+            Err(unknown_role("wizard")),
             Err(ImportRefused::Login(LoginRefused::TooShort)),
         ];
-        assert_eq!(answers.expect("storage is there"), expected);
+        assert_eq!(answers.expect("storage answers"), expected);
     }
 }

@@ -21,19 +21,22 @@ impl ListSessions {
 mod tests {
     use super::*;
     use crate::{
-        ports::MockSessions,
+        ports::MockSessionDirectory,
         use_cases::fixtures::{USER, caller, clock, now},
     };
 
     #[tokio::test]
     async fn callers_see_their_own_sessions_as_of_now() {
-        let mut sessions = MockSessions::new();
+        let mut sessions = MockSessionDirectory::new();
         sessions
             .expect_list()
             .withf(|user, at| *user == USER && *at == now())
             .once()
             .returning(|_, _| Ok(vec![]));
-        let list = ListSessions::new(Arc::new(sessions), clock());
+        let list = ListSessions {
+            sessions: Arc::new(sessions),
+            clock: clock(),
+        };
         assert!(list.execute(&caller()).await.expect("storage answers").is_empty());
     }
 }

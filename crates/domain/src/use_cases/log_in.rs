@@ -1,8 +1,8 @@
 use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
+    changes::{ChangeError, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    changes::{ChangeError, OpenSession},
     ports::{Accounts, Clock, PasswordHasher, PortError, Randomness, Throttle, Verification},
     session::{NewSession, SessionRules},
     steps::{IssueTokens, RecordFailedAttempt, TokenPair},
@@ -168,22 +168,24 @@ impl LogIn {
 mod tests {
     use super::*;
     use crate::{
-        ports::{MockPasswordHasher, MockSessions, MockThrottle, MockUsers},
+        changes::{EndSessionsOf, Facts, fixtures::facts_about},
+        ports::{MockAccounts, MockPasswordHasher, MockThrottle},
+        session::{EndReason, SessionId},
         throttle::ThrottleKey,
         use_cases::fixtures::{
-            EPOCH, USER, clock, credentials, hash, issue_tokens, note_any_failure, origin, password,
-            randomness, record_failed_attempt, session_rules, user,
+            USER, applied, clock, credentials, expect_change, hash, issue_tokens, now, origin, password,
+            randomness, record_any_failed_attempt, record_failed_attempt, session_rules, user,
         },
         user::Epoch,
     };
     use std::net::IpAddr;
+    use uuid::Uuid;
 
     #[derive(Default)]
     struct Mocks {
         throttle: MockThrottle,
-        users: MockUsers,
+        accounts: MockAccounts,
         hasher: MockPasswordHasher,
-        sessions: MockSessions,
         record_failed_attempt: Option<Arc<RecordFailedAttempt>>,
     }
 
@@ -196,7 +198,7 @@ mod tests {
                 .expect_take()
                 .returning(|_| Ok(ThrottleDecision::Allowed));
             mocks
-                .users
+                .accounts
                 .expect_find_by_login()
                 .once()
                 .returning(|_| Ok(Some(credentials())));
@@ -209,44 +211,89 @@ mod tests {
         }
 
         async fn log_in(self, login: &str) -> Result<TokenPair, LogInError> {
-            LogIn::new(
-                Arc::new(self.throttle),
-                Arc::new(self.users),
-                Arc::new(self.hasher),
-                Arc::new(self.sessions),
-                issue_tokens(),
-                self.record_failed_attempt.unwrap_or_else(note_any_failure),
-                clock(),
-                randomness(),
-                session_rules(),
-            )
-            .execute(login, password("whatever it is"), origin())
-            .await
+            let use_case = LogIn {
+                throttle: Arc::new(self.throttle),
+                accounts: Arc::new(self.accounts),
+                hasher: Arc::new(self.hasher),
+                issue_tokens: issue_tokens(),
+                record_failed_attempt: self
+                    .record_failed_attempt
+                    .unwrap_or_else(record_any_failed_attempt),
+                clock: clock(),
+                randomness: randomness(),
+                rules: session_rules(),
+            };
+            use_case
+                .execute(login, password("whatever it is"), origin())
+                .await
         }
+    }
+
+    /// Facts about [`user`], who is at `epoch` by now.
+    fn at_epoch(epoch: Epoch) -> Facts {
+        facts_about(User { epoch, ..user() })
     }
 
     #[tokio::test]
     async fn the_right_password_opens_a_session_at_the_epoch_that_was_read_with_it() {
         let mut mocks = Mocks::that_find(Verification::Right);
-        mocks
-            .sessions
-            .expect_open()
-            .withf(|session, epoch, max, context| {
-                session.user_agent.as_deref() == Some("curl/8")
-                    && *epoch == EPOCH
-                    && *max == 100
-                    && context.actor == Actor::User(user().id)
-            })
-            .once()
-            .returning(|_, _, _, _| Ok(Opened::Now));
+        expect_change(&mut mocks.accounts, facts_about(user()), |executed| {
+            assert_eq!(executed.reads.account, Some(USER));
+            assert!(executed.reads.live_sessions);
+            assert_eq!(executed.context.actor, Actor::User(USER));
+            let session = executed.decided.expect("allowed").open_session;
+            let session = session.expect("a session");
+            assert_eq!((session.user, session.created_at), (USER, executed.context.at));
+            assert_eq!(session.user_agent.as_deref(), Some("curl/8"));
+        });
         let pair = mocks.log_in("ALICE").await.expect("tokens");
         assert_eq!(pair.access_token.expose(), "epoch=4 roles=user");
     }
 
     #[tokio::test]
+    async fn the_oldest_sessions_make_room_for_one_beyond_the_limit() {
+        let mut mocks = Mocks::that_find(Verification::Right);
+        let live_sessions: Vec<_> = (1..=102)
+            .map(|id| (SessionId(Uuid::from_u128(id)), now() - Duration::from_secs(1)))
+            .collect();
+        let facts = Facts {
+            live_sessions,
+            ..facts_about(user())
+        };
+        expect_change(&mut mocks.accounts, facts, |executed| {
+            let Some((EndSessionsOf::Sessions(ended), EndReason::MadeRoom)) =
+                executed.decided.expect("allowed").end_sessions
+            else {
+                panic!("sessions that make room")
+            };
+            assert_eq!(ended.len(), 3, "the rules allow 100, the new one among them");
+        });
+        assert!(mocks.log_in("alice").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_login_that_races_changes_without_end_is_given_up() {
+        let mut mocks = Mocks::that_find(Verification::Right);
+        mocks
+            .accounts
+            .expect_find_by_login()
+            .times(3)
+            .returning(|_| Ok(Some(credentials())));
+        mocks
+            .accounts
+            .expect_execute()
+            .times(3)
+            .returning(|command, context| applied(command.decide(&at_epoch(Epoch(5)), context.at)));
+        assert!(matches!(
+            mocks.log_in("alice").await,
+            Err(LogInError::Port(PortError::Overloaded))
+        ));
+    }
+
+    #[tokio::test]
     async fn a_wrong_password_opens_nothing() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
-        mocks.sessions.expect_open().never();
+        mocks.accounts.expect_execute().never();
         assert!(matches!(
             mocks.log_in("alice").await,
             Err(LogInError::InvalidCredentials)
@@ -254,13 +301,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_disabled_user_costs_a_hash_and_is_told_nothing_else() {
+    async fn a_disabled_user_costs_a_hash_and_looks_like_a_wrong_password() {
         let mut mocks = Mocks::default();
         mocks
             .throttle
             .expect_take()
             .returning(|_| Ok(ThrottleDecision::Allowed));
-        mocks.users.expect_find_by_login().returning(|_| {
+        mocks.accounts.expect_find_by_login().returning(|_| {
             let mut disabled = credentials();
             disabled.user.status = UserStatus::Disabled;
             Ok(Some(disabled))
@@ -271,7 +318,7 @@ mod tests {
             .withf(|_, hash| hash.is_some())
             .once()
             .returning(|_, _| Ok(Verification::Right));
-        mocks.sessions.expect_open().never();
+        mocks.accounts.expect_execute().never();
         assert!(matches!(
             mocks.log_in("alice").await,
             Err(LogInError::InvalidCredentials)
@@ -286,7 +333,7 @@ mod tests {
                 .throttle
                 .expect_take()
                 .returning(|_| Ok(ThrottleDecision::Allowed));
-            mocks.users.expect_find_by_login().returning(|_| Ok(None));
+            mocks.accounts.expect_find_by_login().returning(|_| Ok(None));
             mocks
                 .hasher
                 .expect_verify()
@@ -310,7 +357,7 @@ mod tests {
             .expect_take()
             .once()
             .returning(move |_| Ok(refused));
-        mocks.users.expect_find_by_login().never();
+        mocks.accounts.expect_find_by_login().never();
         mocks.hasher.expect_verify().never();
         let error = mocks.log_in("alice").await;
         assert!(matches!(error, Err(LogInError::TooManyAttempts { retry_after }) if retry_after == wait));
@@ -342,35 +389,29 @@ mod tests {
             .once()
             .returning(|_| Ok(hash("$newer")));
         mocks
-            .users
+            .accounts
             .expect_replace_hash()
             .withf(|_, old, new| *old == hash("$stored") && *new == hash("$newer"))
             .once()
             .returning(|_, _, _| Ok(true));
-        mocks
-            .sessions
-            .expect_open()
-            .once()
-            .returning(|_, _, _, _| Ok(Opened::Now));
+        expect_change(&mut mocks.accounts, facts_about(user()), |_| {});
         assert!(mocks.log_in("alice").await.is_ok());
     }
 
     #[tokio::test]
     async fn a_login_that_races_a_change_of_roles_carries_the_new_roles() {
         let mut mocks = Mocks::that_find(Verification::Right);
-        mocks.users.expect_find_by_login().once().returning(|_| {
+        mocks.accounts.expect_find_by_login().once().returning(|_| {
             let mut changed = credentials();
             changed.user.epoch = Epoch(5);
             changed.user.roles.clear();
             Ok(Some(changed))
         });
-        mocks.sessions.expect_open().returning(|_, epoch, _, _| {
-            Ok(if epoch == Epoch(5) {
-                Opened::Now
-            } else {
-                Opened::Stale
-            })
-        });
+        mocks
+            .accounts
+            .expect_execute()
+            .times(2)
+            .returning(|command, context| applied(command.decide(&at_epoch(Epoch(5)), context.at)));
         let pair = mocks.log_in("alice").await.expect("tokens");
         assert_eq!(pair.access_token.expose(), "epoch=5 roles=");
     }
@@ -378,17 +419,15 @@ mod tests {
     #[tokio::test]
     async fn a_login_that_races_a_change_of_password_fails() {
         let mut mocks = Mocks::that_find(Verification::Right);
-        mocks.users.expect_find_by_login().once().returning(|_| {
+        mocks.accounts.expect_find_by_login().once().returning(|_| {
             let mut changed = credentials();
             changed.user.epoch = Epoch(5);
             changed.hash = hash("$another");
             Ok(Some(changed))
         });
-        mocks
-            .sessions
-            .expect_open()
-            .once()
-            .returning(|_, _, _, _| Ok(Opened::Stale));
+        expect_change(&mut mocks.accounts, at_epoch(Epoch(5)), |executed| {
+            assert!(executed.decided.is_err());
+        });
         assert!(matches!(
             mocks.log_in("alice").await,
             Err(LogInError::InvalidCredentials)
@@ -396,24 +435,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_noted_with_the_user_it_was_aimed_at_and_never_with_the_login() {
-        for (known, noted_user) in [(Some(credentials()), Some(USER)), (None, None)] {
+    async fn a_failure_is_recorded_with_the_user_it_was_aimed_at_and_never_with_the_login() {
+        for (known, recorded_user) in [(Some(credentials()), Some(USER)), (None, None)] {
             let mut mocks = Mocks::default();
             mocks
                 .throttle
                 .expect_take()
                 .returning(|_| Ok(ThrottleDecision::Allowed));
-            mocks.users.expect_find_by_login().return_once(move |_| Ok(known));
+            mocks
+                .accounts
+                .expect_find_by_login()
+                .return_once(move |_| Ok(known));
             mocks
                 .hasher
                 .expect_verify()
                 .returning(|_, _| Ok(Verification::Wrong));
-            mocks.record_failed_attempt = Some(record_failed_attempt(|trail| {
-                trail
-                    .expect_note()
+            mocks.record_failed_attempt = Some(record_failed_attempt(|events| {
+                events
+                    .expect_record()
                     .withf(move |event, context| {
                         event.action == AuditAction::LoginFailed
-                            && event.user == noted_user
+                            && event.user == recorded_user
                             && event.details.values().eq(["invalid_credentials"])
                             && context.actor == Actor::Anonymous
                             && context.origin == origin()
@@ -426,11 +468,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_that_cannot_be_noted_is_no_quiet_one() {
+    async fn a_failure_that_cannot_be_recorded_is_reported() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
-        mocks.record_failed_attempt = Some(record_failed_attempt(|trail| {
-            trail
-                .expect_note()
+        mocks.record_failed_attempt = Some(record_failed_attempt(|events| {
+            events
+                .expect_record()
                 .returning(|_, _| Err(PortError::Unavailable("down".into())));
         }));
         assert!(matches!(

@@ -52,7 +52,10 @@ impl LogOut {
     pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;
-            if !self.end(caller.session(), caller.user().id, everywhere, origin).await? {
+            if !self
+                .end(caller.session(), caller.user().id, everywhere, origin)
+                .await?
+            {
                 return Err(AuthenticateError::Revoked.into());
             }
         } else {
@@ -81,7 +84,11 @@ impl LogOut {
         let command: Arc<dyn Command> = if everywhere {
             Arc::new(EndSessions { user, reason })
         } else {
-            Arc::new(EndSession { session, user, reason })
+            Arc::new(EndSession {
+                session,
+                user,
+                reason,
+            })
         };
         match self.accounts.execute(command, context).await {
             Ok(applied) => Ok(applied.sessions_ended > 0),
@@ -129,94 +136,194 @@ fn is_jwt(token: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        ports::{MockSessionSnapshots, MockSessions, MockTokenVerifier},
-        token::SignatureRefused,
+        changes::{Applied, EndSessionsOf, Facts, OwnedSession, fixtures::facts_about},
+        ports::{MockAccounts, MockSessionSnapshots, MockSessions, MockTokenVerifier},
+        role::Permissions,
+        token::{AccessClaims, SignatureRefused, SignedToken},
         use_cases::fixtures::{
-            SESSION, USER, clock, forged, mac, origin, session_rules, stored_session, token, token_rules,
+            EPOCH, SESSION, USER, accounts_with, audit_context, clock, expect_change, forged, mac, now,
+            origin, session_rules, snapshot_with, stored_session, token, token_rules, user,
             with_another_secret,
         },
     };
+    use uuid::Uuid;
 
-    fn log_out(expect: impl FnOnce(&mut MockSessions)) -> LogOut {
-        let mut sessions = MockSessions::new();
-        sessions.expect_find().returning(|_| Ok(Some(stored_session())));
-        expect(&mut sessions);
-        over(sessions)
+    const ACCESS_TOKEN: &str = "header.claims.signature";
+
+    /// What [`ACCESS_TOKEN`] says: it is of [`SESSION`].
+    fn signed() -> SignedToken {
+        let rules = token_rules();
+        SignedToken {
+            token_type: Some("at+jwt".to_owned()),
+            claims: AccessClaims {
+                iss: rules.issuer,
+                aud: rules.audience,
+                sub: USER.0,
+                client_id: rules.client_id,
+                iat: now().timestamp(),
+                exp: now().timestamp() + 60,
+                jti: Uuid::from_u128(3),
+                sid: SESSION.0,
+                epoch: EPOCH.0,
+                roles: user().roles,
+                permissions: None,
+            },
+        }
     }
 
-    fn over(sessions: MockSessions) -> LogOut {
+    /// Logging out over storage that finds the session of each refresh token.
+    fn log_out(accounts: MockAccounts) -> LogOut {
+        let mut sessions = MockSessions::new();
+        sessions.expect_find().returning(|_| Ok(Some(stored_session())));
+        over(accounts, sessions)
+    }
+
+    /// Access tokens are forged, except [`ACCESS_TOKEN`], whose user must change their password.
+    fn over(accounts: MockAccounts, sessions: MockSessions) -> LogOut {
         let mut verifier = MockTokenVerifier::new();
-        verifier
-            .expect_verify()
-            .returning(|_| Err(SignatureRefused::Invalid));
-        let snapshots = Arc::new(MockSessionSnapshots::new());
-        let authenticate = Authenticate::new(Arc::new(verifier), snapshots, clock(), token_rules());
-        let recognise = RecogniseRefreshToken::new(mac());
-        LogOut::new(
-            Arc::new(authenticate),
-            Arc::new(recognise),
-            Arc::new(sessions),
-            clock(),
-            session_rules(),
-        )
+        verifier.expect_verify().returning(|token| match token {
+            ACCESS_TOKEN => Ok(Arc::new(signed())),
+            _ => Err(SignatureRefused::Invalid),
+        });
+        let mut snapshots = MockSessionSnapshots::new();
+        snapshots.expect_snapshot_for().returning(|_, _| {
+            let mut snapshot = snapshot_with(Permissions::new());
+            snapshot.user.must_change_password = true;
+            Ok(Some(Arc::new(snapshot)))
+        });
+        let authenticate = Authenticate {
+            verifier: Arc::new(verifier),
+            snapshots: Arc::new(snapshots),
+            clock: clock(),
+            rules: token_rules(),
+        };
+        LogOut {
+            authenticate: Arc::new(authenticate),
+            recognise: Arc::new(RecogniseRefreshToken::new(mac())),
+            accounts: Arc::new(accounts),
+            sessions: Arc::new(sessions),
+            clock: clock(),
+            rules: session_rules(),
+        }
+    }
+
+    /// Facts about [`user`] and their live session.
+    fn live() -> Facts {
+        Facts {
+            session: Some(OwnedSession {
+                user: USER,
+                lifetime: stored_session().lifetime,
+            }),
+            ..facts_about(user())
+        }
+    }
+
+    /// Storage that is not asked to change anything.
+    fn unchanged() -> MockAccounts {
+        let mut accounts = MockAccounts::new();
+        accounts.expect_execute().never();
+        accounts
     }
 
     #[tokio::test]
     async fn a_refresh_token_ends_its_session_and_no_other() {
-        let log_out = log_out(|sessions| {
-            sessions
-                .expect_end()
-                .withf(|id, user, reason, _| {
-                    *id == SESSION && *user == USER && *reason == EndReason::LoggedOut
-                })
-                .once()
-                .returning(|_, _, _, _| Ok(Ended::Now));
-            sessions.expect_end_all().never();
+        let mut accounts = MockAccounts::new();
+        expect_change(&mut accounts, live(), |executed| {
+            assert_eq!(executed.context, audit_context());
+            let change = executed.decided.expect("allowed");
+            let expected = (EndSessionsOf::Sessions(vec![SESSION]), EndReason::LoggedOut);
+            assert_eq!(change.end_sessions, Some(expected));
         });
+        let log_out = log_out(accounts);
         assert!(log_out.execute(token(5).expose(), false, origin()).await.is_ok());
     }
 
     #[tokio::test]
-    async fn everywhere_ends_them_all() {
-        let log_out = log_out(|sessions| {
-            sessions.expect_end().never();
-            sessions
-                .expect_end_all()
-                .withf(|user, _, _| *user == USER)
-                .once()
-                .returning(|_, _, _| Ok(3));
-        });
-        assert!(log_out.execute(token(5).expose(), true, origin()).await.is_ok());
+    async fn an_access_token_ends_its_session_even_if_the_password_has_to_be_changed() {
+        let log_out = log_out(accounts_with(live()));
+        assert!(log_out.execute(ACCESS_TOKEN, false, origin()).await.is_ok());
     }
 
     #[tokio::test]
-    async fn who_loses_the_race_to_log_out_is_told() {
-        let log_out = log_out(|sessions| {
-            sessions
-                .expect_end()
-                .once()
-                .returning(|_, _, _, _| Ok(Ended::Before));
-            sessions.expect_end_all().once().returning(|_, _, _| Ok(0));
-        });
-        for everywhere in [false, true] {
-            let second = log_out.execute(token(5).expose(), everywhere, origin()).await;
-            assert!(matches!(second, Err(LogOutError::SessionRevoked)));
+    async fn logging_out_everywhere_ends_all_sessions() {
+        for token in [token(5).expose(), ACCESS_TOKEN] {
+            let mut accounts = MockAccounts::new();
+            expect_change(&mut accounts, live(), |executed| {
+                assert_eq!(executed.context, audit_context());
+                let change = executed.decided.expect("allowed");
+                let expected = (EndSessionsOf::User(USER), EndReason::LoggedOut);
+                assert_eq!(change.end_sessions, Some(expected));
+            });
+            assert!(log_out(accounts).execute(token, true, origin()).await.is_ok());
         }
     }
 
     #[tokio::test]
-    async fn an_old_refresh_token_ends_the_session_as_stolen() {
-        let log_out = log_out(|sessions| {
-            sessions
-                .expect_end()
-                .withf(|_, _, reason, context| {
-                    *reason == EndReason::RefreshTokenReused && context.actor == Actor::Anonymous
-                })
-                .once()
-                .returning(|_, _, _, _| Ok(Ended::Now));
+    async fn a_request_that_loses_the_race_to_log_out_is_refused() {
+        for everywhere in [false, true] {
+            let second = log_out(accounts_with(Facts::default()))
+                .execute(token(5).expose(), everywhere, origin())
+                .await;
+            assert!(matches!(second, Err(LogOutError::SessionRevoked)));
+            let second = log_out(accounts_with(Facts::default()))
+                .execute(ACCESS_TOKEN, everywhere, origin())
+                .await;
+            assert!(matches!(
+                second,
+                Err(LogOutError::Authenticate(AuthenticateError::Revoked))
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn logging_out_everywhere_without_a_live_session_is_refused() {
+        let mut accounts = MockAccounts::new();
+        accounts.expect_execute().once().returning(|command, context| {
+            Ok(Applied {
+                change: command.decide(&live(), context.at)?,
+                sessions_ended: 0,
+            })
         });
-        let refused = log_out.execute(token(2).expose(), false, origin()).await;
-        assert!(matches!(refused, Err(LogOutError::RefreshTokenReused)));
+        let second = log_out(accounts).execute(token(5).expose(), true, origin()).await;
+        assert!(matches!(second, Err(LogOutError::SessionRevoked)));
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_storage_is_not_reported_as_logged_out() {
+        for generation in [5, 2] {
+            let mut accounts = MockAccounts::new();
+            accounts
+                .expect_execute()
+                .once()
+                .returning(|_, _| Err(PortError::Overloaded.into()));
+            let failed = log_out(accounts)
+                .execute(token(generation).expose(), false, origin())
+                .await;
+            assert!(matches!(
+                failed,
+                Err(LogOutError::Authenticate(AuthenticateError::Port(_)))
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_old_refresh_token_ends_the_session_as_reused() {
+        // It is reported as reused even if another request has ended the session meanwhile.
+        for facts in [live(), Facts::default()] {
+            let mut accounts = MockAccounts::new();
+            expect_change(&mut accounts, facts, |executed| {
+                assert_eq!(executed.reads.session, Some(SESSION));
+                assert_eq!(executed.context.actor, Actor::Anonymous);
+                if let Ok(change) = executed.decided {
+                    let reason = change.end_sessions.map(|(_, reason)| reason);
+                    assert_eq!(reason, Some(EndReason::RefreshTokenReused));
+                }
+            });
+            let refused = log_out(accounts)
+                .execute(token(2).expose(), false, origin())
+                .await;
+            assert!(matches!(refused, Err(LogOutError::RefreshTokenReused)));
+        }
     }
 
     #[tokio::test]
@@ -229,32 +336,25 @@ mod tests {
             "",
             "nonsense",
         ] {
-            let log_out = log_out(|sessions| {
-                sessions.expect_end().never();
-                sessions.expect_end_all().never();
-            });
+            let log_out = log_out(unchanged());
             assert!(log_out.execute(token, true, origin()).await.is_err(), "{token}");
         }
     }
 
     #[tokio::test]
     async fn a_forged_refresh_token_is_refused_before_anything_is_read() {
-        let log_out = over({
-            let mut sessions = MockSessions::new();
-            sessions.expect_find().never();
-            sessions
-        });
+        let mut sessions = MockSessions::new();
+        sessions.expect_find().never();
+        let log_out = over(unchanged(), sessions);
         let refused = log_out.execute(forged(5).expose(), true, origin()).await;
         assert!(matches!(refused, Err(LogOutError::RefreshTokenInvalid)));
     }
 
-    /// Not as stolen: whoever has the key and the id of a session, which is no secret, must not end it.
+    /// Not reused: a client with the key and the id of a session, which is no secret, must not end it.
     #[tokio::test]
     async fn a_token_with_another_secret_is_invalid_however_old() {
         for generation in [2, 4, 5, 6] {
-            let log_out = log_out(|sessions| {
-                sessions.expect_end().never();
-            });
+            let log_out = log_out(unchanged());
             let token = with_another_secret(generation);
             let refused = log_out.execute(token.expose(), false, origin()).await;
             assert!(matches!(refused, Err(LogOutError::RefreshTokenInvalid)));

@@ -106,45 +106,64 @@ impl Refresh {
 mod tests {
     use super::*;
     use crate::{
-        ports::{Ended, MockClock, MockSessions},
+        changes::{EndSessionsOf, Facts, OwnedSession},
+        ports::{MockAccounts, MockClock, MockSessions},
         refresh_token::RefreshClaim,
-        session::Generation,
+        session::{EndReason, Generation},
         use_cases::fixtures::{
-            SECRET, SESSION, USER, clock, forged, issue_tokens, mac, now, origin, roles, session_rules,
-            stored_session, token, with_another_secret,
+            SECRET, SESSION, USER, accounts_with, clock, expect_change, forged, issue_tokens, mac, now,
+            origin, roles, session_rules, stored_session, token, with_another_secret,
         },
         user::UserStatus,
     };
     use chrono::Duration;
 
-    /// Refreshing over storage of which `expect` says what to expect; any other call fails.
+    /// Refreshing over sessions of which `expect` says what to expect. Any other call fails, and so does any change.
     fn over(expect: impl FnOnce(&mut MockSessions)) -> Refresh {
-        over_at(clock(), expect)
+        over_at(clock(), MockAccounts::new(), expect)
     }
 
-    fn over_at(clock: Arc<dyn Clock>, expect: impl FnOnce(&mut MockSessions)) -> Refresh {
+    fn over_at(
+        clock: Arc<dyn Clock>,
+        accounts: MockAccounts,
+        expect: impl FnOnce(&mut MockSessions),
+    ) -> Refresh {
         let mut sessions = MockSessions::new();
         expect(&mut sessions);
-        Refresh::new(
-            Arc::new(RecogniseRefreshToken::new(mac())),
-            Arc::new(sessions),
-            issue_tokens(),
+        Refresh {
+            recognise: Arc::new(RecogniseRefreshToken::new(mac())),
+            accounts: Arc::new(accounts),
+            sessions: Arc::new(sessions),
+            issue_tokens: issue_tokens(),
             clock,
-            session_rules(),
-        )
+            rules: session_rules(),
+        }
     }
 
-    /// Refreshing a session that does not rotate, since it is as `found`, which is read once.
-    fn lost(found: StoredSession, expect: impl FnOnce(&mut MockSessions)) -> Refresh {
-        over(|sessions| {
+    /// Refreshing a session that does not rotate, since it is as `found`, which is read once. Nothing may be changed.
+    fn lost(found: StoredSession) -> Refresh {
+        lost_over(MockAccounts::new(), found)
+    }
+
+    fn lost_over(accounts: MockAccounts, found: StoredSession) -> Refresh {
+        over_at(clock(), accounts, |sessions| {
             sessions.expect_rotate().once().returning(|_| Ok(Rotated::Lost));
             sessions
                 .expect_find()
                 .withf(|id| *id == SESSION)
                 .once()
                 .return_once(|_| Ok(Some(found)));
-            expect(sessions);
         })
+    }
+
+    fn live() -> Facts {
+        Facts {
+            session: Some(OwnedSession {
+                user: USER,
+                lifetime: stored_session().lifetime,
+            }),
+            ..Facts::default()
+        }
     }
 
     fn at_generation(generation: u32) -> StoredSession {
@@ -183,7 +202,7 @@ mod tests {
                 .returning(|rotation| {
                     let mut session = stored_session().rotated(&rotation);
                     session.holder.roles = roles(&["admin"]);
-                    Ok(Rotated::Now(session))
+                    Ok(Rotated::Done(session))
                 });
             sessions.expect_find().never();
         });
@@ -211,16 +230,14 @@ mod tests {
         let rotated = over(|sessions| {
             sessions
                 .expect_rotate()
-                .return_once(|rotation| Ok(Rotated::Now(at_generation(4).rotated(&rotation))));
+                .return_once(|rotation| Ok(Rotated::Done(at_generation(4).rotated(&rotation))));
         });
         let first = rotated.execute(&token(4), origin()).await.expect("tokens");
         let just_rotated = StoredSession {
             last_used_at: now() - Duration::seconds(9),
             ..stored_session()
         };
-        let refresh = lost(just_rotated, |sessions| {
-            sessions.expect_end().never();
-        });
+        let refresh = lost(just_rotated);
         let again = refresh.execute(&token(4), origin()).await.expect("tokens");
         assert_eq!(generation_of(&again), 5);
         assert_eq!(again.refresh_token.expose(), first.refresh_token.expose());
@@ -231,7 +248,7 @@ mod tests {
     async fn a_slow_storage_does_not_shift_the_grace_window() {
         let mut clock = MockClock::new();
         clock.expect_now().once().return_const(now());
-        let refresh = over_at(Arc::new(clock), |sessions| {
+        let refresh = over_at(Arc::new(clock), MockAccounts::new(), |sessions| {
             sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
             sessions.expect_find().returning(|_| {
                 Ok(Some(StoredSession {
@@ -245,29 +262,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_loses_the_race_gets_the_winners_successor() {
+    async fn a_request_that_loses_the_race_gets_the_winners_successor() {
         let after = StoredSession {
             last_used_at: now(),
             ..at_generation(6)
         };
-        let pair = lost(after, |_| {}).execute(&token(5), origin()).await;
+        let pair = lost(after).execute(&token(5), origin()).await;
         assert_eq!(generation_of(&pair.expect("tokens")), 6);
     }
 
     #[tokio::test]
-    async fn who_loses_to_a_logout_is_told_so() {
+    async fn a_request_that_loses_to_a_logout_is_refused() {
         let mut ended = stored_session();
         ended.lifetime.ended = Some(EndReason::LoggedOut);
         let mut disabled = stored_session();
         disabled.holder.status = UserStatus::Disabled;
         for found in [ended, disabled] {
-            let refused = lost(found, |_| {}).execute(&token(5), origin()).await;
+            let refused = lost(found).execute(&token(5), origin()).await;
             assert!(matches!(refused, Err(RefreshError::SessionRevoked)));
         }
     }
 
     #[tokio::test]
-    async fn who_lost_and_is_current_all_the_same_tries_again() {
+    async fn a_token_that_is_current_after_a_lost_rotation_is_tried_again() {
         let refresh = over(|sessions| {
             let mut tries = 0;
             sessions.expect_rotate().times(2).returning(move |rotation| {
@@ -275,7 +292,7 @@ mod tests {
                 Ok(if tries == 1 {
                     Rotated::Lost
                 } else {
-                    Rotated::Now(stored_session().rotated(&rotation))
+                    Rotated::Done(stored_session().rotated(&rotation))
                 })
             });
             sessions
@@ -288,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_tries_for_ever() {
+    async fn a_rotation_is_tried_three_times_at_most() {
         let refresh = over(|sessions| {
             sessions.expect_rotate().times(3).returning(|_| Ok(Rotated::Lost));
             sessions
@@ -303,19 +320,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stolen_token_ends_the_session() {
-        let refresh = lost(stored_session(), |sessions| {
-            sessions
-                .expect_end()
-                .withf(|id, user, reason, context| {
-                    *id == SESSION
-                        && *user == USER
-                        && *reason == EndReason::RefreshTokenReused
-                        && context.actor == Actor::Anonymous
-                })
-                .once()
-                .returning(|_, _, _, _| Ok(Ended::Now));
+    async fn a_reused_token_ends_the_session() {
+        let mut accounts = MockAccounts::new();
+        expect_change(&mut accounts, live(), |executed| {
+            assert_eq!(executed.context.actor, Actor::Anonymous);
+            assert_eq!(executed.context.at, now());
+            let change = executed.decided.expect("allowed");
+            let sessions = EndSessionsOf::Sessions(vec![SESSION]);
+            assert_eq!(
+                change.end_sessions,
+                Some((sessions, EndReason::RefreshTokenReused))
+            );
         });
+        let refresh = lost_over(accounts, stored_session());
         assert!(matches!(
             refresh.execute(&token(3), origin()).await,
             Err(RefreshError::Reused)
@@ -323,12 +340,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_theft_that_could_not_be_answered_for_is_not_told_as_done() {
-        let refresh = lost(stored_session(), |sessions| {
-            sessions
-                .expect_end()
-                .returning(|_, _, _, _| Err(PortError::Overloaded));
-        });
+    async fn a_reused_token_of_a_session_that_another_request_ends_meanwhile_is_reported_as_reused() {
+        let refresh = lost_over(accounts_with(Facts::default()), stored_session());
+        assert!(matches!(
+            refresh.execute(&token(3), origin()).await,
+            Err(RefreshError::Reused)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_reused_token_is_not_reported_as_such_if_the_session_could_not_be_ended() {
+        let mut accounts = MockAccounts::new();
+        accounts
+            .expect_execute()
+            .returning(|_, _| Err(PortError::Overloaded.into()));
+        let refresh = lost_over(accounts, stored_session());
         assert!(matches!(
             refresh.execute(&token(3), origin()).await,
             Err(RefreshError::Port(_))
@@ -336,11 +362,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_expired_session_is_told_as_such() {
+    async fn an_expired_session_is_reported() {
         let mut expired = stored_session();
         expired.lifetime.idle_expires_at = now();
         assert!(matches!(
-            lost(expired, |_| {}).execute(&token(5), origin()).await,
+            lost(expired).execute(&token(5), origin()).await,
             Err(RefreshError::SessionExpired)
         ));
     }
@@ -349,16 +375,17 @@ mod tests {
     #[tokio::test]
     async fn the_last_generation_is_judged_and_not_rotated() {
         for (stands_at, reused) in [(u32::MAX, false), (5, true)] {
-            let refresh = over(|sessions| {
+            let accounts = if reused {
+                accounts_with(live())
+            } else {
+                MockAccounts::new()
+            };
+            let refresh = over_at(clock(), accounts, |sessions| {
                 sessions.expect_rotate().never();
                 sessions
                     .expect_find()
                     .once()
                     .returning(move |_| Ok(Some(at_generation(stands_at))));
-                sessions
-                    .expect_end()
-                    .times(usize::from(reused))
-                    .returning(|_, _, _, _| Ok(Ended::Now));
             });
             let refused = refresh.execute(&token(u32::MAX), origin()).await;
             match refused.expect_err("a refusal") {
@@ -369,9 +396,9 @@ mod tests {
         }
     }
 
-    /// Not as stolen: whoever has the key and the id of a session, which is no secret, must not end it.
+    /// Not reused: a client with the key and the id of a session, which is no secret, must not end it.
     #[tokio::test]
-    async fn a_token_with_another_secret_harms_nobody() {
+    async fn a_token_with_another_secret_changes_nothing() {
         for generation in [3, 4, 5, 6, u32::MAX] {
             let refresh = over(|sessions| {
                 sessions
@@ -379,7 +406,6 @@ mod tests {
                     .withf(|rotation| rotation.secret_digest != stored_session().secret_digest)
                     .returning(|_| Ok(Rotated::Lost));
                 sessions.expect_find().returning(|_| Ok(Some(stored_session())));
-                sessions.expect_end().never();
             });
             let token = with_another_secret(generation);
             assert!(matches!(
@@ -402,7 +428,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_that_is_away_is_told_as_such() {
+    async fn a_failure_of_storage_is_reported() {
         let refresh = over(|sessions| {
             sessions
                 .expect_rotate()

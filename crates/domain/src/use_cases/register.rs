@@ -60,15 +60,17 @@ impl Register {
 mod tests {
     use super::*;
     use crate::{
-        ports::{Inserted, MockPasswordHasher, MockThrottle, MockUsers},
+        changes::fixtures::facts_about,
+        ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         role::RoleName,
         throttle::ThrottleKey,
         use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password_rated, clock, hash, origin, password, randomness, roles,
+            GOOD_PASSWORD, accept_password_rated, clock, expect_change, hash, origin, password, randomness,
+            roles, user,
         },
     };
 
-    fn register(decision: ThrottleDecision, users: MockUsers, hasher: MockPasswordHasher) -> Register {
+    fn register(decision: ThrottleDecision, accounts: MockAccounts, hasher: MockPasswordHasher) -> Register {
         let mut throttle = MockThrottle::new();
         let client = ThrottleKey::Client(
             "192.0.2.7"
@@ -81,45 +83,42 @@ mod tests {
             .withf(move |key| *key == client)
             .once()
             .returning(move |_| Ok(decision));
-        let create = CreateUser::new(
-            Arc::new(users),
-            accept_password_rated(4),
-            Arc::new(hasher),
-            clock(),
-            randomness(),
-        );
-        Register::new(
-            Arc::new(throttle),
-            Arc::new(create),
-            RoleNames::from([RoleName::USER]),
-        )
+        let create_user = CreateUser {
+            accounts: Arc::new(accounts),
+            accept_password: accept_password_rated(4),
+            hasher: Arc::new(hasher),
+            clock: clock(),
+            randomness: randomness(),
+        };
+        Register {
+            throttle: Arc::new(throttle),
+            create_user: Arc::new(create_user),
+            default_roles: RoleNames::from([RoleName::USER]),
+        }
     }
 
     #[tokio::test]
-    async fn whoever_registers_gets_the_role_user_and_no_other() {
-        let mut users = MockUsers::new();
-        users.expect_find_by_login().returning(|_| Ok(None));
-        users
-            .expect_insert()
-            .withf(|user, context| user.roles == roles(&["user"]) && context.actor == Actor::Anonymous)
-            .once()
-            .returning(|user, context| Ok(Inserted::Now(user.registered_at(context.at))));
+    async fn a_registered_user_has_the_default_roles_and_no_other() {
+        let mut accounts = MockAccounts::new();
+        accounts.expect_find_by_login().returning(|_| Ok(None));
+        expect_change(&mut accounts, facts_about(user()), |executed| {
+            assert_eq!(executed.context.actor, Actor::Anonymous);
+        });
         let mut hasher = MockPasswordHasher::new();
         hasher.expect_hash().returning(|_| Ok(hash("$made")));
-        let register = register(ThrottleDecision::Allowed, users, hasher);
-        assert!(
-            register
-                .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
-                .await
-                .is_ok()
-        );
+        let register = register(ThrottleDecision::Allowed, accounts, hasher);
+        let registered = register
+            .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
+            .await
+            .expect("a user");
+        assert_eq!(registered.roles, roles(&["user"]));
     }
 
     #[tokio::test]
-    async fn a_client_that_tries_too_often_is_told_before_anything_is_looked_at() {
+    async fn a_client_that_tries_too_often_is_refused_before_anything_is_looked_up() {
         let wait = Duration::from_secs(3);
         let decision = ThrottleDecision::Refused { retry_after: wait };
-        let register = register(decision, MockUsers::new(), MockPasswordHasher::new());
+        let register = register(decision, MockAccounts::new(), MockPasswordHasher::new());
         let refused = register
             .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
             .await;

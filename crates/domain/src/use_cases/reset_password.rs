@@ -83,13 +83,14 @@ impl ResetPassword {
 mod tests {
     use super::*;
     use crate::{
-        ports::{Administered, MockPasswordHasher, MockUsers},
+        changes::{Facts, UserChange, fixtures::facts_about},
+        ports::{MockAccounts, MockPasswordHasher},
+        revision::Revision,
         role::{Permission, Permissions},
-        use_cases::{
-            UserRef,
-            fixtures::{
-                GOOD_PASSWORD, USER, accept_password_rated, caller_with, clock, hash, origin, password, user,
-            },
+        steps::UserRef,
+        use_cases::fixtures::{
+            GOOD_PASSWORD, USER, accept_password_rated, caller_with, clock, expect_change, hash, origin,
+            password, snapshot_with, user,
         },
         user::UserId,
     };
@@ -97,67 +98,103 @@ mod tests {
 
     const ANOTHER: UserId = UserId(Uuid::from_u128(77));
 
+    fn writer_permissions() -> Permissions {
+        Permissions::from([Permission::USERS_WRITE])
+    }
+
     async fn reset(
-        whom: UserId,
+        id: UserId,
         new: &str,
-        expect_users: impl FnOnce(&mut MockUsers),
+        expect_accounts: impl FnOnce(&mut MockAccounts),
     ) -> Result<User, ResetPasswordError> {
-        let mut users = MockUsers::new();
-        users
+        let mut accounts = MockAccounts::new();
+        accounts
             .expect_find()
             .returning(|id| Ok(Some(User { id, ..user() })));
-        expect_users(&mut users);
+        expect_accounts(&mut accounts);
         let mut hasher = MockPasswordHasher::new();
         hasher.expect_hash().returning(|_| Ok(hash("$new")));
-        let caller = caller_with(Permissions::from([Permission::USERS_WRITE]));
+        let caller = caller_with(writer_permissions());
         let request = ChangeRequest {
-            whom: UserRef::Id(whom),
-            if_revision: None,
+            user: UserRef::Id(id),
+            if_revision: Some(Revision(7)),
             origin: origin(),
         };
-        ResetPassword::new(
-            Arc::new(users),
-            accept_password_rated(4),
-            Arc::new(hasher),
-            clock(),
-        )
-        .execute(
-            caller.capability().expect("the permission is there"),
-            request,
-            password(new),
-        )
-        .await
+        let reset = ResetPassword {
+            accounts: Arc::new(accounts),
+            accept_password: accept_password_rated(4),
+            hasher: Arc::new(hasher),
+            clock: clock(),
+        };
+        reset
+            .execute(
+                caller.capability().expect("the permission is there"),
+                request,
+                password(new),
+            )
+            .await
+    }
+
+    /// Facts about [`ANOTHER`] at `revision`, loaded for the token of the caller.
+    fn facts(revision: Revision) -> Facts {
+        Facts {
+            caller: Some(snapshot_with(writer_permissions())),
+            ..facts_about(User {
+                id: ANOTHER,
+                revision,
+                ..user()
+            })
+        }
     }
 
     #[tokio::test]
-    async fn anothers_password_is_replaced_by_a_hash_of_the_new_one() {
-        let done = reset(ANOTHER, GOOD_PASSWORD, |users| {
-            users
-                .expect_reset_password()
-                .withf(|whom, new, _| {
-                    whom.user == ANOTHER && whom.authorized_by.is_some() && *new == hash("$new")
-                })
-                .once()
-                .returning(|_, _, _| Ok(Administered::Now(user())));
+    async fn the_password_of_another_user_is_replaced_by_a_hash_of_the_new_one() {
+        let done = reset(ANOTHER, GOOD_PASSWORD, |accounts| {
+            expect_change(accounts, facts(Revision(7)), |executed| {
+                assert_eq!(executed.reads.account, Some(ANOTHER));
+                assert_eq!(
+                    executed.reads.caller,
+                    Some(caller_with(writer_permissions()).identity())
+                );
+                let change = executed.decided.expect("allowed");
+                assert!(
+                    matches!(change.user, UserChange::Update { hash: new, .. } if new == Some(hash("$new")))
+                );
+            });
+        })
+        .await
+        .expect("allowed");
+        assert!(done.must_change_password);
+    }
+
+    #[tokio::test]
+    async fn the_revision_of_the_request_must_match() {
+        let refused = reset(ANOTHER, GOOD_PASSWORD, |accounts| {
+            expect_change(accounts, facts(Revision(8)), |_| {});
         })
         .await;
-        assert!(done.is_ok());
+        assert!(matches!(
+            refused,
+            Err(ResetPasswordError::Change(ChangeError::Refused(
+                Refusal::RevisionMismatch
+            )))
+        ));
     }
 
     #[tokio::test]
-    async fn ones_own_password_is_not_reset_without_giving_it() {
-        let refused = reset(USER, GOOD_PASSWORD, |users| {
-            users.expect_reset_password().never();
+    async fn callers_cannot_reset_their_own_password() {
+        let refused = reset(USER, GOOD_PASSWORD, |accounts| {
+            accounts.expect_execute().never();
         })
         .await;
         assert!(matches!(refused, Err(ResetPasswordError::OwnPassword)));
     }
 
     #[tokio::test]
-    async fn the_new_password_keeps_the_rules_that_hold_for_everybody() {
+    async fn the_new_password_follows_the_rules_for_all_users() {
         for bad in ["short", "alice alice alice"] {
-            let refused = reset(ANOTHER, bad, |users| {
-                users.expect_reset_password().never();
+            let refused = reset(ANOTHER, bad, |accounts| {
+                accounts.expect_execute().never();
             })
             .await;
             assert!(matches!(refused, Err(ResetPasswordError::Refused(_))), "{bad}");

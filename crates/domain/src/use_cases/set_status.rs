@@ -38,95 +38,154 @@ mod tests {
     use crate::{
         audit::Actor,
         authority::Denied,
-        ports::{Administered, MockUsers},
+        changes::{
+            Facts, Refusal,
+            fixtures::{CALLER, admin, facts_about, permissions, snapshot},
+        },
+        ports::MockAccounts,
         revision::Revision,
         role::{Permission, Permissions},
-        use_cases::{
-            UserRef,
-            fixtures::{USER, caller_with, clock, credentials, origin, user},
+        steps::UserRef,
+        use_cases::fixtures::{
+            USER, caller_with, clock, credentials, expect_change, now, origin, snapshot_with, user,
         },
+        user::UserId,
     };
+    use uuid::Uuid;
 
-    fn request(whom: UserRef) -> ChangeRequest {
+    fn request(user: UserRef) -> ChangeRequest {
         ChangeRequest {
-            whom,
+            user,
             if_revision: Some(Revision(7)),
             origin: origin(),
         }
     }
 
-    async fn disable(whom: UserRef, answer: Administered) -> Result<User, AdministerError> {
-        let mut users = MockUsers::new();
-        users
+    fn set_status(accounts: MockAccounts) -> SetStatus {
+        SetStatus {
+            accounts: Arc::new(accounts),
+            clock: clock(),
+        }
+    }
+
+    /// Storage that finds `alice` by login and id.
+    fn accounts() -> MockAccounts {
+        let mut accounts = MockAccounts::new();
+        accounts
             .expect_find_by_login()
             .returning(|login| Ok((login.as_str() == "alice").then(credentials)));
-        users.expect_find().returning(|id| Ok((id == USER).then(user)));
-        users
-            .expect_set_status()
-            .withf(|whom, status, context| {
-                whom.user == USER
-                    && whom.if_revision == Some(Revision(7))
-                    && whom.authorized_by.is_none()
-                    && *status == UserStatus::Disabled
-                    && context.actor == Actor::Operator
-            })
-            .returning(move |_, _, _| Ok(answer.clone()));
-        SetStatus::new(Arc::new(users), clock())
-            .execute(Capability::of_operator(), request(whom), UserStatus::Disabled)
+        accounts.expect_find().returning(|id| Ok((id == USER).then(user)));
+        accounts
+    }
+
+    async fn disable(user: UserRef, facts: Facts) -> Result<User, ChangeError> {
+        let mut accounts = accounts();
+        expect_change(&mut accounts, facts, |executed| {
+            assert_eq!(executed.reads.account, Some(USER));
+            assert_eq!(executed.reads.caller, None);
+            assert_eq!(executed.context.actor, Actor::Operator);
+            assert_eq!(executed.context.at, now());
+            assert_eq!(executed.context.origin, origin());
+        });
+        set_status(accounts)
+            .execute(Capability::of_operator(), request(user), UserStatus::Disabled)
             .await
     }
 
     #[tokio::test]
     async fn the_operator_disables_by_any_spelling_of_the_login_and_by_id() {
-        for whom in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
-            assert!(disable(whom, Administered::Now(user())).await.is_ok());
+        for by in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
+            let disabled = disable(by, facts_about(user())).await.expect("allowed");
+            assert_eq!(disabled.status, UserStatus::Disabled);
         }
     }
 
     #[tokio::test]
-    async fn a_login_that_nobody_has_or_can_have_is_nobodys() {
+    async fn a_login_that_no_user_has_or_can_have_is_not_found() {
         for login in ["nobody", "", "no login"] {
-            let nobody = disable(UserRef::Login(login.to_owned()), Administered::Now(user())).await;
-            assert!(matches!(nobody, Err(AdministerError::NoSuchUser)), "{login:?}");
+            let mut accounts = accounts();
+            accounts.expect_execute().never();
+            let refused = set_status(accounts)
+                .execute(
+                    Capability::of_operator(),
+                    request(UserRef::Login(login.to_owned())),
+                    UserStatus::Disabled,
+                )
+                .await;
+            assert!(
+                matches!(refused, Err(ChangeError::Refused(Refusal::UserNotFound))),
+                "{login:?}"
+            );
         }
     }
 
     #[tokio::test]
-    async fn storage_has_the_last_word() {
-        for (answer, told) in [
-            (Administered::NoSuchUser, "there is no such user"),
-            (
-                Administered::LastAdmin,
-                "the last active admin cannot be disabled or deleted",
-            ),
-            (Administered::AnotherRevision, "the user has changed meanwhile"),
-            (
-                Administered::Denied(Denied::OutOfReach),
-                "this would change somebody or something with more rights than the caller has",
-            ),
+    async fn a_refusal_of_the_decision_reaches_the_caller() {
+        let revised = User {
+            revision: Revision(8),
+            ..user()
+        };
+        for (facts, text) in [
+            (Facts::default(), "there is no such user"),
+            (facts_about(admin()), "the last active admin must remain"),
+            (facts_about(revised), "it has changed meanwhile"),
         ] {
-            let refused = disable(UserRef::Id(USER), answer).await.expect_err("a refusal");
-            assert_eq!(refused.to_string(), told);
+            let refused = disable(UserRef::Id(USER), facts).await.expect_err("a refusal");
+            assert_eq!(refused.to_string(), text);
         }
     }
 
     #[tokio::test]
-    async fn what_a_caller_asks_for_is_done_on_their_word() {
-        let caller = caller_with(Permissions::from([Permission::USERS_WRITE]));
-        let word = caller.identity();
-        let mut users = MockUsers::new();
-        users.expect_find().returning(|_| Ok(Some(user())));
-        users
-            .expect_set_status()
-            .withf(move |whom, _, context| {
-                whom.authorized_by == Some(word) && context.actor == Actor::User(USER)
-            })
-            .once()
-            .returning(|_, _, _| Ok(Administered::Now(user())));
-        let by = caller.capability().expect("the permission is there");
-        let done = SetStatus::new(Arc::new(users), clock())
-            .execute(by, request(UserRef::Id(USER)), UserStatus::Active)
+    async fn a_caller_may_not_disable_a_user_with_more_rights() {
+        let mut accounts = accounts();
+        let facts = Facts {
+            caller: Some(snapshot(permissions(&["users:write"]))),
+            ..facts_about(admin())
+        };
+        expect_change(&mut accounts, facts, |_| {});
+        let caller = Arc::new(snapshot(permissions(&["users:write"])))
+            .validate(crate::changes::fixtures::token(), now())
+            .expect("a live session");
+        assert_eq!(caller.user().id, CALLER);
+        let refused = set_status(accounts)
+            .execute(
+                caller.capability().expect("the permission"),
+                request(UserRef::Id(USER)),
+                UserStatus::Disabled,
+            )
             .await;
-        assert!(done.is_ok());
+        assert!(matches!(
+            refused,
+            Err(ChangeError::Refused(Refusal::Denied(Denied::OutOfReach)))
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_change_is_made_on_the_authority_of_the_callers_token() {
+        let permissions = Permissions::from([Permission::USERS_WRITE]);
+        let caller = caller_with(permissions.clone());
+        let another = User {
+            id: UserId(Uuid::from_u128(77)),
+            status: UserStatus::Disabled,
+            ..user()
+        };
+        let identity = caller.identity();
+        let mut accounts = MockAccounts::new();
+        let found = another.clone();
+        accounts.expect_find().returning(move |_| Ok(Some(found.clone())));
+        let facts = Facts {
+            caller: Some(snapshot_with(permissions)),
+            ..facts_about(another.clone())
+        };
+        expect_change(&mut accounts, facts, move |executed| {
+            assert_eq!(executed.reads.caller, Some(identity));
+            assert_eq!(executed.context.actor, Actor::User(USER));
+        });
+        let by = caller.capability().expect("the permission is there");
+        let enabled = set_status(accounts)
+            .execute(by, request(UserRef::Id(another.id)), UserStatus::Active)
+            .await
+            .expect("allowed");
+        assert_eq!(enabled.status, UserStatus::Active);
     }
 }

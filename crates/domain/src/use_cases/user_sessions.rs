@@ -64,40 +64,107 @@ impl UserSessions {
 mod tests {
     use super::*;
     use crate::{
-        ports::{MockSessions, MockUsers},
+        audit::Actor,
+        authority::Denied,
+        caller::Caller,
+        changes::{
+            Facts,
+            fixtures::{admin, facts_about},
+        },
+        ports::{MockAccounts, MockSessionDirectory},
         role::{Permission, Permissions},
-        use_cases::fixtures::{USER, caller_with, clock, origin, user},
+        use_cases::fixtures::{USER, caller_with, clock, expect_change, now, origin, snapshot_with, user},
+        user::User,
     };
     use uuid::Uuid;
 
-    async fn end(whom: UserId, answer: SessionsRevoked) -> Result<u64, UserSessionsError> {
-        let mut users = MockUsers::new();
-        users.expect_find().returning(|id| Ok((id == USER).then(user)));
-        let mut sessions = MockSessions::new();
-        sessions
-            .expect_revoke_sessions()
-            .withf(|force, _| force.user == USER && force.authorized_by.is_some())
-            .returning(move |_, _| Ok(answer.clone()));
-        let caller = caller_with(Permissions::from([Permission::SESSIONS_REVOKE]));
-        let by = caller.capability().expect("the permission is there");
-        UserSessions::new(Arc::new(users), Arc::new(sessions), clock())
-            .end(by, &UserRef::Id(whom), origin())
+    const ANOTHER: UserId = UserId(Uuid::from_u128(77));
+
+    fn revoker_permissions() -> Permissions {
+        Permissions::from([Permission::SESSIONS_REVOKE])
+    }
+
+    fn revoker() -> Caller {
+        caller_with(revoker_permissions())
+    }
+
+    fn another(user: User) -> User {
+        User { id: ANOTHER, ..user }
+    }
+
+    /// Facts about `user`, loaded for the token of [`revoker`].
+    fn facts(user: User) -> Facts {
+        Facts {
+            caller: Some(snapshot_with(revoker_permissions())),
+            ..facts_about(user)
+        }
+    }
+
+    /// Storage that finds [`ANOTHER`] alone.
+    fn accounts() -> MockAccounts {
+        let mut accounts = MockAccounts::new();
+        accounts
+            .expect_find()
+            .returning(|id| Ok((id == ANOTHER).then(|| another(user()))));
+        accounts
+    }
+
+    fn over(accounts: MockAccounts, sessions: MockSessionDirectory) -> UserSessions {
+        UserSessions {
+            accounts: Arc::new(accounts),
+            sessions: Arc::new(sessions),
+            clock: clock(),
+        }
+    }
+
+    async fn end(user: UserId, accounts: MockAccounts) -> Result<u64, ChangeError> {
+        let revoker = revoker();
+        let by = revoker.capability().expect("the permission is there");
+        over(accounts, MockSessionDirectory::new())
+            .end(by, &UserRef::Id(user), origin())
             .await
     }
 
     #[tokio::test]
-    async fn how_many_sessions_ended_is_told() {
-        assert!(matches!(end(USER, SessionsRevoked::Now(3)).await, Ok(3)));
+    async fn the_number_of_ended_sessions_is_returned() {
+        let mut accounts = accounts();
+        expect_change(&mut accounts, facts(another(user())), |executed| {
+            assert_eq!(executed.reads.account, Some(ANOTHER));
+            assert_eq!(executed.reads.caller, Some(revoker().identity()));
+            assert_eq!(executed.context.actor, Actor::User(USER));
+        });
+        assert!(matches!(end(ANOTHER, accounts).await, Ok(3)));
     }
 
     #[tokio::test]
-    async fn nobodys_sessions_and_those_of_the_mighty_stay() {
-        let nobody = end(UserId(Uuid::from_u128(9)), SessionsRevoked::Now(0)).await;
-        assert!(matches!(nobody, Err(UserSessionsError::NoSuchUser)));
-        let mighty = end(USER, SessionsRevoked::Denied(Denied::OutOfReach)).await;
+    async fn sessions_of_no_user_and_of_one_with_more_rights_are_not_ended() {
+        let mut unused = accounts();
+        unused.expect_execute().never();
+        let missing = end(UserId(Uuid::from_u128(9)), unused).await;
         assert!(matches!(
-            mighty,
-            Err(UserSessionsError::Denied(Denied::OutOfReach))
+            missing,
+            Err(ChangeError::Refused(Refusal::UserNotFound))
         ));
+        let mut accounts = accounts();
+        expect_change(&mut accounts, facts(another(admin())), |_| {});
+        let outranking = end(ANOTHER, accounts).await;
+        assert!(matches!(
+            outranking,
+            Err(ChangeError::Refused(Refusal::Denied(Denied::OutOfReach)))
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_sessions_of_another_user_are_listed_as_of_now() {
+        let mut sessions = MockSessionDirectory::new();
+        sessions
+            .expect_list()
+            .withf(|user, at| *user == ANOTHER && *at == now())
+            .once()
+            .returning(|_, _| Ok(vec![]));
+        let revoker = revoker();
+        let by = revoker.capability().expect("the permission is there");
+        let listed = over(accounts(), sessions).list(by, &UserRef::Id(ANOTHER)).await;
+        assert!(listed.expect("storage answers").is_empty());
     }
 }

@@ -186,7 +186,11 @@ mod tests {
     }
 
     async fn verify(trail: Arc<MockAuditLog>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
-        VerifyAudit::new(trail, sealer())
+        let verify = VerifyAudit {
+            audit_log: trail,
+            sealer: sealer(),
+        };
+        verify
             .execute(Capability::of_operator(), anchor, |_| {})
             .await
             .map_err(|error| error.to_string())

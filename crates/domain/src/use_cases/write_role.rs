@@ -126,9 +126,12 @@ mod tests {
     use super::*;
     use crate::{
         audit::Actor,
+        caller::SessionSnapshot,
+        changes::{CatalogueFacts, MAX_ROLES, fixtures::role},
         ports::MockRoles,
         revision::Revision,
-        use_cases::fixtures::{USER, caller_with, clock, origin},
+        role::built_in,
+        use_cases::fixtures::{USER, caller_with, catalogue_with, clock, now, origin, snapshot_with},
     };
 
     fn request() -> RoleRequest {
@@ -142,55 +145,77 @@ mod tests {
         }
     }
 
-    async fn write(
-        request: RoleRequest,
-        expect: impl FnOnce(&mut MockRoles),
-    ) -> Result<RoleWritten, WriteRoleError> {
-        let mut roles = MockRoles::new();
-        expect(&mut roles);
-        let caller = caller_with(Permissions::from([Permission::ROLES_WRITE]));
+    fn writer_permissions() -> Permissions {
+        let posts_write = Permission::parse("posts:write").expect("a permission");
+        Permissions::from([Permission::ROLES_WRITE, posts_write])
+    }
+
+    fn writer_snapshot() -> SessionSnapshot {
+        snapshot_with(writer_permissions())
+    }
+
+    /// The built-in roles, loaded for the token of the caller.
+    fn facts() -> CatalogueFacts {
+        CatalogueFacts {
+            roles: built_in().into(),
+            holders: 0,
+            caller: Some(writer_snapshot()),
+        }
+    }
+
+    async fn write(request: RoleRequest, roles: MockRoles) -> Result<RoleWritten, WriteRoleError> {
+        let caller = caller_with(writer_permissions());
         let by = caller.capability().expect("the permission is there");
-        WriteRole::new(Arc::new(roles), clock())
-            .execute(by, request, origin())
-            .await
+        let write = WriteRole {
+            roles: Arc::new(roles),
+            clock: clock(),
+        };
+        write.execute(by, request, origin()).await
     }
 
     #[tokio::test]
-    async fn a_role_is_written_on_the_callers_word() {
-        let written = write(request(), |roles| {
-            roles
-                .expect_put()
-                .withf(|put, context| {
-                    put.name.as_str() == "editor"
-                        && put.permissions.len() == 1
-                        && put.authorized_by.is_some()
-                        && context.actor == Actor::User(USER)
-                })
-                .once()
-                .returning(|put, _| {
-                    Ok(RolePut::Now {
-                        role: Role {
-                            name: put.name,
-                            description: put.description,
-                            permissions: put.permissions,
-                            self_assignable: put.self_assignable,
-                            revision: Revision::FIRST,
-                        },
-                        created: true,
-                        holders: 0,
-                    })
-                });
-        })
-        .await
-        .expect("a role");
+    async fn a_role_is_written_on_the_authority_of_the_callers_token() {
+        let mut roles = MockRoles::new();
+        roles
+            .expect_execute()
+            .withf(|command, context| {
+                let reads = command.reads();
+                reads.role.as_str() == "editor"
+                    && reads.caller == Some(caller_with(writer_permissions()).identity())
+                    && context.actor == Actor::User(USER)
+                    && context.at == now()
+                    && context.origin == origin()
+            })
+            .once()
+            .returning(|command, context| Ok(command.decide(&facts(), context.at)?));
+        let written = write(request(), roles).await.expect("a role");
         assert_eq!(written.role.description.as_str(), "May edit.");
+        assert_eq!(written.role.permissions.len(), 1);
+        assert!(!written.role.self_assignable);
         assert!(written.created);
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_reports_the_role_and_executes_nothing() {
+        let mut roles = MockRoles::new();
+        roles.expect_execute().never();
+        roles
+            .expect_dry_run()
+            .once()
+            .returning(|command, context| Ok(command.decide(&facts(), context.at)?));
+        let request = RoleRequest {
+            dry_run: true,
+            self_assignable: true,
+            ..request()
+        };
+        let written = write(request, roles).await.expect("a role");
+        assert!(written.created && written.role.self_assignable);
     }
 
     type Spoil = fn(&mut RoleRequest);
 
     #[tokio::test]
-    async fn what_cannot_be_a_role_never_reaches_storage() {
+    async fn a_request_that_describes_no_role_never_reaches_storage() {
         let spoilers: [(Spoil, &str); 7] = [
             (|request| request.name = "update".to_owned(), "no role can have"),
             (|request| request.name = "Editor".to_owned(), "a role's name"),
@@ -215,30 +240,40 @@ mod tests {
                 "a role has at most 64",
             ),
         ];
-        for (spoil, told) in spoilers {
+        for (spoil, text) in spoilers {
             let mut spoilt = request();
             spoil(&mut spoilt);
-            let refused = write(spoilt, |roles| {
-                roles.expect_put().never();
-            })
-            .await;
+            let mut roles = MockRoles::new();
+            roles.expect_execute().never();
+            let refused = write(spoilt, roles).await;
             let refused = refused.expect_err("a refusal").to_string();
-            assert!(refused.starts_with(told), "{refused}");
+            assert!(refused.starts_with(text), "{refused}");
         }
     }
 
     #[tokio::test]
-    async fn storage_has_the_last_word() {
-        for (answer, told) in [
-            (RolePut::AnotherRevision, "the role has changed meanwhile"),
-            (RolePut::Full, "the catalogue has at most 500 roles"),
-            (RolePut::Denied(Denied::Stale), "the caller's token is outdated"),
+    async fn a_refusal_of_the_decision_reaches_the_caller() {
+        let full = CatalogueFacts {
+            roles: (0..MAX_ROLES)
+                .map(|number| role(&format!("role{number}"), &[]))
+                .collect(),
+            ..facts()
+        };
+        let stale = CatalogueFacts {
+            caller: None,
+            ..facts()
+        };
+        for (precondition, facts, text) in [
+            (Precondition::At(Revision(3)), facts(), "it has changed meanwhile"),
+            (Precondition::None, full, "the catalogue is full"),
+            (Precondition::None, stale, "the caller's token is outdated"),
         ] {
-            let refused = write(request(), |roles| {
-                roles.expect_put().return_once(move |_, _| Ok(answer));
-            })
-            .await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), told);
+            let request = RoleRequest {
+                precondition,
+                ..request()
+            };
+            let refused = write(request, catalogue_with(facts)).await;
+            assert_eq!(refused.expect_err("a refusal").to_string(), text);
         }
     }
 }

@@ -2,19 +2,16 @@ use async_trait::async_trait;
 use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
-    ports::{
-        Clock, PasswordHasher, PasswordMeter, PortError, Throttle,
-        Verification,
-    },
+    ports::{Clock, PasswordHasher, PasswordMeter, PortError, Throttle, Verification},
     throttle::{ThrottleDecision, ThrottleKey},
     token::SignatureRefused,
 };
+use session_cache::ports::{BusEvent, InvalidationBus, MonotonicClock};
 use std::{
     collections::HashMap,
     future::{Ready, ready},
     sync::{Arc, Mutex},
 };
-use session_cache::ports::{BusEvent, InvalidationBus, MonotonicClock};
 use testkit::{
     ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, MemoryLeases, OpenThrottle, PlainHasher,
     PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,

@@ -1,0 +1,229 @@
+use super::*;
+use crate::{
+    authority::{Capability, Requester},
+    changes::{CatalogueFacts, Facts, OwnedSession, fixtures::facts_about},
+    invalidation::InvalidationScope,
+    ports::{
+        MockAccounts, MockAuditEvents, MockAuditLog, MockAuditSealer, MockForeignHashes, MockPasswordHasher,
+        MockPasswordMeter, MockRevocations, MockRoles, MockSessionDirectory, MockSessionSnapshots,
+        MockSessions, MockThrottle, MockTokenSigner, MockTokenVerifier, MockUserDirectory, Rotated,
+    },
+    revision::Precondition,
+    role::{Permissions, built_in},
+    session::EndReason,
+    steps::{ChangeRequest, UserRef},
+    token::AccessToken,
+    use_cases::{
+        AssignRolesRequest, Assignee, RoleRequest,
+        fixtures::{
+            SESSION, USER, applied, caller, clock, mac, origin, own_facts, randomness, stored_session, token,
+            token_rules, user,
+        },
+    },
+    user::UserStatus,
+};
+use std::sync::Mutex;
+
+type Scopes = Arc<Mutex<Vec<InvalidationScope>>>;
+
+/// Storage that finds [`user`] and decides each command on `facts`, and what is published of it.
+fn ports(facts: Facts) -> (Ports, Scopes) {
+    let mut accounts = MockAccounts::new();
+    accounts.expect_find().returning(|_| Ok(Some(user())));
+    accounts
+        .expect_execute()
+        .returning(move |command, context| applied(command.decide(&facts, context.at)));
+    let scopes = Scopes::default();
+    let mut revocations = MockRevocations::new();
+    let published = Arc::clone(&scopes);
+    revocations
+        .expect_publish()
+        .returning(move |scopes| published.lock().expect("no panic").extend(scopes));
+    let mut sessions = MockSessions::new();
+    sessions
+        .expect_rotate()
+        .returning(|rotation| Ok(Rotated::Done(stored_session().rotated(&rotation))));
+    let mut signer = MockTokenSigner::new();
+    signer.expect_sign().returning(|claims| {
+        let permissions = claims.permissions.as_ref().map(Permissions::len);
+        Ok(AccessToken::new(format!("{permissions:?}")))
+    });
+    let ports = Ports {
+        accounts: Arc::new(accounts),
+        sessions: Arc::new(sessions),
+        snapshots: Arc::new(MockSessionSnapshots::new()),
+        audit_events: Arc::new(MockAuditEvents::new()),
+        revocations: Arc::new(revocations),
+        hasher: Arc::new(MockPasswordHasher::new()),
+        meter: Arc::new(MockPasswordMeter::new()),
+        throttle: Arc::new(MockThrottle::new()),
+        signer: Arc::new(signer),
+        verifier: Arc::new(MockTokenVerifier::new()),
+        mac: mac(),
+        clock: clock(),
+        randomness: randomness(),
+    };
+    (ports, scopes)
+}
+
+fn administration_ports(ports: Ports, roles: MockRoles) -> AdministrationPorts {
+    AdministrationPorts {
+        accounts: ports.accounts,
+        revocations: ports.revocations,
+        hasher: ports.hasher,
+        meter: ports.meter,
+        clock: ports.clock,
+        randomness: ports.randomness,
+        users: Arc::new(MockUserDirectory::new()),
+        sessions: Arc::new(MockSessionDirectory::new()),
+        roles: Arc::new(roles),
+        audit_log: Arc::new(MockAuditLog::new()),
+        sealer: Arc::new(MockAuditSealer::new()),
+        foreign_hashes: Arc::new(MockForeignHashes::new()),
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        tokens: token_rules(),
+        sessions: SessionRules::default(),
+        passwords: PasswordPolicy::default(),
+        default_roles: RoleNames::new(),
+        failures_per_minute: 100,
+    }
+}
+
+fn published(scopes: &Scopes) -> Vec<InvalidationScope> {
+    std::mem::take(&mut scopes.lock().expect("no panic"))
+}
+
+#[tokio::test]
+async fn what_use_cases_change_is_published() {
+    let facts = Facts {
+        session: Some(OwnedSession {
+            user: USER,
+            lifetime: stored_session().lifetime,
+        }),
+        ..own_facts(Permissions::new())
+    };
+    let (ports, scopes) = ports(facts);
+    let core = Core::new(ports, rules());
+
+    let ended = core.end_session.execute(&caller(), SESSION, origin()).await;
+    ended.expect("allowed");
+    assert_eq!(published(&scopes), [InvalidationScope::Session(SESSION)]);
+
+    let request = AssignRolesRequest {
+        assignee: Assignee::Caller,
+        new_roles: vec![],
+        keep_sessions: false,
+        if_revision: None,
+        dry_run: false,
+    };
+    let requester = caller();
+    let requester = Requester::Caller(&requester);
+    let assigned = core.assign_roles.execute(requester, request, origin()).await;
+    assigned.expect("allowed");
+    assert_eq!(published(&scopes), [InvalidationScope::User(USER)]);
+}
+
+#[tokio::test]
+async fn what_administration_changes_is_published() {
+    let (ports, scopes) = ports(facts_about(user()));
+    let mut roles = MockRoles::new();
+    roles.expect_execute().once().returning(|command, context| {
+        let facts = CatalogueFacts {
+            roles: built_in().into(),
+            ..CatalogueFacts::default()
+        };
+        Ok(command.decide(&facts, context.at)?)
+    });
+    let rules = AdministrationRules {
+        passwords: PasswordPolicy::default(),
+        default_roles: RoleNames::new(),
+    };
+    let administration = Administration::new(administration_ports(ports, roles), rules);
+
+    let request = ChangeRequest {
+        user: UserRef::Id(USER),
+        if_revision: None,
+        origin: origin(),
+    };
+    let operator = Capability::of_operator();
+    let disabled = administration
+        .set_status
+        .execute(operator, request, UserStatus::Disabled)
+        .await;
+    disabled.expect("allowed");
+    assert_eq!(published(&scopes), [InvalidationScope::User(USER)]);
+
+    let request = RoleRequest {
+        name: "editor".to_owned(),
+        description: String::new(),
+        permissions: vec![],
+        self_assignable: false,
+        precondition: Precondition::None,
+        dry_run: false,
+    };
+    let operator = Capability::of_operator();
+    let written = administration
+        .write_role
+        .execute(operator, request, origin())
+        .await;
+    written.expect("allowed");
+    assert_eq!(published(&scopes), [InvalidationScope::Everything]);
+}
+
+/// A session that lives longer is no reason to drop its snapshot.
+#[tokio::test]
+async fn a_refresh_publishes_nothing() {
+    let (ports, scopes) = ports(Facts::default());
+    let core = Core::new(ports, rules());
+    let refreshed = core.refresh.execute(&token(5), origin()).await;
+    refreshed.expect("tokens");
+    assert_eq!(published(&scopes), []);
+}
+
+#[tokio::test]
+async fn a_reused_token_publishes_its_session_even_if_another_request_ended_it() {
+    let mut ended = stored_session();
+    ended.lifetime.ended = Some(EndReason::LoggedOut);
+    let (mut ports, scopes) = ports(Facts {
+        session: Some(OwnedSession {
+            user: USER,
+            lifetime: ended.lifetime,
+        }),
+        ..Facts::default()
+    });
+    let mut sessions = MockSessions::new();
+    sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
+    sessions.expect_find().returning(|_| Ok(Some(stored_session())));
+    ports.sessions = Arc::new(sessions);
+    let core = Core::new(ports, rules());
+    let refused = core.refresh.execute(&token(3), origin()).await;
+    assert!(refused.is_err());
+    // The other request may still be waiting for replicas.
+    assert_eq!(published(&scopes), [InvalidationScope::Session(SESSION)]);
+}
+
+#[tokio::test]
+async fn tokens_carry_permissions_only_if_the_core_was_built_so() {
+    let (without, _) = ports(Facts::default());
+    let pair = Core::new(without, rules())
+        .refresh
+        .execute(&token(5), origin())
+        .await;
+    assert_eq!(pair.expect("tokens").access_token.expose(), "None");
+
+    let mut catalogue = MockRoles::new();
+    catalogue
+        .expect_find()
+        .once()
+        .returning(|_| Ok(built_in().into()));
+    let (with, _) = ports(Facts::default());
+    let pair = Core::with_permissions_in_tokens(with, rules(), Arc::new(catalogue))
+        .refresh
+        .execute(&token(5), origin())
+        .await;
+    assert_eq!(pair.expect("tokens").access_token.expose(), "Some(6)");
+}
