@@ -391,7 +391,10 @@ mod tests {
                 Refusal::UnknownRole(RoleName::USER),
                 "the catalogue has no role \"user\"",
             ),
-            (Refusal::LastAdmin, "the last active admin must remain"),
+            (
+                Refusal::LastAdmin,
+                "the last active admin cannot lose the role admin, be disabled or deleted",
+            ),
             (Refusal::RevisionMismatch, "it has changed meanwhile"),
             (Refusal::RoleNotFound, "the catalogue has no such role"),
             (Refusal::RoleInUse(3), "the role is in use: 3 users have it"),

@@ -1,6 +1,6 @@
 use crate::{
     CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter, PlainTokens,
-    Tokens, ToyMac, ToySealer,
+    Tokens, Storage, ToyMac, ToySealer,
     fixtures::{at, token_rules},
 };
 use domain::{
@@ -52,7 +52,12 @@ impl Fakes {
     /// The ports behind the six main endpoints.
     #[must_use]
     pub fn ports(&self) -> Ports {
-        let storage = self.storage.storage();
+        self.ports_over(self.storage.storage())
+    }
+
+    /// The ports behind the six main endpoints, over another storage.
+    #[must_use]
+    pub fn ports_over(&self, storage: Storage) -> Ports {
         Ports {
             accounts: storage.accounts,
             sessions: storage.sessions,
@@ -73,7 +78,12 @@ impl Fakes {
     /// The ports of administration, over the same storage.
     #[must_use]
     pub fn administration_ports(&self) -> AdministrationPorts {
-        let storage = self.storage.storage();
+        self.administration_ports_over(self.storage.storage())
+    }
+
+    /// The ports of administration, over another storage.
+    #[must_use]
+    pub fn administration_ports_over(&self, storage: Storage) -> AdministrationPorts {
         AdministrationPorts {
             accounts: storage.accounts,
             users: storage.users,

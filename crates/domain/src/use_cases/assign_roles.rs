@@ -392,7 +392,11 @@ mod tests {
             facts
         };
         for (facts, new_roles, expected) in [
-            (last_admin(), &[][..], "the last active admin must remain"),
+            (
+                last_admin(),
+                &[][..],
+                "the last active admin cannot lose the role admin, be disabled or deleted",
+            ),
             (facts_about(user()), &[], "the caller's token is outdated"),
             (
                 own_facts(Permissions::new()),

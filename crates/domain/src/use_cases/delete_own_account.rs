@@ -140,7 +140,10 @@ mod tests {
             ..own_facts(Permissions::new())
         };
         for (facts, text) in [
-            (last_admin, "the last active admin must remain"),
+            (
+                last_admin,
+                "the last active admin cannot lose the role admin, be disabled or deleted",
+            ),
             (stale, "the caller's token is outdated"),
             // Another request has deleted the caller.
             (Facts::default(), "the caller's token is outdated"),

@@ -94,7 +94,10 @@ mod tests {
             ..user()
         };
         for (facts, text) in [
-            (facts_about(admin()), "the last active admin must remain"),
+            (
+                facts_about(admin()),
+                "the last active admin cannot lose the role admin, be disabled or deleted",
+            ),
             (facts_about(revised), "it has changed meanwhile"),
         ] {
             let refused = delete("alice", Some(facts)).await.expect_err("a refusal");

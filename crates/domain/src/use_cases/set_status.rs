@@ -127,7 +127,10 @@ mod tests {
         };
         for (facts, text) in [
             (Facts::default(), "there is no such user"),
-            (facts_about(admin()), "the last active admin must remain"),
+            (
+                facts_about(admin()),
+                "the last active admin cannot lose the role admin, be disabled or deleted",
+            ),
             (facts_about(revised), "it has changed meanwhile"),
         ] {
             let refused = disable(UserRef::Id(USER), facts).await.expect_err("a refusal");

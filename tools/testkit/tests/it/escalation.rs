@@ -9,12 +9,10 @@ use domain::{
     authority::Requester,
     caller::Caller,
     changes::{ChangeError, OpenSession, RegisterUser, WriteRole},
-    core::{Administration, AdministrationPorts, Core, Ports, Rules},
-    password::{Password, PasswordHash, PasswordPolicy},
-    ports::{ForeignHashRefused, ForeignHashes, NothingCached},
+    core::{Administration, Core},
+    password::Password,
     revision::Precondition,
     role::{Permission, Permissions, RoleName},
-    session::SessionRules,
     steps::{ChangeRequest, UserRef},
     use_cases::{AssignRolesRequest, Assignee, DeleteRoleRequest, RoleRequest},
     user::{NewUser, User, UserId, UserStatus},
@@ -22,11 +20,8 @@ use domain::{
 use proptest::{collection::vec, prelude::*};
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
-    CountingRandomness, FixedClock, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, Storage, ToyMac,
-    ToySealer,
-    fixtures::{
-        PASSWORD, a_role, a_session, a_user, an_admin, at, context, identity, role_names, token_rules,
-    },
+    Fakes, FixedClock, Storage,
+    fixtures::{PASSWORD, a_role, a_session, a_user, an_admin, at, context, identity, role_names},
 };
 
 /// The permissions of this service, and three of services behind it.
@@ -329,47 +324,14 @@ impl World {
 
 /// The use cases over `storage`, by a clock at second 10.
 fn use_cases(storage: &Storage) -> (Core, Administration) {
-    let keys = PlainTokens::default().tokens();
-    let ports = Ports {
-        accounts: storage.accounts.clone(),
-        sessions: storage.sessions.clone(),
-        snapshots: storage.snapshots.clone(),
-        audit_events: storage.audit_events.clone(),
-        revocations: Arc::new(NothingCached),
-        hasher: Arc::new(PlainHasher::default()),
-        meter: Arc::new(PlainMeter::default()),
-        throttle: Arc::new(OpenThrottle),
-        signer: keys.signer,
-        verifier: keys.verifier,
-        mac: Arc::new(ToyMac::default()),
+    let fakes = Fakes {
         clock: Arc::new(FixedClock::new(at(10))),
-        randomness: Arc::new(CountingRandomness::default()),
+        ..Fakes::default()
     };
-    let rules = Rules {
-        tokens: token_rules(),
-        sessions: SessionRules::default(),
-        passwords: PasswordPolicy::default(),
-        default_roles: [RoleName::USER].into(),
-        failures_per_minute: 60,
-    };
-    let core = Core::new(ports, rules);
-    let administration = core.administration(AdministrationPorts {
-        users: storage.users.clone(),
-        sessions: storage.session_directory.clone(),
-        roles: storage.roles.clone(),
-        audit_log: storage.audit_log.clone(),
-        sealer: Arc::new(ToySealer),
-        foreign_hashes: Arc::new(NoForeignHashes),
-    });
+    let core = Core::new(fakes.ports_over(storage.clone()), Fakes::rules());
+    let ports = fakes.administration_ports_over(storage.clone());
+    let administration = Administration::new(ports, Fakes::administration_rules());
     (core, administration)
-}
-
-struct NoForeignHashes;
-
-impl ForeignHashes for NoForeignHashes {
-    fn accept(&self, _: &str) -> Result<PasswordHash, ForeignHashRefused> {
-        Err(ForeignHashRefused::UnknownForm)
-    }
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
