@@ -33,9 +33,10 @@ pub use ports::{
 };
 
 use domain::ports::{
-    Accounts, AuditEvents, AuditLog, AuditSealer, ReplicaLeases, Roles, SessionDirectory, SessionSnapshots,
+    Accounts, AuditEvents, AuditLog, AuditSealer, Roles, SessionDirectory, SessionSnapshots,
     Sessions, StorageHealth, UserDirectory,
 };
+use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
 /// Every storage port over one database.

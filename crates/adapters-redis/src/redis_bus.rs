@@ -1,7 +1,8 @@
 use crate::{client::RedisClient, subscription::RedisSubscription};
 use async_trait::async_trait;
 use deadpool_redis::redis::cmd;
-use domain::ports::{BusSubscription, InvalidationBus, PortError};
+use domain::ports::PortError;
+use session_cache::ports::{BusSubscription, InvalidationBus};
 use std::sync::Arc;
 
 /// Redis pub/sub on one channel. A Cluster passes each message on to all of its nodes, so it does not matter which one a

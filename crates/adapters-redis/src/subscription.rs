@@ -4,8 +4,8 @@ use crate::{
     listeners::{Listeners, Subscription},
 };
 use async_trait::async_trait;
-use domain::ports::{BusEvent, BusSubscription};
 use futures_util::StreamExt;
+use session_cache::ports::{BusEvent, BusSubscription};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::{self, error::RecvError},

@@ -1,4 +1,4 @@
-//! How ids and times are kept: a file of SQLite has neither.
+//! Ids and times as columns: SQLite has no types for them.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -10,7 +10,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-/// A UUID, kept as its 16 bytes.
+/// A UUID, stored as its 16 bytes.
 #[derive(Clone, Copy, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Binary)]
 pub struct Id(pub Uuid);
@@ -28,7 +28,7 @@ impl FromSql<Binary, Sqlite> for Id {
     }
 }
 
-/// A time, kept as microseconds since the epoch: exact, and ordered as times are.
+/// A time, stored as microseconds since the epoch: exact, and in the order of times.
 #[derive(Clone, Copy, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = BigInt)]
 pub struct Micros(pub DateTime<Utc>);
@@ -49,7 +49,7 @@ impl FromSql<BigInt, Sqlite> for Micros {
     }
 }
 
-/// A value that anything may stand in the place of; `None` is what cannot be read.
+/// A value that may have been replaced by anything. `None` if it cannot be read.
 #[derive(Debug, FromSqlRow)]
 pub struct Readable<T>(pub Option<T>);
 

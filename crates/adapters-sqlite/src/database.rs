@@ -1,44 +1,32 @@
 //! The database file and its connections: one that writes, a few that read.
 
-use crate::error::StorageError;
-use diesel::{
-    Connection, ConnectionError, ConnectionResult, QueryResult, SqliteConnection,
-    connection::SimpleConnection, result::Error as DieselError,
-};
-use diesel_async::{
-    pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-        deadpool::{BuildError, Pool, PoolError},
-    },
-    sync_connection_wrapper::SyncConnectionWrapper,
-};
-use domain::ports::PortError;
-use request_scope::Wait;
-use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, task::JoinError};
-
+mod connections;
 mod metered_pool;
 mod opening;
 
-use metered_pool::MeteredPool;
 pub use opening::{OpenError, make_folder_of};
-use opening::{prepare, url_of};
 
-/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not in SQLite, which
-/// lets them sleep and try again.
+use crate::{
+    error::StorageError,
+    migrations::{self, MigrationStatus},
+};
+use connections::{BUSY_TIMEOUT, PRAGMAS, pool, transaction, wait_at_most};
+use diesel::{Connection, SqliteConnection};
+use domain::ports::PortError;
+use metered_pool::MeteredPool;
+use opening::{prepare, url_of};
+use request_scope::Wait;
+use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
+use tokio::runtime::Handle;
+
+/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not
+/// in SQLite, which makes them sleep and retry.
 const WRITERS: usize = 1;
 /// Reading a few rows by key takes microseconds.
 const READERS: usize = 4;
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long SQLite waits for another process that writes. After `ACQUIRE_TIMEOUT` an answer still comes within a second.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
-
-/// FULL is what makes a commit outlive the power supply when the journal is a WAL.
-const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 const READ_ONLY: &str = "PRAGMA query_only = ON;";
-
-type SqlitePool = Pool<SyncConnectionWrapper<SqliteConnection>>;
 
 /// An open database file. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -49,13 +37,15 @@ pub struct SqliteDatabase {
 }
 
 impl SqliteDatabase {
-    /// Opens the database at `path`. A file or folder that is missing is made, the file for this user's eyes alone. The
-    /// schema is left as it is: see [`SqliteDatabase::migrate_up`].
+    /// Opens the database at `path`. Creates missing folders and a missing file, readable by this
+    /// user alone. Does not change the schema: see [`SqliteDatabase::migrate_up`].
     ///
-    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do the work.
+    /// MUST be called inside a tokio runtime that lives as long as the database is used: its
+    /// threads do the work.
     ///
     /// # Errors
-    /// [`OpenError`] when the file cannot be read and written, is something else or is newer than this program.
+    /// [`OpenError`] if the file cannot be read and written, is no database of authapi or is newer
+    /// than this program.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |source: Box<dyn StdError + Send + Sync>| OpenError::Failed {
             path: path.to_owned(),
@@ -79,7 +69,8 @@ impl SqliteDatabase {
 
     /// Does `work` on a connection that only reads.
     ///
-    /// Every statement sees all that was committed before it began; two statements may see two states.
+    /// Every statement sees all that was committed before it began. Two statements may see two
+    /// states.
     pub(crate) async fn read<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
@@ -88,7 +79,16 @@ impl SqliteDatabase {
         Ok(run(&self.readers, work).await?)
     }
 
-    /// Does `work` as one transaction: all of it is kept or, when it fails, nothing.
+    /// Does `work` on a connection that only reads, all of it as of one instant.
+    pub(crate) async fn read_snapshot<R, W>(&self, work: W) -> Result<R, PortError>
+    where
+        R: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
+    {
+        Ok(run(&self.readers, |conn| conn.transaction(work)).await?)
+    }
+
+    /// Does `work` as one transaction: all of it is committed or, if it fails, none.
     pub(crate) async fn write<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
@@ -97,21 +97,24 @@ impl SqliteDatabase {
         Ok(run(&self.writer, |conn| transaction(conn, work)).await?)
     }
 
-    /// As [`write`](Self::write); when `dry_run`, everything is taken back at the end, and the answer is what would have
-    /// come of it.
-    pub(crate) async fn write_or_dry_run<R, W>(&self, dry_run: bool, work: W) -> Result<R, PortError>
-    where
-        R: Send + 'static,
-        W: FnOnce(&mut SqliteConnection) -> Result<R, StorageError> + Send + 'static,
-    {
-        if dry_run {
-            Ok(run(&self.writer, |conn| taken_back(conn, work)).await?)
-        } else {
-            self.write(work).await
-        }
+    /// Applies every migration that is missing, all of them or none. Returns their names, oldest
+    /// first.
+    pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
+        self.write(migrations::up).await
     }
 
-    /// How many bytes may still be written beside the file.
+    /// Reverts the newest applied migration, with all data that it holds. Returns its name; `None`
+    /// if no migration is applied.
+    pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
+        self.write(migrations::down).await
+    }
+
+    /// Returns every migration that this program knows, oldest first.
+    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, PortError> {
+        self.write(migrations::status).await
+    }
+
+    /// Returns how many bytes can still be written to the disk of the file.
     pub(crate) async fn room(&self) -> Result<u64, PortError> {
         let path = Arc::clone(&self.path);
         let asked = tokio::task::spawn_blocking(move || room_at(&path)).await;
@@ -120,7 +123,7 @@ impl SqliteDatabase {
     }
 }
 
-/// How many bytes this user may still write to the disk that `path` is on.
+/// Returns how many bytes this user can still write to the disk that `path` is on.
 #[cfg(unix)]
 fn room_at(path: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(path)?;
@@ -130,16 +133,17 @@ fn room_at(path: &Path) -> io::Result<u64> {
 #[cfg(not(unix))]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "nobody is asked here, and so nothing can fail"
+    reason = "the operating system is not asked, so nothing can fail"
 )]
 fn room_at(_: &Path) -> io::Result<u64> {
     Ok(u64::MAX)
 }
 
-/// Does `work` on a thread for blocking work, all of it in one go.
+/// Does `work` on a thread for blocking work, without interruption.
 ///
-/// The task lets the work finish, and its connection go home, when nobody waits for the answer any more: diesel-async
-/// would block the caller's thread for that, and panics where a runtime has just one.
+/// The task finishes the work and returns the connection to its pool even if the caller stops
+/// waiting. diesel-async would block the caller's thread for that, and panic on a runtime with one
+/// thread.
 async fn run<R, W>(pool: &MeteredPool, work: W) -> Result<R, StorageError>
 where
     R: Send + 'static,
@@ -148,15 +152,15 @@ where
     let wait = Wait::begin(ACQUIRE_TIMEOUT + BUSY_TIMEOUT).ok_or(StorageError::Busy)?;
     let mut lent = pool.get(ACQUIRE_TIMEOUT.min(wait.limit())).await?;
     let longest = wait.left();
-    let work = move |conn: &mut SqliteConnection| Ok(impatiently(conn, longest, work));
+    let work = move |conn: &mut SqliteConnection| Ok(with_wait_limit(conn, longest, work));
     tokio::spawn(async move { lent.connection.spawn_blocking(work).await })
         .await
         .map_err(|error| StorageError::Statement(error.into()))??
 }
 
-/// Does `work` so that it waits for no other process longer than `longest`. What the work itself takes is not bounded: it is
-/// done with this process's own file, and nobody else would come to it sooner.
-fn impatiently<R>(
+/// Does `work` so that it waits for other processes no longer than `longest`. The time of the work
+/// itself is not limited: it cannot finish sooner.
+fn with_wait_limit<R>(
     conn: &mut SqliteConnection,
     longest: Duration,
     work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
@@ -166,91 +170,19 @@ fn impatiently<R>(
     }
     wait_at_most(conn, longest)?;
     let answer = work(conn);
-    // This sets a number in memory. Were it to fail, the connection would be less patient, and what was done is done.
+    // Sets a number in memory. If it failed, later work would wait less; this work is done.
     let _ = wait_at_most(conn, BUSY_TIMEOUT);
     answer
-}
-
-fn wait_at_most(conn: &mut SqliteConnection, longest: Duration) -> QueryResult<()> {
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {};", longest.as_millis()))
-}
-
-/// The transaction is immediate. One that begins by reading would be refused when it comes to write after another process
-/// has, however long it waits.
-fn transaction<R>(
-    conn: &mut SqliteConnection,
-    work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
-) -> Result<R, StorageError> {
-    let mut cause = None;
-    let done = conn.immediate_transaction(|conn| {
-        work(conn).map_err(|error| {
-            cause = Some(error);
-            DieselError::RollbackTransaction
-        })
-    });
-    // When the disk is full, SQLite rolls back by itself. diesel then tells that its own rollback failed, not why.
-    done.map_err(|error| cause.unwrap_or_else(|| error.into()))
-}
-
-/// A transaction that is always rolled back.
-fn taken_back<R>(
-    conn: &mut SqliteConnection,
-    work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,
-) -> Result<R, StorageError> {
-    let mut answer = None;
-    let done = conn.immediate_transaction(|conn| {
-        answer = Some(work(conn));
-        Err::<R, _>(DieselError::RollbackTransaction)
-    });
-    answer.unwrap_or_else(|| done.map_err(StorageError::from))
-}
-
-fn unpooled(error: PoolError) -> StorageError {
-    match error {
-        PoolError::Timeout(_) => StorageError::Busy,
-        other => StorageError::Statement(other.into()),
-    }
-}
-
-/// A pool whose connections do their work on the threads of the current runtime, whichever runtime uses them.
-fn pool(url: &str, size: usize, pragmas: String) -> Result<SqlitePool, BuildError> {
-    let runtime = Handle::current();
-    let mut config = ManagerConfig::default();
-    // A file does not hang up: there is nothing to ask it before each use.
-    config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(move |url| {
-        let (url, pragmas, runtime) = (url.to_owned(), pragmas.clone(), runtime.clone());
-        Box::pin(async move {
-            let connecting =
-                runtime.spawn_blocking(move || connect(&url, &pragmas).map(SyncConnectionWrapper::new));
-            connecting.await.unwrap_or_else(|error| Err(unfinished(&error)))
-        })
-    });
-    let manager = AsyncDieselConnectionManager::new_with_config(url, config);
-    Pool::builder(manager).max_size(size).build()
-}
-
-fn unfinished(error: &JoinError) -> ConnectionError {
-    ConnectionError::BadConnection(error.to_string())
-}
-
-fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
-    let mut conn = SqliteConnection::establish(url)?;
-    // First: the others may meet another process.
-    wait_at_most(&mut conn, BUSY_TIMEOUT)
-        .and_then(|()| conn.batch_execute(pragmas))
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(conn)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::SqliteStorage;
-    use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Integer};
+    use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Integer};
     use domain::{
         audit::AuditFilter,
-        ports::Inserted,
+        changes::{ChangeError, RegisterUser},
         user::{UserFilter, UserPage},
     };
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -280,13 +212,14 @@ mod tests {
         let mut stored = Vec::new();
         let full = loop {
             let user = a_user(&format!("user-{}", stored.len()));
-            match storage.users.insert(user, context(at(0))).await {
-                Ok(inserted) => stored.push(inserted),
+            let command = Arc::new(RegisterUser(user));
+            match storage.accounts.execute(command, context(at(0))).await {
+                Ok(applied) => stored.push(applied.into_user().expect("a user").id),
                 Err(error) => break error,
             }
         };
 
-        let PortError::Unavailable(source) = full else {
+        let ChangeError::Port(PortError::Unavailable(source)) = full else {
             panic!("{full:?}");
         };
         assert!(format!("{source:?}").contains("full"), "{source:?}");
@@ -301,19 +234,21 @@ mod tests {
                 user: Some(user.id),
                 ..AuditFilter::default()
             };
-            let told = storage.audit.page(of_user, None, 10).await.expect("a trail");
-            assert_eq!(told.len(), 1);
-            kept.push(Inserted::Now(user));
+            let events = storage.audit_log.page(of_user, None, 10).await.expect("a page");
+            assert_eq!(events.len(), 1);
+            kept.push(user.id);
         }
-        stored.sort_by_key(|inserted| format!("{inserted:?}"));
-        kept.sort_by_key(|inserted| format!("{inserted:?}"));
+        stored.sort();
+        kept.sort();
         assert_eq!(kept, stored);
         limit_pages(&database, 10_000).await;
-        let again = storage.users.insert(a_user("late"), context(at(0))).await;
-        assert!(matches!(again, Ok(Inserted::Now(_))), "{again:?}");
+        let command = Arc::new(RegisterUser(a_user("late")));
+        let again = storage.accounts.execute(command, context(at(0))).await;
+        assert!(again.is_ok(), "{again:?}");
     }
 
-    /// What was measured of `pool` since the last call: counters and gauges, and of histograms how many measurements.
+    /// Returns what was measured of `pool` since the last call: the values of counters and gauges,
+    /// and the number of values of histograms.
     fn measured(recorded: &Snapshotter, pool: &str) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series
@@ -356,7 +291,7 @@ mod tests {
         drop(lent);
         database.write(|_| Ok(())).await.expect("a free connection");
         database.read(|_| Ok(())).await.expect("a free connection");
-        // What was there before has been taken away with the first look.
+        // The first snapshot has taken the value from before.
         assert_eq!(measured(&snapshots, "writer")["authapi_db_pool_in_use"], "-1");
     }
 

@@ -1,4 +1,4 @@
-//! What goes wrong with a file of SQLite, and what it means to the core.
+//! Errors of SQLite, and what they mean to the core.
 
 use diesel::result::Error as DieselError;
 use domain::ports::PortError;
@@ -11,7 +11,8 @@ const BUSY: &str = "database is locked";
 /// What went wrong while using the database.
 #[derive(Debug, Error)]
 pub enum StorageError {
-    /// All connections are taken, or another process is writing, for longer than anybody should wait.
+    /// All connections are in use, or another process is writing, for longer than a caller should
+    /// wait.
     #[error("the database is busy")]
     Busy,
     #[error("a statement failed")]
@@ -24,7 +25,7 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// A row of `table` that does not parse.
+    /// Returns the error for a row of `table` that does not parse.
     pub fn row(table: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Row {
             table,
@@ -33,11 +34,11 @@ impl StorageError {
     }
 }
 
-/// Every statement's error is judged here and nowhere else, so that `?` is enough after a statement.
+/// Classifies the error of any statement, so that `?` is enough after a statement.
 impl From<DieselError> for StorageError {
     fn from(error: DieselError) -> Self {
         match error {
-            DieselError::DatabaseError(_, told) if told.message() == BUSY => Self::Busy,
+            DieselError::DatabaseError(_, information) if information.message() == BUSY => Self::Busy,
             DieselError::DeserializationError(source) => Self::row("the database", source),
             other => Self::Statement(other.into()),
         }

@@ -1,64 +1,68 @@
 //! Storage in an embedded SQLite file: the default, with nothing to install.
 //!
-//! One connection writes and a few read ([`SqliteDatabase`]); each port method is one statement or one transaction, done
-//! in one go on a thread for blocking work, so that nothing is left half-done when nobody waits for the answer.
+//! One connection writes and a few read ([`SqliteDatabase`]). Each port method is one statement or
+//! one transaction, executed on a thread for blocking work, so that nothing is left half-done if
+//! the caller stops waiting for the answer.
+//!
+//! Three layers: `ports` implements the traits of the core, `changes` loads what a command reads
+//! and applies what it decided, and `tables` holds the rows and the queries.
 
-mod audit;
-mod authority;
+mod changes;
 mod columns;
 mod database;
 mod error;
-mod health;
 mod lock;
 mod migrations;
+mod ports;
 #[cfg(test)]
 mod query_plans;
-mod replica_leases;
-mod roles;
 mod schema;
-mod session_snapshots;
-mod sessions;
-mod users;
+mod tables;
 
-pub use audit::SqliteAuditLog;
 pub use database::{OpenError, SqliteDatabase};
-pub use health::SqliteHealth;
 pub use lock::ServerLock;
 pub use migrations::MigrationStatus;
-pub use replica_leases::SqliteReplicaLeases;
-pub use roles::SqliteRoles;
-pub use session_snapshots::SqliteSessionSnapshots;
-pub use sessions::SqliteSessions;
-pub use users::SqliteUsers;
+pub use ports::{
+    SqliteAccounts, SqliteAuditEvents, SqliteAuditLog, SqliteHealth, SqliteReplicaLeases, SqliteRoles,
+    SqliteSessionDirectory, SqliteSessionSnapshots, SqliteSessions, SqliteUserDirectory,
+};
 
 use domain::ports::{
-    AuditLog, AuditSealer, ReplicaLeases, Roles, SessionSnapshots, Sessions, StorageHealth, Users,
+    Accounts, AuditEvents, AuditLog, AuditSealer, Roles, SessionDirectory, SessionSnapshots,
+    Sessions, StorageHealth, UserDirectory,
 };
+use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
 /// Every storage port over one database.
 #[derive(Clone)]
 pub struct SqliteStorage {
-    pub users: Arc<dyn Users>,
+    pub accounts: Arc<dyn Accounts>,
     pub sessions: Arc<dyn Sessions>,
+    pub session_directory: Arc<dyn SessionDirectory>,
+    pub users: Arc<dyn UserDirectory>,
     pub snapshots: Arc<dyn SessionSnapshots>,
     pub roles: Arc<dyn Roles>,
-    pub audit: Arc<dyn AuditLog>,
+    pub audit_events: Arc<dyn AuditEvents>,
+    pub audit_log: Arc<dyn AuditLog>,
     pub health: Arc<dyn StorageHealth>,
     pub leases: Arc<dyn ReplicaLeases>,
 }
 
 impl SqliteStorage {
-    /// The ports over `database`, whose schema must be up to date. `sealer` chains the audit trail, and MUST be the one
-    /// that has sealed it so far.
+    /// Returns the ports over `database`, whose schema must be up to date. `sealer` chains the
+    /// audit log, and MUST be the one that has sealed it so far.
     #[must_use]
     pub fn new(database: &SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
         Self {
-            users: Arc::new(SqliteUsers::new(database.clone(), Arc::clone(&sealer))),
-            sessions: Arc::new(SqliteSessions::new(database.clone(), Arc::clone(&sealer))),
+            accounts: Arc::new(SqliteAccounts::new(database.clone(), Arc::clone(&sealer))),
+            sessions: Arc::new(SqliteSessions::new(database.clone())),
+            session_directory: Arc::new(SqliteSessionDirectory::new(database.clone())),
+            users: Arc::new(SqliteUserDirectory::new(database.clone(), Arc::clone(&sealer))),
             snapshots: Arc::new(SqliteSessionSnapshots::new(database.clone())),
             roles: Arc::new(SqliteRoles::new(database.clone(), Arc::clone(&sealer))),
-            audit: Arc::new(SqliteAuditLog::new(database.clone(), sealer)),
+            audit_events: Arc::new(SqliteAuditEvents::new(database.clone(), Arc::clone(&sealer))),
+            audit_log: Arc::new(SqliteAuditLog::new(database.clone(), sealer)),
             health: Arc::new(SqliteHealth::new(database.clone())),
             leases: Arc::new(SqliteReplicaLeases::new(database.clone())),
         }

@@ -1,4 +1,4 @@
-//! One server for a file: a second one would not hear of the first one's revocations.
+//! The lock that allows one server for each file: a second one would miss revocations of the first.
 
 use crate::database::OpenError;
 use std::{
@@ -10,15 +10,15 @@ use std::{
 
 /// The right to serve a database, held until it is dropped or the process ends, however it ends.
 ///
-/// The command line does without it: it may work beside a server.
+/// The command line does not take it: it may work beside a server.
 #[derive(Debug)]
 pub struct ServerLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
 
 impl ServerLock {
-    /// Locks the file `<database>.lock`, and makes it and its folder first where they are missing.
+    /// Locks the file `<database>.lock`. Creates the file and its folder if they are missing.
     ///
     /// # Errors
-    /// [`OpenError::Served`] when another server holds the lock, and the errors of files and folders.
+    /// [`OpenError::Served`] if another server holds the lock, and the errors of files and folders.
     pub fn take(database: &Path) -> Result<Self, OpenError> {
         crate::database::make_folder_of(database)?;
         let path = lock_file_of(database);
@@ -35,14 +35,16 @@ impl ServerLock {
     }
 }
 
-/// For this user alone: whoever may open the file may lock it, and so keep the server from starting.
+/// Opens the lock file for this user alone: any user who can open it could lock it and so prevent
+/// the server from starting.
 fn open_lock_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
-    // Older versions made it for everybody to read. Somebody else's file stays as it is.
+    // Older versions created it readable by all users. The mode of another user's file cannot be
+    // changed.
     #[cfg(unix)]
     let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
     Ok(file)

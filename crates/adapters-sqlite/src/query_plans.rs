@@ -1,7 +1,10 @@
-//! Proof that every statement finds its rows by an index, and that the hot ones stay prepared.
+//! Query plans: every statement finds its rows by an index, and the most frequent ones stay
+//! prepared.
 
 use crate::{
-    audit, authority, error::StorageError, migrations::MIGRATIONS, roles, session_snapshots, sessions, users,
+    error::StorageError,
+    migrations::MIGRATIONS,
+    tables::{audit, audit_pages, roles, rotation, sessions, snapshots, user_pages, users},
 };
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection,
@@ -27,12 +30,12 @@ struct Step {
 }
 
 fn database() -> SqliteConnection {
-    let mut conn = SqliteConnection::establish(":memory:").expect("memory");
+    let mut conn = SqliteConnection::establish(":memory:").expect("a database in memory");
     conn.run_pending_migrations(MIGRATIONS).expect("a schema");
     conn
 }
 
-/// What `note` makes of the events of `conn` from now on.
+/// Records what `note` returns for the events of `conn` from now on.
 fn record(
     conn: &mut SqliteConnection,
     note: impl Fn(&InstrumentationEvent<'_>) -> Option<String> + Send + 'static,
@@ -53,7 +56,7 @@ fn statement(event: &InstrumentationEvent<'_>) -> Option<String> {
     }
 }
 
-/// Every step of every plan of the statements that `work` executes.
+/// Returns every step of every plan of the statements that `work` executes.
 fn plan_of(work: impl FnOnce(&mut SqliteConnection) -> Result<(), StorageError>) -> Vec<String> {
     let mut conn = database();
     let statements = record(&mut conn, statement);
@@ -70,7 +73,7 @@ fn plan_of(work: impl FnOnce(&mut SqliteConnection) -> Result<(), StorageError>)
         .collect()
 }
 
-/// Whether every table is entered by an index.
+/// Returns whether every table is searched by an index.
 fn searches(plan: &[String]) -> bool {
     let scans = |step: &String| step.starts_with("SCAN") && step != "SCAN CONSTANT ROW";
     plan.iter().any(|step| step.starts_with("SEARCH")) && !plan.iter().any(scans)
@@ -102,39 +105,59 @@ fn rotation() -> Rotation {
 }
 
 #[test]
-fn what_every_request_asks_is_found_by_index() {
-    assert_indexed("view", |conn| {
-        session_snapshots::snapshot(conn, session()).map(drop)
-    });
-    assert_indexed("find", |conn| sessions::find(conn, session()).map(drop));
+fn what_every_request_reads_is_found_by_index() {
+    assert_indexed("snapshot", |conn| snapshots::find(conn, session()).map(drop));
+    assert_indexed("find", |conn| rotation::find(conn, session()).map(drop));
     assert_indexed("login", |conn| {
         users::find_by_login(conn, &canonical("alice")).map(drop)
     });
-    assert_indexed("rotate", |conn| sessions::rotate(conn, &rotation()).map(drop));
+    assert_indexed("rotate", |conn| rotation::rotate(conn, &rotation()).map(drop));
 }
 
 #[test]
-fn lists_and_changes_of_many_rows_go_by_index() {
+fn what_commands_read_is_found_by_index() {
+    assert_indexed("login taken", |conn| {
+        users::has_login(conn, &canonical("alice")).map(drop)
+    });
+    assert_indexed("account", |conn| users::account(conn, user()).map(drop));
+    assert_indexed("account with live sessions", |conn| {
+        sessions::account_with_live(conn, user(), at(0)).map(drop)
+    });
+    assert_indexed("target", |conn| users::target(conn, user()).map(drop));
+    assert_indexed("another admin", |conn| {
+        roles::any_admin_but(conn, user()).map(drop)
+    });
+    assert_indexed("owned session", |conn| sessions::find(conn, session()).map(drop));
+    assert_indexed("sessions to end", |conn| {
+        sessions::count_live(conn, user(), at(0)).map(drop)
+    });
+    assert_indexed("roles", |conn| {
+        roles::find(conn, &role_names(&["admin", "user"])).map(drop)
+    });
+    assert_indexed("holders", |conn| roles::holders(conn, &RoleName::USER).map(drop));
+    assert_indexed("taken logins", |conn| {
+        let logins = ["alice", "bob"].map(canonical);
+        user_pages::taken_logins(conn, &logins.each_ref()).map(drop)
+    });
+}
+
+#[test]
+fn lists_and_changes_of_many_rows_use_an_index() {
     assert_indexed("list sessions", |conn| {
         sessions::list(conn, user(), at(0)).map(drop)
     });
     assert_indexed("end sessions", |conn| {
         sessions::end_live(conn, user(), EndReason::LoggedOut, at(0)).map(drop)
     });
-    assert_indexed("make room", |conn| {
-        sessions::make_room(conn, user(), 1, at(0)).map(drop)
+    assert_indexed("end a session", |conn| {
+        sessions::end(conn, session(), EndReason::LoggedOut, at(0)).map(drop)
     });
     assert_indexed("remove dead", |conn| {
         sessions::remove_dead(conn, at(0), 10).map(drop)
     });
-    assert_indexed("any admin", |conn| users::any_admin(conn).map(drop));
+    assert_indexed("any admin", |conn| roles::any_admin(conn).map(drop));
     assert_indexed("find user", |conn| users::find(conn, user()).map(drop));
-    assert_indexed("subject", |conn| authority::subject(conn, user()).map(drop));
-    assert_indexed("export", |conn| users::export(conn, &page()).map(drop));
-    assert_indexed("roles", |conn| {
-        roles::find(conn, &role_names(&["admin", "user"])).map(drop)
-    });
-    assert_indexed("holders", |conn| roles::holders(conn, &RoleName::USER).map(drop));
+    assert_indexed("export", |conn| user_pages::export(conn, &page()).map(drop));
 }
 
 fn page() -> UserPage {
@@ -171,12 +194,12 @@ fn every_page_of_users_is_a_range_of_an_index() {
             } else {
                 format!("{index})")
             };
-            let plan = plan_of(|conn| users::list(conn, &filter, &page()).map(drop));
+            let plan = plan_of(|conn| user_pages::list(conn, &filter, &page()).map(drop));
             assert!(
                 plan.iter().any(|step| step.ends_with(&range)),
                 "{name}: {plan:#?}"
             );
-            assert_indexed(&name, |conn| users::list(conn, &filter, &page()).map(drop));
+            assert_indexed(&name, |conn| user_pages::list(conn, &filter, &page()).map(drop));
         }
     }
 }
@@ -184,7 +207,7 @@ fn every_page_of_users_is_a_range_of_an_index() {
 type Narrow = fn(&mut AuditFilter);
 
 #[test]
-fn every_page_of_the_audit_trail_goes_by_index() {
+fn every_page_of_the_audit_log_uses_an_index() {
     let narrowings: [(Narrow, &str); 4] = [
         (|_| (), "INTEGER PRIMARY KEY (rowid<?)"),
         (
@@ -206,7 +229,7 @@ fn every_page_of_the_audit_trail_goes_by_index() {
         for within in [false, filter != AuditFilter::default()] {
             filter.from = within.then(|| at(0));
             filter.until = within.then(|| at(9));
-            let ask = |conn: &mut SqliteConnection| audit::page(conn, &filter, None, 10).map(drop);
+            let ask = |conn: &mut SqliteConnection| audit_pages::page(conn, &filter, None, 10).map(drop);
             let plan = plan_of(ask);
             assert!(
                 plan.iter().any(|step| step.ends_with(index)),
@@ -218,14 +241,14 @@ fn every_page_of_the_audit_trail_goes_by_index() {
 }
 
 #[test]
-fn a_page_of_the_audit_trail_by_time_alone_reads_the_index_of_times_alone() {
+fn a_page_of_the_audit_log_by_time_alone_reads_the_index_of_times_alone() {
     for (from, until) in [(true, true), (true, false), (false, true)] {
         let filter = AuditFilter {
             from: from.then(|| at(0)),
             until: until.then(|| at(9)),
             ..AuditFilter::default()
         };
-        let plan = plan_of(|conn| audit::page(conn, &filter, Some(AuditNumber(9)), 10).map(drop));
+        let plan = plan_of(|conn| audit_pages::page(conn, &filter, Some(AuditNumber(9)), 10).map(drop));
         let index = "COVERING INDEX audit_trail_by_time (at>? AND at<?)";
         let by_time = plan.iter().any(|step| step.ends_with(index));
         assert!(by_time && searches(&plan), "{filter:?}: {plan:#?}");
@@ -234,23 +257,28 @@ fn a_page_of_the_audit_trail_by_time_alone_reads_the_index_of_times_alone() {
 
 #[test]
 fn the_audit_chain_is_followed_and_trimmed_by_number() {
-    assert_indexed("rows", |conn| audit::rows(conn, AuditNumber(7), 10).map(drop));
+    assert_indexed("rows", |conn| {
+        audit_pages::rows(conn, AuditNumber(7), 10).map(drop)
+    });
     assert_indexed("ends", |conn| audit::ends(conn).map(drop));
-    assert_indexed("trim", |conn| {
-        audit::last_to_go(conn, AuditNumber(7), at(0), 10).map(drop)
+    let range = "INTEGER PRIMARY KEY (rowid<?)";
+    let oldest = plan_of(|conn| audit::oldest(conn, AuditNumber(7), 10).map(drop));
+    assert!(oldest.iter().all(|step| step.ends_with(range)), "{oldest:#?}");
+    assert_indexed("remove", |conn| {
+        audit::remove(conn, AuditNumber(1), AuditNumber(7))
     });
 }
 
 #[test]
-fn what_every_request_asks_is_prepared_once() {
+fn what_every_request_reads_is_prepared_once() {
     let mut conn = database();
     let prepared = record(&mut conn, |event| match event {
         InstrumentationEvent::CacheQuery { sql, .. } => Some((*sql).to_owned()),
         _ => None,
     });
     for _ in 0..3 {
-        session_snapshots::snapshot(&mut conn, session()).expect("an answer");
-        sessions::find(&mut conn, session()).expect("an answer");
+        snapshots::find(&mut conn, session()).expect("an answer");
+        rotation::find(&mut conn, session()).expect("an answer");
         users::find_by_login(&mut conn, &canonical("alice")).expect("an answer");
     }
     drop(conn);

@@ -3,17 +3,14 @@
 use crate::problem::{FieldProblem, Problem, shortened};
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
+    body::{BodyStream, to_bytes_limited},
     dev::Payload,
     http::header,
-    web::{Bytes, BytesMut},
+    web::Bytes,
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
-use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, time::Duration};
 use tokio::time::timeout;
 
 /// The most bytes of a body.
@@ -84,24 +81,12 @@ fn check_length(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 async fn read(payload: Payload) -> Result<Bytes, Problem> {
-    timeout(READ_TIMEOUT, read_all(payload))
-        .await
-        .map_err(|_| Problem::request_timeout())?
-}
-
-async fn read_all(payload: Payload) -> Result<Bytes, Problem> {
-    let mut payload = pin!(payload);
-    let mut body = BytesMut::new();
-    while let Some(chunk) =
-        poll_fn(|context| futures_core::Stream::poll_next(payload.as_mut(), context)).await
-    {
-        let chunk = chunk.map_err(|_| Problem::malformed_request("The body was cut short."))?;
-        if body.len() + chunk.len() > LIMIT {
-            return Err(Problem::payload_too_large(LIMIT));
-        }
-        body.extend_from_slice(&chunk);
+    match timeout(READ_TIMEOUT, to_bytes_limited(BodyStream::new(payload), LIMIT)).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(Problem::malformed_request("The body was cut short.")),
+        Ok(Err(_)) => Err(Problem::payload_too_large(LIMIT)),
+        Err(_) => Err(Problem::request_timeout()),
     }
-    Ok(body.freeze())
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

@@ -4,15 +4,15 @@
 
 mod bearer;
 mod body;
-mod body_watch;
+mod chunked_body;
 mod client;
-mod connection;
+mod connections;
+mod endpoint;
 mod if_match;
-mod measure;
+mod metrics;
 mod mutations;
 mod openapi;
 mod page;
-mod pieces;
 mod problem;
 mod request;
 mod request_ids;
@@ -20,7 +20,7 @@ mod routes;
 mod state;
 
 pub use bearer::Authenticated;
-pub use connection::ConnectionActivity;
+pub use connections::Connections;
 pub use mutations::Mutations;
 pub use openapi::openapi;
 pub use routes::configure;

@@ -1,5 +1,6 @@
 //! Refusals as `application/problem+json` (RFC 9457): the only place that knows status codes.
 
+pub mod documented;
 mod refusals;
 
 use actix_web::{

@@ -2,8 +2,12 @@
 //! and its answer gets the headers that every answer carries.
 
 use crate::{
-    body_watch::BodyWatch, client::client_address, connection::ConnectionActivity, measure::InFlight,
-    problem::Problem, request_ids::RequestIds, state::Edge,
+    client::client_address,
+    connections::{UnreadBody, mark_activity},
+    metrics::RequestMeter,
+    problem::Problem,
+    request_ids::RequestIds,
+    state::Edge,
 };
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -20,7 +24,6 @@ use domain::audit::Origin;
 use request_scope::RequestScope;
 use std::{
     future::{Ready, ready},
-    sync::Arc,
     time::Duration,
 };
 use tracing::{Instrument, Span, field};
@@ -52,7 +55,7 @@ impl FromRequest for RequestOrigin {
 struct Line {
     method: Method,
     client: Option<String>,
-    in_flight: InFlight,
+    meter: RequestMeter,
 }
 
 impl Line {
@@ -60,7 +63,7 @@ impl Line {
         // The pattern and not the path: a path is foreign text and may hold anything.
         let route = response.request().match_pattern();
         let route = route.as_deref().unwrap_or("unmatched");
-        let elapsed = self.in_flight.answered(route, response.status(), code);
+        let elapsed = self.meter.record_response(route, response.status(), code);
         tracing::info!(
             method = self.method.as_str(),
             route,
@@ -103,11 +106,11 @@ pub async fn handle(
     let line = Line {
         method: request.method().clone(),
         client: client.map(|it| it.to_string()),
-        in_flight: InFlight::start(request.method()),
+        meter: RequestMeter::start(request.method()),
     };
     request.extensions_mut().insert(origin);
     mark_activity(request.request());
-    let body = BodyWatch::over(&mut request);
+    let body = UnreadBody::watch(&mut request);
     let answering = answer(request, next, &request_id).instrument(span);
     let scope = RequestScope::identified(&request_id, PATIENCE);
     let (mut response, code) = scope.run(answering).await?;
@@ -118,12 +121,6 @@ pub async fn handle(
         head.set_connection_type(ConnectionType::Close);
     }
     Ok(with_common_headers(response, &request_id))
-}
-
-fn mark_activity(request: &HttpRequest) {
-    if let Some(activity) = request.conn_data::<Arc<ConnectionActivity>>() {
-        activity.mark();
-    }
 }
 
 /// The caller's own id, if it cannot harm a log.

@@ -1,21 +1,21 @@
 //! The service as one value: built, then run until it is told to stop.
 
 use crate::{
-    Failure,
-    violation::violation,
-    connections::{self, Connections},
+    Failure, composition,
     housekeeping::Housekeeping,
     listener,
     metrics::Metrics,
+    open_files,
     replica::Membership,
     settings::{BootstrapSettings, ServerSettings, Settings, SettingsError, cores, variable},
     storage::{Database, take_server_lock},
-    composition, traces, wiring,
+    traces,
+    violation::violation,
+    wiring,
 };
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
-use adapters_memory::Leasing;
 use adapters_sqlite::ServerLock;
-use api_http::{Edge, HttpSettings, Mutations, UseCases};
+use api_http::{Connections, Edge, HttpSettings, Mutations, UseCases};
 use domain::{
     password::Password,
     ports::{Roles, UserDirectory},
@@ -23,6 +23,7 @@ use domain::{
     use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
 };
 use secrecy::ExposeSecret;
+use session_cache::SessionCoherence;
 use std::{
     future::Future,
     io,
@@ -38,9 +39,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Longer than the minute for which load balancers keep theirs: whoever sends requests must be the one who hangs up.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection is kept on which no request begins or is answered. Idle ones have been closed by then, a request
-/// has long been answered, and a second head has at least the time of a first one.
-const QUIET_LIMIT: Duration = KEEP_ALIVE.saturating_add(HEAD_TIMEOUT);
+/// How long a connection is kept on which no request begins or is answered. By then keep-alive has closed idle
+/// connections, every request has been answered, and a second head has had at least the time of a first one.
+const INACTIVITY_LIMIT: Duration = KEEP_ALIVE.saturating_add(HEAD_TIMEOUT);
 /// How long changes may take whose clients have gone, once every connection is closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -52,8 +53,8 @@ pub struct Application {
     metrics: Option<Metrics>,
     edge: Edge,
     housekeeping: Housekeeping,
-    leasing: Arc<Leasing>,
-    quiet_limit: Duration,
+    coherence: Arc<SessionCoherence>,
+    inactivity_limit: Duration,
     _lock: Option<ServerLock>,
 }
 
@@ -88,14 +89,14 @@ impl Application {
             .local_addr()
             .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
         Ok(Self {
-            leasing: Arc::clone(&ports.leasing),
+            coherence: Arc::clone(&ports.coherence),
             housekeeping: housekeeping(&ports, &use_cases, &settings),
             edge: edge(&ports, use_cases, &settings),
             settings,
             listener,
             address,
             metrics,
-            quiet_limit: QUIET_LIMIT,
+            inactivity_limit: INACTIVITY_LIMIT,
             _lock: lock,
         })
     }
@@ -121,9 +122,9 @@ impl Application {
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
-        let membership = Membership::begin(&self.leasing);
+        let membership = Membership::begin(&self.coherence);
         let connections = Arc::new(Connections::default());
-        let watch = tokio::spawn(Arc::clone(&connections).close_the_quiet(self.quiet_limit));
+        let watch = tokio::spawn(Arc::clone(&connections).close_inactive(self.inactivity_limit));
         let mutations = self.edge.mutations.clone();
         let served = match server(self.listener, self.edge, &self.settings.server, connections, stop) {
             Ok(server) => server.await,
@@ -178,7 +179,7 @@ fn server(
     connections: Arc<Connections>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<Server> {
-    connections::allow_many();
+    open_files::raise_limit();
     let workers = cores().get();
     let server = HttpServer::new(move || {
         App::new()

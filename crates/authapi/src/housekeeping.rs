@@ -162,7 +162,10 @@ mod tests {
                     epoch: Epoch::FIRST,
                     max_sessions: u32::MAX,
                 };
-                let opened = storage.accounts.execute(Arc::new(open), fixtures::context(at)).await;
+                let opened = storage
+                    .accounts
+                    .execute(Arc::new(open), fixtures::context(at))
+                    .await;
                 opened.expect("storage answers");
             }
         }
@@ -170,7 +173,12 @@ mod tests {
         let now = FixedClock::new(fixtures::at(38 * DAY));
         let removed = sweep(&*storage.session_directory, &now).await;
         assert_eq!(removed.expect("storage answers"), 1_100);
-        assert_eq!(sweep(&*storage.session_directory, &now).await.expect("storage answers"), 0);
+        assert_eq!(
+            sweep(&*storage.session_directory, &now)
+                .await
+                .expect("storage answers"),
+            0
+        );
         let live = storage
             .session_directory
             .list(id, now.now())

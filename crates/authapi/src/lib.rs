@@ -2,10 +2,9 @@
 //! telemetry, shutdown and the command line. Business rules live in `domain`.
 
 mod app;
-mod violation;
 pub mod cli;
 pub mod commands;
-mod connections;
+mod composition;
 mod failure;
 mod housekeeping;
 mod key_folder;
@@ -13,6 +12,7 @@ mod listener;
 mod metered_audit_log;
 mod metered_throttle;
 mod metrics;
+mod open_files;
 mod operator;
 mod operator_revocations;
 mod progress;
@@ -24,8 +24,8 @@ mod storage;
 pub mod telemetry;
 mod throttles;
 mod traces;
-mod composition;
 mod user_file;
+mod violation;
 mod wiring;
 
 pub use app::Application;

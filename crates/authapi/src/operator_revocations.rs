@@ -1,10 +1,9 @@
 use crate::{replica, settings::RedisSettings, wiring::open_redis};
 use adapters_crypto::{OsRandomness, SystemClock};
-use adapters_memory::{KeptLimits, LeasedRevocations, Leasing, Listener};
 use async_trait::async_trait;
-use domain::{
-    leases::InvalidationScope,
-    ports::{ReplicaLeases, Revocations},
+use domain::{invalidation::InvalidationScope, ports::Revocations};
+use session_cache::{
+    CacheLimits, InvalidationListener, LeasedRevocations, SessionCoherence, ports::ReplicaLeases,
 };
 use std::{
     future::pending,
@@ -18,69 +17,70 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long the bus may take to be there. Who does not hear acknowledgements waits until leases have run out.
-const BUS_BOUND: Duration = Duration::from_millis(500);
-/// How long somebody waits before they are told what for.
-const TOLD_AFTER: Duration = Duration::from_millis(500);
+/// The wait budget for subscribing to the bus. Without a subscription no acknowledgement arrives, and a revocation waits
+/// until the servers' leases have expired.
+const SUBSCRIBE_BUDGET: Duration = Duration::from_millis(500);
+/// How long a revocation waits before the terminal shows why.
+const EXPLAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Tells running servers what the command line revoked. The bus is listened to from the first time on: most commands
-/// revoke nothing.
+/// Publishes the command line's revocations to running servers. It subscribes to the bus with the first revocation, since
+/// most commands revoke nothing.
 pub struct OperatorRevocations {
     leases: Arc<dyn ReplicaLeases>,
     redis: RedisSettings,
-    begun: OnceCell<LeasedRevocations>,
+    revocations: OnceCell<LeasedRevocations>,
 }
 
 impl OperatorRevocations {
-    /// `leases` are the servers', and `redis` leads to the bus that they listen to, if to any.
+    /// `leases` are the servers' leases, and `redis` the settings of their bus.
     pub fn new(leases: Arc<dyn ReplicaLeases>, redis: RedisSettings) -> Self {
         Self {
             leases,
             redis,
-            begun: OnceCell::new(),
+            revocations: OnceCell::new(),
         }
     }
 
     async fn begin(&self) -> LeasedRevocations {
         let redis = open_redis(&self.redis).unwrap_or_else(|failure| {
-            tracing::warn!(%failure, "servers are not told, but waited for");
+            tracing::warn!(%failure, "the bus is unavailable; revocations wait until leases have expired");
             None
         });
         let leases = Arc::clone(&self.leases);
-        // The command line serves nobody, and so keeps nothing.
-        let limits = KeptLimits::default();
-        let leasing = replica::leasing(leases, redis.as_ref(), &SystemClock, &OsRandomness, limits);
-        listen(&leasing).await;
-        LeasedRevocations::new(leasing)
+        // The command line serves no requests, so its cache stays empty.
+        let limits = CacheLimits::default();
+        let coherence = replica::coherence(leases, redis.as_ref(), &SystemClock, &OsRandomness, limits);
+        listen(&coherence).await;
+        LeasedRevocations::new(coherence)
     }
 }
 
 #[async_trait]
 impl Revocations for OperatorRevocations {
-    async fn announce(&self, subjects: Vec<InvalidationScope>) {
-        let invalidating = async {
-            let revocations = self.begun.get_or_init(|| self.begin()).await;
-            revocations.announce(subjects).await;
+    async fn publish(&self, scopes: Vec<InvalidationScope>) {
+        let publishing = async {
+            let revocations = self.revocations.get_or_init(|| self.begin()).await;
+            revocations.publish(scopes).await;
         };
         select! {
-            () = invalidating => {}
-            () = tell_whoever_waits() => {}
+            () = publishing => {}
+            () = explain_wait() => {}
         }
     }
 }
 
-/// Listens until the program ends.
-async fn listen(leasing: &Arc<Leasing>) {
-    let listener = Listener::new(Arc::clone(leasing));
+/// Listens to the bus until the program ends. Returns once the subscription is open or its wait budget is spent.
+async fn listen(coherence: &Arc<SessionCoherence>) {
+    let listener = InvalidationListener::new(Arc::clone(coherence));
     spawn(async move { listener.run().await });
-    if timeout(BUS_BOUND, leasing.listens()).await.is_err() {
-        tracing::warn!("the bus is not heard: servers are not told, but waited for");
+    if timeout(SUBSCRIBE_BUDGET, coherence.subscribed()).await.is_err() {
+        tracing::warn!("the bus did not respond; revocations wait until leases have expired");
     }
 }
 
-/// Tells it where somebody watches. Never ends.
-async fn tell_whoever_waits() {
-    sleep(TOLD_AFTER).await;
+/// Prints why the command waits if it runs in a terminal. Never returns.
+async fn explain_wait() {
+    sleep(EXPLAIN_AFTER).await;
     if stderr().is_terminal() {
         eprintln!("done; waiting until no server answers from before");
     }

@@ -1,17 +1,16 @@
-//! This process among those that share a database: who hears of what it revokes, and how it hears of what others do.
+//! This process as one of the replicas that share a database: how it publishes its revocations and receives others'.
 
 use crate::{
     settings::{DatabaseUrl, SessionCacheSettings, Settings},
     storage::Storage,
 };
-use adapters_memory::{
-    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener,
-    ProcessBus,
-};
 use adapters_redis::{RedisBus, RedisClient};
-use domain::{
-    leases::ReplicaId,
-    ports::{Clock, InvalidationBus, Randomness, ReplicaLeases},
+use domain::ports::{Clock, Randomness};
+use session_cache::{
+    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, ProcessBus,
+    SessionCoherence,
+    ports::{InvalidationBus, ReplicaLeases},
+    protocol::ReplicaId,
 };
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use tokio::{
@@ -19,41 +18,41 @@ use tokio::{
     time::timeout,
 };
 
-/// The channel of the bus. Who shares Redis shares it, and hears of sessions that it does not know.
+/// The channel of the bus. All services on one Redis share it; invalidations of unknown sessions have no effect.
 const CHANNEL: &str = "authapi:invalidations";
 /// In bytes.
 const MIB: NonZeroU64 = NonZeroU64::new(1024 * 1024).expect("it is not 0");
-/// How long the database may take to hear that this process has gone. The lease runs out by itself.
-const LEAVE_BOUND: Duration = Duration::from_millis(400);
+/// The wait budget for releasing the lease on shutdown. Otherwise the lease expires by itself.
+const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 
-/// The place of this process in the protocol of [`domain::leases`], whether it remembers anything or not: who revokes has
-/// to look for those who do, since they may be set up otherwise.
-pub fn leasing(
+/// Creates this process's place in the coherence protocol. A process without a session cache has one too: it publishes
+/// revocations to replicas whose settings differ.
+pub fn coherence(
     leases: Arc<dyn ReplicaLeases>,
     redis: Option<&RedisClient>,
     clock: &dyn Clock,
     randomness: &dyn Randomness,
-    limits: KeptLimits,
-) -> Arc<Leasing> {
+    limits: CacheLimits,
+) -> Arc<SessionCoherence> {
     let bus: Arc<dyn InvalidationBus> = match redis {
         Some(redis) => Arc::new(RedisBus::new(redis.clone(), CHANNEL)),
         None => Arc::new(ProcessBus::default()),
     };
     let id = ReplicaId(randomness.uuid(clock.now()));
-    Leasing::new(id, leases, bus, Arc::new(BootClock), limits)
+    SessionCoherence::new(id, leases, bus, Arc::new(BootClock), limits)
 }
 
-/// How many sessions are remembered at most.
-pub fn kept_limits(settings: &SessionCacheSettings) -> KeptLimits {
-    KeptLimits {
+/// Returns the bounds of the session cache.
+pub fn cache_limits(settings: &SessionCacheSettings) -> CacheLimits {
+    CacheLimits {
         snapshots: settings.max_count,
         bytes: NonZeroU64::from(settings.max_mib).saturating_mul(MIB),
     }
 }
 
-/// Whether sessions are looked up in memory. Replicas need a bus for that: without one every revocation would have to wait
-/// until leases run out.
-pub fn remembers(settings: &Settings) -> bool {
+/// Returns whether sessions are cached in memory. Replicas need a bus for that: without one, every revocation would wait
+/// until their leases have expired.
+pub fn caches_sessions(settings: &Settings) -> bool {
     let has_bus = match settings.database.url {
         DatabaseUrl::Sqlite(_) => true,
         DatabaseUrl::Postgres(_) => settings.redis.url.is_some(),
@@ -61,21 +60,21 @@ pub fn remembers(settings: &Settings) -> bool {
     settings.session_cache.memory && has_bus
 }
 
-/// Storage as a server has it: with a session cache, if `remembers` allows one.
-pub fn served(storage: Storage, leasing: &Arc<Leasing>, remembers: bool) -> Storage {
-    if !remembers {
+/// Storage as a server has it: session snapshots are cached if `caches_sessions`.
+pub fn coherent(storage: Storage, coherence: &Arc<SessionCoherence>, caches_sessions: bool) -> Storage {
+    if !caches_sessions {
         return storage;
     }
-    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(leasing));
+    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(coherence));
     Storage {
         snapshots: Arc::new(snapshots),
         ..storage
     }
 }
 
-/// What a server does for its place as long as it runs.
+/// The tasks by which a server takes part in the protocol while it runs.
 ///
-/// It runs beside the workers, which have runtimes of their own: requests, however many, keep no lease from being renewed.
+/// They run beside the workers, which have runtimes of their own, so that no number of requests delays a renewal.
 pub struct Membership {
     keeper: Arc<LeaseKeeper>,
     keeping: JoinHandle<()>,
@@ -83,23 +82,24 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// MUST be called on the runtime that outlives the server.
-    pub fn begin(leasing: &Arc<Leasing>) -> Self {
-        let keeper = Arc::new(LeaseKeeper::new(Arc::clone(leasing)));
-        let kept = Arc::clone(&keeper);
-        let listener = Listener::new(Arc::clone(leasing));
+    /// Starts the tasks. MUST be called on the runtime that outlives the server.
+    pub fn begin(coherence: &Arc<SessionCoherence>) -> Self {
+        let keeper = Arc::new(LeaseKeeper::new(Arc::clone(coherence)));
+        let running = Arc::clone(&keeper);
+        let listener = InvalidationListener::new(Arc::clone(coherence));
         Self {
             keeper,
-            keeping: spawn(async move { kept.run().await }),
+            keeping: spawn(async move { running.run().await }),
             listening: spawn(async move { listener.run().await }),
         }
     }
 
-    /// To be called when nothing is answered any more, so that nobody who revokes waits for this process.
+    /// Stops the tasks and releases the lease, so that publishers do not wait for this process. Call it after the last
+    /// request was answered.
     pub async fn end(self) {
         self.keeping.abort();
-        if timeout(LEAVE_BOUND, self.keeper.leave()).await.is_err() {
-            tracing::debug!("the lease is left to run out");
+        if timeout(LEAVE_BUDGET, self.keeper.leave()).await.is_err() {
+            tracing::debug!("the lease was not released and expires");
         }
         self.listening.abort();
     }

@@ -8,10 +8,11 @@ use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
 use domain::ports::{
-    Accounts, AuditEvents, AuditLog, PortError, ReplicaLeases, Roles, SessionDirectory, SessionSnapshots,
-    Sessions, StorageHealth, UserDirectory,
+    Accounts, AuditEvents, AuditLog, PortError, Roles, SessionDirectory, SessionSnapshots, Sessions,
+    StorageHealth, UserDirectory,
 };
 use secrecy::ExposeSecret;
+use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
 /// Every storage port, over one database of either kind.

@@ -13,19 +13,19 @@ use adapters_crypto::{
     Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens,
     OsRandomness, SystemClock, ZxcvbnMeter,
 };
-use adapters_memory::{LeasedRevocations, Leasing};
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl};
 use chrono::TimeDelta;
 use domain::{
     password::PasswordPolicy,
     ports::{
-        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations, SessionMemory,
-        StorageHealth, Throttle, TokenSigner, TokenVerifier,
+        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations,
+        SessionMemory, StorageHealth, Throttle, TokenSigner, TokenVerifier,
     },
     session::SessionRules,
     token::TokenRules,
 };
 use secrecy::ExposeSecret;
+use session_cache::{LeasedRevocations, SessionCoherence};
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 /// The Redis that replicas share, if there is one. It connects in the background: nothing waits for it.
@@ -45,8 +45,8 @@ pub struct Ports {
     pub storage: Storage,
     /// Where changes publish what they make stale.
     pub revocations: Arc<dyn Revocations>,
-    pub leasing: Arc<Leasing>,
-    /// Where sessions are looked up in memory.
+    pub coherence: Arc<SessionCoherence>,
+    /// Present if session snapshots are cached in memory.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
     /// Of what replicas share, if they share anything.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
@@ -72,20 +72,20 @@ impl Ports {
             PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
         let leases = Arc::clone(&storage.leases);
-        let leasing = replica::leasing(
+        let coherence = replica::coherence(
             leases,
             redis.as_ref(),
             &*clock,
             &*randomness,
-            replica::kept_limits(&settings.session_cache),
+            replica::cache_limits(&settings.session_cache),
         );
-        let remembers = replica::remembers(settings);
-        let storage = metered(replica::served(storage, &leasing, remembers));
+        let caches_sessions = replica::caches_sessions(settings);
+        let storage = metered(replica::coherent(storage, &coherence, caches_sessions));
         Ok(Self {
             storage,
-            revocations: Arc::new(LeasedRevocations::new(Arc::clone(&leasing))),
-            session_memory: remembers.then(|| Arc::clone(&leasing) as _),
-            leasing,
+            revocations: Arc::new(LeasedRevocations::new(Arc::clone(&coherence))),
+            session_memory: caches_sessions.then(|| Arc::clone(&coherence) as _),
+            coherence,
             hasher,
             meter,
             throttle: Arc::new(MeteredThrottle::new(throttle(

@@ -118,6 +118,6 @@ impl Roles for InvalidatingRoles {
 
 async fn publish(revocations: &dyn Revocations, scope: Option<InvalidationScope>) {
     if let Some(scope) = scope {
-        revocations.announce(vec![scope]).await;
+        revocations.publish(vec![scope]).await;
     }
 }

@@ -11,7 +11,6 @@ pub mod core;
 pub mod invalidating;
 pub mod invalidation;
 pub mod jwk;
-pub mod leases;
 pub mod login;
 pub mod password;
 pub mod ports;

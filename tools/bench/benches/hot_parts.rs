@@ -16,14 +16,10 @@ use adapters_crypto::{
     OsRandomness, SystemClock,
     keys::{Algorithm, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key},
 };
-use adapters_memory::{
-    BootClock, CachedSessionSnapshots, KeptLimits, LeaseKeeper, Leasing, Listener, ProcessBus,
-};
 use api_http::configure;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use domain::{
     changes::{OpenSession, RegisterUser},
-    leases::ReplicaId,
     login::Login,
     password::Password,
     ports::{Clock, PasswordHasher, RefreshTokenMac, SessionMemory, SessionSnapshots, TokenVerifier},
@@ -31,6 +27,11 @@ use domain::{
     session::{NewSession, SessionSecret, StoredSession},
     steps::IssueTokens,
     user::NewUser,
+};
+use session_cache::protocol::ReplicaId;
+use session_cache::{
+    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, ProcessBus,
+    SessionCoherence,
 };
 use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Duration};
 use testkit::{
@@ -128,12 +129,12 @@ fn snapshots(c: &mut Criterion) {
     let storage = MemoryStorage::default().storage();
     let leases = Arc::new(MemoryLeases::default());
     let (bus, clock) = (Arc::new(ProcessBus::default()), Arc::new(BootClock));
-    let limits = KeptLimits::default();
-    let leasing = Leasing::new(ReplicaId(unique_uuid()), leases, bus, clock, limits);
-    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(&leasing));
+    let limits = CacheLimits::default();
+    let coherence = SessionCoherence::new(ReplicaId(unique_uuid()), leases, bus, clock, limits);
+    let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(&coherence));
     let (listener, keeper) = (
-        Listener::new(Arc::clone(&leasing)),
-        LeaseKeeper::new(Arc::clone(&leasing)),
+        InvalidationListener::new(Arc::clone(&coherence)),
+        LeaseKeeper::new(Arc::clone(&coherence)),
     );
     let (new, session) = alice();
     let now = session.created_at;
@@ -154,7 +155,7 @@ fn snapshots(c: &mut Criterion) {
     runtime.spawn(async move { listener.run().await });
     runtime.spawn(async move { keeper.run().await });
     runtime.block_on(async {
-        while !leasing.holds_lease() {
+        while !coherence.holds_lease() {
             snapshots.snapshot_for(asked, now).await.expect("an answer");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -15,9 +15,9 @@ use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use domain::{
     audit::{Actor, AuditContext, Origin},
+    changes::{ImportUsers, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    changes::{ImportUsers, OpenSession},
     ports::{Accounts, Clock, PasswordHasher, Randomness, UserDirectory},
     role::RoleName,
     session::{NewSession, SessionId, SessionRules},

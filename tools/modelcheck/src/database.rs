@@ -1,10 +1,10 @@
-//! The database: whether the session is revoked, and who holds leases.
+//! The database: whether the session is revoked, and the leases.
 
-use crate::Mutant;
-use domain::leases::LeaseId;
+use crate::mutant::Mutant;
+use session_cache::protocol::LeaseId;
 use std::collections::BTreeMap;
 
-/// How many ticks a lease lasts.
+/// Duration of a lease in ticks.
 pub const LEASE: u8 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -15,7 +15,7 @@ pub struct Database {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Row {
-    runs_out_at: u8,
+    expires_at: u8,
     evicted: bool,
 }
 
@@ -25,13 +25,13 @@ impl Database {
         self.leases.insert(lease, Row::from(now));
     }
 
-    /// Whether it is granted.
+    /// Returns whether the renewal is granted.
     pub fn renew(&mut self, lease: LeaseId, now: u8, mutant: Option<Mutant>) -> bool {
         let lease = stored(lease, mutant);
         let granted = match self.leases.get(&lease) {
             None => mutant == Some(Mutant::RenewalByUpsert),
             Some(row) => {
-                let alive = now < row.runs_out_at || mutant == Some(Mutant::RenewalOfALeaseThatRanOut);
+                let alive = now < row.expires_at || mutant == Some(Mutant::RenewalOfAnExpiredLease);
                 let upsert = mutant == Some(Mutant::RenewalByUpsert);
                 (alive && !row.evicted) || upsert
             }
@@ -57,7 +57,7 @@ impl Database {
     }
 
     pub fn holders(&self, now: u8) -> Vec<LeaseId> {
-        let live = self.leases.iter().filter(|(_, row)| now < row.runs_out_at);
+        let live = self.leases.iter().filter(|(_, row)| now < row.expires_at);
         live.map(|(lease, _)| *lease).collect()
     }
 }
@@ -66,7 +66,7 @@ impl From<u8> for Row {
     /// A lease that was acquired or renewed at `now`.
     fn from(now: u8) -> Self {
         Self {
-            runs_out_at: now + LEASE,
+            expires_at: now + LEASE,
             evicted: false,
         }
     }
@@ -74,7 +74,7 @@ impl From<u8> for Row {
 
 fn stored(lease: LeaseId, mutant: Option<Mutant>) -> LeaseId {
     match mutant {
-        Some(Mutant::LeaseNumbersUsedAgain) => LeaseId { number: 1, ..lease },
+        Some(Mutant::ReusedLeaseNumbers) => LeaseId { number: 1, ..lease },
         _ => lease,
     }
 }

@@ -1,17 +1,21 @@
-//! A search of everything that can happen between replicas that answer from memory and those who revoke.
+//! A model checker's search of every order of events between replicas that answer from memory and processes that revoke.
 //!
-//! The replicas and revokers here are those of [`domain::leases`], not a drawing of them: the model only decides in which
-//! order things happen to them, and plays the database, the bus and the time. One session is revoked, by one or two
-//! revokers. Time goes in ticks; everything else may happen any number of ticks late or never, which is how requests,
-//! answers and messages are delayed, reordered and lost, and how processes are paused and crash. Replicas join at any time.
+//! The replicas and publications are those of [`session_cache::protocol`]: the model only decides the order of events, and
+//! plays the database, the bus and the clock. One or two processes revoke one session. Time advances in ticks; everything
+//! else may happen any number of ticks late or never, which models delayed, reordered and lost requests, responses and
+//! messages, and processes that pause or crash. Replicas join at any time.
 //!
-//! Nothing in `domain` can be switched off. A [`Mutant`] therefore breaks a rule from outside: in the database, in the
-//! order of things, or in what the state machines are told.
+//! No rule of `session_cache` can be switched off. A [`Mutant`] therefore breaks a rule from outside: in the database, in
+//! the order of events, or in the inputs of the state machines.
 
+mod bounds;
 mod database;
 mod model;
 mod mutant;
 mod process;
+mod state;
 
-pub use model::{Action, Bounds, LeaseModel, NEVER, SERVED, Seat, State};
+pub use bounds::{Bounds, Seat};
+pub use model::{LeaseModel, NEVER, SERVED};
 pub use mutant::Mutant;
+pub use state::{Action, State};

@@ -1,134 +1,42 @@
 use crate::{
-    Mutant,
+    bounds::{Bounds, Seat},
     database::{Database, LEASE},
-    process::{Ask, Revoker, SESSION, Serving, USER, VIEW, ticks},
+    mutant::Mutant,
+    process::{LeaseRequest, Revoker, SESSION, SNAPSHOT, Serving, USER, ticks},
+    state::{Action, State},
 };
-use domain::leases::{Announcement, Demand, InvalidationScope, LeaseId, ReplicaId, Span, Step, Terms};
+use domain::invalidation::InvalidationScope;
+use session_cache::protocol::{LeaseStep, Publication, PublicationStep, Span, Terms};
 use stateright::{Model, Property};
-use std::{
-    collections::BTreeSet,
-    hash::{Hash, Hasher},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-/// How far the search goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    pub replicas: u8,
-    /// The replica whose requests are looked at. What one remembers changes nothing for the others, so one at a time will
-    /// do; and of what it reads, the one view that will be answered wrongly, if there is one.
-    pub watched: usize,
-    /// Each of them revokes the session once.
-    pub revokers: &'static [Seat],
-    /// Whether the session is revoked by its id or by its user's.
-    pub by_user: bool,
-    pub ticks: u8,
-    /// How often each replica may ask for a lease.
-    pub leases: u32,
-    /// How many requests of one replica to the database may be under way at once, lost ones among them.
-    pub asks: usize,
-    /// Whether replicas may leave in good order.
-    pub leaving: bool,
-}
-
-/// Where a revoker is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seat {
-    /// In the first replica that serves.
-    Serving,
-    /// In a process of its own, as the command line is.
-    Apart,
-}
-
-/// The protocol, as it is or with a rule broken.
+/// The protocol, intact or with one rule broken.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseModel {
     pub bounds: Bounds,
     pub mutant: Option<Mutant>,
 }
 
-#[derive(Clone, Debug)]
-pub struct State {
-    now: u8,
-    database: Database,
-    serving: Vec<Serving>,
-    revokers: Vec<Revoker>,
-    asks: BTreeSet<Ask>,
-    releases: BTreeSet<LeaseId>,
-    /// What was said on the bus: by which revoker, and who acknowledged which. Nothing is ever taken away, so everything
-    /// may arrive late, twice, in any order or never.
-    announced: BTreeSet<usize>,
-    acknowledged: BTreeSet<(usize, ReplicaId)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    Tick,
-    /// A replica does what its state machine says about its lease.
-    Step(usize),
-    /// The database does what was asked of it.
-    Execute(Ask),
-    /// The answer arrives.
-    Answer(Ask),
-    Leave(usize),
-    Release(LeaseId),
-    BeginRead(usize),
-    FinishRead(usize),
-    Commit(usize),
-    ReadHolders(usize),
-    /// A replica hears a revoker.
-    Hear {
-        revoker: usize,
-        replica: usize,
-    },
-    Acknowledge {
-        revoker: usize,
-        by: ReplicaId,
-    },
-    Evict(usize),
-    AnswerRevocation(usize),
-}
-
-impl State {
-    fn essence(&self) -> impl Hash + PartialEq + use<'_> {
-        let serving: Vec<_> = self.serving.iter().map(|it| it.essence(self.now)).collect();
-        let said = (&self.asks, &self.releases, &self.announced, &self.acknowledged);
-        (self.now, &self.database, serving, &self.revokers, said)
-    }
-}
-
-impl PartialEq for State {
-    fn eq(&self, other: &Self) -> bool {
-        self.essence() == other.essence()
-    }
-}
-
-impl Hash for State {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.essence().hash(hasher);
-    }
-}
-
-/// What must be possible, or the search shows nothing.
+/// A state that must be reachable, or the search proves nothing.
 pub const SERVED: &str = "a request is answered from memory";
 /// The invariant.
-pub const NEVER: &str = "no request that starts after a revocation's answer is accepted";
+pub const NEVER: &str = "no request that starts after a completed revocation is accepted";
 
-/// With margins of nothing: any less would be found.
+/// Terms with margins of zero: the search would find any smaller margin to be unsafe.
 fn terms() -> Terms {
     let exact = |count| Span::new(ticks(count), Duration::ZERO);
     Terms {
         lease: exact(LEASE),
-        snapshot: exact(VIEW),
+        snapshot: exact(SNAPSHOT),
         renew_every: ticks(1),
-        // Whoever waits may always wait longer here, and nobody has to.
-        patience: Duration::ZERO,
+        // Every wait may take longer in the model, and none has to.
+        acknowledgement_budget: Duration::ZERO,
         idle_after: ticks(u8::MAX),
     }
 }
 
 impl LeaseModel {
-    fn subject(&self) -> InvalidationScope {
+    fn scope(&self) -> InvalidationScope {
         if self.bounds.by_user {
             InvalidationScope::User(USER)
         } else {
@@ -139,18 +47,22 @@ impl LeaseModel {
     fn lease_actions(&self, state: &State, actions: &mut Vec<Action>) {
         for (index, serving) in state.serving.iter().enumerate() {
             let id = serving.core.id();
-            let under_way = state.asks.iter().filter(|ask| ask.lease.replica == id).count();
-            if under_way < self.bounds.asks {
+            let in_flight = state
+                .requests
+                .iter()
+                .filter(|request| request.lease.replica == id)
+                .count();
+            if in_flight < self.bounds.requests {
                 actions.push(Action::Step(index));
             }
             if self.bounds.leaving {
                 actions.push(Action::Leave(index));
             }
         }
-        for ask in &state.asks {
-            actions.push(match ask.outcome {
-                None => Action::Execute(*ask),
-                Some(_) => Action::Answer(*ask),
+        for request in &state.requests {
+            actions.push(match request.outcome {
+                None => Action::Execute(*request),
+                Some(_) => Action::Respond(*request),
             });
         }
         actions.extend(state.releases.iter().copied().map(Action::Release));
@@ -161,11 +73,11 @@ impl LeaseModel {
         let Some(serving) = state.serving.get(watched) else {
             return;
         };
-        // A read that asks the database after the commit learns of it, and is of no interest. Of those that ask before, it
-        // does not matter when.
+        // A read that queries the database after the commit returns the revoked session and cannot be wrong. When an earlier
+        // read queries it does not matter.
         if serving.reading.is_some() {
             actions.push(Action::FinishRead(watched));
-        } else if serving.kept.is_none() && !state.database.revoked {
+        } else if serving.cached.is_none() && !state.database.revoked {
             actions.push(Action::BeginRead(watched));
         }
     }
@@ -177,21 +89,21 @@ impl LeaseModel {
                     actions.push(Action::ReadHolders(index));
                 }
                 Revoker::Idle | Revoker::HasReadHolders(_) => actions.push(Action::Commit(index)),
-                Revoker::Committed(announcement) => match announcement.demand(ticks(state.now)) {
-                    Demand::ReadHolders => actions.push(Action::ReadHolders(index)),
-                    Demand::Evict(_) => actions.push(Action::Evict(index)),
-                    Demand::Wait(_) => {}
-                    Demand::Answer => actions.push(Action::AnswerRevocation(index)),
+                Revoker::Publishing(publication) => match publication.next_step(ticks(state.now)) {
+                    PublicationStep::ReadHolders => actions.push(Action::ReadHolders(index)),
+                    PublicationStep::Evict(_) => actions.push(Action::Evict(index)),
+                    PublicationStep::Wait(_) => {}
+                    PublicationStep::Done => actions.push(Action::Complete(index)),
                 },
-                Revoker::Answered => {}
+                Revoker::Done => {}
             }
         }
     }
 
     fn bus_actions(state: &State, actions: &mut Vec<Action>) {
-        for &revoker in &state.announced {
-            let heard = (0..state.serving.len()).map(|replica| Action::Hear { revoker, replica });
-            actions.extend(heard);
+        for &revoker in &state.published {
+            let received = (0..state.serving.len()).map(|replica| Action::Invalidate { revoker, replica });
+            actions.extend(received);
         }
         let acknowledged = state.acknowledged.iter();
         actions.extend(acknowledged.map(|&(revoker, by)| Action::Acknowledge { revoker, by }));
@@ -201,8 +113,8 @@ impl LeaseModel {
         match action {
             Action::Tick => state.now += 1,
             Action::Step(index) => self.step(state, index)?,
-            Action::Execute(ask) => self.execute(state, ask),
-            Action::Answer(ask) => self.answer(state, ask),
+            Action::Execute(request) => self.execute(state, request),
+            Action::Respond(request) => self.respond(state, request),
             Action::Leave(index) => {
                 let lease = state.serving.get_mut(index)?.core.leave()?;
                 state.releases.insert(lease);
@@ -215,78 +127,78 @@ impl LeaseModel {
             Action::FinishRead(index) => state.serving.get_mut(index)?.finish_read(self.mutant),
             Action::Commit(index) => self.commit(state, index)?,
             Action::ReadHolders(index) => Self::read_holders(state, index)?,
-            Action::Hear { revoker, replica } => self.hear(state, revoker, replica)?,
+            Action::Invalidate { revoker, replica } => self.invalidate(state, revoker, replica)?,
             Action::Acknowledge { revoker, by } => {
-                announcement(state, revoker)?.acknowledged(by);
+                publication(state, revoker)?.record_acknowledgement(by);
             }
             Action::Evict(index) => self.evict(state, index)?,
-            Action::AnswerRevocation(index) => *state.revokers.get_mut(index)? = Revoker::Answered,
+            Action::Complete(index) => *state.revokers.get_mut(index)? = Revoker::Done,
         }
         Some(())
     }
 
     fn step(&self, state: &mut State, index: usize) -> Option<()> {
         let serving = state.serving.get_mut(index)?;
-        serving.core.requested(Duration::ZERO);
-        let (lease, is_renewal) = match serving.core.step(ticks(state.now)) {
-            Step::Ask(lease) if serving.asked < self.bounds.leases => {
-                serving.asked += 1;
+        serving.core.record_request(Duration::ZERO);
+        let (lease, is_renewal) = match serving.core.next_step(ticks(state.now)) {
+            LeaseStep::Acquire(lease) if serving.requested < self.bounds.leases => {
+                serving.requested += 1;
                 (lease, false)
             }
-            Step::Renew(lease) => (lease, true),
-            Step::Ask(_) | Step::Rest(_) => return None,
+            LeaseStep::Renew(lease) => (lease, true),
+            LeaseStep::Acquire(_) | LeaseStep::Wait(_) => return None,
         };
-        state.asks.insert(Ask {
+        state.requests.insert(LeaseRequest {
             lease,
             is_renewal,
-            asked_at: state.now,
+            requested_at: state.now,
             outcome: None,
         });
         Some(())
     }
 
-    fn execute(&self, state: &mut State, ask: Ask) {
-        let granted = if ask.is_renewal {
-            state.database.renew(ask.lease, state.now, self.mutant)
+    fn execute(&self, state: &mut State, request: LeaseRequest) {
+        let granted = if request.is_renewal {
+            state.database.renew(request.lease, state.now, self.mutant)
         } else {
-            state.database.acquire(ask.lease, state.now, self.mutant);
+            state.database.acquire(request.lease, state.now, self.mutant);
             true
         };
-        state.asks.remove(&ask);
-        state.asks.insert(Ask {
+        state.requests.remove(&request);
+        state.requests.insert(LeaseRequest {
             outcome: Some(granted),
-            ..ask
+            ..request
         });
     }
 
-    fn answer(&self, state: &mut State, ask: Ask) {
-        state.asks.remove(&ask);
+    fn respond(&self, state: &mut State, request: LeaseRequest) {
+        state.requests.remove(&request);
         let to = state
             .serving
             .iter_mut()
-            .find(|it| it.core.id() == ask.lease.replica);
-        if let (Some(serving), Some(granted)) = (to, ask.outcome) {
-            serving.answered(&ask, granted, state.now, self.mutant);
+            .find(|it| it.core.id() == request.lease.replica);
+        if let (Some(serving), Some(granted)) = (to, request.outcome) {
+            serving.receive_response(&request, granted, state.now, self.mutant);
         }
     }
 
     fn commit(&self, state: &mut State, index: usize) -> Option<()> {
         state.database.revoked = true;
         let now = ticks(state.now);
-        let mut announcement = Announcement::begin(now, terms());
+        let mut publication = Publication::begin(now, terms());
         if self.bounds.revokers.get(index) == Some(&Seat::Serving) {
             let serving = state.serving.first_mut()?;
-            if self.mutant != Some(Mutant::RevokerThatSparesItself) {
-                serving.invalidate(self.subject(), state.now);
+            if self.mutant != Some(Mutant::PublisherThatSkipsItself) {
+                serving.invalidate(self.scope(), state.now);
             }
-            announcement.acknowledged(serving.core.id());
+            publication.record_acknowledgement(serving.core.id());
         }
         let revoker = state.revokers.get_mut(index)?;
         if let Revoker::HasReadHolders(holders) = revoker {
-            announcement.holders(holders.iter().copied(), now);
-            state.announced.insert(index);
+            publication.record_holders(holders.iter().copied(), now);
+            state.published.insert(index);
         }
-        *revoker = Revoker::Committed(announcement);
+        *revoker = Revoker::Publishing(publication);
         Some(())
     }
 
@@ -294,48 +206,48 @@ impl LeaseModel {
         let holders = state.database.holders(state.now);
         match state.revokers.get_mut(index)? {
             idle @ Revoker::Idle => *idle = Revoker::HasReadHolders(holders),
-            Revoker::Committed(announcement) => {
-                announcement.holders(holders, ticks(state.now));
-                if announcement.is_awaited() {
-                    state.announced.insert(index);
+            Revoker::Publishing(publication) => {
+                publication.record_holders(holders, ticks(state.now));
+                if publication.awaits_acknowledgements() {
+                    state.published.insert(index);
                 }
             }
-            Revoker::HasReadHolders(_) | Revoker::Answered => return None,
+            Revoker::HasReadHolders(_) | Revoker::Done => return None,
         }
         Some(())
     }
 
-    fn hear(&self, state: &mut State, revoker: usize, replica: usize) -> Option<()> {
+    fn invalidate(&self, state: &mut State, revoker: usize, replica: usize) -> Option<()> {
         let serving = state.serving.get_mut(replica)?;
         if self.mutant != Some(Mutant::AcknowledgementWithoutInvalidation) {
-            serving.invalidate(self.subject(), state.now);
+            serving.invalidate(self.scope(), state.now);
         }
-        let first = state.acknowledged.insert((revoker, serving.core.id()));
-        // To hear the same again changes nothing but a count.
-        first.then_some(())
+        let is_new = state.acknowledged.insert((revoker, serving.core.id()));
+        // Receiving the message again only changes a count.
+        is_new.then_some(())
     }
 
     fn evict(&self, state: &mut State, index: usize) -> Option<()> {
         let now = ticks(state.now);
-        let Demand::Evict(leases) = announcement(state, index)?.demand(now) else {
+        let PublicationStep::Evict(leases) = publication(state, index)?.next_step(now) else {
             return None;
         };
         if self.mutant != Some(Mutant::NoEviction) {
             state.database.evict(&leases, self.mutant);
         }
         if self.mutant == Some(Mutant::NoWaitAfterEviction) {
-            *state.revokers.get_mut(index)? = Revoker::Answered;
+            *state.revokers.get_mut(index)? = Revoker::Done;
         } else {
-            announcement(state, index)?.evicted(now);
+            publication(state, index)?.record_eviction(now);
         }
         Some(())
     }
 }
 
-fn announcement(state: &mut State, index: usize) -> Option<&mut Announcement> {
+fn publication(state: &mut State, index: usize) -> Option<&mut Publication> {
     match state.revokers.get_mut(index)? {
-        Revoker::Committed(announcement) => Some(announcement),
-        Revoker::Idle | Revoker::HasReadHolders(_) | Revoker::Answered => None,
+        Revoker::Publishing(publication) => Some(publication),
+        Revoker::Idle | Revoker::HasReadHolders(_) | Revoker::Done => None,
     }
 }
 
@@ -350,9 +262,9 @@ impl Model for LeaseModel {
             database: Database::default(),
             serving: serving.collect(),
             revokers: vec![Revoker::Idle; self.bounds.revokers.len()],
-            asks: BTreeSet::new(),
+            requests: BTreeSet::new(),
             releases: BTreeSet::new(),
-            announced: BTreeSet::new(),
+            published: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
         }]
     }
@@ -378,9 +290,9 @@ impl Model for LeaseModel {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(NEVER, |model: &Self, state: &State| {
-                let answered = state.revokers.contains(&Revoker::Answered);
+                let completed = state.revokers.contains(&Revoker::Done);
                 let mut serving = state.serving.iter();
-                !(answered && serving.any(|it| it.accepts(state.now, model.mutant)))
+                !(completed && serving.any(|it| it.accepts(state.now, model.mutant)))
             }),
             Property::sometimes(SERVED, |model: &Self, state: &State| {
                 let mut serving = state.serving.iter();

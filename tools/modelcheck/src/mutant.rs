@@ -1,45 +1,45 @@
-/// A rule of the protocol that is broken, to see that the search notices.
+/// A broken rule of the protocol, which the search must detect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
-    LeaseCountedFromTheAnswer,
+    LeaseCountedFromTheResponse,
     RenewalByUpsert,
-    RenewalOfALeaseThatRanOut,
-    /// Any number may be asked for again, and whoever asks gets it.
-    LeaseNumbersUsedAgain,
+    RenewalOfAnExpiredLease,
+    /// The database stores every lease under the same number.
+    ReusedLeaseNumbers,
     HoldersReadBeforeTheCommit,
     NoEviction,
     NoWaitAfterEviction,
-    /// As if an eviction ended the lease, not its renewals: others who revoke do not wait for it.
+    /// An eviction ends the lease instead of blocking its renewal, so other publishers do not wait for it.
     EvictionThatRemovesTheRow,
-    /// What was read counts as read when the answer came.
-    FillsThatDoNotCompareTheCounter,
-    LeasesThatDoNotRaiseTheCounter,
-    WaiterThatUsesAnOlderRead,
-    /// A waiter looks only at what is known before the read has told whose session it is.
-    WaiterThatDoesNotLookAgain,
+    /// A read counts from its result instead of from its beginning.
+    ReadsCountedFromTheResult,
+    LeasesThatInvalidateNothing,
+    JoinOfAStaleRead,
+    /// A waiting request does not check again when the read returns the session's user.
+    JoinWithoutRevalidation,
     AcknowledgementWithoutInvalidation,
-    RevokerThatSparesItself,
+    PublisherThatSkipsItself,
     AnswersWithoutALease,
-    ViewsOfAnyAge,
+    SnapshotsOfAnyAge,
 }
 
 impl Mutant {
     pub const ALL: [Self; 16] = [
-        Self::LeaseCountedFromTheAnswer,
+        Self::LeaseCountedFromTheResponse,
         Self::RenewalByUpsert,
-        Self::RenewalOfALeaseThatRanOut,
-        Self::LeaseNumbersUsedAgain,
+        Self::RenewalOfAnExpiredLease,
+        Self::ReusedLeaseNumbers,
         Self::HoldersReadBeforeTheCommit,
         Self::NoEviction,
         Self::NoWaitAfterEviction,
         Self::EvictionThatRemovesTheRow,
-        Self::FillsThatDoNotCompareTheCounter,
-        Self::LeasesThatDoNotRaiseTheCounter,
-        Self::WaiterThatUsesAnOlderRead,
-        Self::WaiterThatDoesNotLookAgain,
+        Self::ReadsCountedFromTheResult,
+        Self::LeasesThatInvalidateNothing,
+        Self::JoinOfAStaleRead,
+        Self::JoinWithoutRevalidation,
         Self::AcknowledgementWithoutInvalidation,
-        Self::RevokerThatSparesItself,
+        Self::PublisherThatSkipsItself,
         Self::AnswersWithoutALease,
-        Self::ViewsOfAnyAge,
+        Self::SnapshotsOfAnyAge,
     ];
 }

@@ -1,172 +1,181 @@
-//! The processes: replicas that serve, and revokers on their way from the commit to the answer.
+//! The processes: replicas that serve requests, and revokers between their commit and the completed revocation.
 
-use crate::Mutant;
-use domain::{
-    leases::{Announcement, InvalidationScope, LeaseId, Reading, Replica, ReplicaId, Terms},
-    session::SessionId,
-    user::UserId,
-};
+use crate::mutant::Mutant;
+use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
+use session_cache::protocol::{LeaseId, Publication, Replica, ReplicaId, SnapshotRead, Terms};
 use std::{hash::Hash, time::Duration};
 use uuid::Uuid;
 
 pub const SESSION: SessionId = SessionId(Uuid::from_u128(1));
 pub const USER: UserId = UserId(Uuid::from_u128(2));
 
-/// How many ticks a view is answered from memory.
-pub const VIEW: u8 = 3;
+/// How many ticks a snapshot is answered from memory.
+pub const SNAPSHOT: u8 = 3;
 
-/// A tick of the model.
+/// Returns `count` ticks of the model as a duration.
 pub fn ticks(count: u8) -> Duration {
     Duration::from_secs(u64::from(count))
 }
 
-/// A process that serves the session, with its memory.
+/// A process that serves the session, with its cache.
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub core: Replica,
-    /// A view of the session as it was before it was revoked. Others are of no interest.
-    pub kept: Option<Seen>,
-    /// A read that is under way, for which the database was asked already: before the session was revoked.
-    pub reading: Option<Seen>,
-    /// How many leases it has asked for.
-    pub asked: u32,
+    /// A cached snapshot from before the revocation. Later ones do not matter.
+    pub cached: Option<StaleRead>,
+    /// A read in progress that queried the database before the revocation.
+    pub reading: Option<StaleRead>,
+    /// How many leases it has requested.
+    pub requested: u32,
 }
 
-/// A read that began at a tick.
+/// A read from before the revocation, and the tick at which it began.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    pub reading: Reading,
+pub struct StaleRead {
+    pub read: SnapshotRead,
     pub begun_at: u8,
 }
 
-/// A renewal, or an asking for a new lease, that is under way.
+/// A request to acquire or renew a lease, in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ask {
+pub struct LeaseRequest {
     pub lease: LeaseId,
     pub is_renewal: bool,
-    pub asked_at: u8,
-    /// What the database did with it, once it has: whether it was granted.
+    pub requested_at: u8,
+    /// Whether the database granted it, once it has executed the request.
     pub outcome: Option<bool>,
 }
 
-/// Somebody who revokes the session.
+/// A process that revokes the session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Revoker {
     Idle,
-    /// Only a mutant does this.
+    /// Read the lease holders before its commit, which only a mutant does.
     HasReadHolders(Vec<LeaseId>),
-    Committed(Announcement),
-    Answered,
+    Publishing(Publication),
+    Done,
 }
 
 impl Serving {
     pub fn new(index: u8, terms: Terms) -> Self {
         Self {
             core: Replica::new(replica_id(index), terms),
-            kept: None,
+            cached: None,
             reading: None,
-            asked: 0,
+            requested: 0,
         }
     }
 
-    /// A read begins, and the database answers that the session lives.
+    /// Begins a read, which the database answers with the session from before the revocation.
     pub fn begin_read(&mut self, now: u8) {
         self.reading = Some(self.read_from(now));
     }
 
-    fn read_from(&mut self, begun_at: u8) -> Seen {
-        Seen {
-            reading: self.core.begin_read(SESSION, ticks(begun_at)),
+    fn read_from(&mut self, begun_at: u8) -> StaleRead {
+        StaleRead {
+            read: self.core.begin_read(SESSION, ticks(begun_at)),
             begun_at,
         }
     }
 
-    /// A read comes to its end; the view is kept when it is current.
+    /// Finishes the read and caches its snapshot if it is current.
     pub fn finish_read(&mut self, mutant: Option<Mutant>) {
-        let Some(mut seen) = self.reading.take() else {
+        let Some(mut stale) = self.reading.take() else {
             return;
         };
-        if mutant == Some(Mutant::FillsThatDoNotCompareTheCounter) {
-            seen = self.read_from(seen.begun_at);
+        if mutant == Some(Mutant::ReadsCountedFromTheResult) {
+            stale = self.read_from(stale.begun_at);
         }
-        if self.core.is_current(&seen.reading, USER) {
-            self.kept = Some(seen);
+        if self.core.is_current(&stale.read, USER) {
+            self.cached = Some(stale);
         }
     }
 
-    /// The answer to something that was asked of the database about the lease.
-    pub fn answered(&mut self, ask: &Ask, granted: bool, now: u8, mutant: Option<Mutant>) {
-        let current = |seen: &Seen| self.core.is_current(&seen.reading, USER);
-        let (kept, reading) = (self.kept.filter(current), self.reading.filter(current));
+    /// Receives the database's response to a lease request.
+    pub fn receive_response(
+        &mut self,
+        request: &LeaseRequest,
+        granted: bool,
+        now: u8,
+        mutant: Option<Mutant>,
+    ) {
+        let current = |stale: &StaleRead| self.core.is_current(&stale.read, USER);
+        let (cached, reading) = (self.cached.filter(current), self.reading.filter(current));
         let counted_from = match mutant {
-            Some(Mutant::LeaseCountedFromTheAnswer) => now,
-            _ => ask.asked_at,
+            Some(Mutant::LeaseCountedFromTheResponse) => now,
+            _ => request.requested_at,
         };
         if granted {
-            self.core.granted(ask.lease, ticks(counted_from));
+            self.core.granted(request.lease, ticks(counted_from));
         } else {
-            self.core.refused(ask.lease);
+            self.core.refused(request.lease);
         }
-        if mutant == Some(Mutant::LeasesThatDoNotRaiseTheCounter) {
-            self.kept = kept.map(|seen| self.read_from(seen.begun_at));
-            self.reading = reading.map(|seen| self.read_from(seen.begun_at));
+        if mutant == Some(Mutant::LeasesThatInvalidateNothing) {
+            self.cached = cached.map(|stale| self.read_from(stale.begun_at));
+            self.reading = reading.map(|stale| self.read_from(stale.begun_at));
         }
     }
 
-    pub fn invalidate(&mut self, subject: InvalidationScope, now: u8) {
-        self.core.invalidate(&[subject], ticks(now));
+    pub fn invalidate(&mut self, scope: InvalidationScope, now: u8) {
+        self.core.invalidate(&[scope], ticks(now));
     }
 
-    /// Drops what can never be answered again, so that states which differ in nothing else are one.
+    /// Drops reads that can never be answered again, so that states that differ only in those are equal.
     pub fn tidy(&mut self, now: u8, mutant: Option<Mutant>) {
         let core = &self.core;
-        let current = |seen: &Seen| core.is_current(&seen.reading, USER);
-        let young = |seen: &Seen| now < seen.begun_at + VIEW;
+        let current = |stale: &StaleRead| core.is_current(&stale.read, USER);
+        let young = |stale: &StaleRead| now < stale.begun_at + SNAPSHOT;
         if mutant.is_none() {
-            self.reading = self.reading.filter(|seen| current(seen) && young(seen));
-            self.kept = self.kept.filter(|seen| current(seen) && young(seen));
+            self.reading = self.reading.filter(|stale| current(stale) && young(stale));
+            self.cached = self.cached.filter(|stale| current(stale) && young(stale));
         }
     }
 
-    /// All that the future depends on. The counters differ in more than that: what matters of them is what they say of the
-    /// reads that there are.
+    /// Returns everything that future behaviour depends on. Of the counters, that is only what they say about the existing
+    /// reads.
     pub fn essence(&self, now: u8) -> impl Hash + PartialEq + use<> {
-        let of = |seen: &Seen| {
-            let current = self.core.is_current(&seen.reading, USER);
+        let of = |stale: &StaleRead| {
+            let current = self.core.is_current(&stale.read, USER);
             (
-                seen.begun_at,
+                stale.begun_at,
                 current,
-                self.core.may_share(&seen.reading, ticks(now)),
+                self.core.may_share(&stale.read, ticks(now)),
             )
         };
-        let (kept, reading) = (self.kept.as_ref().map(of), self.reading.as_ref().map(of));
-        (self.core.id(), self.core.standing(), self.asked, kept, reading)
+        let (cached, reading) = (self.cached.as_ref().map(of), self.reading.as_ref().map(of));
+        (
+            self.core.id(),
+            self.core.lease_state(),
+            self.requested,
+            cached,
+            reading,
+        )
     }
 
-    /// Whether a request that starts at `now` is answered from before the revocation.
+    /// Returns whether a request that starts at `now` is answered from before the revocation.
     pub fn accepts(&self, now: u8, mutant: Option<Mutant>) -> bool {
-        self.kept.is_some_and(|seen| self.answers(&seen, now, mutant))
-            || self.reading.is_some_and(|seen| self.shares(&seen, now, mutant))
+        self.cached.is_some_and(|stale| self.answers(&stale, now, mutant))
+            || self.reading.is_some_and(|stale| self.shares(&stale, now, mutant))
     }
 
-    fn answers(&self, seen: &Seen, now: u8, mutant: Option<Mutant>) -> bool {
-        let reading = &seen.reading;
+    fn answers(&self, stale: &StaleRead, now: u8, mutant: Option<Mutant>) -> bool {
+        let read = &stale.read;
         match mutant {
-            Some(Mutant::AnswersWithoutALease) => self.core.is_current(reading, USER),
-            Some(Mutant::ViewsOfAnyAge) => {
-                self.core.holds_lease(ticks(now)) && self.core.is_current(reading, USER)
+            Some(Mutant::AnswersWithoutALease) => self.core.is_current(read, USER),
+            Some(Mutant::SnapshotsOfAnyAge) => {
+                self.core.holds_lease(ticks(now)) && self.core.is_current(read, USER)
             }
-            _ => self.core.may_answer(reading, USER, ticks(now)),
+            _ => self.core.may_answer(read, USER, ticks(now)),
         }
     }
 
-    /// Whether the request waits for a read that another has begun, and uses what comes of it.
-    fn shares(&self, seen: &Seen, now: u8, mutant: Option<Mutant>) -> bool {
-        let reading = &seen.reading;
+    /// Returns whether a request that starts at `now` joins the read and is answered with its result.
+    fn shares(&self, stale: &StaleRead, now: u8, mutant: Option<Mutant>) -> bool {
+        let read = &stale.read;
         match mutant {
-            Some(Mutant::WaiterThatUsesAnOlderRead) => self.core.holds_lease(ticks(now)),
-            Some(Mutant::WaiterThatDoesNotLookAgain) => self.core.may_share(reading, ticks(now)),
-            _ => self.core.may_share(reading, ticks(now)) && self.core.is_current(reading, USER),
+            Some(Mutant::JoinOfAStaleRead) => self.core.holds_lease(ticks(now)),
+            Some(Mutant::JoinWithoutRevalidation) => self.core.may_share(read, ticks(now)),
+            _ => self.core.may_share(read, ticks(now)) && self.core.is_current(read, USER),
         }
     }
 }

@@ -1,23 +1,23 @@
-//! The leases' protocol holds in everything that can happen within bounds, and breaks without any one of its rules.
-//! `cargo test -p modelcheck -- --nocapture` shows how many states there were, and every counter-example.
+//! The coherence protocol holds in every order of events within bounds, and fails if any one of its rules is broken.
+//! `cargo test -p modelcheck -- --nocapture` prints the number of states and every counter-example.
 
 use modelcheck::{Bounds, LeaseModel, Mutant, NEVER, SERVED, Seat};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::time::Instant;
 
-/// One replica, and somebody apart who revokes.
+/// One replica, and a separate process that revokes.
 const SMALL: Bounds = Bounds {
     replicas: 1,
     watched: 0,
-    revokers: &[Seat::Apart],
+    revokers: &[Seat::Separate],
     by_user: false,
     ticks: 4,
     leases: 1,
-    asks: 1,
+    requests: 1,
     leaving: false,
 };
 
-/// A search that goes beyond this has lost its way: some hundred bytes a state.
+/// Maximum number of states of one search, each some hundred bytes.
 const MOST_STATES: usize = 4_000_000;
 
 fn holds_within(bounds: Bounds) {
@@ -35,15 +35,15 @@ fn holds_within(bounds: Bounds) {
         checker.max_depth(),
         began.elapsed()
     );
-    assert!(checker.state_count() < MOST_STATES, "the search was not finished");
+    assert!(checker.state_count() < MOST_STATES, "the search did not finish");
     checker.assert_no_discovery(NEVER);
     checker.assert_any_discovery(SERVED);
 }
 
 #[test]
-fn one_replica_and_two_who_revoke() {
+fn one_replica_and_two_revokers() {
     holds_within(Bounds {
-        revokers: &[Seat::Serving, Seat::Apart],
+        revokers: &[Seat::Serving, Seat::Separate],
         ..SMALL
     });
 }
@@ -90,24 +90,24 @@ fn three_replicas_of_which_one_revokes() {
     });
 }
 
-/// The least in which the rule is needed.
+/// The smallest bounds in which the protocol needs the rule.
 fn bounds_for(mutant: Mutant) -> Bounds {
     match mutant {
-        Mutant::LeaseNumbersUsedAgain => Bounds {
+        Mutant::ReusedLeaseNumbers => Bounds {
             leases: 2,
-            asks: 2,
+            requests: 2,
             ..SMALL
         },
-        Mutant::LeasesThatDoNotRaiseTheCounter => Bounds { leases: 2, ..SMALL },
+        Mutant::LeasesThatInvalidateNothing => Bounds { leases: 2, ..SMALL },
         Mutant::EvictionThatRemovesTheRow => Bounds {
-            revokers: &[Seat::Apart, Seat::Apart],
+            revokers: &[Seat::Separate, Seat::Separate],
             ..SMALL
         },
-        Mutant::RevokerThatSparesItself => Bounds {
+        Mutant::PublisherThatSkipsItself => Bounds {
             revokers: &[Seat::Serving],
             ..SMALL
         },
-        Mutant::WaiterThatDoesNotLookAgain => Bounds {
+        Mutant::JoinWithoutRevalidation => Bounds {
             by_user: true,
             ..SMALL
         },
@@ -116,7 +116,7 @@ fn bounds_for(mutant: Mutant) -> Bounds {
 }
 
 #[test]
-fn without_any_one_of_its_rules_the_protocol_breaks() {
+fn the_protocol_fails_without_any_one_of_its_rules() {
     let mut survivors = Vec::new();
     for mutant in Mutant::ALL {
         let model = LeaseModel {

@@ -13,6 +13,7 @@
 //! testkit::storage_contract!(fresh);
 //! ```
 
+mod cases;
 pub mod contract;
 mod counting_randomness;
 mod fakes;

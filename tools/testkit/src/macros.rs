@@ -2,6 +2,9 @@
 //!
 //! Each takes the path of a function that makes what is tested, anew for each test. The calling crate needs `tokio` with
 //! `macros` and `rt-multi-thread`: the races are real.
+//!
+//! A case is listed once, here. `@each` hands the lists to another macro: to one that makes tests, or to one that exports
+//! the cases from [`contract`](crate::contract). A case that is not listed does not compile, see `cases.rs`.
 
 /// One named test for each case of the storage ports' contract, grouped in modules.
 ///
@@ -10,7 +13,10 @@
 #[macro_export]
 macro_rules! storage_contract {
     ($fresh:path) => {
-        $crate::storage_cases!($fresh, users: [
+        $crate::storage_contract!(@each $crate::storage_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? users: [
             a_stored_user_is_found_by_login,
             a_login_nobody_has_is_not_found,
             a_login_is_kept_as_typed_and_found_by_its_canonical_form,
@@ -20,11 +26,11 @@ macro_rules! storage_contract {
             a_user_may_have_no_roles_or_many,
             there_is_an_admin_while_an_active_user_is_one,
         ]);
-        $crate::storage_cases!($fresh, replace_hash: [
+        $make!($($fresh,)? replace_hash: [
             a_hash_is_replaced_only_while_it_is_the_old_one,
             one_of_many_concurrent_replacements_of_a_hash_wins,
         ]);
-        $crate::storage_cases!($fresh, change_roles: [
+        $make!($($fresh,)? change_roles: [
             a_change_gives_exactly_those_roles_and_raises_the_epoch,
             a_change_ends_all_live_sessions,
             a_change_that_keeps_sessions_leaves_them_alive_with_the_new_roles,
@@ -38,7 +44,7 @@ macro_rules! storage_contract {
             the_last_active_admin_keeps_the_role,
             of_two_admins_who_demote_each_other_one_is_left,
         ]);
-        $crate::storage_cases!($fresh, change_password: [
+        $make!($($fresh,)? change_password: [
             a_change_replaces_the_hash_and_raises_the_epoch,
             a_change_ends_all_sessions_and_opens_one_at_the_new_epoch,
             a_stale_change_changes_nothing,
@@ -47,7 +53,7 @@ macro_rules! storage_contract {
             nobody_cannot_change_a_password,
             one_of_many_concurrent_changes_happens,
         ]);
-        $crate::storage_cases!($fresh, set_status: [
+        $make!($($fresh,)? set_status: [
             disabling_raises_the_epoch_and_ends_all_live_sessions,
             enabling_brings_no_session_back,
             a_status_that_is_already_as_asked_changes_nothing,
@@ -57,7 +63,7 @@ macro_rules! storage_contract {
             of_two_admins_who_disable_each_other_one_is_left,
             of_two_admins_one_demoted_and_one_disabled_at_once_one_is_left,
         ]);
-        $crate::storage_cases!($fresh, sessions: [
+        $make!($($fresh,)? sessions: [
             an_opened_session_is_found_with_its_holder,
             a_session_that_never_was_is_not_found,
             opening_a_session_sets_the_last_login_and_nothing_else,
@@ -71,7 +77,7 @@ macro_rules! storage_contract {
             live_sessions_are_listed_newest_first,
             a_listed_session_tells_where_it_came_from,
         ]);
-        $crate::storage_cases!($fresh, rotation: [
+        $make!($($fresh,)? rotation: [
             a_rotation_takes_one_step,
             a_rotation_answers_the_roles_and_epoch_as_they_are_now,
             a_rotation_from_another_generation_is_lost,
@@ -83,7 +89,7 @@ macro_rules! storage_contract {
             one_of_many_concurrent_rotations_wins,
             a_rotation_that_races_an_end_brings_nothing_back,
         ]);
-        $crate::storage_cases!($fresh, ending: [
+        $make!($($fresh,)? ending: [
             a_session_ends_once,
             a_session_keeps_why_it_ended_first,
             one_of_many_concurrent_ends_wins,
@@ -93,7 +99,7 @@ macro_rules! storage_contract {
             dead_sessions_are_removed_and_live_ones_stay,
             no_more_dead_sessions_are_removed_than_asked,
         ]);
-        $crate::storage_cases!($fresh, session_snapshots: [
+        $make!($($fresh,)? session_snapshots: [
             a_view_shows_the_session_its_user_and_what_they_may_do,
             permissions_are_those_of_all_roles_together,
             sessions_that_ended_or_expired_are_seen_as_such,
@@ -103,7 +109,7 @@ macro_rules! storage_contract {
             what_is_read_is_of_one_instant,
             a_token_is_refused_only_by_what_is_so_now,
         ]);
-        $crate::storage_cases!($fresh, roles: [
+        $make!($($fresh,)? roles: [
             the_built_in_roles_are_there_from_the_start,
             roles_that_do_not_exist_are_left_out,
             a_role_that_is_put_is_in_the_catalogue,
@@ -117,7 +123,7 @@ macro_rules! storage_contract {
             nobody_has_a_role_that_was_removed_at_that_moment,
             the_catalogue_leaves_an_event_for_each_change,
         ]);
-        $crate::storage_cases!($fresh, administer: [
+        $make!($($fresh,)? administer: [
             a_reset_password_must_be_changed_and_ends_all_sessions,
             a_password_of_ones_own_choice_need_not_be_changed,
             a_deleted_user_is_gone_and_the_trail_stays,
@@ -129,36 +135,36 @@ macro_rules! storage_contract {
             the_last_active_admin_is_not_deleted,
             of_fifty_admins_removed_at_once_one_is_left,
         ]);
-        $crate::storage_cases!($fresh, revoke_sessions: [
+        $make!($($fresh,)? revoke_sessions: [
             all_live_sessions_are_ended_and_the_event_is_written_in_any_case,
             nobody_is_forced_out_who_never_was,
             nobody_is_forced_out_without_the_right,
         ]);
-        $crate::storage_cases!($fresh, audit_log: [
+        $make!($($fresh,)? audit_log: [
             sessions_leave_a_row_for_each_event,
             a_registration_leaves_a_row,
             users_leave_a_row_for_each_change,
             a_session_that_makes_room_leaves_no_row_of_its_own,
         ]);
-        $crate::storage_cases!($fresh, listing: [
+        $make!($($fresh,)? listing: [
             users_are_listed_in_pages_in_the_order_of_their_canonical_logins,
             a_filter_holds_for_whoever_meets_all_of_its_parts,
             pages_are_stable_while_users_come_and_go,
             a_listed_user_is_whole,
             an_export_has_everybody_with_their_hash,
         ]);
-        $crate::storage_cases!($fresh, import: [
+        $make!($($fresh,)? import: [
             an_imported_user_is_as_they_were_elsewhere,
             whoever_is_refused_keeps_out_no_other,
             an_import_of_many_or_none_is_answered_in_order,
         ]);
-        $crate::storage_cases!($fresh, assign: [
+        $make!($($fresh,)? assign: [
             roles_of_a_user_at_another_revision_are_left_alone,
             a_rehearsal_answers_what_would_happen_and_changes_nothing,
             everybody_drops_roles_and_takes_those_that_are_self_assignable,
             rights_are_those_of_the_moment_of_the_change,
         ]);
-        $crate::storage_cases!($fresh, audit_chain: [
+        $make!($($fresh,)? audit_chain: [
             a_trail_begins_empty,
             an_event_without_a_change_is_kept_whole,
             fifty_concurrent_writers_leave_a_chain_without_gaps,
@@ -170,7 +176,7 @@ macro_rules! storage_contract {
             the_last_event_stays,
             an_event_that_is_young_keeps_those_behind_it,
         ]);
-        $crate::storage_cases!($fresh, storage_health: [
+        $make!($($fresh,)? storage_health: [
             a_storage_within_reach_answers_within_a_second,
         ]);
     };
@@ -181,7 +187,10 @@ macro_rules! storage_contract {
 #[macro_export]
 macro_rules! password_hasher_contract {
     ($fresh:path) => {
-        $crate::async_cases!($fresh, password_hasher: [
+        $crate::password_hasher_contract!(@each $crate::async_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? password_hasher: [
             two_hashes_of_a_password_differ_and_both_verify,
             another_password_is_wrong,
             nothing_of_a_password_is_cut_off,
@@ -197,7 +206,10 @@ macro_rules! password_hasher_contract {
 #[macro_export]
 macro_rules! password_meter_contract {
     ($fresh:path) => {
-        $crate::async_cases!($fresh, password_meter: [
+        $crate::password_meter_contract!(@each $crate::async_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? password_meter: [
             every_password_gets_a_score_of_0_to_4,
             a_word_that_is_known_is_weak,
             advice_never_repeats_the_password,
@@ -210,7 +222,10 @@ macro_rules! password_meter_contract {
 #[macro_export]
 macro_rules! token_contract {
     ($fresh:path) => {
-        $crate::sync_cases!($fresh, tokens: [
+        $crate::token_contract!(@each $crate::sync_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? tokens: [
             what_was_signed_is_what_is_verified,
             time_plays_no_part,
             a_header_names_algorithm_key_and_type_and_nothing_else,
@@ -229,7 +244,10 @@ macro_rules! token_contract {
 #[macro_export]
 macro_rules! refresh_token_mac_contract {
     ($fresh:path) => {
-        $crate::sync_cases!($fresh, refresh_token_mac: [
+        $crate::refresh_token_mac_contract!(@each $crate::sync_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? refresh_token_mac: [
             one_input_has_one_mac,
             other_inputs_have_other_macs,
             a_mac_verifies_its_own_input,
@@ -246,7 +264,10 @@ macro_rules! refresh_token_mac_contract {
 #[macro_export]
 macro_rules! throttle_contract {
     ($fresh:path) => {
-        $crate::async_cases!($fresh, throttle: [
+        $crate::throttle_contract!(@each $crate::async_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? throttle: [
             attempts_beyond_the_budget_are_refused_with_a_time_to_wait,
             keys_do_not_share_budgets,
             an_ipv6_network_shares_one_budget,
@@ -261,12 +282,15 @@ macro_rules! throttle_contract {
 #[macro_export]
 macro_rules! invalidation_bus_contract {
     ($fresh:path) => {
-        $crate::async_cases!($fresh, invalidation_bus: [
+        $crate::invalidation_bus_contract!(@each $crate::async_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? invalidation_bus: [
             a_message_reaches_every_open_subscription,
             a_message_arrives_as_it_was_sent,
             a_dropped_wait_loses_nothing,
-            messages_that_nobody_listens_to_are_taken,
-            a_subscription_that_is_dropped_disturbs_no_other,
+            messages_without_a_subscriber_are_accepted,
+            a_dropped_subscription_does_not_affect_others,
         ]);
     };
 }
@@ -276,13 +300,16 @@ macro_rules! invalidation_bus_contract {
 #[macro_export]
 macro_rules! replica_leases_contract {
     ($fresh:path) => {
-        $crate::storage_cases!($fresh, replica_leases: [
-            a_lease_that_was_acquired_is_held,
+        $crate::replica_leases_contract!(@each $crate::storage_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? replica_leases: [
+            an_acquired_lease_is_held,
             a_lease_is_not_acquired_twice,
-            a_lease_that_is_renewed_lasts_and_one_that_is_not_runs_out,
-            a_lease_that_never_was_is_not_renewed,
-            an_evicted_lease_is_not_renewed_and_is_held_until_it_runs_out,
-            a_lease_that_is_released_is_gone_and_no_other,
+            a_renewed_lease_lasts_and_another_expires,
+            an_unknown_lease_is_not_renewed,
+            an_evicted_lease_is_not_renewed_and_is_held_until_it_expires,
+            releasing_a_lease_affects_no_other,
         ]);
     };
 }
@@ -291,10 +318,13 @@ macro_rules! replica_leases_contract {
 #[macro_export]
 macro_rules! monotonic_clock_contract {
     ($fresh:path) => {
-        $crate::async_cases!($fresh, monotonic_clock: [
-            time_never_goes_back,
-            nobody_wakes_too_early,
-            what_is_past_is_not_waited_for,
+        $crate::monotonic_clock_contract!(@each $crate::async_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? monotonic_clock: [
+            time_never_decreases,
+            no_sleep_ends_early,
+            a_past_time_is_not_waited_for,
         ]);
     };
 }
@@ -303,7 +333,10 @@ macro_rules! monotonic_clock_contract {
 #[macro_export]
 macro_rules! randomness_contract {
     ($fresh:path) => {
-        $crate::sync_cases!($fresh, randomness: [
+        $crate::randomness_contract!(@each $crate::sync_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? randomness: [
             no_two_calls_answer_the_same,
             no_two_ids_of_one_instant_are_the_same,
             ids_are_version_7_of_their_instant,
@@ -315,7 +348,10 @@ macro_rules! randomness_contract {
 #[macro_export]
 macro_rules! clock_contract {
     ($fresh:path) => {
-        $crate::sync_cases!($fresh, clock: [
+        $crate::clock_contract!(@each $crate::sync_tests, $fresh);
+    };
+    (@each $make:path $(, $fresh:path)?) => {
+        $make!($($fresh,)? clock: [
             the_time_is_in_whole_microseconds,
         ]);
     };
@@ -323,7 +359,7 @@ macro_rules! clock_contract {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! storage_cases {
+macro_rules! storage_tests {
     ($fresh:path, $contract:ident: [$($case:ident),* $(,)?]) => {
         mod $contract {
             use super::*;
@@ -339,7 +375,7 @@ macro_rules! storage_cases {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! async_cases {
+macro_rules! async_tests {
     ($fresh:path, $contract:ident: [$($case:ident),* $(,)?]) => {
         mod $contract {
             use super::*;
@@ -354,7 +390,7 @@ macro_rules! async_cases {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! sync_cases {
+macro_rules! sync_tests {
     ($fresh:path, $contract:ident: [$($case:ident),* $(,)?]) => {
         mod $contract {
             use super::*;

@@ -1,38 +1,40 @@
 use async_trait::async_trait;
-use domain::ports::{BusEvent, BusSubscription, InvalidationBus, PortError};
+use domain::ports::PortError;
+use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// How many messages wait for one subscription. When there are more the oldest are lost, and that is told as a gap.
-const WAITING_MESSAGES: usize = 1024;
+/// Maximum number of events queued for one subscription. Beyond it the oldest are dropped, which the subscription reports
+/// as [`BusEvent::Reconnected`].
+const MAX_QUEUED_EVENTS: usize = 1024;
 
-/// A bus within this process; clones are handles on the same one.
+/// A bus within this process. Clones share the bus.
 #[derive(Clone)]
 pub struct MemoryBus(broadcast::Sender<BusEvent>);
 
 struct MemorySubscription {
     events: broadcast::Receiver<BusEvent>,
-    /// The bus never ends while somebody listens.
+    /// Keeps the bus open while there are subscriptions.
     _bus: MemoryBus,
 }
 
 impl MemoryBus {
-    /// Tells every open subscription that it may have missed something.
+    /// Sends [`BusEvent::Reconnected`] to every open subscription.
     pub fn tear(&self) {
-        // An error says that nobody listens.
+        // Sending fails only if there is no subscription.
         let _ = self.0.send(BusEvent::Reconnected);
     }
 }
 
 impl Default for MemoryBus {
     fn default() -> Self {
-        Self(broadcast::channel(WAITING_MESSAGES).0)
+        Self(broadcast::channel(MAX_QUEUED_EVENTS).0)
     }
 }
 
 #[async_trait]
 impl InvalidationBus for MemoryBus {
     async fn publish(&self, message: Vec<u8>) -> Result<(), PortError> {
-        // An error says that nobody listens.
+        // Sending fails only if there is no subscription.
         let _ = self.0.send(BusEvent::Message(message));
         Ok(())
     }

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
-use domain::{
-    leases::{LeaseId, Terms},
-    ports::{PortError, Renewal, ReplicaLeases},
+use domain::ports::PortError;
+use session_cache::{
+    ports::{Renewal, ReplicaLeases},
+    protocol::{LeaseId, Terms},
 };
 use std::{
     collections::BTreeMap,
@@ -9,7 +10,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Leases in memory, by tokio's clock; clones are handles on the same ones.
+/// Leases in memory, by tokio's clock. Clones share the leases.
 #[derive(Clone, Default)]
 pub struct MemoryLeases(Arc<Mutex<State>>);
 
@@ -20,21 +21,21 @@ struct State {
 }
 
 struct Row {
-    runs_out_at: Instant,
+    expires_at: Instant,
     evicted: bool,
 }
 
 impl Row {
     fn new() -> Self {
         Self {
-            runs_out_at: Instant::now() + Terms::STANDARD.lease.waited(),
+            expires_at: Instant::now() + Terms::STANDARD.lease.waited(),
             evicted: false,
         }
     }
 }
 
 impl MemoryLeases {
-    /// From now on every method answers [`PortError::Unavailable`] and changes nothing.
+    /// Makes every method fail with [`PortError::Unavailable`] and change nothing.
     pub fn go_away(&self) {
         self.locked().away = true;
     }
@@ -47,10 +48,10 @@ impl MemoryLeases {
     fn transaction(&self) -> Result<MutexGuard<'_, State>, PortError> {
         let mut state = self.locked();
         if state.away {
-            return Err(PortError::Unavailable("the leases were told to go away".into()));
+            return Err(PortError::Unavailable("the leases are unavailable".into()));
         }
         let now = Instant::now();
-        state.leases.retain(|_, row| now < row.runs_out_at);
+        state.leases.retain(|_, row| now < row.expires_at);
         Ok(state)
     }
 

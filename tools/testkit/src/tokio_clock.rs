@@ -1,9 +1,9 @@
 use async_trait::async_trait;
-use domain::ports::MonotonicClock;
+use session_cache::ports::MonotonicClock;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// tokio's clock, which a test can stop and move with `tokio::time::{pause, advance}`.
+/// tokio's clock, which a test can pause and advance with `tokio::time::{pause, advance}`.
 #[derive(Clone, Copy)]
 pub struct TokioClock(Instant);
 

@@ -1,8 +1,9 @@
 use crate::{database::PostgresDatabase, tables::replica_leases};
 use async_trait::async_trait;
-use domain::{
-    leases::LeaseId,
-    ports::{PortError, Renewal, ReplicaLeases},
+use domain::ports::PortError;
+use session_cache::{
+    ports::{Renewal, ReplicaLeases},
+    protocol::LeaseId,
 };
 
 /// Replicas' leases in Postgres, beside what the replicas cache.

@@ -6,9 +6,9 @@ use diesel::{
     sql_types::{Array, BigInt, Double, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use domain::{
-    leases::{LeaseId, ReplicaId, Terms},
+use session_cache::{
     ports::Renewal,
+    protocol::{LeaseId, ReplicaId, Terms},
 };
 use uuid::Uuid;
 

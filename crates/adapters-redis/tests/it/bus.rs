@@ -2,10 +2,8 @@
 
 use super::{PATIENCE, client, eventually, hasty_client, redis, take};
 use adapters_redis::{RedisBus, RedisThrottle};
-use domain::{
-    ports::{BusEvent, BusSubscription, InvalidationBus, PortError},
-    throttle::ThrottleDecision,
-};
+use domain::{ports::PortError, throttle::ThrottleDecision};
+use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

@@ -3,10 +3,8 @@
 use super::{budgets, client, client_key, eventually, hasty_client, raw, take};
 use adapters_redis::{RedisBus, RedisThrottle};
 use deadpool_redis::redis::cmd;
-use domain::{
-    ports::{InvalidationBus, Throttle},
-    throttle::ThrottleDecision,
-};
+use domain::{ports::Throttle, throttle::ThrottleDecision};
+use session_cache::ports::InvalidationBus;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use testservers::Redis;
 use tokio::{task::JoinSet, time::sleep};

@@ -3,8 +3,9 @@
 
 use super::{client, eventually, hasty_client};
 use adapters_redis::{RedisBus, RedisHealth};
-use domain::ports::{BusEvent, InvalidationBus, StorageHealth};
+use domain::ports::StorageHealth;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use session_cache::ports::{BusEvent, InvalidationBus};
 use std::{
     env, fs,
     os::unix::fs::PermissionsExt,

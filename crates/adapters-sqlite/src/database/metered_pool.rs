@@ -1,7 +1,10 @@
-use super::{SqlitePool, unpooled};
+use super::connections::SqlitePool;
 use crate::error::StorageError;
 use diesel::SqliteConnection;
-use diesel_async::{pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper};
+use diesel_async::{
+    pooled_connection::deadpool::{Object, PoolError},
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -14,7 +17,7 @@ const IN_USE: &str = "authapi_db_pool_in_use";
 const WAIT: &str = "authapi_db_pool_wait_seconds";
 const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
 
-/// Connections, and what is measured of their use. Clones share both.
+/// Connections and the metrics of their use. Clones share both.
 #[derive(Clone)]
 pub struct MeteredPool {
     connections: SqlitePool,
@@ -23,7 +26,7 @@ pub struct MeteredPool {
     timeouts: Counter,
 }
 
-/// A connection that somebody uses. It goes home when it is dropped.
+/// A connection in use. Dropping it returns it to the pool.
 pub struct Lent {
     pub connection: Object<SyncConnectionWrapper<SqliteConnection>>,
     in_use: Gauge,
@@ -43,10 +46,10 @@ impl MeteredPool {
         }
     }
 
-    /// A connection, as soon as one is free.
+    /// Waits for a connection.
     ///
     /// # Errors
-    /// [`StorageError::Busy`] when none becomes free within `longest`.
+    /// [`StorageError::Busy`] if none becomes free within `longest`.
     pub async fn get(&self, longest: Duration) -> Result<Lent, StorageError> {
         let asked = Instant::now();
         let answer = timeout(longest, self.connections.get()).await;
@@ -73,8 +76,15 @@ impl Drop for Lent {
 }
 
 fn describe() {
-    describe_gauge!(SIZE, "The most connections that a pool has.");
+    describe_gauge!(SIZE, "Maximum number of connections of a pool.");
     describe_gauge!(IN_USE, "Connections of a pool that are in use.");
-    describe_histogram!(WAIT, "Seconds that somebody waited for a connection.");
-    describe_counter!(TIMEOUTS, "Waits for a connection that were in vain.");
+    describe_histogram!(WAIT, "Seconds spent waiting for a connection.");
+    describe_counter!(TIMEOUTS, "Waits for a connection that timed out.");
+}
+
+fn unpooled(error: PoolError) -> StorageError {
+    match error {
+        PoolError::Timeout(_) => StorageError::Busy,
+        other => StorageError::Statement(other.into()),
+    }
 }

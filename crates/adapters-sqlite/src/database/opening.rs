@@ -1,6 +1,6 @@
-//! Making a database ready to be used, and saying why it cannot be.
+//! Preparing a database file for use, and the reasons why it cannot be used.
 
-use super::{PRAGMAS, connect, transaction};
+use super::connections::{PRAGMAS, connect, transaction};
 use crate::{error::StorageError, migrations};
 use diesel::{ConnectionError, connection::SimpleConnection, result::Error as DieselError};
 use std::{
@@ -11,15 +11,15 @@ use std::{
 };
 use thiserror::Error;
 
-/// Kept in the file, so it is set once. Readers and the writer do not wait for each other, and what is committed is
-/// seen by every statement that starts after it.
+/// Stored in the file, so that it is set once. Readers and the writer do not wait for each other,
+/// and every statement sees what was committed before it started.
 const USE_WAL: &str = "PRAGMA journal_mode = WAL;";
 
-/// The mode bits of a file that others can read or write.
+/// The mode bits that let other users read or write a file.
 #[cfg(unix)]
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
-/// Why a database cannot be opened. Each says, in one line, what is wrong and what would mend it.
+/// Why a database cannot be opened. Each message says what is wrong and how to fix it.
 #[derive(Debug, Error)]
 pub enum OpenError {
     #[error("cannot make the folder {path}: name another one, or let this user write there")]
@@ -44,7 +44,7 @@ pub enum OpenError {
     },
 }
 
-/// An absolute path, so that SQLite cannot take `file:..` for anything but a file's name.
+/// Returns the absolute path, so that SQLite takes `file:..` for the name of a file.
 pub fn url_of(path: &Path) -> io::Result<String> {
     std::path::absolute(path)?
         .into_os_string()
@@ -52,7 +52,7 @@ pub fn url_of(path: &Path) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidFilename, "the path is not UTF-8"))
 }
 
-/// Makes what is missing and finds out everything that would stop a server, so that it stops now.
+/// Creates what is missing and checks everything that would make a server fail later.
 pub fn prepare(path: &Path, url: &str) -> Result<(), OpenError> {
     make_folder_of(path)?;
     make_file(path)?;
@@ -66,8 +66,8 @@ pub fn prepare(path: &Path, url: &str) -> Result<(), OpenError> {
     }
 }
 
-/// The first version in the database that this program does not know. Asks for the write lock, and so for everything
-/// that a server needs.
+/// Returns the first version in the database that this program does not know. Takes the write lock,
+/// so that everything a server needs is checked.
 fn check(url: &str) -> Result<Option<String>, StorageError> {
     let mut conn = connect(url, PRAGMAS).map_err(|error| match error {
         ConnectionError::CouldntSetupConfiguration(error) => error.into(),
@@ -77,7 +77,8 @@ fn check(url: &str) -> Result<Option<String>, StorageError> {
     transaction(&mut conn, migrations::unknown_version)
 }
 
-/// Makes the folder in which `file` is or will be, for this user's eyes alone: SQLite makes files beside the database.
+/// Creates the folder of `file`, accessible by this user alone: SQLite creates files beside the
+/// database.
 pub fn make_folder_of(file: &Path) -> Result<(), OpenError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -92,7 +93,7 @@ pub fn make_folder_of(file: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// An empty file is an empty database. SQLite would make the file itself, for everybody to read.
+/// Creates an empty file, which is an empty database. SQLite would create it readable by all users.
 fn make_file(path: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
@@ -105,7 +106,7 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Tells of a file that others can get at. It may be meant so, and it is used all the same.
+/// Warns about a file that other users can access. It may be intended, so the file is used anyway.
 #[cfg(unix)]
 fn warn_if_exposed(path: &Path, file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -120,13 +121,14 @@ fn warn_if_exposed(path: &Path, file: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "there are no modes here, and so nothing that can fail"
+    reason = "there are no modes here, so nothing can fail"
 )]
 fn warn_if_exposed(_: &Path, _: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// What SQLite told, in terms of what would mend it. diesel keeps the text of an error and drops its code.
+/// Turns an error of SQLite into one that says how to fix it. diesel keeps the text of an error and
+/// drops its code.
 fn explain(path: &Path, error: StorageError) -> OpenError {
     let path = path.to_owned();
     let source = match error {
@@ -134,13 +136,13 @@ fn explain(path: &Path, error: StorageError) -> OpenError {
         StorageError::Statement(source) => source,
         StorageError::Row { .. } => error.into(),
     };
-    let told = match source.downcast_ref() {
-        Some(DieselError::DatabaseError(_, told)) => told.message(),
+    let text = match source.downcast_ref() {
+        Some(DieselError::DatabaseError(_, information)) => information.message(),
         _ => "",
     };
-    match told {
+    match text {
         "file is not a database" => OpenError::NotADatabase { path, source },
-        // The journal lies beside the file.
+        // The journal is beside the file.
         "unable to open database file" | "attempt to write a readonly database" => OpenError::Unwritable {
             path,
             source: io::Error::other(source),
@@ -173,7 +175,7 @@ mod tests {
         }
     }
 
-    /// What is logged while the file is opened.
+    /// Returns what is logged while the file is opened.
     fn log_of(path: &Path) -> String {
         let log = Log::default();
         let writer = log.clone();
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_others_can_get_at_is_told_of_with_the_mend_and_used() {
+    fn a_database_that_others_can_access_is_used_with_a_warning_that_says_how_to_fix_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("authapi.db");
         assert_eq!(log_of(&path), "", "a new one is for its owner");

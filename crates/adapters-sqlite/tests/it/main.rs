@@ -2,21 +2,27 @@
 
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
+mod importing;
 mod migrations;
 mod opening;
 mod sharing;
 mod tampering;
 
 use adapters_sqlite::{SqliteDatabase, SqliteStorage};
+use chrono::{DateTime, Utc};
 use diesel::{Connection, SqliteConnection};
+use domain::{
+    changes::{ChangeError, RegisterUser},
+    user::{NewUser, User},
+};
 use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
-use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases};
+use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases, fixtures::context};
 
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
 
-/// How many sequences of calls are played in the hope for more rights: each has a database of its own.
+/// How many sequences of calls are tried that might lead to more rights. Each has its own database.
 const ESCALATIONS: u32 = 32;
 
 async fn fresh() -> (Storage, TempDir) {
@@ -51,13 +57,23 @@ async fn storage_in(folder: &Path) -> Storage {
 fn storage_over(database: &SqliteDatabase) -> Storage {
     let storage = SqliteStorage::new(database, Arc::new(ToySealer));
     Storage {
-        users: storage.users,
+        accounts: storage.accounts,
         sessions: storage.sessions,
         snapshots: storage.snapshots,
+        audit_events: storage.audit_events,
+        users: storage.users,
+        session_directory: storage.session_directory,
         roles: storage.roles,
-        audit: storage.audit,
+        audit_log: storage.audit_log,
         health: storage.health,
     }
+}
+
+/// Stores `user` at `at`.
+async fn register(storage: &Storage, user: NewUser, at: DateTime<Utc>) -> Result<User, ChangeError> {
+    let command = Arc::new(RegisterUser(user));
+    let applied = storage.accounts.execute(command, context(at)).await?;
+    Ok(applied.into_user()?)
 }
 
 /// A connection beside the service's own to what [`storage_in`] made.

@@ -1,4 +1,4 @@
-use crate::storage_over;
+use crate::{register, storage_over};
 use adapters_sqlite::{OpenError, SqliteDatabase};
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
@@ -6,6 +6,7 @@ use diesel::{
 };
 use domain::{
     audit::{Actor, AuditAction, AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainReader, Seal},
+    changes::TrimAuditLog,
     revision::Revision,
     role::built_in,
     session::{Generation, SecretDigest, SessionId},
@@ -28,7 +29,8 @@ const NAMES: [&str; 5] = [
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
-/// Alice, who may do everything, and Bob, whom she disabled, as the version before would have left them.
+/// Alice, who may do everything, and Bob, whom she disabled, as the version before would have left
+/// them.
 const DATA_OF_THE_FIRST_SCHEMA: &str = "
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at) VALUES
         (x'00000000000000000000000000000001', 'Alice', 'alice', 'plain$0$secret', 'active', 0, 7, 7),
@@ -81,12 +83,12 @@ async fn of_the_first_schema() -> (SqliteDatabase, PathBuf, TempDir) {
     (database, path, folder)
 }
 
-async fn whole_trail(storage: &Storage) -> Vec<AuditRecord> {
+async fn all_events(storage: &Storage) -> Vec<AuditRecord> {
     let mut events = storage
-        .audit
+        .audit_log
         .page(AuditFilter::default(), None, 100)
         .await
-        .expect("a trail");
+        .expect("a page");
     events.reverse();
     events
 }
@@ -150,7 +152,7 @@ async fn what_the_version_before_stored_is_found_by_this_one() {
     assert_eq!(database.migrate_up().await.expect("up"), NAMES[1..]);
     let storage = storage_over(&database);
 
-    let bob = storage.users.find_by_login(&canonical("bob")).await;
+    let bob = storage.accounts.find_by_login(&canonical("bob")).await;
     let bob = bob.expect("an answer").expect("bob").user;
     assert_eq!(bob.id, UserId(Uuid::from_u128(2)));
     assert_eq!(bob.status, UserStatus::Disabled);
@@ -206,16 +208,12 @@ async fn events_of_the_version_before_are_read_ahead_of_the_chain() {
         number: AuditNumber(3),
         seal: Seal::NONE,
     };
-    assert_eq!(storage.audit.ends().await.expect("ends").base, base);
+    assert_eq!(storage.audit_log.ends().await.expect("ends").base, base);
 
     let user = a_user("carol");
-    storage
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
+    register(&storage, user.clone(), at(0)).await.expect("a user");
 
-    let events = whole_trail(&storage).await;
+    let events = all_events(&storage).await;
     let numbers: Vec<i64> = events.iter().map(|event| event.number.0).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     assert_eq!(events[0].origin.request_id.as_deref(), Some("one"));
@@ -226,9 +224,9 @@ async fn events_of_the_version_before_are_read_ahead_of_the_chain() {
     assert_eq!(events[2].origin.address, "2001:db8::7".parse().ok());
     assert_eq!(events[3].event.user, Some(user.id));
 
-    let ends = storage.audit.ends().await.expect("ends");
+    let ends = storage.audit_log.ends().await.expect("ends");
     let mut chain = ChainReader::new(ends, &ToySealer);
-    for row in storage.audit.rows(ends.base.number, 100).await.expect("rows") {
+    for row in storage.audit_log.rows(ends.base.number, 100).await.expect("rows") {
         let (row, seal) = row.expect("a row of ours");
         chain.follow(&row, seal).expect("a chain");
     }
@@ -241,24 +239,20 @@ async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
     database.migrate_up().await.expect("up");
     let storage = storage_over(&database);
     let user = a_user("carol");
-    storage
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
-    let before = whole_trail(&storage).await;
+    register(&storage, user.clone(), at(0)).await.expect("a user");
+    let before = all_events(&storage).await;
     drop(storage);
 
     down_to_the_first(&database).await;
     database.migrate_up().await.expect("up");
 
     let storage = storage_over(&database);
-    let everybody = all_users(&storage, UserFilter::default()).await;
-    assert_eq!(everybody, ["Alice", "bob", "carol"]);
-    let carol = storage.users.find(user.id).await.expect("an answer");
+    let users = all_users(&storage, UserFilter::default()).await;
+    assert_eq!(users, ["Alice", "bob", "carol"]);
+    let carol = storage.accounts.find(user.id).await.expect("an answer");
     assert_eq!(carol.expect("carol").roles, role_names(&["user"]));
     // The first schema keeps neither details nor user agents.
-    let told = |event: &AuditRecord| {
+    let parts = |event: &AuditRecord| {
         (
             event.number,
             event.at,
@@ -267,10 +261,10 @@ async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
             event.event.user,
         )
     };
-    let after = whole_trail(&storage).await;
+    let after = all_events(&storage).await;
     assert_eq!(
-        after.iter().map(told).collect::<Vec<_>>(),
-        before.iter().map(told).collect::<Vec<_>>()
+        after.iter().map(parts).collect::<Vec<_>>(),
+        before.iter().map(parts).collect::<Vec<_>>()
     );
 }
 
@@ -280,20 +274,23 @@ async fn trimming_takes_the_events_of_the_version_before_first() {
     database.migrate_up().await.expect("up");
     let storage = storage_over(&database);
     for login in ["carol", "dave"] {
-        let inserted = storage.users.insert(a_user(login), context(at(0))).await;
-        inserted.expect("a user");
+        register(&storage, a_user(login), at(0)).await.expect("a user");
     }
+    let command = TrimAuditLog {
+        before: at(1),
+        limit: 2,
+    };
 
-    let trimmed = storage.audit.trim(at(1), 2, context(at(2))).await;
+    let trimmed = storage.audit_log.trim(command, context(at(2))).await;
     assert_eq!(trimmed.expect("trimmed"), 2);
-    let ends = storage.audit.ends().await.expect("ends");
+    let ends = storage.audit_log.ends().await.expect("ends");
     assert_eq!(ends.base.number, AuditNumber(3));
 
-    let trimmed = storage.audit.trim(at(1), 2, context(at(2))).await;
+    let trimmed = storage.audit_log.trim(command, context(at(2))).await;
     assert_eq!(trimmed.expect("trimmed"), 2);
-    let ends = storage.audit.ends().await.expect("ends");
+    let ends = storage.audit_log.ends().await.expect("ends");
     assert_eq!(ends.base.number, AuditNumber(4));
-    let left = whole_trail(&storage).await;
+    let left = all_events(&storage).await;
     let actions: Vec<_> = left.iter().map(|event| event.event.action).collect();
     assert_eq!(
         actions,
@@ -306,7 +303,7 @@ async fn trimming_takes_the_events_of_the_version_before_first() {
 }
 
 #[tokio::test]
-async fn the_status_tells_what_is_applied() {
+async fn the_status_says_what_is_applied() {
     let (database, _, _folder) = empty().await;
     for applied in [false, true] {
         let status = database.migration_status().await.expect("a status");

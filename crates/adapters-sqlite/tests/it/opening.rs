@@ -1,10 +1,10 @@
-use crate::storage_in;
+use crate::{register, storage_in};
 use adapters_sqlite::{OpenError, ServerLock, SqliteDatabase};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-use testkit::fixtures::{a_user, at, canonical, context};
+use testkit::fixtures::{a_user, at, canonical};
 
 async fn refusal(path: &Path) -> OpenError {
     SqliteDatabase::open(path).await.err().expect("a refusal")
@@ -121,16 +121,12 @@ async fn what_was_stored_survives_reopening() {
     let folder = tempfile::tempdir().expect("a folder");
     let user = a_user("Alice");
     let before = storage_in(folder.path()).await;
-    before
-        .users
-        .insert(user.clone(), context(at(7)))
-        .await
-        .expect("a user");
+    register(&before, user.clone(), at(7)).await.expect("a user");
     drop(before);
 
     let after = storage_in(folder.path()).await;
     let found = after
-        .users
+        .accounts
         .find_by_login(&canonical("alice"))
         .await
         .expect("an answer");

@@ -1,83 +1,89 @@
 //! Several connections, programs and callers on one file.
 
-use crate::{connect, fresh, storage_in};
+use crate::{connect, fresh, register, storage_in};
 use diesel::connection::SimpleConnection;
 use domain::{
     audit::AuditFilter,
-    ports::{ChangeRoles, Inserted, PortError, RolesChanged},
+    changes::{AssignRoles, ChangeError, OpenSession},
+    ports::PortError,
     user::{Epoch, UserFilter, UserPage},
 };
-use std::time::Duration;
-use testkit::fixtures::{a_session, a_user, at, canonical, context, role_names};
+use std::{sync::Arc, time::Duration};
+use testkit::fixtures::{a_session, a_user, an_admin, at, canonical, context, role_change};
 use tokio::time::{Instant, timeout};
 
 #[tokio::test]
 async fn a_server_sees_at_once_what_the_command_line_did() {
     let (server, folder) = fresh().await;
-    let (user, context) = (a_user("alice"), context(at(0)));
-    server
-        .users
-        .insert(user.clone(), context.clone())
-        .await
-        .expect("a user");
+    let user = register(&server, a_user("alice"), at(0)).await.expect("a user");
     let session = a_session(user.id, at(0));
-    server
-        .sessions
-        .open(session.clone(), Epoch::FIRST, 100, context.clone())
-        .await
-        .expect("a session");
+    let command = OpenSession {
+        session: session.clone(),
+        epoch: Epoch::FIRST,
+        max_sessions: 100,
+    };
+    let opened = server.accounts.execute(Arc::new(command), context(at(0))).await;
+    opened.expect("a session");
     let command_line = storage_in(folder.path()).await;
+    // Another admin, so that the user can lose the role.
+    register(&command_line, an_admin("keeper"), at(0))
+        .await
+        .expect("an admin");
 
     for epoch in 1..20 {
-        let roles = role_names(if epoch % 2 == 0 { &["user"] } else { &["admin"] });
-        // The first loss of `admin` would be refused: somebody else has it from the start.
-        if epoch == 1 {
-            let other = testkit::fixtures::an_admin("keeper");
-            command_line
-                .users
-                .insert(other, context.clone())
-                .await
-                .expect("an admin");
-        }
-        let change = ChangeRoles {
-            user: user.id,
-            roles: roles.clone(),
+        let command = AssignRoles {
             keep_sessions: true,
-            if_revision: None,
-            authorized_by: None,
-            dry_run: false,
+            ..role_change(user.id, if epoch % 2 == 0 { &["user"] } else { &["admin"] })
         };
-        let changed = command_line
-            .users
-            .change_roles(change, context.clone())
-            .await
-            .expect("a change");
-        assert!(matches!(changed, RolesChanged::Now { .. }), "{changed:?}");
+        let roles = command.roles.clone();
+        let assigned = command_line
+            .accounts
+            .execute(Arc::new(command), context(at(0)))
+            .await;
+        assigned.expect("other roles");
 
         let snapshot = server
             .snapshots
             .snapshot(session.id)
             .await
             .expect("an answer")
-            .expect("a view");
+            .expect("a snapshot");
         assert_eq!((snapshot.user.epoch, snapshot.user.roles), (Epoch(epoch), roles));
     }
 }
 
 #[tokio::test]
-async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
+async fn a_dry_run_does_not_wait_for_another_writer() {
+    let (storage, folder) = fresh().await;
+    let user = register(&storage, a_user("alice"), at(0)).await.expect("a user");
+    let mut other = connect(folder.path());
+    other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
+
+    let command = Arc::new(role_change(user.id, &[]));
+    let decided = storage.accounts.dry_run(command, context(at(1))).await;
+
+    let after = decided.expect("an answer").into_user().expect("a user");
+    assert!(after.roles.is_empty());
+    let found = storage.accounts.find(user.id).await.expect("an answer");
+    assert_eq!(found, Some(user));
+}
+
+#[tokio::test]
+async fn a_writer_that_has_to_wait_is_refused_within_a_second() {
     let (storage, folder) = fresh().await;
     let mut other = connect(folder.path());
     other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
     let asked = Instant::now();
 
     let (one, two) = tokio::join!(
-        storage.users.insert(a_user("alice"), context(at(0))),
-        storage.users.insert(a_user("bob"), context(at(0))),
+        register(&storage, a_user("alice"), at(0)),
+        register(&storage, a_user("bob"), at(0)),
     );
 
-    assert!(matches!(one, Err(PortError::Overloaded)), "{one:?}");
-    assert!(matches!(two, Err(PortError::Overloaded)), "{two:?}");
+    for refused in [one, two] {
+        let overloaded = matches!(refused, Err(ChangeError::Port(PortError::Overloaded)));
+        assert!(overloaded, "{refused:?}");
+    }
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     storage
         .health
@@ -86,30 +92,26 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
         .expect("readers that do not wait for writers");
 
     other.batch_execute("ROLLBACK").expect("the end of it");
-    let inserted = storage
-        .users
-        .insert(a_user("alice"), context(at(0)))
-        .await
-        .expect("a user");
-    assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
+    register(&storage, a_user("alice"), at(0)).await.expect("a user");
 }
 
 /// On a runtime with one thread, as each of actix-web's is.
 #[tokio::test(flavor = "current_thread")]
-async fn callers_that_lose_patience_leave_every_connection_usable() {
+async fn callers_that_stop_waiting_leave_every_connection_usable() {
     let (storage, _folder) = fresh().await;
     for round in 0..50 {
         let user = a_user(&format!("user-{round}"));
-        let _ = timeout(Duration::ZERO, storage.users.insert(user, context(at(0)))).await;
-        let _ = timeout(Duration::ZERO, storage.users.find_by_login(&canonical("user-0"))).await;
+        let _ = timeout(Duration::ZERO, register(&storage, user, at(0))).await;
+        let _ = timeout(
+            Duration::ZERO,
+            storage.accounts.find_by_login(&canonical("user-0")),
+        )
+        .await;
         storage.health.check().await.expect("a reader");
     }
-    let inserted = storage
-        .users
-        .insert(a_user("alice"), context(at(0)))
+    register(&storage, a_user("alice"), at(0))
         .await
         .expect("a writer");
-    assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
     let page = UserPage {
         after: None,
         limit: 100,
@@ -120,25 +122,20 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
             user: Some(user.id),
             ..AuditFilter::default()
         };
-        let told = storage.audit.page(of_user, None, 10).await.expect("a trail");
-        assert_eq!(told.len(), 1, "whole or not at all");
+        let events = storage.audit_log.page(of_user, None, 10).await.expect("a page");
+        assert_eq!(events.len(), 1, "whole or not at all");
     }
 }
 
 #[tokio::test]
-async fn a_row_that_nobody_wrote_is_corrupt() {
+async fn a_row_that_was_tampered_with_is_corrupt() {
     let (storage, folder) = fresh().await;
-    let user = a_user("alice");
-    storage
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
+    register(&storage, a_user("alice"), at(0)).await.expect("a user");
     for damage in ["login = ''", "created_at = 9223372036854775807"] {
         connect(folder.path())
             .batch_execute(&format!("UPDATE users SET {damage}"))
             .expect("damage");
-        let found = storage.users.find_by_login(&canonical("alice")).await;
+        let found = storage.accounts.find_by_login(&canonical("alice")).await;
         assert!(matches!(found, Err(PortError::Corrupt(_))), "{damage}: {found:?}");
         connect(folder.path())
             .batch_execute("UPDATE users SET login = 'alice'")

@@ -1,29 +1,29 @@
-//! Somebody writes into the file behind the service's back.
+//! Another program changes the audit log in the file.
 
-use crate::{connect, fresh};
+use crate::{connect, fresh, register};
 use diesel::connection::SimpleConnection;
 use domain::{
-    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber, Broken, ChainEnds},
-    authority::Capability,
+    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber, Broken, ChainEnds, ChainReader},
+    changes::ChangeError,
     ports::PortError,
-    use_cases::{VerifyAudit, VerifyAuditError},
     user::UserId,
 };
-use std::sync::Arc;
 use tempfile::TempDir;
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_user, at, context, context_of, unique_uuid},
+    fixtures::{a_user, at, context_of, unique_uuid},
 };
 
-/// The chain's ends, or where it is broken.
+/// Follows the chain from its base to its head. Returns its ends, or where it is broken.
 async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
-    let verify = VerifyAudit::new(Arc::clone(&storage.audit), Arc::new(ToySealer));
-    match verify.execute(Capability::of_operator(), None, |_| ()).await {
-        Ok(ends) => Ok(ends),
-        Err(VerifyAuditError::Broken(broken)) => Err(broken),
-        Err(error) => panic!("{error:?}"),
+    let ends = storage.audit_log.ends().await.expect("ends");
+    let mut chain = ChainReader::new(ends, &ToySealer);
+    for row in storage.audit_log.rows(ends.base.number, 100).await.expect("rows") {
+        let (row, seal) = row.map_err(|broken| Broken::Changed(broken.0))?;
+        chain.follow(&row, seal)?;
     }
+    chain.finish()?;
+    Ok(ends)
 }
 
 /// Storage with nine events.
@@ -32,14 +32,14 @@ async fn nine_events() -> (Storage, TempDir) {
     for second in 0..9 {
         let user = UserId(unique_uuid());
         let event = AuditEvent::on(AuditAction::LoginFailed, user).with("cause", "password");
-        let noted = storage.audit.note(event, context_of(user, at(second))).await;
-        noted.expect("a note");
+        let recorded = storage.audit_events.record(event, context_of(user, at(second)));
+        recorded.await.expect("an event");
     }
     (storage, folder)
 }
 
 #[tokio::test]
-async fn whatever_is_written_into_a_row_of_the_trail_is_named_by_its_number() {
+async fn a_row_of_the_audit_log_that_was_changed_is_named_by_its_number() {
     for damage in [
         "details = replace(details, 'password', 'passwore')",
         "details = CAST(x'ff' || substr(CAST(details AS BLOB), 2) AS TEXT)",
@@ -70,7 +70,7 @@ async fn whatever_is_written_into_a_row_of_the_trail_is_named_by_its_number() {
             Err(Broken::Changed(AuditNumber(5))),
             "{damage}"
         );
-        let rows = storage.audit.rows(AuditNumber(0), 100).await.expect("rows");
+        let rows = storage.audit_log.rows(AuditNumber(0), 100).await.expect("rows");
         let readable = rows.iter().filter(|row| row.is_ok()).count();
         assert_eq!(rows.len(), 9, "{damage}");
         assert!(readable >= 8, "{damage}: {rows:?}");
@@ -78,7 +78,7 @@ async fn whatever_is_written_into_a_row_of_the_trail_is_named_by_its_number() {
 }
 
 #[tokio::test]
-async fn rows_that_went_came_or_changed_places_are_named_by_number() {
+async fn rows_that_were_removed_added_or_swapped_are_named_by_number() {
     let swap = "
         UPDATE audit_trail SET number = 99 WHERE number = 3;
         UPDATE audit_trail SET number = 3 WHERE number = 7;
@@ -109,24 +109,25 @@ async fn rows_that_went_came_or_changed_places_are_named_by_number() {
 }
 
 #[tokio::test]
-async fn a_page_with_an_event_that_nobody_wrote_is_corrupt() {
+async fn a_page_with_an_event_that_was_changed_is_corrupt() {
     let (storage, folder) = nine_events().await;
     let damage = "UPDATE audit_trail SET action = 'unheard_of' WHERE number = 5";
     connect(folder.path()).batch_execute(damage).expect("damage");
-    let page = storage.audit.page(AuditFilter::default(), None, 100).await;
+    let page = storage.audit_log.page(AuditFilter::default(), None, 100).await;
     assert!(matches!(page, Err(PortError::Corrupt(_))), "{page:?}");
-    let newer = storage.audit.page(AuditFilter::default(), None, 4).await;
+    let newer = storage.audit_log.page(AuditFilter::default(), None, 4).await;
     assert_eq!(newer.expect("a page").len(), 4);
 }
 
 #[tokio::test]
-async fn nothing_is_kept_when_the_chain_has_no_end_to_go_on_from() {
+async fn nothing_is_written_when_the_end_of_the_chain_is_missing() {
     let (storage, folder) = nine_events().await;
     connect(folder.path())
         .batch_execute("DELETE FROM audit_chain")
         .expect("damage");
     let user = a_user("alice");
-    let refused = storage.users.insert(user.clone(), context(at(0))).await;
-    assert!(matches!(refused, Err(PortError::Unavailable(_))), "{refused:?}");
-    assert_eq!(storage.users.find(user.id).await.expect("an answer"), None);
+    let refused = register(&storage, user.clone(), at(0)).await;
+    let unavailable = matches!(refused, Err(ChangeError::Port(PortError::Unavailable(_))));
+    assert!(unavailable, "{refused:?}");
+    assert_eq!(storage.accounts.find(user.id).await.expect("an answer"), None);
 }

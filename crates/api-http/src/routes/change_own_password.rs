@@ -2,7 +2,10 @@ use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     bearer::EvenWithResetPassword,
     body::JsonBody,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{BodyRefused, TooManyAttempts, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -32,13 +35,8 @@ pub struct ChangePasswordRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The password is changed; a new session is open.", body = TokenPairResponse),
-        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn change_own_password(

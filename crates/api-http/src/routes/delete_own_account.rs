@@ -1,7 +1,10 @@
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{BodyRefused, LastAdmin, PasswordChangeRequired, TooManyAttempts, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -30,15 +33,8 @@ pub struct DeleteOwnAccountRequest {
     security(("bearer" = [])),
     responses(
         (status = 204, description = "The account is gone."),
-        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        PasswordChangeRequired, LastAdmin, BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn delete_own_account(

@@ -2,7 +2,10 @@ use super::dry_run::DryRunQuery;
 use crate::{
     bearer::Authenticated,
     if_match::IfMatch,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{IfMatchRefused, NoSuchRole, ParametersRefused, TokenRefused, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -17,7 +20,8 @@ use utoipa::ToSchema;
 
 /// That a role would go.
 #[derive(Serialize, ToSchema)]
-pub struct DeleteRoleRequestRehearsal {
+#[schema(as = RoleRemovalRehearsal)]
+pub struct RoleRemovalDryRun {
     /// Always true.
     dry_run: bool,
     /// The name of the role that would go.
@@ -40,16 +44,11 @@ pub struct DeleteRoleRequestRehearsal {
     ),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The role would go: the answer to a dry run.", body = DeleteRoleRequestRehearsal),
+        (status = 200, description = "The role would go: the answer to a dry run.", body = RoleRemovalDryRun),
         (status = 204, description = "The role is gone."),
-        (status = 400, description = "`malformed_request`: `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, NoSuchRole, IfMatchRefused, ParametersRefused, Unavailable,
         (status = 403, description = "`forbidden`: needs `roles:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: the catalogue has no such role", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_in_use`, `role_built_in`, `role_default`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each parameter", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn delete_role(
@@ -71,7 +70,7 @@ pub async fn delete_role(
         .run(async move { delete_role.execute(caller.capability()?, removal, origin.0).await })
         .await?;
     Ok(if query.dry_run {
-        HttpResponse::Ok().json(DeleteRoleRequestRehearsal {
+        HttpResponse::Ok().json(RoleRemovalDryRun {
             dry_run: true,
             role,
             holders: 0,

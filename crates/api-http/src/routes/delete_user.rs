@@ -1,7 +1,10 @@
 use crate::{
     bearer::Authenticated,
     if_match::IfMatch,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -28,13 +31,8 @@ use uuid::Uuid;
     security(("bearer" = [])),
     responses(
         (status = 204, description = "The user is gone."),
-        (status = 400, description = "`malformed_request`: `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, NoSuchUser, LastAdmin, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: needs `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn delete_user(

@@ -1,11 +1,10 @@
 //! The API explained: the OpenAPI document, and Swagger UI over it from inside the binary.
 
-use super::{endpoint, get};
-use crate::{openapi::openapi, pieces::Pieces, problem::Problem};
+use crate::{chunked_body::chunked, endpoint::resource, openapi::openapi, problem::Problem};
 use actix_web::{
     HttpResponse, Responder,
-    http::header,
-    web::{Bytes, Data, Path, ServiceConfig},
+    http::{Method, header},
+    web::{self, Bytes, Data, Path, ServiceConfig},
 };
 use std::{
     borrow::Cow,
@@ -30,15 +29,21 @@ pub fn configure(config: &mut ServiceConfig) {
         .display_request_duration(true);
     config
         .app_data(Data::new(page))
-        .service(endpoint("/openapi.json", "GET, HEAD", [get().to(document_file)]))
-        .service(endpoint("/docs", "GET, HEAD", [get().to(to_the_page)]))
-        .service(endpoint("/docs/{file:.*}", "GET, HEAD", [get().to(page_file)]));
+        .service(resource(
+            "/openapi.json",
+            [(Method::GET, web::route().to(document_file))],
+        ))
+        .service(resource("/docs", [(Method::GET, web::route().to(to_the_page))]))
+        .service(resource(
+            "/docs/{file:.*}",
+            [(Method::GET, web::route().to(page_file))],
+        ));
 }
 
 async fn document_file() -> impl Responder {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(Pieces::from(DOCUMENT.clone()))
+        .body(chunked(DOCUMENT.clone()))
 }
 
 /// The page's files are named relative to `/docs/`.
@@ -59,7 +64,7 @@ async fn page_file(file: Path<String>, config: Data<Config<'static>>) -> Result<
             Ok(response
                 .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
                 .content_type(file.content_type)
-                .body(Pieces::from(shared(file.bytes))))
+                .body(chunked(shared(file.bytes))))
         }
         Ok(None) => Err(Problem::not_found()),
         Err(error) => {

@@ -13,7 +13,8 @@ pub struct DryRunQuery {
 
 /// What a change of roles would come to.
 #[derive(Serialize, ToSchema)]
-pub struct RolesRehearsal<U> {
+#[schema(as = RolesRehearsal)]
+pub struct RolesDryRun<U> {
     /// Always true.
     dry_run: bool,
     /// The user as they would be.
@@ -29,7 +30,7 @@ pub struct RolesRehearsal<U> {
 #[serde(untagged)]
 pub enum RolesOutcome<U> {
     Changed(U),
-    Rehearsed(RolesRehearsal<U>),
+    DryRun(RolesDryRun<U>),
 }
 
 impl<U: From<User>> RolesOutcome<U> {
@@ -38,7 +39,7 @@ impl<U: From<User>> RolesOutcome<U> {
         if !dry_run {
             return Self::Changed(user.into());
         }
-        Self::Rehearsed(RolesRehearsal {
+        Self::DryRun(RolesDryRun {
             dry_run: true,
             user: user.into(),
             sessions_ended,

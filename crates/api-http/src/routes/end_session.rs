@@ -1,6 +1,9 @@
 use crate::{
     bearer::Authenticated,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -21,10 +24,8 @@ use uuid::Uuid;
     security(("bearer" = [])),
     responses(
         (status = 204, description = "The session has ended."),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, PasswordChangeRequired, Unavailable,
         (status = 404, description = "`not_found`: the caller has no live session with this id", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn end_session(

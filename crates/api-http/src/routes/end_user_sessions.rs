@@ -1,6 +1,9 @@
 use crate::{
     bearer::Authenticated,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{NoSuchUser, TokenRefused, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -31,10 +34,8 @@ pub struct SessionsEndedResponse {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "All of the user's sessions have ended.", body = SessionsEndedResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, NoSuchUser, Unavailable,
         (status = 403, description = "`forbidden`: needs `sessions:revoke`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn end_user_sessions(

@@ -1,8 +1,11 @@
 use super::{account::AccountResponse, list_sessions::DeviceResponse};
 use crate::{
     bearer::Authenticated,
-    pieces::Pieces,
-    problem::{Problem, ProblemBody},
+    chunked_body::chunked_json,
+    problem::{
+        Problem,
+        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{
@@ -84,9 +87,7 @@ impl OwnEventResponse {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The data, with `Content-Disposition: attachment`.", body = OwnDataResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, PasswordChangeRequired, Unavailable,
     )
 )]
 pub async fn export_own_data(
@@ -100,7 +101,7 @@ pub async fn export_own_data(
         .execute(&caller)
         .await?;
     let user = caller.user();
-    let mut response = Pieces::json(&OwnDataResponse {
+    let mut response = chunked_json(&OwnDataResponse {
         account: user.clone().into(),
         permissions: caller
             .permissions()

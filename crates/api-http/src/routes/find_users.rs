@@ -1,9 +1,12 @@
 use super::account::{AccountResponse, StatusName};
 use crate::{
     bearer::Authenticated,
+    chunked_body::chunked_json,
     page::{Limit, position},
-    pieces::Pieces,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{ParametersRefused, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{
@@ -67,10 +70,8 @@ impl UsersQuery {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "A page of users.", body = UsersResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, ParametersRefused, Unavailable,
         (status = 403, description = "`forbidden`: needs `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each parameter", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn find_users(
@@ -95,5 +96,5 @@ pub async fn find_users(
         .await?;
     let next_cursor = limit.cut(&mut users, |user| user.login.canonical().to_string());
     let users = users.into_iter().map(AccountResponse::from).collect();
-    Ok(Pieces::json(&UsersResponse { users, next_cursor }))
+    Ok(chunked_json(&UsersResponse { users, next_cursor }))
 }

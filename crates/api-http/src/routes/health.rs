@@ -1,5 +1,5 @@
 use crate::{
-    measure,
+    metrics,
     state::{Edge, UseCases},
 };
 use actix_web::{HttpResponse, Responder, http::header, web::Data};
@@ -118,7 +118,7 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
 
 async fn is_up(name: &'static str, health: &dyn StorageHealth) -> bool {
     let checked = health.check().await;
-    measure::dependency(name, checked.is_ok());
+    metrics::set_dependency_up(name, checked.is_ok());
     if let Err(error) = &checked {
         tracing::warn!(
             error = error as &(dyn std::error::Error + 'static),

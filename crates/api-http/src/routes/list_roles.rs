@@ -1,8 +1,11 @@
 use super::role::RoleResponse;
 use crate::{
     bearer::Authenticated,
-    pieces::Pieces,
-    problem::{Problem, ProblemBody},
+    chunked_body::chunked_json,
+    problem::{
+        Problem,
+        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{HttpResponse, web::Data};
@@ -24,13 +27,11 @@ pub struct RolesResponse {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "All roles.", body = RolesResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, PasswordChangeRequired, Unavailable,
     )
 )]
 pub async fn list_roles(edge: Data<Edge>, _: Authenticated) -> Result<HttpResponse, Problem> {
     let roles = edge.use_cases.administration.list_roles.execute().await?;
     let roles = roles.into_iter().map(RoleResponse::from).collect();
-    Ok(Pieces::json(&RolesResponse { roles }))
+    Ok(chunked_json(&RolesResponse { roles }))
 }

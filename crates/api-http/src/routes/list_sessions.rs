@@ -1,6 +1,9 @@
 use crate::{
     bearer::Authenticated,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem,
+        documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{HttpResponse, web::Data};
@@ -57,9 +60,7 @@ impl DeviceResponse {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The caller's live sessions.", body = SessionsResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, PasswordChangeRequired, Unavailable,
     )
 )]
 pub async fn list_sessions(

@@ -1,7 +1,10 @@
 use super::list_sessions::{DeviceResponse, SessionsResponse};
 use crate::{
     bearer::Authenticated,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{NoSuchUser, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{
@@ -20,10 +23,8 @@ use uuid::Uuid;
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user's live sessions.", body = SessionsResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, NoSuchUser, Unavailable,
         (status = 403, description = "`forbidden`: needs `sessions:revoke`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn list_user_sessions(

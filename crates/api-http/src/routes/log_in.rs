@@ -1,8 +1,11 @@
 use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     body::JsonBody,
-    measure,
-    problem::{Problem, ProblemBody},
+    metrics,
+    problem::{
+        Problem, ProblemBody,
+        documented::{BodyRefused, TooManyAttempts, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -31,13 +34,8 @@ pub struct LoginRequest {
     request_body = LoginRequest,
     responses(
         (status = 200, description = "A session is open; these are its tokens.", body = TokenPairResponse),
-        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
+        BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: unknown login, wrong password or disabled user", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_attempts`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn log_in(
@@ -52,7 +50,7 @@ pub async fn log_in(
         .mutations
         .run(async move {
             let outcome = log_in.execute(&login, password, origin.0).await;
-            measure::log_in(outcome.map_err(Problem::from))
+            metrics::record_login(outcome.map_err(Problem::from))
         })
         .await?;
     Ok(token_pair(&pair))

@@ -1,4 +1,7 @@
-use crate::{bearer::Authenticated, problem::ProblemBody};
+use crate::{
+    bearer::Authenticated,
+    problem::documented::{PasswordChangeRequired, TokenRefused, Unavailable},
+};
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
@@ -74,9 +77,7 @@ impl<'a> From<&'a Caller> for MeResponse<'a> {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The caller.", body = MeResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, PasswordChangeRequired, Unavailable,
     )
 )]
 pub async fn me(Authenticated(caller): Authenticated) -> impl Responder {

@@ -1,9 +1,12 @@
 use super::audit_event::AuditEventResponse;
 use crate::{
     bearer::Authenticated,
+    chunked_body::chunked_json,
     page::{Limit, position},
-    pieces::Pieces,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{ParametersRefused, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{
@@ -77,10 +80,8 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "A page of events.", body = AuditResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, ParametersRefused, Unavailable,
         (status = 403, description = "`forbidden`: needs `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each parameter", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn read_audit(
@@ -99,5 +100,5 @@ pub async fn read_audit(
         .await?;
     let next_cursor = limit.cut(&mut records, |record| record.number.to_string());
     let events = records.into_iter().map(AuditEventResponse::from).collect();
-    Ok(Pieces::json(&AuditResponse { events, next_cursor }))
+    Ok(chunked_json(&AuditResponse { events, next_cursor }))
 }

@@ -2,8 +2,8 @@ use super::token_pair::{TokenPairResponse, token_pair};
 use crate::{
     bearer::bearer_token,
     body::OptionalJsonBody,
-    measure,
-    problem::{Problem, ProblemBody},
+    metrics,
+    problem::{Problem, ProblemBody, documented::BodyRefused},
     request::RequestOrigin,
     state::Edge,
 };
@@ -34,11 +34,9 @@ pub struct RefreshRequest {
     security(("bearer" = []), ()),
     responses(
         (status = 200, description = "The session goes on with these tokens.", body = TokenPairResponse),
+        BodyRefused,
         (status = 400, description = "`malformed_request`, also when there is a token in the header and one in the body", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the token is still good", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -54,7 +52,7 @@ pub async fn refresh(
         .mutations
         .run(async move {
             let outcome = refresh.execute(&token, origin.0).await;
-            measure::refresh(outcome.map_err(Problem::from))
+            metrics::record_refresh(outcome.map_err(Problem::from))
         })
         .await?;
     Ok(token_pair(&pair))

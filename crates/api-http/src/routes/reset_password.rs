@@ -3,7 +3,10 @@ use crate::{
     bearer::Authenticated,
     body::JsonBody,
     if_match::IfMatch,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{BodyRefused, IfMatchWithBodyRefused, NoSuchUser, TokenRefused, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -44,15 +47,8 @@ pub struct ResetPasswordRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user as they are now; `ETag` tells the revision.", body = AccountResponse),
-        (status = 400, description = "`malformed_request`, also when `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, NoSuchUser, BodyRefused, IfMatchWithBodyRefused, Unavailable,
         (status = 403, description = "`forbidden`: needs `users:write`; `own_password`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn reset_password(

@@ -6,7 +6,13 @@ use crate::{
     bearer::Authenticated,
     body::JsonBody,
     if_match::{IfMatch, etag},
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{
+            BodyRefused, IfMatchWithBodyRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable,
+            UnknownRole,
+        },
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -51,16 +57,8 @@ pub struct SetRolesRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user as they are now, with an `ETag`; on a dry run, what would change.", body = RolesOutcome<AccountResponse>),
-        (status = 400, description = "`malformed_request`, also when `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchWithBodyRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`: another's roles need `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: there is no such user", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `unknown_role`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn set_user_roles(

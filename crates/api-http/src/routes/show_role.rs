@@ -2,7 +2,10 @@ use super::role::RoleResponse;
 use crate::{
     bearer::Authenticated,
     if_match::etag,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem,
+        documented::{NoSuchRole, PasswordChangeRequired, TokenRefused, Unavailable},
+    },
     state::Edge,
 };
 use actix_web::{
@@ -19,10 +22,7 @@ use actix_web::{
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The role; `ETag` tells the revision.", body = RoleResponse),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: the catalogue has no such role", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, PasswordChangeRequired, NoSuchRole, Unavailable,
     )
 )]
 pub async fn show_role(

@@ -5,7 +5,10 @@ use super::{
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{BodyRefused, LastAdmin, TokenRefused, Unavailable, UnknownRole},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -47,15 +50,9 @@ pub struct UpdateRolesRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user as it is now; on a dry run, what would change.", body = RolesOutcome<UserResponse>),
-        (status = 400, description = "`malformed_request`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, LastAdmin, BodyRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`last_admin`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `unknown_role`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn update_roles(

@@ -3,7 +3,10 @@ use crate::{
     bearer::Authenticated,
     body::JsonBody,
     if_match::{IfMatch, etag},
-    problem::{Problem, ProblemBody},
+    problem::{
+        Problem, ProblemBody,
+        documented::{BodyRefused, IfMatchWithBodyRefused, TokenRefused, Unavailable},
+    },
     request::RequestOrigin,
     state::Edge,
 };
@@ -35,7 +38,8 @@ pub struct WriteRoleRequest {
 
 /// What writing a role would come to.
 #[derive(Serialize, ToSchema)]
-pub struct RoleRehearsal {
+#[schema(as = RoleRehearsal)]
+pub struct RoleDryRun {
     /// Always true.
     dry_run: bool,
     /// Whether the role would be new.
@@ -51,7 +55,7 @@ pub struct RoleRehearsal {
 #[serde(untagged)]
 pub enum RoleOutcome {
     Written(RoleResponse),
-    Rehearsed(RoleRehearsal),
+    DryRun(RoleDryRun),
 }
 
 /// Makes a role, or gives one other properties. What it allows is in force at once for everybody who has it; nobody is
@@ -70,15 +74,10 @@ pub enum RoleOutcome {
     responses(
         (status = 200, description = "The role as it is now, with an `ETag`; on a dry run, what would change.", body = RoleOutcome),
         (status = 201, description = "The role is new; `Location` tells where, `ETag` the revision.", body = RoleResponse),
-        (status = 400, description = "`malformed_request`, also when `If-Match` cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
+        TokenRefused, BodyRefused, IfMatchWithBodyRefused, Unavailable,
         (status = 403, description = "`forbidden`: needs `roles:write`; `permission_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_built_in`, `catalogue_full`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`, or is not there", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "`payload_too_large`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, with errors for each field", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
@@ -106,13 +105,13 @@ pub async fn write_role(
         .run(async move { write_role.execute(caller.capability()?, wanted, origin.0).await })
         .await?;
     Ok(if query.dry_run {
-        HttpResponse::Ok().json(RoleOutcome::Rehearsed(written.into()))
+        HttpResponse::Ok().json(RoleOutcome::DryRun(written.into()))
     } else {
         answer(written, request.path())
     })
 }
 
-impl From<RoleWritten> for RoleRehearsal {
+impl From<RoleWritten> for RoleDryRun {
     fn from(written: RoleWritten) -> Self {
         Self {
             dry_run: true,

@@ -15,8 +15,8 @@ use domain::{
     ports::{PortError, Throttle},
     revision::Precondition,
     role::{RoleName, RoleNames},
-    throttle::{ThrottleDecision, ThrottleKey},
     steps::{ChangeRequest, UserRef},
+    throttle::{ThrottleDecision, ThrottleKey},
     use_cases::{NewUserRequest, RoleRequest},
     user::UserStatus,
 };

@@ -12,7 +12,7 @@ mod bad_input;
 mod connection;
 mod document;
 mod endpoints;
-mod measured;
+mod metrics;
 mod mounting;
 mod own_account;
 mod preconditions;

@@ -1,4 +1,4 @@
-//! Changes under a condition, and changes that are only rehearsed.
+//! Changes with a precondition, and dry runs.
 
 use crate::app::{Answer, NEW_PASSWORD, TestApp, app};
 use actix_web::http::Method;

@@ -1,4 +1,5 @@
-//! Clients that keep a connection busy without asking for anything, over real sockets: each is closed in time.
+//! Clients that get around the time limits of actix, over real sockets: the service closes each of their connections
+//! (`api_http::Connections`).
 
 use super::{Application, tests::settings};
 use std::{
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpSocket, sync::oneshot, task::spawn_blocking};
 
 /// Instead of more than a minute.
-const QUIET_LIMIT: Duration = Duration::from_secs(1);
+const INACTIVITY_LIMIT: Duration = Duration::from_secs(1);
 /// Reached only when something is wrong; far less than what actix itself closes connections after.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a client of these tests does something.
@@ -30,7 +31,7 @@ async fn service() -> Service {
     let mut application = Application::build(settings(folder.path()))
         .await
         .expect("a service");
-    application.quiet_limit = QUIET_LIMIT;
+    application.inactivity_limit = INACTIVITY_LIMIT;
     let address = application.address();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(application.run(async {
@@ -121,7 +122,7 @@ async fn an_answer_that_nobody_reads_is_closed() {
         let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n";
         stream.write_all(request.repeat(12).as_bytes()).expect("a reader");
         let took = send_until_closed(&mut stream, b"G");
-        assert!(took >= QUIET_LIMIT / 2, "not closed at once: {took:?}");
+        assert!(took >= INACTIVITY_LIMIT / 2, "not closed at once: {took:?}");
     })
     .await;
 }
@@ -130,7 +131,7 @@ async fn an_answer_that_nobody_reads_is_closed() {
 async fn a_client_that_asks_now_and_then_keeps_its_connection() {
     with_a_connection(|mut stream| {
         let started = Instant::now();
-        while started.elapsed() < QUIET_LIMIT * 3 {
+        while started.elapsed() < INACTIVITY_LIMIT * 3 {
             ask(&mut stream);
             thread::sleep(PACE);
         }

@@ -214,7 +214,7 @@ fn what_is_refused_was_the_value_and_not_the_variable() {
 
 #[test]
 fn every_setting_has_a_rule_of_its_own_and_no_rule_is_left_over() {
-    let mut ruled: Vec<&str> = rules::RULES.iter().map(|(key, _)| *key).collect();
+    let mut ruled: Vec<&str> = rules::rules().iter().map(|rule| rule.key).collect();
     let mut known = known_keys();
     ruled.sort_unstable();
     known.sort_unstable();

@@ -46,7 +46,9 @@ impl From<ImportRefused> for Refusal {
             ImportRefused::Change(refusal) => refusal.code().into(),
         };
         let text = match refused {
-            ImportRefused::Change(changes::Refusal::UnknownRole(_)) => "a role is not in the catalogue".into(),
+            ImportRefused::Change(changes::Refusal::UnknownRole(_)) => {
+                "a role is not in the catalogue".into()
+            }
             refused => refused.to_string().into(),
         };
         Self { code, text }

@@ -1,14 +1,14 @@
 use crate::invalidation::InvalidationScope;
 use async_trait::async_trait;
 
-/// What follows every commit that revokes something, before the revocation is answered.
+/// Publishes what a committed change has revoked, before the change is reported to the client.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Revocations: Send + Sync {
-    /// Invalidates the scopes on every replica; MUST be called after the commit. When it returns, no replica MUST answer a
-    /// request that starts later from a snapshot that was read before the change. It MUST NOT fail: faults make it take
-    /// longer, and none makes it take for ever.
-    async fn announce(&self, scopes: Vec<InvalidationScope>);
+    /// Publishes that the session snapshots in `scopes` are stale, and waits until every replica has invalidated them. The
+    /// caller MUST have committed the change. When this returns, no replica MUST answer a request that starts later with a
+    /// snapshot from before the change. It MUST NOT fail: faults delay it, for a bounded time.
+    async fn publish(&self, scopes: Vec<InvalidationScope>);
 }
 
 /// For services that read storage for each request: no snapshot is cached, so none has to be invalidated.
@@ -17,5 +17,5 @@ pub struct NothingCached;
 
 #[async_trait]
 impl Revocations for NothingCached {
-    async fn announce(&self, _: Vec<InvalidationScope>) {}
+    async fn publish(&self, _: Vec<InvalidationScope>) {}
 }

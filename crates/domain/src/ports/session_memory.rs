@@ -1,5 +1,5 @@
-/// Whether this process looks sessions up in memory.
+/// Reports whether this process answers session snapshots from memory.
 pub trait SessionMemory: Send + Sync {
-    /// Whether it holds a lease now. Without one it MUST read the database for each request.
+    /// Returns whether the process holds a lease now. Without a lease it MUST read the database for each request.
     fn holds_lease(&self) -> bool;
 }

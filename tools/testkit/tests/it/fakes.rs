@@ -2,13 +2,11 @@ use async_trait::async_trait;
 use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
-    ports::{
-        BusEvent, Clock, InvalidationBus, MonotonicClock, PasswordHasher, PasswordMeter, PortError, Throttle,
-        Verification,
-    },
+    ports::{Clock, PasswordHasher, PasswordMeter, PortError, Throttle, Verification},
     throttle::{ThrottleDecision, ThrottleKey},
     token::SignatureRefused,
 };
+use session_cache::ports::{BusEvent, InvalidationBus, MonotonicClock};
 use std::{
     collections::HashMap,
     future::{Ready, ready},

@@ -1,6 +1,5 @@
 //! The fakes keep the contract.
 
-mod completeness;
 mod escalation;
 mod fakes;
 mod memory;

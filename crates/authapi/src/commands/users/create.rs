@@ -1,5 +1,5 @@
 use super::{super::output, row::UserRow};
-use crate::{Failure, violation::violation, cli::CreateUser, operator::Operator, prompt};
+use crate::{Failure, cli::CreateUser, operator::Operator, prompt, violation::violation};
 use domain::{
     audit::{Actor, Origin},
     login::Login,

@@ -6,7 +6,7 @@ use crate::{Failure, cli::SetRoles, operator::Operator};
 use domain::{
     audit::Origin,
     authority::Requester,
-    use_cases::{AssignRolesRequest, Assignee, AssignRolesOutcome},
+    use_cases::{AssignRolesOutcome, AssignRolesRequest, Assignee},
 };
 use serde::Serialize;
 

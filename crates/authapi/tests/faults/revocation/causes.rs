@@ -6,7 +6,7 @@ use super::{
 };
 use crate::redis::flush_until;
 use adapters_redis::{RedisBus, RedisClient, RedisUrl};
-use domain::ports::{BusEvent, InvalidationBus};
+use session_cache::ports::{BusEvent, InvalidationBus};
 use std::{
     collections::VecDeque,
     fs,

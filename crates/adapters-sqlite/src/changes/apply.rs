@@ -1,0 +1,57 @@
+use crate::{
+    error::StorageError,
+    tables::{roles, sessions, users},
+};
+use diesel::SqliteConnection;
+use domain::{
+    changes::{Change, EndSessionsOf, Facts, UserChange},
+    role::RoleNames,
+    user::User,
+};
+
+/// Writes `change`, which was decided from `facts`, and returns how many sessions ended.
+pub fn change(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Result<u64, StorageError> {
+    write_user(conn, change, facts)?;
+    let sessions_ended = end_sessions(conn, change)?;
+    if let Some(session) = &change.open_session {
+        sessions::insert(conn, session)?;
+    }
+    Ok(sessions_ended)
+}
+
+fn write_user(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Result<(), StorageError> {
+    match &change.user {
+        UserChange::Nothing | UserChange::Unchanged(_) => Ok(()),
+        UserChange::Insert(credentials) => users::insert(conn, credentials),
+        UserChange::Update { user, hash } => {
+            if roles_before(facts, user) != Some(&user.roles) {
+                roles::set_roles_of(conn, user.id, &user.roles)?;
+            }
+            users::update(conn, user, hash.as_ref())
+        }
+        UserChange::LoggedIn(user) => users::set_last_login(conn, *user, change.at),
+        UserChange::Delete(user) => users::delete(conn, user.id),
+    }
+}
+
+/// Returns the roles of `user` as they were loaded, if they were.
+fn roles_before<'a>(facts: &'a Facts, user: &User) -> Option<&'a RoleNames> {
+    let target = facts.target.as_ref().map(|target| &target.user);
+    let caller = facts.caller.as_ref().map(|caller| &caller.user);
+    let mut loaded = target.into_iter().chain(caller);
+    let before = loaded.find(|before| before.id == user.id)?;
+    Some(&before.roles)
+}
+
+fn end_sessions(conn: &mut SqliteConnection, change: &Change) -> Result<u64, StorageError> {
+    let Some((sessions, reason)) = &change.end_sessions else {
+        return Ok(0);
+    };
+    match sessions {
+        EndSessionsOf::User(user) => sessions::end_live(conn, *user, *reason, change.at),
+        EndSessionsOf::Sessions(ids) => ids
+            .iter()
+            .map(|id| sessions::end(conn, *id, *reason, change.at))
+            .sum(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Changes to the catalogue of roles.
+
+use super::events;
+use crate::{
+    error::StorageError,
+    tables::{roles, snapshots},
+};
+use chrono::{DateTime, Utc};
+use diesel::SqliteConnection;
+use domain::{
+    audit::AuditContext,
+    changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal},
+    ports::AuditSealer,
+    role::RoleName,
+};
+
+/// Executes `command`.
+pub fn execute(
+    conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
+    command: &dyn CatalogueCommand,
+    context: &AuditContext,
+) -> Result<Result<CatalogueChange, Refusal>, StorageError> {
+    let decided = dry_run(conn, command, context.at)?;
+    if let Ok(change) = &decided {
+        apply(conn, change)?;
+        events::write(conn, sealer, context, &change.event)?;
+    }
+    Ok(decided)
+}
+
+/// Returns what [`execute`] would return, and writes nothing.
+pub fn dry_run(
+    conn: &mut SqliteConnection,
+    command: &dyn CatalogueCommand,
+    at: DateTime<Utc>,
+) -> Result<Result<CatalogueChange, Refusal>, StorageError> {
+    let facts = load(conn, &command.reads())?;
+    Ok(command.decide(&facts, at))
+}
+
+fn load(conn: &mut SqliteConnection, reads: &CatalogueReads) -> Result<CatalogueFacts, StorageError> {
+    Ok(CatalogueFacts {
+        roles: roles::list(conn)?,
+        holders: roles::holders(conn, &reads.role)?,
+        caller: match reads.caller {
+            Some(token) => snapshots::find(conn, token.session)?,
+            None => None,
+        },
+    })
+}
+
+fn apply(conn: &mut SqliteConnection, change: &CatalogueChange) -> Result<(), StorageError> {
+    if let Some(written) = &change.written {
+        roles::store(conn, &written.role)?;
+    }
+    if let Some(removed) = &change.removed {
+        roles::remove(conn, removed)?;
+    }
+    if let Some(permissions) = &change.admin {
+        roles::set_permissions(conn, &RoleName::ADMIN, permissions)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Users from another system, many in one transaction.
+
+use super::events;
+use crate::{
+    error::StorageError,
+    tables::{roles, user_pages, users},
+};
+use diesel::{SqliteConnection, connection::SimpleConnection};
+use domain::{
+    audit::{AuditContext, AuditEvent},
+    changes::{ImportFacts, ImportUsers, Refusal},
+    login::CanonicalLogin,
+    ports::AuditSealer,
+    user::{Credentials, User},
+};
+
+/// Logins come in any order, so that an import changes pages all over the indexes. With SQLite's
+/// own limits, 2 and 4 MB, the same pages would be written again and again. In kibibytes, and in
+/// pages.
+const MAKE_ROOM: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;";
+
+/// How many logins are looked up with one statement. SQLite has a limit of 32,766 variables.
+const LOGINS_PER_STATEMENT: usize = 1_000;
+
+/// Stores the users that `users` accepts, each with its event.
+pub fn execute(
+    conn: &mut SqliteConnection,
+    sealer: &dyn AuditSealer,
+    users: &ImportUsers,
+    context: &AuditContext,
+) -> Result<Vec<Result<User, Refusal>>, StorageError> {
+    conn.batch_execute(MAKE_ROOM)?;
+    let facts = load(conn, users)?;
+    let decided = users.decide(facts, context.at);
+    for credentials in decided.iter().flatten() {
+        users::insert(conn, credentials)?;
+    }
+    let outcomes: Vec<_> = decided.into_iter().map(|one| one.map(user_of)).collect();
+    let events: Vec<AuditEvent> = outcomes.iter().flatten().map(ImportUsers::event).collect();
+    events::write_all(conn, sealer, context, &events)?;
+    Ok(outcomes)
+}
+
+fn load(conn: &mut SqliteConnection, users: &ImportUsers) -> Result<ImportFacts, StorageError> {
+    let mut facts = ImportFacts::default();
+    let known = roles::find(conn, &users.roles())?;
+    facts.known_roles.extend(known.into_iter().map(|role| role.name));
+    let logins: Vec<&CanonicalLogin> = users.logins().collect();
+    for some in logins.chunks(LOGINS_PER_STATEMENT) {
+        facts.taken.extend(user_pages::taken_logins(conn, some)?);
+    }
+    Ok(facts)
+}
+
+fn user_of(credentials: Credentials) -> User {
+    credentials.user
+}

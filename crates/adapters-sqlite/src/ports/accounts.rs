@@ -1,0 +1,75 @@
+use crate::{changes, database::SqliteDatabase, tables::users};
+use async_trait::async_trait;
+use domain::{
+    audit::AuditContext,
+    changes::{Applied, ChangeError, Command},
+    login::CanonicalLogin,
+    password::PasswordHash,
+    ports::{Accounts, AuditSealer, PortError},
+    user::{Credentials, User, UserId},
+};
+use std::sync::Arc;
+
+/// Accounts in SQLite.
+pub struct SqliteAccounts {
+    database: SqliteDatabase,
+    sealer: Arc<dyn AuditSealer>,
+}
+
+impl SqliteAccounts {
+    #[must_use]
+    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+}
+
+#[async_trait]
+impl Accounts for SqliteAccounts {
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        self.database.read(move |conn| users::find(conn, id)).await
+    }
+
+    async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError> {
+        let login = login.clone();
+        self.database
+            .read(move |conn| users::find_by_login(conn, &login))
+            .await
+    }
+
+    async fn replace_hash(
+        &self,
+        user: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, PortError> {
+        let (old, new) = (old.clone(), new.clone());
+        self.database
+            .write(move |conn| users::replace_hash(conn, user, &old, &new))
+            .await
+    }
+
+    async fn execute(
+        &self,
+        command: Arc<dyn Command>,
+        context: AuditContext,
+    ) -> Result<Applied, ChangeError> {
+        let sealer = Arc::clone(&self.sealer);
+        let executed = self
+            .database
+            .write(move |conn| changes::execute(conn, &*sealer, &*command, &context))
+            .await?;
+        Ok(executed?)
+    }
+
+    async fn dry_run(
+        &self,
+        command: Arc<dyn Command>,
+        context: AuditContext,
+    ) -> Result<Applied, ChangeError> {
+        let decided = self
+            .database
+            .read_snapshot(move |conn| changes::dry_run(conn, &*command, context.at))
+            .await?;
+        Ok(decided?)
+    }
+}

@@ -1,0 +1,59 @@
+use crate::{changes::catalogue, database::SqliteDatabase, tables::roles};
+use async_trait::async_trait;
+use domain::{
+    audit::AuditContext,
+    changes::{CatalogueChange, CatalogueCommand, ChangeError},
+    ports::{AuditSealer, PortError, Roles},
+    role::{Role, RoleNames},
+};
+use std::sync::Arc;
+
+/// The catalogue of roles in SQLite.
+pub struct SqliteRoles {
+    database: SqliteDatabase,
+    sealer: Arc<dyn AuditSealer>,
+}
+
+impl SqliteRoles {
+    #[must_use]
+    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+}
+
+#[async_trait]
+impl Roles for SqliteRoles {
+    async fn find(&self, names: &RoleNames) -> Result<Vec<Role>, PortError> {
+        let names = names.clone();
+        self.database.read(move |conn| roles::find(conn, &names)).await
+    }
+
+    async fn list(&self) -> Result<Vec<Role>, PortError> {
+        self.database.read(roles::list).await
+    }
+
+    async fn execute(
+        &self,
+        command: Arc<dyn CatalogueCommand>,
+        context: AuditContext,
+    ) -> Result<CatalogueChange, ChangeError> {
+        let sealer = Arc::clone(&self.sealer);
+        let executed = self
+            .database
+            .write(move |conn| catalogue::execute(conn, &*sealer, &*command, &context))
+            .await?;
+        Ok(executed?)
+    }
+
+    async fn dry_run(
+        &self,
+        command: Arc<dyn CatalogueCommand>,
+        context: AuditContext,
+    ) -> Result<CatalogueChange, ChangeError> {
+        let decided = self
+            .database
+            .read_snapshot(move |conn| catalogue::dry_run(conn, &*command, context.at))
+            .await?;
+        Ok(decided?)
+    }
+}

@@ -1,0 +1,56 @@
+use crate::{
+    changes::import,
+    database::SqliteDatabase,
+    tables::{roles, user_pages},
+};
+use async_trait::async_trait;
+use domain::{
+    audit::AuditContext,
+    changes::{ImportUsers, Refusal},
+    ports::{AuditSealer, PortError, UserDirectory},
+    user::{Credentials, User, UserFilter, UserPage},
+};
+use std::sync::Arc;
+
+/// Users in bulk in SQLite.
+pub struct SqliteUserDirectory {
+    database: SqliteDatabase,
+    sealer: Arc<dyn AuditSealer>,
+}
+
+impl SqliteUserDirectory {
+    #[must_use]
+    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
+        Self { database, sealer }
+    }
+}
+
+#[async_trait]
+impl UserDirectory for SqliteUserDirectory {
+    async fn any_admin(&self) -> Result<bool, PortError> {
+        self.database.read(roles::any_admin).await
+    }
+
+    async fn list(&self, filter: UserFilter, page: UserPage) -> Result<Vec<User>, PortError> {
+        self.database
+            .read(move |conn| user_pages::list(conn, &filter, &page))
+            .await
+    }
+
+    async fn export(&self, page: UserPage) -> Result<Vec<Credentials>, PortError> {
+        self.database
+            .read(move |conn| user_pages::export(conn, &page))
+            .await
+    }
+
+    async fn import(
+        &self,
+        users: ImportUsers,
+        context: AuditContext,
+    ) -> Result<Vec<Result<User, Refusal>>, PortError> {
+        let sealer = Arc::clone(&self.sealer);
+        self.database
+            .write(move |conn| import::execute(conn, &*sealer, &users, &context))
+            .await
+    }
+}

@@ -1,0 +1,12 @@
+//! Rows, the queries that read and write them, and their conversion to and from the core's types.
+
+pub mod audit;
+pub mod audit_pages;
+pub mod permissions;
+pub mod replica_leases;
+pub mod roles;
+pub mod rotation;
+pub mod sessions;
+pub mod snapshots;
+pub mod user_pages;
+pub mod users;

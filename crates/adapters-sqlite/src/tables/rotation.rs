@@ -1,0 +1,129 @@
+//! Sessions as their refresh tokens need them: with their holders, and one generation after
+//! another.
+
+use super::{
+    permissions::{parse_roles, roles_of_user},
+    sessions::{LifetimeRow, corrupt, live_at},
+    users::parse_status,
+};
+use crate::{
+    columns::{Id, Micros},
+    error::StorageError,
+    schema::{sessions, users},
+};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+    SqliteConnection, declare_sql_function, dsl::exists, sql_types::BigInt, sqlite::Sqlite,
+};
+use domain::{
+    ports::Rotated,
+    session::{Generation, Holder, Rotation, SecretDigest, SessionId, StoredSession},
+    user::{Epoch, UserId},
+};
+
+/// Returns the session with its holder. One statement, so that both are as of one instant; diesel
+/// keeps the statement prepared.
+pub fn find(conn: &mut SqliteConnection, id: SessionId) -> Result<Option<StoredSession>, StorageError> {
+    sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(Id(id.0)))
+        .select(StoredSessionRow::as_select())
+        .first(conn)
+        .optional()?
+        .map(StoredSession::try_from)
+        .transpose()
+}
+
+#[declare_sql_function]
+extern "SQL" {
+    /// Returns the earlier of two times. `min` of one argument would be an aggregate.
+    #[sql_name = "min"]
+    fn least(one: BigInt, other: BigInt) -> BigInt;
+}
+
+/// Takes one step of the refresh token. The update is the compare-and-swap; the read after it, in
+/// the same transaction, returns what it stored.
+pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
+    let holder_is_active = exists(
+        users::table
+            .filter(users::id.eq(sessions::user_id))
+            .filter(users::status.eq("active")),
+    );
+    let current = sessions::table
+        .find(Id(rotation.session.0))
+        .filter(sessions::generation.eq(i64::from(rotation.from.0)))
+        .filter(sessions::secret_digest.eq(&rotation.secret_digest.0[..]))
+        .filter(live_at(Micros(rotation.at)))
+        .filter(holder_is_active);
+    let rotated = diesel::update(current)
+        .set((
+            sessions::generation.eq(i64::from(rotation.to.0)),
+            sessions::last_used_at.eq(Micros(rotation.at)),
+            sessions::idle_expires_at.eq(least(sessions::expires_at, Micros(rotation.idle_until))),
+        ))
+        .execute(conn)?;
+    if rotated == 0 {
+        return Ok(Rotated::Lost);
+    }
+    Ok(find(conn, rotation.session)?.map_or(Rotated::Lost, Rotated::Done))
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Sqlite))]
+struct StoredSessionRow {
+    id: Id,
+    secret_digest: Vec<u8>,
+    generation: i64,
+    #[diesel(embed)]
+    lifetime: LifetimeRow,
+    last_used_at: Micros,
+    #[diesel(embed)]
+    holder: HolderRow,
+}
+
+impl TryFrom<StoredSessionRow> for StoredSession {
+    type Error = StorageError;
+
+    fn try_from(row: StoredSessionRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: SessionId(row.id.0),
+            secret_digest: parse_digest(row.secret_digest)?,
+            generation: Generation(row.generation.try_into().map_err(corrupt)?),
+            lifetime: row.lifetime.try_into()?,
+            last_used_at: row.last_used_at.0,
+            holder: row.holder.try_into()?,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(Sqlite))]
+struct HolderRow {
+    id: Id,
+    status: String,
+    token_epoch: i64,
+    must_change_password: bool,
+    #[diesel(select_expression = roles_of_user())]
+    roles: Option<String>,
+}
+
+impl TryFrom<HolderRow> for Holder {
+    type Error = StorageError;
+
+    fn try_from(row: HolderRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            user: UserId(row.id.0),
+            status: parse_status(&row.status)?,
+            epoch: Epoch(row.token_epoch),
+            must_change_password: row.must_change_password,
+            roles: parse_roles(row.roles.as_deref())?,
+        })
+    }
+}
+
+fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
+    let bytes = bytes.try_into();
+    bytes
+        .map(SecretDigest)
+        .map_err(|_| corrupt("the digest of a secret has 32 bytes"))
+}

@@ -1,0 +1,58 @@
+//! Sessions with their users and permissions.
+
+use super::{
+    permissions::{parse_permissions, permissions_of_user},
+    sessions::LifetimeRow,
+    users::UserRow,
+};
+use crate::{
+    columns::Id,
+    error::StorageError,
+    schema::{sessions, users},
+};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+    SqliteConnection, sqlite::Sqlite,
+};
+use domain::{caller::SessionSnapshot, session::SessionId};
+
+/// Returns the snapshot of `session`. One statement, so that all of it is as of one instant; diesel
+/// keeps the statement prepared.
+pub fn find(
+    conn: &mut SqliteConnection,
+    session: SessionId,
+) -> Result<Option<SessionSnapshot>, StorageError> {
+    sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(Id(session.0)))
+        .select(SessionSnapshotRow::as_select())
+        .first(conn)
+        .optional()?
+        .map(SessionSnapshot::try_from)
+        .transpose()
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Sqlite))]
+struct SessionSnapshotRow {
+    id: Id,
+    #[diesel(embed)]
+    lifetime: LifetimeRow,
+    #[diesel(embed)]
+    user: UserRow,
+    #[diesel(select_expression = permissions_of_user())]
+    permissions: Option<String>,
+}
+
+impl TryFrom<SessionSnapshotRow> for SessionSnapshot {
+    type Error = StorageError;
+
+    fn try_from(row: SessionSnapshotRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            session: SessionId(row.id.0),
+            lifetime: row.lifetime.try_into()?,
+            user: row.user.try_into()?,
+            permissions: parse_permissions(row.permissions.as_deref())?,
+        })
+    }
+}

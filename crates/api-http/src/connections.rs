@@ -1,0 +1,134 @@
+//! Closes connections that a slow or idle client would keep open.
+//!
+//! actix limits how long the head of a connection's first request may take, and how long a connection stays open between
+//! requests. Three kinds of clients get around both limits:
+//!
+//! - one that sends the head of a later request byte by byte;
+//! - one that goes on sending a chunked body after it was answered;
+//! - one that does not read its response.
+//!
+//! No request begins on such a connection, and none is answered. That is what is watched:
+//!
+//! 1. [`Connections::watch`] registers each connection that the server accepts, with an [`Activity`] in the connection's
+//!    data.
+//! 2. The edge's middleware marks the activity when a request begins and when it is answered.
+//! 3. [`Connections::close_inactive`] closes every connection that was not marked for longer than a limit.
+//!
+//! [`UnreadBody`] spares a client that behaves well the wait. The middleware uses it to find out whether a request was
+//! answered before the end of its body, and such a response carries `Connection: close`. [`chunked_body`] bounds the
+//! memory that a client holds which does not read. The time that a body may take is limited where bodies are read, in
+//! [`body`].
+//!
+//! [`chunked_body`]: crate::chunked_body
+//! [`body`]: crate::body
+
+mod activity;
+mod unread_body;
+
+pub use activity::{Activity, mark_activity};
+pub use unread_body::UnreadBody;
+
+use actix_web::{dev::Extensions, rt::net::TcpStream};
+use rustix::net::{Shutdown, shutdown, sockopt::set_socket_linger};
+use std::{
+    any::Any,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often connections are checked in the time of the limit: one is closed at most a tenth of the limit late.
+const CHECKS_PER_LIMIT: u32 = 10;
+
+/// The open connections of a server, to close those on which nothing happens.
+///
+/// Keep-alive and the time limit of a first head do not end a connection whose client sends a later head, or a body that
+/// was already answered, byte by byte, nor one whose client does not read the response. Hand each connection to
+/// [`watch`](Self::watch), and run [`close_inactive`](Self::close_inactive) beside the server. The routes of this crate
+/// count as activity, and no others.
+#[derive(Debug, Default)]
+pub struct Connections {
+    open: Mutex<Vec<Weak<Connection>>>,
+}
+
+/// An open connection. The connection's data owns it, so it is dropped with the connection.
+#[derive(Debug)]
+struct Connection {
+    /// A duplicate of the socket's descriptor: actix lends the socket only while the connection is set up.
+    descriptor: OwnedFd,
+    activity: Arc<Activity>,
+}
+
+impl Connections {
+    /// Registers a connection that was just accepted. Call it in `HttpServer::on_connect`. A connection that cannot be
+    /// watched, because the process has no descriptor left, is closed.
+    ///
+    /// # Panics
+    /// When `socket` is not a TCP stream.
+    pub fn watch(&self, socket: &dyn Any, data: &mut Extensions) {
+        let socket = socket
+            .downcast_ref::<TcpStream>()
+            .expect("the server listens on TCP, without TLS");
+        match Connection::of(socket) {
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                data.insert(Arc::clone(&connection.activity));
+                self.open().push(Arc::downgrade(&connection));
+                data.insert(connection);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "closed a connection: raise the limit of open files");
+                // The client may have closed it already.
+                let _ = shutdown(socket, Shutdown::Both);
+            }
+        }
+    }
+
+    /// Closes, for ever, each connection on which no request has begun or been answered for `limit`. Dropping the future
+    /// stops it at any time.
+    pub async fn close_inactive(self: Arc<Self>, limit: Duration) {
+        let mut ticks = interval(limit / CHECKS_PER_LIMIT);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.close_once(limit);
+        }
+    }
+
+    fn close_once(&self, limit: Duration) {
+        self.open().retain(|connection| {
+            let Some(connection) = connection.upgrade() else {
+                return false;
+            };
+            let is_inactive = connection.activity.inactive_for() > limit;
+            if is_inactive {
+                tracing::debug!("closed a connection on which nothing happened");
+                connection.close();
+            }
+            !is_inactive
+        });
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Weak<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    fn of(socket: &TcpStream) -> io::Result<Self> {
+        Ok(Self {
+            descriptor: socket.as_fd().try_clone_to_owned()?,
+            activity: Arc::new(Activity::now()),
+        })
+    }
+
+    /// Shuts the socket down in both directions. The worker that serves it sees the same as when the client hangs up.
+    fn close(&self) {
+        // Otherwise the system keeps a response that the client does not read for minutes.
+        let _ = set_socket_linger(&self.descriptor, Some(Duration::ZERO));
+        // The client may have closed it already.
+        let _ = shutdown(&self.descriptor, Shutdown::Both);
+    }
+}

@@ -1,0 +1,112 @@
+//! Metrics of requests and their outcomes. Label values come from this program alone: a path, login, id or address
+//! never becomes one.
+
+use crate::problem::Problem;
+use ::metrics::{Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use actix_web::http::{Method, StatusCode};
+use std::time::{Duration, Instant};
+
+const REQUESTS: &str = "http_requests_total";
+const DURATION: &str = "http_request_duration_seconds";
+const IN_FLIGHT: &str = "http_requests_in_flight";
+const REFUSALS: &str = "authapi_refusals_total";
+const LOGINS: &str = "authapi_logins_total";
+const REFRESHES: &str = "authapi_refresh_total";
+const DEPENDENCY_UP: &str = "authapi_dependency_up";
+
+/// Registers the descriptions of all metrics with the recorder.
+pub fn describe() {
+    describe_counter!(REQUESTS, "Requests that were answered.");
+    describe_histogram!(
+        DURATION,
+        "Seconds from the head of a request to the head of its answer."
+    );
+    describe_gauge!(IN_FLIGHT, "Requests that are being answered.");
+    describe_counter!(REFUSALS, "Answers that are problems, by their code.");
+    describe_counter!(LOGINS, "Attempts to log in, by what they came to.");
+    describe_counter!(REFRESHES, "Attempts to refresh, by what they came to.");
+    describe_gauge!(
+        DEPENDENCY_UP,
+        "Whether a dependency answered the last check of readiness."
+    );
+}
+
+/// A request in flight. Dropping it ends the request, answered or not.
+pub struct RequestMeter {
+    started: Instant,
+    method: &'static str,
+    gauge: Gauge,
+}
+
+impl RequestMeter {
+    /// Counts a request of `method` as in flight from now on.
+    pub fn start(method: &Method) -> Self {
+        let gauge = gauge!(IN_FLIGHT);
+        gauge.increment(1);
+        Self {
+            started: Instant::now(),
+            method: method_label(method),
+            gauge,
+        }
+    }
+
+    /// Records the response and returns how long it took. `route` is the pattern of the path, never the path itself;
+    /// `code` is the code of the problem, if the response is one.
+    pub fn record_response(self, route: &str, status: StatusCode, code: Option<&'static str>) -> Duration {
+        let elapsed = self.started.elapsed();
+        let status = status.as_str().to_owned();
+        counter!(REQUESTS, "route" => route.to_owned(), "method" => self.method, "status" => status)
+            .increment(1);
+        histogram!(DURATION, "route" => route.to_owned(), "method" => self.method).record(elapsed);
+        if let Some(code) = code {
+            counter!(REFUSALS, "code" => code).increment(1);
+        }
+        elapsed
+    }
+}
+
+impl Drop for RequestMeter {
+    fn drop(&mut self) {
+        self.gauge.decrement(1);
+    }
+}
+
+/// Counts a login attempt by its outcome, and returns the outcome.
+pub fn record_login<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
+    counter!(LOGINS, "outcome" => outcome_label(&outcome)).increment(1);
+    outcome
+}
+
+/// Counts a refresh attempt by its outcome, and returns the outcome.
+pub fn record_refresh<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
+    counter!(REFRESHES, "outcome" => outcome_label(&outcome)).increment(1);
+    outcome
+}
+
+/// Sets whether the dependency `name` passed its last readiness check.
+pub fn set_dependency_up(name: &'static str, is_up: bool) {
+    gauge!(DEPENDENCY_UP, "dependency" => name).set(i32::from(is_up));
+}
+
+fn outcome_label<T>(outcome: &Result<T, Problem>) -> &'static str {
+    match outcome {
+        Ok(_) => "success",
+        Err(problem) => problem.code(),
+    }
+}
+
+/// Clients can send any method: all but the standard ones (RFC 9110, section 9.3; RFC 5789) share the label `other`.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "other",
+    }
+}

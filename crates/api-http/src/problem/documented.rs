@@ -1,0 +1,156 @@
+//! The refusals that routes share, as the OpenAPI document lists them.
+//!
+//! A route names them in the `responses` of its `#[utoipa::path]`. Of two entries with one status the later one counts, so
+//! a route puts its own refusals after the shared ones.
+
+#![expect(
+    dead_code,
+    reason = "these types describe responses to utoipa; `Problem` is what is sent"
+)]
+
+use super::ProblemBody;
+use utoipa::IntoResponses;
+
+/// The access token is refused.
+#[derive(IntoResponses)]
+#[response(
+    status = 401,
+    description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`",
+    content_type = "application/problem+json"
+)]
+pub struct TokenRefused(ProblemBody<'static>);
+
+/// The caller has to choose a new password first. Routes that need a permission list their own 403.
+#[derive(IntoResponses)]
+#[response(
+    status = 403,
+    description = "`password_change_required`",
+    content_type = "application/problem+json"
+)]
+pub struct PasswordChangeRequired(ProblemBody<'static>);
+
+/// The path names no user.
+#[derive(IntoResponses)]
+#[response(
+    status = 404,
+    description = "`not_found`: there is no such user",
+    content_type = "application/problem+json"
+)]
+pub struct NoSuchUser(ProblemBody<'static>);
+
+/// The path names no role.
+#[derive(IntoResponses)]
+#[response(
+    status = 404,
+    description = "`not_found`: the catalogue has no such role",
+    content_type = "application/problem+json"
+)]
+pub struct NoSuchRole(ProblemBody<'static>);
+
+/// The change would leave no active admin.
+#[derive(IntoResponses)]
+#[response(
+    status = 409,
+    description = "`last_admin`",
+    content_type = "application/problem+json"
+)]
+pub struct LastAdmin(ProblemBody<'static>);
+
+/// The throttle is exhausted.
+#[derive(IntoResponses)]
+#[response(
+    status = 429,
+    description = "`too_many_attempts`, with Retry-After",
+    content_type = "application/problem+json"
+)]
+pub struct TooManyAttempts(ProblemBody<'static>);
+
+/// A dependency is down, or a queue is full.
+#[derive(IntoResponses)]
+#[response(
+    status = 503,
+    description = "`unavailable` or `overloaded`, with Retry-After",
+    content_type = "application/problem+json"
+)]
+pub struct Unavailable(ProblemBody<'static>);
+
+/// A query parameter is refused.
+#[derive(IntoResponses)]
+#[response(
+    status = 422,
+    description = "`validation_failed`, with errors for each parameter",
+    content_type = "application/problem+json"
+)]
+pub struct ParametersRefused(ProblemBody<'static>);
+
+/// The body is refused, or names a role that does not exist. Goes after [`BodyRefused`].
+#[derive(IntoResponses)]
+#[response(
+    status = 422,
+    description = "`validation_failed`, `unknown_role`",
+    content_type = "application/problem+json"
+)]
+pub struct UnknownRole(ProblemBody<'static>);
+
+/// The JSON body is refused.
+#[derive(IntoResponses)]
+pub enum BodyRefused {
+    #[response(
+        status = 400,
+        description = "`malformed_request`",
+        content_type = "application/problem+json"
+    )]
+    Malformed(ProblemBody<'static>),
+    #[response(
+        status = 413,
+        description = "`payload_too_large`",
+        content_type = "application/problem+json"
+    )]
+    TooLarge(ProblemBody<'static>),
+    #[response(
+        status = 415,
+        description = "`unsupported_media_type`",
+        content_type = "application/problem+json"
+    )]
+    UnsupportedMediaType(ProblemBody<'static>),
+    #[response(
+        status = 422,
+        description = "`validation_failed`, with errors for each field",
+        content_type = "application/problem+json"
+    )]
+    Invalid(ProblemBody<'static>),
+}
+
+/// `If-Match` is refused on a route without a body.
+#[derive(IntoResponses)]
+pub enum IfMatchRefused {
+    #[response(
+        status = 400,
+        description = "`malformed_request`: `If-Match` cannot be read",
+        content_type = "application/problem+json"
+    )]
+    Malformed(ProblemBody<'static>),
+    #[response(
+        status = 412,
+        description = "`precondition_failed`: it does not stand at the revision of `If-Match`",
+        content_type = "application/problem+json"
+    )]
+    PreconditionFailed(ProblemBody<'static>),
+}
+
+/// `If-Match` is refused on a route with a body. Goes after [`BodyRefused`].
+#[derive(IntoResponses)]
+pub enum IfMatchWithBodyRefused {
+    #[response(
+        status = 400,
+        description = "`malformed_request`, also when `If-Match` cannot be read",
+        content_type = "application/problem+json"
+    )]
+    Malformed(ProblemBody<'static>),
+    #[response(
+        status = 412,
+        description = "`precondition_failed`: it does not stand at the revision of `If-Match`",
+        content_type = "application/problem+json"
+    )]
+    PreconditionFailed(ProblemBody<'static>),
+}

@@ -1,0 +1,194 @@
+use super::Rule;
+use crate::settings::{Settings, format::span::written, layers::variable};
+use actix_web::http::Uri;
+use adapters_redis::RedisUrl;
+use domain::{login, login::Login, password, role::RoleName};
+use secrecy::ExposeSecret;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+const TEN_YEARS: Duration = Duration::from_hours(24 * 3650);
+/// The minimum that OWASP's password storage guidance allows for argon2id, in KiB, with two passes or more.
+const MIN_MEMORY: u32 = 19_456;
+/// The minimum of the same guidance for one pass.
+const MIN_MEMORY_FOR_ONE_PASS: u32 = 47_104;
+/// The minimum of argon2 itself, in KiB.
+const MIN_WEAK_MEMORY: u32 = 8;
+/// The maximum that the hasher accepts, in KiB.
+const MAX_MEMORY: u32 = 256 * 1024;
+/// The maximum of memory times passes that the hasher accepts, in KiB.
+const MAX_WORK: u64 = 1024 * 1024;
+/// The maximum that the session cache may take, in MiB.
+const MAX_CACHE: u32 = 65_536;
+/// The maximum of attempts that a throttle admits at once.
+const MAX_BURST: u64 = 1_000;
+/// The maximum of attempts that a throttle gives back in a minute or an hour.
+const MAX_RATE: u64 = 1_000_000;
+
+/// Returns the rule of every setting, in the order of their keys.
+#[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "one entry for each setting")]
+pub fn rules() -> Vec<Rule> {
+    vec![
+        Rule::number("audit.failures_per_minute", 0..=100_000, |s| s.audit.failures_per_minute),
+        Rule::checked(
+            "audit.retention",
+            format!("a duration such as 400d, from {} to {}; without it events are kept for ever", written(DAY), written(TEN_YEARS)),
+            |s| s.audit.retention.is_none_or(|kept| (DAY..=TEN_YEARS).contains(&kept)),
+        ),
+        Rule::checked(
+            "bootstrap.admin_login",
+            format!(
+                "a login of {} to {} letters, digits and visible punctuation, and comes with {}_FILE",
+                login::MIN_LENGTH, login::MAX_LENGTH, variable("bootstrap.admin_password"),
+            ),
+            is_admin_login,
+        ),
+        Rule::checked(
+            "bootstrap.admin_password",
+            format!("a text, and comes with {}", variable("bootstrap.admin_login")),
+            |s| s.bootstrap.admin_password.is_some() || s.bootstrap.admin_login.is_none(),
+        ),
+        Rule::number("database.pool_size", 1..=1_000, |s| s.database.pool_size.get()),
+        Rule::parsed(
+            "database.url",
+            "the path of a file, as in sqlite://data/authapi.db, or a URL such as postgres://user@host/authapi",
+        ),
+        Rule::boolean("docs.enabled"),
+        Rule::boolean("keys.allow_rsa_2048"),
+        Rule::parsed("keys.dir", "the path of a folder"),
+        Rule::boolean("keys.generate_missing"),
+        Rule::parsed("log.format", "auto, pretty or json"),
+        Rule::checked(
+            "log.level",
+            "error, warn, info, debug or trace, or directives such as info,domain=debug",
+            |s| EnvFilter::try_new(&s.log.level).is_ok(),
+        ),
+        own_address("metrics.host"),
+        own_port("metrics.port"),
+        Rule::boolean("password.allow_weak_hashing"),
+        Rule::number("password.hash_queue", 1..=100_000, |s| s.password.hash_queue.get()),
+        Rule::number("password.hash_threads", 1..=1_024, |s| s.password.hash_threads.get()),
+        Rule::checked(
+            "password.iterations",
+            format!(
+                "a number of at least 2 (1 from {}={MIN_MEMORY_FOR_ONE_PASS} on), and memory times passes at most {MAX_WORK} KiB",
+                variable("password.memory_kib"),
+            ),
+            is_enough_work,
+        ),
+        Rule::checked(
+            "password.memory_kib",
+            format!("a number of KiB from {MIN_MEMORY} to {MAX_MEMORY}"),
+            |s| (min_memory(s)..=MAX_MEMORY).contains(&s.password.memory_kib),
+        ),
+        Rule::number("password.min_length", password::LOWEST_MIN_LENGTH as u64..=64, |s| s.password.min_length),
+        Rule::number("password.min_score", 0..=4, |s| s.password.min_score),
+        Rule::checked(
+            "redis.url",
+            "a URL such as redis://host:6379, several nodes of a cluster with commas between them, or redis+sentinel://host,host/service",
+            |s| s.redis.url.as_ref().is_none_or(|url| RedisUrl::parse(url.expose_secret()).is_ok()),
+        ),
+        own_address("server.host"),
+        Rule::number("server.max_connections", 1..=1_000_000, |s| s.server.max_connections),
+        own_port("server.port"),
+        Rule::duration("server.shutdown_timeout", "8s", MINUTE, |s| s.server.shutdown_timeout),
+        Rule::parsed("server.trusted_proxies", "networks such as 10.0.0.0/8,192.0.2.7"),
+        Rule::number("session_cache.max_count", 1..=10_000_000, |s| s.session_cache.max_count.get()),
+        Rule::checked(
+            "session_cache.max_mib",
+            format!("a number of MiB from 1 to {MAX_CACHE}"),
+            |s| s.session_cache.max_mib.get() <= MAX_CACHE,
+        ),
+        Rule::boolean("session_cache.memory"),
+        Rule::number("throttle.account_burst", 1..=MAX_BURST, |s| s.throttle.account_burst.get()),
+        Rule::number("throttle.account_per_hour", 1..=MAX_RATE, |s| s.throttle.account_per_hour.get()),
+        Rule::number("throttle.client_burst", 1..=MAX_BURST, |s| s.throttle.client_burst.get()),
+        Rule::number("throttle.client_per_minute", 1..=MAX_RATE, |s| s.throttle.client_per_minute.get()),
+        Rule::boolean("throttle.enabled"),
+        Rule::checked(
+            "tokens.access_ttl",
+            format!("a duration from {} to {}, and at most {}", written(SECOND), written(DAY), variable("tokens.refresh_idle_ttl")),
+            |s| (SECOND..=DAY).contains(&s.tokens.access_ttl),
+        ),
+        Rule::checked("tokens.audience", "a name without spaces", |s| is_name(&s.tokens.audience)),
+        Rule::checked("tokens.client_id", "a name without spaces", |s| is_name(&s.tokens.client_id)),
+        Rule::checked(
+            "tokens.issuer",
+            "a URL such as https://auth.example.com, without query and fragment",
+            |s| is_issuer(&s.tokens.issuer),
+        ),
+        Rule::number("tokens.max_sessions_per_user", 1..=10_000, |s| s.tokens.max_sessions_per_user),
+        Rule::boolean("tokens.permissions"),
+        Rule::duration("tokens.refresh_grace", "10s", MINUTE, |s| s.tokens.refresh_grace),
+        Rule::checked(
+            "tokens.refresh_idle_ttl",
+            format!("a duration such as 30d, at most {}", variable("tokens.refresh_ttl")),
+            |s| s.tokens.refresh_idle_ttl >= SECOND,
+        ),
+        Rule::duration("tokens.refresh_ttl", "90d", TEN_YEARS, |s| s.tokens.refresh_ttl),
+        Rule::number("tokens.signature_cache", 0..=10_000_000, |s| s.tokens.signature_cache),
+        Rule::parsed("traces.otlp_endpoint", "the base URL of a collector such as http://127.0.0.1:4318, without TLS"),
+        Rule::parsed("traces.sample_ratio", "a number from 0 to 1, such as 0.1"),
+        Rule::checked(
+            "users.default_roles",
+            "names of roles such as user,reader, which the catalogue has, without admin",
+            |s| !s.users.default_roles.contains(&RoleName::ADMIN),
+        ),
+    ]
+}
+
+fn own_address(key: &'static str) -> Rule {
+    Rule::parsed(
+        key,
+        "an IP address such as 127.0.0.1, or 0.0.0.0 for every network",
+    )
+}
+
+fn own_port(key: &'static str) -> Rule {
+    let requirement = format!("a number from 0 to {}; 0 lets the system choose", u16::MAX);
+    Rule::parsed(key, requirement)
+}
+
+/// Of a login and a password, the one that is missing is at fault.
+fn is_admin_login(settings: &Settings) -> bool {
+    match &settings.bootstrap.admin_login {
+        Some(login) => Login::parse(login).is_ok(),
+        None => settings.bootstrap.admin_password.is_none(),
+    }
+}
+
+fn min_memory(settings: &Settings) -> u32 {
+    if settings.password.allow_weak_hashing {
+        MIN_WEAK_MEMORY
+    } else {
+        MIN_MEMORY
+    }
+}
+
+fn is_enough_work(settings: &Settings) -> bool {
+    let password = &settings.password;
+    let one_pass_is_enough = password.allow_weak_hashing || password.memory_kib >= MIN_MEMORY_FOR_ONE_PASS;
+    let min_passes = if one_pass_is_enough { 1 } else { 2 };
+    let work = u64::from(password.memory_kib) * u64::from(password.iterations);
+    password.iterations >= min_passes && work <= MAX_WORK
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_whitespace)
+}
+
+/// Whether `text` is an absolute URL without query and fragment (RFC 8414, section 2). Plain HTTP is accepted: the default
+/// is the server's own address.
+fn is_issuer(text: &str) -> bool {
+    let Ok(url) = text.parse::<Uri>() else {
+        return false;
+    };
+    matches!(url.scheme_str(), Some("http" | "https"))
+        && url.host().is_some_and(|host| !host.is_empty())
+        && url.query().is_none()
+        && !text.contains(['#', '@'])
+}

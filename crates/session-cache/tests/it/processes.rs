@@ -1,0 +1,217 @@
+//! Processes that share a database and a bus.
+
+use async_trait::async_trait;
+use domain::{
+    audit::AuditContext,
+    caller::SessionSnapshot,
+    invalidation::InvalidationScope,
+    ports::{
+        ChangeRoles, Inserted, Opened, PortError, Revocations, RolesChanged, SessionMemory, SessionSnapshots,
+    },
+    session::{EndReason, SessionId},
+    token::TokenIdentity,
+    user::{Epoch, User, UserId},
+};
+use session_cache::protocol::ReplicaId;
+use session_cache::{
+    CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, LeasedRevocations,
+    SessionCoherence,
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{
+    MemoryBus, MemoryLeases, MemoryStorage, Storage, TokioClock,
+    fixtures::{a_session, a_user, at, context, identity, role_change, unique_uuid},
+};
+use tokio::task::{AbortHandle, spawn};
+
+#[derive(Clone, Default)]
+pub struct World {
+    pub memory: MemoryStorage,
+    pub leases: MemoryLeases,
+    pub bus: MemoryBus,
+    pub clock: TokioClock,
+    tokens: Tokens,
+}
+
+/// The token of each session.
+type Tokens = Arc<Mutex<HashMap<SessionId, TokenIdentity>>>;
+
+/// A process of the service. Dropping it ends its tasks.
+pub struct Process {
+    pub coherence: Arc<SessionCoherence>,
+    pub snapshots: Arc<CachedSessionSnapshots>,
+    pub revocations: LeasedRevocations,
+    pub reads: Arc<MeteredSnapshots>,
+    pub keeper: AbortHandle,
+    pub listener: AbortHandle,
+    tokens: Tokens,
+}
+
+/// Counts reads, each of which takes a millisecond.
+pub struct MeteredSnapshots {
+    snapshots: Arc<dyn SessionSnapshots>,
+    pub count: AtomicUsize,
+}
+
+#[async_trait]
+impl SessionSnapshots for MeteredSnapshots {
+    async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let snapshot = self.snapshots.snapshot(session).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        snapshot
+    }
+}
+
+impl World {
+    pub fn storage(&self) -> Storage {
+        self.memory.storage()
+    }
+
+    pub fn process(&self) -> Process {
+        let (leases, bus) = (Arc::new(self.leases.clone()), Arc::new(self.bus.clone()));
+        let clock = Arc::new(self.clock);
+        let id = ReplicaId(unique_uuid());
+        let coherence = SessionCoherence::new(id, leases, bus, clock, CacheLimits::default());
+        let reads = Arc::new(MeteredSnapshots {
+            snapshots: self.storage().snapshots,
+            count: AtomicUsize::new(0),
+        });
+        let snapshots = Arc::new(CachedSessionSnapshots::new(reads.clone(), Arc::clone(&coherence)));
+        let (keeper, listener) = (
+            LeaseKeeper::new(coherence.clone()),
+            InvalidationListener::new(coherence.clone()),
+        );
+        Process {
+            revocations: LeasedRevocations::new(Arc::clone(&coherence)),
+            coherence,
+            snapshots,
+            reads,
+            keeper: spawn(async move { keeper.run().await }).abort_handle(),
+            listener: spawn(async move { listener.run().await }).abort_handle(),
+            tokens: Arc::clone(&self.tokens),
+        }
+    }
+
+    /// Creates a user with one session.
+    pub async fn logged_in(&self, login: &str) -> (User, SessionId) {
+        let stored = self.storage().users.insert(a_user(login), context(at(0))).await;
+        let Ok(Inserted::Now(user)) = stored else {
+            panic!("{stored:?}");
+        };
+        let session = a_session(user.id, at(1));
+        let id = session.id;
+        let token = identity(&user, &session);
+        self.tokens.lock().expect("no panic").insert(id, token);
+        let opened = self
+            .storage()
+            .sessions
+            .open(session, user.epoch, 100, context(at(1)))
+            .await;
+        assert_eq!(opened.expect("storage answers"), Opened::Now);
+        (user, id)
+    }
+
+    /// Changes the roles of `user` without publishing it, keeps the session, and returns its next token.
+    pub async fn change_epoch(&self, user: &User, session: SessionId) -> TokenIdentity {
+        let change = ChangeRoles {
+            keep_sessions: true,
+            ..role_change(user.id, &[])
+        };
+        let changed = self.storage().users.change_roles(change, context(at(2))).await;
+        let Ok(RolesChanged::Now { user, .. }) = changed else {
+            panic!("{changed:?}");
+        };
+        let mut tokens = self.tokens.lock().expect("no panic");
+        let token = tokens.get_mut(&session).expect("a token");
+        token.epoch = user.epoch;
+        *token
+    }
+
+    /// Ends all sessions of `user` without publishing it.
+    pub async fn end_all(&self, user: &User) {
+        let by: AuditContext = context(at(2));
+        let ended = self
+            .storage()
+            .sessions
+            .end_all(user.id, EndReason::LoggedOut, by)
+            .await;
+        ended.expect("storage answers");
+    }
+}
+
+impl Process {
+    /// Returns once `session` is served from memory.
+    pub async fn warm_up(&self, session: SessionId) {
+        for _ in 0..1000 {
+            let holds_lease = self.coherence.holds_lease();
+            self.alive(session).await;
+            if holds_lease {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("no lease was granted");
+    }
+
+    /// Returns once the process may answer from memory.
+    pub async fn take_lease(&self) {
+        let unknown = TokenIdentity {
+            user: UserId(unique_uuid()),
+            session: SessionId(unique_uuid()),
+            epoch: Epoch::FIRST,
+        };
+        while !self.coherence.holds_lease() {
+            self.snapshots
+                .snapshot_for(unknown, at(0))
+                .await
+                .expect("storage answers");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Returns whether a request of `session` is accepted.
+    pub async fn alive(&self, session: SessionId) -> bool {
+        self.ask(session).await.expect("storage answers")
+    }
+
+    /// Returns whether a request of `session` is accepted.
+    ///
+    /// # Errors
+    /// Returns the error of storage.
+    pub async fn ask(&self, session: SessionId) -> Result<bool, PortError> {
+        let token = *self
+            .tokens
+            .lock()
+            .expect("no panic")
+            .get(&session)
+            .expect("a token");
+        let snapshot = self.snapshots.snapshot_for(token, at(3)).await?;
+        Ok(snapshot.is_some_and(|snapshot| snapshot.is_valid_for(token, at(3))))
+    }
+
+    pub fn reads(&self) -> usize {
+        self.reads.count.load(Ordering::Relaxed)
+    }
+
+    /// Publishes that `user` has changed.
+    pub async fn publish(&self, user: &User) {
+        self.revocations
+            .publish(vec![InvalidationScope::User(user.id)])
+            .await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.keeper.abort();
+        self.listener.abort();
+    }
+}

@@ -1,0 +1,28 @@
+/// The bounds of a search.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub replicas: u8,
+    /// The replica whose requests are checked. A replica's cache does not affect the others, so one at a time suffices; and
+    /// of its reads, only one from before the revocation matters.
+    pub watched: usize,
+    /// The processes that revoke the session, each once.
+    pub revokers: &'static [Seat],
+    /// Whether the invalidation covers the session's user, instead of the session.
+    pub by_user: bool,
+    pub ticks: u8,
+    /// How many leases each replica may request.
+    pub leases: u32,
+    /// How many lease requests of one replica may be in flight at once, including lost ones.
+    pub requests: usize,
+    /// Whether replicas may shut down and release their leases.
+    pub leaving: bool,
+}
+
+/// Where a revoker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// In the first replica.
+    Serving,
+    /// In a process that serves no requests, such as the command line.
+    Separate,
+}

@@ -1,0 +1,35 @@
+//! The contract of [`MonotonicClock`].
+
+use session_cache::ports::MonotonicClock;
+use std::{sync::Arc, time::Duration};
+
+/// # Panics
+/// When the clock breaks the contract.
+pub async fn time_never_decreases(clock: &Arc<dyn MonotonicClock>) {
+    let mut last = clock.now();
+    for _ in 0..10_000 {
+        let now = clock.now();
+        assert!(now >= last, "{now:?} after {last:?}");
+        last = now;
+        clock.sleep_until(now).await;
+    }
+}
+
+/// # Panics
+/// When the clock breaks the contract.
+pub async fn no_sleep_ends_early(clock: &Arc<dyn MonotonicClock>) {
+    for milliseconds in [0, 1, 20] {
+        let at = clock.now() + Duration::from_millis(milliseconds);
+        clock.sleep_until(at).await;
+        assert!(clock.now() >= at);
+    }
+}
+
+/// # Panics
+/// When the clock breaks the contract.
+pub async fn a_past_time_is_not_waited_for(clock: &Arc<dyn MonotonicClock>) {
+    let waiting = clock.sleep_until(clock.now());
+    tokio::time::timeout(Duration::from_secs(10), waiting)
+        .await
+        .expect("no wait");
+}
