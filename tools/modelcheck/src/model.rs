@@ -129,7 +129,7 @@ impl LeaseModel {
             Action::ReadHolders(index) => Self::read_holders(state, index)?,
             Action::Invalidate { revoker, replica } => self.invalidate(state, revoker, replica)?,
             Action::Acknowledge { revoker, by } => {
-                publication(state, revoker)?.record_acknowledgement(by);
+                state.publication(revoker)?.record_acknowledgement(by);
             }
             Action::Evict(index) => self.evict(state, index)?,
             Action::Complete(index) => *state.revokers.get_mut(index)? = Revoker::Done,
@@ -229,7 +229,7 @@ impl LeaseModel {
 
     fn evict(&self, state: &mut State, index: usize) -> Option<()> {
         let now = ticks(state.now);
-        let PublicationStep::Evict(leases) = publication(state, index)?.next_step(now) else {
+        let PublicationStep::Evict(leases) = state.publication(index)?.next_step(now) else {
             return None;
         };
         if self.mutant != Some(Mutant::NoEviction) {
@@ -238,16 +238,9 @@ impl LeaseModel {
         if self.mutant == Some(Mutant::NoWaitAfterEviction) {
             *state.revokers.get_mut(index)? = Revoker::Done;
         } else {
-            publication(state, index)?.record_eviction(now);
+            state.publication(index)?.record_eviction(now);
         }
         Some(())
-    }
-}
-
-fn publication(state: &mut State, index: usize) -> Option<&mut Publication> {
-    match state.revokers.get_mut(index)? {
-        Revoker::Publishing(publication) => Some(publication),
-        Revoker::Idle | Revoker::HasReadHolders(_) | Revoker::Done => None,
     }
 }
 

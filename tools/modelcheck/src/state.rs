@@ -2,7 +2,7 @@ use crate::{
     database::Database,
     process::{LeaseRequest, Revoker, Serving},
 };
-use session_cache::protocol::{LeaseId, ReplicaId};
+use session_cache::protocol::{LeaseId, Publication, ReplicaId};
 use std::{
     collections::BTreeSet,
     hash::{Hash, Hasher},
@@ -53,6 +53,14 @@ pub enum Action {
 }
 
 impl State {
+    /// Returns the running publication of a revoker.
+    pub(crate) fn publication(&mut self, revoker: usize) -> Option<&mut Publication> {
+        match self.revokers.get_mut(revoker)? {
+            Revoker::Publishing(publication) => Some(publication),
+            Revoker::Idle | Revoker::HasReadHolders(_) | Revoker::Done => None,
+        }
+    }
+
     fn essence(&self) -> impl Hash + PartialEq + use<'_> {
         let serving: Vec<_> = self.serving.iter().map(|it| it.essence(self.now)).collect();
         let messages = (
