@@ -37,16 +37,16 @@ use work::{Mode, Work};
 pub struct PostgresDatabase {
     server: Arc<Server>,
     pool: MeteredPool,
-    /// Where connections live and work is done, whichever runtime asks for it.
+    /// Where connections live and work runs, whichever runtime the caller is on.
     runtime: Handle,
     answer_timeout: Duration,
 }
 
-/// How long a piece of work may take.
+/// The time limit of a piece of work.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit {
     pub(crate) deadline: Instant,
-    /// Whether the work has so little of what it may usually take that being late says nothing about the server.
+    /// Whether the limit is so short that exceeding it shows no fault of the server.
     is_short: bool,
 }
 
@@ -80,7 +80,7 @@ impl PostgresDatabase {
 
     /// Does `work`, which only reads.
     ///
-    /// Every statement sees all that was committed before it began; two statements may see two states.
+    /// Each statement sees what was committed before it began; two statements may see two states.
     pub(crate) async fn read<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, PortError>
     where
         I: Send + Sync + 'static,
@@ -89,7 +89,7 @@ impl PostgresDatabase {
         Ok(self.read_for_several(input, work).await?)
     }
 
-    /// The same for a caller who has to tell several of what went wrong.
+    /// Does `work`, which only reads, for several callers, who share an error.
     pub(crate) async fn read_for_several<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, StorageError>
     where
         I: Send + Sync + 'static,
@@ -107,7 +107,7 @@ impl PostgresDatabase {
         Ok(self.run(Mode::Statement, input, work).await?)
     }
 
-    /// Does `work` as one transaction: all of it is kept or, when it fails, nothing.
+    /// Does `work` as one transaction. An error rolls back all of it.
     pub(crate) async fn write<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, PortError>
     where
         I: Send + Sync + 'static,
@@ -116,7 +116,7 @@ impl PostgresDatabase {
         Ok(self.run(Mode::Transaction(|_| true), input, work).await?)
     }
 
-    /// Does `work` as one transaction: all of it is kept or, when it fails or is refused, nothing.
+    /// Does `work` as one transaction. An error or a refusal rolls back all of it.
     pub(crate) async fn write_unless_refused<I, R>(
         &self,
         input: I,
@@ -130,7 +130,7 @@ impl PostgresDatabase {
         Ok(done.map_err(PortError::from)??)
     }
 
-    /// Does `work` as one transaction, of which nothing is kept.
+    /// Does `work` as one transaction that is always rolled back.
     pub(crate) async fn dry_run<I, R>(
         &self,
         input: I,
@@ -163,8 +163,7 @@ impl PostgresDatabase {
             .map_err(|error| StorageError::Statement(error.into()))?
     }
 
-    /// Begins to wait for the database, as long as a port's method may: what the wait takes is taken off what its request has
-    /// left.
+    /// Begins to wait for the database, for as long as a port's method may. The wait counts against the budget of its request.
     pub(crate) fn begin_wait(&self) -> Result<(Wait, Limit), StorageError> {
         let wait = Wait::begin(self.answer_timeout).ok_or(StorageError::Busy)?;
         let limit = Limit {
@@ -174,19 +173,19 @@ impl PostgresDatabase {
         Ok((wait, limit))
     }
 
-    /// Where work is done.
+    /// Returns the runtime that work runs on.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
-    /// Does `work` in a task that goes on when nobody waits for the answer any more: a statement that is abandoned half-way
-    /// would leave its connection in the middle of a transaction.
+    /// Does `work` in a task that continues if the caller gives up: an abandoned statement would leave its connection in the
+    /// middle of a transaction.
     async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
     where
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        // Begun here, since the task knows nothing of the request.
+        // Begun here, since the request's scope does not reach the task.
         let (_wait, limit) = self.begin_wait()?;
         let database = self.clone();
         let task = self.runtime.spawn(async move {
@@ -216,10 +215,10 @@ impl PostgresDatabase {
             }
             Ok(answer) => answer,
             Err(late) => {
-                // Closed in the middle of whatever it was doing: the server rolls back when it notices.
+                // Closed in the middle of its work: the server rolls back when it notices.
                 lent.close();
                 if !limit.is_short {
-                    // The idle ones, opened to the same server, are not worth another caller's waiting.
+                    // Idle connections to the same server would make another caller wait as long.
                     self.pool.close_idle();
                 }
                 Err(limit.passed(late))
@@ -229,7 +228,7 @@ impl PostgresDatabase {
 }
 
 impl Limit {
-    /// What it means that the work is `late`.
+    /// Returns the error for work that exceeded this limit.
     pub(crate) fn passed(self, late: Elapsed) -> StorageError {
         if self.is_short {
             StorageError::Busy
@@ -241,17 +240,17 @@ impl Limit {
 
 fn manager(server: Arc<Server>) -> Manager {
     let mut config = ManagerConfig::default();
-    // A connection that was closed is known to be without asking it.
+    // A closed connection is recognised without a round trip.
     config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(move |_| {
         let server = Arc::clone(&server);
         Box::pin(async move { server.connect().await.map_err(unopened) })
     });
-    // The server knows where it is; nothing reads this URL.
+    // `custom_setup` opens the connections, so this URL is not used.
     Manager::new_with_config(String::new(), config)
 }
 
-/// diesel's error for this is a text, so the causes have to be told in it.
+/// diesel's error is a text, so it has to contain the causes.
 fn unopened(error: impl StdError) -> ConnectionError {
     let mut told = error.to_string();
     let mut cause = error.source();

@@ -59,16 +59,15 @@ impl PostgresStorage {
     #[must_use]
     pub fn new(database: &PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
         let database = || database.clone();
-        let sealer = || Arc::clone(&sealer);
         Self {
-            accounts: Arc::new(PostgresAccounts::new(database(), sealer())),
+            accounts: Arc::new(PostgresAccounts::new(database(), sealer.clone())),
             sessions: Arc::new(PostgresSessions::new(database())),
             session_directory: Arc::new(PostgresSessionDirectory::new(database())),
-            users: Arc::new(PostgresUserDirectory::new(database(), sealer())),
+            users: Arc::new(PostgresUserDirectory::new(database(), sealer.clone())),
             snapshots: Arc::new(PostgresSessionSnapshots::new(database())),
-            roles: Arc::new(PostgresRoles::new(database(), sealer())),
-            audit_events: Arc::new(PostgresAuditEvents::new(database(), sealer())),
-            audit_log: Arc::new(PostgresAuditLog::new(database(), sealer())),
+            roles: Arc::new(PostgresRoles::new(database(), sealer.clone())),
+            audit_events: Arc::new(PostgresAuditEvents::new(database(), sealer.clone())),
+            audit_log: Arc::new(PostgresAuditLog::new(database(), sealer)),
             health: Arc::new(PostgresHealth::new(database())),
             leases: Arc::new(PostgresReplicaLeases::new(database())),
         }

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
-/// How many connections there are, and how long anybody waits.
+/// The number of connections, and how long callers wait.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
     /// The most connections that are open at once.
     pub max_size: usize,
     /// How long to wait for a connection while all of them are taken.
     pub acquire_timeout: Duration,
-    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope) has less left. In service
-    /// it MUST be under a second. Locked rows are waited for as long as `acquire_timeout` leaves of it.
+    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope) has less time left. MUST be
+    /// under a second in service. What `acquire_timeout` leaves of it is the limit of waits for locked rows.
     pub answer_timeout: Duration,
 }
 

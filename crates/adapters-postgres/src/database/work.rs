@@ -8,13 +8,13 @@ use std::pin::Pin;
 pub type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> Doing<'c, R>;
 pub type Doing<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
 
-/// What work needs beyond a connection.
+/// How work runs, and when its effects are kept.
 pub enum Mode<R> {
     /// It changes nothing, so it may be repeated whatever went wrong.
     Read,
     /// It is a single statement.
     Statement,
-    /// A transaction, to be committed if this is so of its result.
+    /// A transaction, committed if its result meets this predicate.
     Transaction(fn(&R) -> bool),
 }
 

@@ -10,9 +10,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal};
 use uuid::Uuid;
 
-/// A page by user, actor or action is a range of that one's index, and one of all events a range of the table.
+/// Returns at most `limit` events before `before` that match `filter`, newest first. A page by user, actor or action is a range
+/// of an index, and a page of all events a range of the table.
 ///
-/// Planned anew each time: which of two filters lets fewer events through is known by the values alone.
+/// Planned anew each time: which of two filters matches fewer events depends on their values.
 pub async fn page(
     conn: &mut AsyncPgConnection,
     filter: &AuditFilter,
@@ -63,8 +64,8 @@ async fn rows_by_whom(
     Ok(PlannedAnew(chosen).load(conn).await?)
 }
 
-/// Clocks differ and are set, so times need not rise as numbers do. The numbers of that time are read, from its index alone,
-/// and the highest are kept; the sum keeps the server from walking the whole trail in the order of numbers instead.
+/// Times need not rise with the numbers, since clocks differ and are set. The numbers of that time are read from its index
+/// alone, and the highest are kept. The sum keeps the server from walking the whole log in the order of numbers instead.
 async fn rows_by_time(
     conn: &mut AsyncPgConnection,
     filter: &AuditFilter,
@@ -92,6 +93,7 @@ async fn rows_by_time(
     Ok(PlannedAnew(chosen).load(conn).await?)
 }
 
+/// Returns at most `limit` rows after `after` with their seals, lowest number first.
 pub async fn rows(
     conn: &mut AsyncPgConnection,
     after: AuditNumber,
@@ -107,7 +109,7 @@ pub async fn rows(
     Ok(found.into_iter().map(TrailRow::sealed).collect())
 }
 
-/// As the row stands, whatever was done to it: a time that chrono cannot hold spoils this row and no other.
+/// A row as it is stored, even if it was tampered with: a time that chrono cannot hold makes this row unreadable and no other.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_trail, check_for_backend(Pg))]
 struct TrailRow {

@@ -14,12 +14,14 @@ use domain::{
 use first_holders::FirstHolders;
 use onwards::Onwards;
 
-/// How many rows are asked for: the smallest of these that is enough. A page of the default size, or of the largest, is one
-/// row longer than it shows.
+/// The numbers of rows that a statement may ask for; the smallest that is enough is used. They are the default and the largest
+/// page size, and one row more, which shows whether there is another page.
 const LENGTHS: [u32; 2] = [21, 101];
 
+/// Returns a page of the users that match `filter`.
+///
 /// Each filter has an index in the order of the pages, which is walked from where the page begins; one plan serves all values.
-/// Where those end who are asked for is looked for here: told of an end, the server would expect few before it.
+/// The end of the matching users is found here and not in SQL: given an upper bound, the server would expect few rows before it.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     filter: &UserFilter,
@@ -79,6 +81,7 @@ async fn with_role(
     Ok(chosen.load(conn).await?)
 }
 
+/// Returns a page of all users with their password hashes.
 pub async fn export(conn: &mut AsyncPgConnection, page: &UserPage) -> Result<Vec<Credentials>, StorageError> {
     let rows: Vec<CredentialsRow> = users::table
         .filter(users::canonical_login.ge(page.begins_at(None)))

@@ -1,7 +1,7 @@
 //! Administrators who get in each other's way, and much at once.
 
 use crate::{
-    fresh, patient,
+    execute, execute_on_catalogue, fresh, open, patient, register,
     sharing::{connect, until_somebody_waits},
     storage_in,
 };
@@ -10,20 +10,23 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     audit::{AuditNumber, ChainReader},
     authority::Denied,
-    ports::{
-        Administer, Administered, ChangeRoles, Inserted, PortError, PutRole, RemoveRole, RolePut,
-        RoleRemoved, RolesChanged,
+    changes::{
+        Account, Applied, AssignRoles, CatalogueChange, ChangeError, ChangePassword, DeleteRole, DeleteUser,
+        EndSession, EndSessions, ImportUsers, OpenSession, Refusal, RegisterUser, ResetPassword,
+        RevokeSessions, SetStatus, TrimAuditLog, WriteRole,
     },
-    revision::Precondition,
-    role::{Description, Permission, RoleName},
-    session::{EndReason, NewSession},
+    ports::PortError,
+    role::{Permission, RoleName},
+    session::EndReason,
     token::TokenIdentity,
     user::{Epoch, ImportedUser, NewUser, UserId, UserStatus},
 };
 use std::{sync::Arc, time::Duration};
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_session, a_user, administer, an_admin, at, context, role_change, role_names, unique_uuid},
+    fixtures::{
+        a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names, unique_uuid,
+    },
 };
 use testservers::FreshDatabase;
 use tokio::{
@@ -65,27 +68,19 @@ async fn count(database: &FreshDatabase, question: &str) -> i64 {
     answer.count
 }
 
-async fn insert_all(storage: &Storage, users: &[NewUser]) {
+async fn register_all(storage: &Storage, users: &[NewUser]) {
     for user in users {
-        let inserted = storage.users.insert(user.clone(), context(at(0))).await;
-        assert!(matches!(inserted, Ok(Inserted::Now(_))), "{inserted:?}");
+        register(storage, user).await;
     }
-}
-
-async fn open(storage: &Storage, user: UserId, epoch: Epoch) -> NewSession {
-    let session = a_session(user, at(0));
-    let opened = storage.sessions.open(session.clone(), epoch, 100, context(at(0)));
-    opened.await.expect("a session");
-    session
 }
 
 /// Follows the whole chain, as `audit verify` does.
 async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
-    let ends = storage.audit.ends().await.expect("a chain");
+    let ends = storage.audit_log.ends().await.expect("a chain");
     let mut reader = ChainReader::new(ends, &ToySealer);
     loop {
         let rows = storage
-            .audit
+            .audit_log
             .rows(reader.last().number, 1000)
             .await
             .expect("rows");
@@ -103,34 +98,18 @@ async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
 async fn of_fifty_admins_removed_at_once_in_every_way_one_is_left() {
     let (storage, database) = watchful().await;
     let admins: Vec<NewUser> = (0..50).map(|n| an_admin(&format!("admin-{n}"))).collect();
-    insert_all(&storage, &admins).await;
+    register_all(&storage, &admins).await;
     let mut removals = JoinSet::new();
     for (n, admin) in admins.iter().enumerate() {
         let (storage, id) = (storage.clone(), admin.id);
         removals.spawn(async move {
-            match n % 3 {
-                0 => was_removed(storage.users.delete(administer(id), context(at(1))).await),
-                1 => {
-                    let disabled = UserStatus::Disabled;
-                    was_removed(
-                        storage
-                            .users
-                            .set_status(administer(id), disabled, context(at(1)))
-                            .await,
-                    )
-                }
-                _ => {
-                    let changed = storage
-                        .users
-                        .change_roles(role_change(id, &["user"]), context(at(1)))
-                        .await;
-                    match changed.expect("an answer") {
-                        RolesChanged::Now { .. } => true,
-                        RolesChanged::LastAdmin => false,
-                        other => panic!("{other:?}"),
-                    }
-                }
-            }
+            let account = account(id);
+            let status = UserStatus::Disabled;
+            was_removed(match n % 3 {
+                0 => execute(&storage, DeleteUser(account), context(at(1))).await,
+                1 => execute(&storage, SetStatus { account, status }, context(at(1))).await,
+                _ => execute(&storage, role_change(id, &["user"]), context(at(1))).await,
+            })
         });
     }
 
@@ -144,36 +123,21 @@ async fn of_fifty_admins_removed_at_once_in_every_way_one_is_left() {
     assert_eq!(deadlocks(storage, &database).await, 0);
 }
 
-fn was_removed(answer: Result<Administered, PortError>) -> bool {
-    match answer.expect("an answer") {
-        Administered::Now(_) => true,
-        Administered::LastAdmin => false,
-        other => panic!("{other:?}"),
+fn was_removed(answer: Result<Applied, ChangeError>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(ChangeError::Refused(Refusal::LastAdmin)) => false,
+        Err(other) => panic!("{other:?}"),
     }
 }
 
-fn put(name: &str, permissions: &[&str], authorized_by: Option<TokenIdentity>) -> PutRole {
-    PutRole {
-        name: RoleName::parse(name).expect("a role's name"),
-        description: Description::default(),
-        permissions: permissions
-            .iter()
-            .map(|text| Permission::parse(text).expect("a permission"))
-            .collect(),
-        self_assignable: true,
-        precondition: Precondition::None,
-        authorized_by,
-        dry_run: false,
-    }
-}
-
-fn removal(name: &str) -> RemoveRole {
-    RemoveRole {
+async fn delete_role(storage: &Storage, name: &str) -> Result<CatalogueChange, ChangeError> {
+    let command = DeleteRole {
         name: RoleName::parse(name).expect("a role's name"),
         if_revision: None,
         authorized_by: None,
-        dry_run: false,
-    }
+    };
+    execute_on_catalogue(storage, command, context(at(1))).await
 }
 
 /// A role is taken out of the catalogue while it is being given.
@@ -181,38 +145,32 @@ fn removal(name: &str) -> RemoveRole {
 async fn nobody_has_a_role_that_is_not_in_the_catalogue() {
     let (storage, database) = watchful().await;
     let users: Vec<NewUser> = (0..8).map(|n| a_user(&format!("user-{n}"))).collect();
-    insert_all(&storage, &users).await;
+    register_all(&storage, &users).await;
     for round in 0..20 {
         let name = format!("role-{round}");
-        let made = storage.roles.put(put(&name, &[], None), context(at(1))).await;
-        assert!(matches!(made, Ok(RolePut::Now { created: true, .. })), "{made:?}");
+        let made = execute_on_catalogue(&storage, a_role(&name, &[]), context(at(1))).await;
+        let written = made.and_then(|change| Ok(change.into_written()?));
+        assert!(written.expect("a role").created);
         let mut calls = JoinSet::new();
         for user in &users {
             let change = role_change(user.id, &[&name]);
             let storage = storage.clone();
             calls.spawn(async move {
-                match storage
-                    .users
-                    .change_roles(change, context(at(1)))
-                    .await
-                    .expect("an answer")
-                {
-                    RolesChanged::Now { .. } => true,
-                    RolesChanged::UnknownRole(_) => false,
-                    other => panic!("{other:?}"),
+                match execute(&storage, change, context(at(1))).await {
+                    Ok(_) => true,
+                    Err(ChangeError::Refused(Refusal::UnknownRole(_))) => false,
+                    Err(other) => panic!("{other:?}"),
                 }
             });
         }
-        let removed = storage
-            .roles
-            .remove(removal(&name), context(at(1)))
-            .await
-            .expect("an answer");
+        let deleted = delete_role(&storage, &name).await;
         let given = calls.join_all().await.into_iter().filter(|it| *it).count() as u64;
-        match removed {
-            RoleRemoved::Now => assert_eq!(given, 0),
-            RoleRemoved::InUse(holders) => assert!((1..=given).contains(&holders), "{holders} of {given}"),
-            other => panic!("{other:?}"),
+        match deleted {
+            Ok(_) => assert_eq!(given, 0),
+            Err(ChangeError::Refused(Refusal::RoleInUse(holders))) => {
+                assert!((1..=given).contains(&holders), "{holders} of {given}");
+            }
+            Err(other) => panic!("{other:?}"),
         }
     }
     assert_eq!(deadlocks(storage, &database).await, 0);
@@ -224,7 +182,7 @@ async fn a_storm_of_changes_ends_in_answers_and_never_in_a_deadlock() {
     let (storage, database) = watchful().await;
     let mut users: Vec<NewUser> = (0..4).map(|n| an_admin(&format!("admin-{n}"))).collect();
     users.extend((0..4).map(|n| a_user(&format!("user-{n}"))));
-    insert_all(&storage, &users).await;
+    register_all(&storage, &users).await;
     let users = Arc::new(users);
     let until = Instant::now() + Duration::from_secs(8);
     let mut callers = JoinSet::new();
@@ -256,7 +214,7 @@ async fn cause_trouble(storage: Storage, users: Arc<Vec<NewUser>>, seed: u64, un
             let index = usize::try_from((dice >> shift) % 8).expect("a small number");
             users.get(index).expect("there are eight")
         };
-        let answer = one_call(&storage, (dice >> 40) % 13, pick(8), pick(16)).await;
+        let answer = one_call(&storage, (dice >> 40) % 15, pick(8), pick(16)).await;
         answer.unwrap_or_else(|error| panic!("{error:?}"));
         calls += 1;
     }
@@ -264,90 +222,111 @@ async fn cause_trouble(storage: Storage, users: Arc<Vec<NewUser>>, seed: u64, un
 }
 
 async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> Result<(), PortError> {
-    let epoch = storage
-        .users
-        .find(by.id)
-        .await?
-        .map_or(Epoch::FIRST, |user| user.epoch);
+    let found = storage.accounts.find(by.id).await?;
+    let epoch = found.map_or(Epoch::FIRST, |user| user.epoch);
     let session = a_session(by.id, at(0));
-    let word = Some(TokenIdentity {
+    let opening = OpenSession {
+        session: session.clone(),
+        epoch,
+        max_sessions: 5,
+    };
+    answered(execute(storage, opening, context(at(0))).await)?;
+    let identity = TokenIdentity {
         user: by.id,
         session: session.id,
         epoch,
-    });
-    storage
-        .sessions
-        .open(session.clone(), epoch, 5, context(at(0)))
-        .await?;
-    let whom = Administer {
-        authorized_by: word,
-        ..administer(on.id)
     };
-    let change = |roles: &[&str]| ChangeRoles {
-        authorized_by: word,
-        ..role_change(on.id, roles)
+    let authorized_by = Some(identity);
+    let end = EndSession {
+        session: session.id,
+        user: by.id,
+        reason: EndReason::LoggedOut,
     };
     match kind {
-        0 => drop(
-            storage
-                .users
-                .change_roles(change(&["admin", "user"]), context(at(1)))
-                .await?,
-        ),
-        1 => drop(
-            storage
-                .users
-                .change_roles(change(&["user"]), context(at(1)))
-                .await?,
-        ),
-        2 => drop(
-            storage
-                .users
-                .change_roles(change(&["editor", "user"]), context(at(1)))
-                .await?,
-        ),
-        3 => drop(storage.users.delete(whom, context(at(1))).await?),
-        4 => drop(storage.users.insert(on.clone(), context(at(1))).await.ok()),
-        5 => drop(
-            storage
-                .users
-                .set_status(whom, UserStatus::Disabled, context(at(1)))
-                .await?,
-        ),
-        6 => drop(
-            storage
-                .users
-                .set_status(administer(on.id), UserStatus::Active, context(at(1)))
-                .await?,
-        ),
-        7 => drop(
-            storage
-                .users
-                .reset_password(whom, on.hash.clone(), context(at(1)))
-                .await?,
-        ),
-        8 => drop(
-            storage
-                .roles
-                .put(put("editor", &["posts:write"], word), context(at(1)))
-                .await?,
-        ),
-        9 => drop(storage.roles.remove(removal("editor"), context(at(1))).await?),
-        10 => drop(
-            storage
-                .sessions
-                .end_all(on.id, EndReason::LoggedOut, context(at(1)))
-                .await?,
-        ),
-        11 => drop(storage.audit.trim(at(1), 10, context(at(1))).await?),
-        _ => drop(
-            storage
-                .sessions
-                .end(session.id, by.id, EndReason::LoggedOut, context(at(1)))
-                .await?,
-        ),
+        0..8 => administer(storage, kind, authorized_by, on).await,
+        8 => {
+            let editor = WriteRole {
+                authorized_by,
+                ..a_role("editor", &["posts:write"])
+            };
+            answered(execute_on_catalogue(storage, editor, context(at(1))).await)
+        }
+        9 => answered(delete_role(storage, "editor").await),
+        10 => {
+            let end = EndSessions {
+                user: on.id,
+                reason: EndReason::LoggedOut,
+            };
+            answered(execute(storage, end, context(at(1))).await)
+        }
+        11 => {
+            let trimming = TrimAuditLog {
+                before: at(1),
+                limit: 10,
+            };
+            storage.audit_log.trim(trimming, context(at(1))).await.map(drop)
+        }
+        12 => {
+            let password = ChangePassword {
+                authorized_by: identity,
+                hash: by.hash.clone(),
+                session: a_session(by.id, at(1)),
+            };
+            answered(execute(storage, password, context(at(1))).await)
+        }
+        13 => answered(execute(storage, RegisterUser(on.clone()), context(at(1))).await).or(Ok(())),
+        _ => answered(execute(storage, end, context(at(1))).await),
     }
-    Ok(())
+}
+
+/// What `authorized_by` does to `on`.
+async fn administer(
+    storage: &Storage,
+    kind: u64,
+    authorized_by: Option<TokenIdentity>,
+    on: &NewUser,
+) -> Result<(), PortError> {
+    let user = on.id;
+    let account = Account {
+        authorized_by,
+        ..account(user)
+    };
+    let assign = |roles: &[&str]| AssignRoles {
+        authorized_by,
+        ..role_change(user, roles)
+    };
+    let disable = SetStatus {
+        account,
+        status: UserStatus::Disabled,
+    };
+    let enable = SetStatus {
+        account: testkit::fixtures::account(user),
+        status: UserStatus::Active,
+    };
+    let reset = ResetPassword {
+        account,
+        hash: on.hash.clone(),
+    };
+    let revoke = RevokeSessions { user, authorized_by };
+    let context = context(at(1));
+    answered(match kind {
+        0 => execute(storage, assign(&["admin", "user"]), context).await,
+        1 => execute(storage, assign(&["user"]), context).await,
+        2 => execute(storage, assign(&["editor", "user"]), context).await,
+        3 => execute(storage, DeleteUser(account), context).await,
+        4 => execute(storage, disable, context).await,
+        5 => execute(storage, enable, context).await,
+        6 => execute(storage, reset, context).await,
+        _ => execute(storage, revoke, context).await,
+    })
+}
+
+/// That a change is refused is an answer.
+fn answered<T>(result: Result<T, ChangeError>) -> Result<(), PortError> {
+    match result {
+        Ok(_) | Err(ChangeError::Refused(_)) => Ok(()),
+        Err(ChangeError::Port(error)) => Err(error),
+    }
 }
 
 /// The role that the caller's right comes from loses it, and it is not known yet whether that will be kept.
@@ -358,21 +337,21 @@ async fn a_change_is_judged_by_what_roles_allow_when_it_is_made() {
         roles: role_names(&["helper"]),
         ..a_user("helper")
     };
-    let made = storage
-        .roles
-        .put(put("helper", &["users:write"], None), context(at(0)))
-        .await;
+    let made = execute_on_catalogue(&storage, a_role("helper", &["users:write"]), context(at(0))).await;
     made.expect("a role");
     let target = a_user("target");
-    insert_all(&storage, &[helper.clone(), target.clone()]).await;
-    let session = open(&storage, helper.id, Epoch::FIRST).await;
-    let whom = Administer {
-        authorized_by: Some(TokenIdentity {
-            user: helper.id,
-            session: session.id,
-            epoch: Epoch::FIRST,
-        }),
-        ..administer(target.id)
+    register_all(&storage, &[helper.clone(), target.clone()]).await;
+    let session = open(&storage, &helper).await;
+    let disable = SetStatus {
+        account: Account {
+            authorized_by: Some(TokenIdentity {
+                user: helper.id,
+                session: session.id,
+                epoch: Epoch::FIRST,
+            }),
+            ..account(target.id)
+        },
+        status: UserStatus::Disabled,
     };
     let mut other = connect(&database).await;
     other
@@ -387,14 +366,15 @@ async fn a_change_is_judged_by_what_roles_allow_when_it_is_made() {
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
-    let disabling = storage
-        .users
-        .set_status(whom, UserStatus::Disabled, context(at(1)));
+    let disabling = execute(&storage, disable, context(at(1)));
     let both = async { tokio::join!(disabling, committing) };
 
     let (answer, ()) = timeout(LONG_ENOUGH, both).await.expect("somebody who waits");
-    let denied = Administered::Denied(Denied::Forbidden(Permission::USERS_WRITE));
-    assert_eq!(answer.expect("an answer"), denied);
+    let denied = Refusal::Denied(Denied::Forbidden(Permission::USERS_WRITE));
+    assert!(
+        matches!(&answer, Err(ChangeError::Refused(refusal)) if *refusal == denied),
+        "{answer:?}"
+    );
 }
 
 fn newcomer(n: usize) -> ImportedUser {
@@ -422,7 +402,7 @@ async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock()
             id: UserId(unique_uuid()),
             ..user.clone()
         });
-        let (storage, users) = (storage.clone(), users.collect());
+        let (storage, users) = (storage.clone(), ImportUsers(users.collect()));
         imports.spawn(async move {
             storage
                 .users
@@ -436,10 +416,7 @@ async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock()
         .await
         .expect("no standstill");
 
-    let stored = answers
-        .iter()
-        .flatten()
-        .filter(|it| matches!(it, Inserted::Now(_)));
+    let stored = answers.iter().flatten().filter(|it| it.is_ok());
     assert_eq!(stored.count(), 3000);
     assert_eq!(assert_chain_holds(&storage).await, AuditNumber(3000));
     assert_eq!(deadlocks(storage, &database).await, 0);
@@ -457,11 +434,11 @@ async fn import_speed() {
         let asked = Instant::now();
         let answers = storage
             .users
-            .import(batch.to_vec(), context(at(0)))
+            .import(ImportUsers(batch.to_vec()), context(at(0)))
             .await
             .expect("answers");
         slowest = slowest.max(asked.elapsed());
-        assert!(answers.iter().all(|it| matches!(it, Inserted::Now(_))));
+        assert!(answers.iter().all(Result::is_ok));
     }
     println!(
         "100,000 users in {:?}, the slowest 2,000 in {slowest:?}",
@@ -473,16 +450,16 @@ async fn import_speed() {
 async fn whoever_loses_every_role_has_none_and_may_nothing() {
     let (storage, _database) = fresh().await;
     let (root, alice) = (an_admin("root"), an_admin("alice"));
-    insert_all(&storage, &[root, alice.clone()]).await;
-    let session = open(&storage, alice.id, Epoch::FIRST).await;
-    let change = ChangeRoles {
+    register_all(&storage, &[root, alice.clone()]).await;
+    let session = open(&storage, &alice).await;
+    let change = AssignRoles {
         keep_sessions: true,
         ..role_change(alice.id, &[])
     };
 
-    let changed = storage.users.change_roles(change, context(at(1))).await;
+    let changed = execute(&storage, change, context(at(1))).await;
 
-    assert!(matches!(changed, Ok(RolesChanged::Now { .. })), "{changed:?}");
+    changed.expect("no roles");
     let snapshot = storage
         .snapshots
         .snapshot(session.id)

@@ -1,22 +1,28 @@
 //! What is answered when the server hangs, is away, or comes back.
 
-use crate::{first, patient, storage_in};
+use crate::{execute, execute_on_catalogue, first, opening, patient, register, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresHealth};
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber},
-    ports::{ChangePassword, ChangeRoles, PortError, PutRole, RemoveRole, RevokeSessions, StorageHealth},
-    revision::Precondition,
-    role::{Description, Permissions, RoleName},
+    changes::{
+        AssignRoles, CatalogueCommand, ChangeError, ChangePassword, Command, DeleteRole, DeleteUser,
+        EndSession, EndSessions, ImportUsers, RegisterUser, ResetPassword, RevokeSessions, SetStatus,
+        TrimAuditLog,
+    },
+    ports::{PortError, StorageHealth},
+    role::RoleName,
     session::{EndReason, Generation, NewSession, Rotation},
     token::TokenIdentity,
     user::{Epoch, NewUser, UserFilter, UserId, UserStatus},
 };
-use std::{net::SocketAddr, pin::Pin, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use testkit::{
     Storage,
-    fixtures::{a_session, a_user, administer, an_admin, at, context, role_change, role_names, unique_uuid},
+    fixtures::{
+        a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names, unique_uuid,
+    },
 };
 use testservers::{CuttingProxy, Postgres, ProxyMode, postgres};
 use tokio::{
@@ -37,11 +43,7 @@ async fn with_somebody(database: &PostgresDatabase) -> (Storage, NewUser) {
     database.migrate_up().await.expect("a schema");
     let storage = storage_in(database);
     let user = an_admin("alice");
-    storage
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
+    register(&storage, &user).await;
     (storage, user)
 }
 
@@ -60,61 +62,107 @@ where
     (name, Box::pin(async move { asked.await.map(drop) }))
 }
 
-/// Calls each method of each port, none of them twice.
+/// One command, under its name. That it is refused is an answer.
+fn command(name: &'static str, storage: &Storage, command: impl Command + 'static) -> (&'static str, Call) {
+    call(name, storage, |it| async move {
+        answered(execute(&it, command, context(at(1))).await.map(drop))
+    })
+}
+
+/// One command on the catalogue, under its name. That it is refused is an answer.
+fn on_catalogue(
+    name: &'static str,
+    storage: &Storage,
+    command: impl CatalogueCommand + 'static,
+) -> (&'static str, Call) {
+    call(name, storage, |it| async move {
+        let executed = execute_on_catalogue(&it, command, context(at(1)));
+        answered(executed.await.map(drop))
+    })
+}
+
+fn answered(result: Result<(), ChangeError>) -> Result<(), PortError> {
+    match result {
+        Ok(()) | Err(ChangeError::Refused(_)) => Ok(()),
+        Err(ChangeError::Port(error)) => Err(error),
+    }
+}
+
+/// Calls each method of each port, and executes each command, none of them twice.
 fn every_call(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
     let session = a_session(user.id, at(1));
-    let one = session.id;
-    let mut calls = calls_of_users(storage, user, &session);
+    let mut calls = commands_on_users(storage, user, &session);
+    calls.extend(commands_on_sessions(storage, &session));
+    calls.extend(reads_of_users(storage, user));
     calls.extend(calls_of_sessions(storage, session));
-    calls.extend([
-        call(
-            "view",
-            storage,
-            |it| async move { it.snapshots.snapshot(one).await },
-        ),
-        call("health", storage, |it| async move { it.health.check().await }),
-    ]);
     calls.extend(calls_of_roles(storage));
-    calls.extend(calls_of_the_trail(storage));
+    calls.extend(calls_of_the_audit_log(storage));
     calls
 }
 
-fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Vec<(&'static str, Call)> {
-    let (id, login, hash) = (user.id, user.login.canonical().clone(), user.hash.clone());
-    let (another, nobody) = (hash.clone(), UserId(unique_uuid()));
-    let roles = ChangeRoles {
+fn commands_on_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Vec<(&'static str, Call)> {
+    let (id, hash) = (user.id, user.hash.clone());
+    let roles = AssignRoles {
         keep_sessions: true,
         ..role_change(id, &["admin", "user"])
     };
+    let authorized_by = TokenIdentity {
+        user: id,
+        session: session.id,
+        epoch: Epoch::FIRST,
+    };
     let password = ChangePassword {
-        authorized_by: TokenIdentity {
-            user: id,
-            session: session.id,
-            epoch: Epoch::FIRST,
-        },
+        authorized_by,
         hash: hash.clone(),
         session: session.clone(),
     };
+    let enable = SetStatus {
+        account: account(id),
+        status: UserStatus::Active,
+    };
+    let reset = ResetPassword {
+        account: account(id),
+        hash,
+    };
+    let unknown = account(UserId(unique_uuid()));
     vec![
-        call("insert", storage, |it| async move {
-            it.users.insert(a_user("late"), context(at(1))).await
-        }),
+        command("register", storage, RegisterUser(a_user("late"))),
+        command("assign roles", storage, roles),
+        command("change password", storage, password),
+        command("set status", storage, enable),
+        command("reset password", storage, reset),
+        command("delete user", storage, DeleteUser(unknown)),
+    ]
+}
+
+fn commands_on_sessions(storage: &Storage, session: &NewSession) -> Vec<(&'static str, Call)> {
+    let (user, reason) = (session.user, EndReason::LoggedOut);
+    let end = EndSession {
+        session: session.id,
+        user,
+        reason,
+    };
+    let authorized_by = None;
+    vec![
+        command("open session", storage, opening(session)),
+        command("end session", storage, end),
+        command("end sessions", storage, EndSessions { user, reason }),
+        command("revoke sessions", storage, RevokeSessions { user, authorized_by }),
+    ]
+}
+
+fn reads_of_users(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
+    let (id, login, hash) = (user.id, user.login.canonical().clone(), user.hash.clone());
+    vec![
         call("find_by_login", storage, |it| async move {
-            it.users.find_by_login(&login).await
-        }),
-        call("change_roles", storage, |it| async move {
-            it.users.change_roles(roles, context(at(1))).await
-        }),
-        call("change_password", storage, |it| async move {
-            it.users.change_password(password, context(at(1))).await
+            it.accounts.find_by_login(&login).await
         }),
         call("replace_hash", storage, |it| async move {
-            it.users.replace_hash(id, &hash, &hash).await
+            it.accounts.replace_hash(id, &hash, &hash).await
         }),
-        call("set_status", storage, |it| async move {
-            it.users
-                .set_status(administer(id), UserStatus::Active, context(at(1)))
-                .await
+        call("dry run", storage, |it| async move {
+            let command = Arc::new(role_change(id, &["admin", "user"]));
+            answered(it.accounts.dry_run(command, context(at(1))).await.map(drop))
         }),
         call(
             "any_admin",
@@ -129,73 +177,62 @@ fn calls_of_users(storage: &Storage, user: &NewUser, session: &NewSession) -> Ve
             storage,
             |it| async move { it.users.export(first(9)).await },
         ),
-        call("find user", storage, |it| async move { it.users.find(id).await }),
+        call(
+            "find user",
+            storage,
+            |it| async move { it.accounts.find(id).await },
+        ),
         call("import", storage, |it| async move {
-            it.users.import(Vec::new(), context(at(1))).await
-        }),
-        call("reset_password", storage, |it| async move {
-            it.users
-                .reset_password(administer(id), another, context(at(1)))
-                .await
-        }),
-        call("delete", storage, |it| async move {
-            it.users.delete(administer(nobody), context(at(1))).await
+            it.users.import(ImportUsers(Vec::new()), context(at(1))).await
         }),
     ]
 }
 
 fn calls_of_roles(storage: &Storage) -> Vec<(&'static str, Call)> {
-    let name = RoleName::parse("editor").expect("a role's name");
-    let put = PutRole {
-        name: name.clone(),
-        description: Description::default(),
-        permissions: Permissions::new(),
-        self_assignable: false,
-        precondition: Precondition::None,
-        authorized_by: None,
-        dry_run: false,
-    };
-    let remove = RemoveRole {
-        name,
+    let delete = DeleteRole {
+        name: RoleName::parse("editor").expect("a role's name"),
         if_revision: None,
         authorized_by: None,
-        dry_run: false,
     };
     vec![
         call("find roles", storage, |it| async move {
             it.roles.find(&role_names(&["user"])).await
         }),
         call("list roles", storage, |it| async move { it.roles.list().await }),
-        call("put", storage, |it| async move {
-            it.roles.put(put, context(at(1))).await
-        }),
-        call("remove", storage, |it| async move {
-            it.roles.remove(remove, context(at(1))).await
+        on_catalogue("write role", storage, a_role("editor", &[])),
+        on_catalogue("delete role", storage, delete),
+        call("dry run of a role", storage, |it| async move {
+            let dry_run = it.roles.dry_run(Arc::new(a_role("editor", &[])), context(at(1)));
+            answered(dry_run.await.map(drop))
         }),
     ]
 }
 
-fn calls_of_the_trail(storage: &Storage) -> Vec<(&'static str, Call)> {
+fn calls_of_the_audit_log(storage: &Storage) -> Vec<(&'static str, Call)> {
     let event = AuditEvent::new(AuditAction::LoginFailed);
+    let trimming = TrimAuditLog {
+        before: at(0),
+        limit: 1,
+    };
     vec![
-        call("note", storage, |it| async move {
-            it.audit.note(event, context(at(1))).await
+        call("record", storage, |it| async move {
+            it.audit_events.record(event, context(at(1))).await
         }),
-        call("page of the trail", storage, |it| async move {
-            it.audit.page(AuditFilter::default(), None, 9).await
+        call("page of the audit log", storage, |it| async move {
+            it.audit_log.page(AuditFilter::default(), None, 9).await
         }),
-        call("ends", storage, |it| async move { it.audit.ends().await }),
+        call("ends", storage, |it| async move { it.audit_log.ends().await }),
         call("rows", storage, |it| async move {
-            it.audit.rows(AuditNumber(0), 9).await
+            it.audit_log.rows(AuditNumber(0), 9).await
         }),
         call("trim", storage, |it| async move {
-            it.audit.trim(at(0), 1, context(at(1))).await
+            it.audit_log.trim(trimming, context(at(1))).await
         }),
     ]
 }
 
 fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static str, Call)> {
-    let (id, one, reason) = (session.user, session.id, EndReason::LoggedOut);
+    let (user, one) = (session.user, session.id);
     let rotation = Rotation {
         session: one,
         secret_digest: session.secret_digest,
@@ -205,41 +242,29 @@ fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static st
         idle_until: at(2),
     };
     vec![
-        call("open", storage, |it| async move {
-            it.sessions.open(session, Epoch::FIRST, 9, context(at(1))).await
-        }),
         call("find", storage, |it| async move { it.sessions.find(one).await }),
         call("rotate", storage, |it| async move {
             it.sessions.rotate(rotation).await
         }),
-        call("end", storage, |it| async move {
-            it.sessions.end(one, id, reason, context(at(1))).await
-        }),
-        call("end_all", storage, |it| async move {
-            it.sessions.end_all(id, reason, context(at(1))).await
-        }),
-        call("force_out", storage, |it| async move {
-            let force = RevokeSessions {
-                user: id,
-                authorized_by: None,
-            };
-            it.sessions.revoke_sessions(force, context(at(1))).await
+        call("snapshot", storage, |it| async move {
+            it.snapshots.snapshot(one).await
         }),
         call("list sessions", storage, |it| async move {
-            it.sessions.list(id, at(1)).await
+            it.session_directory.list(user, at(1)).await
         }),
         call("remove_dead", storage, |it| async move {
-            it.sessions.remove_dead(at(1), 1).await
+            it.session_directory.remove_dead(at(1), 1).await
         }),
+        call("health", storage, |it| async move { it.health.check().await }),
     ]
 }
 
-/// Every method at once, three times over: more than there are connections. And views by the hundred, which share statements.
+/// Every method at once, three times over: more than there are connections. And snapshots by the hundred, which share statements.
 async fn assert_all_refuse_in_time(storage: &Storage, user: &NewUser) {
     let mut calls = JoinSet::new();
     let session = a_session(user.id, at(1)).id;
     let snapshot = |_| {
-        call("views", storage, |it| async move {
+        call("snapshots", storage, |it| async move {
             it.snapshots.snapshot(session).await
         })
     };
@@ -426,22 +451,17 @@ async fn a_transaction_that_is_cut_off_is_taken_back() {
     proxy.set(ProxyMode::Delay(Duration::from_millis(100)));
     let session = a_session(user.id, at(1));
 
-    let cut_off = storage
-        .sessions
-        .open(session.clone(), Epoch::FIRST, 100, context(at(1)))
-        .await;
+    let cut_off = execute(&storage, opening(&session), context(at(1))).await;
 
-    assert!(matches!(cut_off, Err(PortError::Unavailable(_))), "{cut_off:?}");
+    let unavailable = matches!(cut_off, Err(ChangeError::Port(PortError::Unavailable(_))));
+    assert!(unavailable, "{cut_off:?}");
     proxy.set(ProxyMode::Pass);
-    let opened = storage
-        .sessions
-        .open(session.clone(), Epoch::FIRST, 100, context(at(1)))
-        .await;
+    let opened = execute(&storage, opening(&session), context(at(1))).await;
     opened.expect("the user's row is free again");
     let done_to = AuditFilter {
         user: Some(user.id),
         ..AuditFilter::default()
     };
-    let trail = storage.audit.page(done_to, None, 9).await.expect("a trail");
-    assert_eq!(trail.len(), 2, "registered, and logged in once");
+    let events = storage.audit_log.page(done_to, None, 9).await.expect("events");
+    assert_eq!(events.len(), 2, "registered, and logged in once");
 }

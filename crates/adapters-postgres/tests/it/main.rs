@@ -10,9 +10,18 @@ mod sharing;
 mod snapshots;
 
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
-use domain::user::UserPage;
+use domain::{
+    audit::AuditContext,
+    changes::{Applied, CatalogueChange, CatalogueCommand, ChangeError, Command, OpenSession, RegisterUser},
+    session::NewSession,
+    user::{Epoch, NewUser, UserPage},
+};
 use std::{sync::Arc, time::Duration};
-use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases};
+use testkit::{
+    Storage, ToySealer,
+    contract::replica_leases::FreshLeases,
+    fixtures::{a_session, at, context},
+};
 use testservers::{FreshDatabase, postgres};
 
 testkit::storage_contract!(super::fresh);
@@ -61,13 +70,54 @@ async fn patient(url: &str) -> PostgresDatabase {
 fn storage_in(database: &PostgresDatabase) -> Storage {
     let storage = PostgresStorage::new(database, Arc::new(ToySealer));
     Storage {
-        users: storage.users,
+        accounts: storage.accounts,
         sessions: storage.sessions,
         snapshots: storage.snapshots,
+        audit_events: storage.audit_events,
+        users: storage.users,
+        session_directory: storage.session_directory,
         roles: storage.roles,
-        audit: storage.audit,
+        audit_log: storage.audit_log,
         health: storage.health,
     }
+}
+
+async fn execute(
+    storage: &Storage,
+    command: impl Command + 'static,
+    context: AuditContext,
+) -> Result<Applied, ChangeError> {
+    storage.accounts.execute(Arc::new(command), context).await
+}
+
+async fn execute_on_catalogue(
+    storage: &Storage,
+    command: impl CatalogueCommand + 'static,
+    context: AuditContext,
+) -> Result<CatalogueChange, ChangeError> {
+    storage.roles.execute(Arc::new(command), context).await
+}
+
+async fn register(storage: &Storage, user: &NewUser) {
+    let registered = execute(storage, RegisterUser(user.clone()), context(at(0))).await;
+    registered.expect("a user");
+}
+
+/// Opens `session`, at the first epoch of its user.
+fn opening(session: &NewSession) -> OpenSession {
+    OpenSession {
+        session: session.clone(),
+        epoch: Epoch::FIRST,
+        max_sessions: 100,
+    }
+}
+
+/// A session of `user`, who has not changed since they were registered.
+async fn open(storage: &Storage, user: &NewUser) -> NewSession {
+    let session = a_session(user.id, at(0));
+    let opened = execute(storage, opening(&session), context(at(0))).await;
+    opened.expect("a session");
+    session
 }
 
 fn first(limit: u32) -> UserPage {

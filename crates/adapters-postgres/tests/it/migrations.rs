@@ -1,4 +1,4 @@
-use crate::{first, patient, storage_in};
+use crate::{first, patient, register, storage_in};
 use adapters_postgres::{ConnectError, PoolSettings, PostgresDatabase};
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -8,7 +8,7 @@ use domain::{
     session::{Generation, SecretDigest, SessionId},
     user::UserFilter,
 };
-use testkit::fixtures::{a_user, at, context};
+use testkit::fixtures::a_user;
 use testservers::{FreshDatabase, postgres};
 use uuid::Uuid;
 
@@ -153,7 +153,7 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
     assert_eq!(database.migrate_up().await.expect("up"), ALL[1..]);
 
     let storage = storage_in(&database);
-    let everything = storage.audit.page(AuditFilter::default(), None, 9).await;
+    let everything = storage.audit_log.page(AuditFilter::default(), None, 9).await;
     let told: Vec<_> = everything
         .expect("a trail")
         .into_iter()
@@ -172,12 +172,8 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
     let admins = storage.users.list(admins, first(9)).await.expect("users");
     assert_eq!(admins.len(), 1, "{admins:?}");
     assert_eq!(admins[0].login.as_typed(), "Alice");
-    storage
-        .users
-        .insert(a_user("carol"), context(at(0)))
-        .await
-        .expect("a user");
-    let ends = storage.audit.ends().await.expect("a chain");
+    register(&storage, &a_user("carol")).await;
+    let ends = storage.audit_log.ends().await.expect("a chain");
     assert_eq!(
         (ends.base.number, ends.head.number),
         (AuditNumber(3), AuditNumber(4))
@@ -188,7 +184,7 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
     assert_eq!(events[..3], old_events);
     assert_eq!(events.len(), 4, "carol's too");
     database.migrate_up().await.expect("up");
-    let ends = storage_in(&database).audit.ends().await.expect("a chain");
+    let ends = storage_in(&database).audit_log.ends().await.expect("a chain");
     assert_eq!(
         (ends.base.number, ends.head.number),
         (AuditNumber(4), AuditNumber(4))

@@ -1,12 +1,13 @@
 //! Several connections, programs and callers on one database.
 
-use crate::{first, fresh, patient, storage_at, storage_in};
+use crate::{execute, first, fresh, open, opening, patient, register, storage_at, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use domain::{
-    audit::AuditFilter,
+    audit::{AuditFilter, AuditNumber},
     authority::Denied,
-    ports::{Administered, ChangeRoles, Inserted, PortError, RolesChanged},
+    changes::{AssignRoles, ChangeError, EndSession, EndSessions, Refusal, RegisterUser, SetStatus},
+    ports::PortError,
     session::EndReason,
     token::TokenIdentity,
     user::{Epoch, UserFilter, UserStatus},
@@ -14,7 +15,7 @@ use domain::{
 use std::{pin::pin, time::Duration};
 use testkit::{
     Storage,
-    fixtures::{a_session, a_user, administer, an_admin, at, canonical, context, role_names},
+    fixtures::{a_session, a_user, account, an_admin, at, canonical, context, role_change, role_names},
 };
 use testservers::FreshDatabase;
 use tokio::time::{Instant, timeout};
@@ -38,30 +39,22 @@ async fn in_service(database: &FreshDatabase, max_size: usize) -> Storage {
 #[tokio::test]
 async fn a_replica_sees_at_once_what_another_did() {
     let (replica, database) = fresh().await;
-    let (user, context) = (a_user("alice"), context(at(0)));
-    for user in [user.clone(), an_admin("keeper")] {
-        replica.users.insert(user, context.clone()).await.expect("a user");
+    let user = a_user("alice");
+    for user in [&user, &an_admin("keeper")] {
+        register(&replica, user).await;
     }
-    let session = a_session(user.id, at(0));
-    replica
-        .sessions
-        .open(session.clone(), Epoch::FIRST, 100, context.clone())
-        .await
-        .expect("a session");
+    let session = open(&replica, &user).await;
     let another = storage_at(database.url()).await;
 
     for epoch in 1..20 {
         let roles = role_names(if epoch % 2 == 0 { &["user"] } else { &["admin"] });
-        let change = ChangeRoles {
-            user: user.id,
+        let change = AssignRoles {
             roles: roles.clone(),
             keep_sessions: true,
-            if_revision: None,
-            authorized_by: None,
-            dry_run: false,
+            ..role_change(user.id, &[])
         };
-        let changed = another.users.change_roles(change, context.clone()).await;
-        assert!(matches!(changed, Ok(RolesChanged::Now { .. })), "{changed:?}");
+        let changed = execute(&another, change, context(at(0))).await;
+        changed.expect("other roles");
 
         let snapshot = replica.snapshots.snapshot(session.id).await.expect("an answer");
         let user = snapshot.expect("a view").user;
@@ -73,11 +66,7 @@ async fn a_replica_sees_at_once_what_another_did() {
 async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
     let (patient, database) = fresh().await;
     let user = a_user("alice");
-    patient
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
+    register(&patient, &user).await;
     let storage = in_service(&database, 4).await;
     let mut other = connect(&database).await;
     other
@@ -85,22 +74,18 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
         .await
         .expect("a lock");
     let session = a_session(user.id, at(0));
-    let open = || {
-        storage
-            .sessions
-            .open(session.clone(), Epoch::FIRST, 100, context(at(0)))
-    };
+    let open = || execute(&storage, opening(&session), context(at(0)));
     let asked = Instant::now();
 
     let kept_waiting = open().await;
 
     assert!(
-        matches!(kept_waiting, Err(PortError::Overloaded)),
+        matches!(kept_waiting, Err(ChangeError::Port(PortError::Overloaded))),
         "{kept_waiting:?}"
     );
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     storage
-        .users
+        .accounts
         .find_by_login(&canonical("alice"))
         .await
         .expect("readers that do not wait for writers");
@@ -112,11 +97,7 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
 async fn who_gets_no_connection_is_told_that_it_is_too_much() {
     let (patient, database) = fresh().await;
     let user = a_user("alice");
-    patient
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
+    register(&patient, &user).await;
     let settings = PoolSettings {
         max_size: 1,
         acquire_timeout: Duration::from_millis(50),
@@ -156,11 +137,7 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
     let (storage, database) = fresh().await;
     let (alice, bob) = (an_admin("alice"), an_admin("bob"));
     for user in [&alice, &bob] {
-        storage
-            .users
-            .insert(user.clone(), context(at(0)))
-            .await
-            .expect("a user");
+        register(&storage, user).await;
     }
     let mut other = connect(&database).await;
     // Somebody takes a role from alice and has not committed yet.
@@ -172,9 +149,11 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
         ))
         .await
         .expect("a change");
-    let waiting = storage
-        .users
-        .set_status(administer(alice.id), UserStatus::Disabled, context(at(1)));
+    let disabling = SetStatus {
+        account: account(alice.id),
+        status: UserStatus::Disabled,
+    };
+    let waiting = execute(&storage, disabling, context(at(1)));
     let committing = async {
         until_somebody_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
@@ -182,9 +161,8 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
 
     let (changed, ()) = tokio::join!(waiting, committing);
 
-    let Administered::Now(user) = changed.expect("an answer") else {
-        panic!("bob is an admin still");
-    };
+    let applied = changed.expect("bob is an admin still");
+    let user = applied.into_user().expect("a user");
     assert_eq!((user.epoch, user.roles), (Epoch(2), role_names(&["user"])));
 }
 
@@ -194,47 +172,70 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
     let (storage, database) = fresh().await;
     let (alice, bob) = (an_admin("alice"), a_user("bob"));
     for user in [&alice, &bob] {
-        storage
-            .users
-            .insert(user.clone(), context(at(0)))
-            .await
-            .expect("a user");
+        register(&storage, user).await;
     }
-    let session = a_session(alice.id, at(0));
-    let opened = storage
-        .sessions
-        .open(session.clone(), Epoch::FIRST, 100, context(at(0)));
-    opened.await.expect("a session");
+    let session = open(&storage, &alice).await;
     let mut other = connect(&database).await;
     other
         .batch_execute("BEGIN; UPDATE sessions SET revoked_at = created_at, revoke_reason = 'logged_out'")
         .await
         .expect("an end");
-    let change = ChangeRoles {
-        user: bob.id,
-        roles: role_names(&["admin"]),
+    let change = AssignRoles {
         keep_sessions: true,
-        if_revision: None,
-        dry_run: false,
         authorized_by: Some(TokenIdentity {
             user: alice.id,
             session: session.id,
             epoch: Epoch::FIRST,
         }),
+        ..role_change(bob.id, &["admin"])
     };
     let committing = async {
         until_somebody_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
-    let both = async { tokio::join!(storage.users.change_roles(change, context(at(1))), committing) };
+    let both = async { tokio::join!(execute(&storage, change, context(at(1))), committing) };
 
     let (changed, ()) = timeout(Duration::from_secs(10), both)
         .await
         .expect("somebody who waits");
-    assert!(
-        matches!(changed, Ok(RolesChanged::Denied(Denied::Stale))),
-        "{changed:?}"
+    let stale = matches!(changed, Err(ChangeError::Refused(Refusal::Denied(Denied::Stale))));
+    assert!(stale, "{changed:?}");
+}
+
+/// A session ends in the statement that waits for the audit chain, which is another row by then.
+#[tokio::test]
+async fn a_session_ends_although_the_chain_grows_while_it_waits() {
+    let (storage, database) = fresh().await;
+    let user = a_user("alice");
+    register(&storage, &user).await;
+    let session = open(&storage, &user).await;
+    let mut other = connect(&database).await;
+    other
+        .batch_execute("BEGIN; UPDATE audit_chain SET head_number = head_number")
+        .await
+        .expect("a lock");
+    let ending = EndSession {
+        session: session.id,
+        user: user.id,
+        reason: EndReason::LoggedOut,
+    };
+    let committing = async {
+        until_somebody_waits(&database).await;
+        other.batch_execute("COMMIT").await.expect("a commit");
+    };
+
+    let (ended, ()) = tokio::join!(execute(&storage, ending, context(at(1))), committing);
+
+    assert_eq!(ended.expect("an end").sessions_ended, 1);
+    let snapshot = storage.snapshots.snapshot(session.id).await.expect("an answer");
+    let ended = snapshot.expect("a session").lifetime.ended;
+    assert_eq!(ended, Some(EndReason::LoggedOut));
+    let ends = storage.audit_log.ends().await.expect("a chain");
+    assert_eq!(
+        ends.head.number,
+        AuditNumber(3),
+        "registered, logged in, logged out"
     );
 }
 
@@ -242,18 +243,9 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
 #[tokio::test]
 async fn a_transaction_that_had_to_give_way_is_done_again() {
     let (storage, database) = fresh().await;
-    let (user, context) = (a_user("alice"), context(at(0)));
-    storage
-        .users
-        .insert(user.clone(), context.clone())
-        .await
-        .expect("a user");
-    let session = a_session(user.id, at(0));
-    storage
-        .sessions
-        .open(session, Epoch::FIRST, 100, context.clone())
-        .await
-        .expect("a session");
+    let user = a_user("alice");
+    register(&storage, &user).await;
+    open(&storage, &user).await;
     let mark = if database.url().contains('?') { '&' } else { '?' };
     // Who finds the circle breaks it: the storage looks for one long before the other does.
     let url = format!("{}{mark}options=-c%20deadlock_timeout%3D500ms", database.url());
@@ -263,9 +255,11 @@ async fn a_transaction_that_had_to_give_way_is_done_again() {
         .batch_execute("SET deadlock_timeout = '20s'; BEGIN; SELECT * FROM sessions FOR UPDATE")
         .await
         .expect("a lock");
-    let ending = storage
-        .sessions
-        .end_all(user.id, EndReason::LoggedOut, context.clone());
+    let ending = EndSessions {
+        user: user.id,
+        reason: EndReason::LoggedOut,
+    };
+    let ending = execute(&storage, ending, context(at(0)));
     let closing_the_circle = async {
         until_somebody_waits(&database).await;
         other
@@ -276,7 +270,7 @@ async fn a_transaction_that_had_to_give_way_is_done_again() {
 
     let (ended, ()) = tokio::join!(ending, closing_the_circle);
 
-    assert!(matches!(ended, Ok(1)), "{ended:?}");
+    assert_eq!(ended.expect("an end").sessions_ended, 1);
 }
 
 pub async fn until_somebody_waits(database: &FreshDatabase) {
@@ -304,16 +298,16 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
     let (storage, _database) = fresh().await;
     for round in 0..50 {
         let user = a_user(&format!("user-{round}"));
-        let _ = timeout(Duration::ZERO, storage.users.insert(user, context(at(0)))).await;
-        let _ = timeout(Duration::ZERO, storage.users.find_by_login(&canonical("user-0"))).await;
+        let registering = execute(&storage, RegisterUser(user), context(at(0)));
+        let _ = timeout(Duration::ZERO, registering).await;
+        let _ = timeout(
+            Duration::ZERO,
+            storage.accounts.find_by_login(&canonical("user-0")),
+        )
+        .await;
         storage.health.check().await.expect("a reader");
     }
-    let inserted = storage
-        .users
-        .insert(a_user("alice"), context(at(0)))
-        .await
-        .expect("a writer");
-    assert!(matches!(inserted, Inserted::Now(_)), "{inserted:?}");
+    register(&storage, &a_user("alice")).await;
     for user in storage
         .users
         .list(UserFilter::default(), first(100))
@@ -324,7 +318,7 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
             user: Some(user.id),
             ..AuditFilter::default()
         };
-        let trail = storage.audit.page(done_to, None, 9).await.expect("a trail");
+        let trail = storage.audit_log.page(done_to, None, 9).await.expect("a trail");
         assert_eq!(trail.len(), 1, "whole or not at all");
     }
 }
@@ -350,17 +344,13 @@ fn connections_outlive_the_runtime_that_asked_for_them() {
 #[tokio::test]
 async fn a_row_that_nobody_wrote_is_corrupt() {
     let (storage, database) = fresh().await;
-    storage
-        .users
-        .insert(a_user("alice"), context(at(0)))
-        .await
-        .expect("a user");
+    register(&storage, &a_user("alice")).await;
     let mut conn = connect(&database).await;
     for damage in ["login = ''", "created_at = 'infinity'"] {
         conn.batch_execute(&format!("UPDATE users SET {damage}"))
             .await
             .expect("damage");
-        let found = storage.users.find_by_login(&canonical("alice")).await;
+        let found = storage.accounts.find_by_login(&canonical("alice")).await;
         assert!(matches!(found, Err(PortError::Corrupt(_))), "{damage}: {found:?}");
         conn.batch_execute("UPDATE users SET login = 'alice'")
             .await
@@ -373,17 +363,11 @@ async fn a_row_that_nobody_wrote_is_corrupt() {
 async fn who_cleans_up_passes_over_what_another_cleans_up() {
     let (storage, database) = fresh().await;
     let user = a_user("alice");
-    storage
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
+    register(&storage, &user).await;
     for second in 0..20 {
         let session = a_session(user.id, at(second));
-        let opened = storage
-            .sessions
-            .open(session, Epoch::FIRST, 100, context(at(second)));
-        opened.await.expect("a session");
+        let opened = execute(&storage, opening(&session), context(at(second))).await;
+        opened.expect("a session");
     }
     let mut other = connect(&database).await;
     other
@@ -391,7 +375,7 @@ async fn who_cleans_up_passes_over_what_another_cleans_up() {
         .await
         .expect("five of them");
     let much_later = at(0) + chrono::Duration::days(365);
-    let removed = async |limit| storage.sessions.remove_dead(much_later, limit).await;
+    let removed = async |limit| storage.session_directory.remove_dead(much_later, limit).await;
 
     assert!(matches!(removed(10).await, Ok(10)));
     assert!(matches!(removed(10).await, Ok(5)));

@@ -1,8 +1,9 @@
 //! Views that many ask for at once.
 
 use crate::{
+    execute,
     failing::{address_of, through},
-    fresh, patient,
+    fresh, open, patient, register,
     sharing::connect,
     storage_at, storage_in,
 };
@@ -11,32 +12,24 @@ use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     caller::SessionSnapshot,
+    changes::EndSession,
     ports::PortError,
     session::{EndReason, NewSession, SessionId},
-    user::{Epoch, NewUser},
+    user::NewUser,
 };
 use request_scope::RequestScope;
 use std::time::Duration;
 use testkit::{
     Storage,
-    fixtures::{a_session, a_user, at, context, unique_uuid},
+    fixtures::{a_user, at, context, unique_uuid},
 };
 use testservers::{CuttingProxy, ProxyMode, postgres};
 use tokio::{task::JoinSet, time::timeout};
 
 async fn logged_in(storage: &Storage, login: &str) -> (NewUser, NewSession) {
     let user = a_user(login);
-    storage
-        .users
-        .insert(user.clone(), context(at(0)))
-        .await
-        .expect("a user");
-    let session = a_session(user.id, at(0));
-    storage
-        .sessions
-        .open(session.clone(), Epoch::FIRST, 9, context(at(0)))
-        .await
-        .expect("a session");
+    register(storage, &user).await;
+    let session = open(storage, &user).await;
     (user, session)
 }
 
@@ -174,10 +167,13 @@ async fn who_asks_after_a_change_is_not_given_what_a_statement_before_it_saw() {
 
     let before = ask();
     until_so_many_wait(&mut other, 1).await;
-    let ended = changing
-        .sessions
-        .end(session.id, user.id, EndReason::LoggedOut, context(at(1)));
-    ended.await.expect("an end");
+    let ending = EndSession {
+        session: session.id,
+        user: user.id,
+        reason: EndReason::LoggedOut,
+    };
+    let ended = execute(&changing, ending, context(at(1))).await;
+    ended.expect("an end");
     let after = ask();
     until_so_many_wait(&mut other, 2).await;
     let unlock = "SELECT pg_advisory_unlock(7)";

@@ -10,9 +10,9 @@ use diesel::{
 
 /// Whether a user is one of the first holders of a role, in the order of the pages.
 ///
-/// They are chosen before their users are looked up: so the server expects to look up few, whatever it knows of the values.
-/// Whether they have the role and the status, and do not only follow those that do, is asked behind the walk: told before, it
-/// would be guessed how many do.
+/// They are chosen before their users are looked up, so the server expects to look up few, whatever its statistics are.
+/// Whether they have the role and the status, and do not only follow those that do, is filtered after the walk: as a condition
+/// of the walk itself, the server would estimate how many rows meet it.
 pub struct FirstHolders<'a> {
     pub onwards: Onwards<'a>,
     pub at_most: u32,

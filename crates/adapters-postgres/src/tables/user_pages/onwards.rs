@@ -7,12 +7,12 @@ use diesel::{
     sql_types::{Bool, Text},
 };
 
-/// Whether a row stands at a place of an index or behind it, also where the next status or role begins there.
+/// Whether a row is at a position of an index or behind it, even where the next status or role begins.
 ///
-/// Of a statement that is kept prepared the server makes one plan for all values after a while, unless it expects plans for
-/// the very values to be cheaper. How many rows meet this it guesses to be a third of the table, whatever the table holds,
-/// and so walks the index for the first few; of equal roles, or of logins between two, it guesses so few that it may read
-/// and sort them all. That it makes no guess from the values either is what `SELECT` is for: it is worked out after planning.
+/// After a few executions of a prepared statement the server keeps one plan for all values, unless it expects plans for the
+/// given values to be cheaper. It estimates that a third of the table meets this condition, whatever the table contains, and so
+/// walks the index for the first few rows. For equal roles, or logins between two, it would estimate so few rows that it might
+/// read and sort them all. `SELECT` around a value keeps it from estimating by the value: it is evaluated after planning.
 pub struct Onwards<'a> {
     pub role: Option<&'a str>,
     pub status: Option<&'a str>,
