@@ -1,6 +1,6 @@
 use crate::{
     CountingRandomness, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, PlainMeter, PlainTokens,
-    Tokens, Storage, ToyMac, ToySealer,
+    Storage, Tokens, ToyMac, ToySealer,
     fixtures::{at, token_rules},
 };
 use domain::{
