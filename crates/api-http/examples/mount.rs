@@ -8,7 +8,7 @@ use api_http::{Authenticated, Edge, HttpSettings, Mutations, UseCases, configure
 use domain::core::{Administration, Core};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
-use std::{error::Error, sync::Arc};
+use std::error::Error;
 use testkit::{Fakes, fixtures::PASSWORD};
 use tokio::runtime::Handle;
 

@@ -2,7 +2,7 @@
 
 use crate::app::{Answer, ISSUER, NEW_PASSWORD, PASSWORD, TestApp, app};
 use chrono::Duration;
-use domain::ports::MAX_ROLES;
+use domain::changes::MAX_ROLES;
 use serde_json::{Value, json};
 
 fn logins(page: &Answer) -> Vec<&str> {

@@ -2,12 +2,10 @@
 
 use async_trait::async_trait;
 use domain::{
-    audit::AuditContext,
     caller::SessionSnapshot,
+    changes::{AssignRoles, EndSessions, OpenSession, RegisterUser},
     invalidation::InvalidationScope,
-    ports::{
-        ChangeRoles, Inserted, Opened, PortError, Revocations, RolesChanged, SessionMemory, SessionSnapshots,
-    },
+    ports::{PortError, Revocations, SessionMemory, SessionSnapshots},
     session::{EndReason, SessionId},
     token::TokenIdentity,
     user::{Epoch, User, UserId},
@@ -102,33 +100,31 @@ impl World {
 
     /// Creates a user with one session.
     pub async fn logged_in(&self, login: &str) -> (User, SessionId) {
-        let stored = self.storage().users.insert(a_user(login), context(at(0))).await;
-        let Ok(Inserted::Now(user)) = stored else {
-            panic!("{stored:?}");
-        };
+        let accounts = self.storage().accounts;
+        let register = Arc::new(RegisterUser(a_user(login)));
+        let registered = accounts.execute(register, context(at(0))).await;
+        let user = registered.expect("a new login").into_user().expect("a user");
         let session = a_session(user.id, at(1));
         let id = session.id;
         let token = identity(&user, &session);
         self.tokens.lock().expect("no panic").insert(id, token);
-        let opened = self
-            .storage()
-            .sessions
-            .open(session, user.epoch, 100, context(at(1)))
-            .await;
-        assert_eq!(opened.expect("storage answers"), Opened::Now);
+        let open = Arc::new(OpenSession {
+            session,
+            epoch: user.epoch,
+            max_sessions: 100,
+        });
+        accounts.execute(open, context(at(1))).await.expect("a session");
         (user, id)
     }
 
     /// Changes the roles of `user` without publishing it, keeps the session, and returns its next token.
     pub async fn change_epoch(&self, user: &User, session: SessionId) -> TokenIdentity {
-        let change = ChangeRoles {
+        let assign = Arc::new(AssignRoles {
             keep_sessions: true,
             ..role_change(user.id, &[])
-        };
-        let changed = self.storage().users.change_roles(change, context(at(2))).await;
-        let Ok(RolesChanged::Now { user, .. }) = changed else {
-            panic!("{changed:?}");
-        };
+        });
+        let assigned = self.storage().accounts.execute(assign, context(at(2))).await;
+        let user = assigned.expect("allowed").into_user().expect("a user");
         let mut tokens = self.tokens.lock().expect("no panic");
         let token = tokens.get_mut(&session).expect("a token");
         token.epoch = user.epoch;
@@ -137,12 +133,11 @@ impl World {
 
     /// Ends all sessions of `user` without publishing it.
     pub async fn end_all(&self, user: &User) {
-        let by: AuditContext = context(at(2));
-        let ended = self
-            .storage()
-            .sessions
-            .end_all(user.id, EndReason::LoggedOut, by)
-            .await;
+        let end = Arc::new(EndSessions {
+            user: user.id,
+            reason: EndReason::LoggedOut,
+        });
+        let ended = self.storage().accounts.execute(end, context(at(2))).await;
         ended.expect("storage answers");
     }
 }

@@ -1,8 +1,8 @@
-//! The contract of storage, for storage inner the session cache and the invalidating decorators.
+//! The contract of storage, for storage inside the session cache and the invalidating decorators.
 
 use crate::processes::{Process, World};
 use domain::{
-    invalidating::{InvalidatingRoles, InvalidatingSessions, InvalidatingUsers},
+    invalidating::{InvalidatingAccounts, InvalidatingRoles},
     ports::Revocations,
 };
 use session_cache::LeasedRevocations;
@@ -13,12 +13,9 @@ async fn served() -> (Storage, Process) {
     let world = World::default();
     let (inner, process) = (world.storage(), world.process());
     let revocations: Arc<dyn Revocations> = Arc::new(LeasedRevocations::new(Arc::clone(&process.coherence)));
+    let accounts = InvalidatingAccounts::new(inner.accounts, Arc::clone(&revocations));
     let storage = Storage {
-        users: Arc::new(InvalidatingUsers::new(inner.users, Arc::clone(&revocations))),
-        sessions: Arc::new(InvalidatingSessions::new(
-            inner.sessions,
-            Arc::clone(&revocations),
-        )),
+        accounts: Arc::new(accounts),
         roles: Arc::new(InvalidatingRoles::new(inner.roles, revocations)),
         snapshots: process.snapshots.clone(),
         ..inner
