@@ -3,27 +3,29 @@
 use crate::{connect, fresh, register};
 use diesel::connection::SimpleConnection;
 use domain::{
-    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber, Broken, ChainEnds, ChainReader},
+    audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber, Broken, ChainEnds},
+    authority::Capability,
     changes::ChangeError,
+    core::Administration,
     ports::PortError,
+    use_cases::VerifyAuditError,
     user::UserId,
 };
 use tempfile::TempDir;
 use testkit::{
-    Storage, ToySealer,
+    Fakes, Storage,
     fixtures::{a_user, at, context_of, unique_uuid},
 };
 
-/// Follows the chain from its base to its head. Returns its ends, or where it is broken.
+/// Returns the ends of the chain, or where it is broken.
 async fn verify(storage: &Storage) -> Result<ChainEnds, Broken> {
-    let ends = storage.audit_log.ends().await.expect("ends");
-    let mut chain = ChainReader::new(ends, &ToySealer);
-    for row in storage.audit_log.rows(ends.base.number, 100).await.expect("rows") {
-        let (row, seal) = row.map_err(|broken| Broken::Changed(broken.0))?;
-        chain.follow(&row, seal)?;
+    let ports = Fakes::default().administration_ports_over(storage.clone());
+    let verify = Administration::new(ports, Fakes::administration_rules()).verify_audit;
+    match verify.execute(Capability::of_operator(), None, |_| ()).await {
+        Ok(ends) => Ok(ends),
+        Err(VerifyAuditError::Broken(broken)) => Err(broken),
+        Err(error) => panic!("{error:?}"),
     }
-    chain.finish()?;
-    Ok(ends)
 }
 
 /// Storage with nine events.
