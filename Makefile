@@ -68,8 +68,8 @@ keys: setup ## Make a signing key in keys/; ARGS='--algorithm eddsa' chooses its
 
 .PHONY: test-examples
 test-examples: setup ## Run the programs of docs/embedding.md; they check what they show
-	cargo run -q --locked -p testkit --example own_adapter
-	cargo test -q --locked -p testkit --example own_adapter
+	cargo run -q --locked -p axum-service
+	cargo test -q --locked -p axum-service
 	cargo run -q --locked -p api-http --example mount
 
 .PHONY: test-interop

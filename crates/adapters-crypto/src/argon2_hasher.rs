@@ -2,6 +2,7 @@
 
 mod argon2_hash;
 mod cost;
+mod not_a_stored_hash;
 mod stored;
 
 pub use cost::{Argon2Params, CostRefused};

@@ -1,18 +1,14 @@
 use crate::{
     connection::Pools,
     listeners::Listeners,
-    reconnector::{ConnectionState, Fault, Reconnector},
+    reconnector::{ConnectionState, Reconnector},
+    redis_unavailable::RedisUnavailable,
     redis_url::RedisUrl,
 };
-use deadpool_redis::{
-    PoolError,
-    redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind},
-};
-use domain::ports::PortError;
+use deadpool_redis::redis::{Cmd, FromRedisValue, RedisError};
 use request_scope::{RequestScope, Wait};
 use rustls::crypto::aws_lc_rs::default_provider;
 use std::{sync::Arc, time::Duration};
-use thiserror::Error;
 use tokio::time::timeout;
 
 /// Redis, for every adapter of this crate; clones are handles on the same connection. It connects by itself, again and
@@ -22,20 +18,6 @@ pub struct RedisClient {
     keeper: Arc<Reconnector>,
     listeners: Arc<Listeners>,
     command_bound: Duration,
-}
-
-/// Why Redis gave no answer.
-#[derive(Debug, Error)]
-pub enum RedisUnavailable {
-    #[error("there is no connection to Redis")]
-    NotConnected(#[source] Arc<PoolError>),
-    #[error("Redis did not answer in time")]
-    TooSlow,
-    /// It had less time than usual, so this says nothing about it.
-    #[error("no time was left to wait for Redis")]
-    NoTimeLeft,
-    #[error("Redis did not do what it was asked for")]
-    Refused(#[source] RedisError),
 }
 
 impl RedisClient {
@@ -101,32 +83,5 @@ impl RedisClient {
 
     pub(crate) fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
-    }
-}
-
-impl RedisUnavailable {
-    /// What this says about the connection, if anything.
-    fn fault(&self) -> Option<Fault> {
-        match self {
-            Self::TooSlow => Some(Fault::Slow),
-            Self::Refused(error) if error.is_timeout() => Some(Fault::Slow),
-            Self::Refused(error) if error.is_io_error() || error.is_unrecoverable_error() => {
-                Some(Fault::Lost)
-            }
-            // A primary that became a replica stays connected and will never do.
-            Self::Refused(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => {
-                Some(Fault::Lost)
-            }
-            Self::NotConnected(_) | Self::NoTimeLeft | Self::Refused(_) => None,
-        }
-    }
-}
-
-impl From<RedisUnavailable> for PortError {
-    fn from(away: RedisUnavailable) -> Self {
-        match away {
-            RedisUnavailable::NoTimeLeft => Self::Overloaded,
-            away => Self::Unavailable(Box::new(away)),
-        }
     }
 }

@@ -1,7 +1,4 @@
-use crate::{
-    budget::Rate,
-    client::{RedisClient, RedisUnavailable},
-};
+use crate::{budget::Rate, client::RedisClient, redis_unavailable::RedisUnavailable};
 use deadpool_redis::redis::{Cmd, ErrorKind, Script, ServerErrorKind, cmd};
 use domain::throttle::ThrottleDecision;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Connections that listen to a channel, whatever Redis they lead to.
 
-use crate::{client::RedisUnavailable, connection::CONNECT_BOUND, redis_url::Topology};
+use crate::{connection::CONNECT_BOUND, redis_unavailable::RedisUnavailable, redis_url::Topology};
 use deadpool_redis::redis::{
     Client, RedisError,
     aio::{PubSubSink, PubSubStream},

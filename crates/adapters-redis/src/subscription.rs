@@ -1,7 +1,7 @@
 use crate::{
     backoff::backoff,
-    client::RedisUnavailable,
     listeners::{Listeners, Subscription},
+    redis_unavailable::RedisUnavailable,
 };
 use async_trait::async_trait;
 use futures_util::StreamExt;

@@ -6,7 +6,9 @@ mod bearer;
 mod body;
 mod chunked_body;
 mod client;
+mod configure;
 mod connections;
+mod docs;
 mod endpoint;
 mod if_match;
 mod metrics;
@@ -20,10 +22,10 @@ mod routes;
 mod state;
 
 pub use bearer::Authenticated;
+pub use configure::configure;
 pub use connections::Connections;
 pub use mutations::Mutations;
 pub use openapi::openapi;
-pub use routes::configure;
 pub use state::{Edge, HttpSettings, UseCases};
 
 /// The snippets of the page for teams that embed: they compile, and those that can run do.

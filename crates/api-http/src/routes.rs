@@ -6,7 +6,6 @@ pub mod change_own_password;
 pub mod delete_own_account;
 pub mod delete_role;
 pub mod delete_user;
-pub mod docs;
 pub mod dry_run;
 pub mod end_session;
 pub mod end_user_sessions;
@@ -35,42 +34,7 @@ pub mod update_roles;
 pub mod user;
 pub mod write_role;
 
-use crate::{
-    endpoint::{Endpoint, endpoint, mount},
-    metrics,
-    problem::Problem,
-    request,
-    request_ids::RequestIds,
-    state::Edge,
-};
-use actix_web::{
-    HttpResponse, middleware,
-    web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
-};
-use std::sync::Arc;
-
-/// Mounts everything. The edge's middleware stands around these routes alone, so that an application of one's own can
-/// mount them beside its own routes, or below a prefix.
-pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
-    metrics::describe();
-    move |config| {
-        let docs = edge.settings.docs;
-        let scope = web::scope("")
-            .app_data(RequestIds::new(Arc::clone(&edge.randomness)))
-            .app_data(Data::new(edge))
-            .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-            .app_data(QueryConfig::default().error_handler(|_, _| unreadable_query().into()))
-            .configure(|config| mount(&endpoints(), config))
-            .configure(|config| {
-                if docs {
-                    docs::configure(config);
-                }
-            })
-            .default_service(web::to(async || Err::<HttpResponse, _>(Problem::not_found())));
-        // An early answer leaves part of the body unread, so the middleware is the outermost layer.
-        config.service(scope.wrap(middleware::from_fn(request::handle)));
-    }
-}
+use crate::endpoint::{Endpoint, endpoint};
 
 /// Every documented handler. Paths are matched in this order.
 pub fn endpoints() -> Vec<Endpoint> {
@@ -105,12 +69,4 @@ pub fn endpoints() -> Vec<Endpoint> {
         endpoint!(jwks::jwks),
         endpoint!(metadata::metadata),
     ]
-}
-
-fn unreadable_query() -> Problem {
-    Problem::validation_failed(vec![crate::problem::FieldProblem {
-        field: "query".to_owned(),
-        code: "wrong_type".into(),
-        detail: "a parameter is not known here or not of the type that belongs here".to_owned(),
-    }])
 }

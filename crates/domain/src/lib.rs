@@ -12,6 +12,7 @@ pub mod invalidating;
 pub mod invalidation;
 pub mod jwk;
 pub mod login;
+pub mod origin;
 pub mod password;
 pub mod ports;
 pub mod refresh_token;

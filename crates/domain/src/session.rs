@@ -1,7 +1,7 @@
 //! A session: one login on one device, and the family of refresh tokens that descends from it (RFC 9700, section 4.14.2).
 
 use crate::{
-    audit::Origin,
+    origin::Origin,
     role::RoleNames,
     user::{Epoch, User, UserId, UserStatus},
 };

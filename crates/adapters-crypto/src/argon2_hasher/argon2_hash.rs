@@ -1,4 +1,4 @@
-use super::{Argon2Params, HASH_LENGTH, stored::NotAStoredHash};
+use super::{Argon2Params, HASH_LENGTH, not_a_stored_hash::NotAStoredHash};
 use argon2::{
     ARGON2ID_IDENT, Algorithm, Params, Version,
     password_hash::phc::{self, Output, ParamsString, Salt},

@@ -1,28 +1,11 @@
-use super::{Argon2Params, CostRefused, argon2_hash::Argon2Hash};
+use super::{Argon2Params, argon2_hash::Argon2Hash, not_a_stored_hash::NotAStoredHash};
 use crate::foreign_hash::ForeignHash;
-use argon2::password_hash::phc;
 use domain::{password::PasswordHash, ports::ForeignHashRefused};
-use thiserror::Error;
 
 /// A hash as kept, taken apart.
 pub enum StoredHash {
     Argon2(Argon2Hash),
     Foreign(ForeignHash),
-}
-
-/// Why a stored text cannot be checked against. Never shows the text.
-#[derive(Debug, Error)]
-pub enum NotAStoredHash {
-    #[error("a stored password hash is no PHC string")]
-    Unparsable(#[source] phc::Error),
-    #[error("a stored password hash is of an unknown scheme")]
-    UnknownScheme,
-    #[error("a stored password hash lacks a part or has one too many")]
-    Parts,
-    #[error("a stored password hash has a cost that is out of bounds")]
-    Cost(#[source] CostRefused),
-    #[error("a stored password hash cannot be used")]
-    Foreign(#[source] ForeignHashRefused),
 }
 
 impl StoredHash {

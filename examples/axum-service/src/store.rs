@@ -1,36 +1,26 @@
-//! A service with storage of its own: registration, login, `/me` and logout.
+//! Storage of one's own, behind the six main endpoints.
 //!
-//! An embedder implements four ports, with nine methods. The rules of every change are in `domain`: a command states what it
-//! reads, and turns the facts into a change. Storage loads the one and applies the other, both in one transaction. Here the
-//! transaction is a lock around two maps and a list; with a database it is a transaction of that database.
-//!
-//! `cargo run -p testkit --example own_adapter` walks from a registration to a refused token. `cargo test -p testkit --example
-//! own_adapter` runs the contracts of the four ports over this storage.
+//! The rules of every change are in `domain`: a command states what it reads, and turns the facts into a change. Storage loads
+//! the one and applies the other, both in one transaction. Here the transaction is a lock around two maps and a list; with a
+//! database it is a transaction of that database.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::{AuditContext, AuditEvent, Origin},
+    audit::{AuditContext, AuditEvent},
     authority::Target,
     caller::SessionSnapshot,
     changes::{Applied, Change, ChangeError, Command, EndSessionsOf, Facts, OwnedSession, Reads, UserChange},
-    core::{Core, Ports, Rules},
     login::CanonicalLogin,
-    password::{Password, PasswordHash, PasswordPolicy},
-    ports::{Accounts, AuditEvents, NothingCached, PortError, Rotated, SessionSnapshots, Sessions},
-    role::{Permissions, Role, RoleName, RoleNames, built_in},
-    session::{EndReason, Holder, Liveness, NewSession, Rotation, SessionId, SessionRules, StoredSession},
-    use_cases::AuthenticateError,
+    password::PasswordHash,
+    ports::{Accounts, AuditEvents, PortError, Rotated, SessionSnapshots, Sessions},
+    role::{Permissions, Role, RoleNames, built_in},
+    session::{EndReason, Holder, Liveness, NewSession, Rotation, SessionId, StoredSession},
     user::{Credentials, User, UserId, UserStatus},
 };
 use std::{
     collections::HashMap,
-    error::Error,
     sync::{Arc, Mutex, MutexGuard},
-};
-use testkit::{
-    CountingRandomness, FixedClock, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, ToyMac,
-    fixtures::{PASSWORD, at, token_rules},
 };
 
 /// What is stored.
@@ -41,9 +31,9 @@ struct Tables {
     events: Vec<(AuditEvent, AuditContext)>,
 }
 
-/// The four ports. Each call holds the lock from beginning to end, which makes it a transaction.
+/// The four ports, nine methods. Each call holds the lock from beginning to end, which makes it a transaction.
 #[derive(Clone, Default)]
-struct OwnStorage(Arc<Mutex<Tables>>);
+pub struct OwnStorage(Arc<Mutex<Tables>>);
 
 impl OwnStorage {
     fn transaction(&self) -> MutexGuard<'_, Tables> {
@@ -296,62 +286,6 @@ fn permissions(names: &RoleNames) -> Permissions {
         .into_iter()
         .flat_map(|role| role.permissions)
         .collect()
-}
-
-/// The use cases over `storage`. Everything else is a fake of testkit's: a service puts its own adapters here.
-fn core(storage: &OwnStorage) -> Core {
-    let keys = PlainTokens::default().tokens();
-    let ports = Ports {
-        accounts: Arc::new(storage.clone()),
-        sessions: Arc::new(storage.clone()),
-        snapshots: Arc::new(storage.clone()),
-        audit_events: Arc::new(storage.clone()),
-        revocations: Arc::new(NothingCached),
-        hasher: Arc::new(PlainHasher::default()),
-        meter: Arc::new(PlainMeter::default()),
-        throttle: Arc::new(OpenThrottle),
-        signer: keys.signer,
-        verifier: keys.verifier,
-        mac: Arc::new(ToyMac::default()),
-        clock: Arc::new(FixedClock::new(at(0))),
-        randomness: Arc::new(CountingRandomness::default()),
-    };
-    let rules = Rules {
-        tokens: token_rules(),
-        sessions: SessionRules::default(),
-        passwords: PasswordPolicy::default(),
-        default_roles: [RoleName::USER].into(),
-        failures_per_minute: 60,
-    };
-    Core::new(ports, rules)
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let core = core(&OwnStorage::default());
-    let (password, here) = (Password::new(PASSWORD.to_owned()), Origin::default());
-
-    let registered = core
-        .register
-        .execute("alice".to_owned(), password.clone(), here.clone());
-    println!("registered {}", registered.await?.login.as_typed());
-
-    let pair = core.log_in.execute("alice", password, here.clone()).await?;
-    let token = pair.access_token.expose();
-    println!("logged in, with an access token of {} characters", token.len());
-
-    let caller = core.authenticate.execute(token).await?;
-    println!(
-        "authenticated {}, roles {:?}",
-        caller.user().login.as_typed(),
-        caller.user().roles
-    );
-
-    core.log_out.execute(token, false, here).await?;
-    let refused = core.authenticate.execute(token).await;
-    assert!(matches!(refused, Err(AuthenticateError::Revoked)), "{refused:?}");
-    println!("logged out, and the token is refused");
-    Ok(())
 }
 
 #[cfg(test)]

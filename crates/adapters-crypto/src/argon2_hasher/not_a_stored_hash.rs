@@ -1,0 +1,19 @@
+use super::CostRefused;
+use argon2::password_hash::phc;
+use domain::ports::ForeignHashRefused;
+use thiserror::Error;
+
+/// Why a stored text cannot be checked against. Never shows the text.
+#[derive(Debug, Error)]
+pub enum NotAStoredHash {
+    #[error("a stored password hash is no PHC string")]
+    Unparsable(#[source] phc::Error),
+    #[error("a stored password hash is of an unknown scheme")]
+    UnknownScheme,
+    #[error("a stored password hash lacks a part or has one too many")]
+    Parts,
+    #[error("a stored password hash has a cost that is out of bounds")]
+    Cost(#[source] CostRefused),
+    #[error("a stored password hash cannot be used")]
+    Foreign(#[source] ForeignHashRefused),
+}

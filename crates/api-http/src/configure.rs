@@ -1,0 +1,42 @@
+//! The edge as one actix-web configuration.
+
+use crate::{
+    docs, endpoint::mount, metrics, problem::Problem, request, request_ids::RequestIds, routes::endpoints,
+    state::Edge,
+};
+use actix_web::{
+    HttpResponse, middleware,
+    web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
+};
+use std::sync::Arc;
+
+/// Mounts everything. The edge's middleware stands around these routes alone, so that an application of one's own can
+/// mount them beside its own routes, or below a prefix.
+pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
+    metrics::describe();
+    move |config| {
+        let docs = edge.settings.docs;
+        let scope = web::scope("")
+            .app_data(RequestIds::new(Arc::clone(&edge.randomness)))
+            .app_data(Data::new(edge))
+            .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
+            .app_data(QueryConfig::default().error_handler(|_, _| unreadable_query().into()))
+            .configure(|config| mount(&endpoints(), config))
+            .configure(|config| {
+                if docs {
+                    docs::configure(config);
+                }
+            })
+            .default_service(web::to(async || Err::<HttpResponse, _>(Problem::not_found())));
+        // An early answer leaves part of the body unread, so the middleware is the outermost layer.
+        config.service(scope.wrap(middleware::from_fn(request::handle)));
+    }
+}
+
+fn unreadable_query() -> Problem {
+    Problem::validation_failed(vec![crate::problem::FieldProblem {
+        field: "query".to_owned(),
+        code: "wrong_type".into(),
+        detail: "a parameter is not known here or not of the type that belongs here".to_owned(),
+    }])
+}

@@ -1,0 +1,50 @@
+//! Where a request came from.
+
+use std::net::IpAddr;
+
+/// The most characters that are kept of a user agent.
+const MAX_USER_AGENT: usize = 256;
+
+/// Where a request came from, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<String>,
+    pub request_id: Option<String>,
+}
+
+impl Origin {
+    /// `user_agent` loses its control characters and everything past 256 characters: it is foreign text that ends up in
+    /// lists and logs.
+    #[must_use]
+    pub fn new(address: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<String>) -> Self {
+        let tidy = |text: &str| {
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(MAX_USER_AGENT)
+                .collect()
+        };
+        Self {
+            address,
+            user_agent: user_agent.map(tidy),
+            request_id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_user_agent_cannot_forge_a_line() {
+        let origin = Origin::new(
+            None,
+            Some(&format!("curl\r\nINFO forged\u{1b}[0m{}", "x".repeat(999))),
+            None,
+        );
+        let kept = origin.user_agent.expect("a user agent");
+        assert!(kept.starts_with("curlINFO forged[0m"), "{kept}");
+        assert_eq!(kept.chars().count(), MAX_USER_AGENT);
+    }
+}

@@ -1,0 +1,129 @@
+//! The edge: what axum takes and answers. Statuses are this program's own choice; refusals carry the core's stable codes.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    routing::{get, post},
+};
+use domain::{
+    audit::Origin,
+    changes::ChangeError,
+    core::Core,
+    password::Password,
+    use_cases::{AuthenticateError, CreateUserError, LogInError, LogOutError, RegisterError},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A status, and a code for programs.
+type Refused = (StatusCode, Json<Value>);
+
+#[derive(Deserialize)]
+struct LoginAndPassword {
+    login: String,
+    password: String,
+}
+
+pub fn router(core: Core) -> Router {
+    Router::new()
+        .route("/register", post(register))
+        .route("/login", post(log_in))
+        .route("/me", get(me))
+        .route("/logout", post(log_out))
+        .with_state(core)
+}
+
+async fn register(
+    State(core): State<Core>,
+    Json(body): Json<LoginAndPassword>,
+) -> Result<(StatusCode, Json<Value>), Refused> {
+    let password = Password::new(body.password);
+    let registered = core
+        .register
+        .execute(body.login, password, Origin::default())
+        .await;
+    let user = registered.map_err(|error| match error {
+        RegisterError::TooManyAttempts { .. } => refused(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+        RegisterError::Create(CreateUserError::Refused { .. }) => {
+            refused(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed")
+        }
+        RegisterError::Create(CreateUserError::Change(ChangeError::Refused(refusal))) => {
+            refused(StatusCode::CONFLICT, refusal.code())
+        }
+        RegisterError::Create(CreateUserError::Change(ChangeError::Port(_))) => unavailable(),
+    })?;
+    Ok((StatusCode::CREATED, Json(json!({"login": user.login.as_typed()}))))
+}
+
+async fn log_in(
+    State(core): State<Core>,
+    Json(body): Json<LoginAndPassword>,
+) -> Result<Json<Value>, Refused> {
+    let password = Password::new(body.password);
+    let pair = core
+        .log_in
+        .execute(&body.login, password, Origin::default())
+        .await;
+    let pair = pair.map_err(|error| match error {
+        LogInError::InvalidCredentials => refused(StatusCode::UNAUTHORIZED, "invalid_credentials"),
+        LogInError::TooManyAttempts { .. } => refused(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+        LogInError::Port(_) => unavailable(),
+    })?;
+    Ok(Json(json!({
+        "access_token": pair.access_token.expose(),
+        "refresh_token": pair.refresh_token.expose(),
+    })))
+}
+
+async fn me(State(core): State<Core>, headers: HeaderMap) -> Result<Json<Value>, Refused> {
+    let caller = core.authenticate.execute(bearer(&headers)?).await;
+    let caller = caller.map_err(|error| unauthenticated(&error))?;
+    let user = caller.user();
+    Ok(Json(json!({"login": user.login.as_typed(), "roles": user.roles})))
+}
+
+async fn log_out(State(core): State<Core>, headers: HeaderMap) -> Result<StatusCode, Refused> {
+    let ended = core
+        .log_out
+        .execute(bearer(&headers)?, false, Origin::default())
+        .await;
+    match ended {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(LogOutError::Authenticate(error)) => Err(unauthenticated(&error)),
+        Err(
+            LogOutError::RefreshTokenInvalid
+            | LogOutError::RefreshTokenReused
+            | LogOutError::SessionRevoked
+            | LogOutError::SessionExpired,
+        ) => Err(refused(StatusCode::UNAUTHORIZED, "token_invalid")),
+    }
+}
+
+/// The token of the header `Authorization` (RFC 6750, section 2.1).
+fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
+    headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
+        .ok_or_else(|| refused(StatusCode::UNAUTHORIZED, "token_missing"))
+}
+
+fn unauthenticated(error: &AuthenticateError) -> Refused {
+    let code = match error {
+        AuthenticateError::Malformed | AuthenticateError::Invalid => "token_invalid",
+        AuthenticateError::Expired => "token_expired",
+        AuthenticateError::Revoked => "token_revoked",
+        AuthenticateError::Outdated => "token_outdated",
+        AuthenticateError::PasswordChangeRequired => "password_change_required",
+        AuthenticateError::Port(_) => return unavailable(),
+    };
+    refused(StatusCode::UNAUTHORIZED, code)
+}
+
+fn unavailable() -> Refused {
+    refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+}
+
+fn refused(status: StatusCode, code: &'static str) -> Refused {
+    (status, Json(json!({"code": code})))
+}
