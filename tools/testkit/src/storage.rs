@@ -75,11 +75,8 @@ impl RecordedEvents for PagedEvents {
         loop {
             let page = self.0.page(AuditFilter::default(), before, PAGE);
             let page = page.await.expect("the storage answers");
-            let Some(oldest) = page.last() else {
-                events.reverse();
-                return events;
-            };
-            before = Some(oldest.number);
+            let is_last = page.len() < PAGE as usize;
+            before = page.last().map(|oldest| oldest.number);
             events.extend(page.into_iter().map(|record| {
                 let context = AuditContext {
                     at: record.at,
@@ -88,6 +85,10 @@ impl RecordedEvents for PagedEvents {
                 };
                 (record.event, context)
             }));
+            if is_last {
+                events.reverse();
+                return events;
+            }
         }
     }
 }

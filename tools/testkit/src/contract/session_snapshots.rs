@@ -173,11 +173,12 @@ async fn rotate_until(storage: &CoreStorage, session: &NewSession, second: i64) 
 async fn a_snapshot_is_of_one_instant(storage: &CoreStorage) {
     registered(storage, an_admin("root")).await;
     let (alice, session) = logged_in(storage, "alice").await;
-    let (finished, watch) = watch::channel(false);
+    let (running, watch) = watch::channel(());
     let reader = {
         let storage = storage.clone();
         tokio::spawn(async move {
-            while !*watch.borrow() {
+            // Until the writer is done, or has failed.
+            while watch.has_changed().is_ok() {
                 assert_admin_at_odd_epochs(&storage, session.id, alice.epoch).await;
             }
         })
@@ -187,7 +188,7 @@ async fn a_snapshot_is_of_one_instant(storage: &CoreStorage) {
         assign(storage, &alice, &[role], 2).await;
         assert_admin_at_odd_epochs(storage, session.id, alice.epoch).await;
     }
-    finished.send_replace(true);
+    drop(running);
     reader.await.expect("every read was of one instant");
 }
 
