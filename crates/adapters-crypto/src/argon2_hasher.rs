@@ -6,7 +6,8 @@ mod not_a_stored_hash;
 mod stored;
 
 pub use cost::{Argon2Params, CostRefused};
-pub(crate) use stored::{NotAStoredHash, StoredHash};
+pub(crate) use not_a_stored_hash::NotAStoredHash;
+pub(crate) use stored::StoredHash;
 
 use crate::{
     OsRandomness,

@@ -83,7 +83,7 @@ fn edge() -> Edge {
     let fakes = Fakes::default();
     Edge {
         use_cases: UseCases {
-            core: Core::new(fakes.ports(), Fakes::rules()),
+            core: Core::new(fakes.ports(), &Fakes::rules()),
             administration: Administration::new(fakes.administration_ports(), Fakes::administration_rules()),
             public_keys: fakes.tokens.keys.clone(),
             storage_health: fakes.storage.storage().health,

@@ -46,9 +46,9 @@ fn core(ports: &Ports, settings: &Settings) -> Core {
         failures_per_minute: settings.audit.failures_per_minute,
     };
     if settings.tokens.permissions {
-        Core::with_permissions_in_tokens(core_ports, rules, Arc::clone(&storage.roles))
+        Core::with_permissions_in_tokens(core_ports, &rules, Arc::clone(&storage.roles))
     } else {
-        Core::new(core_ports, rules)
+        Core::new(core_ports, &rules)
     }
 }
 

@@ -76,22 +76,22 @@ pub struct Core {
 impl Core {
     /// Builds the use cases.
     #[must_use]
-    pub fn new(ports: Ports, rules: Rules) -> Self {
+    pub fn new(ports: Ports, rules: &Rules) -> Self {
         Self::build(ports, rules, None)
     }
 
     /// Builds the use cases so that access tokens carry the permissions of their roles, as `catalogue` has them then.
     #[must_use]
-    pub fn with_permissions_in_tokens(ports: Ports, rules: Rules, catalogue: Arc<dyn Roles>) -> Self {
+    pub fn with_permissions_in_tokens(ports: Ports, rules: &Rules, catalogue: Arc<dyn Roles>) -> Self {
         Self::build(ports, rules, Some(catalogue))
     }
 
-    fn build(mut ports: Ports, rules: Rules, catalogue: Option<Arc<dyn Roles>>) -> Self {
+    fn build(mut ports: Ports, rules: &Rules, catalogue: Option<Arc<dyn Roles>>) -> Self {
         ports.accounts = Arc::new(InvalidatingAccounts::new(
             ports.accounts,
             Arc::clone(&ports.revocations),
         ));
-        let steps = Steps::new(&ports, &rules, catalogue);
+        let steps = Steps::new(&ports, rules, catalogue);
         let authenticate = Arc::new(Authenticate {
             verifier: ports.verifier.clone(),
             snapshots: ports.snapshots.clone(),
@@ -112,7 +112,7 @@ impl Core {
                 default_roles: rules.default_roles.clone(),
             }),
             create_user,
-            log_in: Arc::new(steps.log_in(&ports, &rules)),
+            log_in: Arc::new(steps.log_in(&ports, rules)),
             log_out: Arc::new(LogOut {
                 authenticate: authenticate.clone(),
                 recognise: steps.recognise.clone(),
@@ -133,7 +133,7 @@ impl Core {
                 accounts: ports.accounts.clone(),
                 clock: ports.clock.clone(),
             }),
-            change_password: Arc::new(steps.change_password(&ports, &rules)),
+            change_password: Arc::new(steps.change_password(&ports, rules)),
             end_session: Arc::new(EndSession {
                 accounts: ports.accounts.clone(),
                 clock: ports.clock.clone(),
@@ -173,7 +173,7 @@ impl Steps {
                 rules: rules.tokens.clone(),
                 catalogue,
             }),
-            accept_password: Arc::new(AcceptPassword::new(ports.meter.clone(), rules.passwords.clone())),
+            accept_password: Arc::new(AcceptPassword::new(ports.meter.clone(), rules.passwords)),
             confirm_password: Arc::new(ConfirmPassword {
                 throttle: ports.throttle.clone(),
                 accounts: ports.accounts.clone(),

@@ -66,7 +66,7 @@ fn core(keys: &Path, issuer: &str) -> Result<Core> {
         default_roles: [RoleName::USER].into(),
         failures_per_minute: 60,
     };
-    Ok(Core::new(ports, rules))
+    Ok(Core::new(ports, &rules))
 }
 
 #[tokio::main]

@@ -6,7 +6,7 @@ use testkit::Fakes;
 
 pub fn use_cases(fakes: &Fakes) -> UseCases {
     UseCases {
-        core: Core::new(fakes.ports(), Fakes::rules()),
+        core: Core::new(fakes.ports(), &Fakes::rules()),
         administration: Administration::new(fakes.administration_ports(), Fakes::administration_rules()),
         public_keys: fakes.tokens.keys.clone(),
         storage_health: fakes.storage.storage().health,

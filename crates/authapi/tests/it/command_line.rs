@@ -44,7 +44,12 @@ async fn users_are_created_listed_and_refused() {
         ("alice", &["user"], "password1", "guessed easily"),
         ("alice", &["user"], "short", "at least 8 characters"),
         ("alice", &["user"], "", "no password on standard input"),
-        ("alice", &["wizard"], PASSWORD, "not in the catalogue"),
+        (
+            "alice",
+            &["wizard"],
+            PASSWORD,
+            "the catalogue has no role \"wizard\"",
+        ),
         ("alice", &["Not A Role"], PASSWORD, "is no role"),
     ] {
         let refused = create(&place, login, roles, password);

@@ -68,10 +68,6 @@ pub struct Administration {
 impl Administration {
     /// Builds the use cases.
     #[must_use]
-    #[expect(
-        clippy::too_many_lines,
-        reason = "a list of use cases, each with the ports it calls"
-    )]
     pub fn new(mut ports: AdministrationPorts, rules: AdministrationRules) -> Self {
         ports.accounts = Arc::new(InvalidatingAccounts::new(
             ports.accounts,

@@ -107,7 +107,7 @@ async fn what_use_cases_change_is_published() {
         ..own_facts(Permissions::new())
     };
     let (ports, scopes) = ports(facts);
-    let core = Core::new(ports, rules());
+    let core = Core::new(ports, &rules());
 
     let ended = core.end_session.execute(&caller(), SESSION, origin()).await;
     ended.expect("allowed");
@@ -178,7 +178,7 @@ async fn what_administration_changes_is_published() {
 #[tokio::test]
 async fn a_refresh_publishes_nothing() {
     let (ports, scopes) = ports(Facts::default());
-    let core = Core::new(ports, rules());
+    let core = Core::new(ports, &rules());
     let refreshed = core.refresh.execute(&token(5), origin()).await;
     refreshed.expect("tokens");
     assert_eq!(published(&scopes), []);
@@ -199,7 +199,7 @@ async fn a_reused_token_publishes_its_session_even_if_another_request_ended_it()
     sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
     sessions.expect_find().returning(|_| Ok(Some(stored_session())));
     ports.sessions = Arc::new(sessions);
-    let core = Core::new(ports, rules());
+    let core = Core::new(ports, &rules());
     let refused = core.refresh.execute(&token(3), origin()).await;
     assert!(refused.is_err());
     // The other request may still be waiting for replicas.
@@ -209,7 +209,7 @@ async fn a_reused_token_publishes_its_session_even_if_another_request_ended_it()
 #[tokio::test]
 async fn tokens_carry_permissions_only_if_the_core_was_built_so() {
     let (without, _) = ports(Facts::default());
-    let pair = Core::new(without, rules())
+    let pair = Core::new(without, &rules())
         .refresh
         .execute(&token(5), origin())
         .await;
@@ -221,7 +221,7 @@ async fn tokens_carry_permissions_only_if_the_core_was_built_so() {
         .once()
         .returning(|_| Ok(built_in().into()));
     let (with, _) = ports(Facts::default());
-    let pair = Core::with_permissions_in_tokens(with, rules(), Arc::new(catalogue))
+    let pair = Core::with_permissions_in_tokens(with, &rules(), Arc::new(catalogue))
         .refresh
         .execute(&token(5), origin())
         .await;

@@ -31,7 +31,7 @@ pub struct DeleteRoleRequest {
 pub enum DeleteRoleError {
     #[error("the roles admin and user are built in")]
     BuiltIn,
-    #[error("every user who registers gets this role")]
+    #[error("everybody who registers gets this role")]
     Default,
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -157,7 +157,7 @@ mod tests {
         for (name, text) in [
             ("admin", "the roles admin and user are built in"),
             ("user", "the roles admin and user are built in"),
-            ("member", "every user who registers gets this role"),
+            ("member", "everybody who registers gets this role"),
             ("No Name", "the catalogue has no such role"),
         ] {
             let mut catalogue = MockRoles::new();

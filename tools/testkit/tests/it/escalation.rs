@@ -328,7 +328,7 @@ fn use_cases(storage: &Storage) -> (Core, Administration) {
         clock: Arc::new(FixedClock::new(at(10))),
         ..Fakes::default()
     };
-    let core = Core::new(fakes.ports_over(storage.clone()), Fakes::rules());
+    let core = Core::new(fakes.ports_over(storage.clone()), &Fakes::rules());
     let ports = fakes.administration_ports_over(storage.clone());
     let administration = Administration::new(ports, Fakes::administration_rules());
     (core, administration)

@@ -28,7 +28,7 @@ const MAX_BURST: u64 = 1_000;
 /// The maximum of attempts that a throttle gives back in a minute or an hour.
 const MAX_RATE: u64 = 1_000_000;
 
-/// Returns the rule of every setting, in the order of their keys.
+/// Returns the rule of every setting, by area. Of several violations, the first is reported.
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "one entry for each setting")]
 pub fn rules() -> Vec<Rule> {
@@ -72,6 +72,12 @@ pub fn rules() -> Vec<Rule> {
         Rule::boolean("password.allow_weak_hashing"),
         Rule::number("password.hash_queue", 1..=100_000, |s| s.password.hash_queue.get()),
         Rule::number("password.hash_threads", 1..=1_024, |s| s.password.hash_threads.get()),
+        // Ahead of the iterations, whose minimum depends on it.
+        Rule::checked(
+            "password.memory_kib",
+            format!("a number of KiB from {MIN_MEMORY} to {MAX_MEMORY}"),
+            |s| (min_memory(s)..=MAX_MEMORY).contains(&s.password.memory_kib),
+        ),
         Rule::checked(
             "password.iterations",
             format!(
@@ -79,11 +85,6 @@ pub fn rules() -> Vec<Rule> {
                 variable("password.memory_kib"),
             ),
             is_enough_work,
-        ),
-        Rule::checked(
-            "password.memory_kib",
-            format!("a number of KiB from {MIN_MEMORY} to {MAX_MEMORY}"),
-            |s| (min_memory(s)..=MAX_MEMORY).contains(&s.password.memory_kib),
         ),
         Rule::number("password.min_length", password::LOWEST_MIN_LENGTH as u64..=64, |s| s.password.min_length),
         Rule::number("password.min_score", 0..=4, |s| s.password.min_score),
