@@ -12,6 +12,7 @@ mod end_session;
 mod facts;
 mod last_admin;
 mod open_session;
+mod probe;
 mod register_user;
 mod replace_hash;
 mod reset_password;

@@ -1,15 +1,17 @@
 //! The contract of [`SessionDirectory`](domain::ports::SessionDirectory).
 
-use super::support::{Everything, logged_in, logged_out, opened, registered};
+use super::support::{Everything, applied, logged_in, logged_out, opened, registered};
 use crate::{
     Storage,
-    fixtures::{a_session, a_user, at},
+    fixtures::{a_session, a_user, account, at, context},
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::{
+    changes::DeleteUser,
     session::{Generation, NewSession, Rotation, SessionId, SessionSummary},
     user::User,
 };
+use std::sync::Arc;
 
 contract! {
     /// One named test for each case of the contract of [`SessionDirectory`](domain::ports::SessionDirectory).
@@ -22,6 +24,7 @@ contract! {
         a_listed_session_shows_when_it_was_last_used,
         dead_sessions_are_removed_and_live_ones_stay,
         no_more_dead_sessions_are_removed_than_requested,
+        a_deleted_user_leaves_no_sessions,
 }
 
 async fn listed(storage: &Storage, user: &User, now: DateTime<Utc>) -> Vec<SessionSummary> {
@@ -185,4 +188,17 @@ async fn no_more_dead_sessions_are_removed_than_requested(storage: &Storage) {
     assert_eq!(remove(storage, 3).await, 1);
     assert_eq!(count_found(storage, &dead).await, 0);
     assert_eq!(count_found(storage, &rest).await, 4);
+}
+
+async fn a_deleted_user_leaves_no_sessions(storage: &Storage) {
+    let core = &storage.core();
+    let (alice, session) = logged_in(core, "alice").await;
+    let over = opened(core, &alice, a_session(alice.id, at(2))).await;
+    logged_out(core, &over, 3).await;
+    let delete = Arc::new(DeleteUser(account(alice.id)));
+    applied(core, delete, context(at(4))).await;
+    assert_eq!(listed(storage, &alice, at(5)).await, []);
+    let later = session.expires_at + Duration::days(1);
+    let removed = storage.session_directory.remove_dead(later, 100).await;
+    assert_eq!(removed.expect("storage answers"), 0);
 }

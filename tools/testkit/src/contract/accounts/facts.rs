@@ -1,23 +1,22 @@
 //! Storage loads what a command reads, all of it and exactly as it is.
 
+use super::probe::loaded;
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, dry_run, execute, logged_in, logged_in_as, logged_out, opened, registered,
-        set_status, snapshot, user_now,
+        Everything, applied, logged_in, logged_in_as, logged_out, opened, registered, set_status, snapshot,
+        user_now,
     },
     fixtures::{a_session, a_user, an_admin, at, canonical, context, identity, role_names},
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use domain::{
     authority::Target,
-    changes::{AccountState, Change, Command, Facts, OwnedSession, Reads, Refusal},
-    invalidation::InvalidationScope,
+    changes::{AccountState, Facts, OwnedSession, Reads},
     role::{Permissions, built_in},
     session::NewSession,
     user::{NewUser, UserStatus},
 };
-use std::sync::{Arc, Mutex};
 
 cases! { accounts::facts(CoreStorage):
     a_login_is_found_taken_in_every_spelling,
@@ -28,54 +27,6 @@ cases! { accounts::facts(CoreStorage):
     a_caller_is_read_from_their_session,
     roles_that_exist_are_read_and_others_are_not,
     facts_that_a_command_does_not_read_are_left_out,
-}
-
-/// A command that decides nothing, and keeps the facts that it was given.
-#[derive(Debug)]
-struct Probe {
-    reads: Reads,
-    facts: Mutex<Option<Facts>>,
-}
-
-impl Command for Probe {
-    fn reads(&self) -> Reads {
-        self.reads.clone()
-    }
-
-    fn decide(&self, facts: &Facts, _: DateTime<Utc>) -> Result<Change, Refusal> {
-        let mut kept = self.facts.lock().expect("no other test panics");
-        *kept = Some(facts.clone());
-        Err(Refusal::SessionEnded)
-    }
-
-    fn already_done(&self) -> Option<InvalidationScope> {
-        None
-    }
-}
-
-/// Returns what storage loads for `reads` at `at`, in a dry run as well as in an execution. Lists are sorted.
-async fn loaded(storage: &CoreStorage, reads: Reads, at: DateTime<Utc>) -> Facts {
-    let [in_execution, in_dry_run] = [0; 2].map(|_| {
-        Arc::new(Probe {
-            reads: reads.clone(),
-            facts: Mutex::default(),
-        })
-    });
-    let executed = execute(storage, in_execution.clone(), context(at)).await;
-    assert_eq!(executed.err(), Some(Refusal::SessionEnded));
-    let dry = dry_run(storage, in_dry_run.clone(), context(at)).await;
-    assert_eq!(dry.err(), Some(Refusal::SessionEnded));
-    let [executed, dry] = [in_execution, in_dry_run].map(|probe| sorted(&probe));
-    assert_eq!(executed, dry, "a dry run decides on other facts: {reads:?}");
-    executed
-}
-
-fn sorted(probe: &Probe) -> Facts {
-    let kept = probe.facts.lock().expect("no other test panics").take();
-    let mut facts = kept.expect("storage lets the command decide");
-    facts.live_sessions.sort_unstable();
-    facts.roles.sort_by(|one, other| one.name.cmp(&other.name));
-    facts
 }
 
 async fn a_login_is_found_taken_in_every_spelling(storage: &CoreStorage) {

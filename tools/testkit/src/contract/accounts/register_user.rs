@@ -3,9 +3,10 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, assert_refused, count, done, execute, logged_in, race, registered, user_now,
+        Everything, applied, assert_refused, contexts, count, done, execute, logged_in, race, registered,
+        user_now,
     },
-    fixtures::{a_user, at, canonical, context, role_names},
+    fixtures::{a_user, an_admin, at, canonical, context, role_names},
 };
 use domain::{
     changes::{Refusal, RegisterUser},
@@ -22,6 +23,7 @@ cases! { accounts::register_user(CoreStorage):
     one_of_many_concurrent_registrations_of_a_login_stores_a_user,
     a_user_with_an_unknown_role_is_not_stored,
     a_user_may_have_no_roles_or_many,
+    a_change_is_recorded_with_all_of_its_context,
 }
 
 async fn a_stored_user_is_found_by_login_and_by_id(storage: &CoreStorage) {
@@ -151,5 +153,13 @@ async fn a_user_may_have_no_roles_or_many(storage: &CoreStorage) {
         };
         let stored = applied(storage, Arc::new(RegisterUser(new)), context(at(0))).await;
         assert_eq!(done(Ok(stored)).roles, roles);
+    }
+}
+
+async fn a_change_is_recorded_with_all_of_its_context(storage: &CoreStorage) {
+    let by = registered(storage, an_admin("root")).await.id;
+    for (turn, context) in contexts(by, at(7)).into_iter().enumerate() {
+        let command = Arc::new(RegisterUser(a_user(&format!("user{turn}"))));
+        applied(storage, command, context).await;
     }
 }
