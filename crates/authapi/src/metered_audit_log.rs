@@ -102,8 +102,8 @@ mod tests {
             (AuditAction::FailuresOmitted, 3),
         ] {
             let event = AuditEvent::new(action).with("count", count);
-            let recorded = events.record(event, fixtures::context(fixtures::at(0))).await;
-            recorded.expect("storage answers");
+            let written = events.record(event, fixtures::context(fixtures::at(0))).await;
+            written.expect("storage answers");
         }
         let context = fixtures::context(fixtures::at(10));
         let command = TrimAuditLog {

@@ -93,7 +93,10 @@ async fn walk(url: &str) -> Result<()> {
     ensure!(again.status() == StatusCode::CONFLICT, "{again:?}");
 
     let pair: Value = post("/login").json(&alice).send().await?.json().await?;
-    let token = pair["access_token"].as_str().unwrap_or_default();
+    let token = pair
+        .get("access_token")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let me = || client.get(format!("{url}/me")).bearer_auth(token).send();
     let answer: Value = me().await?.json().await?;
     ensure!(answer == json!({"login": "alice", "roles": ["user"]}), "{answer}");

@@ -60,13 +60,13 @@ impl Counted {
         user.id
     }
 
-    fn by_root(&self) -> Option<TokenIdentity> {
-        Some(identity(&self.session))
+    fn by_root(&self) -> TokenIdentity {
+        identity(&self.session)
     }
 
     fn account(&self, user: UserId) -> Account {
         Account {
-            authorized_by: self.by_root(),
+            authorized_by: Some(self.by_root()),
             ..account(user)
         }
     }
@@ -180,7 +180,7 @@ async fn deleting_users() {
 #[tokio::test]
 async fn changing_the_catalogue() {
     let mut counted = Counted::new().await;
-    for (authorized_by, caller) in [(None, 0), (counted.by_root(), 3)] {
+    for (authorized_by, caller) in [(None, 0), (Some(counted.by_root()), 3)] {
         let write = |permissions: &[&str]| WriteRole {
             authorized_by,
             ..a_role("editor", permissions)

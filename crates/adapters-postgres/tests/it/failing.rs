@@ -94,7 +94,7 @@ fn every_call(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
     let mut calls = commands_on_users(storage, user, &session);
     calls.extend(commands_on_sessions(storage, &session));
     calls.extend(reads_of_users(storage, user));
-    calls.extend(calls_of_sessions(storage, session));
+    calls.extend(calls_of_sessions(storage, &session));
     calls.extend(calls_of_roles(storage));
     calls.extend(calls_of_the_audit_log(storage));
     calls
@@ -231,7 +231,7 @@ fn calls_of_the_audit_log(storage: &Storage) -> Vec<(&'static str, Call)> {
     ]
 }
 
-fn calls_of_sessions(storage: &Storage, session: NewSession) -> Vec<(&'static str, Call)> {
+fn calls_of_sessions(storage: &Storage, session: &NewSession) -> Vec<(&'static str, Call)> {
     let (user, one) = (session.user, session.id);
     let rotation = Rotation {
         session: one,

@@ -138,11 +138,11 @@ async fn what_administration_changes_is_published() {
         };
         Ok(command.decide(&facts, context.at)?)
     });
-    let rules = AdministrationRules {
+    let given = AdministrationRules {
         passwords: PasswordPolicy::default(),
         default_roles: RoleNames::new(),
     };
-    let administration = Administration::new(administration_ports(ports, roles), rules);
+    let administration = Administration::new(administration_ports(ports, roles), given);
 
     let request = ChangeRequest {
         user: UserRef::Id(USER),
