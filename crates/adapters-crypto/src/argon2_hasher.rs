@@ -28,7 +28,7 @@ const SALT_LENGTH: usize = 16;
 /// The bytes of a fresh hash.
 const HASH_LENGTH: usize = 32;
 
-/// Hashes and verifies passwords on a [lane](HashLane).
+/// Hashes and verifies passwords on a [pool](HashPool).
 pub struct Argon2Hasher {
     params: Argon2Params,
     pool: Arc<HashPool>,

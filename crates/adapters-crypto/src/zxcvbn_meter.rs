@@ -23,7 +23,7 @@ const UNRATEABLE: Strength = Strength {
     advice: None,
 };
 
-/// Rates passwords on the [lane](HashLane) where they are hashed: some take longer to rate than to hash.
+/// Rates passwords on the [pool](HashPool) where they are hashed: some take longer to rate than to hash.
 pub struct ZxcvbnMeter {
     pool: Arc<HashPool>,
 }
