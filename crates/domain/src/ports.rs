@@ -1,8 +1,10 @@
-//! What the core needs from the world. One file a port; every MUST has a case in testkit's contract suite.
+//! Ports: the traits through which the core reaches the outside, one per file. Each MUST has a case
+//! in the contract suite of `testkit`.
 //!
-//! An embedder that offers registration, login, refresh, `/me`, role changes and logout implements [`Accounts`], [`Sessions`],
-//! [`SessionSnapshots`] and [`AuditEvents`] for its storage. Administration and reporting need [`UserDirectory`],
-//! [`SessionDirectory`], [`Roles`] and [`AuditLog`] besides.
+//! An embedder that offers registration, login, refresh, `/me`, role changes and logout implements
+//! [`Accounts`], [`Sessions`], [`SessionSnapshots`] and [`AuditEvents`] for its storage.
+//! Administration and reporting also need [`UserDirectory`], [`SessionDirectory`], [`Roles`] and
+//! [`AuditLog`].
 
 mod accounts;
 mod audit_events;
