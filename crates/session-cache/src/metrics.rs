@@ -1,5 +1,5 @@
 //! The crate's metrics. Each function is named after the metric that it updates;
-//! `docs/operations.md` lists them.
+//! `docs/monitoring.md` lists them.
 
 use ::metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::time::Duration;
