@@ -40,7 +40,7 @@ pub struct Reads {
 pub struct Facts {
     /// Whether an account has [`Reads::login`].
     pub login_taken: bool,
-    /// The state of [`Reads::account`]; `None` if there is no such user.
+    /// The state of [`Reads::account`]; `None` if the user does not exist.
     pub account: Option<AccountState>,
     /// The user of [`Reads::account`] with their permissions, if
     /// [`Reads::target`](field@Reads::target) is set and the user exists.

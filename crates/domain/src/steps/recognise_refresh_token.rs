@@ -33,7 +33,7 @@ impl RecogniseRefreshToken {
         Self { mac }
     }
 
-    /// `None` when the token is not one of ours.
+    /// `None` when the token was not issued by this service.
     #[must_use]
     pub fn execute(&self, token: &RefreshToken) -> Option<Recognised> {
         let (claim, mac) = RefreshClaim::parse(token.expose()).ok()?;

@@ -48,7 +48,7 @@ pub struct AssignRolesOutcome {
 #[derive(Debug, Error)]
 pub enum AssignRolesError {
     /// No role can have this name.
-    #[error("the catalogue has no role {0:?}")]
+    #[error("the role {0:?} does not exist")]
     UnknownRole(String),
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -395,13 +395,13 @@ mod tests {
             (
                 last_admin(),
                 &[][..],
-                "the last active admin cannot lose the role admin, be disabled or deleted",
+                "the last active admin must keep the role admin and cannot be disabled or deleted",
             ),
             (facts_about(user()), &[], "the caller's token is outdated"),
             (
                 own_facts(Permissions::new()),
                 &["admin"],
-                "the role admin is not the caller's to give",
+                "the caller may not assign the role admin",
             ),
             (
                 Facts {
@@ -409,9 +409,9 @@ mod tests {
                     ..own_facts(Permissions::new())
                 },
                 &["unheard-of"],
-                "the catalogue has no role \"unheard-of\"",
+                "the role \"unheard-of\" does not exist",
             ),
-            (Facts::default(), &[], "there is no such user"),
+            (Facts::default(), &[], "the user does not exist"),
         ] {
             let refused = over(accounts_with(facts))
                 .execute(Requester::Caller(&caller()), request(None, new_roles), origin())

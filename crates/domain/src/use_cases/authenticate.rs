@@ -19,7 +19,7 @@ pub struct Authenticate {
 pub enum AuthenticateError {
     #[error("the token is malformed")]
     Malformed,
-    #[error("the token is not one of ours, or not for this use")]
+    #[error("the token was not issued by this service, or not for this use")]
     Invalid,
     #[error("the token has expired")]
     Expired,

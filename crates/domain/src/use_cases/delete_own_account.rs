@@ -142,7 +142,7 @@ mod tests {
         for (facts, text) in [
             (
                 last_admin,
-                "the last active admin cannot lose the role admin, be disabled or deleted",
+                "the last active admin must keep the role admin and cannot be disabled or deleted",
             ),
             (stale, "the caller's token is outdated"),
             // Another request has deleted the caller.

@@ -158,7 +158,7 @@ mod tests {
             ("admin", "the roles admin and user are built in"),
             ("user", "the roles admin and user are built in"),
             ("member", "everybody who registers gets this role"),
-            ("No Name", "the catalogue has no such role"),
+            ("No Name", "the role does not exist"),
         ] {
             let mut catalogue = MockRoles::new();
             catalogue.expect_execute().never();
@@ -174,9 +174,9 @@ mod tests {
             ..facts()
         };
         for (facts, if_revision, text) in [
-            (CatalogueFacts::default(), None, "the catalogue has no such role"),
-            (in_use, None, "the role is in use: 3 users have it"),
-            (facts(), Some(Revision(9)), "it has changed meanwhile"),
+            (CatalogueFacts::default(), None, "the role does not exist"),
+            (in_use, None, "the role is in use by 3 users"),
+            (facts(), Some(Revision(9)), "the revision does not match"),
         ] {
             let request = DeleteRoleRequest {
                 if_revision,

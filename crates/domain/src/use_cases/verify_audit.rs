@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
         let (ends, mut rows) = chain(10);
         rows[4].0.details.push(' ');
-        let told = "event 5 is not as it was written";
+        let told = "event 5 has been changed";
         assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
     }
 
@@ -261,7 +261,7 @@ mod tests {
         let (later, rows) = chain(6);
         let verified = verify(trail(vec![ends, later], rows.clone()), None).await;
         assert_eq!(verified, Ok(ends));
-        let told = "event 6 was added behind the end of the chain";
+        let told = "event 6 was added after the end of the chain";
         assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
     }
 
