@@ -4,7 +4,7 @@ use crate::hash_pool::{HashPool, Work};
 use async_trait::async_trait;
 use domain::{
     password::Password,
-    ports::{PasswordMeter, PortError, Strength},
+    ports::{HashTicket, PasswordMeter, PortError, Strength},
 };
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -38,9 +38,14 @@ impl ZxcvbnMeter {
 #[async_trait]
 impl PasswordMeter for ZxcvbnMeter {
     #[tracing::instrument(skip_all)]
-    async fn rate(&self, password: Password, known: Vec<String>) -> Result<Strength, PortError> {
+    async fn rate(
+        &self,
+        password: Password,
+        known: Vec<String>,
+        ticket: &mut HashTicket,
+    ) -> Result<Strength, PortError> {
         let job = move |_: &mut _| rate(&password, &known);
-        self.pool.submit_as(Work::Rating, job)?.get().await
+        self.pool.submit(Work::Rating, ticket, job)?.get().await
     }
 }
 
@@ -130,7 +135,7 @@ mod tests {
     }
 
     /// One thread, and room for one job to wait.
-    fn narrow_lane() -> Arc<HashPool> {
+    fn narrow_pool() -> Arc<HashPool> {
         let settings = HashPoolSettings {
             threads: NonZeroUsize::MIN,
             queue: NonZeroUsize::MIN,
@@ -140,18 +145,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rating_takes_its_turn_on_the_lane_and_is_refused_when_that_is_full() {
-        let pool = narrow_lane();
+    async fn rating_waits_its_turn_in_the_pool_and_is_rejected_when_the_queue_is_full() {
+        let pool = narrow_pool();
         let meter = ZxcvbnMeter::new(Arc::clone(&pool));
-        let rate = || meter.rate(Password::new("password".to_owned()), Vec::new());
+        let rate = async || {
+            let password = Password::new("password".to_owned());
+            meter.rate(password, Vec::new(), &mut HashTicket::default()).await
+        };
         let (gate, closed) = mpsc::channel::<()>();
         let (running, started) = mpsc::channel();
-        let hashing = pool.submit(move |_: &mut Blocks| {
+        let mut ticket = HashTicket::default();
+        let hashing = pool.submit(Work::Hash, &mut ticket, move |_: &mut Blocks| {
             running.send(()).expect("the test waits");
             let _ = closed.recv();
         });
         started.recv().expect("the job runs");
-        let waiting = pool.submit(|_| ());
+        let waiting = pool.submit(Work::Hash, &mut ticket, |_| ());
         assert!(matches!(rate().await, Err(PortError::Overloaded)));
         drop(gate);
         for job in [hashing, waiting] {

@@ -18,7 +18,7 @@ use domain::{
     changes::{ImportUsers, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Accounts, Clock, PasswordHasher, Randomness, UserDirectory},
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, Randomness, UserDirectory},
     role::RoleName,
     session::{NewSession, SessionId, SessionRules},
     steps::{IssueTokens, TokenPair},
@@ -146,7 +146,9 @@ impl Seed {
 pub async fn hash() -> Result<PasswordHash> {
     let pool = Arc::new(HashPool::start(HashPoolSettings::default())?);
     let hasher = Argon2Hasher::new(Argon2Params::default(), pool)?;
-    Ok(hasher.hash(Password::new(PASSWORD.to_owned())).await?)
+    Ok(hasher
+        .hash(Password::new(PASSWORD.to_owned()), &mut HashTicket::default())
+        .await?)
 }
 
 /// The id of a session that has to be found again by a number.

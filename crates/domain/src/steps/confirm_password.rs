@@ -3,7 +3,7 @@ use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     caller::Caller,
     password::Password,
-    ports::{Accounts, Clock, PasswordHasher, PortError, Throttle, Verification},
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Throttle, Verification},
     throttle::ThrottleDecision,
 };
 use std::{sync::Arc, time::Duration};
@@ -57,6 +57,7 @@ impl ConfirmPassword {
         caller: &Caller,
         password: Password,
         origin: &Origin,
+        ticket: &mut HashTicket,
     ) -> Result<(), ConfirmPasswordError> {
         let known = self
             .accounts
@@ -66,7 +67,7 @@ impl ConfirmPassword {
             .filter(|known| known.user.id == caller.user().id && known.user.epoch == caller.user().epoch)
             .map(|known| known.hash)
             .ok_or(ConfirmPasswordError::Outdated)?;
-        match self.hasher.verify(password, Some(hash)).await? {
+        match self.hasher.verify(password, Some(hash), ticket).await? {
             Verification::Right | Verification::RightButOutdated => Ok(()),
             Verification::Wrong => {
                 self.note(caller, origin).await?;

@@ -68,7 +68,7 @@ mod tests {
         changes::{Facts, fixtures::facts_about},
         ports::{MockAccounts, MockPasswordHasher, MockUserDirectory},
         use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password_rated, clock, expect_change, hash, password, randomness, roles,
+            GOOD_PASSWORD, accept_password, clock, expect_change, hash, password, randomness, rating, roles,
             user,
         },
     };
@@ -95,11 +95,10 @@ mod tests {
             });
         }
         let mut hasher = MockPasswordHasher::new();
-        hasher.expect_hash().returning(|_| Ok(hash("$made")));
+        hasher.expect_hash().returning(|_, _| Ok(hash("$made")));
         let create_user = CreateUser {
             accounts: Arc::new(accounts),
-            accept_password: accept_password_rated(4),
-            hasher: Arc::new(hasher),
+            accept_password: accept_password(rating(4), Arc::new(hasher)),
             clock: clock(),
             randomness: randomness(),
         };

@@ -4,7 +4,7 @@ use crate::{
     caller::Caller,
     changes::{self, Account, ChangeError, Refusal},
     password::Password,
-    ports::{Accounts, Clock},
+    ports::{Accounts, Clock, HashTicket},
     steps::{ConfirmPassword, ConfirmPasswordError},
 };
 use std::sync::Arc;
@@ -35,7 +35,9 @@ impl DeleteOwnAccount {
         origin: Origin,
     ) -> Result<(), DeleteOwnAccountError> {
         self.confirm_password.take_attempt(caller, &origin).await?;
-        self.confirm_password.execute(caller, password, &origin).await?;
+        self.confirm_password
+            .execute(caller, password, &origin, &mut HashTicket::default())
+            .await?;
         let user = caller.user().id;
         let command = changes::DeleteUser(Account {
             user,
@@ -94,7 +96,7 @@ mod tests {
             }
         }
         let mut hasher = MockPasswordHasher::new();
-        hasher.expect_verify().returning(move |_, _| Ok(verification));
+        hasher.expect_verify().returning(move |_, _, _| Ok(verification));
         let (accounts, hasher) = (Arc::new(accounts), Arc::new(hasher));
         let delete = DeleteOwnAccount {
             confirm_password: confirm_password(throttle, &accounts, &hasher, record_any_failed_attempt()),

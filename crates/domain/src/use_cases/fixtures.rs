@@ -59,19 +59,26 @@ pub fn hash(text: &str) -> PasswordHash {
     PasswordHash::from_phc(text.to_owned())
 }
 
-/// The default policy over a meter of which `expect_meter` says what to expect.
-pub fn accept_password(expect_meter: impl FnOnce(&mut MockPasswordMeter)) -> Arc<AcceptPassword> {
+/// Accepts passwords by the default policy, over a meter with the expectations of `expect_meter`.
+pub fn accept_password(
+    expect_meter: impl FnOnce(&mut MockPasswordMeter),
+    hasher: Arc<MockPasswordHasher>,
+) -> Arc<AcceptPassword> {
     let mut meter = MockPasswordMeter::new();
     expect_meter(&mut meter);
-    Arc::new(AcceptPassword::new(Arc::new(meter), PasswordPolicy::default()))
+    Arc::new(AcceptPassword {
+        meter: Arc::new(meter),
+        hasher,
+        policy: PasswordPolicy::default(),
+    })
 }
 
-/// The default policy over a meter that finds every password this strong.
-pub fn accept_password_rated(score: u8) -> Arc<AcceptPassword> {
-    accept_password(|meter| {
+/// Expects any number of passwords, and rates each with `score`.
+pub fn rating(score: u8) -> impl FnOnce(&mut MockPasswordMeter) {
+    move |meter| {
         let strength = Strength { score, advice: None };
-        meter.expect_rate().returning(move |_, _| Ok(strength.clone()));
-    })
+        meter.expect_rate().returning(move |_, _, _| Ok(strength.clone()));
+    }
 }
 
 pub fn roles(names: &[&str]) -> RoleNames {

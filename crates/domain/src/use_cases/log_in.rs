@@ -3,7 +3,7 @@ use crate::{
     changes::{ChangeError, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness, Throttle, Verification},
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Randomness, Throttle, Verification},
     session::{NewSession, SessionRules},
     steps::{IssueTokens, RecordFailedAttempt, TokenPair},
     throttle::ThrottleDecision,
@@ -94,21 +94,27 @@ impl LogIn {
         password: Password,
         credentials: Option<Credentials>,
     ) -> Result<Option<Credentials>, PortError> {
+        let mut ticket = HashTicket::default();
         let hash = credentials.as_ref().map(|known| known.hash.clone());
-        let verification = self.hasher.verify(password.clone(), hash).await?;
+        let verification = self.hasher.verify(password.clone(), hash, &mut ticket).await?;
         let right = credentials
             .filter(|known| verification != Verification::Wrong && known.user.status == UserStatus::Active);
         match right {
             Some(credentials) if verification == Verification::RightButOutdated => {
-                Ok(Some(self.rehash(password, credentials).await?))
+                Ok(Some(self.rehash(password, credentials, &mut ticket).await?))
             }
             right => Ok(right),
         }
     }
 
-    async fn rehash(&self, password: Password, credentials: Credentials) -> Result<Credentials, PortError> {
+    async fn rehash(
+        &self,
+        password: Password,
+        credentials: Credentials,
+        ticket: &mut HashTicket,
+    ) -> Result<Credentials, PortError> {
         let Credentials { user, hash: old } = credentials;
-        let new = self.hasher.hash(password).await?;
+        let new = self.hasher.hash(password, ticket).await?;
         let replaced = self.accounts.replace_hash(user.id, &old, &new).await?;
         Ok(Credentials {
             user,
@@ -206,7 +212,10 @@ mod tests {
                 .hasher
                 .expect_verify()
                 .once()
-                .returning(move |_, _| Ok(verification));
+                .returning(move |_, _, ticket| {
+                    ticket.admit();
+                    Ok(verification)
+                });
             mocks
         }
 
@@ -315,9 +324,9 @@ mod tests {
         mocks
             .hasher
             .expect_verify()
-            .withf(|_, hash| hash.is_some())
+            .withf(|_, hash, _| hash.is_some())
             .once()
-            .returning(|_, _| Ok(Verification::Right));
+            .returning(|_, _, _| Ok(Verification::Right));
         mocks.accounts.expect_execute().never();
         assert!(matches!(
             mocks.log_in("alice").await,
@@ -337,9 +346,9 @@ mod tests {
             mocks
                 .hasher
                 .expect_verify()
-                .withf(|_, hash| hash.is_none())
+                .withf(|_, hash, _| hash.is_none())
                 .once()
-                .returning(|_, _| Ok(Verification::Wrong));
+                .returning(|_, _, _| Ok(Verification::Wrong));
             assert!(
                 matches!(mocks.log_in(login).await, Err(LogInError::InvalidCredentials)),
                 "{login:?}"
@@ -381,13 +390,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outdated_hash_is_replaced_before_the_session_opens() {
+    async fn an_outdated_hash_is_replaced_on_the_same_ticket_before_the_session_opens() {
         let mut mocks = Mocks::that_find(Verification::RightButOutdated);
         mocks
             .hasher
             .expect_hash()
+            .withf(|_, ticket| ticket.is_admitted())
             .once()
-            .returning(|_| Ok(hash("$newer")));
+            .returning(|_, _| Ok(hash("$newer")));
         mocks
             .accounts
             .expect_replace_hash()
@@ -449,7 +459,7 @@ mod tests {
             mocks
                 .hasher
                 .expect_verify()
-                .returning(|_, _| Ok(Verification::Wrong));
+                .returning(|_, _, _| Ok(Verification::Wrong));
             mocks.record_failed_attempt = Some(record_failed_attempt(|events| {
                 events
                     .expect_record()

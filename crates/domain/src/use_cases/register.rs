@@ -65,7 +65,7 @@ mod tests {
         role::RoleName,
         throttle::ThrottleKey,
         use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password_rated, clock, expect_change, hash, origin, password, randomness,
+            GOOD_PASSWORD, accept_password, clock, expect_change, hash, origin, password, randomness, rating,
             roles, user,
         },
     };
@@ -85,8 +85,7 @@ mod tests {
             .returning(move |_| Ok(decision));
         let create_user = CreateUser {
             accounts: Arc::new(accounts),
-            accept_password: accept_password_rated(4),
-            hasher: Arc::new(hasher),
+            accept_password: accept_password(rating(4), Arc::new(hasher)),
             clock: clock(),
             randomness: randomness(),
         };
@@ -105,7 +104,7 @@ mod tests {
             assert_eq!(executed.context.actor, Actor::Anonymous);
         });
         let mut hasher = MockPasswordHasher::new();
-        hasher.expect_hash().returning(|_| Ok(hash("$made")));
+        hasher.expect_hash().returning(|_, _| Ok(hash("$made")));
         let register = register(ThrottleDecision::Allowed, accounts, hasher);
         let registered = register
             .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
