@@ -56,8 +56,9 @@ impl AcceptPassword {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{GOOD_PASSWORD, hash, password, user},
         ports::{MockPasswordHasher, MockPasswordMeter, Strength},
-        use_cases::fixtures::{GOOD_PASSWORD, accept_password, hash, password, user},
+        use_cases::fixtures::accept_password,
     };
 
     /// Rates as `rated`, and accepts with a hasher that has the expectations of `expect_hasher`.

@@ -51,7 +51,7 @@ impl ConfirmPassword {
     /// Compares `password` with the caller's, once an attempt was taken.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError`]; a wrong password is noted.
+    /// [`ConfirmPasswordError`]; a wrong password is recorded.
     pub async fn execute(
         &self,
         caller: &Caller,
@@ -70,20 +70,16 @@ impl ConfirmPassword {
         match self.hasher.verify(password, Some(hash), ticket).await? {
             Verification::Right | Verification::RightButOutdated => Ok(()),
             Verification::Wrong => {
-                self.note(caller, origin).await?;
+                self.record_failure(caller, origin).await?;
                 Err(ConfirmPasswordError::InvalidCredentials)
             }
         }
     }
 
-    async fn note(&self, caller: &Caller, origin: &Origin) -> Result<(), PortError> {
+    async fn record_failure(&self, caller: &Caller, origin: &Origin) -> Result<(), PortError> {
         let user = caller.user().id;
         let event = AuditEvent::on(AuditAction::ReauthenticationFailed, user).in_session(caller.session());
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::User(user),
-            origin: origin.clone(),
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::User(user), origin.clone());
         self.record_failed_attempt.execute(event, context).await
     }
 }

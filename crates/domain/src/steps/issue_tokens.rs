@@ -126,10 +126,11 @@ fn roles_to_tell(holder: &Holder) -> RoleNames {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{SECRET, now, stored_session},
         ports::{MockRoles, MockTokenSigner},
         role::{Permission, RoleName, built_in},
         session::Generation,
-        use_cases::fixtures::{SECRET, issue_tokens_with, mac, now, randomness, stored_session},
+        use_cases::fixtures::{issue_tokens_with, mac, randomness},
     };
 
     #[tokio::test]

@@ -66,11 +66,9 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Facts, fixtures::facts_about},
+        fixtures::{GOOD_PASSWORD, hash, password, roles, user},
         ports::{MockAccounts, MockPasswordHasher, MockUserDirectory},
-        use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password, clock, expect_change, hash, password, randomness, rating, roles,
-            user,
-        },
+        use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
     use mockall::Sequence;
 

@@ -100,11 +100,7 @@ impl ChangePassword {
             hash,
             session: session.clone(),
         };
-        let context = AuditContext {
-            at: now,
-            actor: Actor::User(user),
-            origin,
-        };
+        let context = AuditContext::new(now, Actor::User(user), origin);
         let applied = self.accounts.execute(Arc::new(command), context).await?;
         let stored = session.stored(&applied.into_user()?);
         Ok(self.issue_tokens.issue(&stored, secret, now).await?)
@@ -117,13 +113,13 @@ mod tests {
     use crate::{
         audit::AuditAction,
         authority::Denied,
-        changes::UserChange,
+        changes::{UserChange, fixtures::own_facts},
+        fixtures::{GOOD_PASSWORD, USER, audit_context, caller, credentials, hash, origin, password},
         ports::{MockAccounts, MockPasswordHasher, MockPasswordMeter, MockThrottle, Strength, Verification},
         role::Permissions,
         throttle::ThrottleDecision,
         use_cases::fixtures::{
-            GOOD_PASSWORD, USER, accept_password, audit_context, caller, clock, confirm_password,
-            credentials, expect_change, hash, issue_tokens, origin, own_facts, password, randomness, rating,
+            accept_password, clock, confirm_password, expect_change, issue_tokens, randomness, rating,
             record_failed_attempt, session_rules,
         },
         user::Epoch,

@@ -89,11 +89,7 @@ impl CreateUser {
             hash,
             roles: request.roles,
         };
-        let context = AuditContext {
-            at: now,
-            actor,
-            origin,
-        };
+        let context = AuditContext::new(now, actor, origin);
         let command = Arc::new(RegisterUser(user));
         let applied = self.accounts.execute(command, context).await?;
         Ok(applied.into_user()?)
@@ -117,11 +113,9 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Facts, UserChange, fixtures::facts_about},
+        fixtures::{GOOD_PASSWORD, credentials, hash, now, origin, password, roles, user},
         ports::{MockAccounts, MockPasswordHasher, MockPasswordMeter},
-        use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password, clock, credentials, expect_change, hash, now, origin, password,
-            randomness, rating, roles, user,
-        },
+        use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
 
     /// With a meter that finds every password strong.
@@ -174,11 +168,7 @@ mod tests {
                     assert!(
                         matches!(change.user, UserChange::Insert(stored) if stored.hash == hash("$made"))
                     );
-                    let expected = AuditContext {
-                        at: now(),
-                        actor: Actor::Operator,
-                        origin: origin(),
-                    };
+                    let expected = AuditContext::new(now(), Actor::Operator, origin());
                     assert_eq!(executed.context, expected);
                 });
             },

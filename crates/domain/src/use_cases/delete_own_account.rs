@@ -44,11 +44,7 @@ impl DeleteOwnAccount {
             if_revision: None,
             authorized_by: Some(caller.identity()),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::User(user),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
         match self.accounts.execute(Arc::new(command), context).await {
             Ok(_) => Ok(()),
             // Another request removed the caller after their token was accepted.
@@ -62,14 +58,15 @@ impl DeleteOwnAccount {
 mod tests {
     use super::*;
     use crate::{
-        changes::{Facts, fixtures::admin},
+        changes::{
+            Facts,
+            fixtures::{admin, own_facts},
+        },
+        fixtures::{USER, audit_context, caller, credentials, origin, password},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle, Verification},
         role::Permissions,
         throttle::ThrottleDecision,
-        use_cases::fixtures::{
-            USER, audit_context, caller, clock, confirm_password, credentials, expect_change, origin,
-            own_facts, password, record_any_failed_attempt,
-        },
+        use_cases::fixtures::{clock, confirm_password, expect_change, record_any_failed_attempt},
     };
     use std::time::Duration;
 

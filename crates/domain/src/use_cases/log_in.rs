@@ -55,7 +55,7 @@ impl LogIn {
         if let ThrottleDecision::Refused { retry_after } =
             self.throttle.attempt(origin.address, account).await?
         {
-            self.note(None, "too_many_attempts", &origin).await?;
+            self.record_failure(None, "too_many_attempts", &origin).await?;
             return Err(LogInError::TooManyAttempts { retry_after });
         }
         let credentials = self.find(login.as_ref()).await?;
@@ -63,21 +63,22 @@ impl LogIn {
         if let Some(verified) = self.verify(password, credentials).await? {
             return self.open_session(verified, origin).await;
         }
-        self.note(user, "invalid_credentials", &origin).await?;
+        self.record_failure(user, "invalid_credentials", &origin).await?;
         Err(LogInError::InvalidCredentials)
     }
 
-    /// Keeps whose password was not given, if it is known, but never the login: people type passwords there.
-    async fn note(&self, user: Option<UserId>, cause: &str, origin: &Origin) -> Result<(), PortError> {
+    /// Records whose password was not given, if it is known, but never the login: people type passwords there.
+    async fn record_failure(
+        &self,
+        user: Option<UserId>,
+        cause: &str,
+        origin: &Origin,
+    ) -> Result<(), PortError> {
         let event = AuditEvent {
             user,
             ..AuditEvent::new(AuditAction::LoginFailed).with("cause", cause)
         };
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::Anonymous,
-            origin: origin.clone(),
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::Anonymous, origin.clone());
         self.record_failed_attempt.execute(event, context).await
     }
 
@@ -140,11 +141,7 @@ impl LogIn {
         let (secret, digest) = self.issue_tokens.fresh_secret();
         let session = NewSession::opened_at(now, id, user.id, digest, &self.rules, origin);
         let stored = session.stored(user);
-        let context = AuditContext {
-            at: now,
-            actor: Actor::User(user.id),
-            origin: origin.clone(),
-        };
+        let context = AuditContext::new(now, Actor::User(user.id), origin.clone());
         let open = OpenSession {
             session,
             epoch: user.epoch,
@@ -175,12 +172,13 @@ mod tests {
     use super::*;
     use crate::{
         changes::{EndSessionsOf, Facts, fixtures::facts_about},
+        fixtures::{USER, credentials, hash, now, origin, password, user},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         session::{EndReason, SessionId},
         throttle::ThrottleKey,
         use_cases::fixtures::{
-            USER, applied, clock, credentials, expect_change, hash, issue_tokens, now, origin, password,
-            randomness, record_any_failed_attempt, record_failed_attempt, session_rules, user,
+            applied, clock, expect_change, issue_tokens, randomness, record_any_failed_attempt,
+            record_failed_attempt, session_rules,
         },
         user::Epoch,
     };

@@ -61,13 +61,11 @@ mod tests {
     use super::*;
     use crate::{
         changes::fixtures::facts_about,
+        fixtures::{GOOD_PASSWORD, hash, origin, password, roles, user},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         role::RoleName,
         throttle::ThrottleKey,
-        use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password, clock, expect_change, hash, origin, password, randomness, rating,
-            roles, user,
-        },
+        use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
 
     fn register(decision: ThrottleDecision, accounts: MockAccounts, hasher: MockPasswordHasher) -> Register {

@@ -85,14 +85,12 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Facts, UserChange, fixtures::facts_about},
+        fixtures::{GOOD_PASSWORD, USER, caller_with, hash, origin, password, snapshot_with, user},
         ports::{MockAccounts, MockPasswordHasher},
         revision::Revision,
         role::{Permission, Permissions},
         steps::UserRef,
-        use_cases::fixtures::{
-            GOOD_PASSWORD, USER, accept_password, caller_with, clock, expect_change, hash, origin, password,
-            rating, snapshot_with, user,
-        },
+        use_cases::fixtures::{accept_password, clock, expect_change, rating},
         user::UserId,
     };
     use uuid::Uuid;
