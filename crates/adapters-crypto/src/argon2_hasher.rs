@@ -32,8 +32,8 @@ const HASH_LENGTH: usize = 32;
 pub struct Argon2Hasher {
     params: Argon2Params,
     pool: Arc<HashPool>,
-    /// What a password is compared with when there is nothing else: random bytes, which are no password's hash but by a
-    /// chance of one in 2^256.
+    /// Compared with when there is no usable hash: random bytes, which are the hash of a given password with a probability of
+    /// 2^-256.
     decoy: Argon2Hash,
 }
 
@@ -46,7 +46,7 @@ impl Argon2Hasher {
         Ok(Self { params, pool, decoy })
     }
 
-    /// What to compare with for a user with such a hash, or for nobody.
+    /// The hash to compare with: `hash` if it can be used, or else the decoy.
     fn usable(&self, hash: Option<PasswordHash>) -> StoredHash {
         let stored = hash.and_then(|hash| {
             StoredHash::parse(&hash)

@@ -17,7 +17,7 @@ use zxcvbn::{Entropy, feedback::Feedback};
 /// costly, sixfold from 32 to 72), and a password whose beginning is strong is strong as a whole.
 const RATED_LENGTH: usize = 32;
 
-/// What is said of a password that cannot be rated: nobody knows how strong it is.
+/// The rating of a password that cannot be rated, whose strength is unknown.
 const UNRATEABLE: Strength = Strength {
     score: 0,
     advice: None,
@@ -55,8 +55,8 @@ fn rate(password: &Password, known: &[String]) -> Strength {
     unless_it_panics(|| strength(&zxcvbn::zxcvbn(&rated, &known)))
 }
 
-/// zxcvbn computes with whatever it is given, and a password that nobody thought of may be more than it can take. Such a
-/// password is not worth an error of the service: its owner takes another.
+/// Returns [`UNRATEABLE`] if `rate` panics, as zxcvbn may on unusual passwords. The client then chooses another password
+/// and does not get an internal error.
 fn unless_it_panics(rate: impl FnOnce() -> Strength) -> Strength {
     panic::catch_unwind(AssertUnwindSafe(rate)).unwrap_or_else(|_| {
         tracing::error!("rating a password panicked; it counts as weak");

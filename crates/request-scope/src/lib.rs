@@ -91,16 +91,16 @@ mod tests {
 
     const WAIT_BUDGET: Duration = Duration::from_secs(1);
 
-    async fn current_id() -> Option<String> {
+    fn current_id() -> Option<String> {
         RequestScope::current()?.id().map(str::to_owned)
     }
 
     #[tokio::test]
     async fn work_for_a_request_sees_its_id() {
         let named = RequestScope::identified("abc", WAIT_BUDGET);
-        assert_eq!(named.run(current_id()).await.as_deref(), Some("abc"));
+        assert_eq!(named.run(async { current_id() }).await.as_deref(), Some("abc"));
         let unnamed = RequestScope::with_wait_budget(WAIT_BUDGET);
-        assert_eq!(unnamed.run(current_id()).await, None);
+        assert_eq!(unnamed.run(async { current_id() }).await, None);
     }
 
     #[tokio::test]
@@ -108,12 +108,12 @@ mod tests {
         let scope = RequestScope::identified("abc", WAIT_BUDGET);
         let (alone, given) = scope
             .run(async {
-                let alone = tokio::spawn(current_id());
-                let given = tokio::spawn(in_current_scope(current_id()));
+                let alone = tokio::spawn(async { current_id() });
+                let given = tokio::spawn(in_current_scope(async { current_id() }));
                 (alone.await.expect("no panic"), given.await.expect("no panic"))
             })
             .await;
         assert_eq!((alone, given.as_deref()), (None, Some("abc")));
-        assert_eq!(in_current_scope(current_id()).await, None);
+        assert_eq!(in_current_scope(async { current_id() }).await, None);
     }
 }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_nobody_has_time_to_rate_is_not_accepted() {
+    async fn a_password_that_cannot_be_rated_for_lack_of_capacity_is_not_accepted() {
         let refused = accept(|| Err(PortError::Overloaded), never_hash).await;
         assert!(matches!(
             refused,
