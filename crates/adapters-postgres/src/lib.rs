@@ -26,50 +26,30 @@ mod tables;
 
 pub use database::{ConnectError, PoolSettings, PostgresDatabase};
 pub use migrations::MigrationStatus;
-pub use ports::{
-    PostgresAccounts, PostgresAuditEvents, PostgresAuditLog, PostgresHealth, PostgresReplicaLeases,
-    PostgresRoles, PostgresSessionDirectory, PostgresSessionSnapshots, PostgresSessions,
-    PostgresUserDirectory,
-};
 
-use domain::ports::{
-    Accounts, AuditEvents, AuditLog, AuditSealer, Roles, SessionDirectory, SessionSnapshots, Sessions,
-    StorageHealth, UserDirectory,
-};
-use session_cache::ports::ReplicaLeases;
+use domain::ports::AuditSealer;
+use snapshot_batches::SnapshotBatches;
 use std::sync::Arc;
 
-/// Every storage port over one database.
-#[derive(Clone)]
+/// Implements every storage port over one database.
+///
+/// Session snapshots are read for several callers at once. Their callers wait on a tokio runtime
+/// whose timers MUST be enabled.
 pub struct PostgresStorage {
-    pub accounts: Arc<dyn Accounts>,
-    pub sessions: Arc<dyn Sessions>,
-    pub session_directory: Arc<dyn SessionDirectory>,
-    pub users: Arc<dyn UserDirectory>,
-    pub snapshots: Arc<dyn SessionSnapshots>,
-    pub roles: Arc<dyn Roles>,
-    pub audit_events: Arc<dyn AuditEvents>,
-    pub audit_log: Arc<dyn AuditLog>,
-    pub health: Arc<dyn StorageHealth>,
-    pub leases: Arc<dyn ReplicaLeases>,
+    database: PostgresDatabase,
+    sealer: Arc<dyn AuditSealer>,
+    snapshot_batches: SnapshotBatches,
 }
 
 impl PostgresStorage {
-    /// Returns the ports over `database`, whose schema must be up to date; `sealer` chains the audit log.
+    /// Creates the storage over `database`, whose schema must be up to date. `sealer` chains the
+    /// audit log, and MUST be the one that has sealed it so far.
     #[must_use]
     pub fn new(database: &PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        let database = || database.clone();
         Self {
-            accounts: Arc::new(PostgresAccounts::new(database(), sealer.clone())),
-            sessions: Arc::new(PostgresSessions::new(database())),
-            session_directory: Arc::new(PostgresSessionDirectory::new(database())),
-            users: Arc::new(PostgresUserDirectory::new(database(), sealer.clone())),
-            snapshots: Arc::new(PostgresSessionSnapshots::new(database())),
-            roles: Arc::new(PostgresRoles::new(database(), sealer.clone())),
-            audit_events: Arc::new(PostgresAuditEvents::new(database(), sealer.clone())),
-            audit_log: Arc::new(PostgresAuditLog::new(database(), sealer)),
-            health: Arc::new(PostgresHealth::new(database())),
-            leases: Arc::new(PostgresReplicaLeases::new(database())),
+            database: database.clone(),
+            sealer,
+            snapshot_batches: SnapshotBatches::start(database),
         }
     }
 }

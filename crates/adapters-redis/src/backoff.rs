@@ -1,13 +1,13 @@
 use backon::{BackoffBuilder, ExponentialBuilder};
 use std::time::Duration;
 
-/// The first wait between two attempts to connect, before jitter at most doubles it.
+/// The first delay between two connection attempts, before jitter, which at most doubles it.
 const SHORTEST: Duration = Duration::from_millis(25);
-/// The longest wait before jitter: Redis must be in use again within two seconds of its return.
+/// The maximum delay before jitter: Redis must be in use again within two seconds of its return.
 const LONGEST: Duration = Duration::from_millis(400);
 
-/// The waits between attempts to connect, without end: each is twice the one before, with jitter, so that replicas that
-/// lost Redis together do not come back together.
+/// Returns the endless sequence of delays between connection attempts. Each is twice its
+/// predecessor, with jitter, so that replicas that lost Redis together do not reconnect together.
 pub(crate) fn backoff() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(SHORTEST)
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_up_to_a_bound_and_never_end() {
+    fn delays_grow_to_a_maximum_and_never_end() {
         let waits: Vec<_> = backoff().take(1000).collect();
         assert_eq!(waits.len(), 1000);
         assert!(
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_start_together_do_not_keep_step() {
+    fn two_clients_that_start_together_diverge() {
         let steps = || backoff().take(20).collect::<Vec<_>>();
         assert_ne!(steps(), steps());
     }

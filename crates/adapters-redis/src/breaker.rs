@@ -4,23 +4,23 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Decides whether to ask somebody who may be away. It is closed while they answer, open when they did not, and lets one
-/// question through at intervals while it is open.
+/// A circuit breaker for a dependency that may be unavailable. Closed while the dependency
+/// responds, open after it failed; while open, it permits a probe at intervals.
 pub(crate) struct Breaker {
     interval: Duration,
-    /// When the next question may be asked; `None` while closed.
+    /// When the next probe is permitted; `None` while closed.
     open_until: Mutex<Option<Instant>>,
 }
 
-/// What to do with a question.
+/// What to do with a request to the dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Ask.
-    Ask,
-    /// Do not wait for an answer, but find out whether there would be one.
+pub(crate) enum Decision {
+    /// Send it and wait for the response.
+    Send,
+    /// Send it to find out whether the dependency responds, but do not wait.
     Probe,
-    /// Do not ask.
-    Spare,
+    /// Do not send it.
+    Skip,
 }
 
 impl Breaker {
@@ -35,23 +35,23 @@ impl Breaker {
         self.open_until().is_some()
     }
 
-    pub(crate) fn verdict(&self, now: Instant) -> Verdict {
+    pub(crate) fn decide(&self, now: Instant) -> Decision {
         match &mut *self.open_until() {
-            None => Verdict::Ask,
-            Some(until) if now < *until => Verdict::Spare,
+            None => Decision::Send,
+            Some(until) if now < *until => Decision::Skip,
             Some(until) => {
                 *until = now + self.interval;
-                Verdict::Probe
+                Decision::Probe
             }
         }
     }
 
-    /// Whether this closed it.
+    /// Closes the breaker. Returns whether it was open.
     pub(crate) fn close(&self) -> bool {
         self.open_until().take().is_some()
     }
 
-    /// Whether this opened it; one that is open stays as it is.
+    /// Opens the breaker until the next probe, unless it is open. Returns whether it was closed.
     pub(crate) fn open(&self, now: Instant) -> bool {
         let mut open_until = self.open_until();
         let opened = open_until.is_none();
@@ -71,27 +71,27 @@ mod tests {
     const INTERVAL: Duration = Duration::from_millis(500);
 
     #[test]
-    fn an_open_breaker_lets_one_question_through_at_each_interval() {
+    fn an_open_breaker_permits_one_probe_per_interval() {
         let (breaker, start) = (Breaker::new(INTERVAL), Instant::now());
-        assert_eq!(breaker.verdict(start), Verdict::Ask);
+        assert_eq!(breaker.decide(start), Decision::Send);
         assert!(breaker.open(start));
         assert!(breaker.is_open());
         for round in 0..3 {
             let begin = start + round * INTERVAL;
-            assert_eq!(breaker.verdict(begin + INTERVAL / 2), Verdict::Spare);
-            assert_eq!(breaker.verdict(begin + INTERVAL), Verdict::Probe);
-            assert_eq!(breaker.verdict(begin + INTERVAL), Verdict::Spare);
+            assert_eq!(breaker.decide(begin + INTERVAL / 2), Decision::Skip);
+            assert_eq!(breaker.decide(begin + INTERVAL), Decision::Probe);
+            assert_eq!(breaker.decide(begin + INTERVAL), Decision::Skip);
         }
         assert!(breaker.close());
-        assert_eq!(breaker.verdict(start), Verdict::Ask);
+        assert_eq!(breaker.decide(start), Decision::Send);
         assert!(!breaker.close(), "it was closed before");
     }
 
     #[test]
-    fn who_fails_while_it_is_open_does_not_put_the_next_question_off() {
+    fn a_failure_while_open_does_not_delay_the_next_probe() {
         let (breaker, start) = (Breaker::new(INTERVAL), Instant::now());
         assert!(breaker.open(start));
         assert!(!breaker.open(start + INTERVAL / 2));
-        assert_eq!(breaker.verdict(start + INTERVAL), Verdict::Probe);
+        assert_eq!(breaker.decide(start + INTERVAL), Decision::Probe);
     }
 }

@@ -1,42 +1,44 @@
 use std::{num::NonZeroU32, time::Duration};
 use thiserror::Error;
 
-/// The longest that a budget may take to refill from nothing.
+/// The maximum time that an empty budget may take to refill.
 const MAX_REFILL: Duration = Duration::from_hours(365 * 24);
 
-/// How many attempts one key has.
+/// A budget of attempts for one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Attempts that may come at once after a rest.
+    /// Number of attempts available at once when the budget is full.
     pub burst: NonZeroU32,
-    /// The time in which one attempt is regained, counted in whole microseconds.
+    /// The time in which one attempt is restored, counted in whole microseconds.
     pub every: Duration,
 }
 
-/// The budgets of each kind of key. Redis forgets a key when its budget is whole again, so that memory is bounded by the
-/// attempts of the longest refill.
+/// The budgets for each kind of key. Redis expires a key when its budget is full again, so memory
+/// is bounded by the number of attempts during the longest refill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// For each [network](domain::throttle::ThrottleKey::Client).
+    /// The budget of each [network](domain::throttle::ThrottleKey::Client).
     pub client: Budget,
-    /// For each [login](domain::throttle::ThrottleKey::Account), whether it is taken or not.
+    /// The budget of each [login](domain::throttle::ThrottleKey::Account), whether or not it
+    /// exists.
     pub account: Budget,
-    /// For all keys together, on top of their own: what the whole service takes on. An attempt of a client on an account
-    /// counts twice, once for each. An attempt that is refused here alone has used up one of its key's own.
+    /// A budget shared by all keys, in addition to their own. An attempt by a client on an account
+    /// counts twice, once for each key. An attempt rejected only by this budget has still consumed
+    /// one of its key's own.
     pub global: Option<Budget>,
 }
 
-/// A budget that cannot be counted.
+/// The budget cannot be represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a budget regains an attempt in a microsecond or more, and all of them within a year")]
+#[error("a budget must restore one attempt in at least a microsecond and all of them within a year")]
 pub struct BudgetRefused;
 
-/// A budget in the numbers that the script counts in: microseconds, which it holds exactly.
+/// A budget in microseconds, which the script represents exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
-    /// The time in which one attempt is regained.
+    /// The time in which one attempt is restored.
     pub(crate) every: u64,
-    /// The time in which all are.
+    /// The time in which an empty budget refills.
     pub(crate) refill: u64,
 }
 
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn budgets_that_cannot_be_counted_are_refused() {
+    fn budgets_that_cannot_be_represented_are_rejected() {
         for (burst, every) in [
             (1, Duration::ZERO),
             (1, Duration::from_nanos(999)),

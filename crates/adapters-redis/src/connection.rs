@@ -1,4 +1,4 @@
-//! Connections for commands, whatever Redis they lead to.
+//! Connections for commands, for each topology.
 
 use crate::redis_url::Topology;
 use deadpool_redis::{
@@ -12,32 +12,32 @@ use deadpool_redis::{
 };
 use std::time::Duration;
 
-/// How long connecting to one node may take.
+/// Time limit for connecting to one node.
 pub(crate) const CONNECT_BOUND: Duration = Duration::from_millis(750);
-/// How long it may take to find out which nodes there are and to connect to one.
+/// Time limit for discovering the nodes and connecting to one.
 const CREATE_BOUND: Duration = Duration::from_secs(2);
-/// How many commands may wait for the socket.
+/// Maximum number of commands waiting for the socket.
 const QUEUE: usize = 1024;
 const RUNTIME: Runtime = Runtime::Tokio1;
 /// Why building a pool cannot fail.
 const HAS_RUNTIME: &str = "a pool with timeouts asks for a runtime and nothing else";
 
-/// Makes connections, checks them and makes new ones: a pool of one, because one multiplexed connection carries every
-/// command of the process.
+/// A pool that creates, checks and replaces the one connection. A single multiplexed connection
+/// carries all commands of the process.
 pub(crate) enum Pools {
     Node(deadpool_redis::Pool),
     Sentinel(sentinel::Pool),
     Cluster(cluster::Pool),
 }
 
-/// The pool's one connection, checked out.
+/// The pool's connection, checked out.
 pub(crate) enum Pooled {
     Node(deadpool_redis::Connection),
     Sentinel(sentinel::Connection),
     Cluster(cluster::Connection),
 }
 
-/// A handle on the pool's one connection. Any number of commands may be on their way at once.
+/// A handle to the pool's connection. Any number of commands may be in flight at once.
 #[derive(Clone)]
 pub(crate) enum SharedConnection {
     Node(MultiplexedConnection),
@@ -45,7 +45,7 @@ pub(crate) enum SharedConnection {
 }
 
 impl Pools {
-    /// Connects to nothing yet.
+    /// Creates the pool without connecting.
     pub(crate) fn of(topology: &Topology, command_bound: Duration) -> Result<Self, RedisError> {
         Ok(match topology {
             Topology::Node(node) => {
@@ -91,7 +91,8 @@ impl Pools {
         })
     }
 
-    /// The connection, after a PING when it was used before and a new one when that is not answered.
+    /// Returns the connection. One that was used before is checked with a PING, and replaced if the
+    /// PING is not answered.
     pub(crate) async fn get(&self) -> Result<Pooled, PoolError> {
         Ok(match self {
             Self::Node(pool) => Pooled::Node(pool.get().await?),
@@ -101,7 +102,7 @@ impl Pools {
     }
 }
 
-/// What is true of every pool here.
+/// The configuration common to all pools.
 fn one(command_bound: Duration) -> PoolConfig {
     let mut config = PoolConfig::new(1);
     config.timeouts = Timeouts {
@@ -121,7 +122,7 @@ impl Pooled {
         }
     }
 
-    /// Closes the connection when the last command on it is done, in place of giving it back.
+    /// Drops the connection after its last command instead of returning it to the pool.
     pub(crate) fn discard(self) {
         match self {
             Self::Node(connection) => drop(deadpool_redis::Connection::take(connection)),

@@ -1,4 +1,4 @@
-use crate::breaker::{Breaker, Verdict};
+use crate::breaker::{Breaker, Decision};
 use async_trait::async_trait;
 use domain::{
     ports::{PortError, Throttle},
@@ -7,21 +7,22 @@ use domain::{
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::{task::spawn, time::Instant};
 
-/// How often a primary that is away is asked again: it must be in use again within two seconds of its return.
+/// The interval between probes of an unavailable primary: it must be in use again within two
+/// seconds of its return.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A throttle with another to fall back on. When the primary gives no answer the fallback decides, at once and without
-/// asking the primary first, until the primary answers again. Attempts are never let through uncounted.
+/// A throttle with a fallback. If the primary does not respond, the fallback decides, without
+/// waiting for the primary, until the primary responds again. No attempt is admitted uncounted.
 ///
-/// The fallback knows nothing of what the primary has counted, and each replica has one of its own: its budgets must be
-/// stricter.
+/// The fallback does not see what the primary has counted, and each replica has its own, so its
+/// budgets must be stricter.
 pub struct FallbackThrottle {
     primary: Arc<dyn Throttle>,
     fallback: Arc<dyn Throttle>,
     breaker: Arc<Breaker>,
 }
 
-/// Who decides.
+/// The throttle that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InCharge {
     Primary,
@@ -29,7 +30,7 @@ pub enum InCharge {
 }
 
 impl FallbackThrottle {
-    /// `primary` must answer or fail within a time that an attempt may take.
+    /// `primary` must respond or fail within a time that is acceptable for a login attempt.
     #[must_use]
     pub fn new(primary: Arc<dyn Throttle>, fallback: Arc<dyn Throttle>) -> Self {
         Self {
@@ -39,8 +40,8 @@ impl FallbackThrottle {
         }
     }
 
-    /// Who decides about the next attempt. While the fallback does, only further attempts find out that the primary is
-    /// back.
+    /// Returns which throttle decides about the next attempt. While the fallback decides, the
+    /// return of the primary is only detected by further attempts.
     #[must_use]
     pub fn in_charge(&self) -> InCharge {
         if self.breaker.is_open() {
@@ -50,12 +51,12 @@ impl FallbackThrottle {
         }
     }
 
-    /// The attempt is counted by the primary too, but nobody waits for that.
+    /// Counts the attempt with the primary too, without waiting for the result.
     fn probe(&self, key: ThrottleKey) {
         let (primary, breaker) = (Arc::clone(&self.primary), Arc::clone(&self.breaker));
         spawn(async move {
             if primary.take(key).await.is_ok() && breaker.close() {
-                tracing::info!("the shared throttle is back and decides again");
+                tracing::info!("Redis responds again; attempts are counted by the shared throttle");
             }
         });
     }
@@ -64,22 +65,22 @@ impl FallbackThrottle {
 #[async_trait]
 impl Throttle for FallbackThrottle {
     async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
-        match self.breaker.verdict(Instant::now()) {
-            Verdict::Ask => match self.primary.take(key.clone()).await {
+        match self.breaker.decide(Instant::now()) {
+            Decision::Send => match self.primary.take(key.clone()).await {
                 Ok(decision) => return Ok(decision),
-                // It had no time to answer, and may do well.
+                // The request had no time left, so this says nothing about the primary.
                 Err(PortError::Overloaded) => {}
                 Err(error) if self.breaker.open(Instant::now()) => {
                     let error = &error as &(dyn Error + 'static);
                     tracing::warn!(
                         error,
-                        "the shared throttle is away: this process counts by itself"
+                        "Redis does not respond; attempts are counted by this process until it does"
                     );
                 }
                 Err(_) => {}
             },
-            Verdict::Probe => self.probe(key.clone()),
-            Verdict::Spare => {}
+            Decision::Probe => self.probe(key.clone()),
+            Decision::Skip => {}
         }
         self.fallback.take(key).await
     }

@@ -3,10 +3,10 @@ use deadpool_redis::redis::{Cmd, ErrorKind, Script, ServerErrorKind, cmd};
 use domain::throttle::ThrottleDecision;
 use std::time::Duration;
 
-/// It says more about itself.
+/// The script; see its comments for the algorithm.
 const SCRIPT: &str = include_str!("gcra.lua");
 
-/// The script, by its hash where Redis knows it.
+/// The script, called by its hash if Redis has it cached.
 pub(crate) struct Gcra {
     hash: String,
 }
@@ -18,7 +18,8 @@ impl Gcra {
         }
     }
 
-    /// Takes one attempt of `key`, in one round trip, or two when Redis has forgotten the script.
+    /// Takes one attempt of `key`, in one round trip, or two if Redis does not have the script
+    /// cached.
     pub(crate) async fn take(
         &self,
         client: &RedisClient,
@@ -27,7 +28,8 @@ impl Gcra {
     ) -> Result<ThrottleDecision, RedisUnavailable> {
         let by_hash = client.query(&call("EVALSHA", &self.hash, key, rate)).await;
         let wait: u64 = match by_hash {
-            // EVAL and not SCRIPT LOAD: it goes to the very node that has the key, and that node remembers it.
+            // EVAL rather than SCRIPT LOAD: it reaches the node that owns the key, which then
+            // caches the script.
             Err(RedisUnavailable::Refused(error))
                 if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
             {

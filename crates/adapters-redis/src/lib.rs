@@ -1,7 +1,9 @@
-//! What replicas share through Redis: throttle counters and the invalidation bus. Nothing in Redis is truth: when it is
-//! away, flushed or lost, throttling goes on in each process by itself and revocations get slower, and that is all.
+//! Shares throttle counters and the invalidation bus between replicas through Redis. Redis is never
+//! the source of truth: if it is unavailable, flushed or lost, each process throttles by itself and
+//! revocations take longer.
 //!
-//! One [`RedisClient`] serves every adapter here, over a single node, a Sentinel group or a Cluster alike.
+//! One [`RedisClient`] serves every adapter of this crate, with a single node, Sentinel or a
+//! Cluster.
 
 mod backoff;
 mod breaker;

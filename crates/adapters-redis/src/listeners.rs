@@ -1,4 +1,4 @@
-//! Connections that listen to a channel, whatever Redis they lead to.
+//! Connections that subscribe to a channel, for each topology.
 
 use crate::{connection::CONNECT_BOUND, redis_unavailable::RedisUnavailable, redis_url::Topology};
 use deadpool_redis::redis::{
@@ -9,18 +9,19 @@ use deadpool_redis::redis::{
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::{sync::Mutex, time::timeout};
 
-/// Opens connections that listen.
+/// Opens subscriptions.
 pub(crate) enum Listeners {
     Node(Client),
     Sentinel(Mutex<SentinelClient>),
-    /// Every node of a Cluster hears what is published on any other, so one that answers will do.
+    /// Each node of a Cluster forwards published messages to all others, so any responding node
+    /// will do.
     Cluster {
         nodes: Vec<Client>,
         first: AtomicUsize,
     },
 }
 
-/// A connection that listens to one channel.
+/// A connection subscribed to one channel.
 pub(crate) struct Subscription {
     pub(crate) messages: PubSubStream,
     sink: PubSubSink,
@@ -49,7 +50,7 @@ impl Listeners {
         })
     }
 
-    /// Listens to `channel` from now on.
+    /// Subscribes to `channel`.
     pub(crate) async fn listen(&self, channel: &str) -> Result<Subscription, RedisUnavailable> {
         match self {
             Self::Node(node) => listen_on(node, channel).await,
@@ -64,12 +65,12 @@ impl Listeners {
                 listen_on(&primary, channel).await
             }
             Self::Cluster { nodes, first } => {
-                // Another one each time: the last one was left for a reason.
+                // Start with another node each time: the last one may have failed.
                 let start = first.fetch_add(1, Ordering::Relaxed) % nodes.len();
                 let mut away = RedisUnavailable::TooSlow;
                 for node in nodes.iter().cycle().skip(start).take(nodes.len()) {
                     match listen_on(node, channel).await {
-                        Ok(ear) => return Ok(ear),
+                        Ok(subscription) => return Ok(subscription),
                         Err(error) => away = error,
                     }
                 }
@@ -80,7 +81,7 @@ impl Listeners {
 }
 
 impl Subscription {
-    /// Whether the other side still answers.
+    /// Returns whether the server still responds.
     pub(crate) async fn is_alive(&mut self) -> bool {
         matches!(timeout(CONNECT_BOUND, self.sink.ping::<()>()).await, Ok(Ok(())))
     }

@@ -1,4 +1,4 @@
-//! Keeps one connection up for as long as the client lives.
+//! Keeps one connection established for as long as the client exists.
 
 use crate::{
     backoff::backoff,
@@ -12,26 +12,28 @@ use tokio::{
     time::sleep,
 };
 
-/// What stands between this process and Redis now.
+/// The state of the connection to Redis.
 #[derive(Clone)]
 pub(crate) enum ConnectionState {
-    /// The first attempt since the link was lost is under way.
+    /// The first attempt since the connection was lost is in progress.
     Connecting,
-    /// The connections of one link are numbered, so that a late complaint about an old one hits no newer one.
+    /// Connections are numbered, so that a late fault report about an old one does not affect a
+    /// newer one.
     Up {
         number: u64,
         connection: SharedConnection,
     },
-    /// The last attempt failed; the next one comes by itself.
+    /// The last attempt failed. The next one follows automatically.
     Down(Arc<PoolError>),
 }
 
-/// What a command found wrong with the connection that it used.
+/// A fault that a command found in its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// No answer in time, which is no proof of anything: whether the connection answers a PING decides.
+    /// No response in time. This proves nothing: a PING decides whether to keep the connection.
     Slow,
-    /// The connection is closed, or leads to a server that must not be asked, such as a primary that no longer is one.
+    /// The connection is closed, or leads to a server that must not be used, such as a demoted
+    /// primary.
     Lost,
 }
 
@@ -41,37 +43,33 @@ struct FaultReport {
     fault: Option<Fault>,
 }
 
-/// The task that keeps the link. It ends with this.
+/// The task that maintains the connection. Dropping this ends the task.
 pub(crate) struct Reconnector {
     links: watch::Receiver<ConnectionState>,
-    complaints: watch::Sender<FaultReport>,
+    faults: watch::Sender<FaultReport>,
     task: AbortHandle,
 }
 
 impl Reconnector {
-    /// Begins to connect on the runtime that this is called on, which must outlive the keeper.
+    /// Starts connecting on the current runtime, which must outlive this value.
     pub(crate) fn start(pools: Pools) -> Self {
         let (sender, links) = watch::channel(ConnectionState::Connecting);
-        let (complaints, received) = watch::channel(FaultReport::default());
+        let (faults, received) = watch::channel(FaultReport::default());
         let task = spawn(keep(pools, sender, received)).abort_handle();
-        Self {
-            links,
-            complaints,
-            task,
-        }
+        Self { links, faults, task }
     }
 
-    /// The link, once the first attempt to connect has ended one way or the other.
+    /// Returns the state once the current connection attempt has succeeded or failed.
     pub(crate) async fn settled(&self) -> ConnectionState {
         let mut links = self.links.clone();
         let settled = links
-            .wait_for(|link| !matches!(link, ConnectionState::Connecting))
+            .wait_for(|state| !matches!(state, ConnectionState::Connecting))
             .await;
         settled.expect("the task ends after this alone").clone()
     }
 
-    pub(crate) fn complain(&self, number: u64, fault: Fault) {
-        self.complaints.send_if_modified(|last| {
+    pub(crate) fn report_fault(&self, number: u64, fault: Fault) {
+        self.faults.send_if_modified(|last| {
             let first = number > last.number || (number == last.number && last.fault.is_none());
             if first {
                 *last = FaultReport {
@@ -90,22 +88,18 @@ impl Drop for Reconnector {
     }
 }
 
-async fn keep(
-    pools: Pools,
-    links: watch::Sender<ConnectionState>,
-    mut complaints: watch::Receiver<FaultReport>,
-) {
+async fn keep(pools: Pools, links: watch::Sender<ConnectionState>, mut faults: watch::Receiver<FaultReport>) {
     for number in 1.. {
         let pooled = connect(&pools, &links).await;
         links.send_replace(ConnectionState::Up {
             number,
             connection: pooled.share(),
         });
-        let Ok(complaint) = complaints.wait_for(|it| it.number >= number).await.map(|it| *it) else {
+        let Ok(report) = faults.wait_for(|it| it.number >= number).await.map(|it| *it) else {
             return;
         };
         links.send_replace(ConnectionState::Connecting);
-        match complaint.fault {
+        match report.fault {
             Some(Fault::Lost) => pooled.discard(),
             Some(Fault::Slow) | None => drop(pooled),
         }

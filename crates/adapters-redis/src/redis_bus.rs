@@ -5,8 +5,8 @@ use domain::ports::PortError;
 use session_cache::ports::{BusSubscription, InvalidationBus};
 use std::sync::Arc;
 
-/// Redis pub/sub on one channel. A Cluster passes each message on to all of its nodes, so it does not matter which one a
-/// replica talks to.
+/// A bus over Redis pub/sub on one channel. A Cluster forwards each message to all of its nodes, so
+/// replicas may be connected to different ones.
 #[derive(Clone)]
 pub struct RedisBus {
     client: RedisClient,
@@ -14,7 +14,7 @@ pub struct RedisBus {
 }
 
 impl RedisBus {
-    /// The bus of those who name the same `channel` of the same Redis. Databases do not part channels.
+    /// Creates the bus on `channel`. Channels are shared by all logical databases of one Redis.
     #[must_use]
     pub fn new(client: RedisClient, channel: &str) -> Self {
         Self {

@@ -3,7 +3,8 @@ use async_trait::async_trait;
 use deadpool_redis::redis::cmd;
 use domain::ports::{PortError, StorageHealth};
 
-/// Whether Redis answers a PING within the client's bound, which must be below a second; in a Cluster, every primary of it.
+/// Checks that Redis answers a PING within the client's time limit, which must be below one second.
+/// In a Cluster, every primary must answer.
 #[derive(Clone)]
 pub struct RedisHealth(RedisClient);
 

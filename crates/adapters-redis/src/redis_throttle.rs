@@ -11,11 +11,11 @@ use domain::{
     throttle::{ClientNetwork, ThrottleDecision, ThrottleKey},
 };
 
-/// Budgets that all replicas share, counted by Redis and its clock. They do not outlive Redis' data: after a FLUSHALL
-/// every budget is whole.
+/// Budgets shared by all replicas, counted by Redis with its clock. They are lost with the data of
+/// Redis: after a FLUSHALL every budget is full.
 ///
-/// Each key of Redis is one budget, so that a Cluster spreads them. Logins are in their names as SHA-256 only: whoever
-/// reads Redis sees who logs in no better than by guessing logins.
+/// Each budget is one key, so that a Cluster distributes them. Key names contain logins only as
+/// SHA-256 hashes: reading Redis reveals a login only to a reader who guesses it.
 pub struct RedisThrottle {
     client: RedisClient,
     gcra: Gcra,
@@ -26,10 +26,10 @@ pub struct RedisThrottle {
 }
 
 impl RedisThrottle {
-    /// Counts in keys whose names begin with `prefix`, which must not contain braces.
+    /// Counts in keys whose names start with `prefix`, which must not contain braces.
     ///
     /// # Errors
-    /// When a budget of `budgets` cannot be counted.
+    /// If one of `budgets` cannot be represented.
     pub fn new(client: RedisClient, prefix: &str, budgets: Budgets) -> Result<Self, BudgetRefused> {
         Ok(Self {
             client,
@@ -57,14 +57,15 @@ impl Throttle for RedisThrottle {
         };
         let own = self.take_of(&name_of(&key), rate).await?;
         match (own, self.of_all) {
-            // Own budgets first: who has none left must not use up everybody's.
+            // Check the key's own budget first: a client without budget must not consume the shared
+            // one.
             (ThrottleDecision::Allowed, Some(rate)) => self.take_of("all", rate).await,
             (decision, _) => Ok(decision),
         }
     }
 }
 
-/// A name that no other key has. Kinds of keys do not share names.
+/// Returns a unique name for `key`. Different kinds of keys never share a name.
 fn name_of(key: &ThrottleKey) -> String {
     match key {
         ThrottleKey::Client(ClientNetwork::V4(address)) => format!("client:{address}"),

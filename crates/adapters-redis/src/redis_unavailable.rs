@@ -7,22 +7,23 @@ use domain::ports::PortError;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Why Redis gave no answer.
+/// Why Redis did not respond.
 #[derive(Debug, Error)]
 pub enum RedisUnavailable {
     #[error("there is no connection to Redis")]
     NotConnected(#[source] Arc<PoolError>),
-    #[error("Redis did not answer in time")]
+    #[error("Redis did not respond in time")]
     TooSlow,
-    /// It had less time than usual, so this says nothing about it.
-    #[error("no time was left to wait for Redis")]
+    /// The request had less time left than a command usually takes, so this says nothing about
+    /// Redis.
+    #[error("the request has no time left to wait for Redis")]
     NoTimeLeft,
-    #[error("Redis did not do what it was asked for")]
+    #[error("Redis rejected the command")]
     Refused(#[source] RedisError),
 }
 
 impl RedisUnavailable {
-    /// What this says about the connection, if anything.
+    /// The fault of the connection that this error shows, if any.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self {
             Self::TooSlow => Some(Fault::Slow),
@@ -30,7 +31,7 @@ impl RedisUnavailable {
             Self::Refused(error) if error.is_io_error() || error.is_unrecoverable_error() => {
                 Some(Fault::Lost)
             }
-            // A primary that became a replica stays connected and will never do.
+            // A demoted primary stays connected and rejects all writes.
             Self::Refused(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => {
                 Some(Fault::Lost)
             }

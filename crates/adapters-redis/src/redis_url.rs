@@ -4,18 +4,20 @@ use deadpool_redis::redis::{
 use std::fmt;
 use thiserror::Error;
 
-/// The port that Sentinels listen on when nobody says otherwise.
+/// The default port of Sentinels.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// Where Redis is:
+/// The address of Redis:
 ///
 /// - `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`: a single node.
-/// - `redis://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT],..`: a Cluster, by some of its nodes. One address of a managed
-///   Cluster that stands for all nodes is named twice.
-/// - `redis+sentinel://[USER:PASSWORD@]HOST[:PORT],../SERVICE[/DATABASE]`: what the Sentinels of these addresses (port
-///   26379 by default) call the primary of SERVICE. User and password are the nodes'; the Sentinels ask for none.
+/// - `redis://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT],..`: a Cluster, given by some of its nodes.
+///   Name the single address of a managed Cluster twice.
+/// - `redis+sentinel://[USER:PASSWORD@]HOST[:PORT],../SERVICE[/DATABASE]`: the primary of SERVICE
+///   according to the Sentinels at these addresses (default port 26379). User and password are sent
+///   to the nodes; Sentinels must not require any.
 ///
-/// `rediss` in place of `redis` means TLS, to all of them, by the system's root certificates.
+/// `rediss` instead of `redis` enables TLS for all connections, verified with the system's root
+/// certificates.
 #[derive(Clone)]
 pub struct RedisUrl(pub(crate) Topology);
 
@@ -25,7 +27,7 @@ pub(crate) enum Topology {
     Sentinel {
         sentinels: Vec<ConnectionInfo>,
         service: String,
-        /// How to connect to the node that the Sentinels name.
+        /// Settings for connecting to the node that the Sentinels name.
         node: SentinelNode,
     },
     Cluster(Vec<ConnectionInfo>),
@@ -34,30 +36,31 @@ pub(crate) enum Topology {
 #[derive(Clone)]
 pub(crate) struct SentinelNode {
     pub(crate) tls: bool,
-    /// With an address that means nothing.
+    /// The address in these settings is a placeholder.
     pub(crate) settings: ConnectionInfo,
 }
 
-/// Why a text is no [`RedisUrl`]. It never repeats the text, which may hold a password.
+/// Why a text is not a [`RedisUrl`]. The message never contains the text, which may hold a
+/// password.
 #[derive(Debug, Error)]
 pub enum RedisUrlRefused {
-    #[error("a Redis URL begins with redis://, rediss://, redis+sentinel:// or rediss+sentinel://")]
+    #[error("a Redis URL must begin with redis://, rediss://, redis+sentinel:// or rediss+sentinel://")]
     Scheme,
-    #[error("a Redis URL has a host between any two commas")]
+    #[error("a Redis URL must have a host between any two commas")]
     Hosts,
-    #[error("a Redis URL with Sentinels ends with /SERVICE or /SERVICE/DATABASE")]
+    #[error("a Redis URL with Sentinels must end with /SERVICE or /SERVICE/DATABASE")]
     Service,
-    #[error("a Redis Cluster has no databases to choose from")]
+    #[error("a Redis Cluster has no numbered databases; remove the path from the URL")]
     Database,
-    #[error("the Redis URL cannot be read")]
+    #[error("the Redis URL is malformed")]
     Malformed(#[source] RedisError),
 }
 
 impl RedisUrl {
-    /// Parses what an operator wrote.
+    /// Parses a URL from the settings.
     ///
     /// # Errors
-    /// The first rule that `text` breaks.
+    /// The first rule that `text` violates.
     pub fn parse(text: &str) -> Result<Self, RedisUrlRefused> {
         let (scheme, rest) = text.split_once("://").ok_or(RedisUrlRefused::Scheme)?;
         let parts = Parts::of(rest)?;
@@ -82,12 +85,12 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// What comes after the scheme.
+/// The parts after the scheme.
 struct Parts<'a> {
-    /// `USER:PASSWORD@`, or nothing.
+    /// `USER:PASSWORD@`, or empty.
     credentials: &'a str,
     hosts: Vec<&'a str>,
-    /// From the first slash or question mark on.
+    /// The rest from the first slash or question mark.
     tail: &'a str,
 }
 
@@ -174,7 +177,8 @@ impl From<&SentinelNode> for deadpool_redis::sentinel::SentinelNodeConnectionInf
     }
 }
 
-/// An IPv6 address stands in brackets, and colons in them are no port's.
+/// Returns whether `address` has a port. Colons inside the brackets of an IPv6 address do not
+/// count.
 fn has_port(host: &str) -> bool {
     host.rsplit(']').next().is_some_and(|end| end.contains(':'))
 }
@@ -222,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn sentinels_have_a_port_of_their_own_and_the_password_is_the_nodes() {
+    fn sentinels_have_their_own_port_and_the_password_is_for_the_nodes() {
         let text = "redis+sentinel://:secret@a,[::1],c:7/primary/2";
         let Topology::Sentinel {
             sentinels,
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_and_never_repeated() {
+    fn invalid_urls_are_rejected_and_not_echoed() {
         for text in [
             "",
             "cache:6379",
@@ -266,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_never_shown() {
+    fn debug_output_contains_no_url() {
         for text in [
             "redis://:secret@a",
             "redis://:secret@a,b",

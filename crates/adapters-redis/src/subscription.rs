@@ -13,24 +13,25 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How many messages wait for somebody who is slow to ask. The oldest make room, and the loss is told as a gap.
+/// Maximum number of undelivered messages. Beyond it the oldest are dropped, which is reported as a
+/// gap.
 const WAITING_MESSAGES: usize = 1024;
-/// How long silence lasts before the other side is asked whether it is there: a connection that the network forgot is as
-/// silent as one on which nothing happens.
+/// How long a subscription may be silent before the server is pinged. A broken connection is
+/// otherwise indistinguishable from an idle one.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// A subscription whose task listens and reconnects. The task ends with this.
+/// A subscription whose task listens and reconnects. Dropping this ends the task.
 pub(crate) struct RedisSubscription {
     events: broadcast::Receiver<BusEvent>,
     task: AbortHandle,
 }
 
 impl RedisSubscription {
-    /// Returns when Redis has confirmed the subscription.
+    /// Returns once Redis has confirmed the subscription.
     pub(crate) async fn open(listeners: Arc<Listeners>, channel: Arc<str>) -> Result<Self, RedisUnavailable> {
-        let ear = listeners.listen(&channel).await?;
+        let subscription = listeners.listen(&channel).await?;
         let (sender, events) = broadcast::channel(WAITING_MESSAGES);
-        let task = spawn(listen(listeners, channel, ear, sender)).abort_handle();
+        let task = spawn(listen(listeners, channel, subscription, sender)).abort_handle();
         Ok(Self { events, task })
     }
 }
@@ -54,27 +55,27 @@ impl Drop for RedisSubscription {
 async fn listen(
     listeners: Arc<Listeners>,
     channel: Arc<str>,
-    mut ear: Subscription,
+    mut subscription: Subscription,
     events: broadcast::Sender<BusEvent>,
 ) {
     loop {
-        pass_on(&mut ear, &events).await;
-        tracing::warn!("the connection that listens to the bus was lost");
-        ear = reconnect(&listeners, &channel).await;
-        tracing::info!("the bus is heard again");
-        // Nobody listens when this fails, and then the task is about to end.
+        pass_on(&mut subscription, &events).await;
+        tracing::warn!("lost the connection to the invalidation bus; reconnecting");
+        subscription = reconnect(&listeners, &channel).await;
+        tracing::info!("reconnected to the invalidation bus");
+        // This fails only if the receiver is gone, and then the task is being ended.
         let _ = events.send(BusEvent::Reconnected);
     }
 }
 
-/// Passes messages on until the connection is lost.
-async fn pass_on(ear: &mut Subscription, events: &broadcast::Sender<BusEvent>) {
+/// Forwards messages until the connection is lost.
+async fn pass_on(subscription: &mut Subscription, events: &broadcast::Sender<BusEvent>) {
     loop {
-        match timeout(SILENCE, ear.messages.next()).await {
+        match timeout(SILENCE, subscription.messages.next()).await {
             Ok(Some(message)) => {
                 let _ = events.send(BusEvent::Message(message.get_payload_bytes().to_vec()));
             }
-            Err(_) if ear.is_alive().await => {}
+            Err(_) if subscription.is_alive().await => {}
             Ok(None) | Err(_) => return,
         }
     }
@@ -84,8 +85,11 @@ async fn reconnect(listeners: &Listeners, channel: &str) -> Subscription {
     let mut waits = backoff();
     loop {
         match listeners.listen(channel).await {
-            Ok(ear) => return ear,
-            Err(away) => tracing::debug!(error = &away as &dyn std::error::Error, "the bus is away"),
+            Ok(subscription) => return subscription,
+            Err(away) => tracing::debug!(
+                error = &away as &dyn std::error::Error,
+                "the invalidation bus is unreachable"
+            ),
         }
         sleep(waits.next().expect("waits never end")).await;
     }

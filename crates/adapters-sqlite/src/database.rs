@@ -183,6 +183,7 @@ mod tests {
     use domain::{
         audit::AuditFilter,
         changes::{ChangeError, RegisterUser},
+        ports::Storage,
         user::{UserFilter, UserPage},
     };
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -206,7 +207,7 @@ mod tests {
             .await
             .expect("a database");
         database.migrate_up().await.expect("a schema");
-        let storage = SqliteStorage::new(&database, Arc::new(ToySealer));
+        let storage = Storage::over(&Arc::new(SqliteStorage::new(&database, Arc::new(ToySealer))));
         limit_pages(&database, 1).await;
 
         let mut stored = Vec::new();

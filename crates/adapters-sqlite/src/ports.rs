@@ -10,14 +10,3 @@ mod session_directory;
 mod session_snapshots;
 mod sessions;
 mod user_directory;
-
-pub use accounts::SqliteAccounts;
-pub use audit_events::SqliteAuditEvents;
-pub use audit_log::SqliteAuditLog;
-pub use health::SqliteHealth;
-pub use replica_leases::SqliteReplicaLeases;
-pub use roles::SqliteRoles;
-pub use session_directory::SqliteSessionDirectory;
-pub use session_snapshots::SqliteSessionSnapshots;
-pub use sessions::SqliteSessions;
-pub use user_directory::SqliteUserDirectory;

@@ -74,7 +74,7 @@ impl Application {
         for migration in database.migrate_up().await? {
             tracing::info!(migration, "brought the schema up to date");
         }
-        let ports = wiring::Ports::new(&settings, database.storage())?;
+        let ports = wiring::Ports::new(&settings, database.ports())?;
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         let use_cases = composition::use_cases(&ports, &settings);
         make_first_admin(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;

@@ -5,7 +5,7 @@ use crate::{
     composition::administration_rules,
     operator_revocations::OperatorRevocations,
     settings::Settings,
-    storage::{Database, Storage},
+    storage::{Database, DatabasePorts},
     wiring::PasswordPorts,
 };
 use adapters_crypto::{ForeignHashForms, OsRandomness, Sha256Sealer, SystemClock};
@@ -30,11 +30,15 @@ impl Operator {
         let database = Database::open(&settings.database).await?;
         database.migrate_up().await?;
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-        Ok(Self::over(database.storage(), passwords, settings))
+        Ok(Self::over(database.ports(), passwords, settings))
     }
 
-    fn over(storage: Storage, passwords: PasswordPorts, settings: &Settings) -> Self {
-        let revocations = OperatorRevocations::new(storage.leases, settings.redis.clone());
+    fn over(
+        DatabasePorts { storage, leases }: DatabasePorts,
+        passwords: PasswordPorts,
+        settings: &Settings,
+    ) -> Self {
+        let revocations = OperatorRevocations::new(leases, settings.redis.clone());
         let ports = AdministrationPorts {
             accounts: storage.accounts,
             users: Arc::clone(&storage.users),

@@ -1,11 +1,8 @@
 //! This process as one of the replicas that share a database: how it publishes its revocations and receives others'.
 
-use crate::{
-    settings::{DatabaseUrl, SessionCacheSettings, Settings},
-    storage::Storage,
-};
+use crate::settings::{DatabaseUrl, SessionCacheSettings, Settings};
 use adapters_redis::{RedisBus, RedisClient};
-use domain::ports::{Clock, Randomness};
+use domain::ports::{Clock, Randomness, Storage};
 use session_cache::{
     BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, ProcessBus,
     SessionCoherence,

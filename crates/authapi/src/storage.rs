@@ -7,61 +7,15 @@ use crate::{
 use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{
-    Accounts, AuditEvents, AuditLog, PortError, Roles, SessionDirectory, SessionSnapshots, Sessions,
-    StorageHealth, UserDirectory,
-};
+use domain::ports::{PortError, Storage};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
 
-/// Every storage port, over one database of either kind.
-#[derive(Clone)]
-pub struct Storage {
-    pub accounts: Arc<dyn Accounts>,
-    pub sessions: Arc<dyn Sessions>,
-    pub snapshots: Arc<dyn SessionSnapshots>,
-    pub audit_events: Arc<dyn AuditEvents>,
-    pub users: Arc<dyn UserDirectory>,
-    pub session_directory: Arc<dyn SessionDirectory>,
-    pub roles: Arc<dyn Roles>,
-    pub audit_log: Arc<dyn AuditLog>,
-    pub health: Arc<dyn StorageHealth>,
+/// The ports of an open database.
+pub struct DatabasePorts {
+    pub storage: Storage,
     pub leases: Arc<dyn ReplicaLeases>,
-}
-
-impl From<SqliteStorage> for Storage {
-    fn from(storage: SqliteStorage) -> Self {
-        Self {
-            accounts: storage.accounts,
-            sessions: storage.sessions,
-            snapshots: storage.snapshots,
-            audit_events: storage.audit_events,
-            users: storage.users,
-            session_directory: storage.session_directory,
-            roles: storage.roles,
-            audit_log: storage.audit_log,
-            health: storage.health,
-            leases: storage.leases,
-        }
-    }
-}
-
-impl From<PostgresStorage> for Storage {
-    fn from(storage: PostgresStorage) -> Self {
-        Self {
-            accounts: storage.accounts,
-            sessions: storage.sessions,
-            snapshots: storage.snapshots,
-            audit_events: storage.audit_events,
-            users: storage.users,
-            session_directory: storage.session_directory,
-            roles: storage.roles,
-            audit_log: storage.audit_log,
-            health: storage.health,
-            leases: storage.leases,
-        }
-    }
 }
 
 /// An open database.
@@ -101,12 +55,23 @@ impl Database {
         }
     }
 
-    /// The ports over this database, whose schema must be up to date.
-    pub fn storage(&self) -> Storage {
-        let sealer = Arc::new(Sha256Sealer);
+    /// Returns the ports over this database, whose schema must be up to date.
+    pub fn ports(&self) -> DatabasePorts {
         match self {
-            Self::Sqlite(database) => SqliteStorage::new(database, sealer).into(),
-            Self::Postgres(database) => PostgresStorage::new(database, sealer).into(),
+            Self::Sqlite(database) => {
+                let storage = Arc::new(SqliteStorage::new(database, Arc::new(Sha256Sealer)));
+                DatabasePorts {
+                    storage: Storage::over(&storage),
+                    leases: storage,
+                }
+            }
+            Self::Postgres(database) => {
+                let storage = Arc::new(PostgresStorage::new(database, Arc::new(Sha256Sealer)));
+                DatabasePorts {
+                    storage: Storage::over(&storage),
+                    leases: storage,
+                }
+            }
         }
     }
 

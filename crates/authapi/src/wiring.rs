@@ -6,7 +6,7 @@ use crate::{
     metered_throttle::MeteredThrottle,
     replica,
     settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
-    storage::Storage,
+    storage::DatabasePorts,
     throttles::throttle,
 };
 use adapters_crypto::{
@@ -19,7 +19,7 @@ use domain::{
     password::PasswordPolicy,
     ports::{
         Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations,
-        SessionMemory, StorageHealth, Throttle, TokenSigner, TokenVerifier,
+        SessionMemory, Storage, StorageHealth, Throttle, TokenSigner, TokenVerifier,
     },
     session::SessionRules,
     token::TokenRules,
@@ -63,7 +63,7 @@ pub struct Ports {
 
 impl Ports {
     /// Reads the keys, makes them where that is allowed, and starts the hashing threads.
-    pub fn new(settings: &Settings, storage: Storage) -> Result<Self, Failure> {
+    pub fn new(settings: &Settings, database: DatabasePorts) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
         let mac = HmacRefreshMac::new(keys.refresh_key());
         let jwt = Arc::new(JwtTokens::new(keys));
@@ -71,16 +71,15 @@ impl Ports {
         let PasswordPorts { hasher, meter } =
             PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
-        let leases = Arc::clone(&storage.leases);
         let coherence = replica::coherence(
-            leases,
+            database.leases,
             redis.as_ref(),
             &*clock,
             &*randomness,
             replica::cache_limits(&settings.session_cache),
         );
         let caches_sessions = replica::caches_sessions(settings);
-        let storage = metered(replica::coherent(storage, &coherence, caches_sessions));
+        let storage = metered(replica::coherent(database.storage, &coherence, caches_sessions));
         Ok(Self {
             storage,
             revocations: Arc::new(LeasedRevocations::new(Arc::clone(&coherence))),

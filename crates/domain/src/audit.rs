@@ -1,4 +1,4 @@
-//! What is kept of every security event: who did it, to whom, when and from where.
+//! Security events: who did what to whom, when and from where.
 
 mod chain;
 mod row;
@@ -14,14 +14,15 @@ use std::{collections::BTreeMap, fmt};
 /// Who caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// Somebody not logged in: who registers, or who presents a refresh token that was used before.
+    /// A caller who is not logged in: one who registers, or who presents a reused refresh token.
     Anonymous,
     User(UserId),
-    /// Whoever holds the command line.
+    /// The command line.
     Operator,
 }
 
-/// Handed to every port method that changes something: kept with the change, in the same transaction.
+/// Actor, time and origin of a change. Every storage method that changes something takes one and
+/// stores it with the change, in the same transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditContext {
     pub at: DateTime<Utc>,
@@ -40,21 +41,21 @@ impl AuditContext {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditAction {
     UserRegistered,
-    /// Brought along from another system.
+    /// A user was imported from another system.
     UserImported,
     LoggedIn,
-    /// Somebody gave a wrong password, or a login that nobody has; also attempts that a throttle refused.
+    /// A wrong password or an unknown login was sent, or the throttle rejected the attempt.
     LoginFailed,
-    /// Somebody with an access token gave a wrong password where it is asked for again.
+    /// A logged-in caller sent a wrong password where it is required again.
     ReauthenticationFailed,
-    /// So many failures came at once that some were counted and not kept.
+    /// Failed attempts arrived faster than they are stored; this event carries the number left out.
     FailuresOmitted,
     SessionEnded,
     AllSessionsEnded,
     RefreshTokenReused,
     RolesChanged,
     PasswordChanged,
-    /// An administrator chose a password, to be changed at the next login.
+    /// An administrator set a password that must be changed at the next login.
     PasswordReset,
     UserDisabled,
     UserEnabled,
@@ -62,7 +63,7 @@ pub enum AuditAction {
     RoleCreated,
     RoleChanged,
     RoleRemoved,
-    /// The oldest events were removed, as the settings say.
+    /// The oldest events were removed under the retention setting.
     AuditLogTrimmed,
 }
 
@@ -89,7 +90,7 @@ impl AuditAction {
         Self::AuditLogTrimmed,
     ];
 
-    /// The name under which the action is stored and told.
+    /// The name under which the action is stored and reported.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -115,7 +116,7 @@ impl AuditAction {
         }
     }
 
-    /// Whether what was tried came about.
+    /// Whether the attempt succeeded.
     #[must_use]
     pub fn outcome(self) -> AuditOutcome {
         match self {
@@ -148,7 +149,7 @@ impl AuditAction {
     }
 }
 
-/// How something ended that was tried.
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditOutcome {
     Success,
@@ -165,21 +166,22 @@ impl AuditOutcome {
     }
 }
 
-/// What else is worth knowing of an event, such as the roles before and after. Never a secret, never what a stranger typed.
+/// Details of an event, such as the roles before and after. They never contain a secret or text
+/// that an unauthenticated client sent.
 pub type AuditDetails = BTreeMap<String, String>;
 
-/// What happened to whom. Who did it, when and from where is the [`AuditContext`]'s to say.
+/// What happened, and to which user. [`AuditContext`] holds who did it, when and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
     pub action: AuditAction,
-    /// Whom it was done to, as far as it was done to somebody.
+    /// The affected user, if there is one.
     pub user: Option<UserId>,
     pub session: Option<SessionId>,
     pub details: AuditDetails,
 }
 
 impl AuditEvent {
-    /// Something that happened to nobody in particular.
+    /// An event that affects no particular user.
     #[must_use]
     pub fn new(action: AuditAction) -> Self {
         Self {
@@ -190,7 +192,7 @@ impl AuditEvent {
         }
     }
 
-    /// Something that was done to `user`.
+    /// An event that affects `user`.
     #[must_use]
     pub fn on(action: AuditAction, user: UserId) -> Self {
         Self {
@@ -214,7 +216,7 @@ impl AuditEvent {
     }
 }
 
-/// The place of an event in the trail: 1 for the first, one more for each, without gaps.
+/// The position of an event in the audit log: 1 for the first, increasing by one, without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuditNumber(pub i64);
 
@@ -224,7 +226,7 @@ impl fmt::Display for AuditNumber {
     }
 }
 
-/// One event of the trail.
+/// One event of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
     pub number: AuditNumber,
@@ -234,17 +236,17 @@ pub struct AuditRecord {
     pub origin: Origin,
 }
 
-/// Which events are asked for: those that every part that is set holds for.
+/// Filters for reading the audit log. An event matches if it satisfies every field that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Whom it was done to.
+    /// The affected user.
     pub user: Option<UserId>,
-    /// Who did it.
+    /// The user who caused the event.
     pub actor: Option<UserId>,
     pub action: Option<AuditAction>,
-    /// At this instant or later.
+    /// Inclusive lower bound.
     pub from: Option<DateTime<Utc>>,
-    /// Before this instant.
+    /// Exclusive upper bound.
     pub until: Option<DateTime<Utc>>,
 }
 
@@ -253,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_action_has_a_name_of_its_own() {
+    fn action_names_are_unique() {
         for action in AuditAction::ALL {
             assert_eq!(AuditAction::from_name(action.as_str()), Some(action));
         }

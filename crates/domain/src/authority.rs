@@ -1,9 +1,10 @@
-//! Who may do what. Every rule about rights is here: use cases demand a [`Capability`] before they begin, and storage asks
-//! an [`Authority`] within the transaction of the change, for a right may have been lost in between.
+//! Authorisation rules. Use cases require a [`Capability`] before they begin; storage checks an
+//! [`Authority`] again inside the transaction of the change, because a permission can be lost in
+//! between.
 //!
-//! The rules keep everybody within what they may do already: nobody hands on a right that they lack, and nobody changes a
-//! user or a role that may do more than they may. So no sequence of calls leads to more rights, not even by way of other
-//! people's accounts.
+//! No caller can grant a permission they lack, or change a user or role that has more permissions
+//! than they have. No sequence of calls therefore leads to more permissions, not even through other
+//! users' accounts.
 
 use crate::{
     audit::Actor,
@@ -16,27 +17,28 @@ use chrono::{DateTime, Utc};
 use std::{marker::PhantomData, sync::Arc};
 use thiserror::Error;
 
-/// A right that a use case can demand, known to the compiler. The types that stand for one have no values.
+/// A permission that a use case can require at compile time. The types that represent one are
+/// empty.
 pub trait Right {
     const PERMISSION: Permission;
 }
 
-/// To see users.
+/// Read users.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersRead {}
-/// To change users: their status, their password, their existence.
+/// Change a user's status or password, or delete the user.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersWrite {}
-/// To give roles to others.
+/// Assign roles to other users.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesAssign {}
-/// To change the catalogue of roles.
+/// Change the role catalogue.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesWrite {}
-/// To see and end others' sessions.
+/// List and end other users' sessions.
 #[derive(Clone, Copy, Debug)]
 pub enum SessionsRevoke {}
-/// To read the audit trail.
+/// Read the audit log.
 #[derive(Clone, Copy, Debug)]
 pub enum AuditRead {}
 
@@ -59,15 +61,15 @@ impl Right for AuditRead {
     const PERMISSION: Permission = Permission::AUDIT_READ;
 }
 
-/// Who asks.
+/// The origin of a request for a change.
 #[derive(Clone, Copy, Debug)]
 pub enum Requester<'a> {
     Caller(&'a Caller),
-    /// Whoever holds the command line: may do everything.
+    /// The command line, which has every permission.
     Operator,
 }
 
-/// Proof that whoever asks has the right `R`. There is no other way to come by one than to have it.
+/// Proof that the requester holds the permission `R`. Only the checks in this module create one.
 #[derive(Clone, Copy, Debug)]
 pub struct Capability<'a, R> {
     requester: Requester<'a>,
@@ -76,7 +78,7 @@ pub struct Capability<'a, R> {
 
 impl<'a> Requester<'a> {
     /// # Errors
-    /// [`Denied::Forbidden`] for a caller without the right.
+    /// [`Denied::Forbidden`] if the caller lacks the permission.
     pub fn capability<R: Right>(self) -> Result<Capability<'a, R>, Denied> {
         match self {
             Self::Caller(caller) if !caller.may(&R::PERMISSION) => Err(Denied::Forbidden(R::PERMISSION)),
@@ -87,7 +89,8 @@ impl<'a> Requester<'a> {
         }
     }
 
-    /// What a change is made on, to be looked at again when it is made. The operator's word always stands.
+    /// The token identity that the change is authorised by and that storage validates again; `None`
+    /// for the operator, who needs no validation.
     #[must_use]
     pub fn identity(self) -> Option<TokenIdentity> {
         match self {
@@ -112,14 +115,14 @@ impl<'a> Requester<'a> {
 
 impl Caller {
     /// # Errors
-    /// [`Denied::Forbidden`] without the right.
+    /// [`Denied::Forbidden`] without the permission.
     pub fn capability<R: Right>(&self) -> Result<Capability<'_, R>, Denied> {
         Requester::Caller(self).capability()
     }
 }
 
 impl<R: Right> Capability<'static, R> {
-    /// Whoever holds the command line has every right.
+    /// The operator, who has every permission.
     #[must_use]
     pub fn of_operator() -> Self {
         Self {
@@ -136,15 +139,15 @@ impl<'a, R> Capability<'a, R> {
     }
 }
 
-/// Why somebody may not make a change.
+/// Why a change is not authorised.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Denied {
-    /// The caller changed, or their session ended, while this was decided.
+    /// The caller's roles, password or status changed, or the session ended, during the request.
     #[error("the caller's token is outdated")]
     Stale,
     #[error("this needs the permission {}", .0.as_str())]
     Forbidden(Permission),
-    /// The user or the role that would be changed may do something that the caller may not.
+    /// The target user or role has a permission that the caller lacks.
     #[error("this would change somebody or something with more rights than the caller has")]
     OutOfReach,
     #[error("the role {0} is not the caller's to give")]
@@ -154,7 +157,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The stable code for programs.
+    /// The stable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -167,14 +170,14 @@ impl Denied {
     }
 }
 
-/// A user who is about to be changed, with what they may do, both as of the transaction that changes them.
+/// The user to change, with their permissions, as of the transaction that changes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub user: User,
     pub permissions: Permissions,
 }
 
-/// Whoever asks, as of the transaction that makes the change.
+/// The requester, as of the transaction that makes the change.
 #[derive(Clone, Debug)]
 pub enum Authority {
     Operator,
@@ -182,8 +185,8 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// The authority of the holder of `token` at `now`, or the operator's if there is no token. `snapshot` is that of the
-    /// token's session, if it exists.
+    /// The authority of the holder of `token` at `now`, or of the operator if there is no token.
+    /// `snapshot` is the snapshot of the token's session, if the session exists.
     ///
     /// # Errors
     /// [`Denied::Stale`] if the session no longer validates the token.
@@ -201,10 +204,10 @@ impl Authority {
             .ok_or(Denied::Stale)
     }
 
-    /// Whether `target` may be given `wanted` instead of the roles that they have. `catalogue` holds the roles of
-    /// `wanted`.
+    /// Checks that the roles of `target` may be replaced by `wanted`. `catalogue` contains the
+    /// roles named in `wanted`.
     ///
-    /// Everybody may drop roles of their own, and take those that are self-assignable.
+    /// Users may drop their own roles and take self-assignable ones.
     ///
     /// # Errors
     /// [`Denied`].
@@ -228,8 +231,8 @@ impl Authority {
         }
     }
 
-    /// Whether `target` may be disabled, enabled, deleted, or be given another password. One's own account is always
-    /// within reach.
+    /// Checks that `target` may be disabled, enabled or deleted, or have their password reset.
+    /// Callers may always change their own account.
     ///
     /// # Errors
     /// [`Denied`].
@@ -237,7 +240,7 @@ impl Authority {
         self.change(target, &Permission::USERS_WRITE)
     }
 
-    /// Whether the sessions of `target` may be ended.
+    /// Checks that the sessions of `target` may be ended.
     ///
     /// # Errors
     /// [`Denied`].
@@ -245,7 +248,7 @@ impl Authority {
         self.change(target, &Permission::SESSIONS_REVOKE)
     }
 
-    /// Whether the catalogue may have `after` in the place of `before`.
+    /// Checks that `after` may replace `before` in the catalogue.
     ///
     /// # Errors
     /// [`Denied`].
@@ -264,7 +267,7 @@ impl Authority {
         }
     }
 
-    /// Whether `role` may leave the catalogue.
+    /// Checks that `role` may be removed from the catalogue.
     ///
     /// # Errors
     /// [`Denied`].
@@ -299,8 +302,9 @@ fn require(caller: &Caller, permission: &Permission) -> Result<(), Denied> {
     }
 }
 
-/// Admins are out of reach of everybody else, even of somebody who happens to have every permission: only admins may grant
-/// permissions that nobody has so far.
+/// Checks that `target` has no permission that `caller` lacks. Admins are within reach of admins
+/// only, even for a caller who has every permission: only admins may grant permissions that no user
+/// has yet.
 fn within_reach(caller: &Caller, target: &Target) -> Result<(), Denied> {
     let outranked =
         target.user.roles.contains(&RoleName::ADMIN) || !target.permissions.is_subset(caller.permissions());
@@ -335,7 +339,7 @@ mod tests {
         texts.iter().map(parse).collect()
     }
 
-    /// Somebody with the role `user` and these permissions.
+    /// A user with the role `user` and these permissions.
     fn with(texts: &[&str]) -> Authority {
         Authority::Caller(caller_with(permissions(texts)))
     }
@@ -382,7 +386,7 @@ mod tests {
         }
     }
 
-    /// The built-in roles, `reader` that may see users, and `guest` that everybody may take.
+    /// The built-in roles, `reader` with `users:read`, and the self-assignable `guest`.
     fn catalogue() -> Vec<Role> {
         built_in()
             .into_iter()
@@ -402,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capability_is_for_whoever_has_the_permission_and_for_the_operator() {
+    fn a_capability_requires_the_permission_or_the_operator() {
         let reader = caller_with(permissions(&["users:read"]));
         assert!(reader.capability::<UsersRead>().is_ok());
         let refused = reader.capability::<UsersWrite>().map(|_| ());
@@ -420,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_stands_only_while_its_session_and_user_do() {
+    fn an_authority_requires_a_valid_session_and_user() {
         let word = TokenIdentity {
             user: USER,
             session: SESSION,
@@ -442,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn own_roles_may_be_dropped_and_self_assignable_ones_taken() {
+    fn users_may_drop_own_roles_and_take_self_assignable_ones() {
         let nobody = || with(&[]);
         let assigner = || with(&["roles:assign", "users:read"]);
         for (who, current, wanted, verdict) in [
@@ -470,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_given_only_what_the_giver_may_do_and_only_if_they_may_do_no_more() {
+    fn callers_assign_only_their_own_permissions_and_only_to_users_within_reach() {
         let assigner = || with(&["roles:assign", "users:read"]);
         for (who, target, wanted, verdict) in [
             (
@@ -503,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn even_with_every_permission_nobody_but_an_admin_makes_or_touches_an_admin() {
+    fn only_admins_make_or_change_admins_whatever_permissions_others_have() {
         let everything: Vec<_> = OWN_PERMISSIONS
             .iter()
             .map(|own| own.as_str().to_owned())
@@ -520,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_and_sessions_are_changed_by_who_may_and_only_of_who_may_do_no_more() {
+    fn accounts_and_sessions_are_changed_only_with_permission_and_within_reach() {
         let writer = || with(&["users:write", "a:b"]);
         for (who, target, verdict) in [
             (with(&[]), oneself(&["admin"]), Ok(())),
@@ -549,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_written_by_who_may_do_all_that_they_allow_before_and_after() {
+    fn writing_a_role_requires_its_old_and_new_permissions() {
         let writer = || with(&["roles:write", "a:b"]);
         let (weak, strong) = (role("x", &["a:b"], false), role("x", &["a:b", "a:c"], false));
         let not_grantable = || {

@@ -1,4 +1,4 @@
-//! Who is calling: what is known of the session behind an access token, and the proof that it was accepted.
+//! The caller: a validated access token with the snapshot of its session.
 
 use crate::{
     role::{Permission, Permissions},
@@ -10,37 +10,38 @@ use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Everything a request needs to know of its session and user; read at one instant.
+/// The session and its user as of one instant: everything a request needs to know about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSnapshot {
     pub session: SessionId,
     pub lifetime: Lifetime,
     pub user: User,
-    /// What the user's roles allow, as the catalogue says now.
+    /// The permissions of the user's roles, according to the current catalogue.
     pub permissions: Permissions,
 }
 
-/// Why a good token's session no longer stands behind it.
+/// Why a session no longer validates a genuine token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SessionInvalid {
-    /// The session ended: log in again.
+    /// The session ended. The client must log in again.
     #[error("the session has ended")]
     Revoked,
-    /// Roles, password or status changed: refresh, or log in again.
+    /// Roles, password or status changed. The client must refresh or log in again.
     #[error("the user has changed since the token was issued")]
     Outdated,
 }
 
-/// Somebody whose access token was accepted.
+/// A caller whose access token was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller(Arc<SessionSnapshot>);
 
 impl SessionSnapshot {
-    /// Settles whether the session and the user still stand behind a token that vouches for `identity`.
+    /// Checks that the session and the user still validate a token with `identity`.
     ///
     /// # Errors
-    /// A change of roles, password or status is told as such even when it ended the session, so that the client knows
-    /// why; any other end is [`SessionInvalid::Revoked`].
+    /// [`SessionInvalid::Outdated`] if roles, password or status changed, even if that change also
+    /// ended the session, so that the client learns the reason; otherwise
+    /// [`SessionInvalid::Revoked`].
     pub fn validate(
         self: Arc<Self>,
         identity: TokenIdentity,
@@ -50,7 +51,7 @@ impl SessionSnapshot {
         Ok(Caller(self))
     }
 
-    /// Whether [`validate`](Self::validate) would make a caller of it.
+    /// Whether [`validate`](Self::validate) would succeed.
     #[must_use]
     pub fn is_valid_for(&self, identity: TokenIdentity, now: DateTime<Utc>) -> bool {
         self.check(identity, now).is_ok()
@@ -76,7 +77,8 @@ impl Caller {
         &self.0.user
     }
 
-    /// What the caller's token vouched for, to be looked at again when something is changed on the caller's word.
+    /// The identity in the caller's token, which storage validates again when the caller changes
+    /// something.
     #[must_use]
     pub fn identity(&self) -> TokenIdentity {
         TokenIdentity {
@@ -101,7 +103,7 @@ impl Caller {
         &self.0.permissions
     }
 
-    /// Whether the caller may do nothing but choose another password.
+    /// Whether the caller must choose a new password before doing anything else.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
         self.0.user.must_change_password
@@ -163,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_live_session_of_the_same_epoch_stands_behind_its_token() {
+    fn a_live_session_at_the_same_epoch_validates_its_token() {
         assert!(Arc::new(snapshot()).validate(identity(), at(99)).is_ok());
     }
 
     type Spoil = fn(&mut SessionSnapshot);
 
     #[test]
-    fn whatever_changed_the_user_outdates_the_token_even_when_it_ended_the_session() {
+    fn a_changed_user_makes_the_token_outdated_even_if_the_session_ended() {
         let spoilers: [(Spoil, SessionInvalid); 7] = [
             (
                 |snapshot| snapshot.user.epoch = Epoch(5),

@@ -1,9 +1,10 @@
 //! Changes to accounts, sessions, the catalogue of roles and the audit log.
 //!
-//! A command decides: it states what it [reads](Reads), and turns the [facts](Facts) into a [change](Change) or a
-//! [refusal](Refusal). Storage loads what the command reads and applies what it decided, both in one transaction.
-//! All business rules of a change are here, and none is in an adapter: who may make it, the order of refusals, epochs
-//! and revisions, which sessions end, the audit event, and which session snapshots become stale.
+//! A command decides: it states what it [reads](Reads), and turns the [facts](Facts) into a
+//! [change](Change) or a [refusal](Refusal). Storage loads what the command reads and applies what
+//! it decided, both in one transaction. All business rules of a change are here, and none is in an
+//! adapter: who may make it, the order of refusals, epochs and revisions, which sessions end, the
+//! audit event, and which session snapshots become stale.
 
 mod account;
 mod assign_roles;
@@ -56,21 +57,22 @@ pub trait Command: fmt::Debug + Send + Sync {
     /// Returns what storage has to load and lock before [`decide`](Self::decide) is called.
     fn reads(&self) -> Reads;
 
-    /// Decides what to change at `at`. Pure: the result depends on the command and the arguments alone.
+    /// Decides what to change at `at`. Pure: the result depends on the command and the arguments
+    /// alone.
     ///
     /// # Errors
     /// [`Refusal`] if the rules do not allow the change. Nothing may be written then.
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal>;
 
-    /// Returns the scope to invalidate when a refusal says that another request has already made this change: that
-    /// request may still be waiting for replicas to acknowledge it.
+    /// Returns the scope to invalidate when a refusal says that another request has already made
+    /// this change: that request may still be waiting for replicas to acknowledge it.
     fn already_done(&self) -> Option<InvalidationScope>;
 }
 
 /// Returns what replicas must drop from their caches before the caller of `command` gets `result`.
 ///
-/// A failure of storage invalidates nothing: the client does not learn that the change was made, if it was, and its
-/// next attempt finds it made and invalidates it then.
+/// A failure of storage invalidates nothing: the client does not learn that the change was made, if
+/// it was, and its next attempt finds it made and invalidates it then.
 #[must_use]
 pub fn invalidated(
     command: &dyn Command,
@@ -379,7 +381,7 @@ mod tests {
         }
     }
 
-    /// Every outcome that a client can learn of, told apart by its text.
+    /// Every outcome that a client can see, identified by its text.
     #[test]
     fn each_refusal_has_a_text() {
         for (refusal, text) in [

@@ -1,5 +1,5 @@
-//! The composition root: builds every use case from ports and rules. The server, the command line, examples and tests use
-//! it, so that none of them can leave out a decorator.
+//! The composition root: builds every use case from ports and rules. The server, the command line,
+//! the examples and the tests use it, so none of them can omit a decorator.
 
 mod administration;
 
@@ -23,16 +23,16 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What the core needs for registration, login, refresh, `/me`, role changes and logout.
+/// The ports for registration, login, refresh, `/me`, role changes and logout.
 #[derive(Clone)]
 pub struct Ports {
-    /// Storage as it is: [`Core`] adds the decorator that publishes what changes make stale.
+    /// Undecorated storage: [`Core`] adds the decorator that publishes invalidations.
     pub accounts: Arc<dyn Accounts>,
     pub sessions: Arc<dyn Sessions>,
     pub snapshots: Arc<dyn SessionSnapshots>,
     pub audit_events: Arc<dyn AuditEvents>,
-    /// Where changes publish what they make stale. Without replicas and caches,
-    /// [`NothingCached`](crate::ports::NothingCached).
+    /// The receiver of invalidations. Use [`NothingCached`](crate::ports::NothingCached) if session
+    /// snapshots are not cached.
     pub revocations: Arc<dyn Revocations>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
@@ -44,15 +44,15 @@ pub struct Ports {
     pub randomness: Arc<dyn Randomness>,
 }
 
-/// The rules that operators set.
+/// Rules set by the operator.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub tokens: TokenRules,
     pub sessions: SessionRules,
     pub passwords: PasswordPolicy,
-    /// The roles that registration gives.
+    /// The roles of newly registered users.
     pub default_roles: RoleNames,
-    /// The most failed attempts that are recorded in a minute, in this process.
+    /// Maximum number of failed attempts recorded per minute by this process.
     pub failures_per_minute: u32,
 }
 
@@ -69,7 +69,7 @@ pub struct Core {
     pub change_password: Arc<ChangePassword>,
     pub end_session: Arc<EndSession>,
     pub delete_own_account: Arc<DeleteOwnAccount>,
-    /// Shared by all use cases of the process, since it counts.
+    /// Shared by all use cases, because it counts.
     pub record_failed_attempt: Arc<RecordFailedAttempt>,
 }
 
@@ -80,7 +80,8 @@ impl Core {
         Self::build(ports, rules, None)
     }
 
-    /// Builds the use cases so that access tokens carry the permissions of their roles, as `catalogue` has them then.
+    /// Builds the use cases so that access tokens carry the permissions of the user's roles, read
+    /// from `catalogue` when the token is issued.
     #[must_use]
     pub fn with_permissions_in_tokens(ports: Ports, rules: &Rules, catalogue: Arc<dyn Roles>) -> Self {
         Self::build(ports, rules, Some(catalogue))
@@ -148,7 +149,7 @@ impl Core {
     }
 }
 
-/// The steps that several use cases share.
+/// Steps shared by several use cases.
 struct Steps {
     recognise: Arc<RecogniseRefreshToken>,
     issue_tokens: Arc<IssueTokens>,

@@ -1,9 +1,9 @@
-//! Decorators of storage that publish what a change made stale before they return. Everything that revokes goes through
-//! them, so that no use case and no composition can forget it.
+//! Decorators of storage that publish the invalidation scope of each change before they return. The
+//! composition root wraps storage in them, so use cases cannot bypass them.
 //!
-//! A request that starts after one of these methods has returned is not accepted on the strength of an older snapshot, by
-//! any replica. That also holds for refusals that report another request's change as made: see
-//! [`changes::invalidated`]. Dry runs change nothing and publish nothing.
+//! No replica accepts a request that starts after one of these methods has returned on the basis of
+//! an older snapshot. This also holds for refusals that report another request's change as made:
+//! see [`changes::invalidated`]. Dry runs change nothing and publish nothing.
 
 use crate::{
     audit::AuditContext,
@@ -18,13 +18,13 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Accounts whose changes are published.
+/// Accounts that publish their changes.
 pub struct InvalidatingAccounts {
     accounts: Arc<dyn Accounts>,
     revocations: Arc<dyn Revocations>,
 }
 
-/// A catalogue of roles whose changes are published.
+/// A role catalogue that publishes its changes.
 pub struct InvalidatingRoles {
     roles: Arc<dyn Roles>,
     revocations: Arc<dyn Revocations>,
@@ -145,8 +145,8 @@ mod tests {
 
     type Commit = Box<dyn FnOnce() + Send>;
 
-    /// Returns the scope that `work` publishes. `work` calls its first argument when storage commits: nothing may be
-    /// published before.
+    /// Returns the scope that `work` publishes. `work` calls its first argument when storage
+    /// commits; publishing earlier fails the test.
     async fn published(work: impl AsyncFnOnce(Commit, Arc<dyn Revocations>)) -> Option<InvalidationScope> {
         let committed = Arc::new(Mutex::new(false));
         let published = Arc::new(Mutex::new(Vec::new()));
@@ -174,7 +174,7 @@ mod tests {
         DryRun,
     }
 
-    /// What is published when storage decides `command` on `facts`, or fails.
+    /// The scope published when storage decides `command` on `facts`, or fails.
     async fn account_change(
         command: impl Command + 'static,
         facts: Result<Facts, PortError>,
@@ -230,7 +230,7 @@ mod tests {
         };
         for (facts, expected) in [
             (facts_about(user()), USER_SCOPE),
-            // The user is gone.
+            // The user no longer exists.
             (Facts::default(), USER_SCOPE),
             (no_session, CALLER_SCOPE),
         ] {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn results_of_account_storage_are_passed_on() {
+    async fn results_of_account_storage_are_returned_unchanged() {
         let mut accounts = MockAccounts::new();
         accounts
             .expect_execute()
@@ -344,7 +344,7 @@ mod tests {
         }
     }
 
-    /// What is published when storage decides [`write_role`] on `facts`, or fails.
+    /// The scope published when storage decides [`write_role`] on `facts`, or fails.
     async fn catalogue_change(
         facts: Result<CatalogueFacts, PortError>,
         mode: Mode,

@@ -1,14 +1,14 @@
-//! What a change makes stale: the session snapshots that no replica may use any more.
+//! The scope of an invalidation: which session snapshots replicas must drop after a change.
 
 use crate::{session::SessionId, user::UserId};
 
 /// The session snapshots that a change makes stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InvalidationScope {
-    /// One session ended.
+    /// One session, which ended.
     Session(SessionId),
-    /// A user changed, or all of their sessions ended.
+    /// All sessions of a user who changed, or whose sessions ended.
     User(UserId),
-    /// Something changed that many share, such as what a role allows.
+    /// All sessions, after a change to something shared such as a role's permissions.
     Everything,
 }

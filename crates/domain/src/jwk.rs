@@ -1,4 +1,4 @@
-//! The public halves of the signing keys, as other services fetch them (RFC 7517).
+//! The public halves of the signing keys, as published to other services (RFC 7517).
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ pub struct JwkSet {
     pub keys: Vec<Jwk>,
 }
 
-/// One public key for verifying signatures.
+/// A public key that verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Jwk {
     /// The key's RFC 7638 SHA-256 thumbprint.
@@ -21,7 +21,7 @@ pub struct Jwk {
     pub material: JwkMaterial,
 }
 
-/// The key itself; numbers are in unpadded base64url.
+/// Key material. Numbers are unpadded base64url.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kty")]
 pub enum JwkMaterial {

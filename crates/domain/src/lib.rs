@@ -1,7 +1,7 @@
-//! The core of authapi: who a user is, what a token means, and when it stops meaning it.
+//! The core of authapi: users, roles, sessions and the rules that decide when a token is valid.
 //!
-//! Nothing here does I/O or reads a clock: whatever the core needs from the world is a [port](ports), and whatever it
-//! does for the world is a [use case](use_cases).
+//! This crate performs no I/O and reads no clock. It reaches the outside through [ports] and
+//! offers its operations as [use cases](use_cases).
 
 pub mod audit;
 pub mod authority;

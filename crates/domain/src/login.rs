@@ -1,4 +1,4 @@
-//! Logins: what a user types, and the canonical form in which logins are compared.
+//! Logins: the text that a user types and the canonical form used to compare it.
 
 use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::UsernameCaseMapped;
@@ -6,24 +6,24 @@ use std::fmt;
 use thiserror::Error;
 use unicode_security::MixedScript;
 
-/// The fewest code points of a login, in its canonical form.
+/// Minimum number of code points in a canonical login.
 pub const MIN_LENGTH: usize = 3;
-/// The most code points of a login, as typed and in its canonical form.
+/// Maximum number of code points in a login, as typed and in canonical form.
 pub const MAX_LENGTH: usize = 64;
 
-/// A login of 3 to 64 code points: kept as typed for display, compared in its canonical form.
+/// A login of 3 to 64 code points. Stored as typed for display, compared in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     typed: String,
     canonical: CanonicalLogin,
 }
 
-/// The form in which logins are compared: PRECIS `UsernameCaseMapped` (RFC 8265, section 3.3), one script only
-/// (UTS 39, section 5.1). `Alice`, `alice` and full-width `Ａｌｉｃｅ` have the same one.
+/// The canonical form of a login: PRECIS `UsernameCaseMapped` (RFC 8265, section 3.3), restricted
+/// to one script (UTS 39, section 5.1). `Alice`, `alice` and full-width `Ａｌｉｃｅ` share one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CanonicalLogin(String);
 
-/// Why a text is no login. Safe to show to the client.
+/// Why a login is invalid. Safe to show to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LoginRefused {
     #[error("a login has at least {MIN_LENGTH} characters")]
@@ -37,12 +37,12 @@ pub enum LoginRefused {
 }
 
 impl Login {
-    /// Parses what a client sent.
+    /// Parses a login that a client sent.
     ///
     /// # Errors
-    /// The first rule that `typed` breaks.
+    /// The first rule that `typed` violates.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
-        // Before anything else: the profile's cost grows with the text.
+        // Check the length first: the cost of the profile grows with it.
         if typed.chars().nth(MAX_LENGTH).is_some() {
             return Err(LoginRefused::TooLong);
         }
@@ -75,7 +75,7 @@ fn canonical(typed: &str) -> Result<CanonicalLogin, LoginRefused> {
     }
 }
 
-/// What the rules come to for most logins, at a small part of their cost: a login is parsed with each row of a user that is
+/// A fast path with the result of the full rules for ASCII. A login is parsed for each user row
 /// read.
 fn canonical_of_ascii(typed: &str) -> Result<CanonicalLogin, LoginRefused> {
     if typed.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -87,7 +87,8 @@ fn canonical_of_ascii(typed: &str) -> Result<CanonicalLogin, LoginRefused> {
 
 fn canonical_of_any(typed: &str) -> Result<CanonicalLogin, LoginRefused> {
     let mapped = UsernameCaseMapped::enforce(typed).map_err(|_| LoginRefused::Characters)?;
-    // One more pass must change nothing, or one login would have two canonical forms.
+    // Applying the profile again must change nothing; otherwise a login would have two canonical
+    // forms.
     let settled = UsernameCaseMapped::enforce(mapped.as_ref());
     if settled.as_ref() != Ok(&mapped) {
         return Err(LoginRefused::Characters);
@@ -115,15 +116,15 @@ impl fmt::Display for CanonicalLogin {
     }
 }
 
-/// The beginning of a canonical login, to search by: 1 to 64 code points.
+/// A prefix of a canonical login, for searching: 1 to 64 code points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginPrefix(String);
 
 impl LoginPrefix {
-    /// Parses what a client typed so far, in any spelling.
+    /// Parses the start of a login in any spelling.
     ///
     /// # Errors
-    /// Why no login begins with `typed`.
+    /// Why no login can start with `typed`.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
         if typed.chars().nth(MAX_LENGTH).is_some() {
             return Err(LoginRefused::TooLong);
@@ -140,16 +141,16 @@ impl LoginPrefix {
         &self.0
     }
 
-    /// A text behind every login with this prefix, in the order of code points, and before every later login without it.
+    /// The exclusive upper bound, in code point order, of the logins with this prefix.
     #[must_use]
     pub fn end(&self) -> String {
-        // No login has this code point: it is assigned to no character, for ever.
+        // U+10FFFF is a noncharacter, so no login contains it.
         format!("{}\u{10ffff}", self.0)
     }
 }
 
 impl LoginRefused {
-    /// The stable code that clients see.
+    /// The stable error code.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_that_look_alike_are_one_login() {
+    fn confusable_spellings_are_one_login() {
         for (typed, canonical) in [
             ("alice", "alice"),
             ("Alice", "alice"),
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_logins_are_refused_by_rule() {
+    fn invalid_logins_are_rejected_with_their_violation() {
         for (typed, refused) in [
             ("", LoginRefused::TooShort),
             ("ab", LoginRefused::TooShort),
@@ -197,7 +198,7 @@ mod tests {
             ("ali\u{200b}ce", LoginRefused::Characters),
             ("ali\u{202e}ce", LoginRefused::Characters),
             ("smile😀", LoginRefused::Characters),
-            // What these map to maps to something else again, or to nothing.
+            // Characters whose mapping is not stable, or is empty.
             ("aa=\u{338}", LoginRefused::Characters),
             ("\u{13a0}aa", LoginRefused::Characters),
             ("pаypal", LoginRefused::MixedScripts),
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn each_ascii_character_is_as_the_rules_have_it() {
+    fn the_fast_path_agrees_with_the_rules_for_each_ascii_character() {
         for character in '\0'..='\x7f' {
             for typed in [
                 format!("{character}ab"),
@@ -229,24 +230,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ascii_logins_are_as_the_rules_have_them(typed in "[\\x00-\\x7f]{3,64}") {
+        fn the_fast_path_agrees_with_the_rules_for_ascii_logins(typed in "[\\x00-\\x7f]{3,64}") {
             prop_assert_eq!(canonical_of_ascii(&typed), canonical_of_any(&typed));
         }
 
         #[test]
-        fn ascii_logins_of_visible_characters_too(typed in "[!-~]{3,64}") {
+        fn the_fast_path_agrees_with_the_rules_for_visible_ascii(typed in "[!-~]{3,64}") {
             prop_assert_eq!(canonical_of_ascii(&typed), canonical_of_any(&typed));
         }
 
         #[test]
-        fn parsing_never_panics_and_keeps_what_was_typed(typed in any::<String>()) {
+        fn parsing_never_panics_and_keeps_the_typed_text(typed in any::<String>()) {
             if let Ok(login) = Login::parse(&typed) {
                 prop_assert_eq!(login.as_typed(), typed.as_str());
             }
         }
 
         #[test]
-        fn the_canonical_form_is_its_own_canonical_form(typed in "\\PC{1,64}") {
+        fn canonicalisation_is_idempotent(typed in "\\PC{1,64}") {
             if let Ok(login) = Login::parse(&typed) {
                 let again = Login::parse(login.canonical().as_str());
                 prop_assert_eq!(again.as_ref().map(Login::canonical), Ok(login.canonical()));
@@ -254,7 +255,7 @@ mod tests {
         }
 
         #[test]
-        fn case_does_not_tell_ascii_logins_apart(typed in "[a-zA-Z0-9._@-]{3,64}") {
+        fn ascii_logins_ignore_case(typed in "[a-zA-Z0-9._@-]{3,64}") {
             prop_assert_eq!(canonical_of(&typed), typed.to_ascii_lowercase());
         }
     }

@@ -1,11 +1,11 @@
-//! Where a request came from.
+//! The origin of a request.
 
 use std::net::IpAddr;
 
-/// The most characters that are kept of a user agent.
+/// Maximum number of characters stored of a user agent.
 const MAX_USER_AGENT: usize = 256;
 
-/// Where a request came from, as far as it is known.
+/// The origin of a request, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     pub address: Option<IpAddr>,
@@ -14,8 +14,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// `user_agent` loses its control characters and everything past 256 characters: it is foreign text that ends up in
-    /// lists and logs.
+    /// Creates an origin. Control characters are removed from `user_agent`, and it is cut after 256
+    /// characters, because clients control it and it appears in lists and logs.
     #[must_use]
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<String>) -> Self {
         let tidy = |text: &str| {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hostile_user_agent_cannot_forge_a_line() {
+    fn a_user_agent_cannot_forge_a_log_line() {
         let origin = Origin::new(
             None,
             Some(&format!("curl\r\nINFO forged\u{1b}[0m{}", "x".repeat(999))),

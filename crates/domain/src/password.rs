@@ -1,4 +1,4 @@
-//! Passwords: as presented, as accepted for a new account, and as kept.
+//! Passwords: as presented, as accepted for a new account, and as stored.
 
 use crate::{login::Login, ports::Strength};
 use secrecy::{ExposeSecret, SecretString};
@@ -7,14 +7,14 @@ use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// The most code points of a new password.
+/// Maximum number of code points in a new password.
 pub const MAX_LENGTH: usize = 256;
-/// The fewest code points that any policy may ask for (OWASP ASVS 5.0, V6.2.1).
+/// The smallest minimum length that a policy may set (OWASP ASVS 5.0, V6.2.1).
 pub const LOWEST_MIN_LENGTH: usize = 8;
-/// What a meter's advice is when it has none of its own.
+/// Advice to show when a meter returns none.
 const GENERAL_ADVICE: &str = "add another word or two";
 
-/// A password as somebody presented it: in NFC, so that two keyboards agree, and otherwise untouched.
+/// A password as a client sent it, normalised to NFC so that it does not depend on the keyboard.
 ///
 /// Redacted in `Debug`, wiped when dropped.
 #[derive(Clone, Debug)]
@@ -27,14 +27,14 @@ impl Password {
         Self(SecretString::from(typed.nfc().collect::<String>()))
     }
 
-    /// The normalised text. Only a hasher and the policy have business with it.
+    /// The normalised text. Only hashers and the policy should read it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// A password that keeps every rule that is checked at once. How easily it is guessed is still to be
+/// A password that satisfies every rule except strength, which is still to be
 /// [rated](crate::ports::PasswordMeter).
 #[derive(Clone, Debug)]
 pub struct UnratedPassword {
@@ -48,14 +48,15 @@ impl UnratedPassword {
         &self.password
     }
 
-    /// The words that whoever guesses at it tries first: the login, as typed and canonical, and the service's name.
+    /// Words that an attacker would try first: the login, as typed and in canonical form, and the
+    /// name of the service.
     #[must_use]
     pub fn known(&self) -> &[String] {
         &self.known
     }
 }
 
-/// A password that the policy has accepted.
+/// A password that the policy accepted.
 #[derive(Clone, Debug)]
 pub struct NewPassword(Password);
 
@@ -66,12 +67,12 @@ impl NewPassword {
     }
 }
 
-/// What is asked of a new password (OWASP ASVS 5.0, V6.2).
+/// Requirements for new passwords (OWASP ASVS 5.0, V6.2).
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
-    /// The fewest code points.
+    /// Minimum number of code points.
     pub min_length: usize,
-    /// The lowest [score](Strength), 0 to 4, that is accepted. With 0 every password is strong enough.
+    /// Minimum [score](Strength), 0 to 4. With 0, strength is not checked.
     pub min_score: u8,
 }
 
@@ -84,7 +85,7 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// Why a password was refused. Safe to show to the client: it never repeats the password.
+/// Why a password was rejected. Safe to show to the client: it never contains the password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PasswordRefused {
     #[error("a password has at least {min} characters")]
@@ -100,10 +101,11 @@ pub enum PasswordRefused {
 }
 
 impl PasswordPolicy {
-    /// Checks `password`, for the account of `login` as far as that is known, against the rules that take no rating.
+    /// Checks `password` against the rules that need no rating. `login` is the login of the
+    /// account, if it is known.
     ///
     /// # Errors
-    /// The first broken rule, never [`PasswordRefused::TooWeak`].
+    /// The first violation; never [`PasswordRefused::TooWeak`].
     pub fn check(
         &self,
         password: Password,
@@ -132,7 +134,7 @@ impl PasswordPolicy {
     /// Accepts a password that was rated as `strength`.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], with the advice that came with the rating.
+    /// [`PasswordRefused::TooWeak`], with the advice of the rating.
     pub fn accept(
         &self,
         unrated: UnratedPassword,
@@ -161,7 +163,7 @@ fn contains_login(password: &str, login: &Login) -> bool {
 }
 
 impl PasswordRefused {
-    /// The stable code that clients see.
+    /// The stable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -174,7 +176,7 @@ impl PasswordRefused {
     }
 }
 
-/// A password hash as kept: a PHC string. Not a secret like the password, and still nobody's business in a log.
+/// A stored password hash: a PHC string. It must not be logged either.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn good_passwords_of_every_kind_pass_as_typed() {
+    fn valid_passwords_are_accepted_unchanged() {
         for password in [
             "correct horse battery staple",
             "  leading and trailing kept  ",
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_passwords_are_refused_by_rule() {
+    fn invalid_passwords_are_rejected_with_their_violation() {
         for (password, code) in [
             ("", "too_short"),
             ("Sh0rt!x", "too_short"),
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_guesses_is_taken_to_know_the_login_and_the_service() {
+    fn the_login_and_the_service_name_count_as_known_words() {
         let unrated = check("correct horse battery staple").expect("a password");
         assert_eq!(unrated.known(), ["Alice", "alice", "authapi"]);
         let nobodys = Password::new("correct horse battery staple".to_owned());
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_rated_below_the_lowest_score_is_refused_with_the_advice() {
+    fn a_password_below_the_minimum_score_is_rejected_with_the_advice() {
         let advised = rated(1, Some("this is a very common password")).expect_err("too weak");
         assert_eq!(
             advised.to_string(),
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_in_code_points_and_nothing_is_cut() {
+    fn length_counts_code_points_and_nothing_is_truncated() {
         let longest: String = (0..256)
             .filter_map(|step| char::from_u32(0x4e00 + step * 211 % 9973))
             .collect();
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn two_keyboards_agree_on_a_password() {
+    fn composed_and_decomposed_characters_are_the_same_password() {
         assert_eq!(
             Password::new("cafe\u{301}".to_owned()).expose(),
             Password::new("café".to_owned()).expose()
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_never_shows_in_debug_output() {
+    fn debug_output_contains_no_password() {
         let unrated = check("correct horse battery staple");
         let shown = format!("{unrated:?} {:?}", rated(4, None));
         assert!(!shown.contains("horse"), "{shown}");
@@ -299,14 +301,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn judging_never_panics_and_never_repeats_the_password(typed in "\\PC{8,300}") {
+        fn checking_never_panics_and_never_echoes_the_password(typed in "\\PC{8,300}") {
             if let Err(refused) = check(&typed) {
                 prop_assert!(!refused.to_string().contains(&typed));
             }
         }
 
         #[test]
-        fn normalising_twice_is_normalising_once(typed in any::<String>()) {
+        fn normalisation_is_idempotent(typed in any::<String>()) {
             let once = Password::new(typed);
             let twice = Password::new(once.expose().to_owned());
             prop_assert_eq!(twice.expose(), once.expose());

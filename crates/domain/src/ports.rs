@@ -1,8 +1,10 @@
-//! What the core needs from the world. One file a port; every MUST has a case in testkit's contract suite.
+//! Ports: the traits through which the core reaches the outside, one per file. Each MUST has a case
+//! in the contract suite of `testkit`.
 //!
-//! An embedder that offers registration, login, refresh, `/me`, role changes and logout implements [`Accounts`], [`Sessions`],
-//! [`SessionSnapshots`] and [`AuditEvents`] for its storage. Administration and reporting need [`UserDirectory`],
-//! [`SessionDirectory`], [`Roles`] and [`AuditLog`] besides.
+//! An embedder that offers registration, login, refresh, `/me`, role changes and logout implements
+//! [`Accounts`], [`Sessions`], [`SessionSnapshots`] and [`AuditEvents`] for its storage.
+//! Administration and reporting also need [`UserDirectory`], [`SessionDirectory`], [`Roles`] and
+//! [`AuditLog`].
 
 mod accounts;
 mod audit_events;
@@ -23,6 +25,7 @@ mod session_directory;
 mod session_memory;
 mod session_snapshots;
 mod sessions;
+mod storage;
 mod storage_health;
 mod throttle;
 mod token_signer;
@@ -48,6 +51,7 @@ pub use session_directory::SessionDirectory;
 pub use session_memory::SessionMemory;
 pub use session_snapshots::SessionSnapshots;
 pub use sessions::{Rotated, Sessions};
+pub use storage::Storage;
 pub use storage_health::StorageHealth;
 pub use throttle::Throttle;
 pub use token_signer::TokenSigner;

@@ -1,8 +1,9 @@
-//! Refresh tokens: opaque to clients, `base64url(version . sid . generation . secret . mac)` to us.
+//! Refresh tokens: opaque to clients; internally
+//! `base64url(version . sid . generation . secret . mac)`.
 //!
-//! Nothing of a token is stored but a digest of the session's secret, which all of its tokens carry. So a stolen key without
-//! a token of the session, a stolen database, and both together mint nothing; and whether a token is ours is known before
-//! anything is read.
+//! Only a digest of the session's secret is stored; the secret is part of every token of the
+//! session. A stolen key without a token of the session, a stolen database, or both together
+//! therefore cannot produce a token. The MAC is checked before anything is read from storage.
 
 use crate::session::{Generation, SessionId, SessionSecret};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,17 +12,17 @@ use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// The first version had a salt of the session's in the database, and no secret.
+/// Version 1 had a per-session salt in the database and no secret.
 const VERSION: u8 = 2;
-/// version (1), sid (16), generation (4, big-endian), secret (32).
+/// version (1 byte), sid (16), generation (4, big-endian), secret (32).
 const BODY_LENGTH: usize = 53;
-/// HMAC-SHA256.
+/// Length of HMAC-SHA256 in bytes.
 pub const MAC_LENGTH: usize = 32;
 const LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
-/// Characters of a token: 85 bytes in unpadded base64url.
+/// Length of a token in characters: 85 bytes in unpadded base64url.
 const TEXT_LENGTH: usize = 114;
 
-/// A refresh token on its way to or from a client. Redacted in `Debug`, wiped when dropped.
+/// A refresh token received from or sent to a client. Redacted in `Debug`, wiped when dropped.
 #[derive(Clone, Debug)]
 pub struct RefreshToken(SecretString);
 
@@ -31,14 +32,14 @@ impl RefreshToken {
         Self(SecretString::from(text))
     }
 
-    /// The token's text, for the answer that carries it.
+    /// The text of the token, for the response that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// What a refresh token claims to be, until its MAC was checked.
+/// The contents of a refresh token, not to be trusted before its MAC is verified.
 #[derive(Clone, Debug)]
 pub struct RefreshClaim {
     pub session: SessionId,
@@ -46,16 +47,16 @@ pub struct RefreshClaim {
     pub secret: SessionSecret,
 }
 
-/// What a MAC is made over: a token up to its MAC.
+/// The input of the MAC: a token without its MAC.
 pub type MacInput = Zeroizing<[u8; BODY_LENGTH]>;
 
-/// A text that is no refresh token.
+/// The text is not a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the refresh token is malformed")]
 pub struct NotARefreshToken;
 
 impl RefreshClaim {
-    /// What to authenticate for this claim.
+    /// The bytes to authenticate for this claim.
     #[must_use]
     pub fn mac_input(&self) -> MacInput {
         let parts = [VERSION]
@@ -70,7 +71,7 @@ impl RefreshClaim {
         input
     }
 
-    /// The token with this claim and `mac`.
+    /// Builds the token from this claim and `mac`.
     #[must_use]
     pub fn seal(&self, mac: &[u8; MAC_LENGTH]) -> RefreshToken {
         let mut bytes = Zeroizing::new([0; LENGTH]);
@@ -80,7 +81,7 @@ impl RefreshClaim {
         RefreshToken::new(URL_SAFE_NO_PAD.encode(&bytes[..]))
     }
 
-    /// Takes a token apart. The claim is worth nothing until its MAC was checked.
+    /// Parses a token. The claim must not be trusted before its MAC is verified.
     ///
     /// # Errors
     /// [`NotARefreshToken`] unless `text` is exactly what [`Self::seal`] would write.
@@ -88,7 +89,7 @@ impl RefreshClaim {
         if text.len() != TEXT_LENGTH {
             return Err(NotARefreshToken);
         }
-        // Wiped as well when the text turns out at its end to be none.
+        // Also wiped if the text turns out to be invalid at its end.
         let mut bytes = Zeroizing::new(Vec::with_capacity(TEXT_LENGTH));
         let decoded = URL_SAFE_NO_PAD.decode_vec(text, &mut bytes);
         decoded.map_err(|_| NotARefreshToken)?;
@@ -122,13 +123,13 @@ mod tests {
         }
     }
 
-    /// Whether two claims are one, the secret included.
+    /// Whether two claims are equal, including the secret.
     fn is_same(one: &RefreshClaim, other: &RefreshClaim) -> bool {
         one.mac_input() == other.mac_input()
     }
 
     #[test]
-    fn the_format_does_not_drift() {
+    fn the_token_format_is_stable() {
         let secret = array::from_fn(|place| 0x20 + u8::try_from(place).expect("a byte"));
         let token = claim(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314, secret).seal(&[0xff; 32]);
         assert_eq!(
@@ -138,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_tokens_are_refused() {
+    fn malformed_tokens_are_rejected() {
         let good = claim(1, 2, [4; 32]).seal(&[3; 32]).expose().to_owned();
         let padded = format!("{good}==");
         let (next_version, of_the_first_version) = (format!("Aw{}", &good[2..]), format!("AQ{}", &good[2..]));
-        // As the first version wrote them: 53 bytes.
+        // The length of version 1 tokens: 53 bytes.
         let of_the_first_length = format!("AQ{}A", "A".repeat(68));
         for bad in [
             "",
@@ -163,9 +164,10 @@ mod tests {
         assert!(RefreshClaim::parse(&good).is_ok());
     }
 
-    /// 85 bytes leave four unused bits in the last character: they must be zero, or one token had sixteen spellings.
+    /// 85 bytes leave four unused bits in the last character. They must be zero; otherwise each
+    /// token would have sixteen valid spellings.
     #[test]
-    fn the_last_character_has_one_spelling() {
+    fn unused_bits_of_the_last_character_must_be_zero() {
         let good = claim(1, 2, [4; 32]).seal(&[3; 32]).expose().to_owned();
         let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let accepted: String = alphabet
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_authenticated_is_all_of_the_claim() {
+    fn the_mac_covers_the_whole_claim() {
         let input = claim(1, 2, [3; 32]).mac_input();
         assert_eq!(input[0], VERSION);
         assert_ne!(input, claim(2, 2, [3; 32]).mac_input());
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_claim_nor_a_token_shows_its_secret() {
+    fn debug_output_of_claims_and_tokens_contains_no_secret() {
         let claim = claim(1, 2, [7; 32]);
         let (shown, token) = (format!("{claim:?}"), format!("{:?}", claim.seal(&[7; 32])));
         assert!(shown.contains("[REDACTED]") && !shown.contains("7, 7"), "{shown}");

@@ -1,9 +1,9 @@
-//! How often something was changed.
+//! Revisions of users and roles, and preconditions on them.
 
 use std::fmt;
 
-/// Raised by one with every change of a user or a role that administrators can make; what an `ETag` tells (RFC 9110, section
-/// 8.8.3), so that of two who change the same thing at once one is told.
+/// The revision of a user or role, incremented by each change that an administrator can make. Sent
+/// as the `ETag` (RFC 9110, section 8.8.3), which lets clients detect lost updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub i64);
 
@@ -16,20 +16,21 @@ impl Revision {
     }
 }
 
-/// What has to be there for a change to be made (RFC 9110, section 13.1.1).
+/// The precondition of a change (RFC 9110, section 13.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing: the change is made anyhow.
+    /// No precondition.
     #[default]
     None,
-    /// Anything, at whatever revision.
+    /// The target exists, at any revision.
     Existing,
-    /// What stands at this revision.
+    /// The target exists at this revision.
     At(Revision),
 }
 
 impl Precondition {
-    /// Whether it is met by what stands at `current`, or by nothing.
+    /// Whether the precondition holds for a target at revision `current`; `None` if it does not
+    /// exist.
     #[must_use]
     pub fn is_met_by(self, current: Option<Revision>) -> bool {
         match self {
@@ -39,7 +40,7 @@ impl Precondition {
         }
     }
 
-    /// The revision that something has to stand at which is known to be there.
+    /// The revision required of a target that is known to exist.
     #[must_use]
     pub fn revision(self) -> Option<Revision> {
         match self {
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_condition_is_met_by_what_it_asks_for() {
+    fn preconditions_match_the_revisions_they_name() {
         let [first, second] = [Revision::FIRST, Revision::FIRST.next()];
         for (precondition, by_nothing, by_first, by_second) in [
             (Precondition::None, true, true, true),

@@ -1,4 +1,5 @@
-//! A session: one login on one device, and the family of refresh tokens that descends from it (RFC 9700, section 4.14.2).
+//! Sessions: one login on one device, and the family of refresh tokens that descends from it
+//! (RFC 9700, section 4.14.2).
 
 use crate::{
     origin::Origin,
@@ -15,7 +16,7 @@ mod secret;
 pub use rotation::{Presented, Rotation};
 pub use secret::{SecretDigest, SessionSecret};
 
-/// A session's id, a `UUIDv7`; the `sid` of its tokens. No secret.
+/// A session's id, a `UUIDv7`; the `sid` of its tokens. Not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub Uuid);
 
@@ -25,21 +26,21 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// How often a session was refreshed.
+/// The number of times a session was refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u32);
 
 impl Generation {
     pub const FIRST: Self = Self(0);
 
-    /// The next one; `None` after four billion.
+    /// The next generation; `None` after `u32::MAX`.
     #[must_use]
     pub fn next(self) -> Option<Self> {
         self.0.checked_add(1).map(Self)
     }
 }
 
-/// Why a session ended before its time; kept with it.
+/// Why a session was ended before it expired. Stored with the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
     LoggedOut,
@@ -48,9 +49,9 @@ pub enum EndReason {
     PasswordChanged,
     PasswordReset,
     UserDisabled,
-    /// An administrator ended all of the user's sessions.
+    /// An administrator ended all sessions of the user.
     SessionsRevoked,
-    /// The user opened more sessions than are allowed, and this was the oldest.
+    /// The user reached the maximum number of sessions, and this was the oldest.
     MadeRoom,
 }
 
@@ -88,16 +89,16 @@ impl EndReason {
     }
 }
 
-/// How long sessions and their parts live.
+/// Lifetimes and limits of sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionRules {
-    /// A session ends when it was not refreshed for so long.
+    /// A session expires when it has not been refreshed for this long.
     pub idle_ttl: Duration,
-    /// A session ends so long after the login, however often it is refreshed.
+    /// A session expires this long after login, regardless of refreshes.
     pub ttl: Duration,
-    /// How long a rotated refresh token still answers with its successor; zero is strict.
+    /// How long a rotated refresh token still returns its successor; zero disables this.
     pub grace: Duration,
-    /// The most live sessions of one user; the oldest makes room.
+    /// Maximum number of live sessions per user. A further login ends the oldest.
     pub max_per_user: u32,
 }
 
@@ -112,7 +113,7 @@ impl Default for SessionRules {
     }
 }
 
-/// A session that is about to be stored, at its first generation.
+/// A session to store, at its first generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSession {
     pub id: SessionId,
@@ -148,7 +149,7 @@ impl NewSession {
         }
     }
 
-    /// The session that this becomes when it is stored for `user`.
+    /// The session as stored for `user`.
     #[must_use]
     pub fn stored(&self, user: &User) -> StoredSession {
         StoredSession {
@@ -173,7 +174,7 @@ impl NewSession {
     }
 }
 
-/// When a session lives, and whether it was ended early.
+/// When a session expires, and whether it was ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
     pub created_at: DateTime<Utc>,
@@ -182,7 +183,7 @@ pub struct Lifetime {
     pub ended: Option<EndReason>,
 }
 
-/// What has become of a session.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
     Live,
@@ -201,19 +202,19 @@ impl Lifetime {
     }
 }
 
-/// A session as stored, with what is needed to refresh it; all read in one statement.
+/// A stored session with what a refresh needs, read in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSession {
     pub id: SessionId,
     pub secret_digest: SecretDigest,
     pub generation: Generation,
     pub lifetime: Lifetime,
-    /// When the newest generation was issued.
+    /// When the current generation was issued.
     pub last_used_at: DateTime<Utc>,
     pub holder: Holder,
 }
 
-/// Whose session it is, and what their next access token says.
+/// The user of a session, and the contents of their next access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     pub user: UserId,
@@ -223,7 +224,7 @@ pub struct Holder {
     pub must_change_password: bool,
 }
 
-/// One line of a user's list of devices.
+/// An entry in a user's list of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSummary {
     pub id: SessionId,
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_a_name_of_its_own() {
+    fn reason_names_are_unique() {
         for reason in EndReason::ALL {
             assert_eq!(EndReason::from_name(reason.as_str()), Some(reason));
         }

@@ -1,4 +1,4 @@
-//! Throttling: who shares a budget of attempts. How budgets are counted is an adapter's business.
+//! Throttling: which attempts share a budget. Adapters count them.
 
 use crate::login::CanonicalLogin;
 use std::{
@@ -6,15 +6,15 @@ use std::{
     time::Duration,
 };
 
-/// What an attempt is counted against.
+/// The budget that an attempt is counted against.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ThrottleKey {
     Client(ClientNetwork),
     Account(CanonicalLogin),
 }
 
-/// The network that one client is taken to own: an IPv4 address, or an IPv6 /64, since whoever has one IPv6 address has
-/// the 2^64 beside it.
+/// The network treated as one client: an IPv4 address or an IPv6 /64, because a client with one
+/// IPv6 address usually controls its whole /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientNetwork {
     V4(Ipv4Addr),
@@ -35,11 +35,11 @@ fn network(address: Ipv6Addr) -> [u16; 4] {
     [a, b, c, d]
 }
 
-/// Whether an attempt may go on.
+/// Whether an attempt may proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThrottleDecision {
     Allowed,
-    /// Too many attempts; the next one is allowed after `retry_after`.
+    /// Too many attempts. The next one is allowed after `retry_after`.
     Refused {
         retry_after: Duration,
     },

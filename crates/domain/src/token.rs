@@ -1,4 +1,4 @@
-//! Access tokens: what they say and when they are accepted (RFC 9068; RFC 8725, section 3).
+//! Access tokens: their claims, and the rules for accepting them (RFC 9068; RFC 8725, section 3).
 
 use crate::{
     role::{Permissions, RoleNames},
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// The `typ` header of an access token (RFC 9068, section 2.1).
 pub const TOKEN_TYPE: &str = "at+jwt";
-/// How far in the future `iat` may lie, for clocks that differ.
+/// Tolerance for an `iat` in the future, to allow for clock skew.
 const IAT_TOLERANCE: Duration = Duration::seconds(5);
 
 /// A signed access token in compact form. Redacted in `Debug`, wiped when dropped.
@@ -26,14 +26,15 @@ impl AccessToken {
         Self(SecretString::from(compact))
     }
 
-    /// The token's text, for the answer that carries it.
+    /// The text of the token, for the response that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// The claims of an access token (RFC 9068, section 2.2), required but for `permissions`. Times are whole seconds since the Unix epoch.
+/// The claims of an access token (RFC 9068, section 2.2). All but `permissions` are required. Times
+/// are seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
     pub iss: String,
@@ -43,38 +44,38 @@ pub struct AccessClaims {
     pub iat: i64,
     pub exp: i64,
     pub jti: Uuid,
-    /// The session that the token belongs to.
+    /// The session of the token.
     pub sid: Uuid,
     /// The user's epoch when the token was issued.
     pub epoch: i64,
     pub roles: RoleNames,
-    /// What the roles allowed when the token was issued, for the services behind; there by setting. This service itself
-    /// looks permissions up and never believes a token about them.
+    /// The permissions of the user's roles when the token was issued; present only if enabled by a
+    /// setting. They are meant for other services: this service always looks permissions up itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
 }
 
-/// A token whose signature is right for a key of ours, its rules not yet checked.
+/// A token whose signature is valid for one of our keys. Its claims are not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedToken {
-    /// The `typ` header, as it stands.
+    /// The `typ` header, unmodified.
     pub token_type: Option<String>,
     pub claims: AccessClaims,
 }
 
-/// Why a token's text was refused before its claims were looked at.
+/// Why a token was rejected before its claims were checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SignatureRefused {
-    /// Not a signed JWT at all.
+    /// Not a signed JWT.
     #[error("the token is malformed")]
     Malformed,
-    /// An unknown key, another algorithm than the key's, a header that brings its own key or rules, a wrong
-    /// signature, or claims that are not ours.
+    /// An unknown key, an algorithm other than the key's, a header that supplies its own key or
+    /// unsupported rules, a wrong signature, or claims in an unknown format.
     #[error("the token is not one of ours")]
     Invalid,
 }
 
-/// Why a token of ours is not accepted.
+/// Why a correctly signed token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ClaimsRefused {
     #[error("the token is not meant for this service")]
@@ -83,7 +84,7 @@ pub enum ClaimsRefused {
     Expired,
 }
 
-/// What every access token of this service says.
+/// Claims shared by all access tokens of this service, and their lifetime.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
     pub issuer: String,
@@ -92,7 +93,7 @@ pub struct TokenRules {
     pub access_ttl: Duration,
 }
 
-/// What a token that was accepted vouches for. Whether its session lives is for storage to say, each time it matters.
+/// The identity in an accepted token. Storage decides each time whether its session is still valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenIdentity {
     pub user: UserId,
@@ -101,7 +102,8 @@ pub struct TokenIdentity {
 }
 
 impl TokenRules {
-    /// When a token issued at `now` for a session that lives until `session_expires_at` expires, to the second.
+    /// The expiry, in whole seconds, of a token issued at `now` for a session that expires at
+    /// `session_expires_at`.
     #[must_use]
     pub fn expiry(&self, now: DateTime<Utc>, session_expires_at: DateTime<Utc>) -> i64 {
         (now + self.access_ttl).min(session_expires_at).timestamp()
@@ -110,7 +112,7 @@ impl TokenRules {
     /// Checks everything about a token that needs no I/O.
     ///
     /// # Errors
-    /// The first rule that it breaks.
+    /// The first rule that the token violates.
     pub fn accept(&self, token: &SignedToken, now: DateTime<Utc>) -> Result<TokenIdentity, ClaimsRefused> {
         let claims = &token.claims;
         let is_ours = token.token_type.as_deref() == Some(TOKEN_TYPE)
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_is_what_the_token_says() {
+    fn the_accepted_identity_comes_from_the_claims() {
         let identity = rules().accept(&token(), at(1000)).expect("a good token");
         assert_eq!(
             identity,
@@ -200,7 +202,7 @@ mod tests {
     type Spoil = fn(&mut SignedToken);
 
     #[test]
-    fn a_token_of_another_kind_or_for_another_is_refused() {
+    fn tokens_of_another_type_issuer_or_audience_are_rejected() {
         let spoilers: [(&str, Spoil); 8] = [
             ("no typ", |token| token.token_type = None),
             ("an id token", |token| token.token_type = Some("JWT".to_owned())),

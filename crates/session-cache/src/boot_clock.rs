@@ -4,9 +4,11 @@ use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Measures the time since the machine booted, including time during which it was suspended (`CLOCK_BOOTTIME`).
+/// Measures the time since the machine booted, including time during which it was suspended
+/// (`CLOCK_BOOTTIME`).
 ///
-/// The standard library's clock stops during a suspension, so a lease measured by it would outlive its row.
+/// The standard library's clock stops during a suspension, so a lease measured by it would outlive
+/// its row.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BootClock;
 
@@ -17,7 +19,8 @@ impl MonotonicClock for BootClock {
     }
 
     async fn sleep_until(&self, at: Duration) {
-        // tokio's clock stops during a suspension, so it wakes late but never early. It rounds, however.
+        // tokio's clock stops during a suspension, so it wakes late but never early. It rounds,
+        // however.
         while let Some(left) = at.checked_sub(self.now()).filter(|left| !left.is_zero()) {
             sleep(left).await;
         }

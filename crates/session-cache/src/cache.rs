@@ -7,9 +7,11 @@ use std::{
     sync::Arc,
 };
 
-/// Overhead of one entry in bytes: its key, its slot in a table that may be two thirds empty, and the allocator's header.
+/// Overhead of one entry in bytes: its key, its slot in a table that may be two thirds empty, and
+/// the allocator's header.
 const ENTRY_BYTES: usize = 3 * (size_of::<SessionId>() + size_of::<CachedSnapshot>() + 21) + 32;
-/// Overhead of one name in a set in bytes, beside its letters, in tree nodes that may be half empty.
+/// Overhead of one name in a set in bytes, beside its letters, in tree nodes that may be half
+/// empty.
 const NAME_BYTES: usize = 72;
 /// Minimum size of a set that is not empty, in bytes.
 const SET_BYTES: usize = 288;
@@ -19,8 +21,8 @@ const SET_BYTES: usize = 288;
 pub struct CacheLimits {
     /// Maximum number of session snapshots. 100,000 by default.
     pub snapshots: NonZeroUsize,
-    /// Maximum size of all entries in bytes, including the cache's overhead. 64 MiB by default. The size is estimated and a
-    /// few per cent off, since only the allocator knows it.
+    /// Maximum size of all entries in bytes, including the cache's overhead. 64 MiB by default. The
+    /// size is estimated and a few per cent off, since only the allocator knows it.
     pub bytes: NonZeroU64,
 }
 
@@ -33,15 +35,16 @@ impl Default for CacheLimits {
     }
 }
 
-/// A session snapshot and the read that returned it, which decides whether the snapshot may be answered.
+/// A session snapshot and the read that returned it, which decides whether the snapshot may be
+/// answered.
 #[derive(Clone)]
 pub struct CachedSnapshot {
     pub read: SnapshotRead,
     pub snapshot: Arc<SessionSnapshot>,
 }
 
-/// Session snapshots in memory. Evicts the least recently used; snapshots that are used once do not displace those that are
-/// used often.
+/// Session snapshots in memory. Evicts the least recently used; snapshots that are used once do not
+/// displace those that are used often.
 pub struct SessionCache(Cache<SessionId, CachedSnapshot, Weight>);
 
 /// Weighs entries in bytes.
@@ -61,8 +64,8 @@ impl SessionCache {
     /// Creates an empty cache.
     pub fn new(limits: CacheLimits) -> Self {
         let CacheLimits { snapshots, bytes } = limits;
-        // The cache has one bound, its weight. An entry that weighs at least its share of the bytes makes it hold for the
-        // number of entries as well.
+        // The cache has one bound, its weight. An entry that weighs at least its share of the bytes
+        // makes it hold for the number of entries as well.
         let minimum = u64::try_from(snapshots.get()).map_or(1, |snapshots| bytes.get().div_ceil(snapshots));
         Self(Cache::with_weighter(
             snapshots.get(),

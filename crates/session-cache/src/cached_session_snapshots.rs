@@ -14,10 +14,11 @@ use domain::{
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Answers session snapshots from memory while the process holds a lease, and from the wrapped port otherwise.
+/// Answers session snapshots from memory while the process holds a lease, and from the wrapped port
+/// otherwise.
 ///
-/// Concurrent requests for one session share a read. A snapshot read before a request arrived may accept its token but never
-/// rejects it: then the request reads anew.
+/// Concurrent requests for one session share a read. A snapshot read before a request arrived may
+/// accept its token but never rejects it: then the request reads anew.
 pub struct CachedSessionSnapshots {
     inner: Arc<dyn SessionSnapshots>,
     coherence: Arc<SessionCoherence>,
@@ -33,7 +34,8 @@ enum Lookup {
     Read(PendingRead),
 }
 
-/// A read that a request is about to make. Dropping it wakes the requests that wait for its result, without one.
+/// A read that a request is about to make. Dropping it wakes the requests that wait for its result,
+/// without one.
 struct PendingRead {
     session: SessionId,
     read: SnapshotRead,
@@ -63,13 +65,14 @@ impl CachedSessionSnapshots {
             if cached.snapshot.is_valid_for(identity, at) {
                 return Lookup::Cached(cached.snapshot);
             }
-            // The session may have been refreshed since. A rejection requires a read that began after the request, so this
-            // read neither joins another nor is shared.
+            // The session may have been refreshed since. A rejection requires a read that began
+            // after the request, so this read neither joins another nor is shared.
             let read = state.replica.begin_read(session, now);
             return Lookup::Read(self.pending(session, read, None));
         }
         if !state.replica.holds_lease(now) {
-            // Without a lease no publisher waits for this replica, so this read may become stale unnoticed: do not share it.
+            // Without a lease no publisher waits for this replica, so this read may become stale
+            // unnoticed: do not share it.
             self.coherence.lease_wanted.notify_one();
             let read = state.replica.begin_read(session, now);
             return Lookup::Read(self.pending(session, read, None));
@@ -125,8 +128,8 @@ impl CachedSessionSnapshots {
         unshare(result)
     }
 
-    /// Waits for a read that began before this request. Returns `None` unless it failed or returned a current snapshot that
-    /// accepts `identity` at `at`.
+    /// Waits for a read that began before this request. Returns `None` unless it failed or returned
+    /// a current snapshot that accepts `identity` at `at`.
     async fn join(
         &self,
         mut shared: SharedRead,
@@ -205,7 +208,8 @@ impl Drop for PendingRead {
     }
 }
 
-/// Turns a shared result into the request's own. A shared error becomes the source of an error of the same kind.
+/// Turns a shared result into the request's own. A shared error becomes the source of an error of
+/// the same kind.
 fn unshare(result: ReadResult) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
     result.map_err(|error| match &*error {
         PortError::Overloaded => PortError::Overloaded,

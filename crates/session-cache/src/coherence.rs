@@ -57,8 +57,9 @@ pub(crate) struct SharedRead {
 pub(crate) type ReadResult = Result<Option<Arc<SessionSnapshot>>, Arc<PortError>>;
 
 impl SessionCoherence {
-    /// Creates the place of a process that holds no lease yet. `id` MUST be new with each start of the process; all
-    /// processes of one database MUST share `leases` and `bus`. `limits` bound the cache.
+    /// Creates the place of a process that holds no lease yet. `id` MUST be new with each start of
+    /// the process; all processes of one database MUST share `leases` and `bus`. `limits` bound the
+    /// cache.
     #[must_use]
     pub fn new(
         id: ReplicaId,
@@ -89,7 +90,8 @@ impl SessionCoherence {
         })
     }
 
-    /// Waits until a running [`InvalidationListener`](crate::InvalidationListener) has subscribed to the bus.
+    /// Waits until a running [`InvalidationListener`](crate::InvalidationListener) has subscribed
+    /// to the bus.
     pub async fn subscribed(&self) {
         let mut open = self.subscription_open.subscribe();
         // Waiting fails only if the sender is dropped, and `self` owns it.

@@ -6,8 +6,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Receives messages from the bus: applies and acknowledges the invalidations of other processes, and delivers
-/// acknowledgements to this process's publications.
+/// Receives messages from the bus: applies and acknowledges the invalidations of other processes,
+/// and delivers acknowledgements to this process's publications.
 pub struct InvalidationListener(Arc<SessionCoherence>);
 
 impl InvalidationListener {
@@ -17,8 +17,8 @@ impl InvalidationListener {
         Self(coherence)
     }
 
-    /// Subscribes to the bus and listens forever, retrying until the subscription succeeds. The future may be dropped at
-    /// any time.
+    /// Subscribes to the bus and listens forever, retrying until the subscription succeeds. The
+    /// future may be dropped at any time.
     pub async fn run(&self) {
         let mut logged = false;
         loop {
@@ -45,8 +45,9 @@ impl InvalidationListener {
         loop {
             match subscription.next().await {
                 BusEvent::Message(bytes) => self.receive(&bytes).await,
-                // The protocol holds without this. It shortens the time for which stale snapshots are answered when a
-                // publisher died after sending its message and before completing the revocation.
+                // The protocol holds without this. It shortens the time for which stale snapshots
+                // are answered when a publisher died after sending its message and before
+                // completing the revocation.
                 BusEvent::Reconnected => self.0.invalidate_all(),
             }
         }
@@ -71,7 +72,8 @@ impl InvalidationListener {
         }
     }
 
-    /// Delivers an acknowledgement to the running publication that waits for it, if this process has it.
+    /// Delivers an acknowledgement to the running publication that waits for it, if this process
+    /// has it.
     fn deliver(&self, publication: PublicationId, by: ReplicaId) {
         if publication.publisher == self.0.id
             && let Some(receiver) = self.0.acknowledgements().get(&publication.number)

@@ -18,7 +18,8 @@ pub struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// Creates the keeper of one process's lease. It does nothing until [`run`](Self::run) is polled.
+    /// Creates the keeper of one process's lease. It does nothing until [`run`](Self::run) is
+    /// polled.
     #[must_use]
     pub fn new(coherence: Arc<SessionCoherence>) -> Self {
         Self {
@@ -27,7 +28,8 @@ impl LeaseKeeper {
         }
     }
 
-    /// Keeps the lease forever. The future may be dropped at any time; call [`leave`](Self::leave) afterwards.
+    /// Keeps the lease forever. The future may be dropped at any time; call [`leave`](Self::leave)
+    /// afterwards.
     pub async fn run(&self) {
         let mut generation = 0;
         loop {
@@ -47,8 +49,8 @@ impl LeaseKeeper {
         }
     }
 
-    /// Stops answering from memory and releases the lease, so that publishers do not wait for this process. If the database
-    /// is unavailable, the lease expires by itself.
+    /// Stops answering from memory and releases the lease, so that publishers do not wait for this
+    /// process. If the database is unavailable, the lease expires by itself.
     pub async fn leave(&self) {
         let held = self.coherence.state().replica.leave();
         if let Some(lease) = held
@@ -72,7 +74,8 @@ impl LeaseKeeper {
     }
 
     async fn acquire(&self, lease: LeaseId) {
-        // Without the bus every revocation would wait for this lease to expire. Reading each time costs less.
+        // Without the bus every revocation would wait for this lease to expire. Reading each time
+        // costs less.
         if !self.receives_own_messages().await {
             return self.wait_for_retry().await;
         }

@@ -7,11 +7,13 @@ use std::sync::{
 };
 use tokio::{spawn, sync::watch};
 
-/// Publishes revocations to every replica that holds a lease, and waits until none answers from before.
+/// Publishes revocations to every replica that holds a lease, and waits until none answers from
+/// before.
 ///
-/// Revocations that arrive while another publication reads the lease holders are published together. Acknowledgements arrive
-/// through an [`InvalidationListener`](crate::InvalidationListener), which must be running: without one, each publication
-/// waits until the other replicas' leases have expired.
+/// Revocations that arrive while another publication reads the lease holders are published
+/// together. Acknowledgements arrive through an
+/// [`InvalidationListener`](crate::InvalidationListener), which must be running: without one, each
+/// publication waits until the other replicas' leases have expired.
 pub struct LeasedRevocations(Arc<Publisher>);
 
 struct Publisher {

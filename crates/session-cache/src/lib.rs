@@ -1,16 +1,19 @@
-//! Cache coherence: session snapshots in memory that no replica answers with after a revocation has completed.
+//! Cache coherence: session snapshots in memory that no replica answers with after a revocation has
+//! completed.
 //!
-//! [`protocol`] holds the rules as state machines without I/O. [`SessionCoherence`] is one process's place in the protocol,
-//! shared by four parts:
+//! [`protocol`] holds the rules as state machines without I/O. [`SessionCoherence`] is one
+//! process's place in the protocol, shared by four parts:
 //!
 //! - [`CachedSessionSnapshots`] answers requests from memory while the process holds a lease.
 //! - [`LeaseKeeper`] acquires and renews the lease.
 //! - [`InvalidationListener`] applies and acknowledges the invalidations of other processes.
-//! - [`LeasedRevocations`] publishes this process's revocations and waits until every replica has invalidated its cache.
+//! - [`LeasedRevocations`] publishes this process's revocations and waits until every replica has
+//!   invalidated its cache.
 //!
-//! [`ports`] are what the protocol needs from outside. [`ProcessBus`] and [`BootClock`] implement two of them; the storage
-//! adapters implement [`ReplicaLeases`](ports::ReplicaLeases) and `adapters-redis` a bus between processes. No lock is held
-//! across an `await` point, except the one that orders publications.
+//! [`ports`] are what the protocol needs from outside. [`ProcessBus`] and [`BootClock`] implement
+//! two of them; the storage adapters implement [`ReplicaLeases`](ports::ReplicaLeases) and
+//! `adapters-redis` a bus between processes. No lock is held across an `await` point, except the
+//! one that orders publications.
 
 mod boot_clock;
 mod cache;

@@ -1,4 +1,5 @@
-//! The ports of the coherence protocol: leases in the database, the bus between processes, and a monotonic clock.
+//! The ports of the coherence protocol: leases in the database, the bus between processes, and a
+//! monotonic clock.
 //!
 //! `testkit` has a contract case for each MUST.
 

@@ -3,8 +3,8 @@ use async_trait::async_trait;
 use domain::ports::PortError;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Maximum number of messages queued for one subscription. Beyond it the oldest are dropped, which the subscription reports
-/// as [`BusEvent::Reconnected`].
+/// Maximum number of messages queued for one subscription. Beyond it the oldest are dropped, which
+/// the subscription reports as [`BusEvent::Reconnected`].
 const MAX_QUEUED_MESSAGES: usize = 1024;
 
 /// A bus within one process, for a process that owns its database. Clones share the bus.

@@ -1,14 +1,15 @@
 //! The rules of cache coherence, as state machines that do no I/O and read no clock.
 //!
-//! A replica answers from memory only while it holds a *lease*, a row in the database that it renews (Gray and Cheriton,
-//! *Leases*, 1989). A process that revokes commits first, then reads which replicas hold leases, publishes the
-//! invalidation to them, and completes the revocation when each holder has acknowledged or its lease has expired after
-//! renewals were blocked. `docs/revocation.md` describes the protocol in full.
+//! A replica answers from memory only while it holds a *lease*, a row in the database that it
+//! renews (Gray and Cheriton, *Leases*, 1989). A process that revokes commits first, then reads
+//! which replicas hold leases, publishes the invalidation to them, and completes the revocation
+//! when each holder has acknowledged or its lease has expired after renewals were blocked.
+//! `docs/revocation.md` describes the protocol in full.
 //!
-//! [`Replica`] decides whether memory may answer, [`Publication`] when a revocation is complete. Events go in as method
-//! calls, the next step comes out as a value. Every `now` is a reading of the process's own
-//! [monotonic clock](crate::ports::MonotonicClock). `tools/modelcheck` drives exactly these types through every order of
-//! events within bounds.
+//! [`Replica`] decides whether memory may answer, [`Publication`] when a revocation is complete.
+//! Events go in as method calls, the next step comes out as a value. Every `now` is a reading of
+//! the process's own [monotonic clock](crate::ports::MonotonicClock). `tools/modelcheck` drives
+//! exactly these types through every order of events within bounds.
 
 mod ids;
 mod invalidations;

@@ -10,7 +10,8 @@ use tokio::{select, spawn, sync::mpsc};
 /// Maximum number of acknowledgements queued for one publication.
 const MAX_QUEUED_ACKNOWLEDGEMENTS: usize = 1024;
 
-/// Drives a [`Publication`]: takes its steps over the database and the bus, and feeds it acknowledgements.
+/// Drives a [`Publication`]: takes its steps over the database and the bus, and feeds it
+/// acknowledgements.
 pub struct RunningPublication {
     id: PublicationId,
     scopes: Vec<InvalidationScope>,
@@ -23,7 +24,8 @@ pub struct RunningPublication {
 }
 
 impl RunningPublication {
-    /// Begins publication `number`. The caller MUST have invalidated `scopes` in this process's cache.
+    /// Begins publication `number`. The caller MUST have invalidated `scopes` in this process's
+    /// cache.
     pub fn begin(coherence: Arc<SessionCoherence>, number: u64, scopes: Vec<InvalidationScope>) -> Self {
         let (sender, acknowledgements) = mpsc::channel(MAX_QUEUED_ACKNOWLEDGEMENTS);
         coherence.acknowledgements().insert(number, sender);
@@ -105,11 +107,13 @@ impl RunningPublication {
         self.publication.record_failure(self.coherence.clock.now());
     }
 
-    /// Sends `message` in a separate task, so that a hanging bus does not delay the publication beyond its wait budget.
+    /// Sends `message` in a separate task, so that a hanging bus does not delay the publication
+    /// beyond its wait budget.
     fn send(&self, message: Message) {
         let coherence = Arc::clone(&self.coherence);
         spawn(async move {
-            // An acknowledgement that arrives before the subscription is lost. Wait for it as long as for acknowledgements.
+            // An acknowledgement that arrives before the subscription is lost. Wait for it as long
+            // as for acknowledgements.
             select! {
                 () = coherence.subscribed() => {}
                 () = coherence.sleep(coherence.terms.acknowledgement_budget) => {}

@@ -92,3 +92,19 @@ impl RecordedEvents for PagedEvents {
         }
     }
 }
+
+impl From<domain::ports::Storage> for Storage {
+    fn from(storage: domain::ports::Storage) -> Self {
+        Self {
+            accounts: storage.accounts,
+            sessions: storage.sessions,
+            snapshots: storage.snapshots,
+            audit_events: storage.audit_events,
+            users: storage.users,
+            session_directory: storage.session_directory,
+            roles: storage.roles,
+            audit_log: storage.audit_log,
+            health: storage.health,
+        }
+    }
+}

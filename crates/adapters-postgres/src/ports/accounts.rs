@@ -1,6 +1,6 @@
 use crate::{
+    PostgresStorage,
     changes::{self, EventWriter},
-    database::PostgresDatabase,
     tables::users,
 };
 use async_trait::async_trait;
@@ -9,26 +9,13 @@ use domain::{
     changes::{Applied, ChangeError, Command},
     login::CanonicalLogin,
     password::PasswordHash,
-    ports::{Accounts, AuditSealer, PortError},
+    ports::{Accounts, PortError},
     user::{Credentials, User, UserId},
 };
 use std::sync::Arc;
 
-/// Accounts in Postgres.
-pub struct PostgresAccounts {
-    database: PostgresDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl PostgresAccounts {
-    #[must_use]
-    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
-
 #[async_trait]
-impl Accounts for PostgresAccounts {
+impl Accounts for PostgresStorage {
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
         self.database
             .read(id, |conn, id| Box::pin(users::find(conn, *id)))

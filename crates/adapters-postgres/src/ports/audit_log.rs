@@ -1,31 +1,17 @@
 use crate::{
+    PostgresStorage,
     changes::{EventWriter, trim},
-    database::PostgresDatabase,
     tables::{audit, audit_pages},
 };
 use async_trait::async_trait;
 use domain::{
     audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
     changes::TrimAuditLog,
-    ports::{AuditLog, AuditSealer, PortError},
+    ports::{AuditLog, PortError},
 };
-use std::sync::Arc;
-
-/// The audit log in Postgres, as it is read and trimmed.
-pub struct PostgresAuditLog {
-    database: PostgresDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl PostgresAuditLog {
-    #[must_use]
-    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
 
 #[async_trait]
-impl AuditLog for PostgresAuditLog {
+impl AuditLog for PostgresStorage {
     async fn page(
         &self,
         filter: AuditFilter,

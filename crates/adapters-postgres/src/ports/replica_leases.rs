@@ -1,4 +1,4 @@
-use crate::{database::PostgresDatabase, tables::replica_leases};
+use crate::{PostgresStorage, tables::replica_leases};
 use async_trait::async_trait;
 use domain::ports::PortError;
 use session_cache::{
@@ -6,20 +6,8 @@ use session_cache::{
     protocol::LeaseId,
 };
 
-/// Replicas' leases in Postgres, beside what the replicas cache.
-pub struct PostgresReplicaLeases {
-    database: PostgresDatabase,
-}
-
-impl PostgresReplicaLeases {
-    #[must_use]
-    pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
-    }
-}
-
 #[async_trait]
-impl ReplicaLeases for PostgresReplicaLeases {
+impl ReplicaLeases for PostgresStorage {
     async fn acquire(&self, lease: LeaseId) -> Result<(), PortError> {
         self.database
             .write(lease, |conn, lease| {

@@ -1,32 +1,19 @@
 use crate::{
+    PostgresStorage,
     changes::{EventWriter, catalogue},
-    database::PostgresDatabase,
     tables::roles,
 };
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
     changes::{CatalogueChange, CatalogueCommand, ChangeError},
-    ports::{AuditSealer, PortError, Roles},
+    ports::{PortError, Roles},
     role::{Role, RoleNames},
 };
 use std::sync::Arc;
 
-/// The catalogue of roles in Postgres.
-pub struct PostgresRoles {
-    database: PostgresDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl PostgresRoles {
-    #[must_use]
-    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
-
 #[async_trait]
-impl Roles for PostgresRoles {
+impl Roles for PostgresStorage {
     async fn find(&self, names: &RoleNames) -> Result<Vec<Role>, PortError> {
         self.database
             .read(names.clone(), |conn, names| Box::pin(roles::find(conn, names)))

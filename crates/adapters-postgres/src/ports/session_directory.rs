@@ -1,4 +1,4 @@
-use crate::{database::PostgresDatabase, tables::sessions};
+use crate::{PostgresStorage, tables::sessions};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
@@ -7,20 +7,8 @@ use domain::{
     user::UserId,
 };
 
-/// Lists of sessions in Postgres, and their housekeeping.
-pub struct PostgresSessionDirectory {
-    database: PostgresDatabase,
-}
-
-impl PostgresSessionDirectory {
-    #[must_use]
-    pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
-    }
-}
-
 #[async_trait]
-impl SessionDirectory for PostgresSessionDirectory {
+impl SessionDirectory for PostgresStorage {
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError> {
         self.database
             .read((user, now), |conn, (user, now)| {

@@ -1,4 +1,4 @@
-use crate::{database::PostgresDatabase, error::StorageError, snapshot_batches::SnapshotBatches};
+use crate::{PostgresStorage, error::StorageError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
@@ -10,24 +10,10 @@ use domain::{
 use std::sync::Arc;
 use tokio::time::timeout_at;
 
-/// Session snapshots, each read from Postgres after it was requested, together with others that were.
-///
-/// Callers wait on a tokio runtime of their own, whose timers MUST be enabled.
-pub struct PostgresSessionSnapshots {
-    database: PostgresDatabase,
-    batches: SnapshotBatches,
-}
-
-impl PostgresSessionSnapshots {
-    #[must_use]
-    pub fn new(database: PostgresDatabase) -> Self {
-        let batches = SnapshotBatches::start(&database);
-        Self { database, batches }
-    }
-
-    async fn read(&self, session: SessionId) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
+impl PostgresStorage {
+    async fn read_snapshot(&self, session: SessionId) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
         let (_wait, limit) = self.database.begin_wait()?;
-        match timeout_at(limit.deadline, self.batches.snapshot(session)).await {
+        match timeout_at(limit.deadline, self.snapshot_batches.snapshot(session)).await {
             Ok(answer) => answer.map_err(StorageError::told_to_one),
             Err(late) => Err(limit.passed(late).into()),
         }
@@ -35,9 +21,9 @@ impl PostgresSessionSnapshots {
 }
 
 #[async_trait]
-impl SessionSnapshots for PostgresSessionSnapshots {
+impl SessionSnapshots for PostgresStorage {
     async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError> {
-        Ok(self.read(session).await?.map(Arc::unwrap_or_clone))
+        Ok(self.read_snapshot(session).await?.map(Arc::unwrap_or_clone))
     }
 
     async fn snapshot_for(
@@ -45,6 +31,6 @@ impl SessionSnapshots for PostgresSessionSnapshots {
         identity: TokenIdentity,
         _now: DateTime<Utc>,
     ) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
-        self.read(identity.session).await
+        self.read_snapshot(identity.session).await
     }
 }

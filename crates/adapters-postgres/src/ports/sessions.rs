@@ -1,5 +1,5 @@
 use crate::{
-    database::PostgresDatabase,
+    PostgresStorage,
     tables::{rotation, sessions},
 };
 use async_trait::async_trait;
@@ -8,20 +8,8 @@ use domain::{
     session::{Rotation, SessionId, StoredSession},
 };
 
-/// Sessions in Postgres, as refresh tokens need them.
-pub struct PostgresSessions {
-    database: PostgresDatabase,
-}
-
-impl PostgresSessions {
-    #[must_use]
-    pub fn new(database: PostgresDatabase) -> Self {
-        Self { database }
-    }
-}
-
 #[async_trait]
-impl Sessions for PostgresSessions {
+impl Sessions for PostgresStorage {
     async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
         self.database
             .read(id, |conn, id| Box::pin(sessions::find(conn, *id)))

@@ -1,32 +1,18 @@
 use crate::{
+    PostgresStorage,
     changes::{EventWriter, import},
-    database::PostgresDatabase,
     tables::{admins, user_pages},
 };
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
     changes::{ImportUsers, Refusal},
-    ports::{AuditSealer, PortError, UserDirectory},
+    ports::{PortError, UserDirectory},
     user::{Credentials, User, UserFilter, UserPage},
 };
-use std::sync::Arc;
-
-/// Users in bulk in Postgres.
-pub struct PostgresUserDirectory {
-    database: PostgresDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl PostgresUserDirectory {
-    #[must_use]
-    pub fn new(database: PostgresDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
 
 #[async_trait]
-impl UserDirectory for PostgresUserDirectory {
+impl UserDirectory for PostgresStorage {
     async fn any_admin(&self) -> Result<bool, PortError> {
         self.database
             .read((), |conn, ()| Box::pin(admins::exists_any(conn)))

@@ -1,7 +1,7 @@
 //! What is answered when the server hangs, is away, or comes back.
 
 use crate::{execute, execute_on_catalogue, first, opening, patient, register, storage_in};
-use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresHealth};
+use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
@@ -401,7 +401,7 @@ async fn a_connection_that_opens_too_late_for_one_request_serves_the_next() {
     let database = PostgresDatabase::connect(&through(&proxy, fresh.url()), PoolSettings::default())
         .await
         .expect("a database");
-    let health = PostgresHealth::new(database);
+    let health = PostgresStorage::new(&database, Arc::new(testkit::ToySealer));
     // Opening takes three round trips and more than a request's time, a statement no more than two.
     proxy.set(ProxyMode::Delay(Duration::from_millis(170)));
     assert!(health.check().await.is_err());

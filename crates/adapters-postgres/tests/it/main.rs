@@ -42,8 +42,8 @@ async fn fresh_leases() -> (FreshLeases, FreshDatabase) {
     let (one, other) = (patient(database.url()).await, patient(database.url()).await);
     one.migrate_up().await.expect("a schema");
     let fresh = FreshLeases {
-        leases: PostgresStorage::new(&one, Arc::new(ToySealer)).leases,
-        other: PostgresStorage::new(&other, Arc::new(ToySealer)).leases,
+        leases: Arc::new(PostgresStorage::new(&one, Arc::new(ToySealer))),
+        other: Arc::new(PostgresStorage::new(&other, Arc::new(ToySealer))),
     };
     (fresh, database)
 }
@@ -68,18 +68,7 @@ async fn patient(url: &str) -> PostgresDatabase {
 }
 
 fn storage_in(database: &PostgresDatabase) -> Storage {
-    let storage = PostgresStorage::new(database, Arc::new(ToySealer));
-    Storage {
-        accounts: storage.accounts,
-        sessions: storage.sessions,
-        snapshots: storage.snapshots,
-        audit_events: storage.audit_events,
-        users: storage.users,
-        session_directory: storage.session_directory,
-        roles: storage.roles,
-        audit_log: storage.audit_log,
-        health: storage.health,
-    }
+    domain::ports::Storage::over(&Arc::new(PostgresStorage::new(database, Arc::new(ToySealer)))).into()
 }
 
 async fn execute(

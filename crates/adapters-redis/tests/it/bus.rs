@@ -1,6 +1,6 @@
-//! Subscriptions outlive every connection.
+//! Subscriptions survive lost connections.
 
-use super::{PATIENCE, client, eventually, hasty_client, redis, take};
+use super::{TEST_TIMEOUT, client, eventually, redis, service_client, take};
 use adapters_redis::{RedisBus, RedisThrottle};
 use domain::{ports::PortError, throttle::ThrottleDecision};
 use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
@@ -12,14 +12,16 @@ use testservers::{CuttingProxy, Own, ProxyMode, Redis, RedisCluster, RedisSentin
 use tokio::time::timeout;
 
 async fn next(subscription: &mut dyn BusSubscription) -> BusEvent {
-    timeout(PATIENCE, subscription.next()).await.expect("an event")
+    timeout(TEST_TIMEOUT, subscription.next())
+        .await
+        .expect("an event")
 }
 
-/// Publishes until one message has been heard. What was published while a connection was lost may be lost too.
+/// Publishes until one message arrives. Messages published while a connection is down may be lost.
 async fn heals(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
     let mut heard = false;
     eventually("a message is heard again", async || {
-        // A bus that is not there yet says so.
+        // Publishing fails while Redis is down.
         let _ = bus.publish(b"healed".to_vec()).await;
         while let Ok(event) = timeout(Duration::from_millis(100), subscription.next()).await {
             heard |= event == BusEvent::Message(b"healed".to_vec());
@@ -30,9 +32,9 @@ async fn heals(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_tells_of_the_gap_when_redis_is_back_and_hears_again() {
+async fn a_subscription_reports_the_gap_and_resumes_when_redis_returns() {
     let own = Redis::start_own();
-    let bus = RedisBus::new(hasty_client(own.url()), "bus");
+    let bus = RedisBus::new(service_client(own.url()), "bus");
     let mut subscription = bus.subscribe().await.expect("a subscription");
     for _ in 0..2 {
         own.kill();
@@ -45,7 +47,7 @@ async fn a_subscription_tells_of_the_gap_when_redis_is_back_and_hears_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_publishing_and_subscribing_fail_in_time() {
     let own = Redis::start_own();
-    let bus = RedisBus::new(hasty_client(own.url()), "bus");
+    let bus = RedisBus::new(service_client(own.url()), "bus");
     bus.publish(Vec::new()).await.expect("Redis is there");
     for harm in [Own::<Redis>::pause, Own::<Redis>::kill] {
         harm(&own);
@@ -66,7 +68,7 @@ async fn without_redis_publishing_and_subscribing_fail_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_died_in_silence_is_noticed() {
+async fn a_silently_broken_connection_is_detected() {
     let address: SocketAddr = redis().address().parse().expect("an address");
     let proxy = CuttingProxy::forward_to(address).await;
     let bus = RedisBus::new(
@@ -75,7 +77,7 @@ async fn a_connection_that_died_in_silence_is_noticed() {
     );
     let mut subscription = bus.subscribe().await.expect("a subscription");
     proxy.set(ProxyMode::BlackHole);
-    // Nothing tells that it was noticed but an event that comes, and none can come through the hole.
+    // Only an event would show that the fault was detected, and no event can pass the black hole.
     assert!(
         timeout(Duration::from_millis(2500), subscription.next())
             .await
@@ -89,7 +91,7 @@ async fn a_connection_that_died_in_silence_is_noticed() {
 }
 
 #[tokio::test]
-async fn who_is_slow_to_ask_is_told_of_the_gap_and_hears_the_newest() {
+async fn a_slow_subscriber_gets_a_gap_and_then_the_newest_messages() {
     let bus = RedisBus::new(client(redis().url()), &redis().fresh_prefix());
     let mut subscription = bus.subscribe().await.expect("a subscription");
     for number in 0..3000_u16 {
@@ -107,7 +109,7 @@ async fn who_is_slow_to_ask_is_told_of_the_gap_and_hears_the_newest() {
 }
 
 #[tokio::test]
-async fn channels_do_not_hear_each_other() {
+async fn channels_are_isolated() {
     let (one, other) = (redis().fresh_prefix(), redis().fresh_prefix());
     let [one, other] = [one, other].map(|channel| RedisBus::new(client(redis().url()), &channel));
     let mut subscription = one.subscribe().await.expect("a subscription");
@@ -123,7 +125,7 @@ async fn channels_do_not_hear_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sentinels_new_primary_is_found() {
+async fn a_new_primary_named_by_sentinel_is_found() {
     let group = RedisSentinel::start();
     let (bus, throttle) = adapters_on(&group.url());
     let mut subscription = bus.subscribe().await.expect("a subscription");
@@ -131,31 +133,31 @@ async fn a_sentinels_new_primary_is_found() {
     group.primary().kill();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
     heals(&bus, &mut *subscription).await;
-    counts_again(&throttle).await;
+    until_counted(&throttle).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_loses_a_node_is_heard_on_another_and_counts_on() {
+async fn a_cluster_that_loses_a_node_keeps_publishing_and_counting() {
     let cluster = RedisCluster::start(6);
     let (bus, throttle) = adapters_on(&cluster.url());
     let mut subscription = bus.subscribe().await.expect("a subscription");
     heals(&bus, &mut *subscription).await;
-    // The first subscription is on the first node, which is a primary too.
+    // The first subscription is connected to the first node, which is also a primary.
     cluster.nodes()[0].kill();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
     heals(&bus, &mut *subscription).await;
-    counts_again(&throttle).await;
+    until_counted(&throttle).await;
 }
 
 fn adapters_on(url: &str) -> (RedisBus, RedisThrottle) {
-    let client = hasty_client(url);
+    let client = service_client(url);
     let budgets = super::budgets(1000, Duration::from_millis(1));
     let throttle = RedisThrottle::new(client.clone(), "", budgets).expect("budgets that can be counted");
     (RedisBus::new(client, "bus"), throttle)
 }
 
-/// Waits until keys of every part of the Redis are counted.
-async fn counts_again(throttle: &RedisThrottle) {
+/// Waits until keys in every slot range are counted.
+async fn until_counted(throttle: &RedisThrottle) {
     eventually("every key is counted", async || {
         for number in 0..50 {
             if domain::ports::Throttle::take(throttle, super::client_key(number))

@@ -1,6 +1,6 @@
-//! How many connections there are, and that they go.
+//! The number of connections, and their end.
 
-use super::{budgets, client, client_key, eventually, hasty_client, raw, take};
+use super::{budgets, client, client_key, eventually, raw, service_client, take};
 use adapters_redis::{RedisBus, RedisThrottle};
 use deadpool_redis::redis::cmd;
 use domain::{ports::Throttle, throttle::ThrottleDecision};
@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use testservers::Redis;
 use tokio::{task::JoinSet, time::sleep};
 
-/// The ids of its clients, without the one that asks.
-fn clients_of(redis: &Redis) -> BTreeSet<String> {
+/// The ids of the connected clients, except the one that asks.
+fn client_ids(redis: &Redis) -> BTreeSet<String> {
     let mut asking = raw(redis.url());
     let itself: u64 = cmd("CLIENT").arg("ID").query(&mut asking).expect("an id");
     let list: String = cmd("CLIENT")
@@ -33,11 +33,11 @@ fn clients_of(redis: &Redis) -> BTreeSet<String> {
 }
 
 fn connections_of(redis: &Redis) -> usize {
-    clients_of(redis).len()
+    client_ids(redis).len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_attempts_share_one_connection_and_a_subscription_has_its_own() {
+async fn a_thousand_attempts_share_one_connection_and_subscriptions_use_another() {
     let own = Redis::start_own();
     let client = client(own.url());
     let bus = RedisBus::new(client.clone(), "bus");
@@ -63,26 +63,26 @@ async fn a_thousand_attempts_share_one_connection_and_a_subscription_has_its_own
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_was_dropped_while_redis_was_away_does_not_come_back() {
+async fn a_client_dropped_while_redis_is_down_does_not_reconnect() {
     let own = Redis::start_own();
     own.kill();
-    let bus = RedisBus::new(hasty_client(own.url()), "bus");
+    let bus = RedisBus::new(service_client(own.url()), "bus");
     assert!(bus.publish(Vec::new()).await.is_err(), "it has tried to connect");
     drop(bus);
     own.restart();
-    // Longer than any wait between two attempts.
+    // Longer than any delay between two attempts.
     sleep(Duration::from_secs(1)).await;
     assert_eq!(connections_of(&own), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_to_a_server_that_takes_no_writes_any_more_is_replaced() {
+async fn a_connection_to_a_read_only_server_is_replaced() {
     let own = Redis::start_own();
     let budgets = budgets(1000, Duration::from_secs(1));
     let throttle = RedisThrottle::new(client(own.url()), "", budgets).expect("budgets");
     assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);
-    let before = clients_of(&own);
-    // As after a failover that left the old primary reachable.
+    let before = client_ids(&own);
+    // The state after a failover that left the old primary reachable.
     let mut redis_itself = raw(own.url());
     let () = cmd("REPLICAOF")
         .arg("127.0.0.1")
@@ -97,7 +97,7 @@ async fn a_connection_to_a_server_that_takes_no_writes_any_more_is_replaced() {
         .expect("a primary");
     drop(redis_itself);
     eventually("another connection", async || {
-        clients_of(&own).is_disjoint(&before) && connections_of(&own) == 1
+        client_ids(&own).is_disjoint(&before) && connections_of(&own) == 1
     })
     .await;
     assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);

@@ -1,6 +1,6 @@
-//! Redis goes and comes back; attempts are decided throughout.
+//! Attempts are decided while Redis fails and returns.
 
-use super::{allowed_of, budgets, client_key, eventually, hasty_client, take};
+use super::{allowed_of, budgets, client_key, eventually, service_client, take};
 use adapters_redis::{FallbackThrottle, InCharge, RedisThrottle};
 use async_trait::async_trait;
 use domain::{
@@ -21,18 +21,18 @@ use testkit::{ClosedThrottle, OpenThrottle};
 use testservers::{CuttingProxy, ProxyMode, Redis, RedisCluster};
 use tokio::task::JoinSet;
 
-/// What the service promises of an attempt while Redis is away.
+/// The guaranteed time limit of an attempt while Redis is down.
 const BOUND: Duration = Duration::from_millis(500);
-/// The service promises two seconds; one more is for a busy machine.
+/// The guarantee is two seconds; one more allows for a busy machine.
 const RECOVERY: Duration = Duration::from_secs(3);
-/// What the fallback of these tests answers to everything.
+/// The fallback's response to every attempt in these tests.
 const BY_FALLBACK: ThrottleDecision = ThrottleDecision::Refused {
     retry_after: Duration::from_secs(7),
 };
 
 fn over(url: &str) -> Arc<FallbackThrottle> {
     let budgets = budgets(1_000_000, Duration::from_millis(1));
-    let primary = RedisThrottle::new(hasty_client(url), "", budgets).expect("budgets that can be counted");
+    let primary = RedisThrottle::new(service_client(url), "", budgets).expect("budgets that can be counted");
     with(Arc::new(primary))
 }
 
@@ -44,7 +44,7 @@ fn with(primary: Arc<dyn Throttle>) -> Arc<FallbackThrottle> {
     ))
 }
 
-/// One attempt, which must be decided in time.
+/// Makes one attempt, which must be decided in time.
 async fn take_in_time(throttle: &FallbackThrottle) -> ThrottleDecision {
     take_of_in_time(throttle, 1).await
 }
@@ -65,7 +65,7 @@ async fn many_in_time(throttle: &Arc<FallbackThrottle>) -> Vec<ThrottleDecision>
     takers.join_all().await
 }
 
-async fn primary_is_in_charge_again(throttle: &FallbackThrottle) -> Duration {
+async fn until_primary_decides(throttle: &FallbackThrottle) -> Duration {
     eventually("the primary decides again", async || {
         take_in_time(throttle).await == ThrottleDecision::Allowed && throttle.in_charge() == InCharge::Primary
     })
@@ -73,38 +73,38 @@ async fn primary_is_in_charge_again(throttle: &FallbackThrottle) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_redis_is_dead_the_fallback_decides_and_then_redis_again() {
+async fn the_fallback_decides_while_redis_is_down_and_redis_afterwards() {
     let own = Redis::start_own();
     let throttle = over(own.url());
-    primary_is_in_charge_again(&throttle).await;
+    until_primary_decides(&throttle).await;
     for _ in 0..2 {
         own.kill();
         assert!(many_in_time(&throttle).await.iter().all(|it| *it == BY_FALLBACK));
         assert_eq!(throttle.in_charge(), InCharge::Fallback);
         own.restart();
-        let recovery = primary_is_in_charge_again(&throttle).await;
+        let recovery = until_primary_decides(&throttle).await;
         assert!(recovery < RECOVERY, "{recovery:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_redis_is_held_still_every_attempt_is_decided_in_time() {
+async fn every_attempt_is_decided_in_time_while_redis_hangs() {
     let own = Redis::start_own();
     let throttle = over(own.url());
-    primary_is_in_charge_again(&throttle).await;
+    until_primary_decides(&throttle).await;
     own.pause();
     let start = Instant::now();
-    // Longer than it takes to give the connection up and to try others.
+    // Longer than it takes to give up the connection and to try others.
     while start.elapsed() < Duration::from_secs(4) {
         assert!(many_in_time(&throttle).await.iter().all(|it| *it == BY_FALLBACK));
     }
     own.resume();
-    let recovery = primary_is_in_charge_again(&throttle).await;
+    let recovery = until_primary_decides(&throttle).await;
     assert!(recovery < RECOVERY, "{recovery:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_node_of_a_cluster_is_held_still_every_attempt_is_decided_in_time() {
+async fn every_attempt_is_decided_in_time_while_a_cluster_node_hangs() {
     let cluster = RedisCluster::start(6);
     let throttle = over(&cluster.url());
     let all_by_redis = async || {
@@ -122,42 +122,42 @@ async fn while_a_node_of_a_cluster_is_held_still_every_attempt_is_decided_in_tim
         many_in_time(&throttle).await.contains(&BY_FALLBACK)
     })
     .await;
-    // Its replica becomes the primary after some seconds, and the Cluster is whole again.
+    // The node's replica becomes primary after a few seconds; then the Cluster is complete again.
     eventually("the Cluster decides again", all_by_redis).await;
     primary.resume();
     eventually("the Cluster decides again", all_by_redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_network_that_swallows_everything_is_survived_like_any_other_absence() {
+async fn every_attempt_is_decided_while_the_network_drops_packets() {
     let own = Redis::start_own();
     let address: SocketAddr = own.address().parse().expect("an address");
     let proxy = CuttingProxy::forward_to(address).await;
     let throttle = over(&format!("redis://{}", proxy.address()));
     for mode in [ProxyMode::BlackHole, ProxyMode::Cut, ProxyMode::Reset] {
-        primary_is_in_charge_again(&throttle).await;
+        until_primary_decides(&throttle).await;
         proxy.set(mode);
         eventually("the fallback decides", async || {
             take_in_time(&throttle).await == BY_FALLBACK
         })
         .await;
         proxy.set(ProxyMode::Pass);
-        let recovery = primary_is_in_charge_again(&throttle).await;
+        let recovery = until_primary_decides(&throttle).await;
         assert!(recovery < RECOVERY, "{recovery:?} after {mode:?}");
     }
 }
 
 #[tokio::test]
-async fn a_service_that_starts_without_redis_takes_it_up_when_it_comes() {
+async fn a_service_started_without_redis_uses_it_once_available() {
     let own = Redis::start_own();
     own.kill();
     let throttle = over(own.url());
     assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
     own.restart();
-    primary_is_in_charge_again(&throttle).await;
+    until_primary_decides(&throttle).await;
 }
 
-/// Fails while it is away and counts who asked.
+/// A throttle that can be switched off and counts calls.
 #[derive(Default)]
 struct Wavering {
     away: AtomicBool,
@@ -176,7 +176,7 @@ impl Throttle for Wavering {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_primary_that_is_away_is_asked_twice_a_second_and_no_more() {
+async fn an_unavailable_primary_is_probed_twice_a_second() {
     let primary = Arc::new(Wavering::default());
     let throttle = with(Arc::<Wavering>::clone(&primary));
     assert_eq!(allowed_of(10, &*throttle, &client_key(1)).await, 10);
@@ -194,14 +194,14 @@ async fn a_primary_that_is_away_is_asked_twice_a_second_and_no_more() {
     assert_eq!(
         take(&*throttle, &client_key(1)).await,
         BY_FALLBACK,
-        "nobody waits for the probe"
+        "the attempt does not wait for the probe"
     );
     tokio::task::yield_now().await;
     assert_eq!(throttle.in_charge(), InCharge::Primary);
     assert_eq!(take(&*throttle, &client_key(1)).await, ThrottleDecision::Allowed);
 }
 
-/// Answers once, then never.
+/// A throttle that responds once and then never.
 #[derive(Default)]
 struct Stuck(AtomicU32);
 
@@ -216,7 +216,7 @@ impl Throttle for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_never_answered_holds_nobody_up() {
+async fn an_unanswered_probe_delays_no_attempt() {
     let throttle = with(Arc::new(Stuck::default()));
     for _ in 0..10 {
         assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
@@ -224,7 +224,7 @@ async fn a_probe_that_is_never_answered_holds_nobody_up() {
     }
 }
 
-/// Has no time for the first request and answers the next.
+/// A throttle that fails the first request for lack of time and answers the next.
 #[derive(Default)]
 struct Pressed(AtomicU32);
 
@@ -239,7 +239,7 @@ impl Throttle for Pressed {
 }
 
 #[tokio::test]
-async fn a_request_that_had_no_time_for_the_primary_puts_nobody_else_off() {
+async fn a_request_without_time_left_does_not_open_the_breaker() {
     let throttle = with(Arc::new(Pressed::default()));
     assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
     assert_eq!(throttle.in_charge(), InCharge::Primary);
@@ -247,7 +247,7 @@ async fn a_request_that_had_no_time_for_the_primary_puts_nobody_else_off() {
 }
 
 #[tokio::test]
-async fn a_fallback_that_fails_too_is_an_error_and_never_an_open_door() {
+async fn an_attempt_fails_if_the_fallback_fails_too() {
     let away = || {
         let throttle = Wavering::default();
         throttle.away.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-use super::{eventually, hasty_client, redis_cluster};
+use super::{eventually, redis_cluster, service_client};
 use adapters_redis::RedisHealth;
 use domain::ports::{PortError, StorageHealth};
 use std::{
@@ -8,9 +8,9 @@ use std::{
 use testservers::Redis;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_says_whether_redis_answers_and_says_so_in_time() {
+async fn health_reports_within_its_bound_whether_redis_responds() {
     let own = Redis::start_own();
-    let health = RedisHealth::new(hasty_client(own.url()));
+    let health = RedisHealth::new(service_client(own.url()));
     eventually("Redis answers", async || health.check().await.is_ok()).await;
     own.pause();
     let start = Instant::now();
@@ -25,11 +25,11 @@ async fn health_says_whether_redis_answers_and_says_so_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_not_there_is_said_with_its_cause() {
+async fn an_unreachable_redis_is_reported_with_its_cause() {
     let own = Redis::start_own();
     own.kill();
-    let health = RedisHealth::new(hasty_client(own.url()));
-    let refused = health.check().await.expect_err("nobody is there");
+    let health = RedisHealth::new(service_client(own.url()));
+    let refused = health.check().await.expect_err("no server listens");
     let mut chain = vec![refused.to_string()];
     let mut cause = refused.source();
     while let Some(error) = cause {
@@ -46,6 +46,6 @@ async fn a_redis_that_is_not_there_is_said_with_its_cause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_cluster_is_healthy() {
-    let health = RedisHealth::new(hasty_client(&redis_cluster().url()));
+    let health = RedisHealth::new(service_client(&redis_cluster().url()));
     eventually("the Cluster answers", async || health.check().await.is_ok()).await;
 }

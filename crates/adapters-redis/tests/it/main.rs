@@ -1,4 +1,4 @@
-//! The contracts on a node, a Cluster and a Sentinel group, and what happens when they fail.
+//! The contracts on a node, a Cluster and a Sentinel group, and their behaviour during failures.
 
 mod bus;
 mod connections;
@@ -24,21 +24,21 @@ use testkit::contract::{invalidation_bus::FreshBus, throttle::FreshThrottle};
 use testservers::{RedisSentinel, redis, redis_cluster};
 use tokio::time::sleep;
 
-/// For tests that are not about time: the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A generous limit for tests that do not test timing.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn client_within(url: &str, command_bound: Duration) -> RedisClient {
     let url = RedisUrl::parse(url).expect("a Redis URL");
     RedisClient::open(&url, command_bound).expect("nodes that fit each other")
 }
 
-/// A client that waits for a busy machine.
+/// A client with a generous time limit.
 fn client(url: &str) -> RedisClient {
-    client_within(url, PATIENCE)
+    client_within(url, TEST_TIMEOUT)
 }
 
-/// A client as the service has it.
-fn hasty_client(url: &str) -> RedisClient {
+/// A client with the service's time limit.
+fn service_client(url: &str) -> RedisClient {
     client_within(url, RedisClient::COMMAND_BOUND)
 }
 
@@ -82,17 +82,17 @@ async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -
     allowed
 }
 
-/// A connection to look behind the adapters with.
+/// A connection that bypasses the adapters.
 fn raw(url: &str) -> Connection {
     let client = Client::open(url).expect("a Redis URL");
     client.get_connection().expect("a connection")
 }
 
-/// Asks again and again until `done`, and answers how long that took.
+/// Polls until `done` and returns how long that took.
 async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !done().await {
-        assert!(start.elapsed() < PATIENCE, "{what}");
+        assert!(start.elapsed() < TEST_TIMEOUT, "{what}");
         sleep(Duration::from_millis(10)).await;
     }
     start.elapsed()

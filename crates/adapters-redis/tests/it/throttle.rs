@@ -1,4 +1,4 @@
-//! Budgets, their arithmetic, and what of them is in Redis.
+//! Budgets, their arithmetic, and their representation in Redis.
 
 use super::{
     account_key, allowed_of, budget, budgets, client_key, eventually, raw, redis, redis_cluster, take,
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 const HOUR: Duration = Duration::from_hours(1);
 const SECOND: u64 = 1_000_000;
 
-/// Redis' clock, in microseconds.
+/// The clock of Redis, in microseconds.
 fn now(redis: &mut Connection) -> u64 {
     let (seconds, micros): (u64, u64) = cmd("TIME").query(redis).expect("a time");
     seconds * SECOND + micros
@@ -28,7 +28,7 @@ fn only_key(redis: &mut Connection, prefix: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_who_come_at_once_on_four_replicas_get_exactly_the_burst() {
+async fn sixty_four_concurrent_attempts_on_four_replicas_get_exactly_the_burst() {
     for (url, prefix) in [
         (redis().url().to_owned(), redis().fresh_prefix()),
         (redis_cluster().url(), redis_cluster().fresh_prefix()),
@@ -45,7 +45,7 @@ async fn sixty_four_who_come_at_once_on_four_replicas_get_exactly_the_burst() {
 }
 
 #[tokio::test]
-async fn a_script_that_redis_forgot_is_sent_again() {
+async fn a_script_missing_from_the_cache_is_sent_again() {
     let own = Redis::start_own();
     let throttle = throttle_on(own.url(), "", budgets(3, HOUR));
     assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
@@ -61,7 +61,7 @@ async fn a_script_that_redis_forgot_is_sent_again() {
 }
 
 #[tokio::test]
-async fn after_flushall_every_budget_is_whole() {
+async fn after_flushall_every_budget_is_full() {
     let own = Redis::start_own();
     let throttle = throttle_on(own.url(), "", budgets(3, HOUR));
     assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
@@ -70,12 +70,12 @@ async fn after_flushall_every_budget_is_whole() {
 }
 
 #[tokio::test]
-async fn the_wait_is_what_is_left_of_the_time_in_which_one_attempt_is_regained() {
+async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
     let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(10)));
     assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
     let key = only_key(&mut redis_itself, &prefix);
-    // How long until the budget is whole, and what that leaves: it refills in 30 s.
+    // The time until the budget is full, and the wait that follows from it: it refills in 30 s.
     for (until_whole, wait) in [
         (30, Some(10)),
         (25, Some(5)),
@@ -118,7 +118,7 @@ async fn the_wait_is_what_is_left_of_the_time_in_which_one_attempt_is_regained()
 }
 
 #[tokio::test]
-async fn a_clock_that_was_set_back_locks_nobody_out() {
+async fn a_clock_set_back_does_not_lock_clients_out() {
     let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(10)));
     assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
@@ -132,7 +132,7 @@ async fn a_clock_that_was_set_back_locks_nobody_out() {
 }
 
 #[tokio::test]
-async fn what_is_no_number_counts_as_a_whole_budget() {
+async fn a_value_that_is_not_a_number_counts_as_a_full_budget() {
     let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, HOUR));
     assert_eq!(allowed_of(3, &throttle, &client_key(1)).await, 3);
@@ -142,7 +142,7 @@ async fn what_is_no_number_counts_as_a_whole_budget() {
 }
 
 #[tokio::test]
-async fn a_key_lives_until_its_budget_is_whole() {
+async fn a_key_expires_when_its_budget_is_full() {
     let (mut redis_itself, prefix) = (raw(redis().url()), redis().fresh_prefix());
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(1000)));
     assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
@@ -161,7 +161,7 @@ async fn a_key_lives_until_its_budget_is_whole() {
 }
 
 #[tokio::test]
-async fn an_attempt_is_regained_after_its_time() {
+async fn an_attempt_is_restored_after_its_interval() {
     let throttle = throttle_on(
         redis().url(),
         &redis().fresh_prefix(),
@@ -176,7 +176,7 @@ async fn an_attempt_is_regained_after_its_time() {
 }
 
 #[tokio::test]
-async fn no_login_is_to_be_read_in_redis() {
+async fn redis_contains_no_login_in_plain_text() {
     let own = Redis::start_own();
     let throttle = throttle_on(own.url(), "authapi:", budgets(3, HOUR));
     assert_eq!(
@@ -186,8 +186,8 @@ async fn no_login_is_to_be_read_in_redis() {
     let mut redis_itself = raw(own.url());
     let key = only_key(&mut redis_itself, "authapi:");
     let value: String = redis_itself.get(&key).expect("a value");
-    // SHA-256 of the login, as another tool says it: printf alice@example.com | openssl dgst -sha256 -binary
-    // | basenc --base64url
+    // SHA-256 of the login, computed independently:
+    // printf alice@example.com | openssl dgst -sha256 -binary | basenc --base64url
     assert_eq!(
         key,
         "authapi:throttle:{account:_42YGfwOEr8NJIkuRZh-JJoo3Og2qFytYOKOqqjG2XY}"
@@ -196,20 +196,20 @@ async fn no_login_is_to_be_read_in_redis() {
 }
 
 #[tokio::test]
-async fn the_budget_of_all_is_on_top_of_each_keys_own() {
+async fn the_shared_budget_applies_in_addition_to_each_keys_own() {
     let budgets = Budgets {
         global: Some(budget(5, HOUR)),
         ..budgets(3, HOUR)
     };
     let throttle = throttle_on(redis().url(), &redis().fresh_prefix(), budgets);
-    // Who has none left of their own takes none of the others'.
+    // A key whose own budget is exhausted does not consume the shared one.
     assert_eq!(allowed_of(100, &throttle, &client_key(1)).await, 3);
     assert_eq!(allowed_of(9, &throttle, &client_key(2)).await, 2);
     assert_eq!(allowed_of(9, &throttle, &account_key("alice")).await, 0);
 }
 
 #[tokio::test]
-async fn the_keys_of_a_cluster_are_spread_over_it() {
+async fn keys_are_distributed_over_the_cluster() {
     let (cluster, prefix) = (redis_cluster(), redis_cluster().fresh_prefix());
     let throttle = throttle_on(&cluster.url(), &prefix, budgets(3, HOUR));
     for number in 0..60 {

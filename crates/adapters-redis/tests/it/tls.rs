@@ -1,7 +1,7 @@
-//! `rediss://` trusts what the system trusts. Which roots those are is said by the environment, so the client runs in a
-//! process of its own.
+//! `rediss://` trusts the system's roots. They are configured by the environment, so the client
+//! runs in a separate process.
 
-use super::{client, eventually, hasty_client};
+use super::{client, eventually, service_client};
 use adapters_redis::{RedisBus, RedisHealth};
 use domain::ports::StorageHealth;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -15,13 +15,13 @@ use std::{
 use tempfile::TempDir;
 use testservers::Redis;
 
-/// Names the server to the process below.
+/// Passes the URL to the process below.
 const URL: &str = "AUTHAPI_TEST_REDISS_URL";
-/// What rustls-native-certs reads in place of the system's roots.
+/// Read by rustls-native-certs instead of the system's roots.
 const ROOTS: &str = "SSL_CERT_FILE";
 
-/// Makes an authority and a certificate of `localhost`: the authority's, the server's and the server's key, as files
-/// that the server's own user may read.
+/// Creates a certificate authority and a certificate for `localhost`. Returns the authority's
+/// certificate, the server's and the server's key as files readable by the server's user.
 fn certificates() -> (TempDir, [PathBuf; 3]) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -41,8 +41,8 @@ fn certificates() -> (TempDir, [PathBuf; 3]) {
     (folder, paths)
 }
 
-/// Runs the client below with `roots` and answers whether it got through.
-fn gets_through(url: &str, roots: &Path) -> bool {
+/// Runs the client below with `roots` and returns whether it connects.
+fn connects(url: &str, roots: &Path) -> bool {
     let output = Command::new(env::current_exe().expect("this test"))
         .args(["--exact", "tls::a_client_of_a_redis_with_tls", "--ignored"])
         .env(URL, url)
@@ -53,21 +53,15 @@ fn gets_through(url: &str, roots: &Path) -> bool {
 }
 
 #[test]
-fn a_redis_with_tls_is_used_when_its_certificate_is_trusted_and_names_it() {
+fn tls_requires_a_trusted_certificate_for_the_host() {
     let (_folder, [root, certificate, key]) = certificates();
     let (_own, port) = Redis::start_own_with_tls(&certificate, &key);
     let (_stranger, [other_root, _, _]) = certificates();
     let url = format!("rediss://localhost:{port}");
-    assert!(gets_through(&url, &root));
-    assert!(
-        !gets_through(&url, &other_root),
-        "an authority that nobody trusts"
-    );
+    assert!(connects(&url, &root));
+    assert!(!connects(&url, &other_root), "an untrusted authority");
     let url = format!("rediss://127.0.0.1:{port}");
-    assert!(
-        !gets_through(&url, &root),
-        "a name that is not in the certificate"
-    );
+    assert!(!connects(&url, &root), "a name that is not in the certificate");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,12 +70,12 @@ async fn a_client_of_a_redis_with_tls() {
     let Ok(url) = env::var(URL) else {
         return;
     };
-    // Untrusted is an error, and the first one is enough.
+    // An untrusted certificate is an error; one attempt is enough.
     RedisHealth::new(client(&url))
         .check()
         .await
         .expect("Redis answers");
-    let bus = RedisBus::new(hasty_client(&url), "bus");
+    let bus = RedisBus::new(service_client(&url), "bus");
     let mut subscription = bus.subscribe().await.expect("a subscription");
     eventually("Redis takes a message", async || {
         bus.publish(b"safe".to_vec()).await.is_ok()

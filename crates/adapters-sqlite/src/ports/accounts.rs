@@ -1,30 +1,17 @@
-use crate::{changes, database::SqliteDatabase, tables::users};
+use crate::{SqliteStorage, changes, tables::users};
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
     changes::{Applied, ChangeError, Command},
     login::CanonicalLogin,
     password::PasswordHash,
-    ports::{Accounts, AuditSealer, PortError},
+    ports::{Accounts, PortError},
     user::{Credentials, User, UserId},
 };
 use std::sync::Arc;
 
-/// Accounts in SQLite.
-pub struct SqliteAccounts {
-    database: SqliteDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl SqliteAccounts {
-    #[must_use]
-    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
-
 #[async_trait]
-impl Accounts for SqliteAccounts {
+impl Accounts for SqliteStorage {
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
         self.database.read(move |conn| users::find(conn, id)).await
     }

@@ -1,31 +1,18 @@
 use crate::{
+    SqliteStorage,
     changes::trim,
-    database::SqliteDatabase,
     tables::{audit, audit_pages},
 };
 use async_trait::async_trait;
 use domain::{
     audit::{AuditContext, AuditFilter, AuditNumber, AuditRecord, ChainEnds, ReadRow},
     changes::TrimAuditLog,
-    ports::{AuditLog, AuditSealer, PortError},
+    ports::{AuditLog, PortError},
 };
 use std::sync::Arc;
 
-/// The audit log in SQLite, as it is read and trimmed.
-pub struct SqliteAuditLog {
-    database: SqliteDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl SqliteAuditLog {
-    #[must_use]
-    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
-
 #[async_trait]
-impl AuditLog for SqliteAuditLog {
+impl AuditLog for SqliteStorage {
     async fn page(
         &self,
         filter: AuditFilter,

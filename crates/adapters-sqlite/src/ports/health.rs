@@ -1,52 +1,40 @@
-use crate::{database::SqliteDatabase, tables::roles};
+use crate::{SqliteStorage, tables::roles};
 use async_trait::async_trait;
 use domain::ports::{PortError, StorageHealth};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
 
-/// A file on a disk that hangs would delay the answer for ever.
+/// Without a limit, a file on a hanging disk would delay the result forever.
 const TIMEOUT: Duration = Duration::from_millis(900);
 
-/// A disk with less room counts as full: a few commits may still fit. In bytes.
-const LEAST_ROOM: u64 = 1024 * 1024;
+/// Below this number of free bytes the disk counts as full, although a few commits may still fit.
+const MIN_FREE_BYTES: u64 = 1024 * 1024;
 
 /// The disk has no room for changes. Reads still work.
 #[derive(Debug, Error)]
-#[error("the disk is full: {room} bytes are left")]
+#[error("the disk is full: {free} bytes are left")]
 struct DiskFull {
-    room: u64,
-}
-
-/// Whether the file can be read, and the disk has room for changes.
-pub struct SqliteHealth {
-    database: SqliteDatabase,
-}
-
-impl SqliteHealth {
-    #[must_use]
-    pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
-    }
+    free: u64,
 }
 
 #[async_trait]
-impl StorageHealth for SqliteHealth {
+impl StorageHealth for SqliteStorage {
     async fn check(&self) -> Result<(), PortError> {
-        let asked = async {
+        let check = async {
             self.database.read(roles::probe).await?;
-            check_room(self.database.room().await?)
+            check_free_bytes(self.database.room().await?)
         };
-        match timeout(TIMEOUT, asked).await {
-            Ok(answer) => answer,
+        match timeout(TIMEOUT, check).await {
+            Ok(result) => result,
             Err(late) => Err(PortError::Unavailable(late.into())),
         }
     }
 }
 
-fn check_room(room: u64) -> Result<(), PortError> {
-    if room < LEAST_ROOM {
-        return Err(PortError::Unavailable(DiskFull { room }.into()));
+fn check_free_bytes(free: u64) -> Result<(), PortError> {
+    if free < MIN_FREE_BYTES {
+        return Err(PortError::Unavailable(DiskFull { free }.into()));
     }
     Ok(())
 }
@@ -54,11 +42,13 @@ fn check_room(room: u64) -> Result<(), PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SqliteDatabase;
+    use std::sync::Arc;
 
     #[test]
     fn a_full_disk_is_reported_with_the_bytes_left() {
-        assert!(check_room(LEAST_ROOM).is_ok());
-        let Err(PortError::Unavailable(cause)) = check_room(4096) else {
+        assert!(check_free_bytes(MIN_FREE_BYTES).is_ok());
+        let Err(PortError::Unavailable(cause)) = check_free_bytes(4096) else {
             panic!("it is full");
         };
         assert_eq!(cause.to_string(), "the disk is full: 4096 bytes are left");
@@ -70,6 +60,7 @@ mod tests {
         let database = SqliteDatabase::open(&folder.path().join("db")).await;
         let database = database.expect("a database");
         database.migrate_up().await.expect("a schema");
-        SqliteHealth::new(database).check().await.expect("room");
+        let storage = SqliteStorage::new(&database, Arc::new(testkit::ToySealer));
+        storage.check().await.expect("room");
     }
 }

@@ -1,4 +1,4 @@
-use crate::{database::SqliteDatabase, tables::replica_leases};
+use crate::{SqliteStorage, tables::replica_leases};
 use async_trait::async_trait;
 use domain::ports::PortError;
 use session_cache::{
@@ -6,20 +6,8 @@ use session_cache::{
     protocol::LeaseId,
 };
 
-/// Leases of replicas in SQLite, where the command line finds that of a running server.
-pub struct SqliteReplicaLeases {
-    database: SqliteDatabase,
-}
-
-impl SqliteReplicaLeases {
-    #[must_use]
-    pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
-    }
-}
-
 #[async_trait]
-impl ReplicaLeases for SqliteReplicaLeases {
+impl ReplicaLeases for SqliteStorage {
     async fn acquire(&self, lease: LeaseId) -> Result<(), PortError> {
         self.database
             .write(move |conn| replica_leases::acquire(conn, lease))

@@ -1,28 +1,15 @@
-use crate::{changes::catalogue, database::SqliteDatabase, tables::roles};
+use crate::{SqliteStorage, changes::catalogue, tables::roles};
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
     changes::{CatalogueChange, CatalogueCommand, ChangeError},
-    ports::{AuditSealer, PortError, Roles},
+    ports::{PortError, Roles},
     role::{Role, RoleNames},
 };
 use std::sync::Arc;
 
-/// The catalogue of roles in SQLite.
-pub struct SqliteRoles {
-    database: SqliteDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl SqliteRoles {
-    #[must_use]
-    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
-
 #[async_trait]
-impl Roles for SqliteRoles {
+impl Roles for SqliteStorage {
     async fn find(&self, names: &RoleNames) -> Result<Vec<Role>, PortError> {
         let names = names.clone();
         self.database.read(move |conn| roles::find(conn, &names)).await

@@ -1,4 +1,4 @@
-use crate::{database::SqliteDatabase, tables::sessions};
+use crate::{SqliteStorage, tables::sessions};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
@@ -7,20 +7,8 @@ use domain::{
     user::UserId,
 };
 
-/// Lists of sessions in SQLite.
-pub struct SqliteSessionDirectory {
-    database: SqliteDatabase,
-}
-
-impl SqliteSessionDirectory {
-    #[must_use]
-    pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
-    }
-}
-
 #[async_trait]
-impl SessionDirectory for SqliteSessionDirectory {
+impl SessionDirectory for SqliteStorage {
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError> {
         self.database
             .read(move |conn| sessions::list(conn, user, now))

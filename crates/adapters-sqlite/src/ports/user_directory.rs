@@ -1,32 +1,19 @@
 use crate::{
+    SqliteStorage,
     changes::import,
-    database::SqliteDatabase,
     tables::{roles, user_pages},
 };
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
     changes::{ImportUsers, Refusal},
-    ports::{AuditSealer, PortError, UserDirectory},
+    ports::{PortError, UserDirectory},
     user::{Credentials, User, UserFilter, UserPage},
 };
 use std::sync::Arc;
 
-/// Users in bulk in SQLite.
-pub struct SqliteUserDirectory {
-    database: SqliteDatabase,
-    sealer: Arc<dyn AuditSealer>,
-}
-
-impl SqliteUserDirectory {
-    #[must_use]
-    pub fn new(database: SqliteDatabase, sealer: Arc<dyn AuditSealer>) -> Self {
-        Self { database, sealer }
-    }
-}
-
 #[async_trait]
-impl UserDirectory for SqliteUserDirectory {
+impl UserDirectory for SqliteStorage {
     async fn any_admin(&self) -> Result<bool, PortError> {
         self.database.read(roles::any_admin).await
     }

@@ -39,8 +39,8 @@ async fn fresh_leases() -> (FreshLeases, TempDir) {
     server.migrate_up().await.expect("a schema");
     let command_line = SqliteDatabase::open(&path).await.expect("a database");
     let fresh = FreshLeases {
-        leases: SqliteStorage::new(&server, Arc::new(ToySealer)).leases,
-        other: SqliteStorage::new(&command_line, Arc::new(ToySealer)).leases,
+        leases: Arc::new(SqliteStorage::new(&server, Arc::new(ToySealer))),
+        other: Arc::new(SqliteStorage::new(&command_line, Arc::new(ToySealer))),
     };
     (fresh, folder)
 }
@@ -55,18 +55,7 @@ async fn storage_in(folder: &Path) -> Storage {
 }
 
 fn storage_over(database: &SqliteDatabase) -> Storage {
-    let storage = SqliteStorage::new(database, Arc::new(ToySealer));
-    Storage {
-        accounts: storage.accounts,
-        sessions: storage.sessions,
-        snapshots: storage.snapshots,
-        audit_events: storage.audit_events,
-        users: storage.users,
-        session_directory: storage.session_directory,
-        roles: storage.roles,
-        audit_log: storage.audit_log,
-        health: storage.health,
-    }
+    domain::ports::Storage::over(&Arc::new(SqliteStorage::new(database, Arc::new(ToySealer)))).into()
 }
 
 /// Stores `user` at `at`.

@@ -22,7 +22,7 @@ const CROWD: usize = 8;
 const UNDER_WAY: usize = 10;
 /// Reached only when something is wrong.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// As `docs/operations.md` tells operators to.
+/// As `docs/backup.md` tells operators to.
 const END_ALL_SESSIONS: &str =
     "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logged_out' WHERE revoked_at IS NULL";
 

@@ -1,22 +1,23 @@
-//! The chain that the trail's events form: each is sealed together with the seal of the one before it, so that none can be
-//! changed, removed or moved unnoticed by whoever does not also seal every later one anew.
+//! The hash chain over the audit log. Each event is sealed together with the seal of its
+//! predecessor, so changing, removing or reordering an event is detected unless every later event
+//! is sealed again.
 
 use super::{AuditNumber, AuditRow};
 use crate::ports::AuditSealer;
 use std::fmt;
 use thiserror::Error;
 
-/// The seal of an event: a digest of the event and of the seal before it.
+/// The seal of an event: a digest of the event and of its predecessor's seal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seal(pub [u8; 32]);
 
 impl Seal {
-    /// What stands before the very first event.
+    /// The predecessor of the first event.
     pub const NONE: Self = Self([0; 32]);
 }
 
 impl fmt::Display for Seal {
-    /// 64 hexadecimal digits.
+    /// Formats the seal as 64 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -28,7 +29,7 @@ impl fmt::Debug for Seal {
     }
 }
 
-/// A place in the chain: an event's number and its seal.
+/// A position in the chain: an event's number and seal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainEnd {
     pub number: AuditNumber,
@@ -36,13 +37,13 @@ pub struct ChainEnd {
 }
 
 impl ChainEnd {
-    /// Before the first event.
+    /// The position before the first event.
     pub const START: Self = Self {
         number: AuditNumber(0),
         seal: Seal::NONE,
     };
 
-    /// The place after this one, which `row` takes.
+    /// The position of `row`, which follows this one.
     #[must_use]
     pub fn seal_next(self, row: &AuditRow, sealer: &dyn AuditSealer) -> Self {
         Self {
@@ -51,35 +52,35 @@ impl ChainEnd {
         }
     }
 
-    /// The number of the event that comes next.
+    /// The number of the next event.
     #[must_use]
     pub fn next(self) -> AuditNumber {
         AuditNumber(self.number.0 + 1)
     }
 }
 
-/// Where the chain that is kept begins and ends.
+/// The stored start and end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainEnds {
-    /// The last event that was removed on purpose; [`ChainEnd::START`] when none was.
+    /// The last event removed by retention; [`ChainEnd::START`] if none was.
     pub base: ChainEnd,
     /// The last event.
     pub head: ChainEnd,
 }
 
-/// The first place where the chain is not as it was written.
+/// The first position at which the chain is not intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Broken {
     #[error("event {0} is missing")]
     Missing(AuditNumber),
-    /// Changed, or swapped with another.
+    /// The event was changed, or swapped with another.
     #[error("event {0} is not as it was written")]
     Changed(AuditNumber),
     #[error("event {0} was added behind the end of the chain")]
     Added(AuditNumber),
 }
 
-/// Follows a chain from its base to its head.
+/// Verifies a chain from its base to its head.
 pub struct ChainReader<'a> {
     sealer: &'a dyn AuditSealer,
     last: ChainEnd,
@@ -96,16 +97,16 @@ impl<'a> ChainReader<'a> {
         }
     }
 
-    /// How far the chain has been followed.
+    /// The last position verified.
     #[must_use]
     pub fn last(&self) -> ChainEnd {
         self.last
     }
 
-    /// Follows the chain to `row`, the row with the next higher number that there is, which is sealed by `seal`.
+    /// Verifies `row`, the row with the next higher number, against its stored `seal`.
     ///
     /// # Errors
-    /// [`Broken`] at this row, or before it.
+    /// [`Broken`] at this row or before it.
     pub fn follow(&mut self, row: &AuditRow, seal: Seal) -> Result<(), Broken> {
         let expected = self.last.next();
         if row.number > expected {
@@ -122,10 +123,10 @@ impl<'a> ChainReader<'a> {
         Ok(())
     }
 
-    /// Where the chain ends, once every row was followed.
+    /// Verifies that the chain ends at its stored head, after the last row.
     ///
     /// # Errors
-    /// [`Broken`] when it ends too early, or in another seal than the one that was noted.
+    /// [`Broken`] if rows are missing at the end or the last seal differs.
     pub fn finish(self) -> Result<ChainEnd, Broken> {
         if self.last.number < self.head.number {
             return Err(Broken::Missing(self.last.next()));
@@ -143,7 +144,7 @@ mod tests {
     use crate::audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin};
     use chrono::DateTime;
 
-    /// Not a digest, but every byte and every order counts.
+    /// A checksum in place of a digest: it depends on every byte and on their order.
     struct Sum;
 
     impl AuditSealer for Sum {
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_nobody_touched_holds() {
+    fn an_unmodified_chain_is_valid() {
         for length in [0, 1, 2, 9] {
             let (ends, rows) = chain(length);
             assert_eq!(verify(ends, &rows), Ok(ends.head), "{length}");
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_whose_beginning_was_removed_on_purpose_holds() {
+    fn a_trimmed_chain_is_valid() {
         let (mut ends, rows) = chain(9);
         ends.base = ChainEnd {
             number: AuditNumber(4),
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_single_removal_is_named() {
+    fn every_removed_event_is_reported_by_number() {
         let (ends, rows) = chain(6);
         for index in 0..rows.len() {
             let mut rows = rows.clone();
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_single_change_is_named_by_its_number() {
+    fn every_changed_event_is_reported_by_number() {
         let (ends, rows) = chain(6);
         for index in 0..rows.len() {
             let mut changed = rows.clone();
@@ -230,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn of_two_swapped_rows_the_first_is_named() {
+    fn the_first_of_two_swapped_rows_is_reported() {
         let (ends, rows) = chain(6);
         let mut swapped = rows.clone();
-        // Their contents change places, under the numbers and with the seals that were there; and then with their seals.
+        // Swap the contents but keep numbers and seals; then swap the seals as well.
         let (second, fourth) = (rows[1].0.number, rows[3].0.number);
         swapped[1].0 = AuditRow {
             number: second,
@@ -250,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_behind_the_head_was_added() {
+    fn a_row_after_the_head_is_reported_as_added() {
         let (_, rows) = chain(6);
         let (ends, _) = chain(5);
         assert_eq!(verify(ends, &rows), Err(Broken::Added(AuditNumber(6))));
     }
 
     #[test]
-    fn a_chain_that_was_made_anew_does_not_end_in_the_noted_head() {
+    fn a_chain_sealed_again_does_not_match_the_stored_head() {
         let (mut ends, rows) = chain(6);
         ends.head.seal = Seal([9; 32]);
         assert_eq!(verify(ends, &rows), Err(Broken::Changed(AuditNumber(6))));

@@ -1,5 +1,5 @@
-//! An event as it is stored, and as it is sealed: the very texts that stand in the database, so that a change of any of
-//! them shows, even one that makes the row unreadable.
+//! The stored form of an event. The seal covers the exact text in the database, so that any change
+//! to it is detected, even one that makes the row unreadable.
 
 use super::{
     Actor, AuditAction, AuditContext, AuditDetails, AuditEvent, AuditNumber, AuditRecord, Origin, Seal,
@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Goes ahead of every row that is sealed, so that the form can change one day.
+/// Prefix of every sealed row; identifies the version of the format.
 const FORM: &[u8] = b"authapi audit row 1";
 
-/// A row of the trail, without its seal.
+/// A row of the audit log without its seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRow {
     pub number: AuditNumber,
@@ -20,27 +20,27 @@ pub struct AuditRow {
     pub action: String,
     /// `anonymous`, `user` or `operator`.
     pub actor_kind: String,
-    /// Set exactly when `actor_kind` is `user`.
+    /// Set if and only if `actor_kind` is `user`.
     pub actor_id: Option<Uuid>,
     pub user_id: Option<Uuid>,
     pub session_id: Option<Uuid>,
     pub address: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
-    /// A JSON object of texts.
+    /// A JSON object whose values are strings.
     pub details: String,
 }
 
-/// A row that this service did not write so.
+/// A row that this service cannot have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("event {0} of the audit trail is not as it was written")]
 pub struct BrokenRow(pub AuditNumber);
 
-/// What reading a row came to.
+/// The result of reading a row.
 pub type ReadRow = Result<(AuditRow, Seal), BrokenRow>;
 
 impl AuditRow {
-    /// The row that keeps `event` at `number`.
+    /// The row that stores `event` at `number`.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "texts under texts are always JSON")]
     pub fn new(number: AuditNumber, event: &AuditEvent, context: &AuditContext) -> Self {
@@ -64,7 +64,7 @@ impl AuditRow {
         }
     }
 
-    /// What is sealed: every part with its length ahead of it, so that no two rows have the same bytes.
+    /// The bytes to seal: each part is preceded by its length, so two rows never have equal bytes.
     #[must_use]
     pub fn sealed_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
@@ -127,7 +127,7 @@ impl AuditRow {
     }
 }
 
-/// Appends the length of `part`, with all bits set when there is none, and the part.
+/// Appends the length of `part` and `part` itself; an absent part has a length with all bits set.
 fn append(bytes: &mut Vec<u8>, part: Option<&[u8]>) {
     let length = part.map_or(u64::MAX, |part| part.len() as u64);
     bytes.extend(length.to_be_bytes());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_reads_as_it_was_written() {
+    fn a_row_survives_a_round_trip() {
         let record = AuditRecord::try_from(row()).expect("a row of ours");
         assert_eq!(record.number, AuditNumber(5));
         assert_eq!(record.actor, Actor::User(UserId(Uuid::from_u128(1))));
@@ -177,7 +177,7 @@ mod tests {
     type Spoil = fn(&mut AuditRow);
 
     #[test]
-    fn a_row_that_nobody_wrote_so_names_itself() {
+    fn an_unreadable_row_is_reported_by_number() {
         let spoilers: [Spoil; 6] = [
             |row| row.action = "logged_im".to_owned(),
             |row| row.actor_kind = "admin".to_owned(),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_counts_in_what_is_sealed() {
+    fn the_seal_covers_every_field() {
         let spoilers: [Spoil; 15] = [
             |row| row.number = AuditNumber(6),
             |row| row.at += chrono::Duration::microseconds(1),
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_cannot_move_from_one_part_to_the_next(a in ".{0,9}", b in ".{0,9}", c in ".{0,9}", d in ".{0,9}") {
+        fn text_cannot_move_between_fields(a in ".{0,9}", b in ".{0,9}", c in ".{0,9}", d in ".{0,9}") {
             let with = |agent: &str, request: &str| {
                 let mut row = row();
                 row.user_agent = Some(agent.to_owned());

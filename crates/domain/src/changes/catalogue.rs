@@ -24,8 +24,8 @@ pub trait CatalogueCommand: fmt::Debug + Send + Sync {
     fn decide(&self, facts: &CatalogueFacts, at: DateTime<Utc>) -> Result<CatalogueChange, Refusal>;
 }
 
-/// What a command on the catalogue reads, besides all of the catalogue. Storage runs such commands one after the other,
-/// and none beside a command that compares permissions.
+/// What a command on the catalogue reads, besides all of the catalogue. Storage runs such commands
+/// one after the other, and none beside a command that compares permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueReads {
     /// The role to change.
@@ -47,8 +47,8 @@ pub struct CatalogueFacts {
     pub caller: Option<SessionSnapshot>,
 }
 
-/// What to write, as plain data. Storage writes all of it, or nothing. Every session snapshot becomes stale, since none
-/// tells from which roles its permissions come.
+/// What to write, as plain data. Storage writes all of it, or nothing. Every session snapshot
+/// becomes stale, since none tells from which roles its permissions come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueChange {
     /// A role to store, in place of one of the same name.
@@ -84,8 +84,8 @@ impl CatalogueFacts {
         Ok(Authority::validate(token, self.caller.clone(), at)?)
     }
 
-    /// Returns the permissions of `admin` once `changed` is `now`, if they differ from what they are: `admin` has this
-    /// service's own, and all that any other role has.
+    /// Returns the permissions of `admin` once `changed` is `now`, if they differ from what they
+    /// are: `admin` has this service's own, and all that any other role has.
     pub(super) fn admin_after(&self, changed: &RoleName, now: Option<&Role>) -> Option<Permissions> {
         let others = self.roles.iter().filter(|role| role.name != *changed);
         let all: Permissions = others

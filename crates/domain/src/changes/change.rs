@@ -121,8 +121,8 @@ impl Change {
         }
     }
 
-    /// Returns the audit event to write in the same transaction, if there is one. `sessions_ended` is the number of
-    /// sessions that applying the change ended.
+    /// Returns the audit event to write in the same transaction, if there is one. `sessions_ended`
+    /// is the number of sessions that applying the change ended.
     #[must_use]
     pub fn event(&self, sessions_ended: u64) -> Option<AuditEvent> {
         let event = self.event.clone()?;

@@ -7,7 +7,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Ends all live sessions of a user, at the user's own request. Without such a user there is nothing to end.
+/// Ends all live sessions of a user, at the user's own request. Without such a user there is
+/// nothing to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndSessions {
     pub user: UserId,

@@ -12,7 +12,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// What a command reads. Storage loads exactly this, and keeps it from changing until the transaction ends.
+/// What a command reads. Storage loads exactly this, and keeps it from changing until the
+/// transaction ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     /// A login that the change needs to be free.
@@ -21,8 +22,8 @@ pub struct Reads {
     pub account: Option<UserId>,
     /// Whether the account's [target](field@Facts::target) is read, with what its roles allow.
     pub target: bool,
-    /// Whether the change could leave no active administrator. If so, and if the target is one, storage lets no other
-    /// such change run beside this one.
+    /// Whether the change could leave no active administrator. If so, and if the target is one,
+    /// storage lets no other such change run beside this one.
     pub may_remove_admin: bool,
     /// Whether all live sessions of the account are read.
     pub live_sessions: bool,
@@ -41,12 +42,14 @@ pub struct Facts {
     pub login_taken: bool,
     /// The state of [`Reads::account`]; `None` if there is no such user.
     pub account: Option<AccountState>,
-    /// The user of [`Reads::account`] with their permissions, if [`Reads::target`](field@Reads::target) is set and the user exists.
+    /// The user of [`Reads::account`] with their permissions, if
+    /// [`Reads::target`](field@Reads::target) is set and the user exists.
     pub target: Option<Target>,
-    /// Whether an active administrator other than the target exists. Loaded if [`Reads::may_remove_admin`] is set and
-    /// the target is an active administrator.
+    /// Whether an active administrator other than the target exists. Loaded if
+    /// [`Reads::may_remove_admin`] is set and the target is an active administrator.
     pub other_admin_exists: bool,
-    /// The live sessions of the account with their creation times, in any order, if [`Reads::live_sessions`] is set.
+    /// The live sessions of the account with their creation times, in any order, if
+    /// [`Reads::live_sessions`] is set.
     pub live_sessions: Vec<(SessionId, DateTime<Utc>)>,
     /// [`Reads::session`], if it exists.
     pub session: Option<OwnedSession>,
@@ -114,7 +117,8 @@ impl Facts {
         }
     }
 
-    /// Refuses to turn `before` into `after`, or into nothing, if no active administrator would remain.
+    /// Refuses to turn `before` into `after`, or into nothing, if no active administrator would
+    /// remain.
     pub(super) fn keep_an_admin(&self, before: &User, after: Option<&User>) -> Result<(), Refusal> {
         let loses_admin = before.is_active_admin() && !after.is_some_and(User::is_active_admin);
         if loses_admin && !self.other_admin_exists {

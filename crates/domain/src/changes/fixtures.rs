@@ -1,4 +1,5 @@
-//! Shared by the tests of decisions: facts about an account and its caller, and what a change contains.
+//! Shared by the tests of decisions: facts about an account and its caller, and what a change
+//! contains.
 
 use super::{Change, EndSessionsOf, Facts, UserChange};
 use crate::{
@@ -68,8 +69,8 @@ pub fn admin_snapshot() -> SessionSnapshot {
     snapshot
 }
 
-/// What storage loads to change `user`, on the authority of an administrator. Its catalogue has the built-in roles and
-/// `editor`.
+/// What storage loads to change `user`, on the authority of an administrator. Its catalogue has the
+/// built-in roles and `editor`.
 pub fn facts_about(user: User) -> Facts {
     Facts {
         account: Some((&user).into()),
@@ -153,7 +154,8 @@ pub fn all_sessions(reason: EndReason) -> (EndSessionsOf, EndReason) {
 /// Something that makes a command be refused, by changing it or its facts.
 pub type Fault<C, F, R> = (fn(&mut C, &mut F), R);
 
-/// Asserts that `decide` reports each of `faults` alone and together with all that follow it, and nothing without any.
+/// Asserts that `decide` reports each of `faults` alone and together with all that follow it, and
+/// nothing without any.
 pub fn assert_refused_in_order<C: Clone, F: Clone, R: Clone + Debug + PartialEq>(
     command: &C,
     facts: &F,

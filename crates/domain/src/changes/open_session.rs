@@ -8,7 +8,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::cmp::Reverse;
 
-/// Opens a session for a user whose password was verified. The oldest sessions beyond the limit make room.
+/// Opens a session for a user whose password was verified. The oldest sessions beyond the limit
+/// make room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenSession {
     pub session: NewSession,
@@ -57,8 +58,8 @@ impl Command for OpenSession {
 }
 
 impl OpenSession {
-    /// The oldest of the other sessions, as far as they exceed the limit. Never the one that is opened, however the clocks
-    /// that created the others were set.
+    /// The oldest of the other sessions, as far as they exceed the limit. Never the one that is
+    /// opened, however the clocks that created the others were set.
     fn surplus(&self, facts: &Facts) -> Vec<SessionId> {
         let mut others = facts.live_sessions.clone();
         others.sort_by_key(|(id, created_at)| Reverse((*created_at, *id)));

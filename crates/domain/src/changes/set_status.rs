@@ -147,7 +147,8 @@ mod tests {
         assert_eq!(effects(&change), expected);
     }
 
-    /// Another request has set the status, and may still be waiting for replicas. The last active admin stays one.
+    /// Another request has set the status, and may still be waiting for replicas. The last active
+    /// admin stays one.
     #[test]
     fn a_status_that_the_user_has_is_not_written_but_invalidated() {
         for (status, before) in [

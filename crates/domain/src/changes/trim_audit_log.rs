@@ -25,8 +25,8 @@ pub struct TrimChange {
     pub remove: (AuditNumber, AuditNumber),
     /// How many events are removed.
     pub count: u64,
-    /// Whether the last of them becomes the base of the chain, with its seal as it is stored. Events from before the
-    /// chain began precede its base, and leave it where it is.
+    /// Whether the last of them becomes the base of the chain, with its seal as it is stored.
+    /// Events from before the chain began precede its base, and leave it where it is.
     pub moves_base: bool,
     pub event: AuditEvent,
 }

@@ -15,19 +15,20 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What administration and reporting need. No keys are among it: the command line runs without them.
+/// The ports of administration and reporting. They include no keys, so the command line can run
+/// without any.
 #[derive(Clone)]
 pub struct AdministrationPorts {
-    /// Storage as it is: [`Administration`] adds the decorator that publishes what changes make stale.
+    /// Undecorated storage: [`Administration`] adds the decorator that publishes invalidations.
     pub accounts: Arc<dyn Accounts>,
     pub users: Arc<dyn UserDirectory>,
     pub sessions: Arc<dyn SessionDirectory>,
-    /// Storage as it is, like `accounts`.
+    /// Undecorated storage.
     pub roles: Arc<dyn Roles>,
     pub audit_log: Arc<dyn AuditLog>,
-    /// MUST be the one that storage seals the audit log with.
+    /// MUST be the sealer that storage uses for the audit log.
     pub sealer: Arc<dyn AuditSealer>,
-    /// Where changes publish what they make stale.
+    /// The receiver of invalidations.
     pub revocations: Arc<dyn Revocations>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
@@ -36,11 +37,11 @@ pub struct AdministrationPorts {
     pub randomness: Arc<dyn Randomness>,
 }
 
-/// The rules that operators set for it.
+/// Rules of administration set by the operator.
 #[derive(Clone, Debug)]
 pub struct AdministrationRules {
     pub passwords: PasswordPolicy,
-    /// The roles of imported users that name none. None of them can be removed.
+    /// The roles of imported users without roles in the import file. They cannot be deleted.
     pub default_roles: RoleNames,
 }
 

@@ -27,7 +27,7 @@ use std::sync::Mutex;
 
 type Scopes = Arc<Mutex<Vec<InvalidationScope>>>;
 
-/// Storage that finds [`user`] and decides each command on `facts`, and what is published of it.
+/// Storage that finds [`user`] and decides each command on `facts`, and the scopes it publishes.
 fn ports(facts: Facts) -> (Ports, Scopes) {
     let mut accounts = MockAccounts::new();
     accounts.expect_find().returning(|_| Ok(Some(user())));
@@ -175,7 +175,7 @@ async fn what_administration_changes_is_published() {
     assert_eq!(published(&scopes), [InvalidationScope::Everything]);
 }
 
-/// A session that lives longer is no reason to drop its snapshot.
+/// Refreshing extends a session, so cached snapshots stay valid.
 #[tokio::test]
 async fn a_refresh_publishes_nothing() {
     let (ports, scopes) = ports(Facts::default());
@@ -203,7 +203,7 @@ async fn a_reused_token_publishes_its_session_even_if_another_request_ended_it()
     let core = Core::new(ports, &rules());
     let refused = core.refresh.execute(&token(3), origin()).await;
     assert!(refused.is_err());
-    // The other request may still be waiting for replicas.
+    // The other request may still be waiting for acknowledgements.
     assert_eq!(published(&scopes), [InvalidationScope::Session(SESSION)]);
 }
 

@@ -9,18 +9,21 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Accounts and their sessions at rest, as far as changes go. Each method is one transaction.
+/// Storage of accounts and their sessions, as far as changes need it. Each method is one
+/// transaction.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Accounts: Send + Sync {
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError>;
 
-    /// Returns the user with this login, and what their password is verified against.
+    /// Returns the user with this login, with the hash that their password is verified against.
     async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError>;
 
-    /// Replaces the hash `old` by `new`, which is of the same password. Returns whether it did.
+    /// Replaces the hash `old` by `new`, a hash of the same password. Returns whether it was
+    /// replaced.
     ///
-    /// MUST NOT if the hash is no longer `old`, and MUST NOT change epoch, revision or sessions.
+    /// MUST replace nothing if the hash is no longer `old`, and MUST NOT change epoch, revision or
+    /// sessions.
     async fn replace_hash(
         &self,
         user: UserId,
@@ -28,14 +31,16 @@ pub trait Accounts: Send + Sync {
         new: &PasswordHash,
     ) -> Result<bool, PortError>;
 
-    /// Executes `command` in one transaction: loads and locks what it [reads](crate::changes::Reads), lets it decide at
-    /// `context.at`, and applies the change together with its audit event.
+    /// Executes `command` in one transaction: loads and locks what it
+    /// [reads](crate::changes::Reads), calls its decision with `context.at`, and applies the change
+    /// together with its audit event.
     ///
-    /// MUST apply all of the change or, after any error, none of it. Commands that read the same user, session or role MUST
-    /// see each other's effects, in some order. Of concurrent commands that may remove an administrator, each MUST see the
-    /// effects of the ones before it. Of concurrent commands that need one login, exactly one MUST get it; the others MUST be
-    /// refused with [`Refusal::LoginTaken`](crate::changes::Refusal::LoginTaken). No user MUST ever have a role that is not in
-    /// the catalogue.
+    /// MUST apply all of the change or, after any error, none of it. Commands that read the same
+    /// user, session or role MUST be serialised. Of concurrent commands that may remove an
+    /// administrator, each MUST see the effects of the ones before it. Of concurrent commands that
+    /// need one login, exactly one MUST succeed; the others MUST fail with
+    /// [`Refusal::LoginTaken`](crate::changes::Refusal::LoginTaken). No user MUST ever have a role
+    /// that is not in the catalogue.
     async fn execute(&self, command: Arc<dyn Command>, context: AuditContext)
     -> Result<Applied, ChangeError>;
 

@@ -5,7 +5,7 @@ use crate::{
 };
 use async_trait::async_trait;
 
-/// The audit log, as it is read and trimmed.
+/// Reads, verifies and trims the audit log.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait AuditLog: Send + Sync {
@@ -17,14 +17,15 @@ pub trait AuditLog: Send + Sync {
         limit: u32,
     ) -> Result<Vec<AuditRecord>, PortError>;
 
-    /// Returns where the chain begins and ends.
+    /// Returns the stored start and end of the chain.
     async fn ends(&self) -> Result<ChainEnds, PortError>;
 
-    /// Returns at most `limit` rows after `after` with their seals as they are stored, lowest number first. A row that
-    /// cannot be read MUST NOT hide the others.
+    /// Returns at most `limit` rows after `after` with their stored seals, lowest number first. An
+    /// unreadable row MUST NOT prevent the others from being returned.
     async fn rows(&self, after: AuditNumber, limit: u32) -> Result<Vec<ReadRow>, PortError>;
 
-    /// Removes what [`TrimAuditLog::decide`] says, and returns how many events it removed. What is left MUST be a chain
-    /// whose base is the last event that was removed. The event of the change MUST be written in the same transaction.
+    /// Removes the events that [`TrimAuditLog::decide`] selects and returns their number. The
+    /// remaining rows MUST form a chain whose base is the last removed event. The event of the
+    /// change MUST be written in the same transaction.
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError>;
 }

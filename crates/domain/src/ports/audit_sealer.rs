@@ -1,8 +1,9 @@
 use crate::audit::Seal;
 
-/// The digest that chains the audit trail.
+/// Computes the seals of the audit log.
 #[cfg_attr(test, mockall::automock)]
 pub trait AuditSealer: Send + Sync {
-    /// SHA-256 (FIPS 180-4) of `previous` and then `row`. MUST be the same for the same two, today and in ten years.
+    /// Returns SHA-256 (FIPS 180-4) of `previous` followed by `row`. MUST depend on these two
+    /// alone, in every version.
     fn seal(&self, previous: &Seal, row: &[u8]) -> Seal;
 }

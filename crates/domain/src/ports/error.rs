@@ -1,17 +1,17 @@
 use std::error::Error as StdError;
 use thiserror::Error;
 
-/// What can go wrong behind any port. The cause is in `source()`, never in the text. Outcomes that a caller expects (a
-/// login that is taken, a session that ended before) are answers, not errors.
+/// A failure behind a port. The cause is in `source()`, not in the message. Expected outcomes (a
+/// taken login, a session that has ended) are return values, not errors.
 #[derive(Debug, Error)]
 pub enum PortError {
-    /// The dependency is away or too slow. The caller may try again.
+    /// The dependency is unreachable or too slow. The caller may retry.
     #[error("a dependency is unavailable")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
-    /// There is more work than capacity. The caller should come back later.
+    /// The demand exceeds the capacity. The caller should retry later.
     #[error("too much work at once")]
     Overloaded,
-    /// What was read cannot be what was written.
+    /// Stored data is invalid.
     #[error("stored data is corrupt")]
     Corrupt(#[source] Box<dyn StdError + Send + Sync>),
 }

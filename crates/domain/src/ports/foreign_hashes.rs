@@ -1,25 +1,27 @@
 use crate::password::PasswordHash;
 use thiserror::Error;
 
-/// Why a hash from another system is not taken over. Safe to show: it repeats nothing of the hash.
+/// Why a hash from another system was rejected. Safe to show: it contains no part of the hash.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForeignHashRefused {
     #[error("the form of the password hash is not known here")]
     UnknownForm,
     #[error("the password hash is damaged: {0}")]
     Damaged(&'static str),
-    /// Checking a password against it would take too long or too much memory.
+    /// Verifying a password against it would take too much time or memory.
     #[error("the password hash costs too much to check: {0}")]
     TooCostly(&'static str),
-    /// It would fall to whoever gets hold of it.
+    /// It would not withstand an offline attack.
     #[error("the password hash is too weak to be kept: {0}")]
     TooWeak(&'static str),
 }
 
-/// Password hashes that other systems made.
+/// Accepts password hashes made by other systems.
 #[cfg_attr(test, mockall::automock)]
 pub trait ForeignHashes: Send + Sync {
-    /// The hash as this service keeps it. What is accepted here a [`PasswordHasher`](super::PasswordHasher) MUST be able to
-    /// verify, within bounds on time and memory, and MUST find outdated unless it is such as is made now.
+    /// Converts a hash to the form in which this service stores it. A
+    /// [`PasswordHasher`](super::PasswordHasher) MUST be able to verify every accepted hash within
+    /// bounded time and memory, and MUST report it as outdated unless it has the current algorithm
+    /// and parameters.
     fn accept(&self, text: &str) -> Result<PasswordHash, ForeignHashRefused>;
 }

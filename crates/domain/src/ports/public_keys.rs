@@ -1,7 +1,7 @@
 use crate::jwk::JwkSet;
 
-/// The public keys that verify this service's tokens.
+/// Publishes the keys that verify this service's tokens.
 pub trait PublicKeys: Send + Sync {
-    /// Every key whose tokens may be alive, and no private part of any.
+    /// Returns every key whose tokens may still be valid, without private parts.
     fn jwk_set(&self) -> JwkSet;
 }

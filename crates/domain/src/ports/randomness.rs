@@ -8,27 +8,28 @@ use uuid::{Builder, Uuid};
 /// A cryptographically secure source of random bytes.
 #[cfg_attr(test, mockall::automock)]
 pub trait Randomness: Send + Sync {
-    /// MUST be unpredictable (NIST SP 800-90A) and MUST NOT fail: a system without entropy cannot run this service.
+    /// Returns 32 random bytes. MUST be unpredictable (NIST SP 800-90A) and MUST NOT fail: the
+    /// service cannot run without entropy.
     fn bytes(&self) -> [u8; 32];
 }
 
 impl dyn Randomness + '_ {
-    /// A fresh user id.
+    /// Creates a user id.
     pub fn user_id(&self, now: DateTime<Utc>) -> UserId {
         UserId(self.uuid(now))
     }
 
-    /// A fresh session id.
+    /// Creates a session id.
     pub fn session_id(&self, now: DateTime<Utc>) -> SessionId {
         SessionId(self.uuid(now))
     }
 
-    /// A fresh session's secret.
+    /// Creates the secret of a session.
     pub fn session_secret(&self) -> SessionSecret {
         SessionSecret::new(self.bytes())
     }
 
-    /// A `UUIDv7` (RFC 9562, section 5.7) of `now`.
+    /// Creates a `UUIDv7` (RFC 9562, section 5.7) with the time `now`.
     pub fn uuid(&self, now: DateTime<Utc>) -> Uuid {
         let random = self.bytes().first_chunk().copied().unwrap_or_default();
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();

@@ -3,19 +3,20 @@ use crate::{
     session::{SecretDigest, SessionSecret},
 };
 
-/// The cryptography of refresh tokens: HMAC-SHA256 (RFC 2104) under the refresh key, which makes a token ours, and the
-/// digest by which the session's storage knows the secret in it.
+/// The cryptography of refresh tokens: an HMAC-SHA256 (RFC 2104) under the refresh key, which
+/// authenticates a token, and the digest under which storage keeps the session's secret.
 #[cfg_attr(test, mockall::automock)]
 pub trait RefreshTokenMac: Send + Sync {
-    /// MUST be a function of `input` and the key alone.
+    /// Returns the MAC of `input`. MUST depend on `input` and the key alone.
     fn sign(&self, input: &MacInput) -> [u8; MAC_LENGTH];
 
-    /// Whether `mac` is the MAC of `input`. MUST take the same time for every `mac`.
+    /// Returns whether `mac` is the MAC of `input`. MUST run in constant time with respect to
+    /// `mac`.
     fn verify(&self, input: &MacInput, mac: &[u8; MAC_LENGTH]) -> bool;
 
-    /// What to keep of `secret`: its SHA-256 (FIPS 180-4). Of 256 random bits that is enough: nothing is guessed, so nothing
-    /// has to be slow or salted (NIST SP 800-63B on look-up secrets).
+    /// Returns the SHA-256 (FIPS 180-4) of `secret`. A secret of 256 random bits cannot be guessed,
+    /// so the digest needs neither salt nor work factor (NIST SP 800-63B on look-up secrets).
     ///
-    /// MUST be a function of all of `secret` alone, of no key, and MUST NOT lead back to it.
+    /// MUST depend on all of `secret` and on nothing else, and MUST NOT be invertible.
     fn digest(&self, secret: &SessionSecret) -> SecretDigest;
 }

@@ -7,23 +7,25 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// The catalogue of roles. [Built-in roles](crate::role::built_in) MUST exist from the first start on.
+/// Storage of the role catalogue. The [built-in roles](crate::role::built_in) MUST exist from the
+/// first start.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Roles: Send + Sync {
-    /// Returns those of `names` that exist. Names that do not MUST be left out.
+    /// Returns those of `names` that exist. Unknown names MUST be omitted.
     async fn find(&self, names: &RoleNames) -> Result<Vec<Role>, PortError>;
 
-    /// Returns all roles, in the order of their names.
+    /// Returns all roles, ordered by name.
     async fn list(&self) -> Result<Vec<Role>, PortError>;
 
-    /// Executes `command` in one transaction: loads and locks what it [reads](crate::changes::CatalogueReads), lets it decide
-    /// at `context.at`, and applies the change together with its audit event. It MUST be in force for every user when this
-    /// returns.
+    /// Executes `command` in one transaction: loads and locks what it
+    /// [reads](crate::changes::CatalogueReads), calls its decision with `context.at`, and applies
+    /// the change together with its audit event. The change MUST be in force for every user when
+    /// this returns.
     ///
-    /// MUST apply all of the change or, after any error, none of it. Of concurrent commands, each MUST see the effects of the
-    /// ones before it. However many changes of accounts race with it, no user MUST ever have a role that is not in the
-    /// catalogue.
+    /// MUST apply all of the change or, after any error, none of it. Concurrent commands MUST be
+    /// serialised. Even when changes of accounts run concurrently, no user MUST ever have a role
+    /// that is not in the catalogue.
     async fn execute(
         &self,
         command: Arc<dyn CatalogueCommand>,

@@ -3,14 +3,14 @@ use crate::{session::SessionSummary, user::UserId};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-/// Lists of sessions, and their housekeeping.
+/// Lists and removes sessions.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait SessionDirectory: Send + Sync {
     /// Returns the sessions of `user` that are live at `now`, newest first.
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError>;
 
-    /// Removes at most `limit` sessions that ended or expired before `before`, and returns how many. Live sessions MUST
-    /// stay.
+    /// Removes at most `limit` sessions that ended or expired before `before`, and returns their
+    /// number. MUST NOT remove a live session.
     async fn remove_dead(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, PortError>;
 }

@@ -4,20 +4,21 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-/// What every authenticated request asks for first.
+/// Session snapshots, which every authenticated request reads first.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait SessionSnapshots: Send + Sync {
-    /// The session with its user, roles and permissions, all as of one instant; sessions that ended or expired are still
-    /// seen, as such. A view MUST show every change whose method had returned when this was called, whichever replica
-    /// made it.
+    /// Returns the session with its user, roles and permissions, all as of one instant. Ended and
+    /// expired sessions are returned too, marked as such. The snapshot MUST include every change
+    /// whose method had returned before this was called, on any replica.
     async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError>;
 
-    /// The view by which a token that vouches for `identity` is accepted or refused at `now`.
+    /// Returns the snapshot that decides whether a token with `identity` is accepted at `now`.
     ///
-    /// One that was read before this was called MUST stand behind the token, and MUST show every change that was
-    /// [announced](super::Revocations): memory may let in, and need not know what a refresh has changed. Without such a
-    /// one the answer MUST be [`snapshot`](Self::snapshot)'s, for a refusal is settled by what is so now.
+    /// A snapshot read before this call MUST only be returned if it validates the token and
+    /// includes every change that was [published](super::Revocations): a cache may accept a token,
+    /// and need not reflect refreshes. In all other cases the result MUST be that of
+    /// [`snapshot`](Self::snapshot), because a rejection has to be based on the current state.
     async fn snapshot_for(
         &self,
         identity: TokenIdentity,

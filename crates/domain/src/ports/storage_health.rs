@@ -1,9 +1,9 @@
 use super::PortError;
 use async_trait::async_trait;
 
-/// Whether storage answers.
+/// Checks whether storage is available.
 #[async_trait]
 pub trait StorageHealth: Send + Sync {
-    /// MUST ask the storage itself and answer within a second.
+    /// MUST send a query to storage and return within a second.
     async fn check(&self) -> Result<(), PortError>;
 }

@@ -10,14 +10,15 @@ use std::net::IpAddr;
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Throttle: Send + Sync {
-    /// Takes one attempt from the budget of `key`, if there is one left. A refused attempt MUST NOT lengthen the wait,
-    /// keys MUST NOT share budgets, and memory MUST stay bounded whatever keys come.
+    /// Takes one attempt from the budget of `key`, if one is left. A rejected attempt MUST NOT
+    /// extend the wait, keys MUST NOT share budgets, and memory MUST stay bounded for any set of
+    /// keys.
     async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError>;
 }
 
 impl dyn Throttle + '_ {
-    /// Takes one attempt by a client on an account, as far as either is known. The client's budget is asked first: who has
-    /// none left must not use up the account's.
+    /// Takes one attempt by a client on an account, as far as each is known. The client's budget is
+    /// checked first: a client without budget must not consume the account's.
     pub async fn attempt(
         &self,
         client: Option<IpAddr>,

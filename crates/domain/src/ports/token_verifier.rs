@@ -1,12 +1,13 @@
 use crate::token::{SignatureRefused, SignedToken};
 use std::sync::Arc;
 
-/// Checks who signed a token, and nothing else: the claims are the core's to judge.
+/// Verifies the signature of a token. The core checks the claims.
 #[cfg_attr(test, mockall::automock)]
 pub trait TokenVerifier: Send + Sync {
-    /// Takes a compact JWT apart. A token MUST be refused unless `kid` names a known key, `alg` is that key's one
-    /// algorithm, the signature is right, and every claim is there once with the right type. A header with `jku`, `jwk`, `x5u`,
-    /// `x5c` or `crit` MUST be refused, and nothing it names may be fetched (RFC 8725, sections 3.1 and 3.10). Time MUST
-    /// NOT play a part.
+    /// Parses and verifies a compact JWT. MUST reject the token unless `kid` names a known key,
+    /// `alg` is that key's only algorithm, the signature is valid, and every claim is present once
+    /// with the right type. MUST reject a header with `jku`, `jwk`, `x5u`, `x5c` or `crit`, and
+    /// MUST NOT fetch anything named in it (RFC 8725, sections 3.1 and 3.10). The result MUST NOT
+    /// depend on the time.
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused>;
 }

@@ -6,25 +6,26 @@ use crate::{
 };
 use async_trait::async_trait;
 
-/// Users in bulk, for administration. Each method is one transaction.
+/// Lists, exports and imports users. Each method is one transaction.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait UserDirectory: Send + Sync {
-    /// Returns whether there is an active user with the role `admin`.
+    /// Returns whether an active user with the role `admin` exists.
     async fn any_admin(&self) -> Result<bool, PortError>;
 
-    /// Returns a page of the users that match `filter`. Users who are added or removed meanwhile MUST NOT make another user
-    /// appear twice on following pages, or not at all.
+    /// Returns a page of the users that match `filter`. Users added or removed between calls MUST
+    /// NOT make another user appear twice or be skipped.
     async fn list(&self, filter: UserFilter, page: UserPage) -> Result<Vec<User>, PortError>;
 
-    /// Returns a page of all users, with what their passwords are verified against.
+    /// Returns a page of all users with their password hashes.
     async fn export(&self, page: UserPage) -> Result<Vec<Credentials>, PortError>;
 
-    /// Stores those users that [`ImportUsers::decide`] accepts, each with its [event](ImportUsers::event), all in one
-    /// transaction. Returns for each user, in their order, the stored user or the refusal.
+    /// Stores the users that [`ImportUsers::decide`] accepts, each with its
+    /// [event](ImportUsers::event), in one transaction. Returns for each user, in input order, the
+    /// stored user or the refusal.
     ///
-    /// A login that another transaction takes meanwhile MUST be refused with [`Refusal::LoginTaken`], and MUST NOT keep out
-    /// the other users.
+    /// If another transaction takes a login concurrently, that user MUST be refused with
+    /// [`Refusal::LoginTaken`], and the others MUST still be stored.
     async fn import(
         &self,
         users: ImportUsers,

@@ -1,26 +1,27 @@
-//! How a session is refreshed: what a presented token is worth, and the step that it may take.
+//! Rotation of refresh tokens: how a presented token is classified, and the step that follows.
 
 use super::{Generation, Lifetime, Liveness, SecretDigest, SessionId, SessionRules, StoredSession};
 use crate::user::UserStatus;
 use chrono::{DateTime, Utc};
 
-/// What a presented refresh token, its authenticity settled, turns out to be.
+/// The classification of an authentic refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented {
-    /// The newest of its family: rotate it.
+    /// The current generation: rotate it.
     Current,
-    /// The one before, its successor unused and just issued: answer that same successor.
+    /// The previous generation, whose successor was issued within the grace period and is unused.
+    /// Return the same successor again.
     Repeated {
         successor: Generation,
     },
-    /// Anything else: somebody else holds a copy.
+    /// Any older generation: the token was copied.
     Reused,
     /// The session was ended, or its user is disabled.
     Ended,
     Expired,
 }
 
-/// One step of a session's refresh token, to be taken by compare-and-swap.
+/// One rotation of a session's refresh token, applied by compare-and-swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
     pub session: SessionId,
@@ -28,12 +29,13 @@ pub struct Rotation {
     pub from: Generation,
     pub to: Generation,
     pub at: DateTime<Utc>,
-    /// When the session expires for not being used again, unless its whole life is over before.
+    /// When the session expires if it is not refreshed again, unless its maximum lifetime ends
+    /// earlier.
     pub idle_until: DateTime<Utc>,
 }
 
 impl Rotation {
-    /// The step from generation `from` at `now`; `None` where no generation follows.
+    /// The rotation of generation `from` at `now`; `None` if there is no next generation.
     #[must_use]
     pub fn step(
         session: SessionId,
@@ -54,7 +56,7 @@ impl Rotation {
 }
 
 impl StoredSession {
-    /// Judges the refresh token of `generation` at `now`.
+    /// Classifies the refresh token of `generation` at `now`.
     #[must_use]
     pub fn present(&self, generation: Generation, now: DateTime<Utc>, rules: &SessionRules) -> Presented {
         match (self.lifetime.at(now), self.holder.status) {
@@ -67,7 +69,7 @@ impl StoredSession {
     fn judge(&self, generation: Generation, now: DateTime<Utc>, rules: &SessionRules) -> Presented {
         let successor = generation.next();
         if generation == self.generation {
-            // A session that was refreshed four billion times has had its time.
+            // After `u32::MAX` refreshes the session is over.
             successor.map_or(Presented::Expired, |_| Presented::Current)
         } else if successor == Some(self.generation) && now < self.last_used_at + rules.grace {
             Presented::Repeated {
@@ -78,7 +80,7 @@ impl StoredSession {
         }
     }
 
-    /// This session after `rotation` was taken.
+    /// This session after `rotation`.
     #[must_use]
     pub fn rotated(self, rotation: &Rotation) -> Self {
         Self {
@@ -116,7 +118,7 @@ mod tests {
         DateTime::from_timestamp(second, 0).expect("a valid second")
     }
 
-    /// A session opened at second 0 that was last refreshed at second 50 and stands at generation 5.
+    /// A session opened at second 0, last refreshed at second 50, at generation 5.
     fn session() -> StoredSession {
         StoredSession {
             id: SessionId(Uuid::nil()),
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_is_judged_by_generation_and_age() {
+    fn refresh_tokens_are_classified_by_generation_and_age() {
         for (generation, now, verdict) in [
             (5, 50, "current"),
             (5, 149, "current"),
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grace_window_of_nothing_is_strict() {
+    fn without_a_grace_period_no_token_is_repeated() {
         let strict = SessionRules {
             grace: Duration::zero(),
             ..RULES
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_refreshed_after_the_end() {
+    fn an_ended_session_is_not_refreshed() {
         let mut ended = session();
         ended.lifetime.ended = Some(EndReason::LoggedOut);
         let mut disabled = session();
@@ -200,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn refreshing_never_outlives_the_session() {
+    fn refreshing_does_not_extend_the_maximum_lifetime() {
         let rotation = step(Generation(5), at(990)).expect("a successor");
         assert_eq!(rotation.idle_until, at(1090));
         assert_eq!(session().rotated(&rotation).lifetime.idle_expires_at, at(1000));
     }
 
     #[test]
-    fn a_step_leads_to_the_next_generation_and_the_last_one_has_none() {
+    fn a_rotation_increments_the_generation_except_the_last() {
         assert_eq!(
             step(Generation(5), at(51)).map(|it| (it.from, it.to)),
             Some((Generation(5), Generation(6)))
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_generation_ends_the_session_in_peace() {
+    fn the_last_generation_expires_the_session() {
         let worn = StoredSession {
             generation: Generation(u32::MAX),
             ..session()
@@ -227,16 +229,17 @@ mod tests {
         );
     }
 
-    /// What a client may do next: wait so many seconds and present the generation so far behind the newest one it holds.
+    /// Client actions: wait this many seconds, then present the generation this far behind the
+    /// newest.
     fn steps() -> impl Strategy<Value = Vec<(i64, u32)>> {
         proptest::collection::vec((0_i64..40, 0_u32..4), 1..60)
     }
 
     proptest! {
-        /// The session as a state machine: at any time at most one token can be rotated, only its parent can be
-        /// repeated, and after a theft or an end nothing ever works again.
+        /// At any time at most one token can be rotated and only its parent can be repeated; after
+        /// reuse or an end, no token is accepted again.
         #[test]
-        fn a_family_has_one_living_line(steps in steps()) {
+        fn a_token_family_has_one_valid_line(steps in steps()) {
             let mut session = StoredSession { generation: Generation::FIRST, last_used_at: at(0), ..session() };
             let mut now = at(0);
             let mut dead = false;

@@ -1,10 +1,10 @@
-//! What a session's refresh tokens are made of, and what is kept of it.
+//! The secret of a session's refresh tokens, and its stored digest.
 
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// 32 random bytes that each refresh token of a session carries, and nothing else: they are stored nowhere. Whoever has
-/// them and the refresh key makes the session's tokens; either alone makes none. Redacted in `Debug`, wiped when dropped.
+/// 32 random bytes that every refresh token of a session carries. They are not stored. Producing a
+/// token requires both these bytes and the refresh key. Redacted in `Debug`, wiped when dropped.
 #[derive(Clone)]
 pub struct SessionSecret(Zeroizing<[u8; 32]>);
 
@@ -14,7 +14,7 @@ impl SessionSecret {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, for a token that carries them or a digest of them.
+    /// The bytes, to build a token or to compute the digest.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
@@ -27,10 +27,11 @@ impl fmt::Debug for SessionSecret {
     }
 }
 
-/// All that is stored of a session's secret: enough to recognise it by, too little to make a token from.
+/// The stored digest of a session's secret: enough to recognise the secret, not enough to build a
+/// token.
 ///
-/// Compared as any bytes are. What the time of that gives away is the digest alone, and from a digest nobody finds a secret
-/// that has it; nor is any compared before the MAC of its token was found right.
+/// The comparison is not constant-time. Its timing could only reveal the digest, from which the
+/// secret cannot be derived, and it happens after the token's MAC was verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SecretDigest(pub [u8; 32]);
 
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_shows_in_debug_output() {
+    fn debug_output_contains_neither_secret_nor_digest() {
         let shown = format!("{:?} {:?}", SessionSecret::new([7; 32]), SecretDigest([8; 32]));
         assert_eq!(shown, "SessionSecret([REDACTED]) SecretDigest([REDACTED])");
     }

@@ -11,8 +11,8 @@ impl fmt::Display for ReplicaId {
     }
 }
 
-/// One lease of one replica. A replica never reuses a number, so a delayed request or response for one lease cannot affect
-/// the next.
+/// One lease of one replica. A replica never reuses a number, so a delayed request or response for
+/// one lease cannot affect the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseId {
     /// The replica that holds or requests the lease.

@@ -7,8 +7,8 @@ const MAX_MARKS: usize = 4096;
 
 /// Which scopes were invalidated, and in what order relative to reads.
 ///
-/// Order is counted in invalidations, not in time: a read records the count when it begins, and its snapshot is current
-/// while no later invalidation covers the session or its user.
+/// Order is counted in invalidations, not in time: a read records the count when it begins, and its
+/// snapshot is current while no later invalidation covers the session or its user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Invalidations {
     count: u64,
@@ -38,13 +38,14 @@ impl Invalidations {
         }
     }
 
-    /// Returns whether no invalidation since `read` began covers its session. Invalidations of the session's user are not
-    /// considered, since the user is unknown until the read returns.
+    /// Returns whether no invalidation since `read` began covers its session. Invalidations of the
+    /// session's user are not considered, since the user is unknown until the read returns.
     pub fn is_session_current(&self, read: &SnapshotRead) -> bool {
         read.invalidations >= self.floor && self.is_unmarked(read, InvalidationScope::Session(read.session))
     }
 
-    /// Returns whether no invalidation since `read` began covers its session or `user`, the session's user.
+    /// Returns whether no invalidation since `read` began covers its session or `user`, the
+    /// session's user.
     pub fn is_snapshot_current(&self, read: &SnapshotRead, user: UserId) -> bool {
         self.is_session_current(read) && self.is_unmarked(read, InvalidationScope::User(user))
     }

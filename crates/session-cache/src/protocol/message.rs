@@ -14,15 +14,17 @@ const SESSION: u8 = 1;
 const USER: u8 = 2;
 const EVERYTHING: u8 = 3;
 
-/// Maximum number of scopes in one message, which keeps it below 32 KiB. More become [`InvalidationScope::Everything`].
+/// Maximum number of scopes in one message, which keeps it below 32 KiB. More become
+/// [`InvalidationScope::Everything`].
 const MAX_SCOPES: usize = 1500;
 
 /// A message between processes over the [bus](crate::ports::InvalidationBus).
 ///
-/// A message starts with its version and kind, one byte each. `Invalidate` and `Acknowledge` continue with the
-/// publication: the publisher (16 bytes) and the number (8 bytes). `Invalidate` ends with the scopes, each a kind (1 byte)
-/// and an id (16 bytes), `Acknowledge` with the acknowledging replica (16 bytes). `Probe` continues with its sender (16
-/// bytes) and number (8 bytes). Numbers are big-endian.
+/// A message starts with its version and kind, one byte each. `Invalidate` and `Acknowledge`
+/// continue with the publication: the publisher (16 bytes) and the number (8 bytes). `Invalidate`
+/// ends with the scopes, each a kind (1 byte) and an id (16 bytes), `Acknowledge` with the
+/// acknowledging replica (16 bytes). `Probe` continues with its sender (16 bytes) and number (8
+/// bytes). Numbers are big-endian.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Message {
     /// The scopes have changed: invalidate them and acknowledge.
@@ -51,10 +53,12 @@ pub enum Message {
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
-    /// Another version of the program sent the message, so it may mean anything. The receiver invalidates everything.
+    /// Another version of the program sent the message, so it may mean anything. The receiver
+    /// invalidates everything.
     #[error("the message has an unknown version or kind")]
     Unknown,
-    /// No version of the program sends these bytes. The receiver ignores them, as if the message was lost.
+    /// No version of the program sends these bytes. The receiver ignores them, as if the message
+    /// was lost.
     #[error("the message is malformed")]
     Malformed,
 }

@@ -22,11 +22,11 @@ pub enum PublicationStep {
     Done,
 }
 
-/// An invalidation being published, from the commit of the changes to the completion of the revocation. It may cover any
-/// number of changes, all committed before it began.
+/// An invalidation being published, from the commit of the changes to the completion of the
+/// revocation. It may cover any number of changes, all committed before it began.
 ///
-/// A publication always ends; faults only delay it. When neither the database nor the bus responds, it ends after
-/// [`Terms::snapshot`], when every snapshot read before the commit has expired.
+/// A publication always ends; faults only delay it. When neither the database nor the bus responds,
+/// it ends after [`Terms::snapshot`], when every snapshot read before the commit has expired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Publication {
     terms: Terms,
@@ -86,8 +86,9 @@ impl Publication {
         }
     }
 
-    /// Records the leases that were held at some time after the commit. The caller MUST then send the invalidation to
-    /// their holders if this publication [awaits acknowledgements](Self::awaits_acknowledgements).
+    /// Records the leases that were held at some time after the commit. The caller MUST then send
+    /// the invalidation to their holders if this publication [awaits
+    /// acknowledgements](Self::awaits_acknowledgements).
     pub fn record_holders(&mut self, leases: impl IntoIterator<Item = LeaseId>, now: Duration) {
         for lease in leases {
             if !self.acknowledged.contains(&lease.replica) {
@@ -105,21 +106,23 @@ impl Publication {
         !self.unacknowledged.is_empty()
     }
 
-    /// Records that `replica` has invalidated the published scopes. A publisher that also serves requests records itself
-    /// first.
+    /// Records that `replica` has invalidated the published scopes. A publisher that also serves
+    /// requests records itself first.
     pub fn record_acknowledgement(&mut self, replica: ReplicaId) {
         self.acknowledged.insert(replica);
         self.unacknowledged.remove(&replica);
     }
 
-    /// Records that the silent holders were evicted before `now`: none of their leases can be renewed any more.
+    /// Records that the silent holders were evicted before `now`: none of their leases can be
+    /// renewed any more.
     pub fn record_eviction(&mut self, now: Duration) {
         self.phase = Phase::AwaitingExpiry {
             until: now + self.terms.lease.waited(),
         };
     }
 
-    /// Records that the database did not take the requested step. The step is repeated after [`Terms::renew_every`].
+    /// Records that the database did not take the requested step. The step is repeated after
+    /// [`Terms::renew_every`].
     pub fn record_failure(&mut self, now: Duration) {
         let later = now + self.terms.renew_every;
         match &mut self.phase {

@@ -29,15 +29,16 @@ pub enum LeaseState {
     Held {
         /// The granted lease.
         lease: LeaseId,
-        /// When the request for the newest granted renewal was sent. The database granted it later, so the row expires
-        /// later than a lease counted from here.
+        /// When the request for the newest granted renewal was sent. The database granted it later,
+        /// so the row expires later than a lease counted from here.
         counted_from: Duration,
     },
     /// The process is shutting down and requests no further lease.
     Left,
 }
 
-/// A replica's lease and the invalidations it knows of, which together decide whether it may answer from memory.
+/// A replica's lease and the invalidations it knows of, which together decide whether it may answer
+/// from memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     id: ReplicaId,
@@ -96,15 +97,16 @@ impl Replica {
         self.invalidations.begin_read(session, now)
     }
 
-    /// Returns whether a request that starts at `now` may be answered with the snapshot that `read` returned, a session
-    /// of `user`.
+    /// Returns whether a request that starts at `now` may be answered with the snapshot that `read`
+    /// returned, a session of `user`.
     #[must_use]
     pub fn may_answer(&self, read: &SnapshotRead, user: UserId, now: Duration) -> bool {
         self.may_share(read, now) && self.is_current(read, user)
     }
 
-    /// Returns whether a request that starts at `now` may wait for `read`, begun by an earlier request. The caller MUST
-    /// discard the result unless the read [is current](Self::is_current) when it returns.
+    /// Returns whether a request that starts at `now` may wait for `read`, begun by an earlier
+    /// request. The caller MUST discard the result unless the read [is current](Self::is_current)
+    /// when it returns.
     #[must_use]
     pub fn may_share(&self, read: &SnapshotRead, now: Duration) -> bool {
         self.holds_lease(now)
@@ -112,14 +114,15 @@ impl Replica {
             && self.invalidations.is_session_current(read)
     }
 
-    /// Returns whether no invalidation since `read` began covers its session or `user`, the session's user.
+    /// Returns whether no invalidation since `read` began covers its session or `user`, the
+    /// session's user.
     #[must_use]
     pub fn is_current(&self, read: &SnapshotRead, user: UserId) -> bool {
         self.invalidations.is_snapshot_current(read, user)
     }
 
-    /// Invalidates `scopes`. When this returns, memory answers with nothing older, and the invalidation may be
-    /// acknowledged in every state of the lease.
+    /// Invalidates `scopes`. When this returns, memory answers with nothing older, and the
+    /// invalidation may be acknowledged in every state of the lease.
     pub fn invalidate(&mut self, scopes: &[InvalidationScope], now: Duration) {
         self.invalidations.invalidate(scopes, now, &self.terms);
     }
@@ -135,7 +138,8 @@ impl Replica {
         self.invalidations.generation()
     }
 
-    /// Returns the step to take about the lease at `now`, and changes the lease's state accordingly.
+    /// Returns the step to take about the lease at `now`, and changes the lease's state
+    /// accordingly.
     pub fn next_step(&mut self, now: Duration) -> LeaseStep {
         let idle_at = self.last_request.map(|last| last + self.terms.idle_after);
         let idle = idle_at.is_none_or(|at| now >= at);
@@ -158,11 +162,13 @@ impl Replica {
         }
     }
 
-    /// Records that the database granted or renewed `lease`. `requested_at` MUST be a time before the request was sent.
+    /// Records that the database granted or renewed `lease`. `requested_at` MUST be a time before
+    /// the request was sent.
     pub fn granted(&mut self, lease: LeaseId, requested_at: Duration) {
         let counted_from = match self.lease {
             LeaseState::Requested(requested) if requested == lease => {
-                // This lease does not cover earlier reads: no publisher waited for this replica's acknowledgement then.
+                // This lease does not cover earlier reads: no publisher waited for this replica's
+                // acknowledgement then.
                 self.invalidate_all();
                 requested_at
             }
@@ -183,8 +189,8 @@ impl Replica {
         }
     }
 
-    /// Begins the shutdown: memory answers nothing more, and no further lease is requested. Returns the lease to release,
-    /// if one was held or requested.
+    /// Begins the shutdown: memory answers nothing more, and no further lease is requested. Returns
+    /// the lease to release, if one was held or requested.
     pub fn leave(&mut self) -> Option<LeaseId> {
         let held = match self.lease {
             LeaseState::Held { lease, .. } | LeaseState::Requested(lease) => Some(lease),

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-/// A period that one process relies on and another waits out, each by its own clock. The clocks may run at slightly
-/// different rates, so the relying process stops a margin before the waiting process continues.
+/// A period that one process relies on and another waits out, each by its own clock. The clocks may
+/// run at slightly different rates, so the relying process stops a margin before the waiting
+/// process continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
     waited: Duration,
@@ -9,7 +10,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// Creates a span that is waited out for `waited` and relied on for `margin` less, at least zero.
+    /// Creates a span that is waited out for `waited` and relied on for `margin` less, at least
+    /// zero.
     #[must_use]
     pub const fn new(waited: Duration, margin: Duration) -> Self {
         Self {
@@ -47,7 +49,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The service's terms. The margins allow for clocks whose rates differ by 5 %, far more than real clocks do.
+    /// The service's terms. The margins allow for clocks whose rates differ by 5 %, far more than
+    /// real clocks do.
     pub const STANDARD: Self = Self {
         lease: Span::new(Duration::from_secs(2), Duration::from_millis(100)),
         snapshot: Span::new(Duration::from_secs(30), Duration::from_millis(1500)),

@@ -117,7 +117,8 @@ impl World {
         (user, id)
     }
 
-    /// Changes the roles of `user` without publishing it, keeps the session, and returns its next token.
+    /// Changes the roles of `user` without publishing it, keeps the session, and returns its next
+    /// token.
     pub async fn change_epoch(&self, user: &User, session: SessionId) -> TokenIdentity {
         let assign = Arc::new(AssignRoles {
             keep_sessions: true,

@@ -122,8 +122,8 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// In any order of events, a publication is done exactly when every holder has acknowledged or expired, and always by
-    /// its deadline.
+    /// In any order of events, a publication is done exactly when every holder has acknowledged or
+    /// expired, and always by its deadline.
     #[test]
     fn a_publication_is_done_exactly_when_it_may_be(
         holders in proptest::collection::btree_set((0_u8..4, 1_u32..3), 0..6),

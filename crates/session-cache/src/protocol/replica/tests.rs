@@ -204,7 +204,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The protocol's rules without counters: the oracle keeps the whole history and evaluates each question from it.
+/// The protocol's rules without counters: the oracle keeps the whole history and evaluates each
+/// question from it.
 #[derive(Default)]
 struct Oracle {
     /// For each read: its session, when it began, and whether no invalidation has covered it since.
@@ -234,8 +235,8 @@ impl Oracle {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// In any order of events, a snapshot is answered exactly when the lease holds, the snapshot is young enough and no
-    /// invalidation has covered it since its read began.
+    /// In any order of events, a snapshot is answered exactly when the lease holds, the snapshot is
+    /// young enough and no invalidation has covered it since its read began.
     #[test]
     fn memory_answers_exactly_what_the_protocol_allows(events in proptest::collection::vec(event(), 1..120)) {
         let (mut replica, mut oracle) = (replica(), Oracle::default());
