@@ -111,11 +111,11 @@ mod tests {
     async fn a_mutation_runs_in_the_scope_of_its_request() {
         let mutations = Mutations::on(Handle::current());
         let mutation = async { Ok::<_, Problem>(RequestScope::current().map(|it| it.time_left())) };
-        let patience = Duration::from_millis(900);
-        let seen = RequestScope::with_patience(patience)
+        let wait_budget = Duration::from_millis(900);
+        let seen = RequestScope::with_wait_budget(wait_budget)
             .run(mutations.run(mutation))
             .await;
-        assert_eq!(seen.ok().flatten(), Some(patience));
+        assert_eq!(seen.ok().flatten(), Some(wait_budget));
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_ID_LENGTH: usize = 64;
 /// Wait budget of a request for all databases together. A rejection must be sent within a second;
 /// the rest is for work between the waits.
-const PATIENCE: Duration = Duration::from_millis(900);
+const WAIT_BUDGET: Duration = Duration::from_millis(900);
 
 /// The origin of a request, as recorded in audit events.
 pub struct RequestOrigin(pub Origin);
@@ -112,7 +112,7 @@ pub async fn handle(
     mark_activity(request.request());
     let body = UnreadBody::watch(&mut request);
     let answering = answer(request, next, &request_id).instrument(span);
-    let scope = RequestScope::identified(&request_id, PATIENCE);
+    let scope = RequestScope::identified(&request_id, WAIT_BUDGET);
     let (mut response, code) = scope.run(answering).await?;
     line.write(&response, code, &request_id);
     mark_activity(response.request());

@@ -327,9 +327,9 @@ fn is_admin(caller: &Caller) -> bool {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
         revision::Revision,
         role::{Description, OWN_PERMISSIONS, built_in},
-        use_cases::fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
         user::Epoch,
     };
     use uuid::Uuid;

@@ -94,10 +94,10 @@ mod tests {
         authority::Denied,
         caller::SessionSnapshot,
         changes::fixtures::{CALLER, facts_about, new_session, permissions, snapshot, token},
+        fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user},
         ports::PortError,
         role::{Permission, RoleName},
         session::EndReason,
-        use_cases::fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user},
         user::{Epoch, NewUser, User, UserStatus},
     };
     use chrono::Duration;

@@ -136,9 +136,9 @@ mod tests {
             Account, AssignRoles, Command, DeleteUser, SetStatus, UserChange,
             fixtures::{admin_snapshot, role},
         },
+        fixtures::{now, roles, user},
         login::Login,
         role::{OWN_PERMISSIONS, Permissions, built_in},
-        use_cases::fixtures::{now, roles, user},
     };
     use proptest::prelude::*;
     use uuid::Uuid;

@@ -48,8 +48,9 @@ impl RecogniseRefreshToken {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{SECRET, SESSION, stored_session},
         session::{Generation, SessionId},
-        use_cases::fixtures::{SECRET, SESSION, forged, mac, stored_session, token},
+        use_cases::fixtures::{forged, mac, token},
     };
     use uuid::Uuid;
 

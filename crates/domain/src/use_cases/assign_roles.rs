@@ -88,11 +88,7 @@ impl AssignRoles {
             if_revision: request.if_revision,
             authorized_by: requester.identity(),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: requester.actor(),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
         let applied = if request.dry_run {
             self.accounts.dry_run(command, context).await?
         } else {
@@ -136,14 +132,15 @@ mod tests {
     use crate::{
         audit::Actor,
         caller::Caller,
-        changes::{Facts, fixtures::facts_about},
+        changes::{
+            Facts,
+            fixtures::{facts_about, own_facts},
+        },
+        fixtures::{USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user},
         ports::MockAccounts,
         role::{Permission, Permissions, built_in},
         session::EndReason,
-        use_cases::fixtures::{
-            USER, accounts_with, caller, caller_with, clock, credentials, expect_change, expect_dry_run, now,
-            origin, own_facts, roles, snapshot_with, user,
-        },
+        use_cases::fixtures::{accounts_with, clock, expect_change, expect_dry_run},
         user::Credentials,
     };
     use uuid::Uuid;

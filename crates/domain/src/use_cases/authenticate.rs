@@ -96,10 +96,11 @@ mod tests {
     use super::*;
     use crate::{
         caller::SessionSnapshot,
+        fixtures::{SESSION, USER, now, stored_session, user},
         ports::{MockSessionSnapshots, MockTokenVerifier},
         role::Permissions,
         token::{AccessClaims, SignedToken},
-        use_cases::fixtures::{SESSION, USER, clock, now, stored_session, token_rules, user},
+        use_cases::fixtures::{clock, token_rules},
     };
     use chrono::Duration;
     use uuid::Uuid;

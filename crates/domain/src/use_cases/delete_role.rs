@@ -65,11 +65,7 @@ impl DeleteRole {
             if_revision: request.if_revision,
             authorized_by: requester.identity(),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: requester.actor(),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
         if request.dry_run {
             self.roles.dry_run(command, context).await?;
         } else {
@@ -85,8 +81,9 @@ mod tests {
     use crate::{
         audit::Actor,
         changes::{CatalogueFacts, fixtures::role},
+        fixtures::{caller_with, now, origin, roles},
         ports::MockRoles,
-        use_cases::fixtures::{caller_with, catalogue_with, clock, now, origin, roles},
+        use_cases::fixtures::{catalogue_with, clock},
     };
 
     fn over(catalogue: MockRoles) -> DeleteRole {

@@ -40,10 +40,11 @@ mod tests {
             Facts, Refusal,
             fixtures::{admin, facts_about},
         },
+        fixtures::{USER, credentials, now, origin, user},
         ports::MockAccounts,
         revision::Revision,
         steps::UserRef,
-        use_cases::fixtures::{USER, clock, credentials, expect_change, now, origin, user},
+        use_cases::fixtures::{clock, expect_change},
     };
 
     async fn delete(login: &str, facts: Option<Facts>) -> Result<User, ChangeError> {

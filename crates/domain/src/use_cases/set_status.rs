@@ -42,13 +42,12 @@ mod tests {
             Facts, Refusal,
             fixtures::{CALLER, admin, facts_about, permissions, snapshot},
         },
+        fixtures::{USER, caller_with, credentials, now, origin, snapshot_with, user},
         ports::MockAccounts,
         revision::Revision,
         role::{Permission, Permissions},
         steps::UserRef,
-        use_cases::fixtures::{
-            USER, caller_with, clock, credentials, expect_change, now, origin, snapshot_with, user,
-        },
+        use_cases::fixtures::{clock, expect_change},
         user::UserId,
     };
     use uuid::Uuid;

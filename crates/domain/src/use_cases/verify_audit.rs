@@ -129,8 +129,8 @@ mod tests {
     use super::*;
     use crate::{
         audit::{Actor, AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, Origin, Seal},
+        fixtures::now,
         ports::{MockAuditLog, MockAuditSealer},
-        use_cases::fixtures::now,
     };
     use std::sync::Mutex;
 
@@ -149,11 +149,7 @@ mod tests {
     type Rows = Vec<(AuditRow, Seal)>;
 
     fn chain(length: i64) -> (ChainEnds, Rows) {
-        let context = AuditContext {
-            at: now(),
-            actor: Actor::Operator,
-            origin: Origin::default(),
-        };
+        let context = AuditContext::new(now(), Actor::Operator, Origin::default());
         let mut head = ChainEnd::START;
         let rows = (0..length)
             .map(|_| {

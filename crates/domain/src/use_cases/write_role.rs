@@ -94,11 +94,7 @@ impl WriteRole {
             precondition: request.precondition,
             authorized_by: requester.identity(),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: requester.actor(),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
         let change = if request.dry_run {
             self.roles.dry_run(command, context).await?
         } else {
@@ -128,10 +124,11 @@ mod tests {
         audit::Actor,
         caller::SessionSnapshot,
         changes::{CatalogueFacts, MAX_ROLES, fixtures::role},
+        fixtures::{USER, caller_with, now, origin, snapshot_with},
         ports::MockRoles,
         revision::Revision,
         role::built_in,
-        use_cases::fixtures::{USER, caller_with, catalogue_with, clock, now, origin, snapshot_with},
+        use_cases::fixtures::{catalogue_with, clock},
     };
 
     fn request() -> RoleRequest {
