@@ -20,7 +20,6 @@ use utoipa::ToSchema;
 
 /// The result of a dry run.
 #[derive(Serialize, ToSchema)]
-#[schema(as = RoleRemovalRehearsal)]
 pub struct RoleRemovalDryRun {
     /// Always true.
     dry_run: bool,

@@ -13,7 +13,6 @@ pub struct DryRunQuery {
 
 /// The result of a dry run of a change of roles.
 #[derive(Serialize, ToSchema)]
-#[schema(as = RolesRehearsal)]
 pub struct RolesDryRun<U> {
     /// Always true.
     dry_run: bool,

@@ -38,7 +38,6 @@ pub struct WriteRoleRequest {
 
 /// The result of a dry run.
 #[derive(Serialize, ToSchema)]
-#[schema(as = RoleRehearsal)]
 pub struct RoleDryRun {
     /// Always true.
     dry_run: bool,
