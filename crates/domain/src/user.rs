@@ -42,6 +42,25 @@ pub enum UserStatus {
     Disabled,
 }
 
+impl UserStatus {
+    /// The name under which the status is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// The status stored under `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Disabled]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+    }
+}
+
 /// A registered user. All times are UTC to the microsecond.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

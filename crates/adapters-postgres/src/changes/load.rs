@@ -25,7 +25,7 @@
 
 use crate::{
     error::StorageError,
-    tables::{admins, roles, sessions, snapshots, user_rows::LockedUser, users},
+    tables::{roles, sessions, snapshots, user_roles, user_rows::LockedUser, users},
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -82,7 +82,7 @@ async fn read_account(
         facts.target = users::find_target(conn, user).await?;
     }
     if may_lose_admin {
-        facts.other_admin_exists = admins::exists_besides(conn, user).await?;
+        facts.other_admin_exists = user_roles::any_admin_but(conn, user).await?;
     }
     if reads.live_sessions {
         facts.live_sessions = sessions::live_of(conn, user, at).await?;
@@ -121,7 +121,7 @@ async fn lock_catalogue(conn: &mut AsyncPgConnection, reads: &Reads) -> Result<b
     let Some(user) = reads.account.filter(|_| reads.target) else {
         return Ok(false);
     };
-    let may_lose_admin = reads.may_remove_admin && admins::is_active_admin(conn, user).await?;
+    let may_lose_admin = reads.may_remove_admin && user_roles::is_active_admin(conn, user).await?;
     if may_lose_admin {
         roles::lock_catalogue_exclusive(conn).await?;
     } else {

@@ -1,6 +1,6 @@
 //! The audit chain and the events behind it. How events are sealed is decided elsewhere.
 
-use super::audit_times::saturating_instant;
+use super::audit_pages::saturating_instant;
 use crate::{
     error::StorageError,
     prepared::Prepared,
@@ -81,37 +81,28 @@ pub async fn append(
     sealed: &[(AuditRow, Seal)],
     head: ChainEnd,
 ) -> Result<(), StorageError> {
-    let rows = || sealed.iter().map(|(row, _)| row);
-    let numbers: Vec<_> = rows().map(|row| row.number.0).collect();
-    let times: Vec<_> = rows().map(|row| row.at).collect();
-    let actions: Vec<_> = rows().map(|row| &*row.action).collect();
-    let actor_kinds: Vec<_> = rows().map(|row| &*row.actor_kind).collect();
-    let actors: Vec<_> = rows().map(|row| row.actor_id).collect();
-    let users: Vec<_> = rows().map(|row| row.user_id).collect();
-    let sessions: Vec<_> = rows().map(|row| row.session_id).collect();
-    let addresses: Vec<_> = rows().map(|row| row.address.as_deref()).collect();
-    let user_agents: Vec<_> = rows().map(|row| row.user_agent.as_deref()).collect();
-    let requests: Vec<_> = rows().map(|row| row.request_id.as_deref()).collect();
-    let details: Vec<_> = rows().map(|row| &*row.details).collect();
-    let seals: Vec<_> = sealed.iter().map(|(_, seal)| &seal.0[..]).collect();
     let statement = sql_query(APPEND)
         .bind::<SmallInt, _>(THE_CHAIN)
         .bind::<BigInt, _>(head.number.0)
         .bind::<Binary, _>(&head.seal.0[..])
-        .bind::<Array<BigInt>, _>(numbers)
-        .bind::<Array<Timestamptz>, _>(times)
-        .bind::<Array<Text>, _>(actions)
-        .bind::<Array<Text>, _>(actor_kinds)
-        .bind::<Array<Nullable<Uuid>>, _>(actors)
-        .bind::<Array<Nullable<Uuid>>, _>(users)
-        .bind::<Array<Nullable<Uuid>>, _>(sessions)
-        .bind::<Array<Nullable<Text>>, _>(addresses)
-        .bind::<Array<Nullable<Text>>, _>(user_agents)
-        .bind::<Array<Nullable<Text>>, _>(requests)
-        .bind::<Array<Text>, _>(details)
-        .bind::<Array<Binary>, _>(seals);
+        .bind::<Array<BigInt>, _>(column(sealed, |row| row.number.0))
+        .bind::<Array<Timestamptz>, _>(column(sealed, |row| row.at))
+        .bind::<Array<Text>, _>(column(sealed, |row| &*row.action))
+        .bind::<Array<Text>, _>(column(sealed, |row| &*row.actor_kind))
+        .bind::<Array<Nullable<Uuid>>, _>(column(sealed, |row| row.actor_id))
+        .bind::<Array<Nullable<Uuid>>, _>(column(sealed, |row| row.user_id))
+        .bind::<Array<Nullable<Uuid>>, _>(column(sealed, |row| row.session_id))
+        .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.address.as_deref()))
+        .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.user_agent.as_deref()))
+        .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.request_id.as_deref()))
+        .bind::<Array<Text>, _>(column(sealed, |row| &*row.details))
+        .bind::<Array<Binary>, _>(sealed.iter().map(|(_, seal)| &seal.0[..]).collect::<Vec<_>>());
     Prepared(statement).execute(conn).await?;
     Ok(())
+}
+
+fn column<'a, T>(sealed: &'a [(AuditRow, Seal)], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {
+    sealed.iter().map(|(row, _)| value(row)).collect()
 }
 
 /// Returns the oldest events before `head` with their times, at most `limit`.

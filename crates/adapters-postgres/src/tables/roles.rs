@@ -1,6 +1,9 @@
 //! The catalogue of roles.
 
-use super::permissions::{parse_permissions, parse_roles, permission_texts, permissions_of_role, role_texts};
+use super::{
+    permissions::{parse_permissions, permission_texts, permissions_of_role, role_texts},
+    rows::parse_all,
+};
 use crate::{
     error::StorageError,
     prepared::Prepared,
@@ -20,23 +23,17 @@ use domain::{
 
 /// Returns those of `names` that exist.
 pub async fn find(conn: &mut AsyncPgConnection, names: &RoleNames) -> Result<Vec<Role>, StorageError> {
-    let rows: Vec<RoleRow> = roles::table
+    let roles = roles::table
         .filter(roles::name.eq_any(role_texts(names)))
         .order(roles::name)
-        .select(RoleRow::as_select())
-        .load(conn)
-        .await?;
-    rows.into_iter().map(Role::try_from).collect()
+        .select(RoleRow::as_select());
+    parse_all(roles.load(conn).await)
 }
 
 /// Returns all roles, in the order of their names.
 pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Role>, StorageError> {
-    let rows: Vec<RoleRow> = roles::table
-        .order(roles::name)
-        .select(RoleRow::as_select())
-        .load(conn)
-        .await?;
-    rows.into_iter().map(Role::try_from).collect()
+    let roles = roles::table.order(roles::name).select(RoleRow::as_select());
+    parse_all(roles.load(conn).await)
 }
 
 /// Reads from a table that always has rows: an error shows that the server or the schema is missing.
@@ -69,29 +66,11 @@ pub async fn lock_to_give(
     conn: &mut AsyncPgConnection,
     names: &RoleNames,
 ) -> Result<Vec<Role>, StorageError> {
-    let rows: Vec<RoleRow> = roles::table
+    let roles = roles::table
         .filter(roles::name.eq_any(role_texts(names)))
         .order(roles::name)
-        .select(RoleRow::as_select())
-        .for_key_share()
-        .load(conn)
-        .await?;
-    rows.into_iter().map(Role::try_from).collect()
-}
-
-/// Returns those of `names` that exist. They stay in the catalogue until the transaction ends.
-pub async fn lock_names_to_give(
-    conn: &mut AsyncPgConnection,
-    names: &RoleNames,
-) -> Result<RoleNames, StorageError> {
-    let known: Vec<String> = roles::table
-        .filter(roles::name.eq_any(role_texts(names)))
-        .order(roles::name)
-        .select(roles::name)
-        .for_key_share()
-        .load(conn)
-        .await?;
-    parse_roles(Some(known))
+        .select(RoleRow::as_select());
+    parse_all(roles.for_key_share().load(conn).await)
 }
 
 /// Waits for transactions that give the role to a user, and lets no other give it until this one ends.

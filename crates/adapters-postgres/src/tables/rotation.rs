@@ -1,9 +1,8 @@
 //! The compare-and-swap behind every refresh.
 
 use super::{
-    lifetimes::live_at,
     permissions::{parse_roles, roles_of_holder},
-    session_rows::SessionRow,
+    session_rows::{SessionRow, live_at},
 };
 use crate::{
     error::StorageError,
