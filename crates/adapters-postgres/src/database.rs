@@ -30,7 +30,8 @@ pub use connect_error::ConnectError;
 use metered_pool::{Manager, MeteredPool};
 use opening::Server;
 pub use settings::PoolSettings;
-use work::{Mode, Work};
+pub(crate) use work::Mode;
+use work::Work;
 
 /// A database on a Postgres server. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -86,16 +87,7 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        Ok(self.read_for_several(input, work).await?)
-    }
-
-    /// Does `work`, which only reads, for several callers, who share an error.
-    pub(crate) async fn read_for_several<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, StorageError>
-    where
-        I: Send + Sync + 'static,
-        R: Send + 'static,
-    {
-        self.run(Mode::Read, input, work).await
+        Ok(self.run(Mode::Read, input, work).await?)
     }
 
     /// Does `work`, one statement that changes something, in a single round trip.
@@ -180,7 +172,7 @@ impl PostgresDatabase {
 
     /// Does `work` in a task that continues if the caller gives up: an abandoned statement would leave its connection in the
     /// middle of a transaction.
-    async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
+    pub(crate) async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
     where
         I: Send + Sync + 'static,
         R: Send + 'static,
@@ -190,9 +182,7 @@ impl PostgresDatabase {
         let database = self.clone();
         let task = self.runtime.spawn(async move {
             match database.attempt(&mode, &input, work, limit).await {
-                Err(error) if error.may_be_tried_again() => {
-                    database.attempt(&mode, &input, work, limit).await
-                }
+                Err(error) if error.is_retryable() => database.attempt(&mode, &input, work, limit).await,
                 answer => answer,
             }
         });
@@ -209,7 +199,7 @@ impl PostgresDatabase {
     ) -> Result<R, StorageError> {
         let mut lent = self.pool.get(limit.deadline).await?;
         match timeout_at(limit.deadline, mode.apply(&mut lent.connection, input, work)).await {
-            Ok(Err(error)) if !error.leaves_the_connection_good() => {
+            Ok(Err(error)) if !error.leaves_connection_usable() => {
                 lent.close();
                 Err(error)
             }
@@ -252,18 +242,18 @@ fn manager(server: Arc<Server>) -> Manager {
 
 /// diesel's error is a text, so it has to contain the causes.
 fn unopened(error: impl StdError) -> ConnectionError {
-    let mut told = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        told = format!("{told}: {error}");
+        message = format!("{message}: {error}");
         cause = error.source();
     }
-    ConnectionError::BadConnection(told)
+    ConnectionError::BadConnection(message)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{work::Doing, *};
+    use super::{work::WorkFuture, *};
     use diesel::sql_query;
     use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -287,7 +277,7 @@ mod tests {
         (database, fresh)
     }
 
-    fn execute<'c>(conn: &'c mut AsyncPgConnection, sql: &'c &'static str) -> Doing<'c, ()> {
+    fn execute<'c>(conn: &'c mut AsyncPgConnection, sql: &'c &'static str) -> WorkFuture<'c, ()> {
         Box::pin(async move {
             sql_query(*sql).execute(conn).await?;
             Ok(())
@@ -338,7 +328,7 @@ mod tests {
         for statement in ["SELECT 1", "SELECT pg_sleep(60)", "SELECT 1/0"] {
             let _ = database.read(statement, execute).await;
         }
-        // What was there before has been taken away with the first look.
+        // The first call of `measured` has reset the gauges.
         assert_eq!(measured(&snapshots)["authapi_db_pool_in_use"], "-2");
     }
 

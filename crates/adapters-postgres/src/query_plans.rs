@@ -80,7 +80,7 @@ fn record(
     notes
 }
 
-/// The text of a statement, without the values that its start is told with.
+/// The text of a statement, without its values.
 fn statement(event: &InstrumentationEvent<'_>) -> Option<String> {
     match event {
         InstrumentationEvent::FinishQuery { query, .. } => Some(query.to_string()),

@@ -2,7 +2,7 @@
 //! woken on either side, serve them all.
 
 use crate::{
-    database::PostgresDatabase,
+    database::{Mode, PostgresDatabase},
     error::StorageError,
     tables::snapshots::{self, Found},
 };
@@ -90,7 +90,7 @@ async fn answer(database: PostgresDatabase, mut batch: Vec<Request>) {
 }
 
 async fn find(database: &PostgresDatabase, sessions: Vec<SessionId>) -> Result<Found, StorageError> {
-    let found = database.read_for_several(sessions, |conn, sessions| {
+    let found = database.run(Mode::Read, sessions, |conn, sessions| {
         Box::pin(snapshots::find_several(conn, sessions))
     });
     found.await
