@@ -52,16 +52,20 @@ pub(crate) struct Limit {
 }
 
 impl PostgresDatabase {
-    /// Connects to the database that `url` names: `postgres://user:password@host:port/database?parameters`.
+    /// Connects to the database that `url` names:
+    /// `postgres://user:password@host:port/database?parameters`.
     ///
-    /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is the default, `require` and
-    /// `verify-full`, as libpq means them) and `sslrootcert=FILE`, the PEM file with the authorities that `verify-full`
-    /// trusts instead of the system's. The schema is left as it is: see [`PostgresDatabase::migrate_up`].
+    /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is
+    /// the default, `require` and `verify-full`, as libpq means them) and `sslrootcert=FILE`, the
+    /// PEM file with the authorities that `verify-full` trusts instead of the system's. The schema
+    /// is left as it is: see [`PostgresDatabase::migrate_up`].
     ///
-    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do the work.
+    /// MUST be called inside a tokio runtime that lives as long as the database is used: its
+    /// threads do the work.
     ///
     /// # Errors
-    /// [`ConnectError`] when the URL is wrong, or the database cannot be reached or is newer than this program.
+    /// [`ConnectError`] when the URL is wrong, or the database cannot be reached or is newer than
+    /// this program.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         let server = Arc::new(Server::parse(url, &settings)?);
         server.check().await?;
@@ -155,7 +159,8 @@ impl PostgresDatabase {
             .map_err(|error| StorageError::Statement(error.into()))?
     }
 
-    /// Begins to wait for the database, for as long as a port's method may. The wait counts against the budget of its request.
+    /// Begins to wait for the database, for as long as a port's method may. The wait counts against
+    /// the budget of its request.
     pub(crate) fn begin_wait(&self) -> Result<(Wait, Limit), StorageError> {
         let wait = Wait::begin(self.answer_timeout).ok_or(StorageError::Busy)?;
         let limit = Limit {
@@ -170,8 +175,8 @@ impl PostgresDatabase {
         &self.runtime
     }
 
-    /// Does `work` in a task that continues if the caller gives up: an abandoned statement would leave its connection in the
-    /// middle of a transaction.
+    /// Does `work` in a task that continues if the caller gives up: an abandoned statement would
+    /// leave its connection in the middle of a transaction.
     pub(crate) async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
     where
         I: Send + Sync + 'static,
@@ -284,7 +289,8 @@ mod tests {
         })
     }
 
-    /// What was measured of the pool since the last call: counters and gauges, and of histograms how many measurements.
+    /// What was measured of the pool since the last call: counters and gauges, and of histograms
+    /// how many measurements.
     fn measured(recorded: &Snapshotter) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series

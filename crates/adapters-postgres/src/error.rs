@@ -5,8 +5,9 @@ use domain::ports::PortError;
 use std::{error::Error as StdError, sync::Arc};
 use thiserror::Error;
 
-/// Postgres' texts for `lock_not_available` (55P03) and `deadlock_detected` (40P01). diesel keeps the text of an error and
-/// drops its code; where the server speaks another language, both count as failed statements.
+/// Postgres' texts for `lock_not_available` (55P03) and `deadlock_detected` (40P01). diesel keeps
+/// the text of an error and drops its code; where the server speaks another language, both count as
+/// failed statements.
 const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
 const DEADLOCK: &str = "deadlock detected";
 

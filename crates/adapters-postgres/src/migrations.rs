@@ -16,8 +16,9 @@ use std::collections::BTreeSet;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// Allows one program at a time in one schema; the others wait. The lock ends with the connection. The statements of a
-/// migration have no time limit, but waits for tables do, since other transactions queue behind them.
+/// Allows one program at a time in one schema; the others wait. The lock ends with the connection.
+/// The statements of a migration have no time limit, but waits for tables do, since other
+/// transactions queue behind them.
 const LOCK: &str = "SET statement_timeout = 0; SET lock_timeout = '60s';
     SELECT pg_advisory_lock(hashtextextended('authapi migrations ' || coalesce(current_schema(), ''), 0));
     SET lock_timeout = '5s';";
@@ -33,12 +34,14 @@ pub struct MigrationStatus {
 /// A connection that blocks, as diesel's migrations need it.
 pub type BlockingConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
-/// Lets no other program migrate the schema for as long as `conn` is open, and removes the limits of service from it.
+/// Lets no other program migrate the schema for as long as `conn` is open, and removes the limits
+/// of service from it.
 pub async fn lock(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     Ok(conn.batch_execute(LOCK).await?)
 }
 
-/// Applies every migration that is missing, each whole or not at all; returns the names of those applied, oldest first.
+/// Applies every migration that is missing, each whole or not at all; returns the names of those
+/// applied, oldest first.
 pub fn up(conn: &mut BlockingConnection) -> Result<Vec<String>, StorageError> {
     let missing = conn
         .pending_migrations(MIGRATIONS)
@@ -86,8 +89,8 @@ pub async fn unknown_version(conn: &mut AsyncPgConnection) -> Result<Option<Stri
     Ok(applied(conn).await?.difference(&known).next().cloned())
 }
 
-/// Returns the versions that were applied. diesel's own function creates the table first, for which a server needs no
-/// permission.
+/// Returns the versions that were applied. diesel's own function creates the table first, for which
+/// a server needs no permission.
 async fn applied(conn: &mut AsyncPgConnection) -> Result<BTreeSet<String>, StorageError> {
     #[derive(QueryableByName)]
     struct Table {

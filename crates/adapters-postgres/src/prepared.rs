@@ -1,5 +1,6 @@
-//! Which statements stay prepared. diesel prepares UPDATEs and statements written as text anew each time, which takes another
-//! round trip; [`Prepared`] keeps them. [`PlannedAnew`] does the opposite, for the few that must be planned each time.
+//! Which statements stay prepared. diesel prepares UPDATEs and statements written as text anew each
+//! time, which takes another round trip; [`Prepared`] keeps them. [`PlannedAnew`] does the
+//! opposite, for the few that must be planned each time.
 
 use diesel::{
     QueryResult,
@@ -11,7 +12,8 @@ use diesel::{
 };
 use uuid::Uuid;
 
-/// Wrappers that return what the query inside does. diesel identifies them by their text, not by their type.
+/// Wrappers that return what the query inside does. diesel identifies them by their text, not by
+/// their type.
 macro_rules! by_text {
     ($($wrapper:ident),+) => {$(
         impl<Q> QueryId for $wrapper<Q> {
@@ -28,8 +30,8 @@ macro_rules! by_text {
 
 by_text!(Prepared, PlannedAnew, ForEach, FirstRows);
 
-/// A statement that the connection keeps prepared. diesel keeps no UPDATE, because its text may differ with what it sets. The
-/// ones here always set the same columns.
+/// A statement that the connection keeps prepared. diesel keeps no UPDATE, because its text may
+/// differ with what it sets. The ones here always set the same columns.
 pub struct Prepared<Q>(pub Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
@@ -42,8 +44,8 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
     }
 }
 
-/// A query that is planned each time, since the best index depends on its values. For a prepared statement, the server makes
-/// one plan for all values after a few executions.
+/// A query that is planned each time, since the best index depends on its values. For a prepared
+/// statement, the server makes one plan for all values after a few executions.
 pub struct PlannedAnew<Q>(pub Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
@@ -58,8 +60,9 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
 
 /// A query executed for each of several ids: `of` refers to the id as [`each_id`].
 ///
-/// Each row is found by index: for a plain join, the server would read a whole table unless it is huge. `OFFSET 0` makes it
-/// estimate the same number of ids for any array, so that one plan for all values is the best.
+/// Each row is found by index: for a plain join, the server would read a whole table unless it is
+/// huge. `OFFSET 0` makes it estimate the same number of ids for any array, so that one plan for
+/// all values is the best.
 pub struct ForEach<Q> {
     pub ids: Vec<Uuid>,
     pub of: FirstRows<Q>,
@@ -81,9 +84,10 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ForEach<Q> {
     }
 }
 
-/// The first rows of an ordered query, at most `at_most`. The number is part of the text: the server makes one plan for all
-/// values of a prepared statement, and walks an index instead of sorting a table only if it knows how few rows are wanted.
-/// There MUST be few different numbers, since each is a statement of its own.
+/// The first rows of an ordered query, at most `at_most`. The number is part of the text: the
+/// server makes one plan for all values of a prepared statement, and walks an index instead of
+/// sorting a table only if it knows how few rows are wanted. There MUST be few different numbers,
+/// since each is a statement of its own.
 pub struct FirstRows<Q> {
     pub of: Q,
     pub at_most: u32,

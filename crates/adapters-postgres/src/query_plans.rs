@@ -289,7 +289,8 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
     assert_eq!(prepared_on(&mut conn).await, distinct);
 }
 
-/// With its plan for any values, however many sessions it asks for, as soon as the server may keep one.
+/// With its plan for any values, however many sessions it asks for, as soon as the server may keep
+/// one.
 #[tokio::test]
 async fn snapshots_are_not_planned_anew() {
     #[derive(Debug, PartialEq, QueryableByName)]

@@ -1,4 +1,5 @@
-//! Rows, queries and conversions. Each function is one statement, unless its documentation names more.
+//! Rows, queries and conversions. Each function is one statement, unless its documentation names
+//! more.
 
 pub mod audit;
 pub mod audit_pages;

@@ -52,10 +52,11 @@ pub async fn preview(conn: &mut AsyncPgConnection, change: Change) -> Result<App
     })
 }
 
-/// Returns the session that `change` ends, if it opens none and ends only the one that the transaction has locked already.
+/// Returns the session that `change` ends, if it opens none and ends only the one that the
+/// transaction has locked already.
 ///
-/// Such a session can end in the statement that locks the audit chain, which saves a round trip. For any other session the
-/// chain would be locked first, against the lock order.
+/// Such a session can end in the statement that locks the audit chain, which saves a round trip.
+/// For any other session the chain would be locked first, against the lock order.
 fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, EndReason)> {
     match (&change.end_sessions, &change.open_session) {
         (Some((EndSessionsOf::Sessions(sessions), reason)), None) => {

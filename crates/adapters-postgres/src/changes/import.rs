@@ -13,7 +13,8 @@ use domain::{
 };
 use std::collections::BTreeSet;
 
-/// Stores those of `users` that are accepted; returns for each, in their order, the stored user or the refusal.
+/// Stores those of `users` that are accepted; returns for each, in their order, the stored user or
+/// the refusal.
 pub async fn import(
     conn: &mut AsyncPgConnection,
     users: &ImportUsers,

@@ -15,10 +15,11 @@ const IN_USE: &str = "authapi_db_pool_in_use";
 const WAIT: &str = "authapi_db_pool_wait_seconds";
 const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
 
-/// How much longer a connection may take to open after its caller gave up. Meanwhile it takes up a place in the pool, so this
-/// limits the effect of a network that loses packets.
+/// How much longer a connection may take to open after its caller gave up. Meanwhile it takes up a
+/// place in the pool, so this limits the effect of a network that loses packets.
 const LATE: Duration = Duration::from_secs(1);
-/// How long before the deadline a wait for a connection in use ends, to tell it apart from other waits.
+/// How long before the deadline a wait for a connection in use ends, to tell it apart from other
+/// waits.
 const EARLIER: Duration = Duration::from_millis(5);
 
 /// Opens connections and checks them.
@@ -60,7 +61,8 @@ impl MeteredPool {
     /// Waits for a connection, which is opened if necessary.
     ///
     /// # Errors
-    /// [`StorageError::Busy`] if none becomes free in time; [`StorageError::Statement`] if none can be opened before `deadline`.
+    /// [`StorageError::Busy`] if none becomes free in time; [`StorageError::Statement`] if none can
+    /// be opened before `deadline`.
     pub async fn get(&self, deadline: Instant) -> Result<Lent, StorageError> {
         let asked = Instant::now();
         let connections = self.connections.clone();
@@ -73,7 +75,8 @@ impl MeteredPool {
         let mut getting = Box::pin(async move { connections.timeout_get(&timeouts).await });
         let answer = timeout_at(deadline, &mut getting).await;
         if answer.is_err() {
-            // The next caller can use it. If it were dropped, no connection to a slow server would ever be opened.
+            // The next caller can use it. If it were dropped, no connection to a slow server would
+            // ever be opened.
             tokio::spawn(timeout(LATE, getting));
         }
         self.wait.record(asked.elapsed());

@@ -138,7 +138,8 @@ fn take_tls_parameters(url: &str) -> (String, TlsParameters) {
 }
 
 impl TlsParameters {
-    /// Returns the connector for the mode; `None` if nothing is encrypted, as over a Unix socket, which has no host name to verify.
+    /// Returns the connector for the mode; `None` if nothing is encrypted, as over a Unix socket,
+    /// which has no host name to verify.
     fn choose(self, config: &mut Config) -> Result<Option<MakeRustlsConnect>, ConnectError> {
         let mode = self.mode.unwrap_or_else(|| "prefer".to_owned());
         if self.authorities.is_some() && mode != "verify-full" {
@@ -168,7 +169,8 @@ impl TlsParameters {
     }
 }
 
-/// Sets what all connections have in common. Limits come after the URL's own options, and so override them.
+/// Sets what all connections have in common. Limits come after the URL's own options, and so
+/// override them.
 fn configure(config: &mut Config, settings: &PoolSettings) {
     let lock_timeout = settings
         .answer_timeout

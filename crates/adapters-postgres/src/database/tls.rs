@@ -24,8 +24,8 @@ pub fn unverified() -> MakeRustlsConnect {
     MakeRustlsConnect::new(config)
 }
 
-/// Encrypts, and verifies the host's certificate by the authorities in `file`, a PEM file, or by those that this system
-/// trusts.
+/// Encrypts, and verifies the host's certificate by the authorities in `file`, a PEM file, or by
+/// those that this system trusts.
 pub fn verified(file: Option<&Path>) -> Result<MakeRustlsConnect, ConnectError> {
     let authorities = match file {
         Some(file) => read(file),

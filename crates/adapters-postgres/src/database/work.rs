@@ -49,7 +49,8 @@ async fn transaction<I, R>(
             Ok(done)
         }
         answer => {
-            // If this fails too, the pool does not take the connection back, and closing it rolls back as well.
+            // If this fails too, the pool does not take the connection back, and closing it rolls
+            // back as well.
             let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
             answer
         }

@@ -33,7 +33,8 @@ pub async fn ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageErro
     row.try_into()
 }
 
-/// Returns where the chain begins and ends. No other transaction appends to it or trims it until this one ends.
+/// Returns where the chain begins and ends. No other transaction appends to it or trims it until
+/// this one ends.
 pub async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
     let row: ChainRow = audit_chain::table
         .find(THE_CHAIN)
@@ -51,8 +52,9 @@ const LOCK_ENDS_AND_END_SESSION: &str = "
 
 /// [Locks](lock_ends) the chain, and ends a session in the same round trip.
 ///
-/// The transaction MUST have locked the session's row for update, and found it live. Otherwise it would hold the chain while
-/// it waits for that row, and could wait in a circle with a transaction that holds the row and waits for the chain.
+/// The transaction MUST have locked the session's row for update, and found it live. Otherwise it
+/// would hold the chain while it waits for that row, and could wait in a circle with a transaction
+/// that holds the row and waits for the chain.
 pub async fn lock_ends_and_end_session(
     conn: &mut AsyncPgConnection,
     session: SessionId,
@@ -124,8 +126,8 @@ pub async fn oldest(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Makes event `last` the base of the chain, with its seal as it is stored, right or wrong: the next event is sealed with it.
-/// Two statements.
+/// Makes event `last` the base of the chain, with its seal as it is stored, right or wrong: the
+/// next event is sealed with it. Two statements.
 pub async fn move_base(conn: &mut AsyncPgConnection, last: AuditNumber) -> Result<(), StorageError> {
     let seal: Vec<u8> = audit_trail::table
         .find(last.0)
@@ -148,7 +150,8 @@ pub async fn remove(
     first: AuditNumber,
     last: AuditNumber,
 ) -> Result<(), StorageError> {
-    // Between two numbers, not up to one: the server estimates half a range at a third of the table.
+    // Between two numbers, not up to one: the server estimates half a range at a third of the
+    // table.
     let outdated = audit_trail::table.filter(audit_trail::number.between(first.0, last.0));
     diesel::delete(outdated).execute(conn).await?;
     Ok(())

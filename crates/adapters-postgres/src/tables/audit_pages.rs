@@ -10,8 +10,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal};
 use uuid::Uuid;
 
-/// Returns at most `limit` events before `before` that match `filter`, newest first. A page by user, actor or action is a range
-/// of an index, and a page of all events a range of the table.
+/// Returns at most `limit` events before `before` that match `filter`, newest first. A page by
+/// user, actor or action is a range of an index, and a page of all events a range of the table.
 ///
 /// Planned anew each time: which of two filters matches fewer events depends on their values.
 pub async fn page(
@@ -64,8 +64,9 @@ async fn rows_by_number(
     Ok(PlannedAnew(chosen).load(conn).await?)
 }
 
-/// Times need not rise with the numbers, since clocks differ and are set. The numbers of that time are read from its index
-/// alone, and the highest are kept. The sum keeps the server from walking the whole log in the order of numbers instead.
+/// Times need not rise with the numbers, since clocks differ and are set. The numbers of that time
+/// are read from its index alone, and the highest are kept. The sum keeps the server from walking
+/// the whole log in the order of numbers instead.
 async fn rows_by_time(
     conn: &mut AsyncPgConnection,
     filter: &AuditFilter,
@@ -109,7 +110,8 @@ pub async fn rows(
     Ok(found.into_iter().map(SealedRow::sealed).collect())
 }
 
-/// A row as it is stored, even if it was tampered with: a time that chrono cannot hold makes this row unreadable and no other.
+/// A row as it is stored, even if it was tampered with: a time that chrono cannot hold makes this
+/// row unreadable and no other.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_trail, check_for_backend(Pg))]
 struct SealedRow {

@@ -36,7 +36,8 @@ pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Role>, StorageErro
     parse_all(roles.load(conn).await)
 }
 
-/// Reads from a table that always has rows: an error shows that the server or the schema is missing.
+/// Reads from a table that always has rows: an error shows that the server or the schema is
+/// missing.
 pub async fn check(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let names = roles::table.select(roles::name).limit(1);
     names.load::<String>(conn).await?;
@@ -50,8 +51,8 @@ pub async fn lock_catalogue_shared(conn: &mut AsyncPgConnection) -> Result<(), S
     Ok(())
 }
 
-/// Lets no other transaction lock the catalogue, shared or exclusively, until this one ends. Users may be given the role
-/// `admin` meanwhile, which needs only that its row stays.
+/// Lets no other transaction lock the catalogue, shared or exclusively, until this one ends. Users
+/// may be given the role `admin` meanwhile, which needs only that its row stays.
 pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let admin = roles::table.find(RoleName::ADMIN.as_str()).select(roles::name);
     let _: String = admin.for_no_key_update().first(conn).await?;
@@ -60,8 +61,8 @@ pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<()
 
 /// Returns those of `names` that exist. They stay in the catalogue until the transaction ends.
 ///
-/// Their permissions are right if the catalogue is locked: then no transaction removes or changes a role, and this statement
-/// waits for none. Otherwise they may be those from before the wait.
+/// Their permissions are right if the catalogue is locked: then no transaction removes or changes a
+/// role, and this statement waits for none. Otherwise they may be those from before the wait.
 pub async fn lock_to_give(
     conn: &mut AsyncPgConnection,
     names: &RoleNames,
@@ -73,7 +74,8 @@ pub async fn lock_to_give(
     parse_all(roles.for_key_share().load(conn).await)
 }
 
-/// Waits for transactions that give the role to a user, and lets no other give it until this one ends.
+/// Waits for transactions that give the role to a user, and lets no other give it until this one
+/// ends.
 pub async fn lock_to_remove(conn: &mut AsyncPgConnection, name: &RoleName) -> Result<(), StorageError> {
     let role = roles::table.find(name.as_str()).select(roles::name);
     let _: Vec<String> = role.for_update().load(conn).await?;

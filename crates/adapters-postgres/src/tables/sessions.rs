@@ -95,7 +95,8 @@ const INSERT: &str = "
         user_agent, ip)
     VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11)";
 
-/// Stores a session, and sets the time of the last login of `logged_in`, whose row is locked, to `at`.
+/// Stores a session, and sets the time of the last login of `logged_in`, whose row is locked, to
+/// `at`.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     session: &NewSession,
@@ -134,7 +135,8 @@ pub async fn end_all_of(
     Ok(Prepared(update).execute(conn).await? as u64)
 }
 
-/// Ends those of `ids` that are still live; returns how many. A session that has ended meanwhile keeps its reason.
+/// Ends those of `ids` that are still live; returns how many. A session that has ended meanwhile
+/// keeps its reason.
 pub async fn end(
     conn: &mut AsyncPgConnection,
     ids: &[SessionId],
@@ -149,10 +151,12 @@ pub async fn end(
     Ok(Prepared(update).execute(conn).await? as u64)
 }
 
-/// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Two statements.
+/// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Two
+/// statements.
 ///
-/// The sessions are chosen and locked first, and then removed: replicas that clean up at once share the work and do not wait
-/// for each other, and a limit within a DELETE may be applied more than once.
+/// The sessions are chosen and locked first, and then removed: replicas that clean up at once share
+/// the work and do not wait for each other, and a limit within a DELETE may be applied more than
+/// once.
 pub async fn remove_dead(
     conn: &mut AsyncPgConnection,
     before: DateTime<Utc>,

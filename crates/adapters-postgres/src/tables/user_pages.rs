@@ -17,8 +17,9 @@ use domain::{
 use std::collections::BTreeSet;
 use walk::Walk;
 
-/// The numbers of rows that a statement may ask for; the smallest that is enough is used. They are the default and the largest
-/// page size, and one row more, which shows whether there is another page.
+/// The numbers of rows that a statement may ask for; the smallest that is enough is used. They are
+/// the default and the largest page size, and one row more, which shows whether there is another
+/// page.
 const LENGTHS: [u32; 2] = [21, 101];
 
 /// Returns those of `logins` that existing users have.
@@ -40,8 +41,9 @@ pub async fn taken_logins(
 
 /// Returns a page of the users that match `filter`.
 ///
-/// Each filter has an index in the order of the pages, which is walked from where the page begins; one plan serves all values.
-/// The end of the matching users is found here and not in SQL: given an upper bound, the server would expect few rows before it.
+/// Each filter has an index in the order of the pages, which is walked from where the page begins;
+/// one plan serves all values. The end of the matching users is found here and not in SQL: given an
+/// upper bound, the server would expect few rows before it.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     filter: &UserFilter,

@@ -51,8 +51,9 @@ pub async fn is_login_taken(
     Ok(select(exists(namesake)).get_result(conn).await?)
 }
 
-/// Locks the rows of those of `ids` that exist, in the order of their ids. The users, their roles and their sessions do not
-/// change until the transaction ends, except that single sessions may end or be refreshed.
+/// Locks the rows of those of `ids` that exist, in the order of their ids. The users, their roles
+/// and their sessions do not change until the transaction ends, except that single sessions may end
+/// or be refreshed.
 pub async fn lock(conn: &mut AsyncPgConnection, ids: &[UserId]) -> Result<Vec<LockedUser>, StorageError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let in_order = users::table
@@ -62,8 +63,8 @@ pub async fn lock(conn: &mut AsyncPgConnection, ids: &[UserId]) -> Result<Vec<Lo
     parse_all(in_order.for_update().load(conn).await)
 }
 
-/// A column is one value, so that one statement serves any number of users. Inserts in the order of the logins, so that imports
-/// of the same users do not wait for each other in a circle.
+/// A column is one value, so that one statement serves any number of users. Inserts in the order of
+/// the logins, so that imports of the same users do not wait for each other in a circle.
 const INSERT: &str = r#"
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, must_change_password, revision,
         created_at, updated_at)
@@ -74,8 +75,8 @@ const INSERT: &str = r#"
     ON CONFLICT (canonical_login) DO NOTHING
     RETURNING id"#;
 
-/// Stores those of `credentials` whose logins are free, without roles; returns their ids. Waits for transactions that are
-/// storing users with the same logins.
+/// Stores those of `credentials` whose logins are free, without roles; returns their ids. Waits for
+/// transactions that are storing users with the same logins.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     credentials: &[&Credentials],
@@ -125,8 +126,8 @@ pub async fn update(
     Ok(())
 }
 
-/// Replaces the hash `old` by `new`; returns whether it was `old`. One statement, and so a transaction by itself: a row that
-/// it waited for is compared again.
+/// Replaces the hash `old` by `new`; returns whether it was `old`. One statement, and so a
+/// transaction by itself: a row that it waited for is compared again.
 pub async fn replace_hash(
     conn: &mut AsyncPgConnection,
     user: UserId,

@@ -17,11 +17,12 @@ pub struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Whether a row is at the position or behind it, even where the next status or role begins.
     ///
-    /// After a few executions of a prepared statement the server keeps one plan for all values, unless it expects plans for the
-    /// given values to be cheaper. It estimates that a third of the table meets this condition, whatever the table contains, and
-    /// so walks the index for the first few rows. For equal roles, or logins between two, it would estimate so few rows that it
-    /// might read and sort them all. `SELECT` around a value keeps it from estimating by the value: it is evaluated after
-    /// planning.
+    /// After a few executions of a prepared statement the server keeps one plan for all values,
+    /// unless it expects plans for the given values to be cheaper. It estimates that a third of the
+    /// table meets this condition, whatever the table contains, and so walks the index for the
+    /// first few rows. For equal roles, or logins between two, it would estimate so few rows that
+    /// it might read and sort them all. `SELECT` around a value keeps it from estimating by the
+    /// value: it is evaluated after planning.
     pub fn rest(&'a self) -> Condition<'a> {
         let mut rest = Condition::default();
         rest.sql(&format!("({}) >= (", self.columns()));
@@ -34,9 +35,10 @@ impl<'a> Walk<'a> {
 
     /// Whether a user is one of the first `at_most` holders of the role, in the order of the pages.
     ///
-    /// They are chosen before their users are looked up, so the server expects to look up few, whatever its statistics are.
-    /// Whether they have the role and the status, and do not only follow those that do, is filtered after the walk: as a
-    /// condition of the walk itself, the server would estimate how many rows meet it.
+    /// They are chosen before their users are looked up, so the server expects to look up few,
+    /// whatever its statistics are. Whether they have the role and the status, and do not only
+    /// follow those that do, is filtered after the walk: as a condition of the walk itself, the
+    /// server would estimate how many rows meet it.
     pub fn first_holders(&'a self, at_most: u32) -> Condition<'a> {
         let mut first = Condition::default();
         first.sql(
