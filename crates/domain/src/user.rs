@@ -206,3 +206,16 @@ impl UserPage {
         behind.max(prefix).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_found_by_the_name_under_which_it_is_stored() {
+        for status in [UserStatus::Active, UserStatus::Disabled] {
+            assert_eq!(UserStatus::from_name(status.as_str()), Some(status));
+        }
+        assert_eq!(UserStatus::from_name("unheard_of"), None);
+    }
+}

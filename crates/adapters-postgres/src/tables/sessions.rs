@@ -120,7 +120,8 @@ pub async fn insert(
 }
 
 #[auto_type]
-fn ended<'a>(reason: &'a str, at: DateTime<Utc>) -> _ {
+fn ended(reason: EndReason, at: DateTime<Utc>) -> _ {
+    let reason: &'static str = reason.as_str();
     (sessions::revoked_at.eq(at), sessions::revoke_reason.eq(reason))
 }
 
@@ -131,7 +132,7 @@ pub async fn end_all_of(
     reason: EndReason,
     at: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let update = diesel::update(live_sessions(user, at)).set(ended(reason.as_str(), at));
+    let update = diesel::update(live_sessions(user, at)).set(ended(reason, at));
     Ok(Prepared(update).execute(conn).await? as u64)
 }
 
@@ -147,7 +148,7 @@ pub async fn end(
     let live = sessions::table
         .filter(sessions::id.eq_any(ids))
         .filter(live_at(at));
-    let update = diesel::update(live).set(ended(reason.as_str(), at));
+    let update = diesel::update(live).set(ended(reason, at));
     Ok(Prepared(update).execute(conn).await? as u64)
 }
 

@@ -40,7 +40,8 @@ fn live_sessions(user: UserId, at: DateTime<Utc>) -> _ {
 }
 
 #[auto_type]
-fn ended<'a>(reason: &'a str, at: Micros) -> _ {
+fn ended(reason: EndReason, at: Micros) -> _ {
+    let reason: &'static str = reason.as_str();
     (sessions::revoked_at.eq(at), sessions::revoke_reason.eq(reason))
 }
 
@@ -107,7 +108,7 @@ pub fn end_live(
     reason: EndReason,
     at: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let update = diesel::update(live_sessions(user, at)).set(ended(reason.as_str(), Micros(at)));
+    let update = diesel::update(live_sessions(user, at)).set(ended(reason, Micros(at)));
     Ok(update.execute(conn)? as u64)
 }
 
@@ -118,7 +119,7 @@ pub fn end(
     reason: EndReason,
     at: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let update = diesel::update(sessions::table.find(Id(id.0))).set(ended(reason.as_str(), Micros(at)));
+    let update = diesel::update(sessions::table.find(Id(id.0))).set(ended(reason, Micros(at)));
     Ok(update.execute(conn)? as u64)
 }
 
