@@ -11,7 +11,7 @@ pub(crate) use stored::StoredHash;
 
 use crate::{
     OsRandomness,
-    hash_pool::{Blocks, HashPool},
+    hash_pool::{Blocks, HashPool, Work},
 };
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use argon2_hash::Argon2Hash;
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use aws_lc_rs::constant_time;
 use domain::{
     password::{Password, PasswordHash},
-    ports::{PasswordHasher, PortError, Randomness, Verification},
+    ports::{HashTicket, PasswordHasher, PortError, Randomness, Verification},
 };
 use std::{error::Error, sync::Arc};
 
@@ -32,8 +32,8 @@ const HASH_LENGTH: usize = 32;
 pub struct Argon2Hasher {
     params: Argon2Params,
     pool: Arc<HashPool>,
-    /// What a password is compared with when there is nothing else: random bytes, which are no password's hash but by a
-    /// chance of one in 2^256.
+    /// Compared with when there is no usable hash: random bytes, which are the hash of a given password with a probability of
+    /// 2^-256.
     decoy: Argon2Hash,
 }
 
@@ -46,7 +46,7 @@ impl Argon2Hasher {
         Ok(Self { params, pool, decoy })
     }
 
-    /// What to compare with for a user with such a hash, or for nobody.
+    /// The hash to compare with: `hash` if it can be used, or else the decoy.
     fn usable(&self, hash: Option<PasswordHash>) -> StoredHash {
         let stored = hash.and_then(|hash| {
             StoredHash::parse(&hash)
@@ -63,7 +63,7 @@ impl Argon2Hasher {
 #[async_trait]
 impl PasswordHasher for Argon2Hasher {
     #[tracing::instrument(skip_all)]
-    async fn hash(&self, password: Password) -> Result<PasswordHash, PortError> {
+    async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError> {
         let params = self.params;
         let job = move |blocks: &mut Blocks| {
             let salt = salt();
@@ -77,7 +77,7 @@ impl PasswordHasher for Argon2Hasher {
             inputs.hash(&password, blocks, params, &mut hash)?;
             Ok(Argon2Hash::fresh(params, &salt, &hash).to_phc())
         };
-        self.pool.submit(job)?.get().await?
+        self.pool.submit(Work::Hash, ticket, job)?.get().await?
     }
 
     #[tracing::instrument(skip_all)]
@@ -85,11 +85,12 @@ impl PasswordHasher for Argon2Hasher {
         &self,
         password: Password,
         hash: Option<PasswordHash>,
+        ticket: &mut HashTicket,
     ) -> Result<Verification, PortError> {
         let stored = self.usable(hash);
         let params = self.params;
         let job = move |blocks: &mut Blocks| compare(&password, &stored, params, blocks);
-        self.pool.submit(job)?.get().await?
+        self.pool.submit(Work::Hash, ticket, job)?.get().await?
     }
 }
 
@@ -223,7 +224,10 @@ mod tests {
 
     async fn memory_kib(hasher: &Argon2Hasher) -> (usize, usize) {
         let sizes = |blocks: &mut Blocks| (blocks.len(), blocks.capacity());
-        let answer = hasher.pool.submit(sizes).expect("an empty queue");
+        let answer = hasher
+            .pool
+            .submit(Work::Hash, &mut HashTicket::default(), sizes)
+            .expect("an empty queue");
         answer.get().await.expect("a size")
     }
 
@@ -231,7 +235,10 @@ mod tests {
     async fn an_unknown_user_costs_a_whole_hash() {
         let hasher = hasher(CHEAP);
         assert_eq!(memory_kib(&hasher).await.0, 0);
-        let verification = hasher.verify(password(), None).await.expect("an answer");
+        let verification = hasher
+            .verify(password(), None, &mut HashTicket::default())
+            .await
+            .expect("an answer");
         assert_eq!(verification, Verification::Wrong);
         assert_eq!(memory_kib(&hasher).await.0, 64);
         assert_eq!(hasher.decoy.params, CHEAP);
@@ -246,7 +253,9 @@ mod tests {
         ] {
             let hasher = hasher(CHEAP);
             let unusable = PasswordHash::from_phc(phc.to_owned());
-            let verification = hasher.verify(password(), Some(unusable)).await;
+            let verification = hasher
+                .verify(password(), Some(unusable), &mut HashTicket::default())
+                .await;
             assert_eq!(verification.expect("an answer"), Verification::Wrong, "{phc}");
             assert_eq!(memory_kib(&hasher).await.0, 64, "{phc}");
         }
@@ -258,11 +267,14 @@ mod tests {
             memory_kib: 16,
             ..CHEAP
         };
-        let stored = hasher(cheaper).hash(password()).await.expect("a hash");
+        let stored = hasher(cheaper)
+            .hash(password(), &mut HashTicket::default())
+            .await
+            .expect("a hash");
         for guess in [password(), Password::new("wrong".to_owned())] {
             let hasher = hasher(CHEAP);
             hasher
-                .verify(guess, Some(stored.clone()))
+                .verify(guess, Some(stored.clone()), &mut HashTicket::default())
                 .await
                 .expect("an answer");
             assert_eq!(
@@ -283,7 +295,10 @@ mod tests {
         for guess in [password(), Password::new("l\u{e8}tmein".to_owned())] {
             let hasher = hasher(in_force);
             let stored = PasswordHash::from_phc(scrypt.to_owned());
-            hasher.verify(guess, Some(stored)).await.expect("an answer");
+            hasher
+                .verify(guess, Some(stored), &mut HashTicket::default())
+                .await
+                .expect("an answer");
             assert_eq!(
                 memory_kib(&hasher).await.0,
                 2048,
@@ -298,9 +313,15 @@ mod tests {
             memory_kib: 4096,
             ..CHEAP
         };
-        let stored = hasher(costly).hash(password()).await.expect("a hash");
+        let stored = hasher(costly)
+            .hash(password(), &mut HashTicket::default())
+            .await
+            .expect("a hash");
         let hasher = hasher(CHEAP);
-        let verification = hasher.verify(password(), Some(stored)).await.expect("an answer");
+        let verification = hasher
+            .verify(password(), Some(stored), &mut HashTicket::default())
+            .await
+            .expect("an answer");
         assert_eq!(verification, Verification::RightButOutdated);
         assert_eq!(memory_kib(&hasher).await, (64, 64));
     }

@@ -6,58 +6,58 @@ use domain::{
 use quick_cache::{Weighter, sync::Cache};
 use std::{num::NonZeroUsize, sync::Arc};
 
-/// The token that a verdict is planned for. One of permissions without end takes as much room as several.
+/// The length of a token that takes one entry of the cache. A longer token, such as one with many permissions, counts as
+/// several.
 const TOKEN_BYTES: usize = 1024;
 
-/// Remembers which tokens were signed rightly, so that a token costs one check of its signature and not one at each
-/// request.
+/// The signature cache: verifies the signature of a token once, and not at each request.
 ///
-/// What is remembered is the answer of the verifier beneath and nothing else: whether a token has expired and whether its
-/// session lives is judged at each request as before. Refusals are not remembered, or whoever invents tokens could fill the
-/// memory and push the good ones out.
+/// It caches the answers of the inner verifier and nothing else: the core still checks at each request whether the token has
+/// expired and whether its session is live. Rejections are not cached, since an attacker who invents tokens could evict
+/// the valid ones.
 ///
-/// The verdicts belong to the keys of the verifier beneath. Other keys are another verifier, which MUST get a memory of its
-/// own: else the tokens of a removed key would be good until they expire.
+/// The entries belong to the keys of the inner verifier. A verifier with other keys MUST have a cache of its own: with a
+/// shared one, the tokens of a removed key would be accepted until they expire.
 pub struct CachedTokenVerifier {
-    beneath: Arc<dyn TokenVerifier>,
+    inner: Arc<dyn TokenVerifier>,
     clock: Arc<dyn Clock>,
-    good: Cache<Digest, Verdict, Size>,
+    cache: Cache<Digest, CachedToken, EntryWeight>,
 }
 
-/// SHA-256 of a whole token, its signature included: each bit that differs makes it another.
+/// SHA-256 of a whole token with its signature, so that a token that differs in one bit has another.
 type Digest = [u8; 32];
 
 #[derive(Clone)]
-struct Verdict {
+struct CachedToken {
     token: Arc<SignedToken>,
     /// The length of its text, in bytes.
     length: usize,
 }
 
 #[derive(Clone)]
-struct Size;
+struct EntryWeight;
 
-impl Weighter<Digest, Verdict> for Size {
-    fn weight(&self, _: &Digest, verdict: &Verdict) -> u64 {
-        verdict.length.div_ceil(TOKEN_BYTES).max(1) as u64
+impl Weighter<Digest, CachedToken> for EntryWeight {
+    fn weight(&self, _: &Digest, cached: &CachedToken) -> u64 {
+        cached.length.div_ceil(TOKEN_BYTES).max(1) as u64
     }
 }
 
 impl CachedTokenVerifier {
-    /// Remembers at most so many. Those that were asked for least make room.
+    /// Caches at most `capacity` tokens, and evicts those that are used least.
     #[must_use]
-    pub fn new(beneath: Arc<dyn TokenVerifier>, clock: Arc<dyn Clock>, most: NonZeroUsize) -> Self {
+    pub fn new(inner: Arc<dyn TokenVerifier>, clock: Arc<dyn Clock>, capacity: NonZeroUsize) -> Self {
         Self {
-            beneath,
+            inner,
             clock,
-            good: Cache::with_weighter(most.get(), most.get() as u64, Size),
+            cache: Cache::with_weighter(capacity.get(), capacity.get() as u64, EntryWeight),
         }
     }
 
-    /// How many are remembered.
+    /// The number of cached tokens.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.good.len()
+        self.cache.len()
     }
 
     fn has_expired(&self, token: &SignedToken) -> bool {
@@ -68,19 +68,19 @@ impl CachedTokenVerifier {
 impl TokenVerifier for CachedTokenVerifier {
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let digest = digest_of(token);
-        if let Some(verdict) = self.good.get(&digest) {
-            if !self.has_expired(&verdict.token) {
-                return Ok(verdict.token);
+        if let Some(cached) = self.cache.get(&digest) {
+            if !self.has_expired(&cached.token) {
+                return Ok(cached.token);
             }
-            self.good.remove(&digest);
+            self.cache.remove(&digest);
         }
-        let signed = self.beneath.verify(token)?;
+        let signed = self.inner.verify(token)?;
         if !self.has_expired(&signed) {
-            let verdict = Verdict {
+            let cached = CachedToken {
                 token: Arc::clone(&signed),
                 length: token.len(),
             };
-            self.good.insert(digest, verdict);
+            self.cache.insert(digest, cached);
         }
         Ok(signed)
     }

@@ -1,15 +1,14 @@
-//! The lane that passwords are hashed and rated in: threads of its own, so that neither ever stalls the threads that answer
-//! requests, and a queue with an end, so that a flood of logins costs neither memory nor ever longer waits.
+//! The pool in which passwords are hashed and rated: threads of its own, so that neither stalls the threads that answer
+//! requests, and a bounded queue, so that a flood of logins costs neither memory nor ever longer waits.
 
 mod admission;
-mod meter;
+mod pool_metrics;
 
 use admission::{Admission, Place, Refusal};
 use argon2::Block;
-use domain::ports::PortError;
-use meter::LaneMeter;
-pub(crate) use meter::Work;
-use request_scope::RequestScope;
+use domain::ports::{HashTicket, PortError};
+use pool_metrics::PoolMetrics;
+pub(crate) use pool_metrics::Work;
 use std::{
     io,
     num::NonZeroUsize,
@@ -24,20 +23,20 @@ use std::{
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-/// How much lower than the rest of the process the lane's threads stand (`nice`, 0 to 19).
+/// How much lower the priority of the pool's threads is than that of the process (`nice`, 0 to 19).
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// The size of the lane.
+/// The size of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashPoolSettings {
-    /// How many jobs are worked at once. Each costs a core, and the memory of one hash.
+    /// How many jobs run at once. Each costs a core, and the memory of one hash.
     pub threads: NonZeroUsize,
-    /// How many jobs may wait. One more is refused at once, unless it is of a [request](request_scope::RequestScope) that was
-    /// let in before; of those there may be as many again.
+    /// How many jobs may wait. One more is rejected at once, unless its [ticket](HashTicket) was admitted before; as many
+    /// again of those may wait.
     pub queue: NonZeroUsize,
-    /// A job that would wait longer than this, as jobs have lately been worked off, is refused at once. How long that takes
-    /// is not known before the first.
+    /// A job that would wait longer than this, by the time that recent jobs took, is rejected at once. Before the first job
+    /// no such time is known.
     pub max_wait: Duration,
 }
 
@@ -52,27 +51,26 @@ impl Default for HashPoolSettings {
     }
 }
 
-/// The blocks that one thread hashes in, from hash to hash.
+/// The memory that one thread hashes in, kept from hash to hash.
 pub type Blocks = Vec<Block>;
 
-/// Where passwords are hashed and rated: a bounded first-come queue and the threads that work it off. They end when it is
-/// dropped.
+/// Hashes and rates passwords: a bounded queue, first come first served, and threads, which end when the pool is dropped.
 pub struct HashPool {
     /// `None` only while being dropped.
     queue: Option<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
     admission: Arc<Admission>,
-    meter: LaneMeter,
+    metrics: PoolMetrics,
 }
 
 type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 
-/// A job, or the lane, ended without an answer. The panic was reported where it happened.
+/// A job, or the pool, ended without an answer. The panic was reported where it happened.
 #[derive(Debug, Error)]
 #[error("a password hashing thread panicked")]
 struct JobPanicked;
 
-/// A job's answer to come.
+/// The answer of a job that has been queued.
 pub struct Answer<T>(oneshot::Receiver<T>);
 
 impl HashPool {
@@ -83,67 +81,58 @@ impl HashPool {
     pub fn start(settings: HashPoolSettings) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(settings.queue.get().saturating_mul(2));
         let jobs = Arc::new(Mutex::new(jobs));
-        let meter = LaneMeter::of_lane(settings.threads);
+        let metrics = PoolMetrics::new(settings.threads);
         let threads = (0..settings.threads.get())
             .map(|number| {
-                let (jobs, meter) = (Arc::clone(&jobs), meter.clone());
+                let (jobs, metrics) = (Arc::clone(&jobs), metrics.clone());
                 thread::Builder::new()
                     .name(format!("hash-{number}"))
-                    .spawn(move || work_off(&jobs, &meter))
+                    .spawn(move || work_off(&jobs, &metrics))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self {
             queue: Some(queue),
             threads,
-            admission: Arc::new(Admission::of_lane(settings)),
-            meter,
+            admission: Arc::new(Admission::new(settings)),
+            metrics,
         })
     }
 
-    /// Queues `job`, which hashes. It is not run when the answer has been dropped by the time its turn comes.
+    /// Queues `job`, which does `work` for the use case with `ticket`. The job does not run if its answer has been dropped
+    /// by then.
     ///
     /// # Errors
     /// [`PortError::Overloaded`] when the queue is full, or so long that the job would wait too long.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
-    ) -> Result<Answer<T>, PortError> {
-        self.submit_as(Work::Hash, job)
-    }
-
-    /// Queues `job`, which does such `work`.
-    ///
-    /// # Errors
-    /// As [`HashPool::submit`].
-    pub(crate) fn submit_as<T: Send + 'static>(
-        &self,
         work: Work,
+        ticket: &mut HashTicket,
         job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
     ) -> Result<Answer<T>, PortError> {
-        let place = self.enter()?;
+        let place = self.enter(ticket)?;
         let (sender, receiver) = oneshot::channel();
-        let (queued_at, meter) = (Instant::now(), self.meter.clone());
+        let (queued_at, metrics) = (Instant::now(), self.metrics.clone());
         let job: Job = Box::new(move |blocks| {
             if sender.is_closed() {
                 return;
             }
-            let (answer, took) = meter.measured(work, queued_at.elapsed(), || job(blocks));
-            // Before whoever asked can ask for more.
+            let (answer, took) = metrics.metered(work, queued_at.elapsed(), || job(blocks));
+            // Before the caller can queue its next job.
             place.leave_after(took);
-            // Whoever asked may have gone away meanwhile.
+            // The caller may have gone away meanwhile.
             let _ = sender.send(answer);
         });
         let queue = self
             .queue
             .as_ref()
-            .expect("the queue is there until the lane is dropped");
+            .expect("the queue is there until the pool is dropped");
         // Before it is sent, since it may be taken at once.
-        self.meter.queued();
+        self.metrics.queued();
         queue.try_send(job).map_err(|error| {
-            self.meter.taken();
+            self.metrics.taken();
             match error {
                 TrySendError::Full(_) => {
-                    self.meter.refused(Refusal::QueueFull);
+                    self.metrics.refused(Refusal::QueueFull);
                     PortError::Overloaded
                 }
                 TrySendError::Disconnected(_) => PortError::Unavailable(Box::new(JobPanicked)),
@@ -152,26 +141,22 @@ impl HashPool {
         Ok(Answer(receiver))
     }
 
-    /// A place for a job of the current request. Who registers has a password rated and then hashed; between the two they are
-    /// not turned away any more.
-    fn enter(&self) -> Result<Place, PortError> {
-        let request = RequestScope::current();
-        if request.as_ref().is_some_and(RequestScope::is_let_in) {
+    /// Takes a place for a job of the use case with `ticket`, and admits the ticket.
+    fn enter(&self, ticket: &mut HashTicket) -> Result<Place, PortError> {
+        if ticket.is_admitted() {
             return Ok(self.admission.enter_again());
         }
         let place = self.admission.enter().map_err(|refusal| {
-            self.meter.refused(refusal);
+            self.metrics.refused(refusal);
             PortError::Overloaded
         })?;
-        if let Some(request) = request {
-            request.let_in();
-        }
+        ticket.admit();
         Ok(place)
     }
 }
 
 impl<T> Answer<T> {
-    /// What the job returned.
+    /// Waits for the job, and returns what it returned.
     ///
     /// # Errors
     /// [`PortError::Unavailable`] when it panicked.
@@ -182,24 +167,24 @@ impl<T> Answer<T> {
 }
 
 impl Drop for HashPool {
-    /// Waits for the hashes that are being computed; jobs that are left have nobody who asks for them any more.
+    /// Waits for the jobs that run; no caller waits for those in the queue any more.
     fn drop(&mut self) {
         drop(self.queue.take());
         for thread in self.threads.drain(..) {
-            // Jobs that panic are caught, so there is nothing to be told here.
+            // Jobs that panic are caught, so there is nothing to report here.
             let _ = thread.join();
         }
     }
 }
 
-fn work_off(jobs: &Mutex<Receiver<Job>>, meter: &LaneMeter) {
-    step_back();
+fn work_off(jobs: &Mutex<Receiver<Job>>, metrics: &PoolMetrics) {
+    lower_priority();
     let mut blocks = Blocks::new();
     while let Some(job) = next(jobs) {
-        meter.taken();
-        meter.busy();
+        metrics.taken();
+        metrics.busy();
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| job(&mut blocks)));
-        meter.idle();
+        metrics.idle();
         if outcome.is_err() {
             tracing::error!("a password hashing job panicked; its thread goes on");
             blocks = Blocks::new();
@@ -207,13 +192,13 @@ fn work_off(jobs: &Mutex<Receiver<Job>>, meter: &LaneMeter) {
     }
 }
 
-/// The job whose turn it is; `None` when the lane was dropped. Threads take turns at waiting.
+/// Waits for the next job; `None` when the pool was dropped. One thread waits at a time.
 fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 /// Lowers the calling thread's priority, so that a queue of logins does not slow other requests down.
-fn step_back() {
+fn lower_priority() {
     // Elsewhere priorities belong to the whole process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
@@ -243,11 +228,19 @@ mod tests {
         .expect("threads")
     }
 
-    /// A job that keeps a thread busy until the gate is dropped.
+    /// Queues a job that hashes, for a use case of its own.
+    fn submit<T: Send + 'static>(
+        pool: &HashPool,
+        job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
+    ) -> Result<Answer<T>, PortError> {
+        pool.submit(Work::Hash, &mut HashTicket::default(), job)
+    }
+
+    /// Queues a job that keeps a thread busy until the gate is dropped.
     fn occupy(pool: &HashPool) -> mpsc::Sender<()> {
         let (gate, closed) = mpsc::channel();
         let (running, started) = mpsc::channel();
-        let answer = pool.submit(move |_: &mut Blocks| {
+        let answer = submit(pool, move |_: &mut Blocks| {
             running.send(()).expect("the test waits");
             let _ = closed.recv();
         });
@@ -258,11 +251,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_at_once_and_what_was_taken_is_answered() {
+    async fn a_full_queue_rejects_at_once_and_admitted_jobs_are_answered() {
         let pool = pool(1, 1);
         let gate = occupy(&pool);
-        let queued = pool.submit(|_| 7).expect("room for one");
-        let refused = pool.submit(|_| 8).err();
+        let queued = submit(&pool, |_| 7).expect("room for one");
+        let refused = submit(&pool, |_| 8).err();
         assert!(matches!(refused, Some(PortError::Overloaded)));
         drop(gate);
         assert_eq!(queued.get().await.expect("an answer"), 7);
@@ -276,8 +269,7 @@ mod tests {
         let answers: Vec<_> = (0..100)
             .map(|number| {
                 let order = Arc::clone(&order);
-                pool.submit(move |_| order.lock().expect("no panic").push(number))
-                    .expect("room")
+                submit(&pool, move |_| order.lock().expect("no panic").push(number)).expect("room")
             })
             .collect();
         drop(gate);
@@ -288,57 +280,51 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_would_wait_too_long_is_refused_at_once_and_who_is_let_in_is_served() {
+    async fn a_job_that_would_wait_too_long_is_rejected_at_once_and_an_admitted_one_is_done() {
         let pool = pool(1, 100);
-        // The lane's patience is an hour.
+        // Jobs of the pool may wait for an hour.
         let took = Duration::from_mins(25);
-        pool.admission.enter().expect("an empty lane").leave_after(took);
+        pool.admission.enter().expect("an empty pool").leave_after(took);
         let gate = occupy(&pool);
-        let first = pool.submit(|_| 1).expect("a wait of 25 minutes");
-        let second = pool.submit(|_| 2).expect("a wait of 50 minutes");
-        assert!(matches!(pool.submit(|_| 3).err(), Some(PortError::Overloaded)));
+        let first = submit(&pool, |_| 1).expect("a wait of 25 minutes");
+        let second = submit(&pool, |_| 2).expect("a wait of 50 minutes");
+        assert!(matches!(submit(&pool, |_| 3).err(), Some(PortError::Overloaded)));
         drop(gate);
         assert_eq!(first.get().await.expect("an answer"), 1);
         assert_eq!(second.get().await.expect("an answer"), 2);
     }
 
     #[tokio::test]
-    async fn a_request_that_was_let_in_is_not_turned_away_at_its_next_job() {
-        let pool = pool(1, 1);
-        let work = async {
-            let rated = pool.submit_as(Work::Rating, |_| 1).expect("an empty lane");
-            rated.get().await.expect("an answer");
-            let gate = occupy(&pool);
-            let waiting = pool.submit(|_| 2).expect("let in before");
-            let hashed = pool.submit(|_| 3).expect("let in before");
-            // There is an end to it, whoever asks.
-            assert!(matches!(pool.submit(|_| 4).err(), Some(PortError::Overloaded)));
-            drop(gate);
-            waiting.get().await.expect("an answer") + hashed.get().await.expect("an answer")
-        };
-        let request = RequestScope::with_patience(Duration::from_secs(1));
-        assert_eq!(request.run(work).await, 5);
-
-        let request = RequestScope::with_patience(Duration::from_secs(1));
+    async fn an_admitted_ticket_is_not_rejected_at_its_next_job() {
+        let (pool, mut ticket) = (pool(1, 1), HashTicket::default());
+        let rated = pool
+            .submit(Work::Rating, &mut ticket, |_| 1)
+            .expect("an empty pool");
+        rated.get().await.expect("an answer");
         let gate = occupy(&pool);
-        let waiting = pool.submit(|_| ()).expect("room for one");
-        let turned_away = request.run(async { pool.submit(|_| ()).is_err() }).await;
-        assert!(turned_away);
+        let waiting = submit(&pool, |_| 2).expect("room for one");
+        let mut rejected = HashTicket::default();
+        assert!(pool.submit(Work::Hash, &mut rejected, |_| 3).is_err());
+        assert!(!rejected.is_admitted());
+        let hashed = pool
+            .submit(Work::Hash, &mut ticket, |_| 4)
+            .expect("admitted before");
+        // There is an end to it even for admitted tickets.
+        let beyond = pool.submit(Work::Hash, &mut ticket, |_| 5).err();
+        assert!(matches!(beyond, Some(PortError::Overloaded)));
         drop(gate);
-        waiting.get().await.expect("an answer");
+        assert_eq!(waiting.get().await.expect("an answer"), 2);
+        assert_eq!(hashed.get().await.expect("an answer"), 4);
     }
 
     #[tokio::test]
-    async fn a_job_nobody_waits_for_is_skipped() {
+    async fn a_job_whose_answer_was_dropped_is_skipped() {
         let pool = pool(1, 2);
         let gate = occupy(&pool);
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&runs);
-        drop(
-            pool.submit(move |_| counted.fetch_add(1, Ordering::SeqCst))
-                .expect("room"),
-        );
-        let last = pool.submit(|_| ()).expect("room");
+        drop(submit(&pool, move |_| counted.fetch_add(1, Ordering::SeqCst)).expect("room"));
+        let last = submit(&pool, |_| ()).expect("room");
         drop(gate);
         last.get().await.expect("an answer");
         assert_eq!(runs.load(Ordering::SeqCst), 0);
@@ -347,11 +333,15 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_panics_is_an_error_and_its_thread_goes_on() {
         let pool = pool(1, 1);
-        let panicking = pool.submit(|_| -> () { panic!("on purpose") }).expect("room");
+        let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("room");
         assert!(matches!(panicking.get().await, Err(PortError::Unavailable(_))));
         for _ in 0..3 {
             assert_eq!(
-                pool.submit(|_| 7).expect("room").get().await.expect("an answer"),
+                submit(&pool, |_| 7)
+                    .expect("room")
+                    .get()
+                    .await
+                    .expect("an answer"),
                 7
             );
         }
@@ -369,7 +359,7 @@ mod tests {
                     blocks.resize(16, Block::new());
                     buffers.lock().expect("no panic").insert(blocks.as_ptr() as usize);
                 };
-                pool.submit(job).ok()
+                submit(&pool, job).ok()
             })
             .collect();
         assert_eq!(answers.len(), 50);
@@ -380,8 +370,8 @@ mod tests {
         assert!((1..=2).contains(&buffers.lock().expect("no panic").len()));
     }
 
-    /// A lane whose measurements go to the recorder that the snapshotter looks into.
-    fn measured_lane(threads: usize, queue: usize) -> (HashPool, Snapshotter) {
+    /// A pool whose measurements go to the recorder that the snapshotter looks into.
+    fn metered_pool(threads: usize, queue: usize) -> (HashPool, Snapshotter) {
         let recorder = DebuggingRecorder::new();
         let snapshotter = recorder.snapshotter();
         let pool = metrics::with_local_recorder(&recorder, || pool(threads, queue));
@@ -390,7 +380,7 @@ mod tests {
 
     /// Counters and gauges as they are, and of histograms the number of measurements, since the last call; a gauge that
     /// did not change since then is 0.
-    fn measured(snapshotter: &Snapshotter) -> BTreeMap<String, i64> {
+    fn recorded(snapshotter: &Snapshotter) -> BTreeMap<String, i64> {
         let series = snapshotter.snapshot().into_vec().into_iter();
         series
             .map(|(key, _, description, value)| {
@@ -412,12 +402,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_what_runs_and_what_was_refused_is_measured() {
-        let (pool, snapshotter) = measured_lane(1, 2);
+    async fn waiting_running_and_rejected_jobs_are_metered() {
+        let (pool, snapshotter) = metered_pool(1, 2);
         let gate = occupy(&pool);
-        let first = pool.submit(|_| ()).expect("room");
-        let second = pool.submit_as(Work::Rating, |_| ()).expect("room");
-        assert!(pool.submit(|_| ()).is_err());
+        let first = submit(&pool, |_| ()).expect("room");
+        let second = pool
+            .submit(Work::Rating, &mut HashTicket::default(), |_| ())
+            .expect("room");
+        assert!(submit(&pool, |_| ()).is_err());
         let expected = [
             ("authapi_hash_duration_seconds hash", 0),
             ("authapi_hash_duration_seconds rating", 0),
@@ -429,14 +421,14 @@ mod tests {
             ("authapi_hash_wait_seconds", 1),
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value));
-        assert_eq!(measured(&snapshotter), BTreeMap::from(expected));
+        assert_eq!(recorded(&snapshotter), BTreeMap::from(expected));
 
         drop(gate);
         first.get().await.expect("an answer");
         second.get().await.expect("an answer");
         // Waits for the thread, which counts after it has answered.
         drop(pool);
-        let after = measured(&snapshotter);
+        let after = recorded(&snapshotter);
         assert_eq!(after["authapi_hash_duration_seconds hash"], 2);
         assert_eq!(after["authapi_hash_duration_seconds rating"], 1);
         // What was there before has been taken away with the snapshot.
@@ -446,16 +438,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_does_not_leave_its_thread_busy_for_ever() {
-        let (pool, snapshotter) = measured_lane(1, 1);
-        let panicking = pool.submit(|_| -> () { panic!("on purpose") }).expect("room");
+        let (pool, snapshotter) = metered_pool(1, 1);
+        let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("room");
         assert!(panicking.get().await.is_err());
         drop(pool);
-        let after = measured(&snapshotter);
+        let after = recorded(&snapshotter);
         assert_eq!(after["authapi_hash_threads_busy"], 0);
         assert_eq!(after["authapi_hash_queue_length"], 0);
     }
 
-    /// Tells when the thread that it belongs to ends.
+    /// Sends a message when the thread that it belongs to ends.
     struct Farewell(mpsc::Sender<()>);
 
     impl Drop for Farewell {
@@ -469,11 +461,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_threads_end_with_the_lane() {
+    async fn the_threads_end_with_the_pool() {
         let pool = pool(1, 1);
         let (sender, farewells) = mpsc::channel();
         let job = move |_: &mut Blocks| FAREWELL.set(Some(Farewell(sender)));
-        pool.submit(job).expect("room").get().await.expect("an answer");
+        submit(&pool, job).expect("room").get().await.expect("an answer");
         assert!(farewells.try_recv().is_err());
         drop(pool);
         assert!(farewells.try_recv().is_ok());
@@ -481,10 +473,10 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn the_threads_stand_back_behind_the_rest_of_the_process() {
+    async fn the_threads_have_a_lower_priority_than_the_process() {
         let priority = || rustix::process::getpriority_process(None).expect("a priority");
         let pool = pool(1, 1);
-        let theirs = pool.submit(move |_| priority()).expect("room").get().await;
+        let theirs = submit(&pool, move |_| priority()).expect("room").get().await;
         assert_eq!(theirs.expect("an answer"), (priority() + NICENESS).min(19));
     }
 }

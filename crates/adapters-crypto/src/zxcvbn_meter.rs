@@ -4,7 +4,7 @@ use crate::hash_pool::{HashPool, Work};
 use async_trait::async_trait;
 use domain::{
     password::Password,
-    ports::{PasswordMeter, PortError, Strength},
+    ports::{HashTicket, PasswordMeter, PortError, Strength},
 };
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -17,7 +17,7 @@ use zxcvbn::{Entropy, feedback::Feedback};
 /// costly, sixfold from 32 to 72), and a password whose beginning is strong is strong as a whole.
 const RATED_LENGTH: usize = 32;
 
-/// What is said of a password that cannot be rated: nobody knows how strong it is.
+/// The rating of a password that cannot be rated, whose strength is unknown.
 const UNRATEABLE: Strength = Strength {
     score: 0,
     advice: None,
@@ -38,9 +38,14 @@ impl ZxcvbnMeter {
 #[async_trait]
 impl PasswordMeter for ZxcvbnMeter {
     #[tracing::instrument(skip_all)]
-    async fn rate(&self, password: Password, known: Vec<String>) -> Result<Strength, PortError> {
+    async fn rate(
+        &self,
+        password: Password,
+        known: Vec<String>,
+        ticket: &mut HashTicket,
+    ) -> Result<Strength, PortError> {
         let job = move |_: &mut _| rate(&password, &known);
-        self.pool.submit_as(Work::Rating, job)?.get().await
+        self.pool.submit(Work::Rating, ticket, job)?.get().await
     }
 }
 
@@ -50,8 +55,8 @@ fn rate(password: &Password, known: &[String]) -> Strength {
     unless_it_panics(|| strength(&zxcvbn::zxcvbn(&rated, &known)))
 }
 
-/// zxcvbn computes with whatever it is given, and a password that nobody thought of may be more than it can take. Such a
-/// password is not worth an error of the service: its owner takes another.
+/// Returns [`UNRATEABLE`] if `rate` panics, as zxcvbn may on unusual passwords. The client then chooses another password
+/// and does not get an internal error.
 fn unless_it_panics(rate: impl FnOnce() -> Strength) -> Strength {
     panic::catch_unwind(AssertUnwindSafe(rate)).unwrap_or_else(|_| {
         tracing::error!("rating a password panicked; it counts as weak");
@@ -130,7 +135,7 @@ mod tests {
     }
 
     /// One thread, and room for one job to wait.
-    fn narrow_lane() -> Arc<HashPool> {
+    fn narrow_pool() -> Arc<HashPool> {
         let settings = HashPoolSettings {
             threads: NonZeroUsize::MIN,
             queue: NonZeroUsize::MIN,
@@ -140,18 +145,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rating_takes_its_turn_on_the_lane_and_is_refused_when_that_is_full() {
-        let pool = narrow_lane();
+    async fn rating_waits_its_turn_in_the_pool_and_is_rejected_when_the_queue_is_full() {
+        let pool = narrow_pool();
         let meter = ZxcvbnMeter::new(Arc::clone(&pool));
-        let rate = || meter.rate(Password::new("password".to_owned()), Vec::new());
+        let rate = async || {
+            let password = Password::new("password".to_owned());
+            meter.rate(password, Vec::new(), &mut HashTicket::default()).await
+        };
         let (gate, closed) = mpsc::channel::<()>();
         let (running, started) = mpsc::channel();
-        let hashing = pool.submit(move |_: &mut Blocks| {
+        let mut ticket = HashTicket::default();
+        let hashing = pool.submit(Work::Hash, &mut ticket, move |_: &mut Blocks| {
             running.send(()).expect("the test waits");
             let _ = closed.recv();
         });
         started.recv().expect("the job runs");
-        let waiting = pool.submit(|_| ());
+        let waiting = pool.submit(Work::Hash, &mut ticket, |_| ());
         assert!(matches!(rate().await, Err(PortError::Overloaded)));
         drop(gate);
         for job in [hashing, waiting] {

@@ -11,13 +11,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// One counter for each key, up to a number of keys, and one for all keys beyond it.
+/// Keeps one counter for each key, up to a number of keys, and one for all keys beyond it.
 pub struct BoundedStore<K: Eq + Hash> {
     counters: DashMapStateStore<K>,
     max_keys: NonZeroUsize,
     overflow: InMemoryState,
-    /// Held while a key is let in, so that not even keys that come at the same moment exceed the number.
-    door: Mutex<()>,
+    /// Held while a key is added, so that concurrent keys do not exceed the bound either.
+    adding: Mutex<()>,
 }
 
 impl<K: Clone + Eq + Hash> BoundedStore<K> {
@@ -26,7 +26,7 @@ impl<K: Clone + Eq + Hash> BoundedStore<K> {
             counters: DashMapStateStore::default(),
             max_keys,
             overflow: InMemoryState::default(),
-            door: Mutex::new(()),
+            adding: Mutex::new(()),
         }
     }
 
@@ -45,7 +45,7 @@ impl<K: Clone + Eq + Hash> StateStore for BoundedStore<K> {
         if self.counters.contains_key(key) {
             return self.counters.measure_and_replace(key, measure);
         }
-        let _door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_full() && !self.counters.contains_key(key) {
             return self.overflow.measure_and_replace(&NotKeyed::NonKey, measure);
         }

@@ -8,10 +8,10 @@ use thiserror::Error;
 /// The longest that a budget may take to refill from nothing.
 const MAX_REFILL: Duration = Duration::from_hours(365 * 24);
 
-/// How many attempts one key has.
+/// The attempts of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Attempts that may come at once after a rest.
+    /// Attempts that a key may make at once after a rest.
     pub burst: NonZeroU32,
     /// The time in which one attempt is regained.
     pub every: Duration,
@@ -24,8 +24,8 @@ pub struct Budgets {
     pub client: Budget,
     /// For each [login](domain::throttle::ThrottleKey::Account), whether it is taken or not.
     pub account: Budget,
-    /// The most keys of each kind that are remembered. Whoever comes when there are as many shares one budget with all
-    /// others who do, so that a flood of keys neither opens the throttle nor takes memory.
+    /// The most keys of each kind that are kept. Keys beyond it share one budget, so that a flood of keys neither opens the
+    /// throttle nor takes memory.
     pub max_keys: NonZeroUsize,
 }
 

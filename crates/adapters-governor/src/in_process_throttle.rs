@@ -10,7 +10,7 @@ use domain::{
 };
 use governor::clock::{Clock, DefaultClock};
 
-/// Budgets in this process's memory. They start anew with the process.
+/// Counts attempts in this process's memory, and starts anew with the process.
 pub struct InProcessThrottle<C: Clock + Clone = DefaultClock> {
     clients: Limiter<ClientNetwork, C>,
     accounts: Limiter<CanonicalLogin, C>,
@@ -25,7 +25,7 @@ impl InProcessThrottle {
 }
 
 impl<C: Clock + Clone> InProcessThrottle<C> {
-    /// Counts by a clock of the caller's, which tests move.
+    /// Counts by `clock`, which tests advance.
     ///
     /// # Errors
     /// When a budget of `budgets` cannot be counted.
@@ -36,7 +36,7 @@ impl<C: Clock + Clone> InProcessThrottle<C> {
         })
     }
 
-    /// How many keys are remembered, of both kinds together.
+    /// The number of keys that are kept, of both kinds together.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.clients.keys() + self.accounts.keys()

@@ -11,7 +11,7 @@ use governor::{
 };
 use std::{hash::Hash, num::NonZeroUsize, time::Duration};
 
-/// How often keys that have regained their whole budget are looked for, at most: looking costs time for each key.
+/// The shortest time between two searches for keys that have regained their whole budget: a search visits each key.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One budget for each key of one kind.

@@ -4,7 +4,7 @@ use domain::{
     throttle::{ThrottleDecision, ThrottleKey},
 };
 
-/// No throttle at all, for a service that somebody else throttles.
+/// Allows every attempt, for a service that is throttled elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unthrottled;
 

@@ -365,7 +365,7 @@ mod tests {
             let not_asked = database.write_at_once(make, execute).await;
             assert!(matches!(not_asked, Err(PortError::Overloaded)), "{not_asked:?}");
         };
-        RequestScope::with_patience(Duration::from_millis(400))
+        RequestScope::with_wait_budget(Duration::from_millis(400))
             .run(work)
             .await;
         // The one that was late says nothing about the other.
@@ -381,7 +381,7 @@ mod tests {
         let soon = Instant::now() + database.answer_timeout;
         let _both = (database.pool.get(soon).await, database.pool.get(soon).await);
         let work = database.read("SELECT 1", execute);
-        let request = RequestScope::with_patience(Duration::from_millis(50));
+        let request = RequestScope::with_wait_budget(Duration::from_millis(50));
         let refused = request.run(work).await;
         assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
     }

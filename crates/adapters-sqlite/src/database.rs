@@ -326,7 +326,7 @@ mod tests {
             }
             other.batch_execute("ROLLBACK").expect("an end");
         };
-        RequestScope::with_patience(Duration::from_millis(200))
+        RequestScope::with_wait_budget(Duration::from_millis(200))
             .run(work)
             .await;
         let usual = database.write(busy_timeout).await.expect("an answer");

@@ -1,5 +1,5 @@
-//! The service's routes in an actix application of one's own, beside a route of one's own that lets in only whom the
-//! service has logged in. It serves on a free port of the loopback, calls itself, and ends.
+//! Mounts the service's routes in an actix application, beside a route of the application that accepts
+//! only logged-in callers. Serves on a free loopback port, calls itself, and exits.
 //!
 //! `cargo run -p api-http --example mount`
 
@@ -12,7 +12,7 @@ use std::error::Error;
 use testkit::{Fakes, fixtures::PASSWORD};
 use tokio::runtime::Handle;
 
-/// A route of one's own: its caller is somebody whose access token stands at this moment.
+/// A route of the application. Its caller has a valid access token.
 async fn hello(Authenticated(caller): Authenticated) -> String {
     format!("hello, {}", caller.user().login.as_typed())
 }
@@ -23,7 +23,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mutations = edge.mutations.clone();
     let server = HttpServer::new(move || {
         App::new()
-            // For `Authenticated` in one's own routes; those come first, since the service answers every other path.
+            // Required by `Authenticated` in the application's routes, which must come first because the
+            // service answers every other path.
             .app_data(Data::new(edge.clone()))
             .route("/hello", web::get().to(hello))
             .configure(configure(edge.clone()))
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     stop.stop(true).await;
     serving.await??;
-    // What was begun is ended before the runtime goes.
+    // Wait for running mutations before the runtime ends.
     mutations.drain().await;
     Ok(())
 }
@@ -66,19 +67,19 @@ async fn walk(url: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The stable code of a refusal.
+/// The stable code of a problem.
 async fn code(refusal: Response) -> Result<String, Box<dyn Error>> {
     assert_eq!(refusal.status(), 401);
     let problem: Value = refusal.json().await?;
     Ok(text(&problem, "code")?.to_owned())
 }
 
-/// A text of an answer by its name; the name again when it is not there.
+/// The string `field` of a response, or the field's name if it is missing.
 fn text<'a>(json: &'a Value, field: &'static str) -> Result<&'a str, &'static str> {
     json.get(field).and_then(Value::as_str).ok_or(field)
 }
 
-/// The whole edge over testkit's fakes, where an application has its adapters.
+/// The edge over testkit's fakes; an application passes its own adapters.
 fn edge() -> Edge {
     let fakes = Fakes::default();
     Edge {

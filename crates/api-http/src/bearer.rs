@@ -1,4 +1,4 @@
-//! Tokens from the `Authorization` header, and nowhere else (RFC 6750, section 2.1).
+//! Tokens from the `Authorization` header, the only accepted place (RFC 6750, section 2.1).
 
 use crate::{problem::Problem, state::Edge};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
 };
 
-/// A token as it was sent, of either kind.
+/// An access or refresh token as the client sent it.
 pub struct BearerToken(SecretString);
 
 impl BearerToken {
@@ -23,16 +23,16 @@ impl FromRequest for BearerToken {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(needed_text(request).map(|token| Self(SecretString::from(token))))
+        ready(required_text(request).map(|token| Self(SecretString::from(token))))
     }
 }
 
-/// The request's token, if it has one.
+/// Returns the token of `request`, if it has one.
 pub fn bearer_token(request: &HttpRequest) -> Result<Option<BearerToken>, Problem> {
     Ok(bearer_text(request)?.map(|token| BearerToken(SecretString::from(token))))
 }
 
-/// The same where it stands in the request.
+/// Returns the text of the token of `request`, if it has one.
 fn bearer_text(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     let Some(header) = headers.next() else {
@@ -40,10 +40,10 @@ fn bearer_text(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     };
     if headers.next().is_some() {
         return Err(Problem::malformed_request(
-            "There is more than one Authorization header.",
+            "The request has more than one Authorization header.",
         ));
     }
-    // What `to_str` finds out byte by byte: a token has hundreds, and every request one.
+    // `to_str` checks byte by byte, which is slow for tokens of hundreds of bytes on every request.
     let text = str::from_utf8(header.as_bytes())
         .ok()
         .filter(|text| text.is_ascii());
@@ -57,16 +57,17 @@ fn bearer_text(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     }
 }
 
-/// The same, where there is no going on without one.
-fn needed_text(request: &HttpRequest) -> Result<&str, Problem> {
+/// Returns the text of the token of `request`, or the problem `token_missing`.
+fn required_text(request: &HttpRequest) -> Result<&str, Problem> {
     bearer_text(request)?.ok_or_else(Problem::token_missing)
 }
 
-/// A route that takes this lets in only whose access token is accepted; whoever else comes gets the same problem as from
-/// the service's own routes.
+/// An extractor for routes that require an accepted access token. All other requests get the same
+/// problems as from the service's own routes.
 ///
-/// A route of one's own takes it too. It stands outside of [`configure`](crate::configure)'s scope, so the application
-/// gives it the edge: `App::new().app_data(Data::new(edge.clone()))`. Without that every request to it panics.
+/// Applications can use it in their own routes. Those are outside the scope of
+/// [`configure`](crate::configure), so register the edge with the application:
+/// `App::new().app_data(Data::new(edge.clone()))`. Without it, the extractor panics.
 pub struct Authenticated(pub Caller);
 
 impl FromRequest for Authenticated {
@@ -76,13 +77,13 @@ impl FromRequest for Authenticated {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let token = needed_text(&request)?;
+            let token = required_text(&request)?;
             Ok(Self(authenticate(&request).execute(token).await?))
         })
     }
 }
 
-/// The same for the little that somebody may do who has to change their password first.
+/// The extractor for the few routes that a caller may use who must change their password first.
 pub struct EvenWithResetPassword(pub Caller);
 
 impl FromRequest for EvenWithResetPassword {
@@ -92,7 +93,7 @@ impl FromRequest for EvenWithResetPassword {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let token = needed_text(&request)?;
+            let token = required_text(&request)?;
             let caller = authenticate(&request).even_with_a_reset_password(token).await?;
             Ok(Self(caller))
         })
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_stands_behind_the_scheme_bearer() {
+    fn a_token_requires_the_scheme_bearer() {
         for (headers, expected) in [
             (&[][..], Ok(None)),
             (&["Bearer abc"], Ok(Some("abc"))),

@@ -1,4 +1,4 @@
-//! JSON bodies: bounded, timed, and refused by cause.
+//! JSON bodies: bounded in size and time, and rejected with the cause.
 
 use crate::problem::{FieldProblem, Problem, shortened};
 use actix_web::{
@@ -13,12 +13,12 @@ use serde_json::error::Category;
 use std::{future::Future, pin::Pin, time::Duration};
 use tokio::time::timeout;
 
-/// The most bytes of a body.
+/// Maximum size of a body in bytes.
 const LIMIT: usize = 16 * 1024;
-/// How long a body may take to arrive.
+/// Time limit for receiving a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A JSON body of the one type that a route takes.
+/// A JSON body of the type that the route accepts.
 pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
@@ -35,7 +35,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
-/// A JSON body, or none at all.
+/// An optional JSON body.
 pub struct OptionalJsonBody<T>(pub Option<T>);
 
 impl<T: DeserializeOwned + 'static> FromRequest for OptionalJsonBody<T> {
@@ -68,7 +68,7 @@ fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
     }
 }
 
-/// Refuses what says that it is too large before any of it is read.
+/// Rejects a body whose declared length is too large, before any of it is read.
 fn check_length(request: &HttpRequest) -> Result<(), Problem> {
     let said = request
         .headers()
@@ -83,14 +83,14 @@ fn check_length(request: &HttpRequest) -> Result<(), Problem> {
 async fn read(payload: Payload) -> Result<Bytes, Problem> {
     match timeout(READ_TIMEOUT, to_bytes_limited(BodyStream::new(payload), LIMIT)).await {
         Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => Err(Problem::malformed_request("The body was cut short.")),
+        Ok(Ok(Err(_))) => Err(Problem::malformed_request("The body is incomplete.")),
         Ok(Err(_)) => Err(Problem::payload_too_large(LIMIT)),
         Err(_) => Err(Problem::request_timeout()),
     }
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // serde would take an array for an object, its fields in order.
+    // serde would also accept an array with the fields in order.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(not_an_object(body));
     }
@@ -118,15 +118,15 @@ fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
 }
 
-/// What serde says of a field, without the value that it found: that may be a password.
+/// Returns serde's message about a field without the value that it found, which may be a password.
 fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem {
     let message = error.inner().to_string();
     let (code, detail) = if message.starts_with("missing field") {
         ("missing_field", "this field is required")
     } else if message.starts_with("unknown field") {
-        ("unknown_field", "this field is not known here")
+        ("unknown_field", "unknown field")
     } else if message.starts_with("duplicate field") {
-        ("duplicate_field", "this field stands twice")
+        ("duplicate_field", "duplicate field")
     } else {
         return wrong_type(shortened(&error.path().to_string()));
     };
@@ -139,7 +139,7 @@ fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Field
 }
 
 fn wrong_type(field: String) -> FieldProblem {
-    let detail = "this is not of the type that belongs here".to_owned();
+    let detail = "wrong type".to_owned();
     FieldProblem {
         field,
         code: "wrong_type".into(),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn bodies_that_are_not_json_are_malformed() {
         let deep = "[".repeat(10_000);
         for body in [
             &b""[..],
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn json_of_another_shape_is_refused_by_field() {
+    fn json_of_another_shape_is_rejected_with_the_field() {
         for (body, field, code) in [
             (r"{}", "login", "missing_field"),
             (r#"{"login":"a"}"#, "roles", "missing_field"),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_never_repeated() {
+    fn errors_never_contain_the_value() {
         let (_, error) = refused(br#"{"login":{"secret":"hunter2"},"roles":[]}"#);
         assert!(!format!("{error:?}").contains("hunter2"));
     }

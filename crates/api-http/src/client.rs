@@ -1,24 +1,26 @@
-//! Where a request came from.
+//! The network address of a client.
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// The address of the client. `X-Forwarded-For` is believed only as far as it was written by trusted proxies: it is read
-/// from the right, and the first address that is not a trusted proxy's is the client's.
+/// Returns the client's address. `X-Forwarded-For` is trusted only as far as trusted proxies wrote
+/// it: it is read from the right, and the first address that is not a trusted proxy's is the
+/// client's.
 pub fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
     let forwarded = request
         .headers()
         .get_all("x-forwarded-for")
-        // Byte by byte: what a client sent must not make a line unreadable that a proxy has added to.
+        // Split bytes, not text: an invalid entry from a client must not hide those added by
+        // proxies.
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .map(hop_address)
         .collect::<Vec<_>>();
     Some(resolve(peer, &forwarded, trusted))
 }
 
-/// An address, as proxies write it: alone or with a port. `None` for anything else.
+/// Parses an address with or without a port. Returns `None` for anything else.
 fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     let hop = str::from_utf8(hop.trim_ascii()).ok()?;
     let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
@@ -32,7 +34,8 @@ fn resolve(peer: IpAddr, forwarded: &[Option<IpAddr>], trusted: &[IpNet]) -> IpA
     for hop in forwarded.iter().rev() {
         match hop {
             Some(address) if is_trusted(&client) => client = *address,
-            // What cannot be read ends the chain: whoever wrote it may have written all that stands left of it.
+            // An unreadable entry ends the chain: its author may have written everything to its
+            // left.
             _ => break,
         }
     }
@@ -44,7 +47,7 @@ mod tests {
     use super::*;
     use actix_web::{http::header::HeaderValue, test::TestRequest};
 
-    /// Each character of a header is one byte (Latin-1), so that any byte can be written down.
+    /// Each character of a header is one byte (Latin-1), so any byte can be written.
     fn client(peer: &str, headers: &[&str]) -> String {
         let trusted = [
             "10.0.0.0/8".parse().expect("a network"),
@@ -66,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed_and_from_the_right() {
+    fn only_trusted_proxies_are_believed_from_right_to_left() {
         for (peer, headers, expected) in [
             ("192.0.2.1", &[][..], "192.0.2.1"),
             ("192.0.2.1", &["198.51.100.1"], "192.0.2.1"),

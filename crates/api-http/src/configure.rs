@@ -1,4 +1,4 @@
-//! The edge as one actix-web configuration.
+//! The HTTP edge as one actix-web configuration.
 
 use crate::{
     docs, endpoint::mount, metrics, problem::Problem, request, request_ids::RequestIds, routes::endpoints,
@@ -10,8 +10,8 @@ use actix_web::{
 };
 use std::sync::Arc;
 
-/// Mounts everything. The edge's middleware stands around these routes alone, so that an application of one's own can
-/// mount them beside its own routes, or below a prefix.
+/// Mounts all routes. The middleware applies to these routes only, so an application can mount them
+/// beside its own routes or under a prefix.
 pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
     metrics::describe();
     move |config| {
@@ -28,7 +28,7 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
                 }
             })
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::not_found())));
-        // An early answer leaves part of the body unread, so the middleware is the outermost layer.
+        // The outermost layer, because an early response leaves part of the body unread.
         config.service(scope.wrap(middleware::from_fn(request::handle)));
     }
 }
@@ -37,6 +37,6 @@ fn unreadable_query() -> Problem {
     Problem::validation_failed(vec![crate::problem::FieldProblem {
         field: "query".to_owned(),
         code: "wrong_type".into(),
-        detail: "a parameter is not known here or not of the type that belongs here".to_owned(),
+        detail: "unknown parameter or wrong type".to_owned(),
     }])
 }

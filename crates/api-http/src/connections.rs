@@ -1,7 +1,7 @@
 //! Closes connections that a slow or idle client would keep open.
 //!
-//! actix limits how long the head of a connection's first request may take, and how long a connection stays open between
-//! requests. Three kinds of clients get around both limits:
+//! actix limits how long the head of a connection's first request may take, and how long a
+//! connection stays open between requests. Three kinds of clients get around both limits:
 //!
 //! - one that sends the head of a later request byte by byte;
 //! - one that goes on sending a chunked body after it was answered;
@@ -9,15 +9,16 @@
 //!
 //! No request begins on such a connection, and none is answered. That is what is watched:
 //!
-//! 1. [`Connections::watch`] registers each connection that the server accepts, with an [`Activity`] in the connection's
-//!    data.
+//! 1. [`Connections::watch`] registers each connection that the server accepts, with an
+//!    [`Activity`] in the connection's data.
 //! 2. The edge's middleware marks the activity when a request begins and when it is answered.
-//! 3. [`Connections::close_inactive`] closes every connection that was not marked for longer than a limit.
+//! 3. [`Connections::close_inactive`] closes every connection that was not marked for longer than a
+//!    limit.
 //!
-//! [`UnreadBody`] spares a client that behaves well the wait. The middleware uses it to find out whether a request was
-//! answered before the end of its body, and such a response carries `Connection: close`. [`chunked_body`] bounds the
-//! memory that a client holds which does not read. The time that a body may take is limited where bodies are read, in
-//! [`body`].
+//! [`UnreadBody`] spares a client that behaves well the wait. The middleware uses it to find out
+//! whether a request was answered before the end of its body, and such a response carries
+//! `Connection: close`. [`chunked_body`] bounds the memory that a client holds which does not read.
+//! The time that a body may take is limited where bodies are read, in [`body`].
 //!
 //! [`chunked_body`]: crate::chunked_body
 //! [`body`]: crate::body
@@ -39,15 +40,16 @@ use std::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often connections are checked in the time of the limit: one is closed at most a tenth of the limit late.
+/// Number of checks per limit. A connection is closed at most a tenth of the limit late.
 const CHECKS_PER_LIMIT: u32 = 10;
 
-/// The open connections of a server, to close those on which nothing happens.
+/// The open connections of a server, which closes inactive ones.
 ///
-/// Keep-alive and the time limit of a first head do not end a connection whose client sends a later head, or a body that
-/// was already answered, byte by byte, nor one whose client does not read the response. Hand each connection to
-/// [`watch`](Self::watch), and run [`close_inactive`](Self::close_inactive) beside the server. The routes of this crate
-/// count as activity, and no others.
+/// Keep-alive and the time limit of the first request head do not end a connection whose client
+/// sends a later head, or the body of an answered request, byte by byte, nor one whose client does
+/// not read the response. Pass each connection to [`watch`](Self::watch), and run
+/// [`close_inactive`](Self::close_inactive) beside the server. Only the routes of this crate count
+/// as activity.
 #[derive(Debug, Default)]
 pub struct Connections {
     open: Mutex<Vec<Weak<Connection>>>,
@@ -56,17 +58,17 @@ pub struct Connections {
 /// An open connection. The connection's data owns it, so it is dropped with the connection.
 #[derive(Debug)]
 struct Connection {
-    /// A duplicate of the socket's descriptor: actix lends the socket only while the connection is set up.
+    /// A duplicate of the socket's descriptor, because actix lends the socket only during set-up.
     descriptor: OwnedFd,
     activity: Arc<Activity>,
 }
 
 impl Connections {
-    /// Registers a connection that was just accepted. Call it in `HttpServer::on_connect`. A connection that cannot be
-    /// watched, because the process has no descriptor left, is closed.
+    /// Registers a newly accepted connection. Call it in `HttpServer::on_connect`. If the process
+    /// has no file descriptor left to watch the connection, it is closed.
     ///
     /// # Panics
-    /// When `socket` is not a TCP stream.
+    /// If `socket` is not a TCP stream.
     pub fn watch(&self, socket: &dyn Any, data: &mut Extensions) {
         let socket = socket
             .downcast_ref::<TcpStream>()
@@ -79,15 +81,15 @@ impl Connections {
                 data.insert(connection);
             }
             Err(error) => {
-                tracing::warn!(%error, "closed a connection: raise the limit of open files");
+                tracing::warn!(%error, "closed a connection because no file descriptor is left; raise the limit of open files");
                 // The client may have closed it already.
                 let _ = shutdown(socket, Shutdown::Both);
             }
         }
     }
 
-    /// Closes, for ever, each connection on which no request has begun or been answered for `limit`. Dropping the future
-    /// stops it at any time.
+    /// Closes each connection on which no request has begun or been answered for `limit`, forever.
+    /// The future may be dropped at any time.
     pub async fn close_inactive(self: Arc<Self>, limit: Duration) {
         let mut ticks = interval(limit / CHECKS_PER_LIMIT);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -104,7 +106,7 @@ impl Connections {
             };
             let is_inactive = connection.activity.inactive_for() > limit;
             if is_inactive {
-                tracing::debug!("closed a connection on which nothing happened");
+                tracing::debug!("closed an inactive connection");
                 connection.close();
             }
             !is_inactive
@@ -124,9 +126,10 @@ impl Connection {
         })
     }
 
-    /// Shuts the socket down in both directions. The worker that serves it sees the same as when the client hangs up.
+    /// Shuts the socket down in both directions. To the worker it looks as if the client
+    /// disconnected.
     fn close(&self) {
-        // Otherwise the system keeps a response that the client does not read for minutes.
+        // Otherwise the system keeps an unread response for minutes.
         let _ = set_socket_linger(&self.descriptor, Some(Duration::ZERO));
         // The client may have closed it already.
         let _ = shutdown(&self.descriptor, Shutdown::Both);

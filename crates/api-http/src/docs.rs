@@ -1,4 +1,4 @@
-//! The API explained: the OpenAPI document, and Swagger UI over it from inside the binary.
+//! The OpenAPI document and Swagger UI, served from the binary.
 
 use crate::{chunked_body::chunked, endpoint::resource, openapi::openapi, problem::Problem};
 use actix_web::{
@@ -12,11 +12,11 @@ use std::{
 };
 use utoipa_swagger_ui::Config;
 
-/// Scripts and requests of this origin alone. Swagger UI writes its styles inline.
+/// Allows scripts and requests of this origin only. Swagger UI needs inline styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Written when it is first asked for: that takes megabytes, which a service that is never asked need not have.
+/// Generated on first use: it takes megabytes, which a service without readers does not need.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     let document = openapi().to_json().expect("the OpenAPI document is JSON");
     Bytes::from(document)
@@ -33,7 +33,10 @@ pub fn configure(config: &mut ServiceConfig) {
             "/openapi.json",
             [(Method::GET, web::route().to(document_file))],
         ))
-        .service(resource("/docs", [(Method::GET, web::route().to(to_the_page))]))
+        .service(resource(
+            "/docs",
+            [(Method::GET, web::route().to(redirect_to_page))],
+        ))
         .service(resource(
             "/docs/{file:.*}",
             [(Method::GET, web::route().to(page_file))],
@@ -46,11 +49,11 @@ async fn document_file() -> impl Responder {
         .body(chunked(DOCUMENT.clone()))
 }
 
-/// The page's files are named relative to `/docs/`.
-async fn to_the_page() -> impl Responder {
+/// Redirects to `/docs/`, because the page names its files relative to it.
+async fn redirect_to_page() -> impl Responder {
     HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "docs/"))
-        // The web server sends answers without a body at once, however many of them wait to be read.
+        // The web server flushes responses without a body at once, even if many wait to be read.
         .body("The documentation is at docs/.\n")
 }
 
@@ -68,13 +71,13 @@ async fn page_file(file: Path<String>, config: Data<Config<'static>>) -> Result<
         }
         Ok(None) => Err(Problem::not_found()),
         Err(error) => {
-            tracing::error!(%error, "a file of the documentation could not be made");
+            tracing::error!(%error, "cannot generate a documentation file");
             Err(Problem::not_found())
         }
     }
 }
 
-/// All files but one are in the program and are not copied.
+/// Borrows files that are part of the binary instead of copying them.
 fn shared(bytes: Cow<'static, [u8]>) -> Bytes {
     match bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_large_files_are_those_of_the_program_itself() {
+    fn large_files_are_not_copied() {
         let config = Arc::new(Config::new(["../openapi.json"]));
         for name in ["swagger-ui-bundle.js", "swagger-ui.css"] {
             let file = utoipa_swagger_ui::serve(name, Arc::clone(&config))

@@ -1,7 +1,8 @@
-//! Handlers with the path and method that their `#[utoipa::path]` declares.
+//! Handlers with the path and method declared in their `#[utoipa::path]`.
 //!
-//! The list of endpoints in [`routes`](crate::routes) is read twice: [`mount`] registers the handlers, and
-//! [`openapi`](crate::openapi()) describes them. A path stands in the attribute of its handler and nowhere else.
+//! The list of endpoints in [`routes`](crate::routes) is used twice: [`mount`] registers the
+//! handlers, and [`openapi`](crate::openapi()) describes them. A path is declared only in the
+//! attribute of its handler.
 
 use crate::problem::Problem;
 use actix_web::{
@@ -11,16 +12,17 @@ use actix_web::{
 };
 use utoipa::openapi::{OpenApi, PathItem};
 
-/// One documented handler. Make it with [`endpoint!`].
+/// A documented handler. Created by [`endpoint!`].
 pub struct Endpoint {
-    /// Returns a document with this handler's operation and the schemas that it uses.
+    /// Returns a document with this handler's operation and its schemas.
     pub describe: fn() -> OpenApi,
     pub handle: fn() -> Route,
 }
 
-/// Makes an [`Endpoint`] of a handler that has a `#[utoipa::path]`.
+/// Creates an [`Endpoint`] from a handler with a `#[utoipa::path]`.
 ///
-/// A function cannot do it: utoipa's description belongs to the handler's name and not to its type.
+/// This cannot be a function: utoipa attaches the description to the handler's name, not to its
+/// type.
 macro_rules! endpoint {
     ($($handler:ident)::+) => {{
         #[derive(::utoipa::OpenApi)]
@@ -56,7 +58,7 @@ fn method_of(item: &PathItem) -> Option<Method> {
         .find_map(|(operation, method)| operation.is_some().then_some(method))
 }
 
-/// Registers `endpoints`, one resource for each path, in the order in which the paths come first.
+/// Registers `endpoints` with one resource per path, in the order in which the paths first appear.
 pub fn mount(endpoints: &[Endpoint], config: &mut ServiceConfig) {
     let mut resources: Vec<(String, Vec<(Method, Route)>)> = Vec::new();
     for endpoint in endpoints {
@@ -72,7 +74,8 @@ pub fn mount(endpoints: &[Endpoint], config: &mut ServiceConfig) {
     }
 }
 
-/// Answers `path` with one of `routes`, and every other method with 405. GET answers HEAD too (RFC 9110, section 9.3.2).
+/// Answers `path` with one of `routes`, and any other method with 405. GET also answers HEAD
+/// (RFC 9110, section 9.3.2).
 pub fn resource(path: &str, routes: impl IntoIterator<Item = (Method, Route)>) -> Resource {
     let mut resource = web::resource(path);
     let mut allowed = Vec::new();

@@ -1,4 +1,4 @@
-//! Changes that are made only while nothing has changed (RFC 9110, sections 8.8.3 and 13.1.1).
+//! Conditional changes (RFC 9110, sections 8.8.3 and 13.1.1).
 
 use crate::problem::Problem;
 use actix_web::{
@@ -9,15 +9,15 @@ use actix_web::{
 use domain::revision::{Precondition, Revision};
 use std::future::{Ready, ready};
 
-/// Stands for a tag that this service never gave: nothing is ever at this revision.
+/// A revision that never exists, for entity tags that this service did not issue.
 const NEVER: Revision = Revision(-1);
 
-/// The header that tells at which revision a user or a role stands.
+/// The `ETag` header for `revision` of a user or role.
 pub fn etag(revision: Revision) -> (HeaderName, String) {
     (header::ETAG, format!("\"{revision}\""))
 }
 
-/// What a client asks for with `If-Match`.
+/// The precondition in `If-Match`.
 pub struct IfMatch(pub Precondition);
 
 impl FromRequest for IfMatch {
@@ -35,7 +35,7 @@ impl FromRequest for IfMatch {
     }
 }
 
-/// A weak tag matches nothing, as the comparison is the strong one.
+/// Weak tags never match, because `If-Match` uses the strong comparison.
 fn parse(value: &str) -> Result<Precondition, Problem> {
     let value = value.trim_matches([' ', '\t']);
     if value == "*" {
@@ -59,7 +59,7 @@ fn parse(value: &str) -> Result<Precondition, Problem> {
 }
 
 fn malformed() -> Problem {
-    Problem::malformed_request("If-Match is one entity tag, as an ETag told it, or *.")
+    Problem::malformed_request("If-Match must be a single entity tag from an ETag header, or *.")
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_condition_is_one_tag_or_none() {
+    fn if_match_is_one_tag_or_a_star() {
         for (value, expected) in [
             ("*", Ok(Precondition::Existing)),
             ("\"0\"", Ok(Precondition::At(Revision(0)))),

@@ -1,6 +1,7 @@
-//! The service over HTTP: routes, what they take and answer, and how refusals look (RFC 9457). No rules live here.
+//! The HTTP interface: routes, their requests and responses, and problem details (RFC 9457). It
+//! contains no business rules.
 //!
-//! [`configure`] mounts everything into an actix application, the binary's or one's own.
+//! [`configure`] mounts everything into an actix application.
 
 mod bearer;
 mod body;
@@ -28,7 +29,7 @@ pub use mutations::Mutations;
 pub use openapi::openapi;
 pub use state::{Edge, HttpSettings, UseCases};
 
-/// The snippets of the page for teams that embed: they compile, and those that can run do.
+/// Compiles and runs the snippets of the embedding guide as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Embedding;

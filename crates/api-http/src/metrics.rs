@@ -1,5 +1,5 @@
-//! Metrics of requests and their outcomes. Label values come from this program alone: a path, login, id or address
-//! never becomes one.
+//! Metrics of requests and their outcomes. Label values come from this program alone: a path,
+//! login, id or address never becomes one.
 
 use crate::problem::Problem;
 use ::metrics::{Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -16,18 +16,18 @@ const DEPENDENCY_UP: &str = "authapi_dependency_up";
 
 /// Registers the descriptions of all metrics with the recorder.
 pub fn describe() {
-    describe_counter!(REQUESTS, "Requests that were answered.");
+    describe_counter!(REQUESTS, "Number of answered requests.");
     describe_histogram!(
         DURATION,
-        "Seconds from the head of a request to the head of its answer."
+        "Time in seconds from the head of a request to the head of its response."
     );
-    describe_gauge!(IN_FLIGHT, "Requests that are being answered.");
-    describe_counter!(REFUSALS, "Answers that are problems, by their code.");
-    describe_counter!(LOGINS, "Attempts to log in, by what they came to.");
-    describe_counter!(REFRESHES, "Attempts to refresh, by what they came to.");
+    describe_gauge!(IN_FLIGHT, "Number of requests in flight.");
+    describe_counter!(REFUSALS, "Number of problem responses, by code.");
+    describe_counter!(LOGINS, "Number of login attempts, by outcome.");
+    describe_counter!(REFRESHES, "Number of refresh attempts, by outcome.");
     describe_gauge!(
         DEPENDENCY_UP,
-        "Whether a dependency answered the last check of readiness."
+        "Whether a dependency passed the last readiness check."
     );
 }
 
@@ -50,8 +50,8 @@ impl RequestMeter {
         }
     }
 
-    /// Records the response and returns how long it took. `route` is the pattern of the path, never the path itself;
-    /// `code` is the code of the problem, if the response is one.
+    /// Records the response and returns how long it took. `route` is the pattern of the path, never
+    /// the path itself; `code` is the code of the problem, if the response is one.
     pub fn record_response(self, route: &str, status: StatusCode, code: Option<&'static str>) -> Duration {
         let elapsed = self.started.elapsed();
         let status = status.as_str().to_owned();
@@ -95,7 +95,8 @@ fn outcome_label<T>(outcome: &Result<T, Problem>) -> &'static str {
     }
 }
 
-/// Clients can send any method: all but the standard ones (RFC 9110, section 9.3; RFC 5789) share the label `other`.
+/// Clients can send any method: all but the standard ones (RFC 9110, section 9.3; RFC 5789) share
+/// the label `other`.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

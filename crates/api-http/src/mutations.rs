@@ -5,11 +5,11 @@ use tokio::{runtime::Handle, task::JoinError};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// How much of a panic's text is logged, in characters.
+/// Maximum number of characters of a panic message in the log.
 const MAX_PANIC_TEXT: usize = 300;
 
-/// Runs whatever changes something to its end, whether or not the client still listens: a connection that is reset must
-/// not part a commit from what follows it.
+/// Runs each mutation to completion, even if the client disconnects: a reset connection must not
+/// separate a commit from the steps that follow it.
 #[derive(Clone, Debug)]
 pub struct Mutations {
     runtime: Handle,
@@ -17,8 +17,8 @@ pub struct Mutations {
 }
 
 impl Mutations {
-    /// Runs them on `runtime`, which must outlive the server: actix gives each of its workers a runtime that ends with the
-    /// worker, and would take unfinished tasks with it.
+    /// Runs mutations on `runtime`, which must outlive the server. Each actix worker has its own
+    /// runtime, which ends with the worker and would cancel unfinished tasks.
     #[must_use]
     pub fn on(runtime: Handle) -> Self {
         Self {
@@ -27,8 +27,9 @@ impl Mutations {
         }
     }
 
-    /// Runs `mutation` as a task of its own, for the same request, and waits for it. When it panics, the answer is a problem too: whoever asked
-    /// must not take a bug for a fault of the network and try again at once.
+    /// Runs `mutation` as a separate task of the same request and waits for it. If it panics, the
+    /// response is a problem: the client must not mistake a bug for a network fault and retry at
+    /// once.
     pub(crate) async fn run<T, E>(
         &self,
         mutation: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -46,30 +47,31 @@ impl Mutations {
         }
     }
 
-    /// Waits until every mutation has ended. New ones still run; call this when no more requests come.
+    /// Waits until every mutation has finished. Call it once no more requests arrive.
     pub async fn drain(&self) {
         self.running.close();
         self.running.wait().await;
     }
 }
 
-/// The answer to a mutation that did not come to its end.
+/// The problem for a mutation that did not finish.
 fn unfinished(error: JoinError) -> Problem {
     let cause = match error.try_into_panic() {
         Ok(panic) => panic_text(panic.as_ref()),
         Err(error) => error.to_string(),
     };
-    tracing::error!(cause, "a change broke off");
+    tracing::error!(cause, "mutation aborted");
     Problem::internal()
 }
 
-/// What a panic says, on one line and not all of it. The program's panic hook has written it to standard error anyway.
+/// Returns a panic's message on one line, truncated. The panic hook has written it to standard
+/// error.
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a text");
+        .unwrap_or("a panic without a message");
     text.escape_debug().take(MAX_PANIC_TEXT).collect()
 }
 
@@ -82,7 +84,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     #[tokio::test]
-    async fn a_mutation_outlives_the_client_and_is_drained() {
+    async fn a_mutation_survives_a_disconnect_and_is_drained() {
         let mutations = Mutations::on(Handle::current());
         let (go_on, wait) = oneshot::channel::<()>();
         let (committed, outcome) = oneshot::channel();
@@ -106,18 +108,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mutation_is_done_for_the_request_that_asks_for_it() {
+    async fn a_mutation_runs_in_the_scope_of_its_request() {
         let mutations = Mutations::on(Handle::current());
         let mutation = async { Ok::<_, Problem>(RequestScope::current().map(|it| it.time_left())) };
-        let patience = Duration::from_millis(900);
-        let seen = RequestScope::with_patience(patience)
+        let wait_budget = Duration::from_millis(900);
+        let seen = RequestScope::with_wait_budget(wait_budget)
             .run(mutations.run(mutation))
             .await;
-        assert_eq!(seen.ok().flatten(), Some(patience));
+        assert_eq!(seen.ok().flatten(), Some(wait_budget));
     }
 
     #[tokio::test]
-    async fn a_mutation_that_panics_is_answered_and_the_next_one_runs() {
+    async fn after_a_panic_the_next_mutation_runs() {
         let mutations = Mutations::on(Handle::current());
         let broken = mutations.run::<(), Problem>(async { panic!("a bug") });
         let problem = broken.await.expect_err("a problem");
@@ -129,11 +131,11 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_panic_cannot_break_a_line_nor_fill_the_log() {
+    fn panic_messages_are_logged_on_one_line_and_truncated() {
         let texts: [(Box<dyn Any + Send>, &str); 3] = [
             (Box::new("a bug"), "a bug"),
             (Box::new("one\ntwo".to_owned()), "one\\ntwo"),
-            (Box::new(7), "a panic without a text"),
+            (Box::new(7), "a panic without a message"),
         ];
         for (panic, expected) in texts {
             assert_eq!(panic_text(panic.as_ref()), expected);

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-/// The OpenAPI document of everything that [`configure`](crate::configure) mounts.
+/// The OpenAPI document of all routes that [`configure`](crate::configure) mounts.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let endpoints = routes::endpoints();
@@ -15,29 +15,29 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     described.fold(Document::openapi(), utoipa::openapi::OpenApi::merge_from)
 }
 
-/// What does not come from a handler.
+/// The parts that do not come from handlers.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "authapi",
-        description = "Registers users, checks passwords, issues JWTs with roles, refreshes them, and takes them back at once.",
+        description = "Registers users, verifies passwords, and issues, refreshes and immediately revokes JWTs with roles.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
         contact()
     ),
     components(schemas(ProblemBody, FieldProblem)),
     tags(
         (name = "main", description = "Register, log in, refresh, change roles, log out."),
-        (name = "own account", description = "The caller's password, devices and data."),
-        (name = "users", description = "Users, for those who may see or change them."),
-        (name = "roles", description = "The catalogue of roles and what they allow."),
-        (name = "audit", description = "Who did what to whom, when and from where."),
-        (name = "operations", description = "Health, the keys that verify tokens, and where to find them."),
+        (name = "own account", description = "The caller's password, sessions and data."),
+        (name = "users", description = "User administration."),
+        (name = "roles", description = "Roles and their permissions."),
+        (name = "audit", description = "Security events: who did what to whom, when and from where."),
+        (name = "operations", description = "Health, signing keys and issuer metadata."),
     ),
     modifiers(&Bearer)
 )]
 struct Document;
 
-/// How a token is sent (RFC 6750, section 2.1).
+/// The bearer scheme (RFC 6750, section 2.1).
 struct Bearer;
 
 impl Modify for Bearer {

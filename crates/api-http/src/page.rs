@@ -1,4 +1,4 @@
-//! Pages of long lists: how many entries, and where the next ones begin.
+//! Pagination: page size and cursor.
 
 use crate::problem::Problem;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -6,30 +6,30 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 
-/// The most entries of a page.
+/// The maximum number of entries of a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit(u32);
 
 impl Limit {
-    /// 20 when the client does not say.
+    /// Parses the requested limit; 20 by default.
     pub fn parse(asked: Option<u32>) -> Result<Self, Problem> {
         match asked.unwrap_or(DEFAULT_LIMIT) {
             limit @ 1..=MAX_LIMIT => Ok(Self(limit)),
             _ => Err(Problem::field_refused(
                 "limit",
                 "out_of_range",
-                format!("a page has 1 to {MAX_LIMIT} entries"),
+                format!("the limit must be between 1 and {MAX_LIMIT}"),
             )),
         }
     }
 
-    /// One more than the page has: whether there is one tells whether there is another page.
+    /// One more than the limit. The extra entry shows that there is another page.
     pub fn and_one(self) -> u32 {
         self.0 + 1
     }
 
-    /// Cuts `entries` to the page; the cursor of the next one, when there is more. `key` is what the next page begins
-    /// behind.
+    /// Truncates `entries` to the page and returns the cursor of the next page, if there is one.
+    /// `key` identifies the entry after which the next page begins.
     pub fn cut<T>(self, entries: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
         let length = usize::try_from(self.0).expect("at most a hundred");
         let is_more = entries.len() > length;
@@ -39,7 +39,7 @@ impl Limit {
     }
 }
 
-/// What the page begins behind, as `parse` reads the key of a cursor that a page gave.
+/// Parses the cursor of a page with `parse`, which reads the key of the last entry.
 pub fn position<T>(cursor: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
     let Some(cursor) = cursor else {
         return Ok(None);
@@ -53,7 +53,7 @@ pub fn position<T>(cursor: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> R
         None => Err(Problem::field_refused(
             "cursor",
             "invalid_cursor",
-            "this is no next_cursor of this list".to_owned(),
+            "the cursor is not a next_cursor of this list".to_owned(),
         )),
     }
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_1_to_100_entries_and_20_unless_asked() {
+    fn a_page_has_1_to_100_entries_and_20_by_default() {
         let limit = |asked| {
             Limit::parse(asked)
                 .map(|limit| limit.0)
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_leads_to_where_the_page_ended_and_there_is_none_on_the_last() {
+    fn a_cursor_continues_after_the_page_and_the_last_page_has_none() {
         let limit = Limit(2);
         let mut entries = vec![1, 2, 3];
         let cursor = limit.cut(&mut entries, ToString::to_string);

@@ -1,4 +1,4 @@
-//! Refusals as `application/problem+json` (RFC 9457): the only place that knows status codes.
+//! Problem details as `application/problem+json` (RFC 9457). Status codes are decided here only.
 
 pub mod documented;
 mod refusals;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::{borrow::Cow, fmt, time::Duration};
 use utoipa::ToSchema;
 
-/// A refusal on its way out.
+/// A problem to send.
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -22,37 +22,37 @@ pub struct Problem {
     headers: Vec<(header::HeaderName, String)>,
 }
 
-/// What is wrong with one field of a request.
+/// A problem with one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// The field's path in the body, such as `new_roles[2]`.
+    /// Path of the field in the body, such as `new_roles[2]`.
     #[schema(example = "password")]
     pub field: String,
-    /// Stable, for programs.
+    /// Stable code for programs.
     #[schema(example = "too_short")]
     pub code: Cow<'static, str>,
-    /// For people.
-    #[schema(example = "a password has at least 8 characters")]
+    /// Explanation for people.
+    #[schema(example = "a password must have at least 8 characters")]
     pub detail: String,
 }
 
-/// A refusal as it is sent.
+/// A problem as it is sent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
-    /// `urn:authapi:problem:` and the code.
+    /// `urn:authapi:problem:` followed by the code.
     #[schema(example = "urn:authapi:problem:validation_failed")]
     r#type: String,
-    #[schema(example = "The request breaks a rule")]
+    #[schema(example = "The request is invalid")]
     title: &'a str,
     #[schema(example = 422)]
     status: u16,
-    #[schema(example = "See errors for each field.")]
+    #[schema(example = "See `errors` for each field.")]
     detail: &'a str,
-    /// Stable, for programs: one for each cause.
+    /// Stable code for programs; one per cause.
     #[schema(example = "validation_failed")]
     code: &'a str,
-    /// The answer's `X-Request-Id`, for whoever looks it up in the log.
+    /// The `X-Request-Id` of the response, to find the request in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
@@ -81,13 +81,13 @@ impl Problem {
         self
     }
 
-    /// `Retry-After` in whole seconds, rounded up, at least one (RFC 9110, section 10.2.3).
+    /// Sets `Retry-After` in whole seconds, rounded up, at least one (RFC 9110, section 10.2.3).
     fn retry_after(self, wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
         self.with_header(header::RETRY_AFTER, seconds.to_string())
     }
 
-    /// The challenge that a 401 or 403 carries (RFC 6750, section 3).
+    /// Sets the challenge that a 401 or 403 carries (RFC 6750, section 3).
     fn challenge(self, challenge: &str) -> Self {
         self.with_header(header::WWW_AUTHENTICATE, challenge)
     }
@@ -101,7 +101,7 @@ impl Problem {
         self.code
     }
 
-    /// The answer, with the request's id when it is known.
+    /// Renders the response, with the request's id if it is known.
     pub fn render(&self, request_id: Option<&str>) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.status);
         for (name, value) in &self.headers {
@@ -112,7 +112,7 @@ impl Problem {
             .json(self.body(request_id))
     }
 
-    /// The answer's body, with the request's id when it is known.
+    /// Returns the body of the response, with the request's id if it is known.
     pub fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
         ProblemBody {
             r#type: format!("urn:authapi:problem:{}", self.code),
@@ -125,13 +125,13 @@ impl Problem {
         }
     }
 
-    /// The 405 of a path that answers only `allowed`.
+    /// The 405 for a path that supports only the methods in `allowed`.
     pub fn method_not_allowed(allowed: &str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             "Method not allowed",
-            "This path does not answer this method; see Allow.",
+            "The path does not support this method; see Allow.",
         )
         .with_header(header::ALLOW, allowed)
     }
@@ -141,7 +141,7 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "not_found",
             "Not found",
-            "There is nothing here.",
+            "This path does not exist.",
         )
     }
 
@@ -150,7 +150,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             "payload_too_large",
             "Payload too large",
-            format!("A body has at most {limit} bytes."),
+            format!("The body exceeds {limit} bytes."),
         )
     }
 
@@ -181,13 +181,13 @@ impl Problem {
         )
     }
 
-    /// Something that is a bug, or damage. Whoever makes this logs the cause.
+    /// A bug or damaged data. The caller of this function logs the cause.
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "Internal error",
-            "This is not your fault. Tell the operator the request id.",
+            "The service failed. Report the request id to the operator.",
         )
     }
 
@@ -195,13 +195,13 @@ impl Problem {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "validation_failed",
-            "The request breaks a rule",
-            "See errors for each field.",
+            "The request is invalid",
+            "See `errors` for each field.",
         )
         .with_errors(errors)
     }
 
-    /// One field or query parameter breaks a rule.
+    /// A field or query parameter violates a rule.
     pub fn field_refused(field: &str, code: &'static str, detail: String) -> Self {
         Self::validation_failed(vec![FieldProblem {
             field: field.to_owned(),
@@ -211,12 +211,13 @@ impl Problem {
     }
 
     pub fn token_missing() -> Self {
-        // Without an error code, since the client did not even try (RFC 6750, section 3.1).
+        // Without an error code, because the request contained no credentials (RFC 6750, section
+        // 3.1).
         Self::unauthorized("token_missing", "Send a token: Authorization: Bearer ...").challenge("Bearer")
     }
 
     pub fn token_malformed() -> Self {
-        Self::bad_token("token_malformed", "This is no token.")
+        Self::bad_token("token_malformed", "The token is malformed.")
     }
 
     fn unauthorized(code: &'static str, detail: &'static str) -> Self {
@@ -228,7 +229,7 @@ impl Problem {
     }
 }
 
-/// `wait` in whole seconds, rounded up, at least one.
+/// Returns `wait` in whole seconds, rounded up, at least one.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs()
         .saturating_add(u64::from(wait.subsec_nanos() > 0))
@@ -246,7 +247,7 @@ impl ResponseError for Problem {
         self.status
     }
 
-    /// Rendered without the request's id; the middleware, which knows it, renders again.
+    /// Renders without the request's id. The middleware knows the id and renders again.
     fn error_response(&self) -> HttpResponse {
         let mut response = self.render(None);
         response.extensions_mut().insert(self.clone());
@@ -254,7 +255,7 @@ impl ResponseError for Problem {
     }
 }
 
-/// The client's own text, but not all of it.
+/// Truncates a client's text for echoing.
 pub fn shortened(text: &str) -> String {
     text.chars().take(64).collect()
 }

@@ -1,5 +1,5 @@
-//! What every request passes through: it gets an id, a span, a line in the log and the time that it may wait for databases,
-//! and its answer gets the headers that every answer carries.
+//! The middleware of every request: its id, span, log line and wait budget, and the headers that
+//! every response carries.
 
 use crate::{
     client::client_address,
@@ -29,13 +29,13 @@ use std::{
 use tracing::{Instrument, Span, field};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest foreign request id that is taken over.
+/// Maximum length of a request id that is taken from the client.
 const MAX_ID_LENGTH: usize = 64;
-/// How long a request may wait for databases in all. A refusal has to come within a second; the rest of it is for what is
-/// done between the waits.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// Wait budget of a request for all databases together. A rejection must be sent within a second;
+/// the rest is for work between the waits.
+const WAIT_BUDGET: Duration = Duration::from_millis(900);
 
-/// Where the request came from, as the core wants to know it.
+/// The origin of a request, as recorded in audit events.
 pub struct RequestOrigin(pub Origin);
 
 impl FromRequest for RequestOrigin {
@@ -48,10 +48,10 @@ impl FromRequest for RequestOrigin {
     }
 }
 
-/// What the log tells of a request when it is answered.
+/// The log line of an answered request.
 ///
-/// It is told outside of the request's span and scope, and has what they tell of it itself: a log that shows a line's spans
-/// puts them together for each line, and this one comes with every request.
+/// It is logged outside the request's span and scope and repeats their fields, because formatting
+/// the spans of a line is expensive and this line is logged for every request.
 struct Line {
     method: Method,
     client: Option<String>,
@@ -60,7 +60,7 @@ struct Line {
 
 impl Line {
     fn write(self, response: &ServiceResponse<BoxBody>, code: Option<&'static str>, request_id: &str) {
-        // The pattern and not the path: a path is foreign text and may hold anything.
+        // The pattern rather than the path: a path is untrusted text.
         let route = response.request().match_pattern();
         let route = route.as_deref().unwrap_or("unmatched");
         let elapsed = self.meter.record_response(route, response.status(), code);
@@ -77,7 +77,7 @@ impl Line {
     }
 }
 
-/// The middleware itself.
+/// The middleware function.
 pub async fn handle(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -87,7 +87,7 @@ pub async fn handle(
         let ids: &RequestIds = request.app_data().expect("configure() puts it there");
         ids.next(edge.clock.now()).to_string()
     };
-    let request_id = sane_id(request.headers()).unwrap_or_else(own_id);
+    let request_id = safe_client_id(request.headers()).unwrap_or_else(own_id);
     let origin = Origin::new(
         client_address(request.request(), &edge.settings.trusted_proxies),
         request
@@ -112,7 +112,7 @@ pub async fn handle(
     mark_activity(request.request());
     let body = UnreadBody::watch(&mut request);
     let answering = answer(request, next, &request_id).instrument(span);
-    let scope = RequestScope::identified(&request_id, PATIENCE);
+    let scope = RequestScope::identified(&request_id, WAIT_BUDGET);
     let (mut response, code) = scope.run(answering).await?;
     line.write(&response, code, &request_id);
     mark_activity(response.request());
@@ -123,8 +123,8 @@ pub async fn handle(
     Ok(with_common_headers(response, &request_id))
 }
 
-/// The caller's own id, if it cannot harm a log.
-fn sane_id(headers: &HeaderMap) -> Option<String> {
+/// Returns the client's request id if it is safe to log.
+fn safe_client_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     let is_sane = (1..=MAX_ID_LENGTH).contains(&id.len())
         && id
@@ -133,7 +133,7 @@ fn sane_id(headers: &HeaderMap) -> Option<String> {
     is_sane.then(|| id.to_owned())
 }
 
-/// The answer, and the code of the problem that it is, if it is one.
+/// Returns the response, and the code of its problem if it is one.
 async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -147,7 +147,7 @@ async fn answer(
     Ok((response, code))
 }
 
-/// Writes the request's id into a problem, and tells its code.
+/// Adds the request's id to a problem, and returns the problem's code.
 fn with_request_id(
     response: ServiceResponse<BoxBody>,
     request_id: &str,
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_foreign_request_id_is_taken_over_only_if_it_is_sane() {
+    fn a_client_request_id_is_kept_only_if_it_is_safe() {
         for (id, sane) in [
             ("abc-DEF_1.2", true),
             ("0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d", true),
@@ -199,7 +199,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_str(id).expect("a header"));
-            assert_eq!(sane_id(&headers).is_some(), sane, "{id}");
+            assert_eq!(safe_client_id(&headers).is_some(), sane, "{id}");
         }
     }
 }

@@ -3,16 +3,17 @@ use domain::ports::Randomness;
 use std::{cell::Cell, sync::Arc};
 use uuid::{Builder, Uuid};
 
-/// Ids for the requests that bring none: `UUIDv7` (RFC 9562, section 5.7).
+/// Generates ids for requests without one: `UUIDv7` (RFC 9562, section 5.7).
 ///
-/// To draw random bits for each takes as long as to find out who is calling. So a worker draws them once in a millisecond, and counts on
-/// from there within it (section 6.2, method 2). An id tells nothing of those in another millisecond.
+/// Drawing random bits for each id would take as long as authenticating the caller. A worker draws
+/// them once per millisecond and increments them within it (section 6.2, method 2). An id reveals
+/// nothing about ids of another millisecond.
 pub struct RequestIds {
     randomness: Arc<dyn Randomness>,
     last: Cell<Drawn>,
 }
 
-/// What the next id is made of, within a millisecond.
+/// The state of the current millisecond.
 #[derive(Clone, Copy)]
 struct Drawn {
     milli: i64,
@@ -21,9 +22,9 @@ struct Drawn {
 }
 
 impl RequestIds {
-    /// Those of one worker.
+    /// Creates the generator of one worker.
     pub fn new(randomness: Arc<dyn Randomness>) -> Self {
-        // Of a millisecond in which nobody asks.
+        // A millisecond in the past, so that the first id draws random bits.
         let last = Cell::new(Drawn::at(i64::MIN, &*randomness));
         Self { randomness, last }
     }
@@ -72,7 +73,7 @@ mod tests {
         sync::atomic::{AtomicU8, Ordering},
     };
 
-    /// Bytes that are all alike, and others each time.
+    /// Returns bytes that are all equal, and differ between calls.
     struct Next(AtomicU8);
 
     impl Randomness for Next {
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn ids_are_uuids_of_their_time_and_differ_within_a_millisecond() {
-        // The count runs over the top in between.
+        // The counter overflows in between.
         for first in [0, 0x7f, 0xfe] {
             let ids = ids(first);
             let drawn: HashSet<Uuid> = (0..1_000).map(|_| ids.next(at(1_234))).collect();
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_tells_nothing_of_the_next_milliseconds() {
+    fn an_id_reveals_nothing_about_later_milliseconds() {
         let ids = ids(1);
         let random = |id: Uuid| id.as_u128() << 64;
         let (one, next) = (ids.next(at(1)), ids.next(at(1)));
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_that_drew_other_bits_count_elsewhere() {
+    fn workers_with_different_bits_use_different_ids() {
         assert_ne!(ids(1).next(at(0)), ids(2).next(at(0)));
     }
 }

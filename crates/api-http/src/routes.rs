@@ -36,13 +36,13 @@ pub mod write_role;
 
 use crate::endpoint::{Endpoint, endpoint};
 
-/// Every documented handler. Paths are matched in this order.
+/// All documented handlers. Paths are matched in this order.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         endpoint!(register::register),
         endpoint!(log_in::log_in),
         endpoint!(log_out::log_out),
-        // Before `/roles/{name}`, which matches this path too: a role cannot be called `update`.
+        // Before `/roles/{name}`, which also matches this path: `update` is a reserved role name.
         endpoint!(update_roles::update_roles),
         endpoint!(me::me),
         endpoint!(delete_own_account::delete_own_account),

@@ -6,27 +6,28 @@ use domain::{
 use ipnet::IpNet;
 use std::sync::Arc;
 
-/// What the routes can ask the core to do, composed once. A bag, not a layer: it has no methods.
+/// The use cases that the routes call, and the health of optional dependencies.
 #[derive(Clone)]
 pub struct UseCases {
     pub core: Core,
     pub administration: Administration,
     pub public_keys: Arc<dyn PublicKeys>,
     pub storage_health: Arc<dyn StorageHealth>,
-    /// Of the Redis that replicas share, where there is one: the service does its work without it.
+    /// The health of Redis, if it is configured. The service works without it.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
-    /// Where sessions are looked up in memory; elsewhere the database is read for each request.
+    /// The state of the session cache; `None` if the database is read for each request.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
 }
 
-/// What can be set about the edge itself.
+/// Settings of the HTTP edge.
 #[derive(Clone, Debug, Default)]
 pub struct HttpSettings {
-    /// Networks of the proxies whose `X-Forwarded-For` is believed. Empty: nobody's.
+    /// Networks of the proxies whose `X-Forwarded-For` is trusted. Empty to trust none.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether `/docs` and `/openapi.json` are there.
+    /// Whether to serve `/docs` and `/openapi.json`.
     pub docs: bool,
-    /// The `iss` of tokens, a URL at which clients reach this edge. Without one there is no RFC 8414 metadata.
+    /// The `iss` of tokens: the URL at which clients reach this edge. Without it, the RFC 8414
+    /// metadata is not served.
     pub issuer: Option<String>,
 }
 

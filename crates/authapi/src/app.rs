@@ -231,7 +231,7 @@ async fn check_default_roles(catalogue: &dyn Roles, names: &RoleNames) -> Result
         Some(name) => Err(Failure::Settings(SettingsError::Wrong {
             name: variable("users.default_roles"),
             value: format!(": \"{name}\""),
-            rule: format!("the catalogue has no such role; `authapi roles set {name}` makes it"),
+            rule: format!("the role does not exist; `authapi roles set {name}` makes it"),
         })),
         None => Ok(()),
     }
@@ -411,7 +411,7 @@ mod tests {
             .to_string();
         assert_eq!(
             line,
-            "AUTHAPI_USERS__DEFAULT_ROLES is wrong: \"reader\": the catalogue has no such role; \
+            "AUTHAPI_USERS__DEFAULT_ROLES is wrong: \"reader\": the role does not exist; \
              `authapi roles set reader` makes it"
         );
     }

@@ -120,7 +120,7 @@ fn verifier(jwt: &Arc<JwtTokens>, settings: &TokensSettings) -> Arc<dyn TokenVer
     }
 }
 
-/// What works with passwords, on one lane: its bounds hold for hashing and rating together.
+/// What works with passwords, in one pool: its bounds hold for hashing and rating together.
 pub struct PasswordPorts {
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,

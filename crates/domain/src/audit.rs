@@ -30,6 +30,13 @@ pub struct AuditContext {
     pub origin: Origin,
 }
 
+impl AuditContext {
+    #[must_use]
+    pub fn new(at: DateTime<Utc>, actor: Actor, origin: Origin) -> Self {
+        Self { at, actor, origin }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditAction {

@@ -145,14 +145,14 @@ pub enum Denied {
     /// The caller's roles, password or status changed, or the session ended, during the request.
     #[error("the caller's token is outdated")]
     Stale,
-    #[error("this needs the permission {}", .0.as_str())]
+    #[error("this requires the permission {}", .0.as_str())]
     Forbidden(Permission),
     /// The target user or role has a permission that the caller lacks.
-    #[error("this would change somebody or something with more rights than the caller has")]
+    #[error("the user or role has a permission that the caller lacks")]
     OutOfReach,
-    #[error("the role {0} is not the caller's to give")]
+    #[error("the caller may not assign the role {0}")]
     NotAssignable(RoleName),
-    #[error("the permission {} is not the caller's to give", .0.as_str())]
+    #[error("the caller may not grant the permission {}", .0.as_str())]
     NotGrantable(Permission),
 }
 
@@ -327,9 +327,9 @@ fn is_admin(caller: &Caller) -> bool {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
         revision::Revision,
         role::{Description, OWN_PERMISSIONS, built_in},
-        use_cases::fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
         user::Epoch,
     };
     use uuid::Uuid;

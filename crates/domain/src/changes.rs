@@ -94,10 +94,10 @@ mod tests {
         authority::Denied,
         caller::SessionSnapshot,
         changes::fixtures::{CALLER, facts_about, new_session, permissions, snapshot, token},
+        fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user},
         ports::PortError,
         role::{Permission, RoleName},
         session::EndReason,
-        use_cases::fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user},
         user::{Epoch, NewUser, User, UserStatus},
     };
     use chrono::Duration;
@@ -386,20 +386,20 @@ mod tests {
     fn each_refusal_has_a_text() {
         for (refusal, text) in [
             (Refusal::LoginTaken, "the login is taken"),
-            (Refusal::UserNotFound, "there is no such user"),
-            (Refusal::UserChanged, "the user has changed meanwhile"),
+            (Refusal::UserNotFound, "the user does not exist"),
+            (Refusal::UserChanged, "the user was changed concurrently"),
             (Refusal::SessionEnded, "the session has ended"),
             (
                 Refusal::UnknownRole(RoleName::USER),
-                "the catalogue has no role \"user\"",
+                "the role \"user\" does not exist",
             ),
             (
                 Refusal::LastAdmin,
-                "the last active admin cannot lose the role admin, be disabled or deleted",
+                "the last active admin must keep the role admin and cannot be disabled or deleted",
             ),
-            (Refusal::RevisionMismatch, "it has changed meanwhile"),
-            (Refusal::RoleNotFound, "the catalogue has no such role"),
-            (Refusal::RoleInUse(3), "the role is in use: 3 users have it"),
+            (Refusal::RevisionMismatch, "the revision does not match"),
+            (Refusal::RoleNotFound, "the role does not exist"),
+            (Refusal::RoleInUse(3), "the role is in use by 3 users"),
             (Refusal::CatalogueFull, "the catalogue is full"),
             (Denied::Stale.into(), "the caller's token is outdated"),
         ] {

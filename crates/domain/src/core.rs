@@ -102,7 +102,6 @@ impl Core {
         let create_user = Arc::new(CreateUser {
             accounts: ports.accounts.clone(),
             accept_password: steps.accept_password.clone(),
-            hasher: ports.hasher.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
         });
@@ -174,7 +173,11 @@ impl Steps {
                 rules: rules.tokens.clone(),
                 catalogue,
             }),
-            accept_password: Arc::new(AcceptPassword::new(ports.meter.clone(), rules.passwords)),
+            accept_password: Arc::new(AcceptPassword {
+                meter: ports.meter.clone(),
+                hasher: ports.hasher.clone(),
+                policy: rules.passwords,
+            }),
             confirm_password: Arc::new(ConfirmPassword {
                 throttle: ports.throttle.clone(),
                 accounts: ports.accounts.clone(),
@@ -204,7 +207,6 @@ impl Steps {
             confirm_password: self.confirm_password.clone(),
             accounts: ports.accounts.clone(),
             accept_password: self.accept_password.clone(),
-            hasher: ports.hasher.clone(),
             issue_tokens: self.issue_tokens.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),

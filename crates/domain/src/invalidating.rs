@@ -131,13 +131,12 @@ mod tests {
             AssignRoles, CatalogueFacts, EndSession, Facts, OwnedSession, WriteRole,
             fixtures::{CALLER, admin_snapshot, facts_about, token},
         },
+        fixtures::{SESSION, USER, audit_context, credentials, hash, stored_session, user},
         ports::{MockAccounts, MockRevocations, MockRoles},
         revision::Precondition,
         role::{Description, Permissions, RoleName, built_in},
         session::EndReason,
-        use_cases::fixtures::{
-            SESSION, USER, applied, audit_context, credentials, hash, stored_session, user,
-        },
+        use_cases::fixtures::applied,
     };
     use std::sync::Mutex;
 

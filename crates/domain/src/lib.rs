@@ -24,3 +24,6 @@ pub mod throttle;
 pub mod token;
 pub mod use_cases;
 pub mod user;
+
+#[cfg(test)]
+mod fixtures;

@@ -26,13 +26,13 @@ pub struct CanonicalLogin(String);
 /// Why a login is invalid. Safe to show to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LoginRefused {
-    #[error("a login has at least {MIN_LENGTH} characters")]
+    #[error("a login must have at least {MIN_LENGTH} characters")]
     TooShort,
-    #[error("a login has at most {MAX_LENGTH} characters")]
+    #[error("a login must have at most {MAX_LENGTH} characters")]
     TooLong,
-    #[error("a login is made of letters, digits and visible punctuation, without spaces")]
+    #[error("a login must consist of letters, digits and visible punctuation")]
     Characters,
-    #[error("a login is written in one script, so that it cannot be mistaken for another")]
+    #[error("a login must use a single script")]
     MixedScripts,
 }
 

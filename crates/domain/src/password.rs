@@ -88,15 +88,15 @@ impl Default for PasswordPolicy {
 /// Why a password was rejected. Safe to show to the client: it never contains the password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PasswordRefused {
-    #[error("a password has at least {min} characters")]
+    #[error("a password must have at least {min} characters")]
     TooShort { min: usize },
-    #[error("a password has at most {MAX_LENGTH} characters")]
+    #[error("a password must have at most {MAX_LENGTH} characters")]
     TooLong,
-    #[error("a password has no control characters")]
+    #[error("a password must not contain control characters")]
     ControlCharacters,
-    #[error("a password does not contain the login")]
+    #[error("a password must not contain the login")]
     ContainsLogin,
-    #[error("this password is guessed easily: {advice}")]
+    #[error("the password is easy to guess: {advice}")]
     TooWeak { advice: String },
 }
 
@@ -263,7 +263,7 @@ mod tests {
         let advised = rated(1, Some("this is a very common password")).expect_err("too weak");
         assert_eq!(
             advised.to_string(),
-            "this password is guessed easily: this is a very common password"
+            "the password is easy to guess: this is a very common password"
         );
         let unadvised = rated(0, None).expect_err("too weak");
         assert_eq!(unadvised.code(), "too_weak");

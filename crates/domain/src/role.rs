@@ -29,7 +29,9 @@ pub fn joined(names: &RoleNames) -> String {
 
 /// A text that cannot be the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a role's name has 1 to {MAX_NAME_LENGTH} lower-case letters, digits, `_` and `-`, a letter first")]
+#[error(
+    "a role name must have 1 to {MAX_NAME_LENGTH} lower-case letters, digits, `_` and `-`, and start with a letter"
+)]
 pub struct NotARoleName;
 
 impl RoleName {
@@ -92,7 +94,7 @@ pub type Permissions = BTreeSet<Permission>;
 
 /// A text that cannot be a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a permission looks like `subject:verb`, in lower-case letters, digits, `_` and `-`")]
+#[error("a permission must have the form `subject:verb`, in lower-case letters, digits, `_` and `-`")]
 pub struct NotAPermission;
 
 impl Permission {
@@ -151,7 +153,7 @@ pub struct Description(Cow<'static, str>);
 
 /// A text that cannot be a role's description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a description has at most {MAX_DESCRIPTION_LENGTH} characters, and no control characters")]
+#[error("a description must have at most {MAX_DESCRIPTION_LENGTH} characters and no control characters")]
 pub struct NotADescription;
 
 impl Description {

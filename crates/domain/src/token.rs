@@ -71,7 +71,7 @@ pub enum SignatureRefused {
     Malformed,
     /// An unknown key, an algorithm other than the key's, a header that supplies its own key or
     /// unsupported rules, a wrong signature, or claims in an unknown format.
-    #[error("the token is not one of ours")]
+    #[error("the token was not issued by this service")]
     Invalid,
 }
 

@@ -1,17 +1,14 @@
-//! What the parts of one request share without handing it to each other: its id, how much longer the request may wait for a
-//! database or for Redis, and whether it was let into a queue before.
+//! What the parts of one request share without passing it to each other: its id, and its wait budget, which is how much longer
+//! the request may wait for a database or for Redis.
 //!
-//! The edge opens a [`RequestScope`] for each request. Adapters look for it when they begin to wait, on the task that asked
-//! them: a task that is spawned has none unless it is given one ([`in_current_scope`]). Whatever runs outside of a scope
-//! (commands, housekeeping, a program of one's own) has the adapters' own limits, call by call.
+//! The edge opens a [`RequestScope`] for each request. Adapters look it up when they begin to wait, on the task that called
+//! them; a spawned task has none unless it is run [in the current scope](in_current_scope). Code that runs outside of a scope
+//! (commands, housekeeping, an embedding program) has only the limits that the adapters set for each call.
 
 mod wait;
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::task_local;
@@ -29,28 +26,24 @@ pub struct RequestScope(Arc<Shared>);
 struct Shared {
     id: Option<Box<str>>,
     left: Mutex<Duration>,
-    is_let_in: AtomicBool,
 }
 
 impl RequestScope {
-    /// A request that may spend so much on all its [waits](Wait) together.
+    /// A request that may spend `wait_budget` on all its [waits](Wait) together.
     #[must_use]
-    pub fn with_patience(patience: Duration) -> Self {
-        Self::new(None, patience)
+    pub fn with_wait_budget(wait_budget: Duration) -> Self {
+        Self::new(None, wait_budget)
     }
 
-    /// The same, for a request that the log is to name by its id.
+    /// A request with a wait budget that the log names by its id.
     #[must_use]
-    pub fn identified(id: &str, patience: Duration) -> Self {
-        Self::new(Some(id.into()), patience)
+    pub fn identified(id: &str, wait_budget: Duration) -> Self {
+        Self::new(Some(id.into()), wait_budget)
     }
 
-    fn new(id: Option<Box<str>>, patience: Duration) -> Self {
-        Self(Arc::new(Shared {
-            id,
-            left: Mutex::new(patience),
-            is_let_in: AtomicBool::new(false),
-        }))
+    fn new(id: Option<Box<str>>, wait_budget: Duration) -> Self {
+        let left = Mutex::new(wait_budget);
+        Self(Arc::new(Shared { id, left }))
     }
 
     /// The request that the current task works for.
@@ -65,27 +58,15 @@ impl RequestScope {
         self.0.id.as_deref()
     }
 
-    /// Does `work` for this request.
+    /// Runs `work` for this request.
     pub async fn run<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
 
-    /// How long it may still wait.
+    /// What is left of the wait budget.
     #[must_use]
     pub fn time_left(&self) -> Duration {
         *self.left()
-    }
-
-    /// Whether it was let into a queue that turns requests away. Who has waited there once must not be turned away at a
-    /// second time: then the wait was for nothing.
-    #[must_use]
-    pub fn is_let_in(&self) -> bool {
-        self.0.is_let_in.load(Ordering::Relaxed)
-    }
-
-    /// Notes that it was.
-    pub fn let_in(&self) {
-        self.0.is_let_in.store(true, Ordering::Relaxed);
     }
 
     fn left(&self) -> MutexGuard<'_, Duration> {
@@ -93,7 +74,7 @@ impl RequestScope {
     }
 }
 
-/// `work`, done for the request of whoever calls this, on whichever task it will run.
+/// Runs `work` for the current request of the caller, on whichever task the future is polled.
 pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let current = RequestScope::current();
     async move {
@@ -108,28 +89,31 @@ pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn whoever_works_for_a_request_knows_its_id() {
-        let id = async || RequestScope::current().and_then(|scope| scope.id().map(str::to_owned));
-        let patience = Duration::from_secs(1);
-        let named = RequestScope::identified("abc", patience);
-        assert_eq!(named.run(id()).await.as_deref(), Some("abc"));
-        assert_eq!(RequestScope::with_patience(patience).run(id()).await, None);
+    const WAIT_BUDGET: Duration = Duration::from_secs(1);
+
+    fn current_id() -> Option<String> {
+        RequestScope::current()?.id().map(str::to_owned)
     }
 
     #[tokio::test]
-    async fn a_task_knows_the_request_only_when_it_is_given_it() {
-        let scope = RequestScope::with_patience(Duration::from_secs(1));
-        let seen = async || RequestScope::current().is_some_and(|scope| scope.is_let_in());
-        let (here, alone, given) = scope
+    async fn work_for_a_request_sees_its_id() {
+        let named = RequestScope::identified("abc", WAIT_BUDGET);
+        assert_eq!(named.run(async { current_id() }).await.as_deref(), Some("abc"));
+        let unnamed = RequestScope::with_wait_budget(WAIT_BUDGET);
+        assert_eq!(unnamed.run(async { current_id() }).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_task_sees_the_request_only_when_it_runs_in_its_scope() {
+        let scope = RequestScope::identified("abc", WAIT_BUDGET);
+        let (alone, given) = scope
             .run(async {
-                RequestScope::current().expect("this one").let_in();
-                let alone = tokio::spawn(async move { seen().await });
-                let given = tokio::spawn(in_current_scope(async move { seen().await }));
-                (seen().await, alone.await.ok(), given.await.ok())
+                let alone = tokio::spawn(async { current_id() });
+                let given = tokio::spawn(in_current_scope(async { current_id() }));
+                (alone.await.expect("no panic"), given.await.expect("no panic"))
             })
             .await;
-        assert_eq!((here, alone, given), (true, Some(false), Some(true)));
-        assert!(!in_current_scope(seen()).await, "nobody's");
+        assert_eq!((alone, given.as_deref()), (None, Some("abc")));
+        assert_eq!(in_current_scope(async { current_id() }).await, None);
     }
 }

@@ -2,10 +2,10 @@ use crate::RequestScope;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A wait for somebody else's answer. When it is dropped, what it took is taken off the time that its request has left.
+/// A wait for the answer of another system. When it is dropped, its duration is subtracted from the wait budget of its request.
 ///
-/// A request's waits are meant to come one after the other. Two at a time both run until what was left when they began, and
-/// both are taken off: the request ends no later, and what comes after them has less.
+/// The waits of a request should follow one another. Two concurrent waits are both limited by what was left when they began,
+/// and both are subtracted: the request ends no later, and less is left for later waits.
 #[derive(Debug)]
 pub struct Wait {
     request: Option<RequestScope>,
@@ -15,7 +15,7 @@ pub struct Wait {
 
 impl Wait {
     /// Begins a wait of `longest` or of what the current request has left, whichever is less; `None` when nothing is left.
-    /// Then whoever was to be asked MUST NOT be.
+    /// The caller MUST NOT send its query then.
     #[must_use]
     pub fn begin(longest: Duration) -> Option<Self> {
         let request = RequestScope::current();
@@ -28,19 +28,19 @@ impl Wait {
         })
     }
 
-    /// How long it may take in all.
+    /// How long the wait may take in all.
     #[must_use]
     pub fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// When it has to end.
+    /// When the wait has to end.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.began + self.limit
     }
 
-    /// How long it may still take.
+    /// How much longer the wait may take.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.deadline().saturating_duration_since(Instant::now())
@@ -74,7 +74,7 @@ mod tests {
     #[tokio::test]
     async fn waits_of_a_request_share_its_time_and_other_time_does_not_count() {
         pause();
-        let scope = RequestScope::with_patience(ms(900));
+        let scope = RequestScope::with_wait_budget(ms(900));
         let work = async {
             for (longest, limit, took, left) in [
                 (SECOND, 900, 300, 600),
@@ -87,9 +87,9 @@ mod tests {
                 advance(ms(took)).await;
                 assert_eq!(wait.left(), ms(limit).saturating_sub(ms(took)));
                 drop(wait);
-                // Whatever is done between them.
+                // Time between waits does not count.
                 advance(SECOND).await;
-                let scope = RequestScope::current().expect("this one");
+                let scope = RequestScope::current().expect("the scope of this test");
                 assert_eq!(scope.time_left(), ms(left));
             }
             assert!(Wait::begin(SECOND).is_none());
@@ -100,7 +100,7 @@ mod tests {
     #[tokio::test]
     async fn two_waits_at_a_time_end_no_later_and_leave_less() {
         pause();
-        let scope = RequestScope::with_patience(ms(900));
+        let scope = RequestScope::with_wait_budget(ms(900));
         let work = async {
             let both = [begin(SECOND), begin(SECOND)];
             advance(ms(400)).await;

@@ -18,7 +18,7 @@ use domain::{
     changes::{ImportUsers, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Accounts, Clock, PasswordHasher, Randomness, UserDirectory},
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, Randomness, UserDirectory},
     role::RoleName,
     session::{NewSession, SessionId, SessionRules},
     steps::{IssueTokens, TokenPair},
@@ -44,21 +44,22 @@ impl Seed {
     /// Opens the place's database and brings its schema up to date.
     pub async fn open(place: &Place) -> Result<Self> {
         let sealer = Arc::new(Sha256Sealer);
-        let (accounts, users) = if let Some(postgres) = place.postgres() {
-            let pool = PoolSettings {
-                max_size: POOL_SIZE,
-                ..PoolSettings::default()
+        let (accounts, users): (Arc<dyn Accounts>, Arc<dyn UserDirectory>) =
+            if let Some(postgres) = place.postgres() {
+                let pool = PoolSettings {
+                    max_size: POOL_SIZE,
+                    ..PoolSettings::default()
+                };
+                let database = PostgresDatabase::connect(postgres.url(), pool).await?;
+                database.migrate_up().await?;
+                let storage = Arc::new(PostgresStorage::new(&database, sealer));
+                (storage.clone(), storage)
+            } else {
+                let database = SqliteDatabase::open(&place.sqlite_file()).await?;
+                database.migrate_up().await?;
+                let storage = Arc::new(SqliteStorage::new(&database, sealer));
+                (storage.clone(), storage)
             };
-            let database = PostgresDatabase::connect(postgres.url(), pool).await?;
-            database.migrate_up().await?;
-            let storage = PostgresStorage::new(&database, sealer);
-            (storage.accounts, storage.users)
-        } else {
-            let database = SqliteDatabase::open(&place.sqlite_file()).await?;
-            database.migrate_up().await?;
-            let storage = SqliteStorage::new(&database, sealer);
-            (storage.accounts, storage.users)
-        };
         let randomness: Arc<dyn Randomness> = Arc::new(OsRandomness);
         Ok(Self {
             accounts,
@@ -146,7 +147,9 @@ impl Seed {
 pub async fn hash() -> Result<PasswordHash> {
     let pool = Arc::new(HashPool::start(HashPoolSettings::default())?);
     let hasher = Argon2Hasher::new(Argon2Params::default(), pool)?;
-    Ok(hasher.hash(Password::new(PASSWORD.to_owned())).await?)
+    Ok(hasher
+        .hash(Password::new(PASSWORD.to_owned()), &mut HashTicket::default())
+        .await?)
 }
 
 /// The id of a session that has to be found again by a number.

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// How long a start may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// How often the log is looked at meanwhile.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -68,7 +68,7 @@ impl Drop for Replica {
 }
 
 fn wait_for_address(child: &mut Child, log: &Path) -> Result<SocketAddr> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while Instant::now() < deadline {
         let said = fs::read_to_string(log)?;
         let line = |line| serde_json::from_str::<Listening>(line).ok();

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::{
     password::{Password, PasswordHash},
-    ports::{PasswordHasher, PortError, Verification},
+    ports::{HashTicket, PasswordHasher, PortError, Verification},
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -35,18 +35,19 @@ impl PlainHasher {
         self.oldest_salt.store(next, Ordering::SeqCst);
     }
 
-    fn take_work(&self) -> Result<(), PortError> {
+    fn take_work(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
         if self.is_overloaded.load(Ordering::SeqCst) {
             return Err(PortError::Overloaded);
         }
+        ticket.admit();
         Ok(())
     }
 }
 
 #[async_trait]
 impl PasswordHasher for PlainHasher {
-    async fn hash(&self, password: Password) -> Result<PasswordHash, PortError> {
-        self.take_work()?;
+    async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError> {
+        self.take_work(ticket)?;
         let salt = self.next_salt.fetch_add(1, Ordering::SeqCst);
         let text = password.expose();
         Ok(PasswordHash::from_phc(format!("plain${salt}${text}")))
@@ -56,8 +57,9 @@ impl PasswordHasher for PlainHasher {
         &self,
         password: Password,
         hash: Option<PasswordHash>,
+        ticket: &mut HashTicket,
     ) -> Result<Verification, PortError> {
-        self.take_work()?;
+        self.take_work(ticket)?;
         let Some((salt, text)) = hash.as_ref().and_then(parse) else {
             return Ok(Verification::Wrong);
         };

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::{
     password::Password,
-    ports::{PasswordMeter, PortError, Strength},
+    ports::{HashTicket, PasswordMeter, PortError, Strength},
 };
 use std::{
     collections::HashSet,
@@ -28,10 +28,16 @@ impl PlainMeter {
 
 #[async_trait]
 impl PasswordMeter for PlainMeter {
-    async fn rate(&self, password: Password, known: Vec<String>) -> Result<Strength, PortError> {
+    async fn rate(
+        &self,
+        password: Password,
+        known: Vec<String>,
+        ticket: &mut HashTicket,
+    ) -> Result<Strength, PortError> {
         if self.is_overloaded.load(Ordering::SeqCst) {
             return Err(PortError::Overloaded);
         }
+        ticket.admit();
         let mut rest = password.expose().to_lowercase();
         for word in known.iter().filter(|word| !word.is_empty()) {
             rest = rest.replace(&word.to_lowercase(), "");

@@ -7,19 +7,19 @@ use std::{
     time::Duration,
 };
 
-/// How much a new measurement weighs in the mean, as one part of so many. A few rounds of the threads after hashing has become
-/// slower, as it does when the machine has much else to do, the mean knows.
+/// The weight of a new measurement in the mean, as a divisor. When hashing becomes slower, as on a busy machine, the mean
+/// follows within a few rounds of the threads.
 const WEIGHT: u64 = 16;
 
-/// Who may come into the queue of a lane. Whoever would wait too long is turned away at once, and whoever is let in is served:
-/// a refusal after the wait would cost all of the wait and give nothing for it.
+/// Decides which jobs may enter the queue of a pool. A job that would wait too long is rejected at once, and one that is
+/// admitted is done: a rejection after the wait would make the client wait for nothing.
 pub struct Admission {
     threads: usize,
     queue: usize,
     max_wait: Duration,
-    /// Jobs that wait or are worked.
+    /// Jobs that wait or run.
     unfinished: AtomicUsize,
-    /// What a job takes, in nanoseconds; 0 before the first was measured.
+    /// The mean time that a job takes, in nanoseconds; 0 before the first was measured.
     mean: AtomicU64,
 }
 
@@ -29,11 +29,11 @@ pub enum Refusal {
     WouldWaitTooLong,
 }
 
-/// A job's place in the lane, from the end of the queue to the end of the work.
+/// A job's place in the pool, from the end of the queue to the end of the work.
 pub struct Place(Arc<Admission>);
 
 impl Admission {
-    pub fn of_lane(settings: HashPoolSettings) -> Self {
+    pub fn new(settings: HashPoolSettings) -> Self {
         Self {
             threads: settings.threads.get(),
             queue: settings.queue.get(),
@@ -43,10 +43,10 @@ impl Admission {
         }
     }
 
-    /// A place behind everybody who has one.
+    /// Takes a place at the end of the queue.
     ///
     /// # Errors
-    /// [`Refusal`], when too many are there already.
+    /// [`Refusal`], when too many jobs are ahead.
     pub fn enter(self: &Arc<Self>) -> Result<Place, Refusal> {
         let mut refusal = None;
         let entered = self
@@ -61,7 +61,7 @@ impl Admission {
         }
     }
 
-    /// A place for whoever was let in before.
+    /// Takes a place for a use case that was admitted before.
     pub fn enter_again(self: &Arc<Self>) -> Place {
         self.unfinished.fetch_add(1, Ordering::Relaxed);
         Place(Arc::clone(self))
@@ -88,7 +88,7 @@ impl Admission {
 }
 
 impl Place {
-    /// Gives it up after work that took so long.
+    /// Gives the place up after work that took `took`.
     pub fn leave_after(self, took: Duration) {
         self.0.learn(took);
     }
@@ -100,7 +100,7 @@ impl Drop for Place {
     }
 }
 
-/// How long a job waits behind so many that wait or are worked: `threads` of them end in the time of one.
+/// How long a job waits behind `ahead` jobs that wait or run: `threads` of them end in the time of one.
 fn expected_wait(ahead: usize, threads: usize, mean: Duration) -> Duration {
     let until_its_turn = (ahead + 1).saturating_sub(threads);
     let until_its_turn = u32::try_from(until_its_turn).unwrap_or(u32::MAX);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn who_finds_too_many_or_too_slow_ones_ahead_is_turned_away() {
+    fn a_job_behind_too_many_or_too_slow_ones_is_rejected() {
         use Refusal::{QueueFull, WouldWaitTooLong};
         for (ahead, mean, refusal) in [
             (0, 60_000, None),
@@ -168,7 +168,7 @@ mod tests {
             (11, 200, None),
             (11, 201, Some(WouldWaitTooLong)),
         ] {
-            let admission = Arc::new(Admission::of_lane(HashPoolSettings {
+            let admission = Arc::new(Admission::new(HashPoolSettings {
                 threads: NonZeroUsize::new(2).expect("not 0"),
                 queue: NonZeroUsize::new(10).expect("not 0"),
                 max_wait: Duration::from_secs(1),
@@ -178,7 +178,7 @@ mod tests {
             let found = admission.enter().err();
             assert_eq!(found, refusal, "{ahead} ahead of {mean} ms");
             drop(places);
-            assert!(admission.enter().is_ok(), "nobody is ahead any more");
+            assert!(admission.enter().is_ok(), "no job is ahead any more");
         }
     }
 }

@@ -4,7 +4,7 @@ use adapters_crypto::{Argon2Hasher, Argon2Params, CostRefused, HashPool, HashPoo
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 use domain::{
     password::{Password, PasswordHash},
-    ports::{PasswordHasher, PortError, Verification},
+    ports::{HashTicket, PasswordHasher, PortError, Verification},
 };
 use std::{
     io,
@@ -43,7 +43,9 @@ fn password(text: &str) -> Password {
 
 async fn verify(params: Argon2Params, text: &str, phc: &str) -> Result<Verification, PortError> {
     let hash = PasswordHash::from_phc(phc.to_owned());
-    hasher(params).verify(password(text), Some(hash)).await
+    hasher(params)
+        .verify(password(text), Some(hash), &mut HashTicket::default())
+        .await
 }
 
 #[tokio::test]
@@ -82,8 +84,14 @@ async fn a_hash_is_a_phc_string_with_a_salt_of_its_own() {
         iterations: 3,
         parallelism: 2,
     });
-    let first = hasher.hash(password(PASSWORD)).await.expect("a hash");
-    let second = hasher.hash(password(PASSWORD)).await.expect("a hash");
+    let first = hasher
+        .hash(password(PASSWORD), &mut HashTicket::default())
+        .await
+        .expect("a hash");
+    let second = hasher
+        .hash(password(PASSWORD), &mut HashTicket::default())
+        .await
+        .expect("a hash");
     let parts: Vec<_> = first.as_phc().split('$').collect();
     assert_eq!(parts[1..4], ["argon2id", "v=19", "m=72,t=3,p=2"]);
     assert_eq!((parts[4].len(), parts[5].len()), (22, 43), "16 and 32 bytes");
@@ -91,7 +99,9 @@ async fn a_hash_is_a_phc_string_with_a_salt_of_its_own() {
     assert_ne!(parts[4], others[4]);
     assert_ne!(parts[5], others[5]);
     for hash in [first, second] {
-        let verification = hasher.verify(password(PASSWORD), Some(hash)).await;
+        let verification = hasher
+            .verify(password(PASSWORD), Some(hash), &mut HashTicket::default())
+            .await;
         assert_eq!(verification.expect("an answer"), Verification::Right);
     }
 }
@@ -169,7 +179,10 @@ async fn a_hash_that_can_be_used_and_an_unknown_user_are_not_worth_a_line_in_the
     let logging = tracing::subscriber::set_default(log.subscriber());
     let hasher = hasher(CHEAP);
     for hash in [Some(PasswordHash::from_phc(BY_REFERENCE.to_owned())), None] {
-        hasher.verify(password("wrong"), hash).await.expect("an answer");
+        hasher
+            .verify(password("wrong"), hash, &mut HashTicket::default())
+            .await
+            .expect("an answer");
     }
     drop(logging);
     assert_eq!(log.text(), "");
@@ -226,11 +239,18 @@ async fn a_flood_is_refused_and_never_answered_wrongly() {
         parallelism: 1,
     };
     let hasher = Arc::new(Argon2Hasher::new(costly, pool).expect("a hasher"));
-    let hash = hasher.hash(password(PASSWORD)).await.expect("a hash");
+    let hash = hasher
+        .hash(password(PASSWORD), &mut HashTicket::default())
+        .await
+        .expect("a hash");
     let mut flood = JoinSet::new();
     for _ in 0..5000 {
         let (hasher, hash) = (Arc::clone(&hasher), hash.clone());
-        flood.spawn(async move { hasher.verify(password(PASSWORD), Some(hash)).await });
+        flood.spawn(async move {
+            hasher
+                .verify(password(PASSWORD), Some(hash), &mut HashTicket::default())
+                .await
+        });
     }
     let (mut right, mut refused) = (0, 0);
     while let Some(answer) = flood.join_next().await {
@@ -241,7 +261,9 @@ async fn a_flood_is_refused_and_never_answered_wrongly() {
         }
     }
     assert!(right >= 1 && refused >= 1, "{right} right, {refused} refused");
-    let afterwards = hasher.verify(password("wrong"), Some(hash)).await;
+    let afterwards = hasher
+        .verify(password("wrong"), Some(hash), &mut HashTicket::default())
+        .await;
     assert_eq!(afterwards.expect("an answer"), Verification::Wrong);
 }
 

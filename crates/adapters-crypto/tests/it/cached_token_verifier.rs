@@ -1,4 +1,4 @@
-//! What is remembered answers as the verifier beneath does, and is asked for it once.
+//! The signature cache answers like the verifier that it wraps, and calls it once for each token.
 
 use crate::forgery::{Workshop, claims, claims_json, encode};
 use adapters_crypto::{CachedTokenVerifier, keys::Algorithm};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 static ES256: LazyLock<Workshop> = LazyLock::new(|| Workshop::new(Algorithm::Es256));
 static ANOTHER: LazyLock<Workshop> = LazyLock::new(|| Workshop::new(Algorithm::Es256));
 
-/// Counts how often it is asked.
+/// Counts its calls.
 #[derive(Default)]
 struct Counting(AtomicUsize);
 
@@ -31,33 +31,33 @@ impl TokenVerifier for Counting {
     }
 }
 
-struct Memory {
-    verdicts: CachedTokenVerifier,
-    beneath: Arc<Counting>,
+struct Caching {
+    cache: CachedTokenVerifier,
+    inner: Arc<Counting>,
     clock: Arc<FixedClock>,
 }
 
-impl Memory {
+impl Caching {
     /// At the moment when tokens are issued.
-    fn of(most: usize) -> Self {
-        let beneath = Arc::new(Counting::default());
+    fn of(capacity: usize) -> Self {
+        let inner = Arc::new(Counting::default());
         let issued = DateTime::from_timestamp(claims().iat, 0).expect("a time");
         let clock = Arc::new(FixedClock::new(issued));
-        let most = NonZeroUsize::new(most).expect("it is not 0");
+        let capacity = NonZeroUsize::new(capacity).expect("it is not 0");
         Self {
-            verdicts: CachedTokenVerifier::new(beneath.clone(), clock.clone(), most),
-            beneath,
+            cache: CachedTokenVerifier::new(inner.clone(), clock.clone(), capacity),
+            inner,
             clock,
         }
     }
 
-    fn asked(&self) -> usize {
-        self.beneath.0.load(Ordering::Relaxed)
+    fn calls(&self) -> usize {
+        self.inner.0.load(Ordering::Relaxed)
     }
 
-    /// The answer, after it was found to be the same as without a memory.
+    /// Returns the answer, and asserts that it is the same as without the cache.
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
-        let answer = self.verdicts.verify(token);
+        let answer = self.cache.verify(token);
         assert_eq!(answer, ES256.verify(token), "{token}");
         answer
     }
@@ -72,19 +72,19 @@ fn numbered(number: usize) -> AccessClaims {
 
 #[test]
 fn a_token_is_verified_once_however_often_it_comes() {
-    let memory = Memory::of(10);
+    let verifier = Caching::of(10);
     let token = ES256.sign(&claims());
     for _ in 0..100 {
-        assert_eq!(memory.verify(&token).expect("ours").claims, claims());
+        assert_eq!(verifier.verify(&token).expect("ours").claims, claims());
     }
-    assert_eq!(memory.asked(), 1);
+    assert_eq!(verifier.calls(), 1);
 }
 
 #[test]
-fn whatever_is_not_the_remembered_token_to_the_bit_is_verified_and_refused() {
-    let memory = Memory::of(10);
+fn a_token_that_differs_from_the_cached_one_in_a_bit_is_verified_and_refused() {
+    let verifier = Caching::of(10);
     let good = ES256.sign(&claims());
-    memory.verify(&good).expect("ours");
+    verifier.verify(&good).expect("ours");
     let [header, body, signature]: [&str; 3] = good
         .split('.')
         .collect::<Vec<_>>()
@@ -109,65 +109,65 @@ fn whatever_is_not_the_remembered_token_to_the_bit_is_verified_and_refused() {
         bad.push(String::from_utf8(bytes).expect("ASCII"));
     }
     for (number, token) in bad.iter().enumerate() {
-        assert!(memory.verify(token).is_err(), "{token}");
-        assert_eq!(memory.asked(), 2 + number);
+        assert!(verifier.verify(token).is_err(), "{token}");
+        assert_eq!(verifier.calls(), 2 + number);
     }
-    assert_eq!(memory.verdicts.count(), 1);
-    memory.verify(&good).expect("ours");
-    assert_eq!(memory.asked(), 1 + bad.len());
+    assert_eq!(verifier.cache.count(), 1);
+    verifier.verify(&good).expect("ours");
+    assert_eq!(verifier.calls(), 1 + bad.len());
 }
 
 #[test]
-fn refusals_are_not_remembered_and_push_nothing_out() {
-    let memory = Memory::of(1);
+fn rejections_are_not_cached_and_evict_nothing() {
+    let verifier = Caching::of(1);
     let good = ES256.sign(&claims());
-    memory.verify(&good).expect("ours");
+    verifier.verify(&good).expect("ours");
     let forged = ANOTHER.sign(&claims());
     for number in 0..1_000 {
-        assert!(memory.verdicts.verify(&format!("{forged}{number}")).is_err());
+        assert!(verifier.cache.verify(&format!("{forged}{number}")).is_err());
     }
-    assert_eq!(memory.asked(), 1_001);
-    memory.verify(&good).expect("ours");
-    assert_eq!(memory.asked(), 1_001);
+    assert_eq!(verifier.calls(), 1_001);
+    verifier.verify(&good).expect("ours");
+    assert_eq!(verifier.calls(), 1_001);
 }
 
 #[test]
-fn a_token_that_has_expired_is_not_remembered_any_more() {
-    let memory = Memory::of(10);
+fn an_expired_token_leaves_the_cache() {
+    let verifier = Caching::of(10);
     let token = ES256.sign(&claims());
     let life = Duration::seconds(claims().exp - claims().iat);
-    memory.verify(&token).expect("ours");
-    memory.clock.advance(life - Duration::seconds(1));
-    memory.verify(&token).expect("ours");
-    assert_eq!((memory.asked(), memory.verdicts.count()), (1, 1));
-    memory.clock.advance(Duration::seconds(1));
+    verifier.verify(&token).expect("ours");
+    verifier.clock.advance(life - Duration::seconds(1));
+    verifier.verify(&token).expect("ours");
+    assert_eq!((verifier.calls(), verifier.cache.count()), (1, 1));
+    verifier.clock.advance(Duration::seconds(1));
     for times in 1..=3 {
-        memory.verify(&token).expect("its time is the core's to judge");
-        assert_eq!((memory.asked(), memory.verdicts.count()), (1 + times, 0));
+        verifier.verify(&token).expect("its time is the core's to judge");
+        assert_eq!((verifier.calls(), verifier.cache.count()), (1 + times, 0));
     }
 }
 
 #[test]
-fn no_more_are_remembered_than_are_allowed() {
-    let memory = Memory::of(100);
+fn the_cache_holds_no_more_than_its_capacity() {
+    let verifier = Caching::of(100);
     for number in 0..2_000 {
         let token = ES256.sign(&numbered(number));
-        memory.verdicts.verify(&token).expect("ours");
-        assert!(memory.verdicts.count() <= 100);
+        verifier.cache.verify(&token).expect("ours");
+        assert!(verifier.cache.count() <= 100);
     }
-    assert!(memory.verdicts.count() >= 90, "{}", memory.verdicts.count());
+    assert!(verifier.cache.count() >= 90, "{}", verifier.cache.count());
 }
 
 #[test]
 fn long_tokens_take_the_room_of_several() {
-    let memory = Memory::of(100);
+    let verifier = Caching::of(100);
     for number in 0..300 {
         let long = AccessClaims {
             iss: "i".repeat(3_000),
             ..numbered(number)
         };
-        memory.verdicts.verify(&ES256.sign(&long)).expect("ours");
+        verifier.cache.verify(&ES256.sign(&long)).expect("ours");
     }
-    let count = memory.verdicts.count();
+    let count = verifier.cache.count();
     assert!((1..=20).contains(&count), "{count}");
 }

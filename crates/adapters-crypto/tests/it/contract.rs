@@ -69,17 +69,16 @@ mod eddsa {
     testkit::token_contract!(fresh);
 }
 
-/// At a time when the contract's tokens are good, so that their verdicts are remembered.
-mod remembered {
+/// At a time when the contract's tokens are valid, so that they are cached.
+mod cached {
     use super::*;
 
     fn fresh() -> Tokens {
         let tokens = tokens(Algorithm::Es256);
         let clock = Arc::new(FixedClock::new(at(0)));
-        let verdicts =
-            CachedTokenVerifier::new(tokens.verifier, clock, NonZeroUsize::new(1000).expect("not 0"));
+        let cache = CachedTokenVerifier::new(tokens.verifier, clock, NonZeroUsize::new(1000).expect("not 0"));
         Tokens {
-            verifier: Arc::new(verdicts),
+            verifier: Arc::new(cache),
             ..tokens
         }
     }

@@ -3,7 +3,7 @@
 use adapters_crypto::{Argon2Hasher, Argon2Params, ForeignHashForms, HashPool, HashPoolSettings};
 use domain::{
     password::Password,
-    ports::{ForeignHashRefused, ForeignHashes, PasswordHasher, Verification},
+    ports::{ForeignHashRefused, ForeignHashes, HashTicket, PasswordHasher, Verification},
 };
 use proptest::{prelude::*, test_runner::Config};
 use std::{
@@ -36,7 +36,10 @@ async fn verify(text: &str, password: &str) -> Verification {
         .accept(text)
         .unwrap_or_else(|refused| panic!("{text}: {refused}"));
     let password = Password::new(password.to_owned());
-    hasher().verify(password, Some(hash)).await.expect("an answer")
+    hasher()
+        .verify(password, Some(hash), &mut HashTicket::default())
+        .await
+        .expect("an answer")
 }
 
 async fn verifies(password: &str, text: &str) {

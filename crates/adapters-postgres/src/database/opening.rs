@@ -15,7 +15,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a start waits for the server.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// A statement that takes longer is blocked: every statement finds its rows by an index.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -60,7 +60,7 @@ impl Server {
 
     /// Checks everything that would make a server fail later.
     pub async fn check(&self) -> Result<(), ConnectError> {
-        let looked = timeout(CHECK_TIMEOUT, self.find_unknown_version()).await;
+        let looked = timeout(TIMEOUT, self.find_unknown_version()).await;
         let found = looked.map_err(|late| self.failed(late))?;
         match found.map_err(|error| self.failed(error))? {
             Some(version) => Err(ConnectError::Newer {

@@ -108,7 +108,7 @@ async fn who_has_less_time_gives_up_and_the_others_are_answered() {
     let lock = "BEGIN; LOCK TABLE sessions";
     other.batch_execute(lock).await.expect("a lock");
     let hurried = async {
-        let request = RequestScope::with_patience(Duration::from_millis(50));
+        let request = RequestScope::with_wait_budget(Duration::from_millis(50));
         let answer = request.run(storage.snapshots.snapshot(session.id)).await;
         other.batch_execute("COMMIT").await.expect("the end of it");
         answer

@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// When a request last began or was answered on one connection.
+/// When a request last began or was answered on a connection.
 #[derive(Debug)]
 pub struct Activity {
     opened: Instant,
-    /// Milliseconds from the opening to the last request or response.
+    /// Milliseconds from the opening of the connection to the last request or response.
     marked: AtomicU64,
 }
 
 impl Activity {
-    /// Returns the activity of a connection that is opened now.
+    /// Creates the activity of a connection that is opened now.
     pub fn now() -> Self {
         Self {
             opened: Instant::now(),
@@ -24,7 +24,8 @@ impl Activity {
         }
     }
 
-    /// Returns how long ago the last request began or was answered; without one, how long the connection is open.
+    /// Returns the time since the last request began or was answered, or since the connection was
+    /// opened.
     pub fn inactive_for(&self) -> Duration {
         let marked = Duration::from_millis(self.marked.load(Ordering::Relaxed));
         self.opened.elapsed().saturating_sub(marked)
@@ -36,7 +37,8 @@ impl Activity {
     }
 }
 
-/// Marks the connection of `request` as active now. Does nothing on a server that does not watch its connections.
+/// Marks the connection of `request` as active. Does nothing if the server does not watch
+/// connections.
 pub fn mark_activity(request: &HttpRequest) {
     if let Some(activity) = request.conn_data::<Arc<Activity>>() {
         activity.mark();

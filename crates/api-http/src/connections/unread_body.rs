@@ -5,9 +5,10 @@ use actix_web::{
 use futures_util::{StreamExt, stream};
 use std::{cell::Cell, rc::Rc, task::Poll};
 
-/// Whether the body of a request was left unread.
+/// Tracks whether the body of a request was left unread.
 ///
-/// A client may still be sending such a body, for ever if it is chunked, so the connection cannot serve another request.
+/// The client may still be sending such a body, endlessly if it is chunked, so the connection
+/// cannot serve another request.
 pub struct UnreadBody {
     /// Set when the end of the body is read; `None` for a request without a body.
     is_read: Option<Rc<Cell<bool>>>,
@@ -22,7 +23,7 @@ impl UnreadBody {
         };
         let is_read = Rc::new(Cell::new(false));
         let seen = Rc::clone(&is_read);
-        // Polled once the payload has ended, and ends there itself.
+        // Polled once, at the end of the payload.
         let end = stream::poll_fn(move |_| {
             seen.set(true);
             Poll::Ready(None)
@@ -35,7 +36,7 @@ impl UnreadBody {
         }
     }
 
-    /// Returns whether the request has a body whose end was not read yet.
+    /// Returns whether the end of the body was not read yet.
     pub fn is_unread(&self) -> bool {
         self.is_read.as_ref().is_some_and(|is_read| !is_read.get())
     }

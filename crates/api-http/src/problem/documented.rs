@@ -1,7 +1,7 @@
 //! The refusals that routes share, as the OpenAPI document lists them.
 //!
-//! A route names them in the `responses` of its `#[utoipa::path]`. Of two entries with one status the later one counts, so
-//! a route puts its own refusals after the shared ones.
+//! A route names them in the `responses` of its `#[utoipa::path]`. Of two entries with one status
+//! the later one counts, so a route puts its own refusals after the shared ones.
 
 #![expect(
     dead_code,
@@ -33,7 +33,7 @@ pub struct PasswordChangeRequired(ProblemBody<'static>);
 #[derive(IntoResponses)]
 #[response(
     status = 404,
-    description = "`not_found`: there is no such user",
+    description = "`not_found`: the user does not exist",
     content_type = "application/problem+json"
 )]
 pub struct NoSuchUser(ProblemBody<'static>);
@@ -42,7 +42,7 @@ pub struct NoSuchUser(ProblemBody<'static>);
 #[derive(IntoResponses)]
 #[response(
     status = 404,
-    description = "`not_found`: the catalogue has no such role",
+    description = "`not_found`: the role does not exist",
     content_type = "application/problem+json"
 )]
 pub struct NoSuchRole(ProblemBody<'static>);
@@ -126,13 +126,13 @@ pub enum BodyRefused {
 pub enum IfMatchRefused {
     #[response(
         status = 400,
-        description = "`malformed_request`: `If-Match` cannot be read",
+        description = "`malformed_request`: `If-Match` is malformed",
         content_type = "application/problem+json"
     )]
     Malformed(ProblemBody<'static>),
     #[response(
         status = 412,
-        description = "`precondition_failed`: it does not stand at the revision of `If-Match`",
+        description = "`precondition_failed`: the revision does not match `If-Match`",
         content_type = "application/problem+json"
     )]
     PreconditionFailed(ProblemBody<'static>),
@@ -143,13 +143,13 @@ pub enum IfMatchRefused {
 pub enum IfMatchWithBodyRefused {
     #[response(
         status = 400,
-        description = "`malformed_request`, also when `If-Match` cannot be read",
+        description = "`malformed_request`, also if `If-Match` is malformed",
         content_type = "application/problem+json"
     )]
     Malformed(ProblemBody<'static>),
     #[response(
         status = 412,
-        description = "`precondition_failed`: it does not stand at the revision of `If-Match`",
+        description = "`precondition_failed`: the revision does not match `If-Match`",
         content_type = "application/problem+json"
     )]
     PreconditionFailed(ProblemBody<'static>),

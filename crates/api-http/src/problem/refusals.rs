@@ -1,4 +1,4 @@
-//! Which refusal of the core becomes which problem.
+//! Maps the core's errors to problems.
 
 mod changes;
 
@@ -16,12 +16,12 @@ use domain::{
 };
 use std::{error::Error, time::Duration};
 
-/// When to come back to a service that is away or full.
+/// `Retry-After` of a service that is unavailable or overloaded.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
-        // The edge: logged here, once, with its whole chain; clients learn nothing of it.
+        // Log the error once, with its causes. Clients see none of it.
         match &error {
             PortError::Unavailable(cause) => {
                 tracing::error!(cause = chain(cause.as_ref()), "{error}");
@@ -29,7 +29,7 @@ impl From<PortError> for Problem {
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
                     "Unavailable",
-                    "Something this service depends on is away. Try again shortly.",
+                    "A dependency of this service is unavailable. Retry shortly.",
                 )
                 .retry_after(TRY_AGAIN)
             }
@@ -39,7 +39,7 @@ impl From<PortError> for Problem {
                     StatusCode::SERVICE_UNAVAILABLE,
                     "overloaded",
                     "Overloaded",
-                    "There is more work than this service can do. Try again shortly.",
+                    "The service is overloaded. Retry shortly.",
                 )
                 .retry_after(TRY_AGAIN)
             }
@@ -51,7 +51,7 @@ impl From<PortError> for Problem {
     }
 }
 
-/// An error and its sources on one line.
+/// Formats an error and its sources on one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
@@ -65,10 +65,10 @@ impl From<AuthenticateError> for Problem {
             AuthenticateError::Malformed => Self::token_malformed(),
             AuthenticateError::Invalid => Self::bad_token(
                 "token_invalid",
-                "This token is not one of ours, or not for this use.",
+                "The token was not issued by this service, or not for this use.",
             ),
             AuthenticateError::Expired => {
-                Self::bad_token("token_expired", "The token has expired. Refresh, and go on.")
+                Self::bad_token("token_expired", "The token has expired. Refresh it.")
             }
             AuthenticateError::Revoked => {
                 Self::bad_token("token_revoked", "The session has ended. Log in again.")
@@ -76,8 +76,7 @@ impl From<AuthenticateError> for Problem {
             AuthenticateError::Outdated => token_outdated(),
             AuthenticateError::PasswordChangeRequired => forbidden(
                 "password_change_required",
-                "Somebody else chose your password. Change it with PUT /me/password before anything else."
-                    .to_owned(),
+                "Your password was reset. Change it with PUT /me/password first.".to_owned(),
             ),
             AuthenticateError::Port(error) => error.into(),
         }
@@ -93,7 +92,7 @@ fn forbidden(code: &'static str, detail: String) -> Problem {
 fn token_outdated() -> Problem {
     Problem::bad_token(
         "token_outdated",
-        "Roles, password or status have changed since the token was issued. Refresh, or log in again.",
+        "Roles, password or status changed after the token was issued. Refresh, or log in again.",
     )
 }
 
@@ -121,7 +120,7 @@ fn login_problem(field: &str, refused: LoginRefused) -> FieldProblem {
 }
 
 impl Problem {
-    /// No login begins with what was asked for in `field`.
+    /// A search text in `field` with which no login can begin.
     pub fn login_refused(field: &str, refused: LoginRefused) -> Self {
         Self::validation_failed(vec![login_problem(field, refused)])
     }
@@ -153,7 +152,7 @@ fn too_many_attempts(retry_after: Duration) -> Problem {
         "Too many attempts from this address or on this account. Wait, then try again.",
     )
     .retry_after(retry_after)
-    // draft-ietf-httpapi-ratelimit-headers: nothing remains (r) for so many seconds (t).
+    // draft-ietf-httpapi-ratelimit-headers: no attempts remain (r) for this many seconds (t).
     .with_header(
         header::HeaderName::from_static("ratelimit"),
         format!("\"attempts\";r=0;t={seconds}"),
@@ -189,14 +188,14 @@ impl From<RefreshError> for Problem {
 fn refresh_token_invalid() -> Problem {
     Problem::bad_token(
         "refresh_token_invalid",
-        "This refresh token is not one of ours. Log in again.",
+        "The refresh token was not issued by this service. Log in again.",
     )
 }
 
 fn refresh_token_reused() -> Problem {
     Problem::bad_token(
         "refresh_token_reused",
-        "This refresh token was used before, so somebody else may hold a copy. The session was ended: log in again.",
+        "The refresh token was used before and may have been copied. The session was ended. Log in again.",
     )
 }
 
@@ -241,7 +240,7 @@ impl From<DeleteOwnAccountError> for Problem {
     }
 }
 
-/// `wrong` is the detail if the password is.
+/// `wrong` is the detail for a wrong password.
 fn unconfirmed(error: ConfirmPasswordError, wrong: &'static str) -> Problem {
     match error {
         ConfirmPasswordError::InvalidCredentials => invalid_credentials(wrong),

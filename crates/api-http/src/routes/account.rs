@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A user as administrators see them.
+/// A user as shown to administrators.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Account)]
 pub struct AccountResponse {
     id: Uuid,
-    /// As it was typed on registration.
+    /// The login as typed at registration.
     #[schema(example = "alice")]
     login: String,
     #[schema(example = json!(["user"]))]
     roles: Vec<String>,
     status: StatusName,
-    /// Whether the user may do nothing but choose another password.
+    /// Whether the user must change the password before doing anything else.
     password_change_required: bool,
     created_at: DateTime<Utc>,
     /// When roles, password or status last changed.
@@ -28,7 +28,7 @@ pub struct AccountResponse {
     last_login_at: Option<DateTime<Utc>>,
 }
 
-/// Whether a user may log in at all.
+/// Whether the user may log in.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Status)]
@@ -70,7 +70,7 @@ impl From<StatusName> for UserStatus {
     }
 }
 
-/// The 200 that tells of `user`, and at which revision they stand.
+/// The 200 response with `user` and the `ETag` of their revision.
 pub fn account(user: User) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(etag(user.revision))

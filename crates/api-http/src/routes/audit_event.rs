@@ -4,11 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// One event: who did what to whom, when and from where.
+/// An audit event: who did what to whom, when and from where.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEvent)]
 pub struct AuditEventResponse {
-    /// Its place in the trail, without gaps.
+    /// Position in the audit log, without gaps.
     #[schema(example = 17)]
     number: i64,
     at: DateTime<Utc>,
@@ -18,19 +18,19 @@ pub struct AuditEventResponse {
     #[schema(value_type = String, example = "success")]
     outcome: &'static str,
     actor: ActorResponse,
-    /// Whom it was done to.
+    /// Id of the affected user.
     user: Option<Uuid>,
     session: Option<Uuid>,
     #[schema(example = "192.0.2.7")]
     ip: Option<String>,
     user_agent: Option<String>,
     request_id: Option<String>,
-    /// What else is known, by action.
+    /// Further details, depending on the action.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     details: AuditDetails,
 }
 
-/// Who did it.
+/// Who caused the event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub struct ActorResponse {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The password that is, and the one that shall be.
+/// The current and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePasswordRequest {
@@ -26,7 +26,8 @@ pub struct ChangePasswordRequest {
     new_password: SecretString,
 }
 
-/// Changes the caller's password. The caller goes on with these tokens; everything else of theirs is dead.
+/// Changes the caller's password. Returns tokens of a new session; all other sessions and tokens of
+/// the caller become invalid.
 #[utoipa::path(
     put,
     path = "/me/password",
@@ -34,7 +35,7 @@ pub struct ChangePasswordRequest {
     request_body = ChangePasswordRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The password is changed; a new session is open.", body = TokenPairResponse),
+        (status = 200, description = "The password was changed and a new session opened.", body = TokenPairResponse),
         BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
     )

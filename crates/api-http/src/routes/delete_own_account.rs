@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The caller's password, once more: a stolen token must not be enough.
+/// The caller's password, so that a stolen token does not suffice.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteOwnAccountRequest {
@@ -23,8 +23,8 @@ pub struct DeleteOwnAccountRequest {
     password: SecretString,
 }
 
-/// Deletes the caller's account for good. Their tokens are refused on every replica when the answer arrives; their login is
-/// free again.
+/// Deletes the caller's account permanently. Their tokens are invalid on every replica once the
+/// response is sent. The login becomes available again.
 #[utoipa::path(
     delete,
     path = "/me",
@@ -32,7 +32,7 @@ pub struct DeleteOwnAccountRequest {
     request_body = DeleteOwnAccountRequest,
     security(("bearer" = [])),
     responses(
-        (status = 204, description = "The account is gone."),
+        (status = 204, description = "The account was deleted."),
         PasswordChangeRequired, LastAdmin, BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: the password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
     )

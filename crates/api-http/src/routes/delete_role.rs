@@ -18,21 +18,21 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// That a role would go.
+/// The result of a dry run.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RoleRemovalRehearsal)]
 pub struct RoleRemovalDryRun {
     /// Always true.
     dry_run: bool,
-    /// The name of the role that would go.
+    /// Name of the role that would be deleted.
     #[schema(example = "editor")]
     role: String,
-    /// How many users have it: none, or it could not go.
+    /// Number of users who have the role: always 0, because a role in use is not deleted.
     #[schema(example = 0)]
     holders: u64,
 }
 
-/// Removes a role that nobody has.
+/// Deletes a role that no user has.
 #[utoipa::path(
     delete,
     path = "/roles/{name}",
@@ -40,14 +40,14 @@ pub struct RoleRemovalDryRun {
     params(
         ("name" = String, Path, description = "The role's name."),
         DryRunQuery,
-        ("If-Match" = Option<String>, Header, description = "Only while the role stands at this `ETag`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the role must have."),
     ),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The role would go: the answer to a dry run.", body = RoleRemovalDryRun),
-        (status = 204, description = "The role is gone."),
+        (status = 200, description = "Dry run: the role would be deleted.", body = RoleRemovalDryRun),
+        (status = 204, description = "The role was deleted."),
         TokenRefused, NoSuchRole, IfMatchRefused, ParametersRefused, Unavailable,
-        (status = 403, description = "`forbidden`: needs `roles:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `roles:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_in_use`, `role_built_in`, `role_default`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

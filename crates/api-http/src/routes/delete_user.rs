@@ -19,20 +19,21 @@ use domain::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Deletes a user for good. Their tokens are refused on every replica when the answer arrives; their login is free again.
+/// Deletes a user permanently. Their tokens are invalid on every replica once the response is sent.
+/// The login becomes available again.
 #[utoipa::path(
     delete,
     path = "/users/{id}",
     tag = "users",
     params(
         ("id" = Uuid, Path, description = "The user's id."),
-        ("If-Match" = Option<String>, Header, description = "Only while the user stands at this `ETag`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     security(("bearer" = [])),
     responses(
-        (status = 204, description = "The user is gone."),
+        (status = 204, description = "The user was deleted."),
         TokenRefused, NoSuchUser, LastAdmin, IfMatchRefused, Unavailable,
-        (status = 403, description = "`forbidden`: needs `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn delete_user(

@@ -6,26 +6,26 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DryRunQuery {
-    /// Change nothing, and tell what would change.
+    /// Validate the request and return what would change, without changing anything.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What a change of roles would come to.
+/// The result of a dry run of a change of roles.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RolesRehearsal)]
 pub struct RolesDryRun<U> {
     /// Always true.
     dry_run: bool,
-    /// The user as they would be.
+    /// The user after the change.
     user: U,
-    /// How many live sessions would end.
+    /// Number of live sessions that would end.
     sessions_ended: u64,
-    /// Whether every access token from before would be refused.
+    /// Whether all existing access tokens would become invalid.
     access_tokens_revoked: bool,
 }
 
-/// The user as they are now; on a dry run, what would change.
+/// The user after the change; for a dry run, what would change.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum RolesOutcome<U> {
@@ -43,7 +43,7 @@ impl<U: From<User>> RolesOutcome<U> {
             dry_run: true,
             user: user.into(),
             sessions_ended,
-            // Every change of roles raises the epoch, sessions kept or not.
+            // Every change of roles increments the epoch, even if sessions are kept.
             access_tokens_revoked: true,
         })
     }

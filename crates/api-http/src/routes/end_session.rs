@@ -15,15 +15,16 @@ use domain::session::SessionId;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Ends one of the caller's sessions; its tokens are refused on every replica when the answer arrives.
+/// Ends one of the caller's sessions. Its tokens are invalid on every replica once the response is
+/// sent.
 #[utoipa::path(
     delete,
     path = "/me/sessions/{id}",
     tag = "own account",
-    params(("id" = Uuid, Path, description = "As `GET /me/sessions` lists it.")),
+    params(("id" = Uuid, Path, description = "The session's id, as listed by `GET /me/sessions`.")),
     security(("bearer" = [])),
     responses(
-        (status = 204, description = "The session has ended."),
+        (status = 204, description = "The session was ended."),
         TokenRefused, PasswordChangeRequired, Unavailable,
         (status = 404, description = "`not_found`: the caller has no live session with this id", body = ProblemBody, content_type = "application/problem+json"),
     )

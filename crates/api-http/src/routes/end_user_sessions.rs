@@ -17,15 +17,15 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What came to its end.
+/// The number of ended sessions.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionsEnded)]
 pub struct SessionsEndedResponse {
-    /// How many live sessions there were.
+    /// Number of live sessions that were ended.
     sessions_ended: u64,
 }
 
-/// Logs a user out everywhere. Their tokens are refused on every replica when the answer arrives.
+/// Logs a user out everywhere. Their tokens are invalid on every replica once the response is sent.
 #[utoipa::path(
     delete,
     path = "/users/{id}/sessions",
@@ -33,9 +33,9 @@ pub struct SessionsEndedResponse {
     params(("id" = Uuid, Path, description = "The user's id.")),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "All of the user's sessions have ended.", body = SessionsEndedResponse),
+        (status = 200, description = "All sessions of the user were ended.", body = SessionsEndedResponse),
         TokenRefused, NoSuchUser, Unavailable,
-        (status = 403, description = "`forbidden`: needs `sessions:revoke`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `sessions:revoke`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn end_user_sessions(

@@ -22,20 +22,20 @@ use domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What the service keeps about the caller. No password: only a hash of it is kept.
+/// The data that the service stores about the caller. Of the password only a hash is stored.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OwnData)]
 pub struct OwnDataResponse {
     account: AccountResponse,
-    /// What the roles allow, as the catalogue says now.
+    /// Permissions of the caller's roles, according to the current catalogue.
     permissions: Vec<String>,
-    /// Live ones, newest first.
+    /// Live sessions, newest first.
     sessions: Vec<DeviceResponse>,
-    /// What was done to the account, newest first, at most 1,000.
+    /// Events that affected the account, newest first, at most 1,000.
     events: Vec<OwnEventResponse>,
 }
 
-/// Something that was done to the caller's account.
+/// An event that affected the caller's account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OwnEvent)]
 pub struct OwnEventResponse {
@@ -48,17 +48,17 @@ pub struct OwnEventResponse {
     /// `self`, `administrator`, `operator` or `anonymous`.
     #[schema(value_type = String, example = "self")]
     by: &'static str,
-    /// Not told of administrators.
+    /// Omitted for administrators.
     #[schema(example = "192.0.2.7")]
     ip: Option<String>,
-    /// Not told of administrators.
+    /// Omitted for administrators.
     user_agent: Option<String>,
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     details: AuditDetails,
 }
 
 impl OwnEventResponse {
-    /// Where others sat and what they used is their own data (GDPR, article 15, paragraph 4).
+    /// The addresses and devices of others are their own data (GDPR, article 15(4)).
     fn new(record: AuditRecord, owner: UserId) -> Self {
         let (by, origin) = match record.actor {
             Actor::User(id) if id == owner => ("self", Some(record.origin)),
@@ -79,7 +79,7 @@ impl OwnEventResponse {
     }
 }
 
-/// Gives callers what is kept about them, as a file.
+/// Exports the data stored about the caller as a file.
 #[utoipa::path(
     get,
     path = "/me/export",

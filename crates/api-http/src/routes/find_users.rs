@@ -25,26 +25,26 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UsersQuery {
-    /// Those whose login begins so, in any spelling.
+    /// Prefix of the login, in any spelling.
     q: Option<String>,
-    /// Those who have this role.
+    /// Only users with this role.
     role: Option<String>,
-    /// Those with this status.
+    /// Only users with this status.
     #[param(inline)]
     status: Option<StatusName>,
-    /// The most users of the page.
+    /// Maximum number of users to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// A page of users, in the order of their logins.
+/// A page of users, ordered by login.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Users)]
 pub struct UsersResponse {
     users: Vec<AccountResponse>,
-    /// For the next page; `null` on the last.
+    /// Cursor of the next page; `null` on the last page.
     next_cursor: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl UsersQuery {
     }
 }
 
-/// Searches users. Pages stay whole while users come and go.
+/// Searches users. Pages remain consistent while users are added and removed.
 #[utoipa::path(
     get,
     path = "/users",
@@ -71,7 +71,7 @@ impl UsersQuery {
     responses(
         (status = 200, description = "A page of users.", body = UsersResponse),
         TokenRefused, ParametersRefused, Unavailable,
-        (status = 403, description = "`forbidden`: needs `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn find_users(

@@ -7,7 +7,7 @@ use domain::ports::{SessionMemory, StorageHealth};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// That the process answers.
+/// The liveness of the process.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Live)]
 pub struct LiveResponse {
@@ -16,37 +16,38 @@ pub struct LiveResponse {
     status: &'static str,
 }
 
-/// Whether the service can do its work, and what keeps it from it.
+/// The readiness of the service, with the state of its dependencies.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ready)]
 pub struct ReadyResponse {
-    /// `ready`, `degraded` (the work is done, more slowly or more strictly) or `unavailable`.
+    /// `ready`, `degraded` (requests are served, with stricter throttling or slower revocation) or
+    /// `unavailable`.
     #[schema(example = "ready")]
     status: &'static str,
     dependencies: Dependencies,
     session_cache: SessionCacheState,
 }
 
-/// Each dependency, `up` or `down`.
+/// State of each dependency: `up` or `down`.
 #[derive(Serialize, ToSchema)]
 pub struct Dependencies {
     #[schema(example = "up")]
     database: &'static str,
-    /// Left out where there is none.
+    /// Omitted if Redis is not configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "up")]
     redis: Option<&'static str>,
 }
 
-/// How requests get to know their sessions.
+/// The state of the session cache.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionCache)]
 pub struct SessionCacheState {
-    /// `memory`, or `database`, which is read for each request.
+    /// `memory` if sessions may be cached, or `database` if it is read for each request.
     #[schema(example = "memory")]
     mode: &'static str,
-    /// `held` while requests may be answered from memory. `none` is no fault: who serves no request needs no lease, and who
-    /// has none reads the database.
+    /// `held` while requests may be answered from memory. `none` is not a fault: an idle replica
+    /// holds no lease, and a replica without a lease reads the database.
     #[schema(example = "held")]
     lease: &'static str,
 }
@@ -63,25 +64,25 @@ impl SessionCacheState {
     }
 }
 
-/// Answers as long as the process does. Restart it when this fails.
+/// Returns 200 as long as the process responds. Restart the process when this fails.
 #[utoipa::path(
     get,
     path = "/health/live",
     tag = "operations",
-    responses((status = 200, description = "The process answers.", body = LiveResponse))
+    responses((status = 200, description = "The process responds.", body = LiveResponse))
 )]
 pub async fn live() -> impl Responder {
     HttpResponse::Ok().json(LiveResponse { status: "live" })
 }
 
-/// Tells whether requests can be served. Send none while this fails.
+/// Reports whether the service can serve requests. Send no requests while this fails.
 #[utoipa::path(
     get,
     path = "/health/ready",
     tag = "operations",
     responses(
-        (status = 200, description = "Everything that is needed answers; `degraded` when Redis does not.", body = ReadyResponse),
-        (status = 503, description = "Something that is needed is away.", body = ReadyResponse),
+        (status = 200, description = "All required dependencies are available; `degraded` if Redis is not.", body = ReadyResponse),
+        (status = 503, description = "A required dependency is unavailable.", body = ReadyResponse),
     )
 )]
 pub async fn ready(edge: Data<Edge>) -> impl Responder {
@@ -91,7 +92,7 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
         session_memory,
         ..
     } = &edge.use_cases;
-    // At once: a database that hangs must not use up the time in which Redis would have answered.
+    // Concurrently: a hanging database must not use up the time for checking Redis.
     let (database, redis) = tokio::join!(is_up("database", &**storage_health), async {
         match redis_health {
             Some(health) => Some(is_up("redis", &**health).await),

@@ -1,7 +1,8 @@
 use crate::state::Edge;
 use actix_web::{HttpResponse, Responder, http::header, web::Data};
 
-/// The keys that verify this service's tokens (RFC 7517, section 5). Cache them; look again for a `kid` you do not know.
+/// Returns the keys that verify this service's tokens (RFC 7517, section 5). Cache them, and fetch
+/// them again for an unknown `kid`.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",

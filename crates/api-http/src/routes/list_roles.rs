@@ -12,14 +12,14 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The catalogue, in the order of the roles' names.
+/// All roles, ordered by name.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Roles)]
 pub struct RolesResponse {
     roles: Vec<RoleResponse>,
 }
 
-/// Lists the roles that there are.
+/// Lists all roles.
 #[utoipa::path(
     get,
     path = "/roles",

@@ -13,28 +13,28 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A user's devices, newest first.
+/// A user's sessions, newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Sessions)]
 pub struct SessionsResponse {
     pub sessions: Vec<DeviceResponse>,
 }
 
-/// One device on which the user is logged in.
+/// A session, usually one device.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct DeviceResponse {
     id: Uuid,
     created_at: DateTime<Utc>,
-    /// When it was last refreshed.
+    /// When the session was last refreshed.
     last_used_at: DateTime<Utc>,
-    /// When it ends however often it is refreshed.
+    /// When the session ends regardless of refreshes.
     expires_at: DateTime<Utc>,
     #[schema(example = "curl/8.14.1")]
     user_agent: Option<String>,
     #[schema(example = "192.0.2.7")]
     ip: Option<String>,
-    /// Whether it is the session of this very request.
+    /// Whether this is the session of this request.
     current: bool,
 }
 

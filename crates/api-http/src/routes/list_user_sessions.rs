@@ -24,7 +24,7 @@ use uuid::Uuid;
     responses(
         (status = 200, description = "The user's live sessions.", body = SessionsResponse),
         TokenRefused, NoSuchUser, Unavailable,
-        (status = 403, description = "`forbidden`: needs `sessions:revoke`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `sessions:revoke`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn list_user_sessions(

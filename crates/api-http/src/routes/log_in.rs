@@ -16,7 +16,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Who somebody is, and the proof.
+/// Login and password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
@@ -26,14 +26,14 @@ pub struct LoginRequest {
     password: SecretString,
 }
 
-/// Opens a session.
+/// Logs in: opens a session and returns its tokens.
 #[utoipa::path(
     post,
     path = "/login",
     tag = "main",
     request_body = LoginRequest,
     responses(
-        (status = 200, description = "A session is open; these are its tokens.", body = TokenPairResponse),
+        (status = 200, description = "A session was opened; these are its tokens.", body = TokenPairResponse),
         BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: unknown login, wrong password or disabled user", body = ProblemBody, content_type = "application/problem+json"),
     )

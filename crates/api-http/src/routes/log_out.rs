@@ -16,13 +16,13 @@ use utoipa::IntoParams;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LogoutQuery {
-    /// End all of the user's sessions and not only this one.
+    /// End all sessions of the user instead of this one.
     #[serde(default)]
     everywhere: bool,
 }
 
-/// Ends the session of the access token, or of the refresh token, in the header. Its tokens are refused on every replica
-/// when the answer arrives.
+/// Logs out: ends the session of the access or refresh token in the header. Its tokens are invalid
+/// on every replica once the response is sent.
 #[utoipa::path(
     post,
     path = "/logout",
@@ -30,10 +30,10 @@ pub struct LogoutQuery {
     params(LogoutQuery),
     security(("bearer" = [])),
     responses(
-        (status = 204, description = "The session has ended."),
+        (status = 204, description = "The session was ended."),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After: it is not known whether the session has ended", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the session may or may not have ended", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn log_out(

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Who the caller is.
+/// The caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Me)]
 pub struct MeResponse<'a> {
@@ -21,7 +21,7 @@ pub struct MeResponse<'a> {
     login: &'a str,
     #[schema(example = json!(["user"]))]
     roles: Vec<&'a str>,
-    /// What the roles allow, as the catalogue says now.
+    /// Permissions of the caller's roles, according to the current catalogue.
     permissions: Vec<&'a str>,
     #[serde(serialize_with = "as_text")]
     created_at: DateTime<Utc>,
@@ -32,19 +32,20 @@ pub struct MeResponse<'a> {
     session: SessionResponse,
 }
 
-/// The session that the caller's token belongs to.
+/// The session of the caller's token.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MeSession)]
 pub struct SessionResponse {
     id: Uuid,
     #[serde(serialize_with = "as_text")]
     created_at: DateTime<Utc>,
-    /// When it ends however often it is refreshed.
+    /// When the session ends regardless of refreshes.
     #[serde(serialize_with = "as_text")]
     expires_at: DateTime<Utc>,
 }
 
-/// The same text that chrono writes for serde, in one piece: it writes letter by letter, each of which JSON looks at by itself.
+/// Writes the same text as chrono's serde support, but at once: chrono writes character by
+/// character, and the JSON serialiser inspects each.
 fn as_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
@@ -69,7 +70,7 @@ impl<'a> From<&'a Caller> for MeResponse<'a> {
     }
 }
 
-/// Tells callers who they are.
+/// Returns the caller's account and session.
 #[utoipa::path(
     get,
     path = "/me",

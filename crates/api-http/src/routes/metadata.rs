@@ -6,33 +6,33 @@ use actix_web::{HttpResponse, http::header, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What there is to know about the issuer of the tokens (RFC 8414, section 2).
+/// Metadata of the token issuer (RFC 8414, section 2).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Metadata)]
 pub struct MetadataResponse<'a> {
     /// The `iss` of tokens.
     #[schema(example = "https://auth.example.com")]
     issuer: &'a str,
-    /// The keys that verify tokens.
+    /// URL of the keys that verify tokens.
     #[schema(example = "https://auth.example.com/.well-known/jwks.json")]
     jwks_uri: String,
-    /// None: tokens are had by this service's own calls and not by grants of OAuth.
+    /// Empty: tokens are issued by this service's own endpoints, not by OAuth grants.
     response_types_supported: [&'static str; 0],
-    /// None, as above.
+    /// Empty: tokens are issued by this service's own endpoints, not by OAuth grants.
     grant_types_supported: [&'static str; 0],
-    /// The page that explains the calls, where it is switched on.
+    /// URL of the API documentation, if it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     service_documentation: Option<String>,
 }
 
-/// Tells services that verify tokens where the keys are, from no more than the issuer (RFC 8414).
+/// Returns the issuer's metadata, from which services learn where the keys are (RFC 8414).
 #[utoipa::path(
     get,
     path = "/.well-known/oauth-authorization-server",
     tag = "operations",
     responses(
         (status = 200, description = "The metadata.", body = MetadataResponse),
-        (status = 404, description = "`not_found`: the edge was not told its issuer", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: no issuer is configured", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn metadata(edge: Data<Edge>) -> Result<HttpResponse, Problem> {

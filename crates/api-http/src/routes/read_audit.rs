@@ -26,29 +26,29 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// What was done to this user.
+    /// Only events that affected this user.
     user: Option<Uuid>,
-    /// What this user did.
+    /// Only events caused by this user.
     actor: Option<Uuid>,
-    /// What happened, such as `roles_changed`.
+    /// Only events with this action, such as `roles_changed`.
     action: Option<String>,
-    /// At this instant or later.
+    /// Inclusive lower bound.
     from: Option<DateTime<Utc>>,
-    /// Before this instant.
+    /// Exclusive upper bound.
     until: Option<DateTime<Utc>>,
-    /// The most events of the page.
+    /// Maximum number of events to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// A page of the audit trail, newest event first.
+/// A page of the audit log, newest event first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditLog)]
 pub struct AuditResponse {
     events: Vec<AuditEventResponse>,
-    /// For the next page; `null` on the last.
+    /// Cursor of the next page; `null` on the last page.
     next_cursor: Option<String>,
 }
 
@@ -66,12 +66,12 @@ impl AuditQuery {
 
 fn action(name: &str) -> Result<AuditAction, Problem> {
     AuditAction::from_name(name).ok_or_else(|| {
-        let detail = "there is no such action".to_owned();
+        let detail = "unknown action".to_owned();
         Problem::field_refused("action", "unknown_action", detail)
     })
 }
 
-/// Reads the audit trail.
+/// Reads the audit log.
 #[utoipa::path(
     get,
     path = "/audit",
@@ -81,7 +81,7 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
     responses(
         (status = 200, description = "A page of events.", body = AuditResponse),
         TokenRefused, ParametersRefused, Unavailable,
-        (status = 403, description = "`forbidden`: needs `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn read_audit(

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// For clients that cannot set the header.
+/// The refresh token, for clients that cannot set the header.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
@@ -22,10 +22,10 @@ pub struct RefreshRequest {
     refresh_token: SecretString,
 }
 
-/// Trades a refresh token, in the header or in the body, for new tokens.
+/// Exchanges a refresh token, sent in the header or the body, for new tokens.
 ///
-/// The same token again, within the grace window, answers with the same successor, so that a lost answer logs nobody
-/// out. Any older token ends the session: somebody else holds a copy.
+/// Within the grace window a repeated request returns the same successor, so that a lost response
+/// does not log the user out. Any older token ends the session, because it must have been copied.
 #[utoipa::path(
     post,
     path = "/refresh",
@@ -33,11 +33,11 @@ pub struct RefreshRequest {
     request_body(content = Option<RefreshRequest>),
     security(("bearer" = []), ()),
     responses(
-        (status = 200, description = "The session goes on with these tokens.", body = TokenPairResponse),
+        (status = 200, description = "The new tokens of the session.", body = TokenPairResponse),
         BodyRefused,
-        (status = 400, description = "`malformed_request`, also when there is a token in the header and one in the body", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`malformed_request`, also if both header and body contain a token", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the token is still good", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the token is still valid", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn refresh(
@@ -58,7 +58,7 @@ pub async fn refresh(
     Ok(token_pair(&pair))
 }
 
-/// A client uses one way at a time to send its token (RFC 6750, section 2).
+/// A client must use one method at a time to send its token (RFC 6750, section 2).
 fn the_one_token(request: &HttpRequest, body: Option<RefreshRequest>) -> Result<RefreshToken, Problem> {
     match (bearer_token(request)?, body) {
         (Some(token), None) => Ok(RefreshToken::new(token.expose().to_owned())),

@@ -15,26 +15,26 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Who somebody wants to be.
+/// Login and password of a new user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
-    /// 3 to 64 characters of one script, without spaces. Case and width do not tell logins apart.
+    /// 3 to 64 characters of one script, without spaces. Case and width are ignored in comparisons.
     #[schema(example = "alice", min_length = 3, max_length = 64)]
     login: String,
-    /// 8 to 256 characters, not easily guessed, without the login in it.
+    /// 8 to 256 characters, hard to guess, not containing the login.
     #[schema(value_type = String, format = Password, example = "correct horse battery staple", min_length = 8, max_length = 256)]
     password: SecretString,
 }
 
-/// Registers a user, with the role `user`.
+/// Registers a user with the role `user`.
 #[utoipa::path(
     post,
     path = "/register",
     tag = "main",
     request_body = RegisterRequest,
     responses(
-        (status = 201, description = "The user exists.", body = UserResponse),
+        (status = 201, description = "The user was created.", body = UserResponse),
         BodyRefused, TooManyAttempts, Unavailable,
         (status = 409, description = "`login_taken`", body = ProblemBody, content_type = "application/problem+json"),
     )

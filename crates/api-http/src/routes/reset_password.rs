@@ -25,7 +25,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The password that the user logs in with next.
+/// The user's next password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetPasswordRequest {
@@ -33,22 +33,22 @@ pub struct ResetPasswordRequest {
     new_password: SecretString,
 }
 
-/// Gives a user a password that they must change after their next login. Every token of theirs is refused on every replica
-/// when the answer arrives.
+/// Sets a user's password, which they must change after their next login. Their tokens are invalid
+/// on every replica once the response is sent.
 #[utoipa::path(
     put,
     path = "/users/{id}/password",
     tag = "users",
     params(
         ("id" = Uuid, Path, description = "The user's id."),
-        ("If-Match" = Option<String>, Header, description = "Only while the user stands at this `ETag`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     request_body = ResetPasswordRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user as they are now; `ETag` tells the revision.", body = AccountResponse),
+        (status = 200, description = "The user after the change; `ETag` is the revision.", body = AccountResponse),
         TokenRefused, NoSuchUser, BodyRefused, IfMatchWithBodyRefused, Unavailable,
-        (status = 403, description = "`forbidden`: needs `users:write`; `own_password`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `users:write`; `own_password`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn reset_password(

@@ -2,7 +2,7 @@ use domain::role::{Permission, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A role of the catalogue.
+/// A role.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Role)]
 pub struct RoleResponse {
@@ -10,10 +10,10 @@ pub struct RoleResponse {
     name: String,
     #[schema(example = "Edits articles.")]
     description: String,
-    /// What it allows.
+    /// Permissions of the role.
     #[schema(example = json!(["articles:write"]))]
     permissions: Vec<String>,
-    /// Whether users may take it themselves.
+    /// Whether users may assign the role to themselves.
     self_assignable: bool,
 }
 

@@ -23,28 +23,29 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What shall be different about a user.
+/// The new status of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUserRequest {
     status: StatusName,
 }
 
-/// Disables or enables a user. Every token of a disabled user is refused on every replica when the answer arrives.
+/// Disables or enables a user. The tokens of a disabled user are invalid on every replica once the
+/// response is sent.
 #[utoipa::path(
     patch,
     path = "/users/{id}",
     tag = "users",
     params(
         ("id" = Uuid, Path, description = "The user's id."),
-        ("If-Match" = Option<String>, Header, description = "Only while the user stands at this `ETag`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     request_body = UpdateUserRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user as they are now; `ETag` tells the revision.", body = AccountResponse),
+        (status = 200, description = "The user after the change; `ETag` is the revision.", body = AccountResponse),
         TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchWithBodyRefused, Unavailable,
-        (status = 403, description = "`forbidden`: needs `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn set_status(

@@ -31,19 +31,20 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Which roles the user shall have.
+/// The new roles of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRolesRequest {
-    /// All of them: what is not named is taken away.
+    /// All roles that the user will have. Roles not listed are removed.
     #[schema(example = json!(["user"]))]
     new_roles: Vec<String>,
-    /// Let the user's sessions live: the next refresh carries the new roles.
+    /// Keep the user's sessions. Their next refresh returns tokens with the new roles.
     #[serde(default)]
     keep_sessions: bool,
 }
 
-/// Changes a user's roles. Every token issued before is refused on every replica when the answer arrives.
+/// Changes a user's roles. Tokens issued before are invalid on every replica once the response is
+/// sent.
 #[utoipa::path(
     put,
     path = "/users/{id}/roles",
@@ -51,14 +52,14 @@ pub struct SetRolesRequest {
     params(
         ("id" = Uuid, Path, description = "The user's id."),
         DryRunQuery,
-        ("If-Match" = Option<String>, Header, description = "Only while the user stands at this `ETag`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     request_body = SetRolesRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user as they are now, with an `ETag`; on a dry run, what would change.", body = RolesOutcome<AccountResponse>),
+        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>),
         TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchWithBodyRefused, UnknownRole, Unavailable,
-        (status = 403, description = "`forbidden`: another's roles need `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn set_user_roles(

@@ -13,7 +13,7 @@ use actix_web::{
     web::{Data, Path},
 };
 
-/// Shows one role.
+/// Returns a role.
 #[utoipa::path(
     get,
     path = "/roles/{name}",
@@ -21,7 +21,7 @@ use actix_web::{
     params(("name" = String, Path, description = "The role's name.")),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The role; `ETag` tells the revision.", body = RoleResponse),
+        (status = 200, description = "The role; `ETag` is the revision.", body = RoleResponse),
         TokenRefused, PasswordChangeRequired, NoSuchRole, Unavailable,
     )
 )]

@@ -14,7 +14,7 @@ use actix_web::{
 use domain::{steps::UserRef, user::UserId};
 use uuid::Uuid;
 
-/// Shows one user.
+/// Returns a user.
 #[utoipa::path(
     get,
     path = "/users/{id}",
@@ -22,9 +22,9 @@ use uuid::Uuid;
     params(("id" = Uuid, Path, description = "The user's id.")),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user; `ETag` tells the revision.", body = AccountResponse),
+        (status = 200, description = "The user; `ETag` is the revision.", body = AccountResponse),
         TokenRefused, NoSuchUser, Unavailable,
-        (status = 403, description = "`forbidden`: needs `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn show_user(

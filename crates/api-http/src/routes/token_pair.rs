@@ -3,7 +3,7 @@ use domain::steps::TokenPair;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a client goes on with (RFC 6749, section 5.1).
+/// Access and refresh token (RFC 6749, section 5.1).
 #[derive(Serialize, ToSchema)]
 #[schema(as = TokenPair)]
 pub struct TokenPairResponse<'a> {
@@ -15,14 +15,14 @@ pub struct TokenPairResponse<'a> {
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
-    /// Opaque. Good for one refresh; keep it secret.
+    /// Opaque, valid for one refresh. Keep it secret.
     refresh_token: &'a str,
-    /// Seconds until the refresh token expires when it is not used.
+    /// Seconds until the refresh token expires if it is not used.
     #[schema(example = 2_592_000)]
     refresh_expires_in: i64,
 }
 
-/// The 200 that carries `pair`, which nobody may cache.
+/// The 200 response with `pair`, which must not be cached.
 pub fn token_pair(pair: &TokenPair) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))

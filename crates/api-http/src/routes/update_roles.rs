@@ -25,22 +25,22 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Which roles a user shall have.
+/// The new roles of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateRolesRequest {
-    /// All of them: what is not named is taken away.
+    /// All roles that the user will have. Roles not listed are removed.
     #[schema(example = json!(["user"]))]
     new_roles: Vec<String>,
-    /// Whose; the caller's own when it is left out. Another's need the permission `roles:assign`.
+    /// The user's login; the caller if omitted. Changing another user requires `roles:assign`.
     #[schema(example = "bob")]
     login: Option<String>,
-    /// Let the user's sessions live: the next refresh carries the new roles.
+    /// Keep the user's sessions. Their next refresh returns tokens with the new roles.
     #[serde(default)]
     keep_sessions: bool,
 }
 
-/// Changes roles. Every token issued before is refused on every replica when the answer arrives.
+/// Changes roles. Tokens issued before are invalid on every replica once the response is sent.
 #[utoipa::path(
     put,
     path = "/roles/update",
@@ -49,7 +49,7 @@ pub struct UpdateRolesRequest {
     request_body = UpdateRolesRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user as it is now; on a dry run, what would change.", body = RolesOutcome<UserResponse>),
+        (status = 200, description = "The user after the change; for a dry run, what would change.", body = RolesOutcome<UserResponse>),
         TokenRefused, LastAdmin, BodyRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),

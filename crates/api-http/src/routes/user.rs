@@ -4,12 +4,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A user as others see it.
+/// A user.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserResponse {
     id: Uuid,
-    /// As it was typed on registration.
+    /// The login as typed at registration.
     #[schema(example = "alice")]
     login: String,
     #[schema(example = json!(["user"]))]

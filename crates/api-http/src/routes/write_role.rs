@@ -20,37 +20,37 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// A role as it shall be, whole.
+/// The complete new contents of a role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WriteRoleRequest {
-    /// What it is for: at most 200 characters, none when it is left out.
+    /// Purpose of the role, at most 200 characters. Empty if omitted.
     #[serde(default)]
     #[schema(example = "Edits articles.", max_length = 200)]
     description: String,
-    /// What it allows: all of it, at most 64, each `subject:verb`.
+    /// All permissions of the role, at most 64, each `subject:verb`.
     #[schema(example = json!(["articles:write"]), max_items = 64)]
     permissions: Vec<String>,
-    /// Whether users may take it themselves; not, when it is left out.
+    /// Whether users may assign the role to themselves. False if omitted.
     #[serde(default)]
     self_assignable: bool,
 }
 
-/// What writing a role would come to.
+/// The result of a dry run.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RoleRehearsal)]
 pub struct RoleDryRun {
     /// Always true.
     dry_run: bool,
-    /// Whether the role would be new.
+    /// Whether the role would be created.
     created: bool,
-    /// The role as it would be.
+    /// The role after the change.
     role: RoleResponse,
-    /// How many users have it.
+    /// Number of users who have the role.
     holders: u64,
 }
 
-/// The role as it is now; on a dry run, what would change.
+/// The role after the change; for a dry run, what would change.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum RoleOutcome {
@@ -58,26 +58,26 @@ pub enum RoleOutcome {
     DryRun(RoleDryRun),
 }
 
-/// Makes a role, or gives one other properties. What it allows is in force at once for everybody who has it; nobody is
-/// logged out.
+/// Creates or replaces a role. The new permissions apply at once to every user who has the role. No
+/// session ends.
 #[utoipa::path(
     put,
     path = "/roles/{name}",
     tag = "roles",
     params(
-        ("name" = String, Path, description = "1 to 64 of `a-z`, `0-9`, `_` and `-`, a letter first; not `update`."),
+        ("name" = String, Path, description = "1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter; not `update`."),
         DryRunQuery,
-        ("If-Match" = Option<String>, Header, description = "Only while the role is there and stands at this `ETag`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the existing role must have."),
     ),
     request_body = WriteRoleRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The role as it is now, with an `ETag`; on a dry run, what would change.", body = RoleOutcome),
-        (status = 201, description = "The role is new; `Location` tells where, `ETag` the revision.", body = RoleResponse),
+        (status = 200, description = "The role after the change, with an `ETag`; for a dry run, what would change.", body = RoleOutcome),
+        (status = 201, description = "The role was created; `Location` is its URL, `ETag` the revision.", body = RoleResponse),
         TokenRefused, BodyRefused, IfMatchWithBodyRefused, Unavailable,
-        (status = 403, description = "`forbidden`: needs `roles:write`; `permission_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `roles:write`; `permission_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_built_in`, `catalogue_full`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "`precondition_failed`: it does not stand at the revision of `If-Match`, or is not there", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "`precondition_failed`: the revision does not match `If-Match`, or the role does not exist", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]

@@ -1,4 +1,4 @@
-//! What administrators do to users and to the catalogue, and what keeps them within their rights.
+//! Administration of users and roles, within the caller's permissions.
 
 use crate::app::{Answer, ISSUER, NEW_PASSWORD, PASSWORD, TestApp, app};
 use chrono::Duration;
@@ -16,7 +16,7 @@ async fn as_root(app: &TestApp) -> String {
 }
 
 #[actix_web::test]
-async fn a_user_is_shown_with_all_and_only_what_is_promised() {
+async fn a_user_has_exactly_the_documented_fields() {
     let app = app();
     let root = as_root(&app).await;
     let alice = app.user("Alice").await;
@@ -36,18 +36,18 @@ async fn a_user_is_shown_with_all_and_only_what_is_promised() {
             "last_login_at": at,
         })
     );
-    for nobody in ["00000000-0000-0000-0000-000000000000", "alice", "1"] {
-        let answer = app.get(&format!("/users/{nobody}")).bearer(&root).send().await;
+    for missing in ["00000000-0000-0000-0000-000000000000", "alice", "1"] {
+        let answer = app.get(&format!("/users/{missing}")).bearer(&root).send().await;
         assert_eq!(
             (answer.status, answer.code().as_str()),
             (404, "not_found"),
-            "{nobody}"
+            "{missing}"
         );
     }
 }
 
 #[actix_web::test]
-async fn users_are_found_by_the_beginning_of_their_login_role_and_status() {
+async fn users_are_found_by_login_prefix_role_and_status() {
     let app = app();
     let root = as_root(&app).await;
     for login in ["Anna", "anton", "Berta"] {
@@ -72,7 +72,7 @@ async fn users_are_found_by_the_beginning_of_their_login_role_and_status() {
 }
 
 #[actix_web::test]
-async fn pages_of_users_hold_while_users_come_and_go() {
+async fn pages_stay_consistent_while_users_are_added_and_removed() {
     let app = app();
     let root = as_root(&app).await;
     for number in 10..16 {
@@ -87,7 +87,7 @@ async fn pages_of_users_hold_while_users_come_and_go() {
             Some(cursor) => path = format!("/users?q=user-&limit=2&cursor={cursor}"),
             None => assert_eq!(round, 2),
         }
-        // One who is before the page, and the very one that the page ended with.
+        // Delete a user before the page, and the user at which the page ended.
         if round == 0 {
             app.user("user-0").await;
             let last = app.log_in("user-11").await;
@@ -100,7 +100,7 @@ async fn pages_of_users_hold_while_users_come_and_go() {
 }
 
 #[actix_web::test]
-async fn a_status_is_set_and_a_user_deleted() {
+async fn administrators_set_a_status_and_delete_a_user() {
     let app = app();
     let root = as_root(&app).await;
     let alice = app.user("alice").await;
@@ -129,7 +129,7 @@ async fn a_status_is_set_and_a_user_deleted() {
 }
 
 #[actix_web::test]
-async fn others_sessions_are_listed_and_ended() {
+async fn administrators_list_and_end_user_sessions() {
     let app = app();
     let root = as_root(&app).await;
     let first = app.user("alice").await;
@@ -155,7 +155,7 @@ async fn others_sessions_are_listed_and_ended() {
 }
 
 #[actix_web::test]
-async fn nobody_changes_whoever_may_do_more_nor_hands_on_what_they_lack() {
+async fn callers_change_only_users_within_reach_and_grant_only_their_permissions() {
     let app = app();
     let root = app.admin("root").await;
     let root_path = format!("/users/{}", app.id(&root).await);
@@ -231,7 +231,7 @@ async fn nobody_changes_whoever_may_do_more_nor_hands_on_what_they_lack() {
 }
 
 #[actix_web::test]
-async fn what_is_missing_is_named() {
+async fn missing_users_and_roles_are_reported() {
     let app = app();
     let alice = app.user("alice").await;
     let answer = app.get("/users").bearer(&alice.access).send().await;
@@ -241,7 +241,7 @@ async fn what_is_missing_is_named() {
 }
 
 #[actix_web::test]
-async fn ones_own_password_is_not_reset_but_changed() {
+async fn administrators_cannot_reset_their_own_password() {
     let app = app();
     let root = app.admin("root").await;
     let path = format!("/users/{}/password", app.id(&root).await);
@@ -252,7 +252,7 @@ async fn ones_own_password_is_not_reset_but_changed() {
 }
 
 #[actix_web::test]
-async fn a_role_is_made_changed_and_removed() {
+async fn a_role_is_created_changed_and_deleted() {
     let app = app();
     let root = as_root(&app).await;
     let body = json!({"description": "Edits.", "permissions": ["articles:write", "articles:write"], "self_assignable": true});
@@ -269,7 +269,7 @@ async fn a_role_is_made_changed_and_removed() {
         .collect();
     assert_eq!(names, ["admin", "editor", "user"]);
 
-    // Whoever takes it has at once what it allows, and what it allows later.
+    // A user with the role gets its permissions at once, and those it is given later.
     let alice = app.user("alice").await;
     let take = json!({"new_roles": ["editor", "user"], "keep_sessions": true});
     let taken = app
@@ -311,7 +311,7 @@ async fn a_role_is_made_changed_and_removed() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_a_role_is_told_by_field() {
+async fn invalid_roles_are_rejected_with_an_error_per_field() {
     let app = app();
     let root = as_root(&app).await;
     for (name, body, field, code) in [
@@ -370,7 +370,7 @@ async fn what_cannot_be_a_role_is_told_by_field() {
 }
 
 #[actix_web::test]
-async fn built_in_roles_stay_and_the_catalogue_ends() {
+async fn built_in_roles_cannot_be_deleted_and_the_catalogue_is_limited() {
     let app = app();
     let root = as_root(&app).await;
     let body = json!({"permissions": []});
@@ -397,7 +397,7 @@ async fn built_in_roles_stay_and_the_catalogue_ends() {
 }
 
 #[actix_web::test]
-async fn the_audit_trail_is_read_by_filter_and_page() {
+async fn the_audit_log_is_filtered_and_paged() {
     let app = app();
     let root = app.admin("root").await;
     let alice = app.user("alice").await;
@@ -462,7 +462,7 @@ async fn the_audit_trail_is_read_by_filter_and_page() {
     for _ in 0..whole.len() {
         let page = read(&query).await;
         paged.extend(actions(&page));
-        // What comes meanwhile does not shift the pages.
+        // New events do not shift the pages.
         app.log_in("alice").await;
         match page.body["next_cursor"].as_str() {
             Some(cursor) => query = format!("?limit=2&cursor={cursor}"),
@@ -473,7 +473,7 @@ async fn the_audit_trail_is_read_by_filter_and_page() {
 }
 
 #[actix_web::test]
-async fn queries_of_lists_are_strict() {
+async fn list_queries_are_validated() {
     let app = app();
     let root = as_root(&app).await;
     for (path, field) in [
@@ -513,7 +513,7 @@ async fn queries_of_lists_are_strict() {
 }
 
 #[actix_web::test]
-async fn metadata_tells_no_more_than_is_true() {
+async fn metadata_lists_only_supported_features() {
     let mut app = app();
     let path = "/.well-known/oauth-authorization-server";
     let metadata = app.get(path).send().await;

@@ -1,4 +1,4 @@
-//! The whole edge over testkit's fakes, and a client for it.
+//! The complete edge over testkit's fakes, and a client.
 
 use crate::wiring::use_cases;
 use actix_web::{
@@ -41,20 +41,20 @@ pub fn app() -> TestApp {
     app_with(Arc::new(OpenThrottle))
 }
 
-/// For tests that send hundreds of requests: the document is made anew for each.
+/// For tests with hundreds of requests: the document would be generated for each app.
 pub fn without_docs(mut app: TestApp) -> TestApp {
     app.edge.settings.docs = false;
     app
 }
 
-/// An app in which every attempt is one too many.
+/// An app whose throttle rejects every attempt.
 pub fn throttled_app() -> TestApp {
     app_with(Arc::new(ClosedThrottle {
         retry_after: std::time::Duration::from_millis(6_500),
     }))
 }
 
-/// An app in which every attempt meets a bug.
+/// An app in which every attempt panics.
 pub fn broken_app() -> TestApp {
     app_with(Arc::new(BrokenThrottle))
 }
@@ -93,7 +93,7 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
     }
 }
 
-/// A login's tokens.
+/// The tokens of a login.
 #[derive(Clone, Debug)]
 pub struct Pair {
     pub access: String,
@@ -130,7 +130,7 @@ impl TestApp {
         }
     }
 
-    /// Registers `login` and logs it in.
+    /// Registers `login` and logs in.
     pub async fn user(&self, login: &str) -> Pair {
         let registered = self
             .post("/register")
@@ -141,14 +141,14 @@ impl TestApp {
         self.log_in(login).await
     }
 
-    /// Creates an admin as the operator would, and logs it in.
+    /// Creates an admin from the command line's point of view, and logs in.
     pub async fn admin(&self, login: &str) -> Pair {
         self.create(login, RoleNames::from([RoleName::ADMIN, RoleName::USER]))
             .await;
         self.log_in(login).await
     }
 
-    /// Makes a role of `permissions` and a user who has it alone, and logs the user in.
+    /// Creates a role with `permissions` and a user with only this role, and logs the user in.
     pub async fn holder(&self, login: &str, role: &str, permissions: &[&str]) -> Pair {
         self.role(role, permissions).await;
         let role = RoleName::parse(role).expect("a role's name");
@@ -156,7 +156,7 @@ impl TestApp {
         self.log_in(login).await
     }
 
-    /// Creates a user as the operator would.
+    /// Creates a user as the operator.
     async fn create(&self, login: &str, roles: RoleNames) {
         let request = NewUserRequest {
             login: login.to_owned(),
@@ -170,7 +170,7 @@ impl TestApp {
             .expect("a user");
     }
 
-    /// Writes a role as the operator would.
+    /// Writes a role as the operator.
     pub async fn role(&self, name: &str, permissions: &[&str]) {
         let request = RoleRequest {
             name: name.to_owned(),
@@ -190,7 +190,7 @@ impl TestApp {
         written.expect("a role");
     }
 
-    /// Disables or enables a user as the operator would.
+    /// Disables or enables a user as the operator.
     pub async fn set_status(&self, login: &str, status: UserStatus) {
         let request = by_operator(login);
         let set_status = &self.edge.use_cases.administration.set_status;
@@ -200,7 +200,7 @@ impl TestApp {
         set.expect("a change of status");
     }
 
-    /// Gives a user [`NEW_PASSWORD`] as the operator would.
+    /// Resets a user's password to [`NEW_PASSWORD`] as the operator.
     pub async fn reset_password(&self, login: &str) {
         let request = by_operator(login);
         let password = Password::new(NEW_PASSWORD.to_owned());
@@ -211,7 +211,7 @@ impl TestApp {
         reset.expect("a reset password");
     }
 
-    /// The id of whoever has these tokens, which must still stand.
+    /// The id of the user of `pair`, whose tokens must be valid.
     pub async fn id(&self, pair: &Pair) -> String {
         let me = self.get("/me").bearer(&pair.access).send().await;
         me.body["id"].as_str().expect("an id").to_owned()
@@ -231,7 +231,7 @@ impl TestApp {
         answer.pair()
     }
 
-    /// The code with which `/me` refuses an access token; "accepted" when it does not.
+    /// The code with which `/me` rejects an access token, or "accepted".
     pub async fn me_code(&self, pair: &Pair) -> String {
         let answer = self.get("/me").bearer(&pair.access).send().await;
         if answer.status == 200 {
@@ -241,7 +241,7 @@ impl TestApp {
         }
     }
 
-    /// The code with which `/refresh` refuses a refresh token; "accepted" when it does not.
+    /// The code with which `/refresh` rejects a refresh token, or "accepted".
     pub async fn refresh_code(&self, pair: &Pair) -> String {
         let answer = self.post("/refresh").bearer(&pair.refresh).send().await;
         if answer.status == 200 {
@@ -330,7 +330,7 @@ impl Answer {
         }
     }
 
-    /// What holds of every answer, whatever was asked.
+    /// Checks what holds for every response.
     fn check_form(&self) {
         let request_id = self.header("x-request-id");
         assert!(!request_id.is_empty());
@@ -355,7 +355,7 @@ impl Answer {
                 self.body
             );
         }
-        assert_eq!(self.status == 401, self.code_is_of_401(), "{}", self.body);
+        assert_eq!(self.status == 401, self.is_401_code(), "{}", self.body);
         assert_eq!(
             self.headers.contains_key("www-authenticate"),
             matches!(self.status, 401 | 403)
@@ -366,7 +366,7 @@ impl Answer {
         );
     }
 
-    fn code_is_of_401(&self) -> bool {
+    fn is_401_code(&self) -> bool {
         let code = self.code();
         code.starts_with("token_")
             || code.starts_with("refresh_token_")

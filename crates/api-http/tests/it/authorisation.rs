@@ -1,4 +1,4 @@
-//! Every route, called by everybody.
+//! Every route, called by every kind of caller.
 
 mod table;
 
@@ -12,7 +12,7 @@ use table::{Cast, Row, rows};
 use uuid::Uuid;
 
 #[test]
-fn the_table_has_every_route_of_the_document_once_and_no_other() {
+fn the_table_lists_each_documented_route_once() {
     let document = serde_json::to_value(openapi()).expect("the document is JSON");
     let mut documented = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().expect("paths") {
@@ -35,7 +35,7 @@ fn the_table_has_every_route_of_the_document_once_and_no_other() {
 }
 
 #[test]
-fn the_table_has_a_column_for_every_permission_that_the_service_asks_for() {
+fn the_table_has_a_column_for_each_permission() {
     let rows = rows();
     let columns: Vec<_> = rows[0].cells.iter().map(|(who, _)| *who).collect();
     for permission in OWN_PERMISSIONS {
@@ -44,7 +44,7 @@ fn the_table_has_a_column_for_every_permission_that_the_service_asks_for() {
 }
 
 #[actix_web::test]
-async fn everybody_gets_what_the_table_says() {
+async fn every_caller_gets_the_status_in_the_table() {
     let mut surprises = Vec::new();
     for row in rows() {
         for &(who, expected) in &row.cells {
@@ -62,10 +62,10 @@ async fn everybody_gets_what_the_table_says() {
     assert!(surprises.is_empty(), "{surprises:#?}");
 }
 
-/// Calls a route as `who`, on an app of its own.
+/// Calls a route as `who` on a new app.
 async fn call(row: &Row, who: &str) -> Answer {
     let app = without_docs(app());
-    // With another admin about, whatever an admin may not do is for want of a right.
+    // With a second admin, a rejection of an admin is due to a missing permission.
     app.admin("spare").await;
     app.role("unused", &[]).await;
     let bob = app.user("bob").await;
@@ -112,7 +112,7 @@ async fn caller(app: &TestApp, who: &str) -> Option<Caller> {
         "admin" => app.admin(LOGIN).await,
         permission if permission.contains(':') => app.holder(LOGIN, "its-own", &[permission]).await,
         "user" | "self" | "off" | "reset" => app.user(LOGIN).await,
-        _ => panic!("a column that nobody stands for: {who}"),
+        _ => panic!("an unknown column: {who}"),
     };
     let mut caller = Caller {
         pair,
@@ -130,7 +130,7 @@ async fn caller(app: &TestApp, who: &str) -> Option<Caller> {
     Some(caller)
 }
 
-/// The caller's own session, as far as they can see it.
+/// The id of the caller's own session, if they can see it.
 async fn session(app: &TestApp, caller: Option<&Caller>) -> String {
     let seen = match caller {
         Some(caller) => app.get("/me").bearer(&caller.pair.access).send().await.body,

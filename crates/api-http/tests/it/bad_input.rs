@@ -1,10 +1,10 @@
-//! What no endpoint lets through.
+//! Input that every endpoint rejects.
 
 use crate::app::{PASSWORD, app};
 use serde_json::json;
 
 #[actix_web::test]
-async fn unknown_paths_are_problems_too() {
+async fn unknown_paths_are_problems() {
     for path in [
         "/",
         "/nothing",
@@ -25,7 +25,7 @@ async fn unknown_paths_are_problems_too() {
 }
 
 #[actix_web::test]
-async fn bodies_are_json_and_say_so() {
+async fn bodies_must_be_json_with_a_content_type() {
     let body = json!({"login": "alice", "password": PASSWORD}).to_string();
     for (content_type, accepted) in [
         ("application/json", true),
@@ -58,7 +58,7 @@ async fn bodies_are_json_and_say_so() {
 }
 
 #[actix_web::test]
-async fn bodies_end_at_16_kib() {
+async fn bodies_are_limited_to_16_kib() {
     let padded = |length: usize| {
         let body = json!({"login": "alice", "password": PASSWORD}).to_string();
         format!("{body}{}", " ".repeat(length - body.len()))
@@ -76,7 +76,7 @@ async fn bodies_end_at_16_kib() {
 }
 
 #[actix_web::test]
-async fn nothing_that_is_not_asked_for_is_taken() {
+async fn unknown_fields_are_rejected() {
     for body in [
         json!({"login": "alice", "password": PASSWORD, "roles": ["admin"]}),
         json!({"login": "alice"}),
@@ -96,7 +96,7 @@ async fn nothing_that_is_not_asked_for_is_taken() {
 }
 
 #[actix_web::test]
-async fn every_kind_of_character_gets_a_plain_answer() {
+async fn any_unicode_gets_a_regular_response() {
     for password in [
         "nul\u{0}nul nul",
         "bell\u{7} is a bell",
@@ -129,7 +129,7 @@ async fn every_kind_of_character_gets_a_plain_answer() {
 }
 
 #[actix_web::test]
-async fn a_secret_never_comes_back() {
+async fn responses_never_echo_a_secret() {
     let app = app();
     let secret = "hunter2-hunter2-\u{7}";
     for body in [
@@ -144,7 +144,7 @@ async fn a_secret_never_comes_back() {
 }
 
 #[actix_web::test]
-async fn a_sane_request_id_is_taken_over_and_a_hostile_one_replaced() {
+async fn a_safe_request_id_is_kept_and_others_are_replaced() {
     let app = app();
     let answer = app.get("/me").header("X-Request-Id", "trace-42").send().await;
     assert_eq!(answer.header("x-request-id"), "trace-42");
@@ -155,7 +155,7 @@ async fn a_sane_request_id_is_taken_over_and_a_hostile_one_replaced() {
 }
 
 #[actix_web::test]
-async fn query_parameters_are_strict() {
+async fn query_parameters_are_validated() {
     let app = app();
     let pair = app.user("alice").await;
     for query in [

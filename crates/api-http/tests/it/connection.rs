@@ -1,4 +1,4 @@
-//! What an answer asks of the connection that it goes over: memory, and whether the connection can be used again.
+//! The effect of a response on its connection: memory use, and whether it stays open.
 
 use crate::app::{PASSWORD, app, broken_app};
 use actix_web::{
@@ -12,8 +12,8 @@ use api_http::configure;
 use serde_json::json;
 use std::{future::poll_fn, pin::pin};
 
-/// The most bytes that an answer may hand over at once.
-const PIECE: usize = 16 * 1024;
+/// Maximum number of bytes that a response may pass to the server at once.
+const CHUNK: usize = 16 * 1024;
 
 async fn answer(request: TestRequest) -> ServiceResponse<impl MessageBody> {
     let service = test::init_service(App::new().configure(configure(app().edge))).await;
@@ -22,7 +22,7 @@ async fn answer(request: TestRequest) -> ServiceResponse<impl MessageBody> {
 }
 
 #[actix_web::test]
-async fn large_answers_are_handed_over_piece_by_piece() {
+async fn large_responses_are_sent_in_chunks() {
     for path in [
         "/docs/swagger-ui-bundle.js",
         "/docs/swagger-initializer.js",
@@ -35,25 +35,26 @@ async fn large_answers_are_handed_over_piece_by_piece() {
         let mut sent = 0;
         while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
             let piece = piece.map_err(Into::into).expect("a piece");
-            assert!((1..=PIECE).contains(&piece.len()), "{path}: {}", piece.len());
+            assert!((1..=CHUNK).contains(&piece.len()), "{path}: {}", piece.len());
             sent += piece.len() as u64;
         }
         assert_eq!(size, BodySize::Sized(sent), "{path}");
     }
 }
 
-/// actix puts answers without a body into its buffer whether or not the client reads. There is one that anybody can have.
+/// actix buffers responses without a body even if the client does not read. Only this redirect,
+/// which needs no authentication, would have none.
 #[actix_web::test]
-async fn the_way_to_the_documentation_has_a_body() {
+async fn the_redirect_to_the_documentation_has_a_body() {
     let response = answer(TestRequest::with_uri("/docs")).await;
     assert_eq!(response.status(), 308);
     assert!(!test::read_body(response).await.is_empty());
 }
 
 #[actix_web::test]
-async fn an_answer_before_the_end_of_the_body_gives_up_the_connection() {
-    let login = json!({"login": "nobody", "password": PASSWORD}).to_string();
-    let large = " ".repeat(PIECE + 1);
+async fn a_response_before_the_end_of_the_body_closes_the_connection() {
+    let login = json!({"login": "missing", "password": PASSWORD}).to_string();
+    let large = " ".repeat(CHUNK + 1);
     for (method, path, content_type, body, status, closes) in [
         (Method::POST, "/nothing", "application/json", &login, 404, true),
         (Method::PUT, "/login", "application/json", &login, 405, true),
@@ -77,7 +78,7 @@ async fn an_answer_before_the_end_of_the_body_gives_up_the_connection() {
 }
 
 #[actix_web::test]
-async fn a_change_that_meets_a_bug_is_answered() {
+async fn a_panicking_mutation_is_answered() {
     let answer = broken_app()
         .post("/register")
         .json(&json!({"login": "alice", "password": PASSWORD}))

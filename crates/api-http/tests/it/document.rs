@@ -1,4 +1,4 @@
-//! The OpenAPI document and the page over it.
+//! The OpenAPI document and its page.
 
 use crate::app::app;
 use actix_web::http::Method;
@@ -6,7 +6,7 @@ use api_http::openapi;
 use std::path::Path;
 
 #[test]
-fn the_committed_document_is_the_one_that_is_served() {
+fn the_served_document_equals_the_committed_one() {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     let committed = std::fs::read_to_string(committed).expect("docs/openapi.json is there: make openapi");
     let served = openapi().to_pretty_json().expect("the document is JSON");
@@ -17,7 +17,7 @@ fn the_committed_document_is_the_one_that_is_served() {
 }
 
 #[actix_web::test]
-async fn every_documented_route_is_mounted_and_refuses_other_methods() {
+async fn every_documented_route_is_mounted_and_rejects_other_methods() {
     let document = serde_json::to_value(openapi()).expect("the document is JSON");
     for (path, operations) in document["paths"].as_object().expect("paths") {
         let documented: Vec<String> = operations
@@ -53,7 +53,7 @@ async fn every_documented_route_is_mounted_and_refuses_other_methods() {
 }
 
 #[actix_web::test]
-async fn the_page_and_the_document_are_served_under_a_strict_policy() {
+async fn page_and_document_have_a_strict_content_security_policy() {
     let app = app();
     let document = app.get("/openapi.json").send().await;
     assert_eq!(document.status, 200);
@@ -84,7 +84,7 @@ async fn the_page_and_the_document_are_served_under_a_strict_policy() {
 }
 
 #[actix_web::test]
-async fn documentation_can_be_switched_off() {
+async fn documentation_can_be_disabled() {
     let mut app = app();
     app.edge.settings.docs = false;
     for path in ["/docs", "/docs/", "/docs/swagger-ui.css", "/openapi.json"] {

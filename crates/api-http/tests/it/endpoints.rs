@@ -1,4 +1,4 @@
-//! What each endpoint answers when all is well, and the refusals that are particular to it.
+//! The successful responses of each endpoint, and its specific problems.
 
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, app, throttled_app};
 use chrono::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use testkit::MemoryStorage;
 
-/// The keys of a JSON object, so that nothing is shown by accident.
+/// The keys of a JSON object, to detect unexpected fields.
 fn keys(value: &Value) -> Vec<&str> {
     value
         .as_object()
@@ -18,7 +18,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[actix_web::test]
-async fn registering_answers_the_user_and_nothing_secret() {
+async fn registering_returns_the_user_without_secrets() {
     let answer = app()
         .post("/register")
         .json(&json!({"login": "Alice", "password": PASSWORD}))
@@ -32,7 +32,7 @@ async fn registering_answers_the_user_and_nothing_secret() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_with_a_registration_is_told_field_by_field() {
+async fn an_invalid_registration_reports_an_error_per_field() {
     let answer = app()
         .post("/register")
         .json(&json!({"login": "a b", "password": "1234567"}))
@@ -55,7 +55,7 @@ async fn what_is_wrong_with_a_registration_is_told_field_by_field() {
 }
 
 #[actix_web::test]
-async fn a_registration_with_a_weak_password_is_told_so() {
+async fn a_weak_password_is_rejected_with_advice() {
     let answer = app()
         .post("/register")
         .json(&json!({"login": "alice", "password": "password"}))
@@ -73,7 +73,7 @@ async fn a_registration_with_a_weak_password_is_told_so() {
 }
 
 #[actix_web::test]
-async fn logins_that_look_alike_are_taken() {
+async fn confusable_logins_are_taken() {
     let app = app();
     app.user("Alice").await;
     for login in ["alice", "ALICE", "Ａｌｉｃｅ"] {
@@ -91,7 +91,7 @@ async fn logins_that_look_alike_are_taken() {
 }
 
 #[actix_web::test]
-async fn logging_in_answers_a_token_pair_that_nobody_may_cache() {
+async fn logging_in_returns_an_uncacheable_token_pair() {
     let app = app();
     app.user("alice").await;
     let answer = app
@@ -117,7 +117,7 @@ async fn logging_in_answers_a_token_pair_that_nobody_may_cache() {
 }
 
 #[actix_web::test]
-async fn unknown_wrong_and_disabled_are_one_answer() {
+async fn unknown_login_wrong_password_and_disabled_user_are_indistinguishable() {
     let app = app();
     app.user("alice").await;
     app.user("mallory").await;
@@ -125,7 +125,7 @@ async fn unknown_wrong_and_disabled_are_one_answer() {
     let mut seen = Vec::new();
     for (login, password) in [
         ("alice", "wrong"),
-        ("nobody", PASSWORD),
+        ("missing", PASSWORD),
         ("mallory", PASSWORD),
         ("", ""),
         ("a\u{0}b", "\u{0}"),
@@ -155,7 +155,7 @@ async fn unknown_wrong_and_disabled_are_one_answer() {
 }
 
 #[actix_web::test]
-async fn too_many_attempts_say_when_to_come_back() {
+async fn too_many_attempts_carry_retry_after() {
     for path in ["/login", "/register"] {
         let body = json!({"login": "alice", "password": PASSWORD});
         let answer = throttled_app().post(path).json(&body).send().await;
@@ -169,7 +169,7 @@ async fn too_many_attempts_say_when_to_come_back() {
 }
 
 #[actix_web::test]
-async fn a_full_hash_lane_is_told_as_overload() {
+async fn a_full_hash_queue_is_reported_as_overload() {
     let app = app();
     app.hasher.set_overloaded(true);
     for path in ["/login", "/register"] {
@@ -183,7 +183,7 @@ async fn a_full_hash_lane_is_told_as_overload() {
 }
 
 #[actix_web::test]
-async fn me_tells_all_and_only_what_is_promised() {
+async fn me_has_exactly_the_documented_fields() {
     let app = app();
     let root = app.admin("Root").await;
     let answer = app.get("/me").bearer(&root.access).send().await;
@@ -214,7 +214,7 @@ async fn me_tells_all_and_only_what_is_promised() {
 }
 
 #[actix_web::test]
-async fn refreshing_rotates_by_header_and_by_body() {
+async fn a_refresh_token_is_accepted_in_header_or_body() {
     let app = app();
     let first = app.user("alice").await;
     let second = app.post("/refresh").bearer(&first.refresh).send().await.pair();
@@ -230,7 +230,7 @@ async fn refreshing_rotates_by_header_and_by_body() {
 }
 
 #[actix_web::test]
-async fn a_refresh_token_comes_in_one_way_and_looks_like_one() {
+async fn a_refresh_token_must_be_well_formed_and_sent_once() {
     let app = app();
     let pair = app.user("alice").await;
     let both = app
@@ -255,7 +255,7 @@ async fn a_refresh_token_comes_in_one_way_and_looks_like_one() {
 }
 
 #[actix_web::test]
-async fn the_same_refresh_token_within_the_grace_window_gets_the_same_successor() {
+async fn a_repeated_refresh_within_the_grace_window_returns_the_same_successor() {
     let app = app();
     let first = app.user("alice").await;
     let one = app.post("/refresh").bearer(&first.refresh).send().await.pair();
@@ -271,7 +271,7 @@ async fn the_same_refresh_token_within_the_grace_window_gets_the_same_successor(
 }
 
 #[actix_web::test]
-async fn a_used_successor_closes_the_grace_window() {
+async fn using_the_successor_ends_the_grace_window() {
     let app = app();
     let first = app.user("alice").await;
     let second = app.post("/refresh").bearer(&first.refresh).send().await.pair();
@@ -281,7 +281,7 @@ async fn a_used_successor_closes_the_grace_window() {
 }
 
 #[actix_web::test]
-async fn sessions_expire_when_idle_and_in_the_end() {
+async fn sessions_expire_when_idle_and_at_their_maximum_lifetime() {
     let app = app();
     let mut pair = app.user("alice").await;
     for _ in 0..4 {
@@ -303,13 +303,13 @@ async fn an_access_token_expires_to_the_second() {
     assert_eq!(app.me_code(&pair).await, "accepted");
     app.clock.advance(Duration::seconds(1));
     assert_eq!(app.me_code(&pair).await, "token_expired");
-    // The client refreshes and goes on; or it logs out, with what it has.
+    // The client can refresh, or log out with the tokens it has.
     let logged_out = app.post("/logout").bearer(&pair.refresh).send().await;
     assert_eq!(logged_out.status, 204);
 }
 
 #[actix_web::test]
-async fn a_refused_access_token_says_why() {
+async fn a_rejected_access_token_has_a_code_for_its_cause() {
     let app = app();
     let pair = app.user("alice").await;
     let missing = app.get("/me").send().await;
@@ -334,7 +334,7 @@ async fn a_refused_access_token_says_why() {
 }
 
 #[actix_web::test]
-async fn roles_follow_the_rules() {
+async fn role_changes_follow_the_rules() {
     let app = app();
     let alice = app.user("alice").await;
     app.user("bob").await;
@@ -365,7 +365,7 @@ async fn roles_follow_the_rules() {
         ),
         (
             &root,
-            json!({"new_roles": [], "login": "nobody"}),
+            json!({"new_roles": [], "login": "missing"}),
             404,
             "not_found",
         ),
@@ -384,13 +384,13 @@ async fn roles_follow_the_rules() {
     assert_eq!(changed.status, 200);
     assert_eq!(changed.body["login"], "bob");
     assert_eq!(changed.body["roles"], json!(["admin", "user"]));
-    // With another admin there, the first may go.
+    // With a second admin, the first can be removed.
     let gone = update(&root.access, json!({"new_roles": []})).await;
     assert_eq!((gone.status, &gone.body["roles"]), (200, &json!([])));
 }
 
 #[actix_web::test]
-async fn a_changed_password_is_the_only_one_that_works() {
+async fn after_a_change_only_the_new_password_is_accepted() {
     let app = app();
     let alice = app.user("alice").await;
     let change = async |body: Value| {
@@ -427,7 +427,7 @@ async fn a_changed_password_is_the_only_one_that_works() {
 }
 
 #[actix_web::test]
-async fn devices_are_listed_and_ended_one_by_one() {
+async fn own_sessions_are_listed_and_ended() {
     let app = app();
     let first = app.user("alice").await;
     app.clock.advance(Duration::seconds(1));
@@ -485,7 +485,7 @@ async fn devices_are_listed_and_ended_one_by_one() {
 }
 
 #[actix_web::test]
-async fn health_tells_each_dependency() {
+async fn health_reports_each_dependency() {
     let app = app();
     assert_eq!(
         app.get("/health/ready").send().await.body["dependencies"]["database"],
@@ -505,7 +505,7 @@ async fn health_tells_each_dependency() {
 }
 
 #[actix_web::test]
-async fn a_service_without_its_redis_is_degraded_and_ready_all_the_same() {
+async fn without_redis_the_service_is_degraded_but_ready() {
     let mut app = app();
     let redis = MemoryStorage::default();
     app.edge.use_cases.redis_health = Some(redis.storage().health);
@@ -537,7 +537,7 @@ impl SessionMemory for Lease {
 }
 
 #[actix_web::test]
-async fn readiness_tells_where_sessions_are_looked_up() {
+async fn readiness_reports_the_session_cache() {
     for (memory, told) in [
         (None, json!({"mode": "database", "lease": "none"})),
         (Some(Lease(false)), json!({"mode": "memory", "lease": "none"})),
@@ -551,7 +551,7 @@ async fn readiness_tells_where_sessions_are_looked_up() {
 }
 
 #[actix_web::test]
-async fn storage_that_is_away_is_never_a_401() {
+async fn unavailable_storage_is_never_a_401() {
     let app = app();
     let pair = app.user("alice").await;
     app.storage.go_away();

@@ -1,4 +1,4 @@
-//! What is counted, exactly, and that no foreign text becomes a label.
+//! Exact metric values, and that no client text becomes a label.
 
 use crate::app::{PASSWORD, TestApp, app, throttled_app};
 use actix_web::http::Method;
@@ -6,7 +6,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// An app whose measurements are kept, on this thread alone.
+/// Runs `test` with a recorder on this thread.
 async fn measured<T>(test: impl AsyncFnOnce() -> T) -> (T, Measured) {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
@@ -20,7 +20,7 @@ async fn measured<T>(test: impl AsyncFnOnce() -> T) -> (T, Measured) {
 struct Measured {
     counters: BTreeMap<String, u64>,
     gauges: BTreeMap<String, f64>,
-    /// How many measurements each has.
+    /// The number of values of each histogram.
     histograms: BTreeMap<String, usize>,
 }
 
@@ -108,7 +108,7 @@ async fn requests_are_counted_by_route_method_and_status_and_timed() {
 }
 
 #[actix_web::test]
-async fn logins_are_counted_by_what_they_came_to() {
+async fn logins_are_counted_by_outcome() {
     let ((), measured) = measured(async || {
         let app = app();
         app.user("alice").await;
@@ -130,7 +130,7 @@ async fn logins_are_counted_by_what_they_came_to() {
 }
 
 #[actix_web::test]
-async fn refreshes_are_counted_by_what_they_came_to_reuse_above_all() {
+async fn refreshes_are_counted_by_outcome() {
     let ((), measured) = measured(async || {
         let app = app();
         let first = app.user("alice").await;
@@ -152,7 +152,7 @@ async fn refreshes_are_counted_by_what_they_came_to_reuse_above_all() {
 }
 
 #[actix_web::test]
-async fn readiness_tells_whether_the_database_is_up() {
+async fn readiness_sets_the_dependency_gauge() {
     let ((), measured) = measured(async || {
         assert_eq!(app().get("/health/ready").send().await.status, 200);
     })
@@ -162,7 +162,7 @@ async fn readiness_tells_whether_the_database_is_up() {
 }
 
 #[actix_web::test]
-async fn no_foreign_text_becomes_a_label_and_floods_of_it_make_no_more_series() {
+async fn client_text_never_becomes_a_label() {
     let ((), measured) = measured(async || {
         let app = app();
         for number in 0..50 {
@@ -186,11 +186,11 @@ async fn no_foreign_text_becomes_a_label_and_floods_of_it_make_no_more_series() 
         }
     })
     .await;
-    let told = format!("{measured:?}");
-    assert!(!told.to_lowercase().contains("intruder"), "{told}");
+    let text = format!("{measured:?}");
+    assert!(!text.to_lowercase().contains("intruder"), "{text}");
     assert!(
-        !told.contains("203.0.113.9") && !told.contains("192.0.2.7"),
-        "{told}"
+        !text.contains("203.0.113.9") && !text.contains("192.0.2.7"),
+        "{text}"
     );
     assert_eq!(
         measured.counters("http_requests_total"),

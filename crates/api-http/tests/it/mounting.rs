@@ -1,4 +1,4 @@
-//! The edge as a part of somebody else's application.
+//! The edge as part of another application.
 
 use crate::app::app;
 use actix_web::{
@@ -13,7 +13,7 @@ async fn hello(Authenticated(caller): Authenticated) -> String {
     format!("hello, {}", caller.user().login.as_typed())
 }
 
-/// Asks an application with a route of its own beside the edge.
+/// Sends a request to an application with a route beside the edge.
 async fn ask(edge: &Edge, path: &str, token: Option<&str>) -> (StatusCode, String) {
     let application = App::new()
         .app_data(Data::new(edge.clone()))
@@ -31,7 +31,7 @@ async fn ask(edge: &Edge, path: &str, token: Option<&str>) -> (StatusCode, Strin
 }
 
 #[actix_web::test]
-async fn a_route_of_ones_own_lets_in_whoever_is_logged_in_and_nobody_after_the_logout() {
+async fn an_application_route_accepts_a_token_until_logout() {
     let app = app();
     let pair = app.user("alice").await;
     let access = Some(pair.access.as_str());
@@ -50,7 +50,7 @@ async fn a_route_of_ones_own_lets_in_whoever_is_logged_in_and_nobody_after_the_l
 }
 
 #[actix_web::test]
-async fn beside_routes_of_ones_own_the_edge_answers_as_ever() {
+async fn the_edge_works_beside_application_routes() {
     let app = app();
     let (status, _) = ask(&app.edge, "/health/live", None).await;
     assert_eq!(status, StatusCode::OK);
@@ -60,7 +60,7 @@ async fn beside_routes_of_ones_own_the_edge_answers_as_ever() {
 }
 
 #[actix_web::test]
-async fn below_a_prefix_the_edge_answers_there_alone() {
+async fn the_edge_works_under_a_prefix() {
     let app = app();
     let below = web::scope("/auth").configure(configure(app.edge.clone()));
     let application = App::new()

@@ -1,10 +1,10 @@
-//! What users do with their own accounts: they take their data along, and leave.
+//! Export and deletion of the caller's own account.
 
 use crate::app::{NEW_PASSWORD, PASSWORD, app};
 use serde_json::{Value, json};
 
 #[actix_web::test]
-async fn an_export_is_a_file_with_all_that_is_kept_and_nothing_of_others() {
+async fn an_export_contains_all_own_data_and_none_of_others() {
     let app = app();
     let root = app.admin("root").await;
     let alice = app.user("Alice").await;
@@ -61,7 +61,7 @@ async fn an_export_is_a_file_with_all_that_is_kept_and_nothing_of_others() {
 }
 
 #[actix_web::test]
-async fn whoever_leaves_gives_the_password_and_is_gone() {
+async fn deleting_an_account_requires_the_password_and_is_final() {
     let app = app();
     let alice = app.user("alice").await;
     let leave = async |password: &str| {
@@ -86,14 +86,14 @@ async fn whoever_leaves_gives_the_password_and_is_gone() {
         app.post("/login").json(&body).send().await.code(),
         "invalid_credentials"
     );
-    // The login is free again, and its new owner is somebody else.
+    // The login is available again, for a new user.
     let again = app.user("alice").await;
     assert_eq!(app.me_code(&again).await, "accepted");
     assert_eq!(app.me_code(&alice).await, "token_revoked");
 }
 
 #[actix_web::test]
-async fn the_last_admin_cannot_leave() {
+async fn the_last_admin_cannot_delete_their_account() {
     let app = app();
     let root = app.admin("root").await;
     let request = app.delete("/me").bearer(&root.access);
@@ -103,7 +103,7 @@ async fn the_last_admin_cannot_leave() {
 }
 
 #[actix_web::test]
-async fn with_a_reset_password_one_can_change_it_or_log_out_and_nothing_else() {
+async fn after_a_password_reset_only_changing_it_and_logout_are_allowed() {
     let app = app();
     let root = app.admin("root").await;
     let before = app.user("alice").await;

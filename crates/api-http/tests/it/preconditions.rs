@@ -1,10 +1,10 @@
-//! Changes with a precondition, and dry runs.
+//! Preconditions and dry runs.
 
 use crate::app::{Answer, NEW_PASSWORD, TestApp, app};
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-/// An admin's token, and the path of a user who is no admin.
+/// An admin's token, and the path of a user who is not an admin.
 async fn admin_and_user() -> (TestApp, String, String) {
     let app = app();
     let root = app.admin("root").await.access;
@@ -13,7 +13,7 @@ async fn admin_and_user() -> (TestApp, String, String) {
     (app, root, path)
 }
 
-/// Every change that a condition can be put on: the method, the path, the body, the thing that changes.
+/// Every change that supports a precondition: method, path, body, and the path of its target.
 fn changes(user: &str) -> Vec<(Method, String, Value, String)> {
     let role = "/roles/editor".to_owned();
     let user = user.to_owned();
@@ -60,7 +60,7 @@ async fn change(app: &TestApp, token: &str, change: &(Method, String, Value, Str
 }
 
 #[actix_web::test]
-async fn a_change_is_made_only_while_the_revision_is_the_one_that_was_seen() {
+async fn a_change_requires_the_revision_that_the_client_saw() {
     let (app, root, user) = admin_and_user().await;
     app.role("editor", &[]).await;
     for this in changes(&user) {
@@ -96,7 +96,7 @@ async fn a_change_is_made_only_while_the_revision_is_the_one_that_was_seen() {
 }
 
 #[actix_web::test]
-async fn of_two_who_change_the_same_thing_at_once_the_second_is_told() {
+async fn the_second_of_two_concurrent_changes_is_rejected() {
     let (app, root, user) = admin_and_user().await;
     let tag = app
         .get(&user)
@@ -119,7 +119,7 @@ async fn of_two_who_change_the_same_thing_at_once_the_second_is_told() {
 }
 
 #[actix_web::test]
-async fn a_star_is_met_by_whatever_is_there() {
+async fn a_star_matches_any_existing_target() {
     let (app, root, user) = admin_and_user().await;
     app.role("editor", &[]).await;
     let request = app.put("/roles/editor").bearer(&root).header("If-Match", "*");
@@ -136,7 +136,7 @@ async fn a_star_is_met_by_whatever_is_there() {
 }
 
 #[actix_web::test]
-async fn a_condition_on_a_role_that_is_not_there_is_never_met() {
+async fn a_precondition_on_a_missing_role_fails() {
     let (app, root, _) = admin_and_user().await;
     for tag in ["\"0\"", "*"] {
         let request = app.put("/roles/editor").bearer(&root).header("If-Match", tag);
@@ -148,7 +148,7 @@ async fn a_condition_on_a_role_that_is_not_there_is_never_met() {
 }
 
 #[actix_web::test]
-async fn a_dry_run_of_a_change_of_roles_tells_what_would_die_and_kills_nothing() {
+async fn a_dry_run_of_a_role_change_reports_what_would_end_and_ends_nothing() {
     let (app, root, user) = admin_and_user().await;
     let pair = app.log_in("alice").await;
     let before = app.get(&user).bearer(&root).send().await;

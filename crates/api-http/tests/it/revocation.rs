@@ -1,11 +1,11 @@
-//! What revokes what: every row of the table, seen from outside.
+//! Every row of the revocation table, observed over HTTP.
 
 use crate::app::{NEW_PASSWORD, PASSWORD, Pair, TestApp, app};
 use chrono::Duration;
 use domain::user::UserStatus;
 use serde_json::json;
 
-/// What is left of a session: how its access token and its refresh token are answered.
+/// The results of using a session's access token and refresh token.
 async fn left(app: &TestApp, pair: &Pair) -> (String, String) {
     (app.me_code(pair).await, app.refresh_code(pair).await)
 }
@@ -14,7 +14,7 @@ fn codes(access: &str, refresh: &str) -> (String, String) {
     (access.to_owned(), refresh.to_owned())
 }
 
-/// Two sessions of one user, and one of somebody else whom nothing may touch.
+/// Two sessions of one user, and one of another user that must not be affected.
 async fn sessions() -> (TestApp, Pair, Pair, Pair) {
     let app = app();
     let first = app.user("alice").await;
@@ -24,7 +24,7 @@ async fn sessions() -> (TestApp, Pair, Pair, Pair) {
 }
 
 #[actix_web::test]
-async fn logout_ends_this_session_and_no_other() {
+async fn logout_ends_only_this_session() {
     let (app, first, second, stranger) = sessions().await;
     assert_eq!(app.post("/logout").bearer(&first.access).send().await.status, 204);
     assert_eq!(
@@ -44,7 +44,7 @@ async fn logout_ends_this_session_and_no_other() {
 }
 
 #[actix_web::test]
-async fn logout_by_refresh_token_does_the_same() {
+async fn logout_by_refresh_token_ends_only_its_session() {
     let (app, first, second, _) = sessions().await;
     assert_eq!(
         app.post("/logout").bearer(&first.refresh).send().await.status,
@@ -58,7 +58,7 @@ async fn logout_by_refresh_token_does_the_same() {
 }
 
 #[actix_web::test]
-async fn logout_everywhere_ends_all_of_the_users_sessions() {
+async fn logout_everywhere_ends_all_sessions_of_the_user() {
     let (app, first, second, stranger) = sessions().await;
     assert_eq!(
         app.post("/logout?everywhere=true")
@@ -80,7 +80,7 @@ async fn logout_everywhere_ends_all_of_the_users_sessions() {
 }
 
 #[actix_web::test]
-async fn changed_roles_end_everything_and_are_told_as_such() {
+async fn a_role_change_makes_tokens_outdated_and_ends_sessions() {
     let (app, first, second, stranger) = sessions().await;
     let body = json!({"new_roles": []});
     assert_eq!(
@@ -104,7 +104,7 @@ async fn changed_roles_end_everything_and_are_told_as_such() {
 }
 
 #[actix_web::test]
-async fn kept_sessions_outlive_a_change_of_roles_and_carry_the_new_ones() {
+async fn kept_sessions_survive_a_role_change_with_the_new_roles() {
     let (app, first, second, _) = sessions().await;
     let body = json!({"new_roles": [], "keep_sessions": true});
     assert_eq!(
@@ -126,7 +126,7 @@ async fn kept_sessions_outlive_a_change_of_roles_and_carry_the_new_ones() {
 }
 
 #[actix_web::test]
-async fn a_changed_password_ends_everything_but_the_answer() {
+async fn a_password_change_ends_all_sessions_but_the_new_one() {
     let (app, first, second, stranger) = sessions().await;
     let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     let fresh = app
@@ -149,7 +149,7 @@ async fn a_changed_password_ends_everything_but_the_answer() {
 }
 
 #[actix_web::test]
-async fn disabling_a_user_ends_everything_and_enabling_brings_nothing_back() {
+async fn disabling_a_user_ends_all_sessions_and_enabling_restores_none() {
     let (app, first, second, stranger) = sessions().await;
     for status in [UserStatus::Disabled, UserStatus::Active] {
         app.set_status("alice", status).await;
@@ -168,7 +168,7 @@ async fn disabling_a_user_ends_everything_and_enabling_brings_nothing_back() {
 }
 
 #[actix_web::test]
-async fn a_reused_refresh_token_ends_its_session_and_no_other() {
+async fn a_reused_refresh_token_ends_only_its_session() {
     let (app, first, second, stranger) = sessions().await;
     let newer = app.post("/refresh").bearer(&first.refresh).send().await.pair();
     app.clock.advance(Duration::seconds(10));

@@ -1,4 +1,4 @@
-//! Every status that the OpenAPI document names is answered in some situation, and no other ever is.
+//! Exactly the statuses in the OpenAPI document are returned.
 
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, throttled_app, without_docs};
 use actix_web::http::Method;
@@ -24,7 +24,7 @@ fn documented() -> Statuses {
     statuses
 }
 
-/// A route as it is called when all is well.
+/// A valid call of a route.
 struct Call {
     method: Method,
     path: &'static str,
@@ -124,7 +124,7 @@ fn calls() -> Vec<Call> {
     ]
 }
 
-/// How a call goes wrong.
+/// A situation in which a call fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Situation {
     AllIsWell,
@@ -136,14 +136,14 @@ enum Situation {
     WrongShape,
     Throttled,
     PasswordReset,
-    NobodyThere,
+    MissingTarget,
     AnotherRevision,
     UnreadableCondition,
     UnknownParameter,
 }
 
 impl Call {
-    /// Whether the call is an administrator's, about somebody or something else.
+    /// Whether the call is an administrative one, about another user or a role.
     fn is_administration(&self) -> bool {
         self.path.starts_with("/users") || matches!(self.path, "/roles/{name}" | "/audit")
     }
@@ -169,7 +169,7 @@ impl Call {
             situations.push(Situation::Throttled);
         }
         if self.path.contains('{') {
-            situations.push(Situation::NobodyThere);
+            situations.push(Situation::MissingTarget);
         }
         if self.takes_a_condition() {
             situations.extend([Situation::AnotherRevision, Situation::UnreadableCondition]);
@@ -182,9 +182,9 @@ impl Call {
         situations
     }
 
-    /// Makes the call, on an app and a user of its own, in `situation`.
+    /// Makes the call in `situation`, with a new app and user.
     async fn make(&self, situation: Situation) -> Answer {
-        // The throttle bites from the first attempt on, so nobody is logged in there.
+        // The throttle rejects every attempt, so log-in is not possible there.
         if situation == Situation::Throttled {
             let app = throttled_app();
             return self.send(&app, self.path, None, situation).await;
@@ -211,11 +211,11 @@ impl Call {
         pair
     }
 
-    /// The path, with somebody or something that is there.
+    /// The path with an existing user, role or session.
     async fn target(&self, app: &TestApp, pair: &Pair, situation: Situation) -> String {
-        if situation == Situation::NobodyThere {
-            let nobody = Uuid::nil().to_string();
-            return self.path.replace("{id}", &nobody).replace("{name}", "nobody");
+        if situation == Situation::MissingTarget {
+            let missing = Uuid::nil().to_string();
+            return self.path.replace("{id}", &missing).replace("{name}", "missing");
         }
         app.role("editor", &[]).await;
         let id = if self.is_administration() {
@@ -223,7 +223,7 @@ impl Call {
             app.id(&bob).await
         } else {
             let me = app.get("/me").bearer(&pair.access).send().await;
-            // Whoever has to change their password first sees no session of theirs.
+            // Sessions are not listed before the password is changed.
             let id = me.body["session"]["id"].as_str();
             id.map_or_else(|| Uuid::nil().to_string(), ToOwned::to_owned)
         };
@@ -272,7 +272,7 @@ impl Call {
 }
 
 #[actix_web::test]
-async fn every_documented_status_is_answered_and_no_other() {
+async fn exactly_the_documented_statuses_are_returned() {
     let mut answered = Statuses::new();
     let mut note = |method: &Method, path: &str, answer: &Answer| {
         answered.insert((method.to_string(), path.to_owned(), answer.status));
@@ -300,7 +300,7 @@ async fn every_documented_status_is_answered_and_no_other() {
     );
 }
 
-/// What only one route refuses.
+/// Refusals specific to one route.
 async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
     let app = app();
     let alice = app.user("alice").await;
@@ -342,7 +342,7 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
         (
             Method::PUT,
             "/roles/update",
-            update(json!({"new_roles": [], "login": "nobody"}), &root.access).await,
+            update(json!({"new_roles": [], "login": "missing"}), &root.access).await,
         ),
         (
             Method::PUT,
@@ -370,7 +370,7 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
     ]
 }
 
-/// What only administration refuses, or answers in another way.
+/// Refusals and responses specific to administration.
 async fn particular_administration() -> Vec<(Method, &'static str, Answer)> {
     let mut app = app();
     let root = app.admin("root").await;
@@ -428,7 +428,7 @@ async fn particular_administration() -> Vec<(Method, &'static str, Answer)> {
     answers
 }
 
-/// A call in a session that was opened before the throttle closed.
+/// A call in a session opened before the throttle was exhausted.
 async fn throttled(method: Method, path: &str, body: &Value) -> Answer {
     let open = app();
     let alice = open.user("alice").await;

@@ -14,7 +14,7 @@ use tokio::{net::TcpSocket, sync::oneshot, task::spawn_blocking};
 /// Instead of more than a minute.
 const INACTIVITY_LIMIT: Duration = Duration::from_secs(1);
 /// Reached only when something is wrong; far less than what actix itself closes connections after.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a client of these tests does something.
 const PACE: Duration = Duration::from_millis(50);
 const GET_LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -53,8 +53,8 @@ async fn with_a_connection(client: impl FnOnce(TcpStream) + Send + 'static) {
     let stream = socket.connect(service.address).await.expect("somebody listens");
     let stream = stream.into_std().expect("a stream");
     stream.set_nonblocking(false).expect("a mode");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a limit");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a limit");
     spawn_blocking(move || client(stream)).await.expect("no panic");
 }
 
@@ -84,7 +84,7 @@ fn send_until_closed(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
                 return started.elapsed();
             }
         }
-        assert!(started.elapsed() < PATIENCE, "it is still open");
+        assert!(started.elapsed() < TIMEOUT, "it is still open");
     }
 }
 

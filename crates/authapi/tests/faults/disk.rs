@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 const MOUNT: &str = r#"mount -t tmpfs -o size=16m,mode=0700 disk "$0" && exec "$@""#;
 /// How long a full disk may still take what fits into the journal as it is.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// So many refusals in a row, and there is no room for anything.
 const IN_A_ROW: usize = 10;
 
@@ -69,7 +69,7 @@ fn fill(file: &Path) {
 
 /// Returns when not even a refresh of `token` fits any more: nothing writes less.
 async fn wait_until_nothing_fits(client: &Client, mut token: String) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut in_a_row = 0;
     while in_a_row < IN_A_ROW {
         assert!(Instant::now() < deadline, "a full disk takes more and more");

@@ -24,7 +24,7 @@ const IN_FORCE: Duration = Duration::from_millis(1_500);
 /// Everything works again so soon after a fault.
 const RECOVERED: Duration = Duration::from_secs(2);
 /// How long open files may take to be closed when nobody asks for anything any more.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to a database, for each replica.
 pub const POOL: usize = 8;
 /// Open files that come and go: Redis, and what is being closed.
@@ -200,7 +200,7 @@ fn open_files(pid: u32) -> usize {
 /// The service has let go of everything that it took for requests and for connections that broke.
 async fn check_leaks(pid: u32, before: usize) {
     let most = before + POOL + SOME;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while open_files(pid) > most {
         let now = open_files(pid);
         assert!(

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 const ROUNDS: usize = 50;
 const CLIENTS: usize = 4;
 /// Reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// From the first change of roles of a round to the kill, at most.
 const LONGEST: Duration = Duration::from_millis(150);
 
@@ -144,7 +144,7 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
             .collect();
         let this_round = format!("u-{round}-");
         let given = |line: &str| (line.contains(&this_round) && line.contains("-GiveRoles")).then_some(());
-        server.log().wait_for(PATIENCE, given).expect("there is load");
+        server.log().wait_for(TIMEOUT, given).expect("there is load");
         tokio::time::sleep(any_delay(LONGEST)).await;
         assert!(server.kill(server.replicas()), "each died by the signal");
         let mut answered = Vec::new();

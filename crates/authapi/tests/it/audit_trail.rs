@@ -133,17 +133,17 @@ async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
         (
             "UPDATE audit_trail SET details = '{\"roles\":\"admin\"}' WHERE number = 6",
             6,
-            "is not as it was written",
+            "has been changed",
         ),
         (
             "UPDATE audit_trail SET at = at + @SECOND@ WHERE number = 3",
             3,
-            "is not as it was written",
+            "has been changed",
         ),
         (
-            "UPDATE audit_trail SET actor_kind = 'nobody' WHERE number = 20",
+            "UPDATE audit_trail SET actor_kind = 'unknown' WHERE number = 20",
             20,
-            "is not as it was written",
+            "has been changed",
         ),
         ("DELETE FROM audit_trail WHERE number = 11", 11, "is missing"),
         ("DELETE FROM audit_trail WHERE number = 20", 20, "is missing"),
@@ -152,7 +152,7 @@ async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
              UPDATE audit_trail SET number = 7 WHERE number = 8; \
              UPDATE audit_trail SET number = 8 WHERE number = 1000",
             7,
-            "is not as it was written",
+            "has been changed",
         ),
         (
             "INSERT INTO audit_trail (number, at, action, actor_kind, details, seal) \

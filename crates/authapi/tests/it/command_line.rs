@@ -41,14 +41,14 @@ async fn users_are_created_listed_and_refused() {
     for (login, roles, password, says) in [
         ("ROOT", &["user"][..], PASSWORD, "the login is taken"),
         ("ab", &["user"], PASSWORD, "at least 3 characters"),
-        ("alice", &["user"], "password1", "guessed easily"),
+        ("alice", &["user"], "password1", "easy to guess"),
         ("alice", &["user"], "short", "at least 8 characters"),
         ("alice", &["user"], "", "no password on standard input"),
         (
             "alice",
             &["wizard"],
             PASSWORD,
-            "the catalogue has no role \"wizard\"",
+            "the role \"wizard\" does not exist",
         ),
         ("alice", &["Not A Role"], PASSWORD, "is no role"),
     ] {
@@ -110,8 +110,8 @@ async fn roles_set_beside_a_running_server_are_in_force_when_the_command_returns
     assert_eq!(left, ("token_outdated".into(), "session_revoked".into()));
 
     for (login, role, says) in [
-        ("nobody", "user", "there is no such user"),
-        ("alice", "wizard", "the catalogue has no role"),
+        ("nobody", "user", "the user does not exist"),
+        ("alice", "wizard", "the role \"wizard\" does not exist"),
         ("root", "user", "the last active admin"),
     ] {
         let refused = set(login, role, "");

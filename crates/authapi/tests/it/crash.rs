@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 const ROUNDS: usize = 6;
 const CLIENTS: usize = 6;
 /// Reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Writes one story after the other, each a step longer than the last, until the server is gone.
 async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Story> {
@@ -61,10 +61,7 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
             .collect();
         let this_round = format!("user-{round}-");
         let logged_out = |line: &str| (line.contains(&this_round) && line.contains(".LogOut")).then_some(());
-        server
-            .log()
-            .wait_for(PATIENCE, logged_out)
-            .expect("there is load");
+        server.log().wait_for(TIMEOUT, logged_out).expect("there is load");
         tokio::time::sleep(any_delay(Duration::from_millis(300))).await;
         // Of several, by turns one, for which the others answer, and all.
         let count = if round % 2 == 0 { 1 } else { server.replicas() };

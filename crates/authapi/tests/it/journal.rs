@@ -13,7 +13,7 @@ use std::{
 /// How long a used refresh token answers again where a journal is kept: whoever lost an answer asks once more.
 pub const GRACE: &str = "1m";
 /// Reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a client does to a user, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -218,7 +218,7 @@ pub async fn settle(database: &Database) {
     };
     let at_work = "SELECT query AS finding FROM pg_stat_activity \
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !database.find(at_work).await.is_empty() {
         assert!(Instant::now() < deadline, "the database is still at work");
     }

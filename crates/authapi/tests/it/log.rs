@@ -11,7 +11,7 @@ use std::{
 };
 
 /// How long the end of a process that has ended may take to be seen.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The lines of several standard errors, as they come.
 #[derive(Clone, Default)]
@@ -71,23 +71,23 @@ impl Log {
     }
 
     /// What `look` makes of the first line that it knows; `None` when there is none in time, or ever.
-    pub fn wait_for<T>(&self, patience: Duration, look: impl Fn(&str) -> Option<T>) -> Option<T> {
-        self.wait(patience, |parts| find(parts, &look))
+    pub fn wait_for<T>(&self, timeout: Duration, look: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.wait(timeout, |parts| find(parts, &look))
     }
 
     /// The same of one part.
     pub fn wait_for_in<T>(
         &self,
         part: Part,
-        patience: Duration,
+        timeout: Duration,
         look: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        self.wait(patience, |parts| find(&parts[part.0..=part.0], &look))
+        self.wait(timeout, |parts| find(&parts[part.0..=part.0], &look))
     }
 
     /// Waits until nothing more can come from this part.
     pub fn wait_for_end_of(&self, part: Part) {
-        let ended = self.wait(PATIENCE, |parts| {
+        let ended = self.wait(TIMEOUT, |parts| {
             if parts[part.0].ended {
                 Look::Found(())
             } else {
@@ -97,8 +97,8 @@ impl Log {
         assert!(ended.is_some(), "somebody holds its standard error");
     }
 
-    fn wait<T>(&self, patience: Duration, look: impl Fn(&[Captured]) -> Look<T>) -> Option<T> {
-        let deadline = Instant::now() + patience;
+    fn wait<T>(&self, timeout: Duration, look: impl Fn(&[Captured]) -> Look<T>) -> Option<T> {
+        let deadline = Instant::now() + timeout;
         let mut parts = self.parts();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

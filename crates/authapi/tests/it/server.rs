@@ -23,7 +23,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Long enough for a start on a machine with much else to do; reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// How often a process is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -153,7 +153,7 @@ impl Place {
         drop(stdin);
         let stdout = reader(process.0.stdout.take().expect("it is piped"));
         let stderr = reader(process.0.stderr.take().expect("it is piped"));
-        let status = process.wait(PATIENCE).expect("a command ends");
+        let status = process.wait(TIMEOUT).expect("a command ends");
         Run {
             code: status.code(),
             stdout: stdout.join().expect("no panic"),
@@ -279,7 +279,7 @@ impl Server {
     pub fn wait_until_each_says(&self, text: &str) {
         for replica in &self.replicas {
             let said = |line: &str| line.contains(text).then_some(());
-            let said = self.log.wait_for_in(replica.log, PATIENCE, said);
+            let said = self.log.wait_for_in(replica.log, TIMEOUT, said);
             assert!(said.is_some(), "{:#?}", self.log.lines_of(replica.log));
         }
     }
@@ -303,7 +303,7 @@ impl Server {
             })
             .collect();
         for (process, log) in started {
-            let address = self.log.wait_for_in(log, PATIENCE, |line| {
+            let address = self.log.wait_for_in(log, TIMEOUT, |line| {
                 let event: Value = serde_json::from_str(line).ok()?;
                 event["address"].as_str()?.parse().ok()
             });
@@ -336,7 +336,7 @@ impl Server {
             send(replica, Signal::KILL);
         }
         killed.iter_mut().all(|replica| {
-            let status = replica.process.wait(PATIENCE).expect("nobody outlives a kill");
+            let status = replica.process.wait(TIMEOUT).expect("nobody outlives a kill");
             self.log.wait_for_end_of(replica.log);
             status.signal() == Some(Signal::KILL.as_raw())
         })
@@ -354,7 +354,7 @@ impl Server {
         let mut statuses = Vec::new();
         let mut last_words = Vec::new();
         for replica in &mut self.replicas {
-            let Some(status) = replica.process.wait(PATIENCE) else {
+            let Some(status) = replica.process.wait(TIMEOUT) else {
                 panic!("it does not end: {:#?}", self.log.lines_of(replica.log));
             };
             self.log.wait_for_end_of(replica.log);
@@ -381,8 +381,8 @@ fn send(replica: &Replica, signal: Signal) {
 struct Process(Child);
 
 impl Process {
-    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + patience;
+    fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
             if let Some(status) = self.0.try_wait().expect("a child of ours") {
                 return Some(status);

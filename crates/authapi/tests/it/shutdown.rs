@@ -18,7 +18,7 @@ use std::{
 /// What the design promises.
 const IN_TIME: Duration = Duration::from_secs(10);
 /// Longer than anything here takes; reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// In clock ticks, of which there are 100 a second.
 const CLEARLY_AT_WORK: u64 = 5;
 
@@ -60,7 +60,7 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
         .map(|number| tokio::spawn(register_until_the_end(server.client(), number)))
         .collect();
     let under_way = |line: &str| line.contains("user-7-5").then_some(());
-    server.log().wait_for(PATIENCE, under_way).expect("there is load");
+    server.log().wait_for(TIMEOUT, under_way).expect("there is load");
 
     let stopped = server.terminate();
 
@@ -103,7 +103,7 @@ fn registration_accepted(server: &Server, login: &str) -> TcpStream {
     let head =
         "POST /register HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: 100-continue";
     let mut stream = TcpStream::connect(server.address()).expect("somebody listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("a reader");
     let mut go_on = *b"HTTP/1.1 100 Continue\r\n\r\n";
     stream.read_exact(&mut go_on).expect("an answer");
@@ -128,7 +128,7 @@ fn reset(stream: TcpStream) {
 
 /// Returns when the hashing thread has been busy for a while.
 fn wait_for_hashing(pid: u32) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while hashing_time(pid) < CLEARLY_AT_WORK {
         assert!(Instant::now() < deadline, "nothing is hashed");
         thread::sleep(Duration::from_millis(1));
@@ -177,7 +177,7 @@ async fn a_change_whose_client_has_gone_is_kept() {
     let server = slow("1").start();
     reset(registration_under_way(&server, "alice"));
     let client = server.client();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while client.logging_in("alice", PASSWORD).send().await.status != 200 {
         assert!(Instant::now() < deadline, "it was given up");
     }

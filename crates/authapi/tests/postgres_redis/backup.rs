@@ -21,7 +21,7 @@ const CROWD: usize = 8;
 /// How many logins are answered before the backup begins, and again after it began.
 const UNDER_WAY: usize = 10;
 /// Reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// As `docs/backup.md` tells operators to.
 const END_ALL_SESSIONS: &str =
     "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logged_out' WHERE revoked_at IS NULL";
@@ -59,7 +59,7 @@ impl Crowd {
     async fn wait_for(&self, more: usize) {
         let (goal, asked) = (self.logins.load(Ordering::Relaxed) + more, Instant::now());
         while self.logins.load(Ordering::Relaxed) < goal {
-            assert!(asked.elapsed() < PATIENCE, "they log in");
+            assert!(asked.elapsed() < TIMEOUT, "they log in");
             assert!(!self.tasks.iter().any(JoinHandle::is_finished), "one could not");
             sleep(Duration::from_millis(5)).await;
         }

@@ -5,10 +5,10 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// More than anything here takes; reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 async fn scrape(server: &Server) -> Vec<String> {
-    let told = server.log().wait_for(PATIENCE, |line| {
+    let told = server.log().wait_for(TIMEOUT, |line| {
         let event: Value = serde_json::from_str(line).ok()?;
         Some(event.get("metrics")?.as_str()?.to_owned())
     });

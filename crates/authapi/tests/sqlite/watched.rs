@@ -15,7 +15,7 @@ use std::{
 };
 
 /// More than anything here takes; reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// More than the stop of a server takes that has nothing to do, and a flush.
 const QUICK: Duration = Duration::from_secs(2);
 
@@ -23,7 +23,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 fn metrics_address(server: &Server) -> SocketAddr {
-    let told = server.log().wait_for(PATIENCE, |line| {
+    let told = server.log().wait_for(TIMEOUT, |line| {
         let event: Value = serde_json::from_str(line).ok()?;
         event.get("metrics")?.as_str()?.parse().ok()
     });

@@ -74,9 +74,9 @@ pub enum Broken {
     #[error("event {0} is missing")]
     Missing(AuditNumber),
     /// The event was changed, or swapped with another.
-    #[error("event {0} is not as it was written")]
+    #[error("event {0} has been changed")]
     Changed(AuditNumber),
-    #[error("event {0} was added behind the end of the chain")]
+    #[error("event {0} was added after the end of the chain")]
     Added(AuditNumber),
 }
 

@@ -33,7 +33,7 @@ pub struct AuditRow {
 
 /// A row that this service cannot have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("event {0} of the audit trail is not as it was written")]
+#[error("event {0} of the audit log has been changed")]
 pub struct BrokenRow(pub AuditNumber);
 
 /// The result of reading a row.

@@ -74,7 +74,7 @@ mod tests {
                 permissions, snapshot, token,
             },
         },
-        use_cases::fixtures::{USER, caller, now, roles, snapshot_with, user},
+        fixtures::{USER, caller, now, roles, snapshot_with, user},
         user::{Epoch, UserStatus},
     };
 

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::AuditAction,
-        use_cases::fixtures::{USER, credentials, now, user},
+        fixtures::{USER, credentials, now, user},
     };
 
     fn applied(user: UserChange) -> Applied {

@@ -58,8 +58,8 @@ mod tests {
             UserChange,
             fixtures::{Effects, NEW_SESSION, all_sessions, effects, event, new_session, permissions},
         },
+        fixtures::{USER, caller, hash, now, snapshot_with, user},
         revision::Revision,
-        use_cases::fixtures::{USER, caller, hash, now, snapshot_with, user},
         user::{Epoch, UserStatus},
     };
 

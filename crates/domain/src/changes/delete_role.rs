@@ -50,8 +50,8 @@ mod tests {
     use crate::{
         authority::Denied,
         changes::fixtures::{admin_snapshot, assert_refused_in_order, permissions, role, snapshot, token},
+        fixtures::now,
         role::{OWN_PERMISSIONS, built_in},
-        use_cases::fixtures::now,
     };
 
     fn editor() -> RoleName {

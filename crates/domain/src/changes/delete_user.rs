@@ -40,8 +40,8 @@ mod tests {
             Effects, admin, assert_refused_in_order, effects, event, facts_about, permissions, snapshot,
             token,
         },
+        fixtures::{USER, now, user},
         revision::Revision,
-        use_cases::fixtures::{USER, now, user},
         user::{User, UserStatus},
     };
 

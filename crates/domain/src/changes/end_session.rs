@@ -63,8 +63,8 @@ mod tests {
             OwnedSession, UserChange,
             fixtures::{CALLER, Effects, effects, event},
         },
+        fixtures::{SESSION, USER, now, stored_session},
         session::Lifetime,
-        use_cases::fixtures::{SESSION, USER, now, stored_session},
     };
     use chrono::Duration;
 

@@ -46,7 +46,7 @@ mod tests {
             UserChange,
             fixtures::{Effects, all_sessions, effects, event, facts_about},
         },
-        use_cases::fixtures::{USER, now, user},
+        fixtures::{USER, now, user},
     };
 
     fn end() -> EndSessions {

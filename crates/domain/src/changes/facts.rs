@@ -40,7 +40,7 @@ pub struct Reads {
 pub struct Facts {
     /// Whether an account has [`Reads::login`].
     pub login_taken: bool,
-    /// The state of [`Reads::account`]; `None` if there is no such user.
+    /// The state of [`Reads::account`]; `None` if the user does not exist.
     pub account: Option<AccountState>,
     /// The user of [`Reads::account`] with their permissions, if
     /// [`Reads::target`](field@Reads::target) is set and the user exists.
@@ -136,9 +136,9 @@ mod tests {
             Account, AssignRoles, Command, DeleteUser, SetStatus, UserChange,
             fixtures::{admin_snapshot, role},
         },
+        fixtures::{now, roles, user},
         login::Login,
         role::{OWN_PERMISSIONS, Permissions, built_in},
-        use_cases::fixtures::{now, roles, user},
     };
     use proptest::prelude::*;
     use uuid::Uuid;

@@ -6,25 +6,23 @@ use crate::{
     audit::{AuditAction, AuditEvent},
     authority::Target,
     caller::SessionSnapshot,
+    fixtures::{EPOCH, SESSIONS_ENDED, USER, now, origin, roles, snapshot_with, stored_session, user},
     invalidation::InvalidationScope,
     login::Login,
     revision::Revision,
     role::{Description, OWN_PERMISSIONS, Permission, Permissions, Role, RoleName, built_in},
     session::{EndReason, NewSession, SecretDigest, SessionId, SessionRules},
     token::TokenIdentity,
-    use_cases::fixtures::{EPOCH, USER, now, origin, roles, stored_session, user},
     user::{User, UserId},
 };
 use chrono::{DateTime, Utc};
 use std::fmt::Debug;
 use uuid::Uuid;
 
-/// An administrator, on whose authority [`USER`](crate::use_cases::fixtures::USER) is changed.
+/// An administrator, on whose authority [`USER`] is changed.
 pub const CALLER: UserId = UserId(Uuid::from_u128(77));
 /// A session that a change opens.
 pub const NEW_SESSION: SessionId = SessionId(Uuid::from_u128(90));
-/// What the tests give as the number of sessions that applying a change ended.
-pub const SESSIONS_ENDED: u64 = 3;
 
 /// The token of [`CALLER`].
 pub fn token() -> TokenIdentity {
@@ -89,6 +87,14 @@ pub fn facts_about(user: User) -> Facts {
     }
 }
 
+/// Facts about [`user`], loaded for the token of [`caller_with`](crate::fixtures::caller_with) these permissions.
+pub fn own_facts(permissions: Permissions) -> Facts {
+    Facts {
+        caller: Some(snapshot_with(permissions)),
+        ..facts_about(user())
+    }
+}
+
 /// [`user`] as an active administrator.
 pub fn admin() -> User {
     User {
@@ -97,13 +103,13 @@ pub fn admin() -> User {
     }
 }
 
-/// [`NEW_SESSION`] of [`USER`](crate::use_cases::fixtures::USER).
+/// [`NEW_SESSION`] of [`USER`].
 pub fn new_session() -> NewSession {
     let (digest, rules) = (SecretDigest([1; 32]), SessionRules::default());
     NewSession::opened_at(now(), NEW_SESSION, USER, digest, &rules, &origin())
 }
 
-/// An event on [`USER`](crate::use_cases::fixtures::USER).
+/// An event on [`USER`].
 pub fn event(action: AuditAction, session: Option<SessionId>, details: &[(&str, &str)]) -> AuditEvent {
     AuditEvent {
         action,
@@ -140,7 +146,7 @@ pub fn effects(change: &Change) -> Effects {
     }
 }
 
-/// All live sessions of [`USER`](crate::use_cases::fixtures::USER).
+/// All live sessions of [`USER`].
 pub fn all_sessions(reason: EndReason) -> (EndSessionsOf, EndReason) {
     (EndSessionsOf::User(USER), reason)
 }

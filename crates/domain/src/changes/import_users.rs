@@ -70,10 +70,10 @@ mod tests {
     use super::*;
     use crate::{
         changes::fixtures::event,
+        fixtures::{USER, hash, now, roles, user},
         login::Login,
         revision::Revision,
         role::RoleName,
-        use_cases::fixtures::{USER, hash, now, roles, user},
         user::{Epoch, UserId, UserStatus},
     };
     use chrono::Duration;

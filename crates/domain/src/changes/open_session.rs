@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::{
         changes::fixtures::{Effects, NEW_SESSION, effects, event, facts_about, new_session},
-        use_cases::fixtures::{EPOCH, USER, now, user},
+        fixtures::{EPOCH, USER, now, user},
     };
     use chrono::Duration;
     use proptest::prelude::*;

@@ -9,25 +9,25 @@ use thiserror::Error;
 pub enum Refusal {
     #[error("the login is taken")]
     LoginTaken,
-    #[error("there is no such user")]
+    #[error("the user does not exist")]
     UserNotFound,
     /// The user was disabled or deleted, or is no longer at the epoch at which they were read.
-    #[error("the user has changed meanwhile")]
+    #[error("the user was changed concurrently")]
     UserChanged,
     /// The session ended, expired, belongs to another user or does not exist.
     #[error("the session has ended")]
     SessionEnded,
-    #[error("the catalogue has no role {:?}", .0.as_str())]
+    #[error("the role {:?} does not exist", .0.as_str())]
     UnknownRole(RoleName),
     /// No active user with the role `admin` would remain.
-    #[error("the last active admin cannot lose the role admin, be disabled or deleted")]
+    #[error("the last active admin must keep the role admin and cannot be disabled or deleted")]
     LastAdmin,
     /// The user or the role is at another revision than the request names.
-    #[error("it has changed meanwhile")]
+    #[error("the revision does not match")]
     RevisionMismatch,
-    #[error("the catalogue has no such role")]
+    #[error("the role does not exist")]
     RoleNotFound,
-    #[error("the role is in use: {0} users have it")]
+    #[error("the role is in use by {0} users")]
     RoleInUse(u64),
     #[error("the catalogue is full")]
     CatalogueFull,

@@ -42,10 +42,10 @@ mod tests {
     use super::*;
     use crate::{
         changes::fixtures::{Effects, assert_refused_in_order, effects, event, facts_about},
+        fixtures::{USER, hash, now, roles, user},
         login::Login,
         revision::Revision,
         role::RoleName,
-        use_cases::fixtures::{USER, hash, now, roles, user},
         user::{Epoch, User, UserStatus},
     };
 

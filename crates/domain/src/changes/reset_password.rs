@@ -52,8 +52,8 @@ mod tests {
                 permissions, snapshot, token,
             },
         },
+        fixtures::{USER, hash, now, user},
         revision::Revision,
-        use_cases::fixtures::{USER, hash, now, user},
         user::{Epoch, UserStatus},
     };
 

@@ -49,8 +49,8 @@ mod tests {
                 permissions, snapshot, token,
             },
         },
+        fixtures::{USER, now, user},
         role::Permission,
-        use_cases::fixtures::{USER, now, user},
     };
 
     fn revoke() -> RevokeSessions {

@@ -69,9 +69,9 @@ mod tests {
             Effects, admin, all_sessions, assert_refused_in_order, effects, event, facts_about, permissions,
             snapshot, token,
         },
+        fixtures::{USER, caller, now, snapshot_with, user},
         revision::Revision,
         role::Permission,
-        use_cases::fixtures::{USER, caller, now, snapshot_with, user},
         user::Epoch,
     };
 

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::{ChainEnd, Seal},
-        use_cases::fixtures::now,
+        fixtures::now,
     };
     use chrono::Duration;
     use proptest::prelude::*;

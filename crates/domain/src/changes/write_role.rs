@@ -91,8 +91,8 @@ mod tests {
         audit::AuditDetails,
         authority::Denied,
         changes::fixtures::{admin_snapshot, assert_refused_in_order, permissions, role, snapshot, token},
+        fixtures::now,
         role::built_in,
-        use_cases::fixtures::now,
     };
 
     fn write(name: &str, texts: &[&str]) -> WriteRole {

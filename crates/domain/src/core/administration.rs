@@ -78,11 +78,14 @@ impl Administration {
             ports.roles,
             Arc::clone(&ports.revocations),
         ));
-        let accept_password = Arc::new(AcceptPassword::new(ports.meter.clone(), rules.passwords));
+        let accept_password = Arc::new(AcceptPassword {
+            meter: ports.meter,
+            hasher: ports.hasher,
+            policy: rules.passwords,
+        });
         let create_user = Arc::new(CreateUser {
             accounts: ports.accounts.clone(),
             accept_password: accept_password.clone(),
-            hasher: ports.hasher.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
         });
@@ -115,7 +118,6 @@ impl Administration {
             reset_password: Arc::new(ResetPassword {
                 accounts: ports.accounts.clone(),
                 accept_password,
-                hasher: ports.hasher,
                 clock: ports.clock.clone(),
             }),
             delete_user: Arc::new(DeleteUser {

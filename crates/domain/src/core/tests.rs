@@ -1,7 +1,11 @@
 use super::*;
 use crate::{
     authority::{Capability, Requester},
-    changes::{CatalogueFacts, Facts, OwnedSession, fixtures::facts_about},
+    changes::{
+        CatalogueFacts, Facts, OwnedSession,
+        fixtures::{facts_about, own_facts},
+    },
+    fixtures::{SESSION, USER, caller, origin, stored_session, user},
     invalidation::InvalidationScope,
     ports::{
         MockAccounts, MockAuditEvents, MockAuditLog, MockAuditSealer, MockForeignHashes, MockPasswordHasher,
@@ -15,10 +19,7 @@ use crate::{
     token::AccessToken,
     use_cases::{
         AssignRolesRequest, Assignee, RoleRequest,
-        fixtures::{
-            SESSION, USER, applied, caller, clock, mac, origin, own_facts, randomness, stored_session, token,
-            token_rules, user,
-        },
+        fixtures::{applied, clock, mac, randomness, token, token_rules},
     },
     user::UserStatus,
 };

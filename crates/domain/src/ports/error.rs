@@ -9,7 +9,7 @@ pub enum PortError {
     #[error("a dependency is unavailable")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
     /// The demand exceeds the capacity. The caller should retry later.
-    #[error("too much work at once")]
+    #[error("the service is overloaded")]
     Overloaded,
     /// Stored data is invalid.
     #[error("stored data is corrupt")]

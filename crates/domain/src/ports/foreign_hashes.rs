@@ -4,15 +4,15 @@ use thiserror::Error;
 /// Why a hash from another system was rejected. Safe to show: it contains no part of the hash.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForeignHashRefused {
-    #[error("the form of the password hash is not known here")]
+    #[error("the format of the password hash is not supported")]
     UnknownForm,
     #[error("the password hash is damaged: {0}")]
     Damaged(&'static str),
     /// Verifying a password against it would take too much time or memory.
-    #[error("the password hash costs too much to check: {0}")]
+    #[error("the password hash is too expensive to verify: {0}")]
     TooCostly(&'static str),
     /// It would not withstand an offline attack.
-    #[error("the password hash is too weak to be kept: {0}")]
+    #[error("the password hash is too weak: {0}")]
     TooWeak(&'static str),
 }
 

@@ -1,16 +1,17 @@
 use crate::{
     login::Login,
-    password::{NewPassword, Password, PasswordPolicy, PasswordRefused, UnratedPassword},
-    ports::{PasswordMeter, PortError},
+    password::{Password, PasswordHash, PasswordPolicy, PasswordRefused, UnratedPassword},
+    ports::{HashTicket, PasswordHasher, PasswordMeter, PortError},
 };
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Decides whether a password will do for an account. A step of several use cases, in two parts: a caller does whatever
-/// may spare the costly one in between.
+/// Checks, rates and hashes the new password of an account. A step of several use cases, in two parts: between the cheap one
+/// and the costly one, a use case does what may save the cost.
 pub struct AcceptPassword {
-    meter: Arc<dyn PasswordMeter>,
-    policy: PasswordPolicy,
+    pub(crate) meter: Arc<dyn PasswordMeter>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) policy: PasswordPolicy,
 }
 
 /// Why a password was not accepted.
@@ -23,14 +24,10 @@ pub enum AcceptPasswordError {
 }
 
 impl AcceptPassword {
-    pub fn new(meter: Arc<dyn PasswordMeter>, policy: PasswordPolicy) -> Self {
-        Self { meter, policy }
-    }
-
     /// Checks the rules that cost nothing.
     ///
     /// # Errors
-    /// The first broken rule, never [`PasswordRefused::TooWeak`].
+    /// The first violation, never [`PasswordRefused::TooWeak`].
     pub fn check(
         &self,
         password: Password,
@@ -39,14 +36,19 @@ impl AcceptPassword {
         self.policy.check(password, login)
     }
 
-    /// Has the password rated, which costs about as much as a hash.
+    /// Rates the password, which costs about as much as a hash, and hashes it if it is strong enough.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], or the meter's own.
-    pub async fn execute(&self, unrated: UnratedPassword) -> Result<NewPassword, AcceptPasswordError> {
+    /// [`PasswordRefused::TooWeak`], or the port's own.
+    pub async fn execute(
+        &self,
+        unrated: UnratedPassword,
+        ticket: &mut HashTicket,
+    ) -> Result<PasswordHash, AcceptPasswordError> {
         let (password, known) = (unrated.password().clone(), unrated.known().to_vec());
-        let strength = self.meter.rate(password, known).await?;
-        Ok(self.policy.accept(unrated, strength)?)
+        let strength = self.meter.rate(password, known, ticket).await?;
+        let accepted = self.policy.accept(unrated, strength)?;
+        Ok(self.hasher.hash(accepted.into_password(), ticket).await?)
     }
 }
 
@@ -54,36 +56,57 @@ impl AcceptPassword {
 mod tests {
     use super::*;
     use crate::{
-        ports::Strength,
-        use_cases::fixtures::{GOOD_PASSWORD, accept_password, password, user},
+        fixtures::{GOOD_PASSWORD, hash, password, user},
+        ports::{MockPasswordHasher, MockPasswordMeter, Strength},
+        use_cases::fixtures::accept_password,
     };
 
+    /// Rates as `rated`, and accepts with a hasher that has the expectations of `expect_hasher`.
     async fn accept(
         rated: impl Fn() -> Result<Strength, PortError> + Send + Sync + 'static,
-    ) -> Result<NewPassword, AcceptPasswordError> {
-        let accept = accept_password(move |meter| {
+        expect_hasher: impl FnOnce(&mut MockPasswordHasher),
+    ) -> Result<PasswordHash, AcceptPasswordError> {
+        let mut hasher = MockPasswordHasher::new();
+        expect_hasher(&mut hasher);
+        let expect_meter = |meter: &mut MockPasswordMeter| {
             meter
                 .expect_rate()
-                .withf(|password, known| {
+                .withf(|password, known, ticket| {
+                    assert!(!ticket.is_admitted());
                     password.expose() == GOOD_PASSWORD && *known == ["Alice", "alice", "authapi"]
                 })
                 .once()
-                .returning(move |_, _| rated());
-        });
+                .returning(move |_, _, ticket| {
+                    ticket.admit();
+                    rated()
+                });
+        };
+        let accept = accept_password(expect_meter, Arc::new(hasher));
         let unrated = accept.check(password(GOOD_PASSWORD), Some(&user().login))?;
-        accept.execute(unrated).await
+        accept.execute(unrated, &mut HashTicket::default()).await
+    }
+
+    fn never_hash(hasher: &mut MockPasswordHasher) {
+        hasher.expect_hash().never();
     }
 
     #[tokio::test]
-    async fn a_password_is_rated_whole_and_with_the_words_that_are_known() {
+    async fn a_password_is_rated_whole_with_the_known_words_and_hashed_on_the_same_ticket() {
         let strong = || {
             Ok(Strength {
                 score: 2,
                 advice: None,
             })
         };
-        let accepted = accept(strong).await.expect("a strong password");
-        assert_eq!(accepted.into_password().expose(), GOOD_PASSWORD);
+        let hashed = accept(strong, |hasher| {
+            hasher
+                .expect_hash()
+                .withf(|password, ticket| password.expose() == GOOD_PASSWORD && ticket.is_admitted())
+                .once()
+                .returning(|_, _| Ok(hash("$made")));
+        })
+        .await;
+        assert_eq!(hashed.expect("a strong password"), hash("$made"));
     }
 
     #[tokio::test]
@@ -94,7 +117,7 @@ mod tests {
                 advice: Some("no".to_owned()),
             })
         };
-        let refused = accept(weak).await;
+        let refused = accept(weak, never_hash).await;
         assert!(matches!(
             refused,
             Err(AcceptPasswordError::Refused(PasswordRefused::TooWeak { advice })) if advice == "no"
@@ -102,8 +125,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_nobody_has_time_to_rate_is_not_accepted() {
-        let refused = accept(|| Err(PortError::Overloaded)).await;
+    async fn a_password_that_cannot_be_rated_for_lack_of_capacity_is_not_accepted() {
+        let refused = accept(|| Err(PortError::Overloaded), never_hash).await;
         assert!(matches!(
             refused,
             Err(AcceptPasswordError::Port(PortError::Overloaded))
@@ -112,9 +135,10 @@ mod tests {
 
     #[test]
     fn a_password_that_breaks_a_cheap_rule_is_never_rated() {
-        let accept = accept_password(|meter| {
+        let expect_meter = |meter: &mut MockPasswordMeter| {
             meter.expect_rate().never();
-        });
+        };
+        let accept = accept_password(expect_meter, Arc::default());
         let refused = accept.check(password("short"), None);
         assert!(matches!(refused, Err(PasswordRefused::TooShort { min: 8 })));
     }

@@ -3,7 +3,7 @@ use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     caller::Caller,
     password::Password,
-    ports::{Accounts, Clock, PasswordHasher, PortError, Throttle, Verification},
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Throttle, Verification},
     throttle::ThrottleDecision,
 };
 use std::{sync::Arc, time::Duration};
@@ -51,12 +51,13 @@ impl ConfirmPassword {
     /// Compares `password` with the caller's, once an attempt was taken.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError`]; a wrong password is noted.
+    /// [`ConfirmPasswordError`]; a wrong password is recorded.
     pub async fn execute(
         &self,
         caller: &Caller,
         password: Password,
         origin: &Origin,
+        ticket: &mut HashTicket,
     ) -> Result<(), ConfirmPasswordError> {
         let known = self
             .accounts
@@ -66,23 +67,19 @@ impl ConfirmPassword {
             .filter(|known| known.user.id == caller.user().id && known.user.epoch == caller.user().epoch)
             .map(|known| known.hash)
             .ok_or(ConfirmPasswordError::Outdated)?;
-        match self.hasher.verify(password, Some(hash)).await? {
+        match self.hasher.verify(password, Some(hash), ticket).await? {
             Verification::Right | Verification::RightButOutdated => Ok(()),
             Verification::Wrong => {
-                self.note(caller, origin).await?;
+                self.record_failure(caller, origin).await?;
                 Err(ConfirmPasswordError::InvalidCredentials)
             }
         }
     }
 
-    async fn note(&self, caller: &Caller, origin: &Origin) -> Result<(), PortError> {
+    async fn record_failure(&self, caller: &Caller, origin: &Origin) -> Result<(), PortError> {
         let user = caller.user().id;
         let event = AuditEvent::on(AuditAction::ReauthenticationFailed, user).in_session(caller.session());
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::User(user),
-            origin: origin.clone(),
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::User(user), origin.clone());
         self.record_failed_attempt.execute(event, context).await
     }
 }

@@ -66,7 +66,7 @@ impl IssueTokens {
         secret: SessionSecret,
         now: DateTime<Utc>,
     ) -> Result<TokenPair, PortError> {
-        let roles = roles_to_tell(&session.holder);
+        let roles = roles_in_token(&session.holder);
         let permissions = self.permissions_of(&roles).await?;
         let expiry = self.rules.expiry(now, session.lifetime.expires_at);
         let claims = AccessClaims {
@@ -113,8 +113,8 @@ impl IssueTokens {
     }
 }
 
-/// None for whoever must choose another password first: services that only verify signatures must not let them in.
-fn roles_to_tell(holder: &Holder) -> RoleNames {
+/// No roles for a user who has to choose another password first: services that only verify signatures must reject them.
+fn roles_in_token(holder: &Holder) -> RoleNames {
     if holder.must_change_password {
         RoleNames::new()
     } else {
@@ -126,10 +126,11 @@ fn roles_to_tell(holder: &Holder) -> RoleNames {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{SECRET, now, stored_session},
         ports::{MockRoles, MockTokenSigner},
         role::{Permission, RoleName, built_in},
         session::Generation,
-        use_cases::fixtures::{SECRET, issue_tokens_with, mac, now, randomness, stored_session},
+        use_cases::fixtures::{issue_tokens_with, mac, randomness},
     };
 
     #[tokio::test]

@@ -33,7 +33,7 @@ impl RecogniseRefreshToken {
         Self { mac }
     }
 
-    /// `None` when the token is not one of ours.
+    /// `None` when the token was not issued by this service.
     #[must_use]
     pub fn execute(&self, token: &RefreshToken) -> Option<Recognised> {
         let (claim, mac) = RefreshClaim::parse(token.expose()).ok()?;
@@ -48,8 +48,9 @@ impl RecogniseRefreshToken {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{SECRET, SESSION, stored_session},
         session::{Generation, SessionId},
-        use_cases::fixtures::{SECRET, SESSION, forged, mac, stored_session, token},
+        use_cases::fixtures::{forged, mac, token},
     };
     use uuid::Uuid;
 

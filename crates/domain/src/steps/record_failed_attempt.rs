@@ -5,64 +5,64 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps failed attempts in the audit trail, but no more than so many a minute: a flood of them must not fill the disk. What
-/// is too much is counted, and the count is kept.
+/// Records failed attempts in the audit log, up to a limit per minute, so that a flood of them does not fill the disk. Those
+/// beyond the limit are counted, and the count is recorded.
 pub struct RecordFailedAttempt {
     events: Arc<dyn AuditEvents>,
     per_minute: u32,
     minute: Mutex<Minute>,
 }
 
-/// The minute that failures are counted in.
+/// The minute in which failures are counted.
 struct Minute {
     began: DateTime<Utc>,
-    kept: u32,
+    recorded: u32,
     omitted: u64,
 }
 
-/// What is to be done with a failure.
+/// What to do with a failure.
 #[derive(Debug, PartialEq, Eq)]
-struct Verdict {
-    keep: bool,
-    /// How many failures of the minutes before were not kept.
+struct Decision {
+    record: bool,
+    /// How many failures of the minutes before were not recorded.
     omitted_before: u64,
 }
 
 impl RecordFailedAttempt {
-    /// Keeps at most `per_minute` failures a minute, in this process.
+    /// Records at most `per_minute` failures a minute, in this process.
     pub fn new(events: Arc<dyn AuditEvents>, per_minute: u32) -> Self {
         Self {
             events,
             per_minute,
             minute: Mutex::new(Minute {
                 began: DateTime::UNIX_EPOCH,
-                kept: 0,
+                recorded: 0,
                 omitted: 0,
             }),
         }
     }
 
     /// # Errors
-    /// The trail's, when the failure was to be kept and could not.
+    /// The audit log's, when the failure could not be recorded.
     pub async fn execute(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let verdict = self.judge(context.at);
-        self.tell_omitted(verdict.omitted_before, &context).await?;
-        if verdict.keep {
+        let decision = self.count(context.at);
+        self.record_omitted(decision.omitted_before, &context).await?;
+        if decision.record {
             self.events.record(event, context).await?;
         }
         Ok(())
     }
 
-    /// Keeps the count of what was omitted in a minute that is over, when no failure has come since to do so.
+    /// Records the count of what was omitted in a minute that is over, if no later failure has done so.
     ///
     /// # Errors
-    /// The trail's.
+    /// The audit log's.
     pub async fn settle(&self, context: AuditContext) -> Result<(), PortError> {
         let omitted = self.current().roll(context.at);
-        self.tell_omitted(omitted, &context).await
+        self.record_omitted(omitted, &context).await
     }
 
-    async fn tell_omitted(&self, count: u64, context: &AuditContext) -> Result<(), PortError> {
+    async fn record_omitted(&self, count: u64, context: &AuditContext) -> Result<(), PortError> {
         if count == 0 {
             return Ok(());
         }
@@ -75,16 +75,19 @@ impl RecordFailedAttempt {
         self.events.record(event, context).await
     }
 
-    fn judge(&self, now: DateTime<Utc>) -> Verdict {
+    fn count(&self, now: DateTime<Utc>) -> Decision {
         let mut minute = self.current();
         let omitted_before = minute.roll(now);
-        let keep = minute.kept < self.per_minute;
-        if keep {
-            minute.kept += 1;
+        let record = minute.recorded < self.per_minute;
+        if record {
+            minute.recorded += 1;
         } else {
             minute.omitted += 1;
         }
-        Verdict { keep, omitted_before }
+        Decision {
+            record,
+            omitted_before,
+        }
     }
 
     fn current(&self) -> MutexGuard<'_, Minute> {
@@ -94,7 +97,7 @@ impl RecordFailedAttempt {
 }
 
 impl Minute {
-    /// Begins anew when a minute has passed, or the clock was set back; how many failures had been omitted then.
+    /// Begins anew when a minute has passed, or the clock was set back. Returns how many failures had been omitted by then.
     fn roll(&mut self, now: DateTime<Utc>) -> u64 {
         if now >= self.began && now < self.began + Duration::minutes(1) {
             return 0;
@@ -102,7 +105,7 @@ impl Minute {
         let omitted = self.omitted;
         *self = Self {
             began: now,
-            kept: 0,
+            recorded: 0,
             omitted: 0,
         };
         omitted
@@ -113,16 +116,12 @@ impl Minute {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{now, origin},
         ports::MockAuditEvents,
-        use_cases::fixtures::{now, origin},
     };
 
     fn context(second: i64) -> AuditContext {
-        AuditContext {
-            at: now() + Duration::seconds(second),
-            actor: Actor::Anonymous,
-            origin: origin(),
-        }
+        AuditContext::new(now() + Duration::seconds(second), Actor::Anonymous, origin())
     }
 
     fn failure() -> AuditEvent {

@@ -70,10 +70,6 @@ pub(crate) async fn prepare(
         if_revision: request.if_revision,
         authorized_by: requester.identity(),
     };
-    let context = AuditContext {
-        at: clock.now(),
-        actor: requester.actor(),
-        origin: request.origin,
-    };
+    let context = AuditContext::new(clock.now(), requester.actor(), request.origin);
     Ok((user, account, context))
 }

@@ -48,7 +48,7 @@ pub struct AssignRolesOutcome {
 #[derive(Debug, Error)]
 pub enum AssignRolesError {
     /// No role can have this name.
-    #[error("the catalogue has no role {0:?}")]
+    #[error("the role {0:?} does not exist")]
     UnknownRole(String),
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -88,11 +88,7 @@ impl AssignRoles {
             if_revision: request.if_revision,
             authorized_by: requester.identity(),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: requester.actor(),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
         let applied = if request.dry_run {
             self.accounts.dry_run(command, context).await?
         } else {
@@ -136,14 +132,15 @@ mod tests {
     use crate::{
         audit::Actor,
         caller::Caller,
-        changes::{Facts, fixtures::facts_about},
+        changes::{
+            Facts,
+            fixtures::{facts_about, own_facts},
+        },
+        fixtures::{USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user},
         ports::MockAccounts,
         role::{Permission, Permissions, built_in},
         session::EndReason,
-        use_cases::fixtures::{
-            USER, accounts_with, caller, caller_with, clock, credentials, expect_change, expect_dry_run, now,
-            origin, own_facts, roles, snapshot_with, user,
-        },
+        use_cases::fixtures::{accounts_with, clock, expect_change, expect_dry_run},
         user::Credentials,
     };
     use uuid::Uuid;
@@ -395,13 +392,13 @@ mod tests {
             (
                 last_admin(),
                 &[][..],
-                "the last active admin cannot lose the role admin, be disabled or deleted",
+                "the last active admin must keep the role admin and cannot be disabled or deleted",
             ),
             (facts_about(user()), &[], "the caller's token is outdated"),
             (
                 own_facts(Permissions::new()),
                 &["admin"],
-                "the role admin is not the caller's to give",
+                "the caller may not assign the role admin",
             ),
             (
                 Facts {
@@ -409,9 +406,9 @@ mod tests {
                     ..own_facts(Permissions::new())
                 },
                 &["unheard-of"],
-                "the catalogue has no role \"unheard-of\"",
+                "the role \"unheard-of\" does not exist",
             ),
-            (Facts::default(), &[], "there is no such user"),
+            (Facts::default(), &[], "the user does not exist"),
         ] {
             let refused = over(accounts_with(facts))
                 .execute(Requester::Caller(&caller()), request(None, new_roles), origin())

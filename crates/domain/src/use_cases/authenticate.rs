@@ -19,7 +19,7 @@ pub struct Authenticate {
 pub enum AuthenticateError {
     #[error("the token is malformed")]
     Malformed,
-    #[error("the token is not one of ours, or not for this use")]
+    #[error("the token was not issued by this service, or not for this use")]
     Invalid,
     #[error("the token has expired")]
     Expired,
@@ -96,10 +96,11 @@ mod tests {
     use super::*;
     use crate::{
         caller::SessionSnapshot,
+        fixtures::{SESSION, USER, now, stored_session, user},
         ports::{MockSessionSnapshots, MockTokenVerifier},
         role::Permissions,
         token::{AccessClaims, SignedToken},
-        use_cases::fixtures::{SESSION, USER, clock, now, stored_session, token_rules, user},
+        use_cases::fixtures::{clock, token_rules},
     };
     use chrono::Duration;
     use uuid::Uuid;

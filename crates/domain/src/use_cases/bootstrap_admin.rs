@@ -66,11 +66,9 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Facts, fixtures::facts_about},
+        fixtures::{GOOD_PASSWORD, hash, password, roles, user},
         ports::{MockAccounts, MockPasswordHasher, MockUserDirectory},
-        use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password_rated, clock, expect_change, hash, password, randomness, roles,
-            user,
-        },
+        use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
     use mockall::Sequence;
 
@@ -95,11 +93,10 @@ mod tests {
             });
         }
         let mut hasher = MockPasswordHasher::new();
-        hasher.expect_hash().returning(|_| Ok(hash("$made")));
+        hasher.expect_hash().returning(|_, _| Ok(hash("$made")));
         let create_user = CreateUser {
             accounts: Arc::new(accounts),
-            accept_password: accept_password_rated(4),
-            hasher: Arc::new(hasher),
+            accept_password: accept_password(rating(4), Arc::new(hasher)),
             clock: clock(),
             randomness: randomness(),
         };

@@ -3,7 +3,7 @@ use crate::{
     caller::Caller,
     changes::{self, ChangeError, Refusal},
     password::{Password, PasswordHash, PasswordRefused},
-    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
+    ports::{Accounts, Clock, HashTicket, PortError, Randomness},
     session::{NewSession, SessionRules},
     steps::{
         AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair,
@@ -18,7 +18,6 @@ pub struct ChangePassword {
     pub(crate) confirm_password: Arc<ConfirmPassword>,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) accept_password: Arc<AcceptPassword>,
-    pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) issue_tokens: Arc<IssueTokens>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
@@ -76,12 +75,12 @@ impl ChangePassword {
         let new = self
             .accept_password
             .check(request.new, Some(&caller.user().login))?;
+        let mut ticket = HashTicket::default();
         self.confirm_password
-            .execute(caller, request.current, &origin)
+            .execute(caller, request.current, &origin, &mut ticket)
             .await?;
         // Rating is costly: not for a client that only holds a stolen token.
-        let new = self.accept_password.execute(new).await?;
-        let hash = self.hasher.hash(new.into_password()).await?;
+        let hash = self.accept_password.execute(new, &mut ticket).await?;
         self.replace(caller, hash, origin).await
     }
 
@@ -101,11 +100,7 @@ impl ChangePassword {
             hash,
             session: session.clone(),
         };
-        let context = AuditContext {
-            at: now,
-            actor: Actor::User(user),
-            origin,
-        };
+        let context = AuditContext::new(now, Actor::User(user), origin);
         let applied = self.accounts.execute(Arc::new(command), context).await?;
         let stored = session.stored(&applied.into_user()?);
         Ok(self.issue_tokens.issue(&stored, secret, now).await?)
@@ -118,14 +113,14 @@ mod tests {
     use crate::{
         audit::AuditAction,
         authority::Denied,
-        changes::UserChange,
-        ports::{MockAccounts, MockPasswordHasher, MockThrottle, Verification},
+        changes::{UserChange, fixtures::own_facts},
+        fixtures::{GOOD_PASSWORD, USER, audit_context, caller, credentials, hash, origin, password},
+        ports::{MockAccounts, MockPasswordHasher, MockPasswordMeter, MockThrottle, Strength, Verification},
         role::Permissions,
         throttle::ThrottleDecision,
         use_cases::fixtures::{
-            GOOD_PASSWORD, USER, accept_password, accept_password_rated, audit_context, caller, clock,
-            confirm_password, credentials, expect_change, hash, issue_tokens, origin, own_facts, password,
-            randomness, record_failed_attempt, session_rules,
+            accept_password, clock, confirm_password, expect_change, issue_tokens, randomness, rating,
+            record_failed_attempt, session_rules,
         },
         user::Epoch,
     };
@@ -136,11 +131,11 @@ mod tests {
         expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
     ) -> Result<TokenPair, ChangePasswordError> {
-        change_if(accept_password_rated(4), new, expect_accounts, expect_hasher).await
+        change_if(rating(4), new, expect_accounts, expect_hasher).await
     }
 
     async fn change_if(
-        accept_password: Arc<AcceptPassword>,
+        expect_meter: impl FnOnce(&mut MockPasswordMeter),
         new: &str,
         expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
@@ -166,8 +161,7 @@ mod tests {
         let change = ChangePassword {
             confirm_password: confirm_password(throttle, &accounts, &hasher, record_failed_attempt),
             accounts,
-            accept_password,
-            hasher,
+            accept_password: accept_password(expect_meter, hasher),
             issue_tokens: issue_tokens(),
             clock: clock(),
             randomness: randomness(),
@@ -182,7 +176,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_caller_gets_tokens_at_the_new_epoch() {
-        let pair = change(
+        let pair = change_if(
+            |meter| {
+                meter
+                    .expect_rate()
+                    .withf(|_, _, ticket| ticket.is_admitted())
+                    .returning(|_, _, _| {
+                        Ok(Strength {
+                            score: 4,
+                            advice: None,
+                        })
+                    });
+            },
             GOOD_PASSWORD,
             |accounts| {
                 accounts
@@ -201,11 +206,15 @@ mod tests {
                 });
             },
             |hasher| {
+                hasher.expect_verify().once().returning(|_, _, ticket| {
+                    ticket.admit();
+                    Ok(Verification::Right)
+                });
                 hasher
-                    .expect_verify()
+                    .expect_hash()
+                    .withf(|_, ticket| ticket.is_admitted())
                     .once()
-                    .returning(|_, _| Ok(Verification::Right));
-                hasher.expect_hash().once().returning(|_| Ok(hash("$new")));
+                    .returning(|_, _| Ok(hash("$new")));
             },
         )
         .await
@@ -216,9 +225,9 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_current_password_changes_nothing_and_costs_no_rating() {
         let refused = change_if(
-            accept_password(|meter| {
+            |meter| {
                 meter.expect_rate().never();
-            }),
+            },
             GOOD_PASSWORD,
             |accounts| {
                 accounts
@@ -230,7 +239,7 @@ mod tests {
                 hasher
                     .expect_verify()
                     .once()
-                    .returning(|_, _| Ok(Verification::Wrong));
+                    .returning(|_, _, _| Ok(Verification::Wrong));
             },
         )
         .await;
@@ -280,7 +289,7 @@ mod tests {
     #[tokio::test]
     async fn a_new_password_that_is_rated_too_weak_changes_nothing_and_costs_no_hash() {
         let refused = change_if(
-            accept_password_rated(1),
+            rating(1),
             GOOD_PASSWORD,
             |accounts| {
                 accounts
@@ -292,7 +301,7 @@ mod tests {
                 hasher
                     .expect_verify()
                     .once()
-                    .returning(|_, _| Ok(Verification::Right));
+                    .returning(|_, _, _| Ok(Verification::Right));
                 hasher.expect_hash().never();
             },
         )
@@ -316,8 +325,10 @@ mod tests {
                 expect_change(accounts, changed, |_| {});
             },
             |hasher| {
-                hasher.expect_verify().returning(|_, _| Ok(Verification::Right));
-                hasher.expect_hash().returning(|_| Ok(hash("$new")));
+                hasher
+                    .expect_verify()
+                    .returning(|_, _, _| Ok(Verification::Right));
+                hasher.expect_hash().returning(|_, _| Ok(hash("$new")));
             },
         )
         .await;

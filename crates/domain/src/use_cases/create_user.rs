@@ -3,7 +3,7 @@ use crate::{
     changes::{ChangeError, Refusal, RegisterUser},
     login::{Login, LoginRefused},
     password::{Password, PasswordRefused, UnratedPassword},
-    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
+    ports::{Accounts, Clock, HashTicket, PortError, Randomness},
     role::RoleNames,
     steps::{AcceptPassword, AcceptPasswordError},
     user::{NewUser, User},
@@ -15,7 +15,6 @@ use thiserror::Error;
 pub struct CreateUser {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) accept_password: Arc<AcceptPassword>,
-    pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
 }
@@ -79,8 +78,10 @@ impl CreateUser {
         if self.accounts.find_by_login(login.canonical()).await?.is_some() {
             return Err(Refusal::LoginTaken.into());
         }
-        let password = self.accept_password.execute(password).await?;
-        let hash = self.hasher.hash(password.into_password()).await?;
+        let hash = self
+            .accept_password
+            .execute(password, &mut HashTicket::default())
+            .await?;
         let now = self.clock.now();
         let user = NewUser {
             id: self.randomness.user_id(now),
@@ -88,11 +89,7 @@ impl CreateUser {
             hash,
             roles: request.roles,
         };
-        let context = AuditContext {
-            at: now,
-            actor,
-            origin,
-        };
+        let context = AuditContext::new(now, actor, origin);
         let command = Arc::new(RegisterUser(user));
         let applied = self.accounts.execute(command, context).await?;
         Ok(applied.into_user()?)
@@ -116,11 +113,9 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Facts, UserChange, fixtures::facts_about},
-        ports::{MockAccounts, MockPasswordHasher},
-        use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password, accept_password_rated, clock, credentials, expect_change, hash,
-            now, origin, password, randomness, roles, user,
-        },
+        fixtures::{GOOD_PASSWORD, credentials, hash, now, origin, password, roles, user},
+        ports::{MockAccounts, MockPasswordHasher, MockPasswordMeter},
+        use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
 
     /// With a meter that finds every password strong.
@@ -128,11 +123,11 @@ mod tests {
         expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
     ) -> CreateUser {
-        create_user_if(accept_password_rated(4), expect_accounts, expect_hasher)
+        create_user_if(rating(4), expect_accounts, expect_hasher)
     }
 
     fn create_user_if(
-        accept_password: Arc<AcceptPassword>,
+        expect_meter: impl FnOnce(&mut MockPasswordMeter),
         expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
     ) -> CreateUser {
@@ -142,8 +137,7 @@ mod tests {
         expect_hasher(&mut hasher);
         CreateUser {
             accounts: Arc::new(accounts),
-            accept_password,
-            hasher: Arc::new(hasher),
+            accept_password: accept_password(expect_meter, Arc::new(hasher)),
             clock: clock(),
             randomness: randomness(),
         }
@@ -174,16 +168,12 @@ mod tests {
                     assert!(
                         matches!(change.user, UserChange::Insert(stored) if stored.hash == hash("$made"))
                     );
-                    let expected = AuditContext {
-                        at: now(),
-                        actor: Actor::Operator,
-                        origin: origin(),
-                    };
+                    let expected = AuditContext::new(now(), Actor::Operator, origin());
                     assert_eq!(executed.context, expected);
                 });
             },
             |hasher| {
-                hasher.expect_hash().once().returning(|_| Ok(hash("$made")));
+                hasher.expect_hash().once().returning(|_, _| Ok(hash("$made")));
             },
         );
         let user = create
@@ -197,9 +187,9 @@ mod tests {
     #[tokio::test]
     async fn all_violations_of_cheap_rules_are_reported_together_and_nothing_is_rated_or_hashed() {
         let create = create_user_if(
-            accept_password(|meter| {
+            |meter| {
                 meter.expect_rate().never();
-            }),
+            },
             |_| {},
             |hasher| {
                 hasher.expect_hash().never();
@@ -220,9 +210,9 @@ mod tests {
     #[tokio::test]
     async fn a_login_that_is_found_taken_costs_neither_a_rating_nor_a_hash() {
         let create = create_user_if(
-            accept_password(|meter| {
+            |meter| {
                 meter.expect_rate().never();
-            }),
+            },
             |accounts| {
                 accounts
                     .expect_find_by_login()
@@ -241,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_that_is_rated_too_weak_costs_no_hash() {
         let create = create_user_if(
-            accept_password_rated(1),
+            rating(1),
             |accounts| {
                 accounts.expect_find_by_login().once().returning(|_| Ok(None));
                 accounts.expect_execute().never();
@@ -265,12 +255,12 @@ mod tests {
     #[tokio::test]
     async fn a_password_that_cannot_be_rated_for_lack_of_capacity_makes_no_user() {
         let create = create_user_if(
-            accept_password(|meter| {
+            |meter| {
                 meter
                     .expect_rate()
                     .once()
-                    .returning(|_, _| Err(PortError::Overloaded));
-            }),
+                    .returning(|_, _, _| Err(PortError::Overloaded));
+            },
             |accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));
                 accounts.expect_execute().never();
@@ -300,7 +290,7 @@ mod tests {
                 expect_change(accounts, taken, |_| {});
             },
             |hasher| {
-                hasher.expect_hash().returning(|_| Ok(hash("$made")));
+                hasher.expect_hash().returning(|_, _| Ok(hash("$made")));
             },
         );
         let refused = create

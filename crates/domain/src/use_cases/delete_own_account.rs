@@ -4,7 +4,7 @@ use crate::{
     caller::Caller,
     changes::{self, Account, ChangeError, Refusal},
     password::Password,
-    ports::{Accounts, Clock},
+    ports::{Accounts, Clock, HashTicket},
     steps::{ConfirmPassword, ConfirmPasswordError},
 };
 use std::sync::Arc;
@@ -35,18 +35,16 @@ impl DeleteOwnAccount {
         origin: Origin,
     ) -> Result<(), DeleteOwnAccountError> {
         self.confirm_password.take_attempt(caller, &origin).await?;
-        self.confirm_password.execute(caller, password, &origin).await?;
+        self.confirm_password
+            .execute(caller, password, &origin, &mut HashTicket::default())
+            .await?;
         let user = caller.user().id;
         let command = changes::DeleteUser(Account {
             user,
             if_revision: None,
             authorized_by: Some(caller.identity()),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::User(user),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
         match self.accounts.execute(Arc::new(command), context).await {
             Ok(_) => Ok(()),
             // Another request removed the caller after their token was accepted.
@@ -60,14 +58,15 @@ impl DeleteOwnAccount {
 mod tests {
     use super::*;
     use crate::{
-        changes::{Facts, fixtures::admin},
+        changes::{
+            Facts,
+            fixtures::{admin, own_facts},
+        },
+        fixtures::{USER, audit_context, caller, credentials, origin, password},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle, Verification},
         role::Permissions,
         throttle::ThrottleDecision,
-        use_cases::fixtures::{
-            USER, audit_context, caller, clock, confirm_password, credentials, expect_change, origin,
-            own_facts, password, record_any_failed_attempt,
-        },
+        use_cases::fixtures::{clock, confirm_password, expect_change, record_any_failed_attempt},
     };
     use std::time::Duration;
 
@@ -94,7 +93,7 @@ mod tests {
             }
         }
         let mut hasher = MockPasswordHasher::new();
-        hasher.expect_verify().returning(move |_, _| Ok(verification));
+        hasher.expect_verify().returning(move |_, _, _| Ok(verification));
         let (accounts, hasher) = (Arc::new(accounts), Arc::new(hasher));
         let delete = DeleteOwnAccount {
             confirm_password: confirm_password(throttle, &accounts, &hasher, record_any_failed_attempt()),
@@ -142,7 +141,7 @@ mod tests {
         for (facts, text) in [
             (
                 last_admin,
-                "the last active admin cannot lose the role admin, be disabled or deleted",
+                "the last active admin must keep the role admin and cannot be disabled or deleted",
             ),
             (stale, "the caller's token is outdated"),
             // Another request has deleted the caller.

@@ -65,11 +65,7 @@ impl DeleteRole {
             if_revision: request.if_revision,
             authorized_by: requester.identity(),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: requester.actor(),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
         if request.dry_run {
             self.roles.dry_run(command, context).await?;
         } else {
@@ -85,8 +81,9 @@ mod tests {
     use crate::{
         audit::Actor,
         changes::{CatalogueFacts, fixtures::role},
+        fixtures::{caller_with, now, origin, roles},
         ports::MockRoles,
-        use_cases::fixtures::{caller_with, catalogue_with, clock, now, origin, roles},
+        use_cases::fixtures::{catalogue_with, clock},
     };
 
     fn over(catalogue: MockRoles) -> DeleteRole {
@@ -158,7 +155,7 @@ mod tests {
             ("admin", "the roles admin and user are built in"),
             ("user", "the roles admin and user are built in"),
             ("member", "everybody who registers gets this role"),
-            ("No Name", "the catalogue has no such role"),
+            ("No Name", "the role does not exist"),
         ] {
             let mut catalogue = MockRoles::new();
             catalogue.expect_execute().never();
@@ -174,9 +171,9 @@ mod tests {
             ..facts()
         };
         for (facts, if_revision, text) in [
-            (CatalogueFacts::default(), None, "the catalogue has no such role"),
-            (in_use, None, "the role is in use: 3 users have it"),
-            (facts(), Some(Revision(9)), "it has changed meanwhile"),
+            (CatalogueFacts::default(), None, "the role does not exist"),
+            (in_use, None, "the role is in use by 3 users"),
+            (facts(), Some(Revision(9)), "the revision does not match"),
         ] {
             let request = DeleteRoleRequest {
                 if_revision,

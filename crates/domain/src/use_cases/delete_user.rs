@@ -40,10 +40,11 @@ mod tests {
             Facts, Refusal,
             fixtures::{admin, facts_about},
         },
+        fixtures::{USER, credentials, now, origin, user},
         ports::MockAccounts,
         revision::Revision,
         steps::UserRef,
-        use_cases::fixtures::{USER, clock, credentials, expect_change, now, origin, user},
+        use_cases::fixtures::{clock, expect_change},
     };
 
     async fn delete(login: &str, facts: Option<Facts>) -> Result<User, ChangeError> {
@@ -96,9 +97,9 @@ mod tests {
         for (facts, text) in [
             (
                 facts_about(admin()),
-                "the last active admin cannot lose the role admin, be disabled or deleted",
+                "the last active admin must keep the role admin and cannot be disabled or deleted",
             ),
-            (facts_about(revised), "it has changed meanwhile"),
+            (facts_about(revised), "the revision does not match"),
         ] {
             let refused = delete("alice", Some(facts)).await.expect_err("a refusal");
             assert_eq!(refused.to_string(), text);

@@ -29,11 +29,7 @@ impl EndSession {
             user,
             reason: EndReason::LoggedOut,
         };
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::User(user),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
         self.accounts.execute(Arc::new(command), context).await?;
         Ok(())
     }
@@ -44,10 +40,9 @@ mod tests {
     use super::*;
     use crate::{
         changes::{EndSessionsOf, Facts, OwnedSession, Refusal},
+        fixtures::{USER, audit_context, caller, origin, stored_session},
         ports::MockAccounts,
-        use_cases::fixtures::{
-            USER, accounts_with, audit_context, caller, clock, expect_change, origin, stored_session,
-        },
+        use_cases::fixtures::{accounts_with, clock, expect_change},
         user::UserId,
     };
     use uuid::Uuid;

@@ -1,43 +1,22 @@
-//! Shared by the tests of use cases and steps.
+//! Shared by the tests of use cases and steps: mocks of the ports, and steps over them.
 
 use crate::{
-    audit::{Actor, AuditContext, Origin},
-    caller::{Caller, SessionSnapshot},
-    changes::{
-        Applied, CatalogueFacts, Change, ChangeError, Command, Facts, Reads, Refusal,
-        fixtures::SESSIONS_ENDED,
-    },
-    login::Login,
-    password::{Password, PasswordHash, PasswordPolicy},
+    audit::AuditContext,
+    changes::{Applied, CatalogueFacts, Change, ChangeError, Command, Facts, Reads, Refusal},
+    fixtures::{SECRET, SESSION, SESSIONS_ENDED, digest, now},
+    password::PasswordPolicy,
     ports::{
         MockAccounts, MockAuditEvents, MockClock, MockPasswordHasher, MockPasswordMeter, MockRandomness,
         MockRefreshTokenMac, MockRoles, MockThrottle, MockTokenSigner, Strength,
     },
     refresh_token::{RefreshClaim, RefreshToken},
-    revision::Revision,
-    role::{Permissions, RoleName, RoleNames},
-    session::{
-        Generation, Holder, Lifetime, SecretDigest, SessionId, SessionRules, SessionSecret, StoredSession,
-    },
+    role::RoleName,
+    session::{Generation, SessionRules, SessionSecret},
     steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecordFailedAttempt},
-    token::{AccessToken, TokenIdentity, TokenRules},
-    user::{Credentials, Epoch, User, UserId, UserStatus},
+    token::{AccessToken, TokenRules},
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use std::sync::Arc;
-use uuid::Uuid;
-
-pub const USER: UserId = UserId(Uuid::from_u128(1));
-pub const SESSION: SessionId = SessionId(Uuid::from_u128(2));
-pub const EPOCH: Epoch = Epoch(4);
-/// What the tokens of [`stored_session`] carry.
-pub const SECRET: [u8; 32] = [7; 32];
-pub const GOOD_PASSWORD: &str = "correct horse battery staple";
-
-/// The instant at which every test takes place.
-pub fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_000_000, 0).expect("a valid second")
-}
 
 pub fn clock() -> Arc<MockClock> {
     let mut clock = MockClock::new();
@@ -51,106 +30,25 @@ pub fn randomness() -> Arc<MockRandomness> {
     Arc::new(randomness)
 }
 
-pub fn password(text: &str) -> Password {
-    Password::new(text.to_owned())
-}
-
-pub fn hash(text: &str) -> PasswordHash {
-    PasswordHash::from_phc(text.to_owned())
-}
-
-/// The default policy over a meter of which `expect_meter` says what to expect.
-pub fn accept_password(expect_meter: impl FnOnce(&mut MockPasswordMeter)) -> Arc<AcceptPassword> {
+/// Accepts passwords by the default policy, over a meter with the expectations of `expect_meter`.
+pub fn accept_password(
+    expect_meter: impl FnOnce(&mut MockPasswordMeter),
+    hasher: Arc<MockPasswordHasher>,
+) -> Arc<AcceptPassword> {
     let mut meter = MockPasswordMeter::new();
     expect_meter(&mut meter);
-    Arc::new(AcceptPassword::new(Arc::new(meter), PasswordPolicy::default()))
-}
-
-/// The default policy over a meter that finds every password this strong.
-pub fn accept_password_rated(score: u8) -> Arc<AcceptPassword> {
-    accept_password(|meter| {
-        let strength = Strength { score, advice: None };
-        meter.expect_rate().returning(move |_, _| Ok(strength.clone()));
+    Arc::new(AcceptPassword {
+        meter: Arc::new(meter),
+        hasher,
+        policy: PasswordPolicy::default(),
     })
 }
 
-pub fn roles(names: &[&str]) -> RoleNames {
-    names
-        .iter()
-        .map(|name| RoleName::parse(name).expect("a role name"))
-        .collect()
-}
-
-pub fn user() -> User {
-    User {
-        id: USER,
-        login: Login::parse("Alice").expect("a login"),
-        roles: roles(&["user"]),
-        status: UserStatus::Active,
-        epoch: EPOCH,
-        must_change_password: false,
-        revision: Revision(7),
-        created_at: now() - Duration::days(1),
-        updated_at: now() - Duration::days(1),
-        last_login_at: None,
-    }
-}
-
-pub fn credentials() -> Credentials {
-    Credentials {
-        user: user(),
-        hash: hash("$stored"),
-    }
-}
-
-/// The caller behind [`user`], with `permissions`.
-pub fn caller_with(permissions: Permissions) -> Caller {
-    Arc::new(snapshot_with(permissions))
-        .validate(
-            TokenIdentity {
-                user: USER,
-                session: SESSION,
-                epoch: EPOCH,
-            },
-            now(),
-        )
-        .expect("a live session")
-}
-
-/// The session behind [`caller_with`].
-pub fn snapshot_with(permissions: Permissions) -> SessionSnapshot {
-    SessionSnapshot {
-        session: SESSION,
-        lifetime: stored_session().lifetime,
-        user: user(),
-        permissions,
-    }
-}
-
-pub fn caller() -> Caller {
-    caller_with(Permissions::new())
-}
-
-/// A live session of [`user`]'s at generation 5, refreshed a minute ago.
-pub fn stored_session() -> StoredSession {
-    StoredSession {
-        id: SESSION,
-        secret_digest: digest(&SECRET),
-        generation: Generation(5),
-        lifetime: Lifetime {
-            created_at: now() - Duration::hours(1),
-            idle_expires_at: now() + Duration::days(1),
-            expires_at: now() + Duration::days(2),
-            ended: None,
-        },
-        last_used_at: now() - Duration::minutes(1),
-        holder: Holder {
-            user: USER,
-            status: UserStatus::Active,
-            epoch: EPOCH,
-            roles: roles(&["user"]),
-            must_change_password: false,
-        },
+/// Expects any number of passwords, and rates each with `score`.
+pub fn rating(score: u8) -> impl FnOnce(&mut MockPasswordMeter) {
+    move |meter| {
+        let strength = Strength { score, advice: None };
+        meter.expect_rate().returning(move |_, _, _| Ok(strength.clone()));
     }
 }
 
@@ -175,10 +73,6 @@ pub fn mac() -> Arc<MockRefreshTokenMac> {
         .returning(|input, mac| *mac == [input[21]; 32]);
     mac.expect_digest().returning(|secret| digest(secret.expose()));
     Arc::new(mac)
-}
-
-fn digest(secret: &[u8; 32]) -> SecretDigest {
-    SecretDigest(secret.map(|byte| !byte))
 }
 
 pub fn claim(generation: u32, secret: [u8; 32]) -> RefreshClaim {
@@ -226,19 +120,6 @@ pub fn issue_tokens_with(signer: MockTokenSigner) -> IssueTokens {
         randomness: randomness(),
         rules: token_rules(),
         catalogue: None,
-    }
-}
-
-pub fn origin() -> Origin {
-    Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned()))
-}
-
-/// The context in which [`USER`] makes a change.
-pub fn audit_context() -> AuditContext {
-    AuditContext {
-        at: now(),
-        actor: Actor::User(USER),
-        origin: origin(),
     }
 }
 
@@ -339,12 +220,4 @@ pub fn catalogue_with(facts: CatalogueFacts) -> MockRoles {
         .once()
         .returning(move |command, context| Ok(command.decide(&facts, context.at)?));
     roles
-}
-
-/// Facts about [`user`], loaded for the token of [`caller_with`] these permissions.
-pub fn own_facts(permissions: Permissions) -> Facts {
-    Facts {
-        caller: Some(snapshot_with(permissions)),
-        ..crate::changes::fixtures::facts_about(user())
-    }
 }

@@ -68,11 +68,7 @@ impl ImportUsers {
             .filter_map(|user| user.as_ref().ok())
             .cloned()
             .collect();
-        let context = AuditContext {
-            at: now,
-            actor: Actor::Operator,
-            origin: Origin::default(),
-        };
+        let context = AuditContext::new(now, Actor::Operator, Origin::default());
         let mut stored = self
             .users
             .import(changes::ImportUsers(accepted), context)
@@ -150,8 +146,9 @@ mod tests {
     use super::*;
     use crate::{
         changes::ImportFacts,
+        fixtures::{credentials, hash, now, roles},
         ports::{MockAccounts, MockForeignHashes, MockUserDirectory},
-        use_cases::fixtures::{clock, credentials, hash, now, randomness, roles},
+        use_cases::fixtures::{clock, randomness},
     };
 
     fn request(login: &str) -> ImportRequest {

@@ -21,8 +21,9 @@ impl ListSessions {
 mod tests {
     use super::*;
     use crate::{
+        fixtures::{USER, caller, now},
         ports::MockSessionDirectory,
-        use_cases::fixtures::{USER, caller, clock, now},
+        use_cases::fixtures::clock,
     };
 
     #[tokio::test]

@@ -3,7 +3,7 @@ use crate::{
     changes::{ChangeError, OpenSession},
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness, Throttle, Verification},
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Randomness, Throttle, Verification},
     session::{NewSession, SessionRules},
     steps::{IssueTokens, RecordFailedAttempt, TokenPair},
     throttle::ThrottleDecision,
@@ -55,7 +55,7 @@ impl LogIn {
         if let ThrottleDecision::Refused { retry_after } =
             self.throttle.attempt(origin.address, account).await?
         {
-            self.note(None, "too_many_attempts", &origin).await?;
+            self.record_failure(None, "too_many_attempts", &origin).await?;
             return Err(LogInError::TooManyAttempts { retry_after });
         }
         let credentials = self.find(login.as_ref()).await?;
@@ -63,21 +63,22 @@ impl LogIn {
         if let Some(verified) = self.verify(password, credentials).await? {
             return self.open_session(verified, origin).await;
         }
-        self.note(user, "invalid_credentials", &origin).await?;
+        self.record_failure(user, "invalid_credentials", &origin).await?;
         Err(LogInError::InvalidCredentials)
     }
 
-    /// Keeps whose password was not given, if it is known, but never the login: people type passwords there.
-    async fn note(&self, user: Option<UserId>, cause: &str, origin: &Origin) -> Result<(), PortError> {
+    /// Records whose password was not given, if it is known, but never the login: people type passwords there.
+    async fn record_failure(
+        &self,
+        user: Option<UserId>,
+        cause: &str,
+        origin: &Origin,
+    ) -> Result<(), PortError> {
         let event = AuditEvent {
             user,
             ..AuditEvent::new(AuditAction::LoginFailed).with("cause", cause)
         };
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::Anonymous,
-            origin: origin.clone(),
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::Anonymous, origin.clone());
         self.record_failed_attempt.execute(event, context).await
     }
 
@@ -94,21 +95,27 @@ impl LogIn {
         password: Password,
         credentials: Option<Credentials>,
     ) -> Result<Option<Credentials>, PortError> {
+        let mut ticket = HashTicket::default();
         let hash = credentials.as_ref().map(|known| known.hash.clone());
-        let verification = self.hasher.verify(password.clone(), hash).await?;
+        let verification = self.hasher.verify(password.clone(), hash, &mut ticket).await?;
         let right = credentials
             .filter(|known| verification != Verification::Wrong && known.user.status == UserStatus::Active);
         match right {
             Some(credentials) if verification == Verification::RightButOutdated => {
-                Ok(Some(self.rehash(password, credentials).await?))
+                Ok(Some(self.rehash(password, credentials, &mut ticket).await?))
             }
             right => Ok(right),
         }
     }
 
-    async fn rehash(&self, password: Password, credentials: Credentials) -> Result<Credentials, PortError> {
+    async fn rehash(
+        &self,
+        password: Password,
+        credentials: Credentials,
+        ticket: &mut HashTicket,
+    ) -> Result<Credentials, PortError> {
         let Credentials { user, hash: old } = credentials;
-        let new = self.hasher.hash(password).await?;
+        let new = self.hasher.hash(password, ticket).await?;
         let replaced = self.accounts.replace_hash(user.id, &old, &new).await?;
         Ok(Credentials {
             user,
@@ -134,11 +141,7 @@ impl LogIn {
         let (secret, digest) = self.issue_tokens.fresh_secret();
         let session = NewSession::opened_at(now, id, user.id, digest, &self.rules, origin);
         let stored = session.stored(user);
-        let context = AuditContext {
-            at: now,
-            actor: Actor::User(user.id),
-            origin: origin.clone(),
-        };
+        let context = AuditContext::new(now, Actor::User(user.id), origin.clone());
         let open = OpenSession {
             session,
             epoch: user.epoch,
@@ -169,12 +172,13 @@ mod tests {
     use super::*;
     use crate::{
         changes::{EndSessionsOf, Facts, fixtures::facts_about},
+        fixtures::{USER, credentials, hash, now, origin, password, user},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         session::{EndReason, SessionId},
         throttle::ThrottleKey,
         use_cases::fixtures::{
-            USER, applied, clock, credentials, expect_change, hash, issue_tokens, now, origin, password,
-            randomness, record_any_failed_attempt, record_failed_attempt, session_rules, user,
+            applied, clock, expect_change, issue_tokens, randomness, record_any_failed_attempt,
+            record_failed_attempt, session_rules,
         },
         user::Epoch,
     };
@@ -206,7 +210,10 @@ mod tests {
                 .hasher
                 .expect_verify()
                 .once()
-                .returning(move |_, _| Ok(verification));
+                .returning(move |_, _, ticket| {
+                    ticket.admit();
+                    Ok(verification)
+                });
             mocks
         }
 
@@ -315,9 +322,9 @@ mod tests {
         mocks
             .hasher
             .expect_verify()
-            .withf(|_, hash| hash.is_some())
+            .withf(|_, hash, _| hash.is_some())
             .once()
-            .returning(|_, _| Ok(Verification::Right));
+            .returning(|_, _, _| Ok(Verification::Right));
         mocks.accounts.expect_execute().never();
         assert!(matches!(
             mocks.log_in("alice").await,
@@ -337,9 +344,9 @@ mod tests {
             mocks
                 .hasher
                 .expect_verify()
-                .withf(|_, hash| hash.is_none())
+                .withf(|_, hash, _| hash.is_none())
                 .once()
-                .returning(|_, _| Ok(Verification::Wrong));
+                .returning(|_, _, _| Ok(Verification::Wrong));
             assert!(
                 matches!(mocks.log_in(login).await, Err(LogInError::InvalidCredentials)),
                 "{login:?}"
@@ -381,13 +388,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outdated_hash_is_replaced_before_the_session_opens() {
+    async fn an_outdated_hash_is_replaced_on_the_same_ticket_before_the_session_opens() {
         let mut mocks = Mocks::that_find(Verification::RightButOutdated);
         mocks
             .hasher
             .expect_hash()
+            .withf(|_, ticket| ticket.is_admitted())
             .once()
-            .returning(|_| Ok(hash("$newer")));
+            .returning(|_, _| Ok(hash("$newer")));
         mocks
             .accounts
             .expect_replace_hash()
@@ -449,7 +457,7 @@ mod tests {
             mocks
                 .hasher
                 .expect_verify()
-                .returning(|_, _| Ok(Verification::Wrong));
+                .returning(|_, _, _| Ok(Verification::Wrong));
             mocks.record_failed_attempt = Some(record_failed_attempt(|events| {
                 events
                     .expect_record()

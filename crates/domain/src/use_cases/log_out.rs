@@ -75,11 +75,7 @@ impl LogOut {
         everywhere: bool,
         origin: Origin,
     ) -> Result<bool, PortError> {
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: Actor::User(user),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
         let reason = EndReason::LoggedOut;
         let command: Arc<dyn Command> = if everywhere {
             Arc::new(EndSessions { user, reason })
@@ -115,12 +111,7 @@ impl LogOut {
             Presented::Ended => Err(LogOutError::SessionRevoked),
             Presented::Expired => Err(LogOutError::SessionExpired),
             Presented::Reused => {
-                let context = AuditContext {
-                    at: now,
-                    actor: Actor::Anonymous,
-                    origin: origin.clone(),
-                };
-                steps::end_reused(&*self.accounts, &session, context).await?;
+                steps::end_reused(&*self.accounts, &session, now, origin.clone()).await?;
                 Err(LogOutError::RefreshTokenReused)
             }
         }
@@ -137,12 +128,12 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Applied, EndSessionsOf, Facts, OwnedSession, fixtures::facts_about},
+        fixtures::{EPOCH, SESSION, USER, audit_context, now, origin, snapshot_with, stored_session, user},
         ports::{MockAccounts, MockSessionSnapshots, MockSessions, MockTokenVerifier},
         role::Permissions,
         token::{AccessClaims, SignatureRefused, SignedToken},
         use_cases::fixtures::{
-            EPOCH, SESSION, USER, accounts_with, audit_context, clock, expect_change, forged, mac, now,
-            origin, session_rules, snapshot_with, stored_session, token, token_rules, user,
+            accounts_with, clock, expect_change, forged, mac, session_rules, token, token_rules,
             with_another_secret,
         },
     };

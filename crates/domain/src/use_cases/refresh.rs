@@ -1,5 +1,5 @@
 use crate::{
-    audit::{Actor, AuditContext, Origin},
+    audit::Origin,
     ports::{Accounts, Clock, PortError, Rotated, Sessions},
     refresh_token::RefreshToken,
     session::{Presented, Rotation, SessionRules, StoredSession},
@@ -62,7 +62,10 @@ impl Refresh {
                     let secret = recognised.claim.secret;
                     return Ok(self.issue_tokens.issue(&session, secret, now).await?);
                 }
-                Presented::Reused => return self.end_reused(&session, now, origin).await,
+                Presented::Reused => {
+                    steps::end_reused(&*self.accounts, &session, now, origin).await?;
+                    return Err(RefreshError::Reused);
+                }
                 Presented::Ended => return Err(RefreshError::SessionRevoked),
                 Presented::Expired => return Err(RefreshError::SessionExpired),
             }
@@ -85,34 +88,21 @@ impl Refresh {
             .filter(|session| recognised.is_of(session))
             .ok_or(RefreshError::Invalid)
     }
-
-    async fn end_reused(
-        &self,
-        session: &StoredSession,
-        now: DateTime<Utc>,
-        origin: Origin,
-    ) -> Result<TokenPair, RefreshError> {
-        let context = AuditContext {
-            at: now,
-            actor: Actor::Anonymous,
-            origin,
-        };
-        steps::end_reused(&*self.accounts, session, context).await?;
-        Err(RefreshError::Reused)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        audit::Actor,
         changes::{EndSessionsOf, Facts, OwnedSession},
+        fixtures::{SECRET, SESSION, USER, now, origin, roles, stored_session},
         ports::{MockAccounts, MockClock, MockSessions},
         refresh_token::RefreshClaim,
         session::{EndReason, Generation},
         use_cases::fixtures::{
-            SECRET, SESSION, USER, accounts_with, clock, expect_change, forged, issue_tokens, mac, now,
-            origin, roles, session_rules, stored_session, token, with_another_secret,
+            accounts_with, clock, expect_change, forged, issue_tokens, mac, session_rules, token,
+            with_another_secret,
         },
         user::UserStatus,
     };

@@ -61,13 +61,11 @@ mod tests {
     use super::*;
     use crate::{
         changes::fixtures::facts_about,
+        fixtures::{GOOD_PASSWORD, hash, origin, password, roles, user},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         role::RoleName,
         throttle::ThrottleKey,
-        use_cases::fixtures::{
-            GOOD_PASSWORD, accept_password_rated, clock, expect_change, hash, origin, password, randomness,
-            roles, user,
-        },
+        use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
 
     fn register(decision: ThrottleDecision, accounts: MockAccounts, hasher: MockPasswordHasher) -> Register {
@@ -85,8 +83,7 @@ mod tests {
             .returning(move |_| Ok(decision));
         let create_user = CreateUser {
             accounts: Arc::new(accounts),
-            accept_password: accept_password_rated(4),
-            hasher: Arc::new(hasher),
+            accept_password: accept_password(rating(4), Arc::new(hasher)),
             clock: clock(),
             randomness: randomness(),
         };
@@ -105,7 +102,7 @@ mod tests {
             assert_eq!(executed.context.actor, Actor::Anonymous);
         });
         let mut hasher = MockPasswordHasher::new();
-        hasher.expect_hash().returning(|_| Ok(hash("$made")));
+        hasher.expect_hash().returning(|_, _| Ok(hash("$made")));
         let register = register(ThrottleDecision::Allowed, accounts, hasher);
         let registered = register
             .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())

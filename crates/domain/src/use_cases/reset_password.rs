@@ -2,7 +2,7 @@ use crate::{
     authority::{Capability, Denied, UsersWrite},
     changes::{self, ChangeError, Refusal},
     password::{Password, PasswordRefused},
-    ports::{Accounts, Clock, PasswordHasher, PortError},
+    ports::{Accounts, Clock, HashTicket, PortError},
     steps::{self, AcceptPassword, AcceptPasswordError, ChangeRequest},
     user::User,
 };
@@ -14,7 +14,6 @@ use thiserror::Error;
 pub struct ResetPassword {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) accept_password: Arc<AcceptPassword>,
-    pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -71,8 +70,10 @@ impl ResetPassword {
             return Err(ResetPasswordError::OwnPassword);
         }
         let password = self.accept_password.check(password, Some(&user.login))?;
-        let password = self.accept_password.execute(password).await?;
-        let hash = self.hasher.hash(password.into_password()).await?;
+        let hash = self
+            .accept_password
+            .execute(password, &mut HashTicket::default())
+            .await?;
         let command = Arc::new(changes::ResetPassword { account, hash });
         let applied = self.accounts.execute(command, context).await?;
         Ok(applied.into_user()?)
@@ -84,14 +85,12 @@ mod tests {
     use super::*;
     use crate::{
         changes::{Facts, UserChange, fixtures::facts_about},
+        fixtures::{GOOD_PASSWORD, USER, caller_with, hash, origin, password, snapshot_with, user},
         ports::{MockAccounts, MockPasswordHasher},
         revision::Revision,
         role::{Permission, Permissions},
         steps::UserRef,
-        use_cases::fixtures::{
-            GOOD_PASSWORD, USER, accept_password_rated, caller_with, clock, expect_change, hash, origin,
-            password, snapshot_with, user,
-        },
+        use_cases::fixtures::{accept_password, clock, expect_change, rating},
         user::UserId,
     };
     use uuid::Uuid;
@@ -113,7 +112,7 @@ mod tests {
             .returning(|id| Ok(Some(User { id, ..user() })));
         expect_accounts(&mut accounts);
         let mut hasher = MockPasswordHasher::new();
-        hasher.expect_hash().returning(|_| Ok(hash("$new")));
+        hasher.expect_hash().returning(|_, _| Ok(hash("$new")));
         let caller = caller_with(writer_permissions());
         let request = ChangeRequest {
             user: UserRef::Id(id),
@@ -122,8 +121,7 @@ mod tests {
         };
         let reset = ResetPassword {
             accounts: Arc::new(accounts),
-            accept_password: accept_password_rated(4),
-            hasher: Arc::new(hasher),
+            accept_password: accept_password(rating(4), Arc::new(hasher)),
             clock: clock(),
         };
         reset

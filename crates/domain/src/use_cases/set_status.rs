@@ -42,13 +42,12 @@ mod tests {
             Facts, Refusal,
             fixtures::{CALLER, admin, facts_about, permissions, snapshot},
         },
+        fixtures::{USER, caller_with, credentials, now, origin, snapshot_with, user},
         ports::MockAccounts,
         revision::Revision,
         role::{Permission, Permissions},
         steps::UserRef,
-        use_cases::fixtures::{
-            USER, caller_with, clock, credentials, expect_change, now, origin, snapshot_with, user,
-        },
+        use_cases::fixtures::{clock, expect_change},
         user::UserId,
     };
     use uuid::Uuid;
@@ -126,12 +125,12 @@ mod tests {
             ..user()
         };
         for (facts, text) in [
-            (Facts::default(), "there is no such user"),
+            (Facts::default(), "the user does not exist"),
             (
                 facts_about(admin()),
-                "the last active admin cannot lose the role admin, be disabled or deleted",
+                "the last active admin must keep the role admin and cannot be disabled or deleted",
             ),
-            (facts_about(revised), "it has changed meanwhile"),
+            (facts_about(revised), "the revision does not match"),
         ] {
             let refused = disable(UserRef::Id(USER), facts).await.expect_err("a refusal");
             assert_eq!(refused.to_string(), text);

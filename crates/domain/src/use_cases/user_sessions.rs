@@ -45,11 +45,7 @@ impl UserSessions {
             user: self.find(user).await?,
             authorized_by: requester.identity(),
         };
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: requester.actor(),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
         let applied = self.accounts.execute(Arc::new(command), context).await?;
         Ok(applied.sessions_ended)
     }
@@ -71,9 +67,10 @@ mod tests {
             Facts,
             fixtures::{admin, facts_about},
         },
+        fixtures::{USER, caller_with, now, origin, snapshot_with, user},
         ports::{MockAccounts, MockSessionDirectory},
         role::{Permission, Permissions},
-        use_cases::fixtures::{USER, caller_with, clock, expect_change, now, origin, snapshot_with, user},
+        use_cases::fixtures::{clock, expect_change},
         user::User,
     };
     use uuid::Uuid;

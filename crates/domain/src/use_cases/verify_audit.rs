@@ -129,8 +129,8 @@ mod tests {
     use super::*;
     use crate::{
         audit::{Actor, AuditAction, AuditContext, AuditEvent, AuditNumber, AuditRow, Origin, Seal},
+        fixtures::now,
         ports::{MockAuditLog, MockAuditSealer},
-        use_cases::fixtures::now,
     };
     use std::sync::Mutex;
 
@@ -149,11 +149,7 @@ mod tests {
     type Rows = Vec<(AuditRow, Seal)>;
 
     fn chain(length: i64) -> (ChainEnds, Rows) {
-        let context = AuditContext {
-            at: now(),
-            actor: Actor::Operator,
-            origin: Origin::default(),
-        };
+        let context = AuditContext::new(now(), Actor::Operator, Origin::default());
         let mut head = ChainEnd::START;
         let rows = (0..length)
             .map(|_| {
@@ -239,7 +235,7 @@ mod tests {
         assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
         let (ends, mut rows) = chain(10);
         rows[4].0.details.push(' ');
-        let told = "event 5 is not as it was written";
+        let told = "event 5 has been changed";
         assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
     }
 
@@ -261,7 +257,7 @@ mod tests {
         let (later, rows) = chain(6);
         let verified = verify(trail(vec![ends, later], rows.clone()), None).await;
         assert_eq!(verified, Ok(ends));
-        let told = "event 6 was added behind the end of the chain";
+        let told = "event 6 was added after the end of the chain";
         assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
     }
 

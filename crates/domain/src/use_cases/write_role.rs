@@ -47,7 +47,7 @@ pub enum WriteRoleError {
         #[source]
         source: NotAPermission,
     },
-    #[error("a role has at most {MAX_PERMISSIONS} permissions")]
+    #[error("a role must have at most {MAX_PERMISSIONS} permissions")]
     TooManyPermissions,
     #[error("no role can have the name {RESERVED}")]
     Reserved,
@@ -94,11 +94,7 @@ impl WriteRole {
             precondition: request.precondition,
             authorized_by: requester.identity(),
         });
-        let context = AuditContext {
-            at: self.clock.now(),
-            actor: requester.actor(),
-            origin,
-        };
+        let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
         let change = if request.dry_run {
             self.roles.dry_run(command, context).await?
         } else {
@@ -128,10 +124,11 @@ mod tests {
         audit::Actor,
         caller::SessionSnapshot,
         changes::{CatalogueFacts, MAX_ROLES, fixtures::role},
+        fixtures::{USER, caller_with, now, origin, snapshot_with},
         ports::MockRoles,
         revision::Revision,
         role::built_in,
-        use_cases::fixtures::{USER, caller_with, catalogue_with, clock, now, origin, snapshot_with},
+        use_cases::fixtures::{catalogue_with, clock},
     };
 
     fn request() -> RoleRequest {
@@ -218,18 +215,18 @@ mod tests {
     async fn a_request_that_describes_no_role_never_reaches_storage() {
         let spoilers: [(Spoil, &str); 7] = [
             (|request| request.name = "update".to_owned(), "no role can have"),
-            (|request| request.name = "Editor".to_owned(), "a role's name"),
+            (|request| request.name = "Editor".to_owned(), "a role name"),
             (
                 |request| request.name = "admin".to_owned(),
                 "the role admin always",
             ),
             (
                 |request| request.description = "x".repeat(201),
-                "a description has",
+                "a description must have",
             ),
             (
                 |request| request.description = "a\nb".to_owned(),
-                "a description has",
+                "a description must have",
             ),
             (
                 |request| request.permissions.push("all".to_owned()),
@@ -237,7 +234,7 @@ mod tests {
             ),
             (
                 |request| request.permissions = (0..65).map(|count| format!("a{count}:b")).collect(),
-                "a role has at most 64",
+                "a role must have at most 64",
             ),
         ];
         for (spoil, text) in spoilers {
@@ -264,7 +261,11 @@ mod tests {
             ..facts()
         };
         for (precondition, facts, text) in [
-            (Precondition::At(Revision(3)), facts(), "it has changed meanwhile"),
+            (
+                Precondition::At(Revision(3)),
+                facts(),
+                "the revision does not match",
+            ),
             (Precondition::None, full, "the catalogue is full"),
             (Precondition::None, stale, "the caller's token is outdated"),
         ] {

@@ -3,7 +3,7 @@
 use crate::fixtures::PASSWORD;
 use domain::{
     password::{Password, PasswordHash},
-    ports::{PasswordHasher, Verification},
+    ports::{HashTicket, PasswordHasher, Verification},
 };
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ contract! {
         without_a_hash_every_password_is_wrong,
         without_a_hash_the_work_is_the_same,
         a_hash_that_cannot_be_used_is_wrong_for_every_password,
+        an_accepted_job_admits_its_ticket,
 }
 
 fn password(text: &str) -> Password {
@@ -24,12 +25,15 @@ fn password(text: &str) -> Password {
 }
 
 async fn hash(hasher: &dyn PasswordHasher, text: &str) -> PasswordHash {
-    hasher.hash(password(text)).await.expect("the hasher answers")
+    hasher
+        .hash(password(text), &mut HashTicket::default())
+        .await
+        .expect("the hasher answers")
 }
 
 async fn verify(hasher: &dyn PasswordHasher, text: &str, hash: Option<&PasswordHash>) -> Verification {
     hasher
-        .verify(password(text), hash.cloned())
+        .verify(password(text), hash.cloned(), &mut HashTicket::default())
         .await
         .expect("the hasher answers")
 }
@@ -98,6 +102,15 @@ async fn a_hash_that_cannot_be_used_is_wrong_for_every_password(hasher: &dyn Pas
             );
         }
     }
+}
+
+async fn an_accepted_job_admits_its_ticket(hasher: &dyn PasswordHasher) {
+    let mut ticket = HashTicket::default();
+    let made = hasher.hash(password(PASSWORD), &mut ticket).await;
+    assert!(made.is_ok() && ticket.is_admitted());
+    let mut ticket = HashTicket::default();
+    let compared = hasher.verify(password(PASSWORD), None, &mut ticket).await;
+    assert!(compared.is_ok() && ticket.is_admitted());
 }
 
 /// Compares the fastest of several turns each, so that whatever else the machine does at the time counts for little, and

@@ -2,7 +2,7 @@
 
 use domain::{
     password::Password,
-    ports::{PasswordMeter, Strength},
+    ports::{HashTicket, PasswordMeter, Strength},
 };
 
 contract! {
@@ -12,6 +12,7 @@ contract! {
         every_password_gets_a_score_of_0_to_4,
         a_word_that_is_known_is_weak,
         advice_never_repeats_the_password,
+        an_accepted_job_admits_its_ticket,
 }
 
 /// Strong, for whoever does not know it.
@@ -20,7 +21,7 @@ const STRONG: &str = "vexing-quokka-9-trombone";
 async fn rate(meter: &dyn PasswordMeter, text: &str, known: &[&str]) -> Strength {
     let known = known.iter().map(|&word| word.to_owned()).collect();
     meter
-        .rate(Password::new(text.to_owned()), known)
+        .rate(Password::new(text.to_owned()), known, &mut HashTicket::default())
         .await
         .expect("the meter answers")
 }
@@ -63,4 +64,12 @@ async fn advice_never_repeats_the_password(meter: &dyn PasswordMeter) {
         let advice = strength.advice.unwrap_or_default();
         assert!(!advice.contains(&text), "{text:?}: {advice}");
     }
+}
+
+async fn an_accepted_job_admits_its_ticket(meter: &dyn PasswordMeter) {
+    let mut ticket = HashTicket::default();
+    let rated = meter
+        .rate(Password::new(STRONG.to_owned()), Vec::new(), &mut ticket)
+        .await;
+    assert!(rated.is_ok() && ticket.is_admitted());
 }

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
-    ports::{Clock, PasswordHasher, PasswordMeter, PortError, Throttle, Verification},
+    ports::{Clock, HashTicket, PasswordHasher, PasswordMeter, PortError, Throttle, Verification},
     throttle::{ThrottleDecision, ThrottleKey},
     token::SignatureRefused,
 };
@@ -105,7 +105,7 @@ fn a_fixed_clock_moves_when_told_to() {
 #[tokio::test]
 async fn a_fixture_user_has_the_fixture_password() {
     let verified = PlainHasher::default()
-        .verify(password(), Some(a_user("alice").hash))
+        .verify(password(), Some(a_user("alice").hash), &mut HashTicket::default())
         .await;
     assert!(matches!(verified, Ok(Verification::Right)));
 }
@@ -115,30 +115,39 @@ async fn an_overloaded_hasher_says_so_until_it_is_relieved() {
     let hasher = PlainHasher::default();
     hasher.set_overloaded(true);
     assert!(matches!(
-        hasher.hash(password()).await,
+        hasher.hash(password(), &mut HashTicket::default()).await,
         Err(PortError::Overloaded)
     ));
     assert!(matches!(
-        hasher.verify(password(), None).await,
+        hasher.verify(password(), None, &mut HashTicket::default()).await,
         Err(PortError::Overloaded)
     ));
     hasher.set_overloaded(false);
-    assert!(hasher.hash(password()).await.is_ok());
+    assert!(hasher.hash(password(), &mut HashTicket::default()).await.is_ok());
 }
 
 #[tokio::test]
 async fn hashes_made_before_they_were_outdated_are_and_later_ones_are_not() {
     let hasher = PlainHasher::default();
-    let old = hasher.hash(password()).await.expect("a hash");
+    let old = hasher
+        .hash(password(), &mut HashTicket::default())
+        .await
+        .expect("a hash");
     hasher.outdate();
-    let new = hasher.hash(password()).await.expect("a hash");
+    let new = hasher
+        .hash(password(), &mut HashTicket::default())
+        .await
+        .expect("a hash");
     for (hash, verified) in [
         (old, Verification::RightButOutdated),
         (a_user("alice").hash, Verification::RightButOutdated),
         (new, Verification::Right),
     ] {
         assert_eq!(
-            hasher.verify(password(), Some(hash)).await.expect("an answer"),
+            hasher
+                .verify(password(), Some(hash), &mut HashTicket::default())
+                .await
+                .expect("an answer"),
             verified
         );
     }
@@ -149,11 +158,16 @@ async fn an_overloaded_meter_says_so_until_it_is_relieved() {
     let meter = PlainMeter::default();
     meter.set_overloaded(true);
     assert!(matches!(
-        meter.rate(password(), Vec::new()).await,
+        meter
+            .rate(password(), Vec::new(), &mut HashTicket::default())
+            .await,
         Err(PortError::Overloaded)
     ));
     meter.set_overloaded(false);
-    let strength = meter.rate(password(), Vec::new()).await.expect("a rating");
+    let strength = meter
+        .rate(password(), Vec::new(), &mut HashTicket::default())
+        .await
+        .expect("a rating");
     assert!(strength.score >= 2, "{strength:?}");
 }
 

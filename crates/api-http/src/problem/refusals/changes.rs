@@ -16,23 +16,23 @@ impl From<Denied> for Problem {
             Denied::Stale => token_outdated(),
             Denied::Forbidden(permission) => forbidden(
                 code,
-                format!("This needs the permission {}.", permission.as_str()),
+                format!("This requires the permission {}.", permission.as_str()),
             ),
             Denied::OutOfReach => forbidden(
                 code,
-                "The user or the role may do something that you may not.".to_owned(),
+                "The user or role has a permission that you lack.".to_owned(),
             ),
             Denied::NotAssignable(name) => forbidden(
                 code,
                 format!(
-                    "The role {name} can only be given by somebody with the permission roles:assign and all \
-                     permissions of the role."
+                    "Assigning the role {name} requires the permission roles:assign and all permissions of \
+                     the role."
                 ),
             ),
             Denied::NotGrantable(permission) => forbidden(
                 code,
                 format!(
-                    "The permission {} can only be put into a role by somebody who has it.",
+                    "Adding the permission {} to a role requires having it.",
                     permission.as_str()
                 ),
             ),
@@ -61,24 +61,25 @@ impl From<Refusal> for Problem {
             Refusal::LastAdmin => conflict(
                 code,
                 "Last admin",
-                "There must be an active user with the role admin. Make another one first.".to_owned(),
+                "At least one active user must have the role admin. Make another user an admin first."
+                    .to_owned(),
             ),
             Refusal::RevisionMismatch => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 code,
                 "Precondition failed",
-                "This does not stand at the ETag of If-Match, or is not there. Look at it again.",
+                "The current revision does not match If-Match. Fetch it again.",
             ),
             Refusal::RoleNotFound => Self::no_such_role(),
             Refusal::RoleInUse(holders) => conflict(
                 code,
                 "Role in use",
-                format!("So many users have this role: {holders}. Take it away from them first."),
+                format!("{holders} users have this role. Remove it from them first."),
             ),
             Refusal::CatalogueFull => conflict(
                 code,
                 "Catalogue full",
-                format!("The catalogue has at most {MAX_ROLES} roles. Remove one first."),
+                format!("The catalogue is limited to {MAX_ROLES} roles. Delete one first."),
             ),
             Refusal::Denied(denied) => denied.into(),
         }
@@ -94,18 +95,18 @@ impl From<AssignRolesError> for Problem {
     }
 }
 
-/// `name` is the first that the catalogue does not contain.
+/// `name` is the first role that is not in the catalogue.
 fn unknown_role(name: &str) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "unknown_role",
         "Unknown role",
-        "A role is not in the catalogue; see errors.",
+        "A role does not exist; see `errors`.",
     )
     .with_errors(vec![FieldProblem {
         field: "new_roles".to_owned(),
         code: "unknown_role".into(),
-        detail: format!("the catalogue has no role {:?}", shortened(name)),
+        detail: format!("the role {:?} does not exist", shortened(name)),
     }])
 }
 
@@ -158,12 +159,12 @@ impl From<DeleteRoleError> for Problem {
             DeleteRoleError::BuiltIn => conflict(
                 "role_built_in",
                 "Role built in",
-                "The roles admin and user cannot be removed.".to_owned(),
+                "The roles admin and user cannot be deleted.".to_owned(),
             ),
             DeleteRoleError::Default => conflict(
                 "role_default",
                 "Role given on registration",
-                "Everybody who registers gets this role. Change that setting first.".to_owned(),
+                "New users get this role. Change the setting first.".to_owned(),
             ),
             DeleteRoleError::Change(error) => error.into(),
         }
@@ -172,11 +173,11 @@ impl From<DeleteRoleError> for Problem {
 
 impl Problem {
     pub fn no_such_user() -> Self {
-        not_found("There is no such user.")
+        not_found("The user does not exist.")
     }
 
     pub fn no_such_role() -> Self {
-        not_found("The catalogue has no such role.")
+        not_found("The role does not exist.")
     }
 }
 

@@ -1,14 +1,15 @@
-//! Who may call what, and how each route is called. The end-to-end suite goes through it too.
+//! The authorisation table and how each route is called. The end-to-end suite uses it too.
 
 use super::{NEW_PASSWORD, PASSWORD};
 use serde_json::{Value, json};
 
-/// A line for each route of the OpenAPI document: what is answered to a call that is right in every other way.
+/// One line per route of the OpenAPI document, with the status of an otherwise valid call by each
+/// kind of caller.
 ///
-/// `none` sends no token, `user` has the role `user`; both call about somebody else's account where a route is about an
-/// account, as do the six after `self`, who have one permission each and no other. `self` is a user who calls about
-/// themselves, where the route can be called about others too. `off` is disabled, `reset` has a password that somebody
-/// else chose.
+/// `none` sends no token, `user` has the role `user`; both call about another user's account where
+/// a route is about an account, as do the six callers after `self`, each of whom has one
+/// permission. `self` is a user who calls about themselves on such routes. `off` is disabled;
+/// `reset` has had their password reset.
 pub const TABLE: &str = "
                                                 none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset
 
@@ -50,18 +51,18 @@ GET    /.well-known/oauth-authorization-server   200  200    -        200       
 pub struct Row {
     pub method: &'static str,
     pub path: &'static str,
-    /// Who calls, and the status they get.
+    /// Each caller with the expected status.
     pub cells: Vec<(&'static str, u16)>,
 }
 
-/// Who takes part in a call. Logins and names are parts of what is sent.
+/// The participants of a call. Logins and names appear in what is sent.
 pub struct Cast<'a> {
     pub caller: &'a str,
-    /// The caller's, or a guess.
+    /// The caller's password, or a wrong one.
     pub password: &'a str,
-    /// Somebody else.
+    /// Another user's login.
     pub other: &'a str,
-    /// Nobody yet.
+    /// An unused login.
     pub newcomer: &'a str,
 }
 
@@ -77,7 +78,7 @@ fn row(columns: &[&'static str], line: &'static str) -> Row {
     let statuses: Vec<_> = words.collect();
     assert_eq!(statuses.len(), columns.len(), "{method} {path}");
     let cells = columns.iter().copied().zip(statuses);
-    // Nobody else may be left out.
+    // All other cells are required.
     let cells = cells.filter(|&(who, status)| who != "self" || status != "-");
     let cells = cells.map(|(who, status)| (who, status.parse().expect("a status")));
     Row {
@@ -88,7 +89,7 @@ fn row(columns: &[&'static str], line: &'static str) -> Row {
 }
 
 impl Row {
-    /// What the route takes.
+    /// The body of the call.
     pub fn body(&self, who: &str, cast: &Cast<'_>) -> Option<Value> {
         let body = match (self.method, self.path) {
             ("POST", "/register") => json!({"login": cast.newcomer, "password": PASSWORD}),
@@ -108,7 +109,7 @@ impl Row {
         Some(body)
     }
 
-    /// The code of an answer with this status, where there is one that it must have.
+    /// The expected code for this status, if there is exactly one.
     pub fn code(status: u16, who: &str) -> Option<&'static str> {
         match (status, who) {
             (403, "reset") => Some("password_change_required"),

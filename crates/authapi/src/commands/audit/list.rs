@@ -55,7 +55,7 @@ async fn find(operator: &Operator, login: String) -> Result<UserId, Failure> {
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;
     let user = user.map(|user| user.id);
     user.ok_or_else(|| {
-        Failure::new("there is no such user; one who was deleted is found by --user and their id")
+        Failure::new("the user does not exist; one who was deleted is found by --user and their id")
     })
 }
 

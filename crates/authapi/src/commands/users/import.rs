@@ -1,5 +1,5 @@
-mod patience;
 mod report;
+mod retry;
 
 use crate::{
     Failure,
@@ -14,8 +14,8 @@ use domain::{
     role::RoleNames,
     use_cases::{ImportRefused, ImportRequest},
 };
-use patience::patiently;
 use report::{Rejects, Summary};
+use retry::store_with_retries;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, stdin},
@@ -28,7 +28,7 @@ use std::{
 const BATCH: usize = 1_000;
 /// How many bytes of lines wait to be stored.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// How long storage is left alone that was too busy for a batch.
+/// The pause before a batch is tried again that storage was too busy for.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Takes over the users of a file, a batch at a time.
@@ -145,7 +145,7 @@ impl Import<'_> {
             return import.dry_run(requests, catalogue).await;
         }
         let store = async |requests| import.execute(requests).await;
-        let stored = patiently(requests, PAUSE, store).await?;
+        let stored = store_with_retries(requests, PAUSE, store).await?;
         Ok(stored.into_iter().map(|user| user.map(drop)).collect())
     }
 }

@@ -56,5 +56,5 @@ pub async fn show(operator: &Operator, one: OneUser) -> Result<(), Failure> {
 pub async fn find(operator: &Operator, user: &UserRef) -> Result<User, Failure> {
     let user = operator.find_users.one(Capability::of_operator(), user).await;
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;
-    user.ok_or_else(|| Failure::new("there is no such user"))
+    user.ok_or_else(|| Failure::new("the user does not exist"))
 }

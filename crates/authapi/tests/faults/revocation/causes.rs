@@ -31,7 +31,7 @@ const WELL: Duration = Duration::from_secs(2);
 const WRONG: Duration = Duration::from_millis(2_500);
 /// How long a replica is held still.
 const HELD: Duration = Duration::from_secs(5);
-/// Each way, so that an acknowledgement comes after the patience for it, and its message was taken all the same.
+/// Each way, so that an acknowledgement comes after its deadline, although its message was taken.
 const LATE: Duration = Duration::from_millis(120);
 /// Each way, so that not even the message was taken in time, and arrives.
 const TOO_LATE: Duration = Duration::from_millis(700);

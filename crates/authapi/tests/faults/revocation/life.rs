@@ -19,7 +19,7 @@ use tokio::time::sleep;
 /// Before whoever got no answer asks again.
 const REST: Duration = Duration::from_millis(50);
 /// Reached only when something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -228,7 +228,7 @@ async fn refreshed(world: &World, refresh: &str, number: usize) -> Pair {
 
 /// Asks one replica after the other, beginning with that of `number`, until it is done.
 async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Client) -> Call) -> Answer {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     for turn in number.. {
         let (_, replica) = world.on_time(turn);
         match call(&replica.client()).try_send().await {

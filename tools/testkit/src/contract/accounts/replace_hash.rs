@@ -30,7 +30,7 @@ async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &CoreStorage) 
     assert!(!replace(alice.id, &other, &new).await, "it is not the old one");
     assert!(
         !replace(a_user("carol").id, &old, &new).await,
-        "there is no such user"
+        "the user does not exist"
     );
     assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
 

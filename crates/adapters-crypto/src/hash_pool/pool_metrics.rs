@@ -24,9 +24,9 @@ pub enum Work {
     Rating,
 }
 
-/// What is measured of a lane. Clones measure the same one; it counts with the recorder that was there when it was made.
+/// The metrics of one pool, shared by clones. They go to the recorder that is installed when they are created.
 #[derive(Clone)]
-pub struct LaneMeter {
+pub struct PoolMetrics {
     queue_length: Gauge,
     threads_busy: Gauge,
     refused_full: Counter,
@@ -36,9 +36,8 @@ pub struct LaneMeter {
     rating: Histogram,
 }
 
-impl LaneMeter {
-    /// The meter of a lane with so many threads.
-    pub fn of_lane(threads: NonZeroUsize) -> Self {
+impl PoolMetrics {
+    pub fn new(threads: NonZeroUsize) -> Self {
         describe();
         let threads = u32::try_from(threads.get()).unwrap_or(u32::MAX);
         gauge!(THREADS).set(threads);
@@ -53,12 +52,12 @@ impl LaneMeter {
         }
     }
 
-    /// A job is in the queue, or about to be.
+    /// Counts a job that is in the queue, or about to be.
     pub fn queued(&self) {
         self.queue_length.increment(1);
     }
 
-    /// A job has left the queue, or did not get in.
+    /// Counts a job that has left the queue, or did not enter it.
     pub fn taken(&self) {
         self.queue_length.decrement(1);
     }
@@ -79,8 +78,8 @@ impl LaneMeter {
         counter.increment(1);
     }
 
-    /// Runs the job that has waited so long, and tells how long it took.
-    pub fn measured<T>(&self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> (T, Duration) {
+    /// Runs `job`, which has waited for `waited`, and returns its answer and how long it took.
+    pub fn metered<T>(&self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> (T, Duration) {
         self.wait.record(waited);
         let started = Instant::now();
         let answer = job();

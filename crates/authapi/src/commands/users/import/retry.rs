@@ -2,11 +2,12 @@ use domain::ports::PortError;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often storage may fail, one time after the other, before it is given up.
+/// How many failures in a row are retried.
 const RETRIES: u32 = 10;
-/// What `store` answers for each of `items`. Where it is too busy or too slow for all at once it is given fewer, a
-/// `pause` later; what it had stored although it failed, it finds there.
-pub async fn patiently<Item: Clone, Answer>(
+
+/// Returns what `store` returns for each of `items`. When storage is too busy or too slow for all at once, `store` is called
+/// with fewer after `pause`. It may be called again with items that it has stored although it failed.
+pub async fn store_with_retries<Item: Clone, Answer>(
     items: Vec<Item>,
     pause: Duration,
     store: impl AsyncFn(Vec<Item>) -> Result<Vec<Answer>, PortError>,
@@ -40,7 +41,7 @@ mod tests {
     /// What eight items come to where the first calls fail, and how many items each call had.
     async fn store(failures: &[Failure]) -> (Result<Vec<u32>, PortError>, Vec<usize>) {
         let calls = RefCell::new(Vec::new());
-        let answers = patiently((0..8).collect(), Duration::ZERO, async |items: Vec<u32>| {
+        let answers = store_with_retries((0..8).collect(), Duration::ZERO, async |items: Vec<u32>| {
             let turn = calls.borrow().len();
             calls.borrow_mut().push(items.len());
             failures.get(turn).map_or(Ok(items), |failure| Err(failure()))
@@ -57,21 +58,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_that_is_too_busy_is_given_less_and_everybody_is_answered_once() {
+    async fn a_batch_that_storage_is_too_busy_for_is_halved_and_each_item_is_answered_once() {
         let (answers, calls) = store(&[overloaded, too_slow]).await;
         assert_eq!(answers.expect("answers"), (0..8).collect::<Vec<_>>());
         assert_eq!(calls, [8, 4, 2, 2, 2, 2]);
     }
 
     #[tokio::test]
-    async fn storage_that_stays_away_is_given_up() {
+    async fn storage_that_stays_unavailable_is_given_up() {
         let (answers, calls) = store(&[too_slow as Failure; 20]).await;
         assert!(matches!(answers, Err(PortError::Unavailable(_))), "{answers:?}");
         assert_eq!(calls.len(), 11);
     }
 
     #[tokio::test]
-    async fn corrupt_data_is_not_asked_for_again() {
+    async fn corrupt_data_is_not_retried() {
         let (answers, calls) = store(&[|| PortError::Corrupt("a row".into())]).await;
         assert!(matches!(answers, Err(PortError::Corrupt(_))), "{answers:?}");
         assert_eq!(calls, [8]);

@@ -1,0 +1,132 @@
+//! Values that the tests of all modules share: one user, their session and the instant of the tests.
+
+use crate::{
+    audit::{Actor, AuditContext, Origin},
+    caller::{Caller, SessionSnapshot},
+    login::Login,
+    password::{Password, PasswordHash},
+    revision::Revision,
+    role::{Permissions, RoleName, RoleNames},
+    session::{Generation, Holder, Lifetime, SecretDigest, SessionId, StoredSession},
+    token::TokenIdentity,
+    user::{Credentials, Epoch, User, UserId, UserStatus},
+};
+use chrono::{DateTime, Duration, Utc};
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub const USER: UserId = UserId(Uuid::from_u128(1));
+pub const SESSION: SessionId = SessionId(Uuid::from_u128(2));
+pub const EPOCH: Epoch = Epoch(4);
+/// What the tokens of [`stored_session`] carry.
+pub const SECRET: [u8; 32] = [7; 32];
+pub const GOOD_PASSWORD: &str = "correct horse battery staple";
+/// The number of sessions that applying a change has ended, in the tests.
+pub const SESSIONS_ENDED: u64 = 3;
+
+/// The instant at which every test takes place.
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_000_000, 0).expect("a valid second")
+}
+
+pub fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+pub fn hash(text: &str) -> PasswordHash {
+    PasswordHash::from_phc(text.to_owned())
+}
+
+pub fn roles(names: &[&str]) -> RoleNames {
+    names
+        .iter()
+        .map(|name| RoleName::parse(name).expect("a role name"))
+        .collect()
+}
+
+pub fn user() -> User {
+    User {
+        id: USER,
+        login: Login::parse("Alice").expect("a login"),
+        roles: roles(&["user"]),
+        status: UserStatus::Active,
+        epoch: EPOCH,
+        must_change_password: false,
+        revision: Revision(7),
+        created_at: now() - Duration::days(1),
+        updated_at: now() - Duration::days(1),
+        last_login_at: None,
+    }
+}
+
+pub fn credentials() -> Credentials {
+    Credentials {
+        user: user(),
+        hash: hash("$stored"),
+    }
+}
+
+/// The caller behind [`user`], with `permissions`.
+pub fn caller_with(permissions: Permissions) -> Caller {
+    Arc::new(snapshot_with(permissions))
+        .validate(
+            TokenIdentity {
+                user: USER,
+                session: SESSION,
+                epoch: EPOCH,
+            },
+            now(),
+        )
+        .expect("a live session")
+}
+
+/// The session behind [`caller_with`].
+pub fn snapshot_with(permissions: Permissions) -> SessionSnapshot {
+    SessionSnapshot {
+        session: SESSION,
+        lifetime: stored_session().lifetime,
+        user: user(),
+        permissions,
+    }
+}
+
+pub fn caller() -> Caller {
+    caller_with(Permissions::new())
+}
+
+/// A live session of [`user`]'s at generation 5, refreshed a minute ago.
+pub fn stored_session() -> StoredSession {
+    StoredSession {
+        id: SESSION,
+        secret_digest: digest(&SECRET),
+        generation: Generation(5),
+        lifetime: Lifetime {
+            created_at: now() - Duration::hours(1),
+            idle_expires_at: now() + Duration::days(1),
+            expires_at: now() + Duration::days(2),
+            ended: None,
+        },
+        last_used_at: now() - Duration::minutes(1),
+        holder: Holder {
+            user: USER,
+            status: UserStatus::Active,
+            epoch: EPOCH,
+            roles: roles(&["user"]),
+            must_change_password: false,
+        },
+    }
+}
+
+/// The digest of `secret` that the tests store.
+pub fn digest(secret: &[u8; 32]) -> SecretDigest {
+    SecretDigest(secret.map(|byte| !byte))
+}
+
+pub fn origin() -> Origin {
+    Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned()))
+}
+
+/// The context in which [`USER`] makes a change.
+pub fn audit_context() -> AuditContext {
+    AuditContext::new(now(), Actor::User(USER), origin())
+}
