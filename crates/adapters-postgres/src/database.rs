@@ -30,7 +30,8 @@ pub use connect_error::ConnectError;
 use metered_pool::{Manager, MeteredPool};
 use opening::Server;
 pub use settings::PoolSettings;
-use work::{Mode, Work};
+pub(crate) use work::Mode;
+use work::Work;
 
 /// A database on a Postgres server. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -51,16 +52,20 @@ pub(crate) struct Limit {
 }
 
 impl PostgresDatabase {
-    /// Connects to the database that `url` names: `postgres://user:password@host:port/database?parameters`.
+    /// Connects to the database that `url` names:
+    /// `postgres://user:password@host:port/database?parameters`.
     ///
-    /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is the default, `require` and
-    /// `verify-full`, as libpq means them) and `sslrootcert=FILE`, the PEM file with the authorities that `verify-full`
-    /// trusts instead of the system's. The schema is left as it is: see [`PostgresDatabase::migrate_up`].
+    /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is
+    /// the default, `require` and `verify-full`, as libpq means them) and `sslrootcert=FILE`, the
+    /// PEM file with the authorities that `verify-full` trusts instead of the system's. The schema
+    /// is left as it is: see [`PostgresDatabase::migrate_up`].
     ///
-    /// MUST be called inside a tokio runtime that lives as long as the database is used: its threads do the work.
+    /// MUST be called inside a tokio runtime that lives as long as the database is used: its
+    /// threads do the work.
     ///
     /// # Errors
-    /// [`ConnectError`] when the URL is wrong, or the database cannot be reached or is newer than this program.
+    /// [`ConnectError`] when the URL is wrong, or the database cannot be reached or is newer than
+    /// this program.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         let server = Arc::new(Server::parse(url, &settings)?);
         server.check().await?;
@@ -86,16 +91,7 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        Ok(self.read_for_several(input, work).await?)
-    }
-
-    /// Does `work`, which only reads, for several callers, who share an error.
-    pub(crate) async fn read_for_several<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, StorageError>
-    where
-        I: Send + Sync + 'static,
-        R: Send + 'static,
-    {
-        self.run(Mode::Read, input, work).await
+        Ok(self.run(Mode::Read, input, work).await?)
     }
 
     /// Does `work`, one statement that changes something, in a single round trip.
@@ -163,7 +159,8 @@ impl PostgresDatabase {
             .map_err(|error| StorageError::Statement(error.into()))?
     }
 
-    /// Begins to wait for the database, for as long as a port's method may. The wait counts against the budget of its request.
+    /// Begins to wait for the database, for as long as a port's method may. The wait counts against
+    /// the budget of its request.
     pub(crate) fn begin_wait(&self) -> Result<(Wait, Limit), StorageError> {
         let wait = Wait::begin(self.answer_timeout).ok_or(StorageError::Busy)?;
         let limit = Limit {
@@ -178,9 +175,9 @@ impl PostgresDatabase {
         &self.runtime
     }
 
-    /// Does `work` in a task that continues if the caller gives up: an abandoned statement would leave its connection in the
-    /// middle of a transaction.
-    async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
+    /// Does `work` in a task that continues if the caller gives up: an abandoned statement would
+    /// leave its connection in the middle of a transaction.
+    pub(crate) async fn run<I, R>(&self, mode: Mode<R>, input: I, work: Work<I, R>) -> Result<R, StorageError>
     where
         I: Send + Sync + 'static,
         R: Send + 'static,
@@ -190,9 +187,7 @@ impl PostgresDatabase {
         let database = self.clone();
         let task = self.runtime.spawn(async move {
             match database.attempt(&mode, &input, work, limit).await {
-                Err(error) if error.may_be_tried_again() => {
-                    database.attempt(&mode, &input, work, limit).await
-                }
+                Err(error) if error.is_retryable() => database.attempt(&mode, &input, work, limit).await,
                 answer => answer,
             }
         });
@@ -209,7 +204,7 @@ impl PostgresDatabase {
     ) -> Result<R, StorageError> {
         let mut lent = self.pool.get(limit.deadline).await?;
         match timeout_at(limit.deadline, mode.apply(&mut lent.connection, input, work)).await {
-            Ok(Err(error)) if !error.leaves_the_connection_good() => {
+            Ok(Err(error)) if !error.leaves_connection_usable() => {
                 lent.close();
                 Err(error)
             }
@@ -252,18 +247,18 @@ fn manager(server: Arc<Server>) -> Manager {
 
 /// diesel's error is a text, so it has to contain the causes.
 fn unopened(error: impl StdError) -> ConnectionError {
-    let mut told = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        told = format!("{told}: {error}");
+        message = format!("{message}: {error}");
         cause = error.source();
     }
-    ConnectionError::BadConnection(told)
+    ConnectionError::BadConnection(message)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{work::Doing, *};
+    use super::{work::WorkFuture, *};
     use diesel::sql_query;
     use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -287,14 +282,15 @@ mod tests {
         (database, fresh)
     }
 
-    fn execute<'c>(conn: &'c mut AsyncPgConnection, sql: &'c &'static str) -> Doing<'c, ()> {
+    fn execute<'c>(conn: &'c mut AsyncPgConnection, sql: &'c &'static str) -> WorkFuture<'c, ()> {
         Box::pin(async move {
             sql_query(*sql).execute(conn).await?;
             Ok(())
         })
     }
 
-    /// What was measured of the pool since the last call: counters and gauges, and of histograms how many measurements.
+    /// What was measured of the pool since the last call: counters and gauges, and of histograms
+    /// how many measurements.
     fn measured(recorded: &Snapshotter) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series
@@ -338,7 +334,7 @@ mod tests {
         for statement in ["SELECT 1", "SELECT pg_sleep(60)", "SELECT 1/0"] {
             let _ = database.read(statement, execute).await;
         }
-        // What was there before has been taken away with the first look.
+        // The first call of `measured` has reset the gauges.
         assert_eq!(measured(&snapshots)["authapi_db_pool_in_use"], "-2");
     }
 

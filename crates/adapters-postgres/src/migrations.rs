@@ -1,4 +1,4 @@
-//! The schema's versions: `migrations/postgres`, inside the binary.
+//! The migrations of the schema: `migrations/postgres`, embedded in the binary.
 
 use crate::error::StorageError;
 use diesel::{
@@ -16,8 +16,9 @@ use std::collections::BTreeSet;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// One program at a time in one schema; the others wait. The lock goes with the connection, however that ends. What a
-/// migration does may take its time, but not while it keeps everybody else waiting for a table.
+/// Allows one program at a time in one schema; the others wait. The lock ends with the connection.
+/// The statements of a migration have no time limit, but waits for tables do, since other
+/// transactions queue behind them.
 const LOCK: &str = "SET statement_timeout = 0; SET lock_timeout = '60s';
     SELECT pg_advisory_lock(hashtextextended('authapi migrations ' || coalesce(current_schema(), ''), 0));
     SET lock_timeout = '5s';";
@@ -25,20 +26,22 @@ const LOCK: &str = "SET statement_timeout = 0; SET lock_timeout = '60s';
 /// A migration that this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// As its folder is called, such as `2026-11-22-000001_users_roles_sessions_audit`.
+    /// The name of its folder, such as `2026-11-22-000001_users_roles_sessions_audit`.
     pub name: String,
     pub applied: bool,
 }
 
-/// A connection of diesel's own kind, which does not wait in a task.
+/// A connection that blocks, as diesel's migrations need it.
 pub type BlockingConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
-/// Lets no other program migrate the schema for as long as `conn` is open, and removes the limits of service from it.
+/// Lets no other program migrate the schema for as long as `conn` is open, and removes the limits
+/// of service from it.
 pub async fn lock(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     Ok(conn.batch_execute(LOCK).await?)
 }
 
-/// Applies every migration that is missing, each whole or not at all; returns the names of those applied, oldest first.
+/// Applies every migration that is missing, each whole or not at all; returns the names of those
+/// applied, oldest first.
 pub fn up(conn: &mut BlockingConnection) -> Result<Vec<String>, StorageError> {
     let missing = conn
         .pending_migrations(MIGRATIONS)
@@ -70,14 +73,14 @@ pub async fn status(conn: &mut AsyncPgConnection) -> Result<Vec<MigrationStatus>
 }
 
 fn statuses(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, StorageError> {
-    let told = |migration: Box<dyn Migration<Pg>>| MigrationStatus {
+    let status = |migration: Box<dyn Migration<Pg>>| MigrationStatus {
         name: migration.name().to_string(),
         applied: applied.contains(&migration.name().version().to_string()),
     };
-    Ok(known()?.into_iter().map(told).collect())
+    Ok(known()?.into_iter().map(status).collect())
 }
 
-/// A version that was applied to the database and that this program does not know.
+/// Returns a version that was applied to the database and that this program does not know.
 pub async fn unknown_version(conn: &mut AsyncPgConnection) -> Result<Option<String>, StorageError> {
     let known: BTreeSet<String> = known()?
         .iter()
@@ -86,21 +89,21 @@ pub async fn unknown_version(conn: &mut AsyncPgConnection) -> Result<Option<Stri
     Ok(applied(conn).await?.difference(&known).next().cloned())
 }
 
-/// The versions that were applied. Only looks: diesel's own way of asking makes the table first, which a server needs no
-/// right to do.
+/// Returns the versions that were applied. diesel's own function creates the table first, for which
+/// a server needs no permission.
 async fn applied(conn: &mut AsyncPgConnection) -> Result<BTreeSet<String>, StorageError> {
     #[derive(QueryableByName)]
-    struct There {
+    struct Table {
         #[diesel(sql_type = Bool)]
-        there: bool,
+        exists: bool,
     }
     #[derive(QueryableByName)]
     struct Version {
         #[diesel(sql_type = Text)]
         version: String,
     }
-    let table = sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS there");
-    if !table.get_result::<There>(conn).await?.there {
+    let table = sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS exists");
+    if !table.get_result::<Table>(conn).await?.exists {
         return Ok(BTreeSet::new());
     }
     let rows: Vec<Version> = sql_query("SELECT version::text FROM __diesel_schema_migrations")
@@ -109,7 +112,7 @@ async fn applied(conn: &mut AsyncPgConnection) -> Result<BTreeSet<String>, Stora
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-/// Oldest first.
+/// Returns the known migrations, oldest first.
 fn known() -> Result<Vec<Box<dyn Migration<Pg>>>, StorageError> {
     let mut known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(StorageError::Statement)?;
     known.sort_unstable_by(|one, other| one.name().version().cmp(&other.name().version()));

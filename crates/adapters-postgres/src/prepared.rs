@@ -1,6 +1,6 @@
-//! Keeping statements prepared that diesel would prepare anew each time, at the price of a round trip: every UPDATE, every
-//! statement that is written out, and every INSERT that may say DEFAULT, which rows here do not
-//! (`treat_none_as_default_value = false`). And the other way round, for the few that must be planned each time.
+//! Which statements stay prepared. diesel prepares UPDATEs and statements written as text anew each
+//! time, which takes another round trip; [`Prepared`] keeps them. [`PlannedAnew`] does the
+//! opposite, for the few that must be planned each time.
 
 use diesel::{
     QueryResult,
@@ -12,7 +12,8 @@ use diesel::{
 };
 use uuid::Uuid;
 
-/// Wrappers that answer what the query inside does. diesel tells them apart by their text, and not by their type.
+/// Wrappers that return what the query inside does. diesel identifies them by their text, not by
+/// their type.
 macro_rules! by_text {
     ($($wrapper:ident),+) => {$(
         impl<Q> QueryId for $wrapper<Q> {
@@ -29,8 +30,8 @@ macro_rules! by_text {
 
 by_text!(Prepared, PlannedAnew, ForEach, FirstRows);
 
-/// An UPDATE, or a statement that is written out, that the connection keeps prepared, as it does every other statement: diesel keeps none, because its text
-/// may differ with what it sets. Ours always set the same columns, and are told apart by their text.
+/// A statement that the connection keeps prepared. diesel keeps no UPDATE, because its text may
+/// differ with what it sets. The ones here always set the same columns.
 pub struct Prepared<Q>(pub Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
@@ -43,8 +44,8 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
     }
 }
 
-/// A question that is planned anew each time, with the values that it is asked with: which index serves it best depends on
-/// them. Of a statement that is kept prepared, the server makes one plan for all values after a while.
+/// A query that is planned each time, since the best index depends on its values. For a prepared
+/// statement, the server makes one plan for all values after a few executions.
 pub struct PlannedAnew<Q>(pub Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
@@ -57,16 +58,17 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
     }
 }
 
-/// A question about one thing, asked for each of several: `of` names the one as [`each_id`].
+/// A query executed for each of several ids: `of` refers to the id as [`each_id`].
 ///
-/// Each is found by index, as it would be alone: as one join, the server would rather read a table whole that is not huge. What
-/// it expects of the ids' number is the same for any (hence `OFFSET 0`), so that its one plan for all values stays the best.
+/// Each row is found by index: for a plain join, the server would read a whole table unless it is
+/// huge. `OFFSET 0` makes it estimate the same number of ids for any array, so that one plan for
+/// all values is the best.
 pub struct ForEach<Q> {
     pub ids: Vec<Uuid>,
     pub of: FirstRows<Q>,
 }
 
-/// The id that the question is about.
+/// The id that the query is executed for.
 pub fn each_id() -> SqlLiteral<SqlUuid> {
     sql("each.id")
 }
@@ -82,9 +84,10 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ForEach<Q> {
     }
 }
 
-/// The first rows of an ordered question, that many at most. The number stands in the text: of a statement that is kept
-/// prepared the server makes one plan for all values, and only a plan that knows how few rows are wanted walks an index
-/// instead of sorting a table. Which numbers there are MUST be few, since each is a statement of its own.
+/// The first rows of an ordered query, at most `at_most`. The number is part of the text: the
+/// server makes one plan for all values of a prepared statement, and walks an index instead of
+/// sorting a table only if it knows how few rows are wanted. There MUST be few different numbers,
+/// since each is a statement of its own.
 pub struct FirstRows<Q> {
     pub of: Q,
     pub at_most: u32,

@@ -4,7 +4,7 @@ use crate::{
     changes::{EventWriter, catalogue, execute, trim},
     database::{PoolSettings, PostgresDatabase},
     error::StorageError,
-    tables::{admins, audit, audit_pages, roles, rotation, session_ends, sessions, snapshots, users},
+    tables::{audit, audit_pages, roles, rotation, sessions, snapshots, user_roles, users},
 };
 use diesel::{
     QueryableByName,
@@ -80,7 +80,7 @@ fn record(
     notes
 }
 
-/// The text of a statement, without the values that its start is told with.
+/// The text of a statement, without its values.
 fn statement(event: &InstrumentationEvent<'_>) -> Option<String> {
     match event {
         InstrumentationEvent::FinishQuery { query, .. } => Some(query.to_string()),
@@ -199,18 +199,18 @@ async fn lists_and_changes_of_many_rows_go_by_index() {
     })
     .await;
     assert_indexed("end all sessions", async |conn| {
-        let ended = session_ends::end_all_of(conn, user(), EndReason::LoggedOut, at(0));
+        let ended = sessions::end_all_of(conn, user(), EndReason::LoggedOut, at(0));
         ended.await.map(drop)
     })
     .await;
     assert_indexed("end some sessions", async |conn| {
         let sessions = [session()];
-        let ended = session_ends::end(conn, &sessions, EndReason::MadeRoom, at(0));
+        let ended = sessions::end(conn, &sessions, EndReason::MadeRoom, at(0));
         ended.await.map(drop)
     })
     .await;
     assert_indexed("count live sessions", async |conn| {
-        session_ends::count_live_of(conn, user(), at(0)).await.map(drop)
+        sessions::count_live_of(conn, user(), at(0)).await.map(drop)
     })
     .await;
     assert_indexed("live sessions", async |conn| {
@@ -245,13 +245,16 @@ async fn what_commands_lock_and_read_is_found_by_index() {
         users::find_target(conn, user()).await.map(drop)
     })
     .await;
-    assert_indexed("any admin", async |conn| admins::exists_any(conn).await.map(drop)).await;
+    assert_indexed("any admin", async |conn| {
+        user_roles::any_admin(conn).await.map(drop)
+    })
+    .await;
     assert_indexed("another admin", async |conn| {
-        admins::exists_besides(conn, user()).await.map(drop)
+        user_roles::any_admin_but(conn, user()).await.map(drop)
     })
     .await;
     assert_indexed("is an admin", async |conn| {
-        admins::is_active_admin(conn, user()).await.map(drop)
+        user_roles::is_active_admin(conn, user()).await.map(drop)
     })
     .await;
     assert_indexed("lock a session", async |conn| {
@@ -286,7 +289,8 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
     assert_eq!(prepared_on(&mut conn).await, distinct);
 }
 
-/// With its plan for any values, however many sessions it asks for, as soon as the server may keep one.
+/// With its plan for any values, however many sessions it asks for, as soon as the server may keep
+/// one.
 #[tokio::test]
 async fn snapshots_are_not_planned_anew() {
     #[derive(Debug, PartialEq, QueryableByName)]

@@ -1,8 +1,8 @@
-//! Reads the session snapshots that several callers need at the same time in one statement: one round trip, and one process
-//! woken on either side, serve them all.
+//! Reads the session snapshots that several callers need at the same time in one statement: one
+//! round trip, and one process woken on either side, serve them all.
 
 use crate::{
-    database::PostgresDatabase,
+    database::{Mode, PostgresDatabase},
     error::StorageError,
     tables::snapshots::{self, Found},
 };
@@ -15,7 +15,8 @@ use tokio::{
 
 /// The most sessions that one statement reads.
 const MAX_BATCH: usize = 64;
-/// How long a statement that is not full keeps the next one from starting. Over a slower connection several run at once.
+/// How long a statement that is not full keeps the next one from starting. Over a slower connection
+/// several run at once.
 const MAX_HEAD_START: Duration = Duration::from_millis(5);
 
 /// What one caller gets.
@@ -37,7 +38,8 @@ impl SnapshotBatches {
         Self(sender)
     }
 
-    /// Returns the snapshot as of a later instant than this call. May take long; dropping the future is safe.
+    /// Returns the snapshot as of a later instant than this call. May take long; dropping the
+    /// future is safe.
     pub async fn snapshot(&self, session: SessionId) -> Answer {
         let (reply, answer) = oneshot::channel();
         let sent = self.0.send(Request { session, reply }).await;
@@ -50,8 +52,8 @@ fn interrupted() -> StorageError {
     StorageError::Statement("a read of sessions was interrupted".into())
 }
 
-/// No request waits for others to join it: while no statement runs, the next one starts with the requests that are there.
-/// Later requests share the statement after it.
+/// No request waits for others to join it: while no statement runs, the next one starts with the
+/// requests that are there. Later requests share the statement after it.
 async fn serve(database: PostgresDatabase, mut requests: mpsc::Receiver<Request>) {
     loop {
         let mut batch = Vec::new();
@@ -73,7 +75,8 @@ async fn answer(database: PostgresDatabase, mut batch: Vec<Request>) {
     }
     let sessions = batch.iter().map(|request| request.session).collect();
     match find(&database, sessions).await {
-        // A row that diesel cannot read fails the whole statement. It must not fail requests for other sessions.
+        // A row that diesel cannot read fails the whole statement. It must not fail requests for
+        // other sessions.
         Err(StorageError::Row { .. }) if batch.len() > 1 => {
             for request in batch {
                 let found = find(&database, vec![request.session]).await;
@@ -90,7 +93,7 @@ async fn answer(database: PostgresDatabase, mut batch: Vec<Request>) {
 }
 
 async fn find(database: &PostgresDatabase, sessions: Vec<SessionId>) -> Result<Found, StorageError> {
-    let found = database.read_for_several(sessions, |conn, sessions| {
+    let found = database.run(Mode::Read, sessions, |conn, sessions| {
         Box::pin(snapshots::find_several(conn, sessions))
     });
     found.await

@@ -1,16 +1,13 @@
-//! Rows, queries and conversions. Each function is one statement, unless its documentation names more.
+//! Rows, queries and conversions. Each function is one statement, unless its documentation names
+//! more.
 
-pub mod admins;
 pub mod audit;
 pub mod audit_pages;
-mod audit_times;
-pub mod imports;
-mod lifetimes;
 mod permissions;
 pub mod replica_leases;
 pub mod roles;
 pub mod rotation;
-pub mod session_ends;
+mod rows;
 mod session_rows;
 pub mod sessions;
 pub mod snapshots;

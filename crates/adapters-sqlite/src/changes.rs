@@ -1,45 +1,35 @@
-//! Changes, each within one transaction: what a command reads is loaded, the command decides, and
-//! what it decided is applied together with its audit event.
+//! Executes the commands of `domain::changes`: each function is called within a transaction.
 //!
 //! The transactions that write are immediate, and a single connection writes: no facts can change
 //! between loading and applying, so nothing is locked.
 
 mod apply;
 pub mod catalogue;
-pub mod events;
-pub mod import;
+mod events;
+mod import;
 mod load;
-pub mod trim;
+mod trim;
+
+pub use events::EventWriter;
+pub use import::import;
+pub use trim::trim;
 
 use crate::error::StorageError;
 use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
-use domain::{
-    audit::AuditContext,
-    changes::{Applied, Command, Refusal},
-    ports::AuditSealer,
-};
+use domain::changes::{Applied, Command, Refusal};
 
-/// Executes `command`.
+/// Executes `command`. After a refusal nothing is written.
 pub fn execute(
     conn: &mut SqliteConnection,
-    sealer: &dyn AuditSealer,
     command: &dyn Command,
-    context: &AuditContext,
+    events: &EventWriter,
 ) -> Result<Result<Applied, Refusal>, StorageError> {
-    let facts = load::facts(conn, &command.reads(), context.at)?;
-    let change = match command.decide(&facts, context.at) {
-        Ok(change) => change,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let sessions_ended = apply::change(conn, &change, &facts)?;
-    if let Some(event) = change.event(sessions_ended) {
-        events::write(conn, sealer, context, &event)?;
+    let facts = load::load(conn, &command.reads(), events.at())?;
+    match command.decide(&facts, events.at()) {
+        Ok(change) => Ok(Ok(apply::apply(conn, change, &facts, events)?)),
+        Err(refusal) => Ok(Err(refusal)),
     }
-    Ok(Ok(Applied {
-        change,
-        sessions_ended,
-    }))
 }
 
 /// Returns what [`execute`] would return, and writes nothing.
@@ -48,14 +38,9 @@ pub fn dry_run(
     command: &dyn Command,
     at: DateTime<Utc>,
 ) -> Result<Result<Applied, Refusal>, StorageError> {
-    let facts = load::facts(conn, &command.reads(), at)?;
-    let change = match command.decide(&facts, at) {
-        Ok(change) => change,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let sessions_ended = load::sessions_to_end(conn, &change)?;
-    Ok(Ok(Applied {
-        change,
-        sessions_ended,
-    }))
+    let facts = load::load(conn, &command.reads(), at)?;
+    match command.decide(&facts, at) {
+        Ok(change) => Ok(Ok(apply::preview(conn, change)?)),
+        Err(refusal) => Ok(Err(refusal)),
+    }
 }

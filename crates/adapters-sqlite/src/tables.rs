@@ -6,6 +6,7 @@ pub mod permissions;
 pub mod replica_leases;
 pub mod roles;
 pub mod rotation;
+mod rows;
 pub mod sessions;
 pub mod snapshots;
 pub mod user_pages;

@@ -42,6 +42,25 @@ pub enum UserStatus {
     Disabled,
 }
 
+impl UserStatus {
+    /// The name under which the status is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// The status stored under `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Disabled]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+    }
+}
+
 /// A registered user. All times are UTC to the microsecond.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -185,5 +204,18 @@ impl UserPage {
         let behind = self.after.as_ref().map(|after| format!("{after}\u{1}"));
         let prefix = prefix.map(|prefix| prefix.as_str().to_owned());
         behind.max(prefix).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_found_by_the_name_under_which_it_is_stored() {
+        for status in [UserStatus::Active, UserStatus::Disabled] {
+            assert_eq!(UserStatus::from_name(status.as_str()), Some(status));
+        }
+        assert_eq!(UserStatus::from_name("unheard_of"), None);
     }
 }

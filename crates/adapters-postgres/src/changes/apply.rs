@@ -3,7 +3,7 @@
 use super::events::EventWriter;
 use crate::{
     error::StorageError,
-    tables::{session_ends, sessions, user_roles, users},
+    tables::{sessions, user_roles, users},
 };
 use diesel_async::AsyncPgConnection;
 use domain::{
@@ -11,6 +11,7 @@ use domain::{
     session::{EndReason, SessionId},
     user::{Credentials, User},
 };
+use std::iter;
 
 /// Writes all of `change`, decided from `facts`, with its audit event.
 ///
@@ -42,7 +43,7 @@ pub async fn apply(
 pub async fn preview(conn: &mut AsyncPgConnection, change: Change) -> Result<Applied, StorageError> {
     let sessions_ended = match &change.end_sessions {
         None => 0,
-        Some((EndSessionsOf::User(user), _)) => session_ends::count_live_of(conn, *user, change.at).await?,
+        Some((EndSessionsOf::User(user), _)) => sessions::count_live_of(conn, *user, change.at).await?,
         Some((EndSessionsOf::Sessions(sessions), _)) => sessions.len() as u64,
     };
     Ok(Applied {
@@ -51,10 +52,11 @@ pub async fn preview(conn: &mut AsyncPgConnection, change: Change) -> Result<App
     })
 }
 
-/// Returns the session that `change` ends, if it opens none and ends only the one that the transaction has locked already.
+/// Returns the session that `change` ends, if it opens none and ends only the one that the
+/// transaction has locked already.
 ///
-/// Such a session can end in the statement that locks the audit chain, which saves a round trip. For any other session the
-/// chain would be locked first, against the lock order.
+/// Such a session can end in the statement that locks the audit chain, which saves a round trip.
+/// For any other session the chain would be locked first, against the lock order.
 fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, EndReason)> {
     match (&change.end_sessions, &change.open_session) {
         (Some((EndSessionsOf::Sessions(sessions), reason)), None) => {
@@ -76,18 +78,18 @@ async fn write_sessions(
     let ended = match &change.end_sessions {
         None => 0,
         Some((EndSessionsOf::User(user), reason)) => {
-            session_ends::end_all_of(conn, *user, *reason, change.at).await?
+            sessions::end_all_of(conn, *user, *reason, change.at).await?
         }
         Some((EndSessionsOf::Sessions(sessions), reason)) => {
-            session_ends::end(conn, sessions, *reason, change.at).await?
+            sessions::end(conn, sessions, *reason, change.at).await?
         }
     };
-    match (&change.open_session, &change.user) {
-        (Some(session), UserChange::LoggedIn(user)) => {
-            sessions::insert_at_login(conn, session, *user, change.at).await?;
-        }
-        (Some(session), _) => sessions::insert(conn, session).await?,
-        (None, _) => {}
+    if let Some(session) = &change.open_session {
+        let logged_in = match &change.user {
+            UserChange::LoggedIn(user) => Some(*user),
+            _ => None,
+        };
+        sessions::insert(conn, session, logged_in, change.at).await?;
     }
     if let Some(event) = change.event(ended) {
         events.write(conn, &[event]).await?;
@@ -101,17 +103,15 @@ async fn write_user(
     facts: &Facts,
 ) -> Result<Result<(), Refusal>, StorageError> {
     match &change.user {
-        UserChange::Nothing | UserChange::Unchanged(_) => {}
+        // The statement that opens the session writes a login.
+        UserChange::Nothing | UserChange::Unchanged(_) | UserChange::LoggedIn(_) => {}
         UserChange::Insert(credentials) => return insert_user(conn, credentials).await,
         UserChange::Update { user, hash } => {
             if roles_differ(user, facts) {
-                user_roles::replace(conn, user.id, &user.roles).await?;
+                user_roles::replace(conn, user).await?;
             }
             users::update(conn, user, hash.as_ref()).await?;
         }
-        // Written by the statement that opens the session.
-        UserChange::LoggedIn(_) if change.open_session.is_some() => {}
-        UserChange::LoggedIn(user) => users::set_last_login(conn, *user, change.at).await?,
         UserChange::Delete(user) => users::delete(conn, user.id).await?,
     }
     Ok(Ok(()))
@@ -121,11 +121,10 @@ async fn insert_user(
     conn: &mut AsyncPgConnection,
     credentials: &Credentials,
 ) -> Result<Result<(), Refusal>, StorageError> {
-    if !users::insert(conn, credentials).await? {
+    if users::insert(conn, &[credentials]).await?.is_empty() {
         return Ok(Err(Refusal::LoginTaken));
     }
-    let user = &credentials.user;
-    user_roles::grant(conn, user.id, &user.roles).await?;
+    user_roles::grant(conn, iter::once(&credentials.user)).await?;
     Ok(Ok(()))
 }
 

@@ -10,8 +10,8 @@ use domain::{
 };
 use std::{slice, sync::Arc};
 
-/// Writes the audit events of a transaction. This has to be its last step, since every other transaction that writes waits
-/// for the chain from then on.
+/// Writes the audit events of a transaction. This has to be its last step, since every other
+/// transaction that writes waits for the chain from then on.
 pub struct EventWriter {
     context: AuditContext,
     sealer: Arc<dyn AuditSealer>,
@@ -43,8 +43,8 @@ impl EventWriter {
         self.append(conn, head, events).await
     }
 
-    /// Ends a session, locks the chain in the same statement, and appends `event`. The transaction MUST hold the session's
-    /// row for update.
+    /// Ends a session, locks the chain in the same statement, and appends `event`. The transaction
+    /// MUST hold the session's row for update.
     pub async fn end_and_write(
         &self,
         conn: &mut AsyncPgConnection,

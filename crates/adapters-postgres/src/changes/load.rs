@@ -2,30 +2,34 @@
 //!
 //! # Lock order
 //!
-//! All transactions take their locks in this order, so that no two wait for each other. Each skips those that it does not
-//! need.
+//! All transactions take their locks in this order, so that no two wait for each other. Each skips
+//! those that it does not need.
 //!
 //! 1. The rows of `users`, in the order of their ids: the account and the caller.
 //! 2. The row of the caller's session, shared.
-//! 3. The row of the role `admin`, which stands for the whole catalogue: shared by transactions that compare permissions,
-//!    exclusive for those that change the catalogue or may reduce the number of administrators.
-//! 4. The rows of roles that are given (`FOR KEY SHARE`, which only the removal of the role waits for) or removed.
-//! 5. The rows of other sessions. Two transactions that lock several sessions of one user hold the row of that user.
+//! 3. The row of the role `admin`, which stands for the whole catalogue: shared by transactions
+//!    that compare permissions, exclusive for those that change the catalogue or may reduce the
+//!    number of administrators.
+//! 4. The rows of roles that are given (`FOR KEY SHARE`, which only the removal of the role waits
+//!    for) or removed.
+//! 5. The rows of other sessions. Two transactions that lock several sessions of one user hold the
+//!    row of that user.
 //! 6. The canonical logins of new users. An import inserts them in their order.
 //! 7. The row of `audit_chain`, last of all, since every change waits for it.
 //!
-//! No lock is taken twice, unless the transaction already holds what it strengthens. Rows of `user_roles` are written by
-//! transactions that hold the user's row, the copies that triggers keep there too. Removing dead sessions skips locked rows.
+//! No lock is taken twice, unless the transaction already holds what it strengthens. Rows of
+//! `user_roles` are written by transactions that hold the user's row, the copies that triggers keep
+//! there too. Removing dead sessions skips locked rows.
 //!
 //! # Locks before reads
 //!
-//! At READ COMMITTED a statement that waited for a row lock sees that row's own columns as they are then, and everything
-//! else as it was before the wait. So rows are locked by a statement of its own, which returns own columns at most, and
-//! what belongs to them is read by a later statement.
+//! At READ COMMITTED a statement that waited for a row lock sees that row's own columns as they are
+//! then, and everything else as it was before the wait. So rows are locked by a statement of its
+//! own, which returns own columns at most, and what belongs to them is read by a later statement.
 
 use crate::{
     error::StorageError,
-    tables::{admins, roles, sessions, snapshots, user_rows::LockedUser, users},
+    tables::{roles, sessions, snapshots, user_roles, user_rows::LockedUser, users},
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -35,7 +39,8 @@ use domain::{
     user::UserId,
 };
 
-/// Returns what `reads` names. It stays as it is until the transaction ends. Without the account, nothing else is loaded.
+/// Returns what `reads` names. It stays as it is until the transaction ends. Without the account,
+/// nothing else is loaded.
 pub async fn load(
     conn: &mut AsyncPgConnection,
     reads: &Reads,
@@ -82,7 +87,7 @@ async fn read_account(
         facts.target = users::find_target(conn, user).await?;
     }
     if may_lose_admin {
-        facts.other_admin_exists = admins::exists_besides(conn, user).await?;
+        facts.other_admin_exists = user_roles::any_admin_but(conn, user).await?;
     }
     if reads.live_sessions {
         facts.live_sessions = sessions::live_of(conn, user, at).await?;
@@ -103,7 +108,8 @@ async fn lock_users(
     users::lock(conn, &ids).await
 }
 
-/// Locks the session of `caller`; returns `caller` if the session exists. It cannot end until the transaction does.
+/// Locks the session of `caller`; returns `caller` if the session exists. It cannot end until the
+/// transaction does.
 async fn lock_caller_session(
     conn: &mut AsyncPgConnection,
     caller: Option<TokenIdentity>,
@@ -114,14 +120,14 @@ async fn lock_caller_session(
     }
 }
 
-/// Locks the catalogue for a command that compares permissions; returns whether the command may reduce the number of
-/// active administrators. Then the lock is exclusive: of two administrators who are removed at once, each would see the
-/// other remain.
+/// Locks the catalogue for a command that compares permissions; returns whether the command may
+/// reduce the number of active administrators. Then the lock is exclusive: of two administrators
+/// who are removed at once, each would see the other remain.
 async fn lock_catalogue(conn: &mut AsyncPgConnection, reads: &Reads) -> Result<bool, StorageError> {
     let Some(user) = reads.account.filter(|_| reads.target) else {
         return Ok(false);
     };
-    let may_lose_admin = reads.may_remove_admin && admins::is_active_admin(conn, user).await?;
+    let may_lose_admin = reads.may_remove_admin && user_roles::is_active_admin(conn, user).await?;
     if may_lose_admin {
         roles::lock_catalogue_exclusive(conn).await?;
     } else {

@@ -7,7 +7,8 @@ use domain::changes::{TrimAuditLog, TrimFacts};
 
 /// Removes what `command` decides to remove; returns how many events that is.
 ///
-/// Locks the chain before it reads: two transactions that trim at once would both begin at the same event.
+/// Locks the chain before it reads: two transactions that trim at once would both begin at the same
+/// event.
 pub async fn trim(
     conn: &mut AsyncPgConnection,
     command: TrimAuditLog,

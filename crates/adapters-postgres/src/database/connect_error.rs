@@ -1,7 +1,7 @@
 use std::{error::Error as StdError, io, path::PathBuf};
 use thiserror::Error;
 
-/// Why there is no connection to a database. Each says, in one line, what is wrong.
+/// Why a database cannot be used. Each message says in one line what is wrong.
 #[derive(Debug, Error)]
 pub enum ConnectError {
     #[error("the database's URL is wrong")]

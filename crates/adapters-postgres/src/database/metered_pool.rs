@@ -15,17 +15,17 @@ const IN_USE: &str = "authapi_db_pool_in_use";
 const WAIT: &str = "authapi_db_pool_wait_seconds";
 const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
 
-/// How much longer a connection may take to open when nobody waits for it any more. Meanwhile it counts as one of the pool's,
-/// so this bounds how long a network that swallowed it is felt afterwards.
+/// How much longer a connection may take to open after its caller gave up. Meanwhile it takes up a
+/// place in the pool, so this limits the effect of a network that loses packets.
 const LATE: Duration = Duration::from_secs(1);
-/// How much earlier than everything else the wait for a connection that others have ends: then it is known what was waited
-/// for.
+/// How long before the deadline a wait for a connection in use ends, to tell it apart from other
+/// waits.
 const EARLIER: Duration = Duration::from_millis(5);
 
 /// Opens connections and checks them.
 pub type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 
-/// Connections, and what is measured of their use. Clones share both.
+/// Connections and the metrics of their use. Clones share both.
 #[derive(Clone)]
 pub struct MeteredPool {
     connections: Pool<Manager>,
@@ -34,7 +34,7 @@ pub struct MeteredPool {
     timeouts: Counter,
 }
 
-/// A connection that somebody uses. It goes home when it is dropped.
+/// A connection in use. Dropping it returns it to the pool.
 pub struct Lent {
     pub connection: Object<Manager>,
     #[expect(dead_code, reason = "it counts the connection for as long as it lives")]
@@ -58,10 +58,11 @@ impl MeteredPool {
         }
     }
 
-    /// A connection, as soon as one is free or has been opened.
+    /// Waits for a connection, which is opened if necessary.
     ///
     /// # Errors
-    /// [`StorageError::Busy`] when none becomes free in time; else why none can be opened, or not before `deadline`.
+    /// [`StorageError::Busy`] if none becomes free in time; [`StorageError::Statement`] if none can
+    /// be opened before `deadline`.
     pub async fn get(&self, deadline: Instant) -> Result<Lent, StorageError> {
         let asked = Instant::now();
         let connections = self.connections.clone();
@@ -74,8 +75,8 @@ impl MeteredPool {
         let mut getting = Box::pin(async move { connections.timeout_get(&timeouts).await });
         let answer = timeout_at(deadline, &mut getting).await;
         if answer.is_err() {
-            // Too late for this caller, but not for the next: were it given up, a server that is slow to take connections
-            // would never be given one.
+            // The next caller can use it. If it were dropped, no connection to a slow server would
+            // ever be opened.
             tokio::spawn(timeout(LATE, getting));
         }
         self.wait.record(asked.elapsed());
@@ -92,7 +93,7 @@ impl MeteredPool {
         })
     }
 
-    /// Closes the connections that nobody uses.
+    /// Closes idle connections.
     pub fn close_idle(&self) {
         self.connections.retain(|_, _| false);
     }
@@ -104,7 +105,7 @@ impl MeteredPool {
 }
 
 impl Lent {
-    /// Hangs up instead of giving the connection back.
+    /// Closes the connection instead of returning it to the pool.
     pub fn close(self) {
         drop(Object::take(self.connection));
     }

@@ -8,12 +8,14 @@ use crate::{
 use domain::ports::PortError;
 
 impl PostgresDatabase {
-    /// Applies every migration that is missing, each whole or not at all; returns the names of those applied, oldest first.
+    /// Applies every migration that is missing, each whole or not at all; returns the names of
+    /// those applied, oldest first.
     pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
         self.migrate(migrations::up).await
     }
 
-    /// Reverts the newest applied migration, with all that it holds; returns its name, or `None` if there is none.
+    /// Reverts the newest applied migration, with all that it holds; returns its name, or `None` if
+    /// there is none.
     pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
         self.migrate(migrations::down).await
     }
@@ -23,14 +25,16 @@ impl PostgresDatabase {
         self.read((), |conn, ()| Box::pin(migrations::status(conn))).await
     }
 
-    /// Does `work` while no other program migrates, on a connection of its own and for as long as it takes.
+    /// Does `work` while no other program migrates, on a connection of its own and for as long as
+    /// it takes.
     async fn migrate<R: Send + 'static>(
         &self,
         work: fn(&mut BlockingConnection) -> Result<R, StorageError>,
     ) -> Result<R, PortError> {
         let done = self.apart(move |mut conn| async move {
             migrations::lock(&mut conn).await?;
-            // Not block_in_place, as diesel-async's harness does: that needs a runtime with many threads.
+            // Not block_in_place, as diesel-async's harness does: that needs a runtime with many
+            // threads.
             tokio::task::spawn_blocking(move || work(&mut conn.into()))
                 .await
                 .map_err(|error| StorageError::Statement(error.into()))?

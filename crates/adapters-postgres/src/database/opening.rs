@@ -1,4 +1,4 @@
-//! Finding the server, making a connection ready to be used, and saying why there is none.
+//! Opens connections to the server, and reports why it cannot be used.
 
 use super::{connect_error::ConnectError, settings::PoolSettings, tls};
 use crate::{error::StorageError, migrations};
@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a start waits for the server.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// A statement that takes longer is hung up on something: all of ours find their rows by an index.
+/// A statement that takes longer is blocked: every statement finds its rows by an index.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -58,7 +58,7 @@ impl Server {
         opened.map_err(Unopened::Unready)
     }
 
-    /// Finds out what would stop a server, so that it stops now.
+    /// Checks everything that would make a server fail later.
     pub async fn check(&self) -> Result<(), ConnectError> {
         let looked = timeout(TIMEOUT, self.find_unknown_version()).await;
         let found = looked.map_err(|late| self.failed(late))?;
@@ -84,7 +84,7 @@ impl Server {
         unknown.map_err(|error: StorageError| error.into())
     }
 
-    /// Host, port and database, for people: nothing secret.
+    /// Returns host, port and database for messages, without anything secret.
     fn name(&self) -> String {
         let ports = self.config.get_ports();
         let hosts: Vec<String> = self
@@ -108,14 +108,14 @@ impl Server {
     }
 }
 
-/// What an URL says about TLS. tokio-postgres does not know `verify-full`.
+/// The parameters of a URL on TLS. tokio-postgres does not know `verify-full`.
 #[derive(Default)]
 struct TlsParameters {
     mode: Option<String>,
     authorities: Option<PathBuf>,
 }
 
-/// `url` without what it says about TLS. The rest stays as it is, to be decoded once.
+/// Removes the parameters on TLS from `url`. The rest stays as it is, to be decoded once.
 fn take_tls_parameters(url: &str) -> (String, TlsParameters) {
     let mut tls = TlsParameters::default();
     let Some((server, parameters)) = url.split_once('?') else {
@@ -138,7 +138,8 @@ fn take_tls_parameters(url: &str) -> (String, TlsParameters) {
 }
 
 impl TlsParameters {
-    /// A socket in the file system is safe from others as it is, and has no host name to verify.
+    /// Returns the connector for the mode; `None` if nothing is encrypted, as over a Unix socket,
+    /// which has no host name to verify.
     fn choose(self, config: &mut Config) -> Result<Option<MakeRustlsConnect>, ConnectError> {
         let mode = self.mode.unwrap_or_else(|| "prefer".to_owned());
         if self.authorities.is_some() && mode != "verify-full" {
@@ -168,7 +169,8 @@ impl TlsParameters {
     }
 }
 
-/// What every connection has in common. Limits come after the URL's own options, and so win.
+/// Sets what all connections have in common. Limits come after the URL's own options, and so
+/// override them.
 fn configure(config: &mut Config, settings: &PoolSettings) {
     let lock_timeout = settings
         .answer_timeout
@@ -189,7 +191,7 @@ fn configure(config: &mut Config, settings: &PoolSettings) {
         .options(options)
         .application_name("authapi")
         .connect_timeout(settings.answer_timeout)
-        // A server that went away without a word is found out even by a connection that nobody uses.
+        // Detects a server that disappeared, even on an idle connection.
         .keepalives_idle(Duration::from_secs(5))
         .keepalives_interval(Duration::from_secs(2))
         .keepalives_retries(3)

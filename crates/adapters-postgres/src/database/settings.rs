@@ -7,8 +7,9 @@ pub struct PoolSettings {
     pub max_size: usize,
     /// How long to wait for a connection while all of them are taken.
     pub acquire_timeout: Duration,
-    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope) has less time left. MUST be
-    /// under a second in service. What `acquire_timeout` leaves of it is the limit of waits for locked rows.
+    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope)
+    /// has less time left. MUST be under a second in service. What `acquire_timeout` leaves of it
+    /// is the limit of waits for locked rows.
     pub answer_timeout: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Whom a connection is kept secret from, and who is believed to be at its other end.
+//! TLS with and without verification of the server.
 
 use super::connect_error::ConnectError;
 use rustls::{
@@ -14,22 +14,22 @@ use std::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Encrypted for whoever answers: safe from those who listen, not from those who interfere.
+/// Encrypts without verification of the server: safe from eavesdroppers, not from interference.
 pub fn unverified() -> MakeRustlsConnect {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = builder(Arc::clone(&provider))
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
     MakeRustlsConnect::new(config)
 }
 
-/// Encrypted for the host alone that is asked for, as vouched for by the authorities in `file`, a PEM file, or by those
-/// that this system trusts.
+/// Encrypts, and verifies the host's certificate by the authorities in `file`, a PEM file, or by
+/// those that this system trusts.
 pub fn verified(file: Option<&Path>) -> Result<MakeRustlsConnect, ConnectError> {
     let authorities = match file {
         Some(file) => read(file),
-        None => of_the_system(),
+        None => system_store(),
     };
     let authorities = authorities.map_err(|source| ConnectError::Authorities {
         file: file.map_or_else(|| PathBuf::from("the system's store"), Path::to_owned),
@@ -45,7 +45,7 @@ pub fn verified(file: Option<&Path>) -> Result<MakeRustlsConnect, ConnectError> 
 fn builder(provider: Arc<CryptoProvider>) -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("the provider speaks every version of TLS that rustls deems safe")
+        .expect("the provider supports every version of TLS that rustls deems safe")
 }
 
 fn read(file: &Path) -> io::Result<RootCertStore> {
@@ -55,28 +55,28 @@ fn read(file: &Path) -> io::Result<RootCertStore> {
             .add(certificate.map_err(io::Error::other)?)
             .map_err(io::Error::other)?;
     }
-    some(authorities)
+    non_empty(authorities)
 }
 
-/// Certificates of the system's that cannot be read are left out: what they vouch for is not trusted then.
-fn of_the_system() -> io::Result<RootCertStore> {
+/// Skips certificates of the system that cannot be read: what they certify is not trusted.
+fn system_store() -> io::Result<RootCertStore> {
     let mut authorities = RootCertStore::empty();
     authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    some(authorities)
+    non_empty(authorities)
 }
 
-fn some(authorities: RootCertStore) -> io::Result<RootCertStore> {
+fn non_empty(authorities: RootCertStore) -> io::Result<RootCertStore> {
     if authorities.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "there is no certificate"));
     }
     Ok(authorities)
 }
 
-/// Takes any certificate, so long as whoever shows it has its key.
+/// Accepts any certificate whose key the server has.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

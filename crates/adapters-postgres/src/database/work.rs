@@ -4,13 +4,13 @@ use crate::error::StorageError;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use std::pin::Pin;
 
-/// What is done on a connection with an input, which is borrowed so that the work can be repeated.
-pub type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> Doing<'c, R>;
-pub type Doing<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
+/// Work on a connection. The input is borrowed, so that the work can be repeated.
+pub type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> WorkFuture<'c, R>;
+pub type WorkFuture<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
 
-/// How work runs, and when its effects are kept.
+/// How work runs, and when its effects are committed.
 pub enum Mode<R> {
-    /// It changes nothing, so it may be repeated whatever went wrong.
+    /// It changes nothing, so it can be repeated after any error.
     Read,
     /// It is a single statement.
     Statement,
@@ -27,9 +27,9 @@ impl<R> Mode<R> {
         work: Work<I, R>,
     ) -> Result<R, StorageError> {
         match self {
-            Self::Read => work(conn, input).await.map_err(StorageError::before_any_change),
+            Self::Read => work(conn, input).await.map_err(StorageError::before_changes),
             Self::Statement => work(conn, input).await,
-            Self::Transaction(is_kept) => transaction(conn, input, work, *is_kept).await,
+            Self::Transaction(commits) => transaction(conn, input, work, *commits).await,
         }
     }
 }
@@ -38,18 +38,19 @@ async fn transaction<I, R>(
     conn: &mut AsyncPgConnection,
     input: &I,
     work: Work<I, R>,
-    is_kept: fn(&R) -> bool,
+    commits: fn(&R) -> bool,
 ) -> Result<R, StorageError> {
     AnsiTransactionManager::begin_transaction(&mut *conn)
         .await
-        .map_err(|error| StorageError::from(error).before_any_change())?;
+        .map_err(|error| StorageError::from(error).before_changes())?;
     match work(&mut *conn, input).await {
-        Ok(done) if is_kept(&done) => {
+        Ok(done) if commits(&done) => {
             AnsiTransactionManager::commit_transaction(&mut *conn).await?;
             Ok(done)
         }
         answer => {
-            // If this fails too, the pool does not take the connection back, and closing it rolls back as well.
+            // If this fails too, the pool does not take the connection back, and closing it rolls
+            // back as well.
             let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
             answer
         }

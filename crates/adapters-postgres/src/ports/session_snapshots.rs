@@ -14,7 +14,7 @@ impl PostgresStorage {
     async fn read_snapshot(&self, session: SessionId) -> Result<Option<Arc<SessionSnapshot>>, PortError> {
         let (_wait, limit) = self.database.begin_wait()?;
         match timeout_at(limit.deadline, self.snapshot_batches.snapshot(session)).await {
-            Ok(answer) => answer.map_err(StorageError::told_to_one),
+            Ok(answer) => answer.map_err(StorageError::to_port_error),
             Err(late) => Err(limit.passed(late).into()),
         }
     }

@@ -1,7 +1,7 @@
 use crate::{
     PostgresStorage,
     changes::{EventWriter, import},
-    tables::{admins, user_pages},
+    tables::{user_pages, user_roles},
 };
 use async_trait::async_trait;
 use domain::{
@@ -15,7 +15,7 @@ use domain::{
 impl UserDirectory for PostgresStorage {
     async fn any_admin(&self) -> Result<bool, PortError> {
         self.database
-            .read((), |conn, ()| Box::pin(admins::exists_any(conn)))
+            .read((), |conn, ()| Box::pin(user_roles::any_admin(conn)))
             .await
     }
 

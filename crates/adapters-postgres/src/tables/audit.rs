@@ -1,6 +1,6 @@
 //! The audit chain and the events behind it. How events are sealed is decided elsewhere.
 
-use super::audit_times::saturating_instant;
+use super::audit_pages::saturating_instant;
 use crate::{
     error::StorageError,
     prepared::Prepared,
@@ -33,7 +33,8 @@ pub async fn ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageErro
     row.try_into()
 }
 
-/// Returns where the chain begins and ends. No other transaction appends to it or trims it until this one ends.
+/// Returns where the chain begins and ends. No other transaction appends to it or trims it until
+/// this one ends.
 pub async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, StorageError> {
     let row: ChainRow = audit_chain::table
         .find(THE_CHAIN)
@@ -51,8 +52,9 @@ const LOCK_ENDS_AND_END_SESSION: &str = "
 
 /// [Locks](lock_ends) the chain, and ends a session in the same round trip.
 ///
-/// The transaction MUST have locked the session's row for update, and found it live. Otherwise it would hold the chain while
-/// it waits for that row, and could wait in a circle with a transaction that holds the row and waits for the chain.
+/// The transaction MUST have locked the session's row for update, and found it live. Otherwise it
+/// would hold the chain while it waits for that row, and could wait in a circle with a transaction
+/// that holds the row and waits for the chain.
 pub async fn lock_ends_and_end_session(
     conn: &mut AsyncPgConnection,
     session: SessionId,
@@ -81,37 +83,28 @@ pub async fn append(
     sealed: &[(AuditRow, Seal)],
     head: ChainEnd,
 ) -> Result<(), StorageError> {
-    let rows = || sealed.iter().map(|(row, _)| row);
-    let numbers: Vec<_> = rows().map(|row| row.number.0).collect();
-    let times: Vec<_> = rows().map(|row| row.at).collect();
-    let actions: Vec<_> = rows().map(|row| &*row.action).collect();
-    let actor_kinds: Vec<_> = rows().map(|row| &*row.actor_kind).collect();
-    let actors: Vec<_> = rows().map(|row| row.actor_id).collect();
-    let users: Vec<_> = rows().map(|row| row.user_id).collect();
-    let sessions: Vec<_> = rows().map(|row| row.session_id).collect();
-    let addresses: Vec<_> = rows().map(|row| row.address.as_deref()).collect();
-    let user_agents: Vec<_> = rows().map(|row| row.user_agent.as_deref()).collect();
-    let requests: Vec<_> = rows().map(|row| row.request_id.as_deref()).collect();
-    let details: Vec<_> = rows().map(|row| &*row.details).collect();
-    let seals: Vec<_> = sealed.iter().map(|(_, seal)| &seal.0[..]).collect();
     let statement = sql_query(APPEND)
         .bind::<SmallInt, _>(THE_CHAIN)
         .bind::<BigInt, _>(head.number.0)
         .bind::<Binary, _>(&head.seal.0[..])
-        .bind::<Array<BigInt>, _>(numbers)
-        .bind::<Array<Timestamptz>, _>(times)
-        .bind::<Array<Text>, _>(actions)
-        .bind::<Array<Text>, _>(actor_kinds)
-        .bind::<Array<Nullable<Uuid>>, _>(actors)
-        .bind::<Array<Nullable<Uuid>>, _>(users)
-        .bind::<Array<Nullable<Uuid>>, _>(sessions)
-        .bind::<Array<Nullable<Text>>, _>(addresses)
-        .bind::<Array<Nullable<Text>>, _>(user_agents)
-        .bind::<Array<Nullable<Text>>, _>(requests)
-        .bind::<Array<Text>, _>(details)
-        .bind::<Array<Binary>, _>(seals);
+        .bind::<Array<BigInt>, _>(column(sealed, |row| row.number.0))
+        .bind::<Array<Timestamptz>, _>(column(sealed, |row| row.at))
+        .bind::<Array<Text>, _>(column(sealed, |row| &*row.action))
+        .bind::<Array<Text>, _>(column(sealed, |row| &*row.actor_kind))
+        .bind::<Array<Nullable<Uuid>>, _>(column(sealed, |row| row.actor_id))
+        .bind::<Array<Nullable<Uuid>>, _>(column(sealed, |row| row.user_id))
+        .bind::<Array<Nullable<Uuid>>, _>(column(sealed, |row| row.session_id))
+        .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.address.as_deref()))
+        .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.user_agent.as_deref()))
+        .bind::<Array<Nullable<Text>>, _>(column(sealed, |row| row.request_id.as_deref()))
+        .bind::<Array<Text>, _>(column(sealed, |row| &*row.details))
+        .bind::<Array<Binary>, _>(sealed.iter().map(|(_, seal)| &seal.0[..]).collect::<Vec<_>>());
     Prepared(statement).execute(conn).await?;
     Ok(())
+}
+
+fn column<'a, T>(sealed: &'a [(AuditRow, Seal)], value: impl Fn(&'a AuditRow) -> T) -> Vec<T> {
+    sealed.iter().map(|(row, _)| value(row)).collect()
 }
 
 /// Returns the oldest events before `head` with their times, at most `limit`.
@@ -133,8 +126,8 @@ pub async fn oldest(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Makes event `last` the base of the chain, with its seal as it is stored, right or wrong: the next event is sealed with it.
-/// Two statements.
+/// Makes event `last` the base of the chain, with its seal as it is stored, right or wrong: the
+/// next event is sealed with it. Two statements.
 pub async fn move_base(conn: &mut AsyncPgConnection, last: AuditNumber) -> Result<(), StorageError> {
     let seal: Vec<u8> = audit_trail::table
         .find(last.0)
@@ -157,7 +150,8 @@ pub async fn remove(
     first: AuditNumber,
     last: AuditNumber,
 ) -> Result<(), StorageError> {
-    // Between two numbers, not up to one: the server estimates half a range at a third of the table.
+    // Between two numbers, not up to one: the server estimates half a range at a third of the
+    // table.
     let outdated = audit_trail::table.filter(audit_trail::number.between(first.0, last.0));
     diesel::delete(outdated).execute(conn).await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Pages of the audit log.
 
-use super::audit_times::instant;
 use crate::{error::StorageError, prepared::PlannedAnew, schema::audit_trail};
+use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, Queryable, Selectable, SelectableHelper, alias, data_types::PgTimestamp,
     dsl::sql, pg::Pg, sql_types::BigInt,
@@ -10,8 +10,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::audit::{AuditFilter, AuditNumber, AuditRecord, AuditRow, BrokenRow, ReadRow, Seal};
 use uuid::Uuid;
 
-/// Returns at most `limit` events before `before` that match `filter`, newest first. A page by user, actor or action is a range
-/// of an index, and a page of all events a range of the table.
+/// Returns at most `limit` events before `before` that match `filter`, newest first. A page by
+/// user, actor or action is a range of an index, and a page of all events a range of the table.
 ///
 /// Planned anew each time: which of two filters matches fewer events depends on their values.
 pub async fn page(
@@ -24,27 +24,27 @@ pub async fn page(
     let found = if is_by_time_alone(filter) {
         rows_by_time(conn, filter, before, limit).await?
     } else {
-        rows_by_whom(conn, filter, before, limit).await?
+        rows_by_number(conn, filter, before, limit).await?
     };
     found.into_iter().map(AuditRecord::try_from).collect()
 }
 
 fn is_by_time_alone(filter: &AuditFilter) -> bool {
-    let by_whom = filter.user.is_some() || filter.actor.is_some() || filter.action.is_some();
-    !by_whom && (filter.from.is_some() || filter.until.is_some())
+    let by_other = filter.user.is_some() || filter.actor.is_some() || filter.action.is_some();
+    !by_other && (filter.from.is_some() || filter.until.is_some())
 }
 
-async fn rows_by_whom(
+async fn rows_by_number(
     conn: &mut AsyncPgConnection,
     filter: &AuditFilter,
     before: i64,
     limit: u32,
-) -> Result<Vec<TrailRow>, StorageError> {
+) -> Result<Vec<SealedRow>, StorageError> {
     let mut chosen = audit_trail::table
         .filter(audit_trail::number.lt(before))
         .order(audit_trail::number.desc())
         .limit(limit.into())
-        .select(TrailRow::as_select())
+        .select(SealedRow::as_select())
         .into_boxed();
     if let Some(user) = filter.user {
         chosen = chosen.filter(audit_trail::user_id.eq(user.0));
@@ -64,14 +64,15 @@ async fn rows_by_whom(
     Ok(PlannedAnew(chosen).load(conn).await?)
 }
 
-/// Times need not rise with the numbers, since clocks differ and are set. The numbers of that time are read from its index
-/// alone, and the highest are kept. The sum keeps the server from walking the whole log in the order of numbers instead.
+/// Times need not rise with the numbers, since clocks differ and are set. The numbers of that time
+/// are read from its index alone, and the highest are kept. The sum keeps the server from walking
+/// the whole log in the order of numbers instead.
 async fn rows_by_time(
     conn: &mut AsyncPgConnection,
     filter: &AuditFilter,
     before: i64,
     limit: u32,
-) -> Result<Vec<TrailRow>, StorageError> {
+) -> Result<Vec<SealedRow>, StorageError> {
     let timed = alias!(audit_trail as timed);
     let at = timed.field(audit_trail::at);
     let mut newest = timed
@@ -89,7 +90,7 @@ async fn rows_by_time(
     let chosen = audit_trail::table
         .filter(audit_trail::number.eq_any(newest))
         .order(audit_trail::number.desc())
-        .select(TrailRow::as_select());
+        .select(SealedRow::as_select());
     Ok(PlannedAnew(chosen).load(conn).await?)
 }
 
@@ -99,20 +100,21 @@ pub async fn rows(
     after: AuditNumber,
     limit: u32,
 ) -> Result<Vec<ReadRow>, StorageError> {
-    let found: Vec<TrailRow> = audit_trail::table
+    let found: Vec<SealedRow> = audit_trail::table
         .filter(audit_trail::number.gt(after.0))
         .order(audit_trail::number)
         .limit(limit.into())
-        .select(TrailRow::as_select())
+        .select(SealedRow::as_select())
         .load(conn)
         .await?;
-    Ok(found.into_iter().map(TrailRow::sealed).collect())
+    Ok(found.into_iter().map(SealedRow::sealed).collect())
 }
 
-/// A row as it is stored, even if it was tampered with: a time that chrono cannot hold makes this row unreadable and no other.
+/// A row as it is stored, even if it was tampered with: a time that chrono cannot hold makes this
+/// row unreadable and no other.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_trail, check_for_backend(Pg))]
-struct TrailRow {
+struct SealedRow {
     number: i64,
     at: PgTimestamp,
     action: String,
@@ -127,7 +129,7 @@ struct TrailRow {
     seal: Vec<u8>,
 }
 
-impl TrailRow {
+impl SealedRow {
     fn sealed(mut self) -> ReadRow {
         let broken = BrokenRow(AuditNumber(self.number));
         let seal = std::mem::take(&mut self.seal).try_into().map_err(|_| broken)?;
@@ -135,10 +137,10 @@ impl TrailRow {
     }
 }
 
-impl TryFrom<TrailRow> for AuditRow {
+impl TryFrom<SealedRow> for AuditRow {
     type Error = BrokenRow;
 
-    fn try_from(row: TrailRow) -> Result<Self, Self::Error> {
+    fn try_from(row: SealedRow) -> Result<Self, Self::Error> {
         let number = AuditNumber(row.number);
         Ok(Self {
             number,
@@ -156,12 +158,30 @@ impl TryFrom<TrailRow> for AuditRow {
     }
 }
 
-impl TryFrom<TrailRow> for AuditRecord {
+impl TryFrom<SealedRow> for AuditRecord {
     type Error = StorageError;
 
-    fn try_from(row: TrailRow) -> Result<Self, Self::Error> {
+    fn try_from(row: SealedRow) -> Result<Self, Self::Error> {
         AuditRow::try_from(row)
             .and_then(Self::try_from)
             .map_err(|broken| StorageError::row("audit_trail", broken))
     }
+}
+
+/// 2000-01-01T00:00:00Z, from which Postgres counts, in microseconds since 1970.
+const EPOCH_OF_POSTGRES: i64 = 946_684_800_000_000;
+
+/// Converts a time; `None` if it is out of range.
+fn instant(at: PgTimestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(at.0.checked_add(EPOCH_OF_POSTGRES)?)
+}
+
+/// Returns the time, or the nearest one in range.
+pub fn saturating_instant(at: PgTimestamp) -> DateTime<Utc> {
+    let nearest = if at.0 < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    };
+    instant(at).unwrap_or(nearest)
 }

@@ -1,4 +1,5 @@
-//! Replicas' leases. The time is `clock_timestamp()`: `now()` stands still while a transaction waits for a lock.
+//! Replicas' leases. The time is `clock_timestamp()`: `now()` stands still while a transaction
+//! waits for a lock.
 
 use crate::error::StorageError;
 use diesel::{

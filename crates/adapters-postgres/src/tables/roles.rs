@@ -1,6 +1,9 @@
 //! The catalogue of roles.
 
-use super::permissions::{parse_permissions, parse_roles, permission_texts, permissions_of_role, role_texts};
+use super::{
+    permissions::{parse_permissions, permission_texts, permissions_of_role, role_texts},
+    rows::parse_all,
+};
 use crate::{
     error::StorageError,
     prepared::Prepared,
@@ -20,26 +23,21 @@ use domain::{
 
 /// Returns those of `names` that exist.
 pub async fn find(conn: &mut AsyncPgConnection, names: &RoleNames) -> Result<Vec<Role>, StorageError> {
-    let rows: Vec<RoleRow> = roles::table
+    let roles = roles::table
         .filter(roles::name.eq_any(role_texts(names)))
         .order(roles::name)
-        .select(RoleRow::as_select())
-        .load(conn)
-        .await?;
-    rows.into_iter().map(Role::try_from).collect()
+        .select(RoleRow::as_select());
+    parse_all(roles.load(conn).await)
 }
 
 /// Returns all roles, in the order of their names.
 pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Role>, StorageError> {
-    let rows: Vec<RoleRow> = roles::table
-        .order(roles::name)
-        .select(RoleRow::as_select())
-        .load(conn)
-        .await?;
-    rows.into_iter().map(Role::try_from).collect()
+    let roles = roles::table.order(roles::name).select(RoleRow::as_select());
+    parse_all(roles.load(conn).await)
 }
 
-/// Reads from a table that always has rows: an error shows that the server or the schema is missing.
+/// Reads from a table that always has rows: an error shows that the server or the schema is
+/// missing.
 pub async fn check(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let names = roles::table.select(roles::name).limit(1);
     names.load::<String>(conn).await?;
@@ -53,8 +51,8 @@ pub async fn lock_catalogue_shared(conn: &mut AsyncPgConnection) -> Result<(), S
     Ok(())
 }
 
-/// Lets no other transaction lock the catalogue, shared or exclusively, until this one ends. Users may be given the role
-/// `admin` meanwhile, which needs only that its row stays.
+/// Lets no other transaction lock the catalogue, shared or exclusively, until this one ends. Users
+/// may be given the role `admin` meanwhile, which needs only that its row stays.
 pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let admin = roles::table.find(RoleName::ADMIN.as_str()).select(roles::name);
     let _: String = admin.for_no_key_update().first(conn).await?;
@@ -63,38 +61,21 @@ pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<()
 
 /// Returns those of `names` that exist. They stay in the catalogue until the transaction ends.
 ///
-/// Their permissions are right if the catalogue is locked: then no transaction removes or changes a role, and this statement
-/// waits for none. Otherwise they may be those from before the wait.
+/// Their permissions are right if the catalogue is locked: then no transaction removes or changes a
+/// role, and this statement waits for none. Otherwise they may be those from before the wait.
 pub async fn lock_to_give(
     conn: &mut AsyncPgConnection,
     names: &RoleNames,
 ) -> Result<Vec<Role>, StorageError> {
-    let rows: Vec<RoleRow> = roles::table
+    let roles = roles::table
         .filter(roles::name.eq_any(role_texts(names)))
         .order(roles::name)
-        .select(RoleRow::as_select())
-        .for_key_share()
-        .load(conn)
-        .await?;
-    rows.into_iter().map(Role::try_from).collect()
+        .select(RoleRow::as_select());
+    parse_all(roles.for_key_share().load(conn).await)
 }
 
-/// Returns those of `names` that exist. They stay in the catalogue until the transaction ends.
-pub async fn lock_names_to_give(
-    conn: &mut AsyncPgConnection,
-    names: &RoleNames,
-) -> Result<RoleNames, StorageError> {
-    let known: Vec<String> = roles::table
-        .filter(roles::name.eq_any(role_texts(names)))
-        .order(roles::name)
-        .select(roles::name)
-        .for_key_share()
-        .load(conn)
-        .await?;
-    parse_roles(Some(known))
-}
-
-/// Waits for transactions that give the role to a user, and lets no other give it until this one ends.
+/// Waits for transactions that give the role to a user, and lets no other give it until this one
+/// ends.
 pub async fn lock_to_remove(conn: &mut AsyncPgConnection, name: &RoleName) -> Result<(), StorageError> {
     let role = roles::table.find(name.as_str()).select(roles::name);
     let _: Vec<String> = role.for_update().load(conn).await?;

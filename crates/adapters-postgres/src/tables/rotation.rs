@@ -1,9 +1,8 @@
 //! The compare-and-swap behind every refresh.
 
 use super::{
-    lifetimes::live_at,
     permissions::{parse_roles, roles_of_holder},
-    session_rows::SessionRow,
+    session_rows::{SessionRow, live_at},
 };
 use crate::{
     error::StorageError,
@@ -31,11 +30,12 @@ extern "SQL" {
     fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
 }
 
-/// Takes one step of a refresh token. One statement, and so a transaction by itself: the caller has not read the session, and
-/// only its row knows when its whole life ends.
+/// Takes one step of a refresh token. One statement, and so a transaction by itself: the caller has
+/// not read the session, and only its row knows when its whole life ends.
 ///
-/// Of two concurrent calls, the second waits for the session's row and finds another generation there. Epoch and roles are
-/// both those of the instant at which the statement began: tokens issued from them are outdated as soon as they are.
+/// Of two concurrent calls, the second waits for the session's row and finds another generation
+/// there. Epoch and roles are both those of the instant at which the statement began: tokens issued
+/// from them are outdated as soon as they are.
 pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
     let holder_is_active = exists(
         users::table

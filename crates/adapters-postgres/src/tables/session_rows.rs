@@ -1,7 +1,6 @@
 //! Sessions as rows.
 
 use super::{
-    lifetimes::LifetimeRow,
     permissions::{parse_roles, roles_of_user},
     user_rows::parse_status,
 };
@@ -10,14 +9,25 @@ use crate::{
     schema::{sessions, users},
 };
 use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable, pg::Pg};
+use diesel::{BoolExpressionMethods, ExpressionMethods, Queryable, Selectable, dsl::auto_type, pg::Pg};
 use domain::{
     changes::OwnedSession,
-    session::{Generation, Holder, NewSession, SecretDigest, SessionId, SessionSummary, StoredSession},
+    session::{
+        EndReason, Generation, Holder, Lifetime, SecretDigest, SessionId, SessionSummary, StoredSession,
+    },
     user::{Epoch, UserId},
 };
 use std::error::Error as StdError;
 use uuid::Uuid;
+
+/// Whether a session is live at `at`, regardless of its user.
+#[auto_type]
+pub fn live_at(at: DateTime<Utc>) -> _ {
+    sessions::revoked_at
+        .is_null()
+        .and(sessions::idle_expires_at.gt(at))
+        .and(sessions::expires_at.gt(at))
+}
 
 fn corrupt(source: impl Into<Box<dyn StdError + Send + Sync>>) -> StorageError {
     StorageError::row("sessions", source)
@@ -27,38 +37,31 @@ fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
     let bytes = bytes.try_into();
     bytes
         .map(SecretDigest)
-        .map_err(|_| corrupt("the digest of a secret has 32 bytes"))
+        .map_err(|_| corrupt("a digest has 32 bytes"))
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = sessions, treat_none_as_default_value = false)]
-pub struct NewSessionRow<'a> {
-    pub id: Uuid,
-    pub user_id: Uuid,
-    pub generation: i64,
-    pub secret_digest: &'a [u8],
-    pub created_at: DateTime<Utc>,
-    pub last_used_at: DateTime<Utc>,
-    pub idle_expires_at: DateTime<Utc>,
-    pub expires_at: DateTime<Utc>,
-    pub user_agent: Option<String>,
-    pub ip: Option<String>,
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+pub struct LifetimeRow {
+    created_at: DateTime<Utc>,
+    idle_expires_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    revoke_reason: Option<String>,
 }
 
-impl<'a> From<&'a NewSession> for NewSessionRow<'a> {
-    fn from(session: &'a NewSession) -> Self {
-        Self {
-            id: session.id.0,
-            user_id: session.user.0,
-            generation: Generation::FIRST.0.into(),
-            secret_digest: &session.secret_digest.0,
-            created_at: session.created_at,
-            last_used_at: session.created_at,
-            idle_expires_at: session.idle_expires_at,
-            expires_at: session.expires_at,
-            user_agent: session.user_agent.clone(),
-            ip: session.address.map(|address| address.to_string()),
-        }
+impl TryFrom<LifetimeRow> for Lifetime {
+    type Error = StorageError;
+
+    fn try_from(row: LifetimeRow) -> Result<Self, Self::Error> {
+        let parse = |name: String| {
+            EndReason::from_name(&name).ok_or_else(|| corrupt(format!("unknown end reason `{name}`")))
+        };
+        Ok(Self {
+            created_at: row.created_at,
+            idle_expires_at: row.idle_expires_at,
+            expires_at: row.expires_at,
+            ended: row.revoke_reason.map(parse).transpose()?,
+        })
     }
 }
 

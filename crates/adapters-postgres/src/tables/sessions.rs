@@ -1,8 +1,8 @@
-//! Sessions: finding, locking, storing and removing them.
+//! Sessions: found, locked, stored, ended and removed.
 
 use super::{
-    lifetimes::live_at,
-    session_rows::{NewSessionRow, OwnedSessionRow, StoredSessionRow, SummaryRow},
+    rows::{parse_all, parse_optional},
+    session_rows::{OwnedSessionRow, StoredSessionRow, SummaryRow, live_at},
 };
 use crate::{
     error::StorageError,
@@ -11,13 +11,15 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, sql_query,
+    ExpressionMethods, QueryDsl, SelectableHelper,
+    dsl::{auto_type, count_star},
+    sql_query,
     sql_types::{BigInt, Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
     changes::OwnedSession,
-    session::{NewSession, SessionId, SessionSummary, StoredSession},
+    session::{EndReason, Generation, NewSession, SessionId, SessionSummary, StoredSession},
     user::UserId,
 };
 use uuid::Uuid;
@@ -27,14 +29,17 @@ pub async fn find(
     conn: &mut AsyncPgConnection,
     id: SessionId,
 ) -> Result<Option<StoredSession>, StorageError> {
-    let row: Option<StoredSessionRow> = sessions::table
+    let session = sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(id.0))
-        .select(StoredSessionRow::as_select())
-        .first(conn)
-        .await
-        .optional()?;
-    row.map(StoredSession::try_from).transpose()
+        .select(StoredSessionRow::as_select());
+    parse_optional(session.first(conn).await)
+}
+
+#[auto_type]
+fn live_sessions(user: UserId, at: DateTime<Utc>) -> _ {
+    let (user, live): (Uuid, live_at) = (user.0, live_at(at));
+    sessions::table.filter(sessions::user_id.eq(user)).filter(live)
 }
 
 /// Returns the sessions of `user` that are live at `now`, newest first.
@@ -43,14 +48,10 @@ pub async fn list(
     user: UserId,
     now: DateTime<Utc>,
 ) -> Result<Vec<SessionSummary>, StorageError> {
-    let rows: Vec<SummaryRow> = sessions::table
-        .filter(sessions::user_id.eq(user.0))
-        .filter(live_at(now))
+    let newest_first = live_sessions(user, now)
         .order((sessions::created_at.desc(), sessions::id.desc()))
-        .select(SummaryRow::as_select())
-        .load(conn)
-        .await?;
-    rows.into_iter().map(SessionSummary::try_from).collect()
+        .select(SummaryRow::as_select());
+    parse_all(newest_first.load(conn).await)
 }
 
 /// Returns the sessions of `user` that are live at `at`, with their creation times.
@@ -59,26 +60,26 @@ pub async fn live_of(
     user: UserId,
     at: DateTime<Utc>,
 ) -> Result<Vec<(SessionId, DateTime<Utc>)>, StorageError> {
-    let rows: Vec<(Uuid, DateTime<Utc>)> = sessions::table
-        .filter(sessions::user_id.eq(user.0))
-        .filter(live_at(at))
-        .select((sessions::id, sessions::created_at))
-        .load(conn)
-        .await?;
+    let created = live_sessions(user, at).select((sessions::id, sessions::created_at));
+    let rows: Vec<(Uuid, DateTime<Utc>)> = created.load(conn).await?;
     let row = |(id, created_at)| (SessionId(id), created_at);
     Ok(rows.into_iter().map(row).collect())
 }
 
+/// Returns how many sessions of `user` are live at `at`.
+pub async fn count_live_of(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    at: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    let count: i64 = live_sessions(user, at).select(count_star()).first(conn).await?;
+    Ok(count.unsigned_abs())
+}
+
 /// Locks a session's row for update, and returns what it says then.
 pub async fn lock(conn: &mut AsyncPgConnection, id: SessionId) -> Result<Option<OwnedSession>, StorageError> {
-    let row: Option<OwnedSessionRow> = sessions::table
-        .find(id.0)
-        .select(OwnedSessionRow::as_select())
-        .for_update()
-        .first(conn)
-        .await
-        .optional()?;
-    row.map(OwnedSession::try_from).transpose()
+    let session = sessions::table.find(id.0).select(OwnedSessionRow::as_select());
+    parse_optional(session.for_update().first(conn).await)
 }
 
 /// Keeps a session from ending until the transaction ends; returns whether it exists.
@@ -88,49 +89,75 @@ pub async fn lock_shared(conn: &mut AsyncPgConnection, id: SessionId) -> Result<
     Ok(!found.is_empty())
 }
 
-pub async fn insert(conn: &mut AsyncPgConnection, session: &NewSession) -> Result<(), StorageError> {
-    diesel::insert_into(sessions::table)
-        .values(NewSessionRow::from(session))
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-const INSERT_AT_LOGIN: &str = "
+const INSERT: &str = "
     WITH logged_in AS (UPDATE users SET last_login_at = $1 WHERE id = $2)
     INSERT INTO sessions (id, user_id, generation, secret_digest, created_at, last_used_at, idle_expires_at, expires_at,
         user_agent, ip)
-    VALUES ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11)";
 
-/// Stores a session and sets the time of the last login of `user`, whose row is locked, to `at`.
-pub async fn insert_at_login(
+/// Stores a session, and sets the time of the last login of `logged_in`, whose row is locked, to
+/// `at`.
+pub async fn insert(
     conn: &mut AsyncPgConnection,
     session: &NewSession,
-    user: UserId,
+    logged_in: Option<UserId>,
     at: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let row = NewSessionRow::from(session);
-    let statement = sql_query(INSERT_AT_LOGIN)
+    let statement = sql_query(INSERT)
         .bind::<Timestamptz, _>(at)
-        .bind::<SqlUuid, _>(user.0)
-        .bind::<SqlUuid, _>(row.id)
-        .bind::<SqlUuid, _>(row.user_id)
-        .bind::<BigInt, _>(row.generation)
-        .bind::<Binary, _>(row.secret_digest)
-        .bind::<Timestamptz, _>(row.created_at)
-        .bind::<Timestamptz, _>(row.last_used_at)
-        .bind::<Timestamptz, _>(row.idle_expires_at)
-        .bind::<Timestamptz, _>(row.expires_at)
-        .bind::<Nullable<Text>, _>(row.user_agent)
-        .bind::<Nullable<Text>, _>(row.ip);
+        .bind::<Nullable<SqlUuid>, _>(logged_in.map(|user| user.0))
+        .bind::<SqlUuid, _>(session.id.0)
+        .bind::<SqlUuid, _>(session.user.0)
+        .bind::<BigInt, _>(i64::from(Generation::FIRST.0))
+        .bind::<Binary, _>(&session.secret_digest.0[..])
+        .bind::<Timestamptz, _>(session.created_at)
+        .bind::<Timestamptz, _>(session.idle_expires_at)
+        .bind::<Timestamptz, _>(session.expires_at)
+        .bind::<Nullable<Text>, _>(session.user_agent.as_deref())
+        .bind::<Nullable<Text>, _>(session.address.map(|address| address.to_string()));
     Prepared(statement).execute(conn).await?;
     Ok(())
 }
 
-/// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Two statements.
+#[auto_type]
+fn ended(reason: EndReason, at: DateTime<Utc>) -> _ {
+    let reason: &'static str = reason.as_str();
+    (sessions::revoked_at.eq(at), sessions::revoke_reason.eq(reason))
+}
+
+/// Ends the live sessions of `user`, whose row is locked; returns how many there were.
+pub async fn end_all_of(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    reason: EndReason,
+    at: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    let update = diesel::update(live_sessions(user, at)).set(ended(reason, at));
+    Ok(Prepared(update).execute(conn).await? as u64)
+}
+
+/// Ends those of `ids` that are still live; returns how many. A session that has ended meanwhile
+/// keeps its reason.
+pub async fn end(
+    conn: &mut AsyncPgConnection,
+    ids: &[SessionId],
+    reason: EndReason,
+    at: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let live = sessions::table
+        .filter(sessions::id.eq_any(ids))
+        .filter(live_at(at));
+    let update = diesel::update(live).set(ended(reason, at));
+    Ok(Prepared(update).execute(conn).await? as u64)
+}
+
+/// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Two
+/// statements.
 ///
-/// The sessions are chosen and locked first, and then removed: replicas that clean up at once share the work and do not wait
-/// for each other, and a limit within a DELETE may be applied more than once.
+/// The sessions are chosen and locked first, and then removed: replicas that clean up at once share
+/// the work and do not wait for each other, and a limit within a DELETE may be applied more than
+/// once.
 pub async fn remove_dead(
     conn: &mut AsyncPgConnection,
     before: DateTime<Utc>,

@@ -1,8 +1,9 @@
 //! Snapshots of sessions: everything that a request needs, as of one instant.
 
 use super::{
-    lifetimes::LifetimeRow,
     permissions::{parse_permissions, permissions_of_user},
+    rows::parse_optional,
+    session_rows::LifetimeRow,
     user_rows::UserRow,
 };
 use crate::{
@@ -10,9 +11,7 @@ use crate::{
     prepared::{FirstRows, ForEach, Prepared, each_id},
     schema::{sessions, users},
 };
-use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg,
-};
+use diesel::{ExpressionMethods, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{caller::SessionSnapshot, session::SessionId};
 use std::{collections::HashMap, sync::Arc};
@@ -26,14 +25,11 @@ pub async fn find(
     conn: &mut AsyncPgConnection,
     session: SessionId,
 ) -> Result<Option<SessionSnapshot>, StorageError> {
-    let row: Option<SessionSnapshotRow> = sessions::table
+    let snapshot = sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(session.0))
-        .select(SessionSnapshotRow::as_select())
-        .first(conn)
-        .await
-        .optional()?;
-    row.map(SessionSnapshot::try_from).transpose()
+        .select(SessionSnapshotRow::as_select());
+    parse_optional(snapshot.first(conn).await)
 }
 
 /// Returns the snapshots of several sessions, all as of the same instant.

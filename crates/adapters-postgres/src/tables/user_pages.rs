@@ -1,41 +1,63 @@
-//! Pages of users, in the order of their canonical logins.
+//! Many users at once. Pages are in the order of canonical logins.
 
-mod first_holders;
-mod onwards;
+mod walk;
 
-use super::user_rows::{CredentialsRow, UserRow, status_name};
+use super::{
+    rows::parse_all,
+    user_rows::{CredentialsRow, UserRow},
+};
 use crate::{error::StorageError, prepared::FirstRows, schema::users};
 use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
+    login::CanonicalLogin,
     role::RoleName,
-    user::{Credentials, User, UserFilter, UserPage},
+    user::{Credentials, User, UserFilter, UserPage, UserStatus},
 };
-use first_holders::FirstHolders;
-use onwards::Onwards;
+use std::collections::BTreeSet;
+use walk::Walk;
 
-/// The numbers of rows that a statement may ask for; the smallest that is enough is used. They are the default and the largest
-/// page size, and one row more, which shows whether there is another page.
+/// The numbers of rows that a statement may ask for; the smallest that is enough is used. They are
+/// the default and the largest page size, and one row more, which shows whether there is another
+/// page.
 const LENGTHS: [u32; 2] = [21, 101];
+
+/// Returns those of `logins` that existing users have.
+pub async fn taken_logins(
+    conn: &mut AsyncPgConnection,
+    logins: impl Iterator<Item = &CanonicalLogin>,
+) -> Result<BTreeSet<CanonicalLogin>, StorageError> {
+    let logins: Vec<&CanonicalLogin> = logins.collect();
+    let texts: Vec<&str> = logins.iter().map(|login| login.as_str()).collect();
+    let taken: Vec<String> = users::table
+        .filter(users::canonical_login.eq_any(texts))
+        .select(users::canonical_login)
+        .load(conn)
+        .await?;
+    let taken: BTreeSet<String> = taken.into_iter().collect();
+    let taken = logins.into_iter().filter(|login| taken.contains(login.as_str()));
+    Ok(taken.cloned().collect())
+}
 
 /// Returns a page of the users that match `filter`.
 ///
-/// Each filter has an index in the order of the pages, which is walked from where the page begins; one plan serves all values.
-/// The end of the matching users is found here and not in SQL: given an upper bound, the server would expect few rows before it.
+/// Each filter has an index in the order of the pages, which is walked from where the page begins;
+/// one plan serves all values. The end of the matching users is found here and not in SQL: given an
+/// upper bound, the server would expect few rows before it.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     filter: &UserFilter,
     page: &UserPage,
 ) -> Result<Vec<User>, StorageError> {
-    let onwards = Onwards {
+    let walk = Walk {
         role: filter.role.as_ref().map(RoleName::as_str),
-        status: filter.status.map(status_name),
+        status: filter.status.map(UserStatus::as_str),
         login: page.begins_at(filter.login.as_ref()),
     };
-    let rows = if onwards.role.is_some() {
-        with_role(conn, onwards, page).await?
+    let rows = if walk.role.is_some() {
+        with_role(conn, &walk, page).await?
     } else {
-        with_any_role(conn, onwards, page).await?
+        with_any_role(conn, &walk, page).await?
     };
     let walked = rows.into_iter().take(length(page)).map(User::try_from);
     let mut users: Vec<User> = walked.collect::<Result<_, _>>()?;
@@ -45,37 +67,29 @@ pub async fn list(
 
 async fn with_any_role(
     conn: &mut AsyncPgConnection,
-    onwards: Onwards<'_>,
+    walk: &Walk<'_>,
     page: &UserPage,
 ) -> Result<Vec<UserRow>, StorageError> {
-    let by_status = onwards.status.is_some();
     let chosen = users::table
-        .filter(onwards)
+        .filter(walk.rest())
         .select(UserRow::as_select())
         .into_boxed();
-    let ordered = if by_status {
+    let of = if walk.status.is_some() {
         chosen.order((users::status, users::canonical_login))
     } else {
         chosen.order(users::canonical_login)
     };
-    let first = FirstRows {
-        of: ordered,
-        at_most: enough(page),
-    };
-    Ok(first.load(conn).await?)
+    let at_most = enough(page);
+    Ok(FirstRows { of, at_most }.load(conn).await?)
 }
 
 async fn with_role(
     conn: &mut AsyncPgConnection,
-    onwards: Onwards<'_>,
+    walk: &Walk<'_>,
     page: &UserPage,
 ) -> Result<Vec<UserRow>, StorageError> {
-    let first = FirstHolders {
-        onwards,
-        at_most: enough(page),
-    };
     let chosen = users::table
-        .filter(first)
+        .filter(walk.first_holders(enough(page)))
         .order(users::canonical_login)
         .select(UserRow::as_select());
     Ok(chosen.load(conn).await?)
@@ -83,14 +97,12 @@ async fn with_role(
 
 /// Returns a page of all users with their password hashes.
 pub async fn export(conn: &mut AsyncPgConnection, page: &UserPage) -> Result<Vec<Credentials>, StorageError> {
-    let rows: Vec<CredentialsRow> = users::table
+    let users = users::table
         .filter(users::canonical_login.ge(page.begins_at(None)))
         .order(users::canonical_login)
         .limit(page.limit.into())
-        .select(CredentialsRow::as_select())
-        .load(conn)
-        .await?;
-    rows.into_iter().map(Credentials::try_from).collect()
+        .select(CredentialsRow::as_select());
+    parse_all(users.load(conn).await)
 }
 
 fn enough(page: &UserPage) -> u32 {

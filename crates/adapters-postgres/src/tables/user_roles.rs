@@ -1,67 +1,46 @@
-//! Which users have which roles.
+//! Which users have which roles. An administrator has the role `admin`.
 
 use super::permissions::role_texts;
 use crate::{
     error::StorageError,
     prepared::Prepared,
-    schema::{roles, user_roles},
+    schema::{user_roles, users},
 };
 use diesel::{
-    ExpressionMethods, IntoSql, QueryDsl,
-    dsl::count_star,
+    ExpressionMethods, QueryDsl,
+    dsl::{auto_type, count_star, exists, select},
     sql_query,
     sql_types::{Array, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    role::{RoleName, RoleNames},
+    role::RoleName,
     user::{User, UserId},
 };
+use std::iter;
 use uuid::Uuid;
 
-/// Makes `names` the roles of `user`, and no others. Two statements.
-pub async fn replace(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    names: &RoleNames,
-) -> Result<(), StorageError> {
-    let dropped = user_roles::table
-        .filter(user_roles::user_id.eq(user.0))
-        .filter(user_roles::role.ne_all(role_texts(names)));
-    diesel::delete(dropped).execute(conn).await?;
-    grant(conn, user, names).await
+/// Makes the roles of `user` what they are there, and no others. Two statements.
+pub async fn replace(conn: &mut AsyncPgConnection, user: &User) -> Result<(), StorageError> {
+    let lost = user_roles::table
+        .filter(user_roles::user_id.eq(user.id.0))
+        .filter(user_roles::role.ne_all(role_texts(&user.roles)));
+    diesel::delete(lost).execute(conn).await?;
+    grant(conn, iter::once(user)).await
 }
 
-/// Gives `user` those of `names` that they do not have.
-pub async fn grant(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    names: &RoleNames,
-) -> Result<(), StorageError> {
-    // Selected from the catalogue, so that one statement, always the same, serves any number of roles.
-    let wanted = roles::table
-        .filter(roles::name.eq_any(role_texts(names)))
-        .select((user.0.into_sql::<SqlUuid>(), roles::name));
-    diesel::insert_into(user_roles::table)
-        .values(wanted)
-        .into_columns((user_roles::user_id, user_roles::role))
-        .on_conflict_do_nothing()
-        .execute(conn)
-        .await?;
-    Ok(())
-}
+const GRANT: &str =
+    "INSERT INTO user_roles (user_id, role) SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING";
 
-const GRANT_TO_MANY: &str = "INSERT INTO user_roles (user_id, role) SELECT * FROM unnest($1, $2)";
-
-/// Gives new users their roles.
-pub async fn grant_to_many<'a>(
+/// Gives users those of their roles that they do not have. The roles are locked.
+pub async fn grant<'a>(
     conn: &mut AsyncPgConnection,
     users: impl Iterator<Item = &'a User>,
 ) -> Result<(), StorageError> {
     let (ids, names): (Vec<Uuid>, Vec<&str>) = users
         .flat_map(|user| user.roles.iter().map(|role| (user.id.0, role.as_str())))
         .unzip();
-    let statement = sql_query(GRANT_TO_MANY)
+    let statement = sql_query(GRANT)
         .bind::<Array<SqlUuid>, _>(ids)
         .bind::<Array<Text>, _>(names);
     Prepared(statement).execute(conn).await?;
@@ -73,4 +52,29 @@ pub async fn count_holders(conn: &mut AsyncPgConnection, role: &RoleName) -> Res
     let holding = user_roles::table.filter(user_roles::role.eq(role.as_str()));
     let count: i64 = holding.select(count_star()).first(conn).await?;
     Ok(count.unsigned_abs())
+}
+
+/// Whether there is an active administrator.
+pub async fn any_admin(conn: &mut AsyncPgConnection) -> Result<bool, StorageError> {
+    Ok(select(exists(active_admins())).get_result(conn).await?)
+}
+
+/// Whether there is an active administrator besides `user`.
+pub async fn any_admin_but(conn: &mut AsyncPgConnection, user: UserId) -> Result<bool, StorageError> {
+    let others = active_admins().filter(users::id.ne(user.0));
+    Ok(select(exists(others)).get_result(conn).await?)
+}
+
+/// Whether `user` is an active administrator.
+pub async fn is_active_admin(conn: &mut AsyncPgConnection, user: UserId) -> Result<bool, StorageError> {
+    let one = active_admins().filter(users::id.eq(user.0));
+    Ok(select(exists(one)).get_result(conn).await?)
+}
+
+#[auto_type]
+fn active_admins() -> _ {
+    user_roles::table
+        .inner_join(users::table)
+        .filter(user_roles::role.eq("admin"))
+        .filter(users::status.eq("active"))
 }

@@ -3,7 +3,7 @@
 use super::permissions::{parse_permissions, parse_roles, permissions_of_user, roles_of_user};
 use crate::{error::StorageError, schema::users};
 use chrono::{DateTime, Utc};
-use diesel::{Insertable, Queryable, Selectable, pg::Pg};
+use diesel::{Queryable, Selectable, pg::Pg};
 use domain::{
     authority::Target,
     changes::AccountState,
@@ -13,40 +13,6 @@ use domain::{
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
 use uuid::Uuid;
-
-#[derive(Insertable)]
-#[diesel(table_name = users, treat_none_as_default_value = false)]
-pub struct NewUserRow<'a> {
-    id: Uuid,
-    login: &'a str,
-    canonical_login: &'a str,
-    password_hash: &'a str,
-    status: &'static str,
-    token_epoch: i64,
-    must_change_password: bool,
-    revision: i64,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    last_login_at: Option<DateTime<Utc>>,
-}
-
-impl<'a> From<&'a Credentials> for NewUserRow<'a> {
-    fn from(Credentials { user, hash }: &'a Credentials) -> Self {
-        Self {
-            id: user.id.0,
-            login: user.login.as_typed(),
-            canonical_login: user.login.canonical().as_str(),
-            password_hash: hash.as_phc(),
-            status: status_name(user.status),
-            token_epoch: user.epoch.0,
-            must_change_password: user.must_change_password,
-            revision: user.revision.0,
-            created_at: user.created_at,
-            updated_at: user.updated_at,
-            last_login_at: user.last_login_at,
-        }
-    }
-}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
@@ -153,18 +119,7 @@ impl TryFrom<LockedUserRow> for LockedUser {
     }
 }
 
-/// Returns the name under which a status is stored.
-pub fn status_name(status: UserStatus) -> &'static str {
-    match status {
-        UserStatus::Active => "active",
-        UserStatus::Disabled => "disabled",
-    }
-}
-
-/// Returns the status that is stored under `name`.
+/// Parses the name under which a status is stored.
 pub fn parse_status(name: &str) -> Result<UserStatus, StorageError> {
-    [UserStatus::Active, UserStatus::Disabled]
-        .into_iter()
-        .find(|status| status_name(*status) == name)
-        .ok_or_else(|| StorageError::row("users", format!("no status is called `{name}`")))
+    UserStatus::from_name(name).ok_or_else(|| StorageError::row("users", format!("unknown status `{name}`")))
 }

@@ -1,13 +1,15 @@
-//! Users one at a time: finding, locking and writing them.
+//! Users: found, locked and written.
 
-use super::user_rows::{
-    CredentialsRow, LockedUser, LockedUserRow, NewUserRow, TargetRow, UserRow, status_name,
+use super::{
+    rows::{parse_all, parse_optional},
+    user_rows::{CredentialsRow, LockedUser, LockedUserRow, TargetRow, UserRow},
 };
 use crate::{error::StorageError, prepared::Prepared, schema::users};
-use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
+    ExpressionMethods, QueryDsl, QueryableByName, SelectableHelper,
     dsl::{exists, select},
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
@@ -16,40 +18,28 @@ use domain::{
     password::PasswordHash,
     user::{Credentials, User, UserId},
 };
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 pub async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, StorageError> {
-    let row: Option<UserRow> = users::table
-        .find(id.0)
-        .select(UserRow::as_select())
-        .first(conn)
-        .await
-        .optional()?;
-    row.map(User::try_from).transpose()
+    let user = users::table.find(id.0).select(UserRow::as_select());
+    parse_optional(user.first(conn).await)
 }
 
 pub async fn find_by_login(
     conn: &mut AsyncPgConnection,
     login: &CanonicalLogin,
 ) -> Result<Option<Credentials>, StorageError> {
-    let row: Option<CredentialsRow> = users::table
+    let user = users::table
         .filter(users::canonical_login.eq(login.as_str()))
-        .select(CredentialsRow::as_select())
-        .first(conn)
-        .await
-        .optional()?;
-    row.map(Credentials::try_from).transpose()
+        .select(CredentialsRow::as_select());
+    parse_optional(user.first(conn).await)
 }
 
 /// Returns a user with what their roles allow.
 pub async fn find_target(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<Target>, StorageError> {
-    let row: Option<TargetRow> = users::table
-        .find(id.0)
-        .select(TargetRow::as_select())
-        .first(conn)
-        .await
-        .optional()?;
-    row.map(Target::try_from).transpose()
+    let user = users::table.find(id.0).select(TargetRow::as_select());
+    parse_optional(user.first(conn).await)
 }
 
 /// Whether a user has `login`.
@@ -61,30 +51,58 @@ pub async fn is_login_taken(
     Ok(select(exists(namesake)).get_result(conn).await?)
 }
 
-/// Locks the rows of those of `ids` that exist, in the order of their ids. The users, their roles and their sessions do not
-/// change until the transaction ends, except that single sessions may end or be refreshed.
+/// Locks the rows of those of `ids` that exist, in the order of their ids. The users, their roles
+/// and their sessions do not change until the transaction ends, except that single sessions may end
+/// or be refreshed.
 pub async fn lock(conn: &mut AsyncPgConnection, ids: &[UserId]) -> Result<Vec<LockedUser>, StorageError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows: Vec<LockedUserRow> = users::table
+    let in_order = users::table
         .filter(users::id.eq_any(ids))
         .order(users::id)
-        .select(LockedUserRow::as_select())
-        .for_update()
-        .load(conn)
-        .await?;
-    rows.into_iter().map(LockedUser::try_from).collect()
+        .select(LockedUserRow::as_select());
+    parse_all(in_order.for_update().load(conn).await)
 }
 
-/// Stores a user without roles; returns whether the login was free. Waits for a transaction that is storing a user with the
-/// same login.
-pub async fn insert(conn: &mut AsyncPgConnection, credentials: &Credentials) -> Result<bool, StorageError> {
-    let inserted = diesel::insert_into(users::table)
-        .values(NewUserRow::from(credentials))
-        .on_conflict(users::canonical_login)
-        .do_nothing()
-        .execute(conn)
-        .await?;
-    Ok(inserted == 1)
+/// A column is one value, so that one statement serves any number of users. Inserts in the order of
+/// the logins, so that imports of the same users do not wait for each other in a circle.
+const INSERT: &str = r#"
+    INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, must_change_password, revision,
+        created_at, updated_at)
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        AS new (id, login, canonical_login, password_hash, status, token_epoch, must_change_password, revision,
+            created_at, updated_at)
+    ORDER BY canonical_login COLLATE "C"
+    ON CONFLICT (canonical_login) DO NOTHING
+    RETURNING id"#;
+
+/// Stores those of `credentials` whose logins are free, without roles; returns their ids. Waits for
+/// transactions that are storing users with the same logins.
+pub async fn insert(
+    conn: &mut AsyncPgConnection,
+    credentials: &[&Credentials],
+) -> Result<BTreeSet<UserId>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Stored {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let statement = sql_query(INSERT)
+        .bind::<Array<SqlUuid>, _>(column(credentials, |it| it.user.id.0))
+        .bind::<Array<Text>, _>(column(credentials, |it| it.user.login.as_typed()))
+        .bind::<Array<Text>, _>(column(credentials, |it| it.user.login.canonical().as_str()))
+        .bind::<Array<Text>, _>(column(credentials, |it| it.hash.as_phc()))
+        .bind::<Array<Text>, _>(column(credentials, |it| it.user.status.as_str()))
+        .bind::<Array<BigInt>, _>(column(credentials, |it| it.user.epoch.0))
+        .bind::<Array<Bool>, _>(column(credentials, |it| it.user.must_change_password))
+        .bind::<Array<BigInt>, _>(column(credentials, |it| it.user.revision.0))
+        .bind::<Array<Timestamptz>, _>(column(credentials, |it| it.user.created_at))
+        .bind::<Array<Timestamptz>, _>(column(credentials, |it| it.user.updated_at));
+    let stored: Vec<Stored> = Prepared(statement).load(conn).await?;
+    Ok(stored.into_iter().map(|row| UserId(row.id)).collect())
+}
+
+fn column<'a, T>(credentials: &[&'a Credentials], value: impl Fn(&'a Credentials) -> T) -> Vec<T> {
+    credentials.iter().map(|it| value(it)).collect()
 }
 
 /// Replaces all but logins and roles, and the password if `hash` is set.
@@ -94,7 +112,7 @@ pub async fn update(
     hash: Option<&PasswordHash>,
 ) -> Result<(), StorageError> {
     Prepared(diesel::update(users::table.find(user.id.0)).set((
-        users::status.eq(status_name(user.status)),
+        users::status.eq(user.status.as_str()),
         users::token_epoch.eq(user.epoch.0),
         users::must_change_password.eq(user.must_change_password),
         users::revision.eq(user.revision.0),
@@ -108,19 +126,8 @@ pub async fn update(
     Ok(())
 }
 
-pub async fn set_last_login(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    at: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    Prepared(diesel::update(users::table.find(user.0)).set(users::last_login_at.eq(at)))
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// Replaces the hash `old` by `new`; returns whether it was `old`. One statement, and so a transaction by itself: a row that
-/// it waited for is compared again.
+/// Replaces the hash `old` by `new`; returns whether it was `old`. One statement, and so a
+/// transaction by itself: a row that it waited for is compared again.
 pub async fn replace_hash(
     conn: &mut AsyncPgConnection,
     user: UserId,

@@ -44,7 +44,8 @@ async fn watchful() -> (Storage, FreshDatabase) {
     (storage_in(&patient(&url).await), database)
 }
 
-/// How often the server had to break a circle. A connection may tell no sooner than when it ends, so all of `storage`'s do.
+/// How often the server had to break a circle. A connection may tell no sooner than when it ends,
+/// so all of `storage`'s do.
 async fn deadlocks(storage: Storage, database: &FreshDatabase) -> i64 {
     drop(storage);
     let others = "SELECT count(*) AS count FROM pg_stat_activity
@@ -329,7 +330,8 @@ fn answered<T>(result: Result<T, ChangeError>) -> Result<(), PortError> {
     }
 }
 
-/// The role that the caller's right comes from loses it, and it is not known yet whether that will be kept.
+/// The role that the caller's right comes from loses it, and it is not known yet whether that will
+/// be kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_judged_by_what_roles_allow_when_it_is_made() {
     let (storage, database) = watchful().await;

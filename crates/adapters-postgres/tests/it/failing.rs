@@ -259,7 +259,8 @@ fn calls_of_sessions(storage: &Storage, session: &NewSession) -> Vec<(&'static s
     ]
 }
 
-/// Every method at once, three times over: more than there are connections. And snapshots by the hundred, which share statements.
+/// Every method at once, three times over: more than there are connections. And snapshots by the
+/// hundred, which share statements.
 async fn assert_all_refuse_in_time(storage: &Storage, user: &NewUser) {
     let mut calls = JoinSet::new();
     let session = a_session(user.id, at(1)).id;

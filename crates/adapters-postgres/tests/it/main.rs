@@ -27,7 +27,8 @@ use testservers::{FreshDatabase, postgres};
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
 
-/// How many sequences of calls are played in the hope for more rights: each has a database of its own.
+/// How many sequences of calls are played in the hope for more rights: each has a database of its
+/// own.
 const ESCALATIONS: u32 = 32;
 
 async fn fresh() -> (Storage, FreshDatabase) {

@@ -113,7 +113,8 @@ async fn the_migrations_write_the_built_in_roles() {
     assert_eq!(stored, built_in());
 }
 
-/// What the version before left behind: two users with roles and sessions, and a trail with a gap in its ids.
+/// What the version before left behind: two users with roles and sessions, and a trail with a gap
+/// in its ids.
 const OLD_DATA: &str = "
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at)
         SELECT ('00000000-0000-7000-8000-00000000000' || n)::uuid, login, lower(login), 'plain$0$x', 'active', 0,

@@ -82,7 +82,8 @@ async fn a_database_that_does_not_exist_is_told_as_such() {
     assert!(told.contains("no_such"), "{told}");
 }
 
-/// A server that speaks TLS as `localhost` and lets nobody in without, and the file with the authority behind it.
+/// A server that speaks TLS as `localhost` and lets nobody in without, and the file with the
+/// authority behind it.
 async fn with_tls() -> (Own<Postgres>, PathBuf) {
     let server = Postgres::start_own();
     let mut authority = CertificateParams::new([]).expect("parameters");

@@ -120,7 +120,8 @@ async fn who_has_less_time_gives_up_and_the_others_are_answered() {
     assert!(patient.expect("an answer").is_some());
 }
 
-/// Every reader of permissions waits, half-way through its statement, for as long as somebody else has the lock.
+/// Every reader of permissions waits, half-way through its statement, for as long as somebody else
+/// has the lock.
 const HALF_WAY: &str = "
     ALTER TABLE role_permissions RENAME TO kept_permissions;
     CREATE FUNCTION waited() RETURNS boolean VOLATILE LANGUAGE sql AS 'SELECT pg_advisory_xact_lock_shared(7) IS NOT NULL';

@@ -1,22 +1,49 @@
+//! Applies a change to accounts and sessions.
+
+use super::events::EventWriter;
 use crate::{
     error::StorageError,
     tables::{roles, sessions, users},
 };
 use diesel::SqliteConnection;
 use domain::{
-    changes::{Change, EndSessionsOf, Facts, UserChange},
+    changes::{Applied, Change, EndSessionsOf, Facts, UserChange},
     role::RoleNames,
     user::User,
 };
 
-/// Writes `change`, which was decided from `facts`, and returns how many sessions ended.
-pub fn change(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Result<u64, StorageError> {
-    write_user(conn, change, facts)?;
-    let sessions_ended = end_sessions(conn, change)?;
+/// Writes all of `change`, decided from `facts`, with its audit event.
+pub fn apply(
+    conn: &mut SqliteConnection,
+    change: Change,
+    facts: &Facts,
+    events: &EventWriter,
+) -> Result<Applied, StorageError> {
+    write_user(conn, &change, facts)?;
+    let sessions_ended = end_sessions(conn, &change)?;
     if let Some(session) = &change.open_session {
         sessions::insert(conn, session)?;
     }
-    Ok(sessions_ended)
+    if let Some(event) = change.event(sessions_ended) {
+        events.write(conn, &[event])?;
+    }
+    Ok(Applied {
+        change,
+        sessions_ended,
+    })
+}
+
+/// Returns what [`apply`] would return for `change`.
+pub fn preview(conn: &mut SqliteConnection, change: Change) -> Result<Applied, StorageError> {
+    let sessions_ended = match &change.end_sessions {
+        None => 0,
+        Some((EndSessionsOf::User(user), _)) => sessions::count_live(conn, *user, change.at)?,
+        Some((EndSessionsOf::Sessions(ids), _)) => ids.len() as u64,
+    };
+    Ok(Applied {
+        change,
+        sessions_ended,
+    })
 }
 
 fn write_user(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Result<(), StorageError> {

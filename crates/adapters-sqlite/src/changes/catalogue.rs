@@ -1,6 +1,6 @@
-//! Changes to the catalogue of roles.
+//! Executes commands on the catalogue of roles.
 
-use super::events;
+use super::events::EventWriter;
 use crate::{
     error::StorageError,
     tables::{roles, snapshots},
@@ -8,23 +8,20 @@ use crate::{
 use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
 use domain::{
-    audit::AuditContext,
     changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal},
-    ports::AuditSealer,
     role::RoleName,
 };
+use std::slice;
 
 /// Executes `command`.
 pub fn execute(
     conn: &mut SqliteConnection,
-    sealer: &dyn AuditSealer,
     command: &dyn CatalogueCommand,
-    context: &AuditContext,
+    events: &EventWriter,
 ) -> Result<Result<CatalogueChange, Refusal>, StorageError> {
-    let decided = dry_run(conn, command, context.at)?;
+    let decided = dry_run(conn, command, events.at())?;
     if let Ok(change) = &decided {
-        apply(conn, change)?;
-        events::write(conn, sealer, context, &change.event)?;
+        apply(conn, change, events)?;
     }
     Ok(decided)
 }
@@ -50,7 +47,11 @@ fn load(conn: &mut SqliteConnection, reads: &CatalogueReads) -> Result<Catalogue
     })
 }
 
-fn apply(conn: &mut SqliteConnection, change: &CatalogueChange) -> Result<(), StorageError> {
+fn apply(
+    conn: &mut SqliteConnection,
+    change: &CatalogueChange,
+    events: &EventWriter,
+) -> Result<(), StorageError> {
     if let Some(written) = &change.written {
         roles::store(conn, &written.role)?;
     }
@@ -60,5 +61,5 @@ fn apply(conn: &mut SqliteConnection, change: &CatalogueChange) -> Result<(), St
     if let Some(permissions) = &change.admin {
         roles::set_permissions(conn, &RoleName::ADMIN, permissions)?;
     }
-    Ok(())
+    events.write(conn, slice::from_ref(&change.event))
 }

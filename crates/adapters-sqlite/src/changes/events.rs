@@ -1,35 +1,41 @@
-//! Audit events, sealed and written in the transaction of the change that they record.
+//! Seals audit events and writes them in the transaction of the change that they record.
 
 use crate::{error::StorageError, tables::audit};
+use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
 use domain::{
     audit::{AuditContext, AuditEvent, AuditRow},
     ports::AuditSealer,
 };
-use std::slice;
+use std::sync::Arc;
 
-/// Seals `event` and appends it to the audit log.
-pub fn write(
-    conn: &mut SqliteConnection,
-    sealer: &dyn AuditSealer,
-    context: &AuditContext,
-    event: &AuditEvent,
-) -> Result<(), StorageError> {
-    write_all(conn, sealer, context, slice::from_ref(event))
+/// Writes the audit events of a transaction.
+pub struct EventWriter {
+    context: AuditContext,
+    sealer: Arc<dyn AuditSealer>,
 }
 
-/// Seals `events` in their order and appends them to the audit log.
-pub fn write_all(
-    conn: &mut SqliteConnection,
-    sealer: &dyn AuditSealer,
-    context: &AuditContext,
-    events: &[AuditEvent],
-) -> Result<(), StorageError> {
-    let mut head = audit::ends(conn)?.head;
-    for event in events {
-        let row = AuditRow::new(head.next(), event, context);
-        head = head.seal_next(&row, sealer);
-        audit::insert(conn, &row, &head.seal)?;
+impl EventWriter {
+    pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
+        Self {
+            context,
+            sealer: Arc::clone(sealer),
+        }
     }
-    audit::set_head(conn, &head)
+
+    /// Returns when the transaction makes its change.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.context.at
+    }
+
+    /// Seals `events` in their order and appends them to the audit log.
+    pub fn write(&self, conn: &mut SqliteConnection, events: &[AuditEvent]) -> Result<(), StorageError> {
+        let mut head = audit::ends(conn)?.head;
+        for event in events {
+            let row = AuditRow::new(head.next(), event, &self.context);
+            head = head.seal_next(&row, &*self.sealer);
+            audit::insert(conn, &row, &head.seal)?;
+        }
+        audit::set_head(conn, &head)
+    }
 }

@@ -1,17 +1,16 @@
 //! Users from another system, many in one transaction.
 
-use super::events;
+use super::events::EventWriter;
 use crate::{
     error::StorageError,
     tables::{roles, user_pages, users},
 };
 use diesel::{SqliteConnection, connection::SimpleConnection};
 use domain::{
-    audit::{AuditContext, AuditEvent},
+    audit::AuditEvent,
     changes::{ImportFacts, ImportUsers, Refusal},
     login::CanonicalLogin,
-    ports::AuditSealer,
-    user::{Credentials, User},
+    user::User,
 };
 
 /// Logins come in any order, so that an import changes pages all over the indexes. With SQLite's
@@ -23,21 +22,23 @@ const MAKE_ROOM: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint =
 const LOGINS_PER_STATEMENT: usize = 1_000;
 
 /// Stores the users that `users` accepts, each with its event.
-pub fn execute(
+pub fn import(
     conn: &mut SqliteConnection,
-    sealer: &dyn AuditSealer,
     users: &ImportUsers,
-    context: &AuditContext,
+    events: &EventWriter,
 ) -> Result<Vec<Result<User, Refusal>>, StorageError> {
     conn.batch_execute(MAKE_ROOM)?;
     let facts = load(conn, users)?;
-    let decided = users.decide(facts, context.at);
+    let decided = users.decide(facts, events.at());
     for credentials in decided.iter().flatten() {
         users::insert(conn, credentials)?;
     }
-    let outcomes: Vec<_> = decided.into_iter().map(|one| one.map(user_of)).collect();
-    let events: Vec<AuditEvent> = outcomes.iter().flatten().map(ImportUsers::event).collect();
-    events::write_all(conn, sealer, context, &events)?;
+    let outcomes: Vec<_> = decided
+        .into_iter()
+        .map(|one| one.map(|credentials| credentials.user))
+        .collect();
+    let written: Vec<AuditEvent> = outcomes.iter().flatten().map(ImportUsers::event).collect();
+    events.write(conn, &written)?;
     Ok(outcomes)
 }
 
@@ -50,8 +51,4 @@ fn load(conn: &mut SqliteConnection, users: &ImportUsers) -> Result<ImportFacts,
         facts.taken.extend(user_pages::taken_logins(conn, some)?);
     }
     Ok(facts)
-}
-
-fn user_of(credentials: Credentials) -> User {
-    credentials.user
 }

@@ -1,3 +1,5 @@
+//! Loads what a command reads.
+
 use crate::{
     error::StorageError,
     tables::{roles, sessions, snapshots, users},
@@ -6,11 +8,11 @@ use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
 use domain::{
     authority::Target,
-    changes::{AccountState, Change, EndSessionsOf, Facts, Reads},
+    changes::{AccountState, Facts, Reads},
 };
 
 /// Loads what `reads` names. Sessions are those that are live at `at`.
-pub fn facts(conn: &mut SqliteConnection, reads: &Reads, at: DateTime<Utc>) -> Result<Facts, StorageError> {
+pub fn load(conn: &mut SqliteConnection, reads: &Reads, at: DateTime<Utc>) -> Result<Facts, StorageError> {
     let target = match reads.account {
         Some(user) if reads.target => users::target(conn, user)?,
         _ => None,
@@ -55,14 +57,5 @@ fn other_admin_exists(
             roles::any_admin_but(conn, target.user.id)
         }
         _ => Ok(false),
-    }
-}
-
-/// Counts the live sessions that `change` would end.
-pub fn sessions_to_end(conn: &mut SqliteConnection, change: &Change) -> Result<u64, StorageError> {
-    match &change.end_sessions {
-        Some((EndSessionsOf::User(user), _)) => sessions::count_live(conn, *user, change.at),
-        Some((EndSessionsOf::Sessions(ids), _)) => Ok(ids.len() as u64),
-        None => Ok(0),
     }
 }

@@ -1,4 +1,8 @@
-use crate::{SqliteStorage, changes, tables::users};
+use crate::{
+    SqliteStorage,
+    changes::{self, EventWriter},
+    tables::users,
+};
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
@@ -40,10 +44,10 @@ impl Accounts for SqliteStorage {
         command: Arc<dyn Command>,
         context: AuditContext,
     ) -> Result<Applied, ChangeError> {
-        let sealer = Arc::clone(&self.sealer);
+        let events = EventWriter::new(context, &self.sealer);
         let executed = self
             .database
-            .write(move |conn| changes::execute(conn, &*sealer, &*command, &context))
+            .write(move |conn| changes::execute(conn, &*command, &events))
             .await?;
         Ok(executed?)
     }

@@ -1,17 +1,16 @@
-use crate::{SqliteStorage, changes::events};
+use crate::{SqliteStorage, changes::EventWriter};
 use async_trait::async_trait;
 use domain::{
     audit::{AuditContext, AuditEvent},
     ports::{AuditEvents, PortError},
 };
-use std::sync::Arc;
 
 #[async_trait]
 impl AuditEvents for SqliteStorage {
     async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
-        let sealer = Arc::clone(&self.sealer);
+        let events = EventWriter::new(context, &self.sealer);
         self.database
-            .write(move |conn| events::write(conn, &*sealer, &context, &event))
+            .write(move |conn| events.write(conn, &[event]))
             .await
     }
 }

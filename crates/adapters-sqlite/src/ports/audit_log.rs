@@ -1,6 +1,6 @@
 use crate::{
     SqliteStorage,
-    changes::trim,
+    changes::{EventWriter, trim},
     tables::{audit, audit_pages},
 };
 use async_trait::async_trait;
@@ -9,7 +9,6 @@ use domain::{
     changes::TrimAuditLog,
     ports::{AuditLog, PortError},
 };
-use std::sync::Arc;
 
 #[async_trait]
 impl AuditLog for SqliteStorage {
@@ -35,9 +34,9 @@ impl AuditLog for SqliteStorage {
     }
 
     async fn trim(&self, command: TrimAuditLog, context: AuditContext) -> Result<u64, PortError> {
-        let sealer = Arc::clone(&self.sealer);
+        let events = EventWriter::new(context, &self.sealer);
         self.database
-            .write(move |conn| trim::execute(conn, &*sealer, command, &context))
+            .write(move |conn| trim(conn, command, &events))
             .await
     }
 }

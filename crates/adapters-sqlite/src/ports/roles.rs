@@ -1,4 +1,8 @@
-use crate::{SqliteStorage, changes::catalogue, tables::roles};
+use crate::{
+    SqliteStorage,
+    changes::{EventWriter, catalogue},
+    tables::roles,
+};
 use async_trait::async_trait;
 use domain::{
     audit::AuditContext,
@@ -24,10 +28,10 @@ impl Roles for SqliteStorage {
         command: Arc<dyn CatalogueCommand>,
         context: AuditContext,
     ) -> Result<CatalogueChange, ChangeError> {
-        let sealer = Arc::clone(&self.sealer);
+        let events = EventWriter::new(context, &self.sealer);
         let executed = self
             .database
-            .write(move |conn| catalogue::execute(conn, &*sealer, &*command, &context))
+            .write(move |conn| catalogue::execute(conn, &*command, &events))
             .await?;
         Ok(executed?)
     }

@@ -1,6 +1,6 @@
 use crate::{
     SqliteStorage,
-    changes::import,
+    changes::{EventWriter, import},
     tables::{roles, user_pages},
 };
 use async_trait::async_trait;
@@ -10,7 +10,6 @@ use domain::{
     ports::{PortError, UserDirectory},
     user::{Credentials, User, UserFilter, UserPage},
 };
-use std::sync::Arc;
 
 #[async_trait]
 impl UserDirectory for SqliteStorage {
@@ -35,9 +34,9 @@ impl UserDirectory for SqliteStorage {
         users: ImportUsers,
         context: AuditContext,
     ) -> Result<Vec<Result<User, Refusal>>, PortError> {
-        let sealer = Arc::clone(&self.sealer);
+        let events = EventWriter::new(context, &self.sealer);
         self.database
-            .write(move |conn| import::execute(conn, &*sealer, &users, &context))
+            .write(move |conn| import(conn, &users, &events))
             .await
     }
 }

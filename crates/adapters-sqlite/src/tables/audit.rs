@@ -6,7 +6,7 @@ use crate::{
     schema::{audit_chain, audit_trail},
 };
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, Insertable, QueryDsl, RunQueryDsl, SqliteConnection};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
 use domain::audit::{AuditNumber, AuditRow, ChainEnd, ChainEnds, Seal};
 
 /// Returns where the chain begins and ends.
@@ -39,7 +39,20 @@ fn chain_end(number: i64, seal: Vec<u8>) -> Result<ChainEnd, StorageError> {
 /// Appends `row` with its seal.
 pub fn insert(conn: &mut SqliteConnection, row: &AuditRow, seal: &Seal) -> Result<(), StorageError> {
     diesel::insert_into(audit_trail::table)
-        .values(NewAuditRow::new(row, seal))
+        .values((
+            audit_trail::number.eq(row.number.0),
+            audit_trail::at.eq(Micros(row.at)),
+            audit_trail::action.eq(&row.action),
+            audit_trail::actor_kind.eq(&row.actor_kind),
+            audit_trail::actor_id.eq(row.actor_id.map(Id)),
+            audit_trail::user_id.eq(row.user_id.map(Id)),
+            audit_trail::session_id.eq(row.session_id.map(Id)),
+            audit_trail::address.eq(row.address.as_deref()),
+            audit_trail::user_agent.eq(row.user_agent.as_deref()),
+            audit_trail::request_id.eq(row.request_id.as_deref()),
+            audit_trail::details.eq(&row.details),
+            audit_trail::seal.eq(&seal.0[..]),
+        ))
         .execute(conn)?;
     Ok(())
 }
@@ -95,40 +108,4 @@ pub fn remove(
     let range = audit_trail::number.between(first.0, last.0);
     diesel::delete(audit_trail::table.filter(range)).execute(conn)?;
     Ok(())
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = audit_trail)]
-struct NewAuditRow<'a> {
-    number: i64,
-    at: Micros,
-    action: &'a str,
-    actor_kind: &'a str,
-    actor_id: Option<Id>,
-    user_id: Option<Id>,
-    session_id: Option<Id>,
-    address: Option<&'a str>,
-    user_agent: Option<&'a str>,
-    request_id: Option<&'a str>,
-    details: &'a str,
-    seal: &'a [u8],
-}
-
-impl<'a> NewAuditRow<'a> {
-    fn new(row: &'a AuditRow, seal: &'a Seal) -> Self {
-        Self {
-            number: row.number.0,
-            at: Micros(row.at),
-            action: &row.action,
-            actor_kind: &row.actor_kind,
-            actor_id: row.actor_id.map(Id),
-            user_id: row.user_id.map(Id),
-            session_id: row.session_id.map(Id),
-            address: row.address.as_deref(),
-            user_agent: row.user_agent.as_deref(),
-            request_id: row.request_id.as_deref(),
-            details: &row.details,
-            seal: &seal.0,
-        }
-    }
 }

@@ -1,6 +1,9 @@
 //! The catalogue of roles, and who has which role.
 
-use super::permissions::{parse_permissions, permissions_of_role};
+use super::{
+    permissions::{parse_permissions, permissions_of_role},
+    rows::parse_all,
+};
 use crate::{
     columns::Id,
     error::StorageError,
@@ -22,25 +25,17 @@ pub fn find(conn: &mut SqliteConnection, names: &RoleNames) -> Result<Vec<Role>,
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    roles::table
+    let roles = roles::table
         .filter(roles::name.eq_any(names.iter().map(RoleName::as_str)))
         .order(roles::name)
-        .select(RoleRow::as_select())
-        .load(conn)?
-        .into_iter()
-        .map(Role::try_from)
-        .collect()
+        .select(RoleRow::as_select());
+    parse_all(roles.load(conn))
 }
 
 /// Returns the whole catalogue, in the order of the names.
 pub fn list(conn: &mut SqliteConnection) -> Result<Vec<Role>, StorageError> {
-    roles::table
-        .order(roles::name)
-        .select(RoleRow::as_select())
-        .load(conn)?
-        .into_iter()
-        .map(Role::try_from)
-        .collect()
+    let roles = roles::table.order(roles::name).select(RoleRow::as_select());
+    parse_all(roles.load(conn))
 }
 
 /// Reads one row of a table that is never empty, to find out whether the file can be read.

@@ -3,6 +3,7 @@
 
 use super::{
     permissions::{parse_roles, roles_of_user},
+    rows::parse_optional,
     sessions::{LifetimeRow, corrupt, live_at},
     users::parse_status,
 };
@@ -12,8 +13,8 @@ use crate::{
     schema::{sessions, users},
 };
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
-    SqliteConnection, declare_sql_function, dsl::exists, sql_types::BigInt, sqlite::Sqlite,
+    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
+    declare_sql_function, dsl::exists, sql_types::BigInt, sqlite::Sqlite,
 };
 use domain::{
     ports::Rotated,
@@ -24,14 +25,11 @@ use domain::{
 /// Returns the session with its holder. One statement, so that both are as of one instant; diesel
 /// keeps the statement prepared.
 pub fn find(conn: &mut SqliteConnection, id: SessionId) -> Result<Option<StoredSession>, StorageError> {
-    sessions::table
+    let session = sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(Id(id.0)))
-        .select(StoredSessionRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(StoredSession::try_from)
-        .transpose()
+        .select(StoredSessionRow::as_select());
+    parse_optional(session.first(conn))
 }
 
 #[declare_sql_function]
@@ -125,5 +123,5 @@ fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
     let bytes = bytes.try_into();
     bytes
         .map(SecretDigest)
-        .map_err(|_| corrupt("the digest of a secret has 32 bytes"))
+        .map_err(|_| corrupt("a digest has 32 bytes"))
 }

@@ -1,6 +1,9 @@
 //! Sessions: opened, listed, ended and removed.
 
-use super::users::AccountRow;
+use super::{
+    rows::{parse_all, parse_optional},
+    users::AccountRow,
+};
 use crate::{
     columns::{Id, Micros},
     error::StorageError,
@@ -8,9 +11,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, Insertable, JoinOnDsl, NullableExpressionMethods,
-    OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
-    dsl::auto_type, sqlite::Sqlite,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, Queryable,
+    RunQueryDsl, Selectable, SelectableHelper, SqliteConnection, dsl::auto_type, sqlite::Sqlite,
 };
 use domain::{
     changes::{AccountState, OwnedSession},
@@ -31,15 +33,24 @@ pub fn live_at(at: Micros) -> _ {
         .and(sessions::expires_at.gt(at))
 }
 
+#[auto_type]
+fn live_sessions(user: UserId, at: DateTime<Utc>) -> _ {
+    let (user, live): (Id, live_at) = (Id(user.0), live_at(Micros(at)));
+    sessions::table.filter(sessions::user_id.eq(user)).filter(live)
+}
+
+#[auto_type]
+fn ended(reason: EndReason, at: Micros) -> _ {
+    let reason: &'static str = reason.as_str();
+    (sessions::revoked_at.eq(at), sessions::revoke_reason.eq(reason))
+}
+
 /// Returns the session `id` with its owner.
 pub fn find(conn: &mut SqliteConnection, id: SessionId) -> Result<Option<OwnedSession>, StorageError> {
-    sessions::table
+    let session = sessions::table
         .find(Id(id.0))
-        .select(OwnedSessionRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(OwnedSession::try_from)
-        .transpose()
+        .select(OwnedSessionRow::as_select());
+    parse_optional(session.first(conn))
 }
 
 /// Returns the state of `user`, and their sessions that are live at `at`.
@@ -67,18 +78,25 @@ pub fn account_with_live(
 
 /// Counts the sessions of `user` that are live at `at`.
 pub fn count_live(conn: &mut SqliteConnection, user: UserId, at: DateTime<Utc>) -> Result<u64, StorageError> {
-    let live: i64 = sessions::table
-        .filter(sessions::user_id.eq(Id(user.0)))
-        .filter(live_at(Micros(at)))
-        .count()
-        .get_result(conn)?;
+    let live: i64 = live_sessions(user, at).count().get_result(conn)?;
     Ok(live.unsigned_abs())
 }
 
 /// Stores `session`.
 pub fn insert(conn: &mut SqliteConnection, session: &NewSession) -> Result<(), StorageError> {
     diesel::insert_into(sessions::table)
-        .values(NewSessionRow::from(session))
+        .values((
+            sessions::id.eq(Id(session.id.0)),
+            sessions::user_id.eq(Id(session.user.0)),
+            sessions::generation.eq(i64::from(Generation::FIRST.0)),
+            sessions::secret_digest.eq(&session.secret_digest.0[..]),
+            sessions::created_at.eq(Micros(session.created_at)),
+            sessions::last_used_at.eq(Micros(session.created_at)),
+            sessions::idle_expires_at.eq(Micros(session.idle_expires_at)),
+            sessions::expires_at.eq(Micros(session.expires_at)),
+            sessions::user_agent.eq(session.user_agent.as_deref()),
+            sessions::ip.eq(session.address.map(|address| address.to_string())),
+        ))
         .execute(conn)?;
     Ok(())
 }
@@ -90,16 +108,8 @@ pub fn end_live(
     reason: EndReason,
     at: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let live = sessions::table
-        .filter(sessions::user_id.eq(Id(user.0)))
-        .filter(live_at(Micros(at)));
-    let ended = diesel::update(live)
-        .set((
-            sessions::revoked_at.eq(Micros(at)),
-            sessions::revoke_reason.eq(reason.as_str()),
-        ))
-        .execute(conn)?;
-    Ok(ended as u64)
+    let update = diesel::update(live_sessions(user, at)).set(ended(reason, Micros(at)));
+    Ok(update.execute(conn)? as u64)
 }
 
 /// Ends the session `id`, and returns how many sessions that ended.
@@ -109,13 +119,8 @@ pub fn end(
     reason: EndReason,
     at: DateTime<Utc>,
 ) -> Result<u64, StorageError> {
-    let ended = diesel::update(sessions::table.find(Id(id.0)))
-        .set((
-            sessions::revoked_at.eq(Micros(at)),
-            sessions::revoke_reason.eq(reason.as_str()),
-        ))
-        .execute(conn)?;
-    Ok(ended as u64)
+    let update = diesel::update(sessions::table.find(Id(id.0))).set(ended(reason, Micros(at)));
+    Ok(update.execute(conn)? as u64)
 }
 
 /// Returns the sessions of `user` that are live at `now`, newest first.
@@ -124,15 +129,10 @@ pub fn list(
     user: UserId,
     now: DateTime<Utc>,
 ) -> Result<Vec<SessionSummary>, StorageError> {
-    sessions::table
-        .filter(sessions::user_id.eq(Id(user.0)))
-        .filter(live_at(Micros(now)))
+    let newest_first = live_sessions(user, now)
         .order((sessions::created_at.desc(), sessions::id.desc()))
-        .select(SummaryRow::as_select())
-        .load(conn)?
-        .into_iter()
-        .map(SessionSummary::try_from)
-        .collect()
+        .select(SummaryRow::as_select());
+    parse_all(newest_first.load(conn))
 }
 
 /// Removes at most `limit` sessions that ended or expired before `before`, the longest dead first.
@@ -149,38 +149,6 @@ pub fn remove_dead(
         .select(dead.field(sessions::id));
     let removed = diesel::delete(sessions::table.filter(sessions::id.eq_any(longest_dead))).execute(conn)?;
     Ok(removed as u64)
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = sessions)]
-struct NewSessionRow<'a> {
-    id: Id,
-    user_id: Id,
-    generation: i64,
-    secret_digest: &'a [u8],
-    created_at: Micros,
-    last_used_at: Micros,
-    idle_expires_at: Micros,
-    expires_at: Micros,
-    user_agent: Option<&'a str>,
-    ip: Option<String>,
-}
-
-impl<'a> From<&'a NewSession> for NewSessionRow<'a> {
-    fn from(session: &'a NewSession) -> Self {
-        Self {
-            id: Id(session.id.0),
-            user_id: Id(session.user.0),
-            generation: Generation::FIRST.0.into(),
-            secret_digest: &session.secret_digest.0,
-            created_at: Micros(session.created_at),
-            last_used_at: Micros(session.created_at),
-            idle_expires_at: Micros(session.idle_expires_at),
-            expires_at: Micros(session.expires_at),
-            user_agent: session.user_agent.as_deref(),
-            ip: session.address.map(|address| address.to_string()),
-        }
-    }
 }
 
 #[derive(Queryable, Selectable)]

@@ -2,6 +2,7 @@
 
 use super::{
     permissions::{parse_permissions, permissions_of_user},
+    rows::parse_optional,
     sessions::LifetimeRow,
     users::UserRow,
 };
@@ -11,8 +12,8 @@ use crate::{
     schema::{sessions, users},
 };
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
-    SqliteConnection, sqlite::Sqlite,
+    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
+    sqlite::Sqlite,
 };
 use domain::{caller::SessionSnapshot, session::SessionId};
 
@@ -22,14 +23,11 @@ pub fn find(
     conn: &mut SqliteConnection,
     session: SessionId,
 ) -> Result<Option<SessionSnapshot>, StorageError> {
-    sessions::table
+    let snapshot = sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(Id(session.0)))
-        .select(SessionSnapshotRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(SessionSnapshot::try_from)
-        .transpose()
+        .select(SessionSnapshotRow::as_select());
+    parse_optional(snapshot.first(conn))
 }
 
 #[derive(Queryable, Selectable)]

@@ -1,6 +1,9 @@
 //! Many users at once.
 
-use super::users::{CredentialsRow, UserRow, status_name};
+use super::{
+    rows::parse_all,
+    users::{CredentialsRow, UserRow},
+};
 use crate::{
     error::StorageError,
     schema::{user_roles, users},
@@ -34,7 +37,12 @@ pub fn list(
     filter: &UserFilter,
     page: &UserPage,
 ) -> Result<Vec<User>, StorageError> {
-    let range = Range::new(filter.login.as_ref(), page);
+    let prefix = filter.login.as_ref();
+    let range = Range {
+        from: page.begins_at(prefix),
+        until: prefix.map(LoginPrefix::end),
+        limit: page.limit.into(),
+    };
     let rows = match &filter.role {
         Some(role) => holders(conn, role, filter.status, &range)?,
         None => all(conn, filter.status, &range)?,
@@ -44,16 +52,12 @@ pub fn list(
 
 /// Returns a page of all users with their hashes.
 pub fn export(conn: &mut SqliteConnection, page: &UserPage) -> Result<Vec<Credentials>, StorageError> {
-    let range = Range::new(None, page);
-    users::table
-        .filter(users::canonical_login.ge(range.from))
+    let users = users::table
+        .filter(users::canonical_login.ge(page.begins_at(None)))
         .order(users::canonical_login)
-        .limit(range.limit)
-        .select(CredentialsRow::as_select())
-        .load(conn)?
-        .into_iter()
-        .map(Credentials::try_from)
-        .collect()
+        .limit(page.limit.into())
+        .select(CredentialsRow::as_select());
+    parse_all(users.load(conn))
 }
 
 /// At most `limit` canonical logins from `from` on and, if it is set, before `until`, in the order
@@ -62,16 +66,6 @@ struct Range {
     from: String,
     until: Option<String>,
     limit: i64,
-}
-
-impl Range {
-    fn new(prefix: Option<&LoginPrefix>, page: &UserPage) -> Self {
-        Self {
-            from: page.begins_at(prefix),
-            until: prefix.map(LoginPrefix::end),
-            limit: page.limit.into(),
-        }
-    }
 }
 
 fn all(
@@ -89,7 +83,7 @@ fn all(
         page = page.filter(users::canonical_login.lt(until));
     }
     if let Some(status) = status {
-        page = page.filter(users::status.eq(status_name(status)));
+        page = page.filter(users::status.eq(status.as_str()));
     }
     Ok(page.load(conn)?)
 }
@@ -115,7 +109,7 @@ fn holders(
         page = page.filter(login.lt(until));
     }
     if let Some(status) = status {
-        page = page.filter(held.field(user_roles::status).eq(status_name(status)));
+        page = page.filter(held.field(user_roles::status).eq(status.as_str()));
     }
     Ok(page.load(conn)?)
 }

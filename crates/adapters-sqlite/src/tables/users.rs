@@ -3,6 +3,7 @@
 use super::{
     permissions::{parse_permissions, parse_roles, permissions_of_user, roles_of_user},
     roles,
+    rows::parse_optional,
 };
 use crate::{
     columns::{Id, Micros},
@@ -11,8 +12,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
-    Selectable, SelectableHelper, SqliteConnection,
+    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
     dsl::{exists, select},
     sqlite::Sqlite,
 };
@@ -27,13 +27,8 @@ use domain::{
 
 /// Returns the user `id`.
 pub fn find(conn: &mut SqliteConnection, id: UserId) -> Result<Option<User>, StorageError> {
-    users::table
-        .find(Id(id.0))
-        .select(UserRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(User::try_from)
-        .transpose()
+    let user = users::table.find(Id(id.0)).select(UserRow::as_select());
+    parse_optional(user.first(conn))
 }
 
 /// Returns the user with this login, and their hash.
@@ -41,35 +36,22 @@ pub fn find_by_login(
     conn: &mut SqliteConnection,
     login: &CanonicalLogin,
 ) -> Result<Option<Credentials>, StorageError> {
-    users::table
+    let user = users::table
         .filter(users::canonical_login.eq(login.as_str()))
-        .select(CredentialsRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(Credentials::try_from)
-        .transpose()
+        .select(CredentialsRow::as_select());
+    parse_optional(user.first(conn))
 }
 
 /// Returns the user `id` with the permissions of their roles.
 pub fn target(conn: &mut SqliteConnection, id: UserId) -> Result<Option<Target>, StorageError> {
-    users::table
-        .find(Id(id.0))
-        .select(TargetRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(Target::try_from)
-        .transpose()
+    let user = users::table.find(Id(id.0)).select(TargetRow::as_select());
+    parse_optional(user.first(conn))
 }
 
 /// Returns the state of the user `id`.
 pub fn account(conn: &mut SqliteConnection, id: UserId) -> Result<Option<AccountState>, StorageError> {
-    users::table
-        .find(Id(id.0))
-        .select(AccountRow::as_select())
-        .first(conn)
-        .optional()?
-        .map(AccountState::try_from)
-        .transpose()
+    let user = users::table.find(Id(id.0)).select(AccountRow::as_select());
+    parse_optional(user.first(conn))
 }
 
 /// Returns whether a user has this login.
@@ -80,9 +62,20 @@ pub fn has_login(conn: &mut SqliteConnection, login: &CanonicalLogin) -> Result<
 
 /// Stores a user with their roles and hash.
 pub fn insert(conn: &mut SqliteConnection, credentials: &Credentials) -> Result<(), StorageError> {
-    let user = &credentials.user;
+    let Credentials { user, hash } = credentials;
     diesel::insert_into(users::table)
-        .values(NewUserRow::from(credentials))
+        .values((
+            users::id.eq(Id(user.id.0)),
+            users::login.eq(user.login.as_typed()),
+            users::canonical_login.eq(user.login.canonical().as_str()),
+            users::password_hash.eq(hash.as_phc()),
+            users::status.eq(user.status.as_str()),
+            users::token_epoch.eq(user.epoch.0),
+            users::must_change_password.eq(user.must_change_password),
+            users::revision.eq(user.revision.0),
+            users::created_at.eq(Micros(user.created_at)),
+            users::updated_at.eq(Micros(user.updated_at)),
+        ))
         .execute(conn)?;
     roles::insert_roles_of(conn, user.id, &user.roles)
 }
@@ -94,7 +87,14 @@ pub fn update(
     hash: Option<&PasswordHash>,
 ) -> Result<(), StorageError> {
     diesel::update(users::table.find(Id(user.id.0)))
-        .set(UserUpdateRow::new(user, hash))
+        .set((
+            hash.map(|hash| users::password_hash.eq(hash.as_phc())),
+            users::status.eq(user.status.as_str()),
+            users::token_epoch.eq(user.epoch.0),
+            users::must_change_password.eq(user.must_change_password),
+            users::revision.eq(user.revision.0),
+            users::updated_at.eq(Micros(user.updated_at)),
+        ))
         .execute(conn)?;
     Ok(())
 }
@@ -131,63 +131,6 @@ pub fn replace_hash(
 pub fn delete(conn: &mut SqliteConnection, id: UserId) -> Result<(), StorageError> {
     diesel::delete(users::table.find(Id(id.0))).execute(conn)?;
     Ok(())
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = users)]
-struct NewUserRow<'a> {
-    id: Id,
-    login: &'a str,
-    canonical_login: &'a str,
-    password_hash: &'a str,
-    status: &'static str,
-    token_epoch: i64,
-    must_change_password: bool,
-    revision: i64,
-    created_at: Micros,
-    updated_at: Micros,
-}
-
-impl<'a> From<&'a Credentials> for NewUserRow<'a> {
-    fn from(Credentials { user, hash }: &'a Credentials) -> Self {
-        Self {
-            id: Id(user.id.0),
-            login: user.login.as_typed(),
-            canonical_login: user.login.canonical().as_str(),
-            password_hash: hash.as_phc(),
-            status: status_name(user.status),
-            token_epoch: user.epoch.0,
-            must_change_password: user.must_change_password,
-            revision: user.revision.0,
-            created_at: Micros(user.created_at),
-            updated_at: Micros(user.updated_at),
-        }
-    }
-}
-
-/// What an update writes. Without a hash, the stored one stays.
-#[derive(AsChangeset)]
-#[diesel(table_name = users)]
-struct UserUpdateRow<'a> {
-    password_hash: Option<&'a str>,
-    status: &'static str,
-    token_epoch: i64,
-    must_change_password: bool,
-    revision: i64,
-    updated_at: Micros,
-}
-
-impl<'a> UserUpdateRow<'a> {
-    fn new(user: &User, hash: Option<&'a PasswordHash>) -> Self {
-        Self {
-            password_hash: hash.map(PasswordHash::as_phc),
-            status: status_name(user.status),
-            token_epoch: user.epoch.0,
-            must_change_password: user.must_change_password,
-            revision: user.revision.0,
-            updated_at: Micros(user.updated_at),
-        }
-    }
 }
 
 #[derive(Queryable, Selectable)]
@@ -282,18 +225,7 @@ impl TryFrom<AccountRow> for AccountState {
     }
 }
 
-/// Returns the name under which a status is stored.
-pub fn status_name(status: UserStatus) -> &'static str {
-    match status {
-        UserStatus::Active => "active",
-        UserStatus::Disabled => "disabled",
-    }
-}
-
 /// Parses the name under which a status is stored.
 pub fn parse_status(name: &str) -> Result<UserStatus, StorageError> {
-    [UserStatus::Active, UserStatus::Disabled]
-        .into_iter()
-        .find(|status| status_name(*status) == name)
-        .ok_or_else(|| StorageError::row("users", format!("unknown status `{name}`")))
+    UserStatus::from_name(name).ok_or_else(|| StorageError::row("users", format!("unknown status `{name}`")))
 }
