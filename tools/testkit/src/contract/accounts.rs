@@ -4,7 +4,6 @@
 //! that it loads the facts, applies all of a change or none of it, and lets no two commands overlook each other.
 
 mod assign_roles;
-mod authorization;
 mod change_password;
 mod delete_user;
 mod dry_run;
@@ -12,7 +11,7 @@ mod end_session;
 mod facts;
 mod last_admin;
 mod open_session;
-mod probe;
+pub(super) mod probe;
 mod register_user;
 mod replace_hash;
 mod reset_password;
@@ -36,7 +35,6 @@ part! {
         reset_password,
         set_status,
         delete_user,
-        authorization,
         unknown_or_changed,
         last_admin,
         dry_run,

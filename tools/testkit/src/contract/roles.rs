@@ -3,7 +3,6 @@
 
 mod catalogue;
 mod delete_role;
-mod rights;
 mod role_facts;
 mod write_role;
 
@@ -12,7 +11,7 @@ part! {
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) with the built-in roles alone, and a guard that
     /// keeps it alive for the test.
-    roles_contract: catalogue, write_role, delete_role, rights, role_facts,
+    roles_contract: catalogue, write_role, delete_role, role_facts,
 }
 
 use super::support::decided;

@@ -3,15 +3,14 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, assert_refused, count, done, execute, found, liveness, logged_in, logged_in_as,
-        logged_out, opened, race, registered, snapshot, user_now,
+        applied, count, done, execute, found, liveness, logged_in, logged_in_as, logged_out, opened, race,
+        registered, snapshot, user_now,
     },
     fixtures::{a_session, a_user, an_admin, at, context, context_of, identity, role_change, role_names},
 };
 use domain::{
     authority::Denied,
     changes::{AssignRoles, Refusal},
-    role::RoleName,
     session::{EndReason, Liveness, NewSession},
     token::TokenIdentity,
     user::{Epoch, User, UserId},
@@ -22,7 +21,6 @@ cases! { accounts::assign_roles(CoreStorage):
     an_assignment_gives_exactly_those_roles_and_raises_the_epoch,
     an_assignment_ends_all_live_sessions,
     an_assignment_that_keeps_sessions_leaves_them_alive_with_the_new_roles,
-    an_assignment_of_an_unknown_role_changes_nothing,
     one_of_many_concurrent_assignments_by_one_token_happens,
     callers_who_assign_roles_to_each_other_both_get_an_answer,
     no_assignment_of_many_concurrent_ones_is_lost,
@@ -104,15 +102,6 @@ async fn an_assignment_that_keeps_sessions_leaves_them_alive_with_the_new_roles(
         (changed.epoch, role_names(&["admin"]))
     );
     assert_eq!(snapshot(storage, session.id).await.user, changed);
-}
-
-async fn an_assignment_of_an_unknown_role_changes_nothing(storage: &CoreStorage) {
-    let (alice, session) = logged_in(storage, "alice").await;
-    let before = Everything::of(storage, &alice, &[session.id]).await;
-    let command = Arc::new(role_change(alice.id, &["admin", "unknown"]));
-    let unknown = RoleName::parse("unknown").expect("a role's name");
-    assert_refused(storage, command, context(at(10)), &Refusal::UnknownRole(unknown)).await;
-    assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
 }
 
 async fn one_of_many_concurrent_assignments_by_one_token_happens(storage: &CoreStorage) {

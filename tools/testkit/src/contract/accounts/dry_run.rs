@@ -3,7 +3,8 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, commands, dry_run, end_of, execute, logged_in, logged_in_as, logged_out, opened,
+        Everything, applied, assert_refused, commands, dry_run, end_of, logged_in, logged_in_as, logged_out,
+        opened,
     },
     fixtures::{a_session, a_user, an_admin, at, context, identity},
 };
@@ -117,15 +118,13 @@ async fn a_dry_run_is_refused_as_the_execution_is(storage: &CoreStorage) {
     refused.extend(commands(alice.id, Some(identity(&alice, &session))));
     refused.push(Arc::new(RegisterUser(a_user("ALICE"))));
     refused.push(Arc::new(end_of(&session)));
+    let before = Everything::of(storage, &alice, &[session.id]).await;
     for command in refused {
         let name = format!("{command:?}");
         let dry = dry_run(storage, command.clone(), context(at(10))).await;
         let dry: Option<Refusal> = dry.err();
-        assert!(dry.is_some(), "{name}");
-        assert_eq!(
-            execute(storage, command, context(at(10))).await.err(),
-            dry,
-            "{name}"
-        );
+        let dry = dry.unwrap_or_else(|| panic!("{name} is not refused"));
+        assert_refused(storage, command, context(at(10)), &dry).await;
     }
+    assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
 }

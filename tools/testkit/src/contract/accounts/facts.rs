@@ -214,6 +214,11 @@ async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
         };
         assert_eq!(facts, expected);
     }
+    let without_session = Reads {
+        caller: Some(identity(&alice, &a_session(alice.id, at(1)))),
+        ..Reads::default()
+    };
+    assert_eq!(loaded(storage, without_session, at(10)).await.caller, None);
     // The account, the session and the caller are one.
     let reads = Reads {
         account: Some(alice.id),

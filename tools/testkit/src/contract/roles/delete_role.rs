@@ -3,62 +3,20 @@
 use super::{everything, execute, execute_unchecked, find, removal};
 use crate::{
     Storage,
-    contract::support::{
-        self, applied, count, decided, logged_in_with, race, registered, role_written, user_now,
-    },
+    contract::support::{self, applied, count, decided, race, registered, role_written, user_now},
     fixtures::{a_role, a_user, at, context, role_change, role_names},
 };
 use domain::{
-    changes::{DeleteRole, ImportUsers, Refusal, RegisterUser},
-    revision::Revision,
-    role::built_in,
+    changes::{ImportUsers, RegisterUser},
     user::{ImportedUser, NewUser, UserStatus},
 };
 use std::sync::Arc;
 
 cases! { roles::delete_role(Storage):
-    a_role_is_removed_once_no_user_has_it,
-    a_role_at_another_revision_is_not_removed,
     a_dry_run_of_a_removal_writes_nothing,
     a_role_that_is_removed_while_it_is_assigned_is_had_or_gone,
     a_role_that_is_removed_while_a_user_registers_is_had_or_gone,
     a_role_that_is_removed_while_users_are_imported_is_had_or_gone,
-}
-
-async fn remove(storage: &Storage, command: DeleteRole) -> Result<(), Refusal> {
-    execute(storage, Arc::new(command)).await.map(drop)
-}
-
-async fn a_role_is_removed_once_no_user_has_it(storage: &Storage) {
-    let (alice, _) = logged_in_with(storage, "alice", &[]).await;
-    let refused = remove(storage, removal("of-alice")).await;
-    assert_eq!(refused, Err(Refusal::RoleInUse(1)));
-    let refused = remove(storage, removal("unknown")).await;
-    assert_eq!(refused, Err(Refusal::RoleNotFound));
-    let take = Arc::new(role_change(alice.id, &[]));
-    applied(&storage.core(), take, context(at(4))).await;
-    assert_eq!(remove(storage, removal("of-alice")).await, Ok(()));
-    assert_eq!(storage.roles.list().await.expect("storage answers"), built_in());
-    let refused = remove(storage, removal("of-alice")).await;
-    assert_eq!(refused, Err(Refusal::RoleNotFound));
-}
-
-async fn a_role_at_another_revision_is_not_removed(storage: &Storage) {
-    role_written(storage, a_role("one", &[])).await;
-    let now = role_written(storage, a_role("one", &["a:x"])).await.revision;
-    for other in [Revision::FIRST, now.next()] {
-        let command = DeleteRole {
-            if_revision: Some(other),
-            ..removal("one")
-        };
-        let refused = remove(storage, command).await;
-        assert_eq!(refused, Err(Refusal::RevisionMismatch));
-    }
-    let command = DeleteRole {
-        if_revision: Some(now),
-        ..removal("one")
-    };
-    assert_eq!(remove(storage, command).await, Ok(()));
 }
 
 async fn a_dry_run_of_a_removal_writes_nothing(storage: &Storage) {
