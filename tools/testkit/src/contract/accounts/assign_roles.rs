@@ -3,15 +3,15 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        applied, count, done, execute, found, liveness, logged_in, logged_in_as, logged_out, opened, race,
-        registered, snapshot, user_now,
+        applied, count, done, execute, found, idle_until, liveness, logged_in, logged_in_as, logged_out,
+        opened, race, registered, snapshot, user_now,
     },
     fixtures::{a_session, a_user, an_admin, at, context, context_of, identity, role_change, role_names},
 };
 use domain::{
     authority::Denied,
     changes::{AssignRoles, Refusal},
-    session::{EndReason, Liveness, NewSession},
+    session::{EndReason, Liveness},
     token::TokenIdentity,
     user::{Epoch, User, UserId},
 };
@@ -62,10 +62,7 @@ async fn an_assignment_ends_all_live_sessions(storage: &CoreStorage) {
     let (alice, one) = logged_in(storage, "alice").await;
     let two = opened(storage, &alice, a_session(alice.id, at(2))).await;
     let over = opened(storage, &alice, a_session(alice.id, at(3))).await;
-    let expired = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(3))
-    };
+    let expired = idle_until(at(10), a_session(alice.id, at(3)));
     opened(storage, &alice, expired.clone()).await;
     logged_out(storage, &over, 4).await;
     let (_, of_bob) = logged_in(storage, "bob").await;

@@ -3,8 +3,8 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, assert_refused, commands, dry_run, end_of, logged_in, logged_in_as, logged_out,
-        opened,
+        Everything, applied, assert_refused, commands, dry_run, end_of, idle_until, logged_in, logged_in_as,
+        logged_out, opened,
     },
     fixtures::{a_session, a_user, an_admin, at, context, identity},
 };
@@ -23,10 +23,7 @@ cases! { accounts::dry_run(CoreStorage):
 /// A user with two live sessions, one that ended and one that expired.
 async fn with_sessions(storage: &CoreStorage, login: &str) -> (User, [NewSession; 4]) {
     let (user, one) = logged_in(storage, login).await;
-    let expired = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(user.id, at(2))
-    };
+    let expired = idle_until(at(10), a_session(user.id, at(2)));
     let sessions = [one, a_session(user.id, at(2)), a_session(user.id, at(3)), expired];
     let [_, two, ended, expired] = &sessions;
     for session in [two, ended, expired] {

@@ -3,15 +3,15 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, assert_refused, count, end_of, events_of, execute, liveness, logged_in,
-        logged_out, opened, race,
+        Everything, applied, assert_refused, count, end_of, events_of, execute, idle_until, liveness,
+        logged_in, logged_out, opened, race, valid_until,
     },
     fixtures::{a_session, at, context, context_of},
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     changes::{EndSession, EndSessions, Refusal},
-    session::{EndReason, Liveness, NewSession},
+    session::{EndReason, Liveness},
     user::User,
 };
 use std::sync::Arc;
@@ -88,18 +88,9 @@ async fn one_of_many_concurrent_ends_wins(storage: &CoreStorage) {
 async fn all_live_sessions_of_a_user_end_together(storage: &CoreStorage) {
     let (alice, one) = logged_in(storage, "alice").await;
     let (_, of_bob) = logged_in(storage, "bob").await;
-    let idle = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
-    let whole = NewSession {
-        expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
-    let barely = NewSession {
-        idle_expires_at: at(10) + Duration::microseconds(1),
-        ..a_session(alice.id, at(2))
-    };
+    let idle = idle_until(at(10), a_session(alice.id, at(2)));
+    let whole = valid_until(at(10), a_session(alice.id, at(2)));
+    let barely = idle_until(at(10) + Duration::microseconds(1), a_session(alice.id, at(2)));
     let over = a_session(alice.id, at(3));
     let two = a_session(alice.id, at(4));
     for session in [&idle, &whole, &barely, &over, &two] {

@@ -51,7 +51,8 @@ impl Removal {
     }
 }
 
-/// Executes both commands at once, and asserts that one happens and the other is refused by `refusal`.
+/// Executes both commands at once, and asserts that one happens and the other is refused by
+/// `refusal`.
 async fn assert_one_happens(
     storage: &CoreStorage,
     commands: [Arc<dyn Command>; 2],

@@ -1,4 +1,5 @@
-//! Storage loads what a command on the catalogue reads, and the permissions of roles other than the built-in ones.
+//! Storage loads what a command on the catalogue reads, and the permissions of roles other than the
+//! built-in ones.
 
 use crate::{
     Storage,
@@ -41,7 +42,8 @@ impl CatalogueCommand for Probe {
     }
 }
 
-/// Returns what storage loads for `reads`, in a dry run as well as in an execution, with the roles sorted.
+/// Returns what storage loads for `reads`, in a dry run as well as in an execution, with the roles
+/// sorted.
 async fn loaded(storage: &Storage, reads: &CatalogueReads) -> CatalogueFacts {
     let mut all = Vec::new();
     for is_dry_run in [false, true] {

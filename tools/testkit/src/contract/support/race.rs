@@ -10,7 +10,8 @@ use tokio::{
     task::{JoinSet, yield_now},
 };
 
-/// How often a call is repeated for which storage is too busy. Each has waited for half a second and more.
+/// How often a call is repeated for which storage is too busy. Each has waited for half a second
+/// and more.
 const MAX_ATTEMPTS: u32 = 20;
 
 /// Starts all of `calls` at once, and returns their results in no order.
@@ -26,7 +27,8 @@ where
         let start = Arc::clone(&start);
         running.spawn(async move {
             start.wait().await;
-            // The last task to arrive wakes the others on its own thread: queue them again, for idle threads to steal.
+            // The last task to arrive wakes the others on its own thread: queue them again, for
+            // idle threads to steal.
             yield_now().await;
             call.await
         });
@@ -34,8 +36,8 @@ where
     running.join_all().await
 }
 
-/// Returns the result of `call`. Storage may turn away some of many concurrent calls, for which nothing has happened then:
-/// they are repeated, as clients do, up to a limit.
+/// Returns the result of `call`. Storage may turn away some of many concurrent calls, for which
+/// nothing has happened then: they are repeated, as clients do, up to a limit.
 pub(in crate::contract) async fn answered<T, Answer>(call: impl Fn() -> Answer) -> T
 where
     Answer: Future<Output = Result<T, PortError>>,
