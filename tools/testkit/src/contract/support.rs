@@ -7,7 +7,7 @@ mod race;
 
 pub(super) use applied::applied;
 pub(super) use everything::Everything;
-pub(super) use race::{answered, count, decided, race};
+pub(super) use race::{answered, assert_one_happens, count, decided, race};
 
 use crate::{
     CoreStorage, Storage,

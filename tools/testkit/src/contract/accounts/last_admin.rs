@@ -2,7 +2,9 @@
 
 use crate::{
     CoreStorage,
-    contract::support::{applied, count, done, execute, logged_in_as, race, registered, user_now},
+    contract::support::{
+        applied, assert_one_happens, count, done, execute, logged_in_as, race, registered, user_now,
+    },
     fixtures::{account, an_admin, at, context, identity, role_change},
 };
 use domain::{
@@ -51,24 +53,6 @@ impl Removal {
     }
 }
 
-/// Executes both commands at once, and asserts that one happens and the other is refused by
-/// `refusal`.
-async fn assert_one_happens(
-    storage: &CoreStorage,
-    commands: [Arc<dyn Command>; 2],
-    refusal: &Refusal,
-    round: &str,
-) {
-    let results = race(commands.map(|command| {
-        let storage = storage.clone();
-        async move { execute(&storage, command, context(at(10))).await.map(drop) }
-    }))
-    .await;
-    assert_eq!(count(&results, Result::is_ok), 1, "{round}: {results:?}");
-    let refused = Err(refusal.clone());
-    assert_eq!(count(&results, |it| *it == refused), 1, "{round}: {results:?}");
-}
-
 async fn of_two_admins_who_are_removed_at_once_one_is_left(storage: &CoreStorage) {
     let mut last = registered(storage, an_admin("first")).await;
     for round in 0..10 {
@@ -79,7 +63,7 @@ async fn of_two_admins_who_are_removed_at_once_one_is_left(storage: &CoreStorage
 
             let commands = [one_way.of(one.id), other_way.of(other.id)];
             let round = format!("round {round}: {one_way:?} and {other_way:?}");
-            assert_one_happens(storage, commands, &Refusal::LastAdmin, &round).await;
+            assert_one_happens(storage, commands, Refusal::LastAdmin).await;
 
             let mut left = Vec::new();
             for user in [one, other] {

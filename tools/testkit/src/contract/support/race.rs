@@ -1,7 +1,12 @@
 //! Calls that run at once, and calls that storage turns away.
 
+use super::execute;
+use crate::{
+    CoreStorage,
+    fixtures::{at, context},
+};
 use domain::{
-    changes::{ChangeError, Refusal},
+    changes::{ChangeError, Command, Refusal},
     ports::PortError,
 };
 use std::sync::Arc;
@@ -62,6 +67,26 @@ where
         Err(ChangeError::Port(error)) => Err(error),
     })
     .await
+}
+
+/// Executes `commands` at once at second 10, and asserts that one happens and all others are refused by `refusal`.
+pub(in crate::contract) async fn assert_one_happens(
+    storage: &CoreStorage,
+    commands: impl IntoIterator<Item = Arc<dyn Command>>,
+    refusal: impl Into<Refusal>,
+) {
+    let results = race(commands.into_iter().map(|command| {
+        let storage = storage.clone();
+        async move { execute(&storage, command, context(at(10))).await.map(drop) }
+    }))
+    .await;
+    let refused = Err(refusal.into());
+    assert_eq!(count(&results, Result::is_ok), 1, "{results:?}");
+    assert_eq!(
+        count(&results, |it| *it == refused),
+        results.len() - 1,
+        "{results:?}"
+    );
 }
 
 /// How many of `results` are `wanted`.
