@@ -1,4 +1,5 @@
-//! Small makers of what tests need. Ids and digests of secrets are unique within the process, everything else is the same each time.
+//! Small makers of what tests need. Ids and digests of secrets are unique within the process,
+//! everything else is the same each time.
 
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -21,7 +22,8 @@ use uuid::{Builder, Uuid};
 /// The password of every fixture user, good enough for the default policy.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// The instant `second` seconds into 2026, UTC, and 123,456 microseconds: whatever loses them shows.
+/// The instant `second` seconds into 2026, UTC, and 123,456 microseconds: whatever loses them
+/// shows.
 ///
 /// # Panics
 /// When `second` lies outside what chrono can hold.
@@ -54,7 +56,8 @@ pub fn role_names(names: &[&str]) -> RoleNames {
         .collect()
 }
 
-/// A user with the role `user` and [`PASSWORD`], hashed as [`PlainHasher`](crate::PlainHasher) does.
+/// A user with the role `user` and [`PASSWORD`], hashed as [`PlainHasher`](crate::PlainHasher)
+/// does.
 #[must_use]
 pub fn a_user(typed: &str) -> NewUser {
     NewUser {

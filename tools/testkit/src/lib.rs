@@ -1,5 +1,5 @@
-//! For teams that embed authapi's `domain` with adapters of their own: the ports' contract as tests, in-memory fakes
-//! that keep it, and fixtures.
+//! For teams that embed authapi's `domain` with adapters of their own: the ports' contract as
+//! tests, in-memory fakes that keep it, and fixtures.
 //!
 //! An adapter's tests name an async function that makes it, and get a named test for each case:
 //!

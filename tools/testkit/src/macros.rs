@@ -1,10 +1,11 @@
 //! The macros that declare the cases of a contract, and those that run them.
 //!
-//! A contract module declares its cases by name, once. The cases themselves are private functions, so the compiler reports
-//! one that is not declared as dead code. The declaration exports a macro that makes a named test of each case.
+//! A contract module declares its cases by name, once. The cases themselves are private functions,
+//! so the compiler reports one that is not declared as dead code. The declaration exports a macro
+//! that makes a named test of each case.
 //!
-//! Each exported macro takes the path of a function that makes what is tested, anew for each test. The calling crate needs
-//! `tokio` with `macros` and `rt-multi-thread`: the races are real.
+//! Each exported macro takes the path of a function that makes what is tested, anew for each test.
+//! The calling crate needs `tokio` with `macros` and `rt-multi-thread`: the races are real.
 
 /// Declares the contract of one module, and the macro that runs it.
 macro_rules! contract {
@@ -91,8 +92,9 @@ macro_rules! define_cases {
 
 /// One named test for each case of the contracts of all storage ports, grouped in modules.
 ///
-/// `$fresh` is an async function that returns a [`Storage`](crate::Storage) over empty storage (but for the built-in
-/// roles), its audit log sealed by a [`ToySealer`](crate::ToySealer), and a guard that keeps it alive for the test.
+/// `$fresh` is an async function that returns a [`Storage`](crate::Storage) over empty storage (but
+/// for the built-in roles), its audit log sealed by a [`ToySealer`](crate::ToySealer), and a guard
+/// that keeps it alive for the test.
 #[macro_export]
 macro_rules! storage_contract {
     ($fresh:path) => {

@@ -1,7 +1,8 @@
-//! Storage in memory: a fake that keeps the whole contract, and the shortest answer to "what must an adapter do?".
+//! Storage in memory: a fake that keeps the whole contract, and the shortest answer to "what must
+//! an adapter do?".
 //!
-//! `memory/changes.rs` has the two functions that every storage implements: it loads what a command reads, and applies
-//! what the command decided. The ports only open a transaction around them.
+//! `memory/changes.rs` has the two functions that every storage implements: it loads what a command
+//! reads, and applies what the command decided. The ports only open a transaction around them.
 
 mod accounts;
 mod audit_log;
@@ -23,8 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tables::Tables;
 use thiserror::Error;
 
-/// Every storage port over the same tables; clones are handles on the same ones. A port's call holds the one lock from
-/// beginning to end, which makes it a transaction.
+/// Every storage port over the same tables; clones are handles on the same ones. A port's call
+/// holds the one lock from beginning to end, which makes it a transaction.
 #[derive(Clone, Default)]
 pub struct MemoryStorage(Arc<Mutex<Tables>>);
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 const ALGORITHM: &str = "TOY";
 
-/// Tokens that look like JWTs and are signed with a checksum that anybody can compute: for tests only. Instances with
-/// different keys do not know each other's tokens.
+/// Tokens that look like JWTs and are signed with a checksum that anybody can compute: for tests
+/// only. Instances with different keys do not know each other's tokens.
 #[derive(Clone, Debug, Default)]
 pub struct PlainTokens {
     key: u64,

@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// How many events are read at once.
 const PAGE: u32 = 1000;
 
-/// Every storage port, over one and the same storage: what is written through one is read through the others.
+/// Every storage port, over one and the same storage: what is written through one is read through
+/// the others.
 #[derive(Clone)]
 pub struct Storage {
     pub accounts: Arc<dyn Accounts>,
@@ -27,8 +28,8 @@ pub struct Storage {
     pub health: Arc<dyn StorageHealth>,
 }
 
-/// The storage ports that [`domain::core::Ports`] needs, over one and the same storage, and the events that were recorded
-/// in it. Enough for the contracts of these four ports.
+/// The storage ports that [`domain::core::Ports`] needs, over one and the same storage, and the
+/// events that were recorded in it. Enough for the contracts of these four ports.
 #[derive(Clone)]
 pub struct CoreStorage {
     pub accounts: Arc<dyn Accounts>,

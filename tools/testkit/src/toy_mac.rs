@@ -8,7 +8,8 @@ use domain::{
 /// What stands in the place of a key where there is none.
 const NO_KEY: u64 = 0;
 
-/// A MAC that anybody can compute, and a digest that nobody should rely on: deterministic, fast, and for tests only.
+/// A MAC that anybody can compute, and a digest that nobody should rely on: deterministic, fast,
+/// and for tests only.
 #[derive(Clone, Debug, Default)]
 pub struct ToyMac {
     key: u64,

@@ -56,7 +56,9 @@ mod tests {
     use crate::{
         changes::{
             UserChange,
-            fixtures::{Effects, NEW_SESSION, all_sessions, effects, event, new_session, permissions},
+            fixtures::{
+                CALLER, Effects, NEW_SESSION, all_sessions, effects, event, new_session, permissions,
+            },
         },
         fixtures::{USER, caller, hash, now, snapshot_with, user},
         revision::Revision,
@@ -109,11 +111,13 @@ mod tests {
 
     #[test]
     fn a_caller_whose_session_is_no_longer_valid_is_refused() {
-        let spoilers: [Spoil; 4] = [
+        let spoilers: [Spoil; 6] = [
             |facts| facts.caller = None,
             |facts| facts.caller.as_mut().expect("a caller").user.epoch = Epoch(5),
             |facts| facts.caller.as_mut().expect("a caller").user.status = UserStatus::Disabled,
             |facts| facts.caller.as_mut().expect("a caller").lifetime.ended = Some(EndReason::LoggedOut),
+            |facts| facts.caller.as_mut().expect("a caller").lifetime.idle_expires_at = now(),
+            |facts| facts.caller.as_mut().expect("a caller").user.id = CALLER,
         ];
         for spoil in spoilers {
             let mut facts = facts();

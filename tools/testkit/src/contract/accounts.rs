@@ -1,10 +1,11 @@
-//! The contract of [`Accounts`](domain::ports::Accounts), command by command, over the built-in roles.
+//! The contract of [`Accounts`](domain::ports::Accounts), command by command, over the built-in
+//! roles.
 //!
-//! Which changes are allowed and what they consist of is decided in [`domain::changes`]. These cases check what storage adds:
-//! that it loads the facts, applies all of a change or none of it, and lets no two commands overlook each other.
+//! Which changes are allowed and what they consist of is decided in [`domain::changes`]. These
+//! cases check what storage adds: that it loads the facts, applies all of a change or none of it,
+//! and lets no two commands overlook each other.
 
 mod assign_roles;
-mod authorization;
 mod change_password;
 mod delete_user;
 mod dry_run;
@@ -12,7 +13,7 @@ mod end_session;
 mod facts;
 mod last_admin;
 mod open_session;
-mod probe;
+pub(super) mod probe;
 mod register_user;
 mod replace_hash;
 mod reset_password;
@@ -21,10 +22,11 @@ mod set_status;
 mod unknown_or_changed;
 
 part! {
-    /// One named test for each case of the contract of [`Accounts`](domain::ports::Accounts), in a module for each command.
+    /// One named test for each case of the contract of [`Accounts`](domain::ports::Accounts), in a
+    /// module for each command.
     ///
-    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a [`Storage`](crate::Storage) without
-    /// users, and a guard that keeps it alive for the test.
+    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
+    /// [`Storage`](crate::Storage) without users, and a guard that keeps it alive for the test.
     accounts_contract:
         register_user,
         replace_hash,
@@ -36,7 +38,6 @@ part! {
         reset_password,
         set_status,
         delete_user,
-        authorization,
         unknown_or_changed,
         last_admin,
         dry_run,

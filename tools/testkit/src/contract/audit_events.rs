@@ -10,8 +10,8 @@ use domain::audit::{AuditAction, AuditContext, AuditEvent};
 contract! {
     /// One named test for each case of the contract of [`AuditEvents`](domain::ports::AuditEvents).
     ///
-    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a [`Storage`](crate::Storage) without
-    /// events, and a guard that keeps it alive for the test.
+    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
+    /// [`Storage`](crate::Storage) without events, and a guard that keeps it alive for the test.
     audit_events_contract = storage_cases for audit_events(CoreStorage):
         events_are_kept_whole_in_the_order_of_their_calls,
         every_action_is_kept,

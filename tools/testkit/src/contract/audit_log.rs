@@ -1,5 +1,5 @@
-//! The contract of [`AuditLog`](domain::ports::AuditLog): numbers, seals, pages and trimming. The storage is sealed by a
-//! [`ToySealer`].
+//! The contract of [`AuditLog`](domain::ports::AuditLog): numbers, seals, pages and trimming. The
+//! storage is sealed by a [`ToySealer`].
 
 use super::support::{
     PLENTY, answered, assert_refused, execute, logged_in, race, registered, role_written, set_status,
@@ -25,8 +25,8 @@ use std::sync::Arc;
 contract! {
     /// One named test for each case of the contract of [`AuditLog`](domain::ports::AuditLog).
     ///
-    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without events, sealed by a
-    /// [`ToySealer`](crate::ToySealer), and a guard that keeps it alive for the test.
+    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without events,
+    /// sealed by a [`ToySealer`](crate::ToySealer), and a guard that keeps it alive for the test.
     audit_log_contract = storage_cases for audit_log(Storage):
         an_audit_log_begins_empty,
         a_recorded_event_is_numbered_and_kept_whole,

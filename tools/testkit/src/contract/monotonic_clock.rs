@@ -4,7 +4,8 @@ use session_cache::ports::MonotonicClock;
 use std::{sync::Arc, time::Duration};
 
 contract! {
-    /// One named test for each case of the contract of monotonic clocks. `$fresh` is a function that returns one.
+    /// One named test for each case of the contract of monotonic clocks. `$fresh` is a function
+    /// that returns one.
     monotonic_clock_contract = async_cases for monotonic_clock(Arc<dyn MonotonicClock>):
         time_never_decreases,
         no_sleep_ends_early,

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use uuid::Variant;
 
 contract! {
-    /// One named test for each case of the contract of sources of randomness. `$fresh` is a function that answers one.
+    /// One named test for each case of the contract of sources of randomness. `$fresh` is a
+    /// function that answers one.
     randomness_contract = sync_cases for randomness(dyn Randomness + 'static):
         no_two_calls_answer_the_same,
         no_two_ids_of_one_instant_are_the_same,

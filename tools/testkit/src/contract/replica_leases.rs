@@ -8,8 +8,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 contract! {
-    /// One named test for each case of the contract of replicas' leases. `$fresh` is an async function that returns a
-    /// [`FreshLeases`](crate::contract::replica_leases::FreshLeases) and a guard that keeps them alive for the test.
+    /// One named test for each case of the contract of replicas' leases. `$fresh` is an async
+    /// function that returns a [`FreshLeases`](crate::contract::replica_leases::FreshLeases) and a
+    /// guard that keeps them alive for the test.
     replica_leases_contract = storage_cases for replica_leases(FreshLeases):
         an_acquired_lease_is_held,
         a_lease_is_not_acquired_twice,

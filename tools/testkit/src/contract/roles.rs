@@ -1,18 +1,17 @@
-//! The contract of [`Roles`](domain::ports::Roles), and of [`Accounts`](domain::ports::Accounts) as far as it depends on roles
-//! other than the built-in ones.
+//! The contract of [`Roles`](domain::ports::Roles), and of [`Accounts`](domain::ports::Accounts) as
+//! far as it depends on roles other than the built-in ones.
 
 mod catalogue;
 mod delete_role;
-mod rights;
 mod role_facts;
 mod write_role;
 
 part! {
     /// One named test for each case of the contract of [`Roles`](domain::ports::Roles).
     ///
-    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) with the built-in roles alone, and a guard that
-    /// keeps it alive for the test.
-    roles_contract: catalogue, write_role, delete_role, rights, role_facts,
+    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) with the built-in
+    /// roles alone, and a guard that keeps it alive for the test.
+    roles_contract: catalogue, write_role, delete_role, role_facts,
 }
 
 use super::support::decided;
@@ -58,7 +57,8 @@ async fn execute_unchecked(
     decided(|| storage.roles.execute(command.clone(), context(at(5)))).await
 }
 
-/// Executes `command` at second 5, and asserts that all of the change that it decided was written, or nothing.
+/// Executes `command` at second 5, and asserts that all of the change that it decided was written,
+/// or nothing.
 async fn execute(storage: &Storage, command: Arc<dyn CatalogueCommand>) -> Result<CatalogueChange, Refusal> {
     let (roles, events) = everything(storage).await;
     let result = execute_unchecked(storage, command).await;

@@ -1,6 +1,8 @@
 //! The contract of [`SessionDirectory`](domain::ports::SessionDirectory).
 
-use super::support::{Everything, applied, logged_in, logged_out, opened, registered};
+use super::support::{
+    Everything, applied, idle_until, logged_in, logged_out, opened, registered, valid_until,
+};
 use crate::{
     Storage,
     fixtures::{a_session, a_user, account, at, context},
@@ -14,10 +16,11 @@ use domain::{
 use std::sync::Arc;
 
 contract! {
-    /// One named test for each case of the contract of [`SessionDirectory`](domain::ports::SessionDirectory).
+    /// One named test for each case of the contract of
+    /// [`SessionDirectory`](domain::ports::SessionDirectory).
     ///
-    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without users, and a guard that keeps it alive for
-    /// the test.
+    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without users, and
+    /// a guard that keeps it alive for the test.
     session_directory_contract = storage_cases for session_directory(Storage):
         live_sessions_are_listed_newest_first,
         a_listed_session_shows_its_origin,
@@ -47,10 +50,7 @@ async fn live_sessions_are_listed_newest_first(storage: &Storage) {
     let core = &storage.core();
     let (alice, one) = logged_in(core, "alice").await;
     logged_in(core, "bob").await;
-    let idle = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
+    let idle = idle_until(at(10), a_session(alice.id, at(2)));
     let over = a_session(alice.id, at(3));
     let [newer, newest] = [a_session(alice.id, at(4)), a_session(alice.id, at(5))];
     for session in [&idle, &over, &newest, &newer] {
@@ -107,22 +107,13 @@ async fn a_listed_session_shows_when_it_was_last_used(storage: &Storage) {
     assert_eq!(listed(storage, &alice, at(13)).await, [summary(&other), rotated]);
 }
 
-/// Opens sessions that are dead since before second 20 (two that ended and two that expired), and four that are alive or
-/// died later.
+/// Opens sessions that are dead since before second 20 (two that ended and two that expired), and
+/// four that are alive or died later.
 async fn dead_and_others(storage: &Storage, alice: &User) -> ([SessionId; 4], [SessionId; 4]) {
     let session = || a_session(alice.id, at(2));
-    let idle = NewSession {
-        idle_expires_at: at(15),
-        ..session()
-    };
-    let whole = NewSession {
-        expires_at: at(15),
-        ..session()
-    };
-    let expires_later = NewSession {
-        idle_expires_at: at(20),
-        ..session()
-    };
+    let idle = idle_until(at(15), session());
+    let whole = valid_until(at(15), session());
+    let expires_later = idle_until(at(20), session());
     let (early, earlier, late, latest, live) = (session(), session(), session(), session(), session());
     for session in [
         &idle,

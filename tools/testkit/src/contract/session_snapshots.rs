@@ -1,7 +1,8 @@
 //! The contract of [`SessionSnapshots`](domain::ports::SessionSnapshots).
 
 use super::support::{
-    applied, done, end_of, found, logged_in, logged_out, opened, registered, set_status, snapshot, user_now,
+    allowed, applied, done, end_of, found, idle_until, logged_in, logged_out, opened, registered, set_status,
+    snapshot, user_now,
 };
 use crate::{
     CoreStorage,
@@ -10,7 +11,7 @@ use crate::{
 use domain::{
     caller::SessionSnapshot,
     changes::{AssignRoles, ChangePassword, DeleteUser, EndSession, EndSessions},
-    role::{Permissions, built_in},
+    role::Permissions,
     session::{EndReason, Generation, Lifetime, Liveness, NewSession, Rotation, SessionId},
     token::TokenIdentity,
     user::{Epoch, User, UserStatus},
@@ -19,10 +20,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 contract! {
-    /// One named test for each case of the contract of [`SessionSnapshots`](domain::ports::SessionSnapshots).
+    /// One named test for each case of the contract of
+    /// [`SessionSnapshots`](domain::ports::SessionSnapshots).
     ///
-    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a [`Storage`](crate::Storage) without
-    /// users, and a guard that keeps it alive for the test.
+    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
+    /// [`Storage`](crate::Storage) without users, and a guard that keeps it alive for the test.
     session_snapshots_contract = storage_cases for session_snapshots(CoreStorage):
         a_snapshot_shows_the_session_its_user_and_their_permissions,
         permissions_are_those_of_all_roles_together,
@@ -32,15 +34,6 @@ contract! {
         a_snapshot_shows_every_change_of_the_session_that_has_returned,
         a_snapshot_is_of_one_instant,
         a_token_is_refused_only_by_the_current_state,
-}
-
-/// What the built-in role `name` allows.
-fn allowed(name: &str) -> Permissions {
-    built_in()
-        .into_iter()
-        .filter(|role| role.name.as_str() == name)
-        .flat_map(|role| role.permissions)
-        .collect()
 }
 
 /// Gives `user` exactly `roles`, and keeps their sessions.
@@ -89,10 +82,7 @@ async fn permissions_are_those_of_all_roles_together(storage: &CoreStorage) {
 
 async fn sessions_that_ended_or_expired_are_shown_as_such(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
-    let idle = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
+    let idle = idle_until(at(10), a_session(alice.id, at(2)));
     opened(storage, &alice, idle.clone()).await;
     let reused = EndSession {
         reason: EndReason::RefreshTokenReused,
@@ -157,7 +147,8 @@ async fn a_snapshot_shows_every_change_of_the_session_that_has_returned(storage:
     assert_eq!(lifetime().await.ended, Some(EndReason::LoggedOut));
 }
 
-/// Rotates `session` from its first generation at second 5, so that it expires at `second` for lack of use.
+/// Rotates `session` from its first generation at second 5, so that it expires at `second` for lack
+/// of use.
 async fn rotate_until(storage: &CoreStorage, session: &NewSession, second: i64) {
     let rotation = Rotation {
         session: session.id,
@@ -192,7 +183,8 @@ async fn a_snapshot_is_of_one_instant(storage: &CoreStorage) {
     reader.await.expect("every read was of one instant");
 }
 
-/// The user is an admin after an odd number of changes since `first`, and a plain user after an even one.
+/// The user is an admin after an odd number of changes since `first`, and a plain user after an
+/// even one.
 async fn assert_admin_at_odd_epochs(storage: &CoreStorage, session: SessionId, first: Epoch) {
     let role_at = |epoch: Epoch| {
         if (epoch.0 - first.0) % 2 == 0 {
@@ -213,10 +205,7 @@ async fn assert_admin_at_odd_epochs(storage: &CoreStorage, session: SessionId, f
 
 async fn a_token_is_refused_only_by_the_current_state(storage: &CoreStorage) {
     let alice = registered(storage, a_user("alice")).await;
-    let short = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(1))
-    };
+    let short = idle_until(at(10), a_session(alice.id, at(1)));
     let session = opened(storage, &alice, short).await;
     let first = identity(&alice, &session);
     assert!(is_accepted(storage, first, 2).await);
@@ -233,7 +222,8 @@ async fn a_token_is_refused_only_by_the_current_state(storage: &CoreStorage) {
     assert!(!is_accepted(storage, second, 21).await);
 }
 
-/// Whether a token of `identity` is accepted. If not, the snapshot that refuses it is the current one.
+/// Whether a token of `identity` is accepted. If not, the snapshot that refuses it is the current
+/// one.
 async fn is_accepted(storage: &CoreStorage, identity: TokenIdentity, second: i64) -> bool {
     let for_token = storage.snapshots.snapshot_for(identity, at(second)).await;
     let for_token = for_token.expect("storage answers").expect("a session");

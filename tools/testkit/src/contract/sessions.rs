@@ -1,8 +1,8 @@
 //! The contract of [`Sessions`](domain::ports::Sessions).
 
 use super::support::{
-    Everything, answered, applied, count, done, end_of, execute, found, liveness, logged_in, logged_out,
-    opened, race, set_status,
+    Everything, answered, applied, count, done, end_of, execute, found, idle_until, liveness, logged_in,
+    logged_out, opened, race, set_status, valid_until,
 };
 use crate::{
     CoreStorage,
@@ -20,8 +20,8 @@ use std::sync::Arc;
 contract! {
     /// One named test for each case of the contract of [`Sessions`](domain::ports::Sessions).
     ///
-    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a [`Storage`](crate::Storage) without
-    /// users, and a guard that keeps it alive for the test.
+    /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
+    /// [`Storage`](crate::Storage) without users, and a guard that keeps it alive for the test.
     sessions_contract = storage_cases for sessions(CoreStorage):
         a_session_that_was_never_stored_is_not_found,
         a_rotation_takes_one_step,
@@ -166,14 +166,8 @@ async fn a_session_that_ended_does_not_rotate(storage: &CoreStorage) {
 
 async fn a_session_rotates_until_the_instant_it_expires(storage: &CoreStorage) {
     let (alice, _) = logged_in(storage, "alice").await;
-    let idle = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
-    let whole = NewSession {
-        expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
+    let idle = idle_until(at(10), a_session(alice.id, at(2)));
+    let whole = valid_until(at(10), a_session(alice.id, at(2)));
     for session in [idle, whole] {
         opened(storage, &alice, session.clone()).await;
         assert_lost(storage, &alice, step(&session, 0, at(10))).await;

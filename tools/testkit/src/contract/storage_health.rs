@@ -4,9 +4,11 @@ use crate::Storage;
 use std::time::Duration;
 
 contract! {
-    /// One named test for each case of the contract of [`StorageHealth`](domain::ports::StorageHealth).
+    /// One named test for each case of the contract of
+    /// [`StorageHealth`](domain::ports::StorageHealth).
     ///
-    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) and a guard that keeps it alive for the test.
+    /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) and a guard that
+    /// keeps it alive for the test.
     storage_health_contract = storage_cases for storage_health(Storage):
         a_storage_within_reach_answers_within_a_second,
 }

@@ -1,4 +1,5 @@
-//! Steps that many cases share: set up users and sessions, execute commands, observe all of it, and run calls at once.
+//! Steps that many cases share: set up users and sessions, execute commands, observe all of it, and
+//! run calls at once.
 
 mod applied;
 mod everything;
@@ -6,7 +7,7 @@ mod race;
 
 pub(super) use applied::applied;
 pub(super) use everything::Everything;
-pub(super) use race::{answered, count, decided, race};
+pub(super) use race::{answered, assert_one_happens, count, decided, race};
 
 use crate::{
     CoreStorage, Storage,
@@ -21,7 +22,7 @@ use domain::{
         Refusal, RegisterUser, ResetPassword, RevokeSessions, SetStatus, WriteRole,
     },
     password::PasswordHash,
-    role::Role,
+    role::{Permissions, Role, built_in},
     session::{EndReason, Liveness, NewSession, SessionId, StoredSession},
     token::TokenIdentity,
     user::{Credentials, NewUser, User, UserId, UserStatus},
@@ -48,6 +49,28 @@ pub(super) async fn opened(storage: &CoreStorage, user: &User, session: NewSessi
     let opened = execute(storage, Arc::new(command), context).await;
     opened.expect("an active user opens a session");
     session
+}
+
+/// Returns `session`, which expires for lack of use at `until`.
+pub(super) fn idle_until(until: DateTime<Utc>, session: NewSession) -> NewSession {
+    NewSession {
+        idle_expires_at: until,
+        ..session
+    }
+}
+
+/// Returns `session`, which expires at `until` however much it is used.
+pub(super) fn valid_until(until: DateTime<Utc>, session: NewSession) -> NewSession {
+    NewSession {
+        expires_at: until,
+        ..session
+    }
+}
+
+/// Returns the permissions of the built-in role `name`.
+pub(super) fn allowed(name: &str) -> Permissions {
+    let role = built_in().into_iter().find(|role| role.name.as_str() == name);
+    role.expect("a built-in role").permissions
 }
 
 /// Stores a user, and opens a session of theirs at second 1.

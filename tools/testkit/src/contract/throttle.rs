@@ -9,8 +9,8 @@ use domain::{
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 contract! {
-    /// One named test for each case of the contract of throttles. `$fresh` is a function that answers a
-    /// [`FreshThrottle`](crate::contract::throttle::FreshThrottle).
+    /// One named test for each case of the contract of throttles. `$fresh` is a function that
+    /// answers a [`FreshThrottle`](crate::contract::throttle::FreshThrottle).
     throttle_contract = async_cases for throttle(FreshThrottle):
         attempts_beyond_the_budget_are_refused_with_a_time_to_wait,
         keys_do_not_share_budgets,
@@ -23,8 +23,8 @@ contract! {
 #[derive(Clone)]
 pub struct FreshThrottle {
     pub throttle: Arc<dyn Throttle>,
-    /// How many attempts each key has before the first refusal. The next one must be minutes away, so that no test is
-    /// slow enough to see it.
+    /// How many attempts each key has before the first refusal. The next one must be minutes away,
+    /// so that no test is slow enough to see it.
     pub burst: u32,
 }
 

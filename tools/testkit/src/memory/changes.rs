@@ -1,4 +1,5 @@
-//! Loading what a command reads and applying what it decided: the two functions that every storage implements.
+//! Loading what a command reads and applying what it decided: the two functions that every storage
+//! implements.
 
 use super::tables::{SessionRow, Tables};
 use chrono::{DateTime, Utc};

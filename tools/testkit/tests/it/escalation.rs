@@ -1,7 +1,9 @@
-//! No sequence of calls leads to more rights: users who are no administrators act together, through every use case that
-//! changes a user or a role, and never gain a permission that none of them had at the start.
+//! No sequence of calls leads to more rights: users who are no administrators act together, through
+//! every use case that changes a user or a role, and never gain a permission that none of them had
+//! at the start.
 //!
-//! Storage crates run this test over their storage too: the module above provides `fresh`, and how many sequences to try.
+//! Storage crates run this test over their storage too: the module above provides `fresh`, and how
+//! many sequences to try.
 
 use super::{ESCALATIONS, fresh};
 use domain::{
@@ -55,7 +57,8 @@ fn counted_around<T: Copy>(list: &[T], number: usize) -> T {
     *around.nth(number).expect("a list that is not empty")
 }
 
-/// The permissions of each role and whether it is self-assignable; the roles of the colluders and of the others.
+/// The permissions of each role and whether it is self-assignable; the roles of the colluders and
+/// of the others.
 #[derive(Clone, Debug)]
 struct Start {
     roles: Vec<(Bits, bool)>,
@@ -170,7 +173,8 @@ impl World {
         roles.into_iter().flat_map(|role| role.permissions).collect()
     }
 
-    /// A controlled user with a token: one from before, or one of a login just now if that is possible.
+    /// A controlled user with a token: one from before, or one of a login just now if that is
+    /// possible.
     async fn caller(&mut self, step: Step) -> Option<Caller> {
         let id = counted_around(&self.controlled, step.by);
         if !step.with_an_old_token {

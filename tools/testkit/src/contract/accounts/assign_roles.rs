@@ -3,16 +3,15 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, assert_refused, count, done, execute, found, liveness, logged_in, logged_in_as,
+        applied, assert_one_happens, done, execute, found, idle_until, liveness, logged_in, logged_in_as,
         logged_out, opened, race, registered, snapshot, user_now,
     },
     fixtures::{a_session, a_user, an_admin, at, context, context_of, identity, role_change, role_names},
 };
 use domain::{
     authority::Denied,
-    changes::{AssignRoles, Refusal},
-    role::RoleName,
-    session::{EndReason, Liveness, NewSession},
+    changes::{AssignRoles, Command, Refusal},
+    session::{EndReason, Liveness},
     token::TokenIdentity,
     user::{Epoch, User, UserId},
 };
@@ -22,7 +21,6 @@ cases! { accounts::assign_roles(CoreStorage):
     an_assignment_gives_exactly_those_roles_and_raises_the_epoch,
     an_assignment_ends_all_live_sessions,
     an_assignment_that_keeps_sessions_leaves_them_alive_with_the_new_roles,
-    an_assignment_of_an_unknown_role_changes_nothing,
     one_of_many_concurrent_assignments_by_one_token_happens,
     callers_who_assign_roles_to_each_other_both_get_an_answer,
     no_assignment_of_many_concurrent_ones_is_lost,
@@ -64,10 +62,7 @@ async fn an_assignment_ends_all_live_sessions(storage: &CoreStorage) {
     let (alice, one) = logged_in(storage, "alice").await;
     let two = opened(storage, &alice, a_session(alice.id, at(2))).await;
     let over = opened(storage, &alice, a_session(alice.id, at(3))).await;
-    let expired = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(3))
-    };
+    let expired = idle_until(at(10), a_session(alice.id, at(3)));
     opened(storage, &alice, expired.clone()).await;
     logged_out(storage, &over, 4).await;
     let (_, of_bob) = logged_in(storage, "bob").await;
@@ -106,26 +101,11 @@ async fn an_assignment_that_keeps_sessions_leaves_them_alive_with_the_new_roles(
     assert_eq!(snapshot(storage, session.id).await.user, changed);
 }
 
-async fn an_assignment_of_an_unknown_role_changes_nothing(storage: &CoreStorage) {
-    let (alice, session) = logged_in(storage, "alice").await;
-    let before = Everything::of(storage, &alice, &[session.id]).await;
-    let command = Arc::new(role_change(alice.id, &["admin", "unknown"]));
-    let unknown = RoleName::parse("unknown").expect("a role's name");
-    assert_refused(storage, command, context(at(10)), &Refusal::UnknownRole(unknown)).await;
-    assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
-}
-
 async fn one_of_many_concurrent_assignments_by_one_token_happens(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
     let by = identity(&alice, &session);
-    let results = race((0..20).map(|_| {
-        let (storage, command) = (storage.clone(), authorized(by, alice.id, &[]));
-        async move { assign(&storage, command).await }
-    }))
-    .await;
-    assert_eq!(count(&results, Result::is_ok), 1);
-    let stale = Err(Refusal::Denied(Denied::Stale));
-    assert_eq!(count(&results, |it| *it == stale), 19);
+    let commands = (0..20).map(|_| -> Arc<dyn Command> { Arc::new(authorized(by, alice.id, &[])) });
+    assert_one_happens(storage, commands, Denied::Stale).await;
     assert_eq!(user_now(storage, &alice).await.epoch, alice.epoch.next());
 }
 
@@ -136,16 +116,10 @@ async fn callers_who_assign_roles_to_each_other_both_get_an_answer(storage: &Cor
         let (one, of_one) = logged_in_as(storage, an_admin(&format!("one-{round}"))).await;
         let (two, of_two) = logged_in_as(storage, an_admin(&format!("two-{round}"))).await;
         let (by_one, by_two) = (identity(&one, &of_one), identity(&two, &of_two));
-        let pairs = [(by_one, two.id), (by_two, one.id)];
-        let results = race(pairs.into_iter().map(|(by, user)| {
-            let storage = storage.clone();
-            async move { assign(&storage, authorized(by, user, &[])).await }
-        }))
-        .await;
-        // The first of the two has raised the other's epoch.
-        assert_eq!(count(&results, Result::is_ok), 1);
-        let stale = Err(Refusal::Denied(Denied::Stale));
-        assert_eq!(count(&results, |it| *it == stale), 1);
+        let commands = [(by_one, two.id), (by_two, one.id)]
+            .map(|(by, user)| -> Arc<dyn Command> { Arc::new(authorized(by, user, &[])) });
+        // The first of the two raises the other's epoch.
+        assert_one_happens(storage, commands, Denied::Stale).await;
     }
 }
 

@@ -11,12 +11,10 @@ use domain::{
     password::PasswordHash,
     session::{EndReason, Liveness, SessionId},
     token::TokenIdentity,
-    user::User,
 };
 use std::sync::Arc;
 
 cases! { accounts::change_password(CoreStorage):
-    a_change_replaces_the_hash_and_raises_the_epoch,
     a_change_ends_all_sessions_and_opens_one_at_the_new_epoch,
     one_of_many_concurrent_changes_happens,
 }
@@ -30,20 +28,6 @@ fn change(authorized_by: TokenIdentity) -> (SessionId, Arc<ChangePassword>) {
         session,
     };
     (id, Arc::new(command))
-}
-
-async fn a_change_replaces_the_hash_and_raises_the_epoch(storage: &CoreStorage) {
-    let (alice, session) = logged_in(storage, "alice").await;
-    let (_, command) = change(identity(&alice, &session));
-    let changed = applied(storage, command, context_of(alice.id, at(10))).await;
-    let expected = User {
-        epoch: alice.epoch.next(),
-        revision: alice.revision.next(),
-        updated_at: at(10),
-        last_login_at: Some(at(1)),
-        ..alice
-    };
-    assert_eq!(done(Ok(changed)), expected);
 }
 
 async fn a_change_ends_all_sessions_and_opens_one_at_the_new_epoch(storage: &CoreStorage) {

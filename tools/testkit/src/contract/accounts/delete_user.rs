@@ -3,14 +3,11 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, count, done, execute, logged_in, opened, race, registered, user_now,
+        Everything, applied, assert_one_happens, done, logged_in, opened, registered, user_now, valid_until,
     },
     fixtures::{a_session, a_user, account, at, context, context_of, identity},
 };
-use domain::{
-    changes::{Account, DeleteUser, Refusal},
-    session::NewSession,
-};
+use domain::changes::{Account, Command, DeleteUser, Refusal};
 use std::sync::Arc;
 
 cases! { accounts::delete_user(CoreStorage):
@@ -21,10 +18,7 @@ cases! { accounts::delete_user(CoreStorage):
 
 async fn a_deleted_user_is_gone_and_the_events_stay(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
-    let expired = NewSession {
-        expires_at: at(5),
-        ..a_session(alice.id, at(2))
-    };
+    let expired = valid_until(at(5), a_session(alice.id, at(2)));
     opened(storage, &alice, expired.clone()).await;
     let (bob, of_bob) = logged_in(storage, "bob").await;
     let before = user_now(storage, &alice).await;
@@ -43,7 +37,8 @@ async fn a_deleted_user_is_gone_and_the_events_stay(storage: &CoreStorage) {
     assert_ne!(next.id, alice.id, "the login is free again");
 }
 
-/// The caller and the user to delete are one, and so are the caller's session and one that is removed.
+/// The caller and the user to delete are one, and so are the caller's session and one that is
+/// removed.
 async fn a_user_deletes_their_own_account(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
     let own = Account {
@@ -55,11 +50,6 @@ async fn a_user_deletes_their_own_account(storage: &CoreStorage) {
 
 async fn one_of_many_concurrent_deletions_happens(storage: &CoreStorage) {
     let (alice, _) = logged_in(storage, "alice").await;
-    let results = race((0..20).map(|_| {
-        let (storage, command) = (storage.clone(), Arc::new(DeleteUser(account(alice.id))));
-        async move { execute(&storage, command, context(at(10))).await.map(drop) }
-    }))
-    .await;
-    assert_eq!(count(&results, Result::is_ok), 1);
-    assert_eq!(count(&results, |it| *it == Err(Refusal::UserNotFound)), 19);
+    let deletions = (0..20).map(|_| -> Arc<dyn Command> { Arc::new(DeleteUser(account(alice.id))) });
+    assert_one_happens(storage, deletions, Refusal::UserNotFound).await;
 }

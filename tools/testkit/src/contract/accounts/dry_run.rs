@@ -3,7 +3,8 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, commands, dry_run, end_of, execute, logged_in, logged_in_as, logged_out, opened,
+        Everything, applied, assert_refused, commands, dry_run, end_of, idle_until, logged_in, logged_in_as,
+        logged_out, opened,
     },
     fixtures::{a_session, a_user, an_admin, at, context, identity},
 };
@@ -22,10 +23,7 @@ cases! { accounts::dry_run(CoreStorage):
 /// A user with two live sessions, one that ended and one that expired.
 async fn with_sessions(storage: &CoreStorage, login: &str) -> (User, [NewSession; 4]) {
     let (user, one) = logged_in(storage, login).await;
-    let expired = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(user.id, at(2))
-    };
+    let expired = idle_until(at(10), a_session(user.id, at(2)));
     let sessions = [one, a_session(user.id, at(2)), a_session(user.id, at(3)), expired];
     let [_, two, ended, expired] = &sessions;
     for session in [two, ended, expired] {
@@ -117,15 +115,13 @@ async fn a_dry_run_is_refused_as_the_execution_is(storage: &CoreStorage) {
     refused.extend(commands(alice.id, Some(identity(&alice, &session))));
     refused.push(Arc::new(RegisterUser(a_user("ALICE"))));
     refused.push(Arc::new(end_of(&session)));
+    let before = Everything::of(storage, &alice, &[session.id]).await;
     for command in refused {
         let name = format!("{command:?}");
         let dry = dry_run(storage, command.clone(), context(at(10))).await;
         let dry: Option<Refusal> = dry.err();
-        assert!(dry.is_some(), "{name}");
-        assert_eq!(
-            execute(storage, command, context(at(10))).await.err(),
-            dry,
-            "{name}"
-        );
+        let dry = dry.unwrap_or_else(|| panic!("{name} is not refused"));
+        assert_refused(storage, command, context(at(10)), &dry).await;
     }
+    assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
 }

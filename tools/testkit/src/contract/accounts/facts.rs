@@ -4,8 +4,8 @@ use super::probe::loaded;
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, logged_in, logged_in_as, logged_out, opened, registered, set_status, snapshot,
-        user_now,
+        Everything, allowed, applied, idle_until, logged_in, logged_in_as, logged_out, opened, registered,
+        set_status, snapshot, user_now, valid_until,
     },
     fixtures::{a_session, a_user, an_admin, at, canonical, context, identity, role_names},
 };
@@ -14,7 +14,6 @@ use domain::{
     authority::Target,
     changes::{AccountState, Facts, OwnedSession, Reads},
     role::{Permissions, built_in},
-    session::NewSession,
     user::{NewUser, UserStatus},
 };
 
@@ -48,15 +47,6 @@ async fn a_login_is_found_taken_in_every_spelling(storage: &CoreStorage) {
         };
         assert_eq!(loaded(storage, reads, at(10)).await, expected, "{typed}");
     }
-}
-
-/// What the built-in role `name` allows.
-fn allowed(name: &str) -> Permissions {
-    built_in()
-        .into_iter()
-        .filter(|role| role.name.as_str() == name)
-        .flat_map(|role| role.permissions)
-        .collect()
 }
 
 async fn an_account_is_read_with_its_state_and_permissions(storage: &CoreStorage) {
@@ -132,14 +122,8 @@ async fn another_admin_exists_only_if_it_is_active(storage: &CoreStorage) {
 async fn live_sessions_are_those_of_the_user_that_are_live_at_the_instant(storage: &CoreStorage) {
     let (alice, live) = logged_in(storage, "alice").await;
     logged_in(storage, "bob").await;
-    let idle = NewSession {
-        idle_expires_at: at(10),
-        ..a_session(alice.id, at(2))
-    };
-    let whole = NewSession {
-        expires_at: at(10),
-        ..a_session(alice.id, at(3))
-    };
+    let idle = idle_until(at(10), a_session(alice.id, at(2)));
+    let whole = valid_until(at(10), a_session(alice.id, at(3)));
     let over = a_session(alice.id, at(4));
     for session in [&idle, &whole, &over] {
         opened(storage, &alice, session.clone()).await;
@@ -214,6 +198,11 @@ async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
         };
         assert_eq!(facts, expected);
     }
+    let without_session = Reads {
+        caller: Some(identity(&alice, &a_session(alice.id, at(1)))),
+        ..Reads::default()
+    };
+    assert_eq!(loaded(storage, without_session, at(10)).await.caller, None);
     // The account, the session and the caller are one.
     let reads = Reads {
         account: Some(alice.id),

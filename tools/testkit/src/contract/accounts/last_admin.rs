@@ -3,8 +3,7 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, assert_refused, count, done, dry_run, execute, logged_in_as, race, registered,
-        set_status, user_now,
+        applied, assert_one_happens, count, done, execute, logged_in_as, race, registered, user_now,
     },
     fixtures::{account, an_admin, at, context, identity, role_change},
 };
@@ -17,8 +16,6 @@ use domain::{
 use std::sync::Arc;
 
 cases! { accounts::last_admin(CoreStorage):
-    the_last_active_admin_stays_an_active_admin,
-    a_disabled_admin_may_be_demoted_and_deleted,
     of_two_admins_who_are_removed_at_once_one_is_left,
     of_two_admins_who_remove_each_other_one_is_left,
     of_fifty_admins_who_are_removed_at_once_one_is_left,
@@ -56,53 +53,6 @@ impl Removal {
     }
 }
 
-async fn the_last_active_admin_stays_an_active_admin(storage: &CoreStorage) {
-    let (root, session) = logged_in_as(storage, an_admin("root")).await;
-    let disabled = registered(storage, an_admin("disabled")).await;
-    applied(storage, Removal::Disable.of(disabled.id), context(at(2))).await;
-    let before = Everything::of(storage, &root, &[session.id]).await;
-    for removal in REMOVALS {
-        let command = removal.of(root.id);
-        let dry = dry_run(storage, command.clone(), context(at(10))).await;
-        assert_eq!(dry.err(), Some(Refusal::LastAdmin), "{removal:?}");
-        assert_refused(storage, command, context(at(10)), &Refusal::LastAdmin).await;
-    }
-    assert_eq!(Everything::of(storage, &root, &[session.id]).await, before);
-    let keeps_admin = Arc::new(role_change(root.id, &["admin"]));
-    applied(storage, keeps_admin, context(at(10))).await;
-
-    let enable = set_status(disabled.id, UserStatus::Active);
-    applied(storage, enable, context(at(11))).await;
-    applied(storage, Removal::Disable.of(root.id), context(at(12))).await;
-    let command = Removal::Demote.of(disabled.id);
-    assert_refused(storage, command, context(at(13)), &Refusal::LastAdmin).await;
-}
-
-async fn a_disabled_admin_may_be_demoted_and_deleted(storage: &CoreStorage) {
-    registered(storage, an_admin("root")).await;
-    let other = registered(storage, an_admin("other")).await;
-    for removal in [Removal::Disable, Removal::Demote, Removal::Delete] {
-        applied(storage, removal.of(other.id), context(at(10))).await;
-    }
-}
-
-/// Executes both commands at once, and asserts that one happens and the other is refused by `refusal`.
-async fn assert_one_happens(
-    storage: &CoreStorage,
-    commands: [Arc<dyn Command>; 2],
-    refusal: &Refusal,
-    round: &str,
-) {
-    let results = race(commands.map(|command| {
-        let storage = storage.clone();
-        async move { execute(&storage, command, context(at(10))).await.map(drop) }
-    }))
-    .await;
-    assert_eq!(count(&results, Result::is_ok), 1, "{round}: {results:?}");
-    let refused = Err(refusal.clone());
-    assert_eq!(count(&results, |it| *it == refused), 1, "{round}: {results:?}");
-}
-
 async fn of_two_admins_who_are_removed_at_once_one_is_left(storage: &CoreStorage) {
     let mut last = registered(storage, an_admin("first")).await;
     for round in 0..10 {
@@ -113,7 +63,7 @@ async fn of_two_admins_who_are_removed_at_once_one_is_left(storage: &CoreStorage
 
             let commands = [one_way.of(one.id), other_way.of(other.id)];
             let round = format!("round {round}: {one_way:?} and {other_way:?}");
-            assert_one_happens(storage, commands, &Refusal::LastAdmin, &round).await;
+            assert_one_happens(storage, commands, Refusal::LastAdmin).await;
 
             let mut left = Vec::new();
             for user in [one, other] {

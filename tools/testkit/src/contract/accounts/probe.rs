@@ -33,8 +33,9 @@ impl Command for Probe {
     }
 }
 
-/// Returns what storage loads for `reads` at `at`, in a dry run as well as in an execution. Lists are sorted.
-pub(super) async fn loaded(storage: &CoreStorage, reads: Reads, at: DateTime<Utc>) -> Facts {
+/// Returns what storage loads for `reads` at `at`, in a dry run as well as in an execution. Lists
+/// are sorted.
+pub(in crate::contract) async fn loaded(storage: &CoreStorage, reads: Reads, at: DateTime<Utc>) -> Facts {
     let [in_execution, in_dry_run] = [0; 2].map(|_| {
         Arc::new(Probe {
             reads: reads.clone(),

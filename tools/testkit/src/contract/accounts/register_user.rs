@@ -2,15 +2,11 @@
 
 use crate::{
     CoreStorage,
-    contract::support::{
-        Everything, applied, assert_refused, contexts, count, done, execute, logged_in, race, registered,
-        user_now,
-    },
+    contract::support::{applied, contexts, count, done, execute, race, registered, user_now},
     fixtures::{a_user, an_admin, at, canonical, context, role_names},
 };
 use domain::{
     changes::{Refusal, RegisterUser},
-    role::RoleName,
     user::{NewUser, UserId},
 };
 use std::sync::Arc;
@@ -19,9 +15,7 @@ cases! { accounts::register_user(CoreStorage):
     a_stored_user_is_found_by_login_and_by_id,
     a_login_that_no_user_has_is_not_found,
     a_login_is_kept_as_typed_and_found_by_its_canonical_form,
-    a_login_is_taken_in_every_spelling,
     one_of_many_concurrent_registrations_of_a_login_stores_a_user,
-    a_user_with_an_unknown_role_is_not_stored,
     a_user_may_have_no_roles_or_many,
     a_change_is_recorded_with_all_of_its_context,
 }
@@ -71,19 +65,6 @@ async fn a_login_is_kept_as_typed_and_found_by_its_canonical_form(storage: &Core
     }
 }
 
-async fn a_login_is_taken_in_every_spelling(storage: &CoreStorage) {
-    let (alice, session) = logged_in(storage, "Alice").await;
-    let before = Everything::of(storage, &alice, &[session.id]).await;
-    for spelling in ["alice", "Alice", "ALICE", "Ａｌｉｃｅ"] {
-        let late = a_user(spelling);
-        let id = late.id;
-        let command = Arc::new(RegisterUser(late));
-        assert_refused(storage, command, context(at(5)), &Refusal::LoginTaken).await;
-        assert_not_found(storage, id).await;
-    }
-    assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
-}
-
 async fn one_of_many_concurrent_registrations_of_a_login_stores_a_user(storage: &CoreStorage) {
     let results = race((0..50).map(|spelling| {
         let storage = storage.clone();
@@ -122,19 +103,6 @@ fn spelled(word: &str, spelling: u32) -> String {
             }
         })
         .collect()
-}
-
-async fn a_user_with_an_unknown_role_is_not_stored(storage: &CoreStorage) {
-    let new = NewUser {
-        roles: role_names(&["unknown", "user"]),
-        ..a_user("alice")
-    };
-    let id = new.id;
-    let unknown = RoleName::parse("unknown").expect("a role's name");
-    let refusal = Refusal::UnknownRole(unknown);
-    assert_refused(storage, Arc::new(RegisterUser(new)), context(at(0)), &refusal).await;
-    assert_not_found(storage, id).await;
-    registered(storage, a_user("alice")).await;
 }
 
 async fn assert_not_found(storage: &CoreStorage, id: UserId) {

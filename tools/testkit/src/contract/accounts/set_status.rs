@@ -3,10 +3,9 @@
 use crate::{
     CoreStorage,
     contract::support::{
-        Everything, applied, count, done, events_of, execute, liveness, logged_in, opened, race, set_status,
-        user_now,
+        Everything, applied, count, done, events_of, execute, liveness, logged_in, race, set_status, user_now,
     },
-    fixtures::{a_session, at, context},
+    fixtures::{at, context},
 };
 use domain::{
     session::{EndReason, Liveness},
@@ -15,7 +14,6 @@ use domain::{
 
 cases! { accounts::set_status(CoreStorage):
     disabling_raises_the_epoch_and_ends_all_live_sessions,
-    enabling_restores_no_session,
     a_status_that_the_user_has_changes_nothing,
     many_concurrent_disablings_disable_once,
 }
@@ -41,23 +39,6 @@ async fn disabling_raises_the_epoch_and_ends_all_live_sessions(storage: &CoreSto
     assert_eq!(liveness(storage, session.id, at(11)).await, ended);
     assert_eq!(liveness(storage, of_bob.id, at(11)).await, Liveness::Live);
     assert_eq!(user_now(storage, &bob).await, bob);
-}
-
-async fn enabling_restores_no_session(storage: &CoreStorage) {
-    let (alice, session) = logged_in(storage, "alice").await;
-    let disabled = set(storage, &alice, UserStatus::Disabled).await;
-
-    let enabled = set(storage, &alice, UserStatus::Active).await;
-
-    let expected = User {
-        status: UserStatus::Active,
-        revision: disabled.revision.next(),
-        ..disabled
-    };
-    assert_eq!(enabled, expected);
-    let ended = Liveness::Ended(EndReason::UserDisabled);
-    assert_eq!(liveness(storage, session.id, at(11)).await, ended);
-    opened(storage, &expected, a_session(alice.id, at(12))).await;
 }
 
 async fn a_status_that_the_user_has_changes_nothing(storage: &CoreStorage) {

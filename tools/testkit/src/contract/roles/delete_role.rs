@@ -2,63 +2,21 @@
 
 use super::{everything, execute, execute_unchecked, find, removal};
 use crate::{
-    Storage,
-    contract::support::{
-        self, applied, count, decided, logged_in_with, race, registered, role_written, user_now,
-    },
+    CoreStorage, Storage,
+    contract::support::{self, applied, count, decided, race, registered, role_written},
     fixtures::{a_role, a_user, at, context, role_change, role_names},
 };
 use domain::{
-    changes::{DeleteRole, ImportUsers, Refusal, RegisterUser},
-    revision::Revision,
-    role::built_in,
-    user::{ImportedUser, NewUser, UserStatus},
+    changes::{Command, ImportUsers, RegisterUser},
+    user::{ImportedUser, NewUser, UserId, UserStatus},
 };
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 cases! { roles::delete_role(Storage):
-    a_role_is_removed_once_no_user_has_it,
-    a_role_at_another_revision_is_not_removed,
     a_dry_run_of_a_removal_writes_nothing,
     a_role_that_is_removed_while_it_is_assigned_is_had_or_gone,
     a_role_that_is_removed_while_a_user_registers_is_had_or_gone,
     a_role_that_is_removed_while_users_are_imported_is_had_or_gone,
-}
-
-async fn remove(storage: &Storage, command: DeleteRole) -> Result<(), Refusal> {
-    execute(storage, Arc::new(command)).await.map(drop)
-}
-
-async fn a_role_is_removed_once_no_user_has_it(storage: &Storage) {
-    let (alice, _) = logged_in_with(storage, "alice", &[]).await;
-    let refused = remove(storage, removal("of-alice")).await;
-    assert_eq!(refused, Err(Refusal::RoleInUse(1)));
-    let refused = remove(storage, removal("unknown")).await;
-    assert_eq!(refused, Err(Refusal::RoleNotFound));
-    let take = Arc::new(role_change(alice.id, &[]));
-    applied(&storage.core(), take, context(at(4))).await;
-    assert_eq!(remove(storage, removal("of-alice")).await, Ok(()));
-    assert_eq!(storage.roles.list().await.expect("storage answers"), built_in());
-    let refused = remove(storage, removal("of-alice")).await;
-    assert_eq!(refused, Err(Refusal::RoleNotFound));
-}
-
-async fn a_role_at_another_revision_is_not_removed(storage: &Storage) {
-    role_written(storage, a_role("one", &[])).await;
-    let now = role_written(storage, a_role("one", &["a:x"])).await.revision;
-    for other in [Revision::FIRST, now.next()] {
-        let command = DeleteRole {
-            if_revision: Some(other),
-            ..removal("one")
-        };
-        let refused = remove(storage, command).await;
-        assert_eq!(refused, Err(Refusal::RevisionMismatch));
-    }
-    let command = DeleteRole {
-        if_revision: Some(now),
-        ..removal("one")
-    };
-    assert_eq!(remove(storage, command).await, Ok(()));
 }
 
 async fn a_dry_run_of_a_removal_writes_nothing(storage: &Storage) {
@@ -71,38 +29,44 @@ async fn a_dry_run_of_a_removal_writes_nothing(storage: &Storage) {
     assert_eq!(execute(storage, command).await, dry);
 }
 
-async fn is_in_catalogue(storage: &Storage) -> bool {
-    !find(storage, &["fleeting"]).await.is_empty()
+/// Runs `give`, which gives the role "fleeting" to the user `id`, and a removal of the role at
+/// once. Asserts that one of them happens, and that the role exists only if the user has it.
+async fn assert_had_or_gone(
+    storage: &Storage,
+    id: UserId,
+    give: impl Future<Output = bool> + Send + 'static,
+) {
+    let removal = {
+        let storage = storage.clone();
+        async move {
+            execute_unchecked(&storage, Arc::new(removal("fleeting")))
+                .await
+                .is_ok()
+        }
+    };
+    let calls: [Pin<Box<dyn Future<Output = bool> + Send>>; 2] = [Box::pin(give), Box::pin(removal)];
+    let results = race(calls).await;
+    assert_eq!(count(&results, |happened| *happened), 1);
+    let user = storage.accounts.find(id).await.expect("storage answers");
+    let has_role = user.is_some_and(|user| !user.roles.is_disjoint(&role_names(&["fleeting"])));
+    assert_eq!(has_role, !find(storage, &["fleeting"]).await.is_empty());
+    if has_role {
+        let take = Arc::new(role_change(id, &[]));
+        applied(&storage.core(), take, context(at(6))).await;
+    }
 }
 
-async fn is_removed(storage: &Storage) -> bool {
-    let removed = execute_unchecked(storage, Arc::new(removal("fleeting"))).await;
-    removed.is_ok()
+/// Returns whether `command` was executed.
+async fn is_executed(storage: CoreStorage, command: Arc<dyn Command>) -> bool {
+    support::execute(&storage, command, context(at(5))).await.is_ok()
 }
 
 async fn a_role_that_is_removed_while_it_is_assigned_is_had_or_gone(storage: &Storage) {
-    let core = storage.core();
-    let alice = registered(&core, a_user("alice")).await;
-    for round in 0..20 {
+    let alice = registered(&storage.core(), a_user("alice")).await;
+    for _ in 0..20 {
         role_written(storage, a_role("fleeting", &["a:x"])).await;
-        let take = Arc::new(role_change(alice.id, &[]));
-        applied(&core, take, context(at(4))).await;
-        let results = race((0..2).map(|turn| {
-            let (storage, alice) = (storage.clone(), alice.id);
-            async move {
-                if turn == 0 {
-                    let give = Arc::new(role_change(alice, &["fleeting"]));
-                    let given = support::execute(&storage.core(), give, context(at(5))).await;
-                    given.is_ok()
-                } else {
-                    is_removed(&storage).await
-                }
-            }
-        }))
-        .await;
-        assert_eq!(count(&results, |happened| *happened), 1, "round {round}");
-        let has_role = !user_now(&core, &alice).await.roles.is_empty();
-        assert_eq!(has_role, is_in_catalogue(storage).await, "round {round}");
+        let assign = Arc::new(role_change(alice.id, &["fleeting"]));
+        assert_had_or_gone(storage, alice.id, is_executed(storage.core(), assign)).await;
     }
 }
 
@@ -113,27 +77,8 @@ async fn a_role_that_is_removed_while_a_user_registers_is_had_or_gone(storage: &
             roles: role_names(&["fleeting"]),
             ..a_user(&format!("user{round}"))
         };
-        let id = new.id;
-        let results = race((0..2).map(|turn| {
-            let (storage, new) = (storage.clone(), new.clone());
-            async move {
-                if turn == 0 {
-                    let register = Arc::new(RegisterUser(new));
-                    let stored = support::execute(&storage.core(), register, context(at(5))).await;
-                    stored.is_ok()
-                } else {
-                    is_removed(&storage).await
-                }
-            }
-        }))
-        .await;
-        assert_eq!(count(&results, |happened| *happened), 1, "round {round}");
-        let found = storage.accounts.find(id).await.expect("storage answers");
-        assert_eq!(found.is_some(), is_in_catalogue(storage).await, "round {round}");
-        if found.is_some() {
-            let take = Arc::new(role_change(id, &[]));
-            applied(&storage.core(), take, context(at(6))).await;
-        }
+        let (id, register) = (new.id, Arc::new(RegisterUser(new)));
+        assert_had_or_gone(storage, id, is_executed(storage.core(), register)).await;
     }
 }
 
@@ -150,24 +95,11 @@ async fn a_role_that_is_removed_while_users_are_imported_is_had_or_gone(storage:
             status: UserStatus::Active,
             created_at: at(0),
         }]);
-        let results = race((0..2).map(|turn| {
-            let (storage, users) = (storage.clone(), users.clone());
-            async move {
-                if turn == 0 {
-                    let import = || storage.users.import(users.clone(), context(at(5)));
-                    support::answered(import).await.iter().all(Result::is_ok)
-                } else {
-                    is_removed(&storage).await
-                }
-            }
-        }))
-        .await;
-        assert_eq!(count(&results, |happened| *happened), 1, "round {round}");
-        let found = storage.accounts.find(id).await.expect("storage answers");
-        assert_eq!(found.is_some(), is_in_catalogue(storage).await, "round {round}");
-        if found.is_some() {
-            let take = Arc::new(role_change(id, &[]));
-            applied(&storage.core(), take, context(at(6))).await;
-        }
+        let directory = storage.users.clone();
+        let import = async move {
+            let import = || directory.import(users.clone(), context(at(5)));
+            support::answered(import).await.iter().all(Result::is_ok)
+        };
+        assert_had_or_gone(storage, id, import).await;
     }
 }

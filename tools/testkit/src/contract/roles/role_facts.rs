@@ -1,15 +1,17 @@
-//! Storage loads what a command on the catalogue reads, and the permissions of roles other than the built-in ones.
+//! Storage loads what a command on the catalogue reads, and the permissions of roles other than the
+//! built-in ones.
 
 use crate::{
     Storage,
-    contract::support::{
-        decided, logged_in_as, logged_in_with, logged_out, registered, role_written, snapshot,
+    contract::{
+        accounts::probe,
+        support::{decided, logged_in_as, logged_in_with, logged_out, registered, role_written, snapshot},
     },
     fixtures::{a_role, a_user, at, context, identity, role_names},
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal},
+    changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Reads, Refusal, WriteRole},
     role::RoleName,
     user::NewUser,
 };
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex};
 cases! { roles::role_facts(Storage):
     the_catalogue_is_read_with_the_number_of_holders_and_the_caller,
     permissions_are_those_of_all_roles_together,
+    roles_of_the_catalogue_are_read_with_all_their_fields,
 }
 
 /// A command that decides nothing, and keeps the facts that it was given.
@@ -39,7 +42,8 @@ impl CatalogueCommand for Probe {
     }
 }
 
-/// Returns what storage loads for `reads`, in a dry run as well as in an execution, with the roles sorted.
+/// Returns what storage loads for `reads`, in a dry run as well as in an execution, with the roles
+/// sorted.
 async fn loaded(storage: &Storage, reads: &CatalogueReads) -> CatalogueFacts {
     let mut all = Vec::new();
     for is_dry_run in [false, true] {
@@ -120,8 +124,36 @@ async fn permissions_are_those_of_all_roles_together(storage: &Storage) {
         roles: role_names(&["reader", "writer"]),
         ..a_user("alice")
     };
-    let (_, session) = logged_in_as(&storage.core(), user).await;
+    let core = &storage.core();
+    let (alice, session) = logged_in_as(core, user).await;
     let union = a_role("any", &["audit:read", "users:read", "users:write", "a:x"]);
-    let snapshot = snapshot(&storage.core(), session.id).await;
+    let snapshot = snapshot(core, session.id).await;
     assert_eq!(snapshot.permissions, union.permissions);
+    let reads = Reads {
+        account: Some(alice.id),
+        target: true,
+        caller: Some(identity(&alice, &session)),
+        ..Reads::default()
+    };
+    let facts = probe::loaded(core, reads, at(10)).await;
+    let target = facts.target.expect("the user who was stored");
+    assert_eq!(target.permissions, union.permissions);
+    assert_eq!(facts.caller, Some(snapshot));
+}
+
+async fn roles_of_the_catalogue_are_read_with_all_their_fields(storage: &Storage) {
+    let open = WriteRole {
+        self_assignable: true,
+        ..a_role("open", &["a:x"])
+    };
+    let expected = [
+        role_written(storage, a_role("closed", &["b:x"])).await,
+        role_written(storage, open).await,
+    ];
+    let reads = Reads {
+        roles: role_names(&["open", "closed", "unknown"]),
+        ..Reads::default()
+    };
+    let facts = probe::loaded(&storage.core(), reads, at(10)).await;
+    assert_eq!(facts.roles, expected);
 }

@@ -3,11 +3,11 @@
 use super::{everything, execute, execute_unchecked, find, removal};
 use crate::{
     Storage,
-    contract::support::{count, decided, logged_in_as, logged_in_with, race, role_written, snapshot},
+    contract::support::{count, decided, logged_in_as, logged_in_with, race, snapshot},
     fixtures::{a_role, an_admin, at, context},
 };
 use domain::{
-    changes::{CatalogueChange, MAX_ROLES, Refusal, RoleWritten, WriteRole},
+    changes::{CatalogueChange, Refusal, RoleWritten, WriteRole},
     revision::{Precondition, Revision},
     role::{Description, OWN_PERMISSIONS, Permissions, Role, RoleName},
 };
@@ -17,8 +17,6 @@ cases! { roles::write_role(Storage):
     a_written_role_is_in_the_catalogue,
     a_role_is_in_force_at_once_for_every_user_who_has_it,
     admin_has_every_permission_that_a_role_has_and_no_other,
-    a_role_at_another_revision_is_left_alone,
-    a_full_catalogue_accepts_changes_but_no_more_roles,
     a_dry_run_returns_what_the_execution_returns_and_writes_nothing,
     no_permission_of_many_concurrent_roles_is_lost_for_admin,
     of_many_concurrent_writes_at_one_revision_one_happens,
@@ -96,40 +94,6 @@ async fn admin_has_every_permission_that_a_role_has_and_no_other(storage: &Stora
         let snapshot = snapshot(&storage.core(), session.id).await;
         assert_eq!(snapshot.permissions, expected);
     }
-}
-
-async fn a_role_at_another_revision_is_left_alone(storage: &Storage) {
-    write(storage, a_role("one", &[])).await;
-    let now = write(storage, a_role("one", &["a:x"])).await.role.revision;
-    for (name, precondition) in [
-        ("one", Precondition::At(Revision::FIRST)),
-        ("one", Precondition::At(now.next())),
-        ("new", Precondition::At(Revision::FIRST)),
-        ("new", Precondition::Existing),
-    ] {
-        let wanted = WriteRole {
-            precondition,
-            ..a_role(name, &["b:x"])
-        };
-        let refused = execute(storage, Arc::new(wanted)).await;
-        assert_eq!(refused, Err(Refusal::RevisionMismatch));
-    }
-    for precondition in [Precondition::Existing, Precondition::At(now.next())] {
-        let wanted = WriteRole {
-            precondition,
-            ..a_role("one", &["a:x"])
-        };
-        write(storage, wanted).await;
-    }
-}
-
-async fn a_full_catalogue_accepts_changes_but_no_more_roles(storage: &Storage) {
-    for turn in 2..MAX_ROLES {
-        role_written(storage, a_role(&format!("role-{turn}"), &[])).await;
-    }
-    let refused = execute(storage, Arc::new(a_role("one-more", &[]))).await;
-    assert_eq!(refused, Err(Refusal::CatalogueFull));
-    write(storage, a_role("role-7", &["a:x"])).await;
 }
 
 async fn a_dry_run_returns_what_the_execution_returns_and_writes_nothing(storage: &Storage) {

@@ -10,7 +10,8 @@ use domain::{
 };
 use std::sync::Arc;
 
-/// Executes `command`, and asserts that every part of the change that it decided was written, and one event at most.
+/// Executes `command`, and asserts that every part of the change that it decided was written, and
+/// one event at most.
 pub(in crate::contract) async fn applied(
     storage: &CoreStorage,
     command: Arc<dyn Command>,

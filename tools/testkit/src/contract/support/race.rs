@@ -1,7 +1,12 @@
 //! Calls that run at once, and calls that storage turns away.
 
+use super::execute;
+use crate::{
+    CoreStorage,
+    fixtures::{at, context},
+};
 use domain::{
-    changes::{ChangeError, Refusal},
+    changes::{ChangeError, Command, Refusal},
     ports::PortError,
 };
 use std::sync::Arc;
@@ -10,7 +15,8 @@ use tokio::{
     task::{JoinSet, yield_now},
 };
 
-/// How often a call is repeated for which storage is too busy. Each has waited for half a second and more.
+/// How often a call is repeated for which storage is too busy. Each has waited for half a second
+/// and more.
 const MAX_ATTEMPTS: u32 = 20;
 
 /// Starts all of `calls` at once, and returns their results in no order.
@@ -26,7 +32,8 @@ where
         let start = Arc::clone(&start);
         running.spawn(async move {
             start.wait().await;
-            // The last task to arrive wakes the others on its own thread: queue them again, for idle threads to steal.
+            // The last task to arrive wakes the others on its own thread: queue them again, for
+            // idle threads to steal.
             yield_now().await;
             call.await
         });
@@ -34,8 +41,8 @@ where
     running.join_all().await
 }
 
-/// Returns the result of `call`. Storage may turn away some of many concurrent calls, for which nothing has happened then:
-/// they are repeated, as clients do, up to a limit.
+/// Returns the result of `call`. Storage may turn away some of many concurrent calls, for which
+/// nothing has happened then: they are repeated, as clients do, up to a limit.
 pub(in crate::contract) async fn answered<T, Answer>(call: impl Fn() -> Answer) -> T
 where
     Answer: Future<Output = Result<T, PortError>>,
@@ -60,6 +67,26 @@ where
         Err(ChangeError::Port(error)) => Err(error),
     })
     .await
+}
+
+/// Executes `commands` at once at second 10, and asserts that one happens and all others are refused by `refusal`.
+pub(in crate::contract) async fn assert_one_happens(
+    storage: &CoreStorage,
+    commands: impl IntoIterator<Item = Arc<dyn Command>>,
+    refusal: impl Into<Refusal>,
+) {
+    let results = race(commands.into_iter().map(|command| {
+        let storage = storage.clone();
+        async move { execute(&storage, command, context(at(10))).await.map(drop) }
+    }))
+    .await;
+    let refused = Err(refusal.into());
+    assert_eq!(count(&results, Result::is_ok), 1, "{results:?}");
+    assert_eq!(
+        count(&results, |it| *it == refused),
+        results.len() - 1,
+        "{results:?}"
+    );
 }
 
 /// How many of `results` are `wanted`.

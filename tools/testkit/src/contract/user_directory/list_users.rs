@@ -1,4 +1,5 @@
-//! [`UserDirectory::list`](domain::ports::UserDirectory::list) and [`UserDirectory::export`](domain::ports::UserDirectory::export).
+//! [`UserDirectory::list`](domain::ports::UserDirectory::list) and
+//! [`UserDirectory::export`](domain::ports::UserDirectory::export).
 
 use crate::{
     Storage,
@@ -50,7 +51,8 @@ fn logins(users: &[User]) -> Vec<&str> {
 }
 
 async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storage: &Storage) {
-    // The order of code points, which a locale's collation would not keep: capitals, punctuation, accents, scripts.
+    // The order of code points, which a locale's collation would not keep: capitals, punctuation,
+    // accents, scripts.
     for login in "bob Alice a_b a.b a1b Ab. café cafz 日本太郎 иван Zoe".split(' ') {
         registered(&storage.core(), a_user(login)).await;
     }
