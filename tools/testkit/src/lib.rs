@@ -37,6 +37,7 @@ mod toy_mac;
 mod toy_sealer;
 
 pub use counting_randomness::CountingRandomness;
+pub use domain::ports::Storage;
 pub use fakes::Fakes;
 pub use fixed_clock::FixedClock;
 pub use memory::MemoryStorage;
@@ -45,7 +46,7 @@ pub use memory_leases::MemoryLeases;
 pub use plain_hasher::PlainHasher;
 pub use plain_meter::PlainMeter;
 pub use plain_tokens::PlainTokens;
-pub use storage::{CoreStorage, RecordedEvents, Storage};
+pub use storage::{CoreStorage, RecordedEvents};
 pub use throttles::{ClosedThrottle, OpenThrottle};
 pub use tokens::Tokens;
 pub use tokio_clock::TokioClock;

@@ -44,17 +44,7 @@ impl MemoryStorage {
     /// Every port over this storage.
     #[must_use]
     pub fn storage(&self) -> Storage {
-        Storage {
-            accounts: Arc::new(self.clone()),
-            sessions: Arc::new(self.clone()),
-            snapshots: Arc::new(self.clone()),
-            audit_events: Arc::new(self.clone()),
-            users: Arc::new(self.clone()),
-            session_directory: Arc::new(self.clone()),
-            roles: Arc::new(self.clone()),
-            audit_log: Arc::new(self.clone()),
-            health: Arc::new(self.clone()),
-        }
+        Storage::over(&Arc::new(self.clone()))
     }
 
     /// From now on every port returns [`PortError::Unavailable`] and changes nothing.

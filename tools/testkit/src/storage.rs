@@ -3,30 +3,12 @@
 use async_trait::async_trait;
 use domain::{
     audit::{AuditContext, AuditEvent, AuditFilter},
-    ports::{
-        Accounts, AuditEvents, AuditLog, Roles, SessionDirectory, SessionSnapshots, Sessions, StorageHealth,
-        UserDirectory,
-    },
+    ports::{Accounts, AuditEvents, AuditLog, SessionSnapshots, Sessions, Storage},
 };
 use std::sync::Arc;
 
 /// How many events are read at once.
 const PAGE: u32 = 1000;
-
-/// Every storage port, over one and the same storage: what is written through one is read through
-/// the others.
-#[derive(Clone)]
-pub struct Storage {
-    pub accounts: Arc<dyn Accounts>,
-    pub sessions: Arc<dyn Sessions>,
-    pub snapshots: Arc<dyn SessionSnapshots>,
-    pub audit_events: Arc<dyn AuditEvents>,
-    pub users: Arc<dyn UserDirectory>,
-    pub session_directory: Arc<dyn SessionDirectory>,
-    pub roles: Arc<dyn Roles>,
-    pub audit_log: Arc<dyn AuditLog>,
-    pub health: Arc<dyn StorageHealth>,
-}
 
 /// The storage ports that [`domain::core::Ports`] needs, over one and the same storage, and the
 /// events that were recorded in it. Enough for the contracts of these four ports.
@@ -46,23 +28,23 @@ pub trait RecordedEvents: Send + Sync {
     async fn recorded(&self) -> Vec<(AuditEvent, AuditContext)>;
 }
 
-impl Storage {
-    /// The part that [`domain::core::Ports`] needs.
+impl CoreStorage {
+    /// Returns the part of `storage` that [`domain::core::Ports`] needs.
     #[must_use]
-    pub fn core(&self) -> CoreStorage {
-        CoreStorage {
-            accounts: self.accounts.clone(),
-            sessions: self.sessions.clone(),
-            snapshots: self.snapshots.clone(),
-            audit_events: self.audit_events.clone(),
-            recorded: Arc::new(PagedEvents(self.audit_log.clone())),
+    pub fn of(storage: &Storage) -> Self {
+        Self {
+            accounts: storage.accounts.clone(),
+            sessions: storage.sessions.clone(),
+            snapshots: storage.snapshots.clone(),
+            audit_events: storage.audit_events.clone(),
+            recorded: Arc::new(PagedEvents(storage.audit_log.clone())),
         }
     }
 }
 
 impl From<Storage> for CoreStorage {
     fn from(storage: Storage) -> Self {
-        storage.core()
+        Self::of(&storage)
     }
 }
 
@@ -90,22 +72,6 @@ impl RecordedEvents for PagedEvents {
                 events.reverse();
                 return events;
             }
-        }
-    }
-}
-
-impl From<domain::ports::Storage> for Storage {
-    fn from(storage: domain::ports::Storage) -> Self {
-        Self {
-            accounts: storage.accounts,
-            sessions: storage.sessions,
-            snapshots: storage.snapshots,
-            audit_events: storage.audit_events,
-            users: storage.users,
-            session_directory: storage.session_directory,
-            roles: storage.roles,
-            audit_log: storage.audit_log,
-            health: storage.health,
         }
     }
 }

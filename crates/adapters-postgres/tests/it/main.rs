@@ -69,7 +69,7 @@ async fn patient(url: &str) -> PostgresDatabase {
 }
 
 fn storage_in(database: &PostgresDatabase) -> Storage {
-    domain::ports::Storage::over(&Arc::new(PostgresStorage::new(database, Arc::new(ToySealer)))).into()
+    Storage::over(&Arc::new(PostgresStorage::new(database, Arc::new(ToySealer))))
 }
 
 async fn execute(

@@ -55,7 +55,7 @@ async fn storage_in(folder: &Path) -> Storage {
 }
 
 fn storage_over(database: &SqliteDatabase) -> Storage {
-    domain::ports::Storage::over(&Arc::new(SqliteStorage::new(database, Arc::new(ToySealer)))).into()
+    Storage::over(&Arc::new(SqliteStorage::new(database, Arc::new(ToySealer))))
 }
 
 /// Stores `user` at `at`.

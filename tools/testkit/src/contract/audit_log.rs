@@ -5,7 +5,7 @@ use super::support::{
     PLENTY, answered, assert_refused, execute, logged_in, race, registered, role_written, set_status,
 };
 use crate::{
-    Storage, ToySealer,
+    CoreStorage, Storage, ToySealer,
     fixtures::{a_role, a_session, a_user, account, at, context, role_change, role_names},
 };
 use domain::{
@@ -129,7 +129,11 @@ async fn a_recorded_event_is_numbered_and_kept_whole(storage: &Storage) {
 async fn fifty_concurrent_writers_leave_a_chain_without_gaps(storage: &Storage) {
     let mut users = Vec::new();
     for turn in 0..50 {
-        users.push(logged_in(&storage.core(), &format!("user{turn}")).await.0);
+        users.push(
+            logged_in(&CoreStorage::of(storage), &format!("user{turn}"))
+                .await
+                .0,
+        );
     }
     let before = verified(storage).await.head.number.0;
     race(users.into_iter().enumerate().map(|(turn, user)| {
@@ -158,7 +162,7 @@ async fn fifty_concurrent_writers_leave_a_chain_without_gaps(storage: &Storage) 
                     return record_answered(&storage, event).await;
                 }
             };
-            let executed = execute(&storage.core(), command, context(at(9))).await;
+            let executed = execute(&CoreStorage::of(&storage), command, context(at(9))).await;
             executed.expect("a change that no rule refuses");
         }
     }))
@@ -189,7 +193,7 @@ async fn import_one(storage: &Storage, turn: usize) {
 }
 
 async fn a_refused_change_leaves_no_event(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     registered(core, a_user("alice")).await;
     let ends = verified(storage).await;
     let taken = Arc::new(RegisterUser(a_user("ALICE")));

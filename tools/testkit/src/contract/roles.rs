@@ -16,7 +16,7 @@ part! {
 
 use super::support::decided;
 use crate::{
-    Storage,
+    CoreStorage, Storage,
     fixtures::{at, context, role_names},
 };
 use domain::{
@@ -37,7 +37,7 @@ async fn find(storage: &Storage, names: &[&str]) -> Vec<Role> {
 /// The catalogue and all events, to assert that nothing changed.
 async fn everything(storage: &Storage) -> (Vec<Role>, Vec<(AuditEvent, AuditContext)>) {
     let roles = storage.roles.list().await.expect("storage answers");
-    (roles, storage.core().recorded.recorded().await)
+    (roles, CoreStorage::of(storage).recorded.recorded().await)
 }
 
 /// The command that removes the role `name`, for the operator and at any revision.

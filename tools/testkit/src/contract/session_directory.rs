@@ -4,7 +4,7 @@ use super::support::{
     Everything, applied, idle_until, logged_in, logged_out, opened, registered, valid_until,
 };
 use crate::{
-    Storage,
+    CoreStorage, Storage,
     fixtures::{a_session, a_user, account, at, context},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -47,7 +47,7 @@ fn summary(session: &NewSession) -> SessionSummary {
 }
 
 async fn live_sessions_are_listed_newest_first(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     let (alice, one) = logged_in(core, "alice").await;
     logged_in(core, "bob").await;
     let idle = idle_until(at(10), a_session(alice.id, at(2)));
@@ -66,7 +66,7 @@ async fn live_sessions_are_listed_newest_first(storage: &Storage) {
 }
 
 async fn a_listed_session_shows_its_origin(storage: &Storage) {
-    let alice = registered(&storage.core(), a_user("alice")).await;
+    let alice = registered(&CoreStorage::of(storage), a_user("alice")).await;
     for (agent, address) in [
         (None, None),
         (Some("curl/8"), Some("192.0.2.1")),
@@ -81,7 +81,7 @@ async fn a_listed_session_shows_its_origin(storage: &Storage) {
             address: address.map(|text| text.parse().expect("an address")),
             ..a_session(alice.id, at(1))
         };
-        let session = opened(&storage.core(), &alice, session).await;
+        let session = opened(&CoreStorage::of(storage), &alice, session).await;
         let listed = listed(storage, &alice, at(2)).await;
         let line = listed.into_iter().find(|line| line.id == session.id);
         assert_eq!(line, Some(summary(&session)));
@@ -89,8 +89,8 @@ async fn a_listed_session_shows_its_origin(storage: &Storage) {
 }
 
 async fn a_listed_session_shows_when_it_was_last_used(storage: &Storage) {
-    let (alice, session) = logged_in(&storage.core(), "alice").await;
-    let other = opened(&storage.core(), &alice, a_session(alice.id, at(2))).await;
+    let (alice, session) = logged_in(&CoreStorage::of(storage), "alice").await;
+    let other = opened(&CoreStorage::of(storage), &alice, a_session(alice.id, at(2))).await;
     let rotation = Rotation {
         session: session.id,
         secret_digest: session.secret_digest,
@@ -125,10 +125,10 @@ async fn dead_and_others(storage: &Storage, alice: &User) -> ([SessionId; 4], [S
         &latest,
         &live,
     ] {
-        opened(&storage.core(), alice, session.clone()).await;
+        opened(&CoreStorage::of(storage), alice, session.clone()).await;
     }
     for (session, second) in [(&earlier, 5), (&early, 19), (&late, 20), (&latest, 40)] {
-        logged_out(&storage.core(), session, second).await;
+        logged_out(&CoreStorage::of(storage), session, second).await;
     }
     (
         [idle.id, whole.id, early.id, earlier.id],
@@ -157,7 +157,7 @@ async fn remove(storage: &Storage, limit: u32) -> u64 {
 }
 
 async fn dead_sessions_are_removed_and_live_ones_stay(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     let (alice, session) = logged_in(core, "alice").await;
     let (dead, rest) = dead_and_others(storage, &alice).await;
     let before = Everything::of(core, &alice, &rest).await;
@@ -170,7 +170,7 @@ async fn dead_sessions_are_removed_and_live_ones_stay(storage: &Storage) {
 }
 
 async fn no_more_dead_sessions_are_removed_than_requested(storage: &Storage) {
-    let (alice, _) = logged_in(&storage.core(), "alice").await;
+    let (alice, _) = logged_in(&CoreStorage::of(storage), "alice").await;
     let (dead, rest) = dead_and_others(storage, &alice).await;
     assert_eq!(remove(storage, 0).await, 0);
     assert_eq!(count_found(storage, &dead).await, 4);
@@ -182,7 +182,7 @@ async fn no_more_dead_sessions_are_removed_than_requested(storage: &Storage) {
 }
 
 async fn a_deleted_user_leaves_no_sessions(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     let (alice, session) = logged_in(core, "alice").await;
     let over = opened(core, &alice, a_session(alice.id, at(2))).await;
     logged_out(core, &over, 3).await;

@@ -234,7 +234,7 @@ pub(super) async fn logged_in_with(
         roles: [role.name].into(),
         ..a_user(login)
     };
-    logged_in_as(&storage.core(), user).await
+    logged_in_as(&CoreStorage::of(storage), user).await
 }
 
 /// Contexts at `at` of every kind of actor, from origins that have all parts, some or none.

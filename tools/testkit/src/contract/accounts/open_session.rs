@@ -17,6 +17,7 @@ use std::sync::Arc;
 cases! { accounts::open_session(CoreStorage):
     an_opened_session_is_found_with_its_holder,
     opening_a_session_sets_the_last_login_and_nothing_else,
+    a_login_ends_all_sessions_beyond_the_limit,
     concurrent_logins_keep_to_the_limit,
     a_login_that_races_an_assignment_of_roles_leaves_no_live_session,
 }
@@ -64,6 +65,24 @@ async fn all_at(storage: &CoreStorage, sessions: &[SessionId], second: i64) -> V
         all.push(liveness(storage, *id, at(second)).await);
     }
     all
+}
+
+async fn a_login_ends_all_sessions_beyond_the_limit(storage: &CoreStorage) {
+    let alice = registered(storage, a_user("alice")).await;
+    let (_, of_bob) = logged_in(storage, "bob").await;
+    let mut sessions = Vec::new();
+    for (second, limit, ended) in [(1, 9, 0), (2, 9, 0), (3, 9, 0), (4, 2, 2)] {
+        let session = a_session(alice.id, at(second));
+        sessions.push(session.id);
+        let opened = open(storage, session, alice.epoch, limit).await;
+        assert_eq!(opened.sessions_ended, ended, "{second}");
+    }
+    let (made_room, live) = (Liveness::Ended(EndReason::MadeRoom), Liveness::Live);
+    sessions.push(of_bob.id);
+    assert_eq!(
+        all_at(storage, &sessions, 5).await,
+        [made_room, made_room, live, live, live]
+    );
 }
 
 async fn concurrent_logins_keep_to_the_limit(storage: &CoreStorage) {

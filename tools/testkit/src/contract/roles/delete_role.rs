@@ -52,7 +52,7 @@ async fn assert_had_or_gone(
     assert_eq!(has_role, !find(storage, &["fleeting"]).await.is_empty());
     if has_role {
         let take = Arc::new(role_change(id, &[]));
-        applied(&storage.core(), take, context(at(6))).await;
+        applied(&CoreStorage::of(storage), take, context(at(6))).await;
     }
 }
 
@@ -62,11 +62,11 @@ async fn is_executed(storage: CoreStorage, command: Arc<dyn Command>) -> bool {
 }
 
 async fn a_role_that_is_removed_while_it_is_assigned_is_had_or_gone(storage: &Storage) {
-    let alice = registered(&storage.core(), a_user("alice")).await;
+    let alice = registered(&CoreStorage::of(storage), a_user("alice")).await;
     for _ in 0..20 {
         role_written(storage, a_role("fleeting", &["a:x"])).await;
         let assign = Arc::new(role_change(alice.id, &["fleeting"]));
-        assert_had_or_gone(storage, alice.id, is_executed(storage.core(), assign)).await;
+        assert_had_or_gone(storage, alice.id, is_executed(CoreStorage::of(storage), assign)).await;
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_role_that_is_removed_while_a_user_registers_is_had_or_gone(storage: &
             ..a_user(&format!("user{round}"))
         };
         let (id, register) = (new.id, Arc::new(RegisterUser(new)));
-        assert_had_or_gone(storage, id, is_executed(storage.core(), register)).await;
+        assert_had_or_gone(storage, id, is_executed(CoreStorage::of(storage), register)).await;
     }
 }
 

@@ -2,7 +2,7 @@
 //! built-in ones.
 
 use crate::{
-    Storage,
+    CoreStorage, Storage,
     contract::{
         accounts::probe,
         support::{decided, logged_in_as, logged_in_with, logged_out, registered, role_written, snapshot},
@@ -71,7 +71,7 @@ async fn loaded(storage: &Storage, reads: &CatalogueReads) -> CatalogueFacts {
 }
 
 async fn the_catalogue_is_read_with_the_number_of_holders_and_the_caller(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     let (alice, session) = logged_in_with(storage, "alice", &["a:x"]).await;
     let both = NewUser {
         roles: role_names(&["of-alice", "user"]),
@@ -124,7 +124,7 @@ async fn permissions_are_those_of_all_roles_together(storage: &Storage) {
         roles: role_names(&["reader", "writer"]),
         ..a_user("alice")
     };
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     let (alice, session) = logged_in_as(core, user).await;
     let union = a_role("any", &["audit:read", "users:read", "users:write", "a:x"]);
     let snapshot = snapshot(core, session.id).await;
@@ -154,6 +154,6 @@ async fn roles_of_the_catalogue_are_read_with_all_their_fields(storage: &Storage
         roles: role_names(&["open", "closed", "unknown"]),
         ..Reads::default()
     };
-    let facts = probe::loaded(&storage.core(), reads, at(10)).await;
+    let facts = probe::loaded(&CoreStorage::of(storage), reads, at(10)).await;
     assert_eq!(facts.roles, expected);
 }

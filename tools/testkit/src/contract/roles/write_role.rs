@@ -2,7 +2,7 @@
 
 use super::{everything, execute, execute_unchecked, find, removal};
 use crate::{
-    Storage,
+    CoreStorage, Storage,
     contract::support::{count, decided, logged_in_as, logged_in_with, race, snapshot},
     fixtures::{a_role, an_admin, at, context},
 };
@@ -67,14 +67,14 @@ async fn a_role_is_in_force_at_once_for_every_user_who_has_it(storage: &Storage)
         let wanted = a_role("of-alice", permissions);
         let written = write(storage, wanted.clone()).await;
         assert_eq!((written.created, written.holders), (false, 1));
-        let snapshot = snapshot(&storage.core(), session.id).await;
+        let snapshot = snapshot(&CoreStorage::of(storage), session.id).await;
         assert_eq!(snapshot.permissions, wanted.permissions);
     }
 }
 
 async fn admin_has_every_permission_that_a_role_has_and_no_other(storage: &Storage) {
     let own: Permissions = OWN_PERMISSIONS.into();
-    let (_, session) = logged_in_as(&storage.core(), an_admin("root")).await;
+    let (_, session) = logged_in_as(&CoreStorage::of(storage), an_admin("root")).await;
     for (name, permissions, more) in [
         ("one", Some(&["a:x", "b:x"][..]), &["a:x", "b:x"][..]),
         ("two", Some(&["b:x", "c:x"]), &["a:x", "b:x", "c:x"]),
@@ -91,7 +91,7 @@ async fn admin_has_every_permission_that_a_role_has_and_no_other(storage: &Stora
         let expected: Permissions = own.union(&a_role("any", more).permissions).cloned().collect();
         let [admin] = find(storage, &["admin"]).await.try_into().expect("one role");
         assert_eq!(admin.permissions, expected, "{name}: {permissions:?}");
-        let snapshot = snapshot(&storage.core(), session.id).await;
+        let snapshot = snapshot(&CoreStorage::of(storage), session.id).await;
         assert_eq!(snapshot.permissions, expected);
     }
 }

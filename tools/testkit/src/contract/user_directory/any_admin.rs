@@ -1,7 +1,7 @@
 //! [`UserDirectory::any_admin`](domain::ports::UserDirectory::any_admin).
 
 use crate::{
-    Storage,
+    CoreStorage, Storage,
     contract::support::{applied, registered, set_status},
     fixtures::{a_user, account, an_admin, at, context, role_change},
 };
@@ -13,7 +13,7 @@ cases! { user_directory::any_admin(Storage):
 }
 
 async fn there_is_an_admin_while_an_active_user_is_one(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     let any_admin = async || storage.users.any_admin().await.expect("storage answers");
     assert!(!any_admin().await, "there is no user");
     let alice = registered(core, a_user("alice")).await;

@@ -1,7 +1,7 @@
 //! [`UserDirectory::import`](domain::ports::UserDirectory::import).
 
 use crate::{
-    Storage,
+    CoreStorage, Storage,
     contract::support::{count, credentials, events_of, race, registered, user_now},
     fixtures::{a_user, at, canonical, context, role_names},
 };
@@ -45,7 +45,7 @@ async fn count_users(storage: &Storage) -> usize {
 }
 
 async fn an_imported_user_is_as_in_the_other_system(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     for (login, status) in [("Alice", UserStatus::Active), ("bob", UserStatus::Disabled)] {
         let wanted = ImportedUser {
             status,
@@ -62,7 +62,7 @@ async fn an_imported_user_is_as_in_the_other_system(storage: &Storage) {
 }
 
 async fn a_user_who_is_refused_keeps_out_no_other(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     registered(core, a_user("taken")).await;
     let user = || role_names(&["user"]);
     let results = import(
@@ -132,8 +132,8 @@ async fn concurrent_imports_of_the_same_users_store_each_once(storage: &Storage)
     let taken = Err(Refusal::LoginTaken);
     assert_eq!(count(&results, |it| *it == taken), 60);
     for stored in results.into_iter().flatten() {
-        assert_eq!(user_now(&storage.core(), &stored).await, stored);
+        assert_eq!(user_now(&CoreStorage::of(storage), &stored).await, stored);
     }
     assert_eq!(count_users(storage).await, 20);
-    assert_eq!(storage.core().recorded.recorded().await.len(), 20);
+    assert_eq!(CoreStorage::of(storage).recorded.recorded().await.len(), 20);
 }

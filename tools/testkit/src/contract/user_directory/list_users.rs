@@ -2,7 +2,7 @@
 //! [`UserDirectory::export`](domain::ports::UserDirectory::export).
 
 use crate::{
-    Storage,
+    CoreStorage, Storage,
     contract::support::{
         another_hash, applied, credentials, logged_in, registered, role_written, set_status, user_now,
     },
@@ -54,7 +54,7 @@ async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storag
     // The order of code points, which a locale's collation would not keep: capitals, punctuation,
     // accents, scripts.
     for login in "bob Alice a_b a.b a1b Ab. café cafz 日本太郎 иван Zoe".split(' ') {
-        registered(&storage.core(), a_user(login)).await;
+        registered(&CoreStorage::of(storage), a_user(login)).await;
     }
     let all = listed(storage, &UserFilter::default()).await;
     assert_eq!(all.len(), 11);
@@ -111,9 +111,9 @@ async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
             roles: role_names(roles),
             ..a_user(login)
         };
-        let user = registered(&storage.core(), new).await;
+        let user = registered(&CoreStorage::of(storage), new).await;
         let command = set_status(user.id, status);
-        applied(&storage.core(), command, context(at(1))).await;
+        applied(&CoreStorage::of(storage), command, context(at(1))).await;
     }
     let (active, disabled) = (Some(UserStatus::Active), Some(UserStatus::Disabled));
     for (login, role, status, expected) in [
@@ -159,11 +159,11 @@ async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
         },
     ] {
         for login in ["bbb", "ddd", "fff", "hhh", "jjj"] {
-            registered(&storage.core(), a_user(login)).await;
+            registered(&CoreStorage::of(storage), a_user(login)).await;
         }
         let mut seen = page(storage, &filter, None, 2).await;
         for login in ["aaa", "ccc", "eee"] {
-            registered(&storage.core(), a_user(login)).await;
+            registered(&CoreStorage::of(storage), a_user(login)).await;
         }
         // One of the page, its last, and one of a page to come.
         for login in ["bbb", "ddd", "hhh"] {
@@ -188,11 +188,11 @@ async fn by_login(storage: &Storage, login: &str) -> User {
 
 async fn delete(storage: &Storage, user: &User) {
     let command = Arc::new(DeleteUser(account(user.id)));
-    applied(&storage.core(), command, context(at(9))).await;
+    applied(&CoreStorage::of(storage), command, context(at(9))).await;
 }
 
 async fn a_listed_user_is_complete(storage: &Storage) {
-    let core = &storage.core();
+    let core = &CoreStorage::of(storage);
     let (alice, _) = logged_in(core, "Alice").await;
     let reset = ResetPassword {
         account: account(alice.id),
@@ -206,7 +206,7 @@ async fn a_listed_user_is_complete(storage: &Storage) {
 
 async fn an_export_contains_every_user_with_their_hash(storage: &Storage) {
     for login in ["carol", "Alice", "bob"] {
-        registered(&storage.core(), a_user(login)).await;
+        registered(&CoreStorage::of(storage), a_user(login)).await;
     }
     let (mut exported, mut after) = (Vec::new(), None);
     for expected in [2, 1, 0] {
@@ -219,6 +219,9 @@ async fn an_export_contains_every_user_with_their_hash(storage: &Storage) {
     let users: Vec<_> = exported.iter().map(|kept| kept.user.clone()).collect();
     assert_eq!(users, listed(storage, &UserFilter::default()).await);
     for kept in exported {
-        assert_eq!(kept.hash, credentials(&storage.core(), &kept.user).await.hash);
+        assert_eq!(
+            kept.hash,
+            credentials(&CoreStorage::of(storage), &kept.user).await.hash
+        );
     }
 }
