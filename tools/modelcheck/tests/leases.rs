@@ -1,6 +1,6 @@
-//! The coherence protocol is correct in every order of events within bounds, and incorrect under
-//! each mutant. `cargo test -p modelcheck -- --nocapture` prints the number of states and each
-//! counterexample.
+//! The coherence protocol satisfies its invariant in every order of events within bounds, and each
+//! mutant violates it. `cargo test -p modelcheck -- --nocapture` prints the number of states and
+//! each counterexample.
 
 use modelcheck::{Bounds, LeaseModel, Mutant, NEVER, SERVED, Seat};
 use stateright::{Checker, HasDiscoveries, Model};
