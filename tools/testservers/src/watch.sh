@@ -9,7 +9,8 @@
 folder=$1 ending=$2
 shift 2
 
-# The kernel sends SIGHUP to this process group when the test process ends while a member is stopped.
+# The kernel sends SIGHUP to this process group when the test process ends while a member is
+# stopped.
 trap '' HUP
 
 "$@" </dev/null >>"$folder/log" 2>&1 &

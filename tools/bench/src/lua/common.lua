@@ -1,6 +1,6 @@
--- Shared by all scripts: assigns replicas and input lines to threads, and prints the report at the end.
--- Each run writes these variables before this line: input, replicas, threads, connections (of each
--- thread), password, tag.
+-- Shared by all scripts: assigns replicas and input lines to threads, and prints the report at the
+-- end. Each run writes these variables before this line: input, replicas, threads, connections (of
+-- each thread), password, tag.
 
 local started = {}
 

@@ -1,5 +1,5 @@
--- Repeats the life of a session: login, ten times GET /me, refresh, ten times GET /me, logout. A thread
--- has one connection and therefore one session at a time.
+-- Repeats the life of a session: login, ten times GET /me, refresh, ten times GET /me, logout. A
+-- thread has one connection and therefore one session at a time.
 local life = {}
 
 function prepare()

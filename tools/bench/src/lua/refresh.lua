@@ -1,5 +1,6 @@
--- POST /refresh, with tokens from earlier responses, in as many chains as there are connections. wrk does
--- not report the connection of a response, but each response returns one token, so none is missing.
+-- POST /refresh, with tokens from earlier responses, in as many chains as there are connections.
+-- wrk does not report the connection of a response, but each response returns one token, so none is
+-- missing.
 function prepare()
    tokens = lines
 end
