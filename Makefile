@@ -92,7 +92,8 @@ test-faults: setup ## Kill, hang, cut off and fill up what the service needs, un
 .PHONY: bench
 bench: setup ## Measure the service against what this machine can do; QUICK=1 for one short round, ARGS='--mode sqlite' narrows it
 	@scripts/setup bench
-	# One after the other: built together, the service would get what the benchmark asks of the crates that both use.
+	# One after the other: built together, the service would get what the benchmark asks of the crates
+	# that both use.
 	cargo build --release --locked -p authapi
 	cargo build --release --locked -p bench
 	target/release/bench run $(if $(QUICK),--quick) $(ARGS)
