@@ -1,6 +1,6 @@
-"""What must hold of every service in the compose files, and no schema says: check.py FILE...
+"""Checks rules for every service in the compose files that no schema expresses: check.py FILE...
 
-Settings are not checked here: the service itself refuses those that it does not know.
+Settings are not checked, because the service itself rejects unknown ones.
 """
 
 import re
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import yaml
 
-# One-shot services and tools end by themselves, and their exit code is their health.
+# One-shot services and tools exit by themselves; their exit status replaces a health check.
 ONE_SHOT = {"init", "migrate", "cli"}
-# Ours: the image brings its own health check.
+# Services that run this project's image, which contains a health check.
 OWN_HEALTH = re.compile(r"api(-\d+)?")
 LOOPBACK = "${PUBLISHED_ADDRESS:-127.0.0.1}:"
 PUBLISHED_BY = {"compose.yaml": ["api"], "compose.replicas.yaml": ["proxy"]}
 
 
 def wrong_with(name, service):
-    """What is wrong with one service, whatever the others are."""
+    """Yields the violations of one service by itself."""
     if not service.get("read_only"):
         yield "its root file system is not read-only"
     if service.get("cap_drop") != ["ALL"] or (service.get("cap_add") and name != "init"):
@@ -26,22 +26,22 @@ def wrong_with(name, service):
     if "no-new-privileges:true" not in service.get("security_opt", []):
         yield "it may gain privileges"
     if service.get("privileged") or service.get("network_mode", "none") != "none":
-        yield "it is not shut in"
+        yield "it is not isolated: it is privileged or changes its network mode"
     limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
     if set(limits) != {"cpus", "memory", "pids"}:
         yield "it has no limit on CPUs, memory and processes"
     if name in ONE_SHOT:
         if service.get("restart") != "no":
-            yield "it ends by itself and would be started again"
+            yield "it exits by itself and must have restart: no"
         return
     if service.get("restart") != "unless-stopped":
-        yield "it is not started again after it ended"
+        yield "it does not restart after it exits"
     if not OWN_HEALTH.fullmatch(name) and "test" not in service.get("healthcheck", {}):
         yield "it has no health check"
 
 
 def wrong_references(name, service, document, folder):
-    """What a service names and is not there."""
+    """Yields the references of one service to missing files, volumes, networks and services."""
     for volume in service.get("volumes", []):
         source = volume.split(":")[0]
         if source.startswith("."):
@@ -57,7 +57,7 @@ def wrong_references(name, service, document, folder):
         if needed is None:
             yield f"there is no {other} to wait for"
         elif (how["condition"] == "service_completed_successfully") != (other in ONE_SHOT):
-            yield f"it waits for {other} in a way that never comes"
+            yield f"it waits for a condition of {other} that is never met"
 
 
 def wrong_with_all(document, file):
@@ -70,10 +70,10 @@ def wrong_with_all(document, file):
         yield f"ports are published by {sorted(published)}"
     for name, ports in published.items():
         if len(ports) != 1 or not ports[0].startswith(LOOPBACK):
-            yield f"{name}: it is reachable from other machines unless told otherwise"
+            yield f"{name}: it is reachable from other machines by default"
     used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
     yield from (f"nothing uses the volume {volume}" for volume in sorted(set(document["volumes"]) - used))
-    # A password in a compose file is one that everybody has.
+    # A password in a compose file would be public.
     for line in file.read_text().splitlines():
         if re.search(r"(PASSWORD|SECRET|TOKEN)[A-Z_]*(?<!_FILE): *[^$\s]|//[^/@\s]*:(?!PASSWORD@)[^/@\s]+@", line):
             yield f"this looks like a secret: {line.strip()}"
@@ -86,7 +86,7 @@ def main():
         found = list(wrong_with_all(document, file))
         failures += [f"{file}: {what}" for what in found]
         if not found:
-            print(f"ok   {file}: {len(document['services'])} services, shut in, limited, nothing published but the API")
+            print(f"ok   {file}: {len(document['services'])} services, isolated, limited, only the API is published")
     for failure in failures:
         print(f"FAIL {failure}")
     sys.exit(1 if failures else 0)

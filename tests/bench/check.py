@@ -1,4 +1,4 @@
-"""Checks that a short run of the benchmark brought every figure, and that no request failed: `check.py FOLDER`."""
+"""Checks that a run of the benchmark produced every figure without errors: `check.py FOLDER`."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 MODES = ["sqlite", "postgres"]
 WORKS = ["me", "login", "register", "refresh", "logout", "mixed"]
-# Sessions to log out of may run out before the time does, so that there is no rate.
+# Logouts stop when no session is left, which may be early, so there is no rate.
 WITHOUT_RATE = ["logout"]
 LIMITS = {"sqlite": ["hello", "hashes"], "postgres": ["hello", "hashes", "rotation"]}
 
@@ -25,8 +25,8 @@ def main(folder):
             check_work(f"{name}: {work['work']}", work)
     chart = (folder / "chart.svg").read_text()
     if not chart.startswith("<svg"):
-        sys.exit(f"the chart is no SVG: {chart[:80]}")
-    print(f"bench: {len(MODES)} modes with {len(WORKS)} works each, every figure is there")
+        sys.exit(f"the chart is not an SVG: {chart[:80]}")
+    print(f"bench: {len(MODES)} modes with {len(WORKS)} works each, all figures are complete")
 
 
 def check_work(name, work):
@@ -49,7 +49,7 @@ def expect(found, wanted, what):
 
 def positive(what, figure):
     if not isinstance(figure, (int, float)) or not figure > 0:
-        sys.exit(f"{what}: {figure} is no figure")
+        sys.exit(f"{what}: {figure} is not a positive number")
 
 
 if __name__ == "__main__":

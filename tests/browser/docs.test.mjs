@@ -1,7 +1,8 @@
-// Uses the API as a newcomer would: through Swagger UI at /docs, in headless Chromium, against the real service in an
-// empty folder. Swagger UI does every request itself; this only clicks, types and reads what is shown.
+// Tests Swagger UI at /docs in headless Chromium, against the real service in an empty folder.
+// Swagger UI sends all requests; the test only clicks, types and reads the page.
 //
-// AUTHAPI_BINARY names the service's binary, SCREENSHOTS the folder for pictures, CHROMIUM the browser.
+// AUTHAPI_BINARY names the service's binary, SCREENSHOTS the folder for screenshots, and CHROMIUM
+// the browser.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -17,7 +18,7 @@ const CHROMIUM_FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // Whatever else the browser may want to reach has no address.
+  // All other hosts that the browser may contact do not resolve.
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
@@ -29,7 +30,7 @@ const requested = [];
 
 before(async () => {
   service = await startService();
-  // Playwright gives each browser that it launches a profile of its own, new and empty.
+  // Playwright starts each browser with a new, empty profile.
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: CHROMIUM_FLAGS,
@@ -44,7 +45,7 @@ after(async () => {
   await service?.stop();
 });
 
-/** Collects everything that a page without faults does not do. */
+/** Records the page's errors, warnings, failed requests and CSP violations, and all requested URLs. */
 async function watch(page) {
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) {
@@ -65,11 +66,11 @@ async function watch(page) {
   });
 }
 
-/** Opens one endpoint's block, fills in the body if there is one, executes, and returns what is shown. */
+/** Executes one endpoint with the body, if there is one, and returns the displayed status and body. */
 async function execute(method, path, body) {
   const block = page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
   await block.locator(".opblock-summary-control").first().click();
-  // Where trying out is on from the start, this button says "Cancel" instead.
+  // If trying out is enabled by default, this button is labelled "Cancel".
   const tryOut = block.locator(".try-out__btn");
   if ((await tryOut.innerText()).startsWith("Try it out")) await tryOut.click();
   if (body) await block.locator("textarea.body-param__text").fill(JSON.stringify(body));
@@ -81,7 +82,7 @@ async function execute(method, path, body) {
   return { status: Number.parseInt(status, 10), body: JSON.parse(text) };
 }
 
-test("a newcomer registers, logs in and sees the own account through Swagger UI", async (t) => {
+test("a new user registers, logs in and reads their account through Swagger UI", async (t) => {
   let token;
 
   await t.test("the documentation opens", async () => {
@@ -92,20 +93,20 @@ test("a newcomer registers, logs in and sees the own account through Swagger UI"
     await page.screenshot({ path: `${process.env.SCREENSHOTS}/docs.png`, fullPage: true });
   });
 
-  await t.test("POST /register makes the account", async () => {
+  await t.test("POST /register creates the account", async () => {
     const { status, body } = await execute("post", "/register", ACCOUNT);
     assert.equal(status, 201);
     assert.equal(body.login, ACCOUNT.login);
   });
 
-  await t.test("POST /login shows a token", async () => {
+  await t.test("POST /login displays a token", async () => {
     const { status, body } = await execute("post", "/login", ACCOUNT);
     assert.equal(status, 200);
     assert.equal(body.token_type, "Bearer");
     token = body.access_token;
   });
 
-  await t.test("the Authorize dialog takes the token", async () => {
+  await t.test("the Authorize dialog accepts the token", async () => {
     await page.locator(".scheme-container button.authorize").click();
     const dialog = page.locator(".dialog-ux .modal-ux");
     const entry = dialog.locator(".auth-container").first();
@@ -116,17 +117,17 @@ test("a newcomer registers, logs in and sees the own account through Swagger UI"
     await dialog.locator("button.btn-done").first().click();
   });
 
-  await t.test("GET /me answers with the account", async () => {
+  await t.test("GET /me returns the account", async () => {
     const { status, body } = await execute("get", "/me");
     assert.equal(status, 200);
     assert.equal(body.login, ACCOUNT.login);
   });
 
-  await t.test("the page broke no rule of its CSP, logged nothing and failed at nothing", () => {
+  await t.test("the page violated no CSP directive, logged no error and had no failed request", () => {
     assert.deepEqual(trouble, []);
   });
 
-  await t.test("no request left the loopback", () => {
+  await t.test("no request went beyond the loopback interface", () => {
     const outside = requested.filter((url) => !url.startsWith(`${service.base}/`) && !/^(data|blob):/.test(url));
     assert.deepEqual(outside, []);
     assert.ok(requested.length >= 5, `only ${requested.length} requests were seen`);

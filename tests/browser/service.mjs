@@ -1,4 +1,4 @@
-// The service under test: the real binary on a free loopback port, with a folder of its own that is removed with it.
+// Runs the service under test: the real binary on a free loopback port, in a temporary folder.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ const READY_WITHIN = 30_000; // ms
 const STOPPED_WITHIN = 15_000; // ms
 const LOG_LINES = 60; // of a service that failed
 
-/** Starts the service and waits until it is ready; `stop` ends it and forgets its folder. */
+/** Starts the service and waits until it is ready. `stop` ends the service and removes its folder. */
 export async function startService() {
   const folder = await mkdtemp(join(tmpdir(), "authapi-browser-"));
   const port = await freePort();
@@ -22,7 +22,7 @@ export async function startService() {
     cwd: folder,
     env: {
       ...Object.fromEntries(inherited),
-      // What went wrong is enough to know; where is for a debugger.
+      // Backtraces would hide the error in the printed log.
       RUST_BACKTRACE: "0",
       AUTHAPI_SERVER__HOST: "127.0.0.1",
       AUTHAPI_SERVER__PORT: String(port),

@@ -1,7 +1,8 @@
-"""Shows that other people's JWT libraries verify our access tokens knowing nothing but the URL of the JWKS.
+"""Checks that other JWT libraries verify access tokens with only the URL of the JWKS.
 
-Usage: run.py BINARY. For each signature algorithm it starts the service in an empty folder with a key of that kind,
-registers and logs in, and hands the token to PyJWT (here) and jose (verify.mjs). Exits with 0 when every check held.
+Usage: run.py BINARY. For each signature algorithm, the script starts the service in an empty folder
+with a key of that algorithm, registers a user, logs in, and passes the token to PyJWT (here) and
+jose (verify.mjs). It exits with 0 if all checks passed.
 """
 
 import base64
@@ -30,7 +31,7 @@ LOG_LINES = 60  # of a service that failed
 
 
 class Checks:
-    """Counts what held and what did not, one line each."""
+    """Counts passed and failed checks, and prints a line for each."""
 
     def __init__(self):
         self.passed = self.failed = 0
@@ -41,15 +42,15 @@ class Checks:
         print(f"{'ok  ' if held else 'FAIL'} {what}{': ' + why if why and not held else ''}", flush=True)
 
     def accepts(self, what, check):
-        """`check` must not raise."""
+        """Passes if `check` does not raise."""
         try:
             check()
             self.note(True, what)
-        except Exception as error:  # whatever a foreign library raises is a failed check, not a crash
+        except Exception as error:  # any exception of a library is a failed check, not a crash
             self.note(False, what, f"{type(error).__name__}: {error}")
 
     def refuses(self, what, refusal, check):
-        """`check` must raise `refusal`."""
+        """Passes if `check` raises `refusal`."""
         try:
             check()
             self.note(False, what, "it was accepted")
@@ -69,10 +70,10 @@ def call(method, url, body=None, bearer=None):
 
 
 def settings(folder, port):
-    """The environment of the service: nothing of ours but what is said here."""
+    """Returns the environment of the service, without inherited AUTHAPI_ variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHAPI_")}
     return inherited | {
-        # What went wrong is enough to know; where is for a debugger.
+        # Backtraces would hide the error in the printed log.
         "RUST_BACKTRACE": "0",
         "AUTHAPI_SERVER__HOST": "127.0.0.1",
         "AUTHAPI_SERVER__PORT": str(port),
@@ -104,7 +105,7 @@ def wait_until_ready(server, base):
 
 @contextmanager
 def service(binary, algorithm):
-    """The service with one key of that algorithm, in an empty folder; yields its base URL."""
+    """Runs the service in an empty folder with one key of the algorithm, and yields its base URL."""
     with tempfile.TemporaryDirectory(prefix="authapi-interop-") as folder, open(f"{folder}/log", "w+") as log:
         port = free_port()
         options = {"cwd": folder, "env": settings(folder, port), "stdin": subprocess.DEVNULL, "stderr": log}
@@ -127,11 +128,11 @@ def service(binary, algorithm):
 
 
 def tampered(token):
-    """The same token with another role in its claims, its signature as it was."""
+    """Returns the token with another role in its claims and the original signature."""
     header, claims, signature = token.split(".")
-    said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
-    said["roles"] = ["admin"]
-    forged = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
+    payload = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    payload["roles"] = ["admin"]
+    forged = base64.urlsafe_b64encode(json.dumps(payload).encode()).rstrip(b"=").decode()
     return f"{header}.{forged}.{signature}"
 
 
@@ -147,9 +148,9 @@ def check_with_pyjwt(checks, case):
 
     def claims_are_right():
         claims = verify(token)
-        said = {name: claims[name] for name in case["expected"]}
-        if said != case["expected"]:
-            raise AssertionError(f"{said} instead of {case['expected']}")
+        actual = {name: claims[name] for name in case["expected"]}
+        if actual != case["expected"]:
+            raise AssertionError(f"{actual} instead of {case['expected']}")
         if jwt.get_unverified_header(token)["typ"] != "at+jwt":
             raise AssertionError("typ is not at+jwt")
 
@@ -165,7 +166,7 @@ def check_with_pyjwt(checks, case):
 
 
 def check_with_jose(checks, case):
-    """verify.mjs reads the case and answers with one JSON line for each check."""
+    """Runs verify.mjs, which reads the case and prints one JSON line for each check."""
     script = Path(__file__).parent / "verify.mjs"
     given = json.dumps(case | {"tampered": tampered(case["token"])})
     ran = subprocess.run(["node", script], input=given, stdout=subprocess.PIPE, text=True, timeout=60)
@@ -173,17 +174,17 @@ def check_with_jose(checks, case):
     for line in lines:
         checks.note(line["held"], f"{case['algorithm']}: jose {line['what']}", line["why"])
     if ran.returncode != 0 or len(lines) != 4:
-        checks.note(False, f"{case['algorithm']}: jose ran all of its checks", f"{len(lines)} of 4")
+        checks.note(False, f"{case['algorithm']}: jose ran all its checks", f"{len(lines)} of 4")
 
 
 def check_jwks(checks, case):
     keys = call("GET", case["jwks"])["keys"]
-    checks.note(len(keys) == 1 and keys[0]["alg"] == case["algorithm"], f"{case['algorithm']}: the JWKS has that key")
-    checks.note(not any(PRIVATE_MEMBERS & key.keys() for key in keys), f"{case['algorithm']}: the JWKS has nothing private")
+    checks.note(len(keys) == 1 and keys[0]["alg"] == case["algorithm"], f"{case['algorithm']}: the JWKS contains the key")
+    checks.note(not any(PRIVATE_MEMBERS & key.keys() for key in keys), f"{case['algorithm']}: the JWKS contains no private members")
 
 
 def main():
-    # The libraries must reach the loopback themselves, whatever proxy this machine is told to use.
+    # The libraries must not use a configured proxy for the loopback interface.
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1"
     binary = Path(sys.argv[1]).resolve()
     checks = Checks()

@@ -1,5 +1,6 @@
-// Verifies one access token with jose. Reads the case as JSON from standard input, as run.py writes it, and prints
-// one JSON line for each check: what was checked, whether it held, and why not.
+// Verifies one access token with jose. Reads the case that run.py writes to standard input as JSON,
+// and prints one JSON line for each check: its description, whether it passed, and the reason if
+// not.
 
 import { deepEqual } from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -15,32 +16,32 @@ const rules = {
   requiredClaims: ["sub", "client_id", "iat", "exp", "jti", "sid", "roles"],
 };
 
-function say(what, held, why = "") {
+function report(what, held, why = "") {
   console.log(JSON.stringify({ what, held, why }));
 }
 
 async function accepts(what, check) {
   try {
     await check();
-    say(what, true);
+    report(what, true);
   } catch (error) {
-    say(what, false, String(error));
+    report(what, false, String(error));
   }
 }
 
 async function refuses(what, refusal, check) {
   try {
     await check();
-    say(what, false, "it was accepted");
+    report(what, false, "it was accepted");
   } catch (error) {
-    say(what, error instanceof refusal, String(error));
+    report(what, error instanceof refusal, String(error));
   }
 }
 
 await accepts("verifies the token and reads its claims", async () => {
   const { payload } = await jwtVerify(given.token, keys, rules);
-  const said = Object.fromEntries(Object.keys(given.expected).map((name) => [name, payload[name]]));
-  deepEqual(said, given.expected);
+  const actual = Object.fromEntries(Object.keys(given.expected).map((name) => [name, payload[name]]));
+  deepEqual(actual, given.expected);
 });
 await refuses("refuses a tampered token", errors.JWSSignatureVerificationFailed, () =>
   jwtVerify(given.tampered, keys, rules),

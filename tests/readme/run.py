@@ -1,6 +1,7 @@
-"""Pastes the README's walk into a shell, against a service of its own, and compares what it prints with what is shown.
+"""Runs the commands of the README's walk-through and compares their output with the README.
 
-Usage: run.py BINARY README. In the walk a line that begins with `#>` shows a line of output; `...` stands for any text.
+Usage: run.py BINARY README. The script starts the service in an empty folder. A line that begins
+with `#>` is an expected line of output, in which `...` stands for any text.
 """
 
 import os
@@ -18,11 +19,11 @@ WALK_WITHIN = 60  # seconds
 
 
 def walk_in(readme):
-    """The one shell block of the section on the walk."""
+    """Returns the only shell block of the walk-through."""
     with open(readme, encoding="utf-8") as file:
         section = file.read().split("## A walk through", 1)[1].split("\n## ", 1)[0]
     blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 1, f"one walk is expected, {len(blocks)} were found"
+    assert len(blocks) == 1, f"expected one shell block, found {len(blocks)}"
     return blocks[0]
 
 
@@ -52,7 +53,7 @@ def matches(shown, printed):
 
 def paste(walk, base):
     script = walk.replace("http://127.0.0.1:8000", base)
-    assert base in script, "the walk names the default address"
+    assert base in script, "the walk-through does not use the default address"
     done = subprocess.run(
         ["bash"], input=script, capture_output=True, text=True, timeout=WALK_WITHIN, check=True
     )
@@ -84,7 +85,7 @@ def main(binary, readme):
         found = printed[index] if index < len(printed) else "(nothing)"
         if not matches(expected, found):
             failed += 1
-            print(f"shown:   {expected}\nprinted: {found}\n")
+            print(f"expected: {expected}\nprinted:  {found}\n")
     print(f"{len(shown) - failed} passed, {failed} failed")
     return 1 if failed or not shown else 0
 

@@ -1,4 +1,5 @@
-//! The edge: what axum takes and answers. Statuses are this program's own choice; refusals carry the core's stable codes.
+//! The HTTP interface: request and response bodies for axum. This program chooses the statuses;
+//! refusals contain the stable codes of the core.
 
 use axum::{
     Json, Router,
@@ -16,7 +17,7 @@ use domain::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A status, and a code for programs.
+/// A rejected request: its status, and a body with a code for programs.
 type Refused = (StatusCode, Json<Value>);
 
 #[derive(Deserialize)]
@@ -100,7 +101,7 @@ async fn log_out(State(core): State<Core>, headers: HeaderMap) -> Result<StatusC
     }
 }
 
-/// The token of the header `Authorization` (RFC 6750, section 2.1).
+/// Returns the token of the header `Authorization` (RFC 6750, section 2.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
     headers
         .get(AUTHORIZATION)

@@ -1,8 +1,9 @@
-//! A service of one's own over authapi's core: axum at the edge, storage of its own, and the real cryptography. It serves on
-//! a free port of the loopback, calls itself, and ends.
+//! A service that embeds authapi's core with axum, custom storage and the real cryptography. It
+//! listens on a free port of the loopback interface, calls itself, and ends.
 //!
-//! `cargo run -p axum-service` walks from a registration to a refused token. `cargo test -p axum-service` runs the contracts of
-//! the four storage ports over `store.rs`.
+//! `cargo run -p axum-service` registers a user, logs in and out, and shows that the token is then
+//! refused. `cargo test -p axum-service` runs the contracts of the four storage ports for
+//! `store.rs`.
 
 mod http;
 mod store;
@@ -29,7 +30,7 @@ use std::{path::Path, sync::Arc};
 use store::OwnStorage;
 use tokio::net::TcpListener;
 
-/// The use cases. A service keeps its keys: here they are made in `keys`, for this run alone.
+/// Builds the use cases. Each run creates new keys in `keys`; a real service keeps its keys.
 fn core(keys: &Path, issuer: &str) -> Result<Core> {
     generate_first_signing_key(keys, Algorithm::Es256)?;
     generate_refresh_key(keys)?;
@@ -43,7 +44,7 @@ fn core(keys: &Path, issuer: &str) -> Result<Core> {
         sessions: storage.clone(),
         snapshots: storage.clone(),
         audit_events: storage,
-        // Storage is read for each request, so that nothing has to be invalidated.
+        // Storage is read for each request, so no cache has to be invalidated.
         revocations: Arc::new(NothingCached),
         hasher: Arc::new(Argon2Hasher::new(Argon2Params::default(), hash_pool.clone())?),
         meter: Arc::new(ZxcvbnMeter::new(hash_pool)),

@@ -1,8 +1,9 @@
-//! Storage of one's own, behind the six main endpoints.
+//! Custom storage for the six main endpoints.
 //!
-//! The rules of every change are in `domain`: a command states what it reads, and turns the facts into a change. Storage loads
-//! the one and applies the other, both in one transaction. Here the transaction is a lock around two maps and a list; with a
-//! database it is a transaction of that database.
+//! The rules of each change are in `domain`: a command states what it reads, and decides on a
+//! change from those facts. Storage loads the facts and applies the change in one transaction.
+//! Here, the transaction is a lock around two maps and a list; with a database, it is a transaction
+//! of the database.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -23,7 +24,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// What is stored.
+/// The stored users, sessions and audit events.
 #[derive(Default)]
 struct Tables {
     users: HashMap<UserId, Credentials>,
@@ -31,7 +32,8 @@ struct Tables {
     events: Vec<(AuditEvent, AuditContext)>,
 }
 
-/// The four ports, nine methods. Each call holds the lock from beginning to end, which makes it a transaction.
+/// Implements the four storage ports. Each call holds the lock from beginning to end, which makes
+/// it a transaction.
 #[derive(Clone, Default)]
 pub struct OwnStorage(Arc<Mutex<Tables>>);
 
@@ -62,7 +64,8 @@ impl Accounts for OwnStorage {
         Ok(stored.map(|stored| stored.hash = new.clone()).is_some())
     }
 
-    /// Load, decide, apply: the same for every command there is.
+    /// Loads the facts, calls the command's decision, and applies the change. No command needs code
+    /// of its own.
     async fn execute(
         &self,
         command: Arc<dyn Command>,
@@ -96,7 +99,7 @@ impl Sessions for OwnStorage {
         Ok(self.transaction().session(id))
     }
 
-    /// One compare-and-swap: of concurrent refreshes with one token, one wins.
+    /// Compares and swaps: of concurrent refreshes with one token, only one succeeds.
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError> {
         let mut tables = self.transaction();
         let matches = |session: &StoredSession| {
@@ -121,7 +124,7 @@ impl SessionSnapshots for OwnStorage {
     }
 }
 
-/// Writes to a list. An audit log that can be verified seals its events too: see `domain::audit`.
+/// Appends events to a list. A verifiable audit log also seals its events: see `domain::audit`.
 #[async_trait]
 impl AuditEvents for OwnStorage {
     async fn record(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
@@ -130,7 +133,7 @@ impl AuditEvents for OwnStorage {
     }
 }
 
-/// What a command reads.
+/// Loads the facts that a command reads.
 impl Tables {
     fn load(&self, reads: &Reads, at: DateTime<Utc>) -> Facts {
         let account = reads.account.and_then(|id| self.user(id));
@@ -174,7 +177,7 @@ impl Tables {
             .collect()
     }
 
-    /// The session with its holder as they are now.
+    /// Returns the session with the current data of its holder.
     fn session(&self, id: SessionId) -> Option<StoredSession> {
         let session = self.sessions.get(&id)?.clone();
         let user = self.user(session.holder.user)?;
@@ -200,7 +203,7 @@ impl Tables {
     }
 }
 
-/// What a command decided.
+/// Applies the change that a command decided.
 impl Tables {
     fn apply(&mut self, change: Change, context: AuditContext) -> Applied {
         self.apply_to_user(&change);
@@ -246,7 +249,7 @@ impl Tables {
         }
     }
 
-    /// The sessions that applying `change` ends, and why.
+    /// Returns the sessions that `change` ends, each with the reason.
     fn ending(&self, change: &Change) -> Vec<(SessionId, EndReason)> {
         let Some((sessions, reason)) = &change.end_sessions else {
             return Vec::new();
@@ -275,7 +278,8 @@ fn owned(session: &StoredSession) -> OwnedSession {
     }
 }
 
-/// Those of `names` that exist. This service has the built-in roles alone; one that manages roles stores them.
+/// Returns the roles with these names. This service has only the built-in roles; a service that
+/// manages roles stores them.
 fn roles(names: &RoleNames) -> Vec<Role> {
     let all = built_in().into_iter();
     all.filter(|role| names.contains(&role.name)).collect()
@@ -294,7 +298,7 @@ mod contract {
     use std::sync::Arc;
     use testkit::{CoreStorage, RecordedEvents};
 
-    /// How the contract reads the events: no port of this service does.
+    /// Gives the contract access to the events, which no port of this service reads.
     #[async_trait]
     impl RecordedEvents for OwnStorage {
         async fn recorded(&self) -> Vec<(AuditEvent, AuditContext)> {

@@ -1,5 +1,5 @@
--- What is compared byte by byte is collated "C": its order is that of SQLite and of no locale, and its indexes serve
--- comparisons of any kind.
+-- Text that is compared byte by byte has the collation "C": its order is that of SQLite and depends
+-- on no locale, and its indexes support all comparisons.
 
 CREATE TABLE users (
     id UUID PRIMARY KEY,
@@ -46,7 +46,8 @@ CREATE TABLE sessions (
     revoke_reason TEXT,
     user_agent TEXT,
     ip TEXT,
-    -- When the session ended or will end, whichever way comes first: what cleaning up goes by. LEAST passes over NULL.
+    -- The earliest of the session's ends, past or future; housekeeping deletes by it. LEAST ignores
+    -- NULL.
     dead_at TIMESTAMPTZ NOT NULL GENERATED ALWAYS AS (LEAST(idle_expires_at, expires_at, revoked_at)) STORED,
     CHECK ((revoked_at IS NULL) = (revoke_reason IS NULL))
 );
@@ -54,7 +55,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at);
 CREATE INDEX sessions_by_death ON sessions (dead_at);
 
--- No references: the trail outlives what it tells of.
+-- No foreign keys: an event outlives the user and session that it names.
 CREATE TABLE audit_events (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at TIMESTAMPTZ NOT NULL,

@@ -1,4 +1,4 @@
--- The old table has no room for events about nobody; those that it has were copied from it.
+-- The old table cannot store events without a user. Its own events were copied from it, not moved.
 INSERT INTO audit_events (at, action, actor_kind, actor_id, user_id, session_id, address, request_id)
     SELECT at, action, actor_kind, actor_id, user_id, session_id, address, request_id
     FROM audit_trail

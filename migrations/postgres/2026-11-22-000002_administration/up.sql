@@ -1,5 +1,5 @@
--- Servers of the version before go on working on this schema while they are replaced, but what they note goes into the old
--- table audit_events, which a later migration drops.
+-- Servers of the previous version work on this schema while they are replaced, but they write
+-- events to the old table audit_events, which a later migration drops.
 
 ALTER TABLE users
     ADD COLUMN must_change_password BOOLEAN NOT NULL DEFAULT FALSE,
@@ -9,14 +9,15 @@ CREATE INDEX users_by_status ON users (status, canonical_login);
 
 ALTER TABLE roles ADD COLUMN revision BIGINT NOT NULL DEFAULT 0 CHECK (revision >= 0);
 
--- Who has a role, in the order of their logins, which never change: a page of them is a range of the index.
+-- Users by role, ordered by login, which never changes, so that a page of users is a range of the
+-- index.
 ALTER TABLE user_roles ADD COLUMN canonical_login TEXT COLLATE "C";
 
 UPDATE user_roles SET canonical_login = users.canonical_login FROM users WHERE users.id = user_roles.user_id;
 
 ALTER TABLE user_roles ALTER COLUMN canonical_login SET NOT NULL;
 
--- With the path of now: whoever restores rows alone has none.
+-- The function fixes its search_path, because a restore of single tables runs without one.
 CREATE FUNCTION user_roles_copy_login() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     SELECT canonical_login INTO NEW.canonical_login FROM users WHERE id = NEW.user_id;
@@ -29,7 +30,8 @@ CREATE TRIGGER user_roles_copy_login BEFORE INSERT ON user_roles
 
 CREATE INDEX user_roles_by_login ON user_roles (role, canonical_login);
 
--- No references: the trail outlives what it tells of. Each seal is the SHA-256 of the seal before it and of this row.
+-- No foreign keys: an event outlives the user and session that it names. Each seal is the SHA-256
+-- of the previous seal and this row.
 CREATE TABLE audit_trail (
     number BIGINT PRIMARY KEY CHECK (number > 0),
     at TIMESTAMPTZ NOT NULL,
@@ -50,7 +52,8 @@ CREATE INDEX audit_trail_by_actor ON audit_trail (actor_id, number);
 CREATE INDEX audit_trail_by_action ON audit_trail (action, number);
 CREATE INDEX audit_trail_by_time ON audit_trail (at, number);
 
--- The two ends of the chain; base is the last event that was removed on purpose. One row, which every writer locks.
+-- Both ends of the chain. base is the last event that was pruned. Every writer locks the single
+-- row.
 CREATE TABLE audit_chain (
     id SMALLINT PRIMARY KEY CHECK (id = 1),
     base_number BIGINT NOT NULL,
@@ -59,7 +62,7 @@ CREATE TABLE audit_chain (
     head_seal BYTEA NOT NULL CHECK (octet_length(head_seal) = 32)
 ) WITH (fillfactor = 10);
 
--- Events from before the chain are kept ahead of its base, unsealed.
+-- Older events are kept before the base of the chain, without seals.
 INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, session_id, address, request_id, details, seal)
     SELECT row_number() OVER (ORDER BY id), at, action, actor_kind, actor_id, user_id, session_id, address, request_id,
         '{}', decode(repeat('00', 32), 'hex')

@@ -1,4 +1,4 @@
--- The old table comes back with the events that were copied from it.
+-- Restores the old table with the events that were copied from it.
 CREATE TABLE audit_events (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at TIMESTAMPTZ NOT NULL,

@@ -1,11 +1,12 @@
--- Who has a role, by status and in the order of their logins: a page of them is a range of the index.
+-- Users by role and status, ordered by login, so that a page of users is a range of the index.
 ALTER TABLE user_roles ADD COLUMN status TEXT;
 
 UPDATE user_roles SET status = users.status FROM users WHERE users.id = user_roles.user_id;
 
 ALTER TABLE user_roles ALTER COLUMN status SET NOT NULL;
 
--- With the path of now: whoever restores rows alone has none. Locked, so that the status stays until the commit.
+-- The function fixes its search_path, because a restore of single tables runs without one. It locks
+-- the user, so that the status does not change before the commit.
 CREATE FUNCTION user_roles_copy_user() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     SELECT canonical_login, status INTO NEW.canonical_login, NEW.status FROM users WHERE id = NEW.user_id FOR SHARE;
@@ -31,8 +32,9 @@ CREATE TRIGGER users_copy_status AFTER UPDATE OF status ON users
 
 CREATE INDEX user_roles_by_status ON user_roles (role, status, canonical_login);
 
--- user_roles_by_login finds them as well.
+-- user_roles_by_login also serves the queries of this index.
 DROP INDEX user_roles_by_role;
 
--- What it held is in audit_trail, ahead of the chain's base. Servers that still write to it cannot go on beside this schema.
+-- The table's events are in audit_trail, before the base of the chain. Servers that still write to
+-- it cannot run on this schema.
 DROP TABLE audit_events;

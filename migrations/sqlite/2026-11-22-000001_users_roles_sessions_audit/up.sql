@@ -45,7 +45,7 @@ CREATE TABLE sessions (
     revoke_reason TEXT,
     user_agent TEXT,
     ip TEXT,
-    -- When the session ended or will end, whichever way comes first: what cleaning up goes by.
+    -- The earliest of the session's ends, past or future; housekeeping deletes by it.
     dead_at INTEGER NOT NULL
         GENERATED ALWAYS AS (min(idle_expires_at, expires_at, coalesce(revoked_at, expires_at))) VIRTUAL,
     CHECK ((revoked_at IS NULL) = (revoke_reason IS NULL))
@@ -54,7 +54,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at);
 CREATE INDEX sessions_by_death ON sessions (dead_at);
 
--- No references: the trail outlives what it tells of.
+-- No foreign keys: an event outlives the user and session that it names.
 CREATE TABLE audit_events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,

@@ -1,5 +1,5 @@
--- What a server of the version before noted goes from the old table audit_events into the new one; a later version drops
--- the old one.
+-- Events of the previous version are copied from the old table audit_events, which a later
+-- migration drops.
 
 ALTER TABLE users ADD COLUMN must_change_password INTEGER NOT NULL DEFAULT 0 CHECK (must_change_password IN (0, 1));
 ALTER TABLE users ADD COLUMN revision INTEGER NOT NULL DEFAULT 0 CHECK (revision >= 0);
@@ -8,7 +8,8 @@ CREATE INDEX users_by_status ON users (status, canonical_login);
 
 ALTER TABLE roles ADD COLUMN revision INTEGER NOT NULL DEFAULT 0 CHECK (revision >= 0);
 
--- Who has a role, in the order of their logins, which never change: a page of them is a range of the index.
+-- Users by role, ordered by login, which never changes, so that a page of users is a range of the
+-- index.
 ALTER TABLE user_roles ADD COLUMN canonical_login TEXT;
 
 UPDATE user_roles SET canonical_login = (SELECT canonical_login FROM users WHERE users.id = user_roles.user_id);
@@ -22,7 +23,8 @@ END;
 
 CREATE INDEX user_roles_by_login ON user_roles (role, canonical_login);
 
--- No references: the trail outlives what it tells of. Each seal is the SHA-256 of the seal before it and of this row.
+-- No foreign keys: an event outlives the user and session that it names. Each seal is the SHA-256
+-- of the previous seal and this row.
 CREATE TABLE audit_trail (
     number INTEGER PRIMARY KEY CHECK (number > 0),
     at INTEGER NOT NULL,
@@ -43,7 +45,7 @@ CREATE INDEX audit_trail_by_actor ON audit_trail (actor_id, number);
 CREATE INDEX audit_trail_by_action ON audit_trail (action, number);
 CREATE INDEX audit_trail_by_time ON audit_trail (at, number);
 
--- The two ends of the chain; base is the last event that was removed on purpose.
+-- Both ends of the chain. base is the last event that was pruned.
 CREATE TABLE audit_chain (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     base_number INTEGER NOT NULL,
@@ -52,7 +54,7 @@ CREATE TABLE audit_chain (
     head_seal BLOB NOT NULL CHECK (length(head_seal) = 32)
 ) STRICT;
 
--- Events from before the chain are kept ahead of its base, unsealed.
+-- Older events are kept before the base of the chain, without seals.
 INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, session_id, address, request_id, details, seal)
     SELECT row_number() OVER (ORDER BY id), at, action, actor_kind, actor_id, user_id, session_id, address, request_id,
         '{}', zeroblob(32)

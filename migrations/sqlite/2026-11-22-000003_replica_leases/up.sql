@@ -1,4 +1,5 @@
--- Who may be answering from memory. An evicted lease stays until it runs out, so that others see it too.
+-- The replicas that may answer from memory. An evicted lease stays until it expires, so that other
+-- publishers also wait for it.
 CREATE TABLE replica_leases (
     replica BLOB NOT NULL CHECK (length(replica) = 16),
     number INTEGER NOT NULL CHECK (number BETWEEN 0 AND 4294967295),

@@ -1,4 +1,4 @@
--- The old table comes back with the events that were copied from it.
+-- Restores the old table with the events that were copied from it.
 CREATE TABLE audit_events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,

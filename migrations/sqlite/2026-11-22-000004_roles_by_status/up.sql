@@ -1,4 +1,4 @@
--- Who has a role, by status and in the order of their logins: a page of them is a range of the index.
+-- Users by role and status, ordered by login, so that a page of users is a range of the index.
 ALTER TABLE user_roles ADD COLUMN status TEXT;
 
 UPDATE user_roles SET status = (SELECT status FROM users WHERE users.id = user_roles.user_id);
@@ -19,8 +19,8 @@ END;
 
 CREATE INDEX user_roles_by_status ON user_roles (role, status, canonical_login);
 
--- user_roles_by_login finds them as well.
+-- user_roles_by_login also serves the queries of this index.
 DROP INDEX user_roles_by_role;
 
--- What it held is in audit_trail, ahead of the chain's base.
+-- The table's events are in audit_trail, before the base of the chain.
 DROP TABLE audit_events;

@@ -1,2 +1,2 @@
--- A digest does as a salt: 32 bytes that nobody chose.
+-- A digest serves as a salt: 32 unpredictable bytes.
 ALTER TABLE sessions RENAME COLUMN secret_digest TO salt;

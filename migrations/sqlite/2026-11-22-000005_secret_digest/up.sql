@@ -1,3 +1,4 @@
--- What is kept of a session is now the digest of a secret that only its refresh tokens carry. Of a session from before it is
--- the old salt, of which nobody knows a secret: such a session lives on, and is not refreshed any more.
+-- A session now stores the digest of a secret that only its refresh tokens contain. Older sessions
+-- keep their salt in this column, which is the digest of no known secret: they stay valid, but can
+-- no longer be refreshed.
 ALTER TABLE sessions RENAME COLUMN salt TO secret_digest;

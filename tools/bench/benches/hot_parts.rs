@@ -1,9 +1,9 @@
-//! What a request goes through, part by part: `make bench-parts`.
+//! Benchmarks of the parts of a request: `make bench-parts`.
 
 #[expect(
     dead_code,
     clippy::indexing_slicing,
-    reason = "one route is called here, and an answer that lacks what is looked for should fail"
+    reason = "the benchmarks call one route, and a response without the expected field should panic"
 )]
 #[path = "../../../crates/api-http/tests/it/app.rs"]
 mod app;
@@ -56,7 +56,7 @@ fn keys(algorithm: Algorithm) -> KeyRing {
     KeyRing::load(folder.path(), KeyRules::default()).expect("keys")
 }
 
-/// Somebody, and a session of theirs that was opened just now.
+/// Returns a user and a session of the user that was just opened.
 fn alice() -> (NewUser, NewSession) {
     let user = a_user("alice");
     let session = a_session(user.id, SystemClock.now());
@@ -72,7 +72,8 @@ fn secret() -> SessionSecret {
     SessionSecret::new([7; 32])
 }
 
-/// Each kind of key: the tokens of a login or a refresh, the check of an access token when it comes first, and the next.
+/// Measures, for each algorithm, the tokens of a login or refresh, the first verification of an
+/// access token, and the next.
 fn tokens(c: &mut Criterion) {
     let runtime = runtime();
     let (session, now) = (stored(), SystemClock.now());
@@ -90,18 +91,20 @@ fn tokens(c: &mut Criterion) {
             b.iter(issued);
         });
         let token = issued().access_token;
-        c.bench_function(&format!("tokens, {}, checked first", algorithm.name()), |b| {
-            b.iter(|| tokens.verify(black_box(token.expose())).expect("a good token"));
-        });
-        let most = NonZeroUsize::new(1_000).expect("it is not 0");
-        let remembered = CachedTokenVerifier::new(tokens, Arc::new(SystemClock), most);
-        c.bench_function(&format!("tokens, {}, checked again", algorithm.name()), |b| {
-            b.iter(|| {
-                remembered
-                    .verify(black_box(token.expose()))
-                    .expect("a good token")
-            });
-        });
+        c.bench_function(
+            &format!("tokens, {}, first verification", algorithm.name()),
+            |b| {
+                b.iter(|| tokens.verify(black_box(token.expose())).expect("a good token"));
+            },
+        );
+        let most = NonZeroUsize::new(1_000).expect("1,000 is not 0");
+        let cached = CachedTokenVerifier::new(tokens, Arc::new(SystemClock), most);
+        c.bench_function(
+            &format!("tokens, {}, cached verification", algorithm.name()),
+            |b| {
+                b.iter(|| cached.verify(black_box(token.expose())).expect("a good token"));
+            },
+        );
     }
 }
 
@@ -116,7 +119,7 @@ fn refresh_tokens(c: &mut Criterion) {
     let derive = || claim.seal(&mac.sign(&claim.mac_input()));
     c.bench_function("refresh token, derived", |b| b.iter(derive));
     let token = derive();
-    c.bench_function("refresh token, checked", |b| {
+    c.bench_function("refresh token, verified", |b| {
         b.iter(|| {
             let (claim, seal) = RefreshClaim::parse(black_box(token.expose())).expect("a token");
             assert!(mac.verify(&claim.mac_input(), &seal));
@@ -125,7 +128,7 @@ fn refresh_tokens(c: &mut Criterion) {
     });
 }
 
-/// A session that is remembered, under a lease that is kept while this runs.
+/// Measures the lookup of a cached session snapshot while the replica holds a lease.
 fn snapshots(c: &mut Criterion) {
     let runtime = runtime();
     let storage = MemoryStorage::default().storage();
@@ -162,7 +165,7 @@ fn snapshots(c: &mut Criterion) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
-    c.bench_function("session, looked up in memory", |b| {
+    c.bench_function("session, cached lookup", |b| {
         b.iter(|| {
             let snapshot = runtime.block_on(snapshots.snapshot_for(black_box(asked), now));
             assert!(snapshot.expect("an answer").is_some());
@@ -170,7 +173,7 @@ fn snapshots(c: &mut Criterion) {
     });
 }
 
-/// `GET /me` without sockets, over fakes: routing, the caller, JSON and what is counted of a request.
+/// Measures `GET /me` without sockets, over fakes: routing, authentication, JSON and metrics.
 fn me(c: &mut Criterion) {
     let system = actix_web::rt::System::new();
     let (service, token) = system.block_on(async {
@@ -205,11 +208,11 @@ fn logins(c: &mut Criterion) {
     }
 }
 
-/// One after the other, each on a hash thread.
+/// Measures one hash at a time, each on a hash thread.
 fn passwords(c: &mut Criterion) {
     let runtime = runtime();
     let pool = Arc::new(HashPool::start(HashPoolSettings::default()).expect("threads"));
-    let hasher = Argon2Hasher::new(Argon2Params::default(), pool).expect("a cost that is allowed");
+    let hasher = Argon2Hasher::new(Argon2Params::default(), pool).expect("the default cost is valid");
     let mut group = c.benchmark_group("slow");
     group.sample_size(20);
     group.bench_function("password, hashed", |b| {

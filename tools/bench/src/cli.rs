@@ -7,7 +7,7 @@ use crate::{
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// Measures the service.
+/// Measures the performance of the service.
 #[derive(Parser)]
 pub struct Cli {
     #[command(subcommand)]
@@ -16,43 +16,44 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Measures every kind of request in each mode, and the limits beside it.
+    /// Measure each kind of request in each mode, and the corresponding limits of the machine.
     Run(Run),
-    /// Measures what saturated hash threads, and idle connections, do to everybody else.
+    /// Measure how saturated hash threads and idle connections affect other requests.
     Isolation(Isolation),
-    /// Measures how more users in Postgres change login, refresh, /me and the search for users.
+    /// Measure how the number of users in Postgres affects login, refresh, /me and user search.
     Scale(Scale),
-    /// Measures what a start costs.
+    /// Measure the cost of a start: time, memory and the size of the binary.
     Start(Start),
-    /// Answers every request with so many bytes of JSON: the limit of what a server can do.
+    /// Serve a JSON body of the given size on every route, as the limit of any server.
     #[command(hide = true)]
     Hello(Hello),
 }
 
 #[derive(Args)]
 pub struct Run {
-    /// The service's binary.
+    /// Path of the service's binary.
     #[arg(long, default_value = "target/release/authapi")]
     pub binary: PathBuf,
-    /// Where results.json and chart.svg go.
+    /// Folder for results.json and chart.svg.
     #[arg(long, default_value = "target/bench")]
     pub out: PathBuf,
-    /// Which modes; all unless named.
+    /// Modes to measure [default: all].
     #[arg(long, value_enum)]
     pub mode: Vec<Mode>,
-    /// Which kinds of requests; unless named all, but of Postgres without Redis only those that differ there.
+    /// Kinds of requests to measure [default: all; on Postgres without Redis, only /me].
     #[arg(long, value_enum)]
     pub work: Vec<Work>,
-    /// How often each figure is taken.
+    /// Number of rounds. Each figure is measured once per round.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// How long each figure is taken for.
+    /// Duration of each measurement, in seconds.
     #[arg(long, default_value_t = 8)]
     pub seconds: u64,
-    /// Connections that are kept alive, each of which sends its next request when the one before is answered.
+    /// Number of connections. Each is kept alive and sends its next request after the response to
+    /// the previous one.
     #[arg(long, default_value_t = CONNECTIONS)]
     pub connections: usize,
-    /// One short round on SQLite and on Postgres: figures that say that everything works, and little more.
+    /// Run one short round on SQLite and on Postgres, as a test of the setup, not of performance.
     #[arg(long)]
     pub quick: bool,
 }
@@ -71,7 +72,7 @@ pub struct Isolation {
 pub struct Scale {
     #[arg(long, default_value = "target/release/authapi")]
     pub binary: PathBuf,
-    /// How many users there are; may be given more than once.
+    /// Number of users. May be repeated.
     #[arg(long, default_values_t = [10_000, 1_000_000])]
     pub users: Vec<usize>,
     #[arg(long, default_value_t = 8)]
@@ -92,15 +93,15 @@ pub struct Hello {
     pub bytes: usize,
 }
 
-/// How much is measured.
+/// The extent of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
     pub rounds: usize,
     pub seconds: u64,
     pub connections: usize,
-    /// Users who log in, each with a session.
+    /// Number of users who log in, each with a session.
     pub users: usize,
-    /// Sessions that each connection may log out of in a round.
+    /// Number of sessions that each connection may log out of in a round.
     pub logouts: usize,
 }
 

@@ -1,10 +1,10 @@
-//! What was measured, and what is made of several rounds.
+//! The measured figures and their summary over several rounds.
 
 use crate::{limits::Limit, mode::Mode, work::Work};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// A figure of several rounds.
+/// The median and the range of a figure over several rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
     pub median: f64,
@@ -13,7 +13,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None` of nothing.
+    /// Returns `None` if there are no figures.
     pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -24,58 +24,58 @@ impl Spread {
     }
 }
 
-/// One kind of request in one mode.
+/// The figures of one kind of request in one mode.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub work: Work,
-    /// In all rounds together, those that failed among them.
+    /// The number of requests in all rounds, including failed ones.
     pub requests: u64,
     pub failed: u64,
-    /// Requests per second, where they went on for the whole time.
+    /// Requests per second, for work that runs for the whole duration.
     pub rate: Option<Spread>,
     pub p50_ms: Spread,
     pub p99_ms: Spread,
     pub p999_ms: Spread,
-    /// What failed, by kind and by status.
+    /// The number of failures by kind and by status.
     pub errors: BTreeMap<String, u64>,
-    /// How many processors each process kept busy, wrk among them.
+    /// The number of processors that each process kept busy, including wrk.
     pub cores: BTreeMap<String, Spread>,
-    /// The most memory of each process, in MiB.
+    /// The peak memory of each process, in MiB.
     pub peak_mib: BTreeMap<String, Spread>,
 }
 
-/// One request in so many may fail: a service that has too little of its machine refuses some, and says so.
+/// One request in this many may fail, because a service that lacks resources rejects some requests.
 const TOLERANCE: u64 = 1_000;
 
 impl Measured {
-    fn is_spoilt(&self) -> bool {
+    fn exceeds_tolerance(&self) -> bool {
         self.failed > self.requests / TOLERANCE
     }
 }
 
-/// All that was measured in one mode.
+/// The figures of one mode.
 #[derive(Clone, Debug, Serialize)]
 pub struct OfMode {
     pub mode: Mode,
     /// The memory of each process before the first request, in MiB.
     pub idle_mib: BTreeMap<String, f64>,
-    /// Per second.
+    /// The limits, per second.
     pub limits: BTreeMap<Limit, Spread>,
     pub works: Vec<Measured>,
 }
 
 impl OfMode {
-    /// The rate of `work` as a part of its limit.
+    /// Returns the rate of `work` as a fraction of its limit.
     pub fn ratio(&self, work: &Measured) -> Option<f64> {
         let limit = self.limits.get(&Limit::of(work.work)?)?;
         Some(work.rate?.median / limit.median)
     }
 }
 
-/// A whole run.
+/// The results of a whole run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
-    /// When, and on what.
+    /// The date of the run, as `YYYY-MM-DD`.
     pub date: String,
     pub processor: String,
     pub cores: usize,
@@ -86,10 +86,10 @@ pub struct Results {
 }
 
 impl Results {
-    /// Requests that failed, one line for each work of which more than one in a thousand did.
+    /// Returns one line for each kind of request of which more than one in a thousand failed.
     pub fn failures(&self) -> Vec<String> {
         let of_mode = |of: &OfMode| {
-            let failed = of.works.iter().filter(|it| it.is_spoilt());
+            let failed = of.works.iter().filter(|it| it.exceeds_tolerance());
             let lines = failed.map(|it| format!("{}, {}: {:?}", of.mode.name(), it.work.name(), it.errors));
             lines.collect::<Vec<_>>()
         };
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_failures_than_one_in_a_thousand_spoil_a_work() {
+    fn more_than_one_failure_in_a_thousand_exceeds_the_tolerance() {
         let some = Spread::of([1.0]).expect("a figure");
         let measured = |requests, failed| Measured {
             work: Work::Me,
@@ -116,18 +116,19 @@ mod tests {
             cores: BTreeMap::new(),
             peak_mib: BTreeMap::new(),
         };
-        for (requests, failed, spoilt) in [(0, 0, false), (999, 1, true), (1_000, 1, false), (2_000, 3, true)]
+        for (requests, failed, exceeds) in
+            [(0, 0, false), (999, 1, true), (1_000, 1, false), (2_000, 3, true)]
         {
             assert_eq!(
-                measured(requests, failed).is_spoilt(),
-                spoilt,
+                measured(requests, failed).exceeds_tolerance(),
+                exceeds,
                 "{failed} of {requests}"
             );
         }
     }
 
     #[test]
-    fn a_spread_has_the_middle_and_both_ends() {
+    fn a_spread_has_the_median_the_minimum_and_the_maximum() {
         for (figures, expected) in [
             (&[3.0, 1.0, 2.0][..], Some((2.0, 1.0, 3.0))),
             (&[1.0, 2.0, 5.0, 4.0], Some((3.0, 1.0, 5.0))),

@@ -1,4 +1,4 @@
-//! What the figures are meant to be.
+//! The performance goals.
 
 use crate::{
     figures::{Measured, OfMode},
@@ -6,10 +6,10 @@ use crate::{
     work::Work,
 };
 
-/// The memory that one hash takes, in MiB.
+/// The memory of one hash, in MiB.
 const HASH_MIB: f64 = 19.0;
 
-/// A goal, and what there is of it.
+/// A goal and the measured value.
 pub struct Goal {
     pub what: String,
     pub wanted: String,
@@ -17,10 +17,10 @@ pub struct Goal {
     pub holds: bool,
 }
 
-/// The least part of its limit that `work` is meant to reach.
+/// Returns the lowest acceptable ratio of `work` to its limit.
 pub fn least_ratio(mode: Mode, work: Work) -> Option<f64> {
     match (work, mode) {
-        // Replicas share the cores of one machine here: more of them make nothing faster.
+        // The replicas share the cores of one machine, so more of them do not increase rates.
         (_, Mode::ThreeReplicas) | (Work::Logout | Work::Mixed, _) | (Work::Refresh, Mode::Sqlite) => None,
         (Work::Me, Mode::PostgresAlone) => Some(0.30),
         (Work::Me, _) => Some(0.80),
@@ -30,7 +30,7 @@ pub fn least_ratio(mode: Mode, work: Work) -> Option<f64> {
     }
 }
 
-/// Every goal that this mode's figures can be held to.
+/// Returns every goal that applies to the figures of this mode.
 pub fn goals(of: &OfMode, hash_threads: usize) -> Vec<Goal> {
     let ratios = of.works.iter().filter_map(|work| ratio_goal(of, work));
     let others = of.works.iter().filter_map(|work| other_goal(of.mode, work));

@@ -1,10 +1,10 @@
-//! The limit of `/me`: a server that is the same as the service's and does nothing.
+//! The limit of `/me`: the service's web server with a handler that does nothing.
 
 use actix_web::{App, HttpResponse, HttpServer, http::header::ContentType, web};
 use anyhow::Result;
 use std::thread;
 
-/// Serves on a port that the system chooses, which is printed, until it is killed.
+/// Serves on a free port, prints the address, and runs until it is killed.
 pub fn serve(bytes: usize) -> Result<()> {
     let body = web::Bytes::from(json(bytes));
     let server = HttpServer::new(move || {
@@ -24,7 +24,7 @@ pub fn serve(bytes: usize) -> Result<()> {
     Ok(actix_web::rt::System::new().block_on(server.run())?)
 }
 
-/// A JSON text of exactly so many bytes, two at the least.
+/// Returns a JSON string of exactly this many bytes, at least two.
 fn json(bytes: usize) -> String {
     format!("\"{}\"", "x".repeat(bytes.saturating_sub(2)))
 }

@@ -1,11 +1,12 @@
-//! `bench isolation`: what logins that saturate the hash threads, and connections that do nothing, do to everybody else.
+//! `bench isolation`: the effect of logins that saturate the hash threads, and of idle connections,
+//! on other requests.
 
 use crate::{
     cli::{Extent, Isolation},
     run::Scene,
     usage::Watched,
     work::{CONNECTIONS, Work},
-    wrk::{Load, Told},
+    wrk::{Load, LoadReport},
 };
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,21 +16,22 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// Connections of the work whose latency is looked at.
+/// Number of connections whose latency is measured.
 const WATCHED: usize = 16;
-/// Logins at once.
+/// Number of concurrent logins.
 const CROWD: usize = 5_000;
-/// Connections that do nothing.
+/// Number of idle connections.
 const IDLE: u64 = 10_000;
-/// Files that a server opens besides two for each connection.
+/// Number of files that a server opens in addition to two for each connection.
 const OTHER_FILES: u64 = 200;
 
-/// Prints all of it, figure by figure.
+/// Prints each figure as soon as it is measured.
 pub fn run(request: &Isolation) -> Result<()> {
     let binary = fs::canonicalize(&request.binary)
         .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
     let extent = Extent {
-        // Each work alone, and beside the logins: a round's sessions each.
+        // Each kind of request runs alone and during logins; each run needs the sessions of one
+        // round.
         rounds: 2,
         seconds: request.seconds,
         connections: CONNECTIONS,
@@ -40,7 +42,8 @@ pub fn run(request: &Isolation) -> Result<()> {
     let scene = Scene::new(&Runtime::new()?, request.mode, &binary, extent)?;
     beside_logins(&scene)?;
     idle(&scene)?;
-    // Last: what it leaves behind would count against the files that idle connections may open.
+    // Runs last, because the connections that it leaves behind would count against the file
+    // limit of the idle connections.
     crowd(&scene)
 }
 
@@ -55,24 +58,25 @@ fn beside_logins(scene: &Scene) -> Result<()> {
         let logins = logins.wait()?;
         print(work.name(), &alone);
         print(&format!("{} beside logins", work.name()), &beside);
-        print("the logins", &logins);
+        print("the logins themselves", &logins);
         println!("p99 beside / alone: {:.2}\n", beside.p99_ms / alone.p99_ms);
     }
     Ok(())
 }
 
-/// More logins at once than may wait: the rest is told to come back.
+/// Sends more concurrent logins than may wait for a hash thread, so that the service rejects the
+/// rest.
 fn crowd(scene: &Scene) -> Result<()> {
     let (input, addresses) = (scene.input(Work::Login, 0), scene.addresses());
-    forget_peaks(scene)?;
+    reset_peaks(scene)?;
     let load = scene.load(Work::Login, &input, &addresses, "crowd");
-    let told = Load {
+    let report = Load {
         threads: 4,
         connections: CROWD,
         ..load
     }
     .run()?;
-    print(&format!("POST /login, {CROWD} at once"), &told);
+    print(&format!("POST /login, {CROWD} at once"), &report);
     print_peaks(scene)
 }
 
@@ -80,23 +84,23 @@ fn idle(scene: &Scene) -> Result<()> {
     let addresses = scene.addresses();
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let count = IDLE.min(most.saturating_sub(OTHER_FILES) / 2);
-    forget_peaks(scene)?;
+    reset_peaks(scene)?;
     println!("without idle connections");
     print_peaks(scene)?;
     let turns = addresses.iter().cycle().zip(0..count);
     let connections = turns
         .map(|(address, _)| TcpStream::connect(address))
         .collect::<Result<Vec<_>, _>>()?;
-    let told = few(scene, Work::Me, 0, &addresses)?;
+    let report = few(scene, Work::Me, 0, &addresses)?;
     print(
         &format!("GET /me beside {} idle connections", connections.len()),
-        &told,
+        &report,
     );
     print_peaks(scene)
 }
 
-/// The work over a few connections.
-fn few(scene: &Scene, work: Work, round: usize, replicas: &[SocketAddr]) -> Result<Told> {
+/// Runs the work over a few connections.
+fn few(scene: &Scene, work: Work, round: usize, replicas: &[SocketAddr]) -> Result<LoadReport> {
     let input = scene.input(work, round);
     Load {
         connections: WATCHED,
@@ -105,8 +109,8 @@ fn few(scene: &Scene, work: Work, round: usize, replicas: &[SocketAddr]) -> Resu
     .run()
 }
 
-fn forget_peaks(scene: &Scene) -> Result<()> {
-    scene.watched().iter().try_for_each(Watched::forget_peak)
+fn reset_peaks(scene: &Scene) -> Result<()> {
+    scene.watched().iter().try_for_each(Watched::reset_peak)
 }
 
 fn print_peaks(scene: &Scene) -> Result<()> {
@@ -117,11 +121,11 @@ fn print_peaks(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-fn print(what: &str, told: &Told) {
-    println!("{what}: {told}");
+fn print(what: &str, report: &LoadReport) {
+    println!("{what}: {report}");
 }
 
-/// This process, and those that it starts, may open as many files as the system allows.
+/// Raises the file limit of this process and its children to the maximum.
 fn allow_many_files() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit {

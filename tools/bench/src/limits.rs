@@ -1,4 +1,4 @@
-//! What this machine can do at the most, measured in the same rounds as the service.
+//! The limits of this machine, measured in the same rounds as the service.
 
 mod hashes;
 mod rotation;
@@ -19,11 +19,11 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
-    /// A server that answers as many bytes and does nothing.
+    /// A server that responds with the same number of bytes and does nothing else.
     Hello,
-    /// argon2id on every core, and nothing else.
+    /// argon2id on every core.
     Hashes,
-    /// The statement that rotates a session, from pgbench.
+    /// The statement that rotates a session, run by pgbench.
     Rotation,
 }
 
@@ -46,7 +46,7 @@ impl Limit {
     }
 }
 
-/// The server that does nothing, in a process of its own.
+/// A process that runs the server of [`hello`](crate::hello).
 pub struct HelloServer {
     child: Child,
     pub address: SocketAddr,
@@ -60,9 +60,9 @@ impl HelloServer {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
-        let stdout = child.stdout.take().context("it is piped")?;
+        let stdout = child.stdout.take().context("standard output is not piped")?;
         BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().parse().context("the server says where it listens")?;
+        let address = line.trim().parse().context("the server printed no address")?;
         Ok(Self { child, address })
     }
 }

@@ -1,6 +1,7 @@
-//! `make bench`: measures the service against what its machine can do at the most, both in one run.
+//! `make bench`: measures the service and the limits of its machine in one run.
 //!
-//! Load comes from wrk, the servers are started here and end with the program. `docs/performance.md` tells the method.
+//! wrk generates the load. This program starts the servers and stops them when it ends.
+//! `docs/performance.md` describes the method.
 
 mod cli;
 mod figures;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match measure(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        // In one line and last, where it is seen. A backtrace says nothing of what a server refused.
+        // Print the error last, in one line. A backtrace would not explain a server's error.
         Err(error) => {
             eprintln!("bench: {error:#}");
             ExitCode::FAILURE

@@ -1,4 +1,4 @@
-//! What the service stands on.
+//! The storage and the replicas of the measured service.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -6,13 +6,13 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// One process and a file.
+    /// One process with a SQLite file.
     Sqlite,
-    /// One replica on Postgres and Redis.
+    /// One replica with Postgres and Redis.
     Postgres,
-    /// Three replicas on Postgres and Redis.
+    /// Three replicas with Postgres and Redis.
     ThreeReplicas,
-    /// One replica on Postgres alone, which is read at each request.
+    /// One replica with Postgres only, which reads the session from the database at each request.
     PostgresAlone,
 }
 

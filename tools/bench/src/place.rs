@@ -1,4 +1,4 @@
-//! Where a measured service lives: its folder, its keys, its servers and its settings.
+//! The environment of a measured service: its folder, keys, servers and settings.
 
 use crate::mode::Mode;
 use adapters_crypto::keys::{Algorithm, generate_first_signing_key, generate_refresh_key};
@@ -11,16 +11,17 @@ use std::{
 use tempfile::TempDir;
 use testservers::{Own, Postgres, Redis};
 
-/// The most connections of a replica to Postgres, the setting's default. The limit is measured with as many.
+/// Maximum number of connections from a replica to Postgres, the default of the setting. The limit
+/// is measured with as many.
 pub const POOL_SIZE: usize = 16;
-/// The claim `iss`.
+/// The claim `iss` of access tokens.
 pub const ISSUER: &str = "http://bench.test";
 
-/// Nothing else than the buffers, and that a whole statement can be read back, is not Postgres' default: fsync and
-/// `synchronous_commit` stay on.
+/// The settings that differ from Postgres' defaults: larger buffers, and room to read back a whole
+/// statement. `fsync` and `synchronous_commit` stay on.
 const POSTGRES_SETTINGS: [&str; 2] = ["shared_buffers=512MB", "track_activity_query_size=16kB"];
 
-/// Its servers end and its files go with the value.
+/// The folder and servers of a service, removed and stopped when the value is dropped.
 pub struct Place {
     folder: TempDir,
     postgres: Option<Own<Postgres>>,
@@ -28,7 +29,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// An empty place with keys.
+    /// Creates a folder with keys and starts the servers of `mode`.
     pub fn new(mode: Mode) -> Result<Self> {
         let place = Self {
             folder: tempfile::Builder::new().prefix("authapi-bench-").tempdir()?,
@@ -58,7 +59,7 @@ impl Place {
         self.postgres.as_ref()
     }
 
-    /// What Postgres answers to `statements`, as psql prints it.
+    /// Runs `statements` in psql and returns its output.
     pub fn psql(&self, statements: &str) -> Result<String> {
         let postgres = self.postgres.as_ref().context("this mode has no Postgres")?;
         let output = Command::new(postgres.program("psql"))
@@ -67,8 +68,8 @@ impl Place {
             .stdin(Stdio::null())
             .output()
             .context("cannot run psql")?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "psql failed: {complaint}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "psql failed: {stderr}");
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
@@ -76,7 +77,9 @@ impl Place {
         self.redis.as_ref()
     }
 
-    /// The service's settings. The throttle counts as ever; its budgets are as large as they can be, since all load comes from
+    /// Returns the service's settings.
+    ///
+    /// The throttle is active, but its budgets have their maximum size because all load comes from
     /// one address.
     pub fn settings(&self) -> BTreeMap<&'static str, String> {
         let mut settings = BTreeMap::from([

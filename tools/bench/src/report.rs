@@ -1,4 +1,4 @@
-//! What people read: tables and a chart.
+//! The report: tables and a chart.
 
 mod chart;
 mod tables;

@@ -1,4 +1,4 @@
-//! `bench run`: all works in all modes, round by round, the limits in the same rounds.
+//! `bench run`: measures all kinds of requests in all modes, and their limits in the same rounds.
 
 mod rounds;
 mod scene;
@@ -12,10 +12,12 @@ use domain::ports::Clock;
 use procfs::{CpuInfo, Current};
 use std::{fs, thread};
 
-/// Measures, and tells: a table on standard output, `results.json` and `chart.svg` in the folder.
+/// Measures the service, prints tables, and writes `results.json` and `chart.svg` to the output
+/// folder.
 ///
 /// # Errors
-/// When something cannot be measured, and when more than one request in a thousand of a kind failed. Never for a figure.
+/// If a figure cannot be measured, or if more than one request in a thousand of a kind failed. Low
+/// figures are not an error.
 pub fn run(request: &Run) -> Result<()> {
     let binary = fs::canonicalize(&request.binary)
         .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
@@ -33,7 +35,7 @@ pub fn run(request: &Run) -> Result<()> {
     println!("{}", report::heading(&results));
     for mode in request.modes() {
         let measured = rounds::measure(&runtime, mode, &binary, extent, &request.works(mode))?;
-        // At once: what comes later may fail.
+        // Print the tables now, because a later mode may fail.
         println!("{}", report::tables(&measured, results.cores));
         results.modes.push(measured);
     }

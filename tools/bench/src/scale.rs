@@ -1,4 +1,4 @@
-//! `bench scale`: the same work with ever more users in Postgres, each of whom has a session.
+//! `bench scale`: the same load with increasing numbers of users in Postgres, each with a session.
 
 use crate::{
     cli::{Extent, Scale},
@@ -7,7 +7,7 @@ use crate::{
     run::Scene,
     seed::{self, Seed},
     work::{CONNECTIONS, Work},
-    wrk::{Load, Told},
+    wrk::{Load, LoadReport},
 };
 use anyhow::{Context, Result, ensure};
 use domain::user::{User, UserId};
@@ -15,15 +15,16 @@ use std::{fs, path::Path};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-/// The most users who take part; they lie evenly among the others.
+/// Maximum number of users who send requests, spread evenly over all users.
 const SAMPLE: usize = 10_000;
-/// How many pages of users are asked for, each at another place.
+/// Number of different searches for users.
 const SEARCHES: usize = 1_000;
 
-/// Users and sessions in two statements, as whoever restores a backup writes them: no triggers, no references checked.
+/// Inserts users and sessions in bulk, without triggers and foreign-key checks, as a restore of a
+/// backup does.
 const FILL: &str = include_str!("scale/fill.sql");
 
-/// Prints the figures of each size.
+/// Prints the figures for each number of users.
 pub fn run(request: &Scale) -> Result<()> {
     let binary = fs::canonicalize(&request.binary)
         .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
@@ -58,7 +59,7 @@ fn measure(runtime: &Runtime, binary: &Path, count: usize, seconds: u64) -> Resu
     print("GET /users", &Load { script, ..load }.run()?)
 }
 
-/// Fills the database; those who take part, and an administrator's access token.
+/// Fills the database, and returns the users who send requests and an administrator's access token.
 async fn fill(place: &Place, count: usize, sample: usize) -> Result<(Vec<User>, String)> {
     let seed = Seed::open(place).await?;
     let hash = seed::hash().await?;
@@ -69,7 +70,7 @@ async fn fill(place: &Place, count: usize, sample: usize) -> Result<(Vec<User>, 
     place.psql("VACUUM ANALYZE")?;
     let admins = seed.users_called(vec!["root".to_owned()], "admin").await?;
     let pairs = seed.sessions(&admins, 1).await?;
-    let admin = pairs.first().context("a session was opened")?;
+    let admin = pairs.first().context("no session was opened")?;
     let ids = (0..sample).map(|number| user_id(number * (count / sample) + 1));
     Ok((
         seed.find(ids.collect()).await?,
@@ -77,31 +78,34 @@ async fn fill(place: &Place, count: usize, sample: usize) -> Result<(Vec<User>, 
     ))
 }
 
-/// The ids that `fill.sql` gives, from 1 on.
+/// Returns the id that `fill.sql` assigns to a user, counted from 1.
 fn user_id(number: usize) -> UserId {
     let number = u128::try_from(number).expect("128 bits hold any number");
-    // The statement writes the number in decimal digits.
-    let digits = u128::from_str_radix(&number.to_string(), 16).expect("digits are digits");
+    // The statement writes the decimal digits of the number into the hexadecimal id.
+    let digits =
+        u128::from_str_radix(&number.to_string(), 16).expect("decimal digits are hexadecimal digits");
     UserId(Uuid::from_u128(
         0x0000_0000_0000_7000_8000_0000_0000_0000 + digits,
     ))
 }
 
-/// The administrator's token and the beginning of a login, from all over; wrk's threads share the lines out.
+/// Returns lines with the administrator's token and a prefix of a login, spread over all logins.
 fn searches(admin: &str, count: usize) -> String {
     let logins = (0..SEARCHES).map(|number| format!("user-{:08}", number * count / SEARCHES));
-    // Ten users begin so.
+    // Each prefix matches ten users.
     let lines: Vec<String> = logins
         .map(|login| format!("{admin} {}", login.split_at(login.len() - 1).0))
         .collect();
     lines.join("\n")
 }
 
+/// Prints the report.
+///
 /// # Errors
-/// When requests failed: then the figure is that of refusals.
-fn print(what: &str, told: &Told) -> Result<()> {
-    println!("{what}: {told}");
-    let failed = told.errors();
+/// If a request failed, because the figures would then describe error responses.
+fn print(what: &str, report: &LoadReport) -> Result<()> {
+    println!("{what}: {report}");
+    let failed = report.errors();
     ensure!(failed.is_empty(), "{what}: requests failed: {failed:?}");
     Ok(())
 }

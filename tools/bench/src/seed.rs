@@ -1,4 +1,4 @@
-//! Users and sessions that are there before anything is measured, made through the service's own ports.
+//! Creates the users and sessions of a measurement through the service's own ports.
 
 use crate::{
     place::{ISSUER, POOL_SIZE, Place},
@@ -29,10 +29,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// How many users are stored in one transaction.
+/// Number of users stored in one transaction.
 const BATCH: usize = 1_000;
 
-/// Makes users and sessions in one place.
+/// Creates users and sessions in the database of one place.
 pub struct Seed {
     accounts: Arc<dyn Accounts>,
     users: Arc<dyn UserDirectory>,
@@ -41,7 +41,7 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// Opens the place's database and brings its schema up to date.
+    /// Opens the place's database and applies all migrations.
     pub async fn open(place: &Place) -> Result<Self> {
         let sealer = Arc::new(Sha256Sealer);
         let (accounts, users): (Arc<dyn Accounts>, Arc<dyn UserDirectory>) =
@@ -69,13 +69,13 @@ impl Seed {
         })
     }
 
-    /// Users called `user0` and so on.
+    /// Creates users with the logins `user0`, `user1` and so on.
     pub async fn users(&self, count: usize) -> Result<Vec<User>> {
         let logins = (0..count).map(|number| format!("user{number}"));
         self.users_called(logins.collect(), "user").await
     }
 
-    /// Users with these logins and this role, all with one password.
+    /// Creates users with these logins, this role, and the common password.
     pub async fn users_called(&self, logins: Vec<String>, role: &str) -> Result<Vec<User>> {
         let hash = hash().await?;
         let now = SystemClock.now();
@@ -100,11 +100,11 @@ impl Seed {
         Ok(users)
     }
 
-    /// The users with these ids, who are there.
+    /// Finds the users with these ids, all of whom must exist.
     pub async fn find(&self, ids: Vec<UserId>) -> Result<Vec<User>> {
         let find = async |id| {
             let found = self.accounts.find(id).await?;
-            found.context("a user who was made is missing")
+            found.context("a created user is missing")
         };
         stream::iter(ids.into_iter().map(find))
             .buffered(POOL_SIZE)
@@ -112,13 +112,13 @@ impl Seed {
             .await
     }
 
-    /// A session for each of so many turns through the users, with its tokens.
+    /// Opens `count` sessions, for each user in turn, and returns their tokens.
     pub async fn sessions(&self, users: &[User], count: usize) -> Result<Vec<TokenPair>> {
         let ids = (0..count).map(|_| self.randomness.session_id(SystemClock.now()));
         self.open_all(users, ids.collect()).await
     }
 
-    /// Sessions with these ids.
+    /// Opens sessions with these ids, for each user in turn.
     pub async fn open_all(&self, users: &[User], ids: Vec<SessionId>) -> Result<Vec<TokenPair>> {
         let turns = ids.into_iter().zip(users.iter().cycle());
         stream::iter(turns.map(|(id, user)| self.open_one(user, id)))
@@ -143,7 +143,7 @@ impl Seed {
     }
 }
 
-/// The hash of the password that all have.
+/// Returns the hash of the common password.
 pub async fn hash() -> Result<PasswordHash> {
     let pool = Arc::new(HashPool::start(HashPoolSettings::default())?);
     let hasher = Argon2Hasher::new(Argon2Params::default(), pool)?;
@@ -152,7 +152,7 @@ pub async fn hash() -> Result<PasswordHash> {
         .await?)
 }
 
-/// The id of a session that has to be found again by a number.
+/// Returns the id of a session that is found again by its number.
 pub fn numbered_session(number: usize) -> SessionId {
     let number = u128::try_from(number).expect("128 bits hold any number");
     SessionId(Uuid::from_u128(
@@ -168,9 +168,9 @@ fn context(actor: Actor) -> AuditContext {
     }
 }
 
-/// As the service itself issues them.
+/// Builds the token issuer with the service's own keys and rules.
 fn issue_tokens(place: &Place, randomness: Arc<dyn Randomness>) -> Result<IssueTokens> {
-    let keys = KeyRing::load(&place.keys(), KeyRules::default()).context("the keys that were just made")?;
+    let keys = KeyRing::load(&place.keys(), KeyRules::default()).context("cannot load the new keys")?;
     let mac = HmacRefreshMac::new(keys.refresh_key());
     let rules = TokenRules {
         issuer: ISSUER.to_owned(),

@@ -1,4 +1,4 @@
-//! The service's processes.
+//! The processes of the measured service.
 
 use crate::place::Place;
 use anyhow::{Context, Result, bail};
@@ -12,26 +12,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a start may take.
+/// Maximum duration of a start.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// How often the log is looked at meanwhile.
+/// Interval between reads of the log during a start.
 const POLL: Duration = Duration::from_millis(1);
 
-/// A process that is ended with the value.
+/// A process of the service, killed when the value is dropped.
 pub struct Replica {
     child: Child,
     pub address: SocketAddr,
 }
 
-/// The line that tells where it listens.
+/// The log line with the address on which the service listens.
 #[derive(Deserialize)]
 struct Listening {
     address: SocketAddr,
 }
 
 impl Replica {
-    /// Starts the service at `place` and waits until it tells where it listens. Its log goes to a file, as it does where
-    /// a service manager keeps it.
+    /// Starts the service at `place` and waits until it logs its address.
+    ///
+    /// The log goes to a file, as it does under a service manager.
     pub fn start(binary: &Path, place: &Place, number: usize) -> Result<Self> {
         let log = place.folder().join(format!("service-{number}.log"));
         let mut child = Command::new(binary)
@@ -61,7 +62,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -70,15 +71,15 @@ impl Drop for Replica {
 fn wait_for_address(child: &mut Child, log: &Path) -> Result<SocketAddr> {
     let deadline = Instant::now() + TIMEOUT;
     while Instant::now() < deadline {
-        let said = fs::read_to_string(log)?;
+        let text = fs::read_to_string(log)?;
         let line = |line| serde_json::from_str::<Listening>(line).ok();
-        if let Some(listening) = said.lines().find_map(line) {
+        if let Some(listening) = text.lines().find_map(line) {
             return Ok(listening.address);
         }
         if let Some(status) = child.try_wait()? {
-            bail!("the service ended with {status}: {said}");
+            bail!("the service ended with {status}: {text}");
         }
         thread::sleep(POLL);
     }
-    bail!("the service does not say where it listens: {}", log.display())
+    bail!("the service did not log its address: {}", log.display())
 }

@@ -1,4 +1,4 @@
-//! `bench start`: what a start costs, embedded on a SQLite file.
+//! `bench start`: the cost of a start with a SQLite file.
 
 use crate::{
     cli::Start,
@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path, time::Instant};
 use tokio::runtime::Runtime;
 
-/// Prints the time from the start of the process to its first "ready", the binary's size, and the memory afterwards.
+/// Prints the time from the start of the process to its first ready response, the size of the
+/// binary, and the memory afterwards.
 pub fn run(request: &Start) -> Result<()> {
     let binary = fs::canonicalize(&request.binary)
         .with_context(|| format!("{} is missing: build the service first", request.binary.display()))?;
@@ -28,11 +29,11 @@ pub fn run(request: &Start) -> Result<()> {
     let bytes = fs::metadata(&binary)?.len();
     println!("binary: {:.1} MiB", as_f64(bytes) / 1024.0 / 1024.0);
     print("start to ready, a new database, ms", first)?;
-    print("start to ready, the same database again, ms", next)?;
+    print("start to ready, an existing database, ms", next)?;
     print("memory when ready, MiB", idle)
 }
 
-/// Milliseconds, and MiB at the end.
+/// Returns the time until the service is ready, in milliseconds, and its peak memory, in MiB.
 fn start_once(runtime: &Runtime, binary: &Path, place: &Place) -> Result<(f64, f64)> {
     let client = reqwest::Client::new();
     let started = Instant::now();
@@ -47,7 +48,7 @@ fn start_once(runtime: &Runtime, binary: &Path, place: &Place) -> Result<(f64, f
 }
 
 fn print(what: &str, figures: Vec<f64>) -> Result<()> {
-    let spread = Spread::of(figures).context("at least one round")?;
+    let spread = Spread::of(figures).context("no round was run")?;
     println!(
         "{what}: {:.1} ({:.1} to {:.1})",
         spread.median, spread.min, spread.max

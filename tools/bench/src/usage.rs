@@ -1,4 +1,4 @@
-//! What processes cost, from /proc.
+//! The processor time and memory of processes, from `/proc`.
 
 use anyhow::{Context, Result};
 use procfs::process::{Process, all_processes};
@@ -6,12 +6,13 @@ use std::{collections::BTreeMap, fs};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// A server and the processes that it started.
+/// A process whose usage is measured.
 #[derive(Clone, Debug)]
 pub struct Watched {
     pub name: String,
     pub pid: i32,
-    /// Counted with it. What they share is counted once, as far as the system can tell.
+    /// Whether the process's children are included. Memory that they share is counted once, as far
+    /// as the kernel reports it.
     pub with_children: bool,
 }
 
@@ -24,14 +25,14 @@ impl Watched {
         }
     }
 
-    /// Seconds of a processor's time until now.
+    /// Returns the processor time used so far, in seconds.
     pub fn cpu_seconds(&self) -> Result<f64> {
         let own = Process::new(self.pid)?.stat()?;
         let mut ticks = own.utime + own.stime;
         if self.with_children {
             ticks += u64::try_from(own.cutime + own.cstime)?;
             for child in children(self.pid)? {
-                // One that has ended meanwhile is counted with its parent from now on.
+                // The parent's `cutime` contains the time of children that have ended.
                 if let Ok(stat) = child.stat() {
                     ticks += stat.utime + stat.stime;
                 }
@@ -40,19 +41,23 @@ impl Watched {
         Ok(seconds(ticks))
     }
 
-    /// Forgets how much memory there was at the most.
-    pub fn forget_peak(&self) -> Result<()> {
+    /// Resets the peak of the process's memory.
+    pub fn reset_peak(&self) -> Result<()> {
         if self.with_children {
             return Ok(());
         }
-        fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("cannot reset the peak of memory")
+        fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("cannot reset the peak memory")
     }
 
-    /// MiB at the most since the last [`forget_peak`](Self::forget_peak); with children, MiB now.
+    /// Returns the peak memory since the last [`reset_peak`](Self::reset_peak), in MiB. With
+    /// children, returns the current memory.
     pub fn peak_mib(&self) -> Result<f64> {
         let own = Process::new(self.pid)?;
         if !self.with_children {
-            let kib = own.status()?.vmhwm.context("a process that has memory")?;
+            let kib = own
+                .status()?
+                .vmhwm
+                .context("the process has no memory statistics")?;
             return Ok(as_f64(kib) / 1024.0);
         }
         let family = children(self.pid)?.into_iter().chain([own]);
@@ -60,13 +65,14 @@ impl Watched {
     }
 }
 
-/// Seconds of a processor's time that programs took which were started here and have ended.
+/// Returns the processor time of the children of this process that have ended, in seconds.
 pub fn of_ended_children() -> Result<f64> {
     let stat = Process::myself()?.stat()?;
     Ok(seconds(u64::try_from(stat.cutime + stat.cstime)?))
 }
 
-/// How many processors each of them kept busy between two counts that lie `wall` seconds apart.
+/// Returns the number of processors that each process kept busy between two measurements `wall`
+/// seconds apart.
 pub fn cores(
     before: &BTreeMap<String, f64>,
     after: &BTreeMap<String, f64>,
@@ -84,7 +90,7 @@ fn children(pid: i32) -> Result<Vec<Process>> {
     Ok(all_processes()?.flatten().filter(of_pid).collect())
 }
 
-/// `None` for a process that has ended.
+/// Returns `None` if the process has ended.
 fn proportional_mib(process: &Process) -> Option<f64> {
     let rollup = process.smaps_rollup().ok()?.memory_map_rollup;
     let bytes = rollup.0.first()?.extension.map.get("Pss")?;
@@ -95,7 +101,7 @@ fn seconds(ticks: u64) -> f64 {
     as_f64(ticks) / as_f64(procfs::ticks_per_second())
 }
 
-/// For counts that are far below 2^52.
+/// Converts a count below 2^52 exactly.
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts of processes are far below 2^52"

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// Connections of a run, unless it says how many.
+/// The default number of connections.
 pub const CONNECTIONS: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -38,7 +38,7 @@ impl Work {
         }
     }
 
-    /// What wrk is told to do.
+    /// Returns the wrk script.
     pub fn script(self) -> &'static str {
         match self {
             Self::Me => include_str!("lua/me.lua"),
@@ -50,8 +50,11 @@ impl Work {
         }
     }
 
-    /// wrk tells its scripts the thread and not the connection: where a connection needs a memory, each has a thread. Elsewhere
-    /// threads are few, since they take the cores from what they measure; each calls one replica.
+    /// Returns the number of wrk's threads.
+    ///
+    /// wrk passes the thread to its scripts, but not the connection. Work that keeps state for each
+    /// connection therefore has one thread for each. Otherwise threads are few, because they take
+    /// processor time from the service. Each thread calls one replica.
     pub fn threads(self, replicas: usize, connections: usize) -> usize {
         match self {
             Self::Me | Self::Login | Self::Register | Self::Refresh | Self::Logout => replicas.max(2),
@@ -59,7 +62,8 @@ impl Work {
         }
     }
 
-    /// Whether requests go on for the whole time. Sessions to log out of may run out before.
+    /// Returns whether requests are sent for the whole duration. Logouts stop when no session is
+    /// left.
     pub fn has_a_rate(self) -> bool {
         self != Self::Logout
     }

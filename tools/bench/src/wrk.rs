@@ -1,4 +1,4 @@
-//! wrk, which makes the load, and what it tells at its end.
+//! Runs wrk, which generates the load, and parses its report.
 
 use crate::usage::as_f64;
 use anyhow::{Context, Result, ensure};
@@ -12,55 +12,56 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// The password of everybody.
+/// The password of all users.
 pub const PASSWORD: &str = "bench-Quartz-lantern-58";
 
-/// One run of wrk.
+/// The parameters of one run of wrk.
 pub struct Load<'a> {
     pub script: &'a str,
-    /// A file with a line for each user, or token, that the script goes through.
+    /// A file with one line for each user or token that the script uses.
     pub input: &'a Path,
     pub replicas: &'a [SocketAddr],
-    /// Must be a multiple of the replicas, or the last ones get less.
+    /// Must be a multiple of the number of replicas for an even load.
     pub threads: usize,
     pub connections: usize,
     pub seconds: u64,
-    /// What logins that are registered begin with. No two runs may use the same.
+    /// The prefix of logins that the script registers. It must be unique to the run.
     pub tag: &'a str,
 }
 
-/// What wrk counted and measured.
+/// The figures that the script prints when wrk ends.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Told {
+pub struct LoadReport {
     pub requests: u64,
     pub seconds: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub p999_ms: f64,
-    /// By kind: sockets that failed, answers that took too long, statuses above 399.
+    /// Failures by kind: socket errors, timeouts, and statuses of 400 and above.
     errors: BTreeMap<String, u64>,
-    /// Answers by status, where the script looks at them.
+    /// Responses by status, if the script counts them.
     statuses: BTreeMap<String, u64>,
 }
 
-/// wrk at work.
+/// A running wrk process.
 pub struct Running {
     child: Child,
     script: PathBuf,
 }
 
-impl Told {
-    /// Requests per second.
+impl LoadReport {
+    /// Returns the number of requests per second.
     pub fn rate(&self) -> f64 {
         as_f64(self.requests) / self.seconds
     }
 
-    /// Requests that failed, of whatever kind.
+    /// Returns the number of failed requests of all kinds.
     pub fn failed(&self) -> u64 {
         self.errors.values().sum()
     }
 
-    /// By kind or, where it is known, by status; what never happened is left out.
+    /// Returns the number of failures by kind and, if the script counts statuses, by status. Kinds
+    /// without failures are omitted.
     pub fn errors(&self) -> BTreeMap<String, u64> {
         let by_kind = self.errors.iter().map(|(kind, times)| (kind.clone(), *times));
         let by_status = self
@@ -72,7 +73,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -87,12 +88,12 @@ impl fmt::Display for Told {
 }
 
 impl Load<'_> {
-    /// Runs wrk to its end.
-    pub fn run(&self) -> Result<Told> {
+    /// Runs wrk and waits until it ends.
+    pub fn run(&self) -> Result<LoadReport> {
         self.start()?.wait()
     }
 
-    /// Starts wrk. Its script is written beside the input.
+    /// Starts wrk with a script that is written next to the input file.
     pub fn start(&self) -> Result<Running> {
         let script = self.input.with_extension("lua");
         fs::write(&script, self.whole_script()).context("cannot write the script for wrk")?;
@@ -130,13 +131,14 @@ impl Load<'_> {
 }
 
 impl Running {
-    /// Waits until wrk ends.
-    pub fn wait(self) -> Result<Told> {
+    /// Waits until wrk ends and returns its report.
+    pub fn wait(self) -> Result<LoadReport> {
         let output = self.child.wait_with_output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        ensure!(output.status.success(), "wrk failed: {said}");
-        let last = said.trim_end().lines().last().unwrap_or_default();
-        serde_json::from_str(last).with_context(|| format!("wrk, by {}, said: {said}", self.script.display()))
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "wrk failed: {stdout}");
+        let last = stdout.trim_end().lines().last().unwrap_or_default();
+        serde_json::from_str(last)
+            .with_context(|| format!("wrk with {} printed no report: {stdout}", self.script.display()))
     }
 }
 
@@ -145,8 +147,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_by_kind_and_by_status_and_those_that_never_happened_are_not() {
-        let told: Told = serde_json::from_str(
+    fn errors_are_listed_by_kind_and_by_status_without_those_that_did_not_happen() {
+        let report: LoadReport = serde_json::from_str(
             r#"{"requests":9,"seconds":1.0,"p50_ms":1.0,"p99_ms":2.0,"p999_ms":3.0,
                 "errors":{"connect":0,"timeout":2,"status":3},"statuses":{"200":6,"401":1,"503":2}}"#,
         )
@@ -158,7 +160,7 @@ mod tests {
             ("timeout", 2),
         ];
         let expected = expected.map(|(kind, times)| (kind.to_owned(), times));
-        assert_eq!(told.errors(), BTreeMap::from(expected));
-        assert_eq!(told.failed(), 5);
+        assert_eq!(report.errors(), BTreeMap::from(expected));
+        assert_eq!(report.failed(), 5);
     }
 }

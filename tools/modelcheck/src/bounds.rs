@@ -2,17 +2,19 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub replicas: u8,
-    /// The replica whose requests are checked. A replica's cache does not affect the others, so one at a time suffices; and
-    /// of its reads, only one from before the revocation matters.
+    /// The index of the replica whose requests are checked.
+    ///
+    /// One replica at a time suffices because its cache does not affect the others. Of its reads,
+    /// only one from before the revocation matters.
     pub watched: usize,
     /// The processes that revoke the session, each once.
     pub revokers: &'static [Seat],
-    /// Whether the invalidation covers the session's user, instead of the session.
+    /// Whether the invalidation covers the session's user instead of the session.
     pub by_user: bool,
     pub ticks: u8,
-    /// How many leases each replica may request.
+    /// Maximum number of leases that each replica requests.
     pub leases: u32,
-    /// How many lease requests of one replica may be in flight at once, including lost ones.
+    /// Maximum number of lease requests of one replica in flight, including lost ones.
     pub requests: usize,
     /// Whether replicas may shut down and release their leases.
     pub leaving: bool,

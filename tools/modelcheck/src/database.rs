@@ -1,4 +1,4 @@
-//! The database: whether the session is revoked, and the leases.
+//! The modelled database: whether the session is revoked, and the leases.
 
 use crate::mutant::Mutant;
 use session_cache::protocol::LeaseId;
@@ -63,7 +63,7 @@ impl Database {
 }
 
 impl From<u8> for Row {
-    /// A lease that was acquired or renewed at `now`.
+    /// Creates a lease that was acquired or renewed at `now`.
     fn from(now: u8) -> Self {
         Self {
             expires_at: now + LEASE,

@@ -1,12 +1,14 @@
-//! A model checker's search of every order of events between replicas that answer from memory and processes that revoke.
+//! Model checking of the coherence protocol: a search of every order of events between replicas
+//! that answer from memory and processes that revoke.
 //!
-//! The replicas and publications are those of [`session_cache::protocol`]: the model only decides the order of events, and
-//! plays the database, the bus and the clock. One or two processes revoke one session. Time advances in ticks; everything
-//! else may happen any number of ticks late or never, which models delayed, reordered and lost requests, responses and
-//! messages, and processes that pause or crash. Replicas join at any time.
+//! The replicas and publications are those of [`session_cache::protocol`]. The model decides the
+//! order of events and implements the database, the bus and the clock. One or two processes revoke
+//! one session. Time advances in ticks. All other events may happen any number of ticks late or
+//! never, which models delayed, reordered and lost requests, responses and messages, and processes
+//! that pause or crash. Replicas join at any time.
 //!
-//! No rule of `session_cache` can be switched off. A [`Mutant`] therefore breaks a rule from outside: in the database, in
-//! the order of events, or in the inputs of the state machines.
+//! `session_cache` has no switches for its rules. A [`Mutant`] therefore violates a rule from
+//! outside: in the database, in the order of events, or in the inputs of the state machines.
 
 mod bounds;
 mod database;

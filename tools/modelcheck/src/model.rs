@@ -10,26 +10,28 @@ use session_cache::protocol::{LeaseStep, Publication, PublicationStep, Span, Ter
 use stateright::{Model, Property};
 use std::{collections::BTreeSet, time::Duration};
 
-/// The protocol, intact or with one rule broken.
+/// The protocol, either intact or with one mutation.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseModel {
     pub bounds: Bounds,
     pub mutant: Option<Mutant>,
 }
 
-/// A state that must be reachable, or the search proves nothing.
+/// The name of the property that some request is answered from memory. If no such state were
+/// reachable, the search would prove nothing.
 pub const SERVED: &str = "a request is answered from memory";
-/// The invariant.
+/// The name of the invariant.
 pub const NEVER: &str = "no request that starts after a completed revocation is accepted";
 
-/// Terms with margins of zero: the search would find any smaller margin to be unsafe.
+/// Returns terms with margins of zero, because the search would report any smaller margin as
+/// unsafe.
 fn terms() -> Terms {
     let exact = |count| Span::new(ticks(count), Duration::ZERO);
     Terms {
         lease: exact(LEASE),
         snapshot: exact(SNAPSHOT),
         renew_every: ticks(1),
-        // Every wait may take longer in the model, and none has to.
+        // The model prolongs each wait at will, so none needs a minimum.
         acknowledgement_budget: Duration::ZERO,
         idle_after: ticks(u8::MAX),
     }
@@ -73,8 +75,8 @@ impl LeaseModel {
         let Some(serving) = state.serving.get(watched) else {
             return;
         };
-        // A read that queries the database after the commit returns the revoked session and cannot be wrong. When an earlier
-        // read queries it does not matter.
+        // Only a read that queries the database before the commit can be stale: later queries
+        // return the revoked session. When such a read queries does not matter.
         if serving.reading.is_some() {
             actions.push(Action::FinishRead(watched));
         } else if serving.cached.is_none() && !state.database.revoked {
@@ -223,7 +225,7 @@ impl LeaseModel {
             serving.invalidate(self.scope(), state.now);
         }
         let is_new = state.acknowledged.insert((revoker, serving.core.id()));
-        // Receiving the message again only changes a count.
+        // A repeated message changes only a counter.
         is_new.then_some(())
     }
 

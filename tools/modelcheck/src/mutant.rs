@@ -1,21 +1,22 @@
-/// A broken rule of the protocol, which the search must detect.
+/// A mutation that violates one rule of the protocol. The search must detect each one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
     LeaseCountedFromTheResponse,
     RenewalByUpsert,
     RenewalOfAnExpiredLease,
-    /// The database stores every lease under the same number.
+    /// The database stores all leases under the same number.
     ReusedLeaseNumbers,
     HoldersReadBeforeTheCommit,
     NoEviction,
     NoWaitAfterEviction,
-    /// An eviction ends the lease instead of blocking its renewal, so other publishers do not wait for it.
+    /// An eviction deletes the lease instead of blocking its renewal, so other publishers do not
+    /// wait for it.
     EvictionThatRemovesTheRow,
-    /// A read counts from its result instead of from its beginning.
+    /// The age of a read is counted from its result instead of its beginning.
     ReadsCountedFromTheResult,
     LeasesThatInvalidateNothing,
     JoinOfAStaleRead,
-    /// A waiting request does not check again when the read returns the session's user.
+    /// A request that joins a read is not checked again when the read returns the session's user.
     JoinWithoutRevalidation,
     AcknowledgementWithoutInvalidation,
     PublisherThatSkipsItself,

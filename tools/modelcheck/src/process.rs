@@ -1,4 +1,5 @@
-//! The processes: replicas that serve requests, and revokers between their commit and the completed revocation.
+//! The modelled processes: replicas that serve requests, and revokers between their commit and the
+//! completed revocation.
 
 use crate::mutant::Mutant;
 use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
@@ -9,40 +10,40 @@ use uuid::Uuid;
 pub const SESSION: SessionId = SessionId(Uuid::from_u128(1));
 pub const USER: UserId = UserId(Uuid::from_u128(2));
 
-/// How many ticks a snapshot is answered from memory.
+/// Number of ticks for which a snapshot is answered from memory.
 pub const SNAPSHOT: u8 = 3;
 
-/// Returns `count` ticks of the model as a duration.
+/// Converts `count` ticks of the model to a duration.
 pub fn ticks(count: u8) -> Duration {
     Duration::from_secs(u64::from(count))
 }
 
-/// A process that serves the session, with its cache.
+/// A process that serves the session, and its cache.
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub core: Replica,
-    /// A cached snapshot from before the revocation. Later ones do not matter.
+    /// A cached snapshot from before the revocation. Later snapshots do not matter.
     pub cached: Option<StaleRead>,
     /// A read in progress that queried the database before the revocation.
     pub reading: Option<StaleRead>,
-    /// How many leases it has requested.
+    /// The number of leases that the process has requested.
     pub requested: u32,
 }
 
-/// A read from before the revocation, and the tick at which it began.
+/// A read that queried the database before the revocation, and the tick at which it began.
 #[derive(Clone, Copy, Debug)]
 pub struct StaleRead {
     pub read: SnapshotRead,
     pub begun_at: u8,
 }
 
-/// A request to acquire or renew a lease, in flight.
+/// A request in flight to acquire or renew a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseRequest {
     pub lease: LeaseId,
     pub is_renewal: bool,
     pub requested_at: u8,
-    /// Whether the database granted it, once it has executed the request.
+    /// Whether the database granted the lease, or `None` before it executes the request.
     pub outcome: Option<bool>,
 }
 
@@ -50,7 +51,7 @@ pub struct LeaseRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Revoker {
     Idle,
-    /// Read the lease holders before its commit, which only a mutant does.
+    /// The process read the lease holders before its commit, which only a mutant does.
     HasReadHolders(Vec<LeaseId>),
     Publishing(Publication),
     Done,
@@ -66,7 +67,7 @@ impl Serving {
         }
     }
 
-    /// Begins a read, which the database answers with the session from before the revocation.
+    /// Begins a read, for which the database returns the session from before the revocation.
     pub fn begin_read(&mut self, now: u8) {
         self.reading = Some(self.read_from(now));
     }
@@ -78,7 +79,7 @@ impl Serving {
         }
     }
 
-    /// Finishes the read and caches its snapshot if it is current.
+    /// Finishes the read, and caches its snapshot if it is current.
     pub fn finish_read(&mut self, mutant: Option<Mutant>) {
         let Some(mut stale) = self.reading.take() else {
             return;
@@ -120,7 +121,8 @@ impl Serving {
         self.core.invalidate(&[scope], ticks(now));
     }
 
-    /// Drops reads that can never be answered again, so that states that differ only in those are equal.
+    /// Drops reads that can no longer be answered, so that states that differ only in those are
+    /// equal.
     pub fn tidy(&mut self, now: u8, mutant: Option<Mutant>) {
         let core = &self.core;
         let current = |stale: &StaleRead| core.is_current(&stale.read, USER);
@@ -131,8 +133,8 @@ impl Serving {
         }
     }
 
-    /// Returns everything that future behaviour depends on. Of the counters, that is only what they say about the existing
-    /// reads.
+    /// Returns everything that future behaviour depends on. Of the counters, this is only what they
+    /// imply for the existing reads.
     pub fn essence(&self, now: u8) -> impl Hash + PartialEq + use<> {
         let of = |stale: &StaleRead| {
             let current = self.core.is_current(&stale.read, USER);
@@ -152,7 +154,8 @@ impl Serving {
         )
     }
 
-    /// Returns whether a request that starts at `now` is answered from before the revocation.
+    /// Returns whether a request that starts at `now` is answered with data from before the
+    /// revocation.
     pub fn accepts(&self, now: u8, mutant: Option<Mutant>) -> bool {
         self.cached.is_some_and(|stale| self.answers(&stale, now, mutant))
             || self.reading.is_some_and(|stale| self.shares(&stale, now, mutant))
@@ -169,7 +172,8 @@ impl Serving {
         }
     }
 
-    /// Returns whether a request that starts at `now` joins the read and is answered with its result.
+    /// Returns whether a request that starts at `now` joins the read and is answered with its
+    /// result.
     fn shares(&self, stale: &StaleRead, now: u8, mutant: Option<Mutant>) -> bool {
         let read = &stale.read;
         match mutant {

@@ -17,8 +17,10 @@ pub struct State {
     pub(crate) revokers: Vec<Revoker>,
     pub(crate) requests: BTreeSet<LeaseRequest>,
     pub(crate) releases: BTreeSet<LeaseId>,
-    /// The messages on the bus: invalidations by revoker, and acknowledgements by revoker and replica. No message is ever
-    /// removed, so each may arrive late, repeatedly, in any order or never.
+    /// The messages on the bus: invalidations by revoker, and acknowledgements by revoker and
+    /// replica.
+    ///
+    /// Messages are never removed, so each may arrive late, repeatedly, in any order or never.
     pub(crate) published: BTreeSet<usize>,
     pub(crate) acknowledged: BTreeSet<(usize, ReplicaId)>,
 }
@@ -27,7 +29,7 @@ pub struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Tick,
-    /// A replica takes the next step about its lease.
+    /// A replica performs the next step of acquiring or renewing its lease.
     Step(usize),
     /// The database executes a lease request.
     Execute(LeaseRequest),

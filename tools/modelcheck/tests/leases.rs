@@ -1,11 +1,12 @@
-//! The coherence protocol holds in every order of events within bounds, and fails if any one of its rules is broken.
-//! `cargo test -p modelcheck -- --nocapture` prints the number of states and every counter-example.
+//! The coherence protocol satisfies its invariant in every order of events within bounds, and each
+//! mutant violates it. `cargo test -p modelcheck -- --nocapture` prints the number of states and
+//! each counterexample.
 
 use modelcheck::{Bounds, LeaseModel, Mutant, NEVER, SERVED, Seat};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::time::Instant;
 
-/// One replica, and a separate process that revokes.
+/// One replica and a separate process that revokes.
 const SMALL: Bounds = Bounds {
     replicas: 1,
     watched: 0,
@@ -17,7 +18,7 @@ const SMALL: Bounds = Bounds {
     leaving: false,
 };
 
-/// Maximum number of states of one search, each some hundred bytes.
+/// Maximum number of states of one search. A state takes some hundred bytes.
 const MOST_STATES: usize = 4_000_000;
 
 fn holds_within(bounds: Bounds) {
@@ -41,7 +42,7 @@ fn holds_within(bounds: Bounds) {
 }
 
 #[test]
-fn one_replica_and_two_revokers() {
+fn the_invariant_holds_for_one_replica_and_two_revokers() {
     holds_within(Bounds {
         revokers: &[Seat::Serving, Seat::Separate],
         ..SMALL
@@ -49,7 +50,7 @@ fn one_replica_and_two_revokers() {
 }
 
 #[test]
-fn one_replica_that_loses_leases_and_leaves() {
+fn the_invariant_holds_for_one_replica_that_loses_leases_and_leaves() {
     holds_within(Bounds {
         leases: 2,
         leaving: true,
@@ -59,7 +60,7 @@ fn one_replica_that_loses_leases_and_leaves() {
 }
 
 #[test]
-fn two_replicas_and_a_command_line() {
+fn the_invariant_holds_for_two_replicas_and_a_separate_revoker() {
     holds_within(Bounds {
         replicas: 2,
         watched: 1,
@@ -69,7 +70,7 @@ fn two_replicas_and_a_command_line() {
 }
 
 #[test]
-fn two_replicas_of_which_one_revokes() {
+fn the_invariant_holds_for_two_replicas_of_which_one_revokes() {
     holds_within(Bounds {
         replicas: 2,
         watched: 1,
@@ -80,7 +81,7 @@ fn two_replicas_of_which_one_revokes() {
 }
 
 #[test]
-fn three_replicas_of_which_one_revokes() {
+fn the_invariant_holds_for_three_replicas_of_which_one_revokes() {
     holds_within(Bounds {
         replicas: 3,
         watched: 2,
@@ -90,7 +91,7 @@ fn three_replicas_of_which_one_revokes() {
     });
 }
 
-/// The smallest bounds in which the protocol needs the rule.
+/// Returns the smallest bounds in which the search detects the mutant.
 fn bounds_for(mutant: Mutant) -> Bounds {
     match mutant {
         Mutant::ReusedLeaseNumbers => Bounds {
@@ -116,7 +117,7 @@ fn bounds_for(mutant: Mutant) -> Bounds {
 }
 
 #[test]
-fn the_protocol_fails_without_any_one_of_its_rules() {
+fn the_search_detects_every_mutant() {
     let mut survivors = Vec::new();
     for mutant in Mutant::ALL {
         let model = LeaseModel {
@@ -135,12 +136,12 @@ fn the_protocol_fails_without_any_one_of_its_rules() {
             Some(path) => {
                 let actions = path.into_actions();
                 println!(
-                    "{mutant:?}: found in {} steps, {states} states\n    {actions:?}",
+                    "{mutant:?}: detected in {} steps, {states} states\n    {actions:?}",
                     actions.len()
                 );
             }
             None => survivors.push((mutant, states)),
         }
     }
-    assert!(survivors.is_empty(), "survived: {survivors:?}");
+    assert!(survivors.is_empty(), "undetected mutants: {survivors:?}");
 }

@@ -10,23 +10,24 @@ use tokio::{
     time::sleep,
 };
 
-/// How a [`CuttingProxy`] treats connections, those that exist and those that come.
+/// How a [`CuttingProxy`] treats existing and new connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyMode {
-    /// Everything is passed on.
+    /// Forwards all data.
     Pass,
-    /// Connections are closed, new ones at once.
+    /// Closes existing connections, and new ones as soon as they are accepted.
     Cut,
-    /// Connections are reset (RST), new ones at once.
+    /// Resets existing connections (RST), and new ones as soon as they are accepted.
     Reset,
-    /// Connections are accepted, what they bring is read and goes nowhere, and nothing comes back.
+    /// Accepts connections, reads and discards what they send, and sends nothing back.
     BlackHole,
-    /// Everything is passed on, each piece after this long.
+    /// Forwards all data, each chunk after this delay.
     Delay(Duration),
 }
 
-/// A TCP proxy on loopback whose mode is switched while it runs. It ends with its value. It needs a tokio runtime with
-/// I/O and time.
+/// A TCP proxy on the loopback interface whose mode can be changed while it runs.
+///
+/// Dropping it closes all connections. It requires a tokio runtime with I/O and time enabled.
 #[derive(Debug)]
 pub struct CuttingProxy {
     address: SocketAddr,
@@ -35,10 +36,10 @@ pub struct CuttingProxy {
 }
 
 impl CuttingProxy {
-    /// Listens on a free port and passes everything on to `server`, which is asked for anew with each connection.
+    /// Listens on a free port and forwards each connection to a new connection to `server`.
     ///
     /// # Panics
-    /// When there is no port to listen on.
+    /// If no port is available.
     pub async fn forward_to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -53,14 +54,16 @@ impl CuttingProxy {
         }
     }
 
-    /// Where to connect to in the server's place.
+    /// Returns the address that clients connect to instead of the server's.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Treats every connection by `mode` from now on. A connection that lost anything in a black hole is cut when the
-    /// mode is another again, since what follows would not fit what went before.
+    /// Applies `mode` to all existing and future connections.
+    ///
+    /// A connection that lost data in [`ProxyMode::BlackHole`] is closed when the mode next
+    /// changes, because the rest of its stream would be corrupt.
     pub fn set(&self, mode: ProxyMode) {
         self.mode.send_replace(mode);
     }
@@ -68,7 +71,7 @@ impl CuttingProxy {
 
 impl Drop for CuttingProxy {
     fn drop(&mut self) {
-        // The connections are tasks of this one and end with it.
+        // The connection tasks belong to this task's `JoinSet`, so they are aborted too.
         self.accepting.abort();
     }
 }
@@ -116,13 +119,13 @@ enum Ended {
     Reset,
 }
 
-/// Passes bytes on in one direction until one side closes or the mode says so.
+/// Forwards bytes in one direction until either side closes or the mode ends the connection.
 async fn pass(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     mut modes: watch::Receiver<ProxyMode>,
 ) -> Ended {
-    let mut piece = vec![0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     let mut lost = false;
     loop {
         let mode = *modes.borrow_and_update();
@@ -133,13 +136,13 @@ async fn pass(
             ProxyMode::Pass | ProxyMode::Delay(_) | ProxyMode::BlackHole => {}
         }
         let length = tokio::select! {
-            length = from.read(&mut piece) => length.unwrap_or(0),
+            length = from.read(&mut chunk) => length.unwrap_or(0),
             changed = modes.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return Ended::Closed,
             },
         };
-        let Some(bytes) = piece.get(..length).filter(|it| !it.is_empty()) else {
+        let Some(bytes) = chunk.get(..length).filter(|it| !it.is_empty()) else {
             return Ended::Closed;
         };
         let mode = *modes.borrow();
@@ -158,7 +161,7 @@ async fn pass(
 }
 
 fn reset(stream: TcpStream) {
-    // Without a linger the close below sends RST in place of FIN.
+    // With a linger of zero, closing sends RST instead of FIN.
     let _ = stream.set_zero_linger();
     drop(stream);
 }

@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// Why there is no server.
+/// The reason why a server is not available.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     #[error("{program} is missing: apt-get install {package}")]
@@ -9,11 +9,11 @@ pub(crate) enum Failure {
         program: &'static str,
         package: &'static str,
     },
-    #[error("{what} did not work: {said}")]
+    #[error("{what} failed: {said}")]
     Refused { what: String, said: String },
     #[error("{what} took too long")]
     TooLong { what: String },
-    #[error("{what} ended at once; its log says: {log}")]
+    #[error("{what} ended during its start; its log: {log}")]
     EndedAtOnce { what: String, log: String },
     #[error("there is no free port on 127.0.0.1 from 20000 to 29999")]
     NoPort,
@@ -44,7 +44,7 @@ impl Failure {
     }
 }
 
-/// What a test cannot go on without.
+/// Returns the value, or panics with the failure and its cause in one line.
 #[track_caller]
 pub(crate) fn must<T>(result: Result<T, Failure>) -> T {
     match result {

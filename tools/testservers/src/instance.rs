@@ -11,18 +11,18 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Something that can be asked whether it answers.
+/// A server that can be probed.
 pub trait Server {
-    /// Whether the server answers a real question now.
+    /// Returns whether the server responds to a request now.
     fn answers(&self) -> bool;
 }
 
-/// How a server is started, every time in the same way.
+/// The command that starts a server, the same at every restart.
 #[derive(Debug)]
 pub(crate) struct StartedBy {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
-    /// The name of the signal that ends it at once.
+    /// Name of the signal that requests an immediate shutdown.
     pub(crate) ending: &'static str,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Instance {
     running: Mutex<Option<Watched>>,
 }
 
-/// A folder under the system's folder for temporary files.
+/// A folder in the system's directory for temporary files.
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
@@ -47,7 +47,7 @@ impl Folder {
         let folder = tempfile::Builder::new()
             .prefix("authapi-testserver-")
             .tempdir()
-            .map_err(Failure::file("cannot make a folder in", std::env::temp_dir()))?;
+            .map_err(Failure::file("cannot create a folder in", std::env::temp_dir()))?;
         owner.take_over(folder.path())?;
         Ok(Self {
             path: folder.keep(),
@@ -55,7 +55,7 @@ impl Folder {
         })
     }
 
-    /// The last lines of what the server in it said.
+    /// Returns the last lines of the server's log.
     fn log(&self) -> String {
         let log = fs::read_to_string(self.path.join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().rev().take(5).collect();
@@ -63,13 +63,15 @@ impl Folder {
     }
 
     fn remove(&self) {
-        // Best effort, like everything that cleans up.
+        // Best effort: a folder that cannot be removed must not fail the test.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
 
 impl Instance {
-    /// Starts a server in `folder` and waits until `answers`. When the server ends at once, the folder is removed.
+    /// Starts a server in `folder` and waits until `answers` returns `true`.
+    ///
+    /// If the server exits during its start, the folder is removed.
     pub(crate) fn start(folder: Folder, by: StartedBy, answers: impl Fn() -> bool) -> Result<Self, Failure> {
         let instance = Self {
             folder,
@@ -114,7 +116,7 @@ impl Drop for Instance {
     }
 }
 
-/// A server that one test has to itself, to do harm to. Dropping it ends it and removes its folder.
+/// A server that one test owns and may damage. Dropping it stops the server and removes its folder.
 #[derive(Debug)]
 pub struct Own<S> {
     server: S,
@@ -126,41 +128,42 @@ impl<S> Own<S> {
         Self { server, instance }
     }
 
-    /// The folder that it lives in and takes with it.
+    /// Returns the server's folder, which is removed when the value is dropped.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.instance.folder()
     }
 
-    /// The server's process, while it runs.
+    /// Returns the server's process id, or `None` if it is not running.
     #[must_use]
     pub fn process_id(&self) -> Option<i32> {
         self.instance.running().as_ref().map(Watched::process_id)
     }
 
-    /// Ends the server by SIGKILL. Does nothing when it does not run.
+    /// Kills the server with SIGKILL. Does nothing if it is not running.
     pub fn kill(&self) {
         if let Some(watched) = self.instance.running().take() {
             watched.kill();
         }
     }
 
-    /// Ends the server at once, in the way that it calls a shutdown: Postgres "immediately". Does nothing when it does
-    /// not run.
+    /// Stops the server with its immediate shutdown signal (SIGQUIT for Postgres, SIGTERM for
+    /// Redis). Does nothing if it is not running.
     pub fn stop_immediate(&self) {
         if let Some(watched) = self.instance.running().take() {
             watched.end();
         }
     }
 
-    /// Holds the server still, its children too (SIGSTOP): connections are accepted by the kernel and nothing answers.
+    /// Suspends the server and its children (SIGSTOP): the kernel accepts connections, but the
+    /// server does not respond.
     pub fn pause(&self) {
         if let Some(watched) = &*self.instance.running() {
             watched.pause();
         }
     }
 
-    /// Lets a paused server go on.
+    /// Resumes a suspended server (SIGCONT).
     pub fn resume(&self) {
         if let Some(watched) = &*self.instance.running() {
             watched.resume();
@@ -169,10 +172,10 @@ impl<S> Own<S> {
 }
 
 impl<S: Server> Own<S> {
-    /// Starts the server again, on its port and with its folder, after ending it when it runs.
+    /// Restarts the server with its port and folder, and stops it first if it is running.
     ///
     /// # Panics
-    /// When it does not answer within a minute.
+    /// If the server does not respond within a minute.
     #[track_caller]
     pub fn restart(&self) {
         self.stop_immediate();

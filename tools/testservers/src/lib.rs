@@ -1,11 +1,14 @@
-//! Throwaway servers for tests on real servers, on Linux. Everything here ends and is removed when the test process
-//! ends, however it ends: normally, by a panic, or by SIGKILL.
+//! Temporary Postgres and Redis servers for tests, on Linux.
 //!
-//! [`postgres`], [`redis`] and [`redis_cluster`] are shared by all tests of a process. Tests that kill or pause a
-//! server start one of their own.
+//! Servers are stopped and their files removed when the test process ends, whether it returns,
+//! panics or is killed with SIGKILL.
+//!
+//! All tests of a process share [`postgres`], [`redis`] and [`redis_cluster`]. A test that kills or
+//! suspends a server starts its own.
 //!
 //! # Panics
-//! Whatever cannot be had is a panic that says in one line what is missing: a test without its server has failed.
+//! Functions panic if a server or program is not available; the message names what is missing in
+//! one line. A test without its server fails; it is not skipped.
 
 mod cutting_proxy;
 mod failure;

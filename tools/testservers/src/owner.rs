@@ -7,11 +7,11 @@ use std::{
     process::Command,
 };
 
-/// Whom the servers run as when the tests run as root, which Postgres refuses to: the package's own user, or the one
-/// that owns nothing.
+/// The users, in order of preference, that run the servers when the tests run as root: Postgres
+/// refuses to run as root.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
-/// The user that servers and their files belong to. `None` inside is whoever runs the tests.
+/// The user that runs the servers and owns their files. `None` is the user that runs the tests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner(Option<(u32, u32)>);
 
@@ -32,9 +32,8 @@ impl Owner {
 
     pub(crate) fn take_over(self, path: &Path) -> Result<(), Failure> {
         match self.0 {
-            Some((user, group)) => {
-                chown(path, Some(user), Some(group)).map_err(Failure::file("cannot give away", path))
-            }
+            Some((user, group)) => chown(path, Some(user), Some(group))
+                .map_err(Failure::file("cannot change the owner of", path)),
             None => Ok(()),
         }
     }

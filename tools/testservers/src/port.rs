@@ -5,16 +5,16 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Below the ports that the kernel hands out by itself, so that the port of a server that was killed is still free when
-/// it starts again.
+/// The first port, below the kernel's ephemeral ports, so that the port of a killed server is still
+/// free when the server restarts.
 const FIRST: u32 = 20_000;
 const COUNT: u32 = 10_000;
 
 static TAKEN: AtomicU32 = AtomicU32::new(0);
 
-/// A port of 127.0.0.1 that nobody listens on now. Another process may still take it first.
+/// Returns a port of 127.0.0.1 on which no process listens now. Another process may still take it.
 pub(crate) fn free() -> Result<u16, Failure> {
-    // A prime apart, so that test processes that start together look in different places.
+    // Spreads the starting points of test processes that start together.
     let start = process::id().wrapping_mul(251);
     for _ in 0..COUNT {
         let offset = start.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % COUNT;

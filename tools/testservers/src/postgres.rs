@@ -13,21 +13,22 @@ use std::{
     time::Duration,
 };
 
-/// Names a Postgres to use in place of one that is started here: a URL of a role that may create databases.
+/// The variable with the URL of a Postgres to use instead of a temporary one. The URL's role must
+/// be allowed to create databases.
 const URL_VARIABLE: &str = "AUTHAPI_TEST_POSTGRES_URL";
-/// How often a server is started anew because somebody else took its port.
+/// Maximum number of start attempts when another process takes the chosen port.
 const ATTEMPTS: usize = 5;
-/// How long one statement on a shared server may take.
+/// Maximum duration of one statement on a shared server.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A Postgres server that answers.
+/// A running Postgres server.
 #[derive(Debug)]
 pub struct Postgres {
     url: String,
     psql: PathBuf,
 }
 
-/// An empty database of one test, dropped with this.
+/// An empty database for one test, dropped with the value.
 #[derive(Debug)]
 pub struct FreshDatabase {
     url: String,
@@ -36,11 +37,11 @@ pub struct FreshDatabase {
     psql: PathBuf,
 }
 
-/// The Postgres of this test process: the one that `AUTHAPI_TEST_POSTGRES_URL` names, or one that is started at the
-/// first call.
+/// Returns the Postgres that all tests of this process share: the one that
+/// `AUTHAPI_TEST_POSTGRES_URL` names, or one that the first call starts.
 ///
 /// # Panics
-/// When it cannot be had.
+/// If it is not available.
 #[track_caller]
 pub fn postgres() -> &'static Postgres {
     static SHARED: OnceLock<(Postgres, Option<Instance>)> = OnceLock::new();
@@ -54,20 +55,20 @@ pub fn postgres() -> &'static Postgres {
 }
 
 impl Postgres {
-    /// A server that one test has to itself.
+    /// Starts a server for one test.
     ///
     /// # Panics
-    /// When it cannot be had.
+    /// If it cannot be started.
     #[must_use]
     #[track_caller]
     pub fn start_own() -> Own<Self> {
         Self::start_own_with(&[])
     }
 
-    /// The same with settings of its own, as in `shared_buffers=256MB`.
+    /// Starts a server for one test with additional settings, such as `shared_buffers=256MB`.
     ///
     /// # Panics
-    /// When it cannot be had.
+    /// If it cannot be started.
     #[must_use]
     #[track_caller]
     pub fn start_own_with(settings: &[&str]) -> Own<Self> {
@@ -75,22 +76,22 @@ impl Postgres {
         Own::new(postgres, instance)
     }
 
-    /// The URL of the database that exists anyway.
+    /// Returns the URL of the default database.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A program that belongs to the server, such as `pg_dump`.
+    /// Returns the path of a program of this server's version, such as `pg_dump`.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
         self.psql.with_file_name(name)
     }
 
-    /// Makes an empty database whose name nobody else uses.
+    /// Creates an empty database with a unique name.
     ///
     /// # Panics
-    /// When the server refuses.
+    /// If the server rejects the statement.
     #[must_use]
     #[track_caller]
     pub fn fresh_database(&self) -> FreshDatabase {
@@ -118,7 +119,7 @@ impl Server for Postgres {
 }
 
 impl FreshDatabase {
-    /// `postgres://` with the name of the database.
+    /// Returns the database's URL, `postgres://...`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -128,7 +129,8 @@ impl FreshDatabase {
 impl Drop for FreshDatabase {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        // Best effort: the server may be gone, and a test's own takes all its databases with it.
+        // Best effort: the server may be stopped, and a test's own server is removed with its
+        // databases.
         let _ = execute(&self.psql, &self.server_url, &drop);
     }
 }
@@ -145,7 +147,7 @@ fn start(settings: &[&str]) -> Result<(Postgres, Instance), Failure> {
     started
 }
 
-/// Of two settings with one name the last counts.
+/// Starts Postgres with `settings`, which override the defaults: the last setting of a name counts.
 fn start_in(programs: &Path, settings: &[&str]) -> Result<(Postgres, Instance), Failure> {
     let folder = Folder::make()?;
     let data = folder.path.join("data");
@@ -182,7 +184,7 @@ fn initialise(programs: &Path, folder: &Folder, data: &Path) -> Result<(), Failu
         .arg("--pgdata")
         .arg(data)
         .args(["--username=postgres", "--auth=trust"])
-        // A cluster that is lost while it is made is made anew: no need to wait for the disk here.
+        // The data directory is expendable, so initdb need not flush it to disk.
         .args(["--encoding=UTF8", "--no-locale", "--no-sync"])
         .current_dir(&folder.path);
     run("initdb", folder.owner.run_as(&mut initdb), START_DEADLINE)?;
@@ -204,7 +206,7 @@ fn execute(psql: &Path, url: &str, statement: &str) -> Result<String, Failure> {
     run("psql", &mut command, STATEMENT_DEADLINE)
 }
 
-/// `url` with another database.
+/// Replaces the database in `url`.
 fn url_of_database(url: &str, name: &str) -> String {
     let (address, settings) = url.split_once('?').unwrap_or((url, ""));
     let authority = address.find("://").map_or(0, |scheme| scheme + 3);
@@ -217,7 +219,7 @@ fn url_of_database(url: &str, name: &str) -> String {
     format!("{server}/{name}{mark}{settings}")
 }
 
-/// A number that no other call answers, in this process or another.
+/// Returns a random number, unique among all test processes for practical purposes.
 pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
@@ -227,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_replaces_the_one_of_the_url() {
+    fn a_database_replaces_the_one_in_the_url() {
         for (url, with_database) in [
             ("postgres://u:p@h:1/postgres", "postgres://u:p@h:1/x"),
             ("postgres://u:p@h:1", "postgres://u:p@h:1/x"),

@@ -4,11 +4,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where Debian puts each version's programs, which are not on the PATH.
+/// The folder with Debian's versions of Postgres, whose programs are not on the PATH.
 const DEBIANS_VERSIONS: &str = "/usr/lib/postgresql";
 
-/// The folder of the newest Postgres. Debian's folders come first: a `postgres` on the PATH may be a wrapper that looks
-/// for its neighbours elsewhere.
+/// Returns the folder with the programs of the newest Postgres.
+///
+/// Debian's folders come first because a `postgres` on the PATH may be a wrapper that looks for the
+/// other programs elsewhere.
 pub(crate) fn postgres_folder() -> Result<PathBuf, Failure> {
     let debians = newest_of_debians();
     let others = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>());
@@ -37,7 +39,7 @@ fn newest_of_debians() -> Option<PathBuf> {
         .map(|it| it.1)
 }
 
-/// A program on the PATH.
+/// Returns the path of a program on the PATH.
 pub(crate) fn on_path(program: &'static str, package: &'static str) -> Result<PathBuf, Failure> {
     env::var_os("PATH")
         .and_then(|path| {

@@ -14,24 +14,26 @@ use std::{
     time::Duration,
 };
 
-/// Names a Redis to use in place of one that is started here.
+/// The variable with the URL of a Redis to use instead of a temporary one.
 const URL_VARIABLE: &str = "AUTHAPI_TEST_REDIS_URL";
-/// How often a server is started anew because somebody else took its port.
+/// Maximum number of start attempts when another process takes the chosen port.
 const ATTEMPTS: usize = 5;
-/// How long a server has to answer one command.
+/// Maximum time to wait for the response to one command.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 
-/// A Redis server that answers.
+/// A running Redis server.
 #[derive(Debug)]
 pub struct Redis {
     url: String,
 }
 
-/// The Redis of this test process: the one that `AUTHAPI_TEST_REDIS_URL` names, or one that is started at the first
-/// call. Tests keep out of each other's way by [`Redis::fresh_prefix`].
+/// Returns the Redis that all tests of this process share: the one that `AUTHAPI_TEST_REDIS_URL`
+/// names, or one that the first call starts.
+///
+/// Tests avoid conflicts by using [`Redis::fresh_prefix`].
 ///
 /// # Panics
-/// When it cannot be had.
+/// If it is not available.
 #[track_caller]
 pub fn redis() -> &'static Redis {
     static SHARED: OnceLock<(Redis, Option<Instance>)> = OnceLock::new();
@@ -45,10 +47,10 @@ pub fn redis() -> &'static Redis {
 }
 
 impl Redis {
-    /// A server that one test has to itself.
+    /// Starts a server for one test.
     ///
     /// # Panics
-    /// When it cannot be had.
+    /// If it cannot be started.
     #[must_use]
     #[track_caller]
     pub fn start_own() -> Own<Self> {
@@ -56,11 +58,12 @@ impl Redis {
         Own::new(redis, instance)
     }
 
-    /// A server that one test has to itself and that speaks TLS too, on a port of its own, with the certificate and key
-    /// in these files (PEM), which everybody must be able to read. Answers the port as well.
+    /// Starts a server for one test that also accepts TLS on a second port, and returns that port.
+    ///
+    /// `certificate` and `key` are PEM files, which all users must be able to read.
     ///
     /// # Panics
-    /// When it cannot be had.
+    /// If it cannot be started.
     #[must_use]
     #[track_caller]
     pub fn start_own_with_tls(certificate: &Path, key: &Path) -> (Own<Self>, u16) {
@@ -81,19 +84,19 @@ impl Redis {
         }
     }
 
-    /// `redis://`, without a database.
+    /// Returns the server's URL, `redis://...`, without a database.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// What to begin the names of keys and channels with, so that nobody else uses them. Ends with a colon.
+    /// Returns a unique prefix for the names of keys and channels. It ends with a colon.
     #[must_use]
     pub fn fresh_prefix(&self) -> String {
         format!("authapi-test:{:016x}:", random())
     }
 
-    /// `host:port`.
+    /// Returns `host:port`.
     #[must_use]
     pub fn address(&self) -> &str {
         let rest = self.url.split_once("://").map_or(&*self.url, |it| it.1);
@@ -108,7 +111,7 @@ impl Server for Redis {
     }
 }
 
-/// Sends one inline command and answers the beginning of what came back.
+/// Sends one inline command and returns the beginning of the response.
 pub(crate) fn ask(address: &str, command: &str) -> Option<String> {
     let address = address.to_socket_addrs().ok()?.next()?;
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_DEADLINE).ok()?;
@@ -120,7 +123,7 @@ pub(crate) fn ask(address: &str, command: &str) -> Option<String> {
     String::from_utf8(answer).ok()
 }
 
-/// Starts a server that keeps nothing, with `settings` in addition.
+/// Starts a server without persistence, with additional `settings`.
 pub(crate) fn start(settings: &[(&str, &str)]) -> Result<(Redis, Instance), Failure> {
     let program = programs::on_path("redis-server", "redis-server")?;
     let mut started = start_once(program.clone(), settings);

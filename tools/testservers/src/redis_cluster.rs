@@ -9,19 +9,19 @@ use crate::{
 };
 use std::{process::Command, sync::OnceLock};
 
-/// How long a node must be silent before the others call it dead, in milliseconds.
+/// How long a node must be silent before the other nodes consider it failed, in milliseconds.
 const NODE_TIMEOUT: &str = "2000";
 
-/// A Redis Cluster on loopback, each primary with a replica when there are six nodes or more.
+/// A Redis Cluster on the loopback interface. With six or more nodes, each primary has a replica.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<Own<Redis>>,
 }
 
-/// The cluster of six of this test process, started at the first call.
+/// Returns the cluster of six nodes that all tests of this process share. The first call starts it.
 ///
 /// # Panics
-/// When it cannot be had.
+/// If it cannot be started.
 #[track_caller]
 pub fn redis_cluster() -> &'static RedisCluster {
     static SHARED: OnceLock<RedisCluster> = OnceLock::new();
@@ -29,30 +29,30 @@ pub fn redis_cluster() -> &'static RedisCluster {
 }
 
 impl RedisCluster {
-    /// Starts `size` nodes, at least 3, and waits until all of them see all of them.
+    /// Starts `size` nodes, at least 3, and waits until each node is connected to all others.
     ///
     /// # Panics
-    /// When they cannot be had.
+    /// If a node cannot be started.
     #[must_use]
     #[track_caller]
     pub fn start(size: usize) -> Self {
         must(start(size))
     }
 
-    /// The nodes, to do harm to.
+    /// Returns the nodes, which a test may kill or suspend.
     #[must_use]
     pub fn nodes(&self) -> &[Own<Redis>] {
         &self.nodes
     }
 
-    /// One `redis://` with every node, separated by commas.
+    /// Returns one `redis://` URL with the addresses of all nodes, separated by commas.
     #[must_use]
     pub fn url(&self) -> String {
         let addresses: Vec<_> = self.nodes.iter().map(|node| node.address()).collect();
         format!("redis://{}", addresses.join(","))
     }
 
-    /// What to begin the names of keys and channels with, so that nobody else uses them. Ends with a colon.
+    /// Returns a unique prefix for the names of keys and channels. It ends with a colon.
     #[must_use]
     pub fn fresh_prefix(&self) -> String {
         format!("authapi-test:{:016x}:", random())
@@ -67,20 +67,20 @@ fn start(size: usize) -> Result<RedisCluster, Failure> {
     let replicas = if size >= 6 { "1" } else { "0" };
     create.args(["--cluster-replicas", replicas, "--cluster-yes"]);
     run("redis-cli --cluster create", &mut create, START_DEADLINE)?;
-    until("the forming of a Redis Cluster", START_DEADLINE, || {
+    until("forming a Redis Cluster", START_DEADLINE, || {
         nodes.iter().all(|node| sees_all(node, size))
     })?;
     Ok(RedisCluster { nodes })
 }
 
 fn start_node() -> Result<Own<Redis>, Failure> {
-    // The port of the nodes' own conversation; by default it is far away from the other one, where nobody looked.
+    // The default port of the cluster bus is the client port plus 10000, which may be in use.
     let bus = port::free()?.to_string();
     let (redis, instance) = redis::start(&[
         ("cluster-enabled", "yes"),
         ("cluster-port", &bus),
         ("cluster-node-timeout", NODE_TIMEOUT),
-        // Replicas need no disk to copy a primary that is empty.
+        // A primary without data needs no delay before the replica copies it.
         ("repl-diskless-sync-delay", "0"),
     ])?;
     Ok(Own::new(redis, instance))

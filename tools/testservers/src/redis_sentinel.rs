@@ -7,12 +7,12 @@ use crate::{
 };
 use std::fs;
 
-/// What the sentinel calls the primary that it watches.
+/// The sentinel's name for the primary.
 const SERVICE: &str = "authapi-test";
-/// How long the primary must be silent before the sentinel calls it dead, in milliseconds.
+/// How long the primary must be silent before the sentinel considers it failed, in milliseconds.
 const DOWN_AFTER: u32 = 1000;
 
-/// A primary, a replica of it, and one sentinel that suffices to make the replica the primary.
+/// A primary, its replica, and one sentinel, which suffices to promote the replica.
 #[derive(Debug)]
 pub struct RedisSentinel {
     primary: Own<Redis>,
@@ -21,29 +21,29 @@ pub struct RedisSentinel {
 }
 
 impl RedisSentinel {
-    /// Starts all three and waits until the sentinel knows the replica.
+    /// Starts all three servers and waits until the sentinel has discovered the replica.
     ///
     /// # Panics
-    /// When they cannot be had.
+    /// If a server cannot be started.
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
         must(start())
     }
 
-    /// `redis+sentinel://HOST:PORT/SERVICE`.
+    /// Returns the URL `redis+sentinel://HOST:PORT/SERVICE`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis+sentinel://{}/{SERVICE}", self.sentinel.address())
     }
 
-    /// The node that is the primary until it is harmed.
+    /// Returns the node that starts as the primary.
     #[must_use]
     pub fn primary(&self) -> &Own<Redis> {
         &self.primary
     }
 
-    /// The node that becomes the primary then.
+    /// Returns the node that the sentinel promotes when the primary fails.
     #[must_use]
     pub fn replica(&self) -> &Own<Redis> {
         &self.replica
@@ -56,12 +56,12 @@ fn start() -> Result<RedisSentinel, Failure> {
     let of = primary.address().replace(':', " ");
     let (replica, instance) = redis::start(&[("replicaof", &of)])?;
     let replica = Own::new(replica, instance);
-    until("the copying of a Redis", START_DEADLINE, || {
+    until("the replication of a Redis", START_DEADLINE, || {
         redis::ask(replica.address(), "INFO replication")
             .is_some_and(|it| it.contains("master_link_status:up"))
     })?;
     let sentinel = start_sentinel(&of)?;
-    until("the sentinel's look around", START_DEADLINE, || {
+    until("the sentinel's discovery of the replica", START_DEADLINE, || {
         let primaries = redis::ask(sentinel.address(), "INFO sentinel").unwrap_or_default();
         primaries.contains("status=ok") && primaries.contains("slaves=1")
     })?;
@@ -83,7 +83,7 @@ fn start_sentinel(primary: &str) -> Result<Own<Redis>, Failure> {
         folder.path.display()
     );
     fs::write(&file, settings).map_err(Failure::file("cannot write", &file))?;
-    // The sentinel writes down what it learns.
+    // The sentinel rewrites its configuration file.
     folder.owner.take_over(&file)?;
     let by = StartedBy {
         program,

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a server may take to start: the machine may be busy with other tests.
+/// Maximum duration of a server's start, generous because other tests may use the machine.
 pub(crate) const START_DEADLINE: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Asks again and again until `done`, or until `deadline` is over.
+/// Polls `done` until it returns `true`, and fails after `deadline`.
 pub(crate) fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bool) -> Result<(), Failure> {
     let start = Instant::now();
     while !done() {
@@ -24,8 +24,9 @@ pub(crate) fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bo
     Ok(())
 }
 
-/// Runs `command` to its end, which must be a success that comes within `deadline`. Answers what it wrote, which must be
-/// less than a pipe holds.
+/// Runs `command` and returns its standard output, which must fit into a pipe's buffer.
+///
+/// Fails if the command does not exit successfully within `deadline`.
 pub(crate) fn run(what: &str, command: &mut Command, deadline: Duration) -> Result<String, Failure> {
     let mut child = command
         .stdin(Stdio::null())
@@ -35,7 +36,7 @@ pub(crate) fn run(what: &str, command: &mut Command, deadline: Duration) -> Resu
         .map_err(Failure::run(what))?;
     let ended = until(what, deadline, || !matches!(child.try_wait(), Ok(None)));
     if ended.is_err() {
-        // Whatever the answer, it has lost.
+        // The timeout is reported whether or not the kill succeeds.
         let _ = child.kill();
     }
     let output = child.wait_with_output().map_err(Failure::run(what))?;

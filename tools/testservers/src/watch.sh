@@ -1,14 +1,16 @@
-# Runs a server for as long as its standard input is open, whose other end the test process holds: the kernel closes
-# that end however the test process ends. Statics are not dropped, and nothing runs after SIGKILL.
+# Runs a server until standard input closes. The test process holds the other end, which the kernel
+# closes however the process ends. Rust's destructors would not suffice: statics are not dropped,
+# and none run after SIGKILL.
 #
 #   sh -c "$THIS" watch FOLDER SIGNAL PROGRAM ARGUMENT...
 #
-# SIGNAL asks the server to end. "keep" on standard input ends the server and leaves its folder; the end of the input
-# removes the folder too.
+# SIGNAL requests an immediate shutdown. "keep" on standard input stops the server and keeps its
+# folder; the end of the input also removes the folder.
 folder=$1 ending=$2
 shift 2
 
-# The kernel hangs up on this group when the test process is gone and a member of it is paused.
+# The kernel sends SIGHUP to this process group when the test process ends while a member is
+# stopped.
 trap '' HUP
 
 "$@" </dev/null >>"$folder/log" 2>&1 &
@@ -37,12 +39,12 @@ read -r order
 
 if alive; then
     kill "-$ending" "$server"
-    # A paused server sees no signal but this one.
+    # A stopped server handles its signals only after SIGCONT.
     kill -CONT $(family) 2>/dev/null
     wait_for_end 50
 fi
 if alive; then
-    # Stopped first, so that no child is born after they were counted.
+    # Stop the server first, so that it forks no child after its children are listed.
     kill -STOP "$server"
     kill -KILL $(family) 2>/dev/null
     wait_for_end 50
@@ -50,7 +52,7 @@ fi
 
 [ "$order" = keep ] && exit 0
 
-# A Postgres that was killed leaves the shared memory segment that its lock file names.
+# A killed Postgres leaves the shared memory segment that its lock file names.
 if [ -f "$folder/data/postmaster.pid" ]; then
     set -- $(sed -n 7p "$folder/data/postmaster.pid")
     [ -n "${2:-}" ] && ipcrm -m "$2" 2>/dev/null

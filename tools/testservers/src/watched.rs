@@ -8,10 +8,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Ends the server when this process ends. It says more about itself.
+/// The shell script that stops the server when this process ends.
 const WATCH: &str = include_str!("watch.sh");
 
-/// A running server, and the shell that watches over it.
+/// A running server and the shell that watches this process.
 #[derive(Debug)]
 pub(crate) struct Watched {
     shell: Child,
@@ -19,8 +19,9 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Runs `program` as `owner` with `folder` as its working directory, where its log is too. `ending` is the name of
-    /// the signal that asks it to end.
+    /// Runs `program` as `owner` with the working directory `folder`, which also holds its log.
+    ///
+    /// `ending` is the name of the signal that requests an immediate shutdown.
     pub(crate) fn start(
         folder: &Path,
         owner: Owner,
@@ -35,7 +36,7 @@ impl Watched {
             .args([folder.as_os_str(), ending.as_ref(), program.as_os_str()])
             .args(arguments)
             .current_dir(folder)
-            // Ctrl-C and a test runner's kill reach the group of the tests; the shell must outlive them.
+            // A signal to the process group of the tests, such as Ctrl-C, must not reach the shell.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -46,7 +47,7 @@ impl Watched {
             .map_err(Failure::run(name.as_str()))?;
         let server = server_of(&mut shell).ok_or_else(|| Failure::Refused {
             what: name,
-            said: "the shell that watches over it named no process".to_owned(),
+            said: "the shell that runs it printed no process id".to_owned(),
         })?;
         Ok(Self { shell, server })
     }
@@ -60,20 +61,21 @@ impl Watched {
         self.server.as_raw_nonzero().get()
     }
 
-    /// SIGKILL, for the server and its children: nothing is flushed, nothing is told to anybody.
+    /// Kills the server and its children with SIGKILL, so that they flush nothing and close no
+    /// connection properly.
     pub(crate) fn kill(self) {
-        // Stopped first, so that no child is born after they were counted.
+        // Stop the server first, so that it forks no child after its children are listed.
         self.signal(Signal::STOP);
         self.signal_family(Signal::KILL);
         self.end();
     }
 
-    /// Ends the server and leaves its folder.
+    /// Stops the server and keeps its folder.
     pub(crate) fn end(mut self) {
         self.order(b"keep\n");
     }
 
-    /// Ends the server and removes its folder.
+    /// Stops the server and removes its folder.
     pub(crate) fn end_and_remove(mut self) {
         self.order(b"");
     }
@@ -89,7 +91,7 @@ impl Watched {
 
     fn order(&mut self, order: &[u8]) {
         if let Some(mut orders) = self.shell.stdin.take() {
-            // A shell that is gone has ended the server.
+            // If the shell has exited, it has already stopped the server.
             let _ = orders.write_all(order);
         }
         let _ = self.shell.wait();
@@ -97,7 +99,7 @@ impl Watched {
 
     fn signal_family(&self, signal: Signal) {
         for child in children_of(self.server) {
-            // One that ended by itself needs no signal.
+            // A child that has already exited needs no signal.
             let _ = kill_process(child, signal);
         }
         self.signal(signal);

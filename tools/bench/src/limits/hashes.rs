@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// argon2id hashes per second on every core, with the service's parameters, each thread in memory that it keeps.
+/// Returns the number of argon2id hashes per second on all cores, with the service's parameters.
 ///
-/// A loop of our own: what measures functions elsewhere measures one thread, and these share caches and memory.
+/// Each thread reuses its memory, as in the service. Benchmark libraries measure one thread, but
+/// these threads compete for caches and memory, so this is a plain loop.
 pub fn hashes_per_second(span: Duration) -> Result<f64> {
     let cores = thread::available_parallelism()?.get();
     let started = Instant::now();

@@ -1,9 +1,10 @@
--- What all works share: which replica a thread calls, which lines of the input are its own, and the figures at the end.
--- The lines before this one are written for each run: input, replicas, threads, connections (of each thread), password, tag.
+-- Shared by all scripts: assigns replicas and input lines to threads, and prints the report at the
+-- end. Each run writes these variables before this line: input, replicas, threads, connections (of
+-- each thread), password, tag.
 
 local started = {}
 
--- In the main state, once for each thread.
+-- Runs in the main state, once for each thread.
 function setup(thread)
    local replica = replicas[#started % #replicas + 1]
    thread.addr = wrk.lookup(replica.host, replica.port)[1]
@@ -11,7 +12,7 @@ function setup(thread)
    table.insert(started, thread)
 end
 
--- In the thread's own state.
+-- Runs in the state of each thread.
 function init(args)
    statuses = {}
    lines = {}
@@ -29,8 +30,8 @@ function count(status)
    statuses[status] = (statuses[status] or 0) + 1
 end
 
--- What a script is whose requests are known beforehand: they go round.
-function go_round(of_line)
+-- Builds one request for each line and sends them in turn.
+function cycle(of_line)
    local requests, turn = {}, 0
    for _, line in ipairs(lines) do
       table.insert(requests, of_line(line))
@@ -50,7 +51,7 @@ function credentials(path, login)
    return wrk.format("POST", path, { ["Content-Type"] = "application/json" }, body)
 end
 
--- In the main state, at the end: one line of JSON.
+-- Runs in the main state at the end, and prints the report as one line of JSON.
 function done(summary, latency, requests)
    local sums = {}
    for _, thread in ipairs(started) do

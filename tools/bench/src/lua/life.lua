@@ -1,5 +1,5 @@
--- The life of a session, again and again: log in, ask who one is ten times, refresh, ask ten times more, log out. A thread has
--- one connection and so one session at a time.
+-- Repeats the life of a session: login, ten times GET /me, refresh, ten times GET /me, logout. A
+-- thread has one connection and therefore one session at a time.
 local life = {}
 
 function prepare()
@@ -26,7 +26,7 @@ end
 function response(status, headers, body)
    count(status)
    if status > 399 then
-      -- Begun anew with another user.
+      -- Start again with the next user.
       step, turn = 0, turn + 1
       return
    end

@@ -1,6 +1,6 @@
--- POST /login, each time as the next user.
+-- POST /login, for each user in turn.
 function prepare()
-   go_round(function(login) return credentials("/login", login) end)
+   cycle(function(login) return credentials("/login", login) end)
 end
 
 function response(status)

@@ -1,5 +1,5 @@
--- POST /logout, each session once. A thread stops before its last sessions are gone: when it decides to, each of its other
--- connections may still be about to send.
+-- POST /logout, once for each session. A thread stops while it still has a session for each of its
+-- connections, because each may send one more request.
 function prepare()
    turn = 0
 end

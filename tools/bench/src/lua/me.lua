@@ -1,5 +1,5 @@
--- GET /me, each time in the next session. Answers are not looked at, which would cost more than asking: wrk itself counts
--- those above 399.
+-- GET /me, for each session in turn. The script does not read responses, which would cost more than
+-- sending requests; wrk itself counts statuses of 400 and above.
 function prepare()
-   go_round(function(token) return bearer("GET", "/me", token) end)
+   cycle(function(token) return bearer("GET", "/me", token) end)
 end

@@ -1,5 +1,6 @@
--- POST /refresh, each time with a token that an answer before brought: as many chains as there are connections. Which
--- connection an answer came over is not told, and need not be known: with each answer one token comes back.
+-- POST /refresh, with tokens from earlier responses, in as many chains as there are connections.
+-- wrk does not report the connection of a response, but each response returns one token, so none is
+-- missing.
 function prepare()
    tokens = lines
 end

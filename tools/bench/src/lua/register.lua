@@ -1,4 +1,4 @@
--- POST /register, each time somebody new.
+-- POST /register, with a new login each time.
 function prepare()
    turn = 0
 end

@@ -1,6 +1,6 @@
--- GET /users?q=..., each time another beginning of a login, by an administrator.
+-- GET /users?q=..., by an administrator, for each prefix of a login in turn.
 function prepare()
-   go_round(function(line)
+   cycle(function(line)
       local token, login = line:match("(%S+) (%S+)")
       return bearer("GET", "/users?limit=20&q=" .. login, token)
    end)

@@ -1,4 +1,5 @@
-//! A bar for each ratio, with a mark where its goal is. Written by hand: no more than rectangles and texts.
+//! A bar chart of the ratios and their goals. The SVG consists only of rectangles, lines and text,
+//! so it needs no library.
 
 use crate::{
     figures::{OfMode, Results},
@@ -9,7 +10,7 @@ use std::fmt::Write;
 const WIDTH: f64 = 760.0;
 const ROW: f64 = 22.0;
 const LABELS: f64 = 310.0;
-/// The length of a bar that reaches its limit.
+/// The length of a bar whose ratio is 1.
 const WHOLE: f64 = 380.0;
 
 struct Bar {
@@ -18,7 +19,7 @@ struct Bar {
     goal: Option<f64>,
 }
 
-/// Each work that has a limit, as a part of it.
+/// Draws a bar for each kind of request that has a limit.
 pub fn chart(results: &Results) -> String {
     let bars: Vec<Bar> = results.modes.iter().flat_map(bars_of).collect();
     let rows = u32::try_from(bars.len()).unwrap_or(u32::MAX);

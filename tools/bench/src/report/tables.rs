@@ -6,7 +6,7 @@ use crate::{
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use std::collections::BTreeMap;
 
-/// When, where and how, in one line.
+/// Returns the date, the machine and the extent of the run in one line.
 pub fn heading(results: &Results) -> String {
     format!(
         "{}, {} cores of {}; {} connections, {} rounds of {} s: medians (lowest to highest)",
@@ -14,14 +14,14 @@ pub fn heading(results: &Results) -> String {
     )
 }
 
-/// One mode, as Markdown.
+/// Formats the tables of one mode as Markdown.
 pub fn tables(of: &OfMode, cores: usize) -> String {
     format!(
         "\n### {}\n\n{}\n\n{}\n\n{}",
         of.mode.name(),
         rates(of),
         costs(of),
-        held(of, cores)
+        goal_table(of, cores)
     )
 }
 
@@ -56,7 +56,7 @@ fn rates(of: &OfMode) -> Table {
     table
 }
 
-/// Cores kept busy and memory at the peak, process by process.
+/// Formats the busy cores and the peak memory of each process.
 fn costs(of: &OfMode) -> Table {
     let mut table = table(&["work", "cores busy", "memory at the peak, MiB"]);
     let idle = of.idle_mib.iter().map(|(name, mib)| format!("{name} {mib:.0}"));
@@ -71,7 +71,7 @@ fn costs(of: &OfMode) -> Table {
     table
 }
 
-fn held(of: &OfMode, cores: usize) -> Table {
+fn goal_table(of: &OfMode, cores: usize) -> Table {
     let mut table = table(&["goal", "wanted", "found", "holds"]);
     for goal in goals(of, cores) {
         let holds = if goal.holds { "yes" } else { "NO" };

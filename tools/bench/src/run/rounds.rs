@@ -8,20 +8,20 @@ use crate::{
     mode::Mode,
     usage::{self, Watched},
     work::Work,
-    wrk::Told,
+    wrk::LoadReport,
 };
 use anyhow::{Context, Result};
 use std::{collections::BTreeMap, path::Path, time::Duration};
 use tokio::runtime::Runtime;
 
-/// What one round of one work came to.
+/// The result of one round of one kind of request.
 struct Round {
-    told: Told,
+    report: LoadReport,
     cores: BTreeMap<String, f64>,
     peak_mib: BTreeMap<String, f64>,
 }
 
-/// Everything about one mode.
+/// Measures one mode.
 pub fn measure(
     runtime: &Runtime,
     mode: Mode,
@@ -42,10 +42,10 @@ pub fn measure(
                 mode.name(),
                 round + 1,
                 work.name(),
-                measured.told
+                measured.report
             );
             rounds.entry(work).or_default().push(measured);
-            // Beside what it limits, so that both see the same weather.
+            // Measure the limit right after the work, so that both see the same conditions.
             if let Some((limit, rate)) = measure_limit(&scene, work, round)? {
                 eprintln!(
                     "{}: round {}, {}: {rate:.0}/s",
@@ -66,7 +66,7 @@ pub fn measure(
             .collect(),
         works: rounds
             .into_iter()
-            .map(|(work, rounds)| summary(work, &rounds).context("there was a round"))
+            .map(|(work, rounds)| summary(work, &rounds).context("no round was run"))
             .collect::<Result<_>>()?,
     })
 }
@@ -75,23 +75,23 @@ fn measure_work(scene: &Scene, work: Work, round: usize) -> Result<Round> {
     let (input, addresses) = (scene.input(work, round), scene.addresses());
     let tag = format!("round{round}");
     for watched in scene.watched() {
-        watched.forget_peak()?;
+        watched.reset_peak()?;
     }
     let before = of_each(scene, Watched::cpu_seconds)?;
     let ended_before = usage::of_ended_children()?;
-    let told = scene.load(work, &input, &addresses, &tag).run()?;
+    let report = scene.load(work, &input, &addresses, &tag).run()?;
     let after = of_each(scene, Watched::cpu_seconds)?;
-    let mut cores = usage::cores(&before, &after, told.seconds);
+    let mut cores = usage::cores(&before, &after, report.seconds);
     let of_wrk = usage::of_ended_children()? - ended_before;
-    cores.insert("wrk".to_owned(), of_wrk / told.seconds);
+    cores.insert("wrk".to_owned(), of_wrk / report.seconds);
     Ok(Round {
         cores,
         peak_mib: of_each(scene, Watched::peak_mib)?,
-        told,
+        report,
     })
 }
 
-/// How fast `work` could be at the most.
+/// Measures the limit of `work`.
 fn measure_limit(scene: &Scene, work: Work, round: usize) -> Result<Option<(Limit, f64)>> {
     Ok(match work {
         Work::Me => Some((Limit::Hello, hello(scene, round)?)),
@@ -114,10 +114,10 @@ fn of_each(scene: &Scene, figure: impl Fn(&Watched) -> Result<f64>) -> Result<BT
 
 fn hello(scene: &Scene, round: usize) -> Result<f64> {
     let input = scene.input(Work::Me, round);
-    let told = scene
+    let report = scene
         .load(Work::Me, &input, &[scene.hello.address], "hello")
         .run()?;
-    Ok(told.rate())
+    Ok(report.rate())
 }
 
 fn rotation(scene: &Scene, round: usize) -> Result<Option<f64>> {
@@ -127,16 +127,16 @@ fn rotation(scene: &Scene, round: usize) -> Result<Option<f64>> {
 }
 
 fn summary(work: Work, rounds: &[Round]) -> Option<Measured> {
-    let spread = |figure: fn(&Told) -> f64| Spread::of(rounds.iter().map(|it| figure(&it.told)));
+    let spread = |figure: fn(&LoadReport) -> f64| Spread::of(rounds.iter().map(|it| figure(&it.report)));
     let mut errors = BTreeMap::new();
-    for (kind, times) in rounds.iter().flat_map(|it| it.told.errors()) {
+    for (kind, times) in rounds.iter().flat_map(|it| it.report.errors()) {
         *errors.entry(kind).or_default() += times;
     }
     Some(Measured {
         work,
-        requests: rounds.iter().map(|it| it.told.requests).sum(),
-        failed: rounds.iter().map(|it| it.told.failed()).sum(),
-        rate: spread(Told::rate).filter(|_| work.has_a_rate()),
+        requests: rounds.iter().map(|it| it.report.requests).sum(),
+        failed: rounds.iter().map(|it| it.report.failed()).sum(),
+        rate: spread(LoadReport::rate).filter(|_| work.has_a_rate()),
         p50_ms: spread(|it| it.p50_ms)?,
         p99_ms: spread(|it| it.p99_ms)?,
         p999_ms: spread(|it| it.p999_ms)?,
@@ -146,7 +146,7 @@ fn summary(work: Work, rounds: &[Round]) -> Option<Measured> {
     })
 }
 
-/// The spread of each process' figures.
+/// Returns the spread of each process's figures.
 fn spreads<'a>(rounds: impl Iterator<Item = &'a BTreeMap<String, f64>>) -> BTreeMap<String, Spread> {
     let mut by_name: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (name, figure) in rounds.flatten() {

@@ -1,4 +1,4 @@
-//! A service with all that its rounds need.
+//! A running service with the users, sessions and input files of its rounds.
 
 use crate::{
     cli::Extent,
@@ -22,23 +22,23 @@ use testservers::Own;
 use tokio::runtime::Runtime;
 
 pub struct Scene {
-    // Before the place, whose servers they use.
+    // Declared before `place`, so that the replicas stop before the servers that they use.
     replicas: Vec<Replica>,
     pub place: Place,
     pub extent: Extent,
-    /// Answers as many bytes as `GET /me` does.
+    /// Responds with as many bytes as `GET /me`.
     pub hello: HelloServer,
 }
 
 impl Scene {
-    /// Makes the users, and sessions for every round, then starts the service.
+    /// Creates the users and the sessions of all rounds, then starts the service.
     pub fn new(runtime: &Runtime, mode: Mode, binary: &Path, extent: Extent) -> Result<Self> {
         let place = Place::new(mode)?;
         let users = runtime.block_on(async { Seed::open(&place).await?.users(extent.users).await })?;
         Self::with_users(runtime, place, mode, binary, extent, &users)
     }
 
-    /// The same at a place where the users are already.
+    /// Creates the sessions of all rounds for existing users, then starts the service.
     pub fn with_users(
         runtime: &Runtime,
         place: Place,
@@ -51,7 +51,7 @@ impl Scene {
         let replicas = (0..mode.replicas())
             .map(|number| Replica::start(binary, &place, number))
             .collect::<Result<Vec<_>>>()?;
-        let first = replicas.first().context("a mode has a replica")?;
+        let first = replicas.first().context("the mode has no replica")?;
         let bytes = runtime.block_on(length_of_me(first.address, &token))?;
         Ok(Self {
             hello: HelloServer::start(bytes)?,
@@ -65,7 +65,7 @@ impl Scene {
         self.replicas.iter().map(|it| it.address).collect()
     }
 
-    /// Runs `load` of a work against these servers.
+    /// Returns the load that `work` puts on `replicas`.
     pub fn load<'a>(
         &self,
         work: Work,
@@ -84,7 +84,7 @@ impl Scene {
         }
     }
 
-    /// The lines that the work goes through in a round.
+    /// Returns the file with the lines that the work reads in a round.
     pub fn input(&self, work: Work, round: usize) -> PathBuf {
         input(self.place.folder(), work, round)
     }
@@ -108,7 +108,7 @@ impl Scene {
     }
 }
 
-/// What is numbered from here on is pgbench's to rotate in this round.
+/// Returns the number of the first session that pgbench rotates in this round.
 pub fn first_to_rotate(round: usize) -> usize {
     round * POOL_SIZE
 }
@@ -118,7 +118,7 @@ fn input(folder: &Path, work: Work, round: usize) -> PathBuf {
     folder.join(format!("{name}-{round}.txt"))
 }
 
-/// Everything that the rounds need; a token to ask `/me` with.
+/// Writes the input files of all rounds, and returns an access token for `/me`.
 async fn fill(place: &Place, mode: Mode, extent: Extent, users: &[User]) -> Result<AccessToken> {
     let seed = Seed::open(place).await?;
     let logins: Vec<&str> = users.iter().map(|user| user.login.as_typed()).collect();
@@ -129,7 +129,8 @@ async fn fill(place: &Place, mode: Mode, extent: Extent, users: &[User]) -> Resu
         write(Work::Login, &logins)?;
         write(Work::Register, &[])?;
         write(Work::Mixed, &logins)?;
-        // More than there are connections: wrk begins by asking for a request that it does not send.
+        // wrk calls `request` once without sending its result, so there are more tokens than
+        // connections.
         let chains = seed.sessions(users, 2 * extent.connections).await?;
         let chains: Vec<&str> = chains.iter().map(|pair| pair.refresh_token.expose()).collect();
         write(Work::Refresh, &chains)?;
@@ -141,7 +142,7 @@ async fn fill(place: &Place, mode: Mode, extent: Extent, users: &[User]) -> Resu
             seed.open_all(users, ids).await?;
         }
     }
-    let pair = for_me.into_iter().next().context("there are users")?;
+    let pair = for_me.into_iter().next().context("there are no users")?;
     Ok(pair.access_token)
 }
 

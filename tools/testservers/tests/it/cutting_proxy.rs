@@ -10,11 +10,11 @@ use tokio::{
     time::timeout,
 };
 
-/// More than an echo on loopback takes, and less than anybody minds to wait for one that must not come.
+/// Longer than an echo on loopback takes, and short enough to wait for the absence of a response.
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(10);
 
-/// A server that says what it hears.
+/// Starts a server that returns what it receives.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -43,7 +43,7 @@ async fn echoes(stream: &mut TcpStream) -> bool {
         && answer == *b"hello"
 }
 
-/// What a read says when the connection ends.
+/// Returns the result of the read that ends the connection.
 async fn end_of(stream: &mut TcpStream) -> Result<usize, ErrorKind> {
     let mut byte = [0];
     let end = timeout(LONG, stream.read(&mut byte)).await.expect("an end");
@@ -51,7 +51,7 @@ async fn end_of(stream: &mut TcpStream) -> Result<usize, ErrorKind> {
 }
 
 #[tokio::test]
-async fn cutting_closes_connections_that_exist_and_that_come() {
+async fn cutting_closes_existing_and_new_connections() {
     let (proxy, mut old) = connected().await;
     proxy.set(ProxyMode::Cut);
     assert_eq!(end_of(&mut old).await, Ok(0));
@@ -63,7 +63,7 @@ async fn cutting_closes_connections_that_exist_and_that_come() {
 }
 
 #[tokio::test]
-async fn resetting_resets_connections_that_exist_and_that_come() {
+async fn resetting_resets_existing_and_new_connections() {
     let (proxy, mut old) = connected().await;
     proxy.set(ProxyMode::Reset);
     assert_eq!(end_of(&mut old).await, Err(ErrorKind::ConnectionReset));
@@ -72,21 +72,21 @@ async fn resetting_resets_connections_that_exist_and_that_come() {
 }
 
 #[tokio::test]
-async fn a_black_hole_swallows_and_a_connection_that_lost_something_is_cut_after_it() {
+async fn a_black_hole_discards_data_and_a_connection_that_lost_data_is_cut_afterwards() {
     let (proxy, mut stream) = connected().await;
     proxy.set(ProxyMode::BlackHole);
-    stream.write_all(b"hello").await.expect("it is taken");
+    stream.write_all(b"hello").await.expect("the data is accepted");
     let mut answer = [0; 5];
     assert!(
         timeout(SHORT, stream.read(&mut answer)).await.is_err(),
-        "an answer"
+        "no answer may come"
     );
     proxy.set(ProxyMode::Pass);
     assert_eq!(end_of(&mut stream).await, Ok(0));
 }
 
 #[tokio::test]
-async fn a_delay_holds_each_piece_back_in_both_directions() {
+async fn a_delay_applies_to_each_chunk_in_both_directions() {
     let (proxy, mut stream) = connected().await;
     proxy.set(ProxyMode::Delay(SHORT));
     let start = Instant::now();
@@ -95,7 +95,7 @@ async fn a_delay_holds_each_piece_back_in_both_directions() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_was_dropped_listens_no_more() {
+async fn a_dropped_proxy_stops_listening() {
     let (proxy, mut stream) = connected().await;
     let address = proxy.address();
     drop(proxy);

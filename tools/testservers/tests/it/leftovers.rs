@@ -1,4 +1,5 @@
-//! A test process is started from here, which starts servers and ends in one of three ways.
+//! Starts a test process that starts servers, ends it in each of three ways, and checks that
+//! nothing is left.
 
 use crate::eventually;
 use std::{
@@ -9,7 +10,7 @@ use std::{
 };
 use testservers::{Postgres, Redis, postgres, redis};
 
-/// Tells the process below how to end.
+/// The variable that selects how the test process ends.
 const ENDING: &str = "AUTHAPI_TESTSERVERS_ENDING";
 
 #[test]
@@ -29,7 +30,7 @@ fn nothing_is_left_after_sigkill() {
 
 fn leaves_nothing(ending: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    // The servers' own user must get to the folders below.
+    // The user that runs the servers must be able to reach the folders below.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(folder.path(), permissions).expect("a folder that others may enter");
     let open = folder.path().join("open");
@@ -44,7 +45,7 @@ fn leaves_nothing(ending: &str) {
         "a folder for each"
     );
 
-    // Waiting closes its standard input, which lets it go on to its end.
+    // `wait` closes the process's standard input, and the process then ends by itself.
     if ending == "wait" {
         child.kill().expect("a process to kill");
     }
@@ -102,26 +103,26 @@ fn a_process_that_starts_servers() {
     let (_postgres, _redis) = (postgres(), redis());
     let (own_postgres, own_redis) = (Postgres::start_own(), Redis::start_own());
     let _database = own_postgres.fresh_database();
-    // Not even a server that is held still may stay.
+    // A suspended server must be stopped, too.
     own_postgres.pause();
     own_redis.pause();
     for pid in servers_of(id()) {
         println!("server {pid}");
     }
     println!("ready");
-    // Until those who asked have read it.
+    // Waits until the parent has read the list.
     let _ = std::io::stdin().read_line(&mut String::new());
     match ending.as_str() {
-        // Dropping is not what is tested here.
+        // Dropping the servers would stop them, which is not what this test is about.
         "return" => std::mem::forget((own_postgres, own_redis)),
-        "panic" => panic!("as told"),
+        "panic" => panic!("as requested"),
         _ => loop {
             std::thread::park();
         },
     }
 }
 
-/// The grandchildren: each server is the child of the shell that watches over it.
+/// Returns the grandchildren of `parent`: each server is the child of its shell.
 fn servers_of(parent: u32) -> Vec<String> {
     let shells = children_of(&parent.to_string());
     shells.iter().flat_map(|shell| children_of(shell)).collect()
@@ -135,12 +136,12 @@ fn children_of(parent: &str) -> Vec<String> {
         .collect()
 }
 
-/// A process that ended and that nobody has asked for yet is not running.
+/// Returns whether the process runs. A zombie does not run.
 fn is_running(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|it| !it.contains("State:\tZ"))
 }
 
-/// Who made the System V segments that there are, which outlive those who made them.
+/// Returns the processes that created the existing System V segments, which outlive their creators.
 fn makers_of_shared_memory() -> Vec<String> {
     let table = fs::read_to_string("/proc/sysvipc/shm").expect("the kernel's table");
     let makers = table

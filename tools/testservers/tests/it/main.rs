@@ -1,4 +1,4 @@
-//! The servers serve, suffer what they are told to, and leave nothing behind.
+//! Checks that the servers serve, fail as requested, and leave nothing behind.
 
 mod cutting_proxy;
 mod leftovers;
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Asks again and again until `done`; 30 s are more than anything here takes.
+/// Polls `done` until it returns `true`, and panics after 30 seconds.
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {

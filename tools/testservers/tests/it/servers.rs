@@ -22,7 +22,7 @@ fn query(url: &str, statement: &str) -> Result<String, String> {
     }
 }
 
-/// What a Redis answers to an inline command, or nothing within a second.
+/// Returns a Redis server's response to an inline command, or `None` after one second.
 fn ask(redis: &Redis, command: &str) -> Option<String> {
     let mut stream = TcpStream::connect(redis.address()).ok()?;
     stream
@@ -35,7 +35,7 @@ fn ask(redis: &Redis, command: &str) -> Option<String> {
 }
 
 #[test]
-fn a_fresh_database_is_empty_and_ones_own_and_goes_with_its_value() {
+fn a_fresh_database_is_empty_and_separate_and_is_dropped_with_its_value() {
     let (one, other) = (postgres().fresh_database(), postgres().fresh_database());
     query(one.url(), "CREATE TABLE t (i int)").expect("a table");
     query(other.url(), "CREATE TABLE t (i int)").expect("the same table elsewhere");
@@ -48,7 +48,7 @@ fn a_fresh_database_is_empty_and_ones_own_and_goes_with_its_value() {
 }
 
 #[test]
-fn what_postgres_has_said_is_stored_outlives_sigkill() {
+fn committed_data_survives_a_sigkill_of_postgres() {
     let own = Postgres::start_own();
     query(own.url(), "CREATE TABLE t (i int); INSERT INTO t VALUES (7)").expect("a row");
 
@@ -61,7 +61,7 @@ fn what_postgres_has_said_is_stored_outlives_sigkill() {
 }
 
 #[test]
-fn a_postgres_that_was_stopped_at_once_starts_again() {
+fn a_postgres_restarts_after_an_immediate_shutdown() {
     let own = Postgres::start_own();
     own.stop_immediate();
     assert!(!own.answers());
@@ -70,7 +70,7 @@ fn a_postgres_that_was_stopped_at_once_starts_again() {
 }
 
 #[test]
-fn a_paused_postgres_answers_when_it_is_resumed() {
+fn a_paused_postgres_answers_after_it_is_resumed() {
     let own = Postgres::start_own();
     own.pause();
     let held = std::thread::scope(|scope| {
@@ -79,7 +79,7 @@ fn a_paused_postgres_answers_when_it_is_resumed() {
                 .args(["-XAtqc", "SELECT 1", own.url()])
                 .output()
         });
-        // Nothing tells that an answer will not come but waiting for it.
+        // The absence of a response can only be observed by waiting.
         std::thread::sleep(Duration::from_millis(500));
         let held = !answer.is_finished();
         own.resume();
@@ -90,7 +90,7 @@ fn a_paused_postgres_answers_when_it_is_resumed() {
 }
 
 #[test]
-fn a_redis_is_killed_paused_and_started_again_on_its_port() {
+fn a_redis_can_be_killed_paused_and_restarted_on_its_port() {
     let own = Redis::start_own();
     assert_eq!(ask(&own, "SET a 1").as_deref(), Some("+OK\r\n"));
     own.pause();
@@ -106,14 +106,14 @@ fn a_redis_is_killed_paused_and_started_again_on_its_port() {
 }
 
 #[test]
-fn prefixes_are_different_and_servers_are_shared() {
+fn prefixes_are_unique_and_servers_are_shared() {
     assert_ne!(redis().fresh_prefix(), redis().fresh_prefix());
     assert!(std::ptr::eq(redis(), redis()));
     assert!(std::ptr::eq(postgres(), postgres()));
 }
 
 #[test]
-fn ones_own_server_takes_its_folder_with_it_even_when_it_was_killed() {
+fn dropping_an_own_server_removes_its_folder_even_after_a_kill() {
     let killed: (Own<Postgres>, Own<Redis>) = (Postgres::start_own(), Redis::start_own());
     killed.0.kill();
     let folders = [killed.0.folder().to_owned(), killed.1.folder().to_owned()];
@@ -125,7 +125,7 @@ fn ones_own_server_takes_its_folder_with_it_even_when_it_was_killed() {
 }
 
 #[test]
-fn a_cluster_is_whole_and_a_key_has_one_home() {
+fn a_cluster_is_complete_and_one_node_owns_a_key() {
     let cluster = redis_cluster();
     assert_eq!(cluster.nodes().len(), 6);
     let homes = cluster.nodes().iter().filter_map(|node| ask(node, "SET {x}a 1"));
@@ -133,7 +133,7 @@ fn a_cluster_is_whole_and_a_key_has_one_home() {
 }
 
 #[test]
-fn a_sentinel_makes_the_replica_the_primary_when_that_is_gone() {
+fn a_sentinel_promotes_the_replica_when_the_primary_fails() {
     let sentinel = RedisSentinel::start();
     assert!(sentinel.url().starts_with("redis+sentinel://127.0.0.1:"));
     sentinel.primary().kill();
