@@ -1,8 +1,10 @@
 //! The routes, one file each.
 
 pub mod account;
+pub mod assign_roles;
+pub mod assign_user_roles;
 pub mod audit_event;
-pub mod change_own_password;
+pub mod change_password;
 pub mod delete_own_account;
 pub mod delete_role;
 pub mod delete_user;
@@ -26,11 +28,9 @@ pub mod register;
 pub mod reset_password;
 pub mod role;
 pub mod set_status;
-pub mod set_user_roles;
 pub mod show_role;
 pub mod show_user;
 pub mod token_pair;
-pub mod update_roles;
 pub mod user;
 pub mod write_role;
 
@@ -43,11 +43,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         endpoint!(log_in::log_in),
         endpoint!(log_out::log_out),
         // Before `/roles/{name}`, which also matches this path: `update` is a reserved role name.
-        endpoint!(update_roles::update_roles),
+        endpoint!(assign_roles::assign_roles),
         endpoint!(me::me),
         endpoint!(delete_own_account::delete_own_account),
         endpoint!(refresh::refresh),
-        endpoint!(change_own_password::change_own_password),
+        endpoint!(change_password::change_password),
         endpoint!(export_own_data::export_own_data),
         endpoint!(list_sessions::list_sessions),
         endpoint!(end_session::end_session),
@@ -55,7 +55,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         endpoint!(show_user::show_user),
         endpoint!(set_status::set_status),
         endpoint!(delete_user::delete_user),
-        endpoint!(set_user_roles::set_user_roles),
+        endpoint!(assign_user_roles::assign_user_roles),
         endpoint!(reset_password::reset_password),
         endpoint!(list_user_sessions::list_user_sessions),
         endpoint!(end_user_sessions::end_user_sessions),

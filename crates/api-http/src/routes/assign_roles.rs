@@ -19,7 +19,7 @@ use actix_web::{
 use domain::{
     authority::Requester,
     steps::UserRef,
-    use_cases::{AssignRolesRequest, Assignee},
+    use_cases::{self, Assignee},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use utoipa::ToSchema;
 /// The new roles of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UpdateRolesRequest {
+pub struct AssignRolesRequest {
     /// All roles that the user will have. Roles not listed are removed.
     #[schema(example = json!(["user"]))]
     new_roles: Vec<String>,
@@ -46,7 +46,7 @@ pub struct UpdateRolesRequest {
     path = "/roles/update",
     tag = "main",
     params(DryRunQuery),
-    request_body = UpdateRolesRequest,
+    request_body = AssignRolesRequest,
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change; for a dry run, what would change.", body = RolesOutcome<UserResponse>),
@@ -55,20 +55,20 @@ pub struct UpdateRolesRequest {
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub async fn update_roles(
+pub async fn assign_roles(
     edge: Data<Edge>,
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     query: Query<DryRunQuery>,
-    body: JsonBody<UpdateRolesRequest>,
+    body: JsonBody<AssignRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
     let assign_roles = Arc::clone(&edge.use_cases.core.assign_roles);
-    let UpdateRolesRequest {
+    let AssignRolesRequest {
         new_roles,
         login,
         keep_sessions,
     } = body.0;
-    let request = AssignRolesRequest {
+    let request = use_cases::AssignRolesRequest {
         assignee: login.map_or(Assignee::Caller, |login| Assignee::User(UserRef::Login(login))),
         new_roles,
         keep_sessions,

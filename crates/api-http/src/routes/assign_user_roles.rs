@@ -34,7 +34,7 @@ use uuid::Uuid;
 /// The new roles of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SetRolesRequest {
+pub struct AssignUserRolesRequest {
     /// All roles that the user will have. Roles not listed are removed.
     #[schema(example = json!(["user"]))]
     new_roles: Vec<String>,
@@ -54,7 +54,7 @@ pub struct SetRolesRequest {
         DryRunQuery,
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
-    request_body = SetRolesRequest,
+    request_body = AssignUserRolesRequest,
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>),
@@ -62,14 +62,14 @@ pub struct SetRolesRequest {
         (status = 403, description = "`forbidden`: requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub async fn set_user_roles(
+pub async fn assign_user_roles(
     edge: Data<Edge>,
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
     query: Query<DryRunQuery>,
     precondition: IfMatch,
-    body: JsonBody<SetRolesRequest>,
+    body: JsonBody<AssignUserRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
     let assign_roles = Arc::clone(&edge.use_cases.core.assign_roles);
     let request = AssignRolesRequest {

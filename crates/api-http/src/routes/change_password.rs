@@ -40,13 +40,13 @@ pub struct ChangePasswordRequest {
         (status = 401, description = "`invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub async fn change_own_password(
+pub async fn change_password(
     edge: Data<Edge>,
     origin: RequestOrigin,
     EvenWithResetPassword(caller): EvenWithResetPassword,
     body: JsonBody<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let change_own_password = Arc::clone(&edge.use_cases.core.change_password);
+    let change_password = Arc::clone(&edge.use_cases.core.change_password);
     let ChangePasswordRequest {
         current_password,
         new_password,
@@ -57,7 +57,7 @@ pub async fn change_own_password(
     };
     let pair = edge
         .mutations
-        .run(async move { change_own_password.execute(&caller, request, origin.0).await })
+        .run(async move { change_password.execute(&caller, request, origin.0).await })
         .await?;
     Ok(token_pair(&pair))
 }
