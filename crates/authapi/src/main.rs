@@ -7,7 +7,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let log = telemetry::Ending;
     let ended = commands::run(Cli::parse());
-    // What is told now is not part of it, and comes last.
+    // Write the remaining log lines before the failure, which is not part of the log.
     drop(log);
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 use super::output;
 use crate::{Failure, cli::Listing, settings::Loaded};
 
-/// Prints the settings in force, one `NAME = value` a line.
+/// Prints the effective settings, one `NAME = value` per line.
 pub fn run(loaded: &Loaded, listing: Listing) -> Result<(), Failure> {
     let settings = loaded.in_force();
     if listing.json {

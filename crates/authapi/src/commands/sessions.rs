@@ -8,7 +8,7 @@ use crate::{
 use domain::{audit::Origin, authority::Capability, session::SessionSummary};
 use serde::Serialize;
 
-/// Shows and ends users' sessions.
+/// Lists or ends the sessions of a user.
 pub async fn run(settings: &Settings, command: Sessions) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {
@@ -17,7 +17,7 @@ pub async fn run(settings: &Settings, command: Sessions) -> Result<(), Failure> 
     }
 }
 
-/// A session, as it is listed.
+/// A session in the output of `sessions list`.
 #[derive(Serialize)]
 struct SessionRow {
     id: String,
@@ -66,7 +66,7 @@ async fn list(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     List::new(one.listing).page(sessions.into_iter().map(SessionRow::from))
 }
 
-/// How many sessions were ended, for programs.
+/// The JSON output of `sessions end`.
 #[derive(Serialize)]
 struct EndedRow {
     sessions_ended: u64,
@@ -77,7 +77,7 @@ async fn end(operator: &Operator, one: OneUser) -> Result<(), Failure> {
         .user_sessions
         .end(Capability::of_operator(), &one.who.into(), Origin::default())
         .await
-        .map_err(|error| Failure::because("no session was ended", error))?;
+        .map_err(|error| Failure::because("the sessions were not ended", error))?;
     if one.listing.json {
         return output::json_line(&EndedRow { sessions_ended });
     }

@@ -1,23 +1,23 @@
-//! The settings that are in force, for whoever asks `authapi config check`.
+//! The effective settings, as `authapi config check` prints them.
 
 use super::{Loaded, layers::variable, leaves, tree_of};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
-/// One setting in force. Secrets that are set are `***`.
+/// An effective setting. Secrets that are set are `***`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InForce {
-    /// The environment variable that sets it.
+    /// The environment variable of the setting.
     pub name: String,
-    /// `null` when it is not set and has no default.
+    /// `null` if the setting is unset and has no default.
     pub value: Value,
-    /// Who set it: `default`, a file's name or `environment`.
+    /// The source of the value: `default`, a file name or `environment`.
     pub source: String,
 }
 
 impl Loaded {
-    /// Every setting, sections and settings in alphabetical order.
+    /// Returns all settings; sections and settings are in alphabetical order.
     #[must_use]
     pub fn in_force(&self) -> Vec<InForce> {
         leaves(&tree_of(&self.settings))

@@ -1,4 +1,4 @@
-//! Where settings are written: `authapi.toml`, then `.env`, then the environment; the later wins.
+//! Sources of settings: `authapi.toml`, `.env` and the environment; later ones take precedence.
 
 use super::{SECRETS, SettingsError};
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
@@ -11,22 +11,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Every variable of ours begins with it.
+/// The prefix of all environment variables.
 const PREFIX: &str = "AUTHAPI_";
 const DEFAULT_FILE: &str = "authapi.toml";
 
-/// Where to look for settings.
+/// The sources to read settings from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// Where `authapi.toml` and `.env` may lie.
+    /// The directory of `authapi.toml` and `.env`, both optional.
     pub directory: PathBuf,
-    /// The file given instead of `authapi.toml`; it must be there.
+    /// The file to read instead of `authapi.toml`; it must exist.
     pub config: Option<PathBuf>,
     pub environment: Vec<(OsString, OsString)>,
 }
 
 impl Sources {
-    /// This process's own: its directory and its environment.
+    /// Returns the sources of this process: its working directory and environment.
     #[must_use]
     pub fn of_process(config: Option<PathBuf>) -> Self {
         Self {
@@ -37,12 +37,12 @@ impl Sources {
     }
 }
 
-/// One setting, as somebody wrote it.
+/// A setting in one of the sources.
 #[derive(Clone)]
 pub struct Written {
-    /// The name in the writer's own spelling.
+    /// The name as spelled in the source.
     pub name: String,
-    /// Where it stands: a file's name, or `environment`.
+    /// The source: a file name, or `environment`.
     pub place: String,
     pub value: Value,
 }
@@ -53,23 +53,23 @@ impl fmt::Display for Written {
     }
 }
 
-/// Without the value, which may be a secret.
+/// Omits the value, which may be a secret.
 impl fmt::Debug for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// What was written, by key (`tokens.access_ttl`), the winner of each.
+/// Values by key (`tokens.access_ttl`), each from the source that takes precedence.
 pub type Layers = BTreeMap<String, Written>;
 
-/// The variable of the setting `key`.
+/// Returns the environment variable of the setting `key`.
 #[must_use]
 pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
 
-/// The name of `key` in the spelling of whoever wrote `name`: a variable or a key of a file.
+/// Returns the name of `key` in the spelling of `name`: an environment variable or a TOML key.
 pub fn spelled_like(name: &str, key: &str) -> String {
     if name.starts_with(PREFIX) {
         variable(key)
@@ -78,7 +78,7 @@ pub fn spelled_like(name: &str, key: &str) -> String {
     }
 }
 
-/// Reads every source, lowest first, and then the files that secrets point to.
+/// Reads all sources, and then the files that hold secrets.
 pub fn read(sources: &Sources) -> Result<Layers, SettingsError> {
     let mut layers = read_toml(sources)?;
     layers.extend(read_dotenv(&sources.directory.join(".env"))?);
@@ -109,7 +109,8 @@ fn read_toml(sources: &Sources) -> Result<Layers, SettingsError> {
     Ok(layers)
 }
 
-/// The error's position and meaning, without the line it quotes: that may hold a secret.
+/// Returns the position and message of the error without the line it quotes, which may contain a
+/// secret.
 fn syntax_error(error: &ConfigError) -> String {
     let ConfigError::FileParse { cause, .. } = error else {
         return "it cannot be parsed".to_owned();
@@ -171,12 +172,12 @@ fn read_environment(variables: &[(OsString, OsString)]) -> Result<Layers, Settin
     Ok(layers)
 }
 
-/// Variables that are empty count as not set: that is what container files make of an unset one.
+/// Inserts a variable unless it is empty: container files set unset variables to an empty text.
 fn insert_variable(layers: &mut Layers, name: String, value: String, place: &str) {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return;
     };
-    if value.is_empty() || is_somebody_elses(rest, &value) {
+    if value.is_empty() || is_foreign(rest, &value) {
         return;
     }
     let key = rest.to_lowercase().replace("__", ".");
@@ -188,9 +189,9 @@ fn insert_variable(layers: &mut Layers, name: String, value: String, place: &str
     layers.insert(key, written);
 }
 
-/// Tests have variables of their own, and Kubernetes gives every pod beside a service called `authapi` some
-/// (`AUTHAPI_SERVICE_HOST`, `AUTHAPI_PORT_8000_TCP` and so on).
-fn is_somebody_elses(rest: &str, value: &str) -> bool {
+/// Returns whether a variable belongs to tests or to Kubernetes, which sets some for each service
+/// called `authapi` (`AUTHAPI_SERVICE_HOST`, `AUTHAPI_PORT_8000_TCP`).
+fn is_foreign(rest: &str, value: &str) -> bool {
     rest.starts_with("TEST_")
         || rest.starts_with("SERVICE_")
         || rest.starts_with("PORT_")

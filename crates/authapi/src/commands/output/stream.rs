@@ -2,8 +2,8 @@ use super::unwritable;
 use crate::Failure;
 use std::io::{BufWriter, Error, ErrorKind, Stdout, Write, stdout};
 
-/// Standard output for more than somebody may want to read: whoever writes looks now and then whether
-/// [it is still read](Self::is_read).
+/// Buffered standard output. Callers that print much check [`is_read`](Self::is_read) and stop once
+/// the reader is gone.
 pub struct Stream {
     out: BufWriter<Stdout>,
     is_read: bool,
@@ -17,18 +17,18 @@ impl Stream {
         }
     }
 
-    /// Whether nobody has hung up so far.
+    /// Returns whether standard output still has a reader.
     pub fn is_read(&self) -> bool {
         self.is_read
     }
 
-    /// Writes `text` and the end of a line.
+    /// Writes `text` and a line feed.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         self.bytes(text.as_bytes())?;
         self.bytes(b"\n")
     }
 
-    /// Writes `bytes` as they are.
+    /// Writes `bytes` unchanged.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if !self.is_read {
             return Ok(());
@@ -37,7 +37,7 @@ impl Stream {
         self.settle(written)
     }
 
-    /// Whatever was written has been handed on when this returns.
+    /// Flushes the buffer.
     pub fn flush(&mut self) -> Result<(), Failure> {
         if !self.is_read {
             return Ok(());
