@@ -89,7 +89,7 @@ impl Application {
         let listener = listener::listen(settings.server.address(), "server")?;
         let address = listener
             .local_addr()
-            .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
+            .map_err(|error| listener::listen_failure(settings.server.address(), "server", error))?;
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
             housekeeping: housekeeping(&ports, &use_cases, &settings),
@@ -414,7 +414,7 @@ mod tests {
             .to_string();
         assert_eq!(
             line,
-            "AUTHAPI_USERS__DEFAULT_ROLES is wrong: \"reader\": the role does not exist; \
+            "AUTHAPI_USERS__DEFAULT_ROLES is invalid: \"reader\": the role does not exist; \
              `authapi roles set reader` creates it"
         );
     }

@@ -109,7 +109,7 @@ pub struct Listing {
 /// The user that a command applies to, by id or by login.
 #[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct WhichUser {
+pub struct UserSelector {
     /// The user with this id.
     #[arg(long, value_name = "ID")]
     pub user: Option<Uuid>,
@@ -118,12 +118,12 @@ pub struct WhichUser {
     pub login: Option<String>,
 }
 
-impl From<WhichUser> for UserRef {
-    fn from(which: WhichUser) -> Self {
-        match which.user {
+impl From<UserSelector> for UserRef {
+    fn from(selector: UserSelector) -> Self {
+        match selector.user {
             Some(id) => Self::Id(UserId(id)),
             // clap requires one of the two; an empty login matches no user.
-            None => Self::Login(which.login.unwrap_or_default()),
+            None => Self::Login(selector.login.unwrap_or_default()),
         }
     }
 }
@@ -132,7 +132,7 @@ impl From<WhichUser> for UserRef {
 #[derive(Clone, Debug, Args)]
 pub struct OneUser {
     #[command(flatten)]
-    pub who: WhichUser,
+    pub selector: UserSelector,
     #[command(flatten)]
     pub listing: Listing,
 }

@@ -37,13 +37,13 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     };
     start_log(&command, settings, traces.as_ref())?;
     match command {
-        Command::Serve => wait_for(serve::run(loaded.settings)),
-        Command::Migrate(command) => wait_for(migrate::run(&settings.database, command)),
+        Command::Serve => block_on(serve::run(loaded.settings)),
+        Command::Migrate(command) => block_on(migrate::run(&settings.database, command)),
         Command::Keys(command) => keys::run(&settings.keys, command),
-        Command::Users(command) => wait_for(users::run(settings, command)),
-        Command::Roles(command) => wait_for(roles::run(settings, command)),
-        Command::Sessions(command) => wait_for(sessions::run(settings, command)),
-        Command::Audit(command) => wait_for(audit::run(settings, command)),
+        Command::Users(command) => block_on(users::run(settings, command)),
+        Command::Roles(command) => block_on(roles::run(settings, command)),
+        Command::Sessions(command) => block_on(sessions::run(settings, command)),
+        Command::Audit(command) => block_on(audit::run(settings, command)),
         Command::Config(Config::Check(listing)) => config_check::run(&loaded, listing),
         Command::Openapi => openapi::run(),
         Command::Healthcheck => healthcheck::run(&settings.server),
@@ -67,7 +67,7 @@ fn start_log(command: &Command, settings: &Settings, traces: Option<&Traces>) ->
 
 /// Runs `task` on the process's runtime, which outlives requests; the web server's workers have
 /// their own runtimes.
-fn wait_for(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn block_on(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     Runtime::new()
         .map_err(|error| Failure::because("the runtime cannot be started", error))?
         .block_on(task)

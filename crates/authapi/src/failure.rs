@@ -53,21 +53,21 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut cause: Option<&dyn Error> = match self {
             Self::Settings(error) => {
-                write_flat(f, error)?;
+                write_on_one_line(f, error)?;
                 error.source()
             }
             Self::Usage(what) => {
-                write_flat(f, what)?;
+                write_on_one_line(f, what)?;
                 None
             }
             Self::Task { what, cause } => {
-                write_flat(f, what)?;
+                write_on_one_line(f, what)?;
                 cause.as_deref().map(|cause| cause as &dyn Error)
             }
         };
         while let Some(error) = cause {
             f.write_str(": ")?;
-            write_flat(f, error)?;
+            write_on_one_line(f, error)?;
             cause = error.source();
         }
         Ok(())
@@ -76,7 +76,7 @@ impl fmt::Display for Failure {
 
 /// Writes `text` without line breaks and control characters, which errors of other crates may
 /// contain.
-fn write_flat(f: &mut fmt::Formatter<'_>, text: &dyn fmt::Display) -> fmt::Result {
+fn write_on_one_line(f: &mut fmt::Formatter<'_>, text: &dyn fmt::Display) -> fmt::Result {
     let text = text.to_string();
     let flat = text
         .split(char::is_control)

@@ -39,7 +39,7 @@ impl Housekeeping {
         tokio::join!(
             self.remove_dead_sessions(),
             self.trim_audit_log(),
-            self.settle_failures()
+            self.record_omitted_failures()
         );
     }
 
@@ -79,7 +79,7 @@ impl Housekeeping {
         }
     }
 
-    async fn settle_failures(&self) {
+    async fn record_omitted_failures(&self) {
         let mut ticks = ticks(FAILURES_PERIOD);
         loop {
             ticks.tick().await;

@@ -24,11 +24,11 @@ pub fn listen(address: SocketAddr, section: &str) -> Result<TcpListener, Failure
         socket.bind(address)?;
         socket.listen(BACKLOG)?.into_std()
     };
-    listening().map_err(|error| unbound(address, section, error))
+    listening().map_err(|error| listen_failure(address, section, error))
 }
 
 /// Returns the failure to listen on `address`.
-pub fn unbound(address: SocketAddr, section: &str, error: io::Error) -> Failure {
+pub fn listen_failure(address: SocketAddr, section: &str, error: io::Error) -> Failure {
     let setting = |name| variable(&format!("{section}.{name}"));
     match error.kind() {
         ErrorKind::AddrInUse => Failure::new(format!(

@@ -5,7 +5,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let log = telemetry::Ending;
+    let log = telemetry::LogGuard;
     let ended = commands::run(Cli::parse());
     // Write the remaining log lines before the failure, which is not part of the log.
     drop(log);

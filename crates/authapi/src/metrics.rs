@@ -63,7 +63,7 @@ impl Metrics {
         let listener = listener::listen(address, "metrics")?;
         let address = listener
             .local_addr()
-            .map_err(|error| listener::unbound(address, "metrics", error))?;
+            .map_err(|error| listener::listen_failure(address, "metrics", error))?;
         let recorded = RECORDER.get_or_init(record).clone();
         describe();
         Ok(Some(Self {
@@ -82,23 +82,23 @@ impl Metrics {
     ///
     /// # Errors
     /// If the worker thread cannot be started.
-    pub fn serve(self) -> io::Result<Serving> {
+    pub fn serve(self) -> io::Result<MetricsServer> {
         tracing::info!(metrics = %self.address, "metrics: http://{}/metrics", self.address);
-        let upkeep = tokio::spawn(keep_up(self.recorded.clone()));
+        let upkeep = tokio::spawn(run_upkeep(self.recorded.clone()));
         let server = server(self.listener, self.recorded)?;
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Serving { handle, upkeep })
+        Ok(MetricsServer { handle, upkeep })
     }
 }
 
 /// A running metrics server.
-pub struct Serving {
+pub struct MetricsServer {
     handle: ServerHandle,
     upkeep: JoinHandle<()>,
 }
 
-impl Serving {
+impl MetricsServer {
     /// Stops the server and closes its connections.
     pub async fn stop(self) {
         self.upkeep.abort();
@@ -132,7 +132,7 @@ fn describe() {
     counter!(SESSIONS_REMOVED).absolute(0);
 }
 
-async fn keep_up(recorded: PrometheusHandle) {
+async fn run_upkeep(recorded: PrometheusHandle) {
     let mut ticks = interval(UPKEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -31,7 +31,7 @@ impl Progress {
     }
 
     /// Reports that `step` steps are done and `count` items are counted.
-    pub fn reach(&mut self, step: u64, count: u64) {
+    pub fn update(&mut self, step: u64, count: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(step);
             bar.set_message(format!("{count} {}", self.what));

@@ -33,10 +33,10 @@ pub fn confirmed(question: &str) -> Result<bool, Failure> {
     }
     let unreadable = |error| Failure::because("the terminal cannot be read", error);
     write!(stderr(), "{question} [y/N] ").map_err(unreadable)?;
-    says_yes(stdin().lock()).map_err(unreadable)
+    read_yes(stdin().lock()).map_err(unreadable)
 }
 
-fn says_yes(input: impl BufRead) -> Result<bool, Error> {
+fn read_yes(input: impl BufRead) -> Result<bool, Error> {
     let mut answer = String::new();
     input.take(MAX_BYTES).read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -89,7 +89,7 @@ mod tests {
             ("\n", false),
             ("yesterday\n", false),
         ] {
-            assert_eq!(says_yes(answer.as_bytes()).expect("an answer"), yes, "{answer:?}");
+            assert_eq!(read_yes(answer.as_bytes()).expect("an answer"), yes, "{answer:?}");
         }
     }
 

@@ -3,9 +3,9 @@
 //! The keys that [`Settings::default`] serialises to are the valid ones; any other key is an error.
 
 mod accounts;
+mod effective;
 mod error;
 mod format;
-mod in_force;
 mod layers;
 mod observed;
 mod rules;
@@ -14,9 +14,9 @@ mod sections;
 mod tests;
 
 pub use accounts::{AuditSettings, UsersSettings};
+pub use effective::EffectiveSetting;
 pub use error::SettingsError;
 pub use format::DatabaseUrl;
-pub use in_force::InForce;
 pub use layers::{Sources, variable};
 pub use observed::{CollectorUrl, MetricsSettings, SampleRatio, TracesSettings};
 pub use sections::{
@@ -25,8 +25,8 @@ pub use sections::{
     cores,
 };
 
-use config::{Value as WrittenValue, ValueKind};
-use layers::{Layers, Written};
+use config::{Value as RawValue, ValueKind};
+use layers::{Layers, SourceValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -73,7 +73,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
             .pointer_mut(&format!("/{}", key.replace('.', "/")))
             .filter(|slot| !slot.is_object())
             .ok_or_else(|| unknown(key, written))?;
-        *slot = typed(slot, &written.value).ok_or_else(|| rules::wrong(key, &layers))?;
+        *slot = convert(slot, &written.value).ok_or_else(|| rules::wrong(key, &layers))?;
     }
     let mut settings: Settings = serde_path_to_error::deserialize(tree).map_err(|error| {
         let path = error.path().to_string();
@@ -90,7 +90,7 @@ fn tree_of(settings: &Settings) -> Value {
 
 /// Converts `written` to the type of `default`, since variables are always text. Does not coerce
 /// other types: `true` is not a port, and 80.6 is not 81.
-fn typed(default: &Value, written: &WrittenValue) -> Option<Value> {
+fn convert(default: &Value, written: &RawValue) -> Option<Value> {
     let text = match &written.kind {
         ValueKind::String(text) => text.trim().to_owned(),
         ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::Float(_) => {
@@ -123,7 +123,7 @@ fn derive_defaults(settings: &mut Settings, layers: &Layers) {
     }
 }
 
-fn unknown(key: &str, written: &Written) -> SettingsError {
+fn unknown(key: &str, written: &SourceValue) -> SettingsError {
     let nearest = known_keys()
         .into_iter()
         .map(|known| {

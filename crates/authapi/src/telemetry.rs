@@ -1,7 +1,7 @@
 //! The log, one line per event on standard error, and the spans that become traces.
 //!
 //! A dedicated thread writes the lines in batches, so requests do not wait for them. The program
-//! MUST [`end`] the log before the process exits, or hold an [`Ending`]; otherwise the last lines
+//! MUST [`end`] the log before the process exits, or hold a [`LogGuard`]; otherwise the last lines
 //! are lost.
 
 mod json_lines;
@@ -59,7 +59,7 @@ pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), Box<dyn E
 }
 
 /// Ends the log on drop.
-pub struct Ending;
+pub struct LogGuard;
 
 /// Writes the remaining lines, for at most one second. Later lines are lost.
 pub fn end() {
@@ -70,7 +70,7 @@ pub fn end() {
     }
 }
 
-impl Drop for Ending {
+impl Drop for LogGuard {
     fn drop(&mut self) {
         end();
     }

@@ -1,6 +1,6 @@
 //! `authapi users ..`
 
-use super::{Listing, OneUser, WhichUser};
+use super::{Listing, OneUser, UserSelector};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use domain::{
     login::LoginPrefix,
@@ -23,7 +23,7 @@ pub enum Users {
     Disable(OneUser),
     /// Enable a disabled user.
     Enable(OneUser),
-    /// Set a temporary password that the user must change at the next login. Reads it from a
+    /// Set a password that the user must change at the next login. Reads the password from a
     /// prompt, or from one line of standard input; the user's tokens are invalid once the command
     /// returns.
     ResetPassword(OneUser),
@@ -95,7 +95,7 @@ impl From<Status> for UserStatus {
 #[derive(Debug, Args)]
 pub struct SetRoles {
     #[command(flatten)]
-    pub who: WhichUser,
+    pub selector: UserSelector,
     /// Role of the user; may be repeated.
     #[arg(long = "role", value_name = "NAME", required_unless_present = "none")]
     pub roles: Vec<String>,
@@ -115,7 +115,7 @@ pub struct SetRoles {
 #[derive(Debug, Args)]
 pub struct DeleteUser {
     #[command(flatten)]
-    pub who: WhichUser,
+    pub selector: UserSelector,
     /// Delete without asking for confirmation.
     #[arg(long)]
     pub yes: bool,

@@ -4,7 +4,7 @@ mod list;
 mod stream;
 mod table;
 
-pub use list::{List, Listed};
+pub use list::{List, ListRow};
 pub use stream::Stream;
 pub use table::Table;
 
@@ -18,7 +18,7 @@ use std::{
 
 /// Prints one line.
 pub fn line(text: impl Display) -> Result<(), Failure> {
-    settle(writeln!(stdout(), "{text}"))
+    ignore_broken_pipe(writeln!(stdout(), "{text}"))
 }
 
 /// Prints `value` as indented JSON.
@@ -47,7 +47,7 @@ fn not_json(error: serde_json::Error) -> Failure {
 }
 
 /// Ignores a reader that has closed the pipe, such as `head`.
-fn settle(written: Result<(), Error>) -> Result<(), Failure> {
+fn ignore_broken_pipe(written: Result<(), Error>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritable(error)),
         _ => Ok(()),

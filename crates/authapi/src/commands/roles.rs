@@ -1,4 +1,4 @@
-use super::output::{self, List, Listed, words};
+use super::output::{self, List, ListRow, words};
 use crate::{
     Failure,
     cli::{DeleteRole, Listing, Roles, SetRole},
@@ -45,7 +45,7 @@ impl From<Role> for RoleRow {
     }
 }
 
-impl Listed for RoleRow {
+impl ListRow for RoleRow {
     const HEADINGS: &'static [&'static str] = &["NAME", "SELF-ASSIGNABLE", "DESCRIPTION", "PERMISSIONS"];
 
     fn cells(&self) -> Vec<String> {
@@ -68,7 +68,7 @@ async fn list(operator: &Operator, listing: Listing) -> Result<(), Failure> {
 
 /// The JSON output of `roles set`.
 #[derive(Serialize)]
-struct WrittenRow {
+struct SetRoleRow {
     dry_run: bool,
     created: bool,
     holders: u64,
@@ -101,7 +101,7 @@ async fn set(operator: &Operator, command: SetRole) -> Result<(), Failure> {
         (true, false) => "would change",
     };
     if command.listing.json {
-        return output::json_line(&WrittenRow {
+        return output::json_line(&SetRoleRow {
             dry_run: command.dry_run,
             created,
             holders,
@@ -116,7 +116,7 @@ async fn set(operator: &Operator, command: SetRole) -> Result<(), Failure> {
 
 /// The JSON output of `roles delete`.
 #[derive(Serialize)]
-struct RemovedRow {
+struct DeleteRoleRow {
     dry_run: bool,
     name: String,
 }
@@ -134,7 +134,7 @@ async fn delete(operator: &Operator, command: DeleteRole) -> Result<(), Failure>
         .map_err(|error| Failure::because("the role was not changed", error))?;
     let (dry_run, name) = (command.dry_run, command.name);
     if command.listing.json {
-        return output::json_line(&RemovedRow { dry_run, name });
+        return output::json_line(&DeleteRoleRow { dry_run, name });
     }
     let verb = if dry_run { "would delete" } else { "deleted" };
     output::line(format_args!("{verb} {name}"))

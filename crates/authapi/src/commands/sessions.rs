@@ -1,4 +1,4 @@
-use super::output::{self, List, Listed, instant};
+use super::output::{self, List, ListRow, instant};
 use crate::{
     Failure,
     cli::{OneUser, Sessions},
@@ -41,7 +41,7 @@ impl From<SessionSummary> for SessionRow {
     }
 }
 
-impl Listed for SessionRow {
+impl ListRow for SessionRow {
     const HEADINGS: &'static [&'static str] =
         &["ID", "CREATED", "LAST USED", "EXPIRES", "ADDRESS", "USER AGENT"];
 
@@ -60,7 +60,7 @@ impl Listed for SessionRow {
 async fn list(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     let sessions = operator
         .user_sessions
-        .list(Capability::of_operator(), &one.who.into())
+        .list(Capability::of_operator(), &one.selector.into())
         .await
         .map_err(|error| Failure::because("the sessions cannot be listed", error))?;
     List::new(one.listing).page(sessions.into_iter().map(SessionRow::from))
@@ -75,7 +75,7 @@ struct EndedRow {
 async fn end(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     let sessions_ended = operator
         .user_sessions
-        .end(Capability::of_operator(), &one.who.into(), Origin::default())
+        .end(Capability::of_operator(), &one.selector.into(), Origin::default())
         .await
         .map_err(|error| Failure::because("the sessions were not ended", error))?;
     if one.listing.json {

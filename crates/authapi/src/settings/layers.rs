@@ -39,29 +39,29 @@ impl Sources {
 
 /// A setting in one of the sources.
 #[derive(Clone)]
-pub struct Written {
+pub struct SourceValue {
     /// The name as spelled in the source.
     pub name: String,
     /// The source: a file name, or `environment`.
-    pub place: String,
+    pub source: String,
     pub value: Value,
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for SourceValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.place)
+        write!(f, "{} ({})", self.name, self.source)
     }
 }
 
 /// Omits the value, which may be a secret.
-impl fmt::Debug for Written {
+impl fmt::Debug for SourceValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 /// Values by key (`tokens.access_ttl`), each from the source that takes precedence.
-pub type Layers = BTreeMap<String, Written>;
+pub type Layers = BTreeMap<String, SourceValue>;
 
 /// Returns the environment variable of the setting `key`.
 #[must_use]
@@ -123,7 +123,7 @@ fn syntax_error(error: &ConfigError) -> String {
     }
 }
 
-fn flatten(tables: Map<String, Value>, above: &str, place: &str, layers: &mut Layers) {
+fn flatten(tables: Map<String, Value>, above: &str, source: &str, layers: &mut Layers) {
     for (name, value) in tables {
         let key = if above.is_empty() {
             name
@@ -131,11 +131,11 @@ fn flatten(tables: Map<String, Value>, above: &str, place: &str, layers: &mut La
             format!("{above}.{name}")
         };
         match value.kind {
-            ValueKind::Table(table) => flatten(table, &key, place, layers),
+            ValueKind::Table(table) => flatten(table, &key, source, layers),
             kind => {
-                let written = Written {
+                let written = SourceValue {
                     name: key.clone(),
-                    place: place.to_owned(),
+                    source: source.to_owned(),
                     value: kind.into(),
                 };
                 layers.insert(key, written);
@@ -173,7 +173,7 @@ fn read_environment(variables: &[(OsString, OsString)]) -> Result<Layers, Settin
 }
 
 /// Inserts a variable unless it is empty: container files set unset variables to an empty text.
-fn insert_variable(layers: &mut Layers, name: String, value: String, place: &str) {
+fn insert_variable(layers: &mut Layers, name: String, value: String, source: &str) {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return;
     };
@@ -181,9 +181,9 @@ fn insert_variable(layers: &mut Layers, name: String, value: String, place: &str
         return;
     }
     let key = rest.to_lowercase().replace("__", ".");
-    let written = Written {
+    let written = SourceValue {
         name,
-        place: place.to_owned(),
+        source: source.to_owned(),
         value: value.into(),
     };
     layers.insert(key, written);
@@ -216,7 +216,7 @@ fn read_secret_file(layers: &mut Layers, key: &str) -> Result<(), SettingsError>
     })?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    let written = Written {
+    let written = SourceValue {
         value: text.into(),
         ..pointer
     };

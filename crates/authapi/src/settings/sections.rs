@@ -97,6 +97,7 @@ pub struct SessionCacheSettings {
     pub memory: bool,
     /// Maximum number of cached session snapshots.
     pub max_count: NonZeroUsize,
+    /// Maximum memory of the cached session snapshots, in MiB.
     pub max_mib: NonZeroU32,
 }
 

@@ -304,7 +304,7 @@ fn on_postgres_keys_are_not_generated_by_default_and_urls_are_not_printed() {
         panic!("{:?}", loaded.settings.database);
     };
     assert_eq!(url.expose_secret(), "postgres://me:hunter2@db/authapi");
-    let shown = format!("{:?}{:?}", loaded.in_force(), loaded.settings);
+    let shown = format!("{:?}{:?}", loaded.effective(), loaded.settings);
     assert!(!shown.contains("hunter2"), "{shown}");
 
     let enabled = start.env("AUTHAPI_KEYS__GENERATE_MISSING", "true").load();
@@ -432,7 +432,7 @@ fn effective_settings_include_every_setting_and_no_secret() {
         .env("AUTHAPI_USERS__DEFAULT_ROLES", "user,reader")
         .env("AUTHAPI_AUDIT__RETENTION", "400d");
     let loaded = load(&start.sources).expect("good settings");
-    let lines: Vec<String> = loaded.in_force().iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = loaded.effective().iter().map(ToString::to_string).collect();
     for line in [
         "AUTHAPI_SERVER__PORT = 8000",
         "AUTHAPI_DATABASE__URL = sqlite://data/authapi.db",

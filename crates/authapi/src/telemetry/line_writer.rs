@@ -27,9 +27,9 @@ const END_BUDGET: Duration = Duration::from_secs(1);
 pub struct LineWriter {
     lines: Mutex<Lines>,
     /// Notified when the first line waits, when a batch is full, and at the end.
-    given: Condvar,
+    pushed: Condvar,
     /// Notified when lines were taken and when the thread has ended.
-    taken: Condvar,
+    drained: Condvar,
 }
 
 #[derive(Default)]
@@ -61,13 +61,13 @@ impl LineWriter {
         let deadline = Instant::now() + END_BUDGET;
         let mut lines = self.lines();
         lines.ending = true;
-        self.given.notify_one();
+        self.pushed.notify_one();
         while !lines.ended {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            let waited = self.taken.wait_timeout(lines, left);
+            let waited = self.drained.wait_timeout(lines, left);
             lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -78,7 +78,7 @@ impl LineWriter {
 
     fn push(&self, line: &[u8]) {
         let is_full = |lines: &mut Lines| lines.waiting.len() >= MAX_WAITING && !lines.ending;
-        let waited = self.taken.wait_while(self.lines(), is_full);
+        let waited = self.drained.wait_while(self.lines(), is_full);
         let mut lines = waited.unwrap_or_else(PoisonError::into_inner);
         if lines.ended {
             return;
@@ -90,7 +90,7 @@ impl LineWriter {
         drop(lines);
         // Waking the thread costs more than a line, so wake it only when needed.
         if is_first || is_enough {
-            self.given.notify_one();
+            self.pushed.notify_one();
         }
     }
 
@@ -110,7 +110,7 @@ impl LineWriter {
             lines.shrink_to(KEPT_CAPACITY);
         }
         self.lines().ended = true;
-        self.taken.notify_all();
+        self.drained.notify_all();
     }
 
     /// Waits for a batch of lines and swaps it with `room`, which is empty. Returns whether it is
@@ -118,14 +118,14 @@ impl LineWriter {
     fn take(&self, room: &mut Vec<u8>) -> bool {
         let is_none = |lines: &mut Lines| lines.waiting.is_empty() && !lines.ending;
         let is_few = |lines: &mut Lines| lines.waiting.len() < BATCH_BYTES && !lines.ending;
-        let waited = self.given.wait_while(self.lines(), is_none);
+        let waited = self.pushed.wait_while(self.lines(), is_none);
         let lines = waited.unwrap_or_else(PoisonError::into_inner);
-        let waited = self.given.wait_timeout_while(lines, BATCH_DELAY, is_few);
+        let waited = self.pushed.wait_timeout_while(lines, BATCH_DELAY, is_few);
         let mut lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         mem::swap(&mut lines.waiting, room);
         let is_last = lines.ending;
         drop(lines);
-        self.taken.notify_all();
+        self.drained.notify_all();
         is_last
     }
 }

@@ -1,4 +1,4 @@
-use super::super::output::{List, Listed, instant, words};
+use super::super::output::{List, ListRow, instant, words};
 use crate::{Failure, cli::ListAudit, operator::Operator};
 use domain::{
     audit::{Actor, AuditDetails, AuditFilter, AuditRecord},
@@ -102,7 +102,7 @@ impl From<AuditRecord> for EventRow {
     }
 }
 
-impl Listed for EventRow {
+impl ListRow for EventRow {
     const HEADINGS: &'static [&'static str] =
         &["NUMBER", "AT", "ACTION", "ACTOR", "USER", "ADDRESS", "DETAILS"];
 

@@ -37,7 +37,7 @@ async fn verify(operator: &Operator, anchor: Option<ChainEnd>) -> Result<ChainEn
         let total = u64::try_from(reached.ends.head.number.0 - base).ok();
         let done = u64::try_from(reached.reached.number.0 - base).unwrap_or_default();
         let progress = progress.get_or_insert_with(|| Progress::new("events", total));
-        progress.reach(done, done);
+        progress.update(done, done);
     });
     verify.await
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::marker::PhantomData;
 
 /// A row of a table, or a line of JSON.
-pub trait Listed: Serialize {
+pub trait ListRow: Serialize {
     const HEADINGS: &'static [&'static str];
 
     fn cells(&self) -> Vec<String>;
@@ -18,7 +18,7 @@ pub struct List<T> {
     rows: PhantomData<T>,
 }
 
-impl<T: Listed> List<T> {
+impl<T: ListRow> List<T> {
     pub fn new(listing: Listing) -> Self {
         Self {
             stream: Stream::new(),

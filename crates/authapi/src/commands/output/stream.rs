@@ -34,7 +34,7 @@ impl Stream {
             return Ok(());
         }
         let written = self.out.write_all(bytes);
-        self.settle(written)
+        self.check(written)
     }
 
     /// Flushes the buffer.
@@ -43,10 +43,10 @@ impl Stream {
             return Ok(());
         }
         let written = self.out.flush();
-        self.settle(written)
+        self.check(written)
     }
 
-    fn settle(&mut self, written: Result<(), Error>) -> Result<(), Failure> {
+    fn check(&mut self, written: Result<(), Error>) -> Result<(), Failure> {
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.is_read = false;

@@ -21,7 +21,7 @@ use std::fmt::Display;
 pub async fn set_status(operator: &Operator, one: OneUser, status: UserStatus) -> Result<(), Failure> {
     let user = operator
         .set_status
-        .execute(Capability::of_operator(), request(one.who.into()), status)
+        .execute(Capability::of_operator(), request(one.selector.into()), status)
         .await
         .map_err(|error| Failure::because("the user was not changed", error))?;
     let what = format!("{} is {}", user.login.as_typed(), status_word(status));
@@ -30,7 +30,7 @@ pub async fn set_status(operator: &Operator, one: OneUser, status: UserStatus) -
 
 /// Sets a password that the user must change at the next login.
 pub async fn reset_password(operator: &Operator, one: OneUser) -> Result<(), Failure> {
-    let user_ref: UserRef = one.who.into();
+    let user_ref: UserRef = one.selector.into();
     // Check that the user exists before asking for the password, so that it is not typed in vain.
     list::find(operator, &user_ref).await?;
     let password = prompt::new_password()?;
@@ -57,7 +57,7 @@ fn flat(error: ResetPasswordError) -> Box<dyn std::error::Error + Send + Sync> {
 
 /// Deletes a user after confirmation.
 pub async fn delete(operator: &Operator, arguments: DeleteUser) -> Result<(), Failure> {
-    let user_ref = arguments.who.into();
+    let user_ref = arguments.selector.into();
     if !arguments.yes {
         let user = list::find(operator, &user_ref).await?;
         let question = format!("Delete {} ({}) for good?", user.login.as_typed(), user.id);

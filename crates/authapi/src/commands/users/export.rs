@@ -31,7 +31,7 @@ pub async fn run(operator: &Operator, request: &ExportUsers) -> Result<(), Failu
         let bytes = writer.write(&users);
         stream.bytes(&bytes.map_err(|error| Failure::because(failed, error))?)?;
         count += users.len() as u64;
-        progress.reach(count, count);
+        progress.update(count, count);
     }
     stream.flush()
 }

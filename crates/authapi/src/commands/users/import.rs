@@ -100,27 +100,27 @@ impl Import<'_> {
             let number = line.number;
             self.bytes += line.text.as_ref().map_or(0, |text| text.len());
             match line.text.and_then(|text| reader.read(text)) {
-                Err(refusal) if reader.has_no_columns() => return Err(unnamed_columns(path, &refusal)),
+                Err(refusal) if reader.has_no_columns() => return Err(invalid_header(path, &refusal)),
                 Ok(None) => continue,
                 Ok(Some(request)) => self.batch.push((number, Ok(request))),
                 Err(refusal) => self.batch.push((number, Err(refusal))),
             }
             if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
-                self.settle(position).await?;
+                self.store_batch(position).await?;
             }
         }
-        self.settle(position).await
+        self.store_batch(position).await
     }
 
     /// Stores the batch and reports refused lines, in the order of the lines.
-    async fn settle(&mut self, position: u64) -> Result<(), Failure> {
+    async fn store_batch(&mut self, position: u64) -> Result<(), Failure> {
         self.bytes = 0;
         let mut requests = Vec::new();
         let mut results = Vec::new();
         for (number, line) in mem::take(&mut self.batch) {
             results.push((number, line.map(|request| requests.push(request)).err()));
         }
-        let mut answers = self.store(requests).await.map_err(stopped)?.into_iter();
+        let mut answers = self.store(requests).await.map_err(interrupted)?.into_iter();
         for (number, refusal) in results {
             let outcome = match refusal {
                 Some(refusal) => Outcome::Refused(refusal),
@@ -135,7 +135,7 @@ impl Import<'_> {
                 }
             }
         }
-        self.rejects.reach(position, self.summary.lines());
+        self.rejects.update_progress(position, self.summary.lines());
         Ok(())
     }
 
@@ -167,14 +167,14 @@ impl From<Result<(), ImportRefused>> for Outcome {
     }
 }
 
-fn stopped(error: PortError) -> Failure {
+fn interrupted(error: PortError) -> Failure {
     Failure::because(
-        "the import stopped; run it again, existing users are left unchanged",
+        "the import interrupted; run it again, existing users are left unchanged",
         error,
     )
 }
 
-fn unnamed_columns(path: &Path, refusal: &Refusal) -> Failure {
+fn invalid_header(path: &Path, refusal: &Refusal) -> Failure {
     Failure::new(format!(
         "the first line of {} is not a valid header: {}",
         path.display(),

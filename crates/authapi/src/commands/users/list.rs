@@ -40,7 +40,7 @@ pub async fn run(operator: &Operator, request: &ListUsers) -> Result<(), Failure
 
 /// Shows one user.
 pub async fn show(operator: &Operator, one: OneUser) -> Result<(), Failure> {
-    let user = find(operator, &one.who.into()).await?;
+    let user = find(operator, &one.selector.into()).await?;
     let row = UserRow::from(user);
     if one.listing.json {
         return output::json_line(&row);

@@ -1,4 +1,4 @@
-use super::super::output::{Listed, instant, words};
+use super::super::output::{ListRow, instant, words};
 use domain::{
     role::RoleNames,
     user::{User, UserStatus},
@@ -33,7 +33,7 @@ impl From<User> for UserRow {
     }
 }
 
-impl Listed for UserRow {
+impl ListRow for UserRow {
     const HEADINGS: &'static [&'static str] = &["ID", "LOGIN", "STATUS", "ROLES", "CREATED", "LAST LOGIN"];
 
     fn cells(&self) -> Vec<String> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 /// Replaces the roles of a user, or shows what would change.
 pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> {
     let request = AssignRolesRequest {
-        assignee: Assignee::User(command.who.into()),
+        assignee: Assignee::User(command.selector.into()),
         new_roles: command.roles,
         keep_sessions: command.keep_sessions,
         if_revision: None,

@@ -49,8 +49,8 @@ impl Rejects {
             .map_err(unwritable)
     }
 
-    pub fn reach(&mut self, position: u64, count: u64) {
-        self.progress.reach(position, count);
+    pub fn update_progress(&mut self, position: u64, count: u64) {
+        self.progress.update(position, count);
     }
 
     /// Flushes the file.

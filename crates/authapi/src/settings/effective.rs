@@ -7,7 +7,7 @@ use std::fmt;
 
 /// An effective setting. Secrets that are set are `***`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct InForce {
+pub struct EffectiveSetting {
     /// The environment variable of the setting.
     pub name: String,
     /// `null` if the setting is unset and has no default.
@@ -19,22 +19,22 @@ pub struct InForce {
 impl Loaded {
     /// Returns all settings; sections and settings are in alphabetical order.
     #[must_use]
-    pub fn in_force(&self) -> Vec<InForce> {
+    pub fn effective(&self) -> Vec<EffectiveSetting> {
         leaves(&tree_of(&self.settings))
             .into_iter()
-            .map(|(key, value)| InForce {
+            .map(|(key, value)| EffectiveSetting {
                 name: variable(&key),
                 source: self
                     .layers
                     .get(&key)
-                    .map_or_else(|| "default".to_owned(), |written| written.place.clone()),
+                    .map_or_else(|| "default".to_owned(), |written| written.source.clone()),
                 value,
             })
             .collect()
     }
 }
 
-impl fmt::Display for InForce {
+impl fmt::Display for EffectiveSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = match &self.value {
             Value::Null => String::new(),
