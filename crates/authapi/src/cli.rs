@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_command_it_serves() {
+    fn serve_is_the_default_command() {
         let cli = Cli::try_parse_from(["authapi"]).expect("a command line");
         assert!(cli.command.is_none());
     }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_calls_are_refused() {
         for call in [
             "users create --login ann --password secret",
             "users create --login ann secret",

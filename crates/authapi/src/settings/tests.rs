@@ -277,7 +277,7 @@ fn parse_errors_name_the_file_and_contain_no_secret() {
 
 #[test]
 fn an_unknown_name_is_refused_with_a_suggestion() {
-    for (variable, meant) in [
+    for (variable, known) in [
         ("AUTHAPI_TOKENS__ACCES_TTL", "AUTHAPI_TOKENS__ACCESS_TTL"),
         ("AUTHAPI_SERVER_PORT", "AUTHAPI_SERVER__PORT"),
         ("AUTHAPI_PASSWORD__MEMORY_KB", "AUTHAPI_PASSWORD__MEMORY_KIB"),
@@ -287,7 +287,7 @@ fn an_unknown_name_is_refused_with_a_suggestion() {
             line.starts_with(&format!("{variable} (environment) is not a setting")),
             "{line}"
         );
-        assert!(line.contains(&format!("did you mean {meant}?")), "{line}");
+        assert!(line.contains(&format!("did you mean {known}?")), "{line}");
     }
     let line = start().file(".env", "AUTHAPI_XYZZY=1").refused();
     assert_eq!(line, "AUTHAPI_XYZZY (.env) is not a setting; remove it");

@@ -25,7 +25,7 @@ pub async fn run(operator: &Operator, request: &VerifyAudit) -> Result<(), Failu
     match verified {
         Ok(_) => Ok(()),
         Err(VerifyAuditError::Port(error)) => Err(Failure::because("the audit log cannot be read", error)),
-        Err(error) => Err(Failure::because("the audit log was changed", error)),
+        Err(error) => Err(Failure::because("the audit log failed verification", error)),
     }
 }
 

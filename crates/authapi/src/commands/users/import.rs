@@ -169,7 +169,7 @@ impl From<Result<(), ImportRefused>> for Outcome {
 
 fn interrupted(error: PortError) -> Failure {
     Failure::because(
-        "the import interrupted; run it again, existing users are left unchanged",
+        "the import stopped; run it again, existing users are left unchanged",
         error,
     )
 }
