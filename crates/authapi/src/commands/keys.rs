@@ -21,9 +21,9 @@ fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure
     let failed = |error| Failure::because("the key was not created", error);
     let generated = generate_signing_key(&settings.dir, algorithm).map_err(failed)?;
     let use_ = match generated.state {
-        KeyState::Signing => "signs tokens after the next restart",
+        KeyState::Signing => "signs tokens from the next start",
         KeyState::Published | KeyState::Retired => {
-            "is published after the next restart and does not sign yet"
+            "is published from the next start and does not sign yet"
         }
     };
     output::line(format_args!(
