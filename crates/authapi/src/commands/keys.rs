@@ -22,9 +22,7 @@ fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure
     let generated = generate_signing_key(&settings.dir, algorithm).map_err(failed)?;
     let use_ = match generated.state {
         KeyState::Signing => "signs tokens from the next start",
-        KeyState::Published | KeyState::Retired => {
-            "is published from the next start and does not sign yet"
-        }
+        KeyState::Published | KeyState::Retired => "is published from the next start and does not sign yet",
     };
     output::line(format_args!(
         "{} (kid {}) {use_}",

@@ -220,10 +220,10 @@ fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
         false
     );
     for (arguments, says) in [
-        (&["roles", "delete", "editor"][..], "1 users have it"),
-        (&["roles", "delete", "wizard"], "no such role"),
+        (&["roles", "delete", "editor"][..], "in use by 1 users"),
+        (&["roles", "delete", "wizard"], "the role does not exist"),
         (&["roles", "set", "admin"], "cannot be changed"),
-        (&["roles", "set", "Not A Role"], "a role's name"),
+        (&["roles", "set", "Not A Role"], "a role name must have"),
         (&["roles", "set", "update"], "no role can have the name update"),
         (&["roles", "set", "other", "--permission", "edit"], "permission 0"),
     ] {
