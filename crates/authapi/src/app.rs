@@ -1,4 +1,4 @@
-//! The service as one value: built, then run until it is told to stop.
+//! The service: built, then run until it is stopped.
 
 use crate::{
     Failure, composition,
@@ -33,19 +33,21 @@ use std::{
 };
 use tokio::{runtime::Handle, time::timeout};
 
-/// How long a request's head may take to arrive. Bodies have a limit of their own.
+/// The timeout of a request's head. Bodies have their own limit.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept, unless the service stops.
+/// How long an idle connection is kept open.
 ///
-/// Longer than the minute for which load balancers keep theirs: whoever sends requests must be the one who hangs up.
+/// Longer than the 60 seconds of common load balancers, so that the client closes the connection
+/// first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection is kept on which no request begins or is answered. By then keep-alive has closed idle
-/// connections, every request has been answered, and a second head has had at least the time of a first one.
+/// How long a connection is kept open on which no request starts or is answered. By then,
+/// keep-alive has closed idle connections, every request has been answered, and a second head has
+/// had as much time as a first.
 const INACTIVITY_LIMIT: Duration = KEEP_ALIVE.saturating_add(HEAD_TIMEOUT);
-/// How long changes may take whose clients have gone, once every connection is closed.
+/// How long changes whose clients have disconnected may take after all connections are closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// A service that has its keys, its database and its port, and accepts connections; nobody answers them yet.
+/// A service with its keys, database and listener; it accepts connections but does not answer yet.
 pub struct Application {
     settings: Settings,
     listener: TcpListener,
@@ -59,35 +61,35 @@ pub struct Application {
 }
 
 impl Application {
-    /// Makes the service: keys and database are made when missing, the schema is brought up to date, and the first admin
-    /// is made when the settings name one.
+    /// Builds the service: generates missing keys, creates and migrates the database, and creates
+    /// the first admin if the settings name one.
     ///
     /// MUST be called inside a multi-thread tokio runtime that outlives the service.
     ///
     /// # Errors
-    /// Whatever keeps the service from running, in one line with its mend.
+    /// If the service cannot run; the message is one line and states the remedy.
     pub async fn build(settings: Settings) -> Result<Self, Failure> {
-        // First, since what is made after it measures what it does.
+        // First, because adapters record metrics from their construction on.
         let metrics = Metrics::open(&settings.metrics)?;
         let lock = take_server_lock(&settings.database)?;
         let database = Database::open(&settings.database).await?;
         for migration in database.migrate_up().await? {
-            tracing::info!(migration, "brought the schema up to date");
+            tracing::info!(migration, "applied a migration");
         }
         let ports = wiring::Ports::new(&settings, database.ports())?;
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         let use_cases = composition::use_cases(&ports, &settings);
-        make_first_admin(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
+        create_first_admin(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
         if !any_admin(&*ports.storage.users).await? {
             tracing::warn!(
                 command = "authapi users create --login NAME --role admin",
-                "there is no admin yet"
+                "no admin exists; create one"
             );
         }
         let listener = listener::listen(settings.server.address(), "server")?;
         let address = listener
             .local_addr()
-            .map_err(|error| listener::unbound(settings.server.address(), "server", error))?;
+            .map_err(|error| listener::listen_failure(settings.server.address(), "server", error))?;
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
             housekeeping: housekeeping(&ports, &use_cases, &settings),
@@ -101,24 +103,25 @@ impl Application {
         })
     }
 
-    /// Where it listens; the real port, also when the settings let the system choose.
+    /// Returns the address of the listener, with the actual port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where Prometheus finds the metrics, if there are any.
+    /// Returns the address that serves metrics, if they are enabled.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().map(Metrics::address)
     }
 
-    /// Answers requests until `stop` comes. Requests in flight are answered then, and changes that were begun are ended.
+    /// Serves requests until `stop` completes, then answers requests in flight and completes
+    /// changes.
     ///
     /// # Errors
-    /// When the workers cannot be started.
+    /// If the workers cannot be started.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-        self.tell_where();
+        self.log_addresses();
         let metrics = self.metrics.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
@@ -134,10 +137,10 @@ impl Application {
         watch.abort();
         served.map_err(|error| Failure::because("the server cannot run", error))?;
         if timeout(DRAIN_TIMEOUT, mutations.drain()).await.is_err() {
-            tracing::warn!("stopped before every change had ended");
+            tracing::warn!("stopped before all changes were complete");
         }
         membership.end().await;
-        // Last, so that the stop can be watched.
+        // Last, so that metrics cover the shutdown.
         if let Some(metrics) = metrics {
             metrics.stop().await;
         }
@@ -145,8 +148,8 @@ impl Application {
         Ok(())
     }
 
-    /// What to open next, and where everything is.
-    fn tell_where(&self) {
+    /// Logs the address, the location of the data, and the URL to open next.
+    fn log_addresses(&self) {
         let Settings {
             server,
             docs,
@@ -171,7 +174,7 @@ impl Application {
     }
 }
 
-/// The web server, which serves until `stop`. Its workers have runtimes of their own.
+/// Creates the web server, which runs until `stop`. Its workers have their own runtimes.
 fn server(
     listener: TcpListener,
     edge: Edge,
@@ -183,7 +186,7 @@ fn server(
     let workers = cores().get();
     let server = HttpServer::new(move || {
         App::new()
-            .wrap(from_fn(traces::follow))
+            .wrap(from_fn(traces::trace))
             .configure(api_http::configure(edge.clone()))
     })
     .on_connect(move |socket, data| connections.watch(socket, data))
@@ -222,7 +225,7 @@ fn housekeeping(ports: &wiring::Ports, use_cases: &UseCases, settings: &Settings
     }
 }
 
-/// Whether the catalogue has the roles that everybody is to begin with: else nobody could register.
+/// Checks that the default roles exist in the catalogue; otherwise no user could register.
 async fn check_default_roles(catalogue: &dyn Roles, names: &RoleNames) -> Result<(), Failure> {
     let found = catalogue.find(names).await;
     let found = found.map_err(|error| Failure::because("the database cannot be read", error))?;
@@ -231,19 +234,19 @@ async fn check_default_roles(catalogue: &dyn Roles, names: &RoleNames) -> Result
         Some(name) => Err(Failure::Settings(SettingsError::Wrong {
             name: variable("users.default_roles"),
             value: format!(": \"{name}\""),
-            rule: format!("the role does not exist; `authapi roles set {name}` makes it"),
+            rule: format!("the role does not exist; `authapi roles set {name}` creates it"),
         })),
         None => Ok(()),
     }
 }
 
-async fn make_first_admin(settings: &BootstrapSettings, bootstrap: &BootstrapAdmin) -> Result<(), Failure> {
+async fn create_first_admin(settings: &BootstrapSettings, bootstrap: &BootstrapAdmin) -> Result<(), Failure> {
     let (Some(login), Some(password)) = (&settings.admin_login, &settings.admin_password) else {
         return Ok(());
     };
     let password = Password::new(password.expose_secret().to_owned());
     match bootstrap.execute(login.clone(), password).await {
-        Ok(Bootstrap::Created(user)) => tracing::info!(user = %user.id, "made the first admin"),
+        Ok(Bootstrap::Created(user)) => tracing::info!(user = %user.id, "created the first admin"),
         Ok(Bootstrap::NotNeeded) => {}
         Err(error) => return Err(no_first_admin(error)),
     }
@@ -260,7 +263,7 @@ fn no_first_admin(error: BootstrapAdminError) -> Failure {
         BootstrapAdminError::Port(error) => error.into(),
     };
     Failure::because(
-        format!("{}: the first admin could not be made", names.join(" or ")),
+        format!("{}: the first admin cannot be created", names.join(" or ")),
         cause,
     )
 }
@@ -284,7 +287,7 @@ mod tests {
     };
     use tokio::{sync::oneshot, task::spawn_blocking};
 
-    /// Settings that keep everything in `folder` and let the system choose the port.
+    /// Returns settings that keep all data in `folder` and listen on a free port.
     pub fn settings(folder: &Path) -> Settings {
         let environment = [
             ("AUTHAPI_SERVER__PORT", "0".to_owned()),
@@ -307,7 +310,7 @@ mod tests {
     }
 
     fn get(address: SocketAddr, path: &str) -> String {
-        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        let mut stream = TcpStream::connect(address).expect("a listener");
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
@@ -319,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_answers_on_the_port_that_it_tells_until_it_is_stopped() {
+    async fn it_answers_on_its_address_until_it_is_stopped() {
         let folder = tempfile::tempdir().expect("a folder");
         let application = Application::build(settings(folder.path()))
             .await
@@ -328,7 +331,7 @@ mod tests {
         assert_ne!(address.port(), 0);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(application.run(async {
-            stopped.await.expect("the test says stop");
+            stopped.await.expect("a stop signal");
         }));
 
         let answer = spawn_blocking(move || get(address, "/health/ready"))
@@ -342,7 +345,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_second_server_on_the_same_database_is_refused_until_the_first_has_gone() {
+    async fn a_second_server_on_a_database_is_refused_while_the_first_runs() {
         let folder = tempfile::tempdir().expect("a folder");
         let first = Application::build(settings(folder.path()))
             .await
@@ -363,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_taken_port_is_told_in_one_line_with_the_mend() {
+    async fn a_port_in_use_is_reported_in_one_line_with_the_remedy() {
         let folder = tempfile::tempdir().expect("a folder");
         let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let mut settings = settings(folder.path());
@@ -374,13 +377,13 @@ mod tests {
             .expect("a refusal")
             .to_string();
         assert!(
-            line.contains("is taken by another program") && line.contains("AUTHAPI_SERVER__PORT"),
+            line.contains("is in use by another program") && line.contains("AUTHAPI_SERVER__PORT"),
             "{line}"
         );
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_start_that_finds_no_admin_makes_the_one_of_the_settings() {
+    async fn the_admin_of_the_settings_is_created_if_there_is_none() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = settings(folder.path());
         settings.bootstrap.admin_login = Some("root".to_owned());
@@ -399,7 +402,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn default_roles_that_the_catalogue_lacks_stop_the_start_in_one_line() {
+    async fn missing_default_roles_fail_the_start_in_one_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = settings(folder.path());
         let reader = RoleName::parse("reader").expect("a name");
@@ -411,13 +414,13 @@ mod tests {
             .to_string();
         assert_eq!(
             line,
-            "AUTHAPI_USERS__DEFAULT_ROLES is wrong: \"reader\": the role does not exist; \
-             `authapi roles set reader` makes it"
+            "AUTHAPI_USERS__DEFAULT_ROLES is invalid: \"reader\": the role does not exist; \
+             `authapi roles set reader` creates it"
         );
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn without_leave_to_make_keys_it_does_not_start() {
+    async fn without_keys_and_permission_to_generate_them_it_does_not_start() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = settings(folder.path());
         settings.keys.generate_missing = false;

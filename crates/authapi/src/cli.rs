@@ -1,4 +1,4 @@
-//! The command line. Exit codes: 0 done, 1 it could not be done, 2 a setting or the command line is wrong.
+//! The command line. Exit codes: 0 success, 1 failure, 2 invalid settings or usage.
 
 mod audit;
 mod roles;
@@ -18,7 +18,7 @@ use domain::{steps::UserRef, user::UserId};
 use std::path::PathBuf;
 use uuid::Uuid;
 
-/// A self-hosted authentication service: users, roles, and tokens that can be taken back.
+/// A self-hosted authentication service: users, roles and revocable tokens.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -29,54 +29,54 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-const EXIT_CODES: &str = "Without a command it serves. Settings come from authapi.toml, .env and the environment \
-    (AUTHAPI_...); `authapi config check` shows them.\n\nExit codes: 0 done, 1 it could not be done, 2 a setting or \
-    the command line is wrong.";
+const EXIT_CODES: &str = "Without a command, the service runs. Settings come from authapi.toml, .env and the environment \
+    (AUTHAPI_...); `authapi config check` shows them.\n\nExit codes: 0 success, 1 failure, 2 invalid \
+    settings or usage.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service until SIGTERM or Ctrl-C.
     Serve,
-    /// Bring the database's schema up or down, or show where it stands.
+    /// Migrate the database schema, or show its migrations.
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Make or list signing keys.
+    /// Generate or list signing keys.
     #[command(subcommand)]
     Keys(Keys),
-    /// Create, find and change users; bring them along from elsewhere, or write them out.
+    /// Create, find, change, import and export users.
     #[command(subcommand)]
     Users(Users),
-    /// Look at the catalogue of roles, and change it.
+    /// List, define and delete roles.
     #[command(subcommand)]
     Roles(Roles),
-    /// Look at users' sessions, and end them.
+    /// List and end the sessions of a user.
     #[command(subcommand)]
     Sessions(Sessions),
-    /// Read the audit trail, and prove that nobody has changed it.
+    /// Read the audit log, and verify that it is unchanged.
     #[command(subcommand)]
     Audit(Audit),
-    /// Look at the settings.
+    /// Show the settings.
     #[command(subcommand)]
     Config(Config),
     /// Print the OpenAPI document.
     Openapi,
-    /// Ask the running service whether it is ready; exit code 0 if so, else 1.
+    /// Check whether the running service is ready; exit code 0 if it is, else 1.
     Healthcheck,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Migrate {
-    /// Run the migrations that have not run yet. Serving does this by itself.
+    /// Apply all pending migrations. `serve` also does this at its start.
     Up,
-    /// Take back the newest migration, and the data that only it has room for.
+    /// Revert the newest migration, and delete the data that only its schema holds.
     Down,
-    /// Show which migrations have run.
+    /// List the migrations, applied and pending.
     Status(Listing),
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Keys {
-    /// Make a signing key, and the refresh key if there is none.
+    /// Generate a signing key, and the refresh key if it is missing.
     Generate {
         #[arg(long, value_enum, default_value_t = Algorithm::Es256)]
         algorithm: Algorithm,
@@ -85,7 +85,7 @@ pub enum Keys {
     List(Listing),
 }
 
-/// What a signing key is for (RFC 7518, section 3.1; RFC 8037).
+/// The algorithm of a signing key (RFC 7518, section 3.1; RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Algorithm {
     Es256,
@@ -95,21 +95,21 @@ pub enum Algorithm {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Config {
-    /// Print the settings in force, secrets hidden.
+    /// Print the effective settings, with secrets hidden.
     Check(Listing),
 }
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Listing {
-    /// Print JSON, for programs.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Who is meant: by id or by login.
+/// The user that a command applies to, by id or by login.
 #[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct WhichUser {
+pub struct UserSelector {
     /// The user with this id.
     #[arg(long, value_name = "ID")]
     pub user: Option<Uuid>,
@@ -118,21 +118,21 @@ pub struct WhichUser {
     pub login: Option<String>,
 }
 
-impl From<WhichUser> for UserRef {
-    fn from(which: WhichUser) -> Self {
-        match which.user {
+impl From<UserSelector> for UserRef {
+    fn from(selector: UserSelector) -> Self {
+        match selector.user {
             Some(id) => Self::Id(UserId(id)),
-            // One of the two is there; and no text at all is nobody's login.
-            None => Self::Login(which.login.unwrap_or_default()),
+            // clap requires one of the two; an empty login matches no user.
+            None => Self::Login(selector.login.unwrap_or_default()),
         }
     }
 }
 
-/// One user, and how to tell what came of it.
+/// A user, and the format of the output.
 #[derive(Clone, Debug, Args)]
 pub struct OneUser {
     #[command(flatten)]
-    pub who: WhichUser,
+    pub selector: UserSelector,
     #[command(flatten)]
     pub listing: Listing,
 }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_command_it_serves() {
+    fn serve_is_the_default_command() {
         let cli = Cli::try_parse_from(["authapi"]).expect("a command line");
         assert!(cli.command.is_none());
     }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_calls_are_refused() {
         for call in [
             "users create --login ann --password secret",
             "users create --login ann secret",

@@ -1,4 +1,4 @@
-//! What the command line can do, one file a command.
+//! The commands of the command line, one file per command.
 
 mod audit;
 mod config_check;
@@ -22,10 +22,10 @@ use crate::{
 use std::future::Future;
 use tokio::runtime::Runtime;
 
-/// Does what the command line asks.
+/// Runs the command that the command line names.
 ///
 /// # Errors
-/// Why it could not be done.
+/// If the command fails.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let command = cli.command.unwrap_or(Command::Serve);
     let loaded = settings::load(&Sources::of_process(cli.config))?;
@@ -37,20 +37,21 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     };
     start_log(&command, settings, traces.as_ref())?;
     match command {
-        Command::Serve => wait_for(serve::run(loaded.settings)),
-        Command::Migrate(command) => wait_for(migrate::run(&settings.database, command)),
+        Command::Serve => block_on(serve::run(loaded.settings)),
+        Command::Migrate(command) => block_on(migrate::run(&settings.database, command)),
         Command::Keys(command) => keys::run(&settings.keys, command),
-        Command::Users(command) => wait_for(users::run(settings, command)),
-        Command::Roles(command) => wait_for(roles::run(settings, command)),
-        Command::Sessions(command) => wait_for(sessions::run(settings, command)),
-        Command::Audit(command) => wait_for(audit::run(settings, command)),
+        Command::Users(command) => block_on(users::run(settings, command)),
+        Command::Roles(command) => block_on(roles::run(settings, command)),
+        Command::Sessions(command) => block_on(sessions::run(settings, command)),
+        Command::Audit(command) => block_on(audit::run(settings, command)),
         Command::Config(Config::Check(listing)) => config_check::run(&loaded, listing),
         Command::Openapi => openapi::run(),
         Command::Healthcheck => healthcheck::run(&settings.server),
     }
 }
 
-/// The service logs as it is told to. Other commands answer on standard output, and log only what went wrong.
+/// Starts the log. Only `serve` logs at the level of the settings; other commands print results to
+/// standard output and log warnings and errors.
 fn start_log(command: &Command, settings: &Settings, traces: Option<&Traces>) -> Result<(), Failure> {
     let quiet = LogSettings {
         level: "warn".to_owned(),
@@ -64,9 +65,10 @@ fn start_log(command: &Command, settings: &Settings, traces: Option<&Traces>) ->
     telemetry::start(log, traces).map_err(|error| Failure::because("the log cannot be started", error))
 }
 
-/// The one runtime of the process: the server's workers have their own, and all that outlives a request runs here.
-fn wait_for(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Runs `task` on the process's runtime, which outlives requests; the web server's workers have
+/// their own runtimes.
+fn block_on(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     Runtime::new()
-        .map_err(|error| Failure::because("the threads cannot be started", error))?
+        .map_err(|error| Failure::because("the runtime cannot be started", error))?
         .block_on(task)
 }

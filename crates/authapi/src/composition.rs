@@ -1,4 +1,4 @@
-//! The use cases, composed by the core's own composition root from the ports and the settings.
+//! Builds the use cases from the ports and the settings, using the composition root of `domain`.
 
 use crate::{
     settings::Settings,
@@ -9,7 +9,7 @@ use api_http::UseCases;
 use domain::core::{self, Administration, AdministrationPorts, AdministrationRules, Core, Rules};
 use std::sync::Arc;
 
-/// What the routes and the start need.
+/// Returns the use cases of the routes and of the start.
 pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
     UseCases {
         core: core(ports, settings),
@@ -71,7 +71,7 @@ fn administration(ports: &Ports, settings: &Settings) -> Administration {
     Administration::new(ports, administration_rules(settings))
 }
 
-/// The rules of administration, for the server and the command line.
+/// Returns the rules of administration, for the server and the command line.
 pub fn administration_rules(settings: &Settings) -> AdministrationRules {
     AdministrationRules {
         passwords: password_policy(&settings.password),

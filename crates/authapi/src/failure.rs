@@ -1,15 +1,15 @@
 use crate::settings::SettingsError;
 use std::{error::Error, fmt, process::ExitCode};
 
-/// Why the program ends early, told in one line.
+/// An error that ends the program, displayed as one line.
 ///
-/// Exit codes: 0 done, 1 it could not be done, 2 a setting or the command line is wrong.
+/// Exit codes: 0 success, 1 failure, 2 invalid settings or usage.
 #[derive(Debug)]
 pub enum Failure {
     Settings(SettingsError),
-    /// The command line asks for something that it cannot have so.
+    /// An invalid use of the command line.
     Usage(&'static str),
-    /// What could not be done, with its causes.
+    /// A failed task, with its cause.
     Task {
         what: String,
         cause: Option<Box<dyn Error + Send + Sync>>,
@@ -17,7 +17,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Something that could not be done, for no other reason than the text gives.
+    /// Returns a failure without a cause.
     pub fn new(what: impl Into<String>) -> Self {
         Self::Task {
             what: what.into(),
@@ -25,7 +25,7 @@ impl Failure {
         }
     }
 
-    /// Something that could not be done because of `cause`.
+    /// Returns a failure with a cause.
     pub fn because(what: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Task {
             what: what.into(),
@@ -48,34 +48,35 @@ impl From<SettingsError> for Failure {
     }
 }
 
-/// One line: what failed and every cause beneath it. Nobody else prints the chain, so nothing is said twice.
+/// Displays what failed and all its causes on one line. This is the only place that prints causes.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut cause: Option<&dyn Error> = match self {
             Self::Settings(error) => {
-                write_flat(f, error)?;
+                write_on_one_line(f, error)?;
                 error.source()
             }
             Self::Usage(what) => {
-                write_flat(f, what)?;
+                write_on_one_line(f, what)?;
                 None
             }
             Self::Task { what, cause } => {
-                write_flat(f, what)?;
+                write_on_one_line(f, what)?;
                 cause.as_deref().map(|cause| cause as &dyn Error)
             }
         };
         while let Some(error) = cause {
             f.write_str(": ")?;
-            write_flat(f, error)?;
+            write_on_one_line(f, error)?;
             cause = error.source();
         }
         Ok(())
     }
 }
 
-/// Foreign errors may span lines or carry control characters; a line of ours does not.
-fn write_flat(f: &mut fmt::Formatter<'_>, text: &dyn fmt::Display) -> fmt::Result {
+/// Writes `text` without line breaks and control characters, which errors of other crates may
+/// contain.
+fn write_on_one_line(f: &mut fmt::Formatter<'_>, text: &dyn fmt::Display) -> fmt::Result {
     let text = text.to_string();
     let flat = text
         .split(char::is_control)

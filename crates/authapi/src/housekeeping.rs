@@ -1,4 +1,4 @@
-//! What the service does besides answering requests.
+//! Periodic tasks of the service.
 
 use crate::metrics;
 use chrono::TimeDelta;
@@ -11,34 +11,35 @@ use domain::{
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often dead sessions are looked for.
+/// The interval between removals of dead sessions.
 const SESSIONS_PERIOD: Duration = Duration::from_mins(10);
-/// How long a session has been dead before it goes: longer than any token of it lives, and time to look into a theft.
-const KEPT_FOR: TimeDelta = TimeDelta::days(7);
-/// How often old events are looked for. Each time that there were any, the trail gets an event about it.
+/// How long dead sessions are kept: longer than their tokens live, and long enough to investigate a
+/// theft.
+const DEAD_SESSION_RETENTION: TimeDelta = TimeDelta::days(7);
+/// The interval between removals of old events. Each removal records an event in the audit log.
 const AUDIT_LOG_PERIOD: Duration = Duration::from_hours(24);
-/// How often the count of failures is looked at that were not kept.
+/// The interval between records of failed attempts that were only counted.
 const FAILURES_PERIOD: Duration = Duration::from_mins(1);
-/// Small enough that nobody waits for the database because of it.
+/// Maximum number of rows removed in one transaction, so that requests do not wait for it.
 const BATCH: u32 = 500;
 
-/// All of it, to be run beside the server.
+/// The periodic tasks, which run beside the server.
 pub struct Housekeeping {
     pub sessions: Arc<dyn SessionDirectory>,
     pub audit_log: Arc<dyn AuditLog>,
     pub record_failed_attempt: Arc<RecordFailedAttempt>,
     pub clock: Arc<dyn Clock>,
-    /// How long events are kept; for ever without it.
+    /// How long events are kept; `None` keeps them forever.
     pub retention: Option<TimeDelta>,
 }
 
 impl Housekeeping {
-    /// Runs for ever; drop it between two batches at any time.
+    /// Runs until it is dropped. Dropping it is safe at any time.
     pub async fn run(self) {
         tokio::join!(
             self.remove_dead_sessions(),
             self.trim_audit_log(),
-            self.settle_failures()
+            self.record_omitted_failures()
         );
     }
 
@@ -52,7 +53,10 @@ impl Housekeeping {
                     metrics::sessions_removed(removed);
                     tracing::info!(removed, "removed dead sessions");
                 }
-                Err(error) => tracing::warn!(error = &error as &dyn Error, "dead sessions stay for now"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn Error,
+                    "dead sessions cannot be removed; retrying later"
+                ),
             }
         }
     }
@@ -66,20 +70,23 @@ impl Housekeeping {
             ticks.tick().await;
             match trim(&*self.audit_log, &*self.clock, retention).await {
                 Ok(0) => {}
-                Ok(removed) => tracing::info!(removed, "removed old events from the audit trail"),
-                Err(error) => tracing::warn!(error = &error as &dyn Error, "old events stay for now"),
+                Ok(removed) => tracing::info!(removed, "removed old events from the audit log"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn Error,
+                    "old events cannot be removed; retrying later"
+                ),
             }
         }
     }
 
-    async fn settle_failures(&self) {
+    async fn record_omitted_failures(&self) {
         let mut ticks = ticks(FAILURES_PERIOD);
         loop {
             ticks.tick().await;
             if let Err(error) = self.record_failed_attempt.settle(own_context(&*self.clock)).await {
                 tracing::warn!(
                     error = &error as &dyn Error,
-                    "failed attempts were counted, and the count is lost"
+                    "the count of failed attempts was not recorded and is lost"
                 );
             }
         }
@@ -92,7 +99,7 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-/// What the service does by itself, it does for whoever runs it.
+/// Returns the context of changes by the service itself, which act for the operator.
 fn own_context(clock: &dyn Clock) -> AuditContext {
     AuditContext {
         at: clock.now(),
@@ -101,7 +108,7 @@ fn own_context(clock: &dyn Clock) -> AuditContext {
     }
 }
 
-/// Removes all events that are older than `retention`; how many there were.
+/// Removes all events older than `retention`, and returns their number.
 async fn trim(audit_log: &dyn AuditLog, clock: &dyn Clock, retention: TimeDelta) -> Result<u64, PortError> {
     let command = TrimAuditLog {
         before: clock.now() - retention,
@@ -118,9 +125,9 @@ async fn trim(audit_log: &dyn AuditLog, clock: &dyn Clock, retention: TimeDelta)
     }
 }
 
-/// Removes all sessions that have been dead for long enough; how many there were.
+/// Removes all sessions that died before the retention period, and returns their number.
 async fn sweep(sessions: &dyn SessionDirectory, clock: &dyn Clock) -> Result<u64, PortError> {
-    let before = clock.now() - KEPT_FOR;
+    let before = clock.now() - DEAD_SESSION_RETENTION;
     let mut total = 0;
     loop {
         let removed = sessions.remove_dead(before, BATCH).await?;
@@ -143,7 +150,7 @@ mod tests {
     use testkit::{FixedClock, MemoryStorage, fixtures};
 
     #[tokio::test]
-    async fn a_sweep_removes_what_has_been_dead_for_a_week_and_nothing_else() {
+    async fn a_sweep_removes_only_sessions_dead_for_a_week() {
         const DAY: i64 = 86_400;
         let storage = MemoryStorage::default().storage();
         let user = fixtures::a_user("alice");
@@ -153,7 +160,7 @@ mod tests {
             .execute(Arc::new(RegisterUser(user)), fixtures::context(fixtures::at(0)))
             .await
             .expect("a user");
-        // Of an idle life of 30 days: dead for eight days, for six days, and alive.
+        // With an idle lifetime of 30 days: dead for eight days, dead for six days, and live.
         for (count, opened_on) in [(1_100, 0), (3, 2), (2, 20)] {
             for _ in 0..count {
                 let at = fixtures::at(opened_on * DAY);
@@ -188,16 +195,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn trimming_removes_what_is_older_than_the_retention_and_says_so() {
+    async fn trimming_removes_events_older_than_the_retention_and_records_it() {
         const DAY: i64 = 86_400;
         let storage = MemoryStorage::default().storage();
         for (count, day) in [(1_100, 0), (3, 20)] {
             for _ in 0..count {
                 let event = AuditEvent::new(AuditAction::LoginFailed);
-                let noted = storage
+                let recorded = storage
                     .audit_events
                     .record(event, fixtures::context(fixtures::at(day * DAY)));
-                noted.await.expect("storage answers");
+                recorded.await.expect("storage answers");
             }
         }
 

@@ -1,4 +1,4 @@
-//! The keys in force, made first where they are missing and that is allowed.
+//! Loading of the keys, which are generated first if that is allowed.
 
 use crate::{Failure, settings::KeysSettings};
 use adapters_crypto::keys::{
@@ -6,10 +6,10 @@ use adapters_crypto::keys::{
 };
 use std::path::Path;
 
-/// Reads the keys. A key that is made is told of: whoever loses it logs everybody out.
+/// Loads the keys. Logs each generated key, since losing a key logs out all users.
 pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
     if settings.generate_missing {
-        make_missing(&settings.dir)?;
+        generate_missing_keys(&settings.dir)?;
     }
     let rules = KeyRules {
         allow_rsa_2048: settings.allow_rsa_2048,
@@ -17,18 +17,18 @@ pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
     KeyRing::load(&settings.dir, rules).map_err(unusable)
 }
 
-fn make_missing(folder: &Path) -> Result<(), Failure> {
-    // A folder with keys none of which signs is somebody's rotation, half done: not ours to end.
-    if let Some(made) = generate_first_signing_key(folder, Algorithm::Es256).map_err(unusable)? {
-        tracing::info!(path = %made.path.display(), kid = made.kid, "made a signing key: keep it safe");
+fn generate_missing_keys(folder: &Path) -> Result<(), Failure> {
+    // A folder that has keys but no signing key is in the middle of a rotation; leave it unchanged.
+    if let Some(generated) = generate_first_signing_key(folder, Algorithm::Es256).map_err(unusable)? {
+        tracing::info!(path = %generated.path.display(), kid = generated.kid, "generated a signing key; back it up");
     }
-    make_refresh_key(folder)
+    ensure_refresh_key(folder)
 }
 
-fn make_refresh_key(folder: &Path) -> Result<(), Failure> {
+fn ensure_refresh_key(folder: &Path) -> Result<(), Failure> {
     match generate_refresh_key(folder) {
         Ok(path) => {
-            tracing::info!(path = %path.display(), "made the refresh key: keep it safe");
+            tracing::info!(path = %path.display(), "generated the refresh key; back it up");
             Ok(())
         }
         Err(KeyError::Exists { .. }) => Ok(()),
@@ -49,7 +49,7 @@ mod tests {
     const ROUNDS: usize = 20;
     const STARTS: usize = 16;
 
-    /// Loads the keys of one folder as often as replicas start on it, all at one moment.
+    /// Loads the keys of one folder on many threads at once.
     fn load_at_once(settings: &KeysSettings) -> Vec<KeyRing> {
         let start = Barrier::new(STARTS);
         let start_one = || {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_starts_on_an_empty_folder_one_makes_the_keys_and_all_use_them() {
+    fn concurrent_starts_on_an_empty_folder_generate_and_share_one_set_of_keys() {
         for round in 0..ROUNDS {
             let parent = tempfile::tempdir().expect("a folder");
             let settings = KeysSettings {
@@ -74,11 +74,11 @@ mod tests {
 
             let rings = load_at_once(&settings);
 
-            let made = list(&settings.dir).expect("keys");
-            assert_eq!(made.len(), 1, "round {round}: {made:?}");
+            let stored = list(&settings.dir).expect("keys");
+            assert_eq!(stored.len(), 1, "round {round}: {stored:?}");
             for ring in &rings {
                 let kids: Vec<_> = ring.public_keys().iter().map(|key| &key.kid).collect();
-                assert_eq!(kids, [&made[0].kid], "round {round}");
+                assert_eq!(kids, [&stored[0].kid], "round {round}");
                 assert_eq!(ring.refresh_key(), rings[0].refresh_key(), "round {round}");
             }
         }

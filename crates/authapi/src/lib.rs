@@ -1,5 +1,5 @@
-//! The binary of authapi as a library, so that tests can run the whole service in their own process: settings, wiring,
-//! telemetry, shutdown and the command line. Business rules live in `domain`.
+//! The program as a library, so that tests can run the whole service in their own process:
+//! settings, wiring, telemetry, shutdown and the command line. Business rules are in `domain`.
 
 mod app;
 pub mod cli;

@@ -5,9 +5,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let log = telemetry::Ending;
+    let log = telemetry::LogGuard;
     let ended = commands::run(Cli::parse());
-    // What is told now is not part of it, and comes last.
+    // Write the remaining log lines before the failure, which is not part of the log.
     drop(log);
     match ended {
         Ok(()) => ExitCode::SUCCESS,

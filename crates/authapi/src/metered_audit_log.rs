@@ -12,17 +12,17 @@ use std::sync::Arc;
 const OMITTED: &str = "authapi_audit_failures_omitted_total";
 const TRIMMED: &str = "authapi_audit_events_trimmed_total";
 
-/// Audit events, with a counter of the failed attempts that are only counted.
+/// Wraps audit events and counts the failed attempts that are not recorded individually.
 pub struct MeteredAuditEvents(Arc<dyn AuditEvents>);
 
-/// An audit log, with a counter of the events that were trimmed.
+/// Wraps an audit log and counts trimmed events.
 pub struct MeteredAuditLog(Arc<dyn AuditLog>);
 
 impl MeteredAuditEvents {
     pub fn new(events: Arc<dyn AuditEvents>) -> Self {
         describe_counter!(
             OMITTED,
-            "Failed attempts of which the audit trail keeps the number alone."
+            "Failed attempts that were only counted in the audit log."
         );
         counter!(OMITTED).absolute(0);
         Self(events)
@@ -31,7 +31,10 @@ impl MeteredAuditEvents {
 
 impl MeteredAuditLog {
     pub fn new(audit_log: Arc<dyn AuditLog>) -> Self {
-        describe_counter!(TRIMMED, "Events that were too old to be kept in the audit trail.");
+        describe_counter!(
+            TRIMMED,
+            "Events removed from the audit log because they were older than the retention."
+        );
         counter!(TRIMMED).absolute(0);
         Self(audit_log)
     }
@@ -74,7 +77,7 @@ impl AuditLog for MeteredAuditLog {
     }
 }
 
-/// How many failures `event` stands for.
+/// Returns the number of failed attempts that `event` summarises.
 fn omitted(event: &AuditEvent) -> u64 {
     let count = event.details.get("count").and_then(|count| count.parse().ok());
     match event.action {
@@ -90,7 +93,7 @@ mod tests {
     use testkit::{MemoryStorage, fixtures};
 
     #[tokio::test]
-    async fn what_is_not_kept_is_counted() {
+    async fn omitted_failures_and_trimmed_events_are_counted() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _recording = metrics::set_default_local_recorder(&recorder);
         let storage = MemoryStorage::default().storage();

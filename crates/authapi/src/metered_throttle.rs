@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 const DECISIONS: &str = "authapi_throttle_decisions_total";
 
-/// A throttle whose decisions are counted, by the kind of key and never by the key.
+/// Wraps a throttle and counts its decisions by kind of key. Keys themselves are never recorded.
 pub struct MeteredThrottle(Arc<dyn Throttle>);
 
 impl MeteredThrottle {
     pub fn new(throttle: Arc<dyn Throttle>) -> Self {
         describe_counter!(
             DECISIONS,
-            "Attempts that the throttle was asked about, by its answer."
+            "Decisions of the throttle, by kind of key and outcome."
         );
         Self(throttle)
     }

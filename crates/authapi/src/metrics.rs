@@ -1,6 +1,6 @@
-//! Metrics for Prometheus, on a listener of their own: what they tell is not for clients.
+//! Metrics for Prometheus, on a separate listener because they are not meant for clients.
 //!
-//! The crates that do the work measure it; here is what keeps the numbers and shows them.
+//! The other crates record metrics; this module collects and serves them.
 
 use crate::{Failure, listener, settings::MetricsSettings};
 use actix_web::{
@@ -22,26 +22,27 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// The upper bounds of every histogram, in seconds: from a read by key to the longest wait for a hash.
+/// Upper bounds of histogram buckets, in seconds: from a read by key to the longest wait for a
+/// hash.
 const BUCKETS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
-/// How often measurements are gathered when nobody asks for them, so that they do not pile up.
+/// The interval at which histogram samples are drained, which limits memory between scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// The text format (Prometheus exposition formats, version 0.0.4).
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// How long a request's head may take to arrive.
+/// The timeout of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// More than any number of Prometheus servers needs.
+/// Maximum number of connections; enough for several Prometheus servers.
 const MAX_CONNECTIONS: usize = 64;
 
 const BUILD: &str = "authapi_build_info";
 const SESSIONS_REMOVED: &str = "authapi_sessions_removed_total";
 
-/// A process has one recorder; services that tests start in one process share it.
+/// The recorder of the process, shared by all services that tests start in it.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Metrics that are kept, and a listener on which nobody answers yet.
+/// Recorded metrics, and a listener that does not serve them yet.
 pub struct Metrics {
     listener: TcpListener,
     address: SocketAddr,
@@ -49,10 +50,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Keeps metrics from now on, if the settings ask for it: whatever measures has to be made after this.
+    /// Installs the recorder and opens the listener if the settings enable metrics. Components
+    /// created earlier are not recorded.
     ///
     /// # Errors
-    /// When the port cannot be listened on, in one line with the mend.
+    /// If the address cannot be bound; the message states the remedy.
     pub fn open(settings: &MetricsSettings) -> Result<Option<Self>, Failure> {
         let Some(port) = settings.port else {
             return Ok(None);
@@ -61,7 +63,7 @@ impl Metrics {
         let listener = listener::listen(address, "metrics")?;
         let address = listener
             .local_addr()
-            .map_err(|error| listener::unbound(address, "metrics", error))?;
+            .map_err(|error| listener::listen_failure(address, "metrics", error))?;
         let recorded = RECORDER.get_or_init(record).clone();
         describe();
         Ok(Some(Self {
@@ -71,40 +73,40 @@ impl Metrics {
         }))
     }
 
-    /// Where they can be fetched; the real port, also when the settings let the system choose.
+    /// Returns the address of the listener, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers `GET /metrics` until it is stopped.
+    /// Serves `GET /metrics` until it is stopped.
     ///
     /// # Errors
-    /// When the thread that answers cannot be started.
-    pub fn serve(self) -> io::Result<Serving> {
+    /// If the worker thread cannot be started.
+    pub fn serve(self) -> io::Result<MetricsServer> {
         tracing::info!(metrics = %self.address, "metrics: http://{}/metrics", self.address);
-        let upkeep = tokio::spawn(keep_up(self.recorded.clone()));
+        let upkeep = tokio::spawn(run_upkeep(self.recorded.clone()));
         let server = server(self.listener, self.recorded)?;
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Serving { handle, upkeep })
+        Ok(MetricsServer { handle, upkeep })
     }
 }
 
-/// Metrics that can be fetched.
-pub struct Serving {
+/// A running metrics server.
+pub struct MetricsServer {
     handle: ServerHandle,
     upkeep: JoinHandle<()>,
 }
 
-impl Serving {
-    /// Hangs up.
+impl MetricsServer {
+    /// Stops the server and closes its connections.
     pub async fn stop(self) {
         self.upkeep.abort();
         self.handle.stop(false).await;
     }
 }
 
-/// Counts sessions that were dead for long enough.
+/// Counts dead sessions that were removed.
 pub fn sessions_removed(number: u64) {
     counter!(SESSIONS_REMOVED).increment(number);
 }
@@ -115,24 +117,22 @@ fn record() -> PrometheusHandle {
         .expect("there are buckets")
         .build_recorder();
     let handle = recorder.handle();
-    // Whoever embeds the service may have a recorder already: then theirs has the numbers, and this one is empty.
+    // A program that embeds the service may have installed a recorder; it then receives the
+    // metrics.
     if metrics::set_global_recorder(recorder).is_err() {
-        tracing::warn!("this process keeps its metrics elsewhere; there are none here");
+        tracing::warn!("another metrics recorder is installed; this listener serves no metrics");
     }
     handle
 }
 
 fn describe() {
-    describe_gauge!(BUILD, "The version that runs, as a label; always 1.");
-    describe_counter!(
-        SESSIONS_REMOVED,
-        "Dead sessions that were removed from the database."
-    );
+    describe_gauge!(BUILD, "The running version, as a label; always 1.");
+    describe_counter!(SESSIONS_REMOVED, "Dead sessions removed from the database.");
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1);
     counter!(SESSIONS_REMOVED).absolute(0);
 }
 
-async fn keep_up(recorded: PrometheusHandle) {
+async fn run_upkeep(recorded: PrometheusHandle) {
     let mut ticks = interval(UPKEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

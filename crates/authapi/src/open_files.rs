@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit of open files of this process as far as the system allows. Shells and service managers start programs
-/// with a limit of 1,024, and each connection takes two files.
+/// Raises the soft limit on open files to the hard limit. Shells and service managers often start
+/// programs with 1,024, and each connection may use two files.
 pub fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit {
@@ -11,7 +11,7 @@ pub fn raise_limit() {
         ..limit
     };
     if let Err(error) = setrlimit(Resource::Nofile, most) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "the limit on open files cannot be raised");
     }
 }
 
@@ -20,13 +20,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_files_can_be_open_as_the_system_allows() {
+    fn the_limit_is_raised_to_the_hard_limit() {
         let limit = getrlimit(Resource::Nofile);
         let low = Rlimit {
             current: limit.maximum.map(|most| most.min(1024)),
             ..limit
         };
-        setrlimit(Resource::Nofile, low).expect("less is always allowed");
+        setrlimit(Resource::Nofile, low).expect("lowering the soft limit is allowed");
         raise_limit();
         assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
     }

@@ -1,4 +1,4 @@
-//! What the command line can do to users, roles, sessions and the audit log.
+//! Use cases of the command line for users, roles, sessions and the audit log.
 
 use crate::{
     Failure,
@@ -16,16 +16,18 @@ use domain::{
 };
 use std::{num::NonZeroUsize, ops::Deref, sync::Arc};
 
-/// The use cases of the command line. It needs no keys, and no throttle: its user can read the database anyhow.
+/// The use cases of the command line. It needs neither keys nor a throttle, because its user can
+/// read the database anyway.
 pub struct Operator {
-    /// For exports, which no use case offers.
+    /// Used by exports, for which there is no use case.
     pub users: Arc<dyn UserDirectory>,
     pub default_roles: RoleNames,
     administration: Administration,
 }
 
 impl Operator {
-    /// Opens the database, with its schema brought up to date: the first admin may be made before the first start.
+    /// Opens the database and migrates its schema, so that an admin can be created before the first
+    /// start of the service.
     pub async fn open(settings: &Settings) -> Result<Self, Failure> {
         let database = Database::open(&settings.database).await?;
         database.migrate_up().await?;

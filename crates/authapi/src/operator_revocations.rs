@@ -17,14 +17,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The wait budget for subscribing to the bus. Without a subscription no acknowledgement arrives, and a revocation waits
-/// until the servers' leases have expired.
+/// The wait budget for subscribing to the bus. Without a subscription no acknowledgement arrives,
+/// and a revocation waits until the servers' leases have expired.
 const SUBSCRIBE_BUDGET: Duration = Duration::from_millis(500);
-/// How long a revocation waits before the terminal shows why.
+/// The time after which a waiting revocation prints a reason.
 const EXPLAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Publishes the command line's revocations to running servers. It subscribes to the bus with the first revocation, since
-/// most commands revoke nothing.
+/// Publishes the command line's revocations to running servers. Subscribes to the bus at the first
+/// revocation, since most commands revoke nothing.
 pub struct OperatorRevocations {
     leases: Arc<dyn ReplicaLeases>,
     redis: RedisSettings,
@@ -69,7 +69,8 @@ impl Revocations for OperatorRevocations {
     }
 }
 
-/// Listens to the bus until the program ends. Returns once the subscription is open or its wait budget is spent.
+/// Listens to the bus until the program ends. Returns once the subscription is open or its wait
+/// budget is spent.
 async fn listen(coherence: &Arc<SessionCoherence>) {
     let listener = InvalidationListener::new(Arc::clone(coherence));
     spawn(async move { listener.run().await });
@@ -82,7 +83,7 @@ async fn listen(coherence: &Arc<SessionCoherence>) {
 async fn explain_wait() {
     sleep(EXPLAIN_AFTER).await;
     if stderr().is_terminal() {
-        eprintln!("done; waiting until no server answers from before");
+        eprintln!("done; waiting until no server uses stale sessions");
     }
     pending::<()>().await;
 }

@@ -1,4 +1,5 @@
-//! How far long work has come, on standard error: a bar where somebody watches, else a line now and then.
+//! Progress of long tasks on standard error: a bar on a terminal, otherwise a line every few
+//! seconds.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -6,42 +7,42 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often a line is written where there is no terminal.
+/// The interval of progress lines without a terminal.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// How far some work has come.
+/// The progress of a task.
 pub struct Progress {
     what: &'static str,
     total: Option<u64>,
-    /// Where there is a terminal.
+    /// `None` without a terminal.
     bar: Option<ProgressBar>,
-    told: Instant,
+    reported: Instant,
 }
 
 impl Progress {
-    /// Work of `total` steps, if that is known; `what` is what is counted.
+    /// Starts a task of `total` steps, if known. `what` names the items that are counted.
     pub fn new(what: &'static str, total: Option<u64>) -> Self {
         Self {
             what,
             total,
             bar: stderr().is_terminal().then(|| bar(total)),
-            told: Instant::now(),
+            reported: Instant::now(),
         }
     }
 
-    /// `step` steps are done, with `count` of what is counted.
-    pub fn reach(&mut self, step: u64, count: u64) {
+    /// Reports that `step` steps are done and `count` items are counted.
+    pub fn update(&mut self, step: u64, count: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(step);
             bar.set_message(format!("{count} {}", self.what));
-        } else if self.told.elapsed() >= PERIOD {
-            self.told = Instant::now();
+        } else if self.reported.elapsed() >= PERIOD {
+            self.reported = Instant::now();
             eprintln!("{}", self.line(step, count));
         }
     }
 
-    /// Writes a line above the bar.
-    pub fn say(&self, line: &str) {
+    /// Prints a line above the bar.
+    pub fn print(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{line}")),
             None => eprintln!("{line}"),
@@ -59,7 +60,7 @@ impl Progress {
     }
 }
 
-/// The bar goes when the work has ended, well or not.
+/// Removes the bar.
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
@@ -76,7 +77,7 @@ fn bar(total: Option<u64>) -> ProgressBar {
         ),
         None => (ProgressBar::no_length(), "{spinner} {msg}  {elapsed}"),
     };
-    bar.with_style(ProgressStyle::with_template(template).expect("a good template"))
+    bar.with_style(ProgressStyle::with_template(template).expect("a valid template"))
 }
 
 #[cfg(test)]
@@ -84,12 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_how_much_and_how_far() {
+    fn a_line_shows_the_count_and_the_percentage() {
         let progress = |total| Progress {
             what: "users",
             total,
             bar: None,
-            told: Instant::now(),
+            reported: Instant::now(),
         };
         assert_eq!(progress(Some(200)).line(50, 7), "7 users (25 %)");
         assert_eq!(progress(Some(0)).line(0, 0), "0 users");

@@ -1,42 +1,42 @@
-//! Passwords from whoever sits at the terminal, or from whatever is piped in; never from an argument, which other
-//! users of the machine could read.
+//! Passwords from the terminal or from standard input. Arguments are not supported, because other
+//! users of the machine could read them.
 
 use crate::Failure;
 use domain::password::Password;
 use std::io::{BufRead, Error, IsTerminal, Write, stderr, stdin};
 use zeroize::Zeroizing;
 
-/// More than the longest password of 256 characters needs.
+/// Maximum length of the input, in bytes; more than a password of 256 characters needs.
 const MAX_BYTES: u64 = 4096;
 
-/// A new password: typed twice without being shown, or one line of standard input.
+/// Reads a new password: twice from the terminal without echo, or one line of standard input.
 pub fn new_password() -> Result<Password, Failure> {
     if !stdin().is_terminal() {
         return first_line(stdin().lock());
     }
     let password = ask("Password: ")?;
-    let again = ask("Once more: ")?;
+    let again = ask("Repeat password: ")?;
     if password == again {
         Ok(Password::new(String::clone(&password)))
     } else {
-        Err(Failure::new("the two passwords differ: nothing was done"))
+        Err(Failure::new("the passwords differ; try again"))
     }
 }
 
-/// Whether whoever sits at the terminal says yes to `question`.
+/// Asks `question` on the terminal and returns whether the answer is yes.
 ///
 /// # Errors
-/// When nobody sits there.
+/// If standard input is not a terminal.
 pub fn confirmed(question: &str) -> Result<bool, Failure> {
     if !stdin().is_terminal() {
-        return Err(Failure::Usage("nobody is there to confirm it: give --yes"));
+        return Err(Failure::Usage("there is no terminal to confirm on; pass --yes"));
     }
-    let unreadable = |error| Failure::because("the answer cannot be read from the terminal", error);
+    let unreadable = |error| Failure::because("the terminal cannot be read", error);
     write!(stderr(), "{question} [y/N] ").map_err(unreadable)?;
-    says_yes(stdin().lock()).map_err(unreadable)
+    read_yes(stdin().lock()).map_err(unreadable)
 }
 
-fn says_yes(input: impl BufRead) -> Result<bool, Error> {
+fn read_yes(input: impl BufRead) -> Result<bool, Error> {
     let mut answer = String::new();
     input.take(MAX_BYTES).read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -57,7 +57,9 @@ fn first_line(input: impl BufRead) -> Result<Password, Failure> {
     let text = line.strip_suffix('\n').unwrap_or(&line);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(Failure::new("no password on standard input: give it as one line"));
+        return Err(Failure::new(
+            "standard input contains no password; pass it as one line",
+        ));
     }
     Ok(Password::new(text.to_owned()))
 }
@@ -67,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_of_standard_input_is_the_password_without_its_end() {
+    fn the_password_is_the_first_line_without_its_line_ending() {
         for (input, password) in [
             ("hunter2", "hunter2"),
             ("hunter2\n", "hunter2"),
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clear_yes_is_one() {
+    fn only_y_and_yes_confirm() {
         for (answer, yes) in [
             ("y\n", true),
             ("yes\r\n", true),
@@ -87,12 +89,12 @@ mod tests {
             ("\n", false),
             ("yesterday\n", false),
         ] {
-            assert_eq!(says_yes(answer.as_bytes()).expect("an answer"), yes, "{answer:?}");
+            assert_eq!(read_yes(answer.as_bytes()).expect("an answer"), yes, "{answer:?}");
         }
     }
 
     #[test]
-    fn no_line_and_foreign_bytes_are_refused() {
+    fn an_empty_or_non_utf_8_line_is_refused() {
         for input in [b"".as_slice(), b"\n", b"\r\n", b"\xff\xfe\n"] {
             assert!(first_line(input).is_err(), "{input:?}");
         }

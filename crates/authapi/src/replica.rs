@@ -1,4 +1,4 @@
-//! This process as one of the replicas that share a database: how it publishes its revocations and receives others'.
+//! This process as a replica: publishing its revocations, and receiving those of other replicas.
 
 use crate::settings::{DatabaseUrl, SessionCacheSettings, Settings};
 use adapters_redis::{RedisBus, RedisClient};
@@ -15,15 +15,16 @@ use tokio::{
     time::timeout,
 };
 
-/// The channel of the bus. All services on one Redis share it; invalidations of unknown sessions have no effect.
+/// The channel of the bus. All services on one Redis share it; invalidations of unknown sessions
+/// have no effect.
 const CHANNEL: &str = "authapi:invalidations";
-/// In bytes.
-const MIB: NonZeroU64 = NonZeroU64::new(1024 * 1024).expect("it is not 0");
-/// The wait budget for releasing the lease on shutdown. Otherwise the lease expires by itself.
+/// One MiB in bytes.
+const MIB: NonZeroU64 = NonZeroU64::new(1024 * 1024).expect("1 MiB is not 0");
+/// The wait budget for releasing the lease at shutdown. A lease that is not released expires.
 const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 
-/// Creates this process's place in the coherence protocol. A process without a session cache has one too: it publishes
-/// revocations to replicas whose settings differ.
+/// Creates this process's part of the coherence protocol. A process without a session cache also
+/// needs it, to publish revocations to replicas that have one.
 pub fn coherence(
     leases: Arc<dyn ReplicaLeases>,
     redis: Option<&RedisClient>,
@@ -47,8 +48,8 @@ pub fn cache_limits(settings: &SessionCacheSettings) -> CacheLimits {
     }
 }
 
-/// Returns whether sessions are cached in memory. Replicas need a bus for that: without one, every revocation would wait
-/// until their leases have expired.
+/// Returns whether session snapshots are cached in memory. Replicas need a bus for that: without
+/// one, every revocation would wait until their leases have expired.
 pub fn caches_sessions(settings: &Settings) -> bool {
     let has_bus = match settings.database.url {
         DatabaseUrl::Sqlite(_) => true,
@@ -57,7 +58,7 @@ pub fn caches_sessions(settings: &Settings) -> bool {
     settings.session_cache.memory && has_bus
 }
 
-/// Storage as a server has it: session snapshots are cached if `caches_sessions`.
+/// Returns `storage` with session snapshots cached if `caches_sessions`.
 pub fn coherent(storage: Storage, coherence: &Arc<SessionCoherence>, caches_sessions: bool) -> Storage {
     if !caches_sessions {
         return storage;
@@ -69,9 +70,10 @@ pub fn coherent(storage: Storage, coherence: &Arc<SessionCoherence>, caches_sess
     }
 }
 
-/// The tasks by which a server takes part in the protocol while it runs.
+/// The tasks of a server in the coherence protocol.
 ///
-/// They run beside the workers, which have runtimes of their own, so that no number of requests delays a renewal.
+/// They run on the process's runtime, apart from the workers, so that load does not delay the
+/// renewal of the lease.
 pub struct Membership {
     keeper: Arc<LeaseKeeper>,
     keeping: JoinHandle<()>,
@@ -91,8 +93,8 @@ impl Membership {
         }
     }
 
-    /// Stops the tasks and releases the lease, so that publishers do not wait for this process. Call it after the last
-    /// request was answered.
+    /// Stops the tasks and releases the lease, so that publishers do not wait for this process.
+    /// Call it after the last request has been answered.
     pub async fn end(self) {
         self.keeping.abort();
         if timeout(LEAVE_BUDGET, self.keeper.leave()).await.is_err() {

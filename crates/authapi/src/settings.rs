@@ -1,11 +1,11 @@
-//! Settings: built-in defaults, then `authapi.toml`, then `.env`, then the environment.
+//! Settings: defaults, overridden by `authapi.toml`, then `.env`, then the environment.
 //!
-//! What may be set is what [`Settings::default`] serialises to; a key that is not there is refused, never ignored.
+//! The keys that [`Settings::default`] serialises to are the valid ones; any other key is an error.
 
 mod accounts;
+mod effective;
 mod error;
 mod format;
-mod in_force;
 mod layers;
 mod observed;
 mod rules;
@@ -14,9 +14,9 @@ mod sections;
 mod tests;
 
 pub use accounts::{AuditSettings, UsersSettings};
+pub use effective::EffectiveSetting;
 pub use error::SettingsError;
 pub use format::DatabaseUrl;
-pub use in_force::InForce;
 pub use layers::{Sources, variable};
 pub use observed::{CollectorUrl, MetricsSettings, SampleRatio, TracesSettings};
 pub use sections::{
@@ -25,15 +25,15 @@ pub use sections::{
     cores,
 };
 
-use config::{Value as WrittenValue, ValueKind};
-use layers::{Layers, Written};
+use config::{Value as RawValue, ValueKind};
+use layers::{Layers, SourceValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The settings that may come from a file (`..._FILE`) and are never shown.
+/// Settings that can be read from a file (`..._FILE`) and are never printed.
 const SECRETS: [&str; 3] = ["bootstrap.admin_password", "database.url", "redis.url"];
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -54,17 +54,17 @@ pub struct Settings {
     pub traces: TracesSettings,
 }
 
-/// Settings with the sources that they came from.
+/// Settings and their sources.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub settings: Settings,
     layers: Layers,
 }
 
-/// Reads, parses and checks the settings.
+/// Reads, parses and validates the settings.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// The first invalid setting.
 pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
     let layers = layers::read(sources)?;
     let mut tree = tree_of(&Settings::default());
@@ -73,24 +73,24 @@ pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
             .pointer_mut(&format!("/{}", key.replace('.', "/")))
             .filter(|slot| !slot.is_object())
             .ok_or_else(|| unknown(key, written))?;
-        *slot = typed(slot, &written.value).ok_or_else(|| rules::wrong(key, &layers))?;
+        *slot = convert(slot, &written.value).ok_or_else(|| rules::wrong(key, &layers))?;
     }
     let mut settings: Settings = serde_path_to_error::deserialize(tree).map_err(|error| {
         let path = error.path().to_string();
         rules::wrong(path.split('[').next().unwrap_or(&path), &layers)
     })?;
-    settle(&mut settings, &layers);
+    derive_defaults(&mut settings, &layers);
     rules::check(&settings, &layers)?;
     Ok(Loaded { settings, layers })
 }
 
 fn tree_of(settings: &Settings) -> Value {
-    serde_json::to_value(settings).expect("settings are made of texts, numbers and lists")
+    serde_json::to_value(settings).expect("settings serialise to texts, numbers and lists")
 }
 
-/// What was written, as the type that the default has: variables are all text. Nothing is bent to fit, so `true` is no
-/// port and 80.6 is not 81.
-fn typed(default: &Value, written: &WrittenValue) -> Option<Value> {
+/// Converts `written` to the type of `default`, since variables are always text. Does not coerce
+/// other types: `true` is not a port, and 80.6 is not 81.
+fn convert(default: &Value, written: &RawValue) -> Option<Value> {
     let text = match &written.kind {
         ValueKind::String(text) => text.trim().to_owned(),
         ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::Float(_) => {
@@ -106,13 +106,13 @@ fn typed(default: &Value, written: &WrittenValue) -> Option<Value> {
         Value::Bool(_) => text.parse::<bool>().ok().map(Value::from),
         Value::Number(_) => text.parse::<u64>().ok().map(Value::from),
         Value::Array(_) => Some(text.split(',').map(str::trim).map(Value::from).collect()),
-        // Spaces at either end may be meant in a text, in a secret above all.
+        // Leading and trailing spaces may be part of a text, above all of a secret.
         _ => written.clone().into_string().ok().map(Value::from),
     }
 }
 
-/// Defaults that follow from other settings.
-fn settle(settings: &mut Settings, layers: &Layers) {
+/// Sets the defaults that depend on other settings.
+fn derive_defaults(settings: &mut Settings, layers: &Layers) {
     if matches!(settings.database.url, DatabaseUrl::Postgres(_))
         && !layers.contains_key("keys.generate_missing")
     {
@@ -123,7 +123,7 @@ fn settle(settings: &mut Settings, layers: &Layers) {
     }
 }
 
-fn unknown(key: &str, written: &Written) -> SettingsError {
+fn unknown(key: &str, written: &SourceValue) -> SettingsError {
     let nearest = known_keys()
         .into_iter()
         .map(|known| {
@@ -142,7 +142,7 @@ fn unknown(key: &str, written: &Written) -> SettingsError {
     }
 }
 
-/// Every key that may be set.
+/// Returns all valid keys.
 fn known_keys() -> Vec<String> {
     leaves(&tree_of(&Settings::default()))
         .into_iter()
@@ -150,7 +150,7 @@ fn known_keys() -> Vec<String> {
         .collect()
 }
 
-/// The leaves of a tree with their keys, in the order of the sections.
+/// Returns the leaves of a tree with their keys, in the order of the sections.
 fn leaves(tree: &Value) -> Vec<(String, Value)> {
     let sections = tree.as_object().into_iter().flat_map(Map::iter);
     sections

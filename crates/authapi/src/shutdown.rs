@@ -1,4 +1,4 @@
-//! When to stop: SIGTERM or Ctrl-C.
+//! Signals that stop the service: SIGTERM and Ctrl-C.
 
 use crate::{Failure, telemetry};
 use std::{process, time::Duration};
@@ -8,42 +8,45 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a process that is to end at once waits until that is told.
-const LAST_WORD: Duration = Duration::from_millis(300);
+/// The wait budget for logging that a second signal stops the process.
+const LOG_BUDGET: Duration = Duration::from_millis(300);
 
-/// The signals that stop the service. From the moment it is made they no longer kill the process.
+/// The signals that stop the service. Once created, it prevents them from killing the process.
 pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
+    /// Registers the signal handlers.
+    ///
     /// # Errors
-    /// When the system does not let the process listen.
+    /// If the system rejects the registration.
     pub fn listen() -> Result<Self, Failure> {
-        let listen_to =
-            |kind| signal(kind).map_err(|error| Failure::because("signals cannot be listened to", error));
+        let listen_to = |kind| {
+            signal(kind).map_err(|error| Failure::because("signal handlers cannot be registered", error))
+        };
         Ok(Self {
             terminate: listen_to(SignalKind::terminate())?,
             interrupt: listen_to(SignalKind::interrupt())?,
         })
     }
 
-    /// Returns at the first signal. The second one ends the process at once, whatever is under way.
+    /// Returns at the first signal. A second signal ends the process immediately.
     pub async fn wait(mut self) {
         self.next().await;
-        // Before anything is told: while nobody reads the log, telling may take for ever.
+        // Start this task before logging: logging blocks while the reader of the log is stuck.
         tokio::spawn(async move {
             self.next().await;
-            // Perhaps it is the log that holds everything up.
-            let told = spawn_blocking(|| {
-                tracing::warn!("stopped at once by a second signal");
+            // The log may be what blocks, so it gets only a short time.
+            let logged = spawn_blocking(|| {
+                tracing::warn!("stopped immediately by a second signal");
                 telemetry::end();
             });
-            let _ = timeout(LAST_WORD, told).await;
+            let _ = timeout(LOG_BUDGET, logged).await;
             process::exit(1);
         });
-        tracing::info!("stopping: requests in flight are answered first; a second signal stops at once");
+        tracing::info!("stopping: completing requests in flight; a second signal stops immediately");
     }
 
     async fn next(&mut self) {

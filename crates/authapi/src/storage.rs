@@ -1,4 +1,4 @@
-//! The database that the settings choose.
+//! The database selected by the settings.
 
 use crate::{
     Failure,
@@ -24,17 +24,18 @@ pub enum Database {
     Postgres(PostgresDatabase),
 }
 
-/// A migration, and whether it has run.
+/// A migration, and whether it is applied.
 pub struct Migration {
     pub name: String,
     pub applied: bool,
 }
 
 impl Database {
-    /// Opens the database; a SQLite file and its folder are made when missing. The schema is left as it is.
+    /// Opens the database. Creates a missing SQLite file and its folder. Does not migrate the
+    /// schema.
     ///
     /// # Errors
-    /// Why it cannot be used, with the mend.
+    /// If the database cannot be used; the message states the remedy.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, Failure> {
         let unusable = "the database cannot be used";
         match &settings.url {
@@ -75,16 +76,16 @@ impl Database {
         }
     }
 
-    /// Brings the schema up to date; the names of the migrations that this took.
+    /// Applies pending migrations, and returns their names.
     pub async fn migrate_up(&self) -> Result<Vec<String>, Failure> {
         let done = match self {
             Self::Sqlite(database) => database.migrate_up().await,
             Self::Postgres(database) => database.migrate_up().await,
         };
-        done.map_err(|error| Failure::because("the database's schema cannot be brought up to date", error))
+        done.map_err(|error| Failure::because("the database schema cannot be migrated", error))
     }
 
-    /// Takes back the newest migration; its name, if there was one.
+    /// Reverts the newest migration, and returns its name; `None` if no migration is applied.
     pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
         match self {
             Self::Sqlite(database) => database.migrate_down().await,
@@ -92,7 +93,7 @@ impl Database {
         }
     }
 
-    /// Every migration that this program knows, oldest first.
+    /// Returns all migrations of this program, oldest first.
     pub async fn migrations(&self) -> Result<Vec<Migration>, PortError> {
         Ok(match self {
             Self::Sqlite(database) => database
@@ -117,10 +118,10 @@ impl Database {
     }
 }
 
-/// The right to be the one server of a SQLite file; any number may serve one Postgres database.
+/// Takes the lock that makes this process the only server of a SQLite file. Postgres needs no lock.
 ///
 /// # Errors
-/// When another server has it.
+/// If another server holds the lock.
 pub fn take_server_lock(settings: &DatabaseSettings) -> Result<Option<ServerLock>, Failure> {
     match &settings.url {
         DatabaseUrl::Sqlite(path) => ServerLock::take(path)

@@ -1,7 +1,8 @@
-//! The log: one line an event, on standard error; and the spans that become traces.
+//! The log, one line per event on standard error, and the spans that become traces.
 //!
-//! A thread of its own writes the lines, many at a time when many come: a request does not wait for its line. Whoever ends
-//! the process MUST [`end`] the log first, by an [`Ending`] where it may end in a panic, or the last lines are lost.
+//! A dedicated thread writes the lines in batches, so requests do not wait for them. The program
+//! MUST [`end`] the log before the process exits, or hold a [`LogGuard`]; otherwise the last lines
+//! are lost.
 
 mod json_lines;
 mod line_writer;
@@ -27,28 +28,28 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The web server's remarks on its threads, and its errors about garbage that strangers send, which tell an operator
-/// nothing; a directive of `log.level` wins over it.
+/// Silences messages of the web server about its threads and about malformed requests, which do not
+/// concern operators. Directives in `log.level` take precedence.
 const QUIET: &str = "actix_server=warn,actix_http=off";
 
-/// What writes the lines, while the log lasts.
+/// The writer of log lines, while the log is open.
 static WRITER: Mutex<Option<Arc<LineWriter>>> = Mutex::new(None);
 
-/// Sends events to standard error from now on, the `log` crate's included, and spans to `traces`. `RUST_LOG` plays no part: the level is a
-/// setting like the others. Only the first call of a process counts.
+/// Starts the log on standard error, including events of the crate `log`, and passes spans to
+/// `traces`. Ignores `RUST_LOG`. Only the first call in a process has an effect.
 ///
 /// # Errors
-/// When `log.level` cannot be parsed, which checked settings rule out, or the thread cannot be made.
+/// If `log.level` is invalid, which validated settings exclude, or the thread cannot be started.
 pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), Box<dyn Error + Send + Sync>> {
     let level = EnvFilter::try_new(format!("{QUIET},{}", log.level))?;
     let writer = LineWriter::start(stderr())?;
     let subscriber = Registry::default().with(lines(log.format, Arc::clone(&writer), level));
-    // A layer that is not there would want every span all the same.
+    // A `None` layer would enable all spans.
     let started = match traces {
         Some(traces) => subscriber.with(traces.layer()).try_init(),
         None => subscriber.try_init(),
     };
-    // Tests start several services in one process; the first one's log serves them all.
+    // Tests start several services in one process; the log of the first serves all of them.
     if started.is_ok() {
         *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     } else {
@@ -57,19 +58,19 @@ pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), Box<dyn E
     Ok(())
 }
 
-/// Ends the log when it is dropped.
-pub struct Ending;
+/// Ends the log on drop.
+pub struct LogGuard;
 
-/// Returns when all lines are written, or after a second. There MUST be none after this.
+/// Writes the remaining lines, for at most one second. Later lines are lost.
 pub fn end() {
-    // Whoever comes second returns when the first does.
+    // Hold the lock, so that concurrent calls return only once the log has ended.
     let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(writer) = writer.take() {
         writer.end();
     }
 }
 
-impl Drop for Ending {
+impl Drop for LogGuard {
     fn drop(&mut self) {
         end();
     }
@@ -79,12 +80,12 @@ fn lines<S>(format: LogFormat, writer: Arc<LineWriter>, level: EnvFilter) -> Box
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
-    let is_for_people = match format {
+    let is_pretty = match format {
         LogFormat::Auto => stderr().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    if is_for_people {
+    if is_pretty {
         fmt::layer()
             .with_writer(writer)
             .with_ansi(stderr().is_terminal())
@@ -92,20 +93,20 @@ where
             .with_filter(level)
             .boxed()
     } else {
-        // It leaves the level to the other: without a hint of its own there would be none, and every crate would think that
-        // its traces are wanted.
-        let no_spans = filter_fn(is_no_span).with_max_level_hint(LevelFilter::TRACE);
+        // The filter leaves the level to `level`. Without a hint of its own, the combination would
+        // have none, and all crates would consider TRACE enabled.
+        let only_events = filter_fn(is_event).with_max_level_hint(LevelFilter::TRACE);
         fmt::layer()
             .event_format(JsonLines)
             .with_writer(writer)
-            // No line tells of a span, so that nobody need make one when there are no traces either.
-            .with_filter(FilterExt::<S>::and(no_spans, level))
+            // JSON lines contain no span fields, so spans are needed only for traces.
+            .with_filter(FilterExt::<S>::and(only_events, level))
             .boxed()
     }
 }
 
-fn is_no_span(told: &Metadata<'_>) -> bool {
-    !told.is_span()
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    !metadata.is_span()
 }
 
 #[cfg(test)]
@@ -114,7 +115,7 @@ mod tests {
     use tracing::{Subscriber, subscriber::with_default};
 
     #[test]
-    fn lines_are_wanted_down_to_the_level_that_is_set() {
+    fn events_are_enabled_down_to_the_configured_level() {
         for format in [LogFormat::Json, LogFormat::Pretty] {
             let writer = LineWriter::start(Vec::new()).expect("a thread");
             let level = EnvFilter::try_new("info").expect("a level");

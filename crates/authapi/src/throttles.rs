@@ -1,4 +1,4 @@
-//! The throttle that the settings choose.
+//! The throttle selected by the settings.
 
 use crate::{Failure, settings::ThrottleSettings};
 use adapters_governor::{Budget, Budgets, InProcessThrottle, Unthrottled};
@@ -6,10 +6,11 @@ use adapters_redis::{FallbackThrottle, RedisClient, RedisThrottle};
 use domain::ports::Throttle;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-/// What the names of all keys in Redis begin with.
+/// The prefix of all keys in Redis.
 const PREFIX: &str = "authapi:";
 
-/// Counts attempts in Redis where there is one, so that all replicas share the budgets, and in this process otherwise.
+/// Creates the throttle. It counts attempts in Redis if configured, so that replicas share the
+/// budgets; otherwise in this process.
 pub fn throttle(
     settings: &ThrottleSettings,
     redis: Option<&RedisClient>,
@@ -34,7 +35,7 @@ pub fn throttle(
         global: None,
     };
     let primary = RedisThrottle::new(redis.clone(), PREFIX, shared)
-        .map_err(|error| Failure::because("attempts cannot be counted", error))?;
+        .map_err(|error| Failure::because("the throttle cannot be created", error))?;
     let fallback = in_process(stricter(client), stricter(account))?;
     Ok(Arc::new(FallbackThrottle::new(Arc::new(primary), fallback)))
 }
@@ -46,7 +47,7 @@ fn in_process(client: Budget, account: Budget) -> Result<Arc<dyn Throttle>, Fail
         ..Budgets::DEFAULT
     };
     let throttle = InProcessThrottle::new(budgets)
-        .map_err(|error| Failure::because("attempts cannot be counted", error))?;
+        .map_err(|error| Failure::because("the throttle cannot be created", error))?;
     Ok(Arc::new(throttle))
 }
 
@@ -57,7 +58,8 @@ fn shared(budget: Budget) -> adapters_redis::Budget {
     }
 }
 
-/// Half of everything: replicas that cannot ask Redis count each for itself, and know nothing of what was counted.
+/// Returns half of a budget, for replicas without Redis: each counts separately, starting from
+/// zero.
 fn stricter(budget: Budget) -> Budget {
     Budget {
         burst: NonZeroU32::new(budget.burst.get() / 2).unwrap_or(NonZeroU32::MIN),

@@ -1,6 +1,8 @@
-//! Traces: spans of requests and of what they wait for, sent to an OpenTelemetry collector (OTLP over HTTP, protobuf).
+//! Traces: spans of requests and their waits, exported to an OpenTelemetry collector (OTLP over
+//! HTTP, protobuf).
 //!
-//! A thread of its own sends them in batches. When the collector is away or slow, spans are dropped; nobody waits.
+//! A dedicated thread exports them in batches. While the collector is unavailable or slow, spans
+//! are dropped; requests never wait.
 
 mod collector;
 
@@ -32,44 +34,44 @@ use std::{sync::OnceLock, time::Duration};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
-/// Ended spans that wait to be sent; more are dropped.
+/// Maximum number of ended spans that wait to be exported; further spans are dropped.
 const QUEUE: usize = 2048;
-/// Spans in one message.
+/// Maximum number of spans per export.
 const BATCH: usize = 512;
-/// How often spans are sent.
+/// The interval between exports.
 const PERIOD: Duration = Duration::from_secs(2);
-/// How long one message may take.
+/// The timeout of an export.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the last message may take when the process ends: what is left of ten seconds when requests and changes have
-/// had theirs.
+/// The timeout of the last export at shutdown: the rest of ten seconds after requests and changes.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
-/// The crates whose spans are sent, by how their names begin. The exporter's own are none of them: it would never end.
-const OURS: [&str; 4] = ["adapters_", "api_http", "authapi", "domain"];
+/// Prefixes of the crates whose spans are exported. Exporting the exporter's own spans would never
+/// end.
+const EXPORTED_CRATES: [&str; 4] = ["adapters_", "api_http", "authapi", "domain"];
 
 const TRACEPARENT: &str = "traceparent";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What requests are traced with. A process has one.
+/// The tracer of requests, one per process.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// Traces that are being sent. The last ones are sent when it is dropped.
+/// The export of traces. Dropping it exports the remaining spans.
 pub struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
 }
 
 impl Traces {
-    /// Sends traces from now on, if the settings ask for it. MUST NOT be called, nor what it returns be dropped, inside an
-    /// asynchronous runtime.
+    /// Starts the export of traces if the settings enable it. MUST NOT be called inside an
+    /// asynchronous runtime, nor the returned value be dropped there.
     ///
     /// # Errors
-    /// When the thread that sends them cannot be made.
+    /// If the exporting thread cannot be started.
     pub fn start(settings: &TracesSettings) -> Result<Option<Self>, Failure> {
         let Some(url) = &settings.otlp_endpoint else {
             return Ok(None);
         };
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Failure::because("traces cannot be sent", error)
+            Failure::because("traces cannot be exported", error)
         };
         let collector = Collector::new(EXPORT_TIMEOUT).map_err(|error| failed(error.into()))?;
         let exporter = SpanExporter::builder()
@@ -82,12 +84,12 @@ impl Traces {
             .map_err(|error| failed(error.into()))?;
         let provider = provider(exporter, settings.sample_ratio.get());
         let tracer = provider.tracer("authapi");
-        // Only the first one of a process counts, as with the log.
+        // A later call in the same process keeps the first tracer, as with the log.
         let _ = TRACER.set(tracer.clone());
         Ok(Some(Self { provider, tracer }))
     }
 
-    /// Makes OpenTelemetry's spans of the program's own.
+    /// Returns the layer that converts the program's spans to OpenTelemetry spans.
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -97,14 +99,14 @@ impl Traces {
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
-            .with_filter(Targets::new().with_targets(OURS.map(|name| (name, LevelFilter::INFO))))
+            .with_filter(Targets::new().with_targets(EXPORTED_CRATES.map(|name| (name, LevelFilter::INFO))))
     }
 }
 
 impl Drop for Traces {
     fn drop(&mut self) {
         if self.provider.shutdown_with_timeout(FLUSH_TIMEOUT).is_err() {
-            tracing::warn!("stopped before every trace was sent");
+            tracing::warn!("stopped before all traces were exported");
         }
     }
 }
@@ -125,14 +127,14 @@ fn provider(exporter: SpanExporter, ratio: f64) -> SdkTracerProvider {
                 .with_batch_config(config)
                 .build(),
         )
-        // Whoever has begun a trace has decided whether it is kept.
+        // The client that started a trace decides whether it is kept.
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
         .with_resource(resource)
         .build()
 }
 
-/// The middleware that gives every request a span, in the trace that the client has begun if it has.
-pub async fn follow(
+/// Middleware that creates a span for each request, in the client's trace if there is one.
+pub async fn trace(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -148,12 +150,12 @@ pub async fn follow(
         .start_with_context(tracer, &parent);
     let context = parent.with_span(span);
     let response = next.call(request).with_context(context.clone()).await?;
-    tell(&context.span(), method, &response);
+    record_response(&context.span(), method, &response);
     Ok(response)
 }
 
-/// The client's trace (W3C Trace Context), if it has sent one. Its `tracestate` is left alone: it is long, foreign text
-/// that only whoever began the trace can read.
+/// Returns the client's trace (W3C Trace Context), if it sent one. Ignores `tracestate`, which only
+/// the system that started the trace can interpret.
 fn parent(headers: &HeaderMap) -> Context {
     let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let extractor = Traceparent(traceparent);
@@ -172,8 +174,9 @@ impl Extractor for Traceparent<'_> {
     }
 }
 
-/// Names the span and says how the request ended, in the terms of OpenTelemetry's semantic conventions for HTTP.
-fn tell<B>(span: &SpanRef<'_>, method: &'static str, response: &ServiceResponse<B>) {
+/// Names the span and records the response, following OpenTelemetry's semantic conventions for
+/// HTTP.
+fn record_response<B>(span: &SpanRef<'_>, method: &'static str, response: &ServiceResponse<B>) {
     if let Some(route) = response.request().match_pattern() {
         span.update_name(format!("{method} {route}"));
         span.set_attribute(KeyValue::new("http.route", route));
@@ -191,7 +194,7 @@ fn tell<B>(span: &SpanRef<'_>, method: &'static str, response: &ServiceResponse<
     }
 }
 
-/// Anybody may invent a method.
+/// Returns the method as a label; clients may send arbitrary methods.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,7 +1,7 @@
-//! Files of users: JSON Lines or CSV, a user a line.
+//! Files of users: JSON Lines or CSV, one user per line.
 //!
-//! The fields are `login`, `password_hash`, `roles`, `disabled` and `created_at`. What is exported has two more, which are
-//! not taken over: `id` and `last_login_at`.
+//! The fields are `login`, `password_hash`, `roles`, `disabled` and `created_at`. An export also
+//! contains `id` and `last_login_at`, which an import ignores.
 
 mod lines;
 mod read;
@@ -13,7 +13,7 @@ pub use read::UserReader;
 pub use refusal::Refusal;
 pub use write::UserWriter;
 
-/// Every field that a user may have.
+/// The names of all fields.
 const FIELDS: [&str; 7] = [
     "id",
     "login",
@@ -23,5 +23,5 @@ const FIELDS: [&str; 7] = [
     "created_at",
     "last_login_at",
 ];
-/// How no role at all is written in CSV, where an empty field means that roles are not told.
+/// The CSV value for no roles; an empty field means that the roles are unspecified.
 const NO_ROLES: &str = "-";

@@ -1,8 +1,8 @@
 use domain::use_cases::CreateUserError;
 use std::error::Error;
 
-/// The rule that a new user's login or password breaks: the use case's own text does not name it. Any other error stays
-/// as it is.
+/// Returns the violation of a new user's login or password, which the text of `error` does not
+/// name; other errors are returned unchanged.
 pub fn violation(error: CreateUserError) -> Box<dyn Error + Send + Sync> {
     match error {
         CreateUserError::Refused {

@@ -1,4 +1,4 @@
-//! Which adapter stands behind which port.
+//! Selects the adapters of the ports.
 
 use crate::{
     Failure, key_folder,
@@ -28,7 +28,7 @@ use secrecy::ExposeSecret;
 use session_cache::{LeasedRevocations, SessionCoherence};
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-/// The Redis that replicas share, if there is one. It connects in the background: nothing waits for it.
+/// Opens the Redis that replicas share, if configured. It connects in the background.
 pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failure> {
     let Some(url) = &settings.url else {
         return Ok(None);
@@ -40,15 +40,15 @@ pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failu
     Ok(Some(client))
 }
 
-/// Every port, with the adapter that the settings choose.
+/// All ports, with the adapters that the settings select.
 pub struct Ports {
     pub storage: Storage,
-    /// Where changes publish what they make stale.
+    /// Publishes which session snapshots a change makes stale.
     pub revocations: Arc<dyn Revocations>,
     pub coherence: Arc<SessionCoherence>,
     /// Present if session snapshots are cached in memory.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
-    /// Of what replicas share, if they share anything.
+    /// Present if Redis is configured.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
@@ -62,7 +62,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Reads the keys, makes them where that is allowed, and starts the hashing threads.
+    /// Loads the keys, generating missing ones if allowed, and starts the hash threads.
     pub fn new(settings: &Settings, database: DatabasePorts) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
         let mac = HmacRefreshMac::new(keys.refresh_key());
@@ -102,7 +102,7 @@ impl Ports {
     }
 }
 
-/// Storage whose audit log counts what it omits and trims.
+/// Wraps the audit ports of `storage` in metrics.
 fn metered(storage: Storage) -> Storage {
     Storage {
         audit_events: Arc::new(MeteredAuditEvents::new(storage.audit_events)),
@@ -111,7 +111,7 @@ fn metered(storage: Storage) -> Storage {
     }
 }
 
-/// Whoever verifies tokens by the keys of `jwt`, and remembers what came of it.
+/// Returns the verifier of `jwt`, behind the signature cache if it is enabled.
 fn verifier(jwt: &Arc<JwtTokens>, settings: &TokensSettings) -> Arc<dyn TokenVerifier> {
     let jwt: Arc<dyn TokenVerifier> = Arc::clone(jwt) as _;
     match NonZeroUsize::new(settings.signature_cache) {
@@ -120,14 +120,14 @@ fn verifier(jwt: &Arc<JwtTokens>, settings: &TokensSettings) -> Arc<dyn TokenVer
     }
 }
 
-/// What works with passwords, in one pool: its bounds hold for hashing and rating together.
+/// The ports that work on passwords. Hashing and rating share one pool and its limits.
 pub struct PasswordPorts {
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
 }
 
 impl PasswordPorts {
-    /// Starts the hashing threads.
+    /// Starts the hash threads.
     pub fn new(settings: &PasswordSettings, threads: NonZeroUsize) -> Result<Self, Failure> {
         let cannot_hash = "passwords cannot be hashed";
         let params = Argon2Params {
@@ -151,7 +151,7 @@ impl PasswordPorts {
     }
 }
 
-/// What is asked of new passwords.
+/// Returns the requirements for new passwords.
 pub fn password_policy(settings: &PasswordSettings) -> PasswordPolicy {
     PasswordPolicy {
         min_length: settings.min_length,
@@ -159,7 +159,7 @@ pub fn password_policy(settings: &PasswordSettings) -> PasswordPolicy {
     }
 }
 
-/// What every access token says.
+/// Returns the claims and lifetime of access tokens.
 pub fn token_rules(settings: &TokensSettings) -> TokenRules {
     TokenRules {
         issuer: settings.issuer.clone(),
@@ -169,7 +169,7 @@ pub fn token_rules(settings: &TokensSettings) -> TokenRules {
     }
 }
 
-/// How long sessions live.
+/// Returns the lifetimes and limits of sessions.
 pub fn session_rules(settings: &TokensSettings) -> SessionRules {
     SessionRules {
         idle_ttl: delta(settings.refresh_idle_ttl),
@@ -179,7 +179,7 @@ pub fn session_rules(settings: &TokensSettings) -> SessionRules {
     }
 }
 
-/// A span of the settings, as the core counts.
+/// Converts a duration of the settings.
 pub fn delta(span: Duration) -> TimeDelta {
-    TimeDelta::from_std(span).expect("checked settings are at most ten years")
+    TimeDelta::from_std(span).expect("validated durations are at most ten years")
 }

@@ -1,5 +1,5 @@
-//! Clients that get around the time limits of actix, over real sockets: the service closes each of their connections
-//! (`api_http::Connections`).
+//! Clients that circumvent the timeouts of actix, over real sockets: the service closes each of
+//! their connections (`api_http::Connections`).
 
 use super::{Application, tests::settings};
 use std::{
@@ -11,15 +11,15 @@ use std::{
 use tempfile::TempDir;
 use tokio::{net::TcpSocket, sync::oneshot, task::spawn_blocking};
 
-/// Instead of more than a minute.
+/// Shorter than in production, where it is more than a minute.
 const INACTIVITY_LIMIT: Duration = Duration::from_secs(1);
-/// Reached only when something is wrong; far less than what actix itself closes connections after.
+/// Fails the test; far shorter than the timeouts of actix.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// How often a client of these tests does something.
+/// The interval between the actions of a client.
 const PACE: Duration = Duration::from_millis(50);
 const GET_LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n";
 
-/// A service with the short limit; it stops with the value.
+/// A service with the shorter limit; dropping it stops the service.
 struct Service {
     address: SocketAddr,
     _stop: oneshot::Sender<()>,
@@ -44,13 +44,13 @@ async fn service() -> Service {
     }
 }
 
-/// Runs `client` on a connection to a service, and the service meanwhile.
+/// Starts a service and runs `client` on a connection to it.
 async fn with_a_connection(client: impl FnOnce(TcpStream) + Send + 'static) {
     let service = service().await;
-    // Small, so that an answer that is not read does not fit into it.
+    // Small, so that an unread response does not fit into it.
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("an option");
-    let stream = socket.connect(service.address).await.expect("somebody listens");
+    let stream = socket.connect(service.address).await.expect("a listener");
     let stream = stream.into_std().expect("a stream");
     stream.set_nonblocking(false).expect("a mode");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
@@ -58,8 +58,8 @@ async fn with_a_connection(client: impl FnOnce(TcpStream) + Send + 'static) {
     spawn_blocking(move || client(stream)).await.expect("no panic");
 }
 
-/// One request, and its whole answer.
-fn ask(stream: &mut TcpStream) {
+/// Sends a request and reads the response.
+fn get_live(stream: &mut TcpStream) {
     stream.write_all(GET_LIVE.as_bytes()).expect("a reader");
     let mut answer = Vec::new();
     while !answer.ends_with(b"}") {
@@ -70,7 +70,7 @@ fn ask(stream: &mut TcpStream) {
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
 }
 
-/// Sends `bytes` again and again until the server has hung up; how long that took.
+/// Sends `bytes` repeatedly until the server closes the connection; returns how long that took.
 fn send_until_closed(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
     let started = Instant::now();
     loop {
@@ -84,14 +84,14 @@ fn send_until_closed(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
                 return started.elapsed();
             }
         }
-        assert!(started.elapsed() < TIMEOUT, "it is still open");
+        assert!(started.elapsed() < TIMEOUT, "the connection is still open");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_head_that_comes_byte_by_byte_is_closed() {
+async fn a_connection_with_a_slow_second_head_is_closed() {
     with_a_connection(|mut stream| {
-        ask(&mut stream);
+        get_live(&mut stream);
         stream
             .write_all(b"GET /health/live HTTP/1.1\r\nX-Slow: ")
             .expect("a reader");
@@ -101,7 +101,7 @@ async fn a_second_head_that_comes_byte_by_byte_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chunks_that_never_end_after_a_refusal_are_closed() {
+async fn a_connection_with_endless_chunks_after_a_refusal_is_closed() {
     with_a_connection(|mut stream| {
         let head = "POST /nothing HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
         stream.write_all(head.as_bytes()).expect("a reader");
@@ -116,9 +116,9 @@ async fn chunks_that_never_end_after_a_refusal_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_nobody_reads_is_closed() {
+async fn a_connection_with_an_unread_response_is_closed() {
     with_a_connection(|mut stream| {
-        // More than any system buffers on the way.
+        // More than the socket buffers can hold.
         let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n";
         stream.write_all(request.repeat(12).as_bytes()).expect("a reader");
         let took = send_until_closed(&mut stream, b"G");
@@ -128,11 +128,11 @@ async fn an_answer_that_nobody_reads_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_asks_now_and_then_keeps_its_connection() {
+async fn an_active_client_keeps_its_connection() {
     with_a_connection(|mut stream| {
         let started = Instant::now();
         while started.elapsed() < INACTIVITY_LIMIT * 3 {
-            ask(&mut stream);
+            get_live(&mut stream);
             thread::sleep(PACE);
         }
     })

@@ -10,31 +10,33 @@ use uuid::Uuid;
 pub enum Audit {
     /// List events, newest first.
     List(ListAudit),
-    /// Prove that no event was changed, removed or swapped; else exit code 1, and the number of the first that was.
+    /// Verify that no event was changed, removed or reordered; otherwise print the first that was,
+    /// and exit with 1.
     Verify(VerifyAudit),
 }
 
 #[derive(Debug, Args)]
 pub struct ListAudit {
-    /// Only what was done to the user with this id, who need not be there any more.
+    /// Only events that affect the user with this id, who may have been deleted.
     #[arg(long, value_name = "ID", conflicts_with = "login")]
     pub user: Option<Uuid>,
-    /// Only what was done to the user with this login.
+    /// Only events that affect the user with this login.
     #[arg(long, value_name = "NAME")]
     pub login: Option<String>,
-    /// Only what the user with this id did.
+    /// Only events caused by the user with this id.
     #[arg(long, value_name = "ID")]
     pub actor: Option<Uuid>,
-    /// Only what is called so, such as `login_failed`.
+    /// Only events with this action, such as `login_failed`.
     #[arg(long, value_name = "NAME", value_parser = values::action)]
     pub action: Option<AuditAction>,
-    /// Only from this instant on, as in 2026-01-31T12:00:00Z; a date alone means its beginning.
+    /// Only events at or after this instant, such as 2026-01-31T12:00:00Z; a date means its start,
+    /// in UTC.
     #[arg(long, value_name = "TIME", value_parser = values::instant)]
     pub from: Option<DateTime<Utc>>,
-    /// Only before this instant.
+    /// Only events before this instant.
     #[arg(long, value_name = "TIME", value_parser = values::instant)]
     pub until: Option<DateTime<Utc>>,
-    /// The most events to list; all unless given.
+    /// Maximum number of events [default: no limit].
     #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     #[command(flatten)]
@@ -43,7 +45,7 @@ pub struct ListAudit {
 
 #[derive(Debug, Args)]
 pub struct VerifyAudit {
-    /// An event that was noted elsewhere, as an earlier run printed it: the chain has to run through it.
+    /// Require the log to contain this event, as printed by an earlier run.
     #[arg(long, value_name = "NUMBER:SEAL", value_parser = values::anchor)]
     pub anchor: Option<ChainEnd>,
     #[command(flatten)]

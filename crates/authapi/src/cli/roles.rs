@@ -5,28 +5,28 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub enum Roles {
-    /// List all roles, with what they allow.
+    /// List all roles with their permissions.
     List(Listing),
-    /// Make a role, or give one other properties: it is exactly as told afterwards, and what is not given is empty. What it
-    /// allows is in force for everybody who has it when this returns.
+    /// Create a role, or replace an existing one; options left out become empty. Sessions of users
+    /// who have the role use its new permissions once the command returns.
     Set(SetRole),
-    /// Remove a role that nobody has.
+    /// Delete a role that no user has.
     Delete(DeleteRole),
 }
 
 #[derive(Debug, Args)]
 pub struct SetRole {
     pub name: String,
-    /// What the role is for.
+    /// Purpose of the role.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub description: String,
-    /// What it allows, as `subject:verb`; may be given several times.
+    /// Permission of the role, as `subject:verb`; may be repeated.
     #[arg(long = "permission", value_name = "PERMISSION")]
     pub permissions: Vec<String>,
-    /// Let every user take the role.
+    /// Allow every user to assign the role to themselves.
     #[arg(long)]
     pub self_assignable: bool,
-    /// Say what would happen, and change nothing.
+    /// Show what would change, without changing it.
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub struct SetRole {
 #[derive(Debug, Args)]
 pub struct DeleteRole {
     pub name: String,
-    /// Say what would happen, and change nothing.
+    /// Show what would change, without changing it.
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]

@@ -5,8 +5,8 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub enum Sessions {
-    /// List a user's live sessions, newest first.
+    /// List the live sessions of a user, newest first.
     List(OneUser),
-    /// End all of a user's sessions; all of the user's tokens are dead when this returns.
+    /// End all sessions of a user; the user's tokens are invalid once the command returns.
     End(OneUser),
 }

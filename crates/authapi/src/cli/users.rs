@@ -1,6 +1,6 @@
 //! `authapi users ..`
 
-use super::{Listing, OneUser, WhichUser};
+use super::{Listing, OneUser, UserSelector};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use domain::{
     login::LoginPrefix,
@@ -11,27 +11,28 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub enum Users {
-    /// Create a user. The password is asked for, or read as one line of standard input.
+    /// Create a user. Reads the password from a prompt, or from one line of standard input.
     Create(CreateUser),
-    /// List users by login.
+    /// List users, ordered by login.
     List(ListUsers),
     /// Show one user.
     Show(OneUser),
-    /// Give a user exactly these roles; the user's access tokens are dead when this returns.
+    /// Replace the roles of a user; the user's access tokens are invalid once the command returns.
     SetRoles(SetRoles),
-    /// Keep a user out; all of the user's tokens are dead when this returns.
+    /// Disable a user; the user's tokens are invalid once the command returns.
     Disable(OneUser),
-    /// Let a disabled user in again.
+    /// Enable a disabled user.
     Enable(OneUser),
-    /// Give a user a password that they must change when they next log in. It is asked for, or read as one line of
-    /// standard input; all of the user's tokens are dead when this returns.
+    /// Set a password that the user must change at the next login. Reads the password from a
+    /// prompt, or from one line of standard input; the user's tokens are invalid once the command
+    /// returns.
     ResetPassword(OneUser),
-    /// Remove a user for good; all of the user's tokens are dead when this returns.
+    /// Delete a user permanently; the user's tokens are invalid once the command returns.
     Delete(DeleteUser),
-    /// Take over users, with the password hashes that another system made. Whoever is there already is left as they are,
-    /// so an import that broke off is simply run again.
+    /// Import users, with the password hashes of another system. Existing users are left unchanged,
+    /// so an interrupted import can be run again.
     Import(ImportUsers),
-    /// Write all users to standard output, in a form that `import` reads.
+    /// Write all users to standard output, in a format that `import` reads.
     Export(ExportUsers),
 }
 
@@ -39,7 +40,7 @@ pub enum Users {
 pub struct CreateUser {
     #[arg(long, value_name = "NAME")]
     pub login: String,
-    /// May be given several times; `AUTHAPI_USERS__DEFAULT_ROLES` unless given.
+    /// Role of the user; may be repeated [default: `AUTHAPI_USERS__DEFAULT_ROLES`].
     #[arg(long = "role", value_name = "NAME")]
     pub roles: Vec<String>,
     #[command(flatten)]
@@ -48,15 +49,15 @@ pub struct CreateUser {
 
 #[derive(Debug, Args)]
 pub struct ListUsers {
-    /// Only those whose logins begin so.
+    /// Only users whose login starts with this prefix.
     #[arg(long, value_name = "PREFIX", value_parser = LoginPrefix::parse)]
     pub query: Option<LoginPrefix>,
-    /// Only those who have this role.
+    /// Only users who have this role.
     #[arg(long, value_name = "NAME", value_parser = RoleName::parse)]
     pub role: Option<RoleName>,
     #[arg(long, value_enum)]
     pub status: Option<Status>,
-    /// The most users to list; all unless given.
+    /// Maximum number of users [default: no limit].
     #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     #[command(flatten)]
@@ -64,7 +65,7 @@ pub struct ListUsers {
 }
 
 impl ListUsers {
-    /// Whom to list.
+    /// Returns the filter that these options describe.
     #[must_use]
     pub fn filter(&self) -> UserFilter {
         UserFilter {
@@ -75,7 +76,7 @@ impl ListUsers {
     }
 }
 
-/// Whether users may have sessions at all.
+/// The status of a user; only active users have sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Status {
     Active,
@@ -94,17 +95,17 @@ impl From<Status> for UserStatus {
 #[derive(Debug, Args)]
 pub struct SetRoles {
     #[command(flatten)]
-    pub who: WhichUser,
-    /// May be given several times.
+    pub selector: UserSelector,
+    /// Role of the user; may be repeated.
     #[arg(long = "role", value_name = "NAME", required_unless_present = "none")]
     pub roles: Vec<String>,
-    /// No role at all.
+    /// Remove all roles.
     #[arg(long, conflicts_with = "roles")]
     pub none: bool,
-    /// Let the user's sessions live: their next refresh carries the new roles.
+    /// Keep the user's sessions; their next refresh adopts the new roles.
     #[arg(long)]
     pub keep_sessions: bool,
-    /// Say what would happen, and change nothing.
+    /// Show what would change, without changing it.
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -114,35 +115,35 @@ pub struct SetRoles {
 #[derive(Debug, Args)]
 pub struct DeleteUser {
     #[command(flatten)]
-    pub who: WhichUser,
-    /// Do not ask whether this is meant.
+    pub selector: UserSelector,
+    /// Delete without asking for confirmation.
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]
     pub listing: Listing,
 }
 
-/// What users are written as.
+/// The format of a user file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A JSON object a line.
+    /// One JSON object per line.
     Jsonl,
-    /// A line of names, then a line a user.
+    /// A header line with the column names, then one line per user.
     Csv,
 }
 
 #[derive(Debug, Args)]
 pub struct ImportUsers {
-    /// What to read; `-` is standard input.
+    /// File to read; `-` reads standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Unless given, csv when the file's name ends so, else jsonl.
+    /// Format of the file [default: csv if the name ends in `.csv`, else jsonl].
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Say what would happen, and store nobody.
+    /// Show what would be imported, without storing it.
     #[arg(long)]
     pub dry_run: bool,
-    /// Write which lines were refused, and why, to this file and not to standard error.
+    /// Write refused lines, with the reasons, to this file instead of standard error.
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
     #[command(flatten)]
@@ -150,7 +151,7 @@ pub struct ImportUsers {
 }
 
 impl ImportUsers {
-    /// What the file is taken for.
+    /// Returns the format of the file.
     #[must_use]
     pub fn format(&self) -> Format {
         let is_csv = || {
@@ -169,7 +170,7 @@ impl ImportUsers {
 pub struct ExportUsers {
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     pub format: Format,
-    /// Write what passwords are checked against, too: keep the file as you keep the database.
+    /// Include password hashes; protect the output like the database.
     #[arg(long)]
     pub with_password_hashes: bool,
 }

@@ -1,28 +1,28 @@
-//! Values of the command line that have no parser of their own.
+//! Parsers of command-line values.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use domain::audit::{AuditAction, AuditNumber, ChainEnd, Seal};
 
-/// The name of an audit action.
+/// Parses the name of an audit action.
 pub fn action(text: &str) -> Result<AuditAction, String> {
     AuditAction::from_name(text).ok_or_else(|| {
         let names = AuditAction::ALL.map(AuditAction::as_str);
-        format!("the actions are {}", names.join(", "))
+        format!("expected one of {}", names.join(", "))
     })
 }
 
-/// An instant (RFC 3339), or the beginning of a day in UTC.
+/// Parses an instant (RFC 3339), or a date, which means its start in UTC.
 pub fn instant(text: &str) -> Result<DateTime<Utc>, &'static str> {
     let day = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
     DateTime::parse_from_rfc3339(text)
         .map(|instant| instant.to_utc())
         .or_else(|_| text.parse().map(day))
-        .map_err(|_| "an instant is written as 2026-01-31T12:00:00Z, a day as 2026-01-31")
+        .map_err(|_| "expected an instant such as 2026-01-31T12:00:00Z, or a date such as 2026-01-31")
 }
 
-/// An event's number and seal, as `audit verify` prints them.
+/// Parses the number and seal of an event, as `audit verify` prints them.
 pub fn anchor(text: &str) -> Result<ChainEnd, &'static str> {
-    parse_anchor(text).ok_or("an anchor is a number, a colon and 64 hexadecimal digits")
+    parse_anchor(text).ok_or("expected a number, a colon and 64 hexadecimal digits")
 }
 
 fn parse_anchor(text: &str) -> Option<ChainEnd> {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_anchor_is_read_as_it_is_printed() {
+    fn a_printed_anchor_parses() {
         let mut seal = [0xab; 32];
         seal[31] = 0x01;
         let end = ChainEnd {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_may_be_a_day() {
+    fn a_date_parses_as_its_start() {
         let read = |text| instant(text).map(|instant| instant.to_rfc3339());
         assert_eq!(read("2026-01-31").as_deref(), Ok("2026-01-31T00:00:00+00:00"));
         assert_eq!(

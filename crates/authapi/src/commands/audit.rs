@@ -3,7 +3,7 @@ mod verify;
 
 use crate::{Failure, cli::Audit, operator::Operator, settings::Settings};
 
-/// Shows the audit trail, and proves that it is whole.
+/// Lists and verifies the audit log.
 pub async fn run(settings: &Settings, command: Audit) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {

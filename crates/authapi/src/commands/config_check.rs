@@ -1,9 +1,9 @@
 use super::output;
 use crate::{Failure, cli::Listing, settings::Loaded};
 
-/// Prints the settings in force, one `NAME = value` a line.
+/// Prints the effective settings, one `NAME = value` per line.
 pub fn run(loaded: &Loaded, listing: Listing) -> Result<(), Failure> {
-    let settings = loaded.in_force();
+    let settings = loaded.effective();
     if listing.json {
         return output::json(&settings);
     }

@@ -6,22 +6,20 @@ use std::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// More than a status line needs.
+/// Maximum length of the response that is read, in bytes; more than a status line needs.
 const MAX_HEAD: u64 = 1024;
 
-/// Asks `/health/ready` of the service that these settings describe.
+/// Requests `/health/ready` from the service that `server` describes.
 pub fn run(server: &ServerSettings) -> Result<(), Failure> {
     let address = reachable(server.address());
     match status(address) {
         Ok(200) => Ok(()),
-        Ok(status) => Err(Failure::new(format!(
-            "{address} is not ready: it answers {status}"
-        ))),
-        Err(error) => Err(Failure::because(format!("{address} does not answer"), error)),
+        Ok(status) => Err(Failure::new(format!("{address} is not ready: status {status}"))),
+        Err(error) => Err(Failure::because(format!("{address} does not respond"), error)),
     }
 }
 
-/// A server that listens everywhere is asked on the loopback.
+/// Returns the address to connect to: the loopback address if the server listens on all interfaces.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -31,12 +29,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(host, address.port())
 }
 
-/// The status code of one plain GET (RFC 9112, section 4).
+/// Requests `/health/ready` and returns the status code (RFC 9112, section 4).
 fn status(address: SocketAddr) -> io::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    // In one piece: a server that answers and hangs up before it has all of it takes its answer back.
+    // Write the request at once: a server that closes the connection before it has read everything
+    // resets it, and the response is lost.
     let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
@@ -45,7 +44,7 @@ fn status(address: SocketAddr) -> io::Result<u16> {
     head.strip_prefix("HTTP/1.1 ")
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|status| status.parse().ok())
-        .ok_or_else(|| io::Error::other("the answer is not HTTP"))
+        .ok_or_else(|| io::Error::other("the response is not HTTP"))
 }
 
 #[cfg(test)]
@@ -53,21 +52,21 @@ mod tests {
     use super::*;
     use std::{net::TcpListener, thread};
 
-    /// A server that gives one answer.
-    fn answering(answer: &'static str) -> SocketAddr {
+    /// Starts a server that sends one response, and returns its address.
+    fn responding(response: &'static str) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
             let mut request = Vec::new();
             while !request.ends_with(b"\r\n\r\n") {
-                let mut piece = [0; 512];
-                let length = stream.read(&mut piece).expect("a request");
-                assert!(length > 0, "the request breaks off");
-                request.extend_from_slice(&piece[..length]);
+                let mut chunk = [0; 512];
+                let length = stream.read(&mut chunk).expect("a request");
+                assert!(length > 0, "the request is incomplete");
+                request.extend_from_slice(&chunk[..length]);
             }
             assert!(request.starts_with(b"GET /health/ready HTTP/1.1\r\n"));
-            stream.write_all(answer.as_bytes()).expect("a reader");
+            stream.write_all(response.as_bytes()).expect("a reader");
         });
         address
     }
@@ -81,34 +80,34 @@ mod tests {
     }
 
     #[test]
-    fn a_ready_service_passes_and_any_other_answer_fails() {
-        assert!(check(answering("HTTP/1.1 200 OK\r\n\r\n")).is_ok());
-        for answer in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "SSH-2.0\r\n", ""] {
-            assert!(check(answering(answer)).is_err(), "{answer:?}");
+    fn only_a_ready_service_passes() {
+        assert!(check(responding("HTTP/1.1 200 OK\r\n\r\n")).is_ok());
+        for response in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "SSH-2.0\r\n", ""] {
+            assert!(check(responding(response)).is_err(), "{response:?}");
         }
     }
 
     #[test]
-    fn nobody_listening_fails_in_one_line() {
+    fn a_refused_connection_is_reported_in_one_line() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         drop(listener);
-        let line = check(address).expect_err("nobody listens").to_string();
+        let line = check(address).expect_err("a refused connection").to_string();
         assert!(
-            line.starts_with(&format!("{address} does not answer: ")),
+            line.starts_with(&format!("{address} does not respond: ")),
             "{line}"
         );
     }
 
     #[test]
-    fn a_server_that_listens_everywhere_is_asked_on_the_loopback() {
-        for (listening, asked) in [
+    fn a_server_on_all_interfaces_is_checked_on_the_loopback_address() {
+        for (listening, checked) in [
             ("0.0.0.0:8000", "127.0.0.1:8000"),
             ("[::]:8000", "[::1]:8000"),
             ("192.0.2.1:8000", "192.0.2.1:8000"),
         ] {
             let address = listening.parse().expect("an address");
-            assert_eq!(reachable(address).to_string(), asked);
+            assert_eq!(reachable(address).to_string(), checked);
         }
     }
 }

@@ -9,7 +9,7 @@ use adapters_crypto::keys::{
 };
 use serde::Serialize;
 
-/// Makes or lists keys.
+/// Generates or lists keys.
 pub fn run(settings: &KeysSettings, command: Keys) -> Result<(), Failure> {
     match command {
         Keys::Generate { algorithm } => generate(settings, algorithm.into()),
@@ -18,15 +18,17 @@ pub fn run(settings: &KeysSettings, command: Keys) -> Result<(), Failure> {
 }
 
 fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure> {
-    let failed = |error| Failure::because("no key was made", error);
-    let made = generate_signing_key(&settings.dir, algorithm).map_err(failed)?;
-    let use_ = match made.state {
-        KeyState::Signing => "signs from the next start on",
-        KeyState::Published | KeyState::Retired => {
-            "is published from the next start on, and does not sign yet"
-        }
+    let failed = |error| Failure::because("the key was not created", error);
+    let generated = generate_signing_key(&settings.dir, algorithm).map_err(failed)?;
+    let use_ = match generated.state {
+        KeyState::Signing => "signs tokens from the next start",
+        KeyState::Published | KeyState::Retired => "is published from the next start and does not sign yet",
     };
-    output::line(format_args!("{} (kid {}) {use_}", made.path.display(), made.kid))?;
+    output::line(format_args!(
+        "{} (kid {}) {use_}",
+        generated.path.display(),
+        generated.kid
+    ))?;
     match generate_refresh_key(&settings.dir) {
         Ok(path) => output::line(format_args!("{} authenticates refresh tokens", path.display())),
         Err(KeyError::Exists { .. }) => Ok(()),
@@ -34,7 +36,7 @@ fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure
     }
 }
 
-/// A key, as it is listed.
+/// A signing key in the output of `keys list`.
 #[derive(Serialize)]
 struct KeyRow {
     kid: String,

@@ -7,13 +7,13 @@ use crate::{
 };
 use serde::Serialize;
 
-/// Moves the schema, or shows where it stands.
+/// Applies, reverts or lists migrations.
 pub async fn run(settings: &DatabaseSettings, command: Migrate) -> Result<(), Failure> {
     let database = Database::open(settings).await?;
     match command {
         Migrate::Up => up(&database).await,
         Migrate::Down => {
-            // A running server would lose the tables under its feet.
+            // The tables of a running server must not be dropped.
             let _lock = take_server_lock(settings)?;
             down(&database).await
         }
@@ -35,14 +35,14 @@ async fn down(database: &Database) -> Result<(), Failure> {
     let reverted = database
         .migrate_down()
         .await
-        .map_err(|error| Failure::because("the migration was not taken back", error))?;
+        .map_err(|error| Failure::because("the migration was not reverted", error))?;
     match reverted {
-        Some(name) => output::line(format_args!("took back {name}")),
-        None => output::line("there is nothing to take back"),
+        Some(name) => output::line(format_args!("reverted {name}")),
+        None => output::line("there is no migration to revert"),
     }
 }
 
-/// A migration, as it is listed.
+/// A migration in the output of `migrate status`.
 #[derive(Serialize)]
 struct MigrationRow {
     name: String,

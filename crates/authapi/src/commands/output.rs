@@ -1,10 +1,10 @@
-//! What commands print.
+//! The output of commands.
 
 mod list;
 mod stream;
 mod table;
 
-pub use list::{List, Listed};
+pub use list::{List, ListRow};
 pub use stream::Stream;
 pub use table::Table;
 
@@ -18,7 +18,7 @@ use std::{
 
 /// Prints one line.
 pub fn line(text: impl Display) -> Result<(), Failure> {
-    settle(writeln!(stdout(), "{text}"))
+    ignore_broken_pipe(writeln!(stdout(), "{text}"))
 }
 
 /// Prints `value` as indented JSON.
@@ -31,23 +31,23 @@ pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string(value).map_err(not_json)?)
 }
 
-/// An instant as it is told (RFC 3339), in UTC.
+/// Formats an instant in UTC (RFC 3339).
 pub fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// Names, one after the other.
-pub fn words<T: Display>(words: impl IntoIterator<Item = T>, between: &str) -> String {
+/// Joins `words` with `separator`.
+pub fn words<T: Display>(words: impl IntoIterator<Item = T>, separator: &str) -> String {
     let words = words.into_iter().map(|word| word.to_string());
-    words.collect::<Vec<_>>().join(between)
+    words.collect::<Vec<_>>().join(separator)
 }
 
 fn not_json(error: serde_json::Error) -> Failure {
-    Failure::because("the answer cannot be written as JSON", error)
+    Failure::because("the output cannot be serialised as JSON", error)
 }
 
-/// A reader that has seen enough, such as `head`, is no failure.
-fn settle(written: Result<(), Error>) -> Result<(), Failure> {
+/// Ignores a reader that has closed the pipe, such as `head`.
+fn ignore_broken_pipe(written: Result<(), Error>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritable(error)),
         _ => Ok(()),
@@ -55,5 +55,5 @@ fn settle(written: Result<(), Error>) -> Result<(), Failure> {
 }
 
 fn unwritable(error: Error) -> Failure {
-    Failure::because("standard output cannot be written", error)
+    Failure::because("standard output cannot be written to", error)
 }

@@ -1,4 +1,4 @@
-use super::output::{self, List, Listed, words};
+use super::output::{self, List, ListRow, words};
 use crate::{
     Failure,
     cli::{DeleteRole, Listing, Roles, SetRole},
@@ -15,7 +15,7 @@ use domain::{
 };
 use serde::Serialize;
 
-/// Shows and changes the catalogue of roles.
+/// Lists and changes the role catalogue.
 pub async fn run(settings: &Settings, command: Roles) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {
@@ -25,7 +25,7 @@ pub async fn run(settings: &Settings, command: Roles) -> Result<(), Failure> {
     }
 }
 
-/// A role, as it is listed.
+/// A role in the output of `roles list`.
 #[derive(Serialize)]
 struct RoleRow {
     name: String,
@@ -45,7 +45,7 @@ impl From<Role> for RoleRow {
     }
 }
 
-impl Listed for RoleRow {
+impl ListRow for RoleRow {
     const HEADINGS: &'static [&'static str] = &["NAME", "SELF-ASSIGNABLE", "DESCRIPTION", "PERMISSIONS"];
 
     fn cells(&self) -> Vec<String> {
@@ -66,9 +66,9 @@ async fn list(operator: &Operator, listing: Listing) -> Result<(), Failure> {
     List::new(listing).page(roles.into_iter().map(RoleRow::from))
 }
 
-/// What writing a role came to, for programs.
+/// The JSON output of `roles set`.
 #[derive(Serialize)]
-struct WrittenRow {
+struct SetRoleRow {
     dry_run: bool,
     created: bool,
     holders: u64,
@@ -88,32 +88,35 @@ async fn set(operator: &Operator, command: SetRole) -> Result<(), Failure> {
         .write_role
         .execute(Capability::of_operator(), request, Origin::default())
         .await
-        .map_err(|error| Failure::because("the role stays as before", error))?;
+        .map_err(|error| Failure::because("the role was not changed", error))?;
     let RoleWritten {
         role,
         created,
         holders,
     } = written;
     let verb = match (command.dry_run, created) {
-        (false, true) => "made",
+        (false, true) => "created",
         (false, false) => "changed",
-        (true, true) => "would make",
+        (true, true) => "would create",
         (true, false) => "would change",
     };
     if command.listing.json {
-        return output::json_line(&WrittenRow {
+        return output::json_line(&SetRoleRow {
             dry_run: command.dry_run,
             created,
             holders,
             role: role.into(),
         });
     }
-    output::line(format_args!("{verb} {}; users who have it: {holders}", role.name))
+    output::line(format_args!(
+        "{verb} {}; users with this role: {holders}",
+        role.name
+    ))
 }
 
-/// What removing a role came to, for programs.
+/// The JSON output of `roles delete`.
 #[derive(Serialize)]
-struct RemovedRow {
+struct DeleteRoleRow {
     dry_run: bool,
     name: String,
 }
@@ -128,10 +131,10 @@ async fn delete(operator: &Operator, command: DeleteRole) -> Result<(), Failure>
         .delete_role
         .execute(Capability::of_operator(), removal, Origin::default())
         .await
-        .map_err(|error| Failure::because("the role stays as before", error))?;
+        .map_err(|error| Failure::because("the role was not changed", error))?;
     let (dry_run, name) = (command.dry_run, command.name);
     if command.listing.json {
-        return output::json_line(&RemovedRow { dry_run, name });
+        return output::json_line(&DeleteRoleRow { dry_run, name });
     }
     let verb = if dry_run { "would delete" } else { "deleted" };
     output::line(format_args!("{verb} {name}"))

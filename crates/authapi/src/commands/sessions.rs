@@ -1,4 +1,4 @@
-use super::output::{self, List, Listed, instant};
+use super::output::{self, List, ListRow, instant};
 use crate::{
     Failure,
     cli::{OneUser, Sessions},
@@ -8,7 +8,7 @@ use crate::{
 use domain::{audit::Origin, authority::Capability, session::SessionSummary};
 use serde::Serialize;
 
-/// Shows and ends users' sessions.
+/// Lists or ends the sessions of a user.
 pub async fn run(settings: &Settings, command: Sessions) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {
@@ -17,7 +17,7 @@ pub async fn run(settings: &Settings, command: Sessions) -> Result<(), Failure> 
     }
 }
 
-/// A session, as it is listed.
+/// A session in the output of `sessions list`.
 #[derive(Serialize)]
 struct SessionRow {
     id: String,
@@ -41,7 +41,7 @@ impl From<SessionSummary> for SessionRow {
     }
 }
 
-impl Listed for SessionRow {
+impl ListRow for SessionRow {
     const HEADINGS: &'static [&'static str] =
         &["ID", "CREATED", "LAST USED", "EXPIRES", "ADDRESS", "USER AGENT"];
 
@@ -60,13 +60,13 @@ impl Listed for SessionRow {
 async fn list(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     let sessions = operator
         .user_sessions
-        .list(Capability::of_operator(), &one.who.into())
+        .list(Capability::of_operator(), &one.selector.into())
         .await
         .map_err(|error| Failure::because("the sessions cannot be listed", error))?;
     List::new(one.listing).page(sessions.into_iter().map(SessionRow::from))
 }
 
-/// How many sessions were ended, for programs.
+/// The JSON output of `sessions end`.
 #[derive(Serialize)]
 struct EndedRow {
     sessions_ended: u64,
@@ -75,9 +75,9 @@ struct EndedRow {
 async fn end(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     let sessions_ended = operator
         .user_sessions
-        .end(Capability::of_operator(), &one.who.into(), Origin::default())
+        .end(Capability::of_operator(), &one.selector.into(), Origin::default())
         .await
-        .map_err(|error| Failure::because("no session was ended", error))?;
+        .map_err(|error| Failure::because("the sessions were not ended", error))?;
     if one.listing.json {
         return output::json_line(&EndedRow { sessions_ended });
     }

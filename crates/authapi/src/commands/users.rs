@@ -13,10 +13,10 @@ use domain::{
     user::UserStatus,
 };
 
-/// How many users are read at a time.
+/// Number of users read at a time.
 const PAGE: u32 = 1_000;
 
-/// Creates, finds and changes users, takes them over and writes them out.
+/// Creates, finds, changes, imports and exports users.
 pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
     let operator = Operator::open(settings).await?;
     match command {
@@ -33,7 +33,7 @@ pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
     }
 }
 
-/// A change of one user, from the command line.
+/// Returns a request of the operator to change `user`.
 fn request(user: UserRef) -> ChangeRequest {
     ChangeRequest {
         user,

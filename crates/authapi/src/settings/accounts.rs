@@ -1,15 +1,16 @@
-//! What users begin with, and what is kept of what happens to them.
+//! Settings of user accounts and the audit log.
 
 use super::format;
 use domain::role::{RoleName, RoleNames};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What new users begin with.
+/// Settings of new users.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UsersSettings {
-    /// The roles of whoever registers, or is made or imported without naming others. The catalogue has to have them.
+    /// Roles of users who are registered, created or imported without roles; they must exist in the
+    /// catalogue.
     pub default_roles: RoleNames,
 }
 
@@ -21,14 +22,15 @@ impl Default for UsersSettings {
     }
 }
 
-/// What is kept in the audit trail.
+/// Settings of the audit log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditSettings {
-    /// How long events are kept; for ever without it.
+    /// How long events are kept; `None` keeps them forever.
     #[serde(with = "format::span_if_any")]
     pub retention: Option<Duration>,
-    /// How many failed attempts of a minute are kept, by each process; the rest are counted.
+    /// Maximum number of failed attempts that each process records per minute; further ones are
+    /// only counted.
     pub failures_per_minute: u32,
 }
 

@@ -1,4 +1,5 @@
-//! What is wrong with the settings, each in one line that names the setting, the cause and the mend.
+//! Errors in the settings. Each message is one line that names the setting, the cause and the
+//! remedy.
 
 use std::{
     error::Error as StdError,
@@ -8,7 +9,7 @@ use std::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Settings with which the service does not start. Nothing here repeats a secret.
+/// Invalid settings, which prevent the service from starting. Messages never contain a secret.
 #[derive(Debug, Error)]
 pub enum SettingsError {
     #[error("the settings file {} cannot be read", path.display())]
@@ -16,13 +17,13 @@ pub enum SettingsError {
         path: PathBuf,
         source: Box<dyn StdError + Send + Sync>,
     },
-    #[error("the settings file {} is wrong: {cause}", path.display())]
+    #[error("the settings file {} is invalid: {cause}", path.display())]
     Syntax { path: PathBuf, cause: String },
     #[error("{name} (environment) is not UTF-8")]
     NotUnicode { name: String },
     #[error("{name} is not a setting{suggestion}; remove it")]
     Unknown { name: String, suggestion: String },
-    #[error("{one} and {other} are both set: keep one of them")]
+    #[error("{one} and {other} are both set; keep one of them")]
     SetTwice { one: String, other: String },
     #[error("{name}: the file {} cannot be read", path.display())]
     SecretFile {
@@ -30,8 +31,8 @@ pub enum SettingsError {
         path: PathBuf,
         source: io::Error,
     },
-    /// `value` is empty where it must not be shown.
-    #[error("{name} is wrong{value}: {rule}")]
+    /// `value` is empty if it must not be printed.
+    #[error("{name} is invalid{value}: {rule}")]
     Wrong {
         name: String,
         value: String,
@@ -54,7 +55,7 @@ impl SettingsError {
         }
     }
 
-    /// Leaves out the line that dotenvy quotes: it may hold a secret.
+    /// Converts an error of dotenvy without the line that it quotes, which may contain a secret.
     pub(super) fn bad_dotenv(path: &Path, error: dotenvy::Error) -> Self {
         match error {
             dotenvy::Error::LineParse(line, _) => Self::Syntax {
@@ -72,8 +73,8 @@ impl SettingsError {
     }
 }
 
-/// What stands before the first `=` of a line, if that looks like a name at all. dotenvy quotes the line or, when the
-/// name is good, the value alone: then the name stands in the file.
+/// Returns the name of the variable on the line of the error if it has a valid form. dotenvy quotes
+/// the whole line, or only the value if the name is valid; the name is then looked up in the file.
 fn line_name(path: &Path, quoted: &str) -> String {
     let text = fs::read_to_string(path).map(Zeroizing::new).unwrap_or_default();
     let line = text.lines().find(|line| line.contains(quoted.trim()));
@@ -81,6 +82,6 @@ fn line_name(path: &Path, quoted: &str) -> String {
         Some((name, _)) if name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
             name.trim().to_owned()
         }
-        _ => "unclear name".to_owned(),
+        _ => "unknown name".to_owned(),
     }
 }

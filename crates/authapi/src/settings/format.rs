@@ -1,11 +1,11 @@
-//! How settings are written where serde does not know it.
+//! Formats of settings that serde does not support.
 
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, net::IpAddr, path::PathBuf};
 
-/// Durations as `15m` or `30d`.
+/// Durations such as `15m` or `30d`.
 pub mod span {
     use serde::{Deserializer, Serializer};
     use std::time::Duration;
@@ -20,7 +20,8 @@ pub mod span {
         serializer.serialize_str(&written(*span))
     }
 
-    /// In the largest unit that divides it; humantime would write 90 days as two months and a bit.
+    /// Formats `span` in the largest unit that divides it. humantime would format 90 days as months
+    /// and days.
     pub fn written(span: Duration) -> String {
         let millis = span.as_millis();
         if millis == 0 {
@@ -36,7 +37,7 @@ pub mod span {
     }
 }
 
-/// Durations that need not be set.
+/// Optional durations.
 pub mod span_if_any {
     use super::span::written;
     use serde::{Deserializer, Serializer};
@@ -55,7 +56,7 @@ pub mod span_if_any {
     }
 }
 
-/// Networks in CIDR notation; a bare address is a network of one.
+/// Parses networks in CIDR notation; an address without a prefix length is a network of one.
 pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     Vec::<String>::deserialize(deserializer)?
         .iter()
@@ -67,7 +68,7 @@ pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
         .collect()
 }
 
-/// A secret that is set, as `***`.
+/// Serialises a secret that is set as `***`.
 #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
 pub fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     match secret {
@@ -76,11 +77,11 @@ pub fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Re
     }
 }
 
-/// Which database: `sqlite://` and the path of a file, or the URL of a Postgres database.
+/// A database: `sqlite://` and a file path, or a Postgres URL.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
-    /// With a password in it, as like as not.
+    /// May contain a password.
     Postgres(SecretString),
 }
 

@@ -1,4 +1,4 @@
-//! Where settings are written: `authapi.toml`, then `.env`, then the environment; the later wins.
+//! Sources of settings: `authapi.toml`, `.env` and the environment; later ones take precedence.
 
 use super::{SECRETS, SettingsError};
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
@@ -11,22 +11,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Every variable of ours begins with it.
+/// The prefix of all environment variables.
 const PREFIX: &str = "AUTHAPI_";
 const DEFAULT_FILE: &str = "authapi.toml";
 
-/// Where to look for settings.
+/// The sources to read settings from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// Where `authapi.toml` and `.env` may lie.
+    /// The directory of `authapi.toml` and `.env`, both optional.
     pub directory: PathBuf,
-    /// The file given instead of `authapi.toml`; it must be there.
+    /// The file to read instead of `authapi.toml`; it must exist.
     pub config: Option<PathBuf>,
     pub environment: Vec<(OsString, OsString)>,
 }
 
 impl Sources {
-    /// This process's own: its directory and its environment.
+    /// Returns the sources of this process: its working directory and environment.
     #[must_use]
     pub fn of_process(config: Option<PathBuf>) -> Self {
         Self {
@@ -37,39 +37,39 @@ impl Sources {
     }
 }
 
-/// One setting, as somebody wrote it.
+/// A setting in one of the sources.
 #[derive(Clone)]
-pub struct Written {
-    /// The name in the writer's own spelling.
+pub struct SourceValue {
+    /// The name as spelled in the source.
     pub name: String,
-    /// Where it stands: a file's name, or `environment`.
-    pub place: String,
+    /// The source: a file name, or `environment`.
+    pub source: String,
     pub value: Value,
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for SourceValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.place)
+        write!(f, "{} ({})", self.name, self.source)
     }
 }
 
-/// Without the value, which may be a secret.
-impl fmt::Debug for Written {
+/// Omits the value, which may be a secret.
+impl fmt::Debug for SourceValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// What was written, by key (`tokens.access_ttl`), the winner of each.
-pub type Layers = BTreeMap<String, Written>;
+/// Values by key (`tokens.access_ttl`), each from the source that takes precedence.
+pub type Layers = BTreeMap<String, SourceValue>;
 
-/// The variable of the setting `key`.
+/// Returns the environment variable of the setting `key`.
 #[must_use]
 pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
 
-/// The name of `key` in the spelling of whoever wrote `name`: a variable or a key of a file.
+/// Returns the name of `key` in the spelling of `name`: an environment variable or a TOML key.
 pub fn spelled_like(name: &str, key: &str) -> String {
     if name.starts_with(PREFIX) {
         variable(key)
@@ -78,7 +78,7 @@ pub fn spelled_like(name: &str, key: &str) -> String {
     }
 }
 
-/// Reads every source, lowest first, and then the files that secrets point to.
+/// Reads all sources, and then the files that hold secrets.
 pub fn read(sources: &Sources) -> Result<Layers, SettingsError> {
     let mut layers = read_toml(sources)?;
     layers.extend(read_dotenv(&sources.directory.join(".env"))?);
@@ -109,7 +109,8 @@ fn read_toml(sources: &Sources) -> Result<Layers, SettingsError> {
     Ok(layers)
 }
 
-/// The error's position and meaning, without the line it quotes: that may hold a secret.
+/// Returns the position and message of the error without the line it quotes, which may contain a
+/// secret.
 fn syntax_error(error: &ConfigError) -> String {
     let ConfigError::FileParse { cause, .. } = error else {
         return "it cannot be parsed".to_owned();
@@ -122,7 +123,7 @@ fn syntax_error(error: &ConfigError) -> String {
     }
 }
 
-fn flatten(tables: Map<String, Value>, above: &str, place: &str, layers: &mut Layers) {
+fn flatten(tables: Map<String, Value>, above: &str, source: &str, layers: &mut Layers) {
     for (name, value) in tables {
         let key = if above.is_empty() {
             name
@@ -130,11 +131,11 @@ fn flatten(tables: Map<String, Value>, above: &str, place: &str, layers: &mut La
             format!("{above}.{name}")
         };
         match value.kind {
-            ValueKind::Table(table) => flatten(table, &key, place, layers),
+            ValueKind::Table(table) => flatten(table, &key, source, layers),
             kind => {
-                let written = Written {
+                let written = SourceValue {
                     name: key.clone(),
-                    place: place.to_owned(),
+                    source: source.to_owned(),
                     value: kind.into(),
                 };
                 layers.insert(key, written);
@@ -171,26 +172,26 @@ fn read_environment(variables: &[(OsString, OsString)]) -> Result<Layers, Settin
     Ok(layers)
 }
 
-/// Variables that are empty count as not set: that is what container files make of an unset one.
-fn insert_variable(layers: &mut Layers, name: String, value: String, place: &str) {
+/// Inserts a variable unless it is empty: container files set unset variables to an empty text.
+fn insert_variable(layers: &mut Layers, name: String, value: String, source: &str) {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return;
     };
-    if value.is_empty() || is_somebody_elses(rest, &value) {
+    if value.is_empty() || is_foreign(rest, &value) {
         return;
     }
     let key = rest.to_lowercase().replace("__", ".");
-    let written = Written {
+    let written = SourceValue {
         name,
-        place: place.to_owned(),
+        source: source.to_owned(),
         value: value.into(),
     };
     layers.insert(key, written);
 }
 
-/// Tests have variables of their own, and Kubernetes gives every pod beside a service called `authapi` some
-/// (`AUTHAPI_SERVICE_HOST`, `AUTHAPI_PORT_8000_TCP` and so on).
-fn is_somebody_elses(rest: &str, value: &str) -> bool {
+/// Returns whether a variable belongs to tests or to Kubernetes, which sets some for each service
+/// called `authapi` (`AUTHAPI_SERVICE_HOST`, `AUTHAPI_PORT_8000_TCP`).
+fn is_foreign(rest: &str, value: &str) -> bool {
     rest.starts_with("TEST_")
         || rest.starts_with("SERVICE_")
         || rest.starts_with("PORT_")
@@ -215,7 +216,7 @@ fn read_secret_file(layers: &mut Layers, key: &str) -> Result<(), SettingsError>
     })?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    let written = Written {
+    let written = SourceValue {
         value: text.into(),
         ..pointer
     };

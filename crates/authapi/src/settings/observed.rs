@@ -1,4 +1,4 @@
-//! How the service is watched: metrics and traces, both off unless set.
+//! Settings of metrics and traces, both disabled by default.
 
 use actix_web::http::Uri;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -7,12 +7,12 @@ use std::{
     str::FromStr,
 };
 
-/// Where Prometheus finds the metrics.
+/// The listener that serves metrics to Prometheus.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsSettings {
     pub host: IpAddr,
-    /// 0 lets the system choose; without a port there are no metrics.
+    /// 0 selects a free port; `None` disables metrics.
     #[serde(deserialize_with = "parsed_if_any")]
     pub port: Option<u16>,
 }
@@ -26,22 +26,23 @@ impl Default for MetricsSettings {
     }
 }
 
-/// Where spans are sent.
+/// Export of traces.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TracesSettings {
-    /// An OpenTelemetry collector; without one there are no traces.
+    /// The OpenTelemetry collector; `None` disables traces.
     pub otlp_endpoint: Option<CollectorUrl>,
-    /// Of the traces that begin here, how many are kept.
+    /// The fraction of the traces started here that is exported.
     pub sample_ratio: SampleRatio,
 }
 
-/// The base URL of an OTLP/HTTP receiver, as in `http://127.0.0.1:4318`. Plain HTTP, without user, query and fragment.
+/// The base URL of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`: plain HTTP, without
+/// user, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectorUrl(String);
 
 impl CollectorUrl {
-    /// Where traces are posted (OTLP 1.0, "OTLP/HTTP Request").
+    /// Returns the URL that traces are posted to (OTLP 1.0, "OTLP/HTTP Request").
     #[must_use]
     pub fn traces(&self) -> String {
         format!("{}/v1/traces", self.0)
@@ -77,7 +78,7 @@ impl<'de> Deserialize<'de> for CollectorUrl {
     }
 }
 
-/// A number from 0 to 1. Written as text, since settings have no other numbers with a point.
+/// A number from 0 to 1, serialised as text because other settings have no fractions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleRatio(f64);
 
@@ -89,7 +90,7 @@ impl SampleRatio {
 }
 
 impl Default for SampleRatio {
-    /// Every trace.
+    /// Keeps every trace.
     fn default() -> Self {
         Self(1.0)
     }
@@ -116,7 +117,7 @@ impl<'de> Deserialize<'de> for SampleRatio {
     }
 }
 
-/// What is not set has no type yet, so it comes as text.
+/// Parses an optional value. It arrives as text, because an unset default has no type.
 fn parsed_if_any<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! What each setting must be.
+//! Rules that settings must meet.
 
 mod table;
 
@@ -6,17 +6,17 @@ use super::{Layers, Settings, SettingsError, TokensSettings, format::span, layer
 use std::{ops::RangeInclusive, time::Duration};
 pub(super) use table::rules;
 
-/// What one setting must be, as a text and as a check. A bound stands in the constructor's argument and is written into
-/// the text from there.
+/// The rule of one setting: a requirement in words and a check. Constructors format the bounds into
+/// the requirement.
 pub(super) struct Rule {
     pub(super) key: &'static str,
-    /// Goes on from "it must be".
+    /// Completes the sentence "it must be ...".
     requirement: String,
     is_met: Box<dyn Fn(&Settings) -> bool>,
 }
 
 impl Rule {
-    /// A rule that needs no check: only values that meet it can be parsed.
+    /// Creates a rule without a check, for settings whose type accepts only valid values.
     fn parsed(key: &'static str, requirement: impl Into<String>) -> Self {
         Self::checked(key, requirement, |_| true)
     }
@@ -50,7 +50,7 @@ impl Rule {
         })
     }
 
-    /// A duration of at most `max`, with an example of one.
+    /// Creates a rule for a duration of at most `max`; `example` is shown in the requirement.
     fn duration(
         key: &'static str,
         example: &str,
@@ -75,8 +75,8 @@ pub(super) fn check(settings: &Settings, layers: &Layers) -> Result<(), Settings
     violated.map_or(Ok(()), |key| Err(wrong(key, layers)))
 }
 
-/// Returns the lifetime to blame when an access token may outlive a session: of two in the wrong order, the one that was
-/// set.
+/// Returns the lifetime to report if an access token may outlive its session: of two lifetimes in
+/// the wrong order, the one that is set explicitly.
 fn lifetime_out_of_order(tokens: &TokensSettings, layers: &Layers) -> Option<&'static str> {
     let lifetimes = [
         ("tokens.access_ttl", tokens.access_ttl),
@@ -92,7 +92,7 @@ fn lifetime_out_of_order(tokens: &TokensSettings, layers: &Layers) -> Option<&'s
     })
 }
 
-/// Returns the error for `key`. It shows the value that was set, unless that may hold a secret.
+/// Returns the error for `key`. It includes the value, unless that may contain a secret.
 pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
     let rule = requirement(key);
     let Some(written) = layers.get(key) else {
@@ -102,7 +102,7 @@ pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
             rule,
         };
     };
-    // A collector's URL is refused when it holds a password, and must not be shown then.
+    // The URL of a collector is invalid if it contains a password, and must not be printed then.
     let may_hold_a_secret = super::SECRETS.contains(&key) || key == "traces.otlp_endpoint";
     let value = match written.value.clone().into_string() {
         Ok(text) if !may_hold_a_secret => format!(": {:?}", text.chars().take(60).collect::<String>()),
@@ -118,7 +118,7 @@ pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
 fn requirement(key: &str) -> String {
     let rule = rules().into_iter().find(|rule| rule.key == key);
     rule.map_or_else(
-        || "it cannot be understood".to_owned(),
+        || "it cannot be parsed".to_owned(),
         |rule| format!("it must be {}", rule.requirement),
     )
 }

@@ -1,4 +1,4 @@
-//! What can be set, section by section, and the built-in defaults.
+//! The sections of the settings, with their defaults.
 
 use super::format::{self, DatabaseUrl};
 use ipnet::IpNet;
@@ -15,20 +15,20 @@ use std::{
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// Where the server listens and how long it waits.
+/// The server's listener and limits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSettings {
     pub host: IpAddr,
-    /// 0 lets the system choose.
+    /// 0 selects a free port.
     pub port: u16,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks of proxies whose `X-Forwarded-For` is trusted.
     #[serde(deserialize_with = "format::networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// How long requests in flight may take after a stop was asked for.
+    /// How long requests in flight may take after shutdown has begun.
     #[serde(with = "format::span")]
     pub shutdown_timeout: Duration,
-    /// The most connections at once, all workers together.
+    /// Maximum number of open connections, over all workers.
     pub max_connections: usize,
 }
 
@@ -50,7 +50,7 @@ impl ServerSettings {
         SocketAddr::new(self.host, self.port)
     }
 
-    /// How this machine reaches the server when it listens on `port`.
+    /// Returns the URL by which this machine reaches the server on `port`.
     #[must_use]
     pub fn url(&self, port: u16) -> String {
         let host = match self.host {
@@ -62,12 +62,12 @@ impl ServerSettings {
     }
 }
 
-/// Where users and sessions are kept.
+/// The database for users and sessions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseSettings {
     pub url: DatabaseUrl,
-    /// The most connections to Postgres that are open at once.
+    /// Maximum number of open connections to Postgres.
     pub pool_size: NonZeroUsize,
 }
 
@@ -80,7 +80,7 @@ impl Default for DatabaseSettings {
     }
 }
 
-/// What replicas share.
+/// The Redis that replicas share.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedisSettings {
@@ -88,15 +88,16 @@ pub struct RedisSettings {
     pub url: Option<SecretString>,
 }
 
-/// How a request gets to know its session.
+/// The session cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionCacheSettings {
-    /// Whether sessions are looked up in memory, where replicas can tell each other what was revoked: on SQLite, and on
-    /// Postgres with Redis. Elsewhere the database is read for each request.
+    /// Whether session snapshots are cached in memory. Takes effect on SQLite, and on Postgres with
+    /// Redis; otherwise every request reads its session from the database.
     pub memory: bool,
-    /// The most sessions that are remembered, and the memory that they may take together, in MiB.
+    /// Maximum number of cached session snapshots.
     pub max_count: NonZeroUsize,
+    /// Maximum memory of the cached session snapshots, in MiB.
     pub max_mib: NonZeroU32,
 }
 
@@ -110,14 +111,15 @@ impl Default for SessionCacheSettings {
     }
 }
 
-/// Where the signing keys and the refresh key are kept.
+/// The folder of the signing keys and the refresh key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeysSettings {
     pub dir: PathBuf,
-    /// Whether a start that finds no keys makes them. Replicas on Postgres share keys, so there it is false unless set.
+    /// Whether missing keys are generated at the start. False by default on Postgres, whose
+    /// replicas share their keys.
     pub generate_missing: bool,
-    /// Whether RSA keys of 2048 bits are taken; 3072 is the least otherwise.
+    /// Whether RSA keys of 2048 bits are accepted; otherwise the minimum is 3072.
     pub allow_rsa_2048: bool,
 }
 
@@ -131,11 +133,11 @@ impl Default for KeysSettings {
     }
 }
 
-/// What tokens say and how long they live.
+/// Claims and lifetimes of tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokensSettings {
-    /// The claim `iss`. Empty only until the settings are settled: then it is the server's own address.
+    /// The claim `iss`. If empty, the server's own URL is used.
     pub issuer: String,
     /// The claim `aud`.
     pub audience: String,
@@ -143,19 +145,19 @@ pub struct TokensSettings {
     pub client_id: String,
     #[serde(with = "format::span")]
     pub access_ttl: Duration,
-    /// A session ends when it was not refreshed for so long.
+    /// A session ends if it is not refreshed for this long.
     #[serde(with = "format::span")]
     pub refresh_idle_ttl: Duration,
-    /// A session ends so long after its login.
+    /// A session ends this long after its login.
     #[serde(with = "format::span")]
     pub refresh_ttl: Duration,
-    /// How long a used refresh token answers with the same successor again; zero is strict.
+    /// How long a used refresh token still returns its successor; zero disables this.
     #[serde(with = "format::span")]
     pub refresh_grace: Duration,
     pub max_sessions_per_user: u32,
-    /// Whether access tokens say what their roles allow.
+    /// Whether access tokens contain the permissions of their roles.
     pub permissions: bool,
-    /// Of how many access tokens it is remembered that their signature is right; 0 checks it at each request.
+    /// Maximum number of verified access tokens kept in the signature cache; 0 disables it.
     pub signature_cache: usize,
 }
 
@@ -176,23 +178,23 @@ impl Default for TokensSettings {
     }
 }
 
-/// What is asked of passwords, and what hashing one costs.
+/// Requirements for new passwords, and the cost of hashing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PasswordSettings {
-    /// Memory of one hash, in KiB.
+    /// Memory per hash, in KiB.
     pub memory_kib: u32,
-    /// Passes over that memory.
+    /// Number of passes over that memory.
     pub iterations: u32,
-    /// The fewest characters of a new password.
+    /// Minimum length of a new password, in characters.
     pub min_length: usize,
-    /// The lowest zxcvbn score, 0 to 4, of a new password.
+    /// Minimum zxcvbn score of a new password, from 0 to 4.
     pub min_score: u8,
-    /// How many passwords are hashed at once; the number of cores unless set.
+    /// Number of hash threads; the number of cores by default.
     pub hash_threads: NonZeroUsize,
-    /// How many passwords may wait to be hashed.
+    /// Maximum number of passwords that wait to be hashed.
     pub hash_queue: NonZeroUsize,
-    /// Lets tests hash cheaply. Never for passwords that matter.
+    /// Allows weak parameters, for tests only.
     pub allow_weak_hashing: bool,
 }
 
@@ -210,24 +212,24 @@ impl Default for PasswordSettings {
     }
 }
 
-/// How many processors this process may use.
+/// Returns the number of processors available to this process.
 #[must_use]
 pub fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// How many attempts a client and an account have.
+/// Limits on attempts per client and per account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThrottleSettings {
     pub enabled: bool,
-    /// Attempts that one client network may make at once.
+    /// Attempts that a client network may make at once.
     pub client_burst: NonZeroU32,
-    /// Attempts that come back to it each minute.
+    /// Attempts that a client network regains per minute.
     pub client_per_minute: NonZeroU32,
-    /// Attempts on one account at once, whoever makes them.
+    /// Attempts on an account at once, from all clients.
     pub account_burst: NonZeroU32,
-    /// Attempts that come back to it each hour.
+    /// Attempts that an account regains per hour.
     pub account_per_hour: NonZeroU32,
 }
 
@@ -256,7 +258,7 @@ impl Default for DocsSettings {
     }
 }
 
-/// The admin to make on a start that finds none.
+/// The admin to create if there is none.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BootstrapSettings {
@@ -265,7 +267,7 @@ pub struct BootstrapSettings {
     pub admin_password: Option<SecretString>,
 }
 
-/// What is logged, and how.
+/// Level and format of the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
@@ -283,11 +285,11 @@ impl Default for LogSettings {
     }
 }
 
-/// What a line of the log looks like.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people on a terminal, JSON otherwise.
+    /// Pretty on a terminal, else JSON.
     Auto,
     Pretty,
     Json,

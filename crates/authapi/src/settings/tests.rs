@@ -3,7 +3,7 @@ use secrecy::ExposeSecret;
 use std::{fs, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 
-/// A folder to start in, and what the environment says.
+/// A directory and an environment to load settings from.
 struct Start {
     folder: TempDir,
     sources: Sources,
@@ -37,7 +37,7 @@ impl Start {
         load(&self.sources).expect("good settings").settings
     }
 
-    /// The one line of the error, as the program prints it.
+    /// Returns the error as the program prints it: one line.
     fn refused(&self) -> String {
         let line = crate::Failure::from(load(&self.sources).expect_err("bad settings")).to_string();
         assert!(!line.contains('\n'), "{line}");
@@ -46,7 +46,7 @@ impl Start {
 }
 
 #[test]
-fn it_starts_with_nothing_set() {
+fn defaults_are_valid() {
     let settings = start().load();
     assert_eq!(settings.server.address().to_string(), "127.0.0.1:8000");
     assert_eq!(settings.database.url.to_string(), "sqlite://data/authapi.db");
@@ -55,7 +55,7 @@ fn it_starts_with_nothing_set() {
 }
 
 #[test]
-fn the_environment_beats_dotenv_beats_the_file_beats_the_default() {
+fn the_environment_overrides_dotenv_which_overrides_the_file() {
     let file =
         "[server]\nport = 1001\nmax_connections = 11\n[tokens]\naudience = 'file'\naccess_ttl = '1m'\n";
     let dotenv = "AUTHAPI_SERVER__PORT=1002\nAUTHAPI_TOKENS__AUDIENCE=dotenv\nOTHER=1\n";
@@ -79,7 +79,7 @@ fn dotenv_does_not_leak_into_the_process_environment() {
 }
 
 #[test]
-fn a_file_that_was_asked_for_is_read_instead_and_must_exist() {
+fn a_given_file_replaces_the_default_file_and_must_exist() {
     let mut start = start()
         .file("authapi.toml", "[server]\nport = 1")
         .file("other.toml", "[server]\nport = 2");
@@ -95,7 +95,7 @@ fn a_file_that_was_asked_for_is_read_instead_and_must_exist() {
 }
 
 #[test]
-fn every_wrong_value_gives_one_line_that_names_the_variable_and_what_it_must_be() {
+fn an_invalid_value_is_reported_in_one_line_with_its_variable_and_requirement() {
     for (variable, value) in [
         ("AUTHAPI_SERVER__HOST", "example.com"),
         ("AUTHAPI_SERVER__PORT", "65536"),
@@ -189,7 +189,7 @@ fn every_wrong_value_gives_one_line_that_names_the_variable_and_what_it_must_be(
 }
 
 #[test]
-fn what_is_refused_was_the_value_and_not_the_variable() {
+fn valid_values_are_accepted() {
     for (variable, value) in [
         ("AUTHAPI_SERVER__HOST", "::1"),
         ("AUTHAPI_SERVER__PORT", "0"),
@@ -213,7 +213,7 @@ fn what_is_refused_was_the_value_and_not_the_variable() {
 }
 
 #[test]
-fn every_setting_has_a_rule_of_its_own_and_no_rule_is_left_over() {
+fn every_setting_has_exactly_one_rule() {
     let mut ruled: Vec<&str> = rules::rules().iter().map(|rule| rule.key).collect();
     let mut known = known_keys();
     ruled.sort_unstable();
@@ -222,7 +222,7 @@ fn every_setting_has_a_rule_of_its_own_and_no_rule_is_left_over() {
 }
 
 #[test]
-fn a_file_may_hold_lists_and_numbers_and_is_blamed_by_its_own_names() {
+fn a_file_may_contain_lists_and_numbers_and_errors_use_its_key_names() {
     let good =
         "[server]\ntrusted_proxies = ['10.0.0.0/8', '192.0.2.7']\nport = 81\n[docs]\nenabled = false\n";
     let settings = start().file("authapi.toml", good).load();
@@ -255,12 +255,12 @@ fn a_file_may_hold_lists_and_numbers_and_is_blamed_by_its_own_names() {
 }
 
 #[test]
-fn files_that_cannot_be_parsed_are_named_without_repeating_a_secret() {
+fn parse_errors_name_the_file_and_contain_no_secret() {
     let line = start()
         .file("authapi.toml", "[bootstrap]\nadmin_password = hunter2")
         .refused();
     assert!(
-        line.contains("authapi.toml is wrong: ") && line.contains("line 2"),
+        line.contains("authapi.toml is invalid: ") && line.contains("line 2"),
         "{line}"
     );
     assert!(!line.contains("hunter2"), "{line}");
@@ -269,15 +269,15 @@ fn files_that_cannot_be_parsed_are_named_without_repeating_a_secret() {
         .file(".env", "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD='hunter2")
         .refused();
     assert!(
-        line.contains(".env is wrong: ") && line.contains("ADMIN_PASSWORD"),
+        line.contains(".env is invalid: ") && line.contains("ADMIN_PASSWORD"),
         "{line}"
     );
     assert!(!line.contains("hunter2"), "{line}");
 }
 
 #[test]
-fn unknown_names_are_refused_and_the_likely_one_is_suggested() {
-    for (variable, meant) in [
+fn an_unknown_name_is_refused_with_a_suggestion() {
+    for (variable, known) in [
         ("AUTHAPI_TOKENS__ACCES_TTL", "AUTHAPI_TOKENS__ACCESS_TTL"),
         ("AUTHAPI_SERVER_PORT", "AUTHAPI_SERVER__PORT"),
         ("AUTHAPI_PASSWORD__MEMORY_KB", "AUTHAPI_PASSWORD__MEMORY_KIB"),
@@ -287,14 +287,14 @@ fn unknown_names_are_refused_and_the_likely_one_is_suggested() {
             line.starts_with(&format!("{variable} (environment) is not a setting")),
             "{line}"
         );
-        assert!(line.contains(&format!("did you mean {meant}?")), "{line}");
+        assert!(line.contains(&format!("did you mean {known}?")), "{line}");
     }
     let line = start().file(".env", "AUTHAPI_XYZZY=1").refused();
     assert_eq!(line, "AUTHAPI_XYZZY (.env) is not a setting; remove it");
 }
 
 #[test]
-fn a_service_on_postgres_and_redis_keeps_its_secrets_and_makes_no_keys_unless_told_to() {
+fn on_postgres_keys_are_not_generated_by_default_and_urls_are_not_printed() {
     let start = start()
         .env("AUTHAPI_DATABASE__URL", "postgres://me:hunter2@db/authapi")
         .env("AUTHAPI_REDIS__URL", "redis://me:hunter2@cache");
@@ -304,15 +304,15 @@ fn a_service_on_postgres_and_redis_keeps_its_secrets_and_makes_no_keys_unless_to
         panic!("{:?}", loaded.settings.database);
     };
     assert_eq!(url.expose_secret(), "postgres://me:hunter2@db/authapi");
-    let shown = format!("{:?}{:?}", loaded.in_force(), loaded.settings);
+    let shown = format!("{:?}{:?}", loaded.effective(), loaded.settings);
     assert!(!shown.contains("hunter2"), "{shown}");
 
-    let told = start.env("AUTHAPI_KEYS__GENERATE_MISSING", "true").load();
-    assert!(told.keys.generate_missing);
+    let enabled = start.env("AUTHAPI_KEYS__GENERATE_MISSING", "true").load();
+    assert!(enabled.keys.generate_missing);
 }
 
 #[test]
-fn variables_of_tests_and_of_kubernetes_are_not_ours() {
+fn variables_of_tests_and_of_kubernetes_are_ignored() {
     start()
         .env("AUTHAPI_TEST_DATABASE", "x")
         .env("AUTHAPI_SERVICE_HOST", "10.0.0.1")
@@ -323,7 +323,7 @@ fn variables_of_tests_and_of_kubernetes_are_not_ours() {
 }
 
 #[test]
-fn an_empty_variable_is_not_set() {
+fn an_empty_variable_is_unset() {
     let settings = start()
         .env("AUTHAPI_SERVER__PORT", "")
         .env("AUTHAPI_REDIS__URL", "")
@@ -332,7 +332,7 @@ fn an_empty_variable_is_not_set() {
 }
 
 #[test]
-fn a_secret_may_lie_in_a_file_and_loses_one_newline() {
+fn a_secret_read_from_a_file_loses_one_newline() {
     for (content, secret) in [
         ("hunter2 ", "hunter2 "),
         ("hunter2\n", "hunter2"),
@@ -350,7 +350,7 @@ fn a_secret_may_lie_in_a_file_and_loses_one_newline() {
 }
 
 #[test]
-fn a_secret_from_two_places_or_from_a_lost_file_is_refused() {
+fn a_secret_set_twice_or_with_a_missing_file_is_refused() {
     let line = start()
         .file(".env", "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD=hunter2")
         .env("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE", "secret")
@@ -358,7 +358,7 @@ fn a_secret_from_two_places_or_from_a_lost_file_is_refused() {
     assert_eq!(
         line,
         "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD (.env) and AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE (environment) are both \
-         set: keep one of them"
+         set; keep one of them"
     );
     let line = start()
         .env("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE", "/nowhere/secret")
@@ -370,13 +370,13 @@ fn a_secret_from_two_places_or_from_a_lost_file_is_refused() {
 }
 
 #[test]
-fn only_secrets_may_come_from_files() {
+fn only_secrets_can_be_read_from_files() {
     let line = start().env("AUTHAPI_SERVER__PORT_FILE", "port").refused();
     assert!(line.contains("is not a setting"), "{line}");
 }
 
 #[test]
-fn weak_hashing_needs_to_be_asked_for() {
+fn weak_hashing_must_be_allowed_explicitly() {
     let weak = || {
         start()
             .env("AUTHAPI_PASSWORD__MEMORY_KIB", "64")
@@ -391,7 +391,7 @@ fn weak_hashing_needs_to_be_asked_for() {
 }
 
 #[test]
-fn the_issuer_follows_the_address() {
+fn the_default_issuer_is_the_url_of_the_server() {
     for (host, issuer) in [
         ("127.0.0.1", "http://127.0.0.1:90"),
         ("::1", "http://[::1]:90"),
@@ -405,7 +405,7 @@ fn the_issuer_follows_the_address() {
 }
 
 #[test]
-fn metrics_and_traces_are_off_until_they_are_set_in_either_place() {
+fn metrics_and_traces_are_disabled_by_default() {
     let settings = start().load();
     assert_eq!(settings.metrics.port, None);
     assert_eq!(settings.traces.otlp_endpoint, None);
@@ -423,7 +423,7 @@ fn metrics_and_traces_are_off_until_they_are_set_in_either_place() {
 }
 
 #[test]
-fn what_is_in_force_shows_every_setting_and_no_secret() {
+fn effective_settings_include_every_setting_and_no_secret() {
     let start = start()
         .file(".env", "AUTHAPI_TOKENS__REFRESH_TTL=120d")
         .env("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "root")
@@ -432,7 +432,7 @@ fn what_is_in_force_shows_every_setting_and_no_secret() {
         .env("AUTHAPI_USERS__DEFAULT_ROLES", "user,reader")
         .env("AUTHAPI_AUDIT__RETENTION", "400d");
     let loaded = load(&start.sources).expect("good settings");
-    let lines: Vec<String> = loaded.in_force().iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = loaded.effective().iter().map(ToString::to_string).collect();
     for line in [
         "AUTHAPI_SERVER__PORT = 8000",
         "AUTHAPI_DATABASE__URL = sqlite://data/authapi.db",
@@ -449,7 +449,7 @@ fn what_is_in_force_shows_every_setting_and_no_secret() {
     assert!(!format!("{lines:?}{loaded:?}").contains("hunter2"));
 }
 
-/// Settings whose default is not a text: unset, or the machine's.
+/// Settings whose default is unset or depends on the machine.
 const COMMENTED_OUT: [&str; 8] = [
     "audit.retention",
     "bootstrap.admin_login",
@@ -462,7 +462,7 @@ const COMMENTED_OUT: [&str; 8] = [
 ];
 
 #[test]
-fn the_example_names_every_setting_and_changes_none() {
+fn the_example_contains_every_setting_with_its_default() {
     let example = include_str!("../../../../.env.example");
     for key in known_keys() {
         let line = format!(

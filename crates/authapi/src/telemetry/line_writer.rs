@@ -6,45 +6,47 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many bytes are written at once, without waiting for more.
-const AT_ONCE: usize = 64 * 1024;
-/// How long lines may wait for others to be written with.
-const GATHERING: Duration = Duration::from_millis(5);
-/// Bytes that may wait to be written. While so many do, whoever has another line waits: none is dropped for being one too many.
-const MOST: usize = 4 * 1024 * 1024;
-/// Room that is kept for the next lines when many have gone.
-const KEPT_ROOM: usize = 4 * AT_ONCE;
-/// How long the end of the process waits for lines to be taken.
-const LAST_CHANCE: Duration = Duration::from_secs(1);
+/// The number of bytes that are written without waiting for more lines.
+const BATCH_BYTES: usize = 64 * 1024;
+/// How long the thread waits for more lines before it writes.
+const BATCH_DELAY: Duration = Duration::from_millis(5);
+/// Maximum number of bytes that wait to be written. Above it, logging blocks; lines are never
+/// dropped.
+const MAX_WAITING: usize = 4 * 1024 * 1024;
+/// The capacity that the buffer keeps after a large batch.
+const KEPT_CAPACITY: usize = 4 * BATCH_BYTES;
+/// The wait budget for writing the remaining lines at the end of the process.
+const END_BUDGET: Duration = Duration::from_secs(1);
 
-/// Hands lines to a thread that writes them.
+/// Passes lines to a thread that writes them.
 ///
-/// `tracing-appender` is made for this too. Its thread is woken for nearly every line, or looks for the next one again and again:
-/// a fifth of the time of a service that answers `GET /me`. This one is woken once for all the lines of [`GATHERING`].
+/// `tracing-appender` does this too, but wakes its thread for nearly every line or polls: a fifth
+/// of the time of a service that answers `GET /me`. This thread wakes once for all lines of a
+/// [`BATCH_DELAY`].
 #[derive(Default)]
 pub struct LineWriter {
     lines: Mutex<Lines>,
-    /// There are lines, or enough of them, or there will be no more.
-    given: Condvar,
-    /// There is room again, or all is written.
-    taken: Condvar,
+    /// Notified when the first line waits, when a batch is full, and at the end.
+    pushed: Condvar,
+    /// Notified when lines were taken and when the thread has ended.
+    drained: Condvar,
 }
 
 #[derive(Default)]
 struct Lines {
     waiting: Vec<u8>,
-    /// Nothing more will be given.
+    /// No more lines are expected.
     ending: bool,
-    /// Nothing more will be written.
+    /// No more lines are written.
     ended: bool,
 }
 
 impl LineWriter {
-    /// Writes to `sink` from now on. What it refuses, being full or closed, is lost: kept for later, it would be refused again,
-    /// and the end of the process would wait for it.
+    /// Starts a thread that writes to `sink`. Lines that `sink` rejects because it is full or
+    /// closed are lost: retrying would delay the end of the process.
     ///
     /// # Errors
-    /// When the thread cannot be made.
+    /// If the thread cannot be started.
     pub fn start(sink: impl Write + Send + 'static) -> io::Result<Arc<Self>> {
         let writer = Arc::new(Self::default());
         let thread = Arc::clone(&writer);
@@ -54,18 +56,18 @@ impl LineWriter {
         Ok(writer)
     }
 
-    /// Returns when all lines are written, or after a second. Lines that come after it are lost.
+    /// Writes the remaining lines, for at most one second. Later lines are lost.
     pub fn end(&self) {
-        let deadline = Instant::now() + LAST_CHANCE;
+        let deadline = Instant::now() + END_BUDGET;
         let mut lines = self.lines();
         lines.ending = true;
-        self.given.notify_one();
+        self.pushed.notify_one();
         while !lines.ended {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            let waited = self.taken.wait_timeout(lines, left);
+            let waited = self.drained.wait_timeout(lines, left);
             lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -74,9 +76,9 @@ impl LineWriter {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give(&self, line: &[u8]) {
-        let is_full = |lines: &mut Lines| lines.waiting.len() >= MOST && !lines.ending;
-        let waited = self.taken.wait_while(self.lines(), is_full);
+    fn push(&self, line: &[u8]) {
+        let is_full = |lines: &mut Lines| lines.waiting.len() >= MAX_WAITING && !lines.ending;
+        let waited = self.drained.wait_while(self.lines(), is_full);
         let mut lines = waited.unwrap_or_else(PoisonError::into_inner);
         if lines.ended {
             return;
@@ -84,53 +86,54 @@ impl LineWriter {
         let before = lines.waiting.len();
         lines.waiting.extend_from_slice(line);
         let is_first = before == 0;
-        let is_enough = before < AT_ONCE && lines.waiting.len() >= AT_ONCE;
+        let is_enough = before < BATCH_BYTES && lines.waiting.len() >= BATCH_BYTES;
         drop(lines);
-        // To wake the thread costs more than the line itself, so the lines in between do not.
+        // Waking the thread costs more than a line, so wake it only when needed.
         if is_first || is_enough {
-            self.given.notify_one();
+            self.pushed.notify_one();
         }
     }
 
     fn write_to(&self, mut sink: impl Write) {
         let mut lines = Vec::new();
-        let mut torn = false;
+        let mut incomplete = false;
         loop {
             let is_last = self.take(&mut lines);
-            // After a line that was written in part the next one begins on a line of its own.
-            let mended = if torn { sink.write_all(b"\n") } else { Ok(()) };
-            let written = mended.and_then(|()| sink.write_all(&lines));
-            torn = written.and_then(|()| sink.flush()).is_err();
+            // After a partially written line, start a new line.
+            let separated = if incomplete { sink.write_all(b"\n") } else { Ok(()) };
+            let written = separated.and_then(|()| sink.write_all(&lines));
+            incomplete = written.and_then(|()| sink.flush()).is_err();
             if is_last {
                 break;
             }
             lines.clear();
-            lines.shrink_to(KEPT_ROOM);
+            lines.shrink_to(KEPT_CAPACITY);
         }
         self.lines().ended = true;
-        self.taken.notify_all();
+        self.drained.notify_all();
     }
 
-    /// Waits for lines, and for a moment for more of them, and exchanges them for `room`, which is empty. Whether they are the last.
+    /// Waits for a batch of lines and swaps it with `room`, which is empty. Returns whether it is
+    /// the last.
     fn take(&self, room: &mut Vec<u8>) -> bool {
         let is_none = |lines: &mut Lines| lines.waiting.is_empty() && !lines.ending;
-        let is_few = |lines: &mut Lines| lines.waiting.len() < AT_ONCE && !lines.ending;
-        let waited = self.given.wait_while(self.lines(), is_none);
+        let is_few = |lines: &mut Lines| lines.waiting.len() < BATCH_BYTES && !lines.ending;
+        let waited = self.pushed.wait_while(self.lines(), is_none);
         let lines = waited.unwrap_or_else(PoisonError::into_inner);
-        let waited = self.given.wait_timeout_while(lines, GATHERING, is_few);
+        let waited = self.pushed.wait_timeout_while(lines, BATCH_DELAY, is_few);
         let mut lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         mem::swap(&mut lines.waiting, room);
         let is_last = lines.ending;
         drop(lines);
-        self.taken.notify_all();
+        self.drained.notify_all();
         is_last
     }
 }
 
-/// A line MUST come in one piece, or another's may come between.
+/// A line MUST be passed in a single call; otherwise lines of other threads may be interleaved.
 impl Write for &LineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.give(line);
+        self.push(line);
         Ok(line.len())
     }
 
@@ -144,13 +147,13 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
-    /// Tells what it is given, and waits until that is taken.
-    struct Told(SyncSender<Vec<u8>>);
+    /// A sink that sends each write to a channel and blocks until it is received.
+    struct ChannelSink(SyncSender<Vec<u8>>);
 
-    impl Write for Told {
+    impl Write for ChannelSink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let sent = self.0.send(bytes.to_vec());
-            sent.map_err(|_| io::Error::other("nobody listens"))?;
+            sent.map_err(|_| io::Error::other("the receiver was dropped"))?;
             Ok(bytes.len())
         }
 
@@ -160,27 +163,27 @@ mod tests {
     }
 
     fn writer() -> (Arc<LineWriter>, Receiver<Vec<u8>>) {
-        let (told, heard) = sync_channel(0);
-        (LineWriter::start(Told(told)).expect("a thread"), heard)
+        let (sink, written) = sync_channel(0);
+        (LineWriter::start(ChannelSink(sink)).expect("a thread"), written)
     }
 
     fn write(writer: &LineWriter, line: &str) {
         let mut writer = writer;
-        writer.write_all(line.as_bytes()).expect("it takes lines");
+        writer.write_all(line.as_bytes()).expect("a writer");
     }
 
-    /// Everything until the writer has ended.
-    fn ended(writer: &Arc<LineWriter>, heard: Receiver<Vec<u8>>) -> Vec<u8> {
-        let reader = thread::spawn(move || heard.into_iter().flatten().collect());
+    /// Ends the writer, and returns what it wrote.
+    fn end(writer: &Arc<LineWriter>, written: Receiver<Vec<u8>>) -> Vec<u8> {
+        let reader = thread::spawn(move || written.into_iter().flatten().collect());
         writer.end();
         reader.join().expect("no panic")
     }
 
     #[test]
-    fn every_line_of_many_threads_comes_whole_and_each_threads_in_order() {
+    fn lines_of_many_threads_are_complete_and_in_order_per_thread() {
         const LINES: usize = 20_000;
-        let (writer, heard) = writer();
-        let reader = thread::spawn(move || heard.into_iter().flatten().collect::<Vec<u8>>());
+        let (writer, written) = writer();
+        let reader = thread::spawn(move || written.into_iter().flatten().collect::<Vec<u8>>());
         thread::scope(|scope| {
             for name in ["a", "b", "c"] {
                 let writer = &writer;
@@ -199,42 +202,42 @@ mod tests {
     }
 
     #[test]
-    fn a_line_alone_is_written_though_no_other_comes() {
-        let (writer, heard) = writer();
+    fn a_single_line_is_written() {
+        let (writer, written) = writer();
         write(&writer, "alone\n");
-        assert_eq!(heard.recv().expect("a line"), b"alone\n");
+        assert_eq!(written.recv().expect("a line"), b"alone\n");
         write(&writer, "another\n");
-        assert_eq!(heard.recv().expect("a line"), b"another\n");
+        assert_eq!(written.recv().expect("a line"), b"another\n");
     }
 
     #[test]
-    fn nothing_is_dropped_while_nobody_takes_lines_and_whoever_has_more_waits() {
+    fn logging_blocks_and_drops_nothing_while_the_sink_blocks() {
         const LINES: usize = 40;
-        const LENGTH: usize = MOST / 4;
-        let (writer, heard) = writer();
-        let giving = Arc::clone(&writer);
-        let (number_of, so_far) = channel();
-        let giver = thread::spawn(move || {
+        const LENGTH: usize = MAX_WAITING / 4;
+        let (writer, written) = writer();
+        let shared = Arc::clone(&writer);
+        let (sender, progress) = channel();
+        let producer = thread::spawn(move || {
             for number in 1..=LINES {
-                write(&giving, &"x".repeat(LENGTH));
-                // Nobody may want to know any more.
-                let _ = number_of.send(number);
+                write(&shared, &"x".repeat(LENGTH));
+                // The receiver may be gone at the end.
+                let _ = sender.send(number);
             }
         });
-        while so_far.recv().expect("the giver gives") < MOST / LENGTH {}
+        while progress.recv().expect("a line was logged") < MAX_WAITING / LENGTH {}
         let mut bytes = 0;
         while bytes < LINES * LENGTH {
             let waiting = writer.lines().waiting.len();
-            assert!(waiting < MOST + LENGTH, "{waiting}");
-            bytes += heard.recv().expect("more of it").len();
+            assert!(waiting < MAX_WAITING + LENGTH, "{waiting}");
+            bytes += written.recv().expect("more of it").len();
         }
-        giver.join().expect("no panic");
+        producer.join().expect("no panic");
         assert_eq!(bytes, LINES * LENGTH);
     }
 
     #[test]
-    fn after_a_line_that_broke_off_the_next_one_begins_anew() {
-        /// Takes half of what it is given first, and is full then; later it takes everything.
+    fn after_a_partially_written_line_the_next_starts_on_a_new_line() {
+        /// Accepts half of the first write, rejects the second, and accepts all later ones.
         struct FullOnce(SyncSender<Vec<u8>>, u8);
         impl Write for FullOnce {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -252,38 +255,38 @@ mod tests {
                 Ok(())
             }
         }
-        let (told, heard) = sync_channel(0);
-        let writer = LineWriter::start(FullOnce(told, 0)).expect("a thread");
+        let (sink, written) = sync_channel(0);
+        let writer = LineWriter::start(FullOnce(sink, 0)).expect("a thread");
         write(&writer, "first\n");
-        assert_eq!(heard.recv().expect("half of it"), b"fir");
+        assert_eq!(written.recv().expect("half of it"), b"fir");
         write(&writer, "second\n");
-        assert_eq!(ended(&writer, heard), b"\nsecond\n");
+        assert_eq!(end(&writer, written), b"\nsecond\n");
     }
 
     #[test]
-    fn the_end_brings_out_what_waits() {
-        let (writer, heard) = writer();
+    fn the_end_writes_waiting_lines() {
+        let (writer, written) = writer();
         write(&writer, "last\n");
-        assert_eq!(ended(&writer, heard), b"last\n");
+        assert_eq!(end(&writer, written), b"last\n");
         write(&writer, "too late\n");
         writer.end();
     }
 
     #[test]
-    fn the_end_does_not_wait_for_a_reader_who_has_gone() {
-        let (writer, heard) = writer();
-        drop(heard);
+    fn the_end_does_not_wait_for_a_closed_sink() {
+        let (writer, written) = writer();
+        drop(written);
         write(&writer, "lost\n");
         writer.end();
         assert!(writer.lines().ended);
     }
 
     #[test]
-    fn the_end_does_not_wait_for_ever_for_a_reader_who_does_not_read() {
-        let (writer, heard) = writer();
+    fn the_end_stops_waiting_for_a_blocked_sink() {
+        let (writer, written) = writer();
         write(&writer, "stuck\n");
         writer.end();
         assert!(!writer.lines().ended);
-        drop(heard);
+        drop(written);
     }
 }

@@ -12,29 +12,32 @@ use tokio::runtime::{Builder, Runtime};
 
 const EXPORTS: &str = "authapi_trace_exports_total";
 
-/// The way to the collector, for the one thread that sends spans: it has no runtime, so this brings one.
+/// An HTTP client for the exporting thread, which runs outside a runtime; the client brings its
+/// own.
 #[derive(Debug)]
 pub struct Collector {
     runtime: Runtime,
     http: HyperClient,
-    is_away: AtomicBool,
+    is_unavailable: AtomicBool,
 }
 
 impl Collector {
+    /// Creates a client.
+    ///
     /// # Errors
-    /// When the system has no more file descriptors.
+    /// If the system has no free file descriptors.
     pub fn new(timeout: Duration) -> io::Result<Self> {
         Ok(Self {
             runtime: Builder::new_current_thread().enable_all().build()?,
             http: HyperClient::with_default_connector(timeout, None),
-            is_away: AtomicBool::new(false),
+            is_unavailable: AtomicBool::new(false),
         })
     }
 
-    /// Logs that the collector went away, and that it came back, and not each of the failures between.
-    fn note(&self, answer: &Result<Response<Bytes>, HttpError>) {
-        // Here, since the recorder comes after the collector.
-        describe_counter!(EXPORTS, "Messages with spans for the collector, by outcome.");
+    /// Counts the outcome, and logs when the collector becomes unavailable or available again.
+    fn record(&self, answer: &Result<Response<Bytes>, HttpError>) {
+        // Describe the counter here, because the metrics recorder is installed after `new`.
+        describe_counter!(EXPORTS, "Exports of spans to the collector, by outcome.");
         let failure = match answer {
             Ok(answer) if answer.status().is_success() => None,
             Ok(answer) => Some(answer.status().to_string()),
@@ -42,16 +45,16 @@ impl Collector {
         };
         let outcome = if failure.is_none() { "success" } else { "failed" };
         counter!(EXPORTS, "outcome" => outcome).increment(1);
-        match (failure, self.is_away.load(Ordering::Relaxed)) {
-            (Some(error), false) => tracing::warn!(error, "traces cannot be sent, and are dropped"),
-            (None, true) => tracing::info!("traces are sent again"),
+        match (failure, self.is_unavailable.load(Ordering::Relaxed)) {
+            (Some(error), false) => tracing::warn!(error, "traces cannot be exported and are dropped"),
+            (None, true) => tracing::info!("traces are exported again"),
             (Some(_), true) | (None, false) => return,
         }
-        self.is_away.fetch_not(Ordering::Relaxed);
+        self.is_unavailable.fetch_not(Ordering::Relaxed);
     }
 }
 
-/// An error and its sources on one line.
+/// Formats an error and its sources on one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let errors = successors(Some(error), |&error| error.source());
     errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -60,11 +63,12 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // Between two messages nobody would notice that the collector has hung up.
+        // Without this, a connection that the collector closed between two exports would fail the
+        // next one.
         let close = "close".parse().expect("a header's value");
         request.headers_mut().insert("connection", close);
         let answer = self.runtime.block_on(self.http.send_bytes(request));
-        self.note(&answer);
+        self.record(&answer);
         answer
     }
 }

@@ -1,11 +1,11 @@
 use super::Refusal;
 use std::io::{self, BufRead};
 
-/// The most bytes of a line: more than any user needs.
+/// Maximum length of a line, in bytes.
 const MAX_LINE: usize = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of a file, one at a time, however long they are.
+/// Iterates over the lines of a file. Overlong lines are skipped, so memory use is bounded.
 pub struct Lines<R> {
     input: R,
     number: u64,
@@ -13,12 +13,12 @@ pub struct Lines<R> {
     line: Vec<u8>,
 }
 
-/// A line, without its end.
+/// A line without its line ending.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// 1 for the first.
+    /// The line number, starting at 1.
     pub number: u64,
-    /// How many bytes have been read with it.
+    /// The number of bytes read so far, including this line.
     pub position: u64,
     pub text: Result<&'a str, Refusal>,
 }
@@ -33,23 +33,23 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line that is not blank.
+    /// Returns the next line that is not blank.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        let is_whole = loop {
-            let Some(is_whole) = self.read()? else {
+        let is_complete = loop {
+            let Some(is_complete) = self.read()? else {
                 return Ok(None);
             };
             if !self.line.trim_ascii().is_empty() {
-                break is_whole;
+                break is_complete;
             }
         };
         Ok(Some(Line {
             number: self.number,
             position: self.position,
-            text: if is_whole {
+            text: if is_complete {
                 str::from_utf8(&self.line).map_err(|_| Refusal::NOT_UTF8)
             } else {
                 Err(Refusal::LINE_TOO_LONG)
@@ -57,7 +57,8 @@ impl<R: BufRead> Lines<R> {
         }))
     }
 
-    /// Whether the next line was read whole, if there is one. What is too long is left out, not held.
+    /// Reads the next line, and returns whether it was read completely; `None` at the end of the
+    /// file. The rest of an overlong line is skipped.
     fn read(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
         let most = MAX_LINE as u64 + 1;
@@ -67,15 +68,15 @@ impl<R: BufRead> Lines<R> {
         }
         self.number += 1;
         self.position += read as u64;
-        let is_whole = self.line.ends_with(b"\n") || read <= MAX_LINE;
-        if !is_whole {
+        let is_complete = self.line.ends_with(b"\n") || read <= MAX_LINE;
+        if !is_complete {
             self.position += self.input.skip_until(b'\n')? as u64;
         }
-        self.tidy();
-        Ok(Some(is_whole))
+        self.trim();
+        Ok(Some(is_complete))
     }
 
-    fn tidy(&mut self) {
+    fn trim(&mut self) {
         for end in [b'\n', b'\r'] {
             if self.line.last() == Some(&end) {
                 self.line.pop();
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_numbered_and_lose_their_ends() {
+    fn lines_are_numbered_and_their_endings_removed() {
         let read = lines(b"\xef\xbb\xbfone\r\n\n  \ntwo\nthree");
         let expected = [(1, "one"), (4, "two"), (5, "three")];
         assert_eq!(read, expected.map(|(number, text)| (number, Ok(text.to_owned()))));
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_or_not_utf_8_is_refused_and_the_next_is_read() {
+    fn an_overlong_or_non_utf_8_line_is_refused_and_reading_continues() {
         let longest = "x".repeat(MAX_LINE);
         let mut input = format!("{longest}\n{longest}x\n{longest}{longest}{longest}\n").into_bytes();
         input.extend(b"caf\xe9\nlast\n");
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_without_an_end_may_be_as_long_as_any() {
+    fn a_last_line_without_a_line_feed_has_the_usual_limit() {
         let longest = "x".repeat(MAX_LINE);
         assert!(lines(longest.as_bytes())[0].1.is_ok());
         assert!(lines(format!("{longest}x").as_bytes())[0].1.is_err());

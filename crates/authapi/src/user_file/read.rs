@@ -5,24 +5,24 @@ use domain::use_cases::ImportRequest;
 use serde_json::{Map, Value};
 
 const NOT_JSON: Refusal = Refusal::new("not_json", "the line is not a JSON object");
-const MISSING: Refusal = Refusal::new("missing_field", "login and password_hash must be there");
+const MISSING: Refusal = Refusal::new("missing_field", "login and password_hash are required");
 const UNKNOWN: Refusal = Refusal::new(
     "unknown_field",
     "the fields are login, password_hash, roles, disabled and created_at",
 );
 
-/// Makes users of lines.
+/// Parses lines into users.
 pub enum UserReader {
     Jsonl,
-    /// With what the first line has named the columns, once it was read.
+    /// The column names, once the first line has been read.
     Csv(Option<StringRecord>),
 }
 
 impl UserReader {
-    /// The user of a line; none of the line that names a CSV file's columns.
+    /// Parses a line; returns `None` for the header line of a CSV file.
     ///
     /// # Errors
-    /// Why it is none.
+    /// If the line is not a valid user or header.
     pub fn read(&mut self, line: &str) -> Result<Option<ImportRequest>, Refusal> {
         match self {
             Self::Jsonl => from_json(line).map(Some),
@@ -34,14 +34,14 @@ impl UserReader {
         }
     }
 
-    /// Whether the rest cannot be read, since the columns have no names.
-    pub fn is_lost(&self) -> bool {
+    /// Returns whether the header line was invalid, so that the file cannot be read.
+    pub fn has_no_columns(&self) -> bool {
         matches!(self, Self::Csv(None))
     }
 }
 
 fn from_json(line: &str) -> Result<ImportRequest, Refusal> {
-    // serde's own errors quote what they do not like.
+    // Errors of serde quote the line.
     let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|_| NOT_JSON)?;
     if !fields.keys().all(|name| FIELDS.contains(&name.as_str())) {
         return Err(UNKNOWN);
@@ -85,7 +85,7 @@ fn roles(value: Value) -> Result<Vec<String>, Refusal> {
 fn instant(text: &str) -> Result<DateTime<Utc>, Refusal> {
     let instant = DateTime::parse_from_rfc3339(text)
         .map_err(|_| Refusal::field("created_at", "an instant such as 2026-01-31T12:00:00Z"))?;
-    // What storage keeps.
+    // The resolution of storage.
     Ok(instant.to_utc().trunc_subsecs(6))
 }
 
@@ -129,8 +129,8 @@ fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportRequest, Refusal
     })
 }
 
-/// The fields of one line (RFC 4180, but that none spans lines: a quote that is never closed must not take the rest of the
-/// file with it).
+/// Parses the fields of one line (RFC 4180). Unlike in the RFC, a field cannot span lines, so an
+/// unclosed quote affects only one line.
 fn fields(line: &str) -> Result<StringRecord, Refusal> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_say_the_same() {
+    fn both_formats_parse_to_equal_users() {
         let head = "login,password_hash,roles,disabled,created_at";
         for (json, line) in [
             (
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_user_is_refused_by_a_code_and_repeats_nothing() {
+    fn an_invalid_line_is_refused_with_a_code_and_not_quoted() {
         for (line, code) in [
             ("SECRET", "not_json"),
             (r#"["SECRET"]"#, "not_json"),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_have_to_be_named_and_lines_to_be_as_long() {
+    fn columns_must_be_named_and_every_line_must_have_as_many_fields() {
         for (head, code) in [
             ("login,hash", "unknown_field"),
             ("login,roles", "missing_field"),

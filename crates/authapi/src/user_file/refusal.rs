@@ -2,10 +2,10 @@ use domain::{changes, ports::ForeignHashRefused, use_cases::ImportRefused};
 use serde::Serialize;
 use std::borrow::Cow;
 
-/// Why a line is not taken over. Repeats nothing of it: there is a password hash in it.
+/// Why a line was refused. Never quotes the line, which contains a password hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// The stable code that programs see.
+    /// The stable code.
     pub code: Cow<'static, str>,
     pub text: Cow<'static, str>,
 }
@@ -15,7 +15,7 @@ impl Refusal {
     pub const NOT_UTF8: Self = Self::new("not_utf8", "the line is not UTF-8");
     pub const NOT_CSV: Self = Self::new(
         "not_csv",
-        "the line has another number of fields than the first one",
+        "the line has a different number of fields than the header",
     );
 
     pub const fn new(code: &'static str, text: &'static str) -> Self {
@@ -25,7 +25,7 @@ impl Refusal {
         }
     }
 
-    /// A field that is not what it must be.
+    /// Returns the refusal of an invalid field.
     pub fn field(name: &str, must: &str) -> Self {
         Self {
             code: Cow::Borrowed("wrong_field"),
@@ -47,7 +47,7 @@ impl From<ImportRefused> for Refusal {
         };
         let text = match refused {
             ImportRefused::Change(changes::Refusal::UnknownRole(_)) => {
-                "a role is not in the catalogue".into()
+                "the catalogue lacks one of the roles".into()
             }
             refused => refused.to_string().into(),
         };

@@ -7,13 +7,13 @@ use domain::{
 use serde::Serialize;
 use std::io;
 
-/// Makes lines of users.
+/// Formats users as lines of a file.
 pub enum UserWriter {
     Jsonl { with_hashes: bool },
     Csv { with_hashes: bool },
 }
 
-/// A user, as they are exported.
+/// A user in an export.
 #[derive(Serialize)]
 struct UserLine<'a> {
     id: String,
@@ -63,7 +63,7 @@ fn instant(at: DateTime<Utc>) -> String {
 }
 
 impl UserWriter {
-    /// What stands before the first user.
+    /// Returns the header line, if the format has one.
     pub fn head(&self) -> &'static str {
         match self {
             Self::Jsonl { .. } => "",
@@ -74,10 +74,10 @@ impl UserWriter {
         }
     }
 
-    /// The lines of `users`.
+    /// Formats `users` as lines.
     ///
     /// # Errors
-    /// None that could be caused by a user.
+    /// If serialisation fails, which does not depend on the users.
     pub fn write(&self, users: &[Credentials]) -> io::Result<Vec<u8>> {
         match self {
             Self::Jsonl { with_hashes } => {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read_again() {
+    fn a_written_file_can_be_read() {
         for roles in [RoleNames::new(), [RoleName::ADMIN, RoleName::USER].into()] {
             for (writer, mut reader) in [
                 (UserWriter::Jsonl { with_hashes: true }, UserReader::Jsonl),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_left_out_unless_they_are_asked_for() {
+    fn hashes_are_omitted_by_default() {
         let user = credentials(RoleNames::new());
         for writer in [
             UserWriter::Jsonl { with_hashes: false },

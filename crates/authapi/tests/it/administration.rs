@@ -292,7 +292,7 @@ fn default_roles_that_are_not_there_stop_the_start_with_exit_code_2() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     let last = refused.stderr.lines().last().expect("a line");
     assert!(
-        last.contains("AUTHAPI_USERS__DEFAULT_ROLES is wrong: \"reader\""),
+        last.contains("AUTHAPI_USERS__DEFAULT_ROLES is invalid: \"reader\""),
         "{last}"
     );
 }

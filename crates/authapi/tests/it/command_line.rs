@@ -43,14 +43,14 @@ async fn users_are_created_listed_and_refused() {
         ("ab", &["user"], PASSWORD, "at least 3 characters"),
         ("alice", &["user"], "password1", "easy to guess"),
         ("alice", &["user"], "short", "at least 8 characters"),
-        ("alice", &["user"], "", "no password on standard input"),
+        ("alice", &["user"], "", "standard input contains no password"),
         (
             "alice",
             &["wizard"],
             PASSWORD,
             "the role \"wizard\" does not exist",
         ),
-        ("alice", &["Not A Role"], PASSWORD, "is no role"),
+        ("alice", &["Not A Role"], PASSWORD, "is not a valid role name"),
     ] {
         let refused = create(&place, login, roles, password);
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{login}");
@@ -190,7 +190,7 @@ fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
     let place = Place::new();
     let set = |more: &[&str]| place.run(&[&["roles", "set", "editor"], more].concat(), "");
     let dry_run = set(&["--permission", "pages:edit", "--dry-run"]);
-    assert_eq!(dry_run.stdout, "would make editor; users who have it: 0\n");
+    assert_eq!(dry_run.stdout, "would create editor; users with this role: 0\n");
     assert_eq!(lines(&place, &["roles", "list", "--json"]).len(), 2);
     let made = set(&[
         "--permission",
@@ -214,16 +214,16 @@ fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
     );
 
     assert_eq!(create(&place, "alice", &["editor"], PASSWORD).code, Some(0));
-    assert_eq!(set(&[]).stdout, "changed editor; users who have it: 1\n");
+    assert_eq!(set(&[]).stdout, "changed editor; users with this role: 1\n");
     assert_eq!(
         lines(&place, &["roles", "list", "--json"])[1]["self_assignable"],
         false
     );
     for (arguments, says) in [
-        (&["roles", "delete", "editor"][..], "1 users have it"),
-        (&["roles", "delete", "wizard"], "no such role"),
+        (&["roles", "delete", "editor"][..], "in use by 1 users"),
+        (&["roles", "delete", "wizard"], "the role does not exist"),
         (&["roles", "set", "admin"], "cannot be changed"),
-        (&["roles", "set", "Not A Role"], "a role's name"),
+        (&["roles", "set", "Not A Role"], "a role name must have"),
         (&["roles", "set", "update"], "no role can have the name update"),
         (&["roles", "set", "other", "--permission", "edit"], "permission 0"),
     ] {
@@ -380,7 +380,7 @@ async fn the_health_check_tells_by_its_exit_code() {
     let place = server.terminate().place;
     let gone = place.run_with(&settings, &["healthcheck"], "");
     assert_eq!(gone.code, Some(1));
-    assert!(gone.stderr.contains("does not answer"), "{}", gone.stderr);
+    assert!(gone.stderr.contains("does not respond"), "{}", gone.stderr);
     assert_eq!(gone.stderr.lines().count(), 1);
 }
 
@@ -408,12 +408,12 @@ fn the_schema_goes_up_and_down() {
         assert!(
             place
                 .command_succeeds(&["migrate", "down"], "")
-                .starts_with("took back ")
+                .starts_with("reverted ")
         );
     }
     assert_eq!(
         place.command_succeeds(&["migrate", "down"], ""),
-        "there is nothing to take back\n"
+        "there is no migration to revert\n"
     );
     assert_eq!(applied(), vec![false; count]);
     place.command_succeeds(&["migrate", "up"], "");

@@ -188,7 +188,7 @@ async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form()
         let import = ["users", "import", &format!("users.{format}")];
         assert_eq!(
             second.command_succeeds(&import, ""),
-            "imported 3, there already 0, refused 0\n"
+            "imported 3, already existing 0, refused 0\n"
         );
         // Ids are new, and nobody has logged in.
         let known = |text: &str| -> Vec<Value> {
@@ -218,7 +218,7 @@ fn a_file_that_cannot_be_read_stops_the_import_in_one_line() {
     fs::write(place.path().join("users.csv"), "login,hash\nann,x\n").expect("a file");
     for (file, says) in [
         ("absent.jsonl", "absent.jsonl cannot be read"),
-        ("users.csv", "does not name the columns"),
+        ("users.csv", "is not a valid header"),
     ] {
         let run = place.run(&["users", "import", file], "");
         assert_eq!(run.code, Some(1), "{}", run.stderr);

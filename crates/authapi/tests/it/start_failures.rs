@@ -63,7 +63,7 @@ fn a_taken_port() {
     let place = Place::new().with("SERVER__PORT", &address.port().to_string());
     let says = [
         &address.to_string(),
-        "is taken by another program",
+        "is in use by another program",
         "AUTHAPI_SERVER__PORT",
     ];
     refuses(&place, FAILED, &says);
@@ -76,7 +76,7 @@ fn a_taken_port_for_metrics() {
     let place = Place::new().with("METRICS__PORT", &address.port().to_string());
     let says = [
         &address.to_string(),
-        "is taken by another program",
+        "is in use by another program",
         "AUTHAPI_METRICS__PORT",
     ];
     refuses(&place, FAILED, &says);
@@ -222,7 +222,7 @@ fn settings_that_are_wrong() {
             "root",
             &[
                 "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD",
-                "comes with AUTHAPI_BOOTSTRAP__ADMIN_LOGIN",
+                "set together with AUTHAPI_BOOTSTRAP__ADMIN_LOGIN",
             ],
         ),
         (

@@ -363,7 +363,9 @@ async fn a_dead_collector_harms_nobody_and_is_told_once() {
     let address = closed.local_addr().expect("an address");
     drop(closed);
     let log = works_as_before(address).await;
-    let told = log.iter().filter(|line| line.contains("traces cannot be sent"));
+    let told = log
+        .iter()
+        .filter(|line| line.contains("traces cannot be exported"));
     assert_eq!(told.count(), 1, "{log:#?}");
 }
 

@@ -162,7 +162,7 @@ async fn replicas_that_start_at_once_on_an_empty_database_make_one_schema_and_on
             .command_succeeds(&["migrate", "status", "--json"], "");
         let listed: Value = serde_json::from_str(&listed).expect("JSON");
         assert_eq!(listed.as_array().map(Vec::len), Some(once.len()));
-        assert_eq!(said("made the first admin"), 1, "round {round}: {lines:#?}");
+        assert_eq!(said("created the first admin"), 1, "round {round}: {lines:#?}");
 
         let users = server.place().command_succeeds(&["users", "list", "--json"], "");
         assert_eq!(users.lines().count(), 1, "{users}");

@@ -1,4 +1,4 @@
-use super::super::output::{List, Listed, instant, words};
+use super::super::output::{List, ListRow, instant, words};
 use crate::{Failure, cli::ListAudit, operator::Operator};
 use domain::{
     audit::{Actor, AuditDetails, AuditFilter, AuditRecord},
@@ -8,10 +8,10 @@ use domain::{
 };
 use serde::Serialize;
 
-/// How many events are read at a time.
+/// Number of events read at a time.
 const PAGE: u32 = 1_000;
 
-/// Lists events page by page; none is held for longer than its page.
+/// Lists events; holds one page in memory at a time.
 pub async fn run(operator: &Operator, request: ListAudit) -> Result<(), Failure> {
     let mut list = List::<EventRow>::new(request.listing);
     let mut left = request.limit.unwrap_or(u64::MAX);
@@ -23,7 +23,7 @@ pub async fn run(operator: &Operator, request: ListAudit) -> Result<(), Failure>
             .read_audit
             .execute(Capability::of_operator(), filter.clone(), before, limit)
             .await
-            .map_err(|error| Failure::because("the audit trail cannot be read", error))?;
+            .map_err(|error| Failure::because("the audit log cannot be read", error))?;
         left -= events.len() as u64;
         before = events.last().map(|event| event.number);
         let is_last = before.is_none() || events.len() < limit as usize;
@@ -54,12 +54,10 @@ async fn find(operator: &Operator, login: String) -> Result<UserId, Failure> {
     let user = operator.find_users.one(Capability::of_operator(), &user).await;
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;
     let user = user.map(|user| user.id);
-    user.ok_or_else(|| {
-        Failure::new("the user does not exist; one who was deleted is found by --user and their id")
-    })
+    user.ok_or_else(|| Failure::new("the user does not exist; use --user ID for a deleted user"))
 }
 
-/// An event, as it is listed.
+/// An event in the output of `audit list`.
 #[derive(Serialize)]
 struct EventRow {
     number: i64,
@@ -104,7 +102,7 @@ impl From<AuditRecord> for EventRow {
     }
 }
 
-impl Listed for EventRow {
+impl ListRow for EventRow {
     const HEADINGS: &'static [&'static str] =
         &["NUMBER", "AT", "ACTION", "ACTOR", "USER", "ADDRESS", "DETAILS"];
 

@@ -7,7 +7,7 @@ use domain::{
 };
 use serde::Serialize;
 
-/// Follows the audit trail from its first event to its last.
+/// Verifies the audit log from its first event to its last.
 pub async fn run(operator: &Operator, request: &VerifyAudit) -> Result<(), Failure> {
     let verified = verify(operator, request.anchor).await;
     if request.listing.json {
@@ -17,18 +17,15 @@ pub async fn run(operator: &Operator, request: &VerifyAudit) -> Result<(), Failu
         }
     } else if let Ok(ends) = &verified {
         output::line(format_args!(
-            "{} events are as they were written; the last is {}",
+            "{} events are unchanged; the last is {}",
             checked(*ends),
             written(ends.head)
         ))?;
     }
     match verified {
         Ok(_) => Ok(()),
-        Err(VerifyAuditError::Port(error)) => Err(Failure::because("the audit trail cannot be read", error)),
-        Err(error) => Err(Failure::because(
-            "the audit trail is not as it was written",
-            error,
-        )),
+        Err(VerifyAuditError::Port(error)) => Err(Failure::because("the audit log cannot be read", error)),
+        Err(error) => Err(Failure::because("the audit log failed verification", error)),
     }
 }
 
@@ -40,27 +37,27 @@ async fn verify(operator: &Operator, anchor: Option<ChainEnd>) -> Result<ChainEn
         let total = u64::try_from(reached.ends.head.number.0 - base).ok();
         let done = u64::try_from(reached.reached.number.0 - base).unwrap_or_default();
         let progress = progress.get_or_insert_with(|| Progress::new("events", total));
-        progress.reach(done, done);
+        progress.update(done, done);
     });
     verify.await
 }
 
-/// How many events there are.
+/// Returns the number of events between the ends.
 fn checked(ends: ChainEnds) -> i64 {
     ends.head.number.0 - ends.base.number.0
 }
 
-/// What `--anchor` takes.
+/// Formats an event the way `--anchor` accepts it.
 fn written(end: ChainEnd) -> String {
     format!("{}:{}", end.number, end.seal)
 }
 
-/// A trail that is whole, for programs.
+/// The JSON output for an intact audit log.
 #[derive(Serialize)]
 struct IntactRow {
     intact: bool,
     checked: i64,
-    /// The last event that was removed on purpose.
+    /// The last event that was trimmed.
     base: String,
     head: String,
 }
@@ -76,11 +73,11 @@ impl From<ChainEnds> for IntactRow {
     }
 }
 
-/// A trail that is not, for programs.
+/// The JSON output for an audit log that was tampered with.
 #[derive(Serialize)]
 struct BrokenRow {
     intact: bool,
-    /// The first event that is not as it was written.
+    /// The first event that differs from what was written.
     event: i64,
     cause: String,
 }

@@ -3,22 +3,22 @@ use crate::{Failure, cli::Listing};
 use serde::Serialize;
 use std::marker::PhantomData;
 
-/// What can be listed: a row of a table, or a line of JSON.
-pub trait Listed: Serialize {
+/// A row of a table, or a line of JSON.
+pub trait ListRow: Serialize {
     const HEADINGS: &'static [&'static str];
 
     fn cells(&self) -> Vec<String>;
 }
 
-/// A list that is written while it is read: a table for people, JSON Lines for programs.
+/// A list that is printed page by page: a table, or JSON Lines.
 pub struct List<T> {
     stream: Stream,
-    /// None for JSON.
+    /// `None` for JSON.
     table: Option<Table>,
     rows: PhantomData<T>,
 }
 
-impl<T: Listed> List<T> {
+impl<T: ListRow> List<T> {
     pub fn new(listing: Listing) -> Self {
         Self {
             stream: Stream::new(),
@@ -27,12 +27,12 @@ impl<T: Listed> List<T> {
         }
     }
 
-    /// Whether nobody has hung up so far.
+    /// Returns whether standard output still has a reader.
     pub fn is_read(&self) -> bool {
         self.stream.is_read()
     }
 
-    /// Writes the next rows.
+    /// Prints the next rows.
     pub fn page(&mut self, rows: impl IntoIterator<Item = T>) -> Result<(), Failure> {
         match &mut self.table {
             Some(table) => {

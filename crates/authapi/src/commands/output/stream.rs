@@ -2,8 +2,8 @@ use super::unwritable;
 use crate::Failure;
 use std::io::{BufWriter, Error, ErrorKind, Stdout, Write, stdout};
 
-/// Standard output for more than somebody may want to read: whoever writes looks now and then whether
-/// [it is still read](Self::is_read).
+/// Buffered standard output. Callers that print much check [`is_read`](Self::is_read) and stop once
+/// the reader is gone.
 pub struct Stream {
     out: BufWriter<Stdout>,
     is_read: bool,
@@ -17,36 +17,36 @@ impl Stream {
         }
     }
 
-    /// Whether nobody has hung up so far.
+    /// Returns whether standard output still has a reader.
     pub fn is_read(&self) -> bool {
         self.is_read
     }
 
-    /// Writes `text` and the end of a line.
+    /// Writes `text` and a line feed.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         self.bytes(text.as_bytes())?;
         self.bytes(b"\n")
     }
 
-    /// Writes `bytes` as they are.
+    /// Writes `bytes` unchanged.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if !self.is_read {
             return Ok(());
         }
         let written = self.out.write_all(bytes);
-        self.settle(written)
+        self.check(written)
     }
 
-    /// Whatever was written has been handed on when this returns.
+    /// Flushes the buffer.
     pub fn flush(&mut self) -> Result<(), Failure> {
         if !self.is_read {
             return Ok(());
         }
         let written = self.out.flush();
-        self.settle(written)
+        self.check(written)
     }
 
-    fn settle(&mut self, written: Result<(), Error>) -> Result<(), Failure> {
+    fn check(&mut self, written: Result<(), Error>) -> Result<(), Failure> {
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.is_read = false;

@@ -1,14 +1,14 @@
 use comfy_table::{ColumnConstraint, Table as Page, Width, presets::NOTHING};
 
-/// A table that is written page by page. Columns grow with what they have to hold, and never shrink: so a long table need
-/// not be known whole.
+/// A table that is printed page by page. Columns widen to fit their content and never narrow, so
+/// the whole table need not be held in memory.
 pub struct Table {
     headings: Option<&'static [&'static str]>,
     widths: Vec<u16>,
 }
 
 impl Table {
-    /// A table that begins with `headings`.
+    /// Creates a table with the headings `headings`.
     pub fn new(headings: &'static [&'static str]) -> Self {
         Self {
             headings: Some(headings),
@@ -16,7 +16,7 @@ impl Table {
         }
     }
 
-    /// The lines of the next rows, after the headings if they are the first.
+    /// Formats the next rows, preceded by the headings on the first page.
     pub fn page(&mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
         let mut page = Page::new();
         page.load_style(NOTHING).add_rows(rows);
@@ -38,7 +38,7 @@ impl Table {
     }
 }
 
-/// Between two columns.
+/// Spaces between two columns.
 const PADDING: u16 = 2;
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_rows_is_nothing() {
+    fn a_table_without_rows_prints_nothing() {
         let mut table = Table::new(&["NAME", "WHAT"]);
         assert_eq!(table.page([]), [""; 0]);
     }

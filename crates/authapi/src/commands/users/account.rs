@@ -21,32 +21,32 @@ use std::fmt::Display;
 pub async fn set_status(operator: &Operator, one: OneUser, status: UserStatus) -> Result<(), Failure> {
     let user = operator
         .set_status
-        .execute(Capability::of_operator(), request(one.who.into()), status)
+        .execute(Capability::of_operator(), request(one.selector.into()), status)
         .await
-        .map_err(|error| Failure::because("the user stays as before", error))?;
+        .map_err(|error| Failure::because("the user was not changed", error))?;
     let what = format!("{} is {}", user.login.as_typed(), status_word(status));
-    tell(user, one.listing, what)
+    print(user, one.listing, what)
 }
 
-/// Gives a user a password that they have to change.
+/// Sets a password that the user must change at the next login.
 pub async fn reset_password(operator: &Operator, one: OneUser) -> Result<(), Failure> {
-    let user_ref: UserRef = one.who.into();
-    // Before the password is asked for: nobody likes to type it for nothing.
+    let user_ref: UserRef = one.selector.into();
+    // Check that the user exists before asking for the password, so that it is not typed in vain.
     list::find(operator, &user_ref).await?;
     let password = prompt::new_password()?;
     let user = operator
         .reset_password
         .execute(Capability::of_operator(), request(user_ref), password)
         .await
-        .map_err(|error| Failure::because("the password stays as before", flat(error)))?;
+        .map_err(|error| Failure::because("the password was not changed", flat(error)))?;
     let what = format!(
         "{} must change this password at the next login",
         user.login.as_typed()
     );
-    tell(user, one.listing, what)
+    print(user, one.listing, what)
 }
 
-/// Without the step that only passes errors on.
+/// Drops the outer error, whose text adds nothing to the cause.
 fn flat(error: ResetPasswordError) -> Box<dyn std::error::Error + Send + Sync> {
     match error {
         ResetPasswordError::Refused(refused) => refused.into(),
@@ -55,27 +55,27 @@ fn flat(error: ResetPasswordError) -> Box<dyn std::error::Error + Send + Sync> {
     }
 }
 
-/// Removes a user, once that is confirmed.
+/// Deletes a user after confirmation.
 pub async fn delete(operator: &Operator, arguments: DeleteUser) -> Result<(), Failure> {
-    let user_ref = arguments.who.into();
+    let user_ref = arguments.selector.into();
     if !arguments.yes {
         let user = list::find(operator, &user_ref).await?;
         let question = format!("Delete {} ({}) for good?", user.login.as_typed(), user.id);
         if !prompt::confirmed(&question)? {
-            return Err(Failure::new("nobody was deleted"));
+            return Err(Failure::new("the user was not deleted"));
         }
     }
     let user = operator
         .delete_user
         .execute(Capability::of_operator(), request(user_ref))
         .await
-        .map_err(|error| Failure::because("nobody was deleted", error))?;
+        .map_err(|error| Failure::because("the user was not deleted", error))?;
     let what = format!("deleted {} ({})", user.login.as_typed(), user.id);
-    tell(user, arguments.listing, what)
+    print(user, arguments.listing, what)
 }
 
-/// Prints the user for programs, `what` for people.
-fn tell(user: User, listing: Listing, what: impl Display) -> Result<(), Failure> {
+/// Prints `user` as JSON, or else `what`.
+fn print(user: User, listing: Listing, what: impl Display) -> Result<(), Failure> {
     if listing.json {
         output::json_line(&UserRow::from(user))
     } else {

@@ -7,10 +7,10 @@ use domain::{
     use_cases::NewUserRequest,
 };
 
-/// Makes a user.
+/// Creates a user.
 pub async fn run(operator: &Operator, request: CreateUser) -> Result<(), Failure> {
-    // Before the password is asked for: nobody likes to type it for nothing.
-    let refused = |error| Failure::because("no user was made", error);
+    // Check the login before asking for the password, so that it is not typed in vain.
+    let refused = |error| Failure::because("the user was not created", error);
     Login::parse(&request.login).map_err(|error| refused(error.into()))?;
     let roles = roles(operator, &request.roles)?;
     let listing = request.listing;
@@ -37,7 +37,8 @@ fn roles(operator: &Operator, names: &[String]) -> Result<RoleNames, Failure> {
     names
         .iter()
         .map(|name| {
-            RoleName::parse(name).map_err(|error| Failure::because(format!("{name:?} is no role"), error))
+            RoleName::parse(name)
+                .map_err(|error| Failure::because(format!("{name:?} is not a valid role name"), error))
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use domain::user::UserPage;
 
-/// Writes all users to standard output, page by page.
+/// Writes all users to standard output; holds one page in memory at a time.
 pub async fn run(operator: &Operator, request: &ExportUsers) -> Result<(), Failure> {
     let failed = "the users cannot be exported";
     let mut stream = Stream::new();
@@ -31,7 +31,7 @@ pub async fn run(operator: &Operator, request: &ExportUsers) -> Result<(), Failu
         let bytes = writer.write(&users);
         stream.bytes(&bytes.map_err(|error| Failure::because(failed, error))?)?;
         count += users.len() as u64;
-        progress.reach(count, count);
+        progress.update(count, count);
     }
     stream.flush()
 }

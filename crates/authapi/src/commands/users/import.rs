@@ -24,14 +24,14 @@ use std::{
     time::Duration,
 };
 
-/// How many users are stored in one transaction.
+/// Maximum number of users stored in one transaction.
 const BATCH: usize = 1_000;
-/// How many bytes of lines wait to be stored.
+/// Maximum size of the lines that wait to be stored, in bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// The pause before a batch is tried again that storage was too busy for.
+/// Pause before a batch is retried after storage was too busy or too slow.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Takes over the users of a file, a batch at a time.
+/// Imports the users of a file in batches.
 pub async fn run(operator: &Operator, request: &ImportUsers) -> Result<(), Failure> {
     let (input, size) = open(&request.file).map_err(|error| unreadable(&request.file, error))?;
     let mut import = Import {
@@ -49,10 +49,10 @@ pub async fn run(operator: &Operator, request: &ImportUsers) -> Result<(), Failu
     import.read(&request.file, input, request.format()).await?;
     let Import { rejects, summary, .. } = import;
     rejects.close()?;
-    summary.tell(request.listing)
+    summary.print(request.listing)
 }
 
-/// What is read, and how many bytes it has if that is known.
+/// Opens `path` and returns its reader, with its size in bytes if known. `-` is standard input.
 fn open(path: &Path) -> io::Result<(Box<dyn BufRead>, Option<u64>)> {
     if path == Path::new("-") {
         return Ok((Box::new(stdin().lock()), None));
@@ -67,21 +67,21 @@ fn unreadable(path: &Path, error: io::Error) -> Failure {
     Failure::because(format!("{} cannot be read", path.display()), error)
 }
 
-/// The names of the roles that there are.
+/// Returns the names of all roles.
 async fn catalogue(operator: &Operator) -> Result<RoleNames, Failure> {
     let roles = operator.list_roles.execute().await;
     let roles = roles.map_err(|error| Failure::because("the roles cannot be read", error))?;
     Ok(roles.into_iter().map(|role| role.name).collect())
 }
 
-/// An import under way.
+/// An import in progress.
 struct Import<'a> {
     operator: &'a Operator,
-    /// The roles that there are, when nobody is to be stored.
+    /// The names of all roles, for a dry run.
     catalogue: Option<RoleNames>,
-    /// Lines that wait, with their numbers.
+    /// Lines that wait to be stored, with their numbers.
     batch: Vec<(u64, Result<ImportRequest, Refusal>)>,
-    /// How long those lines are together.
+    /// The total length of the waiting lines, in bytes.
     bytes: usize,
     rejects: Rejects,
     summary: Summary,
@@ -100,27 +100,27 @@ impl Import<'_> {
             let number = line.number;
             self.bytes += line.text.as_ref().map_or(0, |text| text.len());
             match line.text.and_then(|text| reader.read(text)) {
-                Err(refusal) if reader.is_lost() => return Err(unnamed_columns(path, &refusal)),
+                Err(refusal) if reader.has_no_columns() => return Err(invalid_header(path, &refusal)),
                 Ok(None) => continue,
                 Ok(Some(request)) => self.batch.push((number, Ok(request))),
                 Err(refusal) => self.batch.push((number, Err(refusal))),
             }
             if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
-                self.settle(position).await?;
+                self.store_batch(position).await?;
             }
         }
-        self.settle(position).await
+        self.store_batch(position).await
     }
 
-    /// Stores those who wait, and reports who was refused, in the order of the lines.
-    async fn settle(&mut self, position: u64) -> Result<(), Failure> {
+    /// Stores the batch and reports refused lines, in the order of the lines.
+    async fn store_batch(&mut self, position: u64) -> Result<(), Failure> {
         self.bytes = 0;
         let mut requests = Vec::new();
         let mut results = Vec::new();
         for (number, line) in mem::take(&mut self.batch) {
             results.push((number, line.map(|request| requests.push(request)).err()));
         }
-        let mut answers = self.store(requests).await.map_err(stopped)?.into_iter();
+        let mut answers = self.store(requests).await.map_err(interrupted)?.into_iter();
         for (number, refusal) in results {
             let outcome = match refusal {
                 Some(refusal) => Outcome::Refused(refusal),
@@ -128,14 +128,14 @@ impl Import<'_> {
             };
             match outcome {
                 Outcome::Imported => self.summary.imported += 1,
-                Outcome::AlreadyThere => self.summary.already_there += 1,
+                Outcome::Exists => self.summary.already_there += 1,
                 Outcome::Refused(refusal) => {
                     self.summary.refused += 1;
-                    self.rejects.tell(number, refusal)?;
+                    self.rejects.report(number, refusal)?;
                 }
             }
         }
-        self.rejects.reach(position, self.summary.lines());
+        self.rejects.update_progress(position, self.summary.lines());
         Ok(())
     }
 
@@ -150,10 +150,10 @@ impl Import<'_> {
     }
 }
 
-/// What a line came to.
+/// The outcome of a line.
 enum Outcome {
     Imported,
-    AlreadyThere,
+    Exists,
     Refused(Refusal),
 }
 
@@ -161,22 +161,22 @@ impl From<Result<(), ImportRefused>> for Outcome {
     fn from(stored: Result<(), ImportRefused>) -> Self {
         match stored {
             Ok(()) => Self::Imported,
-            Err(ImportRefused::Change(changes::Refusal::LoginTaken)) => Self::AlreadyThere,
+            Err(ImportRefused::Change(changes::Refusal::LoginTaken)) => Self::Exists,
             Err(refused) => Self::Refused(refused.into()),
         }
     }
 }
 
-fn stopped(error: PortError) -> Failure {
+fn interrupted(error: PortError) -> Failure {
     Failure::because(
-        "the import broke off; run it again, whoever is there is left alone",
+        "the import stopped; run it again, existing users are left unchanged",
         error,
     )
 }
 
-fn unnamed_columns(path: &Path, refusal: &Refusal) -> Failure {
+fn invalid_header(path: &Path, refusal: &Refusal) -> Failure {
     Failure::new(format!(
-        "the first line of {} does not name the columns: {}",
+        "the first line of {} is not a valid header: {}",
         path.display(),
         refusal.text
     ))

@@ -14,7 +14,7 @@ use domain::{
     user::{User, UserPage},
 };
 
-/// Lists users page by page; none is held for longer than its page.
+/// Lists users; holds one page in memory at a time.
 pub async fn run(operator: &Operator, request: &ListUsers) -> Result<(), Failure> {
     let mut list = List::<UserRow>::new(request.listing);
     let mut left = request.limit.unwrap_or(u64::MAX);
@@ -40,7 +40,7 @@ pub async fn run(operator: &Operator, request: &ListUsers) -> Result<(), Failure
 
 /// Shows one user.
 pub async fn show(operator: &Operator, one: OneUser) -> Result<(), Failure> {
-    let user = find(operator, &one.who.into()).await?;
+    let user = find(operator, &one.selector.into()).await?;
     let row = UserRow::from(user);
     if one.listing.json {
         return output::json_line(&row);
@@ -49,10 +49,10 @@ pub async fn show(operator: &Operator, one: OneUser) -> Result<(), Failure> {
     lines.iter().try_for_each(output::line)
 }
 
-/// The user who is meant.
+/// Finds a user.
 ///
 /// # Errors
-/// When there is none.
+/// If the user does not exist or cannot be read.
 pub async fn find(operator: &Operator, user: &UserRef) -> Result<User, Failure> {
     let user = operator.find_users.one(Capability::of_operator(), user).await;
     let user = user.map_err(|error| Failure::because("the users cannot be read", error))?;

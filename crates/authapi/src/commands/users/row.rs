@@ -1,11 +1,11 @@
-use super::super::output::{Listed, instant, words};
+use super::super::output::{ListRow, instant, words};
 use domain::{
     role::RoleNames,
     user::{User, UserStatus},
 };
 use serde::Serialize;
 
-/// A user, as they are listed.
+/// A user in the output of commands.
 #[derive(Serialize)]
 pub struct UserRow {
     id: String,
@@ -33,7 +33,7 @@ impl From<User> for UserRow {
     }
 }
 
-impl Listed for UserRow {
+impl ListRow for UserRow {
     const HEADINGS: &'static [&'static str] = &["ID", "LOGIN", "STATUS", "ROLES", "CREATED", "LAST LOGIN"];
 
     fn cells(&self) -> Vec<String> {
@@ -49,7 +49,7 @@ impl Listed for UserRow {
 }
 
 impl UserRow {
-    /// Everything about one user, a property a line.
+    /// Returns the properties of the user with their names.
     pub fn properties(&self) -> Vec<Vec<String>> {
         let yes_or_no = if self.password_change_required {
             "yes"
@@ -70,7 +70,7 @@ impl UserRow {
     }
 }
 
-/// How a status is told.
+/// Returns the name of a status.
 pub fn status_word(status: UserStatus) -> &'static str {
     match status {
         UserStatus::Active => "active",

@@ -10,10 +10,10 @@ use domain::{
 };
 use serde::Serialize;
 
-/// Gives a user other roles, or says what that would do.
+/// Replaces the roles of a user, or shows what would change.
 pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> {
     let request = AssignRolesRequest {
-        assignee: Assignee::User(command.who.into()),
+        assignee: Assignee::User(command.selector.into()),
         new_roles: command.roles,
         keep_sessions: command.keep_sessions,
         if_revision: None,
@@ -23,7 +23,7 @@ pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> 
         .assign_roles
         .execute(Requester::Operator, request, Origin::default())
         .await
-        .map_err(|error| Failure::because("no role was changed", error))?;
+        .map_err(|error| Failure::because("the roles were not changed", error))?;
     if command.listing.json {
         return output::json_line(&RolesRow::new(assigned, command.dry_run));
     }
@@ -42,7 +42,7 @@ pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> 
     }
 }
 
-/// What a change of roles came to, for programs.
+/// The JSON output of `users set-roles`.
 #[derive(Serialize)]
 struct RolesRow {
     dry_run: bool,

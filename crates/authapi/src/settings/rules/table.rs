@@ -11,24 +11,24 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 const TEN_YEARS: Duration = Duration::from_hours(24 * 3650);
-/// The minimum that OWASP's password storage guidance allows for argon2id, in KiB, with two passes or more.
+/// The minimum memory that OWASP recommends for argon2id with at least two passes, in KiB.
 const MIN_MEMORY: u32 = 19_456;
-/// The minimum of the same guidance for one pass.
+/// The minimum memory that OWASP recommends for one pass, in KiB.
 const MIN_MEMORY_FOR_ONE_PASS: u32 = 47_104;
-/// The minimum of argon2 itself, in KiB.
+/// The minimum memory of argon2 itself, in KiB.
 const MIN_WEAK_MEMORY: u32 = 8;
-/// The maximum that the hasher accepts, in KiB.
+/// The maximum memory that the hasher accepts, in KiB.
 const MAX_MEMORY: u32 = 256 * 1024;
-/// The maximum of memory times passes that the hasher accepts, in KiB.
+/// The maximum product of memory and passes that the hasher accepts, in KiB.
 const MAX_WORK: u64 = 1024 * 1024;
-/// The maximum that the session cache may take, in MiB.
+/// The maximum size of the session cache, in MiB.
 const MAX_CACHE: u32 = 65_536;
-/// The maximum of attempts that a throttle admits at once.
+/// The maximum number of attempts at once.
 const MAX_BURST: u64 = 1_000;
-/// The maximum of attempts that a throttle gives back in a minute or an hour.
+/// The maximum number of attempts regained per minute or hour.
 const MAX_RATE: u64 = 1_000_000;
 
-/// Returns the rule of every setting, by area. Of several violations, the first is reported.
+/// Returns the rules of all settings. The first violation in this order is reported.
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "one entry for each setting")]
 pub fn rules() -> Vec<Rule> {
@@ -36,26 +36,26 @@ pub fn rules() -> Vec<Rule> {
         Rule::number("audit.failures_per_minute", 0..=100_000, |s| s.audit.failures_per_minute),
         Rule::checked(
             "audit.retention",
-            format!("a duration such as 400d, from {} to {}; without it events are kept for ever", written(DAY), written(TEN_YEARS)),
+            format!("a duration such as 400d, from {} to {}; leave it unset to keep events forever", written(DAY), written(TEN_YEARS)),
             |s| s.audit.retention.is_none_or(|kept| (DAY..=TEN_YEARS).contains(&kept)),
         ),
         Rule::checked(
             "bootstrap.admin_login",
             format!(
-                "a login of {} to {} letters, digits and visible punctuation, and comes with {}_FILE",
+                "a login of {} to {} letters, digits and visible punctuation, set together with {}_FILE",
                 login::MIN_LENGTH, login::MAX_LENGTH, variable("bootstrap.admin_password"),
             ),
             is_admin_login,
         ),
         Rule::checked(
             "bootstrap.admin_password",
-            format!("a text, and comes with {}", variable("bootstrap.admin_login")),
+            format!("a text, set together with {}", variable("bootstrap.admin_login")),
             |s| s.bootstrap.admin_password.is_some() || s.bootstrap.admin_login.is_none(),
         ),
         Rule::number("database.pool_size", 1..=1_000, |s| s.database.pool_size.get()),
         Rule::parsed(
             "database.url",
-            "the path of a file, as in sqlite://data/authapi.db, or a URL such as postgres://user@host/authapi",
+            "the path of a file such as sqlite://data/authapi.db, or a URL such as postgres://user@host/authapi",
         ),
         Rule::boolean("docs.enabled"),
         Rule::boolean("keys.allow_rsa_2048"),
@@ -72,7 +72,7 @@ pub fn rules() -> Vec<Rule> {
         Rule::boolean("password.allow_weak_hashing"),
         Rule::number("password.hash_queue", 1..=100_000, |s| s.password.hash_queue.get()),
         Rule::number("password.hash_threads", 1..=1_024, |s| s.password.hash_threads.get()),
-        // Ahead of the iterations, whose minimum depends on it.
+        // Comes before the iterations, whose minimum depends on it.
         Rule::checked(
             "password.memory_kib",
             format!("a number of KiB from {MIN_MEMORY} to {MAX_MEMORY}"),
@@ -81,7 +81,7 @@ pub fn rules() -> Vec<Rule> {
         Rule::checked(
             "password.iterations",
             format!(
-                "a number of at least 2 (1 from {}={MIN_MEMORY_FOR_ONE_PASS} on), and memory times passes at most {MAX_WORK} KiB",
+                "at least 2, or at least 1 if {}={MIN_MEMORY_FOR_ONE_PASS} or more, with memory times passes at most {MAX_WORK} KiB",
                 variable("password.memory_kib"),
             ),
             is_enough_work,
@@ -90,7 +90,7 @@ pub fn rules() -> Vec<Rule> {
         Rule::number("password.min_score", 0..=4, |s| s.password.min_score),
         Rule::checked(
             "redis.url",
-            "a URL such as redis://host:6379, several nodes of a cluster with commas between them, or redis+sentinel://host,host/service",
+            "a URL such as redis://host:6379, several nodes of a cluster separated by commas, or redis+sentinel://host,host/service",
             |s| s.redis.url.as_ref().is_none_or(|url| RedisUrl::parse(url.expose_secret()).is_ok()),
         ),
         own_address("server.host"),
@@ -136,7 +136,7 @@ pub fn rules() -> Vec<Rule> {
         Rule::parsed("traces.sample_ratio", "a number from 0 to 1, such as 0.1"),
         Rule::checked(
             "users.default_roles",
-            "names of roles such as user,reader, which the catalogue has, without admin",
+            "names of existing roles such as user,reader, without admin",
             |s| !s.users.default_roles.contains(&RoleName::ADMIN),
         ),
     ]
@@ -145,16 +145,16 @@ pub fn rules() -> Vec<Rule> {
 fn own_address(key: &'static str) -> Rule {
     Rule::parsed(
         key,
-        "an IP address such as 127.0.0.1, or 0.0.0.0 for every network",
+        "an IP address such as 127.0.0.1, or 0.0.0.0 for all interfaces",
     )
 }
 
 fn own_port(key: &'static str) -> Rule {
-    let requirement = format!("a number from 0 to {}; 0 lets the system choose", u16::MAX);
+    let requirement = format!("a number from 0 to {}; 0 selects a free port", u16::MAX);
     Rule::parsed(key, requirement)
 }
 
-/// Of a login and a password, the one that is missing is at fault.
+/// Returns whether login and password are both set or both unset; the missing one is reported.
 fn is_admin_login(settings: &Settings) -> bool {
     match &settings.bootstrap.admin_login {
         Some(login) => Login::parse(login).is_ok(),
@@ -182,8 +182,8 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains(char::is_whitespace)
 }
 
-/// Whether `text` is an absolute URL without query and fragment (RFC 8414, section 2). Plain HTTP is accepted: the default
-/// is the server's own address.
+/// Returns whether `text` is an absolute URL without query and fragment (RFC 8414, section 2).
+/// Plain HTTP is accepted because the default is the server's own URL.
 fn is_issuer(text: &str) -> bool {
     let Ok(url) = text.parse::<Uri>() else {
         return false;

@@ -1,4 +1,4 @@
-//! What an import says: who was refused while it runs, and how many there were at its end.
+//! The output of an import: refused lines while it runs, and a summary at its end.
 
 use super::super::super::output;
 use crate::{Failure, cli::Listing, progress::Progress, user_file::Refusal};
@@ -9,13 +9,13 @@ use std::{
     path::Path,
 };
 
-/// Where refused lines are told: in a file for programs, or on standard error for people.
+/// Reports refused lines: to a file as JSON Lines, or to standard error as text.
 pub struct Rejects {
     file: Option<BufWriter<File>>,
     progress: Progress,
 }
 
-/// A line that was refused, as the file has it.
+/// A refused line in the file.
 #[derive(Serialize)]
 struct RefusedLine {
     line: u64,
@@ -32,11 +32,11 @@ impl Rejects {
         })
     }
 
-    /// Line `number` is not taken over.
-    pub fn tell(&mut self, number: u64, refusal: Refusal) -> Result<(), Failure> {
+    /// Reports that line `number` was refused.
+    pub fn report(&mut self, number: u64, refusal: Refusal) -> Result<(), Failure> {
         let Some(file) = &mut self.file else {
             let line = format!("line {number}: {}: {}", refusal.code, refusal.text);
-            self.progress.say(&line);
+            self.progress.print(&line);
             return Ok(());
         };
         let line = RefusedLine {
@@ -49,11 +49,11 @@ impl Rejects {
             .map_err(unwritable)
     }
 
-    pub fn reach(&mut self, position: u64, count: u64) {
-        self.progress.reach(position, count);
+    pub fn update_progress(&mut self, position: u64, count: u64) {
+        self.progress.update(position, count);
     }
 
-    /// Everything is on the disk when this returns.
+    /// Flushes the file.
     pub fn close(self) -> Result<(), Failure> {
         match self.file {
             Some(mut file) => file.flush().map_err(unwritable),
@@ -63,10 +63,10 @@ impl Rejects {
 }
 
 fn unwritable(error: Error) -> Failure {
-    Failure::because("the file of refused lines cannot be written", error)
+    Failure::because("the file of refused lines cannot be written to", error)
 }
 
-/// How many there were.
+/// The outcome of an import, in numbers of users.
 #[derive(Serialize)]
 pub struct Summary {
     dry_run: bool,
@@ -89,14 +89,17 @@ impl Summary {
         self.imported + self.already_there + self.refused
     }
 
-    /// Prints it; refused lines make a failure of it.
-    pub fn tell(self, listing: Listing) -> Result<(), Failure> {
+    /// Prints the summary.
+    ///
+    /// # Errors
+    /// If a line was refused.
+    pub fn print(self, listing: Listing) -> Result<(), Failure> {
         if listing.json {
             output::json_line(&self)?;
         } else {
             let verb = if self.dry_run { "would import" } else { "imported" };
             output::line(format_args!(
-                "{verb} {}, there already {}, refused {}",
+                "{verb} {}, already existing {}, refused {}",
                 self.imported, self.already_there, self.refused
             ))?;
         }

@@ -2,11 +2,12 @@ use domain::ports::PortError;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How many failures in a row are retried.
+/// Maximum number of retries in a row.
 const RETRIES: u32 = 10;
 
-/// Returns what `store` returns for each of `items`. When storage is too busy or too slow for all at once, `store` is called
-/// with fewer after `pause`. It may be called again with items that it has stored although it failed.
+/// Calls `store` with `items` and returns its answer to each. If storage is too busy or too slow
+/// for all at once, pauses and calls `store` with fewer items. A failed call may have stored items,
+/// so `store` may receive an item again.
 pub async fn store_with_retries<Item: Clone, Answer>(
     items: Vec<Item>,
     pause: Duration,
@@ -38,7 +39,8 @@ mod tests {
 
     type Failure = fn() -> PortError;
 
-    /// What eight items come to where the first calls fail, and how many items each call had.
+    /// Stores eight items where the first calls fail; returns the result and the number of items of
+    /// each call.
     async fn store(failures: &[Failure]) -> (Result<Vec<u32>, PortError>, Vec<usize>) {
         let calls = RefCell::new(Vec::new());
         let answers = store_with_retries((0..8).collect(), Duration::ZERO, async |items: Vec<u32>| {
@@ -58,14 +60,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_that_storage_is_too_busy_for_is_halved_and_each_item_is_answered_once() {
+    async fn a_batch_too_large_for_storage_is_halved_and_every_item_is_stored_once() {
         let (answers, calls) = store(&[overloaded, too_slow]).await;
         assert_eq!(answers.expect("answers"), (0..8).collect::<Vec<_>>());
         assert_eq!(calls, [8, 4, 2, 2, 2, 2]);
     }
 
     #[tokio::test]
-    async fn storage_that_stays_unavailable_is_given_up() {
+    async fn retries_stop_if_storage_stays_unavailable() {
         let (answers, calls) = store(&[too_slow as Failure; 20]).await;
         assert!(matches!(answers, Err(PortError::Unavailable(_))), "{answers:?}");
         assert_eq!(calls.len(), 11);

@@ -1,40 +1,40 @@
-//! The settings that are in force, for whoever asks `authapi config check`.
+//! The effective settings, as `authapi config check` prints them.
 
 use super::{Loaded, layers::variable, leaves, tree_of};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
-/// One setting in force. Secrets that are set are `***`.
+/// An effective setting. Secrets that are set are `***`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct InForce {
-    /// The environment variable that sets it.
+pub struct EffectiveSetting {
+    /// The environment variable of the setting.
     pub name: String,
-    /// `null` when it is not set and has no default.
+    /// `null` if the setting is unset and has no default.
     pub value: Value,
-    /// Who set it: `default`, a file's name or `environment`.
+    /// The source of the value: `default`, a file name or `environment`.
     pub source: String,
 }
 
 impl Loaded {
-    /// Every setting, sections and settings in alphabetical order.
+    /// Returns all settings; sections and settings are in alphabetical order.
     #[must_use]
-    pub fn in_force(&self) -> Vec<InForce> {
+    pub fn effective(&self) -> Vec<EffectiveSetting> {
         leaves(&tree_of(&self.settings))
             .into_iter()
-            .map(|(key, value)| InForce {
+            .map(|(key, value)| EffectiveSetting {
                 name: variable(&key),
                 source: self
                     .layers
                     .get(&key)
-                    .map_or_else(|| "default".to_owned(), |written| written.place.clone()),
+                    .map_or_else(|| "default".to_owned(), |written| written.source.clone()),
                 value,
             })
             .collect()
     }
 }
 
-impl fmt::Display for InForce {
+impl fmt::Display for EffectiveSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = match &self.value {
             Value::Null => String::new(),
