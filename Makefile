@@ -37,7 +37,9 @@ fmt-check: ## Check that the code is formatted
 	cargo fmt --all --check
 
 .PHONY: lint
-lint: setup ## Run clippy; warnings are errors
+lint: setup ## Run clippy, and check the prose; warnings are errors
+	@scripts/setup arch
+	@scripts/prose
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy -p authapi --test faults --locked -- -D warnings
 

@@ -1,5 +1,5 @@
-//! Mounts the service's routes in an actix application, beside a route of the application that accepts
-//! only logged-in callers. Serves on a free loopback port, calls itself, and exits.
+//! Mounts the service's routes in an actix application, beside a route of the application that
+//! accepts only logged-in callers. Serves on a free loopback port, calls itself, and exits.
 //!
 //! `cargo run -p api-http --example mount`
 
@@ -23,8 +23,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mutations = edge.mutations.clone();
     let server = HttpServer::new(move || {
         App::new()
-            // Required by `Authenticated` in the application's routes, which must come first because the
-            // service answers every other path.
+            // Required by `Authenticated` in the application's routes, which must come first
+            // because the service answers every other path.
             .app_data(Data::new(edge.clone()))
             .route("/hello", web::get().to(hello))
             .configure(configure(edge.clone()))
