@@ -1,4 +1,4 @@
-//! A migration that is added is compiled in without being asked for.
+//! Rebuilds the crate when a migration is added.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations/postgres");

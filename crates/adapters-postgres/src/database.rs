@@ -289,8 +289,8 @@ mod tests {
         })
     }
 
-    /// What was measured of the pool since the last call: counters and gauges, and of histograms
-    /// how many measurements.
+    /// Returns the metrics of the pool since the last call: the values of counters and gauges, and
+    /// the number of values of histograms.
     fn measured(recorded: &Snapshotter) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_answered_late_is_not_used_again_nor_are_idle_ones() {
+    async fn a_connection_that_timed_out_and_idle_ones_are_closed() {
         let (database, _fresh) = open().await;
         let late = database.read("SELECT pg_sleep(60)", execute).await;
         assert!(matches!(late, Err(PortError::Unavailable(_))), "{late:?}");
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_has_waited_enough_is_refused_and_what_it_had_begun_is_taken_back() {
+    async fn a_request_past_its_wait_budget_is_refused_and_its_transaction_is_rolled_back() {
         let (database, fresh) = open().await;
         let make = "CREATE TABLE begun (i integer)";
         let work = async {
@@ -368,7 +368,7 @@ mod tests {
         RequestScope::with_wait_budget(Duration::from_millis(400))
             .run(work)
             .await;
-        // The one that was late says nothing about the other.
+        // The timeout of one connection does not close the other.
         assert_eq!(database.pool.status().size, 1);
         let nothing = "SELECT 1 / (to_regclass('begun') IS NULL)::integer";
         database.read(nothing, execute).await.expect("no table");
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_with_little_time_left_that_finds_no_free_connection_is_told_of_too_much_work() {
+    async fn a_request_with_little_time_left_is_overloaded_if_no_connection_is_free() {
         let (database, _fresh) = open().await;
         let soon = Instant::now() + database.answer_timeout;
         let _both = (database.pool.get(soon).await, database.pool.get(soon).await);

@@ -18,14 +18,14 @@ pub enum StorageError {
     #[error("the database is busy")]
     Busy,
     /// Postgres rolled back a transaction in favour of another one. It may be retried.
-    #[error("a transaction had to give way")]
+    #[error("the server rolled back the transaction because of a conflict")]
     Conflict,
     #[error("a statement failed")]
     Statement(#[source] Box<dyn StdError + Send + Sync>),
     /// A connection failed before anything was changed. The work may be retried on another one.
     #[error("a connection failed")]
     BeforeChanges(#[source] Box<dyn StdError + Send + Sync>),
-    #[error("what {table} holds is not what was written")]
+    #[error("a row of {table} is corrupt")]
     Row {
         table: &'static str,
         source: Box<dyn StdError + Send + Sync>,
@@ -49,12 +49,12 @@ impl StorageError {
         }
     }
 
-    /// Whether the work can be repeated without taking effect twice.
+    /// Returns whether the work can be repeated without taking effect twice.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Conflict | Self::BeforeChanges(_))
     }
 
-    /// Returns what it means to the core, for one of several callers that share it.
+    /// Converts this error, which several callers share, to the error of a port.
     pub fn to_port_error(self: Arc<Self>) -> PortError {
         match *self {
             Self::Busy | Self::Conflict => PortError::Overloaded,
@@ -63,7 +63,7 @@ impl StorageError {
         }
     }
 
-    /// Whether the connection can be used for other work.
+    /// Returns whether the connection can be used for other work.
     pub fn leaves_connection_usable(&self) -> bool {
         matches!(self, Self::Busy | Self::Conflict | Self::Row { .. })
     }

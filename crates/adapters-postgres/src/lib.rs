@@ -2,9 +2,9 @@
 //!
 //! | module | contains | uses |
 //! |---|---|---|
-//! | `ports` | the implementations of the core's ports | `changes`, `snapshot_batches`, `tables`, `database` |
-//! | `changes` | loading what a command reads, applying what it decided, writing audit events | `tables` |
-//! | `snapshot_batches` | reading session snapshots for several callers at once | `tables`, `database` |
+//! | `ports` | implementations of ports | `changes`, `snapshot_batches`, `tables`, `database` |
+//! | `changes` | loading facts, applying changes, writing audit events | `tables` |
+//! | `snapshot_batches` | reading snapshots for several callers | `tables`, `database` |
 //! | `tables` | rows, queries and conversions | `prepared`, `schema` |
 //! | `database` | the pool of connections, transactions, retries, deadlines | |
 //!

@@ -34,8 +34,8 @@ pub struct MigrationStatus {
 /// A connection that blocks, as diesel's migrations need it.
 pub type BlockingConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
-/// Lets no other program migrate the schema for as long as `conn` is open, and removes the limits
-/// of service from it.
+/// Prevents other programs from migrating the schema while `conn` is open, and removes the time
+/// limits of service from `conn`.
 pub async fn lock(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     Ok(conn.batch_execute(LOCK).await?)
 }

@@ -1,4 +1,4 @@
-//! Every statement finds its rows by an index, and stays prepared.
+//! Query plans: every statement finds its rows by an index and stays prepared.
 
 use crate::{
     changes::{EventWriter, catalogue, execute, trim},
@@ -55,7 +55,7 @@ struct KeptPrepared {
     statement: String,
 }
 
-/// A connection to a database of its own that is up to date.
+/// Connects to a new database with the current schema.
 async fn connect() -> (AsyncPgConnection, FreshDatabase) {
     let fresh = postgres().fresh_database();
     let database = PostgresDatabase::connect(fresh.url(), PoolSettings::default())
@@ -66,7 +66,7 @@ async fn connect() -> (AsyncPgConnection, FreshDatabase) {
     (conn.expect("a connection"), fresh)
 }
 
-/// What `note` makes of the events of `conn` from now on.
+/// Records what `note` returns for the events of `conn` from now on.
 fn record(
     conn: &mut AsyncPgConnection,
     note: impl Fn(&InstrumentationEvent<'_>) -> Option<String> + Send + 'static,
@@ -80,7 +80,7 @@ fn record(
     notes
 }
 
-/// The text of a statement, without its values.
+/// Returns the text of a statement, without its values.
 fn statement(event: &InstrumentationEvent<'_>) -> Option<String> {
     match event {
         InstrumentationEvent::FinishQuery { query, .. } => Some(query.to_string()),
@@ -88,7 +88,7 @@ fn statement(event: &InstrumentationEvent<'_>) -> Option<String> {
     }
 }
 
-/// The plan, for any values, of each statement that `work` executes.
+/// Returns the generic plan of each statement that `work` executes.
 async fn plans_of(
     work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<(), StorageError>,
 ) -> Vec<(String, String)> {
@@ -168,7 +168,7 @@ fn rotation() -> Rotation {
 }
 
 #[tokio::test]
-async fn what_every_request_asks_is_found_by_index() {
+async fn statements_of_every_request_use_an_index() {
     assert_indexed("snapshot", async |conn| {
         snapshots::find(conn, session()).await.map(drop)
     })
@@ -193,7 +193,7 @@ async fn what_every_request_asks_is_found_by_index() {
 }
 
 #[tokio::test]
-async fn lists_and_changes_of_many_rows_go_by_index() {
+async fn lists_and_changes_of_many_rows_use_an_index() {
     assert_indexed("list sessions", async |conn| {
         sessions::list(conn, user(), at(0)).await.map(drop)
     })
@@ -236,7 +236,7 @@ async fn lists_and_changes_of_many_rows_go_by_index() {
 }
 
 #[tokio::test]
-async fn what_commands_lock_and_read_is_found_by_index() {
+async fn locks_and_reads_of_commands_use_an_index() {
     assert_indexed("lock users", async |conn| {
         users::lock(conn, &[user(), user()]).await.map(drop)
     })
@@ -269,7 +269,7 @@ async fn what_commands_lock_and_read_is_found_by_index() {
 }
 
 #[tokio::test]
-async fn what_every_request_asks_is_one_statement_prepared_once() {
+async fn statements_of_every_request_are_prepared_once() {
     let (mut conn, _database) = connect().await;
     let statements = record(&mut conn, statement);
     for round in 1..=3 {
@@ -284,15 +284,14 @@ async fn what_every_request_asks_is_one_statement_prepared_once() {
     }
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let statements: Vec<String> = statements.into_iter().collect();
-    assert_eq!(statements.len(), 15, "one for each question");
+    assert_eq!(statements.len(), 15, "one statement for each call");
     let distinct = statements.into_iter().collect();
     assert_eq!(prepared_on(&mut conn).await, distinct);
 }
 
-/// With its plan for any values, however many sessions it asks for, as soon as the server may keep
-/// one.
+/// The server keeps the generic plan after five executions, for any number of sessions.
 #[tokio::test]
-async fn snapshots_are_not_planned_anew() {
+async fn snapshots_keep_their_generic_plan() {
     #[derive(Debug, PartialEq, QueryableByName)]
     struct Executed {
         #[diesel(sql_type = BigInt)]
@@ -311,8 +310,8 @@ async fn snapshots_are_not_planned_anew() {
             let found = snapshots::find_several(&mut conn, &several);
             found.await.expect("an answer");
         }
-        let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE 'SELECT found.%'";
-        let executed: Executed = sql_query(question).get_result(&mut conn).await.expect("one");
+        let query = "SELECT * FROM pg_prepared_statements WHERE statement LIKE 'SELECT found.%'";
+        let executed: Executed = sql_query(query).get_result(&mut conn).await.expect("one");
         assert_eq!(executed, kept, "{count}");
     }
 }
@@ -325,11 +324,11 @@ async fn every_statement_of_every_change_stays_prepared() {
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let distinct: BTreeSet<String> = statements.into_iter().collect();
     assert!(distinct.len() > 15, "{distinct:#?}");
-    let thrown_away: Vec<_> = distinct
+    let unprepared: Vec<_> = distinct
         .difference(&prepared_on(&mut conn).await)
         .cloned()
         .collect();
-    assert!(thrown_away.is_empty(), "{thrown_away:#?}");
+    assert!(unprepared.is_empty(), "{unprepared:#?}");
 }
 
 /// Writes events with `context`.
@@ -383,7 +382,7 @@ async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageEr
     run(conn, &password).await?;
     users::replace_hash(conn, user.id, &user.hash, &user.hash).await?;
     change_the_catalogue(conn).await?;
-    shut_out(conn, user.id).await?;
+    demote_and_delete(conn, user.id).await?;
     sessions::remove_dead(conn, at(9), 9).await?;
     let trimming = TrimAuditLog {
         before: at(9),
@@ -395,7 +394,7 @@ async fn change_everything(conn: &mut AsyncPgConnection) -> Result<(), StorageEr
 
 async fn open_and_end(conn: &mut AsyncPgConnection, user: &NewUser) -> Result<(), StorageError> {
     run(conn, &opening(&a_session(user.id, at(0)), 100)).await?;
-    let nowhere = NewSession {
+    let without_origin = NewSession {
         user_agent: None,
         address: None,
         ..a_session(user.id, at(0))
@@ -404,12 +403,12 @@ async fn open_and_end(conn: &mut AsyncPgConnection, user: &NewUser) -> Result<()
         origin: Origin::default(),
         ..context(at(0))
     });
-    // The session before makes room for this one.
-    let opened = execute(conn, &opening(&nowhere, 1), &anonymous).await?;
+    // Ends the session opened above, because of the limit of one.
+    let opened = execute(conn, &opening(&without_origin, 1), &anonymous).await?;
     assert_eq!(opened.expect("an open session").sessions_ended, 1);
     let reason = EndReason::LoggedOut;
     let ending = EndSession {
-        session: nowhere.id,
+        session: without_origin.id,
         user: user.id,
         reason,
     };
@@ -431,8 +430,8 @@ async fn change_the_catalogue(conn: &mut AsyncPgConnection) -> Result<(), Storag
     run_on_catalogue(conn, &deletion).await
 }
 
-/// Takes the role from an admin, which needs another admin, disables them, and removes them.
-async fn shut_out(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), StorageError> {
+/// Removes the role of an admin, which requires another admin, disables the user and deletes them.
+async fn demote_and_delete(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), StorageError> {
     let bob = an_admin("bob");
     run(conn, &RegisterUser(bob.clone())).await?;
     run(conn, &role_change(user, &["user"])).await?;
@@ -448,10 +447,10 @@ async fn shut_out(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), Stor
     Ok(())
 }
 
-/// The server's own account of what the connection keeps prepared, this question left out.
+/// Returns the statements that the server lists as prepared on `conn`, except this query.
 async fn prepared_on(conn: &mut AsyncPgConnection) -> BTreeSet<String> {
-    let question = "SELECT statement FROM pg_prepared_statements";
-    let prepared: Vec<KeptPrepared> = sql_query(question).load(conn).await.expect("statements");
+    let query = "SELECT statement FROM pg_prepared_statements";
+    let prepared: Vec<KeptPrepared> = sql_query(query).load(conn).await.expect("statements");
     let statements = prepared.into_iter().map(|it| it.statement);
-    statements.filter(|it| it != question).collect()
+    statements.filter(|it| it != query).collect()
 }

@@ -1,4 +1,4 @@
-//! The tables as `migrations/postgres` makes them.
+//! The tables that `migrations/postgres` creates.
 
 diesel::table! {
     users (id) {

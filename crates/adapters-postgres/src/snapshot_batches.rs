@@ -1,5 +1,5 @@
-//! Reads the session snapshots that several callers need at the same time in one statement: one
-//! round trip, and one process woken on either side, serve them all.
+//! Reads the session snapshots that several callers need at the same time in one statement, and so
+//! in one round trip.
 
 use crate::{
     database::{Mode, PostgresDatabase},
@@ -19,7 +19,7 @@ const MAX_BATCH: usize = 64;
 /// several run at once.
 const MAX_HEAD_START: Duration = Duration::from_millis(5);
 
-/// What one caller gets.
+/// The reply to one caller.
 type Answer = Result<Option<Arc<SessionSnapshot>>, Arc<StorageError>>;
 
 /// Where callers request snapshots.
@@ -53,7 +53,7 @@ fn interrupted() -> StorageError {
 }
 
 /// No request waits for others to join it: while no statement runs, the next one starts with the
-/// requests that are there. Later requests share the statement after it.
+/// requests that have arrived. Later requests share the statement after it.
 async fn serve(database: PostgresDatabase, mut requests: mpsc::Receiver<Request>) {
     loop {
         let mut batch = Vec::new();

@@ -44,7 +44,7 @@ impl SqliteDatabase {
     /// threads do the work.
     ///
     /// # Errors
-    /// [`OpenError`] if the file cannot be read and written, is no database of authapi or is newer
+    /// [`OpenError`] if the file cannot be read and written, is not an authapi database or is newer
     /// than this program.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |source: Box<dyn StdError + Send + Sync>| OpenError::Failed {

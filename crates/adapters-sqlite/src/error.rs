@@ -17,7 +17,7 @@ pub enum StorageError {
     Busy,
     #[error("a statement failed")]
     Statement(#[source] Box<dyn StdError + Send + Sync>),
-    #[error("what {table} holds is not what was written")]
+    #[error("a row of {table} is corrupt")]
     Row {
         table: &'static str,
         source: Box<dyn StdError + Send + Sync>,

@@ -1,4 +1,4 @@
-//! The tables as `migrations/sqlite` makes them.
+//! The tables that `migrations/sqlite` creates.
 
 diesel::table! {
     users (id) {

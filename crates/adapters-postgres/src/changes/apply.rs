@@ -9,7 +9,7 @@ use diesel_async::AsyncPgConnection;
 use domain::{
     changes::{Applied, Change, EndSessionsOf, Facts, Reads, Refusal, UserChange},
     session::{EndReason, SessionId},
-    user::{Credentials, User},
+    user::Credentials,
 };
 use std::iter;
 
@@ -107,7 +107,7 @@ async fn write_user(
         UserChange::Nothing | UserChange::Unchanged(_) | UserChange::LoggedIn(_) => {}
         UserChange::Insert(credentials) => return insert_user(conn, credentials).await,
         UserChange::Update { user, hash } => {
-            if roles_differ(user, facts) {
+            if !facts.has_loaded_roles_of(user) {
                 user_roles::replace(conn, user).await?;
             }
             users::update(conn, user, hash.as_ref()).await?;
@@ -126,15 +126,4 @@ async fn insert_user(
     }
     user_roles::grant(conn, iter::once(&credentials.user)).await?;
     Ok(Ok(()))
-}
-
-/// Whether `user` has other roles than when they were loaded.
-fn roles_differ(user: &User, facts: &Facts) -> bool {
-    let target = facts.target.as_ref().map(|target| &target.user);
-    let caller = facts.caller.as_ref().map(|caller| &caller.user);
-    let loaded = target
-        .into_iter()
-        .chain(caller)
-        .find(|loaded| loaded.id == user.id);
-    loaded.is_none_or(|loaded| loaded.roles != user.roles)
 }

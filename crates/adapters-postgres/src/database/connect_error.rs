@@ -4,11 +4,13 @@ use thiserror::Error;
 /// Why a database cannot be used. Each message says in one line what is wrong.
 #[derive(Debug, Error)]
 pub enum ConnectError {
-    #[error("the database's URL is wrong")]
+    #[error("the database URL is malformed")]
     Url(#[source] Box<dyn StdError + Send + Sync>),
-    #[error("the database's URL says sslmode={0}: it can be disable, prefer, require or verify-full")]
+    #[error("the database URL has sslmode={0}: use disable, prefer, require or verify-full")]
     SslMode(String),
-    #[error("the database's URL says sslrootcert, which only sslmode=verify-full looks at")]
+    #[error(
+        "the database URL has sslrootcert without sslmode=verify-full: set sslmode=verify-full or remove sslrootcert"
+    )]
     UnusedAuthorities,
     #[error("cannot read certificates from {file}")]
     Authorities { file: PathBuf, source: io::Error },

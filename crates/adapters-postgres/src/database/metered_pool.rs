@@ -15,11 +15,11 @@ const IN_USE: &str = "authapi_db_pool_in_use";
 const WAIT: &str = "authapi_db_pool_wait_seconds";
 const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
 
-/// How much longer a connection may take to open after its caller gave up. Meanwhile it takes up a
+/// How much longer a connection may take to open after its caller gave up. Until then it occupies a
 /// place in the pool, so this limits the effect of a network that loses packets.
 const LATE: Duration = Duration::from_secs(1);
-/// How long before the deadline a wait for a connection in use ends, to tell it apart from other
-/// waits.
+/// How long before the deadline a wait for a connection in use ends, which distinguishes it from
+/// other waits.
 const EARLIER: Duration = Duration::from_millis(5);
 
 /// Opens connections and checks them.
@@ -41,11 +41,12 @@ pub struct Lent {
     in_use: InUse,
 }
 
-/// One connection in use. Not [`Lent`] itself, whose connection could not be taken out then.
+/// Counts one connection in use. Separate from [`Lent`], because the connection cannot be moved out
+/// of a type that implements `Drop`.
 struct InUse(Gauge);
 
 impl MeteredPool {
-    /// Measures `connections` under `name`.
+    /// Creates a pool over `connections`, with metrics labelled `name`.
     pub fn new(name: &'static str, connections: Pool<Manager>) -> Self {
         describe();
         let size = u32::try_from(connections.status().max_size).unwrap_or(u32::MAX);
@@ -125,8 +126,8 @@ fn unpooled<E: StdError + Send + Sync + 'static>(error: PoolError<E>) -> Storage
 }
 
 fn describe() {
-    describe_gauge!(SIZE, "The most connections that a pool has.");
+    describe_gauge!(SIZE, "Maximum number of connections of a pool.");
     describe_gauge!(IN_USE, "Connections of a pool that are in use.");
-    describe_histogram!(WAIT, "Seconds that somebody waited for a connection.");
-    describe_counter!(TIMEOUTS, "Waits for a connection that were in vain.");
+    describe_histogram!(WAIT, "Seconds spent waiting for a connection.");
+    describe_counter!(TIMEOUTS, "Waits for a connection that timed out.");
 }

@@ -29,7 +29,7 @@ pub struct Server {
 /// A connection that could not be opened.
 #[derive(Debug, Error)]
 pub enum Unopened {
-    #[error("the server is not there, or does not let us in")]
+    #[error("the server is unreachable or refuses the connection")]
     Refused(#[source] tokio_postgres::Error),
     #[error("the connection cannot be set up")]
     Unready(#[source] ConnectionError),
@@ -108,14 +108,14 @@ impl Server {
     }
 }
 
-/// The parameters of a URL on TLS. tokio-postgres does not know `verify-full`.
+/// The TLS parameters of a URL. tokio-postgres does not know `verify-full`.
 #[derive(Default)]
 struct TlsParameters {
     mode: Option<String>,
     authorities: Option<PathBuf>,
 }
 
-/// Removes the parameters on TLS from `url`. The rest stays as it is, to be decoded once.
+/// Removes the TLS parameters from `url`. The rest stays encoded, since tokio-postgres decodes it.
 fn take_tls_parameters(url: &str) -> (String, TlsParameters) {
     let mut tls = TlsParameters::default();
     let Some((server, parameters)) = url.split_once('?') else {
@@ -169,7 +169,7 @@ impl TlsParameters {
     }
 }
 
-/// Sets what all connections have in common. Limits come after the URL's own options, and so
+/// Sets the options common to all connections. Limits come after the URL's own options, and so
 /// override them.
 fn configure(config: &mut Config, settings: &PoolSettings) {
     let lock_timeout = settings

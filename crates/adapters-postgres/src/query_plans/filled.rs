@@ -1,4 +1,4 @@
-//! Query plans with 100,000 users and their audit log: what a page costs, for any filter.
+//! Query plans with 100,000 users and their audit log: the cost of a page, for each filter.
 
 use super::{Step, connect, events, record};
 use crate::{
@@ -45,7 +45,7 @@ const FILL: &str = "
         FROM generate_series(1, 200000) AS n;
     UPDATE audit_chain SET head_number = 200000;";
 
-/// The most blocks of 8 KiB that a page may touch, out of the tens of thousands that there are.
+/// Maximum number of blocks of 8 KiB that a page may read, out of tens of thousands.
 const FEW: u64 = 1000;
 
 /// The indexes that pages of users are ranges of.
@@ -56,9 +56,9 @@ const IN_ORDER: [&str; 4] = [
     "user_roles_by_status",
 ];
 
-/// How often the server makes a plan for the values before it may keep one for any.
-const ONLY_FOR_THE_VALUES: i64 = 5;
-const ASKED: i64 = ONLY_FOR_THE_VALUES + 3;
+/// How many custom plans the server makes before it may keep a generic one.
+const CUSTOM_PLANS: i64 = 5;
+const EXECUTIONS: i64 = CUSTOM_PLANS + 3;
 
 const ONE_DISABLED: &str =
     "UPDATE users SET status = 'active' WHERE status = 'disabled' AND canonical_login <> 'user-040007'";
@@ -74,12 +74,15 @@ const MANY_ROLES: &str = "
         SELECT id, role FROM users, unnest(ARRAY['user', format('role-%s', right(login, 2)::int)]) AS role
         ORDER BY md5(login || role);";
 
+/// The values of `plan_cache_mode` for statements that stay prepared.
+const BOTH_PLANS: [&str; 2] = ["force_custom_plan", "force_generic_plan"];
+
 struct Filled {
     conn: AsyncPgConnection,
     database: FreshDatabase,
 }
 
-/// With which plans a statement was executed.
+/// How often a statement was executed with each kind of plan.
 #[derive(Debug, QueryableByName)]
 struct Executed {
     #[diesel(sql_type = Text)]
@@ -95,7 +98,7 @@ impl Filled {
         Self::with(&[FILL]).await
     }
 
-    /// The same after `change`.
+    /// Fills a database and applies `change`.
     async fn changed(change: &str) -> Self {
         Self::with(&[FILL, change]).await
     }
@@ -109,26 +112,24 @@ impl Filled {
         Self { conn, database }
     }
 
-    /// Asserts that a session which asks for a page again and again keeps its plan as soon as it
-    /// can.
+    /// Asserts that a connection keeps the generic plan of a page as soon as possible.
     async fn assert_kept(&self, filter: &UserFilter, page: &UserPage) {
         let conn = AsyncPgConnection::establish(self.database.url()).await;
         let mut conn = conn.expect("a connection");
-        for _ in 0..ASKED {
+        for _ in 0..EXECUTIONS {
             user_pages::list(&mut conn, filter, page).await.expect("a page");
         }
         let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE '%canonical_login%'";
         let executed: Vec<Executed> = sql_query(question).load(&mut conn).await.expect("statements");
         let pages: Vec<_> = executed.iter().filter(|it| it.statement != question).collect();
-        let kept = |it: &Executed| {
-            it.custom_plans == ONLY_FOR_THE_VALUES && it.generic_plans == ASKED - ONLY_FOR_THE_VALUES
-        };
+        let kept =
+            |it: &Executed| it.custom_plans == CUSTOM_PLANS && it.generic_plans == EXECUTIONS - CUSTOM_PLANS;
         let is_kept = matches!(pages.as_slice(), [page] if kept(page));
         assert!(is_kept, "{filter:?} {page:?} {pages:#?}");
     }
 
-    /// Asserts that what `work` asks is answered from few blocks, by indexes alone: with a plan for
-    /// its values and, when it is kept prepared, with one for any.
+    /// Asserts that the statements of `work` read few blocks and only by indexes, planned in each
+    /// of `modes`.
     async fn assert_cheap(
         &mut self,
         name: &str,
@@ -140,7 +141,7 @@ impl Filled {
         work(&mut self.conn).await.expect("an answer");
         self.conn.batch_execute("ROLLBACK").await.expect("an end");
         self.conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
-        // Writing the event that goes along is the same whatever is there.
+        // The cost of writing an event does not depend on the number of rows.
         let looks =
             |it: &String| it.contains(BINDS) && (it.starts_with("SELECT") || it.starts_with("DELETE"));
         for question in asked.into_iter().filter(looks) {
@@ -150,7 +151,7 @@ impl Filled {
                 let indexed = ["users", "user_roles", "audit_trail"]
                     .iter()
                     .all(|table| !plan.contains(&format!("Seq Scan on {table}")));
-                // Read so, a range is read whole, and sorted.
+                // A bitmap scan would read the whole range and sort it.
                 let walked = IN_ORDER
                     .iter()
                     .all(|index| !plan.contains(&format!("Bitmap Index Scan on {index}")));
@@ -165,7 +166,7 @@ impl Filled {
 
 const BINDS: &str = " -- binds: ";
 
-/// A statement with its values.
+/// Returns a statement with its values.
 fn question(event: &InstrumentationEvent<'_>) -> Option<String> {
     match event {
         InstrumentationEvent::StartQuery { query, .. } => Some(query.to_string()),
@@ -198,7 +199,7 @@ async fn explain(conn: &mut AsyncPgConnection, mode: &str, question: &str) -> St
     steps.into_iter().map(|it| it.step).collect::<Vec<_>>().join("\n")
 }
 
-/// What the topmost step touched, those below it among them.
+/// Returns the number of blocks that the topmost step read, including the steps below it.
 fn blocks_of(plan: &str) -> u64 {
     let counts = plan
         .lines()
@@ -214,7 +215,7 @@ fn blocks_of(plan: &str) -> u64 {
 fn user_filters() -> Vec<UserFilter> {
     let roles = [None, Some("user"), Some("editor"), Some("admin")];
     let statuses = [None, Some(UserStatus::Active), Some(UserStatus::Disabled)];
-    let prefixes = [None, Some("user-0500"), Some("u"), Some("nobody"), Some("zoe")];
+    let prefixes = [None, Some("user-0500"), Some("u"), Some("unknown"), Some("zoe")];
     let mut filters = Vec::new();
     for role in roles {
         for status in statuses {
@@ -230,8 +231,8 @@ fn user_filters() -> Vec<UserFilter> {
     filters
 }
 
-/// The first page, one in the middle and the last, each as long as by default and as long as can
-/// be.
+/// Returns the first page, one in the middle and the last, each with the default and the maximum
+/// size.
 fn user_pages() -> Vec<UserPage> {
     let mut pages = Vec::new();
     for after in [None, Some("user-050000"), Some("user-099999")] {
@@ -244,12 +245,11 @@ fn user_pages() -> Vec<UserPage> {
 }
 
 async fn assert_all_cheap(filled: &mut Filled) {
-    let modes = ["force_custom_plan", "force_generic_plan"];
     for filter in user_filters() {
         for page in user_pages() {
             let name = format!("{filter:?} {page:?}");
             filled
-                .assert_cheap(&name, &modes, async |conn| {
+                .assert_cheap(&name, &BOTH_PLANS, async |conn| {
                     user_pages::list(conn, &filter, &page).await.map(drop)
                 })
                 .await;
@@ -258,33 +258,32 @@ async fn assert_all_cheap(filled: &mut Filled) {
 }
 
 #[tokio::test]
-async fn any_page_of_many_users_costs_little() {
+async fn every_page_of_many_users_reads_few_blocks() {
     let mut filled = Filled::new().await;
     assert_all_cheap(&mut filled).await;
     let page = UserPage {
         after: Some(canonical("user-050000")),
         limit: 20,
     };
-    let modes = ["force_custom_plan", "force_generic_plan"];
     filled
-        .assert_cheap("export", &modes, async |conn| {
+        .assert_cheap("export", &BOTH_PLANS, async |conn| {
             user_pages::export(conn, &page).await.map(drop)
         })
         .await;
 }
 
 #[tokio::test]
-async fn a_page_of_the_only_one_with_a_status_costs_little() {
+async fn a_page_of_the_only_user_with_a_status_reads_few_blocks() {
     assert_all_cheap(&mut Filled::changed(ONE_DISABLED).await).await;
 }
 
 #[tokio::test]
-async fn a_page_of_few_users_with_many_roles_costs_little() {
+async fn a_page_of_few_users_with_many_roles_reads_few_blocks() {
     assert_all_cheap(&mut Filled::changed(MANY_ROLES).await).await;
 }
 
 #[tokio::test]
-async fn the_plan_of_any_page_of_users_is_kept() {
+async fn every_page_of_users_keeps_its_generic_plan() {
     let filled = Filled::new().await;
     for filter in user_filters() {
         for page in user_pages() {
@@ -335,7 +334,7 @@ fn audit_filters() -> Vec<AuditFilter> {
 }
 
 #[tokio::test]
-async fn any_page_of_a_long_audit_log_costs_little() {
+async fn every_page_of_a_long_audit_log_reads_few_blocks() {
     let mut filled = Filled::new().await;
     for filter in audit_filters() {
         for before in [None, Some(AuditNumber(150_000))] {
@@ -347,14 +346,13 @@ async fn any_page_of_a_long_audit_log_costs_little() {
                 .await;
         }
     }
-    let modes = ["force_custom_plan", "force_generic_plan"];
     filled
-        .assert_cheap("rows", &modes, async |conn| {
+        .assert_cheap("rows", &BOTH_PLANS, async |conn| {
             audit_pages::rows(conn, AuditNumber(100_000), 100).await.map(drop)
         })
         .await;
     filled
-        .assert_cheap("trim", &modes, async |conn| {
+        .assert_cheap("trim", &BOTH_PLANS, async |conn| {
             let command = TrimAuditLog {
                 before: at(9),
                 limit: 100,

@@ -71,7 +71,7 @@ impl Counted {
         }
     }
 
-    /// Executes `command`; returns how many statements that took.
+    /// Executes `command` and returns the number of statements.
     async fn count(&mut self, command: &dyn Command) -> usize {
         self.counting(async |conn| {
             let done = execute(conn, command, &events(context(at(0)))).await;
@@ -148,7 +148,7 @@ async fn administering_a_user() {
         };
         assert_eq!(counted.count(&enable).await, 6 + caller, "enable");
         for roles in [role_names(&["admin"]), role_names(&["user"])] {
-            // Another admin is looked for when the role is taken away.
+            // Removing the role requires a search for another admin.
             let admin = if roles.contains(&RoleName::USER) { 2 } else { 0 };
             let assign = AssignRoles {
                 roles,
@@ -185,7 +185,7 @@ async fn changing_the_catalogue() {
             authorized_by,
             ..a_role("editor", permissions)
         };
-        // Another two statements where `admin` gains or loses a permission.
+        // Two more statements if `admin` gains or loses a permission.
         let created = counted.count_on_catalogue(&write(&["users:read"])).await;
         assert_eq!(created, 8 + caller, "create");
         let delete = DeleteRole {

@@ -44,15 +44,15 @@ pub async fn check(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Keeps what each role allows as it is until the transaction ends.
+/// Locks the permissions of all roles against changes until the transaction ends.
 pub async fn lock_catalogue_shared(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let admin = roles::table.find(RoleName::ADMIN.as_str()).select(roles::name);
     let _: String = admin.for_share().first(conn).await?;
     Ok(())
 }
 
-/// Lets no other transaction lock the catalogue, shared or exclusively, until this one ends. Users
-/// may be given the role `admin` meanwhile, which needs only that its row stays.
+/// Prevents other transactions from locking the catalogue, shared or exclusively, until this one
+/// ends. They can still assign the role `admin`, which only requires that its row exists.
 pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let admin = roles::table.find(RoleName::ADMIN.as_str()).select(roles::name);
     let _: String = admin.for_no_key_update().first(conn).await?;
@@ -74,8 +74,8 @@ pub async fn lock_to_give(
     parse_all(roles.for_key_share().load(conn).await)
 }
 
-/// Waits for transactions that give the role to a user, and lets no other give it until this one
-/// ends.
+/// Waits for transactions that assign the role, and prevents others from assigning it until this
+/// one ends.
 pub async fn lock_to_remove(conn: &mut AsyncPgConnection, name: &RoleName) -> Result<(), StorageError> {
     let role = roles::table.find(name.as_str()).select(roles::name);
     let _: Vec<String> = role.for_update().load(conn).await?;

@@ -1,4 +1,4 @@
-//! Rows as the core's types.
+//! Conversion of rows to the core's types.
 
 use crate::error::StorageError;
 use diesel::{QueryResult, result::OptionalExtension};

@@ -20,7 +20,7 @@ use domain::{
 use std::iter;
 use uuid::Uuid;
 
-/// Makes the roles of `user` what they are there, and no others. Two statements.
+/// Replaces the stored roles of `user` by `user.roles`. Two statements.
 pub async fn replace(conn: &mut AsyncPgConnection, user: &User) -> Result<(), StorageError> {
     let lost = user_roles::table
         .filter(user_roles::user_id.eq(user.id.0))
@@ -54,18 +54,18 @@ pub async fn count_holders(conn: &mut AsyncPgConnection, role: &RoleName) -> Res
     Ok(count.unsigned_abs())
 }
 
-/// Whether there is an active administrator.
+/// Returns whether there is an active administrator.
 pub async fn any_admin(conn: &mut AsyncPgConnection) -> Result<bool, StorageError> {
     Ok(select(exists(active_admins())).get_result(conn).await?)
 }
 
-/// Whether there is an active administrator besides `user`.
+/// Returns whether there is an active administrator besides `user`.
 pub async fn any_admin_but(conn: &mut AsyncPgConnection, user: UserId) -> Result<bool, StorageError> {
     let others = active_admins().filter(users::id.ne(user.0));
     Ok(select(exists(others)).get_result(conn).await?)
 }
 
-/// Whether `user` is an active administrator.
+/// Returns whether `user` is an active administrator.
 pub async fn is_active_admin(conn: &mut AsyncPgConnection, user: UserId) -> Result<bool, StorageError> {
     let one = active_admins().filter(users::id.eq(user.0));
     Ok(select(exists(one)).get_result(conn).await?)

@@ -42,7 +42,7 @@ pub async fn find_target(conn: &mut AsyncPgConnection, id: UserId) -> Result<Opt
     parse_optional(user.first(conn).await)
 }
 
-/// Whether a user has `login`.
+/// Returns whether a user has `login`.
 pub async fn is_login_taken(
     conn: &mut AsyncPgConnection,
     login: &CanonicalLogin,

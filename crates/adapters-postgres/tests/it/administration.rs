@@ -1,8 +1,8 @@
-//! Administrators who get in each other's way, and much at once.
+//! Concurrent changes by administrators, and imports.
 
 use crate::{
-    execute, execute_on_catalogue, fresh, open, patient, register,
-    sharing::{connect, until_somebody_waits},
+    connect_unhurried, execute, execute_on_catalogue, fresh, open, register,
+    sharing::{connect, until_a_statement_waits},
     storage_in,
 };
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
@@ -36,22 +36,22 @@ use tokio::{
 
 const LONG_ENOUGH: Duration = Duration::from_mins(2);
 
-/// Storage whose server finds circles at once.
-async fn watchful() -> (Storage, FreshDatabase) {
+/// Opens storage whose server detects deadlocks quickly.
+async fn quick_to_detect_deadlocks() -> (Storage, FreshDatabase) {
     let (_, database) = fresh().await;
     let mark = if database.url().contains('?') { '&' } else { '?' };
     let url = format!("{}{mark}options=-c%20deadlock_timeout%3D100ms", database.url());
-    (storage_in(&patient(&url).await), database)
+    (storage_in(&connect_unhurried(&url).await), database)
 }
 
-/// How often the server had to break a circle. A connection may tell no sooner than when it ends,
-/// so all of `storage`'s do.
+/// Returns how many deadlocks the server detected. A connection may report them only when it ends,
+/// so this closes `storage`.
 async fn deadlocks(storage: Storage, database: &FreshDatabase) -> i64 {
     drop(storage);
     let others = "SELECT count(*) AS count FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    let everybody_is_gone = async { while count(database, others).await > 0 {} };
-    timeout(LONG_ENOUGH, everybody_is_gone)
+    let all_closed = async { while count(database, others).await > 0 {} };
+    timeout(LONG_ENOUGH, all_closed)
         .await
         .expect("connections that end");
     let broken = "SELECT deadlocks AS count FROM pg_stat_database WHERE datname = current_database()";
@@ -89,15 +89,15 @@ async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
             return reader.finish().expect("a chain that holds").number;
         }
         for row in rows {
-            let (row, seal) = row.expect("a row of ours");
+            let (row, seal) = row.expect("a row that parses");
             reader.follow(&row, seal).expect("a chain that holds");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_admins_removed_at_once_in_every_way_one_is_left() {
-    let (storage, database) = watchful().await;
+async fn one_of_fifty_admins_removed_concurrently_remains() {
+    let (storage, database) = quick_to_detect_deadlocks().await;
     let admins: Vec<NewUser> = (0..50).map(|n| an_admin(&format!("admin-{n}"))).collect();
     register_all(&storage, &admins).await;
     let mut removals = JoinSet::new();
@@ -116,7 +116,7 @@ async fn of_fifty_admins_removed_at_once_in_every_way_one_is_left() {
 
     let removed = timeout(LONG_ENOUGH, removals.join_all())
         .await
-        .expect("no standstill");
+        .expect("no deadlock");
 
     assert_eq!(removed.into_iter().filter(|it| *it).count(), 49);
     assert!(storage.users.any_admin().await.expect("an answer"));
@@ -141,10 +141,10 @@ async fn delete_role(storage: &Storage, name: &str) -> Result<CatalogueChange, C
     execute_on_catalogue(storage, command, context(at(1))).await
 }
 
-/// A role is taken out of the catalogue while it is being given.
+/// Deletes a role while it is being assigned.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_has_a_role_that_is_not_in_the_catalogue() {
-    let (storage, database) = watchful().await;
+async fn no_user_has_a_role_that_is_not_in_the_catalogue() {
+    let (storage, database) = quick_to_detect_deadlocks().await;
     let users: Vec<NewUser> = (0..8).map(|n| a_user(&format!("user-{n}"))).collect();
     register_all(&storage, &users).await;
     for round in 0..20 {
@@ -177,10 +177,10 @@ async fn nobody_has_a_role_that_is_not_in_the_catalogue() {
     assert_eq!(deadlocks(storage, &database).await, 0);
 }
 
-/// Every kind of change, on a few users who do it to each other, in no order.
+/// Makes changes of all kinds to eight users in random order.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_changes_ends_in_answers_and_never_in_a_deadlock() {
-    let (storage, database) = watchful().await;
+async fn many_concurrent_changes_all_complete_without_a_deadlock() {
+    let (storage, database) = quick_to_detect_deadlocks().await;
     let mut users: Vec<NewUser> = (0..4).map(|n| an_admin(&format!("admin-{n}"))).collect();
     users.extend((0..4).map(|n| a_user(&format!("user-{n}"))));
     register_all(&storage, &users).await;
@@ -188,12 +188,12 @@ async fn a_storm_of_changes_ends_in_answers_and_never_in_a_deadlock() {
     let until = Instant::now() + Duration::from_secs(8);
     let mut callers = JoinSet::new();
     for seed in 1..=16 {
-        callers.spawn(cause_trouble(storage.clone(), Arc::clone(&users), seed, until));
+        callers.spawn(call_randomly(storage.clone(), Arc::clone(&users), seed, until));
     }
 
     let calls = timeout(LONG_ENOUGH, callers.join_all())
         .await
-        .expect("no standstill");
+        .expect("no deadlock");
 
     let calls: u64 = calls.into_iter().sum();
     assert!(calls > 100, "{calls}");
@@ -202,8 +202,8 @@ async fn a_storm_of_changes_ends_in_answers_and_never_in_a_deadlock() {
     assert_eq!(deadlocks(storage, &database).await, 0, "in {calls} calls");
 }
 
-/// Calls one method after the other until `until`; how many. Any answer is right, any error wrong.
-async fn cause_trouble(storage: Storage, users: Arc<Vec<NewUser>>, seed: u64, until: Instant) -> u64 {
+/// Calls random methods until `until` and returns how many. Accepts any result but a port error.
+async fn call_randomly(storage: Storage, users: Arc<Vec<NewUser>>, seed: u64, until: Instant) -> u64 {
     let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut calls = 0;
     while Instant::now() < until && calls < 2000 {
@@ -322,7 +322,7 @@ async fn administer(
     })
 }
 
-/// That a change is refused is an answer.
+/// Treats a refusal as success.
 fn answered<T>(result: Result<T, ChangeError>) -> Result<(), PortError> {
     match result {
         Ok(_) | Err(ChangeError::Refused(_)) => Ok(()),
@@ -330,11 +330,10 @@ fn answered<T>(result: Result<T, ChangeError>) -> Result<(), PortError> {
     }
 }
 
-/// The role that the caller's right comes from loses it, and it is not known yet whether that will
-/// be kept.
+/// Another transaction removes the permission from the caller's role and has not committed yet.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_judged_by_what_roles_allow_when_it_is_made() {
-    let (storage, database) = watchful().await;
+async fn a_change_requires_the_permissions_that_roles_have_when_it_is_made() {
+    let (storage, database) = quick_to_detect_deadlocks().await;
     let helper = NewUser {
         roles: role_names(&["helper"]),
         ..a_user("helper")
@@ -364,14 +363,14 @@ async fn a_change_is_judged_by_what_roles_allow_when_it_is_made() {
         .await
         .expect("a change of the role, as this adapter makes it");
     let committing = async {
-        until_somebody_waits(&database).await;
+        until_a_statement_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
     let disabling = execute(&storage, disable, context(at(1)));
     let both = async { tokio::join!(disabling, committing) };
 
-    let (answer, ()) = timeout(LONG_ENOUGH, both).await.expect("somebody who waits");
+    let (answer, ()) = timeout(LONG_ENOUGH, both).await.expect("a change that waits");
     let denied = Refusal::Denied(Denied::Forbidden(Permission::USERS_WRITE));
     assert!(
         matches!(&answer, Err(ChangeError::Refused(refusal)) if *refusal == denied),
@@ -391,15 +390,15 @@ fn newcomer(n: usize) -> ImportedUser {
     }
 }
 
-/// Two runs of one import at once, from both ends.
+/// Runs one import several times at once, in both orders.
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock() {
-    let (storage, database) = watchful().await;
+    let (storage, database) = quick_to_detect_deadlocks().await;
     let users: Vec<ImportedUser> = (0..3000).map(newcomer).collect();
     let backwards: Vec<ImportedUser> = (0..3000).rev().map(newcomer).collect();
     let mut imports = JoinSet::new();
     for users in [&users, &backwards, &users, &backwards] {
-        // The same logins again under other ids, as every import makes its own.
+        // Each import generates other ids for these logins.
         let users = users.iter().map(|user| ImportedUser {
             id: UserId(unique_uuid()),
             ..user.clone()
@@ -416,7 +415,7 @@ async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock()
 
     let answers = timeout(LONG_ENOUGH, imports.join_all())
         .await
-        .expect("no standstill");
+        .expect("no deadlock");
 
     let stored = answers.iter().flatten().filter(|it| it.is_ok());
     assert_eq!(stored.count(), 3000);
@@ -424,9 +423,10 @@ async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock()
     assert_eq!(deadlocks(storage, &database).await, 0);
 }
 
-/// Not run by itself: `cargo test -p adapters-postgres -- --ignored --nocapture import_speed`.
+/// Prints how long an import takes. Run it with
+/// `cargo test -p adapters-postgres -- --ignored --nocapture import_speed`.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it measures, and takes its time"]
+#[ignore = "a slow measurement"]
 async fn import_speed() {
     let (storage, _database) = fresh().await;
     let users: Vec<ImportedUser> = (0..100_000).map(newcomer).collect();
@@ -449,7 +449,7 @@ async fn import_speed() {
 }
 
 #[tokio::test]
-async fn whoever_loses_every_role_has_none_and_may_nothing() {
+async fn a_user_without_roles_has_no_permissions() {
     let (storage, _database) = fresh().await;
     let (root, alice) = (an_admin("root"), an_admin("alice"));
     register_all(&storage, &[root, alice.clone()]).await;
@@ -467,6 +467,6 @@ async fn whoever_loses_every_role_has_none_and_may_nothing() {
         .snapshot(session.id)
         .await
         .expect("an answer")
-        .expect("a view");
+        .expect("a snapshot");
     assert_eq!((snapshot.user.roles, snapshot.permissions), Default::default());
 }

@@ -1,6 +1,6 @@
-//! What is answered when the server hangs, is away, or comes back.
+//! Results while the server hangs or is unavailable, and after it recovers.
 
-use crate::{execute, execute_on_catalogue, first, opening, patient, register, storage_in};
+use crate::{connect_unhurried, execute, execute_on_catalogue, first, opening, register, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -33,13 +33,13 @@ use tokio::{
 const A_SECOND: Duration = Duration::from_secs(1);
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 
-/// Storage as a server uses it, with the limits of service, up to date and with somebody in it.
+/// Opens storage with the time limits of service, the current schema and one user.
 async fn in_service(url: &str) -> (Storage, NewUser) {
     let database = PostgresDatabase::connect(url, PoolSettings::default()).await;
-    with_somebody(&database.expect("a database")).await
+    with_a_user(&database.expect("a database")).await
 }
 
-async fn with_somebody(database: &PostgresDatabase) -> (Storage, NewUser) {
+async fn with_a_user(database: &PostgresDatabase) -> (Storage, NewUser) {
     database.migrate_up().await.expect("a schema");
     let storage = storage_in(database);
     let user = an_admin("alice");
@@ -49,7 +49,7 @@ async fn with_somebody(database: &PostgresDatabase) -> (Storage, NewUser) {
 
 type Call = Pin<Box<dyn Future<Output = Result<(), PortError>> + Send>>;
 
-/// One call, under the name of its method.
+/// Returns a call with the name of its method.
 fn call<T, Asked>(
     name: &'static str,
     storage: &Storage,
@@ -62,14 +62,14 @@ where
     (name, Box::pin(async move { asked.await.map(drop) }))
 }
 
-/// One command, under its name. That it is refused is an answer.
+/// Returns the execution of a command with its name. A refusal counts as success.
 fn command(name: &'static str, storage: &Storage, command: impl Command + 'static) -> (&'static str, Call) {
     call(name, storage, |it| async move {
         answered(execute(&it, command, context(at(1))).await.map(drop))
     })
 }
 
-/// One command on the catalogue, under its name. That it is refused is an answer.
+/// Returns the execution of a command on the catalogue with its name. A refusal counts as success.
 fn on_catalogue(
     name: &'static str,
     storage: &Storage,
@@ -88,7 +88,7 @@ fn answered(result: Result<(), ChangeError>) -> Result<(), PortError> {
     }
 }
 
-/// Calls each method of each port, and executes each command, none of them twice.
+/// Returns one call of each method of each port, and one execution of each command.
 fn every_call(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)> {
     let session = a_session(user.id, at(1));
     let mut calls = commands_on_users(storage, user, &session);
@@ -259,8 +259,8 @@ fn calls_of_sessions(storage: &Storage, session: &NewSession) -> Vec<(&'static s
     ]
 }
 
-/// Every method at once, three times over: more than there are connections. And snapshots by the
-/// hundred, which share statements.
+/// Asserts that all methods fail in time. Calls each three times at once, to exceed the number of
+/// connections, and requests hundreds of snapshots, which share statements.
 async fn assert_all_refuse_in_time(storage: &Storage, user: &NewUser) {
     let mut calls = JoinSet::new();
     let session = a_session(user.id, at(1)).id;
@@ -286,7 +286,7 @@ async fn assert_all_refuse_in_time(storage: &Storage, user: &NewUser) {
     }
 }
 
-/// Within two seconds from now every method answers, and then they all go on to.
+/// Asserts that every method succeeds within two seconds, and again afterwards.
 async fn assert_recovers(storage: &Storage, user: &NewUser) {
     let recovered = async {
         while !all_answer(storage, user).await {
@@ -332,7 +332,7 @@ pub fn through(proxy: &CuttingProxy, url: &str) -> String {
     url.replace(&address_of(url).to_string(), &proxy.address().to_string())
 }
 
-/// Host and port of an URL; a test's server is told by its address.
+/// Returns the address of the server in a URL of a test.
 pub fn address_of(url: &str) -> SocketAddr {
     let authority = url
         .split("//")
@@ -346,7 +346,7 @@ pub fn address_of(url: &str) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stands_still_is_unavailable_within_a_second_and_back_within_two() {
+async fn a_hanging_server_is_unavailable_within_a_second_and_used_again_within_two() {
     let server = Postgres::start_own();
     let (storage, user) = in_service(server.url()).await;
     assert_recovers(&storage, &user).await;
@@ -359,7 +359,7 @@ async fn a_server_that_stands_still_is_unavailable_within_a_second_and_back_with
         assert_recovers(&storage, &user).await;
     }
 
-    // The server learns of each connection that was dropped when it next reads from it.
+    // The server notices that a connection was dropped when it next reads from it.
     let settled = async { while connections_of_the_service(server.url()).await > 16 {} };
     timeout(Duration::from_secs(10), settled)
         .await
@@ -367,7 +367,7 @@ async fn a_server_that_stands_still_is_unavailable_within_a_second_and_back_with
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_was_started_again_is_used_again_within_two_seconds() {
+async fn a_restarted_server_is_used_again_within_two_seconds() {
     let server = Postgres::start_own();
     let (storage, user) = in_service(server.url()).await;
     for (name, call) in every_call(&storage, &user) {
@@ -382,7 +382,7 @@ async fn a_server_that_was_started_again_is_used_again_within_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_network_that_swallows_everything_is_unavailable_within_a_second() {
+async fn a_server_behind_a_network_that_drops_packets_is_unavailable_within_a_second() {
     let fresh = postgres().fresh_database();
     let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
     let (storage, user) = in_service(&through(&proxy, fresh.url())).await;
@@ -397,13 +397,13 @@ async fn a_network_that_swallows_everything_is_unavailable_within_a_second() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_opens_too_late_for_one_request_serves_the_next() {
     let fresh = postgres().fresh_database();
-    with_somebody(&patient(fresh.url()).await).await;
+    with_a_user(&connect_unhurried(fresh.url()).await).await;
     let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
     let database = PostgresDatabase::connect(&through(&proxy, fresh.url()), PoolSettings::default())
         .await
         .expect("a database");
     let health = PostgresStorage::new(&database, Arc::new(testkit::ToySealer));
-    // Opening takes three round trips and more than a request's time, a statement no more than two.
+    // Opening takes three round trips, which exceeds the time of a request; a statement takes two.
     proxy.set(ProxyMode::Delay(Duration::from_millis(170)));
     assert!(health.check().await.is_err());
     let mut answers = Vec::new();
@@ -414,9 +414,9 @@ async fn a_connection_that_opens_too_late_for_one_request_serves_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_the_server_ended_fail_nobody() {
+async fn connections_closed_by_the_server_fail_no_call() {
     let fresh = postgres().fresh_database();
-    let (storage, user) = with_somebody(&patient(fresh.url()).await).await;
+    let (storage, user) = with_a_user(&connect_unhurried(fresh.url()).await).await;
     let mut other = AsyncPgConnection::establish(fresh.url())
         .await
         .expect("a connection");
@@ -432,7 +432,7 @@ async fn connections_that_the_server_ended_fail_nobody() {
             )
             .await
             .expect("the end of every connection");
-        // Each has been told by now; reading it is a matter of turns.
+        // The server has closed every connection; the tasks that read them must run to notice.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -442,13 +442,12 @@ async fn connections_that_the_server_ended_fail_nobody() {
     }
 }
 
-/// Nothing that is cut off half-way is kept, and nothing waits for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_is_cut_off_is_taken_back() {
+async fn a_transaction_that_times_out_is_rolled_back_and_holds_no_lock() {
     let fresh = postgres().fresh_database();
     let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
     let (storage, user) = in_service(&through(&proxy, fresh.url())).await;
-    // Seven round trips of 200 ms each are more than there is time for.
+    // Seven round trips of 200 ms each exceed the time limit.
     proxy.set(ProxyMode::Delay(Duration::from_millis(100)));
     let session = a_session(user.id, at(1));
 

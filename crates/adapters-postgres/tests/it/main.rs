@@ -1,4 +1,4 @@
-//! The storage contract on a real server, and what is Postgres' own.
+//! The storage contract on a real server, and tests specific to Postgres.
 
 mod administration;
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
@@ -27,8 +27,7 @@ use testservers::{FreshDatabase, postgres};
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
 
-/// How many sequences of calls are played in the hope for more rights: each has a database of its
-/// own.
+/// How many sequences of calls are tried that might lead to more rights. Each has its own database.
 const ESCALATIONS: u32 = 32;
 
 async fn fresh() -> (Storage, FreshDatabase) {
@@ -37,10 +36,13 @@ async fn fresh() -> (Storage, FreshDatabase) {
     (storage, database)
 }
 
-/// The leases as two replicas see them.
+/// Opens one database as two replicas, for the contract of leases.
 async fn fresh_leases() -> (FreshLeases, FreshDatabase) {
     let database = postgres().fresh_database();
-    let (one, other) = (patient(database.url()).await, patient(database.url()).await);
+    let (one, other) = (
+        connect_unhurried(database.url()).await,
+        connect_unhurried(database.url()).await,
+    );
     one.migrate_up().await.expect("a schema");
     let fresh = FreshLeases {
         leases: Arc::new(PostgresStorage::new(&one, Arc::new(ToySealer))),
@@ -49,15 +51,15 @@ async fn fresh_leases() -> (FreshLeases, FreshDatabase) {
     (fresh, database)
 }
 
-/// Storage in the database at `url`, up to date.
+/// Opens storage in the database at `url` with the current schema.
 async fn storage_at(url: &str) -> Storage {
-    let database = patient(url).await;
+    let database = connect_unhurried(url).await;
     database.migrate_up().await.expect("a schema");
     storage_in(&database)
 }
 
-/// The database at `url`, waited for by those who share a busy machine.
-async fn patient(url: &str) -> PostgresDatabase {
+/// Connects to the database at `url` with long time limits, since tests share a busy machine.
+async fn connect_unhurried(url: &str) -> PostgresDatabase {
     let settings = PoolSettings {
         max_size: 8,
         acquire_timeout: Duration::from_secs(20),
@@ -93,7 +95,7 @@ async fn register(storage: &Storage, user: &NewUser) {
     registered.expect("a user");
 }
 
-/// Opens `session`, at the first epoch of its user.
+/// Returns the command that opens `session` in the first epoch of its user.
 fn opening(session: &NewSession) -> OpenSession {
     OpenSession {
         session: session.clone(),
@@ -102,7 +104,7 @@ fn opening(session: &NewSession) -> OpenSession {
     }
 }
 
-/// A session of `user`, who has not changed since they were registered.
+/// Opens a session of `user`, who MUST NOT have changed since they were registered.
 async fn open(storage: &Storage, user: &NewUser) -> NewSession {
     let session = a_session(user.id, at(0));
     let opened = execute(storage, opening(&session), context(at(0))).await;

@@ -1,4 +1,4 @@
-use crate::{first, patient, register, storage_in};
+use crate::{connect_unhurried, first, register, storage_in};
 use adapters_postgres::{ConnectError, PoolSettings, PostgresDatabase};
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -19,7 +19,7 @@ const FOURTH: &str = "2026-11-22-000004_roles_by_status";
 const FIFTH: &str = "2026-11-22-000005_secret_digest";
 const ALL: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
-/// Every column, constraint and index of a database, as the server tells them.
+/// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "
     SELECT format('%s.%s %s %s', table_name, column_name, data_type, collation_name) AS part
         FROM information_schema.columns WHERE table_schema = current_schema()
@@ -54,7 +54,7 @@ async fn schema_of(database: &FreshDatabase) -> Vec<Part> {
 #[tokio::test]
 async fn up_down_and_up_again_leaves_the_same_schema() {
     let fresh = postgres().fresh_database();
-    let database = patient(fresh.url()).await;
+    let database = connect_unhurried(fresh.url()).await;
     assert_eq!(schema_of(&fresh).await, [], "connecting makes nothing");
 
     assert_eq!(database.migrate_up().await.expect("up"), ALL);
@@ -76,13 +76,13 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
 }
 
 #[tokio::test]
-async fn the_status_tells_what_is_applied() {
+async fn the_status_reports_which_migrations_are_applied() {
     let fresh = postgres().fresh_database();
-    let database = patient(fresh.url()).await;
+    let database = connect_unhurried(fresh.url()).await;
     for applied in [false, true] {
         let status = database.migration_status().await.expect("a status");
-        let told: Vec<_> = status.into_iter().map(|it| (it.name, it.applied)).collect();
-        assert_eq!(told, ALL.map(|name| (name.to_owned(), applied)));
+        let found: Vec<_> = status.into_iter().map(|it| (it.name, it.applied)).collect();
+        assert_eq!(found, ALL.map(|name| (name.to_owned(), applied)));
         database.migrate_up().await.expect("up");
     }
 }
@@ -91,9 +91,9 @@ async fn the_status_tells_what_is_applied() {
 async fn programs_that_migrate_at_once_apply_each_migration_once() {
     let fresh = postgres().fresh_database();
     let programs = [
-        patient(fresh.url()).await,
-        patient(fresh.url()).await,
-        patient(fresh.url()).await,
+        connect_unhurried(fresh.url()).await,
+        connect_unhurried(fresh.url()).await,
+        connect_unhurried(fresh.url()).await,
     ];
     let [one, two, three] = &programs;
     let (one, two, three) = tokio::join!(one.migrate_up(), two.migrate_up(), three.migrate_up());
@@ -106,15 +106,15 @@ async fn programs_that_migrate_at_once_apply_each_migration_once() {
 #[tokio::test]
 async fn the_migrations_write_the_built_in_roles() {
     let fresh = postgres().fresh_database();
-    let database = patient(fresh.url()).await;
+    let database = connect_unhurried(fresh.url()).await;
     database.migrate_up().await.expect("up");
     let names = built_in().map(|role| role.name).into();
     let stored = storage_in(&database).roles.find(&names).await.expect("roles");
     assert_eq!(stored, built_in());
 }
 
-/// What the version before left behind: two users with roles and sessions, and a trail with a gap
-/// in its ids.
+/// Data in the first schema: two users with roles and sessions, and an audit log with a gap in its
+/// ids.
 const OLD_DATA: &str = "
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at)
         SELECT ('00000000-0000-7000-8000-00000000000' || n)::uuid, login, lower(login), 'plain$0$x', 'active', 0,
@@ -142,9 +142,9 @@ async fn parts(database: &FreshDatabase, query: &str) -> Vec<Part> {
 }
 
 #[tokio::test]
-async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_down() {
+async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_down() {
     let fresh = postgres().fresh_database();
-    let database = patient(fresh.url()).await;
+    let database = connect_unhurried(fresh.url()).await;
     database.migrate_up().await.expect("up");
     down_to_the_first(&database).await;
     connect(&fresh).await.batch_execute(OLD_DATA).await.expect("data");
@@ -155,8 +155,8 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
 
     let storage = storage_in(&database);
     let everything = storage.audit_log.page(AuditFilter::default(), None, 9).await;
-    let told: Vec<_> = everything
-        .expect("a trail")
+    let found: Vec<_> = everything
+        .expect("events")
         .into_iter()
         .map(|record| (record.number.0, record.event.action))
         .collect();
@@ -165,7 +165,7 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
         (2, AuditAction::LoggedIn),
         (1, AuditAction::UserRegistered),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
     let admins = UserFilter {
         role: Some(RoleName::ADMIN),
         ..UserFilter::default()
@@ -183,7 +183,7 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
     down_to_the_first(&database).await;
     let events = parts(&fresh, OLD_EVENTS).await;
     assert_eq!(events[..3], old_events);
-    assert_eq!(events.len(), 4, "carol's too");
+    assert_eq!(events.len(), 4, "with the event of carol");
     database.migrate_up().await.expect("up");
     let ends = storage_in(&database).audit_log.ends().await.expect("a chain");
     assert_eq!(
@@ -192,11 +192,10 @@ async fn a_database_of_the_version_before_keeps_its_users_and_its_trail_up_and_d
     );
 }
 
-/// They are sessions that no refresh token belongs to, and are ended like any other.
 #[tokio::test]
-async fn sessions_of_the_version_before_keep_their_salt_as_a_digest_up_and_down() {
+async fn salts_of_sessions_in_the_first_schema_become_digests_and_back() {
     let fresh = postgres().fresh_database();
-    let database = patient(fresh.url()).await;
+    let database = connect_unhurried(fresh.url()).await;
     database.migrate_up().await.expect("up");
     down_to_the_first(&database).await;
     connect(&fresh).await.batch_execute(OLD_DATA).await.expect("data");
@@ -217,15 +216,15 @@ async fn sessions_of_the_version_before_keep_their_salt_as_a_digest_up_and_down(
 
 async fn down_to_the_first(database: &PostgresDatabase) {
     for name in ALL[1..].iter().rev() {
-        let taken_back = database.migrate_down().await.expect("down");
-        assert_eq!(taken_back.as_deref(), Some(*name));
+        let reverted = database.migrate_down().await.expect("down");
+        assert_eq!(reverted.as_deref(), Some(*name));
     }
 }
 
 #[tokio::test]
 async fn a_newer_database_is_refused() {
     let fresh = postgres().fresh_database();
-    let database = patient(fresh.url()).await;
+    let database = connect_unhurried(fresh.url()).await;
     database.migrate_up().await.expect("up");
     connect(&fresh)
         .await
@@ -248,15 +247,15 @@ async fn a_newer_database_is_refused() {
     );
 }
 
-/// As replicas of two installations may share a server, and even a database.
+/// Two installations may share a database in separate schemas.
 #[tokio::test]
-async fn a_schema_of_the_urls_choice_holds_everything() {
+async fn all_tables_are_in_the_schema_that_the_url_names() {
     let fresh = postgres().fresh_database();
     let mut conn = connect(&fresh).await;
     conn.batch_execute("CREATE SCHEMA mine").await.expect("a schema");
     let mark = if fresh.url().contains('?') { '&' } else { '?' };
     let url = format!("{}{mark}options=-c%20search_path%3Dmine", fresh.url());
-    let database = patient(&url).await;
+    let database = connect_unhurried(&url).await;
     database.migrate_up().await.expect("up");
 
     storage_in(&database).health.check().await.expect("an answer");

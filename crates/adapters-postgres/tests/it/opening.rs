@@ -17,19 +17,19 @@ async fn refusal(url: &str) -> ConnectError {
     connect(url).await.err().expect("a refusal")
 }
 
-/// Everything that an error tells, cause by cause.
-fn told(error: &ConnectError) -> String {
-    let mut told = error.to_string();
+/// Returns the messages of an error and its causes.
+fn full_message(error: &ConnectError) -> String {
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        told = format!("{told}: {error}");
+        message = format!("{message}: {error}");
         cause = error.source();
     }
-    told
+    message
 }
 
 #[tokio::test]
-async fn a_url_that_is_wrong_is_refused_before_anything_is_asked() {
+async fn a_malformed_url_is_refused_without_connecting() {
     for url in [
         "",
         "mysql://localhost/authapi",
@@ -43,7 +43,7 @@ async fn a_url_that_is_wrong_is_refused_before_anything_is_asked() {
 }
 
 #[tokio::test]
-async fn what_a_url_says_about_tls_must_make_sense() {
+async fn contradictory_tls_parameters_are_refused() {
     for mode in ["verify-ca", "allow", "no", ""] {
         let refused = refusal(&format!("postgres://localhost/authapi?sslmode={mode}")).await;
         assert!(
@@ -63,27 +63,30 @@ async fn what_a_url_says_about_tls_must_make_sense() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_named_and_the_password_is_not() {
+async fn the_error_names_an_unreachable_server_but_not_the_password() {
     let refused = refusal("postgres://user:open-sesame@127.0.0.1:1/authapi").await;
     assert!(matches!(refused, ConnectError::Failed { .. }), "{refused:?}");
-    let told = told(&refused);
-    assert!(told.contains("127.0.0.1:1/authapi"), "{told}");
-    assert!(told.contains("refused"), "{told}");
-    assert!(!format!("{told} {refused:?}").contains("open-sesame"), "{told}");
+    let message = full_message(&refused);
+    assert!(message.contains("127.0.0.1:1/authapi"), "{message}");
+    assert!(message.contains("refused"), "{message}");
+    assert!(
+        !format!("{message} {refused:?}").contains("open-sesame"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_exist_is_told_as_such() {
+async fn a_missing_database_is_named() {
     let url = postgres().url().replace("/postgres?", "/no_such?");
     let url = url
         .strip_suffix("/postgres")
         .map_or(url.clone(), |it| format!("{it}/no_such"));
-    let told = told(&refusal(&url).await);
-    assert!(told.contains("no_such"), "{told}");
+    let message = full_message(&refusal(&url).await);
+    assert!(message.contains("no_such"), "{message}");
 }
 
-/// A server that speaks TLS as `localhost` and lets nobody in without, and the file with the
-/// authority behind it.
+/// Starts a server that requires TLS and has a certificate for `localhost`; returns it with the
+/// file of its certificate authority.
 async fn with_tls() -> (Own<Postgres>, PathBuf) {
     let server = Postgres::start_own();
     let mut authority = CertificateParams::new([]).expect("parameters");
@@ -102,7 +105,7 @@ async fn with_tls() -> (Own<Postgres>, PathBuf) {
     let mut conn = AsyncPgConnection::establish(server.url())
         .await
         .expect("a connection");
-    // Written by the server, so that the files are its own, as it demands.
+    // The server writes the files, because it requires that it owns them.
     for (name, text) in [
         ("server.crt", certificate.pem()),
         ("server.key", key.serialize_pem()),
@@ -111,10 +114,9 @@ async fn with_tls() -> (Own<Postgres>, PathBuf) {
         let lines = format!("SELECT unnest(string_to_array('{text}', E'\\n'))");
         conn.batch_execute(&format!("COPY ({lines}) TO '{data}/{name}'"))
             .await
-            .expect("a file of the server's");
+            .expect("a file written by the server");
     }
-    fs::set_permissions(format!("{data}/server.key"), Permissions::from_mode(0o600))
-        .expect("a key of its own");
+    fs::set_permissions(format!("{data}/server.key"), Permissions::from_mode(0o600)).expect("a private key");
     conn.batch_execute("ALTER SYSTEM SET ssl = on")
         .await
         .expect("a setting");
@@ -123,7 +125,7 @@ async fn with_tls() -> (Own<Postgres>, PathBuf) {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_and_verified_as_the_url_says() {
+async fn tls_is_used_and_verified_as_the_url_requires() {
     let (server, authority) = with_tls().await;
     let by_address = server.url().to_owned();
     let by_name = by_address.replace("127.0.0.1", "localhost");
@@ -136,7 +138,7 @@ async fn tls_is_spoken_and_verified_as_the_url_says() {
     ] {
         let database = connect(&url)
             .await
-            .unwrap_or_else(|error| panic!("{url}: {}", told(&error)));
+            .unwrap_or_else(|error| panic!("{url}: {}", full_message(&error)));
         assert!(database.migration_status().await.is_ok(), "{url}");
     }
     for (url, reason) in [
@@ -144,8 +146,8 @@ async fn tls_is_spoken_and_verified_as_the_url_says() {
         (format!("{by_address}?{trusted}"), "certificate"),
         (format!("{by_name}?sslmode=verify-full"), "certificate"),
     ] {
-        let told = told(&refusal(&url).await);
-        assert!(told.contains(reason), "{url}: {told}");
+        let message = full_message(&refusal(&url).await);
+        assert!(message.contains(reason), "{url}: {message}");
     }
 }
 
@@ -156,6 +158,6 @@ async fn a_server_without_tls_is_refused_where_tls_is_required() {
         let url = format!("{}?sslmode={mode}", server.url());
         assert!(connect(&url).await.is_ok(), "{mode}");
     }
-    let told = told(&refusal(&format!("{}?sslmode=require", server.url())).await);
-    assert!(told.contains("does not support TLS"), "{told}");
+    let message = full_message(&refusal(&format!("{}?sslmode=require", server.url())).await);
+    assert!(message.contains("does not support TLS"), "{message}");
 }

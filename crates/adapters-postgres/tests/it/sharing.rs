@@ -1,6 +1,6 @@
 //! Several connections, programs and callers on one database.
 
-use crate::{execute, first, fresh, open, opening, patient, register, storage_at, storage_in};
+use crate::{connect_unhurried, execute, first, fresh, open, opening, register, storage_at, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use domain::{
@@ -26,7 +26,7 @@ pub async fn connect(database: &FreshDatabase) -> AsyncPgConnection {
         .expect("a connection")
 }
 
-/// The same storage as a server uses it: with the limits of service.
+/// Opens the storage of `database` with the time limits of service.
 async fn in_service(database: &FreshDatabase, max_size: usize) -> Storage {
     let settings = PoolSettings {
         max_size,
@@ -37,7 +37,7 @@ async fn in_service(database: &FreshDatabase, max_size: usize) -> Storage {
 }
 
 #[tokio::test]
-async fn a_replica_sees_at_once_what_another_did() {
+async fn a_replica_sees_changes_of_another_immediately() {
     let (replica, database) = fresh().await;
     let user = a_user("alice");
     for user in [&user, &an_admin("keeper")] {
@@ -57,16 +57,16 @@ async fn a_replica_sees_at_once_what_another_did() {
         changed.expect("other roles");
 
         let snapshot = replica.snapshots.snapshot(session.id).await.expect("an answer");
-        let user = snapshot.expect("a view").user;
+        let user = snapshot.expect("a snapshot").user;
         assert_eq!((user.epoch, user.roles), (Epoch(epoch), roles));
     }
 }
 
 #[tokio::test]
-async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
-    let (patient, database) = fresh().await;
+async fn a_blocked_writer_is_overloaded_within_a_second() {
+    let (setup, database) = fresh().await;
     let user = a_user("alice");
-    register(&patient, &user).await;
+    register(&setup, &user).await;
     let storage = in_service(&database, 4).await;
     let mut other = connect(&database).await;
     other
@@ -94,10 +94,10 @@ async fn a_writer_that_is_kept_waiting_is_told_within_a_second() {
 }
 
 #[tokio::test]
-async fn who_gets_no_connection_is_told_that_it_is_too_much() {
-    let (patient, database) = fresh().await;
+async fn a_caller_without_a_connection_is_overloaded() {
+    let (setup, database) = fresh().await;
     let user = a_user("alice");
-    register(&patient, &user).await;
+    register(&setup, &user).await;
     let settings = PoolSettings {
         max_size: 1,
         acquire_timeout: Duration::from_millis(50),
@@ -111,7 +111,7 @@ async fn who_gets_no_connection_is_told_that_it_is_too_much() {
         .await
         .expect("a lock");
     let one = a_session(user.id, at(0)).id;
-    // Has the connection until the lock has been waited for long enough.
+    // Occupies the connection until the wait for the lock times out.
     let mut finding = pin!(storage.sessions.find(one));
     let refused = async {
         let answers = tokio::join!(storage.snapshots.snapshot(one), storage.users.any_admin());
@@ -131,16 +131,16 @@ async fn who_gets_no_connection_is_told_that_it_is_too_much() {
     assert!(matches!(found, Err(PortError::Overloaded)), "{found:?}");
 }
 
-/// What a transaction waits for at its first statement, and what has changed when the wait is over.
+/// The first statement of the transaction waits for a row that changes meanwhile.
 #[tokio::test]
-async fn a_change_that_waited_goes_by_what_it_finds_then() {
+async fn a_change_that_waited_reads_what_was_committed_meanwhile() {
     let (storage, database) = fresh().await;
     let (alice, bob) = (an_admin("alice"), an_admin("bob"));
     for user in [&alice, &bob] {
         register(&storage, user).await;
     }
     let mut other = connect(&database).await;
-    // Somebody takes a role from alice and has not committed yet.
+    // Another transaction removes a role of alice and has not committed yet.
     other
         .batch_execute(&format!(
             "BEGIN; UPDATE users SET token_epoch = 1 WHERE id = '{id}';
@@ -155,7 +155,7 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
     };
     let waiting = execute(&storage, disabling, context(at(1)));
     let committing = async {
-        until_somebody_waits(&database).await;
+        until_a_statement_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
@@ -166,9 +166,9 @@ async fn a_change_that_waited_goes_by_what_it_finds_then() {
     assert_eq!((user.epoch, user.roles), (Epoch(2), role_names(&["user"])));
 }
 
-/// The caller's own session is being ended, and it is not known yet whether that will be kept.
+/// Another transaction ends the caller's session and has not committed yet.
 #[tokio::test]
-async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stale() {
+async fn a_change_by_a_session_that_is_being_ended_waits_and_is_stale() {
     let (storage, database) = fresh().await;
     let (alice, bob) = (an_admin("alice"), a_user("bob"));
     for user in [&alice, &bob] {
@@ -190,7 +190,7 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
         ..role_change(bob.id, &["admin"])
     };
     let committing = async {
-        until_somebody_waits(&database).await;
+        until_a_statement_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
@@ -198,12 +198,12 @@ async fn a_change_on_the_word_of_a_session_that_is_being_ended_waits_and_is_stal
 
     let (changed, ()) = timeout(Duration::from_secs(10), both)
         .await
-        .expect("somebody who waits");
+        .expect("a change that waits");
     let stale = matches!(changed, Err(ChangeError::Refused(Refusal::Denied(Denied::Stale))));
     assert!(stale, "{changed:?}");
 }
 
-/// A session ends in the statement that waits for the audit chain, which is another row by then.
+/// The statement that ends the session waits for the audit chain, whose row changes meanwhile.
 #[tokio::test]
 async fn a_session_ends_although_the_chain_grows_while_it_waits() {
     let (storage, database) = fresh().await;
@@ -221,7 +221,7 @@ async fn a_session_ends_although_the_chain_grows_while_it_waits() {
         reason: EndReason::LoggedOut,
     };
     let committing = async {
-        until_somebody_waits(&database).await;
+        until_a_statement_waits(&database).await;
         other.batch_execute("COMMIT").await.expect("a commit");
     };
 
@@ -239,17 +239,18 @@ async fn a_session_ends_although_the_chain_grows_while_it_waits() {
     );
 }
 
-/// Nothing here deadlocks with itself; whoever else works on the database may.
+/// Transactions of this adapter do not deadlock with each other, but other programs may take locks
+/// in another order.
 #[tokio::test]
-async fn a_transaction_that_had_to_give_way_is_done_again() {
+async fn a_transaction_rolled_back_by_a_deadlock_is_retried() {
     let (storage, database) = fresh().await;
     let user = a_user("alice");
     register(&storage, &user).await;
     open(&storage, &user).await;
     let mark = if database.url().contains('?') { '&' } else { '?' };
-    // Who finds the circle breaks it: the storage looks for one long before the other does.
+    // The transaction that detects a deadlock is rolled back: the storage checks for one first.
     let url = format!("{}{mark}options=-c%20deadlock_timeout%3D500ms", database.url());
-    let storage = storage_in(&patient(&url).await);
+    let storage = storage_in(&connect_unhurried(&url).await);
     let mut other = connect(&database).await;
     other
         .batch_execute("SET deadlock_timeout = '20s'; BEGIN; SELECT * FROM sessions FOR UPDATE")
@@ -260,20 +261,20 @@ async fn a_transaction_that_had_to_give_way_is_done_again() {
         reason: EndReason::LoggedOut,
     };
     let ending = execute(&storage, ending, context(at(0)));
-    let closing_the_circle = async {
-        until_somebody_waits(&database).await;
+    let deadlocking = async {
+        until_a_statement_waits(&database).await;
         other
             .batch_execute("SELECT * FROM users FOR UPDATE; COMMIT")
             .await
             .expect("the other to pass");
     };
 
-    let (ended, ()) = tokio::join!(ending, closing_the_circle);
+    let (ended, ()) = tokio::join!(ending, deadlocking);
 
     assert_eq!(ended.expect("an end").sessions_ended, 1);
 }
 
-pub async fn until_somebody_waits(database: &FreshDatabase) {
+pub async fn until_a_statement_waits(database: &FreshDatabase) {
     use diesel::{QueryableByName, sql_query, sql_types::BigInt};
     use diesel_async::RunQueryDsl;
     #[derive(QueryableByName)]
@@ -292,9 +293,9 @@ pub async fn until_somebody_waits(database: &FreshDatabase) {
     }
 }
 
-/// On a runtime with one thread, as each of actix-web's is.
+/// Runs on one thread, like the runtimes of actix-web.
 #[tokio::test(flavor = "current_thread")]
-async fn callers_that_lose_patience_leave_every_connection_usable() {
+async fn callers_that_stop_waiting_leave_every_connection_usable() {
     let (storage, _database) = fresh().await;
     for round in 0..50 {
         let user = a_user(&format!("user-{round}"));
@@ -318,14 +319,14 @@ async fn callers_that_lose_patience_leave_every_connection_usable() {
             user: Some(user.id),
             ..AuditFilter::default()
         };
-        let trail = storage.audit_log.page(done_to, None, 9).await.expect("a trail");
-        assert_eq!(trail.len(), 1, "whole or not at all");
+        let events = storage.audit_log.page(done_to, None, 9).await.expect("events");
+        assert_eq!(events.len(), 1, "whole or not at all");
     }
 }
 
-/// actix-web's workers each have a runtime of their own, and it may end before the others do.
+/// Each worker of actix-web has its own runtime, which may end before the others.
 #[test]
-fn connections_outlive_the_runtime_that_asked_for_them() {
+fn connections_outlive_the_runtime_of_their_caller() {
     let runtime = || {
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -342,7 +343,7 @@ fn connections_outlive_the_runtime_that_asked_for_them() {
 }
 
 #[tokio::test]
-async fn a_row_that_nobody_wrote_is_corrupt() {
+async fn a_row_that_does_not_parse_is_corrupt() {
     let (storage, database) = fresh().await;
     register(&storage, &a_user("alice")).await;
     let mut conn = connect(&database).await;
@@ -358,9 +359,8 @@ async fn a_row_that_nobody_wrote_is_corrupt() {
     }
 }
 
-/// Replicas that clean up at once share the work.
 #[tokio::test]
-async fn who_cleans_up_passes_over_what_another_cleans_up() {
+async fn a_cleanup_skips_sessions_that_another_replica_removes() {
     let (storage, database) = fresh().await;
     let user = a_user("alice");
     register(&storage, &user).await;

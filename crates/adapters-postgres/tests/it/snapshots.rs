@@ -1,9 +1,9 @@
-//! Views that many ask for at once.
+//! Session snapshots for many callers at once.
 
 use crate::{
-    execute,
+    connect_unhurried, execute,
     failing::{address_of, through},
-    fresh, open, patient, register,
+    fresh, open, register,
     sharing::connect,
     storage_at, storage_in,
 };
@@ -44,9 +44,9 @@ async fn ask_at_once(storage: &Storage, sessions: impl IntoIterator<Item = Sessi
     asking.join_all().await
 }
 
-/// One after the other they would wait ten times as long as anybody waits.
+/// One statement for each caller would exceed the time limit ten times over.
 #[tokio::test]
-async fn hundreds_of_callers_share_one_slow_connection_and_have_each_their_own_answer() {
+async fn hundreds_of_callers_share_one_slow_connection_and_each_get_their_snapshot() {
     const USERS: usize = 100;
     const ROUND_TRIP: Duration = Duration::from_millis(200);
     let fresh = postgres().fresh_database();
@@ -79,9 +79,9 @@ async fn hundreds_of_callers_share_one_slow_connection_and_have_each_their_own_a
     }
 }
 
-/// The first damage is found by us, the second by diesel, which reads no other row then.
+/// The adapter detects the first damage. diesel detects the second, and then reads no other row.
 #[tokio::test]
-async fn a_corrupt_row_is_told_to_those_alone_who_asked_for_it() {
+async fn a_corrupt_row_fails_only_the_callers_that_requested_it() {
     let (storage, database) = fresh().await;
     let (_, good) = logged_in(&storage, "alice").await;
     let (bob, bad) = logged_in(&storage, "bob").await;
@@ -101,7 +101,7 @@ async fn a_corrupt_row_is_told_to_those_alone_who_asked_for_it() {
 }
 
 #[tokio::test]
-async fn who_has_less_time_gives_up_and_the_others_are_answered() {
+async fn a_caller_with_less_time_times_out_and_the_others_get_the_snapshot() {
     let (storage, database) = fresh().await;
     let (_, session) = logged_in(&storage, "alice").await;
     let mut other = connect(&database).await;
@@ -114,14 +114,14 @@ async fn who_has_less_time_gives_up_and_the_others_are_answered() {
         answer
     };
 
-    let (patient, hurried) = tokio::join!(storage.snapshots.snapshot(session.id), hurried);
+    let (unhurried, hurried) = tokio::join!(storage.snapshots.snapshot(session.id), hurried);
 
     assert!(matches!(hurried, Err(PortError::Overloaded)), "{hurried:?}");
-    assert!(patient.expect("an answer").is_some());
+    assert!(unhurried.expect("an answer").is_some());
 }
 
-/// Every reader of permissions waits, half-way through its statement, for as long as somebody else
-/// has the lock.
+/// Makes every statement that reads permissions wait half-way while another connection holds the
+/// advisory lock.
 const HALF_WAY: &str = "
     ALTER TABLE role_permissions RENAME TO kept_permissions;
     CREATE FUNCTION waited() RETURNS boolean VOLATILE LANGUAGE sql AS 'SELECT pg_advisory_xact_lock_shared(7) IS NOT NULL';
@@ -149,10 +149,10 @@ async fn until_so_many_wait(conn: &mut AsyncPgConnection, count: i64) {
 }
 
 #[tokio::test]
-async fn who_asks_after_a_change_is_not_given_what_a_statement_before_it_saw() {
+async fn a_request_after_a_change_does_not_share_a_statement_from_before_it() {
     let (storage, database) = fresh().await;
     let (user, session) = logged_in(&storage, "alice").await;
-    let changing = storage_in(&patient(database.url()).await);
+    let changing = storage_in(&connect_unhurried(database.url()).await);
     let mut other = connect(&database).await;
     other.batch_execute(HALF_WAY).await.expect("a lock");
     let ask = || {
@@ -162,7 +162,7 @@ async fn who_asks_after_a_change_is_not_given_what_a_statement_before_it_saw() {
                 .snapshot(session.id)
                 .await
                 .expect("an answer")
-                .expect("a view")
+                .expect("a snapshot")
         })
     };
 

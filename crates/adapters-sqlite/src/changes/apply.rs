@@ -6,11 +6,7 @@ use crate::{
     tables::{roles, sessions, users},
 };
 use diesel::SqliteConnection;
-use domain::{
-    changes::{Applied, Change, EndSessionsOf, Facts, UserChange},
-    role::RoleNames,
-    user::User,
-};
+use domain::changes::{Applied, Change, EndSessionsOf, Facts, UserChange};
 
 /// Writes all of `change`, decided from `facts`, with its audit event.
 pub fn apply(
@@ -51,7 +47,7 @@ fn write_user(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Re
         UserChange::Nothing | UserChange::Unchanged(_) => Ok(()),
         UserChange::Insert(credentials) => users::insert(conn, credentials),
         UserChange::Update { user, hash } => {
-            if roles_before(facts, user) != Some(&user.roles) {
+            if !facts.has_loaded_roles_of(user) {
                 roles::set_roles_of(conn, user.id, &user.roles)?;
             }
             users::update(conn, user, hash.as_ref())
@@ -59,15 +55,6 @@ fn write_user(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Re
         UserChange::LoggedIn(user) => users::set_last_login(conn, *user, change.at),
         UserChange::Delete(user) => users::delete(conn, user.id),
     }
-}
-
-/// Returns the roles of `user` as they were loaded, if they were.
-fn roles_before<'a>(facts: &'a Facts, user: &User) -> Option<&'a RoleNames> {
-    let target = facts.target.as_ref().map(|target| &target.user);
-    let caller = facts.caller.as_ref().map(|caller| &caller.user);
-    let mut loaded = target.into_iter().chain(caller);
-    let before = loaded.find(|before| before.id == user.id)?;
-    Some(&before.roles)
 }
 
 fn end_sessions(conn: &mut SqliteConnection, change: &Change) -> Result<u64, StorageError> {

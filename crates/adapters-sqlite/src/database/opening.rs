@@ -15,25 +15,25 @@ use thiserror::Error;
 /// and every statement sees what was committed before it started.
 const USE_WAL: &str = "PRAGMA journal_mode = WAL;";
 
-/// The mode bits that let other users read or write a file.
+/// The mode bits that allow other users to read or write a file.
 #[cfg(unix)]
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
 /// Why a database cannot be opened. Each message says what is wrong and how to fix it.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("cannot make the folder {path}: name another one, or let this user write there")]
+    #[error("cannot create the folder {path}: choose another one, or grant this user write access")]
     Folder { path: PathBuf, source: io::Error },
-    #[error("cannot write {path}: let this user write the file and its folder")]
+    #[error("cannot write {path}: grant this user write access to the file and its folder")]
     Unwritable { path: PathBuf, source: io::Error },
-    #[error("{path} is not an authapi database: name another file, or move this one away")]
+    #[error("{path} is not an authapi database: choose another file, or move this one")]
     NotADatabase {
         path: PathBuf,
         source: Box<dyn StdError + Send + Sync>,
     },
     #[error("{path} is newer than this program (it has migration {version}): use the program that wrote it")]
     Newer { path: PathBuf, version: String },
-    #[error("another server is using this database ({lock} is locked): stop it, or name another file")]
+    #[error("another server is using this database ({lock} is locked): stop it, or choose another file")]
     Served { lock: PathBuf },
     #[error("{path} is being written by another process: try again")]
     Busy { path: PathBuf },
@@ -113,7 +113,9 @@ fn warn_if_exposed(path: &Path, file: &File) -> io::Result<()> {
     let mode = file.metadata()?.permissions().mode() & 0o7777;
     if mode & OTHERS_READ_OR_WRITE != 0 {
         let path = path.display();
-        tracing::warn!("others can get at the database {path} (mode {mode:04o}): run `chmod 600 {path}`");
+        tracing::warn!(
+            "other users can access the database {path} (mode {mode:04o}): run `chmod 600 {path}`"
+        );
     }
     Ok(())
 }

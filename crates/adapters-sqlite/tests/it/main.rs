@@ -1,4 +1,4 @@
-//! The storage contract on a real file, and what is SQLite's own.
+//! The storage contract on a real file, and tests specific to SQLite.
 
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
@@ -31,7 +31,7 @@ async fn fresh() -> (Storage, TempDir) {
     (storage, folder)
 }
 
-/// The leases as a server sees them, and as the command line beside it does.
+/// Opens one database as a server and as the command line, for the contract of leases.
 async fn fresh_leases() -> (FreshLeases, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("authapi.db");
@@ -45,7 +45,7 @@ async fn fresh_leases() -> (FreshLeases, TempDir) {
     (fresh, folder)
 }
 
-/// Storage in `<folder>/authapi.db`, up to date.
+/// Opens storage in `<folder>/authapi.db` with the current schema.
 async fn storage_in(folder: &Path) -> Storage {
     let database = SqliteDatabase::open(&folder.join("authapi.db"))
         .await
@@ -65,7 +65,7 @@ async fn register(storage: &Storage, user: NewUser, at: DateTime<Utc>) -> Result
     Ok(applied.into_user()?)
 }
 
-/// A connection beside the service's own to what [`storage_in`] made.
+/// Opens another connection to the database that [`storage_in`] created.
 fn connect(folder: &Path) -> SqliteConnection {
     let path = folder.join("authapi.db");
     SqliteConnection::establish(path.to_str().expect("UTF-8")).expect("a connection")

@@ -29,8 +29,7 @@ const NAMES: [&str; 5] = [
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
-/// Alice, who may do everything, and Bob, whom she disabled, as the version before would have left
-/// them.
+/// Data in the first schema: the administrator Alice, and Bob, whom she disabled.
 const DATA_OF_THE_FIRST_SCHEMA: &str = "
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at) VALUES
         (x'00000000000000000000000000000001', 'Alice', 'alice', 'plain$0$secret', 'active', 0, 7, 7),
@@ -72,7 +71,7 @@ async fn empty() -> (SqliteDatabase, PathBuf, TempDir) {
     (database, path, folder)
 }
 
-/// A database of the version before, with data.
+/// Creates a database in the first schema, with data.
 async fn of_the_first_schema() -> (SqliteDatabase, PathBuf, TempDir) {
     let (database, path, folder) = empty().await;
     database.migrate_up().await.expect("up");
@@ -136,7 +135,7 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
 }
 
 #[tokio::test]
-async fn taking_the_second_migration_back_leaves_the_first_schema() {
+async fn reverting_the_second_migration_restores_the_first_schema() {
     let (_, path, _folder) = of_the_first_schema().await;
     let folder = tempfile::tempdir().expect("a folder");
     let plain = folder.path().join("plain.db");
@@ -147,7 +146,7 @@ async fn taking_the_second_migration_back_leaves_the_first_schema() {
 }
 
 #[tokio::test]
-async fn what_the_version_before_stored_is_found_by_this_one() {
+async fn data_of_the_first_schema_is_found_after_migrating() {
     let (database, _, _folder) = of_the_first_schema().await;
     assert_eq!(database.migrate_up().await.expect("up"), NAMES[1..]);
     let storage = storage_over(&database);
@@ -175,9 +174,8 @@ async fn what_the_version_before_stored_is_found_by_this_one() {
     }
 }
 
-/// It is one that no refresh token belongs to, and is ended like any other.
 #[tokio::test]
-async fn a_session_of_the_version_before_keeps_its_salt_as_a_digest_up_and_down() {
+async fn the_salt_of_a_session_in_the_first_schema_becomes_a_digest_and_back() {
     let (database, path, _folder) = of_the_first_schema().await;
     let salt = || -> Vec<Part> {
         sql_query("SELECT hex(salt) AS sql FROM sessions")
@@ -200,7 +198,7 @@ async fn a_session_of_the_version_before_keeps_its_salt_as_a_digest_up_and_down(
 }
 
 #[tokio::test]
-async fn events_of_the_version_before_are_read_ahead_of_the_chain() {
+async fn events_of_the_first_schema_precede_the_chain() {
     let (database, _, _folder) = of_the_first_schema().await;
     database.migrate_up().await.expect("up");
     let storage = storage_over(&database);
@@ -234,7 +232,7 @@ async fn events_of_the_version_before_are_read_ahead_of_the_chain() {
 }
 
 #[tokio::test]
-async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
+async fn migrating_up_down_and_up_keeps_users_roles_and_events() {
     let (database, _, _folder) = of_the_first_schema().await;
     database.migrate_up().await.expect("up");
     let storage = storage_over(&database);
@@ -269,7 +267,7 @@ async fn up_down_and_up_again_keeps_users_roles_and_what_was_done_to_them() {
 }
 
 #[tokio::test]
-async fn trimming_takes_the_events_of_the_version_before_first() {
+async fn trimming_removes_the_events_of_the_first_schema_first() {
     let (database, _, _folder) = of_the_first_schema().await;
     database.migrate_up().await.expect("up");
     let storage = storage_over(&database);

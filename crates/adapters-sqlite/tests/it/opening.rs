@@ -11,7 +11,7 @@ async fn refusal(path: &Path) -> OpenError {
 }
 
 #[tokio::test]
-async fn a_missing_folder_is_made() {
+async fn a_missing_folder_is_created() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("not/yet/there.db");
     SqliteDatabase::open(&path).await.expect("a database");
@@ -20,7 +20,7 @@ async fn a_missing_folder_is_made() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_new_database_is_for_its_owner_alone() {
+async fn a_new_database_is_accessible_only_by_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
     storage_in(folder.path()).await;
@@ -29,7 +29,7 @@ async fn a_new_database_is_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_named() {
+async fn a_folder_that_cannot_be_created_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     fs::write(&file, "").expect("a file");
@@ -63,10 +63,10 @@ async fn a_database_whose_journal_cannot_be_written_is_named() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+async fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("letter.txt");
-    let letter = "Dear reader, this is no database. ".repeat(100);
+    let letter = "Dear reader, this is a letter. ".repeat(100);
     fs::write(&path, &letter).expect("a file");
     let refused = refusal(&path).await;
     assert!(matches!(refused, OpenError::NotADatabase { .. }), "{refused:?}");
@@ -74,7 +74,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_path_is_a_files_name_whatever_it_looks_like() {
+async fn a_path_that_looks_like_a_url_names_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file:odd?mode=memory#%41.db");
     SqliteDatabase::open(&path).await.expect("a database");
@@ -82,7 +82,7 @@ async fn a_path_is_a_files_name_whatever_it_looks_like() {
 }
 
 #[test]
-fn a_second_server_is_refused_until_the_first_lets_go() {
+fn a_second_server_is_refused_until_the_first_releases_the_lock() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = folder.path().join("data/authapi.db");
     let lock: PathBuf = folder.path().join("data/authapi.db.lock");
@@ -101,7 +101,7 @@ fn a_second_server_is_refused_until_the_first_lets_go() {
 
 #[cfg(unix)]
 #[test]
-fn the_lock_is_for_its_owner_alone_even_if_an_older_version_made_it() {
+fn the_lock_is_accessible_only_by_its_owner_even_if_an_older_version_created_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
     let database = folder.path().join("authapi.db");

@@ -13,7 +13,7 @@ use testkit::fixtures::{a_session, a_user, an_admin, at, canonical, context, rol
 use tokio::time::{Instant, timeout};
 
 #[tokio::test]
-async fn a_server_sees_at_once_what_the_command_line_did() {
+async fn a_server_sees_changes_of_the_command_line_immediately() {
     let (server, folder) = fresh().await;
     let user = register(&server, a_user("alice"), at(0)).await.expect("a user");
     let session = a_session(user.id, at(0));
@@ -69,7 +69,7 @@ async fn a_dry_run_does_not_wait_for_another_writer() {
 }
 
 #[tokio::test]
-async fn a_writer_that_has_to_wait_is_refused_within_a_second() {
+async fn a_blocked_writer_is_overloaded_within_a_second() {
     let (storage, folder) = fresh().await;
     let mut other = connect(folder.path());
     other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
@@ -95,7 +95,7 @@ async fn a_writer_that_has_to_wait_is_refused_within_a_second() {
     register(&storage, a_user("alice"), at(0)).await.expect("a user");
 }
 
-/// On a runtime with one thread, as each of actix-web's is.
+/// Runs on one thread, like the runtimes of actix-web.
 #[tokio::test(flavor = "current_thread")]
 async fn callers_that_stop_waiting_leave_every_connection_usable() {
     let (storage, _folder) = fresh().await;

@@ -24,7 +24,7 @@ fn a_data_folder_that_cannot_be_made() {
     refuses(
         &place,
         FAILED,
-        &["cannot make the folder", &text(&folder), "name another one"],
+        &["cannot create the folder", &text(&folder), "choose another one"],
     );
 }
 
@@ -46,7 +46,7 @@ fn a_database_that_is_none() {
         &[
             &text(&file(&place)),
             "is not an authapi database",
-            "name another file",
+            "choose another file",
         ],
     );
 }
@@ -81,7 +81,7 @@ async fn a_second_server_on_one_database() {
         FAILED,
         &[
             "another server is using this database",
-            "stop it, or name another file",
+            "stop it, or choose another file",
         ],
     );
     let live = first.client().get("/health/live").send().await;

@@ -95,6 +95,15 @@ impl Reads {
 }
 
 impl Facts {
+    /// Returns whether `user` has the roles that were loaded for them. False if none were loaded.
+    #[must_use]
+    pub fn has_loaded_roles_of(&self, user: &User) -> bool {
+        let target = self.target.as_ref().map(|target| &target.user);
+        let caller = self.caller.as_ref().map(|caller| &caller.user);
+        let mut loaded = target.into_iter().chain(caller);
+        loaded.any(|loaded| loaded.id == user.id && loaded.roles == user.roles)
+    }
+
     pub(super) fn target(&self) -> Result<&Target, Refusal> {
         self.target.as_ref().ok_or(Refusal::UserNotFound)
     }
