@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 /// The most roles of the catalogue, which is read whole.
 pub const MAX_ROLES: usize = 500;
 
-/// Creates a role other than `admin`, or replaces what one is and allows. In force at once for every user who has it.
+/// Creates a role other than `admin`, or replaces what one is and allows. In force at once for
+/// every user who has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteRole {
     pub name: RoleName,

@@ -6,15 +6,18 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Checks, rates and hashes the new password of an account. A step of several use cases, in two parts: between the cheap one
-/// and the costly one, a use case does what may save the cost.
+/// Checks, rates and hashes a new password.
+///
+/// A step of several use cases, in two parts: between the cheap [`check`](Self::check) and the
+/// costly [`execute`](Self::execute), a use case performs the checks that can make the costly part
+/// unnecessary.
 pub struct AcceptPassword {
     pub(crate) meter: Arc<dyn PasswordMeter>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) policy: PasswordPolicy,
 }
 
-/// Why a password was not accepted.
+/// The reason a password was not accepted.
 #[derive(Debug, Error)]
 pub enum AcceptPasswordError {
     #[error(transparent)]
@@ -36,10 +39,11 @@ impl AcceptPassword {
         self.policy.check(password, login)
     }
 
-    /// Rates the password, which costs about as much as a hash, and hashes it if it is strong enough.
+    /// Rates the password and, if it is strong enough, hashes it. Rating costs about as much as
+    /// hashing.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], or the port's own.
+    /// [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
     pub async fn execute(
         &self,
         unrated: UnratedPassword,
@@ -61,7 +65,7 @@ mod tests {
         use_cases::fixtures::accept_password,
     };
 
-    /// Rates as `rated`, and accepts with a hasher that has the expectations of `expect_hasher`.
+    /// Accepts a password that is rated `rated`, with a hasher configured by `expect_hasher`.
     async fn accept(
         rated: impl Fn() -> Result<Strength, PortError> + Send + Sync + 'static,
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),

@@ -11,13 +11,14 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Replaces a user's roles. When this returns, every access token issued before is refused everywhere.
+/// Replaces a user's roles. When [`execute`](Self::execute) returns, access tokens issued earlier
+/// are rejected by every replica.
 pub struct AssignRoles {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Whose roles to replace.
+/// The user whose roles are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assignee {
     Caller,
@@ -31,23 +32,23 @@ pub struct AssignRolesRequest {
     /// Names of roles as typed.
     pub new_roles: Vec<String>,
     pub keep_sessions: bool,
-    /// Change the user only at this revision.
+    /// If set, change the user only at this revision.
     pub if_revision: Option<Revision>,
-    /// Report what would happen, and change nothing.
+    /// Report the outcome without changing anything.
     pub dry_run: bool,
 }
 
-/// What has changed, or would.
+/// The outcome of a change, or of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignRolesOutcome {
     pub user: User,
-    /// How many live sessions ended.
+    /// The number of live sessions that ended.
     pub sessions_ended: u64,
 }
 
 #[derive(Debug, Error)]
 pub enum AssignRolesError {
-    /// No role can have this name.
+    /// The text cannot be the name of a role.
     #[error("the role {0:?} does not exist")]
     UnknownRole(String),
     #[error(transparent)]
@@ -99,7 +100,8 @@ impl AssignRoles {
         Ok(AssignRolesOutcome { user, sessions_ended })
     }
 
-    /// A caller without the right does not learn which users exist.
+    /// Finds the assignee after checking the permission, so that a caller without it does not learn
+    /// which users exist.
     async fn assignee(
         &self,
         requester: Requester<'_>,
@@ -176,7 +178,7 @@ mod tests {
         permissions
     }
 
-    /// May assign roles, and may do all that `editor` allows.
+    /// A caller who may assign roles and has every permission of `editor`.
     fn assigner() -> Caller {
         caller_with(assigner_permissions())
     }
@@ -275,7 +277,7 @@ mod tests {
                 assert_eq!(executed.reads.caller, Some(assigner().identity()));
             });
         });
-        // A role that is named twice is given once.
+        // A role that is named twice is assigned once.
         let request = request(Some("bob"), &["user", "editor", "user"]);
         let outcome = assign
             .execute(Requester::Caller(&assigner()), request, origin())

@@ -6,7 +6,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Settles who is calling, from an access token. In the order that costs least, so that a forged token never costs I/O.
+/// Identifies the caller from an access token. Checks run in order of cost, so that a forged token
+/// never causes I/O.
 pub struct Authenticate {
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) snapshots: Arc<dyn SessionSnapshots>,
@@ -14,7 +15,8 @@ pub struct Authenticate {
     pub(crate) rules: TokenRules,
 }
 
-/// Why an access token is refused; one for each thing that a client can do about it.
+/// The reason an access token is rejected. Each variant calls for a different reaction of the
+/// client.
 #[derive(Debug, Error)]
 pub enum AuthenticateError {
     #[error("the token is malformed")]
@@ -23,13 +25,13 @@ pub enum AuthenticateError {
     Invalid,
     #[error("the token has expired")]
     Expired,
-    /// Its session ended.
+    /// The session of the token has ended.
     #[error("the session has ended")]
     Revoked,
-    /// Roles, password or status changed since it was issued.
+    /// The user's roles, password or status changed after the token was issued.
     #[error("the token is older than the last change to its user")]
     Outdated,
-    /// Somebody else chose the password; the caller may do nothing but choose another.
+    /// Another user chose the password; the caller must change it before doing anything else.
     #[error("the password has to be changed first")]
     PasswordChangeRequired,
     #[error(transparent)]
@@ -38,7 +40,7 @@ pub enum AuthenticateError {
 
 impl Authenticate {
     /// # Errors
-    /// What is wrong with the token; [`AuthenticateError::Port`] when that could not be settled.
+    /// [`AuthenticateError`]; [`AuthenticateError::Port`] if the token could not be checked.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let caller = self.even_with_a_reset_password(token).await?;
         if caller.must_change_password() {
@@ -47,10 +49,12 @@ impl Authenticate {
         Ok(caller)
     }
 
-    /// The same for the little that somebody may do whose password was reset: change it, or log out.
+    /// Identifies the caller like [`execute`](Self::execute), but also accepts a caller whose
+    /// password was reset. Use it for the operations such a caller may perform: changing the
+    /// password and logging out.
     ///
     /// # Errors
-    /// As above, but for [`AuthenticateError::PasswordChangeRequired`].
+    /// [`AuthenticateError`], except [`AuthenticateError::PasswordChangeRequired`].
     pub async fn even_with_a_reset_password(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let now = self.clock.now();
         let signed = self.verifier.verify(token)?;

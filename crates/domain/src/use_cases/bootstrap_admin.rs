@@ -10,17 +10,17 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Makes the first admin on a start that finds none. There is no default account.
+/// Creates the first admin when the service starts without one. There is no default account.
 pub struct BootstrapAdmin {
     pub(crate) users: Arc<dyn UserDirectory>,
     pub(crate) create_user: Arc<CreateUser>,
 }
 
-/// What the start came to.
+/// The result of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bootstrap {
     Created(User),
-    /// There is an admin already; the settings were not looked at.
+    /// An admin already exists; the settings were ignored.
     NotNeeded,
 }
 
@@ -34,7 +34,7 @@ pub enum BootstrapAdminError {
 
 impl BootstrapAdmin {
     /// # Errors
-    /// [`BootstrapAdminError`]; nobody was made then.
+    /// [`BootstrapAdminError`]; no user was created then.
     pub async fn execute(&self, login: String, password: Password) -> Result<Bootstrap, BootstrapAdminError> {
         if self.users.any_admin().await? {
             return Ok(Bootstrap::NotNeeded);
@@ -50,7 +50,7 @@ impl BootstrapAdmin {
             .await
         {
             Ok(user) => Ok(Bootstrap::Created(user)),
-            // Another replica that starts at this moment made the same one.
+            // Another replica that started at the same time created the same admin.
             Err(CreateUserError::Change(ChangeError::Refused(Refusal::LoginTaken)))
                 if self.users.any_admin().await? =>
             {
@@ -72,8 +72,8 @@ mod tests {
     };
     use mockall::Sequence;
 
-    /// Starts over storage that finds these answers to whether there is an admin, one after the other, and loads `facts`
-    /// to register one.
+    /// Starts over storage that returns each of `admins` in turn when asked whether an admin
+    /// exists, and loads `facts` to register one.
     async fn bootstrap(admins: &[bool], facts: Option<Facts>) -> Result<Bootstrap, BootstrapAdminError> {
         let mut directory = MockUserDirectory::new();
         let mut sequence = Sequence::new();

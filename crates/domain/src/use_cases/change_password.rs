@@ -12,8 +12,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Replaces the caller's password by another of their choice. When this returns, every token issued before is refused
-/// everywhere; the caller goes on with fresh ones.
+/// Replaces the caller's password and issues new tokens. When [`execute`](Self::execute) returns,
+/// tokens issued earlier are rejected by every replica.
 pub struct ChangePassword {
     pub(crate) confirm_password: Arc<ConfirmPassword>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -79,7 +79,8 @@ impl ChangePassword {
         self.confirm_password
             .execute(caller, request.current, &origin, &mut ticket)
             .await?;
-        // Rating is costly: not for a client that only holds a stolen token.
+        // Rating is expensive, so it comes after the check of the current password: a client with a
+        // stolen token must not cause it.
         let hash = self.accept_password.execute(new, &mut ticket).await?;
         self.replace(caller, hash, origin).await
     }
@@ -125,7 +126,7 @@ mod tests {
         user::Epoch,
     };
 
-    /// With a meter that finds every password strong.
+    /// Uses a meter that rates every password as strong.
     async fn change(
         new: &str,
         expect_accounts: impl FnOnce(&mut MockAccounts),

@@ -9,21 +9,21 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Removes a role that no user has.
+/// Deletes a role that no user has.
 pub struct DeleteRole {
     pub(crate) roles: Arc<dyn Roles>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) default_roles: RoleNames,
 }
 
-/// A request to remove a role.
+/// A request to delete a role.
 #[derive(Clone, Debug)]
 pub struct DeleteRoleRequest {
     /// The role's name as typed.
     pub name: String,
-    /// Remove the role only at this revision.
+    /// If set, delete the role only at this revision.
     pub if_revision: Option<Revision>,
-    /// Report what would happen, and change nothing.
+    /// Report the outcome without changing anything.
     pub dry_run: bool,
 }
 
@@ -108,7 +108,7 @@ mod tests {
             .await
     }
 
-    /// The catalogue has `editor`, which no user has.
+    /// A catalogue with `editor`, which no user has.
     fn facts() -> CatalogueFacts {
         CatalogueFacts {
             roles: vec![role("editor", &[])],

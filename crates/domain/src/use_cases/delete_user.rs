@@ -7,14 +7,15 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Removes a user for good. When this returns, none of the user's tokens is accepted anywhere.
+/// Deletes a user permanently. When [`execute`](Self::execute) returns, every replica rejects the
+/// user's tokens.
 pub struct DeleteUser {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl DeleteUser {
-    /// Returns the user as they were.
+    /// Deletes the user and returns their last state.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.

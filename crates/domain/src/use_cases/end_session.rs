@@ -7,7 +7,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Ends one of the caller's own sessions, on another device or on this one.
+/// Ends one of the caller's own sessions, on this device or another.
 pub struct EndSession {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -15,8 +15,9 @@ pub struct EndSession {
 
 impl EndSession {
     /// # Errors
-    /// [`ChangeError`]; nothing has ended then. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) whether the
-    /// session ended before, belongs to another user or never existed.
+    /// [`ChangeError`]; nothing has ended then. The refusal is
+    /// [`SessionEnded`](changes::Refusal::SessionEnded) whether the session has already ended,
+    /// belongs to another user or never existed.
     pub async fn execute(
         &self,
         caller: &Caller,

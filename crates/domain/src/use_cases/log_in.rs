@@ -12,13 +12,13 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
-/// How often a login is tried again when its user changes under it.
+/// The maximum number of attempts to open a session whose user is changed concurrently.
 const MAX_TRIES: u32 = 3;
 
-/// Opens a session for whoever knows the password.
+/// Opens a session for a client that presents a login and its password.
 ///
-/// An unknown login, a wrong password and a disabled user cannot be told apart, by answer or by time (OWASP ASVS 5.0,
-/// V6.3.8).
+/// An unknown login, a wrong password and a disabled user have the same response and take the same
+/// time (OWASP ASVS 5.0, V6.3.8).
 pub struct LogIn {
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -49,7 +49,7 @@ impl LogIn {
         password: Password,
         origin: Origin,
     ) -> Result<TokenPair, LogInError> {
-        // A text that is no login is nobody's: it takes the same way as an unknown one.
+        // A text that cannot be a login is handled like an unknown login.
         let login = Login::parse(login).ok();
         let account = login.as_ref().map(Login::canonical);
         if let ThrottleDecision::Refused { retry_after } =
@@ -67,7 +67,8 @@ impl LogIn {
         Err(LogInError::InvalidCredentials)
     }
 
-    /// Records whose password was not given, if it is known, but never the login: people type passwords there.
+    /// Records the user whose password was wrong, if known, but never the login: users sometimes
+    /// type a password into that field.
     async fn record_failure(
         &self,
         user: Option<UserId>,
@@ -89,7 +90,8 @@ impl LogIn {
         }
     }
 
-    /// The credentials, if they are right, with the hash that is stored when this returns.
+    /// Returns the credentials if the password is right, with the hash that is stored when this
+    /// returns.
     async fn verify(
         &self,
         password: Password,
@@ -134,7 +136,7 @@ impl LogIn {
         Err(PortError::Overloaded.into())
     }
 
-    /// Returns `None` if the user is no longer at the epoch at which they were read.
+    /// Returns `None` if the user's epoch has changed since they were read.
     async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<TokenPair>, PortError> {
         let now = self.clock.now();
         let id = self.randomness.session_id(now);
@@ -154,7 +156,7 @@ impl LogIn {
         }
     }
 
-    /// The user as they are now, if the password that was verified is still theirs.
+    /// Returns the user as they are now, if the verified password is still theirs.
     async fn still_verified(&self, user: User, hash: &PasswordHash) -> Result<User, LogInError> {
         match self.accounts.find_by_login(user.login.canonical()).await? {
             Some(now)
@@ -194,7 +196,7 @@ mod tests {
     }
 
     impl Mocks {
-        /// No throttle, one user, and a hasher that finds `verification`.
+        /// Ports without a throttle, with one user and a hasher that returns `verification`.
         fn that_find(verification: Verification) -> Self {
             let mut mocks = Self::default();
             mocks
@@ -236,7 +238,7 @@ mod tests {
         }
     }
 
-    /// Facts about [`user`], who is at `epoch` by now.
+    /// Facts about [`user`], whose epoch is now `epoch`.
     fn at_epoch(epoch: Epoch) -> Facts {
         facts_about(User { epoch, ..user() })
     }

@@ -10,7 +10,7 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
-/// Lets somebody become a user, with the roles that everybody begins with.
+/// Registers a user with the default roles.
 pub struct Register {
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) create_user: Arc<CreateUser>,

@@ -9,8 +9,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Gives a user a password that they must change before they can do anything else. When this returns, none of the user's
-/// tokens is accepted anywhere.
+/// Sets a user's password, which the user must then change before doing anything else. When
+/// [`execute`](Self::execute) returns, every replica rejects the user's tokens.
 pub struct ResetPassword {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) accept_password: Arc<AcceptPassword>,
@@ -19,7 +19,8 @@ pub struct ResetPassword {
 
 #[derive(Debug, Error)]
 pub enum ResetPasswordError {
-    /// Callers change their own password by giving the current one: a stolen token must not be enough.
+    /// Callers must use [`ChangePassword`](super::change_password::ChangePassword) for their own
+    /// password: it requires the current one, so a stolen token is not enough.
     #[error("one's own password is not reset but changed")]
     OwnPassword,
     #[error(transparent)]

@@ -7,14 +7,14 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Disables or enables a user. Once disabling returns, none of the user's tokens is accepted anywhere.
+/// Disables or enables a user. When disabling returns, every replica rejects the user's tokens.
 pub struct SetStatus {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl SetStatus {
-    /// Returns the user as they are now.
+    /// Sets the status and returns the updated user.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.

@@ -30,7 +30,8 @@ impl UserSessions {
         Ok(self.sessions.list(user, self.clock.now()).await?)
     }
 
-    /// Ends all of a user's sessions, and returns how many. When this returns, none of their tokens is accepted anywhere.
+    /// Ends all of a user's sessions and returns their number. When this returns, every replica
+    /// rejects the tokens of these sessions.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.
@@ -97,7 +98,7 @@ mod tests {
         }
     }
 
-    /// Storage that finds [`ANOTHER`] alone.
+    /// Storage that finds only [`ANOTHER`].
     fn accounts() -> MockAccounts {
         let mut accounts = MockAccounts::new();
         accounts

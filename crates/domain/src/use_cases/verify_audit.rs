@@ -6,16 +6,17 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// How many rows are read at once.
+/// The number of rows per read.
 const BATCH: u32 = 5_000;
 
-/// Follows the audit trail from its first event to its last and finds what was changed, removed or swapped.
+/// Verifies the chain of the audit log from the first event to the last and finds changed, removed
+/// and swapped events.
 pub struct VerifyAudit {
     pub(crate) audit_log: Arc<dyn AuditLog>,
     pub(crate) sealer: Arc<dyn AuditSealer>,
 }
 
-/// How far the trail was followed.
+/// The progress of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub ends: ChainEnds,
@@ -26,10 +27,11 @@ pub struct Progress {
 pub enum VerifyAuditError {
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// The chain holds, but it is not the one of which `anchor` was a part: it was made anew from there or before.
+    /// The chain is valid, but it does not contain `anchor`: it was rebuilt from that event or an
+    /// earlier one.
     #[error("event {} does not have the seal that was noted", .0.number)]
     AnotherChain(ChainEnd),
-    /// The event that was noted has been removed on purpose since, so nothing can be said about it.
+    /// The event of `anchor` has since been trimmed, so the chain cannot be compared with it.
     #[error("event {} was removed on purpose since it was noted: note a later one", .0.number)]
     AnchorTrimmed(ChainEnd),
     #[error(transparent)]
@@ -37,11 +39,11 @@ pub enum VerifyAuditError {
 }
 
 impl VerifyAudit {
-    /// The ends of the chain, when all of it holds. Events that come meanwhile are left out. `anchor` is an event's number
-    /// and seal that somebody noted elsewhere.
+    /// Verifies the whole chain and returns its ends. Events added during the verification are not
+    /// included. `anchor` is the number and seal of an event as kept outside the database.
     ///
     /// # Errors
-    /// [`VerifyAuditError`], at the first event that is not as it was written.
+    /// [`VerifyAuditError`] for the first event that differs from what was written.
     pub async fn execute(
         &self,
         _by: Capability<'_, AuditRead>,
@@ -51,7 +53,7 @@ impl VerifyAudit {
         loop {
             let ends = self.audit_log.ends().await?;
             match self.follow(ends, anchor, &mut on_progress).await {
-                // The oldest events may have been removed on purpose while they were read.
+                // The oldest events may have been trimmed while they were read.
                 Err(VerifyAuditError::Broken(Broken::Missing(number)))
                     if self.audit_log.ends().await?.base.number >= number => {}
                 Err(error) => return Err(error),
@@ -91,7 +93,8 @@ impl VerifyAudit {
         self.nothing_added(ends).await
     }
 
-    /// Nobody writes behind the head without moving it, so whatever stands behind the one that is read afterwards is forged.
+    /// Checks that no row follows the head. Every writer moves the head with its rows, so rows
+    /// after a head that is read later are forged.
     async fn nothing_added(&self, ends: ChainEnds) -> Result<(), VerifyAuditError> {
         let behind = self.audit_log.rows(ends.head.number, BATCH).await?;
         let head = self.audit_log.ends().await?.head.number;
@@ -106,7 +109,8 @@ impl VerifyAudit {
     }
 }
 
-/// A chain that was cut off behind an earlier event holds as well; only the anchor tells.
+/// Checks that the chain reaches `anchor`. A chain that was cut off after an earlier event is valid
+/// in itself; only the anchor shows the cut.
 fn check_reach(anchor: Option<ChainEnd>, ends: ChainEnds) -> Result<(), VerifyAuditError> {
     match anchor {
         Some(anchor) if anchor.number > ends.head.number => Err(Broken::Missing(ends.head.next()).into()),
@@ -134,7 +138,7 @@ mod tests {
     };
     use std::sync::Mutex;
 
-    /// The sum of all bytes, which will do where nobody cheats.
+    /// A checksum in place of a digest: the sum of all bytes.
     fn sealer() -> Arc<MockAuditSealer> {
         let mut sealer = MockAuditSealer::new();
         sealer.expect_seal().returning(|previous, row| {
@@ -166,7 +170,8 @@ mod tests {
         (ChainEnds { base, head }, rows)
     }
 
-    /// A trail that tells these ends, one after the other and the last for ever, and hands out `rows` three at a time.
+    /// An audit log that returns each of `ends` in turn, repeating the last, and returns `rows`
+    /// three at a time.
     fn trail(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditLog> {
         let mut trail = MockAuditLog::new();
         let ends = Mutex::new(ends);

@@ -12,25 +12,27 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// `PUT /roles/update` changes somebody's roles, so a role of this name could not be written at its own address.
+/// A reserved name: `PUT /roles/update` assigns roles, so a role with this name would have no path
+/// of its own.
 const RESERVED: &str = "update";
 
-/// Makes a role, or gives one other properties. What it allows is in force for everybody who has it when this returns.
+/// Creates a role or replaces its properties. When [`execute`](Self::execute) returns, its
+/// permissions apply to every user who has the role.
 pub struct WriteRole {
     pub(crate) roles: Arc<dyn Roles>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// A role, as somebody typed it.
+/// A role as typed.
 #[derive(Clone, Debug)]
 pub struct RoleRequest {
     pub name: String,
     pub description: String,
     pub permissions: Vec<String>,
     pub self_assignable: bool,
-    /// What has to be there already.
+    /// The state in which the role must be.
     pub precondition: Precondition,
-    /// Find out what would happen, and change nothing.
+    /// Report the outcome without changing anything.
     pub dry_run: bool,
 }
 
@@ -40,7 +42,7 @@ pub enum WriteRoleError {
     Name(#[from] NotARoleName),
     #[error(transparent)]
     Description(#[from] NotADescription),
-    /// The permission at this place of the list.
+    /// The permission at this index is malformed.
     #[error("permission {index} cannot be one")]
     Permission {
         index: usize,
