@@ -1,4 +1,5 @@
-//! Passwords by argon2id (RFC 9106), kept as PHC strings. Hashes that other systems made are checked too, and never made.
+//! Password hashing with argon2id (RFC 9106), stored as PHC strings. Hashes made by other systems
+//! are verified but never created.
 
 mod argon2_hash;
 mod cost;
@@ -23,30 +24,30 @@ use domain::{
 };
 use std::{error::Error, sync::Arc};
 
-/// The bytes of a fresh salt (RFC 9106, section 3.1).
+/// The length of a new salt in bytes (RFC 9106, section 3.1).
 const SALT_LENGTH: usize = 16;
-/// The bytes of a fresh hash.
+/// The length of a new hash in bytes.
 const HASH_LENGTH: usize = 32;
 
 /// Hashes and verifies passwords on a [pool](HashPool).
 pub struct Argon2Hasher {
     params: Argon2Params,
     pool: Arc<HashPool>,
-    /// Compared with when there is no usable hash: random bytes, which are the hash of a given password with a probability of
-    /// 2^-256.
+    /// The hash compared with when there is no usable one. Its bytes are random, so a given
+    /// password matches with a probability of 2^-256.
     decoy: Argon2Hash,
 }
 
 impl Argon2Hasher {
     /// # Errors
-    /// When `params` are out of bounds.
+    /// [`CostRefused`] if `params` are out of bounds.
     pub fn new(params: Argon2Params, pool: Arc<HashPool>) -> Result<Self, CostRefused> {
         params.check()?;
         let decoy = Argon2Hash::fresh(params, &salt(), &OsRandomness.bytes());
         Ok(Self { params, pool, decoy })
     }
 
-    /// The hash to compare with: `hash` if it can be used, or else the decoy.
+    /// Returns `hash` if it can be used, and the decoy otherwise.
     fn usable(&self, hash: Option<PasswordHash>) -> StoredHash {
         let stored = hash.and_then(|hash| {
             StoredHash::parse(&hash)
@@ -134,8 +135,9 @@ fn is_of(
     Ok(constant_time::verify_slices_are_equal(&hash, stored.hash()).is_ok())
 }
 
-/// Does the work that a hash made now takes more than what was `done`, so that an answer is as long in coming for a user
-/// who has not logged in since the cost was raised, or since the import, as for one who does not exist.
+/// Does the work by which a new hash exceeds `done_kib`. A login then takes as long for a user
+/// whose hash is cheap (not rehashed since the cost was raised or since the import) as for a user
+/// who does not exist.
 fn make_up_for(done_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Result<(), PortError> {
     let Some(params) = in_force.beyond(done_kib) else {
         return Ok(());
@@ -154,7 +156,7 @@ fn make_up_for(done_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Re
     )
 }
 
-/// Everything that a hash is a function of, but for the password and the hash's length.
+/// All inputs of a hash except the password and the length of the hash.
 struct Inputs<'a> {
     algorithm: Algorithm,
     version: Version,
@@ -163,8 +165,9 @@ struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Fills `hash`, in `blocks`. They grow to what this takes, and afterwards shrink to what the parameters in force
-    /// take, so that one costly hash does not cost memory ever after.
+    /// Computes the hash into `hash`, using `blocks` as memory. The blocks grow as needed and then
+    /// shrink to the size that the current parameters need, so that one expensive hash does not
+    /// keep its memory.
     fn hash(
         &self,
         password: &Password,
@@ -208,7 +211,7 @@ mod tests {
         parallelism: 1,
     };
 
-    /// On one thread, so that the next job sees the blocks of the one before.
+    /// A hasher with one thread, so that each job uses the blocks of the previous one.
     fn hasher(params: Argon2Params) -> Argon2Hasher {
         let pool = HashPoolSettings {
             threads: NonZeroUsize::MIN,

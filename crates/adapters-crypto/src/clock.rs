@@ -1,7 +1,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::ports::Clock;
 
-/// The system's clock, truncated to microseconds.
+/// The system clock, truncated to microseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -5,11 +5,11 @@ use domain::{
 };
 use std::borrow::Cow;
 
-/// The longest text that is looked at, in bytes. The longest hash in use, Firebase's, has some 300.
+/// The maximum length of a hash in bytes. The longest in use, Firebase's, has about 300.
 const MAX_LENGTH: usize = 1024;
 
-/// The forms of password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can check: argon2, bcrypt, PBKDF2 and scrypt, as
-/// PHC strings and as Django, passlib and Firebase write them.
+/// The formats of password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can verify: argon2,
+/// bcrypt, PBKDF2 and scrypt, as PHC strings and as written by Django, passlib and Firebase.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForeignHashForms;
 
@@ -24,7 +24,7 @@ impl ForeignHashes for ForeignHashForms {
     }
 }
 
-/// Django puts a label before hashes that say what they are by themselves.
+/// Removes the label that Django puts before hashes whose format is evident without it.
 fn unlabelled(text: &str) -> Cow<'_, str> {
     match text.split_once('$') {
         Some(("argon2", unlabelled)) => Cow::Owned(format!("${unlabelled}")),

@@ -1,5 +1,6 @@
-//! The pool in which passwords are hashed and rated: threads of its own, so that neither stalls the threads that answer
-//! requests, and a bounded queue, so that a flood of logins costs neither memory nor ever longer waits.
+//! The pool in which passwords are hashed and rated. It has its own threads, so that this work does
+//! not block the threads that serve requests, and a bounded queue, so that a flood of logins
+//! neither exhausts memory nor lengthens the wait without limit.
 
 mod admission;
 mod pool_metrics;
@@ -23,25 +24,25 @@ use std::{
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-/// How much lower the priority of the pool's threads is than that of the process (`nice`, 0 to 19).
+/// The niceness (`nice`, 0 to 19) of the pool's threads relative to the process.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
 /// The size of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashPoolSettings {
-    /// How many jobs run at once. Each costs a core, and the memory of one hash.
+    /// The number of jobs that run at once. Each uses a core and the memory of one hash.
     pub threads: NonZeroUsize,
-    /// How many jobs may wait. One more is rejected at once, unless its [ticket](HashTicket) was admitted before; as many
-    /// again of those may wait.
+    /// The number of jobs that may wait. Further jobs are rejected at once, unless their
+    /// [ticket](HashTicket) was admitted before: as many such jobs again may wait.
     pub queue: NonZeroUsize,
-    /// A job that would wait longer than this, by the time that recent jobs took, is rejected at once. Before the first job
-    /// no such time is known.
+    /// The maximum expected wait, estimated from the duration of recent jobs. A job that would wait
+    /// longer is rejected at once. Not enforced before the first job has been measured.
     pub max_wait: Duration,
 }
 
 impl Default for HashPoolSettings {
-    /// A thread for each core, 512 jobs, 5 seconds.
+    /// One thread per core, 512 jobs and 5 seconds.
     fn default() -> Self {
         Self {
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -51,12 +52,13 @@ impl Default for HashPoolSettings {
     }
 }
 
-/// The memory that one thread hashes in, kept from hash to hash.
+/// The memory in which one thread hashes, reused for every hash.
 pub type Blocks = Vec<Block>;
 
-/// Hashes and rates passwords: a bounded queue, first come first served, and threads, which end when the pool is dropped.
+/// Hashes and rates passwords: a first-in, first-out bounded queue and threads that end when the
+/// pool is dropped.
 pub struct HashPool {
-    /// `None` only while being dropped.
+    /// `None` only while the pool is being dropped.
     queue: Option<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
     admission: Arc<Admission>,
@@ -65,19 +67,19 @@ pub struct HashPool {
 
 type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 
-/// A job, or the pool, ended without an answer. The panic was reported where it happened.
+/// A job, or the pool, ended without a result. The panic was reported where it happened.
 #[derive(Debug, Error)]
 #[error("a password hashing thread panicked")]
 struct JobPanicked;
 
-/// The answer of a job that has been queued.
+/// The pending result of a queued job.
 pub struct Answer<T>(oneshot::Receiver<T>);
 
 impl HashPool {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the system has no more threads.
+    /// If the operating system cannot start another thread.
     pub fn start(settings: HashPoolSettings) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(settings.queue.get().saturating_mul(2));
         let jobs = Arc::new(Mutex::new(jobs));
@@ -98,11 +100,11 @@ impl HashPool {
         })
     }
 
-    /// Queues `job`, which does `work` for the use case with `ticket`. The job does not run if its answer has been dropped
-    /// by then.
+    /// Queues `job`, which does `work` for the use case with `ticket`. The job is skipped if its
+    /// [`Answer`] has been dropped before it starts.
     ///
     /// # Errors
-    /// [`PortError::Overloaded`] when the queue is full, or so long that the job would wait too long.
+    /// [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
         work: Work,
@@ -117,16 +119,16 @@ impl HashPool {
                 return;
             }
             let (answer, took) = metrics.metered(work, queued_at.elapsed(), || job(blocks));
-            // Before the caller can queue its next job.
+            // Free the place before the caller can queue its next job.
             place.leave_after(took);
-            // The caller may have gone away meanwhile.
+            // The caller may have dropped the receiver meanwhile.
             let _ = sender.send(answer);
         });
         let queue = self
             .queue
             .as_ref()
             .expect("the queue is there until the pool is dropped");
-        // Before it is sent, since it may be taken at once.
+        // Count the job before it is sent, since a thread may take it at once.
         self.metrics.queued();
         queue.try_send(job).map_err(|error| {
             self.metrics.taken();
@@ -141,7 +143,7 @@ impl HashPool {
         Ok(Answer(receiver))
     }
 
-    /// Takes a place for a job of the use case with `ticket`, and admits the ticket.
+    /// Reserves a place for a job of the use case with `ticket`, and admits the ticket.
     fn enter(&self, ticket: &mut HashTicket) -> Result<Place, PortError> {
         if ticket.is_admitted() {
             return Ok(self.admission.enter_again());
@@ -156,10 +158,10 @@ impl HashPool {
 }
 
 impl<T> Answer<T> {
-    /// Waits for the job, and returns what it returned.
+    /// Waits for the job and returns its result.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`] when it panicked.
+    /// [`PortError::Unavailable`] if the job panicked.
     pub(crate) async fn get(self) -> Result<T, PortError> {
         let answer = self.0.await;
         answer.map_err(|_gone| PortError::Unavailable(Box::new(JobPanicked)))
@@ -167,11 +169,11 @@ impl<T> Answer<T> {
 }
 
 impl Drop for HashPool {
-    /// Waits for the jobs that run; no caller waits for those in the queue any more.
+    /// Waits for running jobs to end. Queued jobs have no receiver any more and are skipped.
     fn drop(&mut self) {
         drop(self.queue.take());
         for thread in self.threads.drain(..) {
-            // Jobs that panic are caught, so there is nothing to report here.
+            // A thread catches the panics of its jobs, so there is no panic to report.
             let _ = thread.join();
         }
     }
@@ -192,14 +194,15 @@ fn work_off(jobs: &Mutex<Receiver<Job>>, metrics: &PoolMetrics) {
     }
 }
 
-/// Waits for the next job; `None` when the pool was dropped. One thread waits at a time.
+/// Waits for the next job; `None` if the pool was dropped. One thread waits at a time.
 fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// Lowers the calling thread's priority, so that a queue of logins does not slow other requests down.
+/// Lowers the calling thread's priority, so that a queue of logins does not slow down other
+/// requests.
 fn lower_priority() {
-    // Elsewhere priorities belong to the whole process.
+    // On other systems a priority applies to the whole process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::warn!(%error, "hash threads keep their priority");
@@ -228,7 +231,7 @@ mod tests {
         .expect("threads")
     }
 
-    /// Queues a job that hashes, for a use case of its own.
+    /// Queues a job that hashes, with a new ticket.
     fn submit<T: Send + 'static>(
         pool: &HashPool,
         job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
@@ -236,7 +239,7 @@ mod tests {
         pool.submit(Work::Hash, &mut HashTicket::default(), job)
     }
 
-    /// Queues a job that keeps a thread busy until the gate is dropped.
+    /// Queues a job that keeps a thread busy until the returned gate is dropped.
     fn occupy(pool: &HashPool) -> mpsc::Sender<()> {
         let (gate, closed) = mpsc::channel();
         let (running, started) = mpsc::channel();
@@ -245,7 +248,7 @@ mod tests {
             let _ = closed.recv();
         });
         started.recv().expect("the job runs");
-        // Kept for the gate's sake: a job whose answer is dropped while it runs still runs to its end.
+        // A running job whose answer is dropped still runs until the gate opens.
         drop(answer.expect("an empty queue"));
         gate
     }
@@ -282,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_would_wait_too_long_is_rejected_at_once_and_an_admitted_one_is_done() {
         let pool = pool(1, 100);
-        // Jobs of the pool may wait for an hour.
+        // The pool of this test accepts waits of up to an hour.
         let took = Duration::from_mins(25);
         pool.admission.enter().expect("an empty pool").leave_after(took);
         let gate = occupy(&pool);
@@ -309,7 +312,7 @@ mod tests {
         let hashed = pool
             .submit(Work::Hash, &mut ticket, |_| 4)
             .expect("admitted before");
-        // There is an end to it even for admitted tickets.
+        // Jobs of admitted tickets are bounded too.
         let beyond = pool.submit(Work::Hash, &mut ticket, |_| 5).err();
         assert!(matches!(beyond, Some(PortError::Overloaded)));
         drop(gate);
@@ -370,7 +373,7 @@ mod tests {
         assert!((1..=2).contains(&buffers.lock().expect("no panic").len()));
     }
 
-    /// A pool whose measurements go to the recorder that the snapshotter looks into.
+    /// A pool whose metrics go to the recorder of the returned snapshotter.
     fn metered_pool(threads: usize, queue: usize) -> (HashPool, Snapshotter) {
         let recorder = DebuggingRecorder::new();
         let snapshotter = recorder.snapshotter();
@@ -378,8 +381,8 @@ mod tests {
         (pool, snapshotter)
     }
 
-    /// Counters and gauges as they are, and of histograms the number of measurements, since the last call; a gauge that
-    /// did not change since then is 0.
+    /// The counters and gauges as they are, and the number of measurements of each histogram, since
+    /// the last call. A gauge that has not changed since then is 0.
     fn recorded(snapshotter: &Snapshotter) -> BTreeMap<String, i64> {
         let series = snapshotter.snapshot().into_vec().into_iter();
         series
@@ -426,12 +429,12 @@ mod tests {
         drop(gate);
         first.get().await.expect("an answer");
         second.get().await.expect("an answer");
-        // Waits for the thread, which counts after it has answered.
+        // Wait for the thread: it updates the metrics after it has answered.
         drop(pool);
         let after = recorded(&snapshotter);
         assert_eq!(after["authapi_hash_duration_seconds hash"], 2);
         assert_eq!(after["authapi_hash_duration_seconds rating"], 1);
-        // What was there before has been taken away with the snapshot.
+        // The previous snapshot reset the gauge.
         assert_eq!(after["authapi_hash_queue_length"], -2);
         assert_eq!(after["authapi_hash_threads_busy"], -1);
     }
@@ -447,7 +450,7 @@ mod tests {
         assert_eq!(after["authapi_hash_queue_length"], 0);
     }
 
-    /// Sends a message when the thread that it belongs to ends.
+    /// Sends a message when the thread that owns it ends.
     struct Farewell(mpsc::Sender<()>);
 
     impl Drop for Farewell {

@@ -24,7 +24,8 @@ mod tests {
         assert_eq!(draws.len(), 1000);
         for position in 0..32 {
             let seen: HashSet<u8> = draws.iter().map(|draw| draw[position]).collect();
-            // 1000 draws of 256 values leave about 251 of them seen; 128 is forty standard deviations away.
+            // 1000 draws of 256 values leave about 251 of them seen; 128 is forty standard
+            // deviations away.
             assert!(
                 seen.len() > 128,
                 "byte {position} takes only {} values",

@@ -6,11 +6,12 @@ use domain::{
 };
 use std::fmt;
 
-/// HMAC-SHA256 (RFC 2104) under the refresh key, which is kept ready for use, and plain SHA-256 (FIPS 180-4).
+/// HMAC-SHA256 (RFC 2104) with the refresh key, which is parsed once, and plain SHA-256 (FIPS
+/// 180-4).
 pub struct HmacRefreshMac(hmac::Key);
 
 impl HmacRefreshMac {
-    /// For the key of a [`KeyRing`](crate::keys::KeyRing).
+    /// Creates the MAC with the refresh key of a [`KeyRing`](crate::keys::KeyRing).
     #[must_use]
     pub fn new(refresh_key: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, refresh_key))

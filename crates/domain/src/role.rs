@@ -28,7 +28,7 @@ pub fn joined(names: &RoleNames) -> String {
     names.join(" ")
 }
 
-/// A text that cannot be the name of a role.
+/// The error for a text that cannot be the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "a role name must have 1 to {MAX_NAME_LENGTH} lower-case letters, digits, `_` and `-`, and start with a letter"

@@ -3,7 +3,7 @@ use argon2::password_hash::phc;
 use domain::ports::ForeignHashRefused;
 use thiserror::Error;
 
-/// Why a stored text cannot be checked against. Never shows the text.
+/// The reason a stored text cannot be used as a hash. Never contains the text.
 #[derive(Debug, Error)]
 pub enum NotAStoredHash {
     #[error("a stored password hash is no PHC string")]

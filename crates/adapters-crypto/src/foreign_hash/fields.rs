@@ -1,4 +1,4 @@
-//! What the forms have in common.
+//! Parsers for the fields that several hash formats share.
 
 use base64::{
     Engine,
@@ -7,7 +7,7 @@ use base64::{
 };
 use domain::ports::ForeignHashRefused;
 
-/// What a part too few or too many is called.
+/// The error for a missing or superfluous part.
 pub const WRONG_PARTS: ForeignHashRefused =
     ForeignHashRefused::Damaged("a part is missing, or there is one too many");
 
@@ -20,8 +20,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Base64, with padding or without, in any of the alphabets in use: they differ in how the last two digits are written,
-/// `+/`, `-_` (RFC 4648, section 5) or `./` (passlib).
+/// Decodes base64 with or without padding, in each of the alphabets in use. They differ in the last
+/// two digits: `+/`, `-_` (RFC 4648, section 5) or `./` (passlib).
 pub fn base64(text: &str) -> Result<Vec<u8>, ForeignHashRefused> {
     let standard = text.replace(['-', '.'], "+").replace('_', "/");
     BASE64
@@ -29,7 +29,7 @@ pub fn base64(text: &str) -> Result<Vec<u8>, ForeignHashRefused> {
         .map_err(|_| ForeignHashRefused::Damaged("a part is not base64"))
 }
 
-/// Only digits, as every form writes its numbers.
+/// Parses a number of digits only, as every format writes its numbers.
 pub fn number(text: &str) -> Result<u32, ForeignHashRefused> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
     is_decimal
@@ -40,7 +40,7 @@ pub fn number(text: &str) -> Result<u32, ForeignHashRefused> {
         ))
 }
 
-/// The values of exactly such parameters in this order, as in `ln=14,r=8,p=1`.
+/// Returns the values of exactly these parameters in this order, as in `ln=14,r=8,p=1`.
 pub fn parameters<'a, const N: usize>(
     text: &'a str,
     names: [&str; N],

@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// What is wrong with a key folder. Each text is one line that names the file and the mend.
+/// What is wrong with a key folder. Each message is one line that names the file and the remedy.
 #[derive(Debug, Error)]
 pub enum KeyError {
     #[error("there is no key folder {}: make it with `authapi keys generate`, or name another", .folder.display())]

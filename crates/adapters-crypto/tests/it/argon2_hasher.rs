@@ -1,4 +1,4 @@
-//! Password hashes: ours, other implementations', and broken ones.
+//! Password hashes of this service and of other implementations, and damaged ones.
 
 use adapters_crypto::{Argon2Hasher, Argon2Params, CostRefused, HashPool, HashPoolSettings};
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
@@ -18,7 +18,7 @@ const CHEAP: Argon2Params = Argon2Params {
     iterations: 2,
     parallelism: 1,
 };
-/// What the hashes below were made of, by the reference implementation.
+/// The password of the hashes that the reference implementation made.
 const PASSWORD: &str = "correct horse battery staple é";
 const BY_REFERENCE: &str =
     "$argon2id$v=19$m=64,t=2,p=1$c2l4dGVlbiBieXRlIHNsdA$Ji5R0Eiv6zSjUnarxDp+Q9VZM4bcEjSE37qQqVnAXtM";
@@ -188,7 +188,7 @@ async fn a_hash_that_can_be_used_and_an_unknown_user_are_not_worth_a_line_in_the
     assert_eq!(log.text(), "");
 }
 
-/// What the calling thread logs.
+/// Collects what the calling thread logs.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -267,7 +267,8 @@ async fn a_flood_is_refused_and_never_answered_wrongly() {
     assert_eq!(afterwards.expect("an answer"), Verification::Wrong);
 }
 
-/// RFC 9106, section 5.3: what is linked here, built for this processor, is argon2id.
+/// The example of RFC 9106, section 5.3: the linked library, built for this processor, computes
+/// argon2id.
 #[test]
 fn the_library_computes_the_standards_example() {
     let params = ParamsBuilder::new()

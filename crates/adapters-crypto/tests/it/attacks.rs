@@ -1,4 +1,4 @@
-//! Tokens that must not pass.
+//! Tokens that must be rejected.
 
 use crate::forgery::{Workshop, claims, claims_json, encode, sign};
 use adapters_crypto::keys::Algorithm;
@@ -36,7 +36,7 @@ fn with_claims(claims: &str) -> String {
 
 #[test]
 fn a_forger_with_our_key_and_rules_passes() {
-    // Or the other tests would prove nothing.
+    // Otherwise the other tests would prove nothing.
     for workshop in [&*ES256, &*EDDSA, &*RS256] {
         let token = workshop.forge(&workshop.header().to_string(), &claims_json().to_string());
         assert_eq!(refusal(workshop, &token), None);
@@ -319,7 +319,7 @@ const ORDER: [u8; 32] = [
     0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
-/// The other signature that everybody has who has one: `s` becomes `n - s`.
+/// Returns the second valid signature of an ES256 token: `s` becomes `n - s`, which needs no key.
 fn twin(token: &str) -> String {
     let (message, signature) = token.rsplit_once('.').expect("a signature");
     let mut signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");

@@ -1,4 +1,5 @@
-//! The signature cache answers like the verifier that it wraps, and calls it once for each token.
+//! The signature cache returns the results of the verifier that it wraps, and calls it once for
+//! each token.
 
 use crate::forgery::{Workshop, claims, claims_json, encode};
 use adapters_crypto::{CachedTokenVerifier, keys::Algorithm};
@@ -38,7 +39,7 @@ struct Caching {
 }
 
 impl Caching {
-    /// At the moment when tokens are issued.
+    /// Creates a cache at the time when the tokens are issued.
     fn of(capacity: usize) -> Self {
         let inner = Arc::new(Counting::default());
         let issued = DateTime::from_timestamp(claims().iat, 0).expect("a time");
@@ -55,7 +56,7 @@ impl Caching {
         self.inner.0.load(Ordering::Relaxed)
     }
 
-    /// Returns the answer, and asserts that it is the same as without the cache.
+    /// Returns the result and asserts that it equals the result without the cache.
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let answer = self.cache.verify(token);
         assert_eq!(answer, ES256.verify(token), "{token}");

@@ -1,4 +1,4 @@
-//! Hashes that other systems made: which are taken over, and that they verify.
+//! Hashes of other systems: which are accepted, and that they verify.
 
 use adapters_crypto::{Argon2Hasher, Argon2Params, ForeignHashForms, HashPool, HashPoolSettings};
 use domain::{
@@ -15,7 +15,8 @@ const BCRYPT: &str = "$2b$04$aTsUwsyowQuzRrDqFflhgeJ4TupwaHfvEA0ZkfV8qAQx32fRAXK
 /// The hash of RFC 7914, section 12, in base64.
 const SCRYPT_HASH: &str =
     "/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA";
-/// The example that Firebase publishes with its variant of scrypt: the project, then salt and hash.
+/// The example that Firebase publishes with its variant of scrypt: the project's parameters, then
+/// salt and hash.
 const FIREBASE: &str = "$firebase-scrypt$ln=14,r=8,\
     sk=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==,ss=Bw==\
     $42xEC+ixf3L2lw==\
@@ -338,7 +339,7 @@ fn a_refusal_repeats_nothing_of_the_hash() {
     }
 }
 
-/// Texts that come close to a hash: pieces of real ones, put together anyhow.
+/// Texts that resemble a hash: fragments of real ones in any order.
 fn almost_a_hash() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![

@@ -1,4 +1,4 @@
-//! Key folders: what loads, what does not, and what the errors say.
+//! Key folders: which are loaded, which are rejected, and the error messages.
 
 use adapters_crypto::keys::{
     Algorithm, KeyError, KeyRing, KeyRules, KeyState, generate_refresh_key, generate_signing_key, list,
@@ -30,7 +30,7 @@ fn load(folder: &Path) -> Result<KeyRing, KeyError> {
     KeyRing::load(folder, KeyRules::default())
 }
 
-/// The one-line text of what is wrong, which must name `path`.
+/// The one-line error for `folder`, which must name `path`.
 fn complaint(folder: &Path, path: &Path) -> String {
     let text = load(folder).expect_err("a refusal").to_string();
     assert!(text.contains(&path.display().to_string()), "{text}");

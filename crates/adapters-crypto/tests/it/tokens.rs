@@ -1,4 +1,4 @@
-//! What is signed is verified, by every algorithm and by every key that is not removed.
+//! Signed tokens verify, with every algorithm and with every key that has not been removed.
 
 use crate::forgery::{Workshop, claims, claims_json, tokens};
 use adapters_crypto::keys::{Algorithm, KeyState, generate_signing_key};
@@ -78,7 +78,7 @@ fn retired_and_published_keys_verify_and_removed_ones_do_not() {
     let second = generate_signing_key(folder, Algorithm::EdDsa).expect("a key");
     assert_eq!(second.state, KeyState::Published);
 
-    // Rotation: the first key retires, the second signs.
+    // Rotate: the first key retires and the second signs.
     let first = fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
@@ -150,7 +150,8 @@ fn the_jwks_has_no_private_part() {
 
 #[test]
 fn coordinates_keep_their_leading_zeros() {
-    // One coordinate in 256 begins with a zero byte; RFC 7518, section 6.2.1.2, wants it there.
+    // One coordinate in 256 starts with a zero byte, which RFC 7518, section 6.2.1.2, requires to
+    // be kept.
     for _ in 0..300 {
         let folder = tempfile::tempdir().expect("a folder");
         generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");

@@ -1,4 +1,4 @@
-//! Budgets, keys and memory of the throttle, by a clock that the tests move.
+//! Budgets, keys and memory of the throttle, with a clock that the tests advance.
 
 use adapters_governor::{Budget, BudgetRefused, Budgets, InProcessThrottle, Unthrottled};
 use domain::{
@@ -132,7 +132,7 @@ async fn an_account_sees_at_most_a_hundred_attempts_an_hour_by_default() {
 async fn a_million_keys_stay_within_the_bound() {
     let (throttle, _) = throttle(budgets(2, 10 * SECOND, 1000));
     for number in 0..1_000_000_u32 {
-        // An odd factor: every address once, in no order.
+        // Multiplying by an odd number visits every address once, in a scattered order.
         let _ = take(&*throttle, &client(number.wrapping_mul(2_654_435_761))).await;
         if number % 10_000 == 0 {
             assert!(throttle.keys() <= 1000);
@@ -218,7 +218,7 @@ async fn concurrent_attempts_are_allowed_exactly_as_often_as_the_budget_says() {
 #[test]
 fn keys_that_come_at_once_do_not_exceed_the_bound() {
     const THREADS: u32 = 4;
-    // Many rounds, since a race is not lost every time.
+    // Repeat many times, since the race does not occur every time.
     let throttles: Vec<_> = (0..2000)
         .map(|_| throttle(budgets(2, 10 * SECOND, 1)).0)
         .collect();

@@ -48,7 +48,7 @@ pub struct CatalogueFacts {
 }
 
 /// What to write, as plain data. Storage writes all of it, or nothing. Every session snapshot
-/// becomes stale, since none tells from which roles its permissions come.
+/// becomes stale, because snapshots do not record which roles their permissions come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueChange {
     /// A role to store, in place of one of the same name.

@@ -2,7 +2,7 @@ use super::{HashTicket, PortError};
 use crate::password::Password;
 use async_trait::async_trait;
 
-/// How hard a password is to guess.
+/// An estimate of how hard a password is to guess.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strength {
     /// From 0 (guessed within a thousand attempts) to 4 (not guessed within ten billion).
