@@ -45,7 +45,7 @@ impl ForeignHash {
             (false, "scrypt") => Scrypt::parse_django(parts).map(Self::Scrypt),
             (true, "firebase-scrypt") => FirebaseScrypt::parse(parts).map(Self::Firebase),
             (false, "md5" | "sha1" | "unsalted_md5" | "unsalted_sha1") => Err(ForeignHashRefused::TooWeak(
-                "it is a digest, guessed at by the billion",
+                "an unsalted or fast digest, which attackers can test by the billion",
             )),
             _ => Err(ForeignHashRefused::UnknownForm),
         }

@@ -16,7 +16,7 @@ pub struct ForeignHashForms;
 impl ForeignHashes for ForeignHashForms {
     fn accept(&self, text: &str) -> Result<PasswordHash, ForeignHashRefused> {
         if text.len() > MAX_LENGTH {
-            return Err(ForeignHashRefused::Damaged("it is too long"));
+            return Err(ForeignHashRefused::Damaged("the text is longer than 1024 bytes"));
         }
         let hash = PasswordHash::from_phc(unlabelled(text).into_owned());
         StoredHash::parse(&hash)?;
@@ -37,8 +37,8 @@ impl From<NotAStoredHash> for ForeignHashRefused {
     fn from(error: NotAStoredHash) -> Self {
         match error {
             NotAStoredHash::UnknownScheme => Self::UnknownForm,
-            NotAStoredHash::Unparsable(_) => Self::Damaged("it is no PHC string"),
-            NotAStoredHash::Parts => Self::Damaged("a part is missing, or there is one too many"),
+            NotAStoredHash::Unparsable(_) => Self::Damaged("the text is not a PHC string"),
+            NotAStoredHash::Parts => Self::Damaged("a part is missing or superfluous"),
             NotAStoredHash::Cost(_) => Self::TooCostly("memory, passes or lanes are out of bounds"),
             NotAStoredHash::Foreign(refused) => refused,
         }

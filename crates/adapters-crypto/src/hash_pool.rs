@@ -127,7 +127,7 @@ impl HashPool {
         let queue = self
             .queue
             .as_ref()
-            .expect("the queue is there until the pool is dropped");
+            .expect("the queue exists until the pool is dropped");
         // Count the job before it is sent, since a thread may take it at once.
         self.metrics.queued();
         queue.try_send(job).map_err(|error| {
@@ -188,7 +188,7 @@ fn work_off(jobs: &Mutex<Receiver<Job>>, metrics: &PoolMetrics) {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| job(&mut blocks)));
         metrics.idle();
         if outcome.is_err() {
-            tracing::error!("a password hashing job panicked; its thread goes on");
+            tracing::error!("a password hashing job panicked; its thread continues");
             blocks = Blocks::new();
         }
     }
@@ -205,7 +205,7 @@ fn lower_priority() {
     // On other systems a priority applies to the whole process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "hash threads keep their priority");
+        tracing::warn!(%error, "cannot lower the priority of the hash threads");
     }
 }
 
@@ -395,7 +395,7 @@ mod tests {
                 let value = match value {
                     DebugValue::Counter(count) => i64::try_from(count).expect("few"),
                     DebugValue::Gauge(value) => {
-                        format!("{value}").parse().expect("gauges count whole things")
+                        format!("{value}").parse().expect("gauges are whole numbers")
                     }
                     DebugValue::Histogram(values) => i64::try_from(values.len()).expect("few"),
                 };

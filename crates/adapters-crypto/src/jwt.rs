@@ -155,7 +155,7 @@ struct Header {
 }
 
 fn refuse<'de, D: Deserializer<'de>>(_member: D) -> Result<(), D::Error> {
-    Err(D::Error::custom("a header does not bring its own key or rules"))
+    Err(D::Error::custom("a header must not contain a key or extensions"))
 }
 
 impl From<&PublicKey> for VerifyingKey {

@@ -60,7 +60,7 @@ fn rate(password: &Password, known: &[String]) -> Strength {
 /// to choose another password and does not receive an internal error.
 fn unless_it_panics(rate: impl FnOnce() -> Strength) -> Strength {
     panic::catch_unwind(AssertUnwindSafe(rate)).unwrap_or_else(|_| {
-        tracing::error!("rating a password panicked; it counts as weak");
+        tracing::error!("rating a password panicked; the password is rejected as weak");
         UNRATEABLE
     })
 }

@@ -260,7 +260,7 @@ fn no_first_admin(error: BootstrapAdminError) -> Failure {
         BootstrapAdminError::Port(error) => error.into(),
     };
     Failure::because(
-        format!("{}: the first admin could not be made", names.join(" or ")),
+        format!("{}: the first admin cannot be created", names.join(" or ")),
         cause,
     )
 }

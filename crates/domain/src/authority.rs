@@ -352,7 +352,7 @@ mod tests {
             session: SESSION,
             epoch: EPOCH,
         };
-        Authority::validate(Some(word), Some(snapshot), now()).expect("a standing word")
+        Authority::validate(Some(word), Some(snapshot), now()).expect("a valid token identity")
     }
 
     fn another(names: &[&str], texts: &[&str]) -> Target {

@@ -33,11 +33,11 @@ impl Default for Argon2Params {
 /// The error for a cost that is out of bounds, whether configured or stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CostRefused {
-    #[error("argon2 takes 1 to {MAX_PARALLELISM} lanes")]
+    #[error("argon2 requires 1 to {MAX_PARALLELISM} lanes")]
     Parallelism,
-    #[error("argon2 takes at least 8 KiB of memory for each lane, and at most {MAX_MEMORY_KIB} KiB")]
+    #[error("argon2 requires at least 8 KiB of memory per lane, and at most {MAX_MEMORY_KIB} KiB")]
     Memory,
-    #[error("argon2 takes at least 1 pass, and memory times passes is at most {MAX_WORK_KIB} KiB")]
+    #[error("argon2 requires at least 1 pass, and memory times passes of at most {MAX_WORK_KIB} KiB")]
     Iterations,
 }
 

@@ -107,14 +107,14 @@ fn base64<const N: usize>(digits: &str) -> Result<[u8; N], ForeignHashRefused> {
     bytes
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or(ForeignHashRefused::Damaged(
-            "its salt or its hash is not bcrypt's base64",
+            "the salt or the hash is not in bcrypt's base64",
         ))
 }
 
 fn sha256_hex(password: &[u8]) -> Zeroizing<String> {
     let mut hex = Zeroizing::new(String::with_capacity(64));
     for byte in digest::digest(&digest::SHA256, password).as_ref() {
-        write!(hex, "{byte:02x}").expect("a string takes everything");
+        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
     }
     hex
 }

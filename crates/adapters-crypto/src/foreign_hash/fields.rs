@@ -9,7 +9,7 @@ use domain::ports::ForeignHashRefused;
 
 /// The error for a missing or superfluous part.
 pub const WRONG_PARTS: ForeignHashRefused =
-    ForeignHashRefused::Damaged("a part is missing, or there is one too many");
+    ForeignHashRefused::Damaged("a part is missing or superfluous");
 
 const MIN_SALT_LENGTH: usize = 4;
 const MIN_HASH_LENGTH: usize = 16;
@@ -45,7 +45,7 @@ pub fn parameters<'a, const N: usize>(
     text: &'a str,
     names: [&str; N],
 ) -> Result<[&'a str; N], ForeignHashRefused> {
-    let wrong = ForeignHashRefused::Damaged("its parameters are not those of its form");
+    let wrong = ForeignHashRefused::Damaged("the parameters do not match the format");
     let values: Option<Vec<_>> = text
         .split(',')
         .zip(names)
@@ -58,7 +58,7 @@ pub fn parameters<'a, const N: usize>(
 
 pub fn long_enough_salt(salt: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
     if salt.len() < MIN_SALT_LENGTH {
-        return Err(ForeignHashRefused::TooWeak("its salt has fewer than 4 bytes"));
+        return Err(ForeignHashRefused::TooWeak("the salt has fewer than 4 bytes"));
     }
     Ok(salt)
 }
@@ -66,7 +66,7 @@ pub fn long_enough_salt(salt: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
 pub fn whole_hash(hash: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
     if !(MIN_HASH_LENGTH..=MAX_HASH_LENGTH).contains(&hash.len()) {
         return Err(ForeignHashRefused::Damaged(
-            "its hash does not have 16 to 64 bytes",
+            "the hash does not have 16 to 64 bytes",
         ));
     }
     Ok(hash)

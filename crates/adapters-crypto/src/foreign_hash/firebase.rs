@@ -32,7 +32,7 @@ impl FirebaseScrypt {
         let hash = whole_hash(base64(hash)?)?;
         if signer_key.len() != hash.len() {
             return Err(ForeignHashRefused::Damaged(
-                "its hash is not as long as its signer key",
+                "the hash and the signer key differ in length",
             ));
         }
         let mut salt = long_enough_salt(base64(salt)?)?;

@@ -67,7 +67,7 @@ impl Pbkdf2 {
         };
         let hash = base64(hash)?;
         if length.is_some_and(|length| usize::try_from(length) != Ok(hash.len())) {
-            return Err(ForeignHashRefused::Damaged("its hash is not as long as it says"));
+            return Err(ForeignHashRefused::Damaged("the hash does not have the stated length"));
         }
         Self::new(digest, number(iterations)?, base64(salt)?, hash)
     }

@@ -46,7 +46,7 @@ impl Scrypt {
             .checked_ilog2()
             .filter(|log_n| number(n) == Ok(1 << log_n))
             .ok_or(ForeignHashRefused::Damaged(
-                "scrypt with an N that is no power of two",
+                "the scrypt parameter N is not a power of two",
             ))?;
         Self::new(
             ScryptCost::new(log_n, number(r)?, number(p)?)?,
@@ -81,12 +81,12 @@ pub struct ScryptCost(Params);
 impl ScryptCost {
     pub fn new(log_n: u32, r: u32, p: u32) -> Result<Self, ForeignHashRefused> {
         if log_n == 0 || r == 0 || p == 0 {
-            return Err(ForeignHashRefused::Damaged("scrypt with a cost of nothing"));
+            return Err(ForeignHashRefused::Damaged("a cost parameter of scrypt is zero"));
         }
         let memory = memory(log_n.min(MAX_LOG_N), r);
         if memory.saturating_mul(p.into()) > MAX_WORK {
             return Err(ForeignHashRefused::TooCostly(
-                "scrypt that fills more than 256 MiB",
+                "scrypt with more than 256 MiB of memory",
             ));
         }
         if memory < MIN_MEMORY {
@@ -95,13 +95,13 @@ impl ScryptCost {
             ));
         }
         let log_n = u8::try_from(log_n).expect("at most 31");
-        let params = Params::new(log_n, r, p).expect("far within what scrypt can do");
+        let params = Params::new(log_n, r, p).expect("the bounds are within those of scrypt");
         Ok(Self(params))
     }
 
     /// Computes the hash into `hash`, which must not be empty.
     pub fn derive(self, password: &[u8], salt: &[u8], hash: &mut [u8]) {
-        scrypt(password, salt, &self.0, hash).expect("scrypt makes hashes of any such length");
+        scrypt(password, salt, &self.0, hash).expect("scrypt supports hashes of this length");
     }
 
     pub fn work_kib(self) -> u64 {

@@ -180,7 +180,7 @@ mod tests {
             let found = admission.enter().err();
             assert_eq!(found, refusal, "{ahead} ahead of {mean} ms");
             drop(places);
-            assert!(admission.enter().is_ok(), "no job is ahead any more");
+            assert!(admission.enter().is_ok(), "no job is ahead");
         }
     }
 }

@@ -95,13 +95,13 @@ impl PoolMetrics {
 }
 
 fn describe() {
-    describe_gauge!(QUEUE_LENGTH, "Passwords that wait to be hashed or rated.");
+    describe_gauge!(QUEUE_LENGTH, "Passwords waiting to be hashed or rated.");
     describe_gauge!(THREADS, "Threads that hash and rate passwords.");
-    describe_gauge!(THREADS_BUSY, "Threads that are hashing or rating a password.");
+    describe_gauge!(THREADS_BUSY, "Threads currently hashing or rating a password.");
     describe_counter!(
         REJECTED,
-        "Passwords that were neither hashed nor rated for want of time."
+        "Jobs rejected because the queue was full or the expected wait too long."
     );
-    describe_histogram!(WAIT, "Seconds that a password waited to be hashed or rated.");
-    describe_histogram!(DURATION, "Seconds that hashing or rating a password took.");
+    describe_histogram!(WAIT, "Time in seconds that a password waited to be hashed or rated.");
+    describe_histogram!(DURATION, "Time in seconds to hash or rate a password.");
 }

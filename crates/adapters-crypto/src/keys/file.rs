@@ -157,7 +157,7 @@ mod tests {
         }
         assert!(
             check_secret(path, 1000, 0o600, 0).is_err(),
-            "root trusts nobody else"
+            "root must reject files of other users"
         );
     }
 

@@ -78,7 +78,7 @@ fn has_keys(folder: &Path) -> Result<bool, KeyError> {
 
 /// Generates a key. The folder MUST be locked.
 fn generate(folder: &Path, algorithm: Algorithm, state: KeyState) -> Result<Generated, KeyError> {
-    let pair = KeyPair::generate(algorithm).expect("a system that runs this service can make a key");
+    let pair = KeyPair::generate(algorithm).expect("the system has entropy and memory");
     let PublicKey { kid, .. } = PublicKey::from(&pair);
     let name = file_name(algorithm, &kid, state);
     write_secret(folder, &name, pem_of(&pair).as_bytes())?;
@@ -93,7 +93,7 @@ fn file_name(algorithm: Algorithm, kid: &str, state: KeyState) -> String {
 }
 
 fn pem_of(pair: &KeyPair) -> Zeroizing<String> {
-    let der = pair.to_pkcs8().expect("a key that was made can be written down");
+    let der = pair.to_pkcs8().expect("a generated key can be serialised");
     let document = Pem::new("PRIVATE KEY", der.as_slice());
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     Zeroizing::new(pem::encode_config(&document, config))

@@ -128,7 +128,7 @@ fn a_key_is_named_and_known() {
     assert_eq!(
         refusal(&ES256, &other.sign(&claims())),
         INVALID,
-        "a stranger's key"
+        "a key of another service"
     );
     for kid in [
         json!(other.kid),

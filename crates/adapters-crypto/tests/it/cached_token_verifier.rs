@@ -143,7 +143,7 @@ fn an_expired_token_leaves_the_cache() {
     assert_eq!((verifier.calls(), verifier.cache.count()), (1, 1));
     verifier.clock.advance(Duration::seconds(1));
     for times in 1..=3 {
-        verifier.verify(&token).expect("its time is the core's to judge");
+        verifier.verify(&token).expect("the core checks the expiry");
         assert_eq!((verifier.calls(), verifier.cache.count()), (1 + times, 0));
     }
 }

@@ -224,7 +224,7 @@ fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
         (&["roles", "delete", "wizard"], "no such role"),
         (&["roles", "set", "admin"], "cannot be changed"),
         (&["roles", "set", "Not A Role"], "a role's name"),
-        (&["roles", "set", "update"], "no role can have the name update"),
+        (&["roles", "set", "update"], "the role name update is reserved"),
         (&["roles", "set", "other", "--permission", "edit"], "permission 0"),
     ] {
         let refused = place.run(arguments, "");

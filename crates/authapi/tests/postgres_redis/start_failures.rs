@@ -118,7 +118,7 @@ fn keys_are_not_made_unless_somebody_says_so() {
     refuses(
         &place,
         FAILED,
-        &["there is no key folder", "authapi keys generate"],
+        &["the key folder", "authapi keys generate"],
     );
     assert!(!place.keys().exists());
 }

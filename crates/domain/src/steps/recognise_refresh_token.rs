@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn our_own_token_is_recognised_as_its_sessions() {
-        let recognised = recognise(&token(5)).expect("a token of ours");
+        let recognised = recognise(&token(5)).expect("a token of this service");
         let RefreshClaim {
             session,
             generation,
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn it_is_no_other_sessions() {
-        let recognised = recognise(&token(5)).expect("a token of ours");
+        let recognised = recognise(&token(5)).expect("a token of this service");
         let other = StoredSession {
             id: SessionId(Uuid::nil()),
             ..stored_session()

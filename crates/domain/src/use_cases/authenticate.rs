@@ -21,7 +21,7 @@ pub struct Authenticate {
 pub enum AuthenticateError {
     #[error("the token is malformed")]
     Malformed,
-    #[error("the token was not issued by this service, or not for this use")]
+    #[error("the token was not issued by this service for this purpose")]
     Invalid,
     #[error("the token has expired")]
     Expired,
@@ -29,10 +29,10 @@ pub enum AuthenticateError {
     #[error("the session has ended")]
     Revoked,
     /// The user's roles, password or status changed after the token was issued.
-    #[error("the token is older than the last change to its user")]
+    #[error("the user has changed since the token was issued")]
     Outdated,
     /// Another user chose the password; the caller must change it before doing anything else.
-    #[error("the password has to be changed first")]
+    #[error("the password must be changed first")]
     PasswordChangeRequired,
     #[error(transparent)]
     Port(#[from] PortError),

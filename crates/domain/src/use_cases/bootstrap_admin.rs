@@ -26,7 +26,7 @@ pub enum Bootstrap {
 
 #[derive(Debug, Error)]
 pub enum BootstrapAdminError {
-    #[error("the first admin could not be made")]
+    #[error("the first admin cannot be created")]
     Create(#[source] CreateUserError),
     #[error(transparent)]
     Port(#[from] PortError),

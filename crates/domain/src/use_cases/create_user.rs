@@ -31,7 +31,7 @@ pub struct NewUserRequest {
 pub enum CreateUserError {
     /// At least one of the two is set. Both are set if the login and the password each violate a
     /// cheap rule. [`PasswordRefused::TooWeak`] is checked last and reported alone.
-    #[error("the login or the password breaks a rule")]
+    #[error("the login or the password is not valid")]
     Refused {
         login: Option<LoginRefused>,
         password: Option<PasswordRefused>,

@@ -31,7 +31,7 @@ pub struct DeleteRoleRequest {
 pub enum DeleteRoleError {
     #[error("the roles admin and user are built in")]
     BuiltIn,
-    #[error("everybody who registers gets this role")]
+    #[error("this role is assigned on registration; remove it from the default roles first")]
     Default,
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -154,7 +154,7 @@ mod tests {
         for (name, text) in [
             ("admin", "the roles admin and user are built in"),
             ("user", "the roles admin and user are built in"),
-            ("member", "everybody who registers gets this role"),
+            ("member", "this role is assigned on registration; remove it from the default roles first"),
             ("No Name", "the role does not exist"),
         ] {
             let mut catalogue = MockRoles::new();
@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_whose_token_is_outdated_removes_nothing() {
         let caller = caller_with([crate::role::Permission::ROLES_WRITE].into());
-        let by = caller.capability().expect("the permission is there");
+        let by = caller.capability().expect("the caller has the permission");
         let refused = over(catalogue_with(facts()))
             .execute(by, request("editor"), origin())
             .await;

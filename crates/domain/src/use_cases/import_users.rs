@@ -79,7 +79,7 @@ impl ImportUsers {
             user?;
             let stored = stored
                 .next()
-                .expect("storage answers for each user that it was given");
+                .expect("storage returns a result for each user");
             Ok(stored?)
         });
         Ok(settled.collect())

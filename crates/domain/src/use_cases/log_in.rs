@@ -273,9 +273,9 @@ mod tests {
             let Some((EndSessionsOf::Sessions(ended), EndReason::MadeRoom)) =
                 executed.decided.expect("allowed").end_sessions
             else {
-                panic!("sessions that make room")
+                panic!("evicted sessions")
             };
-            assert_eq!(ended.len(), 3, "the rules allow 100, the new one among them");
+            assert_eq!(ended.len(), 3, "the limit is 100 sessions, including the new one");
         });
         assert!(mocks.log_in("alice").await.is_ok());
     }

@@ -27,12 +27,12 @@ pub enum LogOutError {
     #[error(transparent)]
     Authenticate(#[from] AuthenticateError),
     /// The token has the form of a refresh token, but this service did not issue it.
-    #[error("the refresh token is not one of ours")]
+    #[error("the refresh token was not issued by this service")]
     RefreshTokenInvalid,
     /// The refresh token was reused; its session has been ended.
-    #[error("the refresh token was used before")]
+    #[error("the refresh token was reused")]
     RefreshTokenReused,
-    #[error("the session has ended already")]
+    #[error("the session has already ended")]
     SessionRevoked,
     #[error("the session has expired")]
     SessionExpired,

@@ -30,10 +30,10 @@ pub struct Refresh {
 #[derive(Debug, Error)]
 pub enum RefreshError {
     /// This service did not issue the token.
-    #[error("the refresh token is not one of ours")]
+    #[error("the refresh token was not issued by this service")]
     Invalid,
     /// The token was reused, so another client may hold a copy. The session has been ended.
-    #[error("the refresh token was used before")]
+    #[error("the refresh token was reused")]
     Reused,
     #[error("the session has ended")]
     SessionRevoked,

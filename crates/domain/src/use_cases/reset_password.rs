@@ -21,7 +21,7 @@ pub struct ResetPassword {
 pub enum ResetPasswordError {
     /// Callers must use [`ChangePassword`](super::change_password::ChangePassword) for their own
     /// password: it requires the current one, so a stolen token is not enough.
-    #[error("one's own password is not reset but changed")]
+    #[error("a caller's own password cannot be reset; change it instead")]
     OwnPassword,
     #[error(transparent)]
     Refused(#[from] PasswordRefused),
@@ -127,7 +127,7 @@ mod tests {
         };
         reset
             .execute(
-                caller.capability().expect("the permission is there"),
+                caller.capability().expect("the caller has the permission"),
                 request,
                 password(new),
             )

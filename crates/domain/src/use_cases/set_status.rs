@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(executed.reads.caller, Some(identity));
             assert_eq!(executed.context.actor, Actor::User(USER));
         });
-        let by = caller.capability().expect("the permission is there");
+        let by = caller.capability().expect("the caller has the permission");
         let enabled = set_status(accounts)
             .execute(by, request(UserRef::Id(another.id)), UserStatus::Active)
             .await

@@ -117,7 +117,7 @@ mod tests {
 
     async fn end(user: UserId, accounts: MockAccounts) -> Result<u64, ChangeError> {
         let revoker = revoker();
-        let by = revoker.capability().expect("the permission is there");
+        let by = revoker.capability().expect("the caller has the permission");
         over(accounts, MockSessionDirectory::new())
             .end(by, &UserRef::Id(user), origin())
             .await
@@ -161,7 +161,7 @@ mod tests {
             .once()
             .returning(|_, _| Ok(vec![]));
         let revoker = revoker();
-        let by = revoker.capability().expect("the permission is there");
+        let by = revoker.capability().expect("the caller has the permission");
         let listed = over(accounts(), sessions).list(by, &UserRef::Id(ANOTHER)).await;
         assert!(listed.expect("storage answers").is_empty());
     }

@@ -29,10 +29,10 @@ pub enum VerifyAuditError {
     Broken(#[from] Broken),
     /// The chain is valid, but it does not contain `anchor`: it was rebuilt from that event or an
     /// earlier one.
-    #[error("event {} does not have the seal that was noted", .0.number)]
+    #[error("the seal of event {} does not match the anchor", .0.number)]
     AnotherChain(ChainEnd),
     /// The event of `anchor` has since been trimmed, so the chain cannot be compared with it.
-    #[error("event {} was removed on purpose since it was noted: note a later one", .0.number)]
+    #[error("the event {} of the anchor has been trimmed; use a later anchor", .0.number)]
     AnchorTrimmed(ChainEnd),
     #[error(transparent)]
     Port(#[from] PortError),
@@ -227,7 +227,7 @@ mod tests {
             number: AuditNumber(2),
             seal: rows[1].1,
         };
-        let told = "event 2 was removed on purpose since it was noted: note a later one".to_owned();
+        let told = "the event 2 of the anchor has been trimmed; use a later anchor".to_owned();
         let trail = trail(vec![trimmed], rows[4..].to_vec());
         assert_eq!(verify(trail, Some(early)).await, Err(told));
     }
@@ -278,7 +278,7 @@ mod tests {
             seal: Seal([9; 32]),
             ..noted
         };
-        let told = "event 3 does not have the seal that was noted";
+        let told = "the seal of event 3 does not match the anchor";
         assert_eq!(
             verify(trail(vec![ends], rows), Some(another)).await,
             Err(told.to_owned())

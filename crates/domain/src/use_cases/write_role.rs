@@ -43,7 +43,7 @@ pub enum WriteRoleError {
     #[error(transparent)]
     Description(#[from] NotADescription),
     /// The permission at this index is malformed.
-    #[error("permission {index} cannot be one")]
+    #[error("permission {index} is malformed")]
     Permission {
         index: usize,
         #[source]
@@ -51,7 +51,7 @@ pub enum WriteRoleError {
     },
     #[error("a role must have at most {MAX_PERMISSIONS} permissions")]
     TooManyPermissions,
-    #[error("no role can have the name {RESERVED}")]
+    #[error("the role name {RESERVED} is reserved")]
     Reserved,
     #[error("the role admin always has every permission and cannot be changed")]
     BuiltIn,
@@ -164,7 +164,7 @@ mod tests {
 
     async fn write(request: RoleRequest, roles: MockRoles) -> Result<RoleWritten, WriteRoleError> {
         let caller = caller_with(writer_permissions());
-        let by = caller.capability().expect("the permission is there");
+        let by = caller.capability().expect("the caller has the permission");
         let write = WriteRole {
             roles: Arc::new(roles),
             clock: clock(),
@@ -216,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_describes_no_role_never_reaches_storage() {
         let spoilers: [(Spoil, &str); 7] = [
-            (|request| request.name = "update".to_owned(), "no role can have"),
+            (|request| request.name = "update".to_owned(), "the role name update is reserved"),
             (|request| request.name = "Editor".to_owned(), "a role name"),
             (
                 |request| request.name = "admin".to_owned(),
@@ -232,7 +232,7 @@ mod tests {
             ),
             (
                 |request| request.permissions.push("all".to_owned()),
-                "permission 2 cannot",
+                "permission 2 is malformed",
             ),
             (
                 |request| request.permissions = (0..65).map(|count| format!("a{count}:b")).collect(),
