@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_user_costs_a_whole_hash() {
+    async fn verifying_without_a_hash_costs_a_full_hash() {
         let hasher = hasher(CHEAP);
         assert_eq!(memory_kib(&hasher).await.0, 0);
         let verification = hasher
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_that_cannot_be_used_costs_a_whole_hash_too() {
+    async fn verifying_an_unusable_hash_costs_a_full_hash() {
         for phc in [
             "",
             "$2b$12$abcdefghijklmnopqrstuu",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_that_was_made_more_cheaply_costs_what_is_missing_beside() {
+    async fn verifying_a_cheaper_hash_makes_up_the_difference() {
         let cheaper = Argon2Params {
             memory_kib: 16,
             ..CHEAP
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_foreign_hash_that_was_made_more_cheaply_costs_what_is_missing_beside() {
+    async fn verifying_a_cheaper_foreign_hash_makes_up_the_difference() {
         let in_force = Argon2Params {
             memory_kib: 4096,
             ..CHEAP
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_costly_stored_hash_takes_its_memory_only_while_it_is_checked() {
+    async fn an_expensive_stored_hash_keeps_its_memory_only_while_it_is_verified() {
         let costly = Argon2Params {
             memory_kib: 4096,
             ..CHEAP

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_comes_in_whole_microseconds_and_is_the_systems() {
+    fn the_clock_reads_the_system_time_in_whole_microseconds() {
         let readings: Vec<_> = (0..1000).map(|_| SystemClock.now()).collect();
         assert!(
             readings

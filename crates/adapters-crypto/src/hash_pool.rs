@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn jobs_are_answered_in_the_order_they_came() {
+    async fn jobs_run_in_the_order_of_submission() {
         let pool = pool(1, 100);
         let gate = occupy(&pool);
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_would_wait_too_long_is_rejected_at_once_and_an_admitted_one_is_done() {
+    async fn a_job_that_would_wait_too_long_is_rejected_at_once_and_an_admitted_one_runs() {
         let pool = pool(1, 100);
         // The pool of this test accepts waits of up to an hour.
         let took = Duration::from_mins(25);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_admitted_ticket_is_not_rejected_at_its_next_job() {
+    async fn later_jobs_of_an_admitted_ticket_are_accepted() {
         let (pool, mut ticket) = (pool(1, 1), HashTicket::default());
         let rated = pool
             .submit(Work::Rating, &mut ticket, |_| 1)
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_panics_is_an_error_and_its_thread_goes_on() {
+    async fn a_panicking_job_returns_an_error_and_its_thread_continues() {
         let pool = pool(1, 1);
         let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("room");
         assert!(matches!(panicking.get().await, Err(PortError::Unavailable(_))));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flood_of_jobs_uses_no_more_buffers_than_threads_and_no_more_places_than_the_queue_has() {
+    async fn a_flood_of_jobs_uses_one_buffer_per_thread_and_no_more_places_than_the_queue_has() {
         let pool = pool(2, 50);
         let (first, second) = (occupy(&pool), occupy(&pool));
         let buffers = Arc::new(Mutex::new(HashSet::new()));
@@ -394,9 +394,7 @@ mod tests {
                 });
                 let value = match value {
                     DebugValue::Counter(count) => i64::try_from(count).expect("few"),
-                    DebugValue::Gauge(value) => {
-                        format!("{value}").parse().expect("gauges are whole numbers")
-                    }
+                    DebugValue::Gauge(value) => format!("{value}").parse().expect("gauges are whole numbers"),
                     DebugValue::Histogram(values) => i64::try_from(values.len()).expect("few"),
                 };
                 (name, value)
@@ -440,7 +438,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_panics_does_not_leave_its_thread_busy_for_ever() {
+    async fn a_panicking_job_does_not_leave_its_thread_metered_as_busy() {
         let (pool, snapshotter) = metered_pool(1, 1);
         let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("room");
         assert!(panicking.get().await.is_err());
@@ -451,23 +449,23 @@ mod tests {
     }
 
     /// Sends a message when the thread that owns it ends.
-    struct Farewell(mpsc::Sender<()>);
+    struct ThreadEnd(mpsc::Sender<()>);
 
-    impl Drop for Farewell {
+    impl Drop for ThreadEnd {
         fn drop(&mut self) {
             let _ = self.0.send(());
         }
     }
 
     thread_local! {
-        static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+        static THREAD_END: RefCell<Option<ThreadEnd>> = const { RefCell::new(None) };
     }
 
     #[tokio::test]
     async fn the_threads_end_with_the_pool() {
         let pool = pool(1, 1);
         let (sender, farewells) = mpsc::channel();
-        let job = move |_: &mut Blocks| FAREWELL.set(Some(Farewell(sender)));
+        let job = move |_: &mut Blocks| THREAD_END.set(Some(ThreadEnd(sender)));
         submit(&pool, job).expect("room").get().await.expect("an answer");
         assert!(farewells.try_recv().is_err());
         drop(pool);

@@ -19,7 +19,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn no_two_draws_are_alike_and_every_byte_varies() {
+    fn random_values_differ_and_every_byte_varies() {
         let draws: HashSet<[u8; 32]> = (0..1000).map(|_| OsRandomness.bytes()).collect();
         assert_eq!(draws.len(), 1000);
         for position in 0..32 {

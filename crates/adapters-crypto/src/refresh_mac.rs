@@ -82,7 +82,7 @@ mod tests {
 
     /// Computed by another implementation: SHA-256 of the bytes 0x00 to 0x1f.
     #[test]
-    fn the_digest_is_sha_256_whatever_the_key() {
+    fn the_digest_is_sha_256_and_independent_of_the_key() {
         let secret = SessionSecret::new(array::from_fn(|place| u8::try_from(place).expect("a byte")));
         let expected = SecretDigest([
             0x63, 0x0d, 0xcd, 0x29, 0x66, 0xc4, 0x33, 0x66, 0x91, 0x12, 0x54, 0x48, 0xbb, 0xb2, 0x5b, 0x4f,
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_never_shows_in_debug_output() {
+    fn debug_output_contains_no_key() {
         assert_eq!(
             format!("{:?}", HmacRefreshMac::new(&[1; 32])),
             "HmacRefreshMac([REDACTED])"

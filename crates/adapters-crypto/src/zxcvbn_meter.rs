@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn good_passwords_are_strong_enough_and_bad_ones_are_not() {
+    fn strong_and_weak_passwords_are_distinguished() {
         for (text, is_strong) in [
             ("correct horse battery staple", true),
             ("kq7v2mzx", true),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_says_what_is_wrong() {
+    fn the_advice_names_the_weakness() {
         let strength = rated("password");
         assert_eq!(
             strength.advice.as_deref(),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_rated_than_would_be_too_costly() {
+    fn only_the_beginning_of_a_long_password_is_rated() {
         let strong = "correct horse battery staple";
         assert_eq!(rated(&"a".repeat(RATED_LENGTH)).score, 0);
         assert_eq!(rated(&format!("{}{strong}", "a".repeat(RATED_LENGTH))).score, 0);
@@ -123,7 +123,7 @@ mod tests {
 
     /// In zxcvbn 3.1.1 the estimated guesses of such a repeat overflow.
     #[test]
-    fn a_repeat_of_more_guesses_than_can_be_counted_is_rated_all_the_same() {
+    fn a_repeat_whose_guesses_overflow_is_rated() {
         for text in ["01".repeat(20), "01".repeat(16), "0123456789abcdef".repeat(2)] {
             let advice = rated(&text).advice.unwrap_or_default();
             assert!(advice.contains("Repeats"), "{text}: {:?}", rated(&text));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rating_waits_its_turn_in_the_pool_and_is_rejected_when_the_queue_is_full() {
+    async fn rating_queues_in_the_pool_and_is_rejected_when_the_queue_is_full() {
         let pool = narrow_pool();
         let meter = ZxcvbnMeter::new(Arc::clone(&pool));
         let rate = async || {

@@ -32,7 +32,9 @@ pub struct Budgets {
 
 /// The error for a budget that cannot be enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the budget is out of bounds; an attempt must be regained in more than 0 seconds, and all of them within a year")]
+#[error(
+    "the budget is out of bounds; an attempt must be regained in more than 0 seconds, and all of them within a year"
+)]
 pub struct BudgetRefused;
 
 impl Budgets {

@@ -347,12 +347,12 @@ mod tests {
     fn admin() -> Authority {
         let mut snapshot = snapshot_with(OWN_PERMISSIONS.into());
         snapshot.user.roles.insert(RoleName::ADMIN);
-        let word = TokenIdentity {
+        let identity = TokenIdentity {
             user: USER,
             session: SESSION,
             epoch: EPOCH,
         };
-        Authority::validate(Some(word), Some(snapshot), now()).expect("a valid token identity")
+        Authority::validate(Some(identity), Some(snapshot), now()).expect("a valid token identity")
     }
 
     fn another(names: &[&str], texts: &[&str]) -> Target {
@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn an_authority_requires_a_valid_session_and_user() {
-        let word = TokenIdentity {
+        let identity = TokenIdentity {
             user: USER,
             session: SESSION,
             epoch: EPOCH,
@@ -435,12 +435,12 @@ mod tests {
             Authority::validate(None, None, now()),
             Ok(Authority::Operator)
         ));
-        assert!(Authority::validate(Some(word), Some(snapshot()), now()).is_ok());
+        assert!(Authority::validate(Some(identity), Some(snapshot()), now()).is_ok());
         let mut changed = snapshot();
         changed.user.epoch = Epoch(5);
         let late = snapshot().lifetime.expires_at;
         for (snapshot, at) in [(None, now()), (Some(changed), now()), (Some(snapshot()), late)] {
-            let refused = Authority::validate(Some(word), snapshot, at).map(|_| ());
+            let refused = Authority::validate(Some(identity), snapshot, at).map(|_| ());
             assert_eq!(refused, Err(Denied::Stale));
         }
     }
@@ -449,7 +449,7 @@ mod tests {
     fn users_may_drop_own_roles_and_take_self_assignable_ones() {
         let nobody = || with(&[]);
         let assigner = || with(&["roles:assign", "users:read"]);
-        for (who, current, wanted, verdict) in [
+        for (who, current, wanted, expected) in [
             (nobody(), &["user"][..], &[][..], Ok(())),
             (nobody(), &["admin", "user"], &["user"], Ok(())),
             (nobody(), &[], &["guest", "user"], Ok(())),
@@ -469,14 +469,14 @@ mod tests {
             (Authority::Operator, &[], &["admin"], Ok(())),
         ] {
             let answer = who.assign(&oneself(current), &roles(wanted), &catalogue());
-            assert_eq!(answer, verdict, "{who:?}: {current:?} -> {wanted:?}");
+            assert_eq!(answer, expected, "{who:?}: {current:?} -> {wanted:?}");
         }
     }
 
     #[test]
     fn callers_assign_only_their_own_permissions_and_only_to_users_within_reach() {
         let assigner = || with(&["roles:assign", "users:read"]);
-        for (who, target, wanted, verdict) in [
+        for (who, target, wanted, expected) in [
             (
                 with(&["users:write"]),
                 another(&[], &[]),
@@ -502,7 +502,7 @@ mod tests {
             (Authority::Operator, another(&["admin"], &["a:b"]), &[], Ok(())),
         ] {
             let answer = who.assign(&target, &roles(wanted), &catalogue());
-            assert_eq!(answer, verdict, "{who:?}: {target:?} -> {wanted:?}");
+            assert_eq!(answer, expected, "{who:?}: {target:?} -> {wanted:?}");
         }
     }
 
@@ -526,7 +526,7 @@ mod tests {
     #[test]
     fn accounts_and_sessions_are_changed_only_with_permission_and_within_reach() {
         let writer = || with(&["users:write", "a:b"]);
-        for (who, target, verdict) in [
+        for (who, target, expected) in [
             (with(&[]), oneself(&["admin"]), Ok(())),
             (
                 with(&["users:read"]),
@@ -538,7 +538,7 @@ mod tests {
             (admin(), another(&["admin"], &["a:c"]), Ok(())),
             (Authority::Operator, another(&["admin"], &["a:c"]), Ok(())),
         ] {
-            assert_eq!(who.administer(&target), verdict, "{who:?}: {target:?}");
+            assert_eq!(who.administer(&target), expected, "{who:?}: {target:?}");
         }
         let revoker = with(&["sessions:revoke"]);
         assert_eq!(revoker.revoke(&another(&[], &[])), Ok(()));
@@ -561,7 +561,7 @@ mod tests {
                 Permission::parse("a:c").expect("a permission"),
             ))
         };
-        for (who, before, after, verdict) in [
+        for (who, before, after, expected) in [
             (with(&["a:b"]), None, &weak, forbidden(Permission::ROLES_WRITE)),
             (writer(), None, &weak, Ok(())),
             (writer(), None, &role("x", &["a:b"], true), Ok(())),
@@ -574,7 +574,7 @@ mod tests {
         ] {
             assert_eq!(
                 who.write_role(before, after),
-                verdict,
+                expected,
                 "{who:?}: {before:?} -> {after:?}"
             );
         }

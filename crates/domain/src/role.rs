@@ -213,7 +213,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn role_names_are_plain_words() {
+    fn role_names_follow_their_format() {
         for good in ["admin", "user", "a", "team-lead_2"] {
             assert!(RoleName::parse(good).is_ok(), "{good}");
         }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_subject_and_verb() {
+    fn permissions_follow_their_format() {
         assert_eq!(Permission::parse("roles:assign"), Ok(Permission::ROLES_ASSIGN));
         for bad in [
             "",

@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_found_by_the_name_under_which_it_is_stored() {
+    fn a_status_is_parsed_from_its_stored_name() {
         for status in [UserStatus::Active, UserStatus::Disabled] {
             assert_eq!(UserStatus::from_name(status.as_str()), Some(status));
         }

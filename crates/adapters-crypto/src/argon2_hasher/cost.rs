@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_a_cheaper_hash_adds_up_to_the_whole() {
+    fn the_work_of_a_cheaper_hash_and_the_rest_add_up_to_the_full_cost() {
         for (in_force, done, missing) in [
             ((19_456, 2), (19_456, 1), Some((19_456, 1))),
             ((19_456, 2), (8_192, 2), Some((11_264, 2))),
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn costs_are_bounded_on_both_sides() {
-        for ((memory_kib, iterations, parallelism), verdict) in [
+        for ((memory_kib, iterations, parallelism), expected) in [
             ((19_456, 2, 1), Ok(())),
             ((8, 1, 1), Ok(())),
             ((7, 1, 1), Err(CostRefused::Memory)),
@@ -142,7 +142,7 @@ mod tests {
                 iterations,
                 parallelism,
             };
-            assert_eq!(params.check(), verdict, "{params:?}");
+            assert_eq!(params.check(), expected, "{params:?}");
         }
     }
 }

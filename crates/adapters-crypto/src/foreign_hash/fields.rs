@@ -8,8 +8,7 @@ use base64::{
 use domain::ports::ForeignHashRefused;
 
 /// The error for a missing or superfluous part.
-pub const WRONG_PARTS: ForeignHashRefused =
-    ForeignHashRefused::Damaged("a part is missing or superfluous");
+pub const WRONG_PARTS: ForeignHashRefused = ForeignHashRefused::Damaged("a part is missing or superfluous");
 
 const MIN_SALT_LENGTH: usize = 4;
 const MIN_HASH_LENGTH: usize = 16;

@@ -67,7 +67,9 @@ impl Pbkdf2 {
         };
         let hash = base64(hash)?;
         if length.is_some_and(|length| usize::try_from(length) != Ok(hash.len())) {
-            return Err(ForeignHashRefused::Damaged("the hash does not have the stated length"));
+            return Err(ForeignHashRefused::Damaged(
+                "the hash does not have the stated length",
+            ));
         }
         Self::new(digest, number(iterations)?, base64(salt)?, hash)
     }

@@ -123,7 +123,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     #[test]
-    fn the_wait_is_what_those_ahead_take_shared_among_the_threads() {
+    fn the_expected_wait_is_the_work_ahead_divided_by_the_threads() {
         for (ahead, threads, mean, wait) in [
             (0, 1, 20, 0),
             (1, 1, 20, 20),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_follows_what_is_measured_and_one_slow_job_moves_it_little() {
+    fn the_mean_follows_the_measurements_and_one_slow_job_changes_it_little() {
         let after = |mean, measured: &[u64]| measured.iter().fold(mean, |mean, took| smoothed(mean, *took));
         assert_eq!(after(0, &[20_000]), 20_000);
         assert_eq!(after(20_000, &[20_000; 100]), 20_000);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_behind_too_many_or_too_slow_ones_is_rejected() {
+    fn a_job_is_rejected_behind_too_many_or_too_slow_jobs() {
         use Refusal::{QueueFull, WouldWaitTooLong};
         for (ahead, mean, refusal) in [
             (0, 60_000, None),

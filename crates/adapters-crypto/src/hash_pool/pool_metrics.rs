@@ -102,6 +102,9 @@ fn describe() {
         REJECTED,
         "Jobs rejected because the queue was full or the expected wait too long."
     );
-    describe_histogram!(WAIT, "Time in seconds that a password waited to be hashed or rated.");
+    describe_histogram!(
+        WAIT,
+        "Time in seconds that a password waited to be hashed or rated."
+    );
     describe_histogram!(DURATION, "Time in seconds to hash or rate a password.");
 }

@@ -141,7 +141,7 @@ mod tests {
     use std::os::unix::fs::chown;
 
     #[test]
-    fn a_secret_belongs_to_this_user_or_to_root_and_is_closed_to_others() {
+    fn a_secret_file_must_belong_to_this_user_or_root_and_be_inaccessible_to_others() {
         let path = Path::new("x.signing.pem");
         for (owner, mode, is_fine) in [
             (1000, 0o600, true),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_user_is_not_read_and_the_mend_is_told() {
+    fn a_file_of_another_user_is_rejected_with_the_remedy() {
         let folder = tempfile::tempdir().expect("a folder");
         write_secret(folder.path(), "refresh.key", b"secret").expect("a file");
         let path = folder.path().join("refresh.key");

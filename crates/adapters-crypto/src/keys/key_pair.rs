@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_half_and_the_signature_of_rfc_8037_come_out() {
+    fn the_example_of_rfc_8037_yields_its_public_key_and_signature() {
         let key = rfc_8037_key();
         assert_eq!(
             key.material(),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_survives_its_pkcs8_form() {
+    fn a_key_survives_a_pkcs8_round_trip() {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
             let key = KeyPair::generate(algorithm).expect("a key");
             let again = KeyPair::from_pkcs8(&key.to_pkcs8().expect("a document")).expect("the same key");

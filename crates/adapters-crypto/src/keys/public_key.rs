@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thumbprints_are_those_of_the_standards() {
+    fn thumbprints_match_the_examples_of_the_standards() {
         let rfc_7638 = JwkMaterial::Rsa {
             n: concat!(
                 "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWK",

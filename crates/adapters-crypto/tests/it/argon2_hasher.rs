@@ -50,7 +50,7 @@ async fn verify(params: Argon2Params, text: &str, phc: &str) -> Result<Verificat
 
 #[tokio::test]
 async fn hashes_of_the_reference_implementation_verify() {
-    for (params, phc, verdict) in [
+    for (params, phc, expected) in [
         (CHEAP, BY_REFERENCE, Verification::Right),
         (CHEAP, BY_REFERENCE_FOUR_LANES, Verification::RightButOutdated),
         (CHEAP, BY_REFERENCE_ARGON2I, Verification::RightButOutdated),
@@ -63,7 +63,7 @@ async fn hashes_of_the_reference_implementation_verify() {
     ] {
         assert_eq!(
             verify(params, PASSWORD, phc).await.expect("an answer"),
-            verdict,
+            expected,
             "{phc}"
         );
         for wrong in [
@@ -78,7 +78,7 @@ async fn hashes_of_the_reference_implementation_verify() {
 }
 
 #[tokio::test]
-async fn a_hash_is_a_phc_string_with_a_salt_of_its_own() {
+async fn each_hash_is_a_phc_string_with_a_fresh_salt() {
     let hasher = hasher(Argon2Params {
         memory_kib: 72,
         iterations: 3,
@@ -128,7 +128,7 @@ async fn any_change_of_parameters_makes_a_hash_outdated() {
 }
 
 #[tokio::test]
-async fn what_is_no_hash_is_wrong_and_costly_ones_are_not_computed() {
+async fn unusable_and_too_expensive_hashes_are_wrong_and_logged() {
     let salt_and_hash = "c2l4dGVlbiBieXRlIHNsdA$Ji5R0Eiv6zSjUnarxDp+Q9VZM4bcEjSE37qQqVnAXtM";
     let mut broken: Vec<String> = [
         "",
@@ -174,7 +174,7 @@ async fn what_is_no_hash_is_wrong_and_costly_ones_are_not_computed() {
 }
 
 #[tokio::test]
-async fn a_hash_that_can_be_used_and_an_unknown_user_are_not_worth_a_line_in_the_log() {
+async fn verifying_a_usable_hash_or_none_logs_nothing() {
     let log = Log::default();
     let logging = tracing::subscriber::set_default(log.subscriber());
     let hasher = hasher(CHEAP);
@@ -217,7 +217,7 @@ impl io::Write for Log {
 }
 
 #[test]
-fn parameters_out_of_bounds_make_no_hasher() {
+fn parameters_out_of_bounds_are_rejected() {
     let wasteful = Argon2Params {
         memory_kib: u32::MAX,
         ..CHEAP
@@ -227,7 +227,7 @@ fn parameters_out_of_bounds_make_no_hasher() {
 }
 
 #[tokio::test]
-async fn a_flood_is_refused_and_never_answered_wrongly() {
+async fn a_flood_is_rejected_and_never_verified_wrongly() {
     let pool = pool(HashPoolSettings {
         threads: NonZeroUsize::MIN,
         queue: NonZeroUsize::MIN,
@@ -270,7 +270,7 @@ async fn a_flood_is_refused_and_never_answered_wrongly() {
 /// The example of RFC 9106, section 5.3: the linked library, built for this processor, computes
 /// argon2id.
 #[test]
-fn the_library_computes_the_standards_example() {
+fn the_library_computes_the_example_of_the_standard() {
     let params = ParamsBuilder::new()
         .m_cost(32)
         .t_cost(3)

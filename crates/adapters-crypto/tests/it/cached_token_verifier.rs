@@ -72,7 +72,7 @@ fn numbered(number: usize) -> AccessClaims {
 }
 
 #[test]
-fn a_token_is_verified_once_however_often_it_comes() {
+fn a_token_is_verified_once_however_often_it_is_presented() {
     let verifier = Caching::of(10);
     let token = ES256.sign(&claims());
     for _ in 0..100 {
@@ -82,7 +82,7 @@ fn a_token_is_verified_once_however_often_it_comes() {
 }
 
 #[test]
-fn a_token_that_differs_from_the_cached_one_in_a_bit_is_verified_and_refused() {
+fn a_token_that_differs_from_a_cached_one_in_one_bit_is_rejected() {
     let verifier = Caching::of(10);
     let good = ES256.sign(&claims());
     verifier.verify(&good).expect("ours");
@@ -160,7 +160,7 @@ fn the_cache_holds_no_more_than_its_capacity() {
 }
 
 #[test]
-fn long_tokens_take_the_room_of_several() {
+fn long_tokens_count_as_several() {
     let verifier = Caching::of(100);
     for number in 0..300 {
         let long = AccessClaims {

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn assigning_the_roles_that_a_user_has_is_a_change_like_any_other() {
+    fn assigning_unchanged_roles_raises_the_epoch_too() {
         let change = assign(&["user"])
             .decide(&facts_about(user()), now())
             .expect("allowed");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_active_admin_keeps_the_role() {
+    fn only_the_last_active_admin_cannot_lose_the_role() {
         let disabled = || User {
             status: UserStatus::Disabled,
             ..admin()

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_wrote_no_role_has_none_to_return() {
+    fn a_change_that_wrote_no_role_returns_none() {
         assert_eq!(change().into_written(), Err(Refusal::RoleNotFound));
         let written = RoleWritten {
             role: role("editor", &[]),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn no_command_gives_admin_permissions_of_its_own() {
+    fn no_command_grants_admin_a_permission_that_no_other_role_has() {
         let facts = CatalogueFacts {
             roles: built_in().into(),
             ..CatalogueFacts::default()

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_removed_and_admin_loses_what_no_other_role_allows() {
+    fn removing_a_role_removes_its_exclusive_permissions_from_admin() {
         let change = delete().decide(&facts(), now()).expect("allowed");
 
         let expected = CatalogueChange {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn admin_keeps_what_another_role_allows() {
+    fn admin_keeps_permissions_of_other_roles() {
         let mut facts = facts();
         facts.roles.push(role("author", &["posts:write"]));
         let change = delete().decide(&facts, now()).expect("allowed");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_role_is_read_with_a_lock_against_being_given() {
+    fn the_role_is_read_with_a_lock_against_assignment() {
         let expected = CatalogueReads {
             role: editor(),
             removes: true,

@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_active_admin_remains_and_no_change_that_leaves_one_is_refused_as_the_last(
+        fn an_active_admin_always_remains_and_only_changes_to_the_last_are_refused(
             users in prop::collection::vec(any::<(bool, bool)>(), 1..4),
             steps in prop::collection::vec(step(), 0..24),
         ) {

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_is_rated_whole_with_the_known_words_and_hashed_on_the_same_ticket() {
+    async fn the_whole_password_is_rated_with_the_known_words_and_hashed_on_the_same_ticket() {
         let strong = || {
             Ok(Strength {
                 score: 2,
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_cannot_be_rated_for_lack_of_capacity_is_not_accepted() {
+    async fn a_password_is_not_accepted_if_the_meter_is_overloaded() {
         let refused = accept(|| Err(PortError::Overloaded), never_hash).await;
         assert!(matches!(
             refused,
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_breaks_a_cheap_rule_is_never_rated() {
+    fn a_password_that_violates_a_cheap_rule_is_never_rated() {
         let expect_meter = |meter: &mut MockPasswordMeter| {
             meter.expect_rate().never();
         };

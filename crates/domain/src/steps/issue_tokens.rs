@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_secret_is_drawn_and_comes_with_its_digest() {
+    fn a_fresh_secret_is_random_and_comes_with_its_digest() {
         let issue = issue_tokens_with(MockTokenSigner::new());
         let (secret, digest) = issue.fresh_secret();
         assert_eq!(*secret.expose(), randomness().bytes());
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_user_who_must_change_their_password_carries_no_role_and_no_permission() {
+    async fn tokens_of_a_user_who_must_change_their_password_carry_no_roles_or_permissions() {
         let mut session = stored_session();
         session.holder.must_change_password = true;
         let mut catalogue = MockRoles::new();

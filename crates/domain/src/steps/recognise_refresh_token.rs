@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_token_is_recognised_as_its_sessions() {
+    fn an_issued_token_belongs_to_its_session() {
         let recognised = recognise(&token(5)).expect("a token of this service");
         let RefreshClaim {
             session,
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_no_other_sessions() {
+    fn an_issued_token_does_not_belong_to_another_session() {
         let recognised = recognise(&token(5)).expect("a token of this service");
         let other = StoredSession {
             id: SessionId(Uuid::nil()),

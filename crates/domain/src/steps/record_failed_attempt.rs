@@ -131,58 +131,61 @@ mod tests {
     }
 
     /// Creates the step with an audit log that keeps the recorded events.
-    fn noting(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>) {
-        let noted = Arc::new(Mutex::new(Vec::new()));
+    fn recording(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>) {
+        let recorded = Arc::new(Mutex::new(Vec::new()));
         let mut events = MockAuditEvents::new();
-        let kept = Arc::clone(&noted);
+        let kept = Arc::clone(&recorded);
         events.expect_record().returning(move |event, _| {
             kept.lock().expect("no panic before").push(event);
             Ok(())
         });
-        (RecordFailedAttempt::new(Arc::new(events), per_minute), noted)
+        (RecordFailedAttempt::new(Arc::new(events), per_minute), recorded)
     }
 
-    fn taken(noted: &Mutex<Vec<AuditEvent>>) -> Vec<(AuditAction, Option<String>)> {
-        std::mem::take(&mut *noted.lock().expect("no panic before"))
+    fn take_events(recorded: &Mutex<Vec<AuditEvent>>) -> Vec<(AuditAction, Option<String>)> {
+        std::mem::take(&mut *recorded.lock().expect("no panic before"))
             .into_iter()
             .map(|event| (event.action, event.details.get("count").cloned()))
             .collect()
     }
 
     #[tokio::test]
-    async fn a_flood_is_recorded_in_part_and_counted_for_the_rest() {
-        let (note, noted) = noting(2);
+    async fn failures_beyond_the_limit_are_counted() {
+        let (record, recorded) = recording(2);
         for _ in 0..5 {
-            note.execute(failure(), context(0)).await.expect("noted");
+            record.execute(failure(), context(0)).await.expect("recorded");
         }
         assert_eq!(
-            taken(&noted),
+            take_events(&recorded),
             [(AuditAction::LoginFailed, None), (AuditAction::LoginFailed, None)]
         );
-        note.execute(failure(), context(60)).await.expect("noted");
-        let told = (AuditAction::FailuresOmitted, Some("3".to_owned()));
-        assert_eq!(taken(&noted), [told, (AuditAction::LoginFailed, None)]);
+        record.execute(failure(), context(60)).await.expect("recorded");
+        let omitted = (AuditAction::FailuresOmitted, Some("3".to_owned()));
+        assert_eq!(
+            take_events(&recorded),
+            [omitted, (AuditAction::LoginFailed, None)]
+        );
     }
 
     #[tokio::test]
-    async fn what_was_omitted_is_recorded_even_after_the_flood() {
-        let (note, noted) = noting(0);
-        note.execute(failure(), context(0)).await.expect("noted");
-        note.settle(context(59)).await.expect("noted");
-        assert_eq!(taken(&noted), []);
-        note.settle(context(60)).await.expect("noted");
-        note.settle(context(120)).await.expect("noted");
+    async fn the_number_of_omitted_failures_is_recorded_after_the_flood() {
+        let (record, recorded) = recording(0);
+        record.execute(failure(), context(0)).await.expect("recorded");
+        record.settle(context(59)).await.expect("recorded");
+        assert_eq!(take_events(&recorded), []);
+        record.settle(context(60)).await.expect("recorded");
+        record.settle(context(120)).await.expect("recorded");
         assert_eq!(
-            taken(&noted),
+            take_events(&recorded),
             [(AuditAction::FailuresOmitted, Some("1".to_owned()))]
         );
     }
 
     #[tokio::test]
     async fn a_clock_that_is_set_back_does_not_stop_the_recording() {
-        let (note, noted) = noting(1);
-        note.execute(failure(), context(1000)).await.expect("noted");
-        note.execute(failure(), context(0)).await.expect("noted");
-        assert_eq!(taken(&noted).len(), 2);
+        let (record, recorded) = recording(1);
+        record.execute(failure(), context(1000)).await.expect("recorded");
+        record.execute(failure(), context(0)).await.expect("recorded");
+        assert_eq!(take_events(&recorded).len(), 2);
     }
 }

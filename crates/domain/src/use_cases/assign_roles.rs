@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_callers_own_login_and_id_in_any_spelling_mean_the_caller() {
+    async fn the_callers_login_and_id_refer_to_the_caller_in_any_spelling() {
         for user in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
             let assign = assign(|accounts| {
                 accounts.expect_find().never();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_roles_of_another_user_need_the_permission_before_anything_is_looked_up() {
+    async fn the_permission_to_assign_roles_is_checked_before_any_read() {
         let assign = assign(|accounts| {
             accounts.expect_find_by_login().never();
             accounts.expect_execute().never();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_who_may_assign_roles_gives_another_user_a_role() {
+    async fn a_caller_with_the_permission_assigns_a_role_to_another_user() {
         let assign = assign(|accounts| {
             accounts
                 .expect_find_by_login()
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_operator_has_no_roles_of_their_own() {
+    async fn the_operator_has_no_roles() {
         let assign = assign(|accounts| {
             accounts.expect_execute().never();
         });
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_request_decides_on_sessions_and_revision() {
+    async fn sessions_and_revision_of_the_request_are_passed_on() {
         for (keep_sessions, if_revision, refused) in [
             (true, None, false),
             (false, Some(Revision(7)), false),
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_no_role_can_have_is_reported() {
+    async fn an_invalid_role_name_is_reported() {
         for name in ["Not A Name", ""] {
             let assign = assign(|accounts| {
                 accounts.expect_execute().never();
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_no_user_has_is_reported_to_a_caller_who_may_know() {
+    async fn an_unknown_login_is_reported_to_a_caller_with_the_permission() {
         for login in ["nobody", "no login"] {
             let assign = assign(|accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));

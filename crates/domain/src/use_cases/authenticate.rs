@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_good_token_of_a_live_session_is_accepted() {
+    async fn a_valid_token_of_a_live_session_is_accepted() {
         let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
             snapshots
                 .expect_snapshot_for()
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_must_change_their_password_is_let_in_for_that_alone() {
+    async fn a_caller_who_must_change_their_password_may_do_only_that() {
         let must_change = || {
             let mut snapshot = snapshot();
             snapshot.user.must_change_password = true;
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_that_is_gone_has_ended() {
+    async fn an_unknown_session_is_reported_as_ended() {
         let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
             snapshots.expect_snapshot_for().returning(|_, _| Ok(None));
         });
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_that_is_away_is_never_taken_for_a_bad_token() {
+    async fn unavailable_storage_is_not_reported_as_an_invalid_token() {
         let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
             snapshots
                 .expect_snapshot_for()

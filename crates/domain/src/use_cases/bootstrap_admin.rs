@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_start_without_an_admin_makes_one() {
+    async fn a_start_without_an_admin_creates_one() {
         let made = bootstrap(&[false], Some(facts(false))).await;
         assert!(
             matches!(made, Ok(Bootstrap::Created(user)) if user.login.as_typed() == "root" && user.is_active_admin())
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_replicas_that_start_together_one_makes_the_admin() {
+    async fn two_replicas_that_start_together_create_one_admin() {
         let second = bootstrap(&[false, true], Some(facts(true))).await;
         assert!(matches!(second, Ok(Bootstrap::NotNeeded)));
     }
 
     #[tokio::test]
-    async fn a_login_of_a_user_without_the_role_stops_the_start() {
+    async fn a_login_taken_by_a_user_who_is_not_an_admin_fails_the_start() {
         let refused = bootstrap(&[false, false], Some(facts(true))).await;
         assert!(matches!(
             refused,

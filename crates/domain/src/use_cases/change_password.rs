@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_who_has_changed_is_outdated_and_the_password_is_not_called_wrong() {
+    async fn a_caller_changed_concurrently_is_reported_as_outdated_instead_of_a_wrong_password() {
         let refused = change(
             GOOD_PASSWORD,
             |accounts| {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_changes_at_once_one_is_outdated() {
+    async fn of_two_concurrent_changes_one_is_outdated() {
         let refused = change(
             GOOD_PASSWORD,
             |accounts| {

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_is_found_taken_costs_neither_a_rating_nor_a_hash() {
+    async fn a_taken_login_costs_neither_a_rating_nor_a_hash() {
         let create = create_user_if(
             |meter| {
                 meter.expect_rate().never();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_cannot_be_rated_for_lack_of_capacity_makes_no_user() {
+    async fn a_user_is_not_created_if_the_meter_is_overloaded() {
         let create = create_user_if(
             |meter| {
                 meter
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_another_request_takes_meanwhile_is_refused() {
+    async fn a_login_taken_concurrently_is_refused() {
         let create = create_user(
             |accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stolen_token_is_not_enough_and_does_not_help_to_guess() {
+    async fn a_stolen_token_can_neither_delete_the_caller_nor_guess_the_password() {
         let wrong = delete(ThrottleDecision::Allowed, Verification::Wrong, None).await;
         assert!(matches!(
             wrong,

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_role_that_no_user_has_is_removed() {
+    async fn a_role_without_users_is_removed() {
         let mut catalogue = MockRoles::new();
         catalogue
             .expect_execute()
@@ -150,11 +150,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn built_in_and_default_roles_stay() {
+    async fn built_in_and_default_roles_are_not_removed() {
         for (name, text) in [
             ("admin", "the roles admin and user are built in"),
             ("user", "the roles admin and user are built in"),
-            ("member", "this role is assigned on registration; remove it from the default roles first"),
+            (
+                "member",
+                "this role is assigned on registration; remove it from the default roles first",
+            ),
             ("No Name", "the role does not exist"),
         ] {
             let mut catalogue = MockRoles::new();

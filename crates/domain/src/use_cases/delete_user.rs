@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_no_user_has_is_not_found() {
+    async fn an_unknown_login_is_not_found() {
         let refused = delete("bob", None).await;
         assert!(matches!(
             refused,

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_is_ended_as_the_callers_own() {
+    async fn a_caller_ends_their_own_session() {
         let mut accounts = MockAccounts::new();
         expect_change(&mut accounts, live_session_of(USER), |executed| {
             assert_eq!(executed.reads.session, Some(OTHER_DEVICE));

@@ -77,9 +77,7 @@ impl ImportUsers {
             .into_iter();
         let settled = parsed.into_iter().map(|user| {
             user?;
-            let stored = stored
-                .next()
-                .expect("storage returns a result for each user");
+            let stored = stored.next().expect("storage returns a result for each user");
             Ok(stored?)
         });
         Ok(settled.collect())
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_request_is_answered_in_its_place() {
+    async fn results_are_in_the_order_of_the_requests() {
         let mut unknown = request("eve");
         unknown.roles = Some(vec!["wizard".to_owned()]);
         let mut bad_hash = request("carol");
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_request_omits_has_a_default_and_no_user_registered_in_the_future() {
+    async fn omitted_fields_have_defaults_and_future_registration_times_are_corrected() {
         let mut known = request("bob");
         known.roles = Some(vec!["editor".to_owned()]);
         known.disabled = true;

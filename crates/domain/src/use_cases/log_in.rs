@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_sessions_make_room_for_one_beyond_the_limit() {
+    async fn the_oldest_sessions_are_evicted_at_the_limit() {
         let mut mocks = Mocks::that_find(Verification::Right);
         let live_sessions: Vec<_> = (1..=102)
             .map(|id| (SessionId(Uuid::from_u128(id)), now() - Duration::from_secs(1)))
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_races_changes_without_end_is_given_up() {
+    async fn a_login_that_keeps_racing_changes_fails() {
         let mut mocks = Mocks::that_find(Verification::Right);
         mocks
             .accounts
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_password_opens_nothing() {
+    async fn a_wrong_password_opens_no_session() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
         mocks.accounts.expect_execute().never();
         assert!(matches!(
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_disabled_user_costs_a_hash_and_looks_like_a_wrong_password() {
+    async fn a_disabled_user_costs_a_hash_and_is_reported_like_a_wrong_password() {
         let mut mocks = Mocks::default();
         mocks
             .throttle
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_login_and_a_text_that_is_none_cost_a_hash_too() {
+    async fn unknown_and_invalid_logins_cost_a_hash_too() {
         for login in ["nobody", "", "a b\u{0}"] {
             let mut mocks = Mocks::default();
             mocks
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn client_and_account_have_budgets_of_their_own_and_spellings_share_one() {
+    async fn client_and_account_have_separate_budgets_and_all_spellings_share_one() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
         mocks.throttle = MockThrottle::new();
         let client = ThrottleKey::Client("192.0.2.7".parse::<IpAddr>().expect("an address").into());
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_recorded_with_the_user_it_was_aimed_at_and_never_with_the_login() {
+    async fn a_failure_is_recorded_with_the_targeted_user_but_never_with_the_login() {
         for (known, recorded_user) in [(Some(credentials()), Some(USER)), (None, None)] {
             let mut mocks = Mocks::default();
             mocks

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forged_refresh_token_is_refused_before_anything_is_read() {
+    async fn a_forged_refresh_token_is_refused_before_any_read() {
         let mut sessions = MockSessions::new();
         sessions.expect_find().never();
         let log_out = over(unchanged(), sessions);

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_current_token_is_rotated_in_one_call_and_the_new_roles_are_carried() {
+    async fn the_current_token_is_rotated_in_one_call_and_carries_the_new_roles() {
         let refresh = over(|sessions| {
             sessions
                 .expect_rotate()
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forged_token_costs_no_storage_at_all() {
+    async fn a_forged_token_causes_no_storage_access() {
         for token in [forged(5), forged(3), RefreshToken::new("nonsense".to_owned())] {
             let refresh = over(|_| {});
             assert!(matches!(
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_repeated_token_gets_the_very_same_successor_and_writes_nothing() {
+    async fn a_repeated_token_gets_an_identical_successor_and_writes_nothing() {
         let rotated = over(|sessions| {
             sessions
                 .expect_rotate()
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reused_token_of_a_session_that_another_request_ends_meanwhile_is_reported_as_reused() {
+    async fn a_reused_token_is_reported_even_if_another_request_has_ended_the_session() {
         let refresh = lost_over(accounts_with(Facts::default()), stored_session());
         assert!(matches!(
             refresh.execute(&token(3), origin()).await,
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reused_token_is_not_reported_as_such_if_the_session_could_not_be_ended() {
+    async fn a_reused_token_is_not_reported_as_reused_if_ending_the_session_fails() {
         let mut accounts = MockAccounts::new();
         accounts
             .expect_execute()
@@ -370,7 +370,7 @@ mod tests {
 
     /// The session is read without an attempt to rotate it.
     #[tokio::test]
-    async fn the_last_generation_is_judged_and_not_rotated() {
+    async fn the_last_generation_is_classified_without_rotation() {
         for (stands_at, reused) in [(u32::MAX, false), (5, true)] {
             let accounts = if reused {
                 accounts_with(live())
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_of_a_session_that_is_gone_is_invalid() {
+    async fn a_token_of_an_unknown_session_is_invalid() {
         let refresh = over(|sessions| {
             sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
             sessions.expect_find().returning(|_| Ok(None));

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_new_password_follows_the_rules_for_all_users() {
+    async fn the_new_password_must_satisfy_the_policy() {
         for bad in ["short", "alice alice alice"] {
             let refused = reset(ANOTHER, bad, |accounts| {
                 accounts.expect_execute().never();

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_operator_disables_by_any_spelling_of_the_login_and_by_id() {
+    async fn the_operator_disables_a_user_by_any_spelling_of_the_login_or_by_id() {
         for by in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
             let disabled = disable(by, facts_about(user())).await.expect("allowed");
             assert_eq!(disabled.status, UserStatus::Disabled);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_no_user_has_or_can_have_is_not_found() {
+    async fn unknown_and_invalid_logins_are_not_found() {
         for login in ["nobody", "", "no login"] {
             let mut accounts = accounts();
             accounts.expect_execute().never();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_change_is_made_on_the_authority_of_the_callers_token() {
+    async fn the_change_is_made_with_the_authority_of_the_callers_token() {
         let permissions = Permissions::from([Permission::USERS_WRITE]);
         let caller = caller_with(permissions.clone());
         let another = User {

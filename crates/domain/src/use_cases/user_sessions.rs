@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sessions_of_no_user_and_of_one_with_more_rights_are_not_ended() {
+    async fn sessions_of_unknown_and_more_privileged_users_are_not_ended() {
         let mut unused = accounts();
         unused.expect_execute().never();
         let missing = end(UserId(Uuid::from_u128(9)), unused).await;

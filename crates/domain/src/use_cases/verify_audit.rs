@@ -172,23 +172,23 @@ mod tests {
 
     /// An audit log that returns each of `ends` in turn, repeating the last, and returns `rows`
     /// three at a time.
-    fn trail(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditLog> {
-        let mut trail = MockAuditLog::new();
+    fn audit_log(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditLog> {
+        let mut log = MockAuditLog::new();
         let ends = Mutex::new(ends);
-        trail.expect_ends().returning(move || {
+        log.expect_ends().returning(move || {
             let mut ends = ends.lock().expect("no panic before");
             Ok(if ends.len() > 1 { ends.remove(0) } else { ends[0] })
         });
-        trail.expect_rows().returning(move |after, _| {
+        log.expect_rows().returning(move |after, _| {
             let page = rows.iter().filter(|(row, _)| row.number > after).take(3);
             Ok(page.cloned().map(Ok).collect())
         });
-        Arc::new(trail)
+        Arc::new(log)
     }
 
-    async fn verify(trail: Arc<MockAuditLog>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
+    async fn verify(log: Arc<MockAuditLog>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
         let verify = VerifyAudit {
-            audit_log: trail,
+            audit_log: log,
             sealer: sealer(),
         };
         verify
@@ -198,24 +198,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_whole_trail_is_followed_to_its_head() {
+    async fn a_valid_log_is_verified_to_its_head() {
         for length in [0, 1, 3, 10] {
             let (ends, rows) = chain(length);
-            assert_eq!(verify(trail(vec![ends], rows), None).await, Ok(ends), "{length}");
+            assert_eq!(
+                verify(audit_log(vec![ends], rows), None).await,
+                Ok(ends),
+                "{length}"
+            );
         }
     }
 
     #[tokio::test]
-    async fn an_anchor_shows_that_the_end_was_cut_off_and_says_when_it_can_show_nothing() {
+    async fn an_anchor_reveals_a_truncated_log_and_a_trimmed_anchor_is_reported() {
         let (ends, rows) = chain(10);
         let beyond = ChainEnd {
             number: AuditNumber(12),
             ..ends.head
         };
-        let told = "event 11 is missing".to_owned();
+        let expected = "event 11 is missing".to_owned();
         assert_eq!(
-            verify(trail(vec![ends], rows.clone()), Some(beyond)).await,
-            Err(told)
+            verify(audit_log(vec![ends], rows.clone()), Some(beyond)).await,
+            Err(expected)
         );
 
         let base = ChainEnd {
@@ -227,61 +231,74 @@ mod tests {
             number: AuditNumber(2),
             seal: rows[1].1,
         };
-        let told = "the event 2 of the anchor has been trimmed; use a later anchor".to_owned();
-        let trail = trail(vec![trimmed], rows[4..].to_vec());
-        assert_eq!(verify(trail, Some(early)).await, Err(told));
+        let expected = "the event 2 of the anchor has been trimmed; use a later anchor".to_owned();
+        let log = audit_log(vec![trimmed], rows[4..].to_vec());
+        assert_eq!(verify(log, Some(early)).await, Err(expected));
     }
 
     #[tokio::test]
-    async fn the_first_event_that_is_not_as_it_was_written_is_named() {
+    async fn the_first_modified_event_is_reported() {
         let (ends, mut rows) = chain(10);
         rows.remove(6);
-        let told = "event 7 is missing";
-        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+        let expected = "event 7 is missing";
+        assert_eq!(
+            verify(audit_log(vec![ends], rows), None).await,
+            Err(expected.to_owned())
+        );
         let (ends, mut rows) = chain(10);
         rows[4].0.details.push(' ');
-        let told = "event 5 has been changed";
-        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+        let expected = "event 5 has been changed";
+        assert_eq!(
+            verify(audit_log(vec![ends], rows), None).await,
+            Err(expected.to_owned())
+        );
     }
 
     #[tokio::test]
-    async fn a_trail_that_is_trimmed_meanwhile_is_followed_anew() {
+    async fn a_log_trimmed_during_verification_is_verified_again() {
         let (ends, rows) = chain(10);
         let base = ChainEnd {
             number: AuditNumber(4),
             seal: rows[3].1,
         };
         let trimmed = ChainEnds { base, ..ends };
-        let verified = verify(trail(vec![ends, trimmed], rows[4..].to_vec()), None).await;
+        let verified = verify(audit_log(vec![ends, trimmed], rows[4..].to_vec()), None).await;
         assert_eq!(verified, Ok(trimmed));
     }
 
     #[tokio::test]
-    async fn events_that_come_meanwhile_are_left_out_and_forged_ones_found() {
+    async fn events_added_during_verification_are_ignored_and_forged_ones_are_found() {
         let (ends, _) = chain(5);
         let (later, rows) = chain(6);
-        let verified = verify(trail(vec![ends, later], rows.clone()), None).await;
+        let verified = verify(audit_log(vec![ends, later], rows.clone()), None).await;
         assert_eq!(verified, Ok(ends));
-        let told = "event 6 was added after the end of the chain";
-        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+        let expected = "event 6 was added after the end of the chain";
+        assert_eq!(
+            verify(audit_log(vec![ends], rows), None).await,
+            Err(expected.to_owned())
+        );
     }
 
     #[tokio::test]
-    async fn a_chain_that_was_made_anew_does_not_pass_by_the_noted_seal() {
+    async fn a_rebuilt_chain_does_not_match_the_anchor() {
         let (ends, rows) = chain(5);
-        let noted = ChainEnd {
+        let anchor = ChainEnd {
             number: AuditNumber(3),
             seal: rows[2].1,
         };
-        assert!(verify(trail(vec![ends], rows.clone()), Some(noted)).await.is_ok());
+        assert!(
+            verify(audit_log(vec![ends], rows.clone()), Some(anchor))
+                .await
+                .is_ok()
+        );
         let another = ChainEnd {
             seal: Seal([9; 32]),
-            ..noted
+            ..anchor
         };
-        let told = "the seal of event 3 does not match the anchor";
+        let expected = "the seal of event 3 does not match the anchor";
         assert_eq!(
-            verify(trail(vec![ends], rows), Some(another)).await,
-            Err(told.to_owned())
+            verify(audit_log(vec![ends], rows), Some(another)).await,
+            Err(expected.to_owned())
         );
     }
 }

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_role_is_written_on_the_authority_of_the_callers_token() {
+    async fn a_role_is_written_with_the_authority_of_the_callers_token() {
         let mut roles = MockRoles::new();
         roles
             .expect_execute()
@@ -214,9 +214,12 @@ mod tests {
     type Spoil = fn(&mut RoleRequest);
 
     #[tokio::test]
-    async fn a_request_that_describes_no_role_never_reaches_storage() {
+    async fn an_invalid_request_never_reaches_storage() {
         let spoilers: [(Spoil, &str); 7] = [
-            (|request| request.name = "update".to_owned(), "the role name update is reserved"),
+            (
+                |request| request.name = "update".to_owned(),
+                "the role name update is reserved",
+            ),
             (|request| request.name = "Editor".to_owned(), "a role name"),
             (
                 |request| request.name = "admin".to_owned(),
