@@ -241,7 +241,7 @@ mod tests {
         let verification = hasher
             .verify(password(), None, &mut HashTicket::default())
             .await
-            .expect("an answer");
+            .expect("a result");
         assert_eq!(verification, Verification::Wrong);
         assert_eq!(memory_kib(&hasher).await.0, 64);
         assert_eq!(hasher.decoy.params, CHEAP);
@@ -259,7 +259,7 @@ mod tests {
             let verification = hasher
                 .verify(password(), Some(unusable), &mut HashTicket::default())
                 .await;
-            assert_eq!(verification.expect("an answer"), Verification::Wrong, "{phc}");
+            assert_eq!(verification.expect("a result"), Verification::Wrong, "{phc}");
             assert_eq!(memory_kib(&hasher).await.0, 64, "{phc}");
         }
     }
@@ -279,7 +279,7 @@ mod tests {
             hasher
                 .verify(guess, Some(stored.clone()), &mut HashTicket::default())
                 .await
-                .expect("an answer");
+                .expect("a result");
             assert_eq!(
                 memory_kib(&hasher).await.0,
                 48,
@@ -301,7 +301,7 @@ mod tests {
             hasher
                 .verify(guess, Some(stored), &mut HashTicket::default())
                 .await
-                .expect("an answer");
+                .expect("a result");
             assert_eq!(
                 memory_kib(&hasher).await.0,
                 2048,
@@ -324,7 +324,7 @@ mod tests {
         let verification = hasher
             .verify(password(), Some(stored), &mut HashTicket::default())
             .await
-            .expect("an answer");
+            .expect("a result");
         assert_eq!(verification, Verification::RightButOutdated);
         assert_eq!(memory_kib(&hasher).await, (64, 64));
     }

@@ -261,7 +261,7 @@ mod tests {
         let refused = submit(&pool, |_| 8).err();
         assert!(matches!(refused, Some(PortError::Overloaded)));
         drop(gate);
-        assert_eq!(queued.get().await.expect("an answer"), 7);
+        assert_eq!(queued.get().await.expect("a result"), 7);
     }
 
     #[tokio::test]
@@ -277,7 +277,7 @@ mod tests {
             .collect();
         drop(gate);
         for answer in answers {
-            answer.get().await.expect("an answer");
+            answer.get().await.expect("a result");
         }
         assert_eq!(*order.lock().expect("no panic"), (0..100).collect::<Vec<_>>());
     }
@@ -293,8 +293,8 @@ mod tests {
         let second = submit(&pool, |_| 2).expect("a wait of 50 minutes");
         assert!(matches!(submit(&pool, |_| 3).err(), Some(PortError::Overloaded)));
         drop(gate);
-        assert_eq!(first.get().await.expect("an answer"), 1);
-        assert_eq!(second.get().await.expect("an answer"), 2);
+        assert_eq!(first.get().await.expect("a result"), 1);
+        assert_eq!(second.get().await.expect("a result"), 2);
     }
 
     #[tokio::test]
@@ -303,7 +303,7 @@ mod tests {
         let rated = pool
             .submit(Work::Rating, &mut ticket, |_| 1)
             .expect("an empty pool");
-        rated.get().await.expect("an answer");
+        rated.get().await.expect("a result");
         let gate = occupy(&pool);
         let waiting = submit(&pool, |_| 2).expect("room for one");
         let mut rejected = HashTicket::default();
@@ -316,8 +316,8 @@ mod tests {
         let beyond = pool.submit(Work::Hash, &mut ticket, |_| 5).err();
         assert!(matches!(beyond, Some(PortError::Overloaded)));
         drop(gate);
-        assert_eq!(waiting.get().await.expect("an answer"), 2);
-        assert_eq!(hashed.get().await.expect("an answer"), 4);
+        assert_eq!(waiting.get().await.expect("a result"), 2);
+        assert_eq!(hashed.get().await.expect("a result"), 4);
     }
 
     #[tokio::test]
@@ -329,7 +329,7 @@ mod tests {
         drop(submit(&pool, move |_| counted.fetch_add(1, Ordering::SeqCst)).expect("room"));
         let last = submit(&pool, |_| ()).expect("room");
         drop(gate);
-        last.get().await.expect("an answer");
+        last.get().await.expect("a result");
         assert_eq!(runs.load(Ordering::SeqCst), 0);
     }
 
@@ -340,11 +340,7 @@ mod tests {
         assert!(matches!(panicking.get().await, Err(PortError::Unavailable(_))));
         for _ in 0..3 {
             assert_eq!(
-                submit(&pool, |_| 7)
-                    .expect("room")
-                    .get()
-                    .await
-                    .expect("an answer"),
+                submit(&pool, |_| 7).expect("room").get().await.expect("a result"),
                 7
             );
         }
@@ -368,7 +364,7 @@ mod tests {
         assert_eq!(answers.len(), 50);
         drop((first, second));
         for answer in answers {
-            answer.get().await.expect("an answer");
+            answer.get().await.expect("a result");
         }
         assert!((1..=2).contains(&buffers.lock().expect("no panic").len()));
     }
@@ -425,8 +421,8 @@ mod tests {
         assert_eq!(recorded(&snapshotter), BTreeMap::from(expected));
 
         drop(gate);
-        first.get().await.expect("an answer");
-        second.get().await.expect("an answer");
+        first.get().await.expect("a result");
+        second.get().await.expect("a result");
         // Wait for the thread: it updates the metrics after it has answered.
         drop(pool);
         let after = recorded(&snapshotter);
@@ -464,12 +460,12 @@ mod tests {
     #[tokio::test]
     async fn the_threads_end_with_the_pool() {
         let pool = pool(1, 1);
-        let (sender, farewells) = mpsc::channel();
+        let (sender, ends) = mpsc::channel();
         let job = move |_: &mut Blocks| THREAD_END.set(Some(ThreadEnd(sender)));
-        submit(&pool, job).expect("room").get().await.expect("an answer");
-        assert!(farewells.try_recv().is_err());
+        submit(&pool, job).expect("room").get().await.expect("a result");
+        assert!(ends.try_recv().is_err());
         drop(pool);
-        assert!(farewells.try_recv().is_ok());
+        assert!(ends.try_recv().is_ok());
     }
 
     #[cfg(target_os = "linux")]
@@ -477,7 +473,7 @@ mod tests {
     async fn the_threads_have_a_lower_priority_than_the_process() {
         let priority = || rustix::process::getpriority_process(None).expect("a priority");
         let pool = pool(1, 1);
-        let theirs = submit(&pool, move |_| priority()).expect("room").get().await;
-        assert_eq!(theirs.expect("an answer"), (priority() + NICENESS).min(19));
+        let lowered = submit(&pool, move |_| priority()).expect("room").get().await;
+        assert_eq!(lowered.expect("a result"), (priority() + NICENESS).min(19));
     }
 }

@@ -165,9 +165,9 @@ mod tests {
         assert!(matches!(rate().await, Err(PortError::Overloaded)));
         drop(gate);
         for job in [hashing, waiting] {
-            job.expect("room").get().await.expect("an answer");
+            job.expect("room").get().await.expect("a result");
         }
-        assert_eq!(rate().await.expect("an answer").score, 0);
+        assert_eq!(rate().await.expect("a result").score, 0);
     }
 
     proptest! {

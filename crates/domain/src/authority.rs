@@ -204,14 +204,14 @@ impl Authority {
             .ok_or(Denied::Stale)
     }
 
-    /// Checks that the roles of `target` may be replaced by `wanted`. `catalogue` contains the
-    /// roles named in `wanted`.
+    /// Checks that the roles of `target` may be replaced by `requested`. `catalogue` contains the
+    /// roles named in `requested`.
     ///
     /// Users may drop their own roles and take self-assignable ones.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn assign(&self, target: &Target, wanted: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
+    pub fn assign(&self, target: &Target, requested: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
         };
@@ -225,7 +225,10 @@ impl Authority {
                 role.name == *name && (role.self_assignable || assigner && has_all_of(caller, role))
             })
         };
-        match wanted.difference(&target.user.roles).find(|name| !may_give(name)) {
+        match requested
+            .difference(&target.user.roles)
+            .find(|name| !may_give(name))
+        {
             Some(name) => Err(Denied::NotAssignable(name.clone())),
             None => Ok(()),
         }
@@ -366,7 +369,7 @@ mod tests {
         }
     }
 
-    fn oneself(names: &[&str]) -> Target {
+    fn own_account(names: &[&str]) -> Target {
         Target {
             user: User {
                 roles: roles(names),
@@ -447,16 +450,21 @@ mod tests {
 
     #[test]
     fn users_may_drop_own_roles_and_take_self_assignable_ones() {
-        let nobody = || with(&[]);
+        let unprivileged = || with(&[]);
         let assigner = || with(&["roles:assign", "users:read"]);
-        for (who, current, wanted, expected) in [
-            (nobody(), &["user"][..], &[][..], Ok(())),
-            (nobody(), &["admin", "user"], &["user"], Ok(())),
-            (nobody(), &[], &["guest", "user"], Ok(())),
-            (nobody(), &["admin"], &["admin"], Ok(())),
-            (nobody(), &["user"], &["admin", "user"], not_assignable("admin")),
-            (nobody(), &[], &["reader"], not_assignable("reader")),
-            (nobody(), &[], &["unheard-of"], not_assignable("unheard-of")),
+        for (by, current, requested, expected) in [
+            (unprivileged(), &["user"][..], &[][..], Ok(())),
+            (unprivileged(), &["admin", "user"], &["user"], Ok(())),
+            (unprivileged(), &[], &["guest", "user"], Ok(())),
+            (unprivileged(), &["admin"], &["admin"], Ok(())),
+            (
+                unprivileged(),
+                &["user"],
+                &["admin", "user"],
+                not_assignable("admin"),
+            ),
+            (unprivileged(), &[], &["reader"], not_assignable("reader")),
+            (unprivileged(), &[], &["unheard-of"], not_assignable("unheard-of")),
             (assigner(), &[], &["reader"], Ok(())),
             (assigner(), &[], &["admin"], not_assignable("admin")),
             (
@@ -468,15 +476,15 @@ mod tests {
             (admin(), &[], &["admin", "reader"], Ok(())),
             (Authority::Operator, &[], &["admin"], Ok(())),
         ] {
-            let answer = who.assign(&oneself(current), &roles(wanted), &catalogue());
-            assert_eq!(answer, expected, "{who:?}: {current:?} -> {wanted:?}");
+            let answer = by.assign(&own_account(current), &roles(requested), &catalogue());
+            assert_eq!(answer, expected, "{by:?}: {current:?} -> {requested:?}");
         }
     }
 
     #[test]
     fn callers_assign_only_their_own_permissions_and_only_to_users_within_reach() {
         let assigner = || with(&["roles:assign", "users:read"]);
-        for (who, target, wanted, expected) in [
+        for (by, target, requested, expected) in [
             (
                 with(&["users:write"]),
                 another(&[], &[]),
@@ -501,8 +509,8 @@ mod tests {
             ),
             (Authority::Operator, another(&["admin"], &["a:b"]), &[], Ok(())),
         ] {
-            let answer = who.assign(&target, &roles(wanted), &catalogue());
-            assert_eq!(answer, expected, "{who:?}: {target:?} -> {wanted:?}");
+            let answer = by.assign(&target, &roles(requested), &catalogue());
+            assert_eq!(answer, expected, "{by:?}: {target:?} -> {requested:?}");
         }
     }
 
@@ -513,21 +521,21 @@ mod tests {
             .map(|own| own.as_str().to_owned())
             .collect();
         let everything: Vec<_> = everything.iter().map(String::as_str).collect();
-        let who = with(&everything);
-        let made = who.assign(&another(&[], &[]), &roles(&["admin"]), &catalogue());
+        let by = with(&everything);
+        let made = by.assign(&another(&[], &[]), &roles(&["admin"]), &catalogue());
         assert_eq!(made, not_assignable("admin"));
         assert_eq!(
-            who.administer(&another(&["admin"], &everything)),
+            by.administer(&another(&["admin"], &everything)),
             Err(Denied::OutOfReach)
         );
-        assert_eq!(who.remove_role(&catalogue()[0]), Err(Denied::OutOfReach));
+        assert_eq!(by.remove_role(&catalogue()[0]), Err(Denied::OutOfReach));
     }
 
     #[test]
     fn accounts_and_sessions_are_changed_only_with_permission_and_within_reach() {
         let writer = || with(&["users:write", "a:b"]);
-        for (who, target, expected) in [
-            (with(&[]), oneself(&["admin"]), Ok(())),
+        for (by, target, expected) in [
+            (with(&[]), own_account(&["admin"]), Ok(())),
             (
                 with(&["users:read"]),
                 another(&[], &[]),
@@ -538,7 +546,7 @@ mod tests {
             (admin(), another(&["admin"], &["a:c"]), Ok(())),
             (Authority::Operator, another(&["admin"], &["a:c"]), Ok(())),
         ] {
-            assert_eq!(who.administer(&target), expected, "{who:?}: {target:?}");
+            assert_eq!(by.administer(&target), expected, "{by:?}: {target:?}");
         }
         let revoker = with(&["sessions:revoke"]);
         assert_eq!(revoker.revoke(&another(&[], &[])), Ok(()));
@@ -561,7 +569,7 @@ mod tests {
                 Permission::parse("a:c").expect("a permission"),
             ))
         };
-        for (who, before, after, expected) in [
+        for (by, before, after, expected) in [
             (with(&["a:b"]), None, &weak, forbidden(Permission::ROLES_WRITE)),
             (writer(), None, &weak, Ok(())),
             (writer(), None, &role("x", &["a:b"], true), Ok(())),
@@ -573,9 +581,9 @@ mod tests {
             (Authority::Operator, Some(&strong), &weak, Ok(())),
         ] {
             assert_eq!(
-                who.write_role(before, after),
+                by.write_role(before, after),
                 expected,
-                "{who:?}: {before:?} -> {after:?}"
+                "{by:?}: {before:?} -> {after:?}"
             );
         }
         assert_eq!(writer().remove_role(&weak), Ok(()));

@@ -62,7 +62,7 @@ async fn hashes_of_the_reference_implementation_verify() {
         ),
     ] {
         assert_eq!(
-            verify(params, PASSWORD, phc).await.expect("an answer"),
+            verify(params, PASSWORD, phc).await.expect("a result"),
             expected,
             "{phc}"
         );
@@ -71,7 +71,7 @@ async fn hashes_of_the_reference_implementation_verify() {
             "correct horse battery staple",
             "correct horse battery staple É",
         ] {
-            let verification = verify(params, wrong, phc).await.expect("an answer");
+            let verification = verify(params, wrong, phc).await.expect("a result");
             assert_eq!(verification, Verification::Wrong, "{wrong}");
         }
     }
@@ -102,7 +102,7 @@ async fn each_hash_is_a_phc_string_with_a_fresh_salt() {
         let verification = hasher
             .verify(password(PASSWORD), Some(hash), &mut HashTicket::default())
             .await;
-        assert_eq!(verification.expect("an answer"), Verification::Right);
+        assert_eq!(verification.expect("a result"), Verification::Right);
     }
 }
 
@@ -123,7 +123,7 @@ async fn any_change_of_parameters_makes_a_hash_outdated() {
         },
     ] {
         let verification = verify(changed, PASSWORD, BY_REFERENCE).await;
-        assert_eq!(verification.expect("an answer"), Verification::RightButOutdated);
+        assert_eq!(verification.expect("a result"), Verification::RightButOutdated);
     }
 }
 
@@ -163,7 +163,7 @@ async fn unusable_and_too_expensive_hashes_are_wrong_and_logged() {
     for phc in broken {
         let log = Log::default();
         let logging = tracing::subscriber::set_default(log.subscriber());
-        let verification = verify(CHEAP, PASSWORD, &phc).await.expect("an answer");
+        let verification = verify(CHEAP, PASSWORD, &phc).await.expect("a result");
         drop(logging);
         assert_eq!(verification, Verification::Wrong, "{phc}");
         let logged = log.text();
@@ -182,7 +182,7 @@ async fn verifying_a_usable_hash_or_none_logs_nothing() {
         hasher
             .verify(password("wrong"), hash, &mut HashTicket::default())
             .await
-            .expect("an answer");
+            .expect("a result");
     }
     drop(logging);
     assert_eq!(log.text(), "");
@@ -264,7 +264,7 @@ async fn a_flood_is_rejected_and_never_verified_wrongly() {
     let afterwards = hasher
         .verify(password("wrong"), Some(hash), &mut HashTicket::default())
         .await;
-    assert_eq!(afterwards.expect("an answer"), Verification::Wrong);
+    assert_eq!(afterwards.expect("a result"), Verification::Wrong);
 }
 
 /// The example of RFC 9106, section 5.3: the linked library, built for this processor, computes

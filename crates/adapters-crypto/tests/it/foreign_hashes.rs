@@ -40,7 +40,7 @@ async fn verify(text: &str, password: &str) -> Verification {
     hasher()
         .verify(password, Some(hash), &mut HashTicket::default())
         .await
-        .expect("an answer")
+        .expect("a result")
 }
 
 async fn verifies(password: &str, text: &str) {

@@ -270,7 +270,7 @@ async fn new_users_begin_with_the_default_roles_and_tokens_carry_permissions_whe
     for (role, says) in [
         (
             "editor",
-            "this role is assigned on registration; remove it from the default roles first",
+            "this role is assigned on registration; remove it from users.default_roles first",
         ),
         ("admin", "built in"),
     ] {

@@ -186,13 +186,13 @@ mod tests {
 
     #[test]
     fn the_revision_of_the_request_is_compared_with_the_users() {
-        for (wanted, refused) in [(6, true), (7, false), (8, true)] {
+        for (requested, refused) in [(6, true), (7, false), (8, true)] {
             let command = AssignRoles {
-                if_revision: Some(Revision(wanted)),
+                if_revision: Some(Revision(requested)),
                 ..assign(&[])
             };
             let expected = refused.then_some(Refusal::RevisionMismatch);
-            assert_eq!(refusal(&command, &facts_about(user())), expected, "{wanted}");
+            assert_eq!(refusal(&command, &facts_about(user())), expected, "{requested}");
         }
     }
 

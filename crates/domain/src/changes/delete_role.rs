@@ -132,13 +132,13 @@ mod tests {
 
     #[test]
     fn the_revision_of_the_request_is_compared_with_the_roles() {
-        for (wanted, refused) in [(2, true), (3, false), (4, true)] {
+        for (requested, refused) in [(2, true), (3, false), (4, true)] {
             let command = DeleteRole {
-                if_revision: Some(Revision(wanted)),
+                if_revision: Some(Revision(requested)),
                 ..delete()
             };
             let expected = refused.then_some(Refusal::RevisionMismatch);
-            assert_eq!(refusal(&command, &facts()), expected, "{wanted}");
+            assert_eq!(refusal(&command, &facts()), expected, "{requested}");
         }
     }
 

@@ -143,7 +143,7 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    fn wanted(names: &[&str]) -> Result<(), Refusal> {
+    fn check_names(names: &[&str]) -> Result<(), Refusal> {
         let facts = Facts {
             roles: built_in().into_iter().chain([role("editor", &[])]).collect(),
             ..Facts::default()
@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn the_first_role_that_the_catalogue_does_not_contain_is_reported() {
-        assert_eq!(wanted(&[]), Ok(()));
-        assert_eq!(wanted(&["admin", "editor", "user"]), Ok(()));
+        assert_eq!(check_names(&[]), Ok(()));
+        assert_eq!(check_names(&["admin", "editor", "user"]), Ok(()));
         let unknown = RoleName::parse("author").expect("a role name");
         assert_eq!(
-            wanted(&["user", "wizard", "author"]),
+            check_names(&["user", "wizard", "author"]),
             Err(Refusal::UnknownRole(unknown))
         );
     }

@@ -422,7 +422,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_login_is_reported_to_a_caller_with_the_permission() {
-        for login in ["nobody", "no login"] {
+        for login in ["unknown", "no login"] {
             let assign = assign(|accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));
             });

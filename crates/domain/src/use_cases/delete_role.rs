@@ -31,7 +31,7 @@ pub struct DeleteRoleRequest {
 pub enum DeleteRoleError {
     #[error("the roles admin and user are built in")]
     BuiltIn,
-    #[error("this role is assigned on registration; remove it from the default roles first")]
+    #[error("this role is assigned on registration; remove it from users.default_roles first")]
     Default,
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -156,7 +156,7 @@ mod tests {
             ("user", "the roles admin and user are built in"),
             (
                 "member",
-                "this role is assigned on registration; remove it from the default roles first",
+                "this role is assigned on registration; remove it from users.default_roles first",
             ),
             ("No Name", "the role does not exist"),
         ] {

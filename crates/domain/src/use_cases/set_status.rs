@@ -101,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_and_invalid_logins_are_not_found() {
-        for login in ["nobody", "", "no login"] {
+        for login in ["unknown", "", "no login"] {
             let mut accounts = accounts();
             accounts.expect_execute().never();
             let refused = set_status(accounts)
