@@ -1,4 +1,5 @@
-//! Passwords by argon2id (RFC 9106), kept as PHC strings. Hashes that other systems made are checked too, and never made.
+//! Password hashing with argon2id (RFC 9106), stored as PHC strings. Hashes made by other systems
+//! are verified but never created.
 
 mod argon2_hash;
 mod cost;
@@ -23,30 +24,30 @@ use domain::{
 };
 use std::{error::Error, sync::Arc};
 
-/// The bytes of a fresh salt (RFC 9106, section 3.1).
+/// The length of a new salt in bytes (RFC 9106, section 3.1).
 const SALT_LENGTH: usize = 16;
-/// The bytes of a fresh hash.
+/// The length of a new hash in bytes.
 const HASH_LENGTH: usize = 32;
 
 /// Hashes and verifies passwords on a [pool](HashPool).
 pub struct Argon2Hasher {
     params: Argon2Params,
     pool: Arc<HashPool>,
-    /// Compared with when there is no usable hash: random bytes, which are the hash of a given password with a probability of
-    /// 2^-256.
+    /// The hash compared with when there is no usable one. Its bytes are random, so a given
+    /// password matches with a probability of 2^-256.
     decoy: Argon2Hash,
 }
 
 impl Argon2Hasher {
     /// # Errors
-    /// When `params` are out of bounds.
+    /// [`CostRefused`] if `params` are out of bounds.
     pub fn new(params: Argon2Params, pool: Arc<HashPool>) -> Result<Self, CostRefused> {
         params.check()?;
         let decoy = Argon2Hash::fresh(params, &salt(), &OsRandomness.bytes());
         Ok(Self { params, pool, decoy })
     }
 
-    /// The hash to compare with: `hash` if it can be used, or else the decoy.
+    /// Returns `hash` if it can be used, and the decoy otherwise.
     fn usable(&self, hash: Option<PasswordHash>) -> StoredHash {
         let stored = hash.and_then(|hash| {
             StoredHash::parse(&hash)
@@ -134,8 +135,9 @@ fn is_of(
     Ok(constant_time::verify_slices_are_equal(&hash, stored.hash()).is_ok())
 }
 
-/// Does the work that a hash made now takes more than what was `done`, so that an answer is as long in coming for a user
-/// who has not logged in since the cost was raised, or since the import, as for one who does not exist.
+/// Does the work by which a new hash exceeds `done_kib`. A login then takes as long for a user
+/// whose hash is cheap (not rehashed since the cost was raised or since the import) as for a user
+/// who does not exist.
 fn make_up_for(done_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Result<(), PortError> {
     let Some(params) = in_force.beyond(done_kib) else {
         return Ok(());
@@ -154,7 +156,7 @@ fn make_up_for(done_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Re
     )
 }
 
-/// Everything that a hash is a function of, but for the password and the hash's length.
+/// All inputs of a hash except the password and the length of the hash.
 struct Inputs<'a> {
     algorithm: Algorithm,
     version: Version,
@@ -163,8 +165,9 @@ struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Fills `hash`, in `blocks`. They grow to what this takes, and afterwards shrink to what the parameters in force
-    /// take, so that one costly hash does not cost memory ever after.
+    /// Computes the hash into `hash`, using `blocks` as memory. The blocks grow as needed and then
+    /// shrink to the size that the current parameters need, so that one expensive hash does not
+    /// keep its memory.
     fn hash(
         &self,
         password: &Password,
@@ -208,7 +211,7 @@ mod tests {
         parallelism: 1,
     };
 
-    /// On one thread, so that the next job sees the blocks of the one before.
+    /// A hasher with one thread, so that each job uses the blocks of the previous one.
     fn hasher(params: Argon2Params) -> Argon2Hasher {
         let pool = HashPoolSettings {
             threads: NonZeroUsize::MIN,
@@ -232,20 +235,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_user_costs_a_whole_hash() {
+    async fn verifying_without_a_hash_costs_a_full_hash() {
         let hasher = hasher(CHEAP);
         assert_eq!(memory_kib(&hasher).await.0, 0);
         let verification = hasher
             .verify(password(), None, &mut HashTicket::default())
             .await
-            .expect("an answer");
+            .expect("a result");
         assert_eq!(verification, Verification::Wrong);
         assert_eq!(memory_kib(&hasher).await.0, 64);
         assert_eq!(hasher.decoy.params, CHEAP);
     }
 
     #[tokio::test]
-    async fn a_hash_that_cannot_be_used_costs_a_whole_hash_too() {
+    async fn verifying_an_unusable_hash_costs_a_full_hash() {
         for phc in [
             "",
             "$2b$12$abcdefghijklmnopqrstuu",
@@ -256,13 +259,13 @@ mod tests {
             let verification = hasher
                 .verify(password(), Some(unusable), &mut HashTicket::default())
                 .await;
-            assert_eq!(verification.expect("an answer"), Verification::Wrong, "{phc}");
+            assert_eq!(verification.expect("a result"), Verification::Wrong, "{phc}");
             assert_eq!(memory_kib(&hasher).await.0, 64, "{phc}");
         }
     }
 
     #[tokio::test]
-    async fn a_hash_that_was_made_more_cheaply_costs_what_is_missing_beside() {
+    async fn verifying_a_cheaper_hash_makes_up_the_difference() {
         let cheaper = Argon2Params {
             memory_kib: 16,
             ..CHEAP
@@ -276,7 +279,7 @@ mod tests {
             hasher
                 .verify(guess, Some(stored.clone()), &mut HashTicket::default())
                 .await
-                .expect("an answer");
+                .expect("a result");
             assert_eq!(
                 memory_kib(&hasher).await.0,
                 48,
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_foreign_hash_that_was_made_more_cheaply_costs_what_is_missing_beside() {
+    async fn verifying_a_cheaper_foreign_hash_makes_up_the_difference() {
         let in_force = Argon2Params {
             memory_kib: 4096,
             ..CHEAP
@@ -298,7 +301,7 @@ mod tests {
             hasher
                 .verify(guess, Some(stored), &mut HashTicket::default())
                 .await
-                .expect("an answer");
+                .expect("a result");
             assert_eq!(
                 memory_kib(&hasher).await.0,
                 2048,
@@ -308,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_costly_stored_hash_takes_its_memory_only_while_it_is_checked() {
+    async fn an_expensive_stored_hash_keeps_its_memory_only_while_it_is_verified() {
         let costly = Argon2Params {
             memory_kib: 4096,
             ..CHEAP
@@ -321,7 +324,7 @@ mod tests {
         let verification = hasher
             .verify(password(), Some(stored), &mut HashTicket::default())
             .await
-            .expect("an answer");
+            .expect("a result");
         assert_eq!(verification, Verification::RightButOutdated);
         assert_eq!(memory_kib(&hasher).await, (64, 64));
     }

@@ -1,7 +1,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use domain::{audit::Seal, ports::AuditSealer};
 
-/// SHA-256 by AWS-LC.
+/// Seals audit events with SHA-256, computed by AWS-LC.
 pub struct Sha256Sealer;
 
 impl AuditSealer for Sha256Sealer {
@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn a_seal_is_the_digest_of_the_seal_before_and_the_row() {
-        // 32 bytes of zeros and "abc", by sha256sum.
+        // The digest of 32 zero bytes and "abc", computed by sha256sum.
         let seal = Sha256Sealer.seal(&Seal::NONE, b"abc");
         assert_eq!(
             seal.to_string(),

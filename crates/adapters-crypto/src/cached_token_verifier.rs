@@ -6,31 +6,33 @@ use domain::{
 use quick_cache::{Weighter, sync::Cache};
 use std::{num::NonZeroUsize, sync::Arc};
 
-/// The length of a token that takes one entry of the cache. A longer token, such as one with many permissions, counts as
-/// several.
+/// The token length that one cache entry accounts for. A longer token, such as one with many
+/// permissions, counts as several entries.
 const TOKEN_BYTES: usize = 1024;
 
-/// The signature cache: verifies the signature of a token once, and not at each request.
+/// The signature cache: verifies the signature of each token once instead of at each request.
 ///
-/// It caches the answers of the inner verifier and nothing else: the core still checks at each request whether the token has
-/// expired and whether its session is live. Rejections are not cached, since an attacker who invents tokens could evict
-/// the valid ones.
+/// Only the results of the inner verifier are cached: at each request, the core still checks
+/// whether the token has expired and whether its session is live. Rejections are not cached, since
+/// an attacker could evict valid tokens by sending invalid ones.
 ///
-/// The entries belong to the keys of the inner verifier. A verifier with other keys MUST have a cache of its own: with a
-/// shared one, the tokens of a removed key would be accepted until they expire.
+/// The entries belong to the keys of the inner verifier. A verifier with other keys MUST have a
+/// separate cache: with a shared one, the tokens of a removed key would be accepted until they
+/// expire.
 pub struct CachedTokenVerifier {
     inner: Arc<dyn TokenVerifier>,
     clock: Arc<dyn Clock>,
     cache: Cache<Digest, CachedToken, EntryWeight>,
 }
 
-/// SHA-256 of a whole token with its signature, so that a token that differs in one bit has another.
+/// SHA-256 of the whole token including its signature, so that tokens that differ in one bit have
+/// different digests.
 type Digest = [u8; 32];
 
 #[derive(Clone)]
 struct CachedToken {
     token: Arc<SignedToken>,
-    /// The length of its text, in bytes.
+    /// The length of the token's text in bytes.
     length: usize,
 }
 
@@ -44,7 +46,7 @@ impl Weighter<Digest, CachedToken> for EntryWeight {
 }
 
 impl CachedTokenVerifier {
-    /// Caches at most `capacity` tokens, and evicts those that are used least.
+    /// Creates a cache of at most `capacity` tokens that evicts the least used ones.
     #[must_use]
     pub fn new(inner: Arc<dyn TokenVerifier>, clock: Arc<dyn Clock>, capacity: NonZeroUsize) -> Self {
         Self {
@@ -54,7 +56,7 @@ impl CachedTokenVerifier {
         }
     }
 
-    /// The number of cached tokens.
+    /// Returns the number of cached tokens.
     #[must_use]
     pub fn count(&self) -> usize {
         self.cache.len()

@@ -1,14 +1,14 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::ports::Clock;
 
-/// The system's clock, truncated to microseconds.
+/// The system clock, truncated to microseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the adapter that everybody else asks for the time"
+        reason = "this adapter is the only reader of the system clock"
     )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(6)
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_comes_in_whole_microseconds_and_is_the_systems() {
+    fn the_clock_reads_the_system_time_in_whole_microseconds() {
         let readings: Vec<_> = (0..1000).map(|_| SystemClock.now()).collect();
         assert!(
             readings

@@ -1,4 +1,5 @@
-//! Password hashes that other systems made, with something else than argon2: taken apart and checked, never made.
+//! Password hashes made by other systems with an algorithm other than argon2. They are parsed and
+//! verified, never created.
 
 mod bcrypt;
 mod fields;
@@ -14,7 +15,7 @@ use self::{
 };
 use domain::{password::Password, ports::ForeignHashRefused};
 
-/// A hash that is within bounds: checking a password against it takes at most 256 MiB, and about a second of a core.
+/// A hash within bounds: verifying it takes at most 256 MiB and about a second on one core.
 pub enum ForeignHash {
     Bcrypt(Bcrypt),
     Pbkdf2(Pbkdf2),
@@ -24,9 +25,9 @@ pub enum ForeignHash {
 
 impl ForeignHash {
     /// # Errors
-    /// When `text` is in no form that is known here, is damaged, or is out of bounds.
+    /// [`ForeignHashRefused`] if `text` has an unsupported form, is damaged or is out of bounds.
     pub fn parse(text: &str) -> Result<Self, ForeignHashRefused> {
-        // Modular crypt format and PHC strings begin with the sign that Django's hashes have only between their parts.
+        // Modular crypt format and PHC strings start with `$`; Django's hashes only contain it.
         let begins_with_sign = text.starts_with('$');
         let parts: Vec<_> = text.strip_prefix('$').unwrap_or(text).split('$').collect();
         let Some((&name, parts)) = parts.split_first() else {
@@ -44,13 +45,13 @@ impl ForeignHash {
             (false, "scrypt") => Scrypt::parse_django(parts).map(Self::Scrypt),
             (true, "firebase-scrypt") => FirebaseScrypt::parse(parts).map(Self::Firebase),
             (false, "md5" | "sha1" | "unsalted_md5" | "unsalted_sha1") => Err(ForeignHashRefused::TooWeak(
-                "it is a digest, guessed at by the billion",
+                "an unsalted or fast digest, which attackers can test by the billion",
             )),
             _ => Err(ForeignHashRefused::UnknownForm),
         }
     }
 
-    /// Whether it is the hash of `password`.
+    /// Returns whether this is the hash of `password`.
     pub fn is_of(&self, password: &Password) -> bool {
         let password = password.expose().as_bytes();
         match self {
@@ -61,8 +62,9 @@ impl ForeignHash {
         }
     }
 
-    /// About how much argon2, in KiB that it passes over, takes as long as checking a password against this hash. Rather
-    /// too little than too much, so that what is made up for is enough.
+    /// Returns the argon2 work, as the KiB that it passes over, that takes about as long as
+    /// verifying this hash. The estimate is rather low than high, so that the work added to make up
+    /// the difference is sufficient.
     pub fn work_kib(&self) -> u64 {
         match self {
             Self::Bcrypt(hash) => hash.work_kib(),

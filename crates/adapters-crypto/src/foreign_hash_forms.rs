@@ -5,18 +5,18 @@ use domain::{
 };
 use std::borrow::Cow;
 
-/// The longest text that is looked at, in bytes. The longest hash in use, Firebase's, has some 300.
+/// The maximum length of a hash in bytes. The longest in use, Firebase's, has about 300.
 const MAX_LENGTH: usize = 1024;
 
-/// The forms of password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can check: argon2, bcrypt, PBKDF2 and scrypt, as
-/// PHC strings and as Django, passlib and Firebase write them.
+/// The formats of password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can verify: argon2,
+/// bcrypt, PBKDF2 and scrypt, as PHC strings and as written by Django, passlib and Firebase.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForeignHashForms;
 
 impl ForeignHashes for ForeignHashForms {
     fn accept(&self, text: &str) -> Result<PasswordHash, ForeignHashRefused> {
         if text.len() > MAX_LENGTH {
-            return Err(ForeignHashRefused::Damaged("it is too long"));
+            return Err(ForeignHashRefused::Damaged("the text is longer than 1024 bytes"));
         }
         let hash = PasswordHash::from_phc(unlabelled(text).into_owned());
         StoredHash::parse(&hash)?;
@@ -24,7 +24,7 @@ impl ForeignHashes for ForeignHashForms {
     }
 }
 
-/// Django puts a label before hashes that say what they are by themselves.
+/// Removes the label that Django puts before hashes whose format is evident without it.
 fn unlabelled(text: &str) -> Cow<'_, str> {
     match text.split_once('$') {
         Some(("argon2", unlabelled)) => Cow::Owned(format!("${unlabelled}")),
@@ -37,8 +37,8 @@ impl From<NotAStoredHash> for ForeignHashRefused {
     fn from(error: NotAStoredHash) -> Self {
         match error {
             NotAStoredHash::UnknownScheme => Self::UnknownForm,
-            NotAStoredHash::Unparsable(_) => Self::Damaged("it is no PHC string"),
-            NotAStoredHash::Parts => Self::Damaged("a part is missing, or there is one too many"),
+            NotAStoredHash::Unparsable(_) => Self::Damaged("the text is not a PHC string"),
+            NotAStoredHash::Parts => Self::Damaged("a part is missing or superfluous"),
             NotAStoredHash::Cost(_) => Self::TooCostly("memory, passes or lanes are out of bounds"),
             NotAStoredHash::Foreign(refused) => refused,
         }

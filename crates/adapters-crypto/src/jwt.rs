@@ -1,4 +1,4 @@
-//! JSON Web Tokens (RFC 7519, RFC 7515) in compact form, over a [`KeyRing`].
+//! JSON Web Tokens (RFC 7519, RFC 7515) in compact form, signed and verified with a [`KeyRing`].
 
 use crate::keys::{Algorithm, KeyRing, PublicKey, SigningKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -14,13 +14,14 @@ use serde::{
 };
 use std::{fmt, sync::Arc};
 
-/// The longest token that is looked at, in bytes. Ours have a few hundred.
+/// The maximum length of a token in bytes. Tokens of this service have a few hundred.
 const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 
-/// Signs with the ring's signing key, verifies with all of its keys, and publishes their public halves.
+/// Signs with the ring's signing key, verifies with all of its keys, and publishes their public
+/// parts.
 pub struct JwtTokens {
     signing: SigningKey,
-    /// The encoded header of every token that is signed here.
+    /// The encoded header of all tokens signed by this ring.
     header: String,
     verifying: Vec<VerifyingKey>,
     jwk_set: JwkSet,
@@ -48,8 +49,8 @@ impl JwtTokens {
     }
 }
 
-/// Signing goes to AWS-LC directly, whose keys stay parsed: jsonwebtoken parses the key again for every signature,
-/// which more than doubles the time of an RS256 one.
+/// Signs with AWS-LC directly, which keeps keys parsed. jsonwebtoken parses the key for every
+/// signature, which more than doubles the time of an RS256 signature.
 impl TokenSigner for JwtTokens {
     fn sign(&self, claims: &AccessClaims) -> Result<AccessToken, PortError> {
         let claims = serde_json::to_vec(claims).map_err(|error| PortError::Unavailable(Box::new(error)))?;
@@ -98,7 +99,7 @@ impl TokenVerifier for JwtTokens {
     }
 }
 
-/// The header of a token whose three parts have the right form. Nothing of it is to be believed yet.
+/// Parses the header of a token with three well-formed parts. The header is not authenticated yet.
 fn parse(token: &str) -> Result<Header, SignatureRefused> {
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(SignatureRefused::Malformed);
@@ -120,7 +121,8 @@ fn decode(part: &str) -> Result<Vec<u8>, SignatureRefused> {
         .map_err(|_| SignatureRefused::Malformed)
 }
 
-/// The text of a part that is a JSON object. Asked for expressly: serde would take a list of members for one.
+/// Decodes a part that is a JSON object. The check is explicit, because serde would also accept an
+/// array of the members.
 fn object(part: &str) -> Result<Vec<u8>, SignatureRefused> {
     let json = decode(part)?;
     let is_object =
@@ -132,8 +134,9 @@ fn object(part: &str) -> Result<Vec<u8>, SignatureRefused> {
     }
 }
 
-/// A header as it was presented. A member that comes twice is refused by serde, and so is a header that brings its own
-/// key or rules (RFC 8725, sections 3.1 and 3.10), whatever the value: `null` and wrong types are refused too.
+/// The header of a presented token. serde rejects duplicate members, and headers that contain a key
+/// or extensions (RFC 8725, sections 3.1 and 3.10), whatever their value, including `null` and
+/// wrong types.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -152,7 +155,7 @@ struct Header {
 }
 
 fn refuse<'de, D: Deserializer<'de>>(_member: D) -> Result<(), D::Error> {
-    Err(D::Error::custom("a header does not bring its own key or rules"))
+    Err(D::Error::custom("a header must not contain a key or extensions"))
 }
 
 impl From<&PublicKey> for VerifyingKey {
@@ -171,8 +174,8 @@ impl From<&PublicKey> for VerifyingKey {
     }
 }
 
-/// The one algorithm of a key, and none of jsonwebtoken's checks of claims: they ask the system's clock, and claims are
-/// the core's to judge.
+/// Returns a validation that accepts one algorithm and checks no claims: jsonwebtoken would use the
+/// system clock, and the core validates claims.
 fn signature_only(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(match algorithm {
         Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,

@@ -1,16 +1,19 @@
-//! Key files. A folder holds, and nothing else of it is looked at:
+//! Key files. The service reads these files in a key folder and ignores all others:
 //!
-//! | file | what it is |
+//! | file | contents |
 //! |---|---|
-//! | `<name>.signing.pem` | exactly one: signs, verifies, stands in the JWKS |
-//! | `<name>.published.pem` | any number: verifies and stands in the JWKS, to sign later |
-//! | `<name>.retired.pem` | any number: still verifies and stands in the JWKS, signs no more |
-//! | `refresh.key` | 32 random bytes in base64: what refresh tokens are authenticated with |
+//! | `<name>.signing.pem` | exactly one: signs, verifies, is in the JWKS |
+//! | `<name>.published.pem` | any number: verifies and is in the JWKS, to sign later |
+//! | `<name>.retired.pem` | any number: verifies and is in the JWKS, but no longer signs |
+//! | `refresh.key` | 32 random bytes in base64: authenticates refresh tokens |
 //!
-//! The PEM files are unencrypted PKCS#8 private keys: EC P-256 (ES256), Ed25519 (EdDSA) or RSA (RS256). All files are
-//! secret: a file that others may read or write, that its group may write, or that belongs to neither this user nor root
-//! is refused, and so is a folder that others may write to. The group may read a file, and a folder may be open to
-//! everybody while it has the sticky bit: that is how container platforms mount secrets.
+//! The PEM files are unencrypted PKCS#8 private keys: EC P-256 (ES256), Ed25519 (EdDSA) or RSA
+//! (RS256).
+//!
+//! All files are secret. A file is rejected if others may read or write it, if its group may write
+//! it, or if it belongs to neither this user nor root. A folder is rejected if others may write to
+//! it. Container platforms mount secrets in two ways that are accepted: files readable by the
+//! group, and world-writable folders with the sticky bit.
 
 mod algorithm;
 mod error;

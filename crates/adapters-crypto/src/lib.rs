@@ -1,6 +1,6 @@
-//! Cryptography behind the core's ports: argon2id, password hashes of other systems, the strength of passwords, JWT, key
-//! files, the system clock and the operating system's randomness. What a token or a password means is the core's to say;
-//! here is only how it is computed.
+//! Cryptography behind the core's ports: argon2id, password hashes of other systems, password
+//! strength, JWT, key files, the system clock and the operating system's randomness. This crate
+//! computes and verifies; the core decides what a token or a password permits.
 
 mod argon2_hasher;
 mod audit_sealer;

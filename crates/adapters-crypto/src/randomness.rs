@@ -19,12 +19,13 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn no_two_draws_are_alike_and_every_byte_varies() {
+    fn random_values_differ_and_every_byte_varies() {
         let draws: HashSet<[u8; 32]> = (0..1000).map(|_| OsRandomness.bytes()).collect();
         assert_eq!(draws.len(), 1000);
         for position in 0..32 {
             let seen: HashSet<u8> = draws.iter().map(|draw| draw[position]).collect();
-            // 1000 draws of 256 values leave about 251 of them seen; 128 is forty standard deviations away.
+            // 1000 draws of 256 values leave about 251 of them seen; 128 is forty standard
+            // deviations away.
             assert!(
                 seen.len() > 128,
                 "byte {position} takes only {} values",

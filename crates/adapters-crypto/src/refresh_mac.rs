@@ -6,11 +6,12 @@ use domain::{
 };
 use std::fmt;
 
-/// HMAC-SHA256 (RFC 2104) under the refresh key, which is kept ready for use, and plain SHA-256 (FIPS 180-4).
+/// HMAC-SHA256 (RFC 2104) with the refresh key, which is parsed once, and plain SHA-256 (FIPS
+/// 180-4).
 pub struct HmacRefreshMac(hmac::Key);
 
 impl HmacRefreshMac {
-    /// For the key of a [`KeyRing`](crate::keys::KeyRing).
+    /// Creates the MAC with the refresh key of a [`KeyRing`](crate::keys::KeyRing).
     #[must_use]
     pub fn new(refresh_key: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, refresh_key))
@@ -81,7 +82,7 @@ mod tests {
 
     /// Computed by another implementation: SHA-256 of the bytes 0x00 to 0x1f.
     #[test]
-    fn the_digest_is_sha_256_whatever_the_key() {
+    fn the_digest_is_sha_256_and_independent_of_the_key() {
         let secret = SessionSecret::new(array::from_fn(|place| u8::try_from(place).expect("a byte")));
         let expected = SecretDigest([
             0x63, 0x0d, 0xcd, 0x29, 0x66, 0xc4, 0x33, 0x66, 0x91, 0x12, 0x54, 0x48, 0xbb, 0xb2, 0x5b, 0x4f,
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_never_shows_in_debug_output() {
+    fn debug_output_contains_no_key() {
         assert_eq!(
             format!("{:?}", HmacRefreshMac::new(&[1; 32])),
             "HmacRefreshMac([REDACTED])"

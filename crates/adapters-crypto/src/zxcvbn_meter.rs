@@ -1,4 +1,4 @@
-//! How hard passwords are to guess, as zxcvbn estimates it.
+//! Password strength as estimated by zxcvbn.
 
 use crate::hash_pool::{HashPool, Work};
 use async_trait::async_trait;
@@ -13,17 +13,18 @@ use std::{
 use zeroize::Zeroizing;
 use zxcvbn::{Entropy, feedback::Feedback};
 
-/// How many code points of a password are rated. The cost grows steeply with them (for a password that was made to be
-/// costly, sixfold from 32 to 72), and a password whose beginning is strong is strong as a whole.
+/// The number of code points of a password that are rated. The cost grows steeply with them:
+/// sixfold from 32 to 72 for a password made to be expensive. A password is at least as strong as
+/// its beginning.
 const RATED_LENGTH: usize = 32;
 
-/// The rating of a password that cannot be rated, whose strength is unknown.
+/// The rating of a password whose strength cannot be determined.
 const UNRATEABLE: Strength = Strength {
     score: 0,
     advice: None,
 };
 
-/// Rates passwords on the [pool](HashPool) where they are hashed: some take longer to rate than to hash.
+/// Rates passwords on the [pool](HashPool) that hashes them: rating some takes longer than hashing.
 pub struct ZxcvbnMeter {
     pool: Arc<HashPool>,
 }
@@ -55,11 +56,11 @@ fn rate(password: &Password, known: &[String]) -> Strength {
     unless_it_panics(|| strength(&zxcvbn::zxcvbn(&rated, &known)))
 }
 
-/// Returns [`UNRATEABLE`] if `rate` panics, as zxcvbn may on unusual passwords. The client then chooses another password
-/// and does not get an internal error.
+/// Returns [`UNRATEABLE`] if `rate` panics, as zxcvbn may on unusual passwords. The client then has
+/// to choose another password and does not receive an internal error.
 fn unless_it_panics(rate: impl FnOnce() -> Strength) -> Strength {
     panic::catch_unwind(AssertUnwindSafe(rate)).unwrap_or_else(|_| {
-        tracing::error!("rating a password panicked; it counts as weak");
+        tracing::error!("rating a password panicked; the password is rejected as weak");
         UNRATEABLE
     })
 }
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn good_passwords_are_strong_enough_and_bad_ones_are_not() {
+    fn strong_and_weak_passwords_are_distinguished() {
         for (text, is_strong) in [
             ("correct horse battery staple", true),
             ("kq7v2mzx", true),
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_says_what_is_wrong() {
+    fn the_advice_names_the_weakness() {
         let strength = rated("password");
         assert_eq!(
             strength.advice.as_deref(),
@@ -113,16 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_rated_than_would_be_too_costly() {
+    fn only_the_beginning_of_a_long_password_is_rated() {
         let strong = "correct horse battery staple";
         assert_eq!(rated(&"a".repeat(RATED_LENGTH)).score, 0);
         assert_eq!(rated(&format!("{}{strong}", "a".repeat(RATED_LENGTH))).score, 0);
         assert!(rated(&format!("{strong}{}", "a".repeat(228))).score >= 2);
     }
 
-    /// In 3.1.1 the estimate of guesses at a repeat overflows.
+    /// In zxcvbn 3.1.1 the estimated guesses of such a repeat overflow.
     #[test]
-    fn a_repeat_of_more_guesses_than_can_be_counted_is_rated_all_the_same() {
+    fn a_repeat_whose_guesses_overflow_is_rated() {
         for text in ["01".repeat(20), "01".repeat(16), "0123456789abcdef".repeat(2)] {
             let advice = rated(&text).advice.unwrap_or_default();
             assert!(advice.contains("Repeats"), "{text}: {:?}", rated(&text));
@@ -134,7 +135,7 @@ mod tests {
         assert_eq!(unless_it_panics(|| panic!("on purpose")), UNRATEABLE);
     }
 
-    /// One thread, and room for one job to wait.
+    /// A pool with one thread and room for one waiting job.
     fn narrow_pool() -> Arc<HashPool> {
         let settings = HashPoolSettings {
             threads: NonZeroUsize::MIN,
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rating_waits_its_turn_in_the_pool_and_is_rejected_when_the_queue_is_full() {
+    async fn rating_queues_in_the_pool_and_is_rejected_when_the_queue_is_full() {
         let pool = narrow_pool();
         let meter = ZxcvbnMeter::new(Arc::clone(&pool));
         let rate = async || {
@@ -164,9 +165,9 @@ mod tests {
         assert!(matches!(rate().await, Err(PortError::Overloaded)));
         drop(gate);
         for job in [hashing, waiting] {
-            job.expect("room").get().await.expect("an answer");
+            job.expect("room").get().await.expect("a result");
         }
-        assert_eq!(rate().await.expect("an answer").score, 0);
+        assert_eq!(rate().await.expect("a result").score, 0);
     }
 
     proptest! {

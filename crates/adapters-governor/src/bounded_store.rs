@@ -11,12 +11,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Keeps one counter for each key, up to a number of keys, and one for all keys beyond it.
+/// Keeps one counter per key, up to a maximum number of keys, and one shared counter for all keys
+/// beyond it.
 pub struct BoundedStore<K: Eq + Hash> {
     counters: DashMapStateStore<K>,
     max_keys: NonZeroUsize,
     overflow: InMemoryState,
-    /// Held while a key is added, so that concurrent keys do not exceed the bound either.
+    /// Held while a key is added, so that concurrent requests do not exceed the maximum.
     adding: Mutex<()>,
 }
 

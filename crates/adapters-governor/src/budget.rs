@@ -5,38 +5,42 @@ use std::{
 };
 use thiserror::Error;
 
-/// The longest that a budget may take to refill from nothing.
+/// The maximum time in which an empty budget refills.
 const MAX_REFILL: Duration = Duration::from_hours(365 * 24);
 
 /// The attempts of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Attempts that a key may make at once after a rest.
+    /// The attempts that a key may make at once when its budget is full.
     pub burst: NonZeroU32,
     /// The time in which one attempt is regained.
     pub every: Duration,
 }
 
-/// The budgets of each kind of key, and a bound on their memory.
+/// The budgets of each kind of key, and a limit on their memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// For each [network](domain::throttle::ThrottleKey::Client).
+    /// The budget of each [network](domain::throttle::ThrottleKey::Client).
     pub client: Budget,
-    /// For each [login](domain::throttle::ThrottleKey::Account), whether it is taken or not.
+    /// The budget of each [login](domain::throttle::ThrottleKey::Account), whether a user has it or
+    /// not.
     pub account: Budget,
-    /// The most keys of each kind that are kept. Keys beyond it share one budget, so that a flood of keys neither opens the
-    /// throttle nor takes memory.
+    /// The maximum number of keys of each kind. Keys beyond it share one budget, so that a flood of
+    /// keys neither bypasses the throttle nor exhausts memory.
     pub max_keys: NonZeroUsize,
 }
 
-/// A budget that cannot be counted.
+/// The error for a budget that cannot be enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a budget regains an attempt in more than no time, and all of them within a year")]
+#[error(
+    "the budget is out of bounds; an attempt must be regained in more than 0 seconds, and all of them within a year"
+)]
 pub struct BudgetRefused;
 
 impl Budgets {
-    /// A client: 30 at once, then 30 a minute. An account: 10 at once, then one every 40 seconds, so that no hour sees
-    /// more than 100. 100,000 keys of each kind, which take at most about 30 MiB.
+    /// A client may make 30 attempts at once, then 30 a minute. An account permits 10 at once, then
+    /// one every 40 seconds, so that no hour has more than 100. The throttle keeps 100,000 keys of
+    /// each kind, which take at most about 30 MiB.
     pub const DEFAULT: Self = Self {
         client: Budget {
             burst: NonZeroU32::new(30).expect("30 is not 0"),

@@ -10,7 +10,7 @@ use domain::{
 };
 use governor::clock::{Clock, DefaultClock};
 
-/// Counts attempts in this process's memory, and starts anew with the process.
+/// Counts attempts in the memory of this process. A restart resets all counts.
 pub struct InProcessThrottle<C: Clock + Clone = DefaultClock> {
     clients: Limiter<ClientNetwork, C>,
     accounts: Limiter<CanonicalLogin, C>,
@@ -18,17 +18,17 @@ pub struct InProcessThrottle<C: Clock + Clone = DefaultClock> {
 
 impl InProcessThrottle {
     /// # Errors
-    /// When a budget of `budgets` cannot be counted.
+    /// [`BudgetRefused`] if a budget of `budgets` cannot be enforced.
     pub fn new(budgets: Budgets) -> Result<Self, BudgetRefused> {
         Self::with_clock(budgets, &DefaultClock::default())
     }
 }
 
 impl<C: Clock + Clone> InProcessThrottle<C> {
-    /// Counts by `clock`, which tests advance.
+    /// Creates a throttle that uses `clock`, which tests advance.
     ///
     /// # Errors
-    /// When a budget of `budgets` cannot be counted.
+    /// [`BudgetRefused`] if a budget of `budgets` cannot be enforced.
     pub fn with_clock(budgets: Budgets, clock: &C) -> Result<Self, BudgetRefused> {
         Ok(Self {
             clients: Limiter::new(budgets.client, budgets.max_keys, clock)?,
@@ -36,7 +36,7 @@ impl<C: Clock + Clone> InProcessThrottle<C> {
         })
     }
 
-    /// The number of keys that are kept, of both kinds together.
+    /// Returns the number of keys in memory, of both kinds.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.clients.keys() + self.accounts.keys()

@@ -1,5 +1,6 @@
-//! Throttling in this process's memory, by the generic cell rate algorithm (GCRA): each key may make a burst of
-//! attempts and regains them one by one. Replicas that count together need an adapter that shares its counters.
+//! Throttling in the memory of this process by the generic cell rate algorithm (GCRA): each key may
+//! make a burst of attempts and regains them one by one. Replicas that share budgets need an
+//! adapter with shared counters.
 
 mod bounded_store;
 mod budget;

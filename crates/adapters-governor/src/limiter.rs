@@ -11,10 +11,11 @@ use governor::{
 };
 use std::{hash::Hash, num::NonZeroUsize, time::Duration};
 
-/// The shortest time between two searches for keys that have regained their whole budget: a search visits each key.
+/// The minimum interval between two searches for keys with a full budget, since a search visits
+/// every key.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// One budget for each key of one kind.
+/// A budget for each key of one kind.
 pub struct Limiter<K: Clone + Eq + Hash, C: Clock + Clone> {
     budgets: RateLimiter<K, BoundedStore<K>, C, NoOpMiddleware<C::Instant>>,
     sweeps: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,

@@ -204,14 +204,14 @@ impl Authority {
             .ok_or(Denied::Stale)
     }
 
-    /// Checks that the roles of `target` may be replaced by `wanted`. `catalogue` contains the
-    /// roles named in `wanted`.
+    /// Checks that the roles of `target` may be replaced by `requested`. `catalogue` contains the
+    /// roles named in `requested`.
     ///
     /// Users may drop their own roles and take self-assignable ones.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn assign(&self, target: &Target, wanted: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
+    pub fn assign(&self, target: &Target, requested: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
         };
@@ -225,7 +225,10 @@ impl Authority {
                 role.name == *name && (role.self_assignable || assigner && has_all_of(caller, role))
             })
         };
-        match wanted.difference(&target.user.roles).find(|name| !may_give(name)) {
+        match requested
+            .difference(&target.user.roles)
+            .find(|name| !may_give(name))
+        {
             Some(name) => Err(Denied::NotAssignable(name.clone())),
             None => Ok(()),
         }
@@ -347,12 +350,12 @@ mod tests {
     fn admin() -> Authority {
         let mut snapshot = snapshot_with(OWN_PERMISSIONS.into());
         snapshot.user.roles.insert(RoleName::ADMIN);
-        let word = TokenIdentity {
+        let identity = TokenIdentity {
             user: USER,
             session: SESSION,
             epoch: EPOCH,
         };
-        Authority::validate(Some(word), Some(snapshot), now()).expect("a standing word")
+        Authority::validate(Some(identity), Some(snapshot), now()).expect("a valid token identity")
     }
 
     fn another(names: &[&str], texts: &[&str]) -> Target {
@@ -366,7 +369,7 @@ mod tests {
         }
     }
 
-    fn oneself(names: &[&str]) -> Target {
+    fn own_account(names: &[&str]) -> Target {
         Target {
             user: User {
                 roles: roles(names),
@@ -425,7 +428,7 @@ mod tests {
 
     #[test]
     fn an_authority_requires_a_valid_session_and_user() {
-        let word = TokenIdentity {
+        let identity = TokenIdentity {
             user: USER,
             session: SESSION,
             epoch: EPOCH,
@@ -435,28 +438,33 @@ mod tests {
             Authority::validate(None, None, now()),
             Ok(Authority::Operator)
         ));
-        assert!(Authority::validate(Some(word), Some(snapshot()), now()).is_ok());
+        assert!(Authority::validate(Some(identity), Some(snapshot()), now()).is_ok());
         let mut changed = snapshot();
         changed.user.epoch = Epoch(5);
         let late = snapshot().lifetime.expires_at;
         for (snapshot, at) in [(None, now()), (Some(changed), now()), (Some(snapshot()), late)] {
-            let refused = Authority::validate(Some(word), snapshot, at).map(|_| ());
+            let refused = Authority::validate(Some(identity), snapshot, at).map(|_| ());
             assert_eq!(refused, Err(Denied::Stale));
         }
     }
 
     #[test]
     fn users_may_drop_own_roles_and_take_self_assignable_ones() {
-        let nobody = || with(&[]);
+        let unprivileged = || with(&[]);
         let assigner = || with(&["roles:assign", "users:read"]);
-        for (who, current, wanted, verdict) in [
-            (nobody(), &["user"][..], &[][..], Ok(())),
-            (nobody(), &["admin", "user"], &["user"], Ok(())),
-            (nobody(), &[], &["guest", "user"], Ok(())),
-            (nobody(), &["admin"], &["admin"], Ok(())),
-            (nobody(), &["user"], &["admin", "user"], not_assignable("admin")),
-            (nobody(), &[], &["reader"], not_assignable("reader")),
-            (nobody(), &[], &["unheard-of"], not_assignable("unheard-of")),
+        for (by, current, requested, expected) in [
+            (unprivileged(), &["user"][..], &[][..], Ok(())),
+            (unprivileged(), &["admin", "user"], &["user"], Ok(())),
+            (unprivileged(), &[], &["guest", "user"], Ok(())),
+            (unprivileged(), &["admin"], &["admin"], Ok(())),
+            (
+                unprivileged(),
+                &["user"],
+                &["admin", "user"],
+                not_assignable("admin"),
+            ),
+            (unprivileged(), &[], &["reader"], not_assignable("reader")),
+            (unprivileged(), &[], &["unheard-of"], not_assignable("unheard-of")),
             (assigner(), &[], &["reader"], Ok(())),
             (assigner(), &[], &["admin"], not_assignable("admin")),
             (
@@ -468,15 +476,15 @@ mod tests {
             (admin(), &[], &["admin", "reader"], Ok(())),
             (Authority::Operator, &[], &["admin"], Ok(())),
         ] {
-            let answer = who.assign(&oneself(current), &roles(wanted), &catalogue());
-            assert_eq!(answer, verdict, "{who:?}: {current:?} -> {wanted:?}");
+            let answer = by.assign(&own_account(current), &roles(requested), &catalogue());
+            assert_eq!(answer, expected, "{by:?}: {current:?} -> {requested:?}");
         }
     }
 
     #[test]
     fn callers_assign_only_their_own_permissions_and_only_to_users_within_reach() {
         let assigner = || with(&["roles:assign", "users:read"]);
-        for (who, target, wanted, verdict) in [
+        for (by, target, requested, expected) in [
             (
                 with(&["users:write"]),
                 another(&[], &[]),
@@ -501,8 +509,8 @@ mod tests {
             ),
             (Authority::Operator, another(&["admin"], &["a:b"]), &[], Ok(())),
         ] {
-            let answer = who.assign(&target, &roles(wanted), &catalogue());
-            assert_eq!(answer, verdict, "{who:?}: {target:?} -> {wanted:?}");
+            let answer = by.assign(&target, &roles(requested), &catalogue());
+            assert_eq!(answer, expected, "{by:?}: {target:?} -> {requested:?}");
         }
     }
 
@@ -513,21 +521,21 @@ mod tests {
             .map(|own| own.as_str().to_owned())
             .collect();
         let everything: Vec<_> = everything.iter().map(String::as_str).collect();
-        let who = with(&everything);
-        let made = who.assign(&another(&[], &[]), &roles(&["admin"]), &catalogue());
+        let by = with(&everything);
+        let made = by.assign(&another(&[], &[]), &roles(&["admin"]), &catalogue());
         assert_eq!(made, not_assignable("admin"));
         assert_eq!(
-            who.administer(&another(&["admin"], &everything)),
+            by.administer(&another(&["admin"], &everything)),
             Err(Denied::OutOfReach)
         );
-        assert_eq!(who.remove_role(&catalogue()[0]), Err(Denied::OutOfReach));
+        assert_eq!(by.remove_role(&catalogue()[0]), Err(Denied::OutOfReach));
     }
 
     #[test]
     fn accounts_and_sessions_are_changed_only_with_permission_and_within_reach() {
         let writer = || with(&["users:write", "a:b"]);
-        for (who, target, verdict) in [
-            (with(&[]), oneself(&["admin"]), Ok(())),
+        for (by, target, expected) in [
+            (with(&[]), own_account(&["admin"]), Ok(())),
             (
                 with(&["users:read"]),
                 another(&[], &[]),
@@ -538,7 +546,7 @@ mod tests {
             (admin(), another(&["admin"], &["a:c"]), Ok(())),
             (Authority::Operator, another(&["admin"], &["a:c"]), Ok(())),
         ] {
-            assert_eq!(who.administer(&target), verdict, "{who:?}: {target:?}");
+            assert_eq!(by.administer(&target), expected, "{by:?}: {target:?}");
         }
         let revoker = with(&["sessions:revoke"]);
         assert_eq!(revoker.revoke(&another(&[], &[])), Ok(()));
@@ -561,7 +569,7 @@ mod tests {
                 Permission::parse("a:c").expect("a permission"),
             ))
         };
-        for (who, before, after, verdict) in [
+        for (by, before, after, expected) in [
             (with(&["a:b"]), None, &weak, forbidden(Permission::ROLES_WRITE)),
             (writer(), None, &weak, Ok(())),
             (writer(), None, &role("x", &["a:b"], true), Ok(())),
@@ -573,9 +581,9 @@ mod tests {
             (Authority::Operator, Some(&strong), &weak, Ok(())),
         ] {
             assert_eq!(
-                who.write_role(before, after),
-                verdict,
-                "{who:?}: {before:?} -> {after:?}"
+                by.write_role(before, after),
+                expected,
+                "{by:?}: {before:?} -> {after:?}"
             );
         }
         assert_eq!(writer().remove_role(&weak), Ok(()));

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_invalidates_what_it_makes_stale() {
+    fn a_change_invalidates_the_state_that_it_makes_stale() {
         let own = || asked_by(snapshot_with(permissions(&[])));
         let disabled = || {
             facts_about(User {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_that_reports_a_change_as_made_invalidates_what_the_change_made_stale() {
+    fn a_refusal_because_the_change_was_already_made_invalidates_like_the_change() {
         let stale = || {
             asked_by(SessionSnapshot {
                 user: User {
@@ -374,7 +374,7 @@ mod tests {
 
     /// The user was never stored, or has been invalidated by the change that came first.
     #[test]
-    fn registration_and_login_find_nothing_that_is_already_done() {
+    fn refused_registrations_and_logins_invalidate_nothing() {
         for command in [&register_user() as &dyn Command, &open_session(1)] {
             let result = Err(Refusal::UserNotFound.into());
             assert_eq!(invalidated(command, &result), None, "{command:?}");
@@ -399,7 +399,7 @@ mod tests {
             ),
             (Refusal::RevisionMismatch, "the revision does not match"),
             (Refusal::RoleNotFound, "the role does not exist"),
-            (Refusal::RoleInUse(3), "the role is in use by 3 users"),
+            (Refusal::RoleInUse(3), "the role is in use (users: 3)"),
             (Refusal::CatalogueFull, "the catalogue is full"),
             (Denied::Stale.into(), "the caller's token is outdated"),
         ] {

@@ -1,4 +1,4 @@
-//! Values that the tests of all modules share: one user, their session and the instant of the tests.
+//! Values shared by the tests of all modules: a user, their session and the time of the tests.
 
 use crate::{
     audit::{Actor, AuditContext, Origin},
@@ -18,13 +18,13 @@ use uuid::Uuid;
 pub const USER: UserId = UserId(Uuid::from_u128(1));
 pub const SESSION: SessionId = SessionId(Uuid::from_u128(2));
 pub const EPOCH: Epoch = Epoch(4);
-/// What the tokens of [`stored_session`] carry.
+/// The secret in the tokens of [`stored_session`].
 pub const SECRET: [u8; 32] = [7; 32];
 pub const GOOD_PASSWORD: &str = "correct horse battery staple";
-/// The number of sessions that applying a change has ended, in the tests.
+/// The number of sessions that applying a change ends in the tests.
 pub const SESSIONS_ENDED: u64 = 3;
 
-/// The instant at which every test takes place.
+/// The time at which every test runs.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_000_000, 0).expect("a valid second")
 }
@@ -66,7 +66,7 @@ pub fn credentials() -> Credentials {
     }
 }
 
-/// The caller behind [`user`], with `permissions`.
+/// The caller of [`user`], with `permissions`.
 pub fn caller_with(permissions: Permissions) -> Caller {
     Arc::new(snapshot_with(permissions))
         .validate(
@@ -80,7 +80,7 @@ pub fn caller_with(permissions: Permissions) -> Caller {
         .expect("a live session")
 }
 
-/// The session behind [`caller_with`].
+/// The session snapshot of [`caller_with`].
 pub fn snapshot_with(permissions: Permissions) -> SessionSnapshot {
     SessionSnapshot {
         session: SESSION,
@@ -94,7 +94,7 @@ pub fn caller() -> Caller {
     caller_with(Permissions::new())
 }
 
-/// A live session of [`user`]'s at generation 5, refreshed a minute ago.
+/// A live session of [`user`] at generation 5, refreshed a minute ago.
 pub fn stored_session() -> StoredSession {
     StoredSession {
         id: SESSION,

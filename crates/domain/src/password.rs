@@ -251,9 +251,9 @@ mod tests {
     fn the_login_and_the_service_name_count_as_known_words() {
         let unrated = check("correct horse battery staple").expect("a password");
         assert_eq!(unrated.known(), ["Alice", "alice", "authapi"]);
-        let nobodys = Password::new("correct horse battery staple".to_owned());
+        let unknown_user = Password::new("correct horse battery staple".to_owned());
         let unrated = PasswordPolicy::default()
-            .check(nobodys, None)
+            .check(unknown_user, None)
             .expect("a password");
         assert_eq!(unrated.known(), ["authapi"]);
     }

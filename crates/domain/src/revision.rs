@@ -36,7 +36,7 @@ impl Precondition {
         match self {
             Self::None => true,
             Self::Existing => current.is_some(),
-            Self::At(wanted) => current == Some(wanted),
+            Self::At(required) => current == Some(required),
         }
     }
 
@@ -45,7 +45,7 @@ impl Precondition {
     pub fn revision(self) -> Option<Revision> {
         match self {
             Self::None | Self::Existing => None,
-            Self::At(wanted) => Some(wanted),
+            Self::At(required) => Some(required),
         }
     }
 }

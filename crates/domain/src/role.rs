@@ -1,33 +1,34 @@
-//! Roles and permissions: a role is a name with permissions, and only permissions are ever asked for.
+//! Roles and permissions. A role is a named set of permissions; access checks use only permissions.
 
 use crate::revision::Revision;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeSet, fmt};
 use thiserror::Error;
 
-/// The most characters of a role's name.
+/// The maximum number of characters in a role's name.
 const MAX_NAME_LENGTH: usize = 64;
-/// The most characters of a role's description.
+/// The maximum number of characters in a role's description.
 const MAX_DESCRIPTION_LENGTH: usize = 200;
-/// The most permissions of one role. Tokens may carry them, and headers end somewhere.
+/// The maximum number of permissions of a role. Tokens may carry them, and the size of headers is
+/// limited.
 pub const MAX_PERMISSIONS: usize = 64;
 
-/// The name of a role: 1 to 64 of `a-z`, `0-9`, `_` and `-`, a letter first.
+/// The name of a role: 1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RoleName(Cow<'static, str>);
 
-/// The roles of a user, each once, in order.
+/// The roles of a user, without duplicates, in order.
 pub type RoleNames = BTreeSet<RoleName>;
 
-/// The names, separated by spaces, as audit events record them.
+/// Returns the names separated by spaces, as audit events record them.
 #[must_use]
 pub fn joined(names: &RoleNames) -> String {
     let names: Vec<_> = names.iter().map(RoleName::as_str).collect();
     names.join(" ")
 }
 
-/// A text that cannot be the name of a role.
+/// The error for a text that cannot be the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "a role name must have 1 to {MAX_NAME_LENGTH} lower-case letters, digits, `_` and `-`, and start with a letter"
@@ -35,13 +36,13 @@ pub fn joined(names: &RoleNames) -> String {
 pub struct NotARoleName;
 
 impl RoleName {
-    /// The built-in role with every permission. Its last holder cannot lose it.
+    /// The built-in role with every permission. Its last active holder cannot lose it.
     pub const ADMIN: Self = Self(Cow::Borrowed("admin"));
-    /// The built-in role that registration gives.
+    /// The built-in role that registration assigns.
     pub const USER: Self = Self(Cow::Borrowed("user"));
 
     /// # Errors
-    /// [`NotARoleName`] when `name` breaks the rules above.
+    /// [`NotARoleName`] if `name` does not have the form of a [`RoleName`].
     pub fn parse(name: &str) -> Result<Self, NotARoleName> {
         if name.len() <= MAX_NAME_LENGTH && is_word(name) {
             Ok(Self(Cow::Owned(name.to_owned())))
@@ -83,16 +84,17 @@ fn is_word(text: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
 }
 
-/// What a role allows, as `subject:verb`, at most 64 characters. Those that are named here are this service's own; any
-/// other is for the services behind it, which find it in `/me` and, where that is set, in tokens.
+/// A permission in the form `subject:verb`, at most 64 characters. The constants are the
+/// permissions of this service. Any other permission belongs to the services behind it, which read
+/// it from `/me` and, if so configured, from access tokens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Permission(Cow<'static, str>);
 
-/// What a user may do, each permission once, in order.
+/// A set of permissions, in order.
 pub type Permissions = BTreeSet<Permission>;
 
-/// A text that cannot be a permission.
+/// The error for a text that cannot be a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a permission must have the form `subject:verb`, in lower-case letters, digits, `_` and `-`")]
 pub struct NotAPermission;
@@ -106,7 +108,7 @@ impl Permission {
     pub const AUDIT_READ: Self = Self(Cow::Borrowed("audit:read"));
 
     /// # Errors
-    /// [`NotAPermission`] when `text` is not `subject:verb`.
+    /// [`NotAPermission`] if `text` does not have the form `subject:verb`.
     pub fn parse(text: &str) -> Result<Self, NotAPermission> {
         match text.split_once(':') {
             Some((subject, verb)) if text.len() <= MAX_NAME_LENGTH && is_word(subject) && is_word(verb) => {
@@ -142,23 +144,23 @@ pub struct Role {
     pub name: RoleName,
     pub description: Description,
     pub permissions: Permissions,
-    /// Whether users without `roles:assign` may take it themselves.
+    /// Whether users without `roles:assign` may assign the role to themselves.
     pub self_assignable: bool,
     pub revision: Revision,
 }
 
-/// What a role is for, in at most 200 characters, without control characters.
+/// The description of a role: at most 200 characters, without control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description(Cow<'static, str>);
 
-/// A text that cannot be a role's description.
+/// The error for a text that cannot be a role's description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a description must have at most {MAX_DESCRIPTION_LENGTH} characters and no control characters")]
 pub struct NotADescription;
 
 impl Description {
     /// # Errors
-    /// [`NotADescription`] when `text` is too long or has control characters.
+    /// [`NotADescription`] if `text` is too long or contains control characters.
     pub fn parse(text: &str) -> Result<Self, NotADescription> {
         if text.chars().nth(MAX_DESCRIPTION_LENGTH).is_some() || text.chars().any(char::is_control) {
             Err(NotADescription)
@@ -173,7 +175,7 @@ impl Description {
     }
 }
 
-/// The permissions that this service itself asks for.
+/// The permissions that this service checks.
 pub const OWN_PERMISSIONS: [Permission; 6] = [
     Permission::USERS_READ,
     Permission::USERS_WRITE,
@@ -183,8 +185,8 @@ pub const OWN_PERMISSIONS: [Permission; 6] = [
     Permission::AUDIT_READ,
 ];
 
-/// The roles that exist from the first start on; the migrations write the same ones. `admin` has every permission that any
-/// role has, besides the service's own.
+/// Returns the roles that exist from the first start. The migrations insert the same roles. `admin`
+/// has the permissions of this service and those of all other roles.
 #[must_use]
 pub fn built_in() -> [Role; 2] {
     [
@@ -211,7 +213,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn role_names_are_plain_words() {
+    fn role_names_follow_their_format() {
         for good in ["admin", "user", "a", "team-lead_2"] {
             assert!(RoleName::parse(good).is_ok(), "{good}");
         }
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_subject_and_verb() {
+    fn permissions_follow_their_format() {
         assert_eq!(Permission::parse("roles:assign"), Ok(Permission::ROLES_ASSIGN));
         for bad in [
             "",

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_in_an_ipv6_network_share_a_budget_and_ipv4_neighbours_do_not() {
+    fn ipv6_addresses_of_a_network_share_a_budget_and_ipv4_addresses_do_not() {
         for (one, other, shared) in [
             ("192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),

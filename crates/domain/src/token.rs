@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_token_is_accepted_from_its_second_until_its_expiry() {
-        for (now, verdict) in [
+        for (now, expected) in [
             (994, Err(ClaimsRefused::Invalid)),
             (995, Ok(())),
             (1000, Ok(())),
@@ -182,7 +182,11 @@ mod tests {
             (1900, Err(ClaimsRefused::Expired)),
             (9999, Err(ClaimsRefused::Expired)),
         ] {
-            assert_eq!(rules().accept(&token(), at(now)).map(|_| ()), verdict, "at {now}");
+            assert_eq!(
+                rules().accept(&token(), at(now)).map(|_| ()),
+                expected,
+                "at {now}"
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-//! What the service can do, one use case per file. Each holds the ports it calls and has one `execute`. A
-//! [`Core`](crate::core::Core) builds them all.
+//! The operations of the service, one use case per file. Each use case holds the ports it calls and
+//! has one `execute` method. [`Core`](crate::core::Core) builds all of them.
 
 mod assign_roles;
 mod authenticate;

@@ -1,4 +1,4 @@
-//! Users: who somebody is, and the epoch that all of their access tokens must match.
+//! Users: identity, status, and the epoch that a user's access tokens must match.
 
 use crate::{
     login::{CanonicalLogin, Login, LoginPrefix},
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use std::fmt;
 use uuid::Uuid;
 
-/// A user's id, a `UUIDv7`; the `sub` of their tokens.
+/// A user's id, a `UUIDv7`. Tokens carry it as `sub`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub Uuid);
 
@@ -20,22 +20,23 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Raised by one whenever all of a user's access tokens must die. An integer and never a time: times have a
-/// resolution, skew and restarts.
+/// A counter that is incremented to invalidate all of a user's access tokens. It is an integer and
+/// not a time, because clocks have a limited resolution, differ between replicas and can be set
+/// back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub i64);
 
 impl Epoch {
     pub const FIRST: Self = Self(0);
 
-    /// The epoch in which all access tokens of this one are worthless.
+    /// Returns the next epoch, in which all access tokens of this one are invalid.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// Whether a user may have sessions at all.
+/// Whether a user may have sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserStatus {
     Active,
@@ -43,7 +44,7 @@ pub enum UserStatus {
 }
 
 impl UserStatus {
-    /// The name under which the status is stored.
+    /// Returns the name under which the status is stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +53,7 @@ impl UserStatus {
         }
     }
 
-    /// The status stored under `name`.
+    /// Returns the status stored under `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Active, Self::Disabled]
@@ -69,23 +70,24 @@ pub struct User {
     pub roles: RoleNames,
     pub status: UserStatus,
     pub epoch: Epoch,
-    /// Whether the password was chosen by somebody else, so that the user may do nothing but choose another.
+    /// Whether another user chose the password, so that this user must change it before doing
+    /// anything else.
     pub must_change_password: bool,
     pub revision: Revision,
     pub created_at: DateTime<Utc>,
-    /// When roles, password or status last changed.
+    /// The time of the last change to roles, password or status.
     pub updated_at: DateTime<Utc>,
     pub last_login_at: Option<DateTime<Utc>>,
 }
 
 impl User {
-    /// Whether the user is active and has the role `admin`.
+    /// Returns whether the user is active and has the role `admin`.
     #[must_use]
     pub fn is_active_admin(&self) -> bool {
         self.status == UserStatus::Active && self.roles.contains(&RoleName::ADMIN)
     }
 
-    /// Returns the user one revision later, updated at `at`.
+    /// Returns the user at the next revision, updated at `at`.
     #[must_use]
     pub fn changed(self, at: DateTime<Utc>) -> Self {
         Self {
@@ -96,14 +98,14 @@ impl User {
     }
 }
 
-/// A user with what their password is checked against.
+/// A user and the hash of their password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     pub user: User,
     pub hash: PasswordHash,
 }
 
-/// A user who is about to exist: active, at the first epoch.
+/// A user to be stored: active, at the first epoch.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub id: UserId,
@@ -113,7 +115,7 @@ pub struct NewUser {
 }
 
 impl NewUser {
-    /// The user that this becomes when it is stored at `now`.
+    /// Returns the user as stored at `now`.
     #[must_use]
     pub fn registered_at(&self, now: DateTime<Utc>) -> User {
         User {
@@ -131,7 +133,7 @@ impl NewUser {
     }
 }
 
-/// A user who is brought along from another system, with a hash that was made there.
+/// A user imported from another system, with a password hash made there.
 #[derive(Clone, Debug)]
 pub struct ImportedUser {
     pub id: UserId,
@@ -139,12 +141,12 @@ pub struct ImportedUser {
     pub hash: PasswordHash,
     pub roles: RoleNames,
     pub status: UserStatus,
-    /// When the user registered there.
+    /// The time of registration in the other system.
     pub created_at: DateTime<Utc>,
 }
 
 impl ImportedUser {
-    /// The user that this becomes when it is stored at `now`.
+    /// Returns the user as stored at `now`.
     #[must_use]
     pub fn imported_at(&self, now: DateTime<Utc>) -> Credentials {
         let user = User {
@@ -166,7 +168,7 @@ impl ImportedUser {
     }
 }
 
-/// Which users are asked for: those that every part that is set holds for.
+/// A filter for users. A user matches if every part that is set matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserFilter {
     pub login: Option<LoginPrefix>,
@@ -175,7 +177,7 @@ pub struct UserFilter {
 }
 
 impl UserFilter {
-    /// Whether every part that is set holds for `user`.
+    /// Returns whether every part that is set matches `user`.
     #[must_use]
     pub fn holds_for(&self, user: &User) -> bool {
         let login = user.login.canonical().as_str();
@@ -186,21 +188,22 @@ impl UserFilter {
     }
 }
 
-/// A page of the users in the order of their canonical logins.
+/// A page of the users, ordered by canonical login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserPage {
-    /// Behind this login; from the first one when there is none.
+    /// Start after this login, or at the first one if `None`.
     pub after: Option<CanonicalLogin>,
-    /// The most users of the page.
+    /// The maximum number of users on the page.
     pub limit: u32,
 }
 
 impl UserPage {
-    /// Where this page of logins with `prefix` begins, in the order of code points: the first login that may be on it, or a
-    /// text before that one. Empty for the first page of all logins.
+    /// Returns where this page of logins with `prefix` starts, in the order of code points: the
+    /// first login that may be on it, or a text that sorts before that login. Empty for the first
+    /// page of all logins.
     #[must_use]
     pub fn begins_at(&self, prefix: Option<&LoginPrefix>) -> String {
-        // No login has a control character, so nothing stands between a login and this.
+        // Logins contain no control characters, so no login sorts between `after` and this text.
         let behind = self.after.as_ref().map(|after| format!("{after}\u{1}"));
         let prefix = prefix.map(|prefix| prefix.as_str().to_owned());
         behind.max(prefix).unwrap_or_default()
@@ -212,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_found_by_the_name_under_which_it_is_stored() {
+    fn a_status_is_parsed_from_its_stored_name() {
         for status in [UserStatus::Active, UserStatus::Disabled] {
             assert_eq!(UserStatus::from_name(status.as_str()), Some(status));
         }

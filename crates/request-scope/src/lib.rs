@@ -1,9 +1,10 @@
-//! What the parts of one request share without passing it to each other: its id, and its wait budget, which is how much longer
-//! the request may wait for a database or for Redis.
+//! State that the parts of one request share without passing it to each other: the request's id and
+//! its wait budget, the time that it may still wait for a database or Redis.
 //!
-//! The edge opens a [`RequestScope`] for each request. Adapters look it up when they begin to wait, on the task that called
-//! them; a spawned task has none unless it is run [in the current scope](in_current_scope). Code that runs outside of a scope
-//! (commands, housekeeping, an embedding program) has only the limits that the adapters set for each call.
+//! The edge opens a [`RequestScope`] for each request. Adapters look it up when they start to wait,
+//! on the task that called them; a spawned task has no scope unless it runs [in the current
+//! scope](in_current_scope). Code that runs outside of a scope (commands, housekeeping, an
+//! embedding program) is limited only by the timeout that the adapters set for each call.
 
 mod wait;
 
@@ -18,7 +19,7 @@ task_local! {
     static CURRENT: RequestScope;
 }
 
-/// One request. Clones are the same request.
+/// A request. Clones refer to the same request.
 #[derive(Clone, Debug)]
 pub struct RequestScope(Arc<Shared>);
 
@@ -29,13 +30,13 @@ struct Shared {
 }
 
 impl RequestScope {
-    /// A request that may spend `wait_budget` on all its [waits](Wait) together.
+    /// Creates a request that may spend `wait_budget` on all its [waits](Wait) together.
     #[must_use]
     pub fn with_wait_budget(wait_budget: Duration) -> Self {
         Self::new(None, wait_budget)
     }
 
-    /// A request with a wait budget that the log names by its id.
+    /// Creates a request with a wait budget and the id that log lines show.
     #[must_use]
     pub fn identified(id: &str, wait_budget: Duration) -> Self {
         Self::new(Some(id.into()), wait_budget)
@@ -46,24 +47,24 @@ impl RequestScope {
         Self(Arc::new(Shared { id, left }))
     }
 
-    /// The request that the current task works for.
+    /// Returns the request that the current task works for.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// The id, if it has one.
+    /// Returns the request's id, if it has one.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
-    /// Runs `work` for this request.
+    /// Runs `work` in the scope of this request.
     pub async fn run<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
 
-    /// What is left of the wait budget.
+    /// Returns the rest of the wait budget.
     #[must_use]
     pub fn time_left(&self) -> Duration {
         *self.left()
@@ -74,7 +75,8 @@ impl RequestScope {
     }
 }
 
-/// Runs `work` for the current request of the caller, on whichever task the future is polled.
+/// Runs `work` in the scope of the caller's current request, on whichever task the future is
+/// polled.
 pub fn in_current_scope<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let current = RequestScope::current();
     async move {

@@ -2,10 +2,12 @@ use crate::RequestScope;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A wait for the answer of another system. When it is dropped, its duration is subtracted from the wait budget of its request.
+/// A wait for a response of another system. When it is dropped, its duration is subtracted from the
+/// wait budget of its request.
 ///
-/// The waits of a request should follow one another. Two concurrent waits are both limited by what was left when they began,
-/// and both are subtracted: the request ends no later, and less is left for later waits.
+/// The waits of a request should be sequential. Each of two concurrent waits is limited by the
+/// budget left when it started, and both are subtracted: the request does not exceed its budget,
+/// but less is left for later waits.
 #[derive(Debug)]
 pub struct Wait {
     request: Option<RequestScope>,
@@ -14,8 +16,8 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Begins a wait of `longest` or of what the current request has left, whichever is less; `None` when nothing is left.
-    /// The caller MUST NOT send its query then.
+    /// Starts a wait of `longest` or the rest of the current request's wait budget, whichever is
+    /// shorter. Returns `None` if the budget is used up; the caller MUST NOT send its query then.
     #[must_use]
     pub fn begin(longest: Duration) -> Option<Self> {
         let request = RequestScope::current();
@@ -28,19 +30,19 @@ impl Wait {
         })
     }
 
-    /// How long the wait may take in all.
+    /// Returns the maximum duration of the wait.
     #[must_use]
     pub fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// When the wait has to end.
+    /// Returns the instant at which the wait must end.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.began + self.limit
     }
 
-    /// How much longer the wait may take.
+    /// Returns the time left.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.deadline().saturating_duration_since(Instant::now())

@@ -5,7 +5,7 @@ use argon2::{
 };
 use domain::password::PasswordHash;
 
-/// An argon2 hash as kept, taken apart. The salt has 8 to 48 bytes and the hash 10 to 64.
+/// A parsed argon2 hash. The salt has 8 to 48 bytes and the hash 10 to 64.
 #[derive(Clone)]
 pub struct Argon2Hash {
     pub algorithm: Algorithm,
@@ -16,7 +16,7 @@ pub struct Argon2Hash {
 }
 
 impl Argon2Hash {
-    /// A hash that was made here.
+    /// Creates a hash computed by this service.
     pub fn fresh(params: Argon2Params, salt: &[u8; super::SALT_LENGTH], hash: &[u8; HASH_LENGTH]) -> Self {
         Self {
             algorithm: Algorithm::Argon2id,
@@ -28,7 +28,8 @@ impl Argon2Hash {
     }
 
     /// # Errors
-    /// When `text` is anything but argon2 with a salt, a hash and exactly its three parameters within bounds.
+    /// [`NotAStoredHash`] unless `text` is argon2 with a salt, a hash and exactly its three
+    /// parameters within bounds.
     pub fn parse(text: &str) -> Result<Self, NotAStoredHash> {
         let phc = phc::PasswordHash::new(text).map_err(NotAStoredHash::Unparsable)?;
         let algorithm =
@@ -58,7 +59,8 @@ impl Argon2Hash {
         self.hash.as_bytes()
     }
 
-    /// Whether a hash made now, with the parameters `in_force`, would be of the same kind and cost.
+    /// Returns whether a new hash with the parameters `in_force` would have the same variant and
+    /// cost.
     pub fn is_as_if_fresh(&self, in_force: Argon2Params) -> bool {
         self.algorithm == Algorithm::Argon2id
             && self.version == Version::V0x13
@@ -87,7 +89,7 @@ impl Argon2Hash {
     }
 }
 
-/// `m`, `t` and `p`, each there once and nothing beside them.
+/// Parses `m`, `t` and `p`; `None` unless each occurs once and no other parameter does.
 fn parameters(params: &ParamsString) -> Option<Argon2Params> {
     if params.iter().count() != 3 {
         return None;

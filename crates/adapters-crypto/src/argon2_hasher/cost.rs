@@ -1,21 +1,21 @@
 use thiserror::Error;
 
-/// The most memory that one hash may take: 256 MiB.
+/// The maximum memory of a hash: 256 MiB.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
-/// The most work that one hash may be, memory times passes: 1 GiB, a good half second of a core.
+/// The maximum work of a hash, memory times passes: 1 GiB, more than half a second on one core.
 const MAX_WORK_KIB: u64 = 1024 * 1024;
 const MAX_PARALLELISM: u32 = 16;
-/// The least memory that one lane takes.
+/// The minimum memory of a lane.
 const MIN_LANE_KIB: u32 = 8;
 
-/// What a hash costs (RFC 9106, section 3.1).
+/// The cost of a hash (RFC 9106, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Params {
     /// Memory in KiB: at least 8 for each lane, at most 256 MiB.
     pub memory_kib: u32,
-    /// Passes over the memory: at least 1; memory times passes is at most 1 GiB.
+    /// Passes over the memory: at least 1. Memory times passes is at most 1 GiB.
     pub iterations: u32,
-    /// Lanes, 1 to 16. A hash is computed by one thread however many there are.
+    /// Lanes, 1 to 16. One thread computes the hash whatever their number.
     pub parallelism: u32,
 }
 
@@ -30,20 +30,20 @@ impl Default for Argon2Params {
     }
 }
 
-/// A cost that no hash may have, whether configured or stored.
+/// The error for a cost that is out of bounds, whether configured or stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CostRefused {
-    #[error("argon2 takes 1 to {MAX_PARALLELISM} lanes")]
+    #[error("argon2 requires 1 to {MAX_PARALLELISM} lanes")]
     Parallelism,
-    #[error("argon2 takes at least 8 KiB of memory for each lane, and at most {MAX_MEMORY_KIB} KiB")]
+    #[error("argon2 requires at least 8 KiB of memory per lane, and at most {MAX_MEMORY_KIB} KiB")]
     Memory,
-    #[error("argon2 takes at least 1 pass, and memory times passes is at most {MAX_WORK_KIB} KiB")]
+    #[error("argon2 requires at least 1 pass, and memory times passes of at most {MAX_WORK_KIB} KiB")]
     Iterations,
 }
 
 impl Argon2Params {
     /// # Errors
-    /// The first bound that is broken.
+    /// The first violation.
     pub fn check(self) -> Result<(), CostRefused> {
         if !(1..=MAX_PARALLELISM).contains(&self.parallelism) {
             return Err(CostRefused::Parallelism);
@@ -57,13 +57,14 @@ impl Argon2Params {
         Ok(())
     }
 
-    /// Memory times passes.
+    /// Returns memory times passes.
     pub(super) fn work_kib(self) -> u64 {
         u64::from(self.memory_kib) * u64::from(self.iterations)
     }
 
-    /// The cost of what a hash of this cost is more work than what is `done`, in KiB; `None` when it is none, or less
-    /// than argon2 can do. In no more memory than this takes, and in as few passes as that allows.
+    /// Returns the cost of the work by which this cost exceeds `done_kib`; `None` if it does not,
+    /// or by less than argon2 can do. Uses at most this cost's memory, and as few passes as that
+    /// permits.
     pub(super) fn beyond(self, done_kib: u64) -> Option<Self> {
         let missing = self.work_kib().saturating_sub(done_kib);
         if missing < u64::from(MIN_LANE_KIB) {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_a_cheaper_hash_adds_up_to_the_whole() {
+    fn the_work_of_a_cheaper_hash_and_the_rest_add_up_to_the_full_cost() {
         for (in_force, done, missing) in [
             ((19_456, 2), (19_456, 1), Some((19_456, 1))),
             ((19_456, 2), (8_192, 2), Some((11_264, 2))),
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn costs_are_bounded_on_both_sides() {
-        for ((memory_kib, iterations, parallelism), verdict) in [
+        for ((memory_kib, iterations, parallelism), expected) in [
             ((19_456, 2, 1), Ok(())),
             ((8, 1, 1), Ok(())),
             ((7, 1, 1), Err(CostRefused::Memory)),
@@ -141,7 +142,7 @@ mod tests {
                 iterations,
                 parallelism,
             };
-            assert_eq!(params.check(), verdict, "{params:?}");
+            assert_eq!(params.check(), expected, "{params:?}");
         }
     }
 }

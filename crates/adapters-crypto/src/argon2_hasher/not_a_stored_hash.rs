@@ -3,14 +3,14 @@ use argon2::password_hash::phc;
 use domain::ports::ForeignHashRefused;
 use thiserror::Error;
 
-/// Why a stored text cannot be checked against. Never shows the text.
+/// The reason a stored text cannot be used as a hash. Never contains the text.
 #[derive(Debug, Error)]
 pub enum NotAStoredHash {
-    #[error("a stored password hash is no PHC string")]
+    #[error("a stored password hash is not a PHC string")]
     Unparsable(#[source] phc::Error),
-    #[error("a stored password hash is of an unknown scheme")]
+    #[error("a stored password hash has an unsupported scheme")]
     UnknownScheme,
-    #[error("a stored password hash lacks a part or has one too many")]
+    #[error("a stored password hash has a missing or superfluous part")]
     Parts,
     #[error("a stored password hash has a cost that is out of bounds")]
     Cost(#[source] CostRefused),

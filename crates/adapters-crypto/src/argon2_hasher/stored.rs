@@ -2,7 +2,7 @@ use super::{Argon2Params, argon2_hash::Argon2Hash, not_a_stored_hash::NotAStored
 use crate::foreign_hash::ForeignHash;
 use domain::{password::PasswordHash, ports::ForeignHashRefused};
 
-/// A hash as kept, taken apart.
+/// A parsed stored hash.
 pub enum StoredHash {
     Argon2(Argon2Hash),
     Foreign(ForeignHash),
@@ -10,7 +10,7 @@ pub enum StoredHash {
 
 impl StoredHash {
     /// # Errors
-    /// When `hash` is in no form that can be checked against, or is out of bounds.
+    /// [`NotAStoredHash`] if `hash` has an unsupported form or is out of bounds.
     pub fn parse(hash: &PasswordHash) -> Result<Self, NotAStoredHash> {
         let text = hash.as_phc();
         if text.starts_with("$argon2") {
@@ -23,7 +23,7 @@ impl StoredHash {
         }
     }
 
-    /// The work of checking it, in KiB that argon2 passes over.
+    /// Returns the work of verifying the hash, as the KiB that argon2 passes over.
     pub fn work_kib(&self) -> u64 {
         match self {
             Self::Argon2(hash) => hash.params.work_kib(),
@@ -31,7 +31,8 @@ impl StoredHash {
         }
     }
 
-    /// Whether a hash made now, with the parameters `in_force`, would be of the same kind and cost.
+    /// Returns whether a new hash with the parameters `in_force` would have the same variant and
+    /// cost.
     pub fn is_as_if_fresh(&self, in_force: Argon2Params) -> bool {
         match self {
             Self::Argon2(hash) => hash.is_as_if_fresh(in_force),

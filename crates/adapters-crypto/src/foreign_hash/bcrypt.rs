@@ -11,18 +11,20 @@ use std::fmt::Write;
 use zeroize::Zeroizing;
 
 const MIN_COST: u32 = 4;
-/// About a second of a core.
+/// The maximum cost: about a second on one core.
 const MAX_COST: u32 = 14;
-/// The digits of 16 bytes of salt. Those of the hash follow without a sign between.
+/// The number of base64 digits of the 16-byte salt. The digits of the hash follow without a
+/// separator.
 const SALT_DIGITS: usize = 22;
-/// The bytes of a hash that are kept; bcrypt computes one more.
+/// The number of stored hash bytes; bcrypt computes one more.
 const HASH_LENGTH: usize = 23;
-/// The bytes that bcrypt reads of a password and the NUL behind it.
+/// The number of bytes that bcrypt reads of a password and the NUL after it.
 const MAX_READ: usize = 72;
-/// See [`super::ForeignHash::work_kib`].
+/// The work at cost 4; see [`super::ForeignHash::work_kib`].
 const KIB_FOR_COST_4: u64 = 1024;
 
-/// The last digit of a salt has four bits to spare, and not all who wrote one left them zero.
+/// bcrypt's base64. The last digit of a salt has four unused bits, which some implementations do
+/// not set to zero.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()
@@ -30,18 +32,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A hash by bcrypt (Provos and Mazières, 1999). The variants `$2a$`, `$2b$` and `$2y$` tell which bugs its maker did not
-/// have; they are computed alike.
+/// A bcrypt hash (Provos and Mazières, 1999). The variants `$2a$`, `$2b$` and `$2y$` mark fixed
+/// bugs of implementations; all are computed alike.
 pub struct Bcrypt {
     cost: u32,
     salt: [u8; 16],
     hash: [u8; HASH_LENGTH],
-    /// Whether bcrypt was given the SHA-256 of the password, in hex, instead of the password.
+    /// Whether bcrypt was applied to the SHA-256 of the password, in hex, instead of the password.
     of_sha256: bool,
 }
 
 impl Bcrypt {
-    /// `12$<salt><hash>`, what follows `$2b$`.
+    /// Parses `12$<salt><hash>`, the text after `$2b$`.
     pub fn parse(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
         let &[cost, digits] = parts else {
             return Err(WRONG_PARTS);
@@ -56,7 +58,7 @@ impl Bcrypt {
         })
     }
 
-    /// `$2b$12$<salt><hash>`, what follows `bcrypt_sha256$`.
+    /// Parses `$2b$12$<salt><hash>`, the text after `bcrypt_sha256$`.
     pub fn parse_django_sha256(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
         let ["", "2a" | "2b" | "2y", bcrypt @ ..] = parts else {
             return Err(WRONG_PARTS);
@@ -78,7 +80,8 @@ impl Bcrypt {
         constant_time::verify_slices_are_equal(kept, &self.hash).is_ok()
     }
 
-    /// Reads as much of the password as whoever made the hash: up to a NUL, and 72 bytes of what that makes.
+    /// Computes the hash of what the original implementations read of the password: up to a NUL,
+    /// and at most 72 bytes.
     fn compute(&self, password: &[u8]) -> [u8; HASH_LENGTH + 1] {
         let text = password.split(|&byte| byte == 0).next().unwrap_or_default();
         let mut read = Zeroizing::new(Vec::with_capacity(MAX_READ));
@@ -104,14 +107,14 @@ fn base64<const N: usize>(digits: &str) -> Result<[u8; N], ForeignHashRefused> {
     bytes
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or(ForeignHashRefused::Damaged(
-            "its salt or its hash is not bcrypt's base64",
+            "the salt or the hash is not in bcrypt's base64",
         ))
 }
 
 fn sha256_hex(password: &[u8]) -> Zeroizing<String> {
     let mut hex = Zeroizing::new(String::with_capacity(64));
     for byte in digest::digest(&digest::SHA256, password).as_ref() {
-        write!(hex, "{byte:02x}").expect("a string takes everything");
+        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
     }
     hex
 }

@@ -1,4 +1,4 @@
-//! What the forms have in common.
+//! Parsers for the fields that several hash formats share.
 
 use base64::{
     Engine,
@@ -7,9 +7,8 @@ use base64::{
 };
 use domain::ports::ForeignHashRefused;
 
-/// What a part too few or too many is called.
-pub const WRONG_PARTS: ForeignHashRefused =
-    ForeignHashRefused::Damaged("a part is missing, or there is one too many");
+/// The error for a missing or superfluous part.
+pub const WRONG_PARTS: ForeignHashRefused = ForeignHashRefused::Damaged("a part is missing or superfluous");
 
 const MIN_SALT_LENGTH: usize = 4;
 const MIN_HASH_LENGTH: usize = 16;
@@ -20,8 +19,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Base64, with padding or without, in any of the alphabets in use: they differ in how the last two digits are written,
-/// `+/`, `-_` (RFC 4648, section 5) or `./` (passlib).
+/// Decodes base64 with or without padding, in each of the alphabets in use. They differ in the last
+/// two digits: `+/`, `-_` (RFC 4648, section 5) or `./` (passlib).
 pub fn base64(text: &str) -> Result<Vec<u8>, ForeignHashRefused> {
     let standard = text.replace(['-', '.'], "+").replace('_', "/");
     BASE64
@@ -29,7 +28,7 @@ pub fn base64(text: &str) -> Result<Vec<u8>, ForeignHashRefused> {
         .map_err(|_| ForeignHashRefused::Damaged("a part is not base64"))
 }
 
-/// Only digits, as every form writes its numbers.
+/// Parses a number of digits only, as every format writes its numbers.
 pub fn number(text: &str) -> Result<u32, ForeignHashRefused> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
     is_decimal
@@ -40,12 +39,12 @@ pub fn number(text: &str) -> Result<u32, ForeignHashRefused> {
         ))
 }
 
-/// The values of exactly such parameters in this order, as in `ln=14,r=8,p=1`.
+/// Returns the values of exactly these parameters in this order, as in `ln=14,r=8,p=1`.
 pub fn parameters<'a, const N: usize>(
     text: &'a str,
     names: [&str; N],
 ) -> Result<[&'a str; N], ForeignHashRefused> {
-    let wrong = ForeignHashRefused::Damaged("its parameters are not those of its form");
+    let wrong = ForeignHashRefused::Damaged("the parameters do not match the format");
     let values: Option<Vec<_>> = text
         .split(',')
         .zip(names)
@@ -58,7 +57,7 @@ pub fn parameters<'a, const N: usize>(
 
 pub fn long_enough_salt(salt: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
     if salt.len() < MIN_SALT_LENGTH {
-        return Err(ForeignHashRefused::TooWeak("its salt has fewer than 4 bytes"));
+        return Err(ForeignHashRefused::TooWeak("the salt has fewer than 4 bytes"));
     }
     Ok(salt)
 }
@@ -66,7 +65,7 @@ pub fn long_enough_salt(salt: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
 pub fn whole_hash(hash: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
     if !(MIN_HASH_LENGTH..=MAX_HASH_LENGTH).contains(&hash.len()) {
         return Err(ForeignHashRefused::Damaged(
-            "its hash does not have 16 to 64 bytes",
+            "the hash does not have 16 to 64 bytes",
         ));
     }
     Ok(hash)

@@ -10,18 +10,19 @@ use aws_lc_rs::{
 use domain::ports::ForeignHashRefused;
 use zeroize::Zeroizing;
 
-/// A hash by Firebase's variant of scrypt: the project's signer key, encrypted with AES-256-CTR by the key that scrypt derives
-/// from the password.
+/// A hash by Firebase's variant of scrypt: the project's signer key, encrypted with AES-256-CTR
+/// under the key that scrypt derives from the password.
 pub struct FirebaseScrypt {
     cost: ScryptCost,
-    /// The user's salt and the project's separator behind it.
+    /// The user's salt followed by the project's salt separator.
     salt: Vec<u8>,
     signer_key: Vec<u8>,
     hash: Vec<u8>,
 }
 
 impl FirebaseScrypt {
-    /// `ln=14,r=8,sk=<signer key>,ss=<salt separator>$<salt>$<hash>`, what follows `$firebase-scrypt$`.
+    /// Parses `ln=14,r=8,sk=<signer key>,ss=<salt separator>$<salt>$<hash>`, the text after
+    /// `$firebase-scrypt$`.
     pub fn parse(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
         let &[project, salt, hash] = parts else {
             return Err(WRONG_PARTS);
@@ -31,7 +32,7 @@ impl FirebaseScrypt {
         let hash = whole_hash(base64(hash)?)?;
         if signer_key.len() != hash.len() {
             return Err(ForeignHashRefused::Damaged(
-                "its hash is not as long as its signer key",
+                "the hash and the signer key differ in length",
             ));
         }
         let mut salt = long_enough_salt(base64(salt)?)?;
@@ -49,7 +50,7 @@ impl FirebaseScrypt {
         self.cost.derive(password, &self.salt, key.as_mut());
         let mut hash = self.signer_key.clone();
         let key = UnboundCipherKey::new(&AES_256, key.as_ref()).and_then(EncryptingKey::ctr);
-        // The key is used once, so the counter may begin at nothing.
+        // The key is used once, so the counter may start at zero.
         let counter = EncryptionContext::Iv128(FixedLength::from([0; 16]));
         key.and_then(|key| key.less_safe_encrypt(&mut hash, counter))
             .expect("a key and a counter of the right lengths");

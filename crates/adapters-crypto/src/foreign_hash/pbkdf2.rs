@@ -3,12 +3,13 @@ use aws_lc_rs::pbkdf2::{self, Algorithm, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, P
 use domain::ports::ForeignHashRefused;
 use std::num::NonZeroU32;
 
-/// Fewer are no hindrance to guessing (RFC 8018, section 4.2).
+/// The minimum number of iterations (RFC 8018, section 4.2). Hashes with fewer are too easy to
+/// guess.
 const MIN_ITERATIONS: u32 = 1_000;
-/// The most work of a hash, in KiB as below: about a second of a core.
+/// The maximum work of a hash, as [`Pbkdf2::work_kib`]: about a second on one core.
 const MAX_WORK_KIB: u64 = 1_000_000;
 
-/// The digest that the HMAC of PBKDF2 is built of.
+/// The digest of the HMAC in PBKDF2.
 #[derive(Clone, Copy)]
 pub enum Digest {
     Sha1,
@@ -33,7 +34,7 @@ impl Digest {
         }
     }
 
-    /// See [`super::ForeignHash::work_kib`].
+    /// The number of iterations that count as one KiB; see [`super::ForeignHash::work_kib`].
     fn iterations_of_one_kib(self) -> u64 {
         match self {
             Self::Sha1 | Self::Sha256 => 2,
@@ -42,7 +43,7 @@ impl Digest {
     }
 }
 
-/// A hash by PBKDF2 (RFC 8018, section 5.2).
+/// A PBKDF2 hash (RFC 8018, section 5.2).
 pub struct Pbkdf2 {
     digest: Digest,
     iterations: NonZeroU32,
@@ -51,8 +52,8 @@ pub struct Pbkdf2 {
 }
 
 impl Pbkdf2 {
-    /// `i=600000,l=32$<salt>$<hash>` as PHC strings have it, where `l` may be missing, or `600000$<salt>$<hash>` as passlib
-    /// does; what follows `$pbkdf2-sha256$`.
+    /// Parses the text after `$pbkdf2-sha256$`: `i=600000,l=32$<salt>$<hash>`, as in PHC strings,
+    /// where `l` is optional, or `600000$<salt>$<hash>`, as passlib writes it.
     pub fn parse(digest: Digest, parts: &[&str]) -> Result<Self, ForeignHashRefused> {
         let &[parameters, salt, hash] = parts else {
             return Err(WRONG_PARTS);
@@ -66,12 +67,15 @@ impl Pbkdf2 {
         };
         let hash = base64(hash)?;
         if length.is_some_and(|length| usize::try_from(length) != Ok(hash.len())) {
-            return Err(ForeignHashRefused::Damaged("its hash is not as long as it says"));
+            return Err(ForeignHashRefused::Damaged(
+                "the hash does not have the stated length",
+            ));
         }
         Self::new(digest, number(iterations)?, base64(salt)?, hash)
     }
 
-    /// `600000$<salt>$<hash>`, what follows `pbkdf2_sha256$`. The salt is text, taken as it is.
+    /// Parses `600000$<salt>$<hash>`, the text after `pbkdf2_sha256$`. The salt is used as text,
+    /// without decoding.
     pub fn parse_django(digest: Digest, parts: &[&str]) -> Result<Self, ForeignHashRefused> {
         let &[iterations, salt, hash] = parts else {
             return Err(WRONG_PARTS);
@@ -111,7 +115,8 @@ impl Pbkdf2 {
         .is_ok()
     }
 
-    /// A hash that is longer than the digest takes all iterations for each part of that length.
+    /// If the hash is longer than the digest, all iterations are computed for each block of the
+    /// digest's length.
     pub fn work_kib(&self) -> u64 {
         let parts = self.hash.len().div_ceil(self.digest.length());
         let parts = u64::try_from(parts).expect("64 bytes have at most 4 parts");

@@ -4,18 +4,18 @@ use aws_lc_rs::constant_time;
 use domain::ports::ForeignHashRefused;
 use zeroize::Zeroizing;
 
-/// What memory is counted in here: 128 bytes.
+/// The number of scrypt's memory blocks, of 128 bytes, in a KiB.
 const BLOCKS_OF_ONE_KIB: u64 = 8;
-/// The least memory of a hash, 1 MiB. What is below is no hindrance to guessing.
+/// The minimum memory of a hash: 1 MiB. Hashes with less are too easy to guess.
 const MIN_MEMORY: u64 = 1024 * BLOCKS_OF_ONE_KIB;
-/// The most memory that a hash fills, all lanes together: 256 MiB, about a second of a core.
+/// The maximum memory that a hash fills, over all lanes: 256 MiB, about a second on one core.
 const MAX_WORK: u64 = 256 * 1024 * BLOCKS_OF_ONE_KIB;
-/// See [`super::ForeignHash::work_kib`]: memory is filled, and then read.
+/// The passes over the memory, which is filled and then read; see [`super::ForeignHash::work_kib`].
 const PASSES: u64 = 2;
-/// Far above what is allowed, and low enough to reckon with.
+/// A bound on log N far above the maximum, to keep the computation of the cost from overflowing.
 const MAX_LOG_N: u32 = 31;
 
-/// A hash by scrypt (RFC 7914).
+/// An scrypt hash (RFC 7914).
 pub struct Scrypt {
     cost: ScryptCost,
     salt: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct Scrypt {
 }
 
 impl Scrypt {
-    /// `ln=17,r=8,p=1$<salt>$<hash>`, what follows `$scrypt$`.
+    /// Parses `ln=17,r=8,p=1$<salt>$<hash>`, the text after `$scrypt$`.
     pub fn parse(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
         let &[costs, salt, hash] = parts else {
             return Err(WRONG_PARTS);
@@ -36,7 +36,8 @@ impl Scrypt {
         )
     }
 
-    /// `16384$<salt>$8$5$<hash>`, what follows `scrypt$`. The salt is text, taken as it is.
+    /// Parses `16384$<salt>$8$5$<hash>`, the text after `scrypt$`. The salt is used as text,
+    /// without decoding.
     pub fn parse_django(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
         let &[n, salt, r, p, hash] = parts else {
             return Err(WRONG_PARTS);
@@ -45,7 +46,7 @@ impl Scrypt {
             .checked_ilog2()
             .filter(|log_n| number(n) == Ok(1 << log_n))
             .ok_or(ForeignHashRefused::Damaged(
-                "scrypt with an N that is no power of two",
+                "the scrypt parameter N is not a power of two",
             ))?;
         Self::new(
             ScryptCost::new(log_n, number(r)?, number(p)?)?,
@@ -73,19 +74,19 @@ impl Scrypt {
     }
 }
 
-/// What an scrypt hash costs, within bounds.
+/// The cost of an scrypt hash, within bounds.
 #[derive(Clone, Copy)]
 pub struct ScryptCost(Params);
 
 impl ScryptCost {
     pub fn new(log_n: u32, r: u32, p: u32) -> Result<Self, ForeignHashRefused> {
         if log_n == 0 || r == 0 || p == 0 {
-            return Err(ForeignHashRefused::Damaged("scrypt with a cost of nothing"));
+            return Err(ForeignHashRefused::Damaged("a cost parameter of scrypt is zero"));
         }
         let memory = memory(log_n.min(MAX_LOG_N), r);
         if memory.saturating_mul(p.into()) > MAX_WORK {
             return Err(ForeignHashRefused::TooCostly(
-                "scrypt that fills more than 256 MiB",
+                "scrypt with more than 256 MiB of memory",
             ));
         }
         if memory < MIN_MEMORY {
@@ -94,13 +95,13 @@ impl ScryptCost {
             ));
         }
         let log_n = u8::try_from(log_n).expect("at most 31");
-        let params = Params::new(log_n, r, p).expect("far within what scrypt can do");
+        let params = Params::new(log_n, r, p).expect("the bounds are within those of scrypt");
         Ok(Self(params))
     }
 
-    /// Fills `hash`, which is not empty.
+    /// Computes the hash into `hash`, which must not be empty.
     pub fn derive(self, password: &[u8], salt: &[u8], hash: &mut [u8]) {
-        scrypt(password, salt, &self.0, hash).expect("scrypt makes hashes of any such length");
+        scrypt(password, salt, &self.0, hash).expect("scrypt supports hashes of this length");
     }
 
     pub fn work_kib(self) -> u64 {

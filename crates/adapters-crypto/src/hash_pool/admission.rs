@@ -7,19 +7,20 @@ use std::{
     time::Duration,
 };
 
-/// The weight of a new measurement in the mean, as a divisor. When hashing becomes slower, as on a busy machine, the mean
-/// follows within a few rounds of the threads.
+/// The weight of a new measurement in the mean, as a divisor. When hashing becomes slower, as on a
+/// busy machine, the mean follows within a few jobs per thread.
 const WEIGHT: u64 = 16;
 
-/// Decides which jobs may enter the queue of a pool. A job that would wait too long is rejected at once, and one that is
-/// admitted is done: a rejection after the wait would make the client wait for nothing.
+/// Decides which jobs may enter the queue of a pool. A job that would wait too long is rejected at
+/// once, and an admitted job always runs: rejecting it later would make the client wait for
+/// nothing.
 pub struct Admission {
     threads: usize,
     queue: usize,
     max_wait: Duration,
-    /// Jobs that wait or run.
+    /// The number of jobs that wait or run.
     unfinished: AtomicUsize,
-    /// The mean time that a job takes, in nanoseconds; 0 before the first was measured.
+    /// The mean duration of a job in nanoseconds; 0 before the first measurement.
     mean: AtomicU64,
 }
 
@@ -29,7 +30,7 @@ pub enum Refusal {
     WouldWaitTooLong,
 }
 
-/// A job's place in the pool, from the end of the queue to the end of the work.
+/// A job's place in the pool, from entering the queue to the end of its work.
 pub struct Place(Arc<Admission>);
 
 impl Admission {
@@ -43,10 +44,10 @@ impl Admission {
         }
     }
 
-    /// Takes a place at the end of the queue.
+    /// Reserves a place at the end of the queue.
     ///
     /// # Errors
-    /// [`Refusal`], when too many jobs are ahead.
+    /// [`Refusal`] if too many jobs are ahead.
     pub fn enter(self: &Arc<Self>) -> Result<Place, Refusal> {
         let mut refusal = None;
         let entered = self
@@ -61,7 +62,7 @@ impl Admission {
         }
     }
 
-    /// Takes a place for a use case that was admitted before.
+    /// Reserves a place for a use case that was admitted before.
     pub fn enter_again(self: &Arc<Self>) -> Place {
         self.unfinished.fetch_add(1, Ordering::Relaxed);
         Place(Arc::clone(self))
@@ -80,7 +81,7 @@ impl Admission {
     fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let learn = |mean| Some(smoothed(mean, took));
-        // It always changes.
+        // The closure always returns `Some`, so the update cannot fail.
         let _ = self
             .mean
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, learn);
@@ -88,7 +89,7 @@ impl Admission {
 }
 
 impl Place {
-    /// Gives the place up after work that took `took`.
+    /// Frees the place after work that took `took`.
     pub fn leave_after(self, took: Duration) {
         self.0.learn(took);
     }
@@ -100,14 +101,15 @@ impl Drop for Place {
     }
 }
 
-/// How long a job waits behind `ahead` jobs that wait or run: `threads` of them end in the time of one.
+/// Returns the expected wait behind `ahead` jobs that wait or run. In the duration of one job,
+/// `threads` of them end.
 fn expected_wait(ahead: usize, threads: usize, mean: Duration) -> Duration {
     let until_its_turn = (ahead + 1).saturating_sub(threads);
     let until_its_turn = u32::try_from(until_its_turn).unwrap_or(u32::MAX);
     mean.saturating_mul(until_its_turn) / u32::try_from(threads).unwrap_or(u32::MAX)
 }
 
-/// The exponentially weighted mean after one more measurement.
+/// Returns the exponentially weighted mean after a new measurement.
 fn smoothed(mean: u64, took: u64) -> u64 {
     match mean {
         0 => took,
@@ -121,7 +123,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     #[test]
-    fn the_wait_is_what_those_ahead_take_shared_among_the_threads() {
+    fn the_expected_wait_is_the_work_ahead_divided_by_the_threads() {
         for (ahead, threads, mean, wait) in [
             (0, 1, 20, 0),
             (1, 1, 20, 20),
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_follows_what_is_measured_and_one_slow_job_moves_it_little() {
+    fn the_mean_follows_the_measurements_and_one_slow_job_changes_it_little() {
         let after = |mean, measured: &[u64]| measured.iter().fold(mean, |mean, took| smoothed(mean, *took));
         assert_eq!(after(0, &[20_000]), 20_000);
         assert_eq!(after(20_000, &[20_000; 100]), 20_000);
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_behind_too_many_or_too_slow_ones_is_rejected() {
+    fn a_job_is_rejected_behind_too_many_or_too_slow_jobs() {
         use Refusal::{QueueFull, WouldWaitTooLong};
         for (ahead, mean, refusal) in [
             (0, 60_000, None),
@@ -178,7 +180,7 @@ mod tests {
             let found = admission.enter().err();
             assert_eq!(found, refusal, "{ahead} ahead of {mean} ms");
             drop(places);
-            assert!(admission.enter().is_ok(), "no job is ahead any more");
+            assert!(admission.enter().is_ok(), "no job is ahead");
         }
     }
 }

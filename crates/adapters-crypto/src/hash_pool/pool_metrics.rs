@@ -15,16 +15,17 @@ const REJECTED: &str = "authapi_hash_rejected_total";
 const WAIT: &str = "authapi_hash_wait_seconds";
 const DURATION: &str = "authapi_hash_duration_seconds";
 
-/// What a job does.
+/// The kind of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Hashes a password, or compares it with a hash.
     Hash,
-    /// Estimates how hard a password is to guess.
+    /// Rates the strength of a password.
     Rating,
 }
 
-/// The metrics of one pool, shared by clones. They go to the recorder that is installed when they are created.
+/// The metrics of one pool, shared by clones. They are recorded by the recorder installed when this
+/// is created.
 #[derive(Clone)]
 pub struct PoolMetrics {
     queue_length: Gauge,
@@ -52,7 +53,7 @@ impl PoolMetrics {
         }
     }
 
-    /// Counts a job that is in the queue, or about to be.
+    /// Counts a job that is about to enter the queue.
     pub fn queued(&self) {
         self.queue_length.increment(1);
     }
@@ -78,7 +79,7 @@ impl PoolMetrics {
         counter.increment(1);
     }
 
-    /// Runs `job`, which has waited for `waited`, and returns its answer and how long it took.
+    /// Runs `job`, which has waited for `waited`, and returns its result and its duration.
     pub fn metered<T>(&self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> (T, Duration) {
         self.wait.record(waited);
         let started = Instant::now();
@@ -94,13 +95,16 @@ impl PoolMetrics {
 }
 
 fn describe() {
-    describe_gauge!(QUEUE_LENGTH, "Passwords that wait to be hashed or rated.");
+    describe_gauge!(QUEUE_LENGTH, "Passwords waiting to be hashed or rated.");
     describe_gauge!(THREADS, "Threads that hash and rate passwords.");
-    describe_gauge!(THREADS_BUSY, "Threads that are hashing or rating a password.");
+    describe_gauge!(THREADS_BUSY, "Threads currently hashing or rating a password.");
     describe_counter!(
         REJECTED,
-        "Passwords that were neither hashed nor rated for want of time."
+        "Jobs rejected because the queue was full or the expected wait too long."
     );
-    describe_histogram!(WAIT, "Seconds that a password waited to be hashed or rated.");
-    describe_histogram!(DURATION, "Seconds that hashing or rating a password took.");
+    describe_histogram!(
+        WAIT,
+        "Time in seconds that a password waited to be hashed or rated."
+    );
+    describe_histogram!(DURATION, "Time in seconds to hash or rate a password.");
 }

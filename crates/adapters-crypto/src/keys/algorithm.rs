@@ -12,7 +12,7 @@ pub enum Algorithm {
     Rs256,
 }
 
-/// A name that is no algorithm of ours.
+/// The error for an unsupported algorithm name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the algorithms are es256, eddsa and rs256")]
 pub struct UnknownAlgorithm;
@@ -20,7 +20,7 @@ pub struct UnknownAlgorithm;
 impl Algorithm {
     pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
 
-    /// The name in a token's header and in the JWKS.
+    /// Returns the name used in the header of tokens and in the JWKS.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl fmt::Display for Algorithm {
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Upper and lower case are the same, as on a command line.
+    /// Ignores case, for use on the command line.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()

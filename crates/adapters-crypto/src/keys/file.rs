@@ -1,4 +1,4 @@
-//! Secret files: read only while nobody else can get at them, and written whole or not at all.
+//! Secret files: read only if other users cannot access them, and written atomically.
 
 use super::KeyError;
 use crate::OsRandomness;
@@ -12,18 +12,19 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Others may neither read nor write, the group may not write.
+/// Others may neither read nor write, and the group may not write.
 const FORBIDDEN_MODE_BITS: u32 = 0o026;
-/// Others may not add files to a folder nor put their own in place of those in it.
+/// Others may not add files to a folder or replace files in it.
 const OTHERS_MAY_WRITE: u32 = 0o002;
-/// In a folder with this bit, files are renamed and removed by their owners alone. Container platforms mount secrets in
-/// folders that everybody may write to, with this bit and read-only.
+/// The sticky bit: only their owners may rename or remove the files in a folder. Container
+/// platforms mount secrets in read-only folders that are world-writable and have this bit.
 const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
-/// Far more than any key; so that a wrong file is not read into memory whole.
+/// The maximum length of a secret file: far longer than any key, so that a wrong file is not read
+/// into memory whole.
 const MAX_LENGTH: u64 = 64 * 1024;
 
-/// The contents of a secret file, at most 64 KiB of it.
+/// Reads a secret file of at most 64 KiB.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     read_secret_as(path, geteuid().as_raw())
 }
@@ -34,10 +35,11 @@ fn read_secret_as(path: &Path, user: u32) -> Result<Zeroizing<Vec<u8>>, KeyError
         source,
     };
     let file = File::open(path).map_err(unreadable)?;
-    // Asked of the open file and not of the path, which may lead elsewhere a moment later.
+    // Use the metadata of the open file: the path may lead to another file a moment later.
     let metadata = file.metadata().map_err(unreadable)?;
     check_secret(path, metadata.uid(), metadata.mode() & 0o7777, user)?;
-    // Room for the longest, so that the vector never moves and leaves a copy behind.
+    // Reserve the maximum, so that the vector is never reallocated and leaves no copy of the secret
+    // behind.
     let mut contents = Zeroizing::new(Vec::with_capacity(64 * 1024 + 1));
     file.take(MAX_LENGTH)
         .read_to_end(&mut contents)
@@ -45,7 +47,8 @@ fn read_secret_as(path: &Path, user: u32) -> Result<Zeroizing<Vec<u8>>, KeyError
     Ok(contents)
 }
 
-/// A secret file must be out of reach of everybody but `user` and root: what belongs to another, another may open to all.
+/// Checks that only `user`, root and, for reading, the group can access a secret file. The owner
+/// matters because another owner could change the mode.
 fn check_secret(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), KeyError> {
     let path = path.to_owned();
     if owner != user && owner != ROOT {
@@ -57,7 +60,7 @@ fn check_secret(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), Key
     Ok(())
 }
 
-/// Refuses a folder in which others may put their own files in place of those that are there.
+/// Checks that others cannot replace the files in a folder.
 ///
 /// # Errors
 /// [`KeyError::FolderTooOpen`], [`KeyError::FolderMissing`], [`KeyError::Unreadable`].
@@ -76,7 +79,7 @@ pub fn check_folder(folder: &Path) -> Result<(), KeyError> {
     }
 }
 
-/// Makes `folder`, with mode 0700, unless it is there; then others must not be able to write to it.
+/// Creates `folder` with mode 0700. A folder that exists must not be writable by others.
 pub fn make_folder(folder: &Path) -> Result<(), KeyError> {
     DirBuilder::new()
         .recursive(true)
@@ -89,7 +92,7 @@ pub fn make_folder(folder: &Path) -> Result<(), KeyError> {
     check_folder(folder)
 }
 
-/// Keeps other processes from generating keys in `folder` until the answer is dropped.
+/// Keeps other processes from generating keys in `folder` until the returned file is dropped.
 pub fn lock_folder(folder: &Path) -> Result<File, KeyError> {
     File::open(folder)
         .and_then(|folder| folder.lock().map(|()| folder))
@@ -99,15 +102,15 @@ pub fn lock_folder(folder: &Path) -> Result<File, KeyError> {
         })
 }
 
-/// Writes a new file with mode 0600. After a crash at any moment it is there whole or not at all, and a file that is
-/// there already stays as it is ([`KeyError::Exists`]).
+/// Writes a new file with mode 0600. After a crash, the file is either complete or missing. A file
+/// that exists is not replaced ([`KeyError::Exists`]).
 pub fn write_secret(folder: &Path, name: &str, contents: &[u8]) -> Result<(), KeyError> {
     let path = folder.join(name);
     let draft = folder.join(format!(".{name}.{:016x}.tmp", draft_number()));
     let written = write_draft(&draft, contents)
-        // A link, unlike a renaming, never replaces what is there.
+        // Linking fails if the path exists; renaming would replace the file.
         .and_then(|()| fs::hard_link(&draft, &path));
-    // Should this fail, a file is left behind that nothing reads.
+    // If this fails, the draft stays behind; no code reads it.
     let _ = fs::remove_file(&draft);
     written
         .and_then(|()| File::open(folder)?.sync_all())
@@ -138,7 +141,7 @@ mod tests {
     use std::os::unix::fs::chown;
 
     #[test]
-    fn a_secret_belongs_to_this_user_or_to_root_and_is_closed_to_others() {
+    fn a_secret_file_must_belong_to_this_user_or_root_and_be_inaccessible_to_others() {
         let path = Path::new("x.signing.pem");
         for (owner, mode, is_fine) in [
             (1000, 0o600, true),
@@ -154,16 +157,17 @@ mod tests {
         }
         assert!(
             check_secret(path, 1000, 0o600, 0).is_err(),
-            "root trusts nobody else"
+            "root must reject files of other users"
         );
     }
 
     #[test]
-    fn a_file_of_another_user_is_not_read_and_the_mend_is_told() {
+    fn a_file_of_another_user_is_rejected_with_the_remedy() {
         let folder = tempfile::tempdir().expect("a folder");
         write_secret(folder.path(), "refresh.key", b"secret").expect("a file");
         let path = folder.path().join("refresh.key");
-        // Root may give it away; whoever else runs this looks at it with another's eyes instead.
+        // Only root may change the owner; run by another user, the test pretends to be a third one
+        // instead.
         let _ = chown(&path, Some(4711), None);
         let owner = fs::metadata(&path).expect("a file").uid();
 

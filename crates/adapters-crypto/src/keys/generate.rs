@@ -12,12 +12,12 @@ use pem::{EncodeConfig, LineEnding, Pem};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// How much of a kid a file name shows.
+/// The number of characters of the kid in a file name.
 const KID_PREFIX_LENGTH: usize = 8;
-/// 32 bytes in padded base64, and the end of the line.
+/// The length of 32 bytes in padded base64, with the line end.
 const REFRESH_KEY_TEXT_LENGTH: usize = 45;
 
-/// A key that was made just now.
+/// A key that was just generated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generated {
     pub path: PathBuf,
@@ -25,14 +25,14 @@ pub struct Generated {
     pub state: KeyState,
 }
 
-/// Makes a key in `folder`, which is made too if it is missing: a signing one when there is none yet, else a published
-/// one. Of several processes that do so at once, one makes the signing key.
+/// Generates a key in `folder`, which is created if missing: a signing key if there is none yet,
+/// else a published one. If several processes do so at once, one generates the signing key.
 ///
 /// # Errors
-/// When the folder cannot be read or written.
+/// If the folder cannot be read or written.
 ///
 /// # Panics
-/// When the system has no entropy or no memory to make a key with.
+/// If the system cannot provide entropy or memory for the key.
 pub fn generate_signing_key(folder: &Path, algorithm: Algorithm) -> Result<Generated, KeyError> {
     make_folder(folder)?;
     let _lock = lock_folder(folder)?;
@@ -47,20 +47,21 @@ pub fn generate_signing_key(folder: &Path, algorithm: Algorithm) -> Result<Gener
     generate(folder, algorithm, state)
 }
 
-/// Makes the signing key of a `folder` without any key; the folder is made too if it is missing. `None` when there are
-/// keys, whether one of them signs or not. Of several processes that do so at once, one makes the key.
+/// Generates the signing key of a `folder` without any key; the folder is created if missing.
+/// Returns `None` if there are keys, whether one of them signs or not. If several processes do so
+/// at once, one generates the key.
 ///
 /// # Errors
-/// When the folder cannot be read or written.
+/// If the folder cannot be read or written.
 ///
 /// # Panics
-/// When the system has no entropy or no memory to make a key with.
+/// If the system cannot provide entropy or memory for the key.
 pub fn generate_first_signing_key(
     folder: &Path,
     algorithm: Algorithm,
 ) -> Result<Option<Generated>, KeyError> {
     make_folder(folder)?;
-    // Before the lock too: where there are keys, a folder need not be one that can be locked.
+    // Check before locking too: a folder that contains keys may be one that cannot be locked.
     if has_keys(folder)? {
         return Ok(None);
     }
@@ -75,9 +76,9 @@ fn has_keys(folder: &Path) -> Result<bool, KeyError> {
     Ok(!key_file::find(folder)?.is_empty())
 }
 
-/// The folder MUST be locked.
+/// Generates a key. The folder MUST be locked.
 fn generate(folder: &Path, algorithm: Algorithm, state: KeyState) -> Result<Generated, KeyError> {
-    let pair = KeyPair::generate(algorithm).expect("a system that runs this service can make a key");
+    let pair = KeyPair::generate(algorithm).expect("the system has entropy and memory");
     let PublicKey { kid, .. } = PublicKey::from(&pair);
     let name = file_name(algorithm, &kid, state);
     write_secret(folder, &name, pem_of(&pair).as_bytes())?;
@@ -92,20 +93,20 @@ fn file_name(algorithm: Algorithm, kid: &str, state: KeyState) -> String {
 }
 
 fn pem_of(pair: &KeyPair) -> Zeroizing<String> {
-    let der = pair.to_pkcs8().expect("a key that was made can be written down");
+    let der = pair.to_pkcs8().expect("a generated key can be serialised");
     let document = Pem::new("PRIVATE KEY", der.as_slice());
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     Zeroizing::new(pem::encode_config(&document, config))
 }
 
-/// Makes the refresh key in `folder`, which is made too if it is missing; the file it is in.
+/// Generates the refresh key in `folder`, which is created if missing, and returns its path.
 ///
 /// # Errors
-/// [`KeyError::Exists`] when there is one, and when the folder cannot be written.
+/// [`KeyError::Exists`] if there is one; another [`KeyError`] if the folder cannot be written.
 pub fn generate_refresh_key(folder: &Path) -> Result<PathBuf, KeyError> {
     make_folder(folder)?;
     let key = Zeroizing::new(OsRandomness.bytes());
-    // Room for all of it, so that the text never moves and leaves a copy behind.
+    // Reserve all of it, so that the text is never reallocated and leaves no copy behind.
     let mut text = Zeroizing::new(String::with_capacity(REFRESH_KEY_TEXT_LENGTH));
     STANDARD.encode_string(key.as_slice(), &mut text);
     text.push('\n');

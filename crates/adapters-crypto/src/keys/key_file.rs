@@ -9,24 +9,25 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// The smallest RSA key, in bits, that is accepted without being allowed expressly (NIST SP 800-57, 128-bit strength).
+/// The minimum size of an RSA key in bits, unless smaller ones are allowed (NIST SP 800-57, 128-bit
+/// strength).
 pub const RSA_MIN_BITS: usize = 3072;
 
-/// Where a key stands in its life.
+/// The stage of a key in its rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyState {
-    /// Signs.
+    /// The key signs.
     Signing,
-    /// Others may know it already; it does not sign yet.
+    /// The key verifies and is in the JWKS, so that clients know it before it signs.
     Published,
-    /// It signs no more; tokens that it signed may be alive.
+    /// The key no longer signs, but tokens that it signed may still be valid.
     Retired,
 }
 
 impl KeyState {
     const ALL: [Self; 3] = [Self::Signing, Self::Published, Self::Retired];
 
-    /// How file names spell it.
+    /// Returns the name used in file names.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,7 +52,7 @@ impl fmt::Display for KeyState {
     }
 }
 
-/// A key file, as a list shows it.
+/// A key file as shown in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyEntry {
     pub path: PathBuf,
@@ -60,10 +61,11 @@ pub struct KeyEntry {
     pub state: KeyState,
 }
 
-/// The keys in `folder`: the signing one first, then by file name. Which of them could sign together is not judged.
+/// Lists the keys in `folder`: the signing one first, then by file name. Does not check whether the
+/// service could start with them.
 ///
 /// # Errors
-/// When the folder or a file cannot be read, is open to others or holds no usable key.
+/// If the folder or a file cannot be read, is accessible to others or contains no usable key.
 pub fn list(folder: &Path) -> Result<Vec<KeyEntry>, KeyError> {
     find(folder)?
         .into_iter()
@@ -79,14 +81,14 @@ pub fn list(folder: &Path) -> Result<Vec<KeyEntry>, KeyError> {
         .collect()
 }
 
-/// A file whose name says that it holds a key.
+/// A file whose name marks it as a key.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyFile {
     pub state: KeyState,
     pub path: PathBuf,
 }
 
-/// The key files in `folder`: the signing ones first, then by name, so that every start sees them alike.
+/// Finds the key files in `folder`: signing ones first, then by name, so that the order is stable.
 pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
     check_folder(folder)?;
     let failed = |source: io::Error| KeyError::Unreadable {
@@ -106,7 +108,7 @@ pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
 }
 
 impl KeyFile {
-    /// The key inside, of whatever size.
+    /// Reads the key, of any size.
     pub fn read(&self) -> Result<KeyPair, KeyError> {
         let path = || self.path.clone();
         let contents = read_secret(&self.path)?;

@@ -1,4 +1,4 @@
-//! One private key, parsed once and kept ready to sign.
+//! A private key, parsed once and ready to sign.
 
 use super::Algorithm;
 use aws_lc_rs::{
@@ -15,7 +15,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::jwk::JwkMaterial;
 use zeroize::Zeroizing;
 
-/// The bytes of a P-256 coordinate.
+/// The length of a P-256 coordinate in bytes.
 const COORDINATE_LENGTH: usize = 32;
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub enum KeyPair {
 }
 
 impl KeyPair {
-    /// A fresh key; RSA keys have 3072 bits.
+    /// Generates a key. RSA keys have 3072 bits.
     pub fn generate(algorithm: Algorithm) -> Result<Self, Unspecified> {
         Ok(match algorithm {
             Algorithm::Es256 => Self::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
@@ -35,7 +35,8 @@ impl KeyPair {
         })
     }
 
-    /// A PKCS#8 document (RFC 5208) as a key; `None` unless it is EC P-256, Ed25519 or RSA of 2048 to 8192 bits.
+    /// Parses a PKCS#8 document (RFC 5208); `None` unless it is an EC P-256, Ed25519 or RSA key of
+    /// 2048 to 8192 bits.
     pub fn from_pkcs8(der: &[u8]) -> Option<Self> {
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
             .map(Self::Es256)
@@ -44,7 +45,7 @@ impl KeyPair {
             .ok()
     }
 
-    /// The key as a PKCS#8 document, version 1, which every tool reads.
+    /// Returns the key as a PKCS#8 document of version 1, which all tools can read.
     pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
         Ok(Zeroizing::new(match self {
             Self::Es256(pair) => pair.to_pkcs8v1()?.as_ref().to_vec(),
@@ -61,7 +62,7 @@ impl KeyPair {
         }
     }
 
-    /// The bits of the modulus, of an RSA key.
+    /// Returns the size of an RSA key's modulus in bits.
     pub fn rsa_bits(&self) -> Option<usize> {
         match self {
             Self::Rs256(pair) => Some(pair.public_modulus_len() * 8),
@@ -69,7 +70,7 @@ impl KeyPair {
         }
     }
 
-    /// The signature over `message`, in the form that JWS wants (RFC 7518, section 3.4: `r || s`, not DER).
+    /// Signs `message`, in the format of JWS (RFC 7518, section 3.4: `r || s`, not DER).
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let random = SystemRandom::new();
         match self {
@@ -83,7 +84,7 @@ impl KeyPair {
         }
     }
 
-    /// The public half.
+    /// Returns the public key.
     pub fn material(&self) -> JwkMaterial {
         match self {
             Self::Es256(pair) => {
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
     use base64::engine::general_purpose::STANDARD;
 
-    /// RFC 8037, appendix A.1, as PKCS#8.
+    /// The key of RFC 8037, appendix A.1, as PKCS#8.
     fn rfc_8037_key() -> KeyPair {
         let mut der = STANDARD
             .decode("MC4CAQAwBQYDK2VwBCIEIA==")
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_half_and_the_signature_of_rfc_8037_come_out() {
+    fn the_example_of_rfc_8037_yields_its_public_key_and_signature() {
         let key = rfc_8037_key();
         assert_eq!(
             key.material(),
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_survives_its_pkcs8_form() {
+    fn a_key_survives_a_pkcs8_round_trip() {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
             let key = KeyPair::generate(algorithm).expect("a key");
             let again = KeyPair::from_pkcs8(&key.to_pkcs8().expect("a document")).expect("the same key");

@@ -3,10 +3,10 @@ use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::jwk::{Jwk, JwkMaterial};
 
-/// The public half of a key.
+/// The public part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    /// The RFC 7638 SHA-256 thumbprint: 43 characters of base64url.
+    /// The SHA-256 thumbprint of RFC 7638: 43 characters of base64url.
     pub kid: String,
     pub algorithm: Algorithm,
     pub material: JwkMaterial,
@@ -34,9 +34,10 @@ impl From<&PublicKey> for Jwk {
     }
 }
 
-/// The JWK thumbprint (RFC 7638, section 3): the required members alone, in the order of their names, without spaces.
+/// Computes the JWK thumbprint (RFC 7638, section 3) over the required members, ordered by name,
+/// without spaces.
 fn thumbprint(material: &JwkMaterial) -> String {
-    // No value needs escaping: they are base64url and the fixed names of curves.
+    // The values are base64url or fixed curve names, so they need no escaping.
     let canonical = match material {
         JwkMaterial::EllipticCurve { crv, x, y } => {
             format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thumbprints_are_those_of_the_standards() {
+    fn thumbprints_match_the_examples_of_the_standards() {
         let rfc_7638 = JwkMaterial::Rsa {
             n: concat!(
                 "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWK",

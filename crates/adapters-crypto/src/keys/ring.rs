@@ -11,19 +11,19 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// The file of the refresh key.
+/// The name of the refresh key's file.
 pub const REFRESH_KEY_FILE: &str = "refresh.key";
-/// The smallest RSA key, in bits, that can be allowed at all.
+/// The minimum size of an RSA key in bits when smaller keys are allowed.
 const RSA_ALLOWED_BITS: usize = 2048;
 
-/// Which keys are accepted.
+/// The rules that keys must follow.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeyRules {
     /// Accept RSA keys of 2048 to 3071 bits too.
     pub allow_rsa_2048: bool,
 }
 
-/// All keys of a folder, parsed: one that signs, those that verify, and the one for refresh tokens.
+/// All keys of a folder, parsed: the signing key, the verifying keys, and the refresh key.
 pub struct KeyRing {
     signing: SigningKey,
     public: Vec<PublicKey>,
@@ -41,7 +41,7 @@ impl KeyRing {
     /// Reads every key in `folder`.
     ///
     /// # Errors
-    /// The first thing that is wrong with the folder or a file in it.
+    /// The first problem found in the folder or its files.
     pub fn load(folder: &Path, rules: KeyRules) -> Result<Self, KeyError> {
         let mut signing: Option<(PathBuf, SigningKey)> = None;
         let mut public: Vec<(PathBuf, PublicKey)> = Vec::new();
@@ -71,13 +71,14 @@ impl KeyRing {
         })
     }
 
-    /// The public halves of all keys whose tokens may be alive, that of the signing key first.
+    /// Returns the public parts of all keys whose tokens may be valid, starting with the signing
+    /// key.
     #[must_use]
     pub fn public_keys(&self) -> &[PublicKey] {
         &self.public
     }
 
-    /// What refresh tokens are authenticated with.
+    /// Returns the key that authenticates refresh tokens.
     #[must_use]
     pub fn refresh_key(&self) -> &[u8; 32] {
         &self.refresh_key

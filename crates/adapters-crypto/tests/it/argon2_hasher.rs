@@ -1,4 +1,4 @@
-//! Password hashes: ours, other implementations', and broken ones.
+//! Password hashes of this service and of other implementations, and damaged ones.
 
 use adapters_crypto::{Argon2Hasher, Argon2Params, CostRefused, HashPool, HashPoolSettings};
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
@@ -18,7 +18,7 @@ const CHEAP: Argon2Params = Argon2Params {
     iterations: 2,
     parallelism: 1,
 };
-/// What the hashes below were made of, by the reference implementation.
+/// The password of the hashes that the reference implementation made.
 const PASSWORD: &str = "correct horse battery staple é";
 const BY_REFERENCE: &str =
     "$argon2id$v=19$m=64,t=2,p=1$c2l4dGVlbiBieXRlIHNsdA$Ji5R0Eiv6zSjUnarxDp+Q9VZM4bcEjSE37qQqVnAXtM";
@@ -50,7 +50,7 @@ async fn verify(params: Argon2Params, text: &str, phc: &str) -> Result<Verificat
 
 #[tokio::test]
 async fn hashes_of_the_reference_implementation_verify() {
-    for (params, phc, verdict) in [
+    for (params, phc, expected) in [
         (CHEAP, BY_REFERENCE, Verification::Right),
         (CHEAP, BY_REFERENCE_FOUR_LANES, Verification::RightButOutdated),
         (CHEAP, BY_REFERENCE_ARGON2I, Verification::RightButOutdated),
@@ -62,8 +62,8 @@ async fn hashes_of_the_reference_implementation_verify() {
         ),
     ] {
         assert_eq!(
-            verify(params, PASSWORD, phc).await.expect("an answer"),
-            verdict,
+            verify(params, PASSWORD, phc).await.expect("a result"),
+            expected,
             "{phc}"
         );
         for wrong in [
@@ -71,14 +71,14 @@ async fn hashes_of_the_reference_implementation_verify() {
             "correct horse battery staple",
             "correct horse battery staple É",
         ] {
-            let verification = verify(params, wrong, phc).await.expect("an answer");
+            let verification = verify(params, wrong, phc).await.expect("a result");
             assert_eq!(verification, Verification::Wrong, "{wrong}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_hash_is_a_phc_string_with_a_salt_of_its_own() {
+async fn each_hash_is_a_phc_string_with_a_fresh_salt() {
     let hasher = hasher(Argon2Params {
         memory_kib: 72,
         iterations: 3,
@@ -102,7 +102,7 @@ async fn a_hash_is_a_phc_string_with_a_salt_of_its_own() {
         let verification = hasher
             .verify(password(PASSWORD), Some(hash), &mut HashTicket::default())
             .await;
-        assert_eq!(verification.expect("an answer"), Verification::Right);
+        assert_eq!(verification.expect("a result"), Verification::Right);
     }
 }
 
@@ -123,12 +123,12 @@ async fn any_change_of_parameters_makes_a_hash_outdated() {
         },
     ] {
         let verification = verify(changed, PASSWORD, BY_REFERENCE).await;
-        assert_eq!(verification.expect("an answer"), Verification::RightButOutdated);
+        assert_eq!(verification.expect("a result"), Verification::RightButOutdated);
     }
 }
 
 #[tokio::test]
-async fn what_is_no_hash_is_wrong_and_costly_ones_are_not_computed() {
+async fn unusable_and_too_expensive_hashes_are_wrong_and_logged() {
     let salt_and_hash = "c2l4dGVlbiBieXRlIHNsdA$Ji5R0Eiv6zSjUnarxDp+Q9VZM4bcEjSE37qQqVnAXtM";
     let mut broken: Vec<String> = [
         "",
@@ -163,7 +163,7 @@ async fn what_is_no_hash_is_wrong_and_costly_ones_are_not_computed() {
     for phc in broken {
         let log = Log::default();
         let logging = tracing::subscriber::set_default(log.subscriber());
-        let verification = verify(CHEAP, PASSWORD, &phc).await.expect("an answer");
+        let verification = verify(CHEAP, PASSWORD, &phc).await.expect("a result");
         drop(logging);
         assert_eq!(verification, Verification::Wrong, "{phc}");
         let logged = log.text();
@@ -174,7 +174,7 @@ async fn what_is_no_hash_is_wrong_and_costly_ones_are_not_computed() {
 }
 
 #[tokio::test]
-async fn a_hash_that_can_be_used_and_an_unknown_user_are_not_worth_a_line_in_the_log() {
+async fn verifying_a_usable_hash_or_none_logs_nothing() {
     let log = Log::default();
     let logging = tracing::subscriber::set_default(log.subscriber());
     let hasher = hasher(CHEAP);
@@ -182,13 +182,13 @@ async fn a_hash_that_can_be_used_and_an_unknown_user_are_not_worth_a_line_in_the
         hasher
             .verify(password("wrong"), hash, &mut HashTicket::default())
             .await
-            .expect("an answer");
+            .expect("a result");
     }
     drop(logging);
     assert_eq!(log.text(), "");
 }
 
-/// What the calling thread logs.
+/// Collects what the calling thread logs.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -217,7 +217,7 @@ impl io::Write for Log {
 }
 
 #[test]
-fn parameters_out_of_bounds_make_no_hasher() {
+fn parameters_out_of_bounds_are_rejected() {
     let wasteful = Argon2Params {
         memory_kib: u32::MAX,
         ..CHEAP
@@ -227,7 +227,7 @@ fn parameters_out_of_bounds_make_no_hasher() {
 }
 
 #[tokio::test]
-async fn a_flood_is_refused_and_never_answered_wrongly() {
+async fn a_flood_is_rejected_and_never_verified_wrongly() {
     let pool = pool(HashPoolSettings {
         threads: NonZeroUsize::MIN,
         queue: NonZeroUsize::MIN,
@@ -264,12 +264,13 @@ async fn a_flood_is_refused_and_never_answered_wrongly() {
     let afterwards = hasher
         .verify(password("wrong"), Some(hash), &mut HashTicket::default())
         .await;
-    assert_eq!(afterwards.expect("an answer"), Verification::Wrong);
+    assert_eq!(afterwards.expect("a result"), Verification::Wrong);
 }
 
-/// RFC 9106, section 5.3: what is linked here, built for this processor, is argon2id.
+/// The example of RFC 9106, section 5.3: the linked library, built for this processor, computes
+/// argon2id.
 #[test]
-fn the_library_computes_the_standards_example() {
+fn the_library_computes_the_example_of_the_standard() {
     let params = ParamsBuilder::new()
         .m_cost(32)
         .t_cost(3)

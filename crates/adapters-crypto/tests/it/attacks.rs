@@ -1,4 +1,4 @@
-//! Tokens that must not pass.
+//! Tokens that must be rejected.
 
 use crate::forgery::{Workshop, claims, claims_json, encode, sign};
 use adapters_crypto::keys::Algorithm;
@@ -35,8 +35,8 @@ fn with_claims(claims: &str) -> String {
 }
 
 #[test]
-fn a_forger_with_our_key_and_rules_passes() {
-    // Or the other tests would prove nothing.
+fn a_token_forged_with_the_key_and_the_right_format_is_accepted() {
+    // Otherwise the other tests would prove nothing.
     for workshop in [&*ES256, &*EDDSA, &*RS256] {
         let token = workshop.forge(&workshop.header().to_string(), &claims_json().to_string());
         assert_eq!(refusal(workshop, &token), None);
@@ -44,7 +44,7 @@ fn a_forger_with_our_key_and_rules_passes() {
 }
 
 #[test]
-fn a_token_without_a_signature_is_refused() {
+fn a_token_without_a_signature_is_rejected() {
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         let mut header = ES256.header();
         header["alg"] = json!(alg);
@@ -62,7 +62,7 @@ fn a_token_without_a_signature_is_refused() {
 }
 
 #[test]
-fn a_public_key_is_no_shared_secret() {
+fn a_public_key_is_not_accepted_as_a_shared_secret() {
     for workshop in [&*ES256, &*EDDSA, &*RS256] {
         let published = workshop.tokens.jwk_set();
         let jwk = serde_json::to_value(&published.keys[0]).expect("JSON");
@@ -94,7 +94,7 @@ fn a_public_key_is_no_shared_secret() {
 }
 
 #[test]
-fn an_algorithm_that_is_not_the_keys_is_refused_within_its_family_too() {
+fn an_algorithm_other_than_the_keys_is_rejected_even_in_the_same_family() {
     for (workshop, others) in [
         (&*ES256, ["ES384", "ES256K", "es256", "EdDSA"]),
         (&*EDDSA, ["ES256", "Ed25519", "RS256", "eddsa"]),
@@ -123,12 +123,12 @@ fn an_algorithm_that_is_not_the_keys_is_refused_within_its_family_too() {
 }
 
 #[test]
-fn a_key_is_named_and_known() {
+fn a_token_must_name_a_known_key() {
     let other = Workshop::new(Algorithm::Es256);
     assert_eq!(
         refusal(&ES256, &other.sign(&claims())),
         INVALID,
-        "a stranger's key"
+        "a key of another service"
     );
     for kid in [
         json!(other.kid),
@@ -153,7 +153,7 @@ fn a_key_is_named_and_known() {
 }
 
 #[test]
-fn a_header_that_brings_its_own_key_or_rules_is_refused_whatever_it_brings() {
+fn headers_that_contain_a_key_or_extensions_are_rejected() {
     for member in ["crit", "jku", "jwk", "x5u", "x5c"] {
         for value in [
             json!(null),
@@ -170,7 +170,7 @@ fn a_header_that_brings_its_own_key_or_rules_is_refused_whatever_it_brings() {
 }
 
 #[test]
-fn a_member_that_comes_twice_is_refused() {
+fn duplicate_members_are_rejected() {
     let claims = claims_json().to_string();
     let header = ES256.header().to_string();
     for twice in [r#""alg":"ES256""#, r#""kid":"x""#, r#""typ":"at+jwt""#] {
@@ -192,7 +192,7 @@ fn a_member_that_comes_twice_is_refused() {
 }
 
 #[test]
-fn claims_with_a_gap_or_a_wrong_type_are_refused() {
+fn claims_that_are_missing_or_have_a_wrong_type_are_rejected() {
     for member in claims_json().as_object().expect("an object").keys() {
         let mut gap = claims_json();
         gap.as_object_mut().expect("an object").remove(member);
@@ -221,7 +221,7 @@ fn claims_with_a_gap_or_a_wrong_type_are_refused() {
 }
 
 #[test]
-fn parts_that_are_no_json_objects_are_malformed() {
+fn parts_other_than_json_objects_are_malformed() {
     let (header, claims) = (ES256.header().to_string(), claims_json().to_string());
     let list = r#"["https://auth.example","api","00000000-0000-0000-0000-000000000001","authapi",1,2,
         "00000000-0000-0000-0000-000000000003","00000000-0000-0000-0000-000000000002",4,["user"]]"#;
@@ -290,7 +290,7 @@ fn texts_that_are_not_three_parts_of_base64url_are_malformed() {
 }
 
 #[test]
-fn a_token_that_was_cut_anywhere_is_refused() {
+fn truncated_tokens_are_rejected() {
     let good = ES256.sign(&claims());
     for length in 0..good.len() {
         assert!(refusal(&ES256, &good[..length]).is_some(), "{length} characters");
@@ -298,7 +298,7 @@ fn a_token_that_was_cut_anywhere_is_refused() {
 }
 
 #[test]
-fn a_token_of_more_than_eight_kibibytes_is_not_looked_at() {
+fn tokens_longer_than_eight_kibibytes_are_rejected() {
     let mut padded = claims_json();
     padded["padding"] = json!("x".repeat(5000));
     let allowed = with_claims(&padded.to_string());
@@ -319,8 +319,8 @@ const ORDER: [u8; 32] = [
     0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
-/// The other signature that everybody has who has one: `s` becomes `n - s`.
-fn twin(token: &str) -> String {
+/// Returns the second valid signature of an ES256 token: `s` becomes `n - s`, which needs no key.
+fn second_signature(token: &str) -> String {
     let (message, signature) = token.rsplit_once('.').expect("a signature");
     let mut signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
     let mut borrow = false;
@@ -334,16 +334,16 @@ fn twin(token: &str) -> String {
 }
 
 #[test]
-fn an_es256_token_has_a_twin_with_the_same_claims_so_nothing_may_be_keyed_by_its_text() {
+fn an_es256_token_has_a_second_valid_signature() {
     let token = ES256.sign(&claims());
-    let twin = twin(&token);
-    assert_ne!(twin, token);
-    assert_eq!(ES256.verify(&twin), ES256.verify(&token));
-    assert!(ES256.verify(&twin).is_ok());
+    let second_signature = second_signature(&token);
+    assert_ne!(second_signature, token);
+    assert_eq!(ES256.verify(&second_signature), ES256.verify(&token));
+    assert!(ES256.verify(&second_signature).is_ok());
 }
 
 #[test]
-fn signatures_at_the_edges_of_the_field_are_refused() {
+fn signatures_at_the_edges_of_the_field_are_rejected() {
     let token = ES256.sign(&claims());
     let (message, _) = token.rsplit_once('.').expect("a signature");
     for (r, s) in [
@@ -374,7 +374,7 @@ proptest! {
     }
 
     #[test]
-    fn a_change_of_any_one_byte_is_refused(position in any::<prop::sample::Index>(), byte in 0_u8..128) {
+    fn changing_any_byte_invalidates_a_token(position in any::<prop::sample::Index>(), byte in 0_u8..128) {
         for workshop in [&*ES256, &*EDDSA] {
             let good = workshop.sign(&claims());
             let mut bytes = good.clone().into_bytes();
@@ -387,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_claims_are_signed_come_back(iat: i64, exp: i64, epoch: i64, iss in "\\PC*", sub: u128) {
+    fn verification_returns_the_signed_claims(iat: i64, exp: i64, epoch: i64, iss in "\\PC*", sub: u128) {
         let mut claims = claims();
         (claims.iat, claims.exp, claims.epoch, claims.iss) = (iat, exp, epoch, iss);
         claims.sub = uuid::Uuid::from_u128(sub);

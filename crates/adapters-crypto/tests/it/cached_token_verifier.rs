@@ -1,4 +1,5 @@
-//! The signature cache answers like the verifier that it wraps, and calls it once for each token.
+//! The signature cache returns the results of the verifier that it wraps, and calls it once for
+//! each token.
 
 use crate::forgery::{Workshop, claims, claims_json, encode};
 use adapters_crypto::{CachedTokenVerifier, keys::Algorithm};
@@ -38,7 +39,7 @@ struct Caching {
 }
 
 impl Caching {
-    /// At the moment when tokens are issued.
+    /// Creates a cache at the time when the tokens are issued.
     fn of(capacity: usize) -> Self {
         let inner = Arc::new(Counting::default());
         let issued = DateTime::from_timestamp(claims().iat, 0).expect("a time");
@@ -55,7 +56,7 @@ impl Caching {
         self.inner.0.load(Ordering::Relaxed)
     }
 
-    /// Returns the answer, and asserts that it is the same as without the cache.
+    /// Returns the result and asserts that it equals the result without the cache.
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let answer = self.cache.verify(token);
         assert_eq!(answer, ES256.verify(token), "{token}");
@@ -71,7 +72,7 @@ fn numbered(number: usize) -> AccessClaims {
 }
 
 #[test]
-fn a_token_is_verified_once_however_often_it_comes() {
+fn a_token_is_verified_once_however_often_it_is_presented() {
     let verifier = Caching::of(10);
     let token = ES256.sign(&claims());
     for _ in 0..100 {
@@ -81,7 +82,7 @@ fn a_token_is_verified_once_however_often_it_comes() {
 }
 
 #[test]
-fn a_token_that_differs_from_the_cached_one_in_a_bit_is_verified_and_refused() {
+fn a_token_that_differs_from_a_cached_one_in_one_bit_is_rejected() {
     let verifier = Caching::of(10);
     let good = ES256.sign(&claims());
     verifier.verify(&good).expect("ours");
@@ -142,7 +143,7 @@ fn an_expired_token_leaves_the_cache() {
     assert_eq!((verifier.calls(), verifier.cache.count()), (1, 1));
     verifier.clock.advance(Duration::seconds(1));
     for times in 1..=3 {
-        verifier.verify(&token).expect("its time is the core's to judge");
+        verifier.verify(&token).expect("the core checks the expiry");
         assert_eq!((verifier.calls(), verifier.cache.count()), (1 + times, 0));
     }
 }
@@ -159,7 +160,7 @@ fn the_cache_holds_no_more_than_its_capacity() {
 }
 
 #[test]
-fn long_tokens_take_the_room_of_several() {
+fn long_tokens_count_as_several() {
     let verifier = Caching::of(100);
     for number in 0..300 {
         let long = AccessClaims {

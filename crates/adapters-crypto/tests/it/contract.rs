@@ -1,4 +1,4 @@
-//! The ports' contract, which every adapter and fake keeps.
+//! The contract of the ports, which every adapter and fake must satisfy.
 
 use crate::forgery::Workshop;
 use adapters_crypto::{
@@ -69,7 +69,7 @@ mod eddsa {
     testkit::token_contract!(fresh);
 }
 
-/// At a time when the contract's tokens are valid, so that they are cached.
+/// The contract at a time when its tokens are valid, so that they are cached.
 mod cached {
     use super::*;
 
@@ -89,7 +89,7 @@ mod cached {
 mod rs256 {
     use super::*;
 
-    /// Made once: an RSA key takes a second to find.
+    /// Generated once: an RSA key takes a second.
     static TOKENS: LazyLock<Tokens> = LazyLock::new(|| tokens(Algorithm::Rs256));
 
     fn fresh() -> &'static Tokens {

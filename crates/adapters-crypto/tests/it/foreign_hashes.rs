@@ -1,4 +1,4 @@
-//! Hashes that other systems made: which are taken over, and that they verify.
+//! Hashes of other systems: which are accepted, and that they verify.
 
 use adapters_crypto::{Argon2Hasher, Argon2Params, ForeignHashForms, HashPool, HashPoolSettings};
 use domain::{
@@ -15,7 +15,8 @@ const BCRYPT: &str = "$2b$04$aTsUwsyowQuzRrDqFflhgeJ4TupwaHfvEA0ZkfV8qAQx32fRAXK
 /// The hash of RFC 7914, section 12, in base64.
 const SCRYPT_HASH: &str =
     "/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA";
-/// The example that Firebase publishes with its variant of scrypt: the project, then salt and hash.
+/// The example that Firebase publishes with its variant of scrypt: the project's parameters, then
+/// salt and hash.
 const FIREBASE: &str = "$firebase-scrypt$ln=14,r=8,\
     sk=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==,ss=Bw==\
     $42xEC+ixf3L2lw==\
@@ -39,7 +40,7 @@ async fn verify(text: &str, password: &str) -> Verification {
     hasher()
         .verify(password, Some(hash), &mut HashTicket::default())
         .await
-        .expect("an answer")
+        .expect("a result")
 }
 
 async fn verifies(password: &str, text: &str) {
@@ -125,7 +126,7 @@ async fn bcrypt_reads_72_bytes_and_stops_at_a_nul() {
 }
 
 #[tokio::test]
-async fn what_django_made_verifies() {
+async fn hashes_of_django_verify() {
     for text in [
         "pbkdf2_sha256$390000$seasalt$8xBlGd3jVgvJ+92hWPxi5ww0uuAuAnKgC45eudxro7c=",
         "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=",
@@ -142,7 +143,7 @@ async fn what_django_made_verifies() {
 }
 
 #[tokio::test]
-async fn what_passlib_made_verifies() {
+async fn hashes_of_passlib_verify() {
     for text in [
         "$pbkdf2$1000$//79/Pv6.fg$L.cNkOWpPbFVw.EXCLA1oVsQ0E4",
         "$pbkdf2-sha256$1000$//79/Pv6.fg$b8R96jWc1f3Fie6qIph7B9lcEmIr14ngeyUGOUaMkiU",
@@ -188,7 +189,7 @@ async fn the_example_of_firebase_verifies_in_either_base64() {
 }
 
 #[tokio::test]
-async fn a_kept_hash_needs_no_label_of_django() {
+async fn a_stored_hash_verifies_without_the_label_of_django() {
     for (text, kept) in [
         (format!("bcrypt${BCRYPT}"), BCRYPT.to_owned()),
         (FIREBASE.to_owned(), FIREBASE.to_owned()),
@@ -198,7 +199,7 @@ async fn a_kept_hash_needs_no_label_of_django() {
 }
 
 #[test]
-fn what_costs_too_much_is_refused_at_once() {
+fn too_expensive_hashes_are_rejected_without_computation() {
     let start = Instant::now();
     let scrypt = |parameters: &str| format!("$scrypt${parameters}$TmFDbA${SCRYPT_HASH}");
     for text in [
@@ -232,7 +233,7 @@ fn what_costs_too_much_is_refused_at_once() {
 }
 
 #[test]
-fn what_costs_just_as_much_as_is_allowed_is_taken_over() {
+fn hashes_at_the_maximum_cost_are_accepted() {
     for text in [
         BCRYPT.replace("$04$", "$14$"),
         format!("$scrypt$ln=18,r=8,p=1$TmFDbA${SCRYPT_HASH}"),
@@ -247,7 +248,7 @@ fn what_costs_just_as_much_as_is_allowed_is_taken_over() {
 }
 
 #[test]
-fn what_falls_to_whoever_gets_hold_of_it_is_refused() {
+fn hashes_that_are_too_easy_to_guess_are_rejected() {
     for text in [
         "pbkdf2_sha256$999$seasalt$8xBlGd3jVgvJ+92hWPxi5ww0uuAuAnKgC45eudxro7c=",
         "pbkdf2_sha256$0$seasalt$8xBlGd3jVgvJ+92hWPxi5ww0uuAuAnKgC45eudxro7c=",
@@ -265,7 +266,7 @@ fn what_falls_to_whoever_gets_hold_of_it_is_refused() {
 }
 
 #[test]
-fn what_is_no_known_form_is_said_to_be_none() {
+fn unsupported_formats_are_reported_as_such() {
     for text in [
         "",
         "$",
@@ -285,7 +286,7 @@ fn what_is_no_known_form_is_said_to_be_none() {
 }
 
 #[test]
-fn what_is_damaged_is_refused() {
+fn damaged_hashes_are_rejected() {
     let pbkdf2 = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
     for text in [
         "$2b$12".to_owned(),
@@ -322,7 +323,7 @@ fn what_is_damaged_is_refused() {
 }
 
 #[test]
-fn a_refusal_repeats_nothing_of_the_hash() {
+fn errors_contain_no_part_of_the_hash() {
     for text in [
         FIREBASE.replace("ln=14", "ln=255"),
         format!("{BCRYPT}a"),
@@ -338,7 +339,7 @@ fn a_refusal_repeats_nothing_of_the_hash() {
     }
 }
 
-/// Texts that come close to a hash: pieces of real ones, put together anyhow.
+/// Texts that resemble a hash: fragments of real ones in any order.
 fn almost_a_hash() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
@@ -357,7 +358,7 @@ proptest! {
     #![proptest_config(Config { cases: 4096, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn no_text_makes_it_panic(tail in almost_a_hash(), sign in any::<bool>()) {
+    fn parsing_any_text_does_not_panic(tail in almost_a_hash(), sign in any::<bool>()) {
         let text = if sign { format!("${tail}") } else { tail };
         let _ = ForeignHashForms.accept(&text);
     }
@@ -367,7 +368,7 @@ proptest! {
     #![proptest_config(Config { cases: 24, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn no_password_makes_it_panic(password in any::<String>()) {
+    fn verifying_any_password_does_not_panic(password in any::<String>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         for text in [
             BCRYPT,

@@ -1,4 +1,4 @@
-//! Tokens of every making: with our keys and against our rules.
+//! Tokens with any content, signed with the service's key.
 
 use adapters_crypto::{
     JwtTokens,
@@ -16,7 +16,7 @@ use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// Tokens over one fresh key, and that key in a forger's hands.
+/// Tokens signed by a fresh key, and the key itself for forging.
 pub struct Workshop {
     pub tokens: JwtTokens,
     pub kid: String,
@@ -39,12 +39,12 @@ impl Workshop {
         }
     }
 
-    /// A token with our signature over whatever it says.
+    /// Signs any header and claims with the service's key.
     pub fn forge(&self, header: &str, claims: &str) -> String {
         sign(header, claims, &self.key, jwt_algorithm(self.algorithm))
     }
 
-    /// The header that our own tokens have.
+    /// The header of the service's tokens.
     pub fn header(&self) -> Value {
         json!({"alg": self.algorithm.name(), "kid": self.kid, "typ": "at+jwt"})
     }
@@ -80,7 +80,7 @@ fn jwt_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
     }
 }
 
-/// Signs with the library's signer and not with ours.
+/// Signs with jsonwebtoken instead of this crate.
 pub fn sign(header: &str, claims: &str, key: &EncodingKey, algorithm: jsonwebtoken::Algorithm) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).expect("a signature");

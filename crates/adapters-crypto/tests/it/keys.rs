@@ -1,4 +1,4 @@
-//! Key folders: what loads, what does not, and what the errors say.
+//! Key folders: which are loaded, which are rejected, and the error messages.
 
 use adapters_crypto::keys::{
     Algorithm, KeyError, KeyRing, KeyRules, KeyState, generate_refresh_key, generate_signing_key, list,
@@ -30,8 +30,8 @@ fn load(folder: &Path) -> Result<KeyRing, KeyError> {
     KeyRing::load(folder, KeyRules::default())
 }
 
-/// The one-line text of what is wrong, which must name `path`.
-fn complaint(folder: &Path, path: &Path) -> String {
+/// The one-line error for `folder`, which must name `path`.
+fn error_text(folder: &Path, path: &Path) -> String {
     let text = load(folder).expect_err("a refusal").to_string();
     assert!(text.contains(&path.display().to_string()), "{text}");
     assert!(!text.contains('\n'), "{text}");
@@ -72,7 +72,7 @@ fn the_first_key_signs_and_later_ones_are_published() {
 }
 
 #[test]
-fn files_are_named_after_algorithm_and_kid_and_are_nobody_elses_business() {
+fn files_are_named_after_algorithm_and_kid_and_accessible_only_to_their_owner() {
     let parent = TempDir::new().expect("a folder");
     let folder = parent.path().join("new").join("keys");
     let made = generate_signing_key(&folder, Algorithm::EdDsa).expect("a key");
@@ -104,7 +104,7 @@ fn a_refresh_key_is_never_overwritten() {
 }
 
 #[test]
-fn of_many_that_generate_at_once_one_makes_the_signing_key() {
+fn concurrent_processes_generate_one_signing_key() {
     let folder = TempDir::new().expect("a folder");
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -124,7 +124,7 @@ fn of_many_that_generate_at_once_one_makes_the_signing_key() {
 }
 
 #[test]
-fn keys_and_refresh_keys_survive_the_disk() {
+fn generated_keys_are_loaded_unchanged() {
     let (folder, _) = complete();
     let (first, second) = (
         load(folder.path()).expect("a ring"),
@@ -156,22 +156,22 @@ fn a_refresh_key_is_base64_with_or_without_a_line_end() {
     ] {
         write(&path, text);
         assert!(
-            complaint(folder.path(), &path).contains("32 bytes in base64"),
+            error_text(folder.path(), &path).contains("32 bytes in base64"),
             "{text}"
         );
     }
     fs::remove_file(&path).expect("a removal");
-    assert!(complaint(folder.path(), &path).contains("missing"));
+    assert!(error_text(folder.path(), &path).contains("missing"));
 }
 
 #[test]
-fn files_that_others_can_get_at_are_refused() {
+fn files_accessible_to_others_are_rejected() {
     let (folder, key) = complete();
     let refresh_key = folder.path().join("refresh.key");
     for path in [&key, &refresh_key] {
         for refused in [0o604, 0o602, 0o620, 0o644, 0o664, 0o666, 0o777] {
             set_mode(path, refused);
-            let text = complaint(folder.path(), path);
+            let text = error_text(folder.path(), path);
             assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
         }
         for accepted in [0o640, 0o440, 0o400, 0o600] {
@@ -187,12 +187,12 @@ fn files_that_others_can_get_at_are_refused() {
 }
 
 #[test]
-fn a_folder_that_others_can_write_to_is_refused_for_every_use() {
+fn a_folder_writable_by_others_is_rejected_by_every_function() {
     let (folder, _) = complete();
     let path = folder.path();
     for refused in [0o777, 0o702, 0o757] {
         set_mode(path, refused);
-        let text = complaint(path, path);
+        let text = error_text(path, path);
         assert!(text.contains(&format!("chmod o-w {}", path.display())), "{text}");
     }
     let errors = [
@@ -214,12 +214,12 @@ fn a_folder_that_others_can_write_to_is_refused_for_every_use() {
 }
 
 #[test]
-fn a_folder_that_is_missing_or_has_no_signing_key_is_told() {
+fn a_missing_folder_and_a_missing_signing_key_are_reported() {
     let folder = TempDir::new().expect("a folder");
     let missing = folder.path().join("nowhere");
     assert!(matches!(load(&missing), Err(KeyError::FolderMissing { .. })));
-    assert!(complaint(&missing, &missing).contains("authapi keys generate"));
-    assert!(complaint(folder.path(), folder.path()).contains("authapi keys generate"));
+    assert!(error_text(&missing, &missing).contains("authapi keys generate"));
+    assert!(error_text(folder.path(), folder.path()).contains("authapi keys generate"));
 
     let (folder, key) = complete();
     fs::rename(&key, folder.path().join("old.retired.pem")).expect("a rename");
@@ -228,18 +228,18 @@ fn a_folder_that_is_missing_or_has_no_signing_key_is_told() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_with_its_cause() {
+fn an_unreadable_file_is_reported_with_its_cause() {
     let (folder, _) = complete();
     let path = folder.path().join("folder.signing.pem");
     fs::create_dir(&path).expect("a folder");
     set_mode(&path, 0o700);
-    complaint(folder.path(), &path);
+    error_text(folder.path(), &path);
     let refused = load(folder.path()).expect_err("a refusal");
     assert!(refused.source().is_some());
 }
 
 #[test]
-fn two_signing_keys_and_a_key_that_is_there_twice_are_told_with_both_names() {
+fn two_signing_keys_and_a_duplicate_key_are_reported_with_both_names() {
     let (folder, first) = complete();
     let second = generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");
     let renamed = folder.path().join("zz.signing.pem");
@@ -248,18 +248,18 @@ fn two_signing_keys_and_a_key_that_is_there_twice_are_told_with_both_names() {
         load(folder.path()),
         Err(KeyError::TwoSigningKeys { .. })
     ));
-    let text = complaint(folder.path(), &first);
+    let text = error_text(folder.path(), &first);
     assert!(text.contains("zz.signing.pem"), "{text}");
 
     fs::copy(&first, &renamed).expect("a copy");
     assert!(matches!(load(folder.path()), Err(KeyError::SameKeyTwice { .. })));
     let copy = folder.path().join("copy.retired.pem");
     fs::rename(&renamed, &copy).expect("a rename");
-    assert!(complaint(folder.path(), &copy).contains(&first.display().to_string()));
+    assert!(error_text(folder.path(), &copy).contains(&first.display().to_string()));
 }
 
 #[test]
-fn what_is_no_key_of_ours_is_told_apart() {
+fn unsupported_keys_and_other_files_are_reported_differently() {
     let (folder, _) = complete();
     let path = folder.path().join("other.published.pem");
     let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
@@ -276,12 +276,12 @@ fn what_is_no_key_of_ours_is_told_apart() {
     ] {
         write(&path, &contents);
         assert!(matches!(load(folder.path()), Err(KeyError::NotAKey { .. })));
-        assert!(complaint(folder.path(), &path).contains("openssl pkcs8"));
+        assert!(error_text(folder.path(), &path).contains("openssl pkcs8"));
     }
     for der in [p384.as_ref(), b"not DER", b""] {
         write(&path, pem("PRIVATE KEY", der));
         assert!(matches!(load(folder.path()), Err(KeyError::Unsupported { .. })));
-        assert!(complaint(folder.path(), &path).contains("P-256"));
+        assert!(error_text(folder.path(), &path).contains("P-256"));
     }
 }
 
@@ -296,14 +296,14 @@ fn a_short_rsa_key_loads_only_when_allowed() {
         load(folder.path()),
         Err(KeyError::RsaTooSmall { bits: 2048, .. })
     ));
-    assert!(complaint(folder.path(), &path).contains("2048"));
+    assert!(error_text(folder.path(), &path).contains("2048"));
     let rules = KeyRules { allow_rsa_2048: true };
     let ring = KeyRing::load(folder.path(), rules).expect("a ring");
     assert_eq!(ring.public_keys().len(), 2);
 }
 
 #[test]
-fn other_files_in_the_folder_are_left_alone() {
+fn other_files_in_the_folder_are_ignored() {
     let (folder, _) = complete();
     for name in [
         "README.md",
@@ -322,7 +322,7 @@ fn other_files_in_the_folder_are_left_alone() {
 }
 
 #[test]
-fn no_secret_shows_in_debug_output() {
+fn debug_output_contains_no_secret() {
     let (folder, key) = complete();
     let ring = load(folder.path()).expect("a ring");
     let refresh_key = fs::read_to_string(folder.path().join("refresh.key")).expect("a key");
@@ -337,7 +337,7 @@ fn no_secret_shows_in_debug_output() {
 }
 
 #[test]
-fn algorithms_are_read_in_any_case() {
+fn algorithms_are_parsed_in_any_case() {
     for algorithm in Algorithm::ALL {
         assert_eq!(algorithm.name().to_lowercase().parse(), Ok(algorithm));
         assert_eq!(algorithm.name().to_uppercase().parse(), Ok(algorithm));

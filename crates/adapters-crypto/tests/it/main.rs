@@ -1,4 +1,4 @@
-//! The adapters against the ports' contract, the standards' examples, and whoever would cheat them.
+//! Tests of the adapters: the contract of the ports, the examples of the standards, and attacks.
 
 mod argon2_hasher;
 mod attacks;

@@ -1,4 +1,4 @@
-//! What is signed is verified, by every algorithm and by every key that is not removed.
+//! Signed tokens verify, with every algorithm and with every key that has not been removed.
 
 use crate::forgery::{Workshop, claims, claims_json, tokens};
 use adapters_crypto::keys::{Algorithm, KeyState, generate_signing_key};
@@ -23,7 +23,7 @@ fn a_token_is_verified_with_the_claims_it_was_signed_with_by_every_algorithm() {
 }
 
 #[test]
-fn a_header_is_exactly_algorithm_key_and_type() {
+fn a_header_contains_exactly_algorithm_key_and_type() {
     let workshop = Workshop::new(Algorithm::Es256);
     let token = workshop.sign(&claims());
     let header = URL_SAFE_NO_PAD
@@ -34,7 +34,7 @@ fn a_header_is_exactly_algorithm_key_and_type() {
 }
 
 #[test]
-fn time_plays_no_part() {
+fn verification_ignores_the_time() {
     let workshop = Workshop::new(Algorithm::EdDsa);
     for (iat, exp) in [(0, 1), (i64::MAX, i64::MIN), (i64::MAX, i64::MAX), (-1, -1)] {
         let mut claims = claims();
@@ -45,9 +45,9 @@ fn time_plays_no_part() {
 }
 
 #[test]
-fn the_type_is_told_and_not_judged() {
+fn the_type_is_returned_and_not_checked() {
     let workshop = Workshop::new(Algorithm::EdDsa);
-    for (typ, told) in [
+    for (typ, expected) in [
         (json!("JWT"), Some("JWT")),
         (json!(null), None),
         (json!("AT+JWT"), Some("AT+JWT")),
@@ -56,12 +56,12 @@ fn the_type_is_told_and_not_judged() {
         header["typ"] = typ;
         let token = workshop.forge(&header.to_string(), &claims_json().to_string());
         let verified = workshop.verify(&token).expect("ours");
-        assert_eq!(verified.token_type.as_deref(), told);
+        assert_eq!(verified.token_type.as_deref(), expected);
     }
 }
 
 #[test]
-fn claims_that_we_do_not_know_do_no_harm() {
+fn unknown_claims_are_ignored() {
     let workshop = Workshop::new(Algorithm::Es256);
     let mut more = claims_json();
     more["nbf"] = json!(9_999_999_999_i64);
@@ -78,7 +78,7 @@ fn retired_and_published_keys_verify_and_removed_ones_do_not() {
     let second = generate_signing_key(folder, Algorithm::EdDsa).expect("a key");
     assert_eq!(second.state, KeyState::Published);
 
-    // Rotation: the first key retires, the second signs.
+    // Rotate: the first key retires and the second signs.
     let first = fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
@@ -104,7 +104,7 @@ fn retired_and_published_keys_verify_and_removed_ones_do_not() {
 }
 
 #[test]
-fn the_jwks_alone_is_enough_for_another_library() {
+fn another_library_verifies_tokens_with_the_jwks() {
     for algorithm in Algorithm::ALL {
         let workshop = Workshop::new(algorithm);
         let published = serde_json::to_string(&workshop.tokens.jwk_set()).expect("JSON");
@@ -126,7 +126,7 @@ fn the_jwks_alone_is_enough_for_another_library() {
 }
 
 #[test]
-fn the_jwks_has_no_private_part() {
+fn the_jwks_contains_no_private_key() {
     for algorithm in Algorithm::ALL {
         let workshop = Workshop::new(algorithm);
         let published = serde_json::to_value(workshop.tokens.jwk_set()).expect("JSON");
@@ -150,7 +150,8 @@ fn the_jwks_has_no_private_part() {
 
 #[test]
 fn coordinates_keep_their_leading_zeros() {
-    // One coordinate in 256 begins with a zero byte; RFC 7518, section 6.2.1.2, wants it there.
+    // One coordinate in 256 starts with a zero byte, which RFC 7518, section 6.2.1.2, requires to
+    // be kept.
     for _ in 0..300 {
         let folder = tempfile::tempdir().expect("a folder");
         generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");

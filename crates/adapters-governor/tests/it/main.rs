@@ -1,4 +1,4 @@
-//! Budgets, keys and memory of the throttle, by a clock that the tests move.
+//! Budgets, keys and memory of the throttle, with a clock that the tests advance.
 
 use adapters_governor::{Budget, BudgetRefused, Budgets, InProcessThrottle, Unthrottled};
 use domain::{
@@ -77,7 +77,7 @@ async fn a_budget_is_spent_at_once_and_regained_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_how_long_to_wait_and_refused_attempts_do_not_lengthen_it() {
+async fn a_refusal_states_the_wait_and_refused_attempts_do_not_extend_it() {
     let (throttle, clock) = throttle(budgets(2, 10 * SECOND, 100));
     let key = account("alice");
     assert_eq!(allowed_of(2, &*throttle, &key).await, 2);
@@ -96,7 +96,7 @@ async fn a_refusal_says_how_long_to_wait_and_refused_attempts_do_not_lengthen_it
 }
 
 #[tokio::test]
-async fn keys_do_not_share_budgets_and_neither_do_kinds_of_keys() {
+async fn keys_and_kinds_of_keys_have_separate_budgets() {
     let budgets = Budgets {
         client: budget(2, SECOND),
         account: budget(5, SECOND),
@@ -115,7 +115,7 @@ async fn keys_do_not_share_budgets_and_neither_do_kinds_of_keys() {
 }
 
 #[tokio::test]
-async fn an_account_sees_at_most_a_hundred_attempts_an_hour_by_default() {
+async fn an_account_permits_at_most_a_hundred_attempts_an_hour_by_default() {
     let (throttle, clock) = throttle(Budgets::DEFAULT);
     let key = account("alice");
     for hour in 0..3 {
@@ -132,7 +132,7 @@ async fn an_account_sees_at_most_a_hundred_attempts_an_hour_by_default() {
 async fn a_million_keys_stay_within_the_bound() {
     let (throttle, _) = throttle(budgets(2, 10 * SECOND, 1000));
     for number in 0..1_000_000_u32 {
-        // An odd factor: every address once, in no order.
+        // Multiplying by an odd number visits every address once, in a scattered order.
         let _ = take(&*throttle, &client(number.wrapping_mul(2_654_435_761))).await;
         if number % 10_000 == 0 {
             assert!(throttle.keys() <= 1000);
@@ -163,7 +163,7 @@ async fn keys_beyond_the_bound_share_one_budget_and_known_ones_keep_theirs() {
 }
 
 #[tokio::test]
-async fn keys_that_have_regained_everything_make_room() {
+async fn keys_with_a_full_budget_are_evicted() {
     let (throttle, clock) = throttle(budgets(2, 10 * SECOND, 5));
     for old in 0..5 {
         assert_eq!(allowed_of(9, &*throttle, &client(old)).await, 2);
@@ -185,7 +185,7 @@ async fn keys_that_have_regained_everything_make_room() {
 }
 
 #[tokio::test]
-async fn a_key_that_still_waits_is_not_forgotten_to_make_room() {
+async fn a_key_without_a_full_budget_is_never_evicted() {
     let (throttle, clock) = throttle(budgets(2, 10 * SECOND, 3));
     for key in 0..3 {
         assert_eq!(allowed_of(9, &*throttle, &client(key)).await, 2);
@@ -200,7 +200,7 @@ async fn a_key_that_still_waits_is_not_forgotten_to_make_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_attempts_are_allowed_exactly_as_often_as_the_budget_says() {
+async fn concurrent_attempts_do_not_exceed_the_budget() {
     let (throttle, _) = throttle(budgets(50, 10 * SECOND, 100));
     let tasks: Vec<_> = (0..16)
         .map(|_| {
@@ -216,9 +216,9 @@ async fn concurrent_attempts_are_allowed_exactly_as_often_as_the_budget_says() {
 }
 
 #[test]
-fn keys_that_come_at_once_do_not_exceed_the_bound() {
+fn concurrent_new_keys_do_not_exceed_the_bound() {
     const THREADS: u32 = 4;
-    // Many rounds, since a race is not lost every time.
+    // Repeat many times, since the race does not occur every time.
     let throttles: Vec<_> = (0..2000)
         .map(|_| throttle(budgets(2, 10 * SECOND, 1)).0)
         .collect();
@@ -239,7 +239,7 @@ fn keys_that_come_at_once_do_not_exceed_the_bound() {
 }
 
 #[test]
-fn budgets_that_cannot_be_counted_are_refused() {
+fn budgets_out_of_bounds_are_rejected() {
     for (burst, every) in [
         (1, Duration::ZERO),
         (1, Duration::MAX),
@@ -252,7 +252,7 @@ fn budgets_that_cannot_be_counted_are_refused() {
 }
 
 #[tokio::test]
-async fn without_a_throttle_everything_is_allowed() {
+async fn the_unthrottled_adapter_allows_every_attempt() {
     assert_eq!(allowed_of(10_000, &Unthrottled, &client(1)).await, 10_000);
 }
 

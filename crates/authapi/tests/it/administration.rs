@@ -268,7 +268,10 @@ async fn new_users_begin_with_the_default_roles_and_tokens_carry_permissions_whe
         json!(["editor", "user"])
     );
     for (role, says) in [
-        ("editor", "everybody who registers gets this role"),
+        (
+            "editor",
+            "this role is assigned on registration; remove it from users.default_roles first",
+        ),
         ("admin", "built in"),
     ] {
         let refused = server.place().run(&["roles", "delete", role], "");

@@ -220,11 +220,11 @@ fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
         false
     );
     for (arguments, says) in [
-        (&["roles", "delete", "editor"][..], "in use by 1 users"),
+        (&["roles", "delete", "editor"][..], "the role is in use (users: 1)"),
         (&["roles", "delete", "wizard"], "the role does not exist"),
         (&["roles", "set", "admin"], "cannot be changed"),
         (&["roles", "set", "Not A Role"], "a role name must have"),
-        (&["roles", "set", "update"], "no role can have the name update"),
+        (&["roles", "set", "update"], "the role name update is reserved"),
         (&["roles", "set", "other", "--permission", "edit"], "permission 0"),
     ] {
         let refused = place.run(arguments, "");

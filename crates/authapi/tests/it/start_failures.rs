@@ -121,7 +121,7 @@ fn keys_that_others_can_read() {
         refuses(
             &place,
             FAILED,
-            &["others can get at", &text(&key), "0644", "chmod 600"],
+            &["is accessible to others", &text(&key), "0644", "chmod 600"],
         );
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
     }
@@ -135,21 +135,25 @@ fn two_keys_that_would_sign() {
     let published = place.key_files(".published.pem").remove(0);
     let signing = text(&published).replace(".published.", ".signing.");
     fs::rename(&published, &signing).expect("a renaming");
-    refuses(&place, FAILED, &["would both sign", &signing, ".retired.pem"]);
+    refuses(
+        &place,
+        FAILED,
+        &["are both signing keys", &signing, ".retired.pem"],
+    );
 }
 
 #[test]
 fn keys_that_are_missing_or_hidden() {
     let place = Place::new().with("KEYS__GENERATE_MISSING", "false");
-    refuses(
-        &place,
-        FAILED,
-        &["there is no key folder", "authapi keys generate"],
-    );
+    refuses(&place, FAILED, &["the key folder", "authapi keys generate"]);
     let place = used().with("KEYS__GENERATE_MISSING", "false");
     let refresh_key = place.key_files("refresh.key").remove(0);
     fs::write(&refresh_key, "too short").expect("a file");
-    refuses(&place, FAILED, &[&text(&refresh_key), "does not hold 32 bytes"]);
+    refuses(
+        &place,
+        FAILED,
+        &[&text(&refresh_key), "does not contain 32 bytes"],
+    );
     fs::remove_file(&refresh_key).expect("it is there");
     refuses(&place, FAILED, &[&text(&refresh_key), "is missing"]);
     let signing = place.key_files(".signing.pem").remove(0);

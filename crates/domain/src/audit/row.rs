@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_row_survives_a_round_trip() {
-        let record = AuditRecord::try_from(row()).expect("a row of ours");
+        let record = AuditRecord::try_from(row()).expect("a readable row");
         assert_eq!(record.number, AuditNumber(5));
         assert_eq!(record.actor, Actor::User(UserId(Uuid::from_u128(1))));
         assert_eq!(record.event.details["after"], "admin user");

@@ -21,7 +21,7 @@ impl Account {
         Reads::target(self.user, self.authorized_by)
     }
 
-    /// Returns the user, if the caller may administer them and they are at the wanted revision.
+    /// Returns the user, if the caller may administer them and they are at the requested revision.
     pub(super) fn admit(self, facts: &Facts, at: DateTime<Utc>) -> Result<&User, Refusal> {
         let target = facts.target()?;
         facts.authority(self.authorized_by, at)?.administer(target)?;
@@ -31,8 +31,8 @@ impl Account {
 }
 
 /// Refuses a change that was asked for at another revision.
-pub(super) fn require_revision(wanted: Option<Revision>, current: Revision) -> Result<(), Refusal> {
-    if wanted.is_some_and(|wanted| wanted != current) {
+pub(super) fn require_revision(requested: Option<Revision>, current: Revision) -> Result<(), Refusal> {
+    if requested.is_some_and(|requested| requested != current) {
         return Err(Refusal::RevisionMismatch);
     }
     Ok(())

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn assigning_the_roles_that_a_user_has_is_a_change_like_any_other() {
+    fn assigning_unchanged_roles_raises_the_epoch_too() {
         let change = assign(&["user"])
             .decide(&facts_about(user()), now())
             .expect("allowed");
@@ -186,18 +186,18 @@ mod tests {
 
     #[test]
     fn the_revision_of_the_request_is_compared_with_the_users() {
-        for (wanted, refused) in [(6, true), (7, false), (8, true)] {
+        for (requested, refused) in [(6, true), (7, false), (8, true)] {
             let command = AssignRoles {
-                if_revision: Some(Revision(wanted)),
+                if_revision: Some(Revision(requested)),
                 ..assign(&[])
             };
             let expected = refused.then_some(Refusal::RevisionMismatch);
-            assert_eq!(refusal(&command, &facts_about(user())), expected, "{wanted}");
+            assert_eq!(refusal(&command, &facts_about(user())), expected, "{requested}");
         }
     }
 
     #[test]
-    fn only_the_last_active_admin_keeps_the_role() {
+    fn only_the_last_active_admin_cannot_lose_the_role() {
         let disabled = || User {
             status: UserStatus::Disabled,
             ..admin()

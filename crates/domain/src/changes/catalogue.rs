@@ -48,7 +48,7 @@ pub struct CatalogueFacts {
 }
 
 /// What to write, as plain data. Storage writes all of it, or nothing. Every session snapshot
-/// becomes stale, since none tells from which roles its permissions come.
+/// becomes stale, because snapshots do not record which roles their permissions come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueChange {
     /// A role to store, in place of one of the same name.
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_wrote_no_role_has_none_to_return() {
+    fn a_change_that_wrote_no_role_returns_none() {
         assert_eq!(change().into_written(), Err(Refusal::RoleNotFound));
         let written = RoleWritten {
             role: role("editor", &[]),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn no_command_gives_admin_permissions_of_its_own() {
+    fn no_command_grants_admin_a_permission_that_no_other_role_has() {
         let facts = CatalogueFacts {
             roles: built_in().into(),
             ..CatalogueFacts::default()

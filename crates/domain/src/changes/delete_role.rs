@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_removed_and_admin_loses_what_no_other_role_allows() {
+    fn removing_a_role_removes_its_exclusive_permissions_from_admin() {
         let change = delete().decide(&facts(), now()).expect("allowed");
 
         let expected = CatalogueChange {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn admin_keeps_what_another_role_allows() {
+    fn admin_keeps_permissions_of_other_roles() {
         let mut facts = facts();
         facts.roles.push(role("author", &["posts:write"]));
         let change = delete().decide(&facts, now()).expect("allowed");
@@ -132,18 +132,18 @@ mod tests {
 
     #[test]
     fn the_revision_of_the_request_is_compared_with_the_roles() {
-        for (wanted, refused) in [(2, true), (3, false), (4, true)] {
+        for (requested, refused) in [(2, true), (3, false), (4, true)] {
             let command = DeleteRole {
-                if_revision: Some(Revision(wanted)),
+                if_revision: Some(Revision(requested)),
                 ..delete()
             };
             let expected = refused.then_some(Refusal::RevisionMismatch);
-            assert_eq!(refusal(&command, &facts()), expected, "{wanted}");
+            assert_eq!(refusal(&command, &facts()), expected, "{requested}");
         }
     }
 
     #[test]
-    fn the_role_is_read_with_a_lock_against_being_given() {
+    fn the_role_is_read_with_a_lock_against_assignment() {
         let expected = CatalogueReads {
             role: editor(),
             removes: true,

@@ -152,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    fn wanted(names: &[&str]) -> Result<(), Refusal> {
+    fn check_names(names: &[&str]) -> Result<(), Refusal> {
         let facts = Facts {
             roles: built_in().into_iter().chain([role("editor", &[])]).collect(),
             ..Facts::default()
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn the_first_role_that_the_catalogue_does_not_contain_is_reported() {
-        assert_eq!(wanted(&[]), Ok(()));
-        assert_eq!(wanted(&["admin", "editor", "user"]), Ok(()));
+        assert_eq!(check_names(&[]), Ok(()));
+        assert_eq!(check_names(&["admin", "editor", "user"]), Ok(()));
         let unknown = RoleName::parse("author").expect("a role name");
         assert_eq!(
-            wanted(&["user", "wizard", "author"]),
+            check_names(&["user", "wizard", "author"]),
             Err(Refusal::UnknownRole(unknown))
         );
     }
@@ -320,7 +320,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_active_admin_remains_and_no_change_that_leaves_one_is_refused_as_the_last(
+        fn an_active_admin_always_remains_and_only_changes_to_the_last_are_refused(
             users in prop::collection::vec(any::<(bool, bool)>(), 1..4),
             steps in prop::collection::vec(step(), 0..24),
         ) {

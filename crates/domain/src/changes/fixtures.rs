@@ -87,7 +87,8 @@ pub fn facts_about(user: User) -> Facts {
     }
 }
 
-/// Facts about [`user`], loaded for the token of [`caller_with`](crate::fixtures::caller_with) these permissions.
+/// Facts about [`user`], loaded for the token of [`caller_with`](crate::fixtures::caller_with)
+/// these permissions.
 pub fn own_facts(permissions: Permissions) -> Facts {
     Facts {
         caller: Some(snapshot_with(permissions)),

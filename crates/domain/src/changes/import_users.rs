@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn each_user_is_decided_in_their_place() {
+    fn results_are_in_the_order_of_the_users() {
         let import = ImportUsers(vec![
             imported(1, "alice", &["user"]),
             imported(2, "Bob", &["user"]),

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_session_makes_room_and_the_user_is_invalidated() {
+    fn the_oldest_session_is_evicted_and_the_user_invalidated() {
         let change = open(2).decide(&facts(&[-5, -9]), now()).expect("allowed");
 
         let made_room = (EndSessionsOf::Sessions(vec![session(2)]), EndReason::MadeRoom);
@@ -198,7 +198,7 @@ mod tests {
     proptest! {
         /// Few different times, so that many are equal to one another and to that of the login.
         #[test]
-        fn room_is_made_for_the_session_that_is_opened_whatever_the_clocks(
+        fn the_opened_session_is_never_evicted_whatever_the_clocks_read(
             created in prop::collection::vec(-3i64..=3, 0..8),
             max_sessions in 0u32..6,
         ) {

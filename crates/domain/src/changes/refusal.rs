@@ -27,7 +27,7 @@ pub enum Refusal {
     RevisionMismatch,
     #[error("the role does not exist")]
     RoleNotFound,
-    #[error("the role is in use by {0} users")]
+    #[error("the role is in use (users: {0})")]
     RoleInUse(u64),
     #[error("the catalogue is full")]
     CatalogueFull,

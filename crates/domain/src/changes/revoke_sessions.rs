@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn revoking_ends_all_sessions_and_records_how_many_and_that_it_was_forced() {
+    fn revoking_ends_all_sessions_and_records_their_number_and_the_reason() {
         let change = revoke().decide(&facts_about(user()), now()).expect("allowed");
 
         let details = [("count", "3"), ("forced", "true")];
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sessions_of_a_user_with_more_rights_stay() {
+    fn the_sessions_of_a_more_privileged_user_are_not_revoked() {
         let facts = Facts {
             caller: Some(snapshot(permissions(&["sessions:revoke"]))),
             ..facts_about(admin())

@@ -150,7 +150,7 @@ mod tests {
     /// Another request has set the status, and may still be waiting for replicas. The last active
     /// admin stays one.
     #[test]
-    fn a_status_that_the_user_has_is_not_written_but_invalidated() {
+    fn an_unchanged_status_is_not_written_but_invalidated() {
         for (status, before) in [
             (UserStatus::Active, admin()),
             (UserStatus::Disabled, disabled(admin())),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_the_user_has_is_refused_like_another() {
+    fn an_unchanged_status_is_refused_like_a_new_one() {
         let mut command = set(UserStatus::Active);
         let outranked = Facts {
             caller: Some(snapshot(permissions(&["users:write"]))),

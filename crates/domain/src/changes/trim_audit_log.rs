@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn outdated_events_are_removed_and_the_last_of_them_becomes_the_base() {
+    fn trimming_removes_outdated_events_and_the_last_becomes_the_base() {
         let change = trim().decide(&facts(4, 9, 5, &[-3, -2, -1, 0]));
 
         let expected = TrimChange {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_ends_before_the_first_event_that_is_kept() {
+    fn trimming_ends_before_the_first_event_to_keep() {
         for (base, head, seconds, last) in [
             (0, 9, &[][..], None),
             (0, 9, &[0, -1], None),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn events_from_before_the_chain_leave_its_base_where_it_is() {
+    fn removing_events_older_than_the_chain_keeps_its_base() {
         for (base, moves_base) in [(3, false), (2, false), (1, true), (0, true)] {
             let change = trim().decide(&facts(base, 9, 1, &[-2, -1, 0])).expect("a change");
             assert_eq!(change.remove, (AuditNumber(1), AuditNumber(2)));
@@ -132,7 +132,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_removed_is_a_prefix_of_what_was_read_without_the_head(
+        fn trimming_removes_a_prefix_of_the_events_and_never_the_head(
             base in 0i64..8,
             first in 1i64..4,
             seconds in prop::collection::vec(-2i64..=1, 0..8),

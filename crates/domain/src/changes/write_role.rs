@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 /// The most roles of the catalogue, which is read whole.
 pub const MAX_ROLES: usize = 500;
 
-/// Creates a role other than `admin`, or replaces what one is and allows. In force at once for every user who has it.
+/// Creates a role other than `admin`, or replaces what one is and allows. In force at once for
+/// every user who has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteRole {
     pub name: RoleName,
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_catalogue_takes_no_other_role_but_lets_those_it_has_change() {
+    fn a_full_catalogue_rejects_new_roles_but_accepts_changes() {
         for (count, name, refused) in [
             (MAX_ROLES - 1, "author", false),
             (MAX_ROLES, "author", true),
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_role_is_read_without_a_lock_against_being_given() {
+    fn the_role_is_read_without_a_lock_against_assignment() {
         let expected = CatalogueReads {
             role: RoleName::parse("editor").expect("a role name"),
             removes: false,

@@ -99,7 +99,7 @@ fn published(scopes: &Scopes) -> Vec<InvalidationScope> {
 }
 
 #[tokio::test]
-async fn what_use_cases_change_is_published() {
+async fn changes_by_use_cases_are_published() {
     let facts = Facts {
         session: Some(OwnedSession {
             user: USER,
@@ -129,7 +129,7 @@ async fn what_use_cases_change_is_published() {
 }
 
 #[tokio::test]
-async fn what_administration_changes_is_published() {
+async fn changes_by_administration_are_published() {
     let (ports, scopes) = ports(facts_about(user()));
     let mut roles = MockRoles::new();
     roles.expect_execute().once().returning(|command, context| {
@@ -208,7 +208,7 @@ async fn a_reused_token_publishes_its_session_even_if_another_request_ended_it()
 }
 
 #[tokio::test]
-async fn tokens_carry_permissions_only_if_the_core_was_built_so() {
+async fn tokens_carry_permissions_only_if_the_core_is_configured_to() {
     let (without, _) = ports(Facts::default());
     let pair = Core::new(without, &rules())
         .refresh

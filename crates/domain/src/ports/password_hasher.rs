@@ -7,12 +7,14 @@ use async_trait::async_trait;
 pub enum Verification {
     Wrong,
     Right,
-    /// Right, and the hash was made with other parameters than those in force: hash again.
+    /// The password is right, but the hash was made with outdated parameters and should be
+    /// replaced.
     RightButOutdated,
 }
 
-/// Hashes passwords, at a high cost on purpose. Both methods return [`PortError::Overloaded`] instead of queueing without
-/// bound, and a job that is accepted MUST admit `ticket` ([`HashTicket`]).
+/// Hashes passwords, which is intentionally expensive. Both methods return
+/// [`PortError::Overloaded`] instead of queueing without bound. An accepted job MUST admit `ticket`
+/// ([`HashTicket`]).
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
@@ -21,10 +23,13 @@ pub trait PasswordHasher: Send + Sync {
 
     /// Compares `password` with `hash`.
     ///
-    /// Without a hash, and with one that cannot be used, it MUST return [`Verification::Wrong`] and do the same work as
-    /// with one. With one that was made at a lower cost than new hashes, it MUST make up for the difference. Neither time
-    /// nor an error then shows whether the user exists. The operator has to repair a hash that cannot be used: it MUST be
-    /// logged as an error, without the hash.
+    /// Without a hash, or with one that cannot be used, this method MUST return
+    /// [`Verification::Wrong`] and do the same work as with a usable one. With a hash of lower cost
+    /// than new ones, it MUST make up the difference. Neither the time nor an error then shows
+    /// whether the user exists.
+    ///
+    /// A hash that cannot be used MUST be logged as an error, without the hash, so that the
+    /// operator can repair it.
     async fn verify(
         &self,
         password: Password,

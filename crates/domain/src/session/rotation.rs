@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn refresh_tokens_are_classified_by_generation_and_age() {
-        for (generation, now, verdict) in [
+        for (generation, now, expected) in [
             (5, 50, "current"),
             (5, 149, "current"),
             (5, 150, "expired"),
@@ -169,7 +169,7 @@ mod tests {
             (3, 150, "expired"),
         ] {
             let presented = session().present(Generation(generation), at(now), &RULES);
-            assert_eq!(kind(presented), verdict, "generation {generation} at {now}");
+            assert_eq!(kind(presented), expected, "generation {generation} at {now}");
         }
     }
 
@@ -239,7 +239,7 @@ mod tests {
         /// At any time at most one token can be rotated and only its parent can be repeated; after
         /// reuse or an end, no token is accepted again.
         #[test]
-        fn a_token_family_has_one_valid_line(steps in steps()) {
+        fn a_token_family_has_at_most_one_current_token(steps in steps()) {
             let mut session = StoredSession { generation: Generation::FIRST, last_used_at: at(0), ..session() };
             let mut now = at(0);
             let mut dead = false;

@@ -6,15 +6,18 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Checks, rates and hashes the new password of an account. A step of several use cases, in two parts: between the cheap one
-/// and the costly one, a use case does what may save the cost.
+/// Checks, rates and hashes a new password.
+///
+/// A step of several use cases, in two parts: between the cheap [`check`](Self::check) and the
+/// costly [`execute`](Self::execute), a use case performs the checks that can make the costly part
+/// unnecessary.
 pub struct AcceptPassword {
     pub(crate) meter: Arc<dyn PasswordMeter>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) policy: PasswordPolicy,
 }
 
-/// Why a password was not accepted.
+/// The reason a password was not accepted.
 #[derive(Debug, Error)]
 pub enum AcceptPasswordError {
     #[error(transparent)]
@@ -36,10 +39,11 @@ impl AcceptPassword {
         self.policy.check(password, login)
     }
 
-    /// Rates the password, which costs about as much as a hash, and hashes it if it is strong enough.
+    /// Rates the password and, if it is strong enough, hashes it. Rating costs about as much as
+    /// hashing.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], or the port's own.
+    /// [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
     pub async fn execute(
         &self,
         unrated: UnratedPassword,
@@ -61,7 +65,7 @@ mod tests {
         use_cases::fixtures::accept_password,
     };
 
-    /// Rates as `rated`, and accepts with a hasher that has the expectations of `expect_hasher`.
+    /// Accepts a password that is rated `rated`, with a hasher configured by `expect_hasher`.
     async fn accept(
         rated: impl Fn() -> Result<Strength, PortError> + Send + Sync + 'static,
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
@@ -91,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_is_rated_whole_with_the_known_words_and_hashed_on_the_same_ticket() {
+    async fn the_whole_password_is_rated_with_the_known_words_and_hashed_on_the_same_ticket() {
         let strong = || {
             Ok(Strength {
                 score: 2,
@@ -125,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_cannot_be_rated_for_lack_of_capacity_is_not_accepted() {
+    async fn a_password_is_not_accepted_if_the_meter_is_overloaded() {
         let refused = accept(|| Err(PortError::Overloaded), never_hash).await;
         assert!(matches!(
             refused,
@@ -134,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_breaks_a_cheap_rule_is_never_rated() {
+    fn a_password_that_violates_a_cheap_rule_is_never_rated() {
         let expect_meter = |meter: &mut MockPasswordMeter| {
             meter.expect_rate().never();
         };

@@ -9,8 +9,8 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
-/// Asks a caller for their password once more, before something that a stolen access token must not be enough for (OWASP
-/// ASVS 5.0, V7.5.1). A step of several use cases.
+/// Verifies a caller's password before an action for which a stolen access token must not be enough
+/// (OWASP ASVS 5.0, V7.5.1). A step of several use cases.
 pub struct ConfirmPassword {
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -25,7 +25,7 @@ pub enum ConfirmPasswordError {
     InvalidCredentials,
     #[error("too many attempts")]
     TooManyAttempts { retry_after: Duration },
-    /// The caller changed while this was decided.
+    /// The caller's session or account changed in the meantime.
     #[error("the caller's token is outdated")]
     Outdated,
     #[error(transparent)]
@@ -33,11 +33,11 @@ pub enum ConfirmPasswordError {
 }
 
 impl ConfirmPassword {
-    /// Takes one attempt from the budgets of the caller's address and account: a stolen access token must not become a way
-    /// to guess the password.
+    /// Takes one attempt from the budgets of the caller's address and account, so that a stolen
+    /// access token cannot be used to guess the password.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError::TooManyAttempts`] when there is none left.
+    /// [`ConfirmPasswordError::TooManyAttempts`] if a budget is used up.
     pub async fn take_attempt(&self, caller: &Caller, origin: &Origin) -> Result<(), ConfirmPasswordError> {
         let account = caller.user().login.canonical();
         match self.throttle.attempt(origin.address, Some(account)).await? {
@@ -48,10 +48,11 @@ impl ConfirmPassword {
         }
     }
 
-    /// Compares `password` with the caller's, once an attempt was taken.
+    /// Compares `password` with the caller's password. Call [`take_attempt`](Self::take_attempt)
+    /// first.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError`]; a wrong password is recorded.
+    /// [`ConfirmPasswordError`]; a wrong password is recorded in the audit log.
     pub async fn execute(
         &self,
         caller: &Caller,

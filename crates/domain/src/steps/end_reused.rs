@@ -7,7 +7,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-/// Ends a session whose refresh token was presented a second time (RFC 9700, section 4.14.2). It may have ended before.
+/// Ends a session whose refresh token was reused (RFC 9700, section 4.14.2). The session may
+/// already have ended.
 pub(crate) async fn end_reused(
     accounts: &dyn Accounts,
     session: &StoredSession,

@@ -8,29 +8,29 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use std::sync::Arc;
 
-/// Makes the tokens of a session: the step that logging in, refreshing and changing a password share.
+/// Issues the tokens of a session. A step of logging in, refreshing and changing a password.
 pub struct IssueTokens {
     pub(crate) signer: Arc<dyn TokenSigner>,
     pub(crate) mac: Arc<dyn RefreshTokenMac>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) rules: TokenRules,
-    /// The catalogue, if tokens carry permissions.
+    /// The role catalogue, if access tokens carry permissions.
     pub(crate) catalogue: Option<Arc<dyn Roles>>,
 }
 
-/// What a client goes on with (RFC 6749, section 5.1).
+/// The tokens that a client receives (RFC 6749, section 5.1).
 #[derive(Clone, Debug)]
 pub struct TokenPair {
     pub access_token: AccessToken,
-    /// How long the access token lives, in whole seconds.
+    /// The lifetime of the access token, in whole seconds.
     pub expires_in: Duration,
     pub refresh_token: RefreshToken,
-    /// How long the refresh token lives when it is not used.
+    /// The lifetime of the refresh token if it is not used.
     pub refresh_expires_in: Duration,
 }
 
 impl IssueTokens {
-    /// Makes tokens that carry no permissions.
+    /// Creates a step that issues tokens without permissions.
     #[must_use]
     pub fn new(
         signer: Arc<dyn TokenSigner>,
@@ -47,7 +47,8 @@ impl IssueTokens {
         }
     }
 
-    /// The secret of a session that is about to be opened, for its tokens alone, and what to store of it.
+    /// Generates the secret of a new session and the digest to store. Only the session's tokens
+    /// contain the secret.
     #[must_use]
     pub fn fresh_secret(&self) -> (SessionSecret, SecretDigest) {
         let secret = self.randomness.session_secret();
@@ -55,11 +56,14 @@ impl IssueTokens {
         (secret, digest)
     }
 
-    /// The tokens of `session` at its present generation, with the holder's roles and epoch as they were read with it.
-    /// `secret` MUST be the session's: no storage knows it, so it comes from a token or from where the session was opened.
+    /// Issues tokens for `session` at its current generation, with the roles and the epoch that
+    /// were read with it.
+    ///
+    /// `secret` MUST be the session's secret. Storage does not have it: it comes from a refresh
+    /// token, or from [`fresh_secret`](Self::fresh_secret) for a new session.
     ///
     /// # Errors
-    /// The signer's, or the catalogue's.
+    /// An error of the signer or the catalogue.
     pub async fn issue(
         &self,
         session: &StoredSession,
@@ -113,7 +117,8 @@ impl IssueTokens {
     }
 }
 
-/// No roles for a user who has to choose another password first: services that only verify signatures must reject them.
+/// Returns no roles for a user who must change their password first, so that services that only
+/// verify signatures reject the user.
 fn roles_in_token(holder: &Holder) -> RoleNames {
     if holder.must_change_password {
         RoleNames::new()
@@ -166,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_secret_is_drawn_and_comes_with_its_digest() {
+    fn a_fresh_secret_is_random_and_comes_with_its_digest() {
         let issue = issue_tokens_with(MockTokenSigner::new());
         let (secret, digest) = issue.fresh_secret();
         assert_eq!(*secret.expose(), randomness().bytes());
         assert_eq!(digest, mac().digest(&secret));
     }
 
-    /// Issues the tokens of `session` and returns the roles and permissions that the access token carries.
+    /// Issues the tokens of `session` and returns the roles and permissions in the access token.
     async fn carried(
         session: StoredSession,
         catalogue: Option<MockRoles>,
@@ -214,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_user_who_must_change_their_password_carries_no_role_and_no_permission() {
+    async fn tokens_of_a_user_who_must_change_their_password_carry_no_roles_or_permissions() {
         let mut session = stored_session();
         session.holder.must_change_password = true;
         let mut catalogue = MockRoles::new();

@@ -5,14 +5,15 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Settles whether a refresh token is one of ours: the step that refreshing and logging out share. It reads nothing, so a
-/// forged token costs a MAC and no more.
+/// Checks whether this service issued a refresh token. A step of refreshing and logging out. Reads
+/// no storage, so a forged token costs one MAC computation.
 pub struct RecogniseRefreshToken {
     mac: Arc<dyn RefreshTokenMac>,
 }
 
-/// An authentic refresh token: whoever made it had our key. Whose it is and whether it is still good is for the session to
-/// say, which alone knows the digest.
+/// An authentic refresh token: its MAC was computed with the service's key. Only the stored session
+/// shows whether the token belongs to it and is still valid, since the session holds the digest of
+/// the secret.
 #[derive(Clone, Debug)]
 pub struct Recognised {
     pub claim: RefreshClaim,
@@ -20,8 +21,8 @@ pub struct Recognised {
 }
 
 impl Recognised {
-    /// Whether it was issued for `session`. A token with another secret was not, though its MAC be right: somebody made it
-    /// who has the key and no token of the session.
+    /// Returns whether the token was issued for `session`. A token with a valid MAC and a different
+    /// secret was not: it was made with the service's key but without a token of the session.
     #[must_use]
     pub fn is_of(&self, session: &StoredSession) -> bool {
         session.id == self.claim.session && session.secret_digest == self.secret_digest
@@ -33,7 +34,7 @@ impl RecogniseRefreshToken {
         Self { mac }
     }
 
-    /// `None` when the token was not issued by this service.
+    /// Returns `None` if this service did not issue the token.
     #[must_use]
     pub fn execute(&self, token: &RefreshToken) -> Option<Recognised> {
         let (claim, mac) = RefreshClaim::parse(token.expose()).ok()?;
@@ -59,8 +60,8 @@ mod tests {
     }
 
     #[test]
-    fn our_own_token_is_recognised_as_its_sessions() {
-        let recognised = recognise(&token(5)).expect("a token of ours");
+    fn an_issued_token_belongs_to_its_session() {
+        let recognised = recognise(&token(5)).expect("a token of this service");
         let RefreshClaim {
             session,
             generation,
@@ -73,8 +74,8 @@ mod tests {
     }
 
     #[test]
-    fn it_is_no_other_sessions() {
-        let recognised = recognise(&token(5)).expect("a token of ours");
+    fn an_issued_token_does_not_belong_to_another_session() {
+        let recognised = recognise(&token(5)).expect("a token of this service");
         let other = StoredSession {
             id: SessionId(Uuid::nil()),
             ..stored_session()

@@ -5,8 +5,8 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Records failed attempts in the audit log, up to a limit per minute, so that a flood of them does not fill the disk. Those
-/// beyond the limit are counted, and the count is recorded.
+/// Records failed attempts in the audit log, up to a limit per minute, so that a flood of them does
+/// not fill the disk. Attempts beyond the limit are counted, and the count is recorded.
 pub struct RecordFailedAttempt {
     events: Arc<dyn AuditEvents>,
     per_minute: u32,
@@ -20,16 +20,16 @@ struct Minute {
     omitted: u64,
 }
 
-/// What to do with a failure.
+/// What to record for a failure.
 #[derive(Debug, PartialEq, Eq)]
 struct Decision {
     record: bool,
-    /// How many failures of the minutes before were not recorded.
+    /// The number of failures in earlier minutes that were not recorded.
     omitted_before: u64,
 }
 
 impl RecordFailedAttempt {
-    /// Records at most `per_minute` failures a minute, in this process.
+    /// Creates a step that records at most `per_minute` failures a minute in this process.
     pub fn new(events: Arc<dyn AuditEvents>, per_minute: u32) -> Self {
         Self {
             events,
@@ -43,7 +43,7 @@ impl RecordFailedAttempt {
     }
 
     /// # Errors
-    /// The audit log's, when the failure could not be recorded.
+    /// An error of the audit log, if the failure could not be recorded.
     pub async fn execute(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
         let decision = self.count(context.at);
         self.record_omitted(decision.omitted_before, &context).await?;
@@ -53,10 +53,11 @@ impl RecordFailedAttempt {
         Ok(())
     }
 
-    /// Records the count of what was omitted in a minute that is over, if no later failure has done so.
+    /// Records the number of failures omitted in a past minute, unless a later failure has recorded
+    /// it.
     ///
     /// # Errors
-    /// The audit log's.
+    /// An error of the audit log.
     pub async fn settle(&self, context: AuditContext) -> Result<(), PortError> {
         let omitted = self.current().roll(context.at);
         self.record_omitted(omitted, &context).await
@@ -91,13 +92,14 @@ impl RecordFailedAttempt {
     }
 
     fn current(&self) -> MutexGuard<'_, Minute> {
-        // Counters are whole at every instant, so a panic elsewhere has not spoilt them.
+        // No method panics between two updates of the counters, so they are valid after a panic.
         self.minute.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Minute {
-    /// Begins anew when a minute has passed, or the clock was set back. Returns how many failures had been omitted by then.
+    /// Starts a new minute if one has passed or the clock was set back. Returns the number of
+    /// failures omitted until then.
     fn roll(&mut self, now: DateTime<Utc>) -> u64 {
         if now >= self.began && now < self.began + Duration::minutes(1) {
             return 0;
@@ -128,59 +130,62 @@ mod tests {
         AuditEvent::new(AuditAction::LoginFailed)
     }
 
-    /// The step over an audit log that keeps what it is given.
-    fn noting(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>) {
-        let noted = Arc::new(Mutex::new(Vec::new()));
+    /// Creates the step with an audit log that keeps the recorded events.
+    fn recording(per_minute: u32) -> (RecordFailedAttempt, Arc<Mutex<Vec<AuditEvent>>>) {
+        let recorded = Arc::new(Mutex::new(Vec::new()));
         let mut events = MockAuditEvents::new();
-        let kept = Arc::clone(&noted);
+        let kept = Arc::clone(&recorded);
         events.expect_record().returning(move |event, _| {
             kept.lock().expect("no panic before").push(event);
             Ok(())
         });
-        (RecordFailedAttempt::new(Arc::new(events), per_minute), noted)
+        (RecordFailedAttempt::new(Arc::new(events), per_minute), recorded)
     }
 
-    fn taken(noted: &Mutex<Vec<AuditEvent>>) -> Vec<(AuditAction, Option<String>)> {
-        std::mem::take(&mut *noted.lock().expect("no panic before"))
+    fn take_events(recorded: &Mutex<Vec<AuditEvent>>) -> Vec<(AuditAction, Option<String>)> {
+        std::mem::take(&mut *recorded.lock().expect("no panic before"))
             .into_iter()
             .map(|event| (event.action, event.details.get("count").cloned()))
             .collect()
     }
 
     #[tokio::test]
-    async fn a_flood_is_recorded_in_part_and_counted_for_the_rest() {
-        let (note, noted) = noting(2);
+    async fn failures_beyond_the_limit_are_counted() {
+        let (record, recorded) = recording(2);
         for _ in 0..5 {
-            note.execute(failure(), context(0)).await.expect("noted");
+            record.execute(failure(), context(0)).await.expect("recorded");
         }
         assert_eq!(
-            taken(&noted),
+            take_events(&recorded),
             [(AuditAction::LoginFailed, None), (AuditAction::LoginFailed, None)]
         );
-        note.execute(failure(), context(60)).await.expect("noted");
-        let told = (AuditAction::FailuresOmitted, Some("3".to_owned()));
-        assert_eq!(taken(&noted), [told, (AuditAction::LoginFailed, None)]);
+        record.execute(failure(), context(60)).await.expect("recorded");
+        let omitted = (AuditAction::FailuresOmitted, Some("3".to_owned()));
+        assert_eq!(
+            take_events(&recorded),
+            [omitted, (AuditAction::LoginFailed, None)]
+        );
     }
 
     #[tokio::test]
-    async fn what_was_omitted_is_recorded_even_after_the_flood() {
-        let (note, noted) = noting(0);
-        note.execute(failure(), context(0)).await.expect("noted");
-        note.settle(context(59)).await.expect("noted");
-        assert_eq!(taken(&noted), []);
-        note.settle(context(60)).await.expect("noted");
-        note.settle(context(120)).await.expect("noted");
+    async fn the_number_of_omitted_failures_is_recorded_after_the_flood() {
+        let (record, recorded) = recording(0);
+        record.execute(failure(), context(0)).await.expect("recorded");
+        record.settle(context(59)).await.expect("recorded");
+        assert_eq!(take_events(&recorded), []);
+        record.settle(context(60)).await.expect("recorded");
+        record.settle(context(120)).await.expect("recorded");
         assert_eq!(
-            taken(&noted),
+            take_events(&recorded),
             [(AuditAction::FailuresOmitted, Some("1".to_owned()))]
         );
     }
 
     #[tokio::test]
     async fn a_clock_that_is_set_back_does_not_stop_the_recording() {
-        let (note, noted) = noting(1);
-        note.execute(failure(), context(1000)).await.expect("noted");
-        note.execute(failure(), context(0)).await.expect("noted");
-        assert_eq!(taken(&noted).len(), 2);
+        let (record, recorded) = recording(1);
+        record.execute(failure(), context(1000)).await.expect("recorded");
+        record.execute(failure(), context(0)).await.expect("recorded");
+        assert_eq!(take_events(&recorded).len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! What the use cases share by which one user changes another.
+//! The parts shared by use cases in which one user changes another.
 
 use crate::{
     audit::{AuditContext, Origin},
@@ -10,7 +10,7 @@ use crate::{
     user::{User, UserId},
 };
 
-/// A user, by id or by login.
+/// A reference to a user, by id or by login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserRef {
     Id(UserId),
@@ -19,7 +19,7 @@ pub enum UserRef {
 }
 
 impl UserRef {
-    /// Whether this refers to `user`.
+    /// Returns whether this refers to `user`.
     #[must_use]
     pub fn is(&self, user: &User) -> bool {
         match self {
@@ -35,12 +35,12 @@ impl UserRef {
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
     pub user: UserRef,
-    /// Change the user only at this revision.
+    /// If set, change the user only at this revision.
     pub if_revision: Option<Revision>,
     pub origin: Origin,
 }
 
-/// Finds a user by their id or login.
+/// Finds a user by id or login.
 pub(crate) async fn find(accounts: &dyn Accounts, user: &UserRef) -> Result<Option<User>, PortError> {
     match user {
         UserRef::Id(id) => accounts.find(*id).await,
@@ -49,13 +49,13 @@ pub(crate) async fn find(accounts: &dyn Accounts, user: &UserRef) -> Result<Opti
                 let known = accounts.find_by_login(login.canonical()).await?;
                 Ok(known.map(|known| known.user))
             }
-            // A text that is no login belongs to no user.
+            // A text that cannot be a login belongs to no user.
             Err(_) => Ok(None),
         },
     }
 }
 
-/// The user to change, with the account and the context for a command.
+/// Finds the user to change and returns the account and the audit context for a command.
 pub(crate) async fn prepare(
     accounts: &dyn Accounts,
     clock: &dyn Clock,

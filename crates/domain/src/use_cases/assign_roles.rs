@@ -11,13 +11,14 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Replaces a user's roles. When this returns, every access token issued before is refused everywhere.
+/// Replaces a user's roles. When [`execute`](Self::execute) returns, access tokens issued earlier
+/// are rejected by every replica.
 pub struct AssignRoles {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Whose roles to replace.
+/// The user whose roles are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assignee {
     Caller,
@@ -31,23 +32,23 @@ pub struct AssignRolesRequest {
     /// Names of roles as typed.
     pub new_roles: Vec<String>,
     pub keep_sessions: bool,
-    /// Change the user only at this revision.
+    /// If set, change the user only at this revision.
     pub if_revision: Option<Revision>,
-    /// Report what would happen, and change nothing.
+    /// Report the outcome without changing anything.
     pub dry_run: bool,
 }
 
-/// What has changed, or would.
+/// The outcome of a change, or of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignRolesOutcome {
     pub user: User,
-    /// How many live sessions ended.
+    /// The number of live sessions that ended.
     pub sessions_ended: u64,
 }
 
 #[derive(Debug, Error)]
 pub enum AssignRolesError {
-    /// No role can have this name.
+    /// The text cannot be the name of a role.
     #[error("the role {0:?} does not exist")]
     UnknownRole(String),
     #[error(transparent)]
@@ -99,7 +100,8 @@ impl AssignRoles {
         Ok(AssignRolesOutcome { user, sessions_ended })
     }
 
-    /// A caller without the right does not learn which users exist.
+    /// Finds the assignee after checking the permission, so that a caller without it does not learn
+    /// which users exist.
     async fn assignee(
         &self,
         requester: Requester<'_>,
@@ -176,7 +178,7 @@ mod tests {
         permissions
     }
 
-    /// May assign roles, and may do all that `editor` allows.
+    /// A caller who may assign roles and has every permission of `editor`.
     fn assigner() -> Caller {
         caller_with(assigner_permissions())
     }
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_callers_own_login_and_id_in_any_spelling_mean_the_caller() {
+    async fn the_callers_login_and_id_refer_to_the_caller_in_any_spelling() {
         for user in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
             let assign = assign(|accounts| {
                 accounts.expect_find().never();
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_roles_of_another_user_need_the_permission_before_anything_is_looked_up() {
+    async fn the_permission_to_assign_roles_is_checked_before_any_read() {
         let assign = assign(|accounts| {
             accounts.expect_find_by_login().never();
             accounts.expect_execute().never();
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_who_may_assign_roles_gives_another_user_a_role() {
+    async fn a_caller_with_the_permission_assigns_a_role_to_another_user() {
         let assign = assign(|accounts| {
             accounts
                 .expect_find_by_login()
@@ -275,7 +277,7 @@ mod tests {
                 assert_eq!(executed.reads.caller, Some(assigner().identity()));
             });
         });
-        // A role that is named twice is given once.
+        // A role that is named twice is assigned once.
         let request = request(Some("bob"), &["user", "editor", "user"]);
         let outcome = assign
             .execute(Requester::Caller(&assigner()), request, origin())
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_operator_has_no_roles_of_their_own() {
+    async fn the_operator_has_no_roles() {
         let assign = assign(|accounts| {
             accounts.expect_execute().never();
         });
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_request_decides_on_sessions_and_revision() {
+    async fn sessions_and_revision_of_the_request_are_passed_on() {
         for (keep_sessions, if_revision, refused) in [
             (true, None, false),
             (false, Some(Revision(7)), false),
@@ -365,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_no_role_can_have_is_reported() {
+    async fn an_invalid_role_name_is_reported() {
         for name in ["Not A Name", ""] {
             let assign = assign(|accounts| {
                 accounts.expect_execute().never();
@@ -419,8 +421,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_no_user_has_is_reported_to_a_caller_who_may_know() {
-        for login in ["nobody", "no login"] {
+    async fn an_unknown_login_is_reported_to_a_caller_with_the_permission() {
+        for login in ["unknown", "no login"] {
             let assign = assign(|accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));
             });

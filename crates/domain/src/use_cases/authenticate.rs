@@ -6,7 +6,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Settles who is calling, from an access token. In the order that costs least, so that a forged token never costs I/O.
+/// Identifies the caller from an access token. Checks run in order of cost, so that a forged token
+/// never causes I/O.
 pub struct Authenticate {
     pub(crate) verifier: Arc<dyn TokenVerifier>,
     pub(crate) snapshots: Arc<dyn SessionSnapshots>,
@@ -14,23 +15,24 @@ pub struct Authenticate {
     pub(crate) rules: TokenRules,
 }
 
-/// Why an access token is refused; one for each thing that a client can do about it.
+/// The reason an access token is rejected. Each variant calls for a different reaction of the
+/// client.
 #[derive(Debug, Error)]
 pub enum AuthenticateError {
     #[error("the token is malformed")]
     Malformed,
-    #[error("the token was not issued by this service, or not for this use")]
+    #[error("the token was not issued by this service for this purpose")]
     Invalid,
     #[error("the token has expired")]
     Expired,
-    /// Its session ended.
+    /// The session of the token has ended.
     #[error("the session has ended")]
     Revoked,
-    /// Roles, password or status changed since it was issued.
-    #[error("the token is older than the last change to its user")]
+    /// The user's roles, password or status changed after the token was issued.
+    #[error("the user has changed since the token was issued")]
     Outdated,
-    /// Somebody else chose the password; the caller may do nothing but choose another.
-    #[error("the password has to be changed first")]
+    /// Another user chose the password; the caller must change it before doing anything else.
+    #[error("the password must be changed first")]
     PasswordChangeRequired,
     #[error(transparent)]
     Port(#[from] PortError),
@@ -38,7 +40,7 @@ pub enum AuthenticateError {
 
 impl Authenticate {
     /// # Errors
-    /// What is wrong with the token; [`AuthenticateError::Port`] when that could not be settled.
+    /// [`AuthenticateError`]; [`AuthenticateError::Port`] if the token could not be checked.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let caller = self.even_with_a_reset_password(token).await?;
         if caller.must_change_password() {
@@ -47,10 +49,12 @@ impl Authenticate {
         Ok(caller)
     }
 
-    /// The same for the little that somebody may do whose password was reset: change it, or log out.
+    /// Identifies the caller like [`execute`](Self::execute), but also accepts a caller whose
+    /// password was reset. Use it for the operations such a caller may perform: changing the
+    /// password and logging out.
     ///
     /// # Errors
-    /// As above, but for [`AuthenticateError::PasswordChangeRequired`].
+    /// [`AuthenticateError`], except [`AuthenticateError::PasswordChangeRequired`].
     pub async fn even_with_a_reset_password(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let now = self.clock.now();
         let signed = self.verifier.verify(token)?;
@@ -156,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_good_token_of_a_live_session_is_accepted() {
+    async fn a_valid_token_of_a_live_session_is_accepted() {
         let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
             snapshots
                 .expect_snapshot_for()
@@ -189,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_must_change_their_password_is_let_in_for_that_alone() {
+    async fn a_caller_who_must_change_their_password_may_do_only_that() {
         let must_change = || {
             let mut snapshot = snapshot();
             snapshot.user.must_change_password = true;
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_that_is_gone_has_ended() {
+    async fn an_unknown_session_is_reported_as_ended() {
         let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
             snapshots.expect_snapshot_for().returning(|_, _| Ok(None));
         });
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_that_is_away_is_never_taken_for_a_bad_token() {
+    async fn unavailable_storage_is_not_reported_as_an_invalid_token() {
         let authenticate = authenticate(verifier(Ok(signed())), |snapshots| {
             snapshots
                 .expect_snapshot_for()

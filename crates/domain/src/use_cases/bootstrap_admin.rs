@@ -10,23 +10,23 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Makes the first admin on a start that finds none. There is no default account.
+/// Creates the first admin when the service starts without one. There is no default account.
 pub struct BootstrapAdmin {
     pub(crate) users: Arc<dyn UserDirectory>,
     pub(crate) create_user: Arc<CreateUser>,
 }
 
-/// What the start came to.
+/// The result of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bootstrap {
     Created(User),
-    /// There is an admin already; the settings were not looked at.
+    /// An admin already exists; the settings were ignored.
     NotNeeded,
 }
 
 #[derive(Debug, Error)]
 pub enum BootstrapAdminError {
-    #[error("the first admin could not be made")]
+    #[error("the first admin cannot be created")]
     Create(#[source] CreateUserError),
     #[error(transparent)]
     Port(#[from] PortError),
@@ -34,7 +34,7 @@ pub enum BootstrapAdminError {
 
 impl BootstrapAdmin {
     /// # Errors
-    /// [`BootstrapAdminError`]; nobody was made then.
+    /// [`BootstrapAdminError`]; no user was created then.
     pub async fn execute(&self, login: String, password: Password) -> Result<Bootstrap, BootstrapAdminError> {
         if self.users.any_admin().await? {
             return Ok(Bootstrap::NotNeeded);
@@ -50,7 +50,7 @@ impl BootstrapAdmin {
             .await
         {
             Ok(user) => Ok(Bootstrap::Created(user)),
-            // Another replica that starts at this moment made the same one.
+            // Another replica that started at the same time created the same admin.
             Err(CreateUserError::Change(ChangeError::Refused(Refusal::LoginTaken)))
                 if self.users.any_admin().await? =>
             {
@@ -72,8 +72,8 @@ mod tests {
     };
     use mockall::Sequence;
 
-    /// Starts over storage that finds these answers to whether there is an admin, one after the other, and loads `facts`
-    /// to register one.
+    /// Starts over storage that returns each of `admins` in turn when asked whether an admin
+    /// exists, and loads `facts` to register one.
     async fn bootstrap(admins: &[bool], facts: Option<Facts>) -> Result<Bootstrap, BootstrapAdminError> {
         let mut directory = MockUserDirectory::new();
         let mut sequence = Sequence::new();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_start_without_an_admin_makes_one() {
+    async fn a_start_without_an_admin_creates_one() {
         let made = bootstrap(&[false], Some(facts(false))).await;
         assert!(
             matches!(made, Ok(Bootstrap::Created(user)) if user.login.as_typed() == "root" && user.is_active_admin())
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_replicas_that_start_together_one_makes_the_admin() {
+    async fn two_replicas_that_start_together_create_one_admin() {
         let second = bootstrap(&[false, true], Some(facts(true))).await;
         assert!(matches!(second, Ok(Bootstrap::NotNeeded)));
     }
 
     #[tokio::test]
-    async fn a_login_of_a_user_without_the_role_stops_the_start() {
+    async fn a_login_taken_by_a_user_who_is_not_an_admin_fails_the_start() {
         let refused = bootstrap(&[false, false], Some(facts(true))).await;
         assert!(matches!(
             refused,

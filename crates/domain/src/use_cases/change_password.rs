@@ -12,8 +12,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Replaces the caller's password by another of their choice. When this returns, every token issued before is refused
-/// everywhere; the caller goes on with fresh ones.
+/// Replaces the caller's password and issues new tokens. When [`execute`](Self::execute) returns,
+/// tokens issued earlier are rejected by every replica.
 pub struct ChangePassword {
     pub(crate) confirm_password: Arc<ConfirmPassword>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -79,7 +79,8 @@ impl ChangePassword {
         self.confirm_password
             .execute(caller, request.current, &origin, &mut ticket)
             .await?;
-        // Rating is costly: not for a client that only holds a stolen token.
+        // Rating is expensive, so it comes after the check of the current password: a client with a
+        // stolen token must not cause it.
         let hash = self.accept_password.execute(new, &mut ticket).await?;
         self.replace(caller, hash, origin).await
     }
@@ -125,7 +126,7 @@ mod tests {
         user::Epoch,
     };
 
-    /// With a meter that finds every password strong.
+    /// Uses a meter that rates every password as strong.
     async fn change(
         new: &str,
         expect_accounts: impl FnOnce(&mut MockAccounts),
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_who_has_changed_is_outdated_and_the_password_is_not_called_wrong() {
+    async fn a_caller_changed_concurrently_is_reported_as_outdated_instead_of_a_wrong_password() {
         let refused = change(
             GOOD_PASSWORD,
             |accounts| {
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_changes_at_once_one_is_outdated() {
+    async fn of_two_concurrent_changes_one_is_outdated() {
         let refused = change(
             GOOD_PASSWORD,
             |accounts| {

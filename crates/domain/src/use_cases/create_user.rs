@@ -11,7 +11,7 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Creates a user: for somebody who registers, and for the operator.
+/// Creates a user, for a registration or for the operator.
 pub struct CreateUser {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) accept_password: Arc<AcceptPassword>,
@@ -19,7 +19,7 @@ pub struct CreateUser {
     pub(crate) randomness: Arc<dyn Randomness>,
 }
 
-/// Who shall exist.
+/// The user to create.
 #[derive(Clone, Debug)]
 pub struct NewUserRequest {
     pub login: String,
@@ -29,9 +29,9 @@ pub struct NewUserRequest {
 
 #[derive(Debug, Error)]
 pub enum CreateUserError {
-    /// At least one of the two is set. Both are when the login breaks a rule and the password one that is checked at
-    /// once; that a password is [too weak](PasswordRefused::TooWeak) is found last, and told alone.
-    #[error("the login or the password breaks a rule")]
+    /// At least one of the two is set. Both are set if the login and the password each violate a
+    /// cheap rule. [`PasswordRefused::TooWeak`] is checked last and reported alone.
+    #[error("the login or the password is not valid")]
     Refused {
         login: Option<LoginRefused>,
         password: Option<PasswordRefused>,
@@ -74,7 +74,8 @@ impl CreateUser {
         origin: Origin,
     ) -> Result<User, CreateUserError> {
         let (login, password) = self.check(&request.login, request.password)?;
-        // Storage settles who gets a login; asking first saves a rating and a hash when it is plain.
+        // Storage decides which request gets a login; this check only saves the rating and the hash
+        // if the login is already taken.
         if self.accounts.find_by_login(login.canonical()).await?.is_some() {
             return Err(Refusal::LoginTaken.into());
         }
@@ -118,7 +119,7 @@ mod tests {
         use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
 
-    /// With a meter that finds every password strong.
+    /// Uses a meter that rates every password as strong.
     fn create_user(
         expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_is_found_taken_costs_neither_a_rating_nor_a_hash() {
+    async fn a_taken_login_costs_neither_a_rating_nor_a_hash() {
         let create = create_user_if(
             |meter| {
                 meter.expect_rate().never();
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_cannot_be_rated_for_lack_of_capacity_makes_no_user() {
+    async fn a_user_is_not_created_if_the_meter_is_overloaded() {
         let create = create_user_if(
             |meter| {
                 meter
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_another_request_takes_meanwhile_is_refused() {
+    async fn a_login_taken_concurrently_is_refused() {
         let create = create_user(
             |accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));

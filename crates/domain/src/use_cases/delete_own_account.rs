@@ -10,7 +10,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Removes the caller, who gives their password once more. When this returns, none of their tokens is accepted anywhere.
+/// Deletes the caller, who must confirm with their password. When [`execute`](Self::execute)
+/// returns, every replica rejects the caller's tokens.
 pub struct DeleteOwnAccount {
     pub(crate) confirm_password: Arc<ConfirmPassword>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -47,7 +48,7 @@ impl DeleteOwnAccount {
         let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
         match self.accounts.execute(Arc::new(command), context).await {
             Ok(_) => Ok(()),
-            // Another request removed the caller after their token was accepted.
+            // Another request deleted the caller after their token was accepted.
             Err(ChangeError::Refused(Refusal::UserNotFound)) => Err(ChangeError::from(Denied::Stale).into()),
             Err(error) => Err(error.into()),
         }
@@ -70,7 +71,7 @@ mod tests {
     };
     use std::time::Duration;
 
-    /// Deletes the caller over storage that loads `facts`, or is not asked to change anything.
+    /// Deletes the caller over storage that loads `facts`, or that expects no change.
     async fn delete(
         decision: ThrottleDecision,
         verification: Verification,
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stolen_token_is_not_enough_and_does_not_help_to_guess() {
+    async fn a_stolen_token_can_neither_delete_the_caller_nor_guess_the_password() {
         let wrong = delete(ThrottleDecision::Allowed, Verification::Wrong, None).await;
         assert!(matches!(
             wrong,

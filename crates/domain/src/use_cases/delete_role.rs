@@ -9,21 +9,21 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Removes a role that no user has.
+/// Deletes a role that no user has.
 pub struct DeleteRole {
     pub(crate) roles: Arc<dyn Roles>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) default_roles: RoleNames,
 }
 
-/// A request to remove a role.
+/// A request to delete a role.
 #[derive(Clone, Debug)]
 pub struct DeleteRoleRequest {
     /// The role's name as typed.
     pub name: String,
-    /// Remove the role only at this revision.
+    /// If set, delete the role only at this revision.
     pub if_revision: Option<Revision>,
-    /// Report what would happen, and change nothing.
+    /// Report the outcome without changing anything.
     pub dry_run: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct DeleteRoleRequest {
 pub enum DeleteRoleError {
     #[error("the roles admin and user are built in")]
     BuiltIn,
-    #[error("everybody who registers gets this role")]
+    #[error("this role is assigned on registration; remove it from users.default_roles first")]
     Default,
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -108,7 +108,7 @@ mod tests {
             .await
     }
 
-    /// The catalogue has `editor`, which no user has.
+    /// A catalogue with `editor`, which no user has.
     fn facts() -> CatalogueFacts {
         CatalogueFacts {
             roles: vec![role("editor", &[])],
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_role_that_no_user_has_is_removed() {
+    async fn a_role_without_users_is_removed() {
         let mut catalogue = MockRoles::new();
         catalogue
             .expect_execute()
@@ -150,11 +150,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn built_in_and_default_roles_stay() {
+    async fn built_in_and_default_roles_are_not_removed() {
         for (name, text) in [
             ("admin", "the roles admin and user are built in"),
             ("user", "the roles admin and user are built in"),
-            ("member", "everybody who registers gets this role"),
+            (
+                "member",
+                "this role is assigned on registration; remove it from users.default_roles first",
+            ),
             ("No Name", "the role does not exist"),
         ] {
             let mut catalogue = MockRoles::new();
@@ -172,7 +175,7 @@ mod tests {
         };
         for (facts, if_revision, text) in [
             (CatalogueFacts::default(), None, "the role does not exist"),
-            (in_use, None, "the role is in use by 3 users"),
+            (in_use, None, "the role is in use (users: 3)"),
             (facts(), Some(Revision(9)), "the revision does not match"),
         ] {
             let request = DeleteRoleRequest {
@@ -187,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_whose_token_is_outdated_removes_nothing() {
         let caller = caller_with([crate::role::Permission::ROLES_WRITE].into());
-        let by = caller.capability().expect("the permission is there");
+        let by = caller.capability().expect("the caller has the permission");
         let refused = over(catalogue_with(facts()))
             .execute(by, request("editor"), origin())
             .await;

@@ -7,14 +7,15 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Removes a user for good. When this returns, none of the user's tokens is accepted anywhere.
+/// Deletes a user permanently. When [`execute`](Self::execute) returns, every replica rejects the
+/// user's tokens.
 pub struct DeleteUser {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl DeleteUser {
-    /// Returns the user as they were.
+    /// Deletes the user and returns their last state.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_no_user_has_is_not_found() {
+    async fn an_unknown_login_is_not_found() {
         let refused = delete("bob", None).await;
         assert!(matches!(
             refused,

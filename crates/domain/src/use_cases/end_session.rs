@@ -7,7 +7,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Ends one of the caller's own sessions, on another device or on this one.
+/// Ends one of the caller's own sessions, on this device or another.
 pub struct EndSession {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -15,8 +15,9 @@ pub struct EndSession {
 
 impl EndSession {
     /// # Errors
-    /// [`ChangeError`]; nothing has ended then. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) whether the
-    /// session ended before, belongs to another user or never existed.
+    /// [`ChangeError`]; nothing has ended then. The refusal is
+    /// [`SessionEnded`](changes::Refusal::SessionEnded) whether the session has already ended,
+    /// belongs to another user or never existed.
     pub async fn execute(
         &self,
         caller: &Caller,
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_is_ended_as_the_callers_own() {
+    async fn a_caller_ends_their_own_session() {
         let mut accounts = MockAccounts::new();
         expect_change(&mut accounts, live_session_of(USER), |executed| {
             assert_eq!(executed.reads.session, Some(OTHER_DEVICE));

@@ -6,28 +6,28 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The most events of an export: the newest ones.
+/// The maximum number of events in an export. The newest are included.
 const MAX_EVENTS: u32 = 1_000;
 
-/// Gives callers what is kept about them (GDPR, articles 15 and 20).
+/// Exports the data stored about the caller (GDPR, articles 15 and 20).
 pub struct ExportOwnData {
     pub(crate) sessions: Arc<dyn SessionDirectory>,
     pub(crate) audit_log: Arc<dyn AuditLog>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// What is kept about a caller besides their account.
+/// The data stored about a caller, besides their account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnData {
-    /// Live ones, newest first.
+    /// Live sessions, newest first.
     pub sessions: Vec<SessionSummary>,
-    /// What was done to them, newest first.
+    /// Audit events about the caller, newest first.
     pub events: Vec<AuditRecord>,
 }
 
 impl ExportOwnData {
     /// # Errors
-    /// The ports'.
+    /// An error of a port.
     pub async fn execute(&self, caller: &Caller) -> Result<OwnData, PortError> {
         let user = caller.user().id;
         let sessions = self.sessions.list(user, self.clock.now()).await?;

@@ -6,17 +6,18 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Shows users to whoever may see them.
+/// Lists users, and returns single ones, to callers with the permission to read them.
 pub struct FindUsers {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) users: Arc<dyn UserDirectory>,
 }
 
 impl FindUsers {
-    /// A page of users, in the order of their canonical logins. The next page begins after the last of them.
+    /// Returns a page of users, ordered by canonical login. The next page starts after the last of
+    /// them.
     ///
     /// # Errors
-    /// The port's.
+    /// An error of the port.
     pub async fn execute(
         &self,
         _by: Capability<'_, UsersRead>,
@@ -26,10 +27,10 @@ impl FindUsers {
         self.users.list(filter, page).await
     }
 
-    /// One user, if there is one.
+    /// Returns a user, or `None` if the user does not exist.
     ///
     /// # Errors
-    /// The port's.
+    /// An error of the port.
     pub async fn one(
         &self,
         _by: Capability<'_, UsersRead>,

@@ -1,4 +1,4 @@
-//! Shared by the tests of use cases and steps: mocks of the ports, and steps over them.
+//! Mocks of the ports and steps built from them, for the tests of use cases and steps.
 
 use crate::{
     audit::AuditContext,
@@ -30,7 +30,7 @@ pub fn randomness() -> Arc<MockRandomness> {
     Arc::new(randomness)
 }
 
-/// Accepts passwords by the default policy, over a meter with the expectations of `expect_meter`.
+/// Accepts passwords by the default policy, with a meter configured by `expect_meter`.
 pub fn accept_password(
     expect_meter: impl FnOnce(&mut MockPasswordMeter),
     hasher: Arc<MockPasswordHasher>,
@@ -44,7 +44,7 @@ pub fn accept_password(
     })
 }
 
-/// Expects any number of passwords, and rates each with `score`.
+/// Expects any number of passwords and rates each with `score`.
 pub fn rating(score: u8) -> impl FnOnce(&mut MockPasswordMeter) {
     move |meter| {
         let strength = Strength { score, advice: None };
@@ -65,7 +65,8 @@ pub fn token_rules() -> TokenRules {
     }
 }
 
-/// A MAC that accepts what it signs: 32 times the first byte of the secret, which is turned over in its digest.
+/// A MAC that accepts what it signs: 32 times the first byte of the secret. The digest of a secret
+/// has its bytes inverted.
 pub fn mac() -> Arc<MockRefreshTokenMac> {
     let mut mac = MockRefreshTokenMac::new();
     mac.expect_sign().returning(|input| [input[21]; 32]);
@@ -83,17 +84,17 @@ pub fn claim(generation: u32, secret: [u8; 32]) -> RefreshClaim {
     }
 }
 
-/// The token of [`stored_session`] at `generation`, as [`mac`] signs it.
+/// The token of [`stored_session`] at `generation`, signed by [`mac`].
 pub fn token(generation: u32) -> RefreshToken {
     claim(generation, SECRET).seal(&[7; 32])
 }
 
-/// The same by somebody without the key.
+/// A token of [`stored_session`] at `generation`, made without the key.
 pub fn forged(generation: u32) -> RefreshToken {
     claim(generation, SECRET).seal(&[8; 32])
 }
 
-/// The same by somebody who has the key and does not know the secret.
+/// A token of [`stored_session`] at `generation`, made with the key but without the secret.
 pub fn with_another_secret(generation: u32) -> RefreshToken {
     claim(generation, [9; 32]).seal(&[9; 32])
 }
@@ -112,7 +113,7 @@ pub fn issue_tokens() -> Arc<IssueTokens> {
     Arc::new(issue_tokens_with(signer))
 }
 
-/// Issues tokens that `signer` signs, without permissions.
+/// Issues tokens signed by `signer`, without permissions.
 pub fn issue_tokens_with(signer: MockTokenSigner) -> IssueTokens {
     IssueTokens {
         signer: Arc::new(signer),
@@ -123,7 +124,7 @@ pub fn issue_tokens_with(signer: MockTokenSigner) -> IssueTokens {
     }
 }
 
-/// Records failed attempts in an audit log of which `expect_events` says what to expect.
+/// Records failed attempts in an audit log configured by `expect_events`.
 pub fn record_failed_attempt(expect_events: impl FnOnce(&mut MockAuditEvents)) -> Arc<RecordFailedAttempt> {
     let mut events = MockAuditEvents::new();
     expect_events(&mut events);
@@ -153,7 +154,8 @@ pub fn confirm_password(
     })
 }
 
-/// What storage returns for a decision. A change that ends sessions ends [`SESSIONS_ENDED`].
+/// The result that storage returns for a decision. A change that ends sessions ends
+/// [`SESSIONS_ENDED`].
 pub fn applied(decided: Result<Change, Refusal>) -> Result<Applied, ChangeError> {
     let change = decided?;
     let sessions_ended = match change.end_sessions {
@@ -166,7 +168,7 @@ pub fn applied(decided: Result<Change, Refusal>) -> Result<Applied, ChangeError>
     })
 }
 
-/// A command on an account that storage was given.
+/// A command on an account that storage received.
 #[derive(Debug)]
 pub struct Executed {
     pub reads: Reads,
@@ -174,7 +176,8 @@ pub struct Executed {
     pub context: AuditContext,
 }
 
-/// Lets storage execute one command, by deciding it on `facts`. `check` examines the command and the decision.
+/// Makes storage execute one command by deciding it on `facts`. `check` inspects the command and
+/// the decision.
 pub fn expect_change(accounts: &mut MockAccounts, facts: Facts, check: impl Fn(Executed) + Send + 'static) {
     accounts
         .expect_execute()
@@ -182,7 +185,7 @@ pub fn expect_change(accounts: &mut MockAccounts, facts: Facts, check: impl Fn(E
         .returning(move |command, context| decide(&*command, &facts, context, &check));
 }
 
-/// Lets storage execute one command in a dry run, like [`expect_change`].
+/// Makes storage execute one command in a dry run, like [`expect_change`].
 pub fn expect_dry_run(accounts: &mut MockAccounts, facts: Facts, check: impl Fn(Executed) + Send + 'static) {
     accounts
         .expect_dry_run()
@@ -205,14 +208,14 @@ fn decide(
     applied(decided)
 }
 
-/// Accounts that decide one command on `facts`, and are not called otherwise.
+/// Accounts that decide one command on `facts` and expect no other call.
 pub fn accounts_with(facts: Facts) -> MockAccounts {
     let mut accounts = MockAccounts::new();
     expect_change(&mut accounts, facts, |_| {});
     accounts
 }
 
-/// A catalogue that decides one command on `facts`, and is not called otherwise.
+/// A catalogue that decides one command on `facts` and expects no other call.
 pub fn catalogue_with(facts: CatalogueFacts) -> MockRoles {
     let mut roles = MockRoles::new();
     roles

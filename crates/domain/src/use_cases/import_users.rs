@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Takes over users from another system, with the passwords that they have, for the operator. Whoever is there already is
-/// left as they are, so that an import that broke off can simply be run again.
+/// Imports users of another system with their password hashes, for the operator. Leaves existing
+/// users unchanged, so an interrupted import can be run again.
 pub struct ImportUsers {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) users: Arc<dyn UserDirectory>,
@@ -21,19 +21,19 @@ pub struct ImportUsers {
     pub(crate) randomness: Arc<dyn Randomness>,
 }
 
-/// A user as another system had them.
+/// A user as exported from another system.
 #[derive(Clone, Debug, Default)]
 pub struct ImportRequest {
     pub login: String,
     pub password_hash: String,
-    /// Those that everybody begins with, unless some are named.
+    /// The user's roles, or the default roles if `None`.
     pub roles: Option<Vec<String>>,
     pub disabled: bool,
-    /// Now, unless it is known.
+    /// The time of registration, or now if `None`.
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// Why a user was not taken over.
+/// The reason a user was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ImportRefused {
     #[error(transparent)]
@@ -47,13 +47,14 @@ pub enum ImportRefused {
 }
 
 impl ImportUsers {
-    /// What each of `requests` came to, in their order. All that are not refused are stored when this returns.
+    /// Imports users and returns one result per request, in the same order. When this returns,
+    /// every user that was not refused is stored.
     ///
     /// # Errors
-    /// The port's; none was stored then.
+    /// An error of the port; no user was stored then.
     ///
     /// # Panics
-    /// When storage does not answer for each user that it was given, against its contract.
+    /// If storage does not return a result for each user, which violates its contract.
     pub async fn execute(
         &self,
         requests: Vec<ImportRequest>,
@@ -76,18 +77,17 @@ impl ImportUsers {
             .into_iter();
         let settled = parsed.into_iter().map(|user| {
             user?;
-            let stored = stored
-                .next()
-                .expect("storage answers for each user that it was given");
+            let stored = stored.next().expect("storage returns a result for each user");
             Ok(stored?)
         });
         Ok(settled.collect())
     }
 
-    /// What each of `requests` would come to by itself, were the roles those of `catalogue`; nobody is stored.
+    /// Returns the result that each of `requests` would have by itself if `catalogue` were the
+    /// roles. Stores no user.
     ///
     /// # Errors
-    /// The port's.
+    /// An error of the port.
     pub async fn dry_run(
         &self,
         requests: Vec<ImportRequest>,
@@ -175,8 +175,8 @@ mod tests {
         }
     }
 
-    /// Imports users into storage that has `bob` and the roles `editor` and `user`. `check` examines the users that storage
-    /// is given.
+    /// Imports users into storage that contains `bob` and the roles `editor` and `user`. `check`
+    /// inspects the users that storage receives.
     async fn import(
         requests: Vec<ImportRequest>,
         check: fn(&[ImportedUser]),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_request_is_answered_in_its_place() {
+    async fn results_are_in_the_order_of_the_requests() {
         let mut unknown = request("eve");
         unknown.roles = Some(vec!["wizard".to_owned()]);
         let mut bad_hash = request("carol");
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_request_omits_has_a_default_and_no_user_registered_in_the_future() {
+    async fn omitted_fields_have_defaults_and_future_registration_times_are_corrected() {
         let mut known = request("bob");
         known.roles = Some(vec!["editor".to_owned()]);
         known.disabled = true;

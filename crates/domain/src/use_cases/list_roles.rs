@@ -4,16 +4,16 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Shows the catalogue of roles, to any user.
+/// Lists the role catalogue, to any user.
 pub struct ListRoles {
     pub(crate) roles: Arc<dyn Roles>,
 }
 
 impl ListRoles {
-    /// All roles, in the order of their names.
+    /// Returns all roles, ordered by name.
     ///
     /// # Errors
-    /// The port's.
+    /// An error of the port.
     pub async fn execute(&self) -> Result<Vec<Role>, PortError> {
         self.roles.list().await
     }

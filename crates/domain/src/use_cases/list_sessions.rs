@@ -5,7 +5,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Shows callers on which devices they are logged in, newest first.
+/// Lists the caller's live sessions, newest first.
 pub struct ListSessions {
     pub(crate) sessions: Arc<dyn SessionDirectory>,
     pub(crate) clock: Arc<dyn Clock>,

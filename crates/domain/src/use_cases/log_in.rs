@@ -12,13 +12,13 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
-/// How often a login is tried again when its user changes under it.
+/// The maximum number of attempts to open a session whose user is changed concurrently.
 const MAX_TRIES: u32 = 3;
 
-/// Opens a session for whoever knows the password.
+/// Opens a session for a client that presents a login and its password.
 ///
-/// An unknown login, a wrong password and a disabled user cannot be told apart, by answer or by time (OWASP ASVS 5.0,
-/// V6.3.8).
+/// An unknown login, a wrong password and a disabled user have the same response and take the same
+/// time (OWASP ASVS 5.0, V6.3.8).
 pub struct LogIn {
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -49,7 +49,7 @@ impl LogIn {
         password: Password,
         origin: Origin,
     ) -> Result<TokenPair, LogInError> {
-        // A text that is no login is nobody's: it takes the same way as an unknown one.
+        // A text that cannot be a login is handled like an unknown login.
         let login = Login::parse(login).ok();
         let account = login.as_ref().map(Login::canonical);
         if let ThrottleDecision::Refused { retry_after } =
@@ -67,7 +67,8 @@ impl LogIn {
         Err(LogInError::InvalidCredentials)
     }
 
-    /// Records whose password was not given, if it is known, but never the login: people type passwords there.
+    /// Records the user whose password was wrong, if known, but never the login: users sometimes
+    /// type a password into that field.
     async fn record_failure(
         &self,
         user: Option<UserId>,
@@ -89,7 +90,8 @@ impl LogIn {
         }
     }
 
-    /// The credentials, if they are right, with the hash that is stored when this returns.
+    /// Returns the credentials if the password is right, with the hash that is stored when this
+    /// returns.
     async fn verify(
         &self,
         password: Password,
@@ -134,7 +136,7 @@ impl LogIn {
         Err(PortError::Overloaded.into())
     }
 
-    /// Returns `None` if the user is no longer at the epoch at which they were read.
+    /// Returns `None` if the user's epoch has changed since they were read.
     async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<TokenPair>, PortError> {
         let now = self.clock.now();
         let id = self.randomness.session_id(now);
@@ -154,7 +156,7 @@ impl LogIn {
         }
     }
 
-    /// The user as they are now, if the password that was verified is still theirs.
+    /// Returns the user as they are now, if the verified password is still theirs.
     async fn still_verified(&self, user: User, hash: &PasswordHash) -> Result<User, LogInError> {
         match self.accounts.find_by_login(user.login.canonical()).await? {
             Some(now)
@@ -194,7 +196,7 @@ mod tests {
     }
 
     impl Mocks {
-        /// No throttle, one user, and a hasher that finds `verification`.
+        /// Ports without a throttle, with one user and a hasher that returns `verification`.
         fn that_find(verification: Verification) -> Self {
             let mut mocks = Self::default();
             mocks
@@ -236,7 +238,7 @@ mod tests {
         }
     }
 
-    /// Facts about [`user`], who is at `epoch` by now.
+    /// Facts about [`user`], whose epoch is now `epoch`.
     fn at_epoch(epoch: Epoch) -> Facts {
         facts_about(User { epoch, ..user() })
     }
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_sessions_make_room_for_one_beyond_the_limit() {
+    async fn the_oldest_sessions_are_evicted_at_the_limit() {
         let mut mocks = Mocks::that_find(Verification::Right);
         let live_sessions: Vec<_> = (1..=102)
             .map(|id| (SessionId(Uuid::from_u128(id)), now() - Duration::from_secs(1)))
@@ -271,15 +273,15 @@ mod tests {
             let Some((EndSessionsOf::Sessions(ended), EndReason::MadeRoom)) =
                 executed.decided.expect("allowed").end_sessions
             else {
-                panic!("sessions that make room")
+                panic!("evicted sessions")
             };
-            assert_eq!(ended.len(), 3, "the rules allow 100, the new one among them");
+            assert_eq!(ended.len(), 3, "the limit is 100 sessions, including the new one");
         });
         assert!(mocks.log_in("alice").await.is_ok());
     }
 
     #[tokio::test]
-    async fn a_login_that_races_changes_without_end_is_given_up() {
+    async fn a_login_that_keeps_racing_changes_fails() {
         let mut mocks = Mocks::that_find(Verification::Right);
         mocks
             .accounts
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_password_opens_nothing() {
+    async fn a_wrong_password_opens_no_session() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
         mocks.accounts.expect_execute().never();
         assert!(matches!(
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_disabled_user_costs_a_hash_and_looks_like_a_wrong_password() {
+    async fn a_disabled_user_costs_a_hash_and_is_reported_like_a_wrong_password() {
         let mut mocks = Mocks::default();
         mocks
             .throttle
@@ -333,8 +335,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_login_and_a_text_that_is_none_cost_a_hash_too() {
-        for login in ["nobody", "", "a b\u{0}"] {
+    async fn unknown_and_invalid_logins_cost_a_hash_too() {
+        for login in ["unknown", "", "a b\u{0}"] {
             let mut mocks = Mocks::default();
             mocks
                 .throttle
@@ -371,7 +373,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn client_and_account_have_budgets_of_their_own_and_spellings_share_one() {
+    async fn client_and_account_have_separate_budgets_and_all_spellings_share_one() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
         mocks.throttle = MockThrottle::new();
         let client = ThrottleKey::Client("192.0.2.7".parse::<IpAddr>().expect("an address").into());
@@ -443,7 +445,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_recorded_with_the_user_it_was_aimed_at_and_never_with_the_login() {
+    async fn a_failure_is_recorded_with_the_targeted_user_but_never_with_the_login() {
         for (known, recorded_user) in [(Some(credentials()), Some(USER)), (None, None)] {
             let mut mocks = Mocks::default();
             mocks

@@ -11,8 +11,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Ends the caller's session, or all of the caller's: from the moment this returns, none of their tokens is accepted
-/// anywhere.
+/// Ends the caller's session, or all of the caller's sessions. When [`execute`](Self::execute)
+/// returns, every replica rejects the tokens of the ended sessions.
 pub struct LogOut {
     pub(crate) authenticate: Arc<Authenticate>,
     pub(crate) recognise: Arc<RecogniseRefreshToken>,
@@ -26,13 +26,13 @@ pub struct LogOut {
 pub enum LogOutError {
     #[error(transparent)]
     Authenticate(#[from] AuthenticateError),
-    /// Shaped like a refresh token, and none of ours.
-    #[error("the refresh token is not one of ours")]
+    /// The token has the form of a refresh token, but this service did not issue it.
+    #[error("the refresh token was not issued by this service")]
     RefreshTokenInvalid,
-    /// A refresh token that was used before; its session has been ended all the same.
-    #[error("the refresh token was used before")]
+    /// The refresh token was reused; its session has been ended.
+    #[error("the refresh token was reused")]
     RefreshTokenReused,
-    #[error("the session has ended already")]
+    #[error("the session has already ended")]
     SessionRevoked,
     #[error("the session has expired")]
     SessionExpired,
@@ -45,10 +45,12 @@ impl From<PortError> for LogOutError {
 }
 
 impl LogOut {
-    /// `token` is an access token or, for a client whose access token ran out, a refresh token.
+    /// Ends the session of `token`: an access token, or a refresh token for a client whose access
+    /// token has expired.
     ///
     /// # Errors
-    /// Why the token does not stand for a live session; [`PortError`] when it is not known whether anything ended.
+    /// The reason the token does not belong to a live session; [`PortError`] if it is not known
+    /// whether a session ended.
     pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;
@@ -67,7 +69,7 @@ impl LogOut {
         Ok(())
     }
 
-    /// Returns whether a session was live until now.
+    /// Ends one session or all of them, and returns whether the session was live until now.
     async fn end(
         &self,
         session: SessionId,
@@ -118,7 +120,7 @@ impl LogOut {
     }
 }
 
-/// A JWT has dots (RFC 7515, section 3.1), a refresh token has none.
+/// A JWT contains dots (RFC 7515, section 3.1); a refresh token contains none.
 fn is_jwt(token: &str) -> bool {
     token.contains('.')
 }
@@ -141,7 +143,7 @@ mod tests {
 
     const ACCESS_TOKEN: &str = "header.claims.signature";
 
-    /// What [`ACCESS_TOKEN`] says: it is of [`SESSION`].
+    /// The content of [`ACCESS_TOKEN`], which belongs to [`SESSION`].
     fn signed() -> SignedToken {
         let rules = token_rules();
         SignedToken {
@@ -169,7 +171,8 @@ mod tests {
         over(accounts, sessions)
     }
 
-    /// Access tokens are forged, except [`ACCESS_TOKEN`], whose user must change their password.
+    /// Logging out when every access token is forged except [`ACCESS_TOKEN`], whose user must
+    /// change their password.
     fn over(accounts: MockAccounts, sessions: MockSessions) -> LogOut {
         let mut verifier = MockTokenVerifier::new();
         verifier.expect_verify().returning(|token| match token {
@@ -209,7 +212,7 @@ mod tests {
         }
     }
 
-    /// Storage that is not asked to change anything.
+    /// Storage that expects no change.
     fn unchanged() -> MockAccounts {
         let mut accounts = MockAccounts::new();
         accounts.expect_execute().never();
@@ -299,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_old_refresh_token_ends_the_session_as_reused() {
-        // It is reported as reused even if another request has ended the session meanwhile.
+        // The token is reported as reused even if another request has ended the session meanwhile.
         for facts in [live(), Facts::default()] {
             let mut accounts = MockAccounts::new();
             expect_change(&mut accounts, facts, |executed| {
@@ -333,7 +336,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forged_refresh_token_is_refused_before_anything_is_read() {
+    async fn a_forged_refresh_token_is_refused_before_any_read() {
         let mut sessions = MockSessions::new();
         sessions.expect_find().never();
         let log_out = over(unchanged(), sessions);
@@ -341,7 +344,8 @@ mod tests {
         assert!(matches!(refused, Err(LogOutError::RefreshTokenInvalid)));
     }
 
-    /// Not reused: a client with the key and the id of a session, which is no secret, must not end it.
+    /// The token is not reported as reused: a client with the key and a session id, which is
+    /// public, must not be able to end the session.
     #[tokio::test]
     async fn a_token_with_another_secret_is_invalid_however_old() {
         for generation in [2, 4, 5, 6] {

@@ -5,16 +5,16 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Shows the audit trail to whoever may read it.
+/// Reads the audit log, for callers with the permission to do so.
 pub struct ReadAudit {
     pub(crate) audit_log: Arc<dyn AuditLog>,
 }
 
 impl ReadAudit {
-    /// At most `limit` events that `filter` holds for, newest first, those before `before`.
+    /// Returns at most `limit` events that match `filter`, newest first, starting before `before`.
     ///
     /// # Errors
-    /// The port's.
+    /// An error of the port.
     pub async fn execute(
         &self,
         _by: Capability<'_, AuditRead>,

@@ -9,12 +9,15 @@ use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// How often a rotation is tried. Once is enough unless the session comes to stand at the token's generation just after.
+/// The maximum number of attempts to rotate a session. The second is needed only if the session
+/// reaches the token's generation right after the first.
 const MAX_TRIES: u32 = 3;
 
-/// Trades a refresh token for its successor and a new access token (RFC 6749, section 6; RFC 9700, section 4.14.2).
+/// Exchanges a refresh token for its successor and a new access token (RFC 6749, section 6; RFC
+/// 9700, section 4.14.2).
 ///
-/// Nearly all tokens are good, so the session is rotated first, in one statement, and only read when that came to nothing.
+/// Most tokens are valid, so this rotates the session first, in one statement, and reads it only if
+/// the rotation had no effect.
 pub struct Refresh {
     pub(crate) recognise: Arc<RecogniseRefreshToken>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -26,11 +29,11 @@ pub struct Refresh {
 
 #[derive(Debug, Error)]
 pub enum RefreshError {
-    /// Not one of ours.
-    #[error("the refresh token is not one of ours")]
+    /// This service did not issue the token.
+    #[error("the refresh token was not issued by this service")]
     Invalid,
-    /// It was used before; the session has been ended, since somebody else holds a copy.
-    #[error("the refresh token was used before")]
+    /// The token was reused, so another client may hold a copy. The session has been ended.
+    #[error("the refresh token was reused")]
     Reused,
     #[error("the session has ended")]
     SessionRevoked,
@@ -42,13 +45,14 @@ pub enum RefreshError {
 
 impl Refresh {
     /// # Errors
-    /// [`RefreshError`]. After any but [`RefreshError::Reused`] and [`RefreshError::Port`] the session is as it was. After the latter
-    /// it may have been rotated, and the token is good for the grace window at the least.
+    /// [`RefreshError`]. [`RefreshError::Reused`] means that the session has been ended. After
+    /// [`RefreshError::Port`] the session may have been rotated; the token then stays valid for at
+    /// least the grace window. After any other error the session is unchanged.
     pub async fn execute(&self, token: &RefreshToken, origin: Origin) -> Result<TokenPair, RefreshError> {
         let recognised = self.recognise.execute(token).ok_or(RefreshError::Invalid)?;
         for _ in 0..MAX_TRIES {
-            // Read once and before the storage: rotation and verdict are of one instant, and a slow answer cannot shift the
-            // grace window.
+            // Read the clock once, before storage, so that rotation and classification use the same
+            // instant and a slow response does not shift the grace window.
             let now = self.clock.now();
             if let Rotated::Done(session) = self.rotate(&recognised, now).await? {
                 let secret = recognised.claim.secret;
@@ -56,7 +60,7 @@ impl Refresh {
             }
             let session = self.find(&recognised).await?;
             match session.present(recognised.claim.generation, now, &self.rules) {
-                // It was not, a moment ago.
+                // The session reached the token's generation after the rotation failed: try again.
                 Presented::Current => {}
                 Presented::Repeated { .. } => {
                     let secret = recognised.claim.secret;
@@ -73,7 +77,8 @@ impl Refresh {
         Err(PortError::Overloaded.into())
     }
 
-    /// From the last generation there is no step; what a token of it is worth the session tells.
+    /// Rotates the session, unless the token has the last generation, which has no successor.
+    /// Reading the session then shows whether the token is valid.
     async fn rotate(&self, recognised: &Recognised, now: DateTime<Utc>) -> Result<Rotated, PortError> {
         let Recognised { claim, secret_digest } = recognised;
         match Rotation::step(claim.session, *secret_digest, claim.generation, now, &self.rules) {
@@ -108,7 +113,8 @@ mod tests {
     };
     use chrono::Duration;
 
-    /// Refreshing over sessions of which `expect` says what to expect. Any other call fails, and so does any change.
+    /// Refreshing over sessions configured by `expect`. Any other call fails, and so does any
+    /// change.
     fn over(expect: impl FnOnce(&mut MockSessions)) -> Refresh {
         over_at(clock(), MockAccounts::new(), expect)
     }
@@ -130,7 +136,8 @@ mod tests {
         }
     }
 
-    /// Refreshing a session that does not rotate, since it is as `found`, which is read once. Nothing may be changed.
+    /// Refreshing a session that does not rotate because its state is `found`, which is read once.
+    /// Expects no change.
     fn lost(found: StoredSession) -> Refresh {
         lost_over(MockAccounts::new(), found)
     }
@@ -173,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_current_token_is_rotated_in_one_call_and_the_new_roles_are_carried() {
+    async fn the_current_token_is_rotated_in_one_call_and_carries_the_new_roles() {
         let refresh = over(|sessions| {
             sessions
                 .expect_rotate()
@@ -200,12 +207,12 @@ mod tests {
         assert_eq!(generation_of(&pair), 6);
         assert_eq!(*claim_of(&pair).secret.expose(), SECRET);
         assert_eq!(pair.access_token.expose(), "epoch=4 roles=admin");
-        // The session's whole life is over in two days, long before it would be idle.
+        // The session's maximum lifetime ends in two days, before its idle timeout.
         assert_eq!(pair.refresh_expires_in, Duration::days(2));
     }
 
     #[tokio::test]
-    async fn a_forged_token_costs_no_storage_at_all() {
+    async fn a_forged_token_causes_no_storage_access() {
         for token in [forged(5), forged(3), RefreshToken::new("nonsense".to_owned())] {
             let refresh = over(|_| {});
             assert!(matches!(
@@ -216,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_repeated_token_gets_the_very_same_successor_and_writes_nothing() {
+    async fn a_repeated_token_gets_an_identical_successor_and_writes_nothing() {
         let rotated = over(|sessions| {
             sessions
                 .expect_rotate()
@@ -233,7 +240,7 @@ mod tests {
         assert_eq!(again.refresh_token.expose(), first.refresh_token.expose());
     }
 
-    /// The clock stands before the storage is asked, and is not asked again after it.
+    /// The clock is read once, before storage is called.
     #[tokio::test]
     async fn a_slow_storage_does_not_shift_the_grace_window() {
         let mut clock = MockClock::new();
@@ -330,7 +337,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reused_token_of_a_session_that_another_request_ends_meanwhile_is_reported_as_reused() {
+    async fn a_reused_token_is_reported_even_if_another_request_has_ended_the_session() {
         let refresh = lost_over(accounts_with(Facts::default()), stored_session());
         assert!(matches!(
             refresh.execute(&token(3), origin()).await,
@@ -339,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reused_token_is_not_reported_as_such_if_the_session_could_not_be_ended() {
+    async fn a_reused_token_is_not_reported_as_reused_if_ending_the_session_fails() {
         let mut accounts = MockAccounts::new();
         accounts
             .expect_execute()
@@ -361,9 +368,9 @@ mod tests {
         ));
     }
 
-    /// There is no step to try: the session is read at once.
+    /// The session is read without an attempt to rotate it.
     #[tokio::test]
-    async fn the_last_generation_is_judged_and_not_rotated() {
+    async fn the_last_generation_is_classified_without_rotation() {
         for (stands_at, reused) in [(u32::MAX, false), (5, true)] {
             let accounts = if reused {
                 accounts_with(live())
@@ -386,7 +393,8 @@ mod tests {
         }
     }
 
-    /// Not reused: a client with the key and the id of a session, which is no secret, must not end it.
+    /// The token is not reported as reused: a client with the key and a session id, which is
+    /// public, must not be able to end the session.
     #[tokio::test]
     async fn a_token_with_another_secret_changes_nothing() {
         for generation in [3, 4, 5, 6, u32::MAX] {
@@ -406,7 +414,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_of_a_session_that_is_gone_is_invalid() {
+    async fn a_token_of_an_unknown_session_is_invalid() {
         let refresh = over(|sessions| {
             sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
             sessions.expect_find().returning(|_| Ok(None));

@@ -10,7 +10,7 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
-/// Lets somebody become a user, with the roles that everybody begins with.
+/// Registers a user with the default roles.
 pub struct Register {
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) create_user: Arc<CreateUser>,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_tries_too_often_is_refused_before_anything_is_looked_up() {
+    async fn a_throttled_client_is_refused_before_any_read() {
         let wait = Duration::from_secs(3);
         let decision = ThrottleDecision::Refused { retry_after: wait };
         let register = register(decision, MockAccounts::new(), MockPasswordHasher::new());

@@ -9,8 +9,8 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Gives a user a password that they must change before they can do anything else. When this returns, none of the user's
-/// tokens is accepted anywhere.
+/// Sets a user's password, which the user must then change before doing anything else. When
+/// [`execute`](Self::execute) returns, every replica rejects the user's tokens.
 pub struct ResetPassword {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) accept_password: Arc<AcceptPassword>,
@@ -19,8 +19,9 @@ pub struct ResetPassword {
 
 #[derive(Debug, Error)]
 pub enum ResetPasswordError {
-    /// Callers change their own password by giving the current one: a stolen token must not be enough.
-    #[error("one's own password is not reset but changed")]
+    /// Callers must use [`ChangePassword`](super::change_password::ChangePassword) for their own
+    /// password: it requires the current one, so a stolen token is not enough.
+    #[error("a caller's own password cannot be reset; change it instead")]
     OwnPassword,
     #[error(transparent)]
     Refused(#[from] PasswordRefused),
@@ -126,7 +127,7 @@ mod tests {
         };
         reset
             .execute(
-                caller.capability().expect("the permission is there"),
+                caller.capability().expect("the caller has the permission"),
                 request,
                 password(new),
             )
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_new_password_follows_the_rules_for_all_users() {
+    async fn the_new_password_must_satisfy_the_policy() {
         for bad in ["short", "alice alice alice"] {
             let refused = reset(ANOTHER, bad, |accounts| {
                 accounts.expect_execute().never();

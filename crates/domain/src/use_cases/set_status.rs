@@ -7,14 +7,14 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Disables or enables a user. Once disabling returns, none of the user's tokens is accepted anywhere.
+/// Disables or enables a user. When disabling returns, every replica rejects the user's tokens.
 pub struct SetStatus {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl SetStatus {
-    /// Returns the user as they are now.
+    /// Sets the status and returns the updated user.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_operator_disables_by_any_spelling_of_the_login_and_by_id() {
+    async fn the_operator_disables_a_user_by_any_spelling_of_the_login_or_by_id() {
         for by in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
             let disabled = disable(by, facts_about(user())).await.expect("allowed");
             assert_eq!(disabled.status, UserStatus::Disabled);
@@ -100,8 +100,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_no_user_has_or_can_have_is_not_found() {
-        for login in ["nobody", "", "no login"] {
+    async fn unknown_and_invalid_logins_are_not_found() {
+        for login in ["unknown", "", "no login"] {
             let mut accounts = accounts();
             accounts.expect_execute().never();
             let refused = set_status(accounts)
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_change_is_made_on_the_authority_of_the_callers_token() {
+    async fn the_change_is_made_with_the_authority_of_the_callers_token() {
         let permissions = Permissions::from([Permission::USERS_WRITE]);
         let caller = caller_with(permissions.clone());
         let another = User {
@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(executed.reads.caller, Some(identity));
             assert_eq!(executed.context.actor, Actor::User(USER));
         });
-        let by = caller.capability().expect("the permission is there");
+        let by = caller.capability().expect("the caller has the permission");
         let enabled = set_status(accounts)
             .execute(by, request(UserRef::Id(another.id)), UserStatus::Active)
             .await

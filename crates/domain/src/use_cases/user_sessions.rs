@@ -30,7 +30,8 @@ impl UserSessions {
         Ok(self.sessions.list(user, self.clock.now()).await?)
     }
 
-    /// Ends all of a user's sessions, and returns how many. When this returns, none of their tokens is accepted anywhere.
+    /// Ends all of a user's sessions and returns their number. When this returns, every replica
+    /// rejects the tokens of these sessions.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing has changed then.
@@ -97,7 +98,7 @@ mod tests {
         }
     }
 
-    /// Storage that finds [`ANOTHER`] alone.
+    /// Storage that finds only [`ANOTHER`].
     fn accounts() -> MockAccounts {
         let mut accounts = MockAccounts::new();
         accounts
@@ -116,7 +117,7 @@ mod tests {
 
     async fn end(user: UserId, accounts: MockAccounts) -> Result<u64, ChangeError> {
         let revoker = revoker();
-        let by = revoker.capability().expect("the permission is there");
+        let by = revoker.capability().expect("the caller has the permission");
         over(accounts, MockSessionDirectory::new())
             .end(by, &UserRef::Id(user), origin())
             .await
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sessions_of_no_user_and_of_one_with_more_rights_are_not_ended() {
+    async fn sessions_of_unknown_and_more_privileged_users_are_not_ended() {
         let mut unused = accounts();
         unused.expect_execute().never();
         let missing = end(UserId(Uuid::from_u128(9)), unused).await;
@@ -160,7 +161,7 @@ mod tests {
             .once()
             .returning(|_, _| Ok(vec![]));
         let revoker = revoker();
-        let by = revoker.capability().expect("the permission is there");
+        let by = revoker.capability().expect("the caller has the permission");
         let listed = over(accounts(), sessions).list(by, &UserRef::Id(ANOTHER)).await;
         assert!(listed.expect("storage answers").is_empty());
     }

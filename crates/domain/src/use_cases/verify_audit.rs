@@ -6,16 +6,17 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// How many rows are read at once.
+/// The number of rows per read.
 const BATCH: u32 = 5_000;
 
-/// Follows the audit trail from its first event to its last and finds what was changed, removed or swapped.
+/// Verifies the chain of the audit log from the first event to the last and finds changed, removed
+/// and swapped events.
 pub struct VerifyAudit {
     pub(crate) audit_log: Arc<dyn AuditLog>,
     pub(crate) sealer: Arc<dyn AuditSealer>,
 }
 
-/// How far the trail was followed.
+/// The progress of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub ends: ChainEnds,
@@ -26,22 +27,23 @@ pub struct Progress {
 pub enum VerifyAuditError {
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// The chain holds, but it is not the one of which `anchor` was a part: it was made anew from there or before.
-    #[error("event {} does not have the seal that was noted", .0.number)]
+    /// The chain is valid, but it does not contain `anchor`: it was rebuilt from that event or an
+    /// earlier one.
+    #[error("the seal of event {} does not match the anchor", .0.number)]
     AnotherChain(ChainEnd),
-    /// The event that was noted has been removed on purpose since, so nothing can be said about it.
-    #[error("event {} was removed on purpose since it was noted: note a later one", .0.number)]
+    /// The event of `anchor` has since been trimmed, so the chain cannot be compared with it.
+    #[error("the event {} of the anchor has been trimmed; use a later anchor", .0.number)]
     AnchorTrimmed(ChainEnd),
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
 impl VerifyAudit {
-    /// The ends of the chain, when all of it holds. Events that come meanwhile are left out. `anchor` is an event's number
-    /// and seal that somebody noted elsewhere.
+    /// Verifies the whole chain and returns its ends. Events added during the verification are not
+    /// included. `anchor` is the number and seal of an event as kept outside the database.
     ///
     /// # Errors
-    /// [`VerifyAuditError`], at the first event that is not as it was written.
+    /// [`VerifyAuditError`] for the first event that differs from what was written.
     pub async fn execute(
         &self,
         _by: Capability<'_, AuditRead>,
@@ -51,7 +53,7 @@ impl VerifyAudit {
         loop {
             let ends = self.audit_log.ends().await?;
             match self.follow(ends, anchor, &mut on_progress).await {
-                // The oldest events may have been removed on purpose while they were read.
+                // The oldest events may have been trimmed while they were read.
                 Err(VerifyAuditError::Broken(Broken::Missing(number)))
                     if self.audit_log.ends().await?.base.number >= number => {}
                 Err(error) => return Err(error),
@@ -91,7 +93,8 @@ impl VerifyAudit {
         self.nothing_added(ends).await
     }
 
-    /// Nobody writes behind the head without moving it, so whatever stands behind the one that is read afterwards is forged.
+    /// Checks that no row follows the head. Every writer moves the head with its rows, so rows
+    /// after a head that is read later are forged.
     async fn nothing_added(&self, ends: ChainEnds) -> Result<(), VerifyAuditError> {
         let behind = self.audit_log.rows(ends.head.number, BATCH).await?;
         let head = self.audit_log.ends().await?.head.number;
@@ -106,7 +109,8 @@ impl VerifyAudit {
     }
 }
 
-/// A chain that was cut off behind an earlier event holds as well; only the anchor tells.
+/// Checks that the chain reaches `anchor`. A chain that was cut off after an earlier event is valid
+/// in itself; only the anchor shows the cut.
 fn check_reach(anchor: Option<ChainEnd>, ends: ChainEnds) -> Result<(), VerifyAuditError> {
     match anchor {
         Some(anchor) if anchor.number > ends.head.number => Err(Broken::Missing(ends.head.next()).into()),
@@ -134,7 +138,7 @@ mod tests {
     };
     use std::sync::Mutex;
 
-    /// The sum of all bytes, which will do where nobody cheats.
+    /// A checksum in place of a digest: the sum of all bytes.
     fn sealer() -> Arc<MockAuditSealer> {
         let mut sealer = MockAuditSealer::new();
         sealer.expect_seal().returning(|previous, row| {
@@ -166,24 +170,25 @@ mod tests {
         (ChainEnds { base, head }, rows)
     }
 
-    /// A trail that tells these ends, one after the other and the last for ever, and hands out `rows` three at a time.
-    fn trail(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditLog> {
-        let mut trail = MockAuditLog::new();
+    /// An audit log that returns each of `ends` in turn, repeating the last, and returns `rows`
+    /// three at a time.
+    fn audit_log(ends: Vec<ChainEnds>, rows: Rows) -> Arc<MockAuditLog> {
+        let mut log = MockAuditLog::new();
         let ends = Mutex::new(ends);
-        trail.expect_ends().returning(move || {
+        log.expect_ends().returning(move || {
             let mut ends = ends.lock().expect("no panic before");
             Ok(if ends.len() > 1 { ends.remove(0) } else { ends[0] })
         });
-        trail.expect_rows().returning(move |after, _| {
+        log.expect_rows().returning(move |after, _| {
             let page = rows.iter().filter(|(row, _)| row.number > after).take(3);
             Ok(page.cloned().map(Ok).collect())
         });
-        Arc::new(trail)
+        Arc::new(log)
     }
 
-    async fn verify(trail: Arc<MockAuditLog>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
+    async fn verify(log: Arc<MockAuditLog>, anchor: Option<ChainEnd>) -> Result<ChainEnds, String> {
         let verify = VerifyAudit {
-            audit_log: trail,
+            audit_log: log,
             sealer: sealer(),
         };
         verify
@@ -193,24 +198,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_whole_trail_is_followed_to_its_head() {
+    async fn a_valid_log_is_verified_to_its_head() {
         for length in [0, 1, 3, 10] {
             let (ends, rows) = chain(length);
-            assert_eq!(verify(trail(vec![ends], rows), None).await, Ok(ends), "{length}");
+            assert_eq!(
+                verify(audit_log(vec![ends], rows), None).await,
+                Ok(ends),
+                "{length}"
+            );
         }
     }
 
     #[tokio::test]
-    async fn an_anchor_shows_that_the_end_was_cut_off_and_says_when_it_can_show_nothing() {
+    async fn an_anchor_reveals_a_truncated_log_and_a_trimmed_anchor_is_reported() {
         let (ends, rows) = chain(10);
         let beyond = ChainEnd {
             number: AuditNumber(12),
             ..ends.head
         };
-        let told = "event 11 is missing".to_owned();
+        let expected = "event 11 is missing".to_owned();
         assert_eq!(
-            verify(trail(vec![ends], rows.clone()), Some(beyond)).await,
-            Err(told)
+            verify(audit_log(vec![ends], rows.clone()), Some(beyond)).await,
+            Err(expected)
         );
 
         let base = ChainEnd {
@@ -222,61 +231,74 @@ mod tests {
             number: AuditNumber(2),
             seal: rows[1].1,
         };
-        let told = "event 2 was removed on purpose since it was noted: note a later one".to_owned();
-        let trail = trail(vec![trimmed], rows[4..].to_vec());
-        assert_eq!(verify(trail, Some(early)).await, Err(told));
+        let expected = "the event 2 of the anchor has been trimmed; use a later anchor".to_owned();
+        let log = audit_log(vec![trimmed], rows[4..].to_vec());
+        assert_eq!(verify(log, Some(early)).await, Err(expected));
     }
 
     #[tokio::test]
-    async fn the_first_event_that_is_not_as_it_was_written_is_named() {
+    async fn the_first_modified_event_is_reported() {
         let (ends, mut rows) = chain(10);
         rows.remove(6);
-        let told = "event 7 is missing";
-        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+        let expected = "event 7 is missing";
+        assert_eq!(
+            verify(audit_log(vec![ends], rows), None).await,
+            Err(expected.to_owned())
+        );
         let (ends, mut rows) = chain(10);
         rows[4].0.details.push(' ');
-        let told = "event 5 has been changed";
-        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+        let expected = "event 5 has been changed";
+        assert_eq!(
+            verify(audit_log(vec![ends], rows), None).await,
+            Err(expected.to_owned())
+        );
     }
 
     #[tokio::test]
-    async fn a_trail_that_is_trimmed_meanwhile_is_followed_anew() {
+    async fn a_log_trimmed_during_verification_is_verified_again() {
         let (ends, rows) = chain(10);
         let base = ChainEnd {
             number: AuditNumber(4),
             seal: rows[3].1,
         };
         let trimmed = ChainEnds { base, ..ends };
-        let verified = verify(trail(vec![ends, trimmed], rows[4..].to_vec()), None).await;
+        let verified = verify(audit_log(vec![ends, trimmed], rows[4..].to_vec()), None).await;
         assert_eq!(verified, Ok(trimmed));
     }
 
     #[tokio::test]
-    async fn events_that_come_meanwhile_are_left_out_and_forged_ones_found() {
+    async fn events_added_during_verification_are_ignored_and_forged_ones_are_found() {
         let (ends, _) = chain(5);
         let (later, rows) = chain(6);
-        let verified = verify(trail(vec![ends, later], rows.clone()), None).await;
+        let verified = verify(audit_log(vec![ends, later], rows.clone()), None).await;
         assert_eq!(verified, Ok(ends));
-        let told = "event 6 was added after the end of the chain";
-        assert_eq!(verify(trail(vec![ends], rows), None).await, Err(told.to_owned()));
+        let expected = "event 6 was added after the end of the chain";
+        assert_eq!(
+            verify(audit_log(vec![ends], rows), None).await,
+            Err(expected.to_owned())
+        );
     }
 
     #[tokio::test]
-    async fn a_chain_that_was_made_anew_does_not_pass_by_the_noted_seal() {
+    async fn a_rebuilt_chain_does_not_match_the_anchor() {
         let (ends, rows) = chain(5);
-        let noted = ChainEnd {
+        let anchor = ChainEnd {
             number: AuditNumber(3),
             seal: rows[2].1,
         };
-        assert!(verify(trail(vec![ends], rows.clone()), Some(noted)).await.is_ok());
+        assert!(
+            verify(audit_log(vec![ends], rows.clone()), Some(anchor))
+                .await
+                .is_ok()
+        );
         let another = ChainEnd {
             seal: Seal([9; 32]),
-            ..noted
+            ..anchor
         };
-        let told = "event 3 does not have the seal that was noted";
+        let expected = "the seal of event 3 does not match the anchor";
         assert_eq!(
-            verify(trail(vec![ends], rows), Some(another)).await,
-            Err(told.to_owned())
+            verify(audit_log(vec![ends], rows), Some(another)).await,
+            Err(expected.to_owned())
         );
     }
 }

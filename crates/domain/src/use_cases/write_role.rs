@@ -12,25 +12,27 @@ use crate::{
 use std::sync::Arc;
 use thiserror::Error;
 
-/// `PUT /roles/update` changes somebody's roles, so a role of this name could not be written at its own address.
+/// A reserved name: `PUT /roles/update` assigns roles, so a role with this name would have no path
+/// of its own.
 const RESERVED: &str = "update";
 
-/// Makes a role, or gives one other properties. What it allows is in force for everybody who has it when this returns.
+/// Creates a role or replaces its properties. When [`execute`](Self::execute) returns, its
+/// permissions apply to every user who has the role.
 pub struct WriteRole {
     pub(crate) roles: Arc<dyn Roles>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// A role, as somebody typed it.
+/// A role as typed.
 #[derive(Clone, Debug)]
 pub struct RoleRequest {
     pub name: String,
     pub description: String,
     pub permissions: Vec<String>,
     pub self_assignable: bool,
-    /// What has to be there already.
+    /// The state in which the role must be.
     pub precondition: Precondition,
-    /// Find out what would happen, and change nothing.
+    /// Report the outcome without changing anything.
     pub dry_run: bool,
 }
 
@@ -40,8 +42,8 @@ pub enum WriteRoleError {
     Name(#[from] NotARoleName),
     #[error(transparent)]
     Description(#[from] NotADescription),
-    /// The permission at this place of the list.
-    #[error("permission {index} cannot be one")]
+    /// The permission at this index is malformed.
+    #[error("permission {index} is malformed")]
     Permission {
         index: usize,
         #[source]
@@ -49,7 +51,7 @@ pub enum WriteRoleError {
     },
     #[error("a role must have at most {MAX_PERMISSIONS} permissions")]
     TooManyPermissions,
-    #[error("no role can have the name {RESERVED}")]
+    #[error("the role name {RESERVED} is reserved")]
     Reserved,
     #[error("the role admin always has every permission and cannot be changed")]
     BuiltIn,
@@ -162,7 +164,7 @@ mod tests {
 
     async fn write(request: RoleRequest, roles: MockRoles) -> Result<RoleWritten, WriteRoleError> {
         let caller = caller_with(writer_permissions());
-        let by = caller.capability().expect("the permission is there");
+        let by = caller.capability().expect("the caller has the permission");
         let write = WriteRole {
             roles: Arc::new(roles),
             clock: clock(),
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_role_is_written_on_the_authority_of_the_callers_token() {
+    async fn a_role_is_written_with_the_authority_of_the_callers_token() {
         let mut roles = MockRoles::new();
         roles
             .expect_execute()
@@ -212,9 +214,12 @@ mod tests {
     type Spoil = fn(&mut RoleRequest);
 
     #[tokio::test]
-    async fn a_request_that_describes_no_role_never_reaches_storage() {
+    async fn an_invalid_request_never_reaches_storage() {
         let spoilers: [(Spoil, &str); 7] = [
-            (|request| request.name = "update".to_owned(), "no role can have"),
+            (
+                |request| request.name = "update".to_owned(),
+                "the role name update is reserved",
+            ),
             (|request| request.name = "Editor".to_owned(), "a role name"),
             (
                 |request| request.name = "admin".to_owned(),
@@ -230,7 +235,7 @@ mod tests {
             ),
             (
                 |request| request.permissions.push("all".to_owned()),
-                "permission 2 cannot",
+                "permission 2 is malformed",
             ),
             (
                 |request| request.permissions = (0..65).map(|count| format!("a{count}:b")).collect(),

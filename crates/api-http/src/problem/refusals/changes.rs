@@ -74,7 +74,7 @@ impl From<Refusal> for Problem {
             Refusal::RoleInUse(holders) => conflict(
                 code,
                 "Role in use",
-                format!("{holders} users have this role. Remove it from them first."),
+                format!("The role is in use (users: {holders}). Remove it from them first."),
             ),
             Refusal::CatalogueFull => conflict(
                 code,
