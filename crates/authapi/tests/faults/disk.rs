@@ -1,4 +1,4 @@
-//! A SQLite file on a disk that is full.
+//! A SQLite file on a full disk.
 
 use crate::{
     backing::Database,
@@ -19,9 +19,9 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 const MOUNT: &str = r#"mount -t tmpfs -o size=16m,mode=0700 disk "$0" && exec "$@""#;
-/// How long a full disk may still take what fits into the journal as it is.
+/// How long a full disk may still accept writes that fit into the existing journal.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// So many refusals in a row, and there is no room for anything.
+/// The number of consecutive refusals that prove that the disk is full.
 const IN_A_ROW: usize = 10;
 
 const FULL: Row = Row {
@@ -29,7 +29,7 @@ const FULL: Row = Row {
     ..AWAY
 };
 
-/// A program that runs another with a small disk of its own at `folder`, which nobody else sees.
+/// Returns a command prefix that runs a program with a small private disk mounted at `folder`.
 fn with_a_disk_at(folder: &Path) -> Vec<String> {
     let as_root = ["unshare", "--mount"];
     let as_anybody = ["unshare", "--user", "--map-root-user", "--mount"];
@@ -52,7 +52,7 @@ fn with_a_disk_at(folder: &Path) -> Vec<String> {
     )
 }
 
-/// Writes a file until nothing more fits.
+/// Writes to a file until the disk is full.
 fn fill(file: &Path) {
     let mut file = File::create(file).expect("a file");
     for size in [64 * 1024, 1] {
@@ -67,7 +67,7 @@ fn fill(file: &Path) {
     }
 }
 
-/// Returns when not even a refresh of `token` fits any more: nothing writes less.
+/// Waits until even a refresh of `token`, the smallest write, is refused.
 async fn wait_until_nothing_fits(client: &Client, mut token: String) {
     let deadline = Instant::now() + TIMEOUT;
     let mut in_a_row = 0;
@@ -85,7 +85,7 @@ async fn wait_until_nothing_fits(client: &Client, mut token: String) {
     }
 }
 
-/// A copy of the database in `folder`, which only the server sees.
+/// Copies the database in `folder`, which is visible only to the server.
 fn copy_of(folder: &Path, to: &Path) -> Database {
     for name in ["authapi.db", "authapi.db-wal"] {
         fs::copy(folder.join(name), to.join(name)).expect("a copy");

@@ -1,6 +1,6 @@
-//! Faults, caused on purpose: the real program on real servers that are killed, held still, cut off and filled up, under
-//! load. Each cell of [`cells::Row`]'s table is asked for while the fault lasts, a journal is kept of everything else, and
-//! both are compared with the database afterwards.
+//! Fault injection: runs the program on real servers and kills, suspends, disconnects or fills them
+//! under load. While a fault lasts, the tests check each cell of the [`cells::Row`] table; a
+//! journal records all other requests. Afterwards both are compared with the database.
 
 #![expect(
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! Postgres stopped, held still, cut off, slow, and in somebody else's hands.
+//! Postgres stopped, suspended, disconnected, slow, and locked by another client.
 
 use crate::{
     backing::Database,
@@ -10,16 +10,16 @@ use std::{net::SocketAddr, time::Duration};
 use testservers::{CuttingProxy, Own, Postgres, ProxyMode};
 use tokio_postgres::NoTls;
 
-/// Each way, as far as another building.
+/// The delay in each direction of a server in another building.
 const FAR: Duration = Duration::from_millis(2);
-/// Longer than anybody waits.
+/// A delay longer than any wait of the service.
 const TOO_FAR: Duration = Duration::from_secs(2);
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-/// On a server of its own.
+/// Creates a place on a Postgres server of this test only.
 fn place_on(postgres: &Own<Postgres>) -> Place {
     setting(Place::on(
         folder(),
@@ -64,7 +64,7 @@ async fn while_postgres_hangs_everything_that_needs_it_is_refused() {
     scene.close_and_look(Harm::Refusals).await;
 }
 
-/// What becomes of the service while its connections to Postgres are treated so.
+/// Tests the service while a proxy disturbs its connections to Postgres with `mode`.
 async fn through_a_proxy(name: &'static str, mode: ProxyMode, row: &Row, harm: Harm) {
     let database = testservers::postgres().fresh_database();
     let url = database.url().to_owned();
@@ -81,7 +81,7 @@ async fn through_a_proxy(name: &'static str, mode: ProxyMode, row: &Row, harm: H
     scene.close_and_look(harm).await;
 }
 
-/// `host:port`.
+/// Returns the `host:port` of a URL.
 fn address_in(url: &str) -> &str {
     let rest = url.rsplit_once('@').expect("it names a user").1;
     let address = rest.split('/').next().expect("a part");
@@ -119,7 +119,7 @@ async fn while_postgres_is_far_away_everything_works_more_slowly() {
     through_a_proxy(name, ProxyMode::Delay(FAR), &FINE, Harm::Nothing).await;
 }
 
-/// What becomes of a service with two connections while somebody holds what `statement` locks.
+/// Tests a service with two connections while another client holds the locks of `statement`.
 async fn while_held(name: &'static str, statement: &str, row: &Row) {
     let database = testservers::postgres().fresh_database();
     let url = database.url().to_owned();
@@ -141,7 +141,7 @@ async fn while_held(name: &'static str, statement: &str, row: &Row) {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_somebody_holds_a_table_nobody_waits_for_long() {
     let row = Row {
-        // These need no session, but one of the two connections.
+        // These need no session, but do need one of the two connections.
         register: Cell::Either,
         ready: None,
         ..AWAY

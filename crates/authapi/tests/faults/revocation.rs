@@ -1,8 +1,9 @@
-//! Three replicas on Postgres and Redis, a mixed load, and revocations while something is wrong. From the first moment after
-//! each answer every replica is asked whether it still accepts what was revoked.
+//! Revocations during faults, with three replicas on Postgres and Redis under a mixed load. From
+//! the moment of each response on, probes ask every replica whether it still accepts the revoked
+//! token.
 //!
-//! How many revocations there are at least under each fault is said by `AUTHAPI_TEST_REVOCATIONS`, and how many in a second by
-//! `AUTHAPI_TEST_REVOCATIONS_A_SECOND`.
+//! `AUTHAPI_TEST_REVOCATIONS` sets the minimum number of revocations under each fault, and
+//! `AUTHAPI_TEST_REVOCATIONS_A_SECOND` their maximum rate.
 
 mod causes;
 mod health;

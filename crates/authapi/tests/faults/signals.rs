@@ -1,4 +1,4 @@
-//! Replicas that are killed, and servers that are told to stop, under load.
+//! Replicas that are killed, and servers that are stopped, under load.
 
 use crate::{
     backing::Database,
@@ -18,10 +18,10 @@ use tokio::time::sleep;
 
 const REPLICAS: usize = 3;
 const KILLS: u32 = 3;
-/// Load before and after a signal; each kill comes at another moment.
+/// The duration of the load before and after a signal; each kill comes at another moment.
 const LOAD: Duration = Duration::from_millis(900);
 const MOMENT: Duration = Duration::from_millis(137);
-/// How soon a server is gone that was told to stop.
+/// The maximum time that a server takes to stop.
 const IN_TIME: Duration = Duration::from_secs(10);
 
 fn place(database: Database, replicas: usize) -> Place {
@@ -54,7 +54,7 @@ async fn when_a_replica_is_killed_the_others_answer_everybody_and_nothing_that_w
         let journal = oracle.end().await;
 
         assert_eq!(journal.count(Outcome::Refused), 0);
-        // What the dead had begun, at most a request of each client.
+        // At most one request of each client was in progress at the killed replica.
         assert!(journal.count(Outcome::NoAnswer) <= WRITERS);
         settle(server.place().database()).await;
         report("a replica of three killed", &journal, killed, killed, None);
@@ -65,7 +65,7 @@ async fn when_a_replica_is_killed_the_others_answer_everybody_and_nothing_that_w
     check_trail(server.place().database(), &all).await;
 }
 
-/// It ended well and in time, and what it says that it answered has arrived.
+/// Checks that the server ended well and in time, and that every answer it logged has arrived.
 async fn check_stop(stopped: Stopped, journal: Journal) {
     assert!(stopped.took < IN_TIME, "{:?}", stopped.took);
     assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.last_words);

@@ -1,4 +1,4 @@
-//! The oracle: it asks every replica whether it accepts what was revoked.
+//! Probes that ask every replica whether it accepts a revoked token.
 
 use super::{
     life::{Revoked, is_put_off},
@@ -11,16 +11,17 @@ use std::{
 };
 use tokio::{task::JoinSet, time::sleep_until};
 
-/// How many ask one replica at the first moment.
+/// The number of simultaneous probes of each replica.
 const AT_ONCE: usize = 2;
-/// When each is asked again, counted from the answer: before and after leases have run out and views were read again.
+/// When each probe is repeated, counted from the answer: before and after leases expire and
+/// snapshots are read again.
 const AGAIN: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
 
-/// Asks at once and again, in tasks of its own.
+/// Probes every replica at once and again later, in separate tasks.
 pub fn probe(world: &Arc<World>, tally: &Arc<Tally>, revoked: Revoked, probing: &mut JoinSet<()>) {
     let revoked = Arc::new(revoked);
     let at_once = [Duration::ZERO; AT_ONCE];
