@@ -1,4 +1,4 @@
-//! What administrators do, from end to end: whatever one replica has answered holds on all of them.
+//! Administration from end to end: a response of one replica is valid on all of them.
 
 use crate::{
     client::{Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// Somebody may see users by way of the role `reader`.
+/// Creates a user who may list users through the role `reader`.
 async fn reader(server: &Server, permissions: &[&str]) -> Pair {
     let mut arguments = vec!["roles", "set", "reader"];
     for permission in permissions {
@@ -107,7 +107,7 @@ async fn a_password_that_was_reset_lets_its_user_do_nothing_but_choose_another()
         assert_eq!(replica.me(&free.access).await.body["roles"], json!(["user"]));
     }
 
-    // The same from the command line.
+    // Reset the password from the command line.
     let command = ["users", "reset-password", "--login", "alice"];
     let said = server
         .place()
@@ -156,7 +156,7 @@ async fn a_deleted_user_is_out_everywhere_and_the_login_is_free_again() {
         .command_succeeds(&[&delete[..], &["--yes"]].concat(), "");
     assert!(said.starts_with("deleted alice ("), "{said}");
     assert_eq!(client.me(&again.access).await.status, 401);
-    // What was done to them is still known, by their id alone.
+    // Their events remain, with the user id only.
     let events = server
         .place()
         .command_succeeds(&["audit", "list", "--user", &id, "--json"], "");

@@ -1,4 +1,4 @@
-//! The audit trail from the command line: who did what, that nobody has changed it, and how long it is kept.
+//! The audit log on the command line: queries, verification and retention.
 
 use crate::{
     backing::Database,
@@ -30,7 +30,7 @@ fn verdict(run: &Run) -> Value {
     serde_json::from_str(&run.stdout).expect("JSON")
 }
 
-/// A trail of some twenty events.
+/// A place whose audit log has about twenty events.
 fn place_with_a_trail() -> Place {
     let place = Place::new();
     for number in 0..4 {
@@ -121,7 +121,7 @@ async fn a_whole_trail_is_proved_with_its_last_seal_as_an_anchor() {
     let other = String::from_utf8(digits).expect("digits");
     let refused = verify(&place, &["--anchor", &other]);
     assert_eq!((refused.code, &verdict(&refused)["event"]), (Some(1), &json!(20)));
-    // Somebody has cut the newest events off and set the head back.
+    // An attacker has deleted the newest events and reset the head.
     let digits = &anchor[3..];
     let beyond = verify(&place, &["--anchor", &format!("99:{digits}")]);
     assert_eq!((beyond.code, &verdict(&beyond)["event"]), (Some(1), &json!(22)));
@@ -198,7 +198,7 @@ async fn a_trail_that_is_kept_for_a_time_loses_what_is_older_and_still_proves_it
         Database::Sqlite(_) => "at - 172800000000",
         Database::Postgres(_) => "at - INTERVAL '2 days'",
     };
-    // Two days pass, for the first ten events.
+    // Move the first ten events two days into the past.
     place
         .database()
         .tamper(&format!("UPDATE audit_trail SET at = {old} WHERE number <= 10"))
@@ -236,6 +236,6 @@ async fn of_a_flood_of_failures_only_the_number_is_kept() {
         assert_eq!(refused.status, 401);
     }
     let kept = events(server.place(), &["--action", "login_failed"]).len();
-    // Each replica counts by itself, and a minute may end meanwhile.
+    // Each replica counts separately, and a new minute may begin during the test.
     assert!((3..=6 * server.replicas()).contains(&kept), "{kept}");
 }

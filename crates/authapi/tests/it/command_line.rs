@@ -1,4 +1,4 @@
-//! The commands, alone and beside a running server.
+//! The commands, alone and next to a running server.
 
 use crate::{
     client::{NEW_PASSWORD, PASSWORD, part_of},
@@ -20,7 +20,7 @@ fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
     serde_json::from_str(&printed).expect("a JSON array")
 }
 
-/// What a command lists as JSON Lines.
+/// Runs a command that prints JSON Lines.
 fn lines(place: &Place, arguments: &[&str]) -> Vec<Value> {
     let printed = place.command_succeeds(arguments, "");
     let lines = printed.lines().map(serde_json::from_str);
@@ -34,7 +34,7 @@ fn mode(path: &Path) -> u32 {
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_created_listed_and_refused() {
     let place = Place::new();
-    // Before the first start there is no database yet.
+    // No database exists before the first start.
     let created = create(&place, "Root", &["admin", "user"], PASSWORD);
     assert_eq!((created.code, created.stderr.as_str()), (Some(0), ""));
     assert!(created.stdout.starts_with("created Root ("), "{}", created.stdout);

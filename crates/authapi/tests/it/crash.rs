@@ -1,4 +1,5 @@
-//! `kill -9` under load: what was answered is there afterwards, and what was asked is there whole or not at all.
+//! `kill -9` under load: answered requests are kept, and unanswered ones are applied completely or
+//! not at all.
 
 use crate::{
     client::{Client, Pair},
@@ -15,10 +16,10 @@ use tokio::task::JoinHandle;
 
 const ROUNDS: usize = 6;
 const CLIENTS: usize = 6;
-/// Reached only when something is wrong.
+/// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Writes one story after the other, each a step longer than the last, until the server is gone.
+/// Writes stories, each a step longer than the one before, until the server ends.
 async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Story> {
     let mut stories: Vec<Story> = Vec::new();
     for number in 0.. {
@@ -39,7 +40,7 @@ async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Stor
     stories
 }
 
-/// Somewhere between nothing and `most`.
+/// Returns a random delay of at most `most`.
 pub fn any_delay(most: Duration) -> Duration {
     most * u32::try_from(RandomState::new().hash_one(0) % 1000).expect("it is small") / 1000
 }
@@ -63,7 +64,7 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
         let logged_out = |line: &str| (line.contains(&this_round) && line.contains(".LogOut")).then_some(());
         server.log().wait_for(TIMEOUT, logged_out).expect("there is load");
         tokio::time::sleep(any_delay(Duration::from_millis(300))).await;
-        // Of several, by turns one, for which the others answer, and all.
+        // With several replicas, kill alternately one, so that the others answer, and all.
         let count = if round % 2 == 0 { 1 } else { server.replicas() };
         assert!(server.kill(count), "each died by the signal");
         let mut stories = Vec::new();
@@ -95,7 +96,7 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
     check_trail(server.place().database(), &all).await;
 }
 
-/// Later crashes brought no session back that had ended.
+/// Checks that later crashes did not restore ended sessions.
 async fn check_that_it_stayed_so(client: &Client, stories: &[Story]) {
     let ended = stories.iter().filter(|story| story.done == Some(Step::LogOut));
     let ended: Vec<&Pair> = ended.filter_map(|story| story.pair.as_ref()).collect();
@@ -105,7 +106,7 @@ async fn check_that_it_stayed_so(client: &Client, stories: &[Story]) {
     }
 }
 
-/// The command line at work beside servers that have crashed.
+/// Migrates with the command line next to servers that have crashed.
 fn check_migrations(place: &Place) {
     let status = place.command_succeeds(&["migrate", "status", "--json"], "");
     let migrations: Vec<Value> = serde_json::from_str(&status).expect("a JSON array");

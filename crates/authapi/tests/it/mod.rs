@@ -1,5 +1,6 @@
-//! The suite: the real program on a port, in a folder and on a database of its own, talked to as clients and operators
-//! talk to it. Each program under `tests/` runs all of it on another [`mode::Mode`], and what only that one can show.
+//! The test suite: it runs the program on its own port, folder and database, and uses it like
+//! clients and operators. Each test program under `tests/` runs the suite in another [`mode::Mode`]
+//! and adds the tests that need this mode.
 
 #![expect(
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! More work than the service can do: it says so, and what needs no such work goes on.
+//! Overload: the service refuses the work that it cannot do and answers all other requests.
 
 use crate::{
     client::{Answer, PASSWORD},

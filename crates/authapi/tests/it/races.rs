@@ -1,4 +1,4 @@
-//! Many clients at the same moment: whatever order the service finds, its promises hold.
+//! Concurrent clients: guarantees hold in any order of requests.
 
 use crate::{
     client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
@@ -37,7 +37,8 @@ async fn two_hundred_refreshes_of_one_token_have_one_successor() {
     assert_eq!(client.refresh_code(successor).await, "accepted");
 }
 
-/// Spelling number `index` of a login of ASCII letters: each letter small, capital or full-width.
+/// Returns the spelling number `index` of an ASCII login: each letter is small, capital or
+/// full-width.
 fn spelling(login: &str, mut index: usize) -> String {
     let full_width = |letter: char| char::from_u32(u32::from(letter) + 0xfee0).expect("a letter");
     login
@@ -93,7 +94,7 @@ async fn of_fifty_logouts_of_one_session_one_succeeds() {
     }
 }
 
-/// Someone who logs in and refreshes as fast as they can, and keeps every token that they ever got.
+/// Clients that log in and refresh continuously, and keep every token.
 struct Restless {
     tokens: Arc<Mutex<Vec<Pair>>>,
     stop: Arc<AtomicBool>,
@@ -101,7 +102,7 @@ struct Restless {
 }
 
 impl Restless {
-    /// Two who refresh a session each, and one who logs in anew again and again.
+    /// Starts two clients that each refresh a session, and one that logs in repeatedly.
     fn start(client: &Client, login: &'static str) -> Self {
         let mut restless = Self {
             tokens: Arc::default(),
@@ -127,7 +128,7 @@ impl Restless {
         self.tokens.lock().expect("no panic").clone()
     }
 
-    /// Waits until there are `count` tokens more than there are now.
+    /// Waits for `count` more tokens.
     async fn go_on_for(&self, count: usize) {
         let enough = self.tokens().len() + count;
         while self.tokens().len() < enough {
@@ -148,7 +149,7 @@ impl Restless {
     }
 }
 
-/// By refreshing `pair` if there is one that lives, else by logging in.
+/// Refreshes `pair` if there is one and its session is valid, and otherwise logs in.
 async fn next_pair(client: &Client, login: &str, pair: Option<Pair>) -> Option<Pair> {
     let Some(pair) = pair else {
         return Some(client.session(login).await);
@@ -161,7 +162,7 @@ async fn next_pair(client: &Client, login: &str, pair: Option<Pair>) -> Option<P
     }
 }
 
-/// The answer to `/me`, asked again for a while when the server was too busy for all at once: that settles nothing.
+/// Repeats a request to `/me` for a while if the server was too busy to answer.
 async fn settled(client: &Client, pair: &Pair, answer: Answer) -> Answer {
     let mut answer = answer;
     for _ in 0..20 {
@@ -173,7 +174,7 @@ async fn settled(client: &Client, pair: &Pair, answer: Answer) -> Answer {
     answer
 }
 
-/// No token that says other roles than `roles` is accepted; what is accepted shows `roles`.
+/// Checks that only tokens with `roles` are accepted, and that they show `roles`.
 async fn check_tokens(client: &Client, pairs: &[Pair], roles: &Value, round: usize) {
     let calls = pairs.iter().map(|pair| client.get("/me").bearer(&pair.access));
     for (pair, answer) in pairs.iter().zip(at_once(calls.collect()).await) {
@@ -194,7 +195,8 @@ async fn check_tokens(client: &Client, pairs: &[Pair], roles: &Value, round: usi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_change_of_roles_is_answered_no_token_with_the_old_ones_is_accepted() {
-    // While a change waits for replicas there is time for more logins than a user may have sessions by default.
+    // While a change waits for replicas, more logins succeed than the default limit of sessions
+    // allows.
     let server = Place::new()
         .with_admin("root")
         .with("TOKENS__MAX_SESSIONS_PER_USER", "10000")

@@ -1,4 +1,5 @@
-//! What is refused, by cause: tokens, methods, paths and bodies; and what must not be told apart.
+//! Refusals by cause (tokens, methods, paths and bodies), and refusals that do not reveal their
+//! cause.
 
 use crate::{client::PASSWORD, server::Server};
 use reqwest::Method;

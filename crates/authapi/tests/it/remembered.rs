@@ -1,4 +1,4 @@
-//! Revocations of sessions that every replica remembers.
+//! Revocations of sessions that every replica has cached.
 
 use crate::{
     client::{Client, NEW_PASSWORD, Pair},
@@ -12,11 +12,11 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// How often a replica is asked for a session until it remembers it, with a pause in between.
+/// How often a replica is asked about a session until it has cached it, with pauses.
 const ATTEMPTS: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Returns when each of `replicas` answers for these sessions from memory.
+/// Waits until each of `replicas` answers for these sessions from its cache.
 pub async fn remembered(replicas: &[Client], pairs: &[&Pair]) {
     for replica in replicas {
         let mut attempts = 0;
@@ -30,7 +30,7 @@ pub async fn remembered(replicas: &[Client], pairs: &[&Pair]) {
     }
 }
 
-/// Whether a replica may answer from memory, as it tells.
+/// Returns whether the replica reports that it holds a lease.
 async fn holds_lease(replica: &Client) -> bool {
     let ready = replica.get("/health/ready").send().await;
     assert_eq!(ready.body["session_cache"]["mode"], "memory", "{}", ready.body);
@@ -43,7 +43,7 @@ async fn see_alive(replica: &Client, pairs: &[&Pair]) {
     }
 }
 
-/// How every replica answers to a token.
+/// The code with which each replica answers a token.
 async fn codes(replicas: &[Client], pair: &Pair) -> Vec<String> {
     let mut codes = Vec::new();
     for replica in replicas {
@@ -198,7 +198,7 @@ async fn scrape(server: &Server) -> Vec<String> {
     lines
 }
 
-/// What all series that begin so have come to.
+/// The sum of all series whose names begin with `series`.
 fn count(lines: &[String], series: &str) -> u64 {
     let values = lines.iter().filter(|line| line.starts_with(series));
     let values = values.filter_map(|line| line.rsplit(' ').next());
@@ -207,7 +207,7 @@ fn count(lines: &[String], series: &str) -> u64 {
         .sum()
 }
 
-/// How many commands a Redis has done, without those that ask whether it is there and this one.
+/// The number of commands that a Redis has run, without pings and this one.
 fn commands(redis: &str) -> u64 {
     let address = redis.trim_start_matches("redis://").trim_end_matches('/');
     let mut connection = TcpStream::connect(address).expect("a Redis");
@@ -242,6 +242,6 @@ async fn a_session_in_memory_costs_neither_the_database_nor_redis_anything() {
     let more = |series: &str| count(&after, series) - count(&before, series);
     assert_eq!(commands_after, commands_before);
     assert_eq!((more(FROM_DATABASE), more(FROM_MEMORY)), (0, REQUESTS));
-    // Each lease is renewed twice a second, whatever is asked for.
+    // Each lease is renewed twice a second, independently of requests.
     assert!(more(CONNECTIONS) < REQUESTS / 5, "{}", more(CONNECTIONS));
 }

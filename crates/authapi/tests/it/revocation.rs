@@ -1,4 +1,4 @@
-//! What revokes what: every row of the table, against the real database.
+//! Revocations: every row of the table in `docs/revocation.md`, on a real database.
 
 use crate::{
     client::{Client, NEW_PASSWORD, PASSWORD, Pair},
@@ -14,7 +14,7 @@ fn alive() -> (String, String) {
     codes("accepted", "accepted")
 }
 
-/// Two sessions of one user, and one of somebody else whom nothing may touch.
+/// Two sessions of one user, and one of another user, which must stay valid.
 struct Cast {
     server: Server,
     client: Client,
@@ -203,7 +203,7 @@ async fn within_the_grace_window_a_repeated_refresh_gets_the_same_successor() {
     for pair in [&first, &second, &repeated] {
         assert_eq!(client.me_code(&pair.access).await, "accepted");
     }
-    // Once the successor is used, the first is two steps behind: a thief's.
+    // After the successor is used, the first token is two generations old: it was stolen.
     let third = client.refresh(&second.refresh).await.pair();
     assert_eq!(client.refresh_code(&first.refresh).await, "refresh_token_reused");
     assert_eq!(
@@ -235,7 +235,7 @@ async fn what_is_revoked_stays_so_after_a_restart_and_what_is_not_lives_on() {
     assert_eq!(cast.client.log_out(&cast.first.access).await.status, 204);
     let server = cast.server.terminate().place.start();
     let client = server.client();
-    // The issuer follows from the configured address, which stays the same.
+    // The issuer derives from the configured address, which does not change.
     assert_eq!(
         client.left_of(&cast.first).await,
         codes("token_revoked", "session_revoked")

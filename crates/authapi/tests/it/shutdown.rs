@@ -1,4 +1,5 @@
-//! SIGTERM: what was begun is answered and kept, nothing is reset, and the program is gone in time.
+//! SIGTERM: requests in progress are answered and kept, no connection is reset, and the program
+//! ends in time.
 
 use crate::{
     client::{Client, PASSWORD},
@@ -15,11 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the design promises.
+/// The promised time.
 const IN_TIME: Duration = Duration::from_secs(10);
-/// Longer than anything here takes; reached only when something is wrong.
+/// Longer than anything here takes; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// In clock ticks, of which there are 100 a second.
+/// In clock ticks, of which there are 100 per second.
 const CLEARLY_AT_WORK: u64 = 5;
 
 fn check_clean(stopped: &Stopped) {
@@ -35,10 +36,10 @@ fn check_end(stopped: &Stopped) {
     }
 }
 
-/// The answers of one client, by request id; `None` where there was none.
+/// The status of each request of one client, by request id; `None` where there was no response.
 type Outcomes = BTreeMap<String, Option<u16>>;
 
-/// Registers one user after the other until the server is gone.
+/// Registers users until the server ends.
 async fn register_until_the_end(client: Client, number: usize) -> Outcomes {
     let mut outcomes = Outcomes::new();
     loop {
@@ -87,8 +88,8 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
     }
 }
 
-/// A place in which hashing a password takes its time, on one thread: about a fifth of a second for each of `passes`, and
-/// more on a busy machine, since hashing lets everything else go first.
+/// A place with slow hashing on one thread: about a fifth of a second for each of `passes`, and
+/// more on a busy machine, because the hashing threads have low priority.
 fn slow(passes: &str) -> Place {
     Place::new()
         .with("PASSWORD__MEMORY_KIB", "131072")
@@ -97,7 +98,8 @@ fn slow(passes: &str) -> Place {
         .with("SERVER__SHUTDOWN_TIMEOUT", "1m")
 }
 
-/// A registration of `login` that the server has accepted: it has asked for the body (RFC 9110, section 10.1.1), and got it.
+/// Starts a registration of `login` whose body the server has requested (RFC 9110, section 10.1.1)
+/// and received.
 fn registration_accepted(server: &Server, login: &str) -> TcpStream {
     let body = format!(r#"{{"login":"{login}","password":"{PASSWORD}"}}"#);
     let head =
@@ -112,21 +114,21 @@ fn registration_accepted(server: &Server, login: &str) -> TcpStream {
     stream
 }
 
-/// The first registration of a server, its hash under way.
+/// Starts the first registration of a server, and waits until its hash is being computed.
 fn registration_under_way(server: &Server, login: &str) -> TcpStream {
     let stream = registration_accepted(server, login);
     wait_for_hashing(server.pid());
     stream
 }
 
-/// Hangs up as a process that dies does: the connection is reset.
+/// Resets the connection, as when the client's process dies.
 fn reset(stream: TcpStream) {
     stream.set_nonblocking(true).expect("a mode");
     let stream = tokio::net::TcpStream::from_std(stream).expect("a stream");
     stream.set_zero_linger().expect("an option");
 }
 
-/// Returns when the hashing thread has been busy for a while.
+/// Waits until the hashing thread has been busy for a while.
 fn wait_for_hashing(pid: u32) {
     let deadline = Instant::now() + TIMEOUT;
     while hashing_time(pid) < CLEARLY_AT_WORK {
@@ -135,7 +137,8 @@ fn wait_for_hashing(pid: u32) {
     }
 }
 
-/// How long the thread `hash-0` of the process has run, in clock ticks: fields 14 and 15 of its `stat` (proc(5)).
+/// The run time of the thread `hash-0` of a process in clock ticks: fields 14 and 15 of its `stat`
+/// (proc(5)).
 fn hashing_time(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
     let stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
@@ -155,7 +158,7 @@ async fn slow_requests_in_flight_are_answered() {
     let server = slow("8").start();
     let mut streams = [
         ("alice", registration_under_way(&server, "alice")),
-        // Waits for the one hashing thread.
+        // Waits for the only hashing thread.
         ("bob", registration_accepted(&server, "bob")),
     ];
 

@@ -1,4 +1,5 @@
-//! Starts that must fail: one line that names the cause and the mend, the right exit code, and no panic.
+//! Starts that must fail with one line that names cause and remedy, the right exit code, and no
+//! panic.
 
 use crate::server::{Place, Run, Server};
 use serde_json::Value;
@@ -9,12 +10,12 @@ use std::{
     path::Path,
 };
 
-/// Something could not be done.
+/// The exit code of a failure.
 pub const FAILED: i32 = 1;
-/// A setting or the command line is wrong.
+/// The exit code of a wrong setting or command line.
 const MISUSED: i32 = 2;
 
-/// The one line in which a start that fails with `code` says why; all parts of `says` stand in it.
+/// Checks that a start failed with `code` and one line that contains every part of `says`.
 pub fn check_failure(run: &Run, code: i32, says: &[&str]) {
     assert_eq!(run.code, Some(code), "{says:?}: {}", run.stderr);
     let (events, failures): (Vec<&str>, Vec<&str>) =

@@ -1,11 +1,13 @@
-//! Attempts are counted per account and per client, whoever they say they are and whichever replica they ask.
+//! Attempts are counted per account and per client, on all replicas together, whatever the client
+//! claims about itself.
 
 use crate::{
     client::{Answer, Client, NEW_PASSWORD, PASSWORD},
     server::Place,
 };
 
-/// Three attempts on an account and `client_burst` of a client; hardly any come back while a test runs.
+/// A place that allows three attempts per account and `client_burst` per client, and regains hardly
+/// any during a test.
 fn strict(client_burst: &str) -> Place {
     Place::new()
         .throttled()
@@ -107,10 +109,10 @@ async fn behind_a_trusted_proxy_each_client_has_a_budget() {
     for (forwarded, statuses) in [
         ("198.51.100.1", [401, 401, 429]),
         ("198.51.100.2", [401, 401, 429]),
-        // What a client writes itself stands left of what the proxy saw.
+        // Entries that the client wrote precede those of the proxy.
         ("203.0.113.9, 198.51.100.2", [429, 429, 429]),
         ("203.0.113.9, 198.51.100.3, 127.0.0.2", [401, 401, 429]),
-        // One network, many addresses.
+        // Addresses of one network.
         ("2001:db8::1", [401, 401, 429]),
         ("2001:db8::ffff:1", [429, 429, 429]),
         ("2001:db8:0:1::1", [401, 401, 429]),

@@ -1,4 +1,4 @@
-//! Every endpoint's whole story, as a client sees it.
+//! The behaviour of every endpoint in typical sequences of calls.
 
 use crate::{
     client::{Answer, Client, NEW_PASSWORD, PASSWORD, Pair, keys, part_of},
@@ -67,7 +67,7 @@ fn check_pair(answer: &Answer) {
     assert_eq!(answer.body["refresh_expires_in"], 30 * 24 * 3600);
 }
 
-/// RFC 9068, section 2: the header and the claims, and a key in the set that `kid` names.
+/// Checks the token against RFC 9068, section 2, and finds its `kid` in the key set.
 async fn check_claims(client: &Client, user: &Value, pair: &Pair) {
     let header = part_of(&pair.access, 0);
     assert_eq!(keys(&header), ["alg", "kid", "typ"]);
@@ -141,7 +141,7 @@ async fn a_login_is_one_in_every_spelling() {
             "{spelling}"
         );
     }
-    // A Cyrillic а among Latin letters poses as nobody.
+    // A Cyrillic а among Latin letters cannot imitate another login.
     let posing = client.register("\u{430}lice").await;
     assert_eq!((posing.status, posing.code()), (422, "validation_failed"));
     assert_eq!(posing.body["errors"][0]["code"], "mixed_scripts");
@@ -340,7 +340,7 @@ async fn tokens_and_sessions_run_out() {
     };
     until("token_expired", "/me", Method::GET, &pair.access).await;
     assert_eq!(client.log_out(&pair.access).await.code(), "token_expired");
-    // Whose access token ran out can still refresh, until the session runs out too.
+    // After the access token expires, the session can be refreshed until it expires too.
     let refreshed = client.refresh(&pair.refresh).await.pair();
     assert_eq!(client.me_code(&refreshed.access).await, "accepted");
     until("token_expired", "/me", Method::GET, &refreshed.access).await;
@@ -362,7 +362,7 @@ async fn operations_have_their_own_answers() {
     } else {
         json!({"database": "up"})
     };
-    // Nobody has asked for a session yet.
+    // No request has used a session yet.
     let session_snapshots = json!({"mode": "memory", "lease": "none"});
     let expected =
         json!({"status": "ready", "dependencies": dependencies, "session_cache": session_snapshots});

@@ -1,4 +1,4 @@
-//! A backup that is taken while users log in, and what is true once it has been restored.
+//! A backup taken while users log in, and the state after it has been restored.
 
 use crate::{
     client::{Client, PASSWORD, Pair},
@@ -18,15 +18,15 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_postgres::NoTls;
 
 const CROWD: usize = 8;
-/// How many logins are answered before the backup begins, and again after it began.
+/// The number of logins before the backup starts, and again during it.
 const UNDER_WAY: usize = 10;
-/// Reached only when something is wrong.
+/// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// As `docs/backup.md` tells operators to.
+/// The statement in `docs/backup.md`.
 const END_ALL_SESSIONS: &str =
     "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logged_out' WHERE revoked_at IS NULL";
 
-/// Users who log in again and again, each of them at once after the last answer.
+/// Users who log in repeatedly, without pauses.
 struct Crowd {
     logins: Arc<AtomicUsize>,
     enough: Arc<AtomicBool>,
@@ -55,7 +55,7 @@ impl Crowd {
         }
     }
 
-    /// Waits until so many more have logged in. Fails when one of them could not.
+    /// Waits for `more` logins, and fails when a login fails.
     async fn wait_for(&self, more: usize) {
         let (goal, asked) = (self.logins.load(Ordering::Relaxed) + more, Instant::now());
         while self.logins.load(Ordering::Relaxed) < goal {
@@ -65,7 +65,7 @@ impl Crowd {
         }
     }
 
-    /// Fails when one of them could not log in.
+    /// Stops the logins, and fails if one of them failed.
     async fn disperse(self) {
         self.enough.store(true, Ordering::Relaxed);
         for task in self.tasks {
@@ -86,7 +86,7 @@ async fn back_up(url: &str, file: &Path) {
     run(command.args(["--format=custom", "--file"]).arg(file).arg(url)).await;
 }
 
-/// A server on a database of its own, which holds the backup; the keys are those of `place`.
+/// A server on a database restored from the backup, with the keys of `place`.
 struct Restored {
     server: Server,
     _database: FreshDatabase,
@@ -122,14 +122,14 @@ impl Restored {
     }
 }
 
-/// What was done after the backup, and a session that nothing happened to.
+/// The changes after the backup, and a session that was not changed.
 struct Since {
     logged_out: Pair,
     refreshed: Pair,
     untouched: Pair,
 }
 
-/// A server with users, a backup of its database that was taken while they logged in, and what happened after it.
+/// Starts a server with users, backs its database up while they log in, and makes the changes.
 async fn backed_up(file: &Path) -> (Server, Since) {
     let server = Server::start();
     let client = server.client();

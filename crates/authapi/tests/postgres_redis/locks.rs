@@ -1,4 +1,5 @@
-//! Who waits too long for a row that somebody else holds is told so, and nobody else waits.
+//! A change that waits too long for a row locked by another client is refused, and other changes
+//! are not delayed.
 
 use crate::{
     client::{NEW_PASSWORD, PASSWORD},
@@ -7,7 +8,7 @@ use crate::{
 use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
-/// A second by design, and room for a machine with much else to do.
+/// The limit is one second; the rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +30,7 @@ async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_an
     ] {
         let asked = Instant::now();
         let answer = call.send().await;
-        // On a machine with much else to do, the time for the whole answer may run out before the time for the lock.
+        // On a busy machine, the wait budget of the request may run out before the lock timeout.
         assert!(
             matches!(answer.code(), "overloaded" | "unavailable"),
             "{}",

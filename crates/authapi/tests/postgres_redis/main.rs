@@ -1,4 +1,4 @@
-//! The suite over Postgres and one Redis.
+//! The suite on Postgres and one Redis.
 
 #[path = "../it/mod.rs"]
 mod it;

@@ -1,10 +1,10 @@
-//! What is measured of Postgres.
+//! Metrics of Postgres.
 
 use crate::server::{Place, Server};
 use serde_json::Value;
 use std::time::Duration;
 
-/// More than anything here takes; reached only when something is wrong.
+/// Longer than anything here takes; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 async fn scrape(server: &Server) -> Vec<String> {

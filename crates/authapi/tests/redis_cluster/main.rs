@@ -1,4 +1,4 @@
-//! The suite over Postgres and a Redis Cluster of six.
+//! The suite on Postgres and a Redis Cluster of six nodes.
 
 #[path = "../it/mod.rs"]
 mod it;

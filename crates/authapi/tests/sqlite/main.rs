@@ -1,4 +1,4 @@
-//! The suite over SQLite: nothing to install.
+//! The suite on SQLite, which needs no other servers.
 
 #[path = "../it/mod.rs"]
 mod it;

@@ -1,4 +1,4 @@
-//! Starts that must fail because of the database's file.
+//! Starts that must fail because of the database file.
 
 use crate::{
     it::start_failures::{FAILED, check_failure, refuses, text, used},
@@ -86,7 +86,7 @@ async fn a_second_server_on_one_database() {
     );
     let live = first.client().get("/health/live").send().await;
     assert_eq!(live.status, 200);
-    // A killed server leaves its lock file behind, and no lock.
+    // A killed server leaves its lock file, but not the lock.
     assert!(first.kill(1));
     first.start_missing();
 }

@@ -1,10 +1,10 @@
-//! SQLite has one writer at a time: who waits too long is told so.
+//! SQLite has one writer at a time: a change that waits too long is refused.
 
 use crate::{client::PASSWORD, it::overload::check_overloaded, server::Place};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use std::time::{Duration, Instant};
 
-/// A second by design, and room for a machine with much else to do.
+/// The limit is one second; the rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]

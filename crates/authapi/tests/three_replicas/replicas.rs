@@ -1,4 +1,4 @@
-//! What only several replicas can get wrong: what one has answered, all know.
+//! Failures that only several replicas can have: a response of one must be valid on all.
 
 #![expect(
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ const ROUNDS: usize = 1_000;
 const STARTS: usize = 5;
 const CROWD: usize = 1_000;
 
-/// How somebody's tokens are taken back.
+/// A way to revoke a user's tokens.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     LogOut,
@@ -35,7 +35,7 @@ const WAYS: [Way; 4] = [
 ];
 
 impl Way {
-    /// Round by round, roles and passwords go back and forth.
+    /// Changes alternate from round to round, so that each has an effect.
     fn call(self, replica: &Client, pair: &Pair, round: usize) -> Call {
         let (roles, [old, new]) = if round.is_multiple_of(2) {
             (json!([]), [PASSWORD, NEW_PASSWORD])
@@ -53,7 +53,7 @@ impl Way {
         }
     }
 
-    /// How a token that was taken back so is refused.
+    /// The code with which a token revoked in this way is rejected.
     fn code(self) -> &'static str {
         match self {
             Self::LogOut | Self::LogOutEverywhere => "token_revoked",
@@ -69,8 +69,9 @@ impl Way {
     }
 }
 
-/// Takes a user's tokens back again and again, each time at the next replica. Right after each answer every replica is asked:
-/// how often one still accepted the token, and how often they were asked.
+/// Revokes a user's tokens repeatedly, each time at the next replica, and asks every replica right
+/// after each response. Returns how often a replica still accepted the token, and how often one was
+/// asked.
 async fn take_back(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, usize) {
     let login = format!("{way:?}");
     assert_eq!(replicas[0].register(&login).await.status, 201);
@@ -79,7 +80,7 @@ async fn take_back(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, us
         let revoker = &replicas[round % replicas.len()];
         let logged_in = revoker.logging_in(&login, way.password(round)).send().await;
         let pair = logged_in.pair();
-        // All of them have seen the token alive, and remember it.
+        // Every replica has accepted the token and cached its session.
         remembered(&replicas, &[&pair]).await;
 
         let answer = way.call(revoker, &pair, round).send().await;
