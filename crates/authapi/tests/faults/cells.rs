@@ -48,7 +48,7 @@ pub const FINE: Row = Row {
 };
 
 /// Promises when everything outside this process is unavailable.
-pub const AWAY: Row = Row {
+pub const UNAVAILABLE: Row = Row {
     register: Cell::Refused,
     log_in: Cell::Refused,
     refresh: Cell::Refused,
@@ -142,19 +142,19 @@ impl Cells {
 }
 
 fn check(what: &str, promised: Cell, (answer, took): &(Answer, Duration)) {
-    let told = (answer.status, answer.code(), *took);
+    let actual = (answer.status, answer.code(), *took);
     match (promised, answer.status) {
-        (Cell::Refused | Cell::Either, 503) => assert!(*took <= SOON, "{what}: {told:?}"),
-        (Cell::Works | Cell::Either, 200..=299) => assert!(*took <= AT_MOST, "{what}: {told:?}"),
-        _ => panic!("{what} should be {promised:?}: {told:?}"),
+        (Cell::Refused | Cell::Either, 503) => assert!(*took <= SOON, "{what}: {actual:?}"),
+        (Cell::Works | Cell::Either, 200..=299) => assert!(*took <= AT_MOST, "{what}: {actual:?}"),
+        _ => panic!("{what} should be {promised:?}: {actual:?}"),
     }
 }
 
 fn check_ready(promised: Option<(u16, &str)>, (answer, took): &(Answer, Duration)) {
     assert!(*took <= SOON, "ready: {took:?}");
-    let told = (answer.status, answer.body["status"].as_str().unwrap_or_default());
+    let actual = (answer.status, answer.body["status"].as_str().unwrap_or_default());
     if let Some(promised) = promised {
-        assert_eq!(told, promised, "{}", answer.body);
+        assert_eq!(actual, promised, "{}", answer.body);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::{
     backing::Database,
+    burst::{at_once, tally},
     client::PASSWORD,
-    crowd::{at_once, tally},
     scene::setting,
     server::Place,
 };
@@ -34,7 +34,7 @@ fn times(log: &[String], status: u16) -> Vec<Duration> {
 /// Uses the durations in the server's log, because this process opens two thousand connections at
 /// once and takes long to read the responses.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_thousand_logins_at_once_those_that_are_refused_are_told_soon_and_all_others_are_let_in() {
+async fn of_two_thousand_simultaneous_logins_some_are_refused_soon_and_the_others_succeed() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = Database::Sqlite(folder.path().join("data/authapi.db"));
     let server = setting(Place::on(folder, database, 1))
@@ -59,6 +59,6 @@ async fn of_two_thousand_logins_at_once_those_that_are_refused_are_told_soon_and
         refused.last(),
         let_in.last()
     );
-    assert!(*let_in.last().expect("somebody is let in") <= SERVED_WITHIN);
-    assert!(*refused.last().expect("not everybody") <= REFUSED_WITHIN);
+    assert!(*let_in.last().expect("some logins succeed") <= SERVED_WITHIN);
+    assert!(*refused.last().expect("some logins are refused") <= REFUSED_WITHIN);
 }

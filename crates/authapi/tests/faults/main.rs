@@ -7,26 +7,26 @@
     reason = "an answer that lacks what a test looks for should fail it"
 )]
 
-#[expect(dead_code, reason = "nobody tampers with the database here")]
+#[expect(dead_code, reason = "fault tests do not change the database directly")]
 #[path = "../it/backing.rs"]
 mod backing;
-#[expect(dead_code, reason = "only some calls are made here")]
+#[path = "../it/burst.rs"]
+mod burst;
+#[expect(dead_code, reason = "fault tests make only some of the calls")]
 #[path = "../it/client.rs"]
 mod client;
-#[path = "../it/crowd.rs"]
-mod crowd;
 #[path = "../it/journal.rs"]
 mod journal;
-#[expect(dead_code, reason = "the log is looked at afterwards")]
+#[expect(dead_code, reason = "fault tests read the log afterwards")]
 #[path = "../it/log.rs"]
 mod log;
 #[expect(
     dead_code,
-    reason = "what there is, is chosen by the fault and not by the run"
+    reason = "the fault determines the servers, not the mode of the run"
 )]
 #[path = "../it/mode.rs"]
 mod mode;
-#[expect(dead_code, reason = "nothing here looks at commands and keys")]
+#[expect(dead_code, reason = "fault tests use neither commands nor keys")]
 #[path = "../it/server.rs"]
 mod server;
 

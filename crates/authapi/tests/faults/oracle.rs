@@ -80,7 +80,7 @@ impl Oracle {
         self.over.store(true, Ordering::Relaxed);
         let mut all = Journal::default();
         for writer in self.writers.drain(..) {
-            let journal = writer.await.expect("every answer is a good one");
+            let journal = writer.await.expect("clients do not panic");
             all.stories.extend(journal.stories);
             all.seen.extend(journal.seen);
         }
@@ -111,7 +111,7 @@ impl Writer {
             while open.len() < AT_ONCE {
                 open.push_back(self.begin());
             }
-            let (mut story, last) = open.pop_front().expect("there is always somebody");
+            let (mut story, last) = open.pop_front().expect("open was filled above");
             let outcome = self.write(&mut story).await;
             // The outcome of a request without a response is unknown, and another step would hide
             // it.
@@ -141,9 +141,11 @@ impl Writer {
     }
 
     async fn write(&mut self, story: &mut Story) -> Outcome {
-        let step = story.next().expect("stories that are over are not open");
+        let step = story.next().expect("completed stories are not open");
         let asked = Instant::now();
-        let outcome = story.go_on(&self.client, &self.admin, self.replicas).await;
+        let outcome = story
+            .take_next_step(&self.client, &self.admin, self.replicas)
+            .await;
         self.journal.seen.push(Seen {
             step,
             asked,

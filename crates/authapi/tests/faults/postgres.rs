@@ -2,7 +2,7 @@
 
 use crate::{
     backing::Database,
-    cells::{AWAY, Cell, FINE, Row},
+    cells::{Cell, FINE, Row, UNAVAILABLE},
     scene::{Harm, Scene, setting},
     server::Place,
 };
@@ -20,7 +20,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// Creates a place on a Postgres server of this test only.
-fn place_on(postgres: &Own<Postgres>) -> Place {
+fn place_with(postgres: &Own<Postgres>) -> Place {
     setting(Place::on(
         folder(),
         Database::Postgres(postgres.fresh_database()),
@@ -31,10 +31,10 @@ fn place_on(postgres: &Own<Postgres>) -> Place {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_stopped_everything_that_needs_it_is_refused() {
     let postgres = Postgres::start_own();
-    let mut scene = Scene::open("Postgres stopped at once, started again", place_on(&postgres)).await;
+    let mut scene = Scene::open("Postgres stopped at once, started again", place_with(&postgres)).await;
     scene.breaks();
     postgres.stop_immediate();
-    scene.expect(&AWAY).await;
+    scene.expect(&UNAVAILABLE).await;
     postgres.restart();
     scene.is_mended().await;
     scene.close_and_look(Harm::Refusals).await;
@@ -43,10 +43,10 @@ async fn while_postgres_is_stopped_everything_that_needs_it_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_killed_everything_that_needs_it_is_refused() {
     let postgres = Postgres::start_own();
-    let mut scene = Scene::open("Postgres killed, started again", place_on(&postgres)).await;
+    let mut scene = Scene::open("Postgres killed, started again", place_with(&postgres)).await;
     scene.breaks();
     postgres.kill();
-    scene.expect(&AWAY).await;
+    scene.expect(&UNAVAILABLE).await;
     postgres.restart();
     scene.is_mended().await;
     scene.close_and_look(Harm::Refusals).await;
@@ -55,10 +55,10 @@ async fn while_postgres_is_killed_everything_that_needs_it_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_hangs_everything_that_needs_it_is_refused() {
     let postgres = Postgres::start_own();
-    let mut scene = Scene::open("Postgres held still, let go", place_on(&postgres)).await;
+    let mut scene = Scene::open("Postgres held still, let go", place_with(&postgres)).await;
     scene.breaks();
     postgres.pause();
-    scene.expect(&AWAY).await;
+    scene.expect(&UNAVAILABLE).await;
     postgres.resume();
     scene.is_mended().await;
     scene.close_and_look(Harm::Refusals).await;
@@ -92,25 +92,25 @@ fn address_in(url: &str) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_connections_to_postgres_are_closed_everything_that_needs_it_is_refused() {
     let name = "connections to Postgres closed";
-    through_a_proxy(name, ProxyMode::Cut, &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::Cut, &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_connections_to_postgres_are_reset_everything_that_needs_it_is_refused() {
     let name = "connections to Postgres reset";
-    through_a_proxy(name, ProxyMode::Reset, &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::Reset, &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_nothing_comes_back_from_postgres_everything_that_needs_it_is_refused() {
     let name = "nothing comes back from Postgres";
-    through_a_proxy(name, ProxyMode::BlackHole, &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::BlackHole, &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_too_slow_everything_that_needs_it_is_refused() {
     let name = "Postgres 2 s away";
-    through_a_proxy(name, ProxyMode::Delay(TOO_FAR), &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::Delay(TOO_FAR), &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +129,7 @@ async fn while_held(name: &'static str, statement: &str, row: &Row) {
     let connection = tokio::spawn(connection);
     scene.breaks();
     let held = other.batch_execute(&format!("BEGIN; {statement}")).await;
-    held.expect("it is held");
+    held.expect("locks are taken");
     scene.expect(row).await;
     other.batch_execute("ROLLBACK").await.expect("an end");
     scene.is_mended().await;
@@ -139,19 +139,19 @@ async fn while_held(name: &'static str, statement: &str, row: &Row) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_somebody_holds_a_table_nobody_waits_for_long() {
+async fn while_a_table_is_locked_no_request_waits_for_long() {
     let row = Row {
         // These need no session, but do need one of the two connections.
         register: Cell::Either,
         ready: None,
-        ..AWAY
+        ..UNAVAILABLE
     };
     let statement = "LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE";
     while_held("a table held, pool of 2", statement, &row).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_somebody_holds_every_user_nobody_waits_for_long() {
+async fn while_every_user_is_locked_no_request_waits_for_long() {
     let row = Row {
         register: Cell::Either,
         log_in: Cell::Refused,

@@ -21,7 +21,7 @@ use load::run;
 use world::World;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_health_nothing_that_was_revoked_is_accepted() {
+async fn without_faults_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("nothing", world, nothing).await;
 }
@@ -33,13 +33,13 @@ async fn while_messages_are_lost_nothing_that_was_revoked_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_messages_come_late_nothing_that_was_revoked_is_accepted() {
+async fn while_messages_are_delayed_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("messages late", world, hold_messages_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_messages_come_again_nothing_that_was_revoked_is_accepted() {
+async fn while_messages_are_repeated_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("messages repeated", world, repeat_messages).await;
 }
@@ -57,13 +57,13 @@ async fn while_redis_is_killed_nothing_that_was_revoked_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_redis_is_held_still_nothing_that_was_revoked_is_accepted() {
+async fn while_redis_is_suspended_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("Redis held still, let go", world, hold_redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_was_held_still_accepts_nothing_that_was_revoked_meanwhile() {
+async fn a_replica_that_was_suspended_accepts_nothing_that_was_revoked_meanwhile() {
     let world = World::start().await;
     run("a replica held still, let go", world, hold_a_replica).await;
 }

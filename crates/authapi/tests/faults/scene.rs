@@ -3,7 +3,7 @@
 use crate::{
     cells::{AT_MOST, Asked, Cells, Row, SOON},
     client::Client,
-    journal::{GRACE, Outcome, Story, check, check_database, check_trail, settle},
+    journal::{GRACE, Outcome, Story, check, check_audit_log, check_database, settle},
     oracle::{Journal, Oracle, Seen},
     server::{Place, Server},
 };
@@ -153,7 +153,7 @@ impl Scene {
             assert!(seen.took <= SOON, "refused after {seen}");
             assert!(seen.asked + seen.took >= self.caused, "refused too early: {seen}");
             let late = seen.asked.saturating_duration_since(self.mended);
-            assert!(late < RECOVERED, "refused {late:?} after the mend: {seen}");
+            assert!(late < RECOVERED, "refused {late:?} after recovery began: {seen}");
         }
         let some = journal.count(Outcome::Refused);
         match harm {
@@ -163,7 +163,7 @@ impl Scene {
         for seen in journal.of(Outcome::Answered).filter(|seen| seen.took > AT_MOST) {
             assert!(seen.revokes(), "answered after {seen}");
             let late = (seen.asked + seen.took).saturating_duration_since(self.mended);
-            assert!(late <= AT_MOST, "answered {late:?} after the mend: {seen}");
+            assert!(late <= AT_MOST, "answered {late:?} after recovery began: {seen}");
         }
     }
 
@@ -173,7 +173,7 @@ impl Scene {
         let database = server.place().database();
         settle(database).await;
         check_database(database).await;
-        check_trail(database, &stories).await;
+        check_audit_log(database, &stories).await;
         server
     }
 }
@@ -191,7 +191,7 @@ pub async fn check_all(client: &Client, stories: Vec<Story>) -> Vec<Story> {
         });
     }
     looking.join_all().await;
-    Arc::into_inner(stories).expect("nobody looks any more")
+    Arc::into_inner(stories).expect("all checks have ended")
 }
 
 fn open_files(pid: u32) -> usize {

@@ -8,8 +8,8 @@
 )]
 
 use crate::{
+    burst::BURST,
     client::{Answer, Call, Client},
-    crowd::STORM,
     it::crash::any_delay,
     journal::settle,
     server::Place,
@@ -136,7 +136,7 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
     let mut server = Place::new().with_admin("root").start();
     let mut total = 0;
     for round in 0..ROUNDS {
-        let alone = STORM.lock().await;
+        let alone = BURST.lock().await;
         let root: Arc<str> = server.client().session("root").await.access.into();
         let writers: Vec<JoinHandle<Vec<String>>> = (0..CLIENTS)
             .map(|client| {
@@ -146,12 +146,15 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
             .collect();
         let this_round = format!("u-{round}-");
         let given = |line: &str| (line.contains(&this_round) && line.contains("-GiveRoles")).then_some(());
-        server.log().wait_for(TIMEOUT, given).expect("there is load");
+        server
+            .log()
+            .wait_for(TIMEOUT, given)
+            .expect("clients do not panic");
         tokio::time::sleep(any_delay(LONGEST)).await;
-        assert!(server.kill(server.replicas()), "each died by the signal");
+        assert!(server.kill(server.replicas()), "SIGKILL ended each replica");
         let mut answered = Vec::new();
         for writer in writers {
-            answered.extend(writer.await.expect("every answer is a good one"));
+            answered.extend(writer.await.expect("every answer is as expected"));
         }
         drop(alone);
         let database = server.place().database();
@@ -165,7 +168,7 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
         for request in &answered {
             assert!(
                 kept.contains(request),
-                "{request} was answered, and is not in the trail"
+                "{request} was answered but is missing from the audit log"
             );
         }
         assert!(kept.len() <= answered.len() + CLIENTS, "round {round}: {kept:?}");
@@ -173,5 +176,5 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
         total += answered.len();
         server.start_missing();
     }
-    assert!(total > 2 * ROUNDS, "there was load: {total}");
+    assert!(total > 2 * ROUNDS, "too few requests: {total}");
 }

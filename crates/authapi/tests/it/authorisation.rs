@@ -29,7 +29,7 @@ struct Caller {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_gets_what_the_table_says() {
+async fn every_call_is_answered_as_the_table_states() {
     let server = start();
     let client = server.client();
     let root = client.session("root").await.access;
@@ -41,15 +41,15 @@ async fn everybody_gets_what_the_table_says() {
     for first in 0..AT_ONCE {
         let world = Arc::clone(&world);
         parts.spawn(async move {
-            let mut surprises = Vec::new();
+            let mut mismatches = Vec::new();
             for (number, row) in rows().iter().enumerate().skip(first).step_by(AT_ONCE) {
-                surprises.extend(world.go_through(number, row).await);
+                mismatches.extend(world.check_row(number, row).await);
             }
-            surprises
+            mismatches
         });
     }
-    let surprises = parts.join_all().await.concat();
-    assert!(surprises.is_empty(), "{surprises:#?}");
+    let mismatches = parts.join_all().await.concat();
+    assert!(mismatches.is_empty(), "{mismatches:#?}");
 }
 
 fn start() -> Server {
@@ -71,20 +71,20 @@ fn role_of(permission: &str) -> String {
 
 impl World {
     /// Makes the calls of one row and returns those with an unexpected answer.
-    async fn go_through(&self, number: usize, row: &Row) -> Vec<String> {
-        let mut surprises = Vec::new();
+    async fn check_row(&self, number: usize, row: &Row) -> Vec<String> {
+        let mut mismatches = Vec::new();
         for &(who, expected) in &row.cells {
             let name = format!("{number}-{}", role_of(who));
             let answer = self.call(&name, row, who).await;
             let code = Row::code(answer.status, who);
             if answer.status != expected || code.is_some_and(|code| answer.code() != code) {
-                surprises.push(format!(
+                mismatches.push(format!(
                     "{} {} by {who}: {} and not {expected}: {}",
                     row.method, row.path, answer.status, answer.body
                 ));
             }
         }
-        surprises
+        mismatches
     }
 
     async fn call(&self, name: &str, row: &Row, who: &str) -> Answer {

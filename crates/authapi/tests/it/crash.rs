@@ -3,7 +3,7 @@
 
 use crate::{
     client::{Client, Pair},
-    journal::{GRACE, Outcome, STEPS, Step, Story, check, check_database, check_trail, settle},
+    journal::{GRACE, Outcome, STEPS, Step, Story, check, check_audit_log, check_database, settle},
     server::Place,
 };
 use serde_json::Value;
@@ -25,10 +25,10 @@ async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Stor
     for number in 0.. {
         let mut story = Story::of(format!("{name}-{number}"));
         for _ in 0..=number % STEPS.len() {
-            match story.go_on(&client, &root, 1).await {
+            match story.take_next_step(&client, &root, 1).await {
                 Outcome::Answered => {}
                 Outcome::NoAnswer => break,
-                Outcome::Refused | Outcome::DoneBefore => panic!("nothing is away: {story:?}"),
+                Outcome::Refused | Outcome::DoneBefore => panic!("a replica refused a request: {story:?}"),
             }
         }
         let is_over = story.asked.is_some();
@@ -46,7 +46,7 @@ pub fn any_delay(most: Duration) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_not_at_all() {
+async fn after_a_kill_confirmed_changes_are_kept_and_others_are_atomic() {
     let mut server = Place::new()
         .with_admin("root")
         .with("TOKENS__REFRESH_GRACE", GRACE)
@@ -62,14 +62,17 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
             .collect();
         let this_round = format!("user-{round}-");
         let logged_out = |line: &str| (line.contains(&this_round) && line.contains(".LogOut")).then_some(());
-        server.log().wait_for(TIMEOUT, logged_out).expect("there is load");
+        server
+            .log()
+            .wait_for(TIMEOUT, logged_out)
+            .expect("clients do not panic");
         tokio::time::sleep(any_delay(Duration::from_millis(300))).await;
         // With several replicas, kill alternately one, so that the others answer, and all.
         let count = if round % 2 == 0 { 1 } else { server.replicas() };
-        assert!(server.kill(count), "each died by the signal");
+        assert!(server.kill(count), "SIGKILL ended each replica");
         let mut stories = Vec::new();
         for writer in writers {
-            stories.extend(writer.await.expect("every answer is a good one"));
+            stories.extend(writer.await.expect("every answer is as expected"));
         }
         settle(server.place().database()).await;
         if server.replicas() == 0 {
@@ -90,14 +93,14 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
         "every client was at work when the server died"
     );
     assert!(answered >= ROUNDS, "{answered}");
-    check_that_it_stayed_so(&server.client(), &all).await;
+    check_stories_again(&server.client(), &all).await;
     assert!(server.kill(server.replicas()));
     check_database(server.place().database()).await;
-    check_trail(server.place().database(), &all).await;
+    check_audit_log(server.place().database(), &all).await;
 }
 
 /// Checks that later crashes did not restore ended sessions.
-async fn check_that_it_stayed_so(client: &Client, stories: &[Story]) {
+async fn check_stories_again(client: &Client, stories: &[Story]) {
     let ended = stories.iter().filter(|story| story.done == Some(Step::LogOut));
     let ended: Vec<&Pair> = ended.filter_map(|story| story.pair.as_ref()).collect();
     assert!(ended.len() >= ROUNDS, "{}", ended.len());

@@ -102,7 +102,7 @@ async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_lines_are_told_by_number_and_the_others_are_taken() {
+async fn rejected_lines_are_reported_by_number_and_the_others_are_imported() {
     let place = Place::new();
     let mut input = jsonl(&[
         user("alice"),

@@ -48,7 +48,7 @@ impl Step {
     }
 
     /// Returns whether the answer shows that an earlier, unanswered request already took the step.
-    fn was_taken_before(self, answer: &Answer) -> bool {
+    fn was_already_taken(self, answer: &Answer) -> bool {
         match self {
             Self::Register => answer.code() == "login_taken",
             Self::LogOut => answer.code() == "session_revoked",
@@ -100,8 +100,8 @@ impl Story {
 
     /// Requests the next step, as the user of the token `root`. If a replica does not accept the
     /// connection, the client tries the next one, up to `replicas` of them.
-    pub async fn go_on(&mut self, client: &Client, root: &str, replicas: usize) -> Outcome {
-        let step = self.next().expect("a story that goes on");
+    pub async fn take_next_step(&mut self, client: &Client, root: &str, replicas: usize) -> Outcome {
+        let step = self.next().expect("a story with steps left");
         let id = format!("{}.{}.{step:?}", self.login, self.requests.len());
         let again = self.asked.replace(step) == Some(step);
         let mut answer = self.call(client, root, step, &id).try_send().await;
@@ -136,7 +136,7 @@ impl Story {
         if answer.status == 503 {
             return Outcome::Refused;
         }
-        let taken_before = again && step.was_taken_before(answer);
+        let taken_before = again && step.was_already_taken(answer);
         assert!(
             answer.status < 300 || taken_before,
             "{step:?} of {}: {}",
@@ -220,7 +220,7 @@ pub async fn settle(database: &Database) {
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
     let deadline = Instant::now() + TIMEOUT;
     while !database.find(at_work).await.is_empty() {
-        assert!(Instant::now() < deadline, "the database is still at work");
+        assert!(Instant::now() < deadline, "the database still runs statements");
     }
 }
 
@@ -252,7 +252,7 @@ pub async fn check_database(database: &Database) {
 
 /// Checks that the audit log has an event for every confirmed change, none for requests without
 /// effect, and for unanswered requests the right one or none.
-pub async fn check_trail(database: &Database, stories: &[Story]) {
+pub async fn check_audit_log(database: &Database, stories: &[Story]) {
     let query = "SELECT request_id || ' ' || action AS finding FROM audit_trail WHERE request_id IS NOT NULL";
     let rows = database.find(query).await;
     let mut actions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -270,7 +270,10 @@ pub async fn check_trail(database: &Database, stories: &[Story]) {
         };
         assert!(fits, "{id} was {outcome:?} and wrote {written:?}");
     }
-    let unasked = |id: &&&str| STEPS.iter().any(|step| id.ends_with(&format!(".{step:?}")));
-    let unasked: Vec<_> = actions.keys().filter(unasked).collect();
-    assert!(unasked.is_empty(), "nobody asked for {unasked:?}");
+    let unrequested = |id: &&&str| STEPS.iter().any(|step| id.ends_with(&format!(".{step:?}")));
+    let unrequested: Vec<_> = actions.keys().filter(unrequested).collect();
+    assert!(
+        unrequested.is_empty(),
+        "events without a request: {unrequested:?}"
+    );
 }

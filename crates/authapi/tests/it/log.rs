@@ -95,7 +95,7 @@ impl Log {
                 Look::NotYet
             }
         });
-        assert!(ended.is_some(), "somebody holds its standard error");
+        assert!(ended.is_some(), "another process keeps standard error open");
     }
 
     fn wait<T>(&self, timeout: Duration, look: impl Fn(&[Captured]) -> Look<T>) -> Option<T> {

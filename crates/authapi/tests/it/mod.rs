@@ -8,26 +8,26 @@
 )]
 
 pub mod backing;
+pub mod burst;
 pub mod client;
-pub mod crowd;
 pub mod journal;
 pub mod log;
 pub mod mode;
 pub mod server;
 
 mod administration;
-mod audit_trail;
+mod audit_log;
 mod authorisation;
 mod command_line;
 pub mod crash;
+mod endpoints;
 mod import;
 pub mod overload;
 mod races;
 mod refusals;
-pub mod remembered;
 mod revocation;
 pub mod secrets;
+pub mod session_cache;
 mod shutdown;
 pub mod start_failures;
 mod throttle;
-mod walk;

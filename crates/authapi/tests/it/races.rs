@@ -1,8 +1,8 @@
 //! Concurrent clients: guarantees hold in any order of requests.
 
 use crate::{
+    burst::{at_once, tally},
     client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
-    crowd::{at_once, tally},
     server::{Place, Server},
 };
 use serde_json::{Value, json};
@@ -95,13 +95,13 @@ async fn of_fifty_logouts_of_one_session_one_succeeds() {
 }
 
 /// Clients that log in and refresh continuously, and keep every token.
-struct Restless {
+struct ActiveUser {
     tokens: Arc<Mutex<Vec<Pair>>>,
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
 }
 
-impl Restless {
+impl ActiveUser {
     /// Starts two clients that each refresh a session, and one that logs in repeatedly.
     fn start(client: &Client, login: &'static str) -> Self {
         let mut restless = Self {
@@ -129,7 +129,7 @@ impl Restless {
     }
 
     /// Waits for `count` more tokens.
-    async fn go_on_for(&self, count: usize) {
+    async fn wait_for(&self, count: usize) {
         let enough = self.tokens().len() + count;
         while self.tokens().len() < enough {
             assert!(
@@ -194,7 +194,7 @@ async fn check_tokens(client: &Client, pairs: &[Pair], roles: &Value, round: usi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_a_change_of_roles_is_answered_no_token_with_the_old_ones_is_accepted() {
+async fn after_a_change_of_roles_no_token_with_the_old_roles_is_accepted() {
     // While a change waits for replicas, more logins succeed than the default limit of sessions
     // allows.
     let server = Place::new()
@@ -211,8 +211,8 @@ async fn when_a_change_of_roles_is_answered_no_token_with_the_old_ones_is_accept
         } else {
             &["user"]
         };
-        let restless = Restless::start(&client, "alice");
-        restless.go_on_for(3).await;
+        let restless = ActiveUser::start(&client, "alice");
+        restless.wait_for(3).await;
 
         let changed = client
             .assigning(&root, "alice", roles, keep_sessions)
@@ -222,7 +222,7 @@ async fn when_a_change_of_roles_is_answered_no_token_with_the_old_ones_is_accept
         let known = restless.tokens();
         assert_eq!(changed.status, 200, "{}", changed.body);
         check_tokens(&client, &known, &json!(roles), round).await;
-        restless.go_on_for(3).await;
+        restless.wait_for(3).await;
         let all = restless.stop().await;
         check_tokens(&client, &all, &json!(roles), round).await;
         for pair in all.iter().filter(|_| !keep_sessions) {

@@ -13,7 +13,7 @@ use std::{
 };
 
 pub const LOGIN: &str = "olga.the.owl";
-const UNKNOWN_LOGIN: &str = "nobody.of.note";
+const UNKNOWN_LOGIN: &str = "unknown.login";
 const WRONG_PASSWORD: &str = "a guess that is wrong";
 
 /// Makes successful and failing requests that involve secrets, and returns every pair issued.
@@ -98,7 +98,7 @@ async fn no_log_line_holds_a_secret_or_a_login_at_any_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_says_no_secret_either() {
+async fn the_command_line_prints_no_secret() {
     let place = Place::new().with("LOG__LEVEL", "trace");
     let create = ["users", "create", "--login", LOGIN];
     let created = place.run(&create, PASSWORD);
@@ -116,7 +116,7 @@ async fn the_command_line_says_no_secret_either() {
 
 /// Sends a request that no HTTP library would send.
 fn send_raw(server: &Server, head: &[u8]) {
-    let mut stream = TcpStream::connect(server.address()).expect("somebody listens");
+    let mut stream = TcpStream::connect(server.address()).expect("a listening server");
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .expect("a limit");

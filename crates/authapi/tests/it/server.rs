@@ -146,12 +146,12 @@ impl Place {
                 .spawn()
                 .expect("the program runs"),
         );
-        let mut stdin = process.0.stdin.take().expect("it is piped");
+        let mut stdin = process.0.stdin.take().expect("a pipe");
         // A command that does not read its input may end before this write.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
-        let stdout = reader(process.0.stdout.take().expect("it is piped"));
-        let stderr = reader(process.0.stderr.take().expect("it is piped"));
+        let stdout = reader(process.0.stdout.take().expect("a pipe"));
+        let stderr = reader(process.0.stderr.take().expect("a pipe"));
         let status = process.wait(TIMEOUT).expect("a command ends");
         Run {
             code: status.code(),
@@ -237,7 +237,7 @@ pub struct Stopped {
     /// All lines that were logged.
     pub log: Vec<String>,
     /// The last line of each replica.
-    pub last_words: Vec<String>,
+    pub last_lines: Vec<String>,
 }
 
 impl Server {
@@ -297,7 +297,7 @@ impl Server {
         let started: Vec<_> = (self.replicas.len()..count)
             .map(|_| {
                 let mut process = Process(self.place.serve().spawn().expect("the program runs"));
-                let log = self.log.follow(process.0.stderr.take().expect("it is piped"));
+                let log = self.log.follow(process.0.stderr.take().expect("a pipe"));
                 (process, log)
             })
             .collect();
@@ -307,7 +307,7 @@ impl Server {
                 event["address"].as_str()?.parse().ok()
             });
             let Some(address) = address else {
-                panic!("it does not listen: {:#?}", self.log.lines_of(log));
+                panic!("the server does not listen: {:#?}", self.log.lines_of(log));
             };
             self.replicas.push(Replica {
                 process,
@@ -336,7 +336,7 @@ impl Server {
             send(replica, Signal::KILL);
         }
         killed.iter_mut().all(|replica| {
-            let status = replica.process.wait(TIMEOUT).expect("nobody outlives a kill");
+            let status = replica.process.wait(TIMEOUT).expect("SIGKILL ends a process");
             self.log.wait_for_end_of(replica.log);
             status.signal() == Some(Signal::KILL.as_raw())
         })
@@ -352,14 +352,14 @@ impl Server {
     pub fn wait(mut self) -> Stopped {
         let started = Instant::now();
         let mut statuses = Vec::new();
-        let mut last_words = Vec::new();
+        let mut last_lines = Vec::new();
         for replica in &mut self.replicas {
             let Some(status) = replica.process.wait(TIMEOUT) else {
-                panic!("it does not end: {:#?}", self.log.lines_of(replica.log));
+                panic!("the server does not end: {:#?}", self.log.lines_of(replica.log));
             };
             self.log.wait_for_end_of(replica.log);
             statuses.push(status);
-            last_words.extend(self.log.lines_of(replica.log).pop());
+            last_lines.extend(self.log.lines_of(replica.log).pop());
         }
         let took = started.elapsed();
         let unhappy = statuses.iter().find(|status| !status.success());
@@ -368,7 +368,7 @@ impl Server {
             log: self.log.lines(),
             place: self.place,
             took,
-            last_words,
+            last_lines,
         }
     }
 }
@@ -384,7 +384,7 @@ impl Process {
     fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
-            if let Some(status) = self.0.try_wait().expect("a child of ours") {
+            if let Some(status) = self.0.try_wait().expect("a child of this process") {
                 return Some(status);
             }
             thread::sleep(POLL);

@@ -30,7 +30,7 @@ fn check_clean(stopped: &Stopped) {
 
 fn check_end(stopped: &Stopped) {
     assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.log);
-    for last in &stopped.last_words {
+    for last in &stopped.last_lines {
         let last: Value = serde_json::from_str(last).expect("an event");
         assert_eq!(last["message"], "stopped");
     }
@@ -61,7 +61,10 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
         .map(|number| tokio::spawn(register_until_the_end(server.client(), number)))
         .collect();
     let under_way = |line: &str| line.contains("user-7-5").then_some(());
-    server.log().wait_for(TIMEOUT, under_way).expect("there is load");
+    server
+        .log()
+        .wait_for(TIMEOUT, under_way)
+        .expect("clients do not panic");
 
     let stopped = server.terminate();
 
@@ -104,12 +107,12 @@ fn registration_accepted(server: &Server, login: &str) -> TcpStream {
     let body = format!(r#"{{"login":"{login}","password":"{PASSWORD}"}}"#);
     let head =
         "POST /register HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: 100-continue";
-    let mut stream = TcpStream::connect(server.address()).expect("somebody listens");
+    let mut stream = TcpStream::connect(server.address()).expect("a listening server");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("a reader");
-    let mut go_on = *b"HTTP/1.1 100 Continue\r\n\r\n";
-    stream.read_exact(&mut go_on).expect("an answer");
-    assert!(go_on.starts_with(b"HTTP/1.1 100 "));
+    let mut take_next_step = *b"HTTP/1.1 100 Continue\r\n\r\n";
+    stream.read_exact(&mut take_next_step).expect("an answer");
+    assert!(take_next_step.starts_with(b"HTTP/1.1 100 "));
     stream.write_all(body.as_bytes()).expect("a reader");
     stream
 }
@@ -176,18 +179,18 @@ async fn slow_requests_in_flight_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_whose_client_has_gone_is_kept() {
+async fn a_change_is_kept_when_its_client_disconnects() {
     let server = slow("1").start();
     reset(registration_under_way(&server, "alice"));
     let client = server.client();
     let deadline = Instant::now() + TIMEOUT;
     while client.logging_in("alice", PASSWORD).send().await.status != 200 {
-        assert!(Instant::now() < deadline, "it was given up");
+        assert!(Instant::now() < deadline, "the request was abandoned");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_whose_client_has_gone_is_kept_when_the_server_stops_too() {
+async fn a_change_is_kept_when_its_client_disconnects_and_the_server_stops() {
     let server = slow("1").start();
     reset(registration_under_way(&server, "alice"));
     let stopped = server.terminate();
@@ -198,12 +201,12 @@ async fn a_change_whose_client_has_gone_is_kept_when_the_server_stops_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_and_half_open_connections_do_not_delay_the_end() {
     let server = Server::start();
-    let mut idle = TcpStream::connect(server.address()).expect("somebody listens");
+    let mut idle = TcpStream::connect(server.address()).expect("a listening server");
     write!(idle, "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n").expect("a reader");
     let mut begun = [0; 12];
     idle.read_exact(&mut begun).expect("an answer");
-    let silent = TcpStream::connect(server.address()).expect("somebody listens");
-    let mut half = TcpStream::connect(server.address()).expect("somebody listens");
+    let silent = TcpStream::connect(server.address()).expect("a listening server");
+    let mut half = TcpStream::connect(server.address()).expect("a listening server");
     write!(half, "POST /login HTTP/1.1\r\nHost: test\r\nContent-Le").expect("a reader");
 
     check_clean(&server.terminate());
@@ -218,5 +221,5 @@ async fn a_second_signal_stops_at_once() {
     server.wait_until_each_says("stopping: ");
     let stopped = server.terminate();
     assert_eq!(stopped.status.code(), Some(1));
-    assert!(stopped.last_words[0].contains("by a second signal"));
+    assert!(stopped.last_lines[0].contains("by a second signal"));
 }

@@ -31,7 +31,7 @@ pub fn check_failure(run: &Run, code: i32, says: &[&str]) {
         let event: Value = serde_json::from_str(event).expect("an event");
         assert!(
             matches!(event["level"].as_str(), Some("INFO" | "WARN")),
-            "told twice: {event}"
+            "logged twice: {event}"
         );
     }
     assert_eq!(run.stdout, "");
@@ -99,7 +99,7 @@ fn an_address_of_another_machine() {
 }
 
 #[test]
-fn a_key_that_is_none() {
+fn a_malformed_key() {
     let place = used();
     let key = place.key_files(".signing.pem").remove(0);
     fs::write(&key, "garbage").expect("a file");
@@ -296,7 +296,7 @@ fn a_first_admin_who_cannot_be() {
 }
 
 #[test]
-fn a_command_that_is_none() {
+fn an_unknown_command() {
     let place = Place::new();
     for arguments in [
         &["sreve"][..],

@@ -38,7 +38,7 @@ impl Crowd {
         let (logins, enough) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let mut tasks = Vec::new();
         for number in 0..CROWD {
-            let login = format!("crowd-{number}");
+            let login = format!("burst-{number}");
             client.user(&login).await;
             let (client, logins, enough) = (client.clone(), Arc::clone(&logins), Arc::clone(&enough));
             tasks.push(tokio::spawn(async move {
@@ -59,8 +59,8 @@ impl Crowd {
     async fn wait_for(&self, more: usize) {
         let (goal, asked) = (self.logins.load(Ordering::Relaxed) + more, Instant::now());
         while self.logins.load(Ordering::Relaxed) < goal {
-            assert!(asked.elapsed() < TIMEOUT, "they log in");
-            assert!(!self.tasks.iter().any(JoinHandle::is_finished), "one could not");
+            assert!(asked.elapsed() < TIMEOUT, "logins continue");
+            assert!(!self.tasks.iter().any(JoinHandle::is_finished), "a login failed");
             sleep(Duration::from_millis(5)).await;
         }
     }
@@ -129,19 +129,19 @@ struct Since {
     untouched: Pair,
 }
 
-/// Starts a server with users, backs its database up while they log in, and makes the changes.
+/// Starts a server with users, backs its database up while logins continue, and makes the changes.
 async fn backed_up(file: &Path) -> (Server, Since) {
     let server = Server::start();
     let client = server.client();
     let logged_out = client.user("alice").await;
     let outdated = client.user("bob").await;
     let untouched = client.user("carol").await;
-    let crowd = Crowd::gather(&client).await;
+    let burst = Crowd::gather(&client).await;
 
-    crowd.wait_for(UNDER_WAY).await;
+    burst.wait_for(UNDER_WAY).await;
     let url = server.place().database().url();
-    tokio::join!(back_up(&url, file), crowd.wait_for(UNDER_WAY));
-    crowd.disperse().await;
+    tokio::join!(back_up(&url, file), burst.wait_for(UNDER_WAY));
+    burst.disperse().await;
 
     assert_eq!(client.log_out(&logged_out.access).await.status, 204);
     let refreshed = client.refresh(&outdated.refresh).await.pair();
@@ -168,7 +168,7 @@ async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ende
         assert_eq!(client.left_of(pair).await, ended);
     }
     for number in 0..CROWD {
-        client.session(&format!("crowd-{number}")).await;
+        client.session(&format!("burst-{number}")).await;
     }
     let alice = client.session("alice").await;
     assert_eq!(
@@ -180,7 +180,7 @@ async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ende
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_whose_sessions_are_not_ended_makes_its_past_come_true_again() {
+async fn a_restored_backup_makes_old_sessions_valid_unless_they_are_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("backup.dump");
     let (server, since) = backed_up(&file).await;

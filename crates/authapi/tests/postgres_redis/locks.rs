@@ -12,7 +12,7 @@ use tokio_postgres::NoTls;
 const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_and_nothing_is_half_done() {
+async fn while_a_user_row_is_locked_changes_of_the_user_are_refused_in_time_and_have_no_effect() {
     let server = Server::start();
     let client = server.client();
     let alice = client.user("alice").await;
@@ -20,7 +20,7 @@ async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_an
     let (other, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a database");
     let connection = tokio::spawn(connection);
     let hold = "BEGIN; SELECT id FROM users WHERE login = 'alice' FOR UPDATE";
-    other.batch_execute(hold).await.expect("alice is held");
+    other.batch_execute(hold).await.expect("a lock on alice");
 
     for call in [
         client.logging_in("alice", PASSWORD),
@@ -41,7 +41,11 @@ async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_an
     }
     let bob = client.user("bob").await;
     assert_eq!(client.left_of(&bob).await, ("accepted".into(), "accepted".into()));
-    assert_eq!(client.me_code(&alice.access).await, "accepted", "readers go on");
+    assert_eq!(
+        client.me_code(&alice.access).await,
+        "accepted",
+        "reads are not blocked"
+    );
 
     other.batch_execute("ROLLBACK").await.expect("an end");
     assert_eq!(

@@ -98,7 +98,7 @@ fn a_database_that_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_from_the_future() {
+async fn a_database_with_a_newer_schema() {
     let place = Place::new();
     place.command_succeeds(&["migrate", "up"], "");
     let migration = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";
@@ -113,7 +113,7 @@ async fn a_database_from_the_future() {
 }
 
 #[test]
-fn keys_are_not_made_unless_somebody_says_so() {
+fn keys_are_generated_only_if_the_settings_allow_it() {
     let place = Place::new().with("KEYS__GENERATE_MISSING", "");
     refuses(
         &place,
@@ -124,7 +124,7 @@ fn keys_are_not_made_unless_somebody_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_it_starts_and_says_that_it_is_degraded() {
+async fn without_redis_the_service_starts_and_reports_that_it_is_degraded() {
     let url = format!("redis://127.0.0.1:{}", free_port());
     let server = Place::new()
         .with("THROTTLE__ENABLED", "true")

@@ -3,4 +3,4 @@
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, journal, log, mode, server};
+use it::{backing, burst, client, journal, log, mode, server};

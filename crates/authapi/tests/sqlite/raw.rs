@@ -24,7 +24,7 @@ fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("somebody listens");
+    let stream = TcpStream::connect(address).expect("a listening server");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
     stream.set_write_timeout(Some(TIMEOUT)).expect("a limit");
     stream
@@ -70,7 +70,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_odd_request_is_refused_and_the_server_lives_on() {
+async fn malformed_requests_are_refused_and_the_server_keeps_running() {
     let server = Server::start();
     let address = server.address();
     let long = "x".repeat(100 * 1024);
@@ -168,7 +168,7 @@ async fn an_odd_request_is_refused_and_the_server_lives_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_harms_nobody() {
+async fn a_client_that_disconnects_does_not_affect_other_clients() {
     let server = Server::start();
     for cut in [
         "P",

@@ -36,7 +36,7 @@ fn a_folder_where_the_database_should_be() {
 }
 
 #[test]
-fn a_database_that_is_none() {
+fn a_file_that_is_not_a_database() {
     let place = Place::new();
     fs::create_dir(place.path().join("data")).expect("a folder");
     fs::write(file(&place), "a letter to a friend ".repeat(500)).expect("a file");
@@ -52,7 +52,7 @@ fn a_database_that_is_none() {
 }
 
 #[test]
-fn a_database_from_the_future() {
+fn a_database_with_a_newer_schema() {
     let place = used();
     SqliteConnection::establish(&text(&file(&place)))
         .expect("a database")

@@ -4,7 +4,7 @@
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, journal, log, mode, server};
+use it::{backing, burst, client, journal, log, mode, server};
 
 #[path = "../it/audit_crash.rs"]
 mod audit_crash;

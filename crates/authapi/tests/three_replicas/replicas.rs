@@ -6,9 +6,9 @@
 )]
 
 use crate::{
+    burst::{at_once, tally},
     client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair},
-    crowd::{at_once, tally},
-    it::remembered::remembered,
+    it::session_cache::wait_until_cached,
     server::{Place, Server},
 };
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ impl Way {
 /// Revokes a user's tokens repeatedly, each time at the next replica, and asks every replica right
 /// after each response. Returns how often a replica still accepted the token, and how often one was
 /// asked.
-async fn take_back(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, usize) {
+async fn revoke_repeatedly(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, usize) {
     let login = format!("{way:?}");
     assert_eq!(replicas[0].register(&login).await.status, 201);
     let (mut accepted, mut asked) = (0, 0);
@@ -81,7 +81,7 @@ async fn take_back(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, us
         let logged_in = revoker.logging_in(&login, way.password(round)).send().await;
         let pair = logged_in.pair();
         // Every replica has accepted the token and cached its session.
-        remembered(&replicas, &[&pair]).await;
+        wait_until_cached(&replicas, &[&pair]).await;
 
         let answer = way.call(revoker, &pair, round).send().await;
 
@@ -107,10 +107,10 @@ fn asking(replicas: &[Client], pair: &Pair) -> Vec<Call> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_replica_takes_back_no_replica_accepts_a_thousand_times_out_of_a_thousand() {
+async fn a_token_revoked_at_one_replica_is_rejected_by_all_in_a_thousand_rounds() {
     let server = Server::start();
     let rounds = ROUNDS / WAYS.len();
-    let workers = WAYS.map(|way| tokio::spawn(take_back(server.each(), way, rounds)));
+    let workers = WAYS.map(|way| tokio::spawn(revoke_repeatedly(server.each(), way, rounds)));
     for (way, worker) in WAYS.into_iter().zip(workers) {
         let counted = worker.await.expect("no panic");
         assert_eq!(counted, (0, rounds * server.replicas()), "{way:?}");

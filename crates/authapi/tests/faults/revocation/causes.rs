@@ -244,5 +244,5 @@ async fn date_of(world: &World, replica: usize) -> chrono::DateTime<chrono::Fixe
 }
 
 fn redis(world: &World) -> &Own<Redis> {
-    world.redis.as_ref().expect("there is one")
+    world.redis.as_ref().expect("this world has a Redis")
 }

@@ -27,7 +27,7 @@ async fn log_out(world: &World, round: usize) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_health_a_logout_takes_hardly_longer_than_without_a_bus() {
+async fn without_faults_a_logout_takes_hardly_longer_than_without_a_bus() {
     let (with, without) = (World::start().await, World::start_without_a_bus().await);
     let mut times = [Vec::new(), Vec::new()];
     for world in [&with, &without] {

@@ -113,7 +113,7 @@ impl User {
             journal.note(format!("replica {index} at /me: {seen:?}"));
             if let Ok((status, _)) = seen
                 && status != 200
-                && !is_put_off(status)
+                && !is_inconclusive(status)
             {
                 tally.is_wrong("a live session was refused", &journal);
             }
@@ -202,7 +202,7 @@ impl User {
 
 /// Returns whether an answer leaves the outcome open. A resumed replica answers 408 to requests
 /// whose time is over.
-pub fn is_put_off(status: u16) -> bool {
+pub fn is_inconclusive(status: u16) -> bool {
     matches!(status, 408 | 503)
 }
 
@@ -210,7 +210,7 @@ pub fn is_put_off(status: u16) -> bool {
 fn was_done(answer: Result<Answer, reqwest::Error>) -> bool {
     match answer {
         Ok(answer) if answer.status < 300 => true,
-        Ok(answer) if is_put_off(answer.status) => false,
+        Ok(answer) if is_inconclusive(answer.status) => false,
         Ok(answer) => panic!("{}: {}", answer.status, answer.body),
         Err(_) => false,
     }
@@ -236,10 +236,15 @@ async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Clie
         let (_, replica) = world.on_time(turn);
         match call(&replica.client()).try_send().await {
             Ok(answer) if answer.status == done => return answer,
-            Ok(answer) => assert!(is_put_off(answer.status), "{}: {}", answer.status, answer.body),
+            Ok(answer) => assert!(
+                is_inconclusive(answer.status),
+                "{}: {}",
+                answer.status,
+                answer.body
+            ),
             Err(_) => {}
         }
-        assert!(Instant::now() < deadline, "nobody does it");
+        assert!(Instant::now() < deadline, "no replica succeeded");
         sleep(REST).await;
     }
     unreachable!("numbers do not end")

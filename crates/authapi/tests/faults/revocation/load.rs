@@ -1,7 +1,7 @@
 //! The load of a run: clients that log in and revoke, clients that read, and clients that refresh.
 
 use super::{
-    life::{Life, User, is_put_off, session},
+    life::{Life, User, is_inconclusive, session},
     probes::probe,
     tally::{Journal, Tally, count},
     world::{REPLICAS, World},
@@ -150,7 +150,7 @@ async fn refresh(world: Arc<World>, tally: Arc<Tally>, number: usize, mut pair: 
                 journal.note(format!("its new token is shown to replica {index}"));
                 look(&next.client(), &pair, &tally, &journal).await;
             }
-            Ok(answer) if is_put_off(answer.status) => {}
+            Ok(answer) if is_inconclusive(answer.status) => {}
             Ok(answer) => {
                 journal.note(format!("refused: {}", answer.body));
                 tally.is_wrong("a live session was not refreshed", &journal);
@@ -168,7 +168,7 @@ async fn look(client: &Client, pair: &Pair, tally: &Tally, journal: &Journal) {
     count(&tally.load);
     if let Ok(answer) = client.get("/me").bearer(&pair.access).try_send().await
         && answer.status != 200
-        && !is_put_off(answer.status)
+        && !is_inconclusive(answer.status)
     {
         journal.note(format!("refused: {}", answer.body));
         tally.is_wrong("a live session was refused", journal);

@@ -1,7 +1,7 @@
 //! Probes that ask every replica whether it accepts a revoked token.
 
 use super::{
-    life::{Revoked, is_put_off},
+    life::{Revoked, is_inconclusive},
     tally::{Tally, count},
     world::{REPLICAS, World},
 };
@@ -39,7 +39,11 @@ pub fn probe(world: &Arc<World>, tally: &Arc<Tally>, revoked: Revoked, probing: 
 
 async fn ask(world: &World, tally: &Tally, revoked: &Revoked, index: usize) {
     let replica = world.replica(index);
-    let _turn = replica.probes.acquire().await.expect("nobody closes it");
+    let _turn = replica
+        .probes
+        .acquire()
+        .await
+        .expect("the semaphore is never closed");
     let asked = Instant::now();
     let call = replica.client().get("/me").bearer(&revoked.token);
     let answer = call.try_send().await;
@@ -51,7 +55,7 @@ async fn ask(world: &World, tally: &Tally, revoked: &Revoked, index: usize) {
     match answer {
         Ok((200, _)) => tally.is_wrong("a revoked token was accepted", &revoked.journal),
         Ok((401, code)) if matches!(&*code, "token_revoked" | "token_outdated") => count(&tally.refused),
-        Ok((status, _)) if !is_put_off(status) => {
+        Ok((status, _)) if !is_inconclusive(status) => {
             tally.is_wrong("a revoked token was refused for another reason", &revoked.journal);
         }
         Ok(_) | Err(_) => count(&tally.unsettled),

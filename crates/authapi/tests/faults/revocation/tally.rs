@@ -67,7 +67,7 @@ impl Journal {
         entries.push(format!("{at:>6} ms  {entry}"));
     }
 
-    fn told(&self) -> String {
+    fn text(&self) -> String {
         self.entries.lock().expect("no panic").join("\n")
     }
 }
@@ -98,7 +98,7 @@ impl Tally {
 
     pub fn is_wrong(&self, what: &str, journal: &Journal) {
         let mut wrong = self.wrong.lock().expect("no panic");
-        wrong.push(format!("{what}:\n{}", journal.told()));
+        wrong.push(format!("{what}:\n{}", journal.text()));
     }
 
     /// Prints the row, and fails if there was any failure.
@@ -117,12 +117,17 @@ impl Tally {
             shown(of_hundred(&took, 100)),
         );
         println!(
-            "  {name}: {} revocations and {} probes without a verdict, {} other requests",
+            "  {name}: {} revocations and {} inconclusive probes, {} other requests",
             count(&self.unanswered),
             count(&self.unsettled),
             count(&self.load),
         );
-        assert!(wrong.is_empty(), "{} wrong; the first\n{}", wrong.len(), wrong[0]);
+        assert!(
+            wrong.is_empty(),
+            "{} failures; the first\n{}",
+            wrong.len(),
+            wrong[0]
+        );
         let slowest = of_hundred(&took, 100);
         assert!(slowest < AT_MOST, "a revocation took {slowest:?}");
     }

@@ -186,7 +186,7 @@ impl Replica {
     /// Kills the replica (SIGKILL).
     pub fn kill(&self) {
         self.set_awake(false);
-        assert!(self.server().kill(1), "it died by the signal");
+        assert!(self.server().kill(1), "SIGKILL ended the replica");
     }
 
     fn set_awake(&self, awake: bool) {

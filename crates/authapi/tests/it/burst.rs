@@ -8,11 +8,11 @@ use tokio::{
 };
 
 /// Held during a burst of requests, so that bursts of different tests do not overlap.
-pub static STORM: Mutex<()> = Mutex::const_new(());
+pub static BURST: Mutex<()> = Mutex::const_new(());
 
 /// Sends all calls at once, after other bursts have ended, and returns the answers in order.
 pub async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
-    let _alone = STORM.lock().await;
+    let _alone = BURST.lock().await;
     let start = Arc::new(Barrier::new(calls.len()));
     let tasks: Vec<JoinHandle<Answer>> = calls
         .into_iter()

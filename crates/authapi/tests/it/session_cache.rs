@@ -17,7 +17,7 @@ const ATTEMPTS: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until each of `replicas` answers for these sessions from its cache.
-pub async fn remembered(replicas: &[Client], pairs: &[&Pair]) {
+pub async fn wait_until_cached(replicas: &[Client], pairs: &[&Pair]) {
     for replica in replicas {
         let mut attempts = 0;
         while !holds_lease(replica).await {
@@ -71,7 +71,7 @@ async fn what_the_command_line_revokes_is_refused_by_running_servers_when_it_ret
         ("alice5", &["users", "delete", "--yes"], "", "token_revoked"),
     ] {
         let pair = replicas[0].user(login).await;
-        remembered(&replicas, &[&pair, &stranger]).await;
+        wait_until_cached(&replicas, &[&pair, &stranger]).await;
         let arguments = [command, &["--login", login]].concat();
         server.place().command_succeeds(&arguments, input);
         assert_eq!(
@@ -84,7 +84,7 @@ async fn what_the_command_line_revokes_is_refused_by_running_servers_when_it_ret
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_role_allows_is_in_force_at_once_however_it_is_remembered() {
+async fn changed_permissions_of_a_role_apply_at_once_to_cached_sessions() {
     let server = Server::start();
     let (place, replicas) = (server.place(), server.each());
     let reader = replicas[0].user("reader").await;
@@ -94,7 +94,7 @@ async fn what_a_role_allows_is_in_force_at_once_however_it_is_remembered() {
     place.command_succeeds(&[&keeping[..], &["--keep-sessions"]].concat(), "");
     let reader = replicas[0].refresh(&reader.refresh).await.pair();
     for (permission, status) in [("users:read", 200), ("pages:read", 403), ("users:read", 200)] {
-        remembered(&replicas, &[&reader]).await;
+        wait_until_cached(&replicas, &[&reader]).await;
         place.command_succeeds(&[&set[..], &[permission]].concat(), "");
         for replica in &replicas {
             let listed = replica.get("/users").bearer(&reader.access).send().await;
@@ -104,13 +104,13 @@ async fn what_a_role_allows_is_in_force_at_once_however_it_is_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_made_room_is_refused_by_every_replica() {
+async fn a_session_ended_by_the_session_limit_is_rejected_by_every_replica() {
     let server = Place::new().with("TOKENS__MAX_SESSIONS_PER_USER", "2").start();
     let replicas = server.each();
     let last = replicas.last().expect("a replica");
     let oldest = replicas[0].user("alice").await;
     let younger = replicas[0].session("alice").await;
-    remembered(&replicas, &[&oldest, &younger]).await;
+    wait_until_cached(&replicas, &[&oldest, &younger]).await;
     last.session("alice").await;
     assert_eq!(
         codes(&replicas, &oldest).await,
@@ -120,14 +120,14 @@ async fn a_session_that_made_room_is_refused_by_every_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kept_session_that_was_refreshed_is_never_refused() {
+async fn a_cached_session_is_accepted_after_each_refresh() {
     let server = Place::new().with_admin("root").start();
     let replicas = server.each();
     let replica = |turn: usize| &replicas[turn % replicas.len()];
     let root = replicas[0].session("root").await;
     let mut pair = replicas[0].user("alice").await;
     for round in 0..60 {
-        remembered(&replicas, &[&pair]).await;
+        wait_until_cached(&replicas, &[&pair]).await;
         let roles: &[&str] = if round % 2 == 0 { &[] } else { &["user"] };
         let assigned = replica(round).assigning(&root.access, "alice", roles, true);
         assert_eq!(assigned.send().await.status, 200);
@@ -153,14 +153,14 @@ async fn a_server_that_stops_is_not_waited_for() {
     let server = Server::start();
     let replicas = server.each();
     let pair = replicas[0].user("alice").await;
-    remembered(&replicas, &[&pair]).await;
+    wait_until_cached(&replicas, &[&pair]).await;
     let place = server.terminate().place;
     let leases = "SELECT CAST(count(*) AS TEXT) AS finding FROM replica_leases";
     assert_eq!(place.database().find(leases).await, ["0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_memory_the_database_is_read_for_each_request() {
+async fn without_a_session_cache_each_request_reads_the_database() {
     let server = Place::new().with("SESSION_CACHE__MEMORY", "false").start();
     let replicas = server.each();
     let pair = replicas[0].user("alice").await;
@@ -191,7 +191,7 @@ async fn scrape(server: &Server) -> Vec<String> {
         let event: Value = serde_json::from_str(&line).expect("an event");
         if let Some(address) = event["metrics"].as_str() {
             let answer = http.get(format!("http://{address}/metrics")).send().await;
-            let text = answer.expect("somebody listens").text().await.expect("UTF-8");
+            let text = answer.expect("a listening server").text().await.expect("UTF-8");
             lines.extend(text.lines().map(ToOwned::to_owned));
         }
     }
@@ -231,7 +231,7 @@ async fn a_session_in_memory_costs_neither_the_database_nor_redis_anything() {
     let redis = server.place().own_redis();
     let replicas = server.each();
     let alice = replicas[0].user("alice").await;
-    remembered(&replicas, &[&alice]).await;
+    wait_until_cached(&replicas, &[&alice]).await;
 
     let (before, commands_before) = (scrape(&server).await, redis.map(commands));
     for _ in 0..REQUESTS {

@@ -23,17 +23,17 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 fn metrics_address(server: &Server) -> SocketAddr {
-    let told = server.log().wait_for(TIMEOUT, |line| {
+    let failures = server.log().wait_for(TIMEOUT, |line| {
         let event: Value = serde_json::from_str(line).ok()?;
         event.get("metrics")?.as_str()?.parse().ok()
     });
-    told.expect("it tells where its metrics are")
+    failures.expect("a logged metrics address")
 }
 
 async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let answer = http.get(format!("http://{address}{path}")).send().await;
-    let answer = answer.expect("somebody listens");
+    let answer = answer.expect("a listening server");
     (answer.status().as_u16(), answer.text().await.expect("UTF-8"))
 }
 
@@ -171,7 +171,7 @@ async fn neither_port_answers_for_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_that_comes_twice_and_a_full_throttle_are_seen() {
+async fn the_metrics_show_token_reuse_and_a_full_throttle() {
     let server = Place::new()
         .with("METRICS__PORT", "0")
         .with("THROTTLE__ENABLED", "true")
@@ -312,7 +312,7 @@ async fn a_request_continues_the_trace_of_its_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_begins_a_trace_decides_whether_it_is_kept_and_nonsense_begins_none() {
+async fn the_caller_decides_on_sampling_and_malformed_trace_headers_are_ignored() {
     let collector = FakeCollector::start();
     let server = Place::new()
         .with("TRACES__OTLP_ENDPOINT", &collector.url())
@@ -341,7 +341,7 @@ async fn who_begins_a_trace_decides_whether_it_is_kept_and_nonsense_begins_none(
 }
 
 /// Checks that a server that sends traces to `collector` answers and stops normally.
-async fn works_as_before(collector: SocketAddr) -> Vec<String> {
+async fn check_unaffected(collector: SocketAddr) -> Vec<String> {
     let server = Place::new()
         .with("TRACES__OTLP_ENDPOINT", &format!("http://{collector}"))
         .start();
@@ -358,17 +358,17 @@ async fn works_as_before(collector: SocketAddr) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_collector_harms_nobody_and_is_told_once() {
+async fn an_unreachable_collector_is_logged_once_and_does_not_affect_requests() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = closed.local_addr().expect("an address");
     drop(closed);
-    let log = works_as_before(address).await;
-    let told = log.iter().filter(|line| line.contains("traces cannot be sent"));
-    assert_eq!(told.count(), 1, "{log:#?}");
+    let log = check_unaffected(address).await;
+    let failures = log.iter().filter(|line| line.contains("traces cannot be sent"));
+    assert_eq!(failures.count(), 1, "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_never_answers_harms_nobody() {
+async fn a_collector_that_never_answers_does_not_delay_requests() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    works_as_before(silent.local_addr().expect("an address")).await;
+    check_unaffected(silent.local_addr().expect("an address")).await;
 }

@@ -19,7 +19,7 @@ const PAIR_KEYS: [&str; 5] = [
 const USER_KEYS: [&str; 4] = ["created_at", "id", "login", "roles"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_main_endpoints_tell_one_story() {
+async fn the_main_endpoints_work_together() {
     let server = Server::start();
     let client = server.client();
 
@@ -128,7 +128,7 @@ fn check_me(me: &Answer, user: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_is_one_in_every_spelling() {
+async fn spellings_of_a_login_identify_one_user() {
     let server = Server::start();
     let client = server.client();
     client.user("Alice").await;
@@ -158,7 +158,7 @@ async fn a_login_is_one_in_every_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_changed_by_whoever_knows_the_old_one() {
+async fn a_password_change_requires_the_old_password() {
     let server = Server::start();
     let client = server.client();
     let pair = client.user("alice").await;
@@ -254,7 +254,7 @@ async fn devices_are_listed_and_ended_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_are_changed_by_who_may() {
+async fn only_permitted_callers_change_roles() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let root = client.session("root").await.access;
@@ -277,7 +277,7 @@ async fn roles_are_changed_by_who_may() {
         ),
         (json!({"new_roles": ["user"], "login": "root"}), 403, "forbidden"),
         (
-            json!({"new_roles": ["user"], "login": "nobody"}),
+            json!({"new_roles": ["user"], "login": "unknown"}),
             403,
             "forbidden",
         ),
@@ -297,7 +297,7 @@ async fn roles_are_changed_by_who_may() {
     );
 
     for (login, roles, status, code) in [
-        ("nobody", &["user"][..], 404, "not_found"),
+        ("unknown", &["user"][..], 404, "not_found"),
         ("root", &["user"], 409, "last_admin"),
         ("alice", &["wizard"], 422, "unknown_role"),
         ("Alice", &["admin"], 200, ""),
@@ -351,7 +351,7 @@ async fn tokens_and_sessions_run_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operations_have_their_own_answers() {
+async fn operational_endpoints_have_their_documented_responses() {
     let server = Server::start();
     let client = server.client();
     let live = client.get("/health/live").send().await;
