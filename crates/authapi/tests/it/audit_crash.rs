@@ -149,7 +149,7 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
         server
             .log()
             .wait_for(TIMEOUT, given)
-            .expect("clients do not panic");
+            .expect("clients send requests");
         tokio::time::sleep(any_delay(LONGEST)).await;
         assert!(server.kill(server.replicas()), "SIGKILL ended each replica");
         let mut answered = Vec::new();

@@ -65,7 +65,7 @@ async fn after_a_kill_confirmed_changes_are_kept_and_others_are_atomic() {
         server
             .log()
             .wait_for(TIMEOUT, logged_out)
-            .expect("clients do not panic");
+            .expect("clients send requests");
         tokio::time::sleep(any_delay(Duration::from_millis(300))).await;
         // With several replicas, kill alternately one, so that the others answer, and all.
         let count = if round % 2 == 0 { 1 } else { server.replicas() };

@@ -64,7 +64,7 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
     server
         .log()
         .wait_for(TIMEOUT, under_way)
-        .expect("clients do not panic");
+        .expect("clients send requests");
 
     let stopped = server.terminate();
 
