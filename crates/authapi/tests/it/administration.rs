@@ -146,7 +146,7 @@ async fn a_deleted_user_is_rejected_by_every_replica_and_the_login_is_free() {
     assert_eq!(
         unconfirmed.code,
         Some(2),
-        "the command must ask for --yes: {}",
+        "without a terminal, deletion must require confirmation: {}",
         unconfirmed.stderr
     );
     assert!(unconfirmed.stderr.contains("--yes"), "{}", unconfirmed.stderr);

@@ -178,7 +178,7 @@ async fn a_reused_refresh_token_ends_its_session_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_logout_with_a_reused_refresh_token_is_rejected_as_reuse() {
+async fn a_logout_with_a_reused_refresh_token_is_rejected_and_ends_the_session() {
     let cast = Cast::at(Place::new().with("TOKENS__REFRESH_GRACE", "0s")).await;
     let newer = cast.client.refresh(&cast.first.refresh).await.pair();
     assert_eq!(
