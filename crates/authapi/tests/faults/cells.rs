@@ -1,4 +1,5 @@
-//! What is promised of each endpoint while something is away: a row of the table in `docs/operations.md`.
+//! The behaviour promised for each endpoint during a fault: a row of the table in
+//! `docs/operations.md`.
 
 use crate::client::{Answer, Call, Client, PASSWORD, Pair};
 use std::{
@@ -7,22 +8,22 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// How soon a refusal has to come, with a quarter for a machine of two cores that has much else to do.
+/// The deadline for a refusal, with a quarter added for a busy machine of two cores.
 pub const SOON: Duration = Duration::from_millis(1_250);
-/// The longest that anything may take that works.
+/// The deadline for a request that succeeds.
 pub const AT_MOST: Duration = Duration::from_millis(2_500);
 
-/// What is promised of one endpoint.
+/// The promise for one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
     Works,
-    /// 503 with Retry-After, soon; and nothing was changed.
+    /// 503 with `Retry-After`, within [`SOON`] and without any effect.
     Refused,
-    /// One of both.
+    /// Either success or refusal.
     Either,
 }
 
-/// What is promised while one part is away.
+/// The promises during one fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     pub register: Cell,
@@ -31,11 +32,11 @@ pub struct Row {
     pub me: Cell,
     pub log_out: Cell,
     pub change_roles: Cell,
-    /// The status of `/health/ready` and what its body calls it; `None` where it may be up or down.
+    /// The status of `/health/ready` and the one in its body; `None` where either is allowed.
     pub ready: Option<(u16, &'static str)>,
 }
 
-/// Everything works.
+/// Promises when everything works.
 pub const FINE: Row = Row {
     register: Cell::Works,
     log_in: Cell::Works,
@@ -46,8 +47,8 @@ pub const FINE: Row = Row {
     ready: Some((200, "ready")),
 };
 
-/// Nothing works that is not in this process.
-pub const AWAY: Row = Row {
+/// Promises when everything outside this process is unavailable.
+pub const UNAVAILABLE: Row = Row {
     register: Cell::Refused,
     log_in: Cell::Refused,
     refresh: Cell::Refused,
@@ -57,18 +58,18 @@ pub const AWAY: Row = Row {
     ready: Some((503, "unavailable")),
 };
 
-/// Two users who were there before the fault, for one round of questions.
+/// Two users created before the fault, for one round of requests.
 pub struct Cells {
     name: String,
-    /// A session to read and to refresh.
+    /// A session to read and refresh.
     kept: Pair,
-    /// A session of the same user, to log out.
+    /// A session of the same user to log out.
     ended: Pair,
-    /// Of the user whose roles are changed.
+    /// The user whose roles change.
     changed: Pair,
 }
 
-/// What the questions of a round came to.
+/// The outcome of a round of requests.
 pub struct Asked {
     cells: Cells,
     registered: Answer,
@@ -76,7 +77,7 @@ pub struct Asked {
     refreshed: Answer,
     logged_out: Answer,
     roles_changed: Answer,
-    /// The slowest answer of all.
+    /// The slowest response.
     pub slowest: Duration,
 }
 
@@ -92,7 +93,7 @@ impl Cells {
         }
     }
 
-    /// Asks everything at once and compares the answers with `row`.
+    /// Sends all requests at once and compares the responses with `row`.
     pub async fn ask(self, client: &Client, root: &str, row: &Row) -> Asked {
         let calls = [
             client.registering(&format!("{}-new", self.name)),
@@ -141,24 +142,24 @@ impl Cells {
 }
 
 fn check(what: &str, promised: Cell, (answer, took): &(Answer, Duration)) {
-    let told = (answer.status, answer.code(), *took);
+    let actual = (answer.status, answer.code(), *took);
     match (promised, answer.status) {
-        (Cell::Refused | Cell::Either, 503) => assert!(*took <= SOON, "{what}: {told:?}"),
-        (Cell::Works | Cell::Either, 200..=299) => assert!(*took <= AT_MOST, "{what}: {told:?}"),
-        _ => panic!("{what} should be {promised:?}: {told:?}"),
+        (Cell::Refused | Cell::Either, 503) => assert!(*took <= SOON, "{what}: {actual:?}"),
+        (Cell::Works | Cell::Either, 200..=299) => assert!(*took <= AT_MOST, "{what}: {actual:?}"),
+        _ => panic!("{what} should be {promised:?}: {actual:?}"),
     }
 }
 
 fn check_ready(promised: Option<(u16, &str)>, (answer, took): &(Answer, Duration)) {
     assert!(*took <= SOON, "ready: {took:?}");
-    let told = (answer.status, answer.body["status"].as_str().unwrap_or_default());
+    let actual = (answer.status, answer.body["status"].as_str().unwrap_or_default());
     if let Some(promised) = promised {
-        assert_eq!(told, promised, "{}", answer.body);
+        assert_eq!(actual, promised, "{}", answer.body);
     }
 }
 
 impl Asked {
-    /// After the fault: what worked has happened, and what was refused has not.
+    /// Checks after the fault that successful requests took effect and refused ones did not.
     pub async fn check_afterwards(&self, client: &Client) {
         let Self { cells, .. } = self;
         let worked = |answer: &Answer| answer.status < 300;
@@ -195,7 +196,7 @@ async fn timed(call: Call) -> (Answer, Duration) {
     (answer, asked.elapsed())
 }
 
-/// What all of these come to, in their order, while they run at once.
+/// Runs the futures concurrently and returns their outputs in order.
 async fn at_once<F>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,

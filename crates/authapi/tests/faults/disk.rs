@@ -1,10 +1,10 @@
-//! A SQLite file on a disk that is full.
+//! A SQLite file on a full disk.
 
 use crate::{
     backing::Database,
-    cells::{AWAY, Cell, Row},
+    cells::{Cell, Row, UNAVAILABLE},
     client::Client,
-    journal::{check_database, check_trail},
+    journal::{check_audit_log, check_database},
     scene::{Harm, Scene, setting},
     server::Place,
 };
@@ -19,18 +19,18 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 const MOUNT: &str = r#"mount -t tmpfs -o size=16m,mode=0700 disk "$0" && exec "$@""#;
-/// How long a full disk may still take what fits into the journal as it is.
+/// How long a full disk may still accept writes that fit into the existing journal.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// So many refusals in a row, and there is no room for anything.
+/// The number of consecutive refusals that prove that the disk is full.
 const IN_A_ROW: usize = 10;
 
 const FULL: Row = Row {
     me: Cell::Works,
-    ..AWAY
+    ..UNAVAILABLE
 };
 
-/// A program that runs another with a small disk of its own at `folder`, which nobody else sees.
-fn with_a_disk_at(folder: &Path) -> Vec<String> {
+/// Returns a command prefix that runs a program with a small private disk mounted at `folder`.
+fn with_disk_at(folder: &Path) -> Vec<String> {
     let as_root = ["unshare", "--mount"];
     let as_anybody = ["unshare", "--user", "--map-root-user", "--mount"];
     let ways: [&[&str]; 2] = [&as_root, &as_anybody];
@@ -52,7 +52,7 @@ fn with_a_disk_at(folder: &Path) -> Vec<String> {
     )
 }
 
-/// Writes a file until nothing more fits.
+/// Writes to a file until the disk is full.
 fn fill(file: &Path) {
     let mut file = File::create(file).expect("a file");
     for size in [64 * 1024, 1] {
@@ -67,12 +67,12 @@ fn fill(file: &Path) {
     }
 }
 
-/// Returns when not even a refresh of `token` fits any more: nothing writes less.
-async fn wait_until_nothing_fits(client: &Client, mut token: String) {
+/// Waits until even a refresh of `token`, the smallest write, is refused.
+async fn wait_until_full(client: &Client, mut token: String) {
     let deadline = Instant::now() + TIMEOUT;
     let mut in_a_row = 0;
     while in_a_row < IN_A_ROW {
-        assert!(Instant::now() < deadline, "a full disk takes more and more");
+        assert!(Instant::now() < deadline, "a full disk accepts further writes");
         let answer = client.refresh(&token).await;
         if answer.status == 200 {
             token = answer.pair().refresh;
@@ -85,7 +85,7 @@ async fn wait_until_nothing_fits(client: &Client, mut token: String) {
     }
 }
 
-/// A copy of the database in `folder`, which only the server sees.
+/// Copies the database in `folder`, which is visible only to the server.
 fn copy_of(folder: &Path, to: &Path) -> Database {
     for name in ["authapi.db", "authapi.db-wal"] {
         fs::copy(folder.join(name), to.join(name)).expect("a copy");
@@ -94,11 +94,11 @@ fn copy_of(folder: &Path, to: &Path) -> Database {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_disk_is_full_what_writes_is_refused_and_tokens_are_checked() {
+async fn while_the_disk_is_full_writes_are_refused_and_tokens_are_checked() {
     let folder = TempDir::new().expect("a folder");
     let data: PathBuf = folder.path().join("data");
     fs::create_dir(&data).expect("a folder");
-    let wrapper = with_a_disk_at(&data);
+    let wrapper = with_disk_at(&data);
     let database = Database::Sqlite(data.join("authapi.db"));
     let mut place = setting(Place::on(folder, database, 1));
     place.wrapper = wrapper;
@@ -109,7 +109,7 @@ async fn while_the_disk_is_full_what_writes_is_refused_and_tokens_are_checked() 
 
     scene.breaks();
     fill(&data.join("filler"));
-    wait_until_nothing_fits(&scene.client, filler).await;
+    wait_until_full(&scene.client, filler).await;
     scene.expect(&FULL).await;
     fs::remove_file(data.join("filler")).expect("it is there");
     scene.is_mended().await;
@@ -118,5 +118,5 @@ async fn while_the_disk_is_full_what_writes_is_refused_and_tokens_are_checked() 
     let copies = TempDir::new().expect("a folder");
     let database = copy_of(data, copies.path());
     check_database(&database).await;
-    check_trail(&database, &stories).await;
+    check_audit_log(&database, &stories).await;
 }

@@ -1,9 +1,9 @@
-//! More logins at one moment than can be hashed in time.
+//! More simultaneous logins than can be hashed in time.
 
 use crate::{
     backing::Database,
+    burst::{at_once, tally},
     client::PASSWORD,
-    crowd::{at_once, tally},
     scene::setting,
     server::Place,
 };
@@ -11,13 +11,14 @@ use serde_json::Value;
 use std::time::Duration;
 
 const LOGINS: usize = 2_000;
-/// A refusal waits for readers of the database at the most, and for a core, which two thousand clients want as well.
+/// A refused login waits at most for database readers and for a core, while two thousand clients
+/// compete for both.
 const REFUSED_WITHIN: Duration = Duration::from_secs(2);
-/// Who is let in is expected to be served within five seconds, as long as a hash takes what it took before. Let in without
-/// looking at the queue, they wait for more than twenty.
+/// The service admits a login only if it expects to serve it within five seconds, judged by recent
+/// hashing times. Without this limit, logins would wait for more than twenty seconds.
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
 
-/// How long the server took for each login that it answered so.
+/// Returns the durations that the server logged for logins with this status.
 fn times(log: &[String], status: u16) -> Vec<Duration> {
     let events = log
         .iter()
@@ -30,10 +31,10 @@ fn times(log: &[String], status: u16) -> Vec<Duration> {
     times
 }
 
-/// The server's own clock is looked at: two thousand connections are opened at once here, and this process takes its time to
-/// read two thousand answers.
+/// Uses the durations in the server's log, because this process opens two thousand connections at
+/// once and takes long to read the responses.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_thousand_logins_at_once_those_that_are_refused_are_told_soon_and_all_others_are_let_in() {
+async fn of_two_thousand_simultaneous_logins_some_are_refused_soon_and_the_others_succeed() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = Database::Sqlite(folder.path().join("data/authapi.db"));
     let server = setting(Place::on(folder, database, 1))
@@ -58,6 +59,6 @@ async fn of_two_thousand_logins_at_once_those_that_are_refused_are_told_soon_and
         refused.last(),
         let_in.last()
     );
-    assert!(*let_in.last().expect("somebody is let in") <= SERVED_WITHIN);
-    assert!(*refused.last().expect("not everybody") <= REFUSED_WITHIN);
+    assert!(*let_in.last().expect("some logins succeed") <= SERVED_WITHIN);
+    assert!(*refused.last().expect("some logins are refused") <= REFUSED_WITHIN);
 }

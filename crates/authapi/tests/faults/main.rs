@@ -1,32 +1,32 @@
-//! Faults, caused on purpose: the real program on real servers that are killed, held still, cut off and filled up, under
-//! load. Each cell of [`cells::Row`]'s table is asked for while the fault lasts, a journal is kept of everything else, and
-//! both are compared with the database afterwards.
+//! Fault injection: runs the program on real servers and kills, suspends, disconnects or fills them
+//! under load. While a fault lasts, the tests check each cell of the [`cells::Row`] table; a
+//! journal records all other requests. Afterwards both are compared with the database.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "an answer that lacks what a test looks for should fail it"
 )]
 
-#[expect(dead_code, reason = "nobody tampers with the database here")]
+#[expect(dead_code, reason = "fault tests do not change the database directly")]
 #[path = "../it/backing.rs"]
 mod backing;
-#[expect(dead_code, reason = "only some calls are made here")]
+#[path = "../it/burst.rs"]
+mod burst;
+#[expect(dead_code, reason = "fault tests make only some of the calls")]
 #[path = "../it/client.rs"]
 mod client;
-#[path = "../it/crowd.rs"]
-mod crowd;
 #[path = "../it/journal.rs"]
 mod journal;
-#[expect(dead_code, reason = "the log is looked at afterwards")]
+#[expect(dead_code, reason = "fault tests read the log afterwards")]
 #[path = "../it/log.rs"]
 mod log;
 #[expect(
     dead_code,
-    reason = "what there is, is chosen by the fault and not by the run"
+    reason = "the fault determines the servers, not the mode of the run"
 )]
 #[path = "../it/mode.rs"]
 mod mode;
-#[expect(dead_code, reason = "nothing here looks at commands and keys")]
+#[expect(dead_code, reason = "fault tests use neither commands nor keys")]
 #[path = "../it/server.rs"]
 mod server;
 

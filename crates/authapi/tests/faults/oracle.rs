@@ -1,4 +1,4 @@
-//! The load that goes on under every fault, and the journal of it.
+//! The load during every fault, and its journal.
 
 use crate::{
     client::Client,
@@ -16,16 +16,17 @@ use std::{
 };
 use tokio::{task::JoinHandle, time::sleep};
 
-/// How many clients there are, each with one request at a time.
+/// The number of clients, each with one request at a time.
 pub const WRITERS: usize = 6;
-/// How many users a client is at work on, in turn: at any moment every step is next for some.
+/// The number of users that a client works on in turn, so that every step is next for one of them.
 const AT_ONCE: usize = STEPS.len();
-/// Between two requests of a client: the load is to be steady, not the most that the machine can do.
+/// The pause between two requests of a client: the load is steady, not the maximum.
 const PACE: Duration = Duration::from_millis(10);
-/// Before a client that was refused goes on. Less than `Retry-After` says, in order to meet the moment of the return.
+/// The pause of a client after a refusal. It is shorter than `Retry-After`, so that clients send
+/// requests at the moment of recovery.
 const SHORT_REST: Duration = Duration::from_millis(50);
 
-/// A request, seen from outside.
+/// A request, as the client sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     pub step: Step,
@@ -34,14 +35,14 @@ pub struct Seen {
     pub outcome: Outcome,
 }
 
-/// What all clients did.
+/// The requests of all clients.
 #[derive(Default)]
 pub struct Journal {
     pub stories: Vec<Story>,
     pub seen: Vec<Seen>,
 }
 
-/// Clients at work until they are told to stop.
+/// Clients that send requests until the oracle ends.
 pub struct Oracle {
     over: Arc<AtomicBool>,
     writers: Vec<JoinHandle<Journal>>,
@@ -50,7 +51,7 @@ pub struct Oracle {
 struct Writer {
     name: String,
     client: Client,
-    /// The token of an admin of its own: whoever changes roles holds the row of the admin too.
+    /// The token of a separate admin: changing roles also locks the row of the admin.
     admin: String,
     replicas: usize,
     begun: usize,
@@ -58,7 +59,7 @@ struct Writer {
 }
 
 impl Oracle {
-    /// Puts clients to work, by the right of the admin's token `root`. Their users are called `name` and something more.
+    /// Starts clients that act with the admin token `root` on users whose names start with `name`.
     pub async fn start(server: &Server, root: &str, name: &str) -> Self {
         let over: Arc<AtomicBool> = Arc::default();
         let mut ready = Vec::new();
@@ -74,12 +75,12 @@ impl Oracle {
         }
     }
 
-    /// What everybody did until now, when the requests under way have been answered.
+    /// Stops the clients after their current requests and returns their journal.
     pub async fn end(&mut self) -> Journal {
         self.over.store(true, Ordering::Relaxed);
         let mut all = Journal::default();
         for writer in self.writers.drain(..) {
-            let journal = writer.await.expect("every answer is a good one");
+            let journal = writer.await.expect("clients do not panic");
             all.stories.extend(journal.stories);
             all.seen.extend(journal.seen);
         }
@@ -110,9 +111,10 @@ impl Writer {
             while open.len() < AT_ONCE {
                 open.push_back(self.begin());
             }
-            let (mut story, last) = open.pop_front().expect("there is always somebody");
+            let (mut story, last) = open.pop_front().expect("open was filled above");
             let outcome = self.write(&mut story).await;
-            // Nobody knows how a request without an answer went, and what comes next would hide it.
+            // The outcome of a request without a response is unknown, and another step would hide
+            // it.
             if outcome == Outcome::NoAnswer || story.done == Some(last) {
                 self.journal.stories.push(story);
             } else {
@@ -128,7 +130,7 @@ impl Writer {
         self.journal
     }
 
-    /// A story, and the step that it ends with: each is a step longer than the last.
+    /// Creates a story and its last step; each story is one step longer than the one before.
     fn begin(&mut self) -> (Story, Step) {
         let number = self.begun;
         self.begun += 1;
@@ -139,9 +141,11 @@ impl Writer {
     }
 
     async fn write(&mut self, story: &mut Story) -> Outcome {
-        let step = story.next().expect("stories that are over are not open");
+        let step = story.next().expect("completed stories are not open");
         let asked = Instant::now();
-        let outcome = story.go_on(&self.client, &self.admin, self.replicas).await;
+        let outcome = story
+            .take_next_step(&self.client, &self.admin, self.replicas)
+            .await;
         self.journal.seen.push(Seen {
             step,
             asked,
@@ -153,7 +157,7 @@ impl Writer {
 }
 
 impl Seen {
-    /// Whether no replica may answer from before it once it is answered.
+    /// Returns whether a successful response means that no replica may accept earlier tokens.
     pub fn revokes(&self) -> bool {
         matches!(self.step, Step::LoseRoles | Step::LogOut)
     }
@@ -166,12 +170,12 @@ impl fmt::Display for Seen {
 }
 
 impl Journal {
-    /// How many requests had this outcome.
+    /// Returns the number of requests with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.of(outcome).count()
     }
 
-    /// The request that waited longest for this outcome.
+    /// Returns the slowest request with this outcome.
     pub fn slowest(&self, outcome: Outcome) -> Option<&Seen> {
         self.of(outcome).max_by_key(|seen| seen.took)
     }

@@ -1,8 +1,8 @@
-//! Postgres stopped, held still, cut off, slow, and in somebody else's hands.
+//! Postgres stopped, suspended, disconnected, slow, and locked by another client.
 
 use crate::{
     backing::Database,
-    cells::{AWAY, Cell, FINE, Row},
+    cells::{Cell, FINE, Row, UNAVAILABLE},
     scene::{Harm, Scene, setting},
     server::Place,
 };
@@ -10,17 +10,17 @@ use std::{net::SocketAddr, time::Duration};
 use testservers::{CuttingProxy, Own, Postgres, ProxyMode};
 use tokio_postgres::NoTls;
 
-/// Each way, as far as another building.
+/// The delay in each direction of a server in another building.
 const FAR: Duration = Duration::from_millis(2);
-/// Longer than anybody waits.
+/// A delay longer than any wait of the service.
 const TOO_FAR: Duration = Duration::from_secs(2);
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-/// On a server of its own.
-fn place_on(postgres: &Own<Postgres>) -> Place {
+/// Creates a place on a Postgres server of this test only.
+fn place_with(postgres: &Own<Postgres>) -> Place {
     setting(Place::on(
         folder(),
         Database::Postgres(postgres.fresh_database()),
@@ -31,10 +31,10 @@ fn place_on(postgres: &Own<Postgres>) -> Place {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_stopped_everything_that_needs_it_is_refused() {
     let postgres = Postgres::start_own();
-    let mut scene = Scene::open("Postgres stopped at once, started again", place_on(&postgres)).await;
+    let mut scene = Scene::open("Postgres stopped at once, started again", place_with(&postgres)).await;
     scene.breaks();
     postgres.stop_immediate();
-    scene.expect(&AWAY).await;
+    scene.expect(&UNAVAILABLE).await;
     postgres.restart();
     scene.is_mended().await;
     scene.close_and_look(Harm::Refusals).await;
@@ -43,10 +43,10 @@ async fn while_postgres_is_stopped_everything_that_needs_it_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_killed_everything_that_needs_it_is_refused() {
     let postgres = Postgres::start_own();
-    let mut scene = Scene::open("Postgres killed, started again", place_on(&postgres)).await;
+    let mut scene = Scene::open("Postgres killed, started again", place_with(&postgres)).await;
     scene.breaks();
     postgres.kill();
-    scene.expect(&AWAY).await;
+    scene.expect(&UNAVAILABLE).await;
     postgres.restart();
     scene.is_mended().await;
     scene.close_and_look(Harm::Refusals).await;
@@ -55,16 +55,16 @@ async fn while_postgres_is_killed_everything_that_needs_it_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_hangs_everything_that_needs_it_is_refused() {
     let postgres = Postgres::start_own();
-    let mut scene = Scene::open("Postgres held still, let go", place_on(&postgres)).await;
+    let mut scene = Scene::open("Postgres held still, let go", place_with(&postgres)).await;
     scene.breaks();
     postgres.pause();
-    scene.expect(&AWAY).await;
+    scene.expect(&UNAVAILABLE).await;
     postgres.resume();
     scene.is_mended().await;
     scene.close_and_look(Harm::Refusals).await;
 }
 
-/// What becomes of the service while its connections to Postgres are treated so.
+/// Tests the service while a proxy disturbs its connections to Postgres with `mode`.
 async fn through_a_proxy(name: &'static str, mode: ProxyMode, row: &Row, harm: Harm) {
     let database = testservers::postgres().fresh_database();
     let url = database.url().to_owned();
@@ -81,7 +81,7 @@ async fn through_a_proxy(name: &'static str, mode: ProxyMode, row: &Row, harm: H
     scene.close_and_look(harm).await;
 }
 
-/// `host:port`.
+/// Returns the `host:port` of a URL.
 fn address_in(url: &str) -> &str {
     let rest = url.rsplit_once('@').expect("it names a user").1;
     let address = rest.split('/').next().expect("a part");
@@ -92,25 +92,25 @@ fn address_in(url: &str) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_connections_to_postgres_are_closed_everything_that_needs_it_is_refused() {
     let name = "connections to Postgres closed";
-    through_a_proxy(name, ProxyMode::Cut, &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::Cut, &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_connections_to_postgres_are_reset_everything_that_needs_it_is_refused() {
     let name = "connections to Postgres reset";
-    through_a_proxy(name, ProxyMode::Reset, &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::Reset, &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_nothing_comes_back_from_postgres_everything_that_needs_it_is_refused() {
     let name = "nothing comes back from Postgres";
-    through_a_proxy(name, ProxyMode::BlackHole, &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::BlackHole, &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_too_slow_everything_that_needs_it_is_refused() {
     let name = "Postgres 2 s away";
-    through_a_proxy(name, ProxyMode::Delay(TOO_FAR), &AWAY, Harm::Refusals).await;
+    through_a_proxy(name, ProxyMode::Delay(TOO_FAR), &UNAVAILABLE, Harm::Refusals).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +119,7 @@ async fn while_postgres_is_far_away_everything_works_more_slowly() {
     through_a_proxy(name, ProxyMode::Delay(FAR), &FINE, Harm::Nothing).await;
 }
 
-/// What becomes of a service with two connections while somebody holds what `statement` locks.
+/// Tests a service with two connections while another client holds the locks of `statement`.
 async fn while_held(name: &'static str, statement: &str, row: &Row) {
     let database = testservers::postgres().fresh_database();
     let url = database.url().to_owned();
@@ -129,7 +129,7 @@ async fn while_held(name: &'static str, statement: &str, row: &Row) {
     let connection = tokio::spawn(connection);
     scene.breaks();
     let held = other.batch_execute(&format!("BEGIN; {statement}")).await;
-    held.expect("it is held");
+    held.expect("locks are taken");
     scene.expect(row).await;
     other.batch_execute("ROLLBACK").await.expect("an end");
     scene.is_mended().await;
@@ -139,19 +139,19 @@ async fn while_held(name: &'static str, statement: &str, row: &Row) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_somebody_holds_a_table_nobody_waits_for_long() {
+async fn while_a_table_is_locked_no_request_waits_for_long() {
     let row = Row {
-        // These need no session, but one of the two connections.
+        // These need no session, but do need one of the two connections.
         register: Cell::Either,
         ready: None,
-        ..AWAY
+        ..UNAVAILABLE
     };
     let statement = "LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE";
     while_held("a table held, pool of 2", statement, &row).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_somebody_holds_every_user_nobody_waits_for_long() {
+async fn while_every_user_is_locked_no_request_waits_for_long() {
     let row = Row {
         register: Cell::Either,
         log_in: Cell::Refused,

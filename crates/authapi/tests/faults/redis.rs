@@ -1,4 +1,4 @@
-//! Redis killed, held still, flushed, cut off and slow: nobody who asks for something notices.
+//! Redis killed, suspended, flushed, disconnected and slow: requests succeed regardless.
 
 use crate::{
     backing::Database,
@@ -18,7 +18,7 @@ use std::{
 };
 use testservers::{CuttingProxy, Own, ProxyMode, Redis};
 
-/// Longer than anybody waits.
+/// A delay longer than any wait of the service.
 const TOO_FAR: Duration = Duration::from_secs(2);
 
 const DEGRADED: Row = Row {
@@ -26,7 +26,7 @@ const DEGRADED: Row = Row {
     ..FINE
 };
 
-/// A service on Postgres that counts attempts in the Redis at `url`.
+/// Creates a place on Postgres that counts attempts in the Redis at `url`.
 fn place(url: &str) -> Place {
     let database = Database::Postgres(testservers::postgres().fresh_database());
     setting(Place::on(tempfile::tempdir().expect("a folder"), database, 1))
@@ -34,7 +34,7 @@ fn place(url: &str) -> Place {
         .with("THROTTLE__ENABLED", "true")
 }
 
-/// What becomes of the service from `break_it` to `mend_it`.
+/// Tests the service between `break_it` and `mend_it`.
 async fn degraded(name: &'static str, break_it: fn(&Own<Redis>), mend_it: fn(&Own<Redis>)) {
     let redis = Redis::start_own();
     let mut scene = Scene::open(name, place(redis.url())).await;
@@ -56,7 +56,7 @@ async fn while_redis_hangs_everything_works() {
     degraded("Redis held still, let go", Own::pause, Own::resume).await;
 }
 
-/// What becomes of the service while its connections to Redis are treated so.
+/// Tests the service while a proxy disturbs its connections to Redis with `mode`.
 async fn through_a_proxy(name: &'static str, mode: ProxyMode) {
     let redis = Redis::start_own();
     let proxy = CuttingProxy::forward_to(redis.address().parse().expect("an address")).await;
@@ -89,7 +89,7 @@ async fn while_redis_is_too_slow_everything_works() {
     through_a_proxy("Redis 2 s away", ProxyMode::Delay(TOO_FAR)).await;
 }
 
-/// Empties a Redis again and again until it is told to stop; how often it did.
+/// Flushes a Redis repeatedly until `over` is set, and returns the number of flushes.
 pub fn flush_until(address: &str, over: &AtomicBool) -> usize {
     let mut redis = TcpStream::connect(address).expect("it listens");
     let mut times = 0;

@@ -1,8 +1,9 @@
-//! Three replicas on Postgres and Redis, a mixed load, and revocations while something is wrong. From the first moment after
-//! each answer every replica is asked whether it still accepts what was revoked.
+//! Revocations during faults, with three replicas on Postgres and Redis under a mixed load. From
+//! the moment of each response on, probes ask every replica whether it still accepts the revoked
+//! token.
 //!
-//! How many revocations there are at least under each fault is said by `AUTHAPI_TEST_REVOCATIONS`, and how many in a second by
-//! `AUTHAPI_TEST_REVOCATIONS_A_SECOND`.
+//! `AUTHAPI_TEST_REVOCATIONS` sets the minimum number of revocations under each fault, and
+//! `AUTHAPI_TEST_REVOCATIONS_A_SECOND` their maximum rate.
 
 mod causes;
 mod health;
@@ -20,7 +21,7 @@ use load::run;
 use world::World;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_health_nothing_that_was_revoked_is_accepted() {
+async fn without_faults_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("nothing", world, nothing).await;
 }
@@ -32,13 +33,13 @@ async fn while_messages_are_lost_nothing_that_was_revoked_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_messages_come_late_nothing_that_was_revoked_is_accepted() {
+async fn while_messages_are_delayed_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("messages late", world, hold_messages_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_messages_come_again_nothing_that_was_revoked_is_accepted() {
+async fn while_messages_are_repeated_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("messages repeated", world, repeat_messages).await;
 }
@@ -56,13 +57,13 @@ async fn while_redis_is_killed_nothing_that_was_revoked_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_redis_is_held_still_nothing_that_was_revoked_is_accepted() {
+async fn while_redis_is_suspended_nothing_that_was_revoked_is_accepted() {
     let world = World::start().await;
     run("Redis held still, let go", world, hold_redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_was_held_still_accepts_nothing_that_was_revoked_meanwhile() {
+async fn a_replica_that_was_suspended_accepts_nothing_that_was_revoked_meanwhile() {
     let world = World::start().await;
     run("a replica held still, let go", world, hold_a_replica).await;
 }

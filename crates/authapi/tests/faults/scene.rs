@@ -1,9 +1,9 @@
-//! The course of every fault: load, the fault, the questions, the mend, and the reckoning.
+//! The steps of every fault test: load, fault, requests, recovery and final checks.
 
 use crate::{
     cells::{AT_MOST, Asked, Cells, Row, SOON},
     client::Client,
-    journal::{GRACE, Outcome, Story, check, check_database, check_trail, settle},
+    journal::{GRACE, Outcome, Story, check, check_audit_log, check_database, settle},
     oracle::{Journal, Oracle, Seen},
     server::{Place, Server},
 };
@@ -14,34 +14,34 @@ use std::{
 };
 use tokio::{task::JoinSet, time::sleep};
 
-/// How many rounds of questions there are while a fault lasts.
+/// The number of rounds of requests during a fault.
 const ROUNDS: usize = 2;
-/// Load before a fault and after its end.
+/// The duration of the load before a fault and after its end.
 const WARMING_UP: Duration = Duration::from_millis(700);
-/// After this a fault is in full force: whoever waited when it began has been answered, and broken connections are given
-/// up.
+/// The time until a fault takes full effect: requests that waited when it began have been answered,
+/// and broken connections are closed.
 const IN_FORCE: Duration = Duration::from_millis(1_500);
-/// Everything works again so soon after a fault.
+/// The maximum time to recover after a fault.
 const RECOVERED: Duration = Duration::from_secs(2);
-/// How long open files may take to be closed when nobody asks for anything any more.
+/// How long an idle server may take to close open files.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections to a database, for each replica.
+/// The number of database connections of each replica.
 pub const POOL: usize = 8;
-/// Open files that come and go: Redis, and what is being closed.
+/// The allowance for open files that come and go: Redis, and files being closed.
 const SOME: usize = 8;
-/// How many users are looked at at once.
+/// The number of users checked concurrently.
 const LOOKING: usize = 4;
 
-/// What the service should do to the requests of the load while the fault lasts.
+/// The expected effect of the fault on the requests of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// Everything is answered.
+    /// Every request succeeds.
     Nothing,
-    /// Some of it, or all, is refused.
+    /// Some or all requests are refused.
     Refusals,
 }
 
-/// A service under load, to which something happens.
+/// A service under load, to which a fault is applied.
 pub struct Scene {
     name: &'static str,
     pub server: Server,
@@ -55,7 +55,7 @@ pub struct Scene {
     mended: Instant,
 }
 
-/// The settings that all have here.
+/// Applies the settings that all scenes use.
 pub fn setting(place: Place) -> Place {
     place
         .with_admin("root")
@@ -68,7 +68,7 @@ pub fn setting(place: Place) -> Place {
 }
 
 impl Scene {
-    /// Starts the service of `place`, and load on it.
+    /// Starts the service of `place` and the load.
     pub async fn open(name: &'static str, place: Place) -> Self {
         let server = place.start();
         let client = server.client();
@@ -95,12 +95,12 @@ impl Scene {
         }
     }
 
-    /// To be said right before the fault is caused.
+    /// Records that the fault starts now. Call it right before the fault.
     pub fn breaks(&mut self) {
         self.caused = Instant::now();
     }
 
-    /// Asks what is promised while the fault lasts, as soon as it is in full force.
+    /// Checks `row` while the fault lasts, once it has taken full effect.
     pub async fn expect(&mut self, row: &Row) {
         sleep(IN_FORCE.saturating_sub(self.caused.elapsed())).await;
         for cells in self.cells.drain(..) {
@@ -108,7 +108,7 @@ impl Scene {
         }
     }
 
-    /// To be said right after the mend. Everything has to be well soon, and to stay so.
+    /// Records that the fault is over, and checks that the service recovers in time and stays well.
     pub async fn is_mended(&mut self) {
         self.mended = Instant::now();
         let is_ready = async |client: &Client| {
@@ -123,8 +123,8 @@ impl Scene {
         sleep((RECOVERED + WARMING_UP).saturating_sub(self.mended.elapsed())).await;
     }
 
-    /// Ends the load, looks whether the journal and the service agree, and tells of it in one line. The server is as it
-    /// was, for whoever wants to look at its database.
+    /// Ends the load, compares the journal with the service and prints a summary. Returns the
+    /// running server, for checks of its database.
     pub async fn close(mut self, harm: Harm) -> (Server, Vec<Story>) {
         let journal = self.oracle.end().await;
         let slowest_cell = self.asked.iter().map(|asked| asked.slowest).max();
@@ -139,11 +139,13 @@ impl Scene {
         (self.server, stories)
     }
 
-    /// Everything was answered, refusals came soon, and nothing was refused before the fault or long after the mend. The
-    /// client has looked at every answer's form, and that it is no 500.
+    /// Checks that every request was answered, that refusals came soon, and that none came before
+    /// the fault or long after its end. The client has checked the form of every answer, and that
+    /// none is a 500.
     ///
-    /// What revokes may be answered late, when the database went away after its commit: nobody can tell then which replicas
-    /// answer from memory, and it waits for the database, and for a lease to run out.
+    /// Revocations may be answered late if the database became unavailable after the commit: the
+    /// service then cannot know which replicas answer from memory, so it waits for the database and
+    /// for a lease to expire.
     fn check_times(&self, journal: &Journal, harm: Harm) {
         let unanswered: Vec<_> = journal.of(Outcome::NoAnswer).collect();
         assert!(unanswered.is_empty(), "{unanswered:?}");
@@ -151,7 +153,7 @@ impl Scene {
             assert!(seen.took <= SOON, "refused after {seen}");
             assert!(seen.asked + seen.took >= self.caused, "refused too early: {seen}");
             let late = seen.asked.saturating_duration_since(self.mended);
-            assert!(late < RECOVERED, "refused {late:?} after the mend: {seen}");
+            assert!(late < RECOVERED, "refused {late:?} after recovery began: {seen}");
         }
         let some = journal.count(Outcome::Refused);
         match harm {
@@ -161,17 +163,17 @@ impl Scene {
         for seen in journal.of(Outcome::Answered).filter(|seen| seen.took > AT_MOST) {
             assert!(seen.revokes(), "answered after {seen}");
             let late = (seen.asked + seen.took).saturating_duration_since(self.mended);
-            assert!(late <= AT_MOST, "answered {late:?} after the mend: {seen}");
+            assert!(late <= AT_MOST, "answered {late:?} after recovery began: {seen}");
         }
     }
 
-    /// [`Scene::close`], and whether the journal and the database agree.
+    /// Closes the scene and compares the journal with the database.
     pub async fn close_and_look(self, harm: Harm) -> Server {
         let (server, stories) = self.close(harm).await;
         let database = server.place().database();
         settle(database).await;
         check_database(database).await;
-        check_trail(database, &stories).await;
+        check_audit_log(database, &stories).await;
         server
     }
 }
@@ -189,7 +191,7 @@ pub async fn check_all(client: &Client, stories: Vec<Story>) -> Vec<Story> {
         });
     }
     looking.join_all().await;
-    Arc::into_inner(stories).expect("nobody looks any more")
+    Arc::into_inner(stories).expect("all checks have ended")
 }
 
 fn open_files(pid: u32) -> usize {
@@ -197,7 +199,7 @@ fn open_files(pid: u32) -> usize {
     files.count()
 }
 
-/// The service has let go of everything that it took for requests and for connections that broke.
+/// Checks that the service has closed the files of requests and of broken connections.
 async fn check_leaks(pid: u32, before: usize) {
     let most = before + POOL + SOME;
     let deadline = Instant::now() + TIMEOUT;
@@ -211,7 +213,7 @@ async fn check_leaks(pid: u32, before: usize) {
     }
 }
 
-/// Tells what happened in one line, for those who watch.
+/// Prints a one-line summary.
 pub fn report(
     name: &str,
     journal: &Journal,

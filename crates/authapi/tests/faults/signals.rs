@@ -1,8 +1,8 @@
-//! Replicas that are killed, and servers that are told to stop, under load.
+//! Replicas that are killed, and servers that are stopped, under load.
 
 use crate::{
     backing::Database,
-    journal::{Outcome, check_database, check_trail, settle},
+    journal::{Outcome, check_audit_log, check_database, settle},
     log::answered,
     oracle::{Journal, Oracle, WRITERS},
     scene::{check_all, report, setting},
@@ -18,10 +18,10 @@ use tokio::time::sleep;
 
 const REPLICAS: usize = 3;
 const KILLS: u32 = 3;
-/// Load before and after a signal; each kill comes at another moment.
+/// The duration of the load before and after a signal; each kill comes at another moment.
 const LOAD: Duration = Duration::from_millis(900);
 const MOMENT: Duration = Duration::from_millis(137);
-/// How soon a server is gone that was told to stop.
+/// The maximum time that a server takes to stop.
 const IN_TIME: Duration = Duration::from_secs(10);
 
 fn place(database: Database, replicas: usize) -> Place {
@@ -42,19 +42,19 @@ async fn load(server: &Server, name: &str) -> Oracle {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_a_replica_is_killed_the_others_answer_everybody_and_nothing_that_was_answered_is_lost() {
+async fn when_a_replica_is_killed_the_others_answer_and_no_confirmed_change_is_lost() {
     let mut server = place(fresh(), REPLICAS).start();
     let mut all = Vec::new();
     for round in 0..KILLS {
         let mut oracle = load(&server, &format!("user-{round}")).await;
         sleep(LOAD + round * MOMENT).await;
         let killed = Instant::now();
-        assert!(server.kill(1), "it died by the signal");
+        assert!(server.kill(1), "SIGKILL ended the replica");
         sleep(LOAD).await;
         let journal = oracle.end().await;
 
         assert_eq!(journal.count(Outcome::Refused), 0);
-        // What the dead had begun, at most a request of each client.
+        // At most one request of each client was in progress at the killed replica.
         assert!(journal.count(Outcome::NoAnswer) <= WRITERS);
         settle(server.place().database()).await;
         report("a replica of three killed", &journal, killed, killed, None);
@@ -62,14 +62,14 @@ async fn when_a_replica_is_killed_the_others_answer_everybody_and_nothing_that_w
         server.start_missing();
     }
     check_database(server.place().database()).await;
-    check_trail(server.place().database(), &all).await;
+    check_audit_log(server.place().database(), &all).await;
 }
 
-/// It ended well and in time, and what it says that it answered has arrived.
+/// Checks that the server ended well and in time, and that every answer it logged has arrived.
 async fn check_stop(stopped: Stopped, journal: Journal) {
     assert!(stopped.took < IN_TIME, "{:?}", stopped.took);
-    assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.last_words);
-    for last in &stopped.last_words {
+    assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.last_lines);
+    for last in &stopped.last_lines {
         let last: Value = serde_json::from_str(last).expect("an event");
         assert_eq!(last["message"], "stopped");
     }
@@ -84,37 +84,37 @@ async fn check_stop(stopped: Stopped, journal: Journal) {
     let server = stopped.place.start();
     let stories = check_all(&server.client(), journal.stories).await;
     check_database(server.place().database()).await;
-    check_trail(server.place().database(), &stories).await;
+    check_audit_log(server.place().database(), &stories).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_that_are_told_to_stop_answer_what_they_have_begun() {
+async fn stopping_servers_answer_requests_in_progress() {
     let server = place(fresh(), REPLICAS).start();
     let mut oracle = load(&server, "user").await;
     sleep(LOAD).await;
-    let told = Instant::now();
+    let signalled = Instant::now();
     let stopped = server.terminate();
     let journal = oracle.end().await;
     assert_eq!(journal.count(Outcome::Refused), 0);
-    let name = format!("three replicas told to stop, gone after {:?}", stopped.took);
-    report(&name, &journal, told, told, None);
+    let name = format!("three replicas stopped after {:?}", stopped.took);
+    report(&name, &journal, signalled, signalled, None);
     check_stop(stopped, journal).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_told_to_stop_while_postgres_hangs_stops_in_time() {
+async fn a_server_stops_in_time_while_postgres_hangs() {
     let postgres = Postgres::start_own();
     let server = place(Database::Postgres(postgres.fresh_database()), 1).start();
     let mut oracle = load(&server, "user").await;
     sleep(LOAD).await;
     postgres.pause();
     sleep(MOMENT).await;
-    let told = Instant::now();
+    let signalled = Instant::now();
     let stopped = server.terminate();
     let journal = oracle.end().await;
     postgres.resume();
     settle(stopped.place.database()).await;
-    let name = format!("told to stop while Postgres hangs, gone after {:?}", stopped.took);
-    report(&name, &journal, told, told, None);
+    let name = format!("stopped while Postgres hangs, after {:?}", stopped.took);
+    report(&name, &journal, signalled, signalled, None);
     check_stop(stopped, journal).await;
 }

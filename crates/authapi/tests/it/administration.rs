@@ -1,13 +1,13 @@
-//! What administrators do, from end to end: whatever one replica has answered holds on all of them.
+//! Administration from end to end: a response of one replica is valid on all of them.
 
 use crate::{
+    burst::{at_once, tally},
     client::{Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
-    crowd::{at_once, tally},
     server::{Place, Server},
 };
 use serde_json::{Value, json};
 
-/// Somebody may see users by way of the role `reader`.
+/// Creates a user who may list users through the role `reader`.
 async fn reader(server: &Server, permissions: &[&str]) -> Pair {
     let mut arguments = vec!["roles", "set", "reader"];
     for permission in permissions {
@@ -27,7 +27,7 @@ async fn id_of(client: &Client, pair: &Pair) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_role_allows_is_in_force_at_once_for_whoever_has_it_on_every_replica() {
+async fn changed_permissions_of_a_role_apply_at_once_on_every_replica() {
     let server = Place::new().with_admin("root").start();
     let root = server.client().session("root").await;
     let pair = reader(&server, &[]).await;
@@ -70,7 +70,7 @@ async fn what_a_role_allows_is_in_force_at_once_for_whoever_has_it_on_every_repl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_that_was_reset_lets_its_user_do_nothing_but_choose_another() {
+async fn after_a_password_reset_the_user_can_only_choose_a_new_password() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let root = client.session("root").await;
@@ -92,7 +92,7 @@ async fn a_password_that_was_reset_lets_its_user_do_nothing_but_choose_another()
     assert_eq!(
         part_of(&bound.access, 1)["roles"],
         json!([]),
-        "others must not let them in"
+        "tokens must carry no roles until the password is changed"
     );
     for replica in server.each() {
         assert_eq!(replica.me_code(&bound.access).await, "password_change_required");
@@ -107,7 +107,7 @@ async fn a_password_that_was_reset_lets_its_user_do_nothing_but_choose_another()
         assert_eq!(replica.me(&free.access).await.body["roles"], json!(["user"]));
     }
 
-    // The same from the command line.
+    // Reset the password from the command line.
     let command = ["users", "reset-password", "--login", "alice"];
     let said = server
         .place()
@@ -119,7 +119,7 @@ async fn a_password_that_was_reset_lets_its_user_do_nothing_but_choose_another()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_user_is_out_everywhere_and_the_login_is_free_again() {
+async fn a_deleted_user_is_rejected_by_every_replica_and_the_login_is_free() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let root = client.session("root").await;
@@ -146,7 +146,7 @@ async fn a_deleted_user_is_out_everywhere_and_the_login_is_free_again() {
     assert_eq!(
         unconfirmed.code,
         Some(2),
-        "nobody is there to ask: {}",
+        "without a terminal, deletion must require confirmation: {}",
         unconfirmed.stderr
     );
     assert!(unconfirmed.stderr.contains("--yes"), "{}", unconfirmed.stderr);
@@ -156,7 +156,7 @@ async fn a_deleted_user_is_out_everywhere_and_the_login_is_free_again() {
         .command_succeeds(&[&delete[..], &["--yes"]].concat(), "");
     assert!(said.starts_with("deleted alice ("), "{said}");
     assert_eq!(client.me(&again.access).await.status, 401);
-    // What was done to them is still known, by their id alone.
+    // Their events remain, with the user id only.
     let events = server
         .place()
         .command_succeeds(&["audit", "list", "--user", &id, "--json"], "");
@@ -167,7 +167,7 @@ async fn a_deleted_user_is_out_everywhere_and_the_login_is_free_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_tells_what_would_die_and_kills_nothing() {
+async fn a_dry_run_prints_what_would_be_deleted_and_deletes_nothing() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let root = client.session("root").await;
@@ -212,7 +212,7 @@ async fn a_dry_run_tells_what_would_die_and_kills_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_admins_who_change_what_they_saw_at_the_same_time_one_is_told() {
+async fn of_concurrent_changes_with_one_precondition_one_succeeds() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let root = client.session("root").await;

@@ -1,5 +1,6 @@
-//! `kill -9` at any moment under audited changes: no change without its event, no event without its change, and a chain that
-//! holds. Run on SQLite and over three replicas, which between them have both databases, one server and several.
+//! `kill -9` during audited changes: each change has its event, each event its change, and the hash
+//! chain is intact. Runs on SQLite and with three replicas, which covers both databases, and one
+//! server as well as several.
 
 #![expect(
     clippy::indexing_slicing,
@@ -7,8 +8,8 @@
 )]
 
 use crate::{
+    burst::BURST,
     client::{Answer, Call, Client},
-    crowd::STORM,
     it::crash::any_delay,
     journal::settle,
     server::Place,
@@ -20,12 +21,12 @@ use tokio::task::JoinHandle;
 
 const ROUNDS: usize = 50;
 const CLIENTS: usize = 4;
-/// Reached only when something is wrong.
+/// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// From the first change of roles of a round to the kill, at most.
+/// The maximum time from the first role change of a round to the kill.
 const LONGEST: Duration = Duration::from_millis(150);
 
-/// What an administrator does to one user, in this order.
+/// The steps of an administrator for one user, in order.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Register,
@@ -72,13 +73,14 @@ impl Step {
     }
 }
 
-/// Changes one user after the other until the server is gone; the ids of the requests that were answered.
+/// Changes one user after the other until the server ends, and returns the ids of the answered
+/// requests.
 async fn write(client: Client, root: Arc<str>, name: String) -> Vec<String> {
     let mut answered = Vec::new();
     for number in 0.. {
         let login = format!("{name}-{number}");
         let mut id = String::new();
-        // Every third user lives on.
+        // Every third user is not deleted.
         for step in STEPS.into_iter().take(STEPS.len() - usize::from(number % 3 == 0)) {
             let request = format!("{login}-{step:?}");
             let call = step
@@ -88,7 +90,7 @@ async fn write(client: Client, root: Arc<str>, name: String) -> Vec<String> {
                 return answered;
             };
             if answer.status == 503 {
-                // A busy machine; what was asked is there whole or not at all, as if nobody had answered.
+                // On a busy machine, a request may be refused. Treat it as one without a response.
                 return answered;
             }
             check(&request, &answer);
@@ -110,14 +112,14 @@ fn check(request: &str, answer: &Answer) {
     );
 }
 
-/// What must find nothing.
+/// Queries for inconsistencies; each must return no rows.
 const FINDINGS: [&str; 6] = [
-    // A change without its event, or an event without its change: each raises the revision by one.
+    // Each change has one event, because each raises the revision by one.
     "SELECT login AS finding FROM users WHERE revision <> (SELECT count(*) FROM audit_trail \
      WHERE audit_trail.user_id = users.id AND action IN ('roles_changed', 'user_disabled', 'user_enabled'))",
     "SELECT name AS finding FROM roles WHERE name = 'editor' AND revision + 1 <> (SELECT count(*) FROM audit_trail \
      WHERE action IN ('role_created', 'role_changed'))",
-    // Users come and go with theirs.
+    // Creating and deleting a user each have one event.
     "SELECT login AS finding FROM users WHERE 1 <> (SELECT count(*) FROM audit_trail \
      WHERE audit_trail.user_id = users.id AND action = 'user_registered')",
     "SELECT login AS finding FROM users WHERE EXISTS (SELECT 1 FROM audit_trail \
@@ -125,7 +127,7 @@ const FINDINGS: [&str; 6] = [
     "SELECT number || '' AS finding FROM audit_trail AS made WHERE action = 'user_registered' \
      AND NOT EXISTS (SELECT 1 FROM users WHERE users.id = made.user_id) \
      AND 1 <> (SELECT count(*) FROM audit_trail AS gone WHERE gone.user_id = made.user_id AND gone.action = 'user_deleted')",
-    // One event for each request at most.
+    // Each request has at most one event.
     "SELECT request_id AS finding FROM audit_trail WHERE request_id LIKE 'u-%' GROUP BY request_id HAVING count(*) > 1",
 ];
 
@@ -134,7 +136,7 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
     let mut server = Place::new().with_admin("root").start();
     let mut total = 0;
     for round in 0..ROUNDS {
-        let alone = STORM.lock().await;
+        let alone = BURST.lock().await;
         let root: Arc<str> = server.client().session("root").await.access.into();
         let writers: Vec<JoinHandle<Vec<String>>> = (0..CLIENTS)
             .map(|client| {
@@ -144,12 +146,15 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
             .collect();
         let this_round = format!("u-{round}-");
         let given = |line: &str| (line.contains(&this_round) && line.contains("-GiveRoles")).then_some(());
-        server.log().wait_for(TIMEOUT, given).expect("there is load");
+        server
+            .log()
+            .wait_for(TIMEOUT, given)
+            .expect("clients send requests");
         tokio::time::sleep(any_delay(LONGEST)).await;
-        assert!(server.kill(server.replicas()), "each died by the signal");
+        assert!(server.kill(server.replicas()), "SIGKILL ended each replica");
         let mut answered = Vec::new();
         for writer in writers {
-            answered.extend(writer.await.expect("every answer is a good one"));
+            answered.extend(writer.await.expect("every answer is as expected"));
         }
         drop(alone);
         let database = server.place().database();
@@ -163,7 +168,7 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
         for request in &answered {
             assert!(
                 kept.contains(request),
-                "{request} was answered, and is not in the trail"
+                "{request} was answered but is missing from the audit log"
             );
         }
         assert!(kept.len() <= answered.len() + CLIENTS, "round {round}: {kept:?}");
@@ -171,5 +176,5 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
         total += answered.len();
         server.start_missing();
     }
-    assert!(total > 2 * ROUNDS, "there was load: {total}");
+    assert!(total > 2 * ROUNDS, "too few requests: {total}");
 }

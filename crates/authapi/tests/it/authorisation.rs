@@ -1,4 +1,4 @@
-//! The table of who may call what, on the real thing: each call goes to the next replica.
+//! The authorisation table, checked against running servers; each call goes to the next replica.
 
 #[path = "../../../api-http/tests/it/authorisation/table.rs"]
 mod table;
@@ -14,10 +14,10 @@ use table::{Cast, Row, rows};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// How many routes are called at once.
+/// The number of rows checked concurrently.
 const AT_ONCE: usize = 4;
 
-/// Everything is called about users and roles of its own, so that calls do not meet.
+/// The server under test. Each call uses new users and roles, so that calls do not interfere.
 struct World {
     client: Client,
     root: String,
@@ -29,7 +29,7 @@ struct Caller {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_gets_what_the_table_says() {
+async fn every_call_is_answered_as_the_table_states() {
     let server = start();
     let client = server.client();
     let root = client.session("root").await.access;
@@ -41,15 +41,15 @@ async fn everybody_gets_what_the_table_says() {
     for first in 0..AT_ONCE {
         let world = Arc::clone(&world);
         parts.spawn(async move {
-            let mut surprises = Vec::new();
+            let mut mismatches = Vec::new();
             for (number, row) in rows().iter().enumerate().skip(first).step_by(AT_ONCE) {
-                surprises.extend(world.go_through(number, row).await);
+                mismatches.extend(world.check_row(number, row).await);
             }
-            surprises
+            mismatches
         });
     }
-    let surprises = parts.join_all().await.concat();
-    assert!(surprises.is_empty(), "{surprises:#?}");
+    let mismatches = parts.join_all().await.concat();
+    assert!(mismatches.is_empty(), "{mismatches:#?}");
 }
 
 fn start() -> Server {
@@ -59,7 +59,7 @@ fn start() -> Server {
         .start()
 }
 
-/// The columns that stand for somebody with one permission.
+/// The columns that represent a caller with one permission.
 fn permissions() -> impl Iterator<Item = &'static str> {
     let columns = rows().swap_remove(0).cells.into_iter().map(|(who, _)| who);
     columns.filter(|who| who.contains(':'))
@@ -70,21 +70,21 @@ fn role_of(permission: &str) -> String {
 }
 
 impl World {
-    /// The calls of one line that are not answered as it says.
-    async fn go_through(&self, number: usize, row: &Row) -> Vec<String> {
-        let mut surprises = Vec::new();
+    /// Makes the calls of one row and returns those with an unexpected answer.
+    async fn check_row(&self, number: usize, row: &Row) -> Vec<String> {
+        let mut mismatches = Vec::new();
         for &(who, expected) in &row.cells {
             let name = format!("{number}-{}", role_of(who));
             let answer = self.call(&name, row, who).await;
             let code = Row::code(answer.status, who);
             if answer.status != expected || code.is_some_and(|code| answer.code() != code) {
-                surprises.push(format!(
+                mismatches.push(format!(
                     "{} {} by {who}: {} and not {expected}: {}",
                     row.method, row.path, answer.status, answer.body
                 ));
             }
         }
-        surprises
+        mismatches
     }
 
     async fn call(&self, name: &str, row: &Row, who: &str) -> Answer {
@@ -153,7 +153,7 @@ impl World {
         Some(caller)
     }
 
-    /// A new user's id.
+    /// Registers a user and returns the id.
     async fn register(&self, login: &str) -> String {
         let registered = succeeds(self.client.registering(login)).await;
         text(&registered.body, "/id").expect("an id")
@@ -170,7 +170,7 @@ impl World {
         succeeds(call.json(body)).await;
     }
 
-    /// What `/me` shows the caller there, or an id that nothing has.
+    /// The value that `/me` returns at `pointer`, or an id that does not exist.
     async fn seen(&self, caller: &Caller, pointer: &str) -> String {
         let me = self.client.me(&caller.pair.access).await;
         text(&me.body, pointer).unwrap_or_else(|| Uuid::nil().to_string())

@@ -1,4 +1,4 @@
-//! What servers keep their state in: made for one test, gone with it.
+//! Databases and Redis servers for one test, deleted when it ends.
 
 use crate::mode::Mode;
 use diesel::{
@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use testservers::{FreshDatabase, Own, Redis, RedisCluster};
 use tokio_postgres::NoTls;
 
-/// An empty database that no other test uses.
+/// An empty database for one test.
 pub enum Database {
-    /// The file, which the first start makes.
+    /// A file, created by the first start.
     Sqlite(PathBuf),
     Postgres(FreshDatabase),
 }
 
 impl Database {
-    /// A file in `folder`, or a database on this run's Postgres.
+    /// Creates a file path in `folder`, or a database on the Postgres of this run.
     pub fn fresh(folder: &Path) -> Self {
         match Mode::of_this_run() {
             Mode::Sqlite => Self::Sqlite(folder.join("data/authapi.db")),
@@ -34,7 +34,7 @@ impl Database {
         }
     }
 
-    /// What `query` finds: one column, a text called `finding`.
+    /// Runs `query`, which returns one text column named `finding`.
     pub async fn find(&self, query: &str) -> Vec<String> {
         match self {
             Self::Sqlite(file) => find_in_file(file, query),
@@ -44,7 +44,7 @@ impl Database {
 }
 
 impl Database {
-    /// Changes the database behind the program's back.
+    /// Changes the database directly, not through the program.
     pub async fn tamper(&self, statements: &str) {
         match self {
             Self::Sqlite(file) => {
@@ -86,15 +86,15 @@ async fn find_in_postgres(url: &str, query: &str) -> Vec<String> {
     rows.iter().map(|row| row.get("finding")).collect()
 }
 
-/// A Redis, or a cluster, that one test has to itself: attempts are counted by a client's address, and all tests come from
-/// one.
+/// A Redis, or a cluster, for one test. Attempts are counted per client address, and all tests use
+/// the same one.
 pub enum OwnRedis {
     Single(Own<Redis>),
     Cluster(RedisCluster),
 }
 
 impl OwnRedis {
-    /// Nothing where this run has none.
+    /// Starts it. Returns `None` if this run uses no Redis.
     pub fn start() -> Option<Self> {
         match Mode::of_this_run() {
             Mode::Sqlite => None,
@@ -111,7 +111,7 @@ impl OwnRedis {
     }
 }
 
-/// The URL of the Redis that the tests of this run share, if it has one.
+/// The URL of the Redis shared by the tests of this run, if there is one.
 pub fn shared_redis_url() -> Option<String> {
     match Mode::of_this_run() {
         Mode::Sqlite => None,

@@ -1,4 +1,4 @@
-//! A client of the service: each call answers status, headers and body, and every answer's form is checked.
+//! A client of the service. Each call returns status, headers and body, after a check of the form.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{
@@ -17,10 +17,10 @@ use std::{
 
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
-/// More than any answer takes; whoever waits so long hangs.
+/// Longer than any response takes; reached only when a request hangs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Cheap to clone; clones share connections and take turns.
+/// Cheap to clone. Clones share connections and send each request to the next replica.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -28,7 +28,7 @@ pub struct Client {
     next: Arc<AtomicUsize>,
 }
 
-/// A login's tokens.
+/// The tokens of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     pub access: String,
@@ -36,7 +36,8 @@ pub struct Pair {
 }
 
 impl Client {
-    /// Sends each request to the next of `addresses`, at least one, as a proxy does that knows nothing of sessions.
+    /// Sends each request to the next of `addresses`, like a proxy without session affinity. There
+    /// must be at least one address.
     pub fn new(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -85,7 +86,7 @@ impl Client {
             .json(&json!({"login": login, "password": password}))
     }
 
-    /// Gives `login` exactly `roles`, by the right of the token `access`.
+    /// Replaces the roles of `login`, as the user of the token `access`.
     pub fn assigning(&self, access: &str, login: &str, roles: &[&str], keep_sessions: bool) -> Call {
         self.put("/roles/update").bearer(access).json(&json!({
             "login": login,
@@ -104,14 +105,14 @@ impl Client {
         self.registering(login).send().await
     }
 
-    /// Registers `login` and logs it in.
+    /// Registers `login` and logs in.
     pub async fn user(&self, login: &str) -> Pair {
         let registered = self.register(login).await;
         assert_eq!(registered.status, 201, "{}", registered.body);
         self.session(login).await
     }
 
-    /// Another login of a user who exists.
+    /// Logs in an existing user.
     pub async fn session(&self, login: &str) -> Pair {
         let answer = self.logging_in(login, PASSWORD).send().await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -130,17 +131,17 @@ impl Client {
         self.post("/logout").bearer(token).send().await
     }
 
-    /// The code with which `/me` refuses an access token; "accepted" when it does not.
+    /// The code with which `/me` rejects an access token, or "accepted".
     pub async fn me_code(&self, access: &str) -> String {
         self.me(access).await.code_or_accepted()
     }
 
-    /// The code with which `/refresh` refuses a refresh token; "accepted" when it does not.
+    /// The code with which `/refresh` rejects a refresh token, or "accepted".
     pub async fn refresh_code(&self, token: &str) -> String {
         self.refresh(token).await.code_or_accepted()
     }
 
-    /// What is left of a session: how its access token and its refresh token are answered.
+    /// The results of [`Client::me_code`] and [`Client::refresh_code`] for the tokens of a session.
     pub async fn left_of(&self, pair: &Pair) -> (String, String) {
         (
             self.me_code(&pair.access).await,
@@ -149,7 +150,7 @@ impl Client {
     }
 }
 
-/// A request that is being made up.
+/// A request under construction.
 pub struct Call(RequestBuilder);
 
 impl Call {
@@ -171,12 +172,12 @@ impl Call {
         Self(self.0.body(body.into()))
     }
 
-    /// Sends it; there has to be an answer.
+    /// Sends the request and requires a response.
     pub async fn send(self) -> Answer {
         self.try_send().await.expect("an answer")
     }
 
-    /// Sends it to a server that may go away meanwhile.
+    /// Sends the request to a server that may end before it responds.
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
         let response = self.0.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -196,7 +197,7 @@ impl Call {
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    /// Null when the body is not JSON.
+    /// Null if the body is not JSON.
     pub body: Value,
     pub raw: Vec<u8>,
 }
@@ -232,14 +233,15 @@ impl Answer {
         }
     }
 
-    /// The names of the body's fields, in alphabetical order.
+    /// The field names of the body, in alphabetical order.
     pub fn keys(&self) -> Vec<&str> {
         keys(&self.body)
     }
 
-    /// What holds of every answer, whatever was asked.
+    /// Checks what is true of every response.
     fn check_form(&self) {
-        // What the HTTP layer says to a head that it gave up waiting for never reached the service.
+        // The HTTP layer answers an incomplete head after a time limit, before the service is
+        // called.
         if self.status == 408 && self.raw.is_empty() {
             return;
         }
@@ -254,7 +256,8 @@ impl Answer {
         );
         let is_challenge = matches!(self.status, 401 | 403);
         assert_eq!(self.headers.contains_key("www-authenticate"), is_challenge);
-        // Being unready is no problem of the request's: it has the form that being ready has.
+        // A response that the service is not ready is not a problem; its body has the form of the
+        // ready one.
         let is_readiness = self.body.get("dependencies").is_some();
         if self.status >= 400 && !self.raw.is_empty() && !is_readiness {
             self.check_problem();
@@ -282,7 +285,7 @@ impl Answer {
     }
 }
 
-/// The names of an object's fields, in alphabetical order.
+/// The field names of an object, in alphabetical order.
 pub fn keys(object: &Value) -> Vec<&str> {
     let mut keys: Vec<&str> = object
         .as_object()
@@ -294,7 +297,7 @@ pub fn keys(object: &Value) -> Vec<&str> {
     keys
 }
 
-/// One part of a JWT, unverified: 0 is the header, 1 the claims.
+/// Decodes a part of a JWT without verifying it: 0 is the header, 1 the claims.
 pub fn part_of(token: &str, index: usize) -> Value {
     let part = token.split('.').nth(index).expect("a JWT has three parts");
     let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");

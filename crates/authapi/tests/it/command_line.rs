@@ -1,4 +1,4 @@
-//! The commands, alone and beside a running server.
+//! The commands, alone and next to a running server.
 
 use crate::{
     client::{NEW_PASSWORD, PASSWORD, part_of},
@@ -20,7 +20,7 @@ fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
     serde_json::from_str(&printed).expect("a JSON array")
 }
 
-/// What a command lists as JSON Lines.
+/// Runs a command that prints JSON Lines.
 fn lines(place: &Place, arguments: &[&str]) -> Vec<Value> {
     let printed = place.command_succeeds(arguments, "");
     let lines = printed.lines().map(serde_json::from_str);
@@ -34,7 +34,7 @@ fn mode(path: &Path) -> u32 {
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_created_listed_and_refused() {
     let place = Place::new();
-    // Before the first start there is no database yet.
+    // No database exists before the first start.
     let created = create(&place, "Root", &["admin", "user"], PASSWORD);
     assert_eq!((created.code, created.stderr.as_str()), (Some(0), ""));
     assert!(created.stdout.starts_with("created Root ("), "{}", created.stdout);
@@ -110,7 +110,7 @@ async fn roles_set_beside_a_running_server_are_in_force_when_the_command_returns
     assert_eq!(left, ("token_outdated".into(), "session_revoked".into()));
 
     for (login, role, says) in [
-        ("nobody", "user", "the user does not exist"),
+        ("unknown", "user", "the user does not exist"),
         ("alice", "wizard", "the role \"wizard\" does not exist"),
         ("root", "user", "the last active admin"),
     ] {
@@ -128,7 +128,7 @@ async fn roles_set_beside_a_running_server_are_in_force_when_the_command_returns
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_user_is_out_when_the_command_returns() {
+async fn a_disabled_user_is_rejected_when_the_command_returns() {
     let server = Server::start();
     let client = server.client();
     let pair = client.user("alice").await;
@@ -146,8 +146,10 @@ async fn a_disabled_user_is_out_when_the_command_returns() {
     let enable = ["users", "enable", "--login", "alice"];
     assert_eq!(server.place().command_succeeds(&enable, ""), "alice is active\n");
     client.session("alice").await;
-    let nobody = server.place().run(&["users", "disable", "--login", "nobody"], "");
-    assert_eq!(nobody.code, Some(1));
+    let unknown = server
+        .place()
+        .run(&["users", "disable", "--login", "unknown"], "");
+    assert_eq!(unknown.code, Some(1));
 }
 
 #[test]
@@ -180,13 +182,17 @@ fn users_are_found_by_prefix_role_and_status_and_shown_one_by_one() {
     let plain = place.command_succeeds(&["users", "show", "--user", id], "");
     assert!(plain.contains("alice") && plain.contains(id), "{plain}");
     for command in ["show", "disable", "enable", "delete"] {
-        let nobody = place.run(&["users", command, "--login", "nobody", "--json"], "");
-        assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(1), ""), "{command}");
+        let unknown = place.run(&["users", command, "--login", "unknown", "--json"], "");
+        assert_eq!(
+            (unknown.code, unknown.stdout.as_str()),
+            (Some(1), ""),
+            "{command}"
+        );
     }
 }
 
 #[test]
-fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
+fn roles_are_created_changed_and_deleted_unless_assigned() {
     let place = Place::new();
     let set = |more: &[&str]| place.run(&[&["roles", "set", "editor"], more].concat(), "");
     let dry_run = set(&["--permission", "pages:edit", "--dry-run"]);
@@ -220,7 +226,10 @@ fn roles_are_made_changed_rehearsed_and_deleted_unless_somebody_has_them() {
         false
     );
     for (arguments, says) in [
-        (&["roles", "delete", "editor"][..], "the role is in use (users: 1)"),
+        (
+            &["roles", "delete", "editor"][..],
+            "the role is in use (users: 1)",
+        ),
         (&["roles", "delete", "wizard"], "the role does not exist"),
         (&["roles", "set", "admin"], "cannot be changed"),
         (&["roles", "set", "Not A Role"], "a role name must have"),
@@ -269,8 +278,8 @@ async fn sessions_are_listed_and_are_ended_when_the_command_returns() {
             .command_succeeds(&["sessions", "list", "--login", "alice"], ""),
         ""
     );
-    let nobody = server.place().run(&["sessions", "end", "--login", "nobody"], "");
-    assert_eq!(nobody.code, Some(1));
+    let unknown = server.place().run(&["sessions", "end", "--login", "unknown"], "");
+    assert_eq!(unknown.code, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -371,7 +380,7 @@ fn the_settings_in_force_are_shown_without_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_check_tells_by_its_exit_code() {
+async fn the_health_check_reports_by_exit_code() {
     let server = Server::start();
     let port = server.address().port().to_string();
     let settings = [("SERVER__PORT", port.as_str())];

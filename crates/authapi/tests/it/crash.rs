@@ -1,8 +1,9 @@
-//! `kill -9` under load: what was answered is there afterwards, and what was asked is there whole or not at all.
+//! `kill -9` under load: answered requests are kept, and unanswered ones are applied completely or
+//! not at all.
 
 use crate::{
     client::{Client, Pair},
-    journal::{GRACE, Outcome, STEPS, Step, Story, check, check_database, check_trail, settle},
+    journal::{GRACE, Outcome, STEPS, Step, Story, check, check_audit_log, check_database, settle},
     server::Place,
 };
 use serde_json::Value;
@@ -15,19 +16,19 @@ use tokio::task::JoinHandle;
 
 const ROUNDS: usize = 6;
 const CLIENTS: usize = 6;
-/// Reached only when something is wrong.
+/// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Writes one story after the other, each a step longer than the last, until the server is gone.
+/// Writes stories, each a step longer than the one before, until the server ends.
 async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Story> {
     let mut stories: Vec<Story> = Vec::new();
     for number in 0.. {
         let mut story = Story::of(format!("{name}-{number}"));
         for _ in 0..=number % STEPS.len() {
-            match story.go_on(&client, &root, 1).await {
+            match story.take_next_step(&client, &root, 1).await {
                 Outcome::Answered => {}
                 Outcome::NoAnswer => break,
-                Outcome::Refused | Outcome::DoneBefore => panic!("nothing is away: {story:?}"),
+                Outcome::Refused | Outcome::DoneBefore => panic!("a replica refused a request: {story:?}"),
             }
         }
         let is_over = story.asked.is_some();
@@ -39,13 +40,13 @@ async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Stor
     stories
 }
 
-/// Somewhere between nothing and `most`.
+/// Returns a random delay of at most `most`.
 pub fn any_delay(most: Duration) -> Duration {
     most * u32::try_from(RandomState::new().hash_one(0) % 1000).expect("it is small") / 1000
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_not_at_all() {
+async fn after_a_kill_confirmed_changes_are_kept_and_others_are_atomic() {
     let mut server = Place::new()
         .with_admin("root")
         .with("TOKENS__REFRESH_GRACE", GRACE)
@@ -61,14 +62,17 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
             .collect();
         let this_round = format!("user-{round}-");
         let logged_out = |line: &str| (line.contains(&this_round) && line.contains(".LogOut")).then_some(());
-        server.log().wait_for(TIMEOUT, logged_out).expect("there is load");
+        server
+            .log()
+            .wait_for(TIMEOUT, logged_out)
+            .expect("clients send requests");
         tokio::time::sleep(any_delay(Duration::from_millis(300))).await;
-        // Of several, by turns one, for which the others answer, and all.
+        // With several replicas, kill alternately one, so that the others answer, and all.
         let count = if round % 2 == 0 { 1 } else { server.replicas() };
-        assert!(server.kill(count), "each died by the signal");
+        assert!(server.kill(count), "SIGKILL ended each replica");
         let mut stories = Vec::new();
         for writer in writers {
-            stories.extend(writer.await.expect("every answer is a good one"));
+            stories.extend(writer.await.expect("every answer is as expected"));
         }
         settle(server.place().database()).await;
         if server.replicas() == 0 {
@@ -89,14 +93,14 @@ async fn what_was_answered_outlives_a_kill_and_what_was_not_is_there_whole_or_no
         "every client was at work when the server died"
     );
     assert!(answered >= ROUNDS, "{answered}");
-    check_that_it_stayed_so(&server.client(), &all).await;
+    check_stories_again(&server.client(), &all).await;
     assert!(server.kill(server.replicas()));
     check_database(server.place().database()).await;
-    check_trail(server.place().database(), &all).await;
+    check_audit_log(server.place().database(), &all).await;
 }
 
-/// Later crashes brought no session back that had ended.
-async fn check_that_it_stayed_so(client: &Client, stories: &[Story]) {
+/// Checks that later crashes did not restore ended sessions.
+async fn check_stories_again(client: &Client, stories: &[Story]) {
     let ended = stories.iter().filter(|story| story.done == Some(Step::LogOut));
     let ended: Vec<&Pair> = ended.filter_map(|story| story.pair.as_ref()).collect();
     assert!(ended.len() >= ROUNDS, "{}", ended.len());
@@ -105,7 +109,7 @@ async fn check_that_it_stayed_so(client: &Client, stories: &[Story]) {
     }
 }
 
-/// The command line at work beside servers that have crashed.
+/// Migrates with the command line next to servers that have crashed.
 fn check_migrations(place: &Place) {
     let status = place.command_succeeds(&["migrate", "status", "--json"], "");
     let migrations: Vec<Value> = serde_json::from_str(&status).expect("a JSON array");

@@ -1,4 +1,4 @@
-//! Users from other systems, and users written out.
+//! Import and export of users.
 
 use crate::{
     client::PASSWORD,
@@ -7,10 +7,10 @@ use crate::{
 use serde_json::{Value, json};
 use std::fs;
 
-/// Of the password that all have here, by Django's PBKDF2.
+/// A hash in Django's PBKDF2 format; all users here have its password.
 const HASH: &str = "pbkdf2_sha256$1000$authapitestsalt16$Tx2u2i3V+T1iYqKYxzlOufk42hpLc1t6IvzF8T3VSKA=";
 
-/// The same by bcrypt.
+/// A bcrypt hash of the password of [`HASH`].
 const BCRYPT: &str = "$2b$04$aTsUwsyowQuzRrDqFflhgekRggwm4cvrKpkzCALAlyetScVwPoQtG";
 
 fn user(login: &str) -> Value {
@@ -32,7 +32,7 @@ fn import(place: &Place, input: &str, more: &[&str]) -> Run {
     place.run(&arguments, input)
 }
 
-/// How many were imported, were there already, and were refused.
+/// The numbers of imported, existing and refused users.
 fn counts(run: &Run) -> (u64, u64, u64) {
     let summary: Value = serde_json::from_str(&run.stdout).expect("a summary");
     let count = |name: &str| summary[name].as_u64().expect("a number");
@@ -77,7 +77,7 @@ async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_
         let pair = client.session(login).await;
         assert_eq!(client.me(&pair.access).await.body["roles"], json!(["user"]));
     }
-    // Whoever has logged in has a hash of this service's own.
+    // Login replaces an imported hash with one of this service.
     for (login, kind) in [
         ("user0", "$argon2id$"),
         ("user1", "pbkdf2_sha256$"),
@@ -102,7 +102,7 @@ async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_lines_are_told_by_number_and_the_others_are_taken() {
+async fn rejected_lines_are_reported_by_number_and_the_others_are_imported() {
     let place = Place::new();
     let mut input = jsonl(&[
         user("alice"),
@@ -128,7 +128,7 @@ async fn refused_lines_are_told_by_number_and_the_others_are_taken() {
 
     let dry_run = import(&place, &input, &["--dry-run"]);
     assert_eq!(dry_run.code, Some(1));
-    // Nobody is there who could be in another's way.
+    // The dry run finds no existing users.
     assert_eq!(counts(&dry_run), (3, 0, 7), "{}", dry_run.stderr);
     assert_eq!(place.command_succeeds(&["users", "list"], ""), "");
 
@@ -190,7 +190,7 @@ async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form()
             second.command_succeeds(&import, ""),
             "imported 3, already existing 0, refused 0\n"
         );
-        // Ids are new, and nobody has logged in.
+        // Ids are new, and no user has logged in.
         let known = |text: &str| -> Vec<Value> {
             let rows = text
                 .lines()

@@ -1,4 +1,4 @@
-//! A journal of what clients asked and what they were answered, and whether the service agrees with it afterwards.
+//! A journal of requests and responses, and checks that the service agrees with it.
 
 use crate::{
     backing::Database,
@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a used refresh token answers again where a journal is kept: whoever lost an answer asks once more.
+/// The grace window for used refresh tokens: a client that lost the response repeats the request.
 pub const GRACE: &str = "1m";
-/// Reached only when something is wrong.
+/// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What a client does to a user, in this order.
+/// The steps of a client for one user, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     Register,
@@ -36,7 +36,7 @@ pub const STEPS: [Step; 6] = [
 ];
 
 impl Step {
-    /// What the audit trail says of it.
+    /// The action of the step in the audit log.
     fn action(self) -> Option<&'static str> {
         match self {
             Self::Register => Some("user_registered"),
@@ -47,8 +47,8 @@ impl Step {
         }
     }
 
-    /// Whether this answer says that the step was taken by a request before it, which was not told so.
-    fn was_taken_before(self, answer: &Answer) -> bool {
+    /// Returns whether the answer shows that an earlier, unanswered request already took the step.
+    fn was_already_taken(self, answer: &Answer) -> bool {
         match self {
             Self::Register => answer.code() == "login_taken",
             Self::LogOut => answer.code() == "session_revoked",
@@ -57,28 +57,28 @@ impl Step {
     }
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Answered,
-    /// With the news that an earlier request, which was not told so, had done it.
+    /// An earlier, unanswered request had taken the step.
     DoneBefore,
-    /// With 503: whether it was done is not known.
+    /// Refused with 503, so it is unknown whether it took effect.
     Refused,
     NoAnswer,
 }
 
-/// One user's journal.
+/// The journal of one user.
 #[derive(Debug)]
 pub struct Story {
     pub login: String,
-    /// The last step that was answered.
+    /// The last confirmed step.
     pub done: Option<Step>,
-    /// The step that was asked for and not answered, or refused.
+    /// The step that was requested and not answered, or refused.
     pub asked: Option<Step>,
     /// The newest tokens.
     pub pair: Option<Pair>,
-    /// Every request, by its id.
+    /// Every request, by id.
     pub requests: Vec<(String, Step, Outcome)>,
 }
 
@@ -93,15 +93,15 @@ impl Story {
         }
     }
 
-    /// The step after the last one that was answered.
+    /// The step after the last confirmed one.
     pub fn next(&self) -> Option<Step> {
         STEPS.into_iter().find(|step| self.done < Some(*step))
     }
 
-    /// Asks for the next step, by the right of the token `root`. Where nobody listens, the client's next replica is asked,
-    /// up to `replicas` of them.
-    pub async fn go_on(&mut self, client: &Client, root: &str, replicas: usize) -> Outcome {
-        let step = self.next().expect("a story that goes on");
+    /// Requests the next step, as the user of the token `root`. If a replica does not accept the
+    /// connection, the client tries the next one, up to `replicas` of them.
+    pub async fn take_next_step(&mut self, client: &Client, root: &str, replicas: usize) -> Outcome {
+        let step = self.next().expect("a story with steps left");
         let id = format!("{}.{}.{step:?}", self.login, self.requests.len());
         let again = self.asked.replace(step) == Some(step);
         let mut answer = self.call(client, root, step, &id).try_send().await;
@@ -136,7 +136,7 @@ impl Story {
         if answer.status == 503 {
             return Outcome::Refused;
         }
-        let taken_before = again && step.was_taken_before(answer);
+        let taken_before = again && step.was_already_taken(answer);
         assert!(
             answer.status < 300 || taken_before,
             "{step:?} of {}: {}",
@@ -156,7 +156,7 @@ impl Story {
     }
 }
 
-/// Whether what was answered to the user is there, and what was not is there whole or not at all.
+/// Checks that confirmed steps took effect, and others completely or not at all.
 pub async fn check(client: &Client, story: &Story) {
     let logged_in = client.logging_in(&story.login, PASSWORD).send().await;
     if story.done.is_none() {
@@ -176,7 +176,7 @@ pub async fn check(client: &Client, story: &Story) {
     }
 }
 
-/// There is a whole user or none: then the login is free.
+/// Checks that an interrupted registration created the whole user, or left the login free.
 async fn check_cut_registration(client: &Client, story: &Story, logged_in: &Answer) {
     if logged_in.status == 200 {
         let me = client.me(&logged_in.pair().access).await;
@@ -187,7 +187,7 @@ async fn check_cut_registration(client: &Client, story: &Story, logged_in: &Answ
     }
 }
 
-/// What is left of the session whose newest tokens are `pair`, now that the user has `roles`.
+/// Checks the session with the newest tokens `pair` of a user with the roles `roles`.
 async fn check_session(client: &Client, story: &Story, pair: &Pair, roles: &Value) {
     let me = client.me_code(&pair.access).await;
     let refreshed = client.refresh(&pair.refresh).await;
@@ -211,7 +211,7 @@ async fn check_session(client: &Client, story: &Story, pair: &Pair, roles: &Valu
     }
 }
 
-/// Waits until a database that is a server of its own has ended what the dead had asked it for.
+/// Waits until a database server has ended the statements of killed replicas.
 pub async fn settle(database: &Database) {
     let Database::Postgres(_) = database else {
         return;
@@ -220,11 +220,11 @@ pub async fn settle(database: &Database) {
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
     let deadline = Instant::now() + TIMEOUT;
     while !database.find(at_work).await.is_empty() {
-        assert!(Instant::now() < deadline, "the database is still at work");
+        assert!(Instant::now() < deadline, "the database still runs statements");
     }
 }
 
-/// What holds of every database: a file is sound, and each change came with its audit row, however it was asked for.
+/// Checks that the database is intact and that each change has its audit event.
 pub async fn check_database(database: &Database) {
     if let Database::Sqlite(_) = database {
         let sound = "SELECT integrity_check AS finding FROM pragma_integrity_check";
@@ -250,9 +250,9 @@ pub async fn check_database(database: &Database) {
     }
 }
 
-/// The audit trail has the row of every change that was answered and of no request that changed nothing; of a request
-/// that was not answered it has the right one or none.
-pub async fn check_trail(database: &Database, stories: &[Story]) {
+/// Checks that the audit log has an event for every confirmed change, none for requests without
+/// effect, and for unanswered requests the right one or none.
+pub async fn check_audit_log(database: &Database, stories: &[Story]) {
     let query = "SELECT request_id || ' ' || action AS finding FROM audit_trail WHERE request_id IS NOT NULL";
     let rows = database.find(query).await;
     let mut actions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -270,7 +270,10 @@ pub async fn check_trail(database: &Database, stories: &[Story]) {
         };
         assert!(fits, "{id} was {outcome:?} and wrote {written:?}");
     }
-    let unasked = |id: &&&str| STEPS.iter().any(|step| id.ends_with(&format!(".{step:?}")));
-    let unasked: Vec<_> = actions.keys().filter(unasked).collect();
-    assert!(unasked.is_empty(), "nobody asked for {unasked:?}");
+    let unrequested = |id: &&&str| STEPS.iter().any(|step| id.ends_with(&format!(".{step:?}")));
+    let unrequested: Vec<_> = actions.keys().filter(unrequested).collect();
+    assert!(
+        unrequested.is_empty(),
+        "events without a request: {unrequested:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! What servers log, line by line as it comes.
+//! The log lines of servers, as they arrive.
 
 use serde_json::Value;
 use std::{
@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the end of a process that has ended may take to be seen.
+/// How long the pipe of an ended process may take to close.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The lines of several standard errors, as they come.
+/// The lines of several standard error streams, as they arrive.
 #[derive(Clone, Default)]
 pub struct Log(Arc<(Mutex<Vec<Captured>>, Condvar)>);
 
-/// One of the standard errors that a log follows.
+/// One of the streams that a log follows.
 #[derive(Clone, Copy)]
 pub struct Part(usize);
 
@@ -27,7 +27,7 @@ struct Captured {
     ended: bool,
 }
 
-/// What came of looking for something.
+/// The result of a search.
 enum Look<T> {
     Found(T),
     NotYet,
@@ -60,7 +60,7 @@ impl Log {
         self.0.1.notify_all();
     }
 
-    /// All lines, one part after the other.
+    /// All lines, stream by stream.
     pub fn lines(&self) -> Vec<String> {
         let parts = self.parts();
         parts.iter().flat_map(|captured| captured.lines.clone()).collect()
@@ -70,12 +70,13 @@ impl Log {
         self.parts()[part.0].lines.clone()
     }
 
-    /// What `look` makes of the first line that it knows; `None` when there is none in time, or ever.
+    /// Waits for the first line for which `look` returns a value. Returns `None` when the time is
+    /// over or all streams have ended.
     pub fn wait_for<T>(&self, timeout: Duration, look: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.wait(timeout, |parts| find(parts, &look))
     }
 
-    /// The same of one part.
+    /// Like [`Log::wait_for`], in one stream.
     pub fn wait_for_in<T>(
         &self,
         part: Part,
@@ -85,7 +86,7 @@ impl Log {
         self.wait(timeout, |parts| find(&parts[part.0..=part.0], &look))
     }
 
-    /// Waits until nothing more can come from this part.
+    /// Waits until the stream has ended.
     pub fn wait_for_end_of(&self, part: Part) {
         let ended = self.wait(TIMEOUT, |parts| {
             if parts[part.0].ended {
@@ -94,7 +95,7 @@ impl Log {
                 Look::NotYet
             }
         });
-        assert!(ended.is_some(), "somebody holds its standard error");
+        assert!(ended.is_some(), "another process keeps standard error open");
     }
 
     fn wait<T>(&self, timeout: Duration, look: impl Fn(&[Captured]) -> Look<T>) -> Option<T> {
@@ -112,7 +113,7 @@ impl Log {
     }
 }
 
-/// The ids of all requests that these lines say were answered.
+/// The ids of all requests logged as answered in `lines`.
 pub fn answered(lines: &[String]) -> BTreeSet<String> {
     lines
         .iter()

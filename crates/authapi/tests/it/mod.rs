@@ -1,5 +1,6 @@
-//! The suite: the real program on a port, in a folder and on a database of its own, talked to as clients and operators
-//! talk to it. Each program under `tests/` runs all of it on another [`mode::Mode`], and what only that one can show.
+//! The test suite: it runs the program on its own port, folder and database, and uses it like
+//! clients and operators. Each test program under `tests/` runs the suite in another [`mode::Mode`]
+//! and adds the tests that need this mode.
 
 #![expect(
     clippy::indexing_slicing,
@@ -7,26 +8,26 @@
 )]
 
 pub mod backing;
+pub mod burst;
 pub mod client;
-pub mod crowd;
 pub mod journal;
 pub mod log;
 pub mod mode;
 pub mod server;
 
 mod administration;
-mod audit_trail;
+mod audit_log;
 mod authorisation;
 mod command_line;
 pub mod crash;
+mod endpoints;
 mod import;
 pub mod overload;
 mod races;
 mod refusals;
-pub mod remembered;
 mod revocation;
 pub mod secrets;
+pub mod session_cache;
 mod shutdown;
 pub mod start_failures;
 mod throttle;
-mod walk;

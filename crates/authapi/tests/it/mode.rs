@@ -1,20 +1,21 @@
-//! What stands behind the servers: the suite runs once for each.
+//! The database and Redis of a run. The suite runs once for each mode.
 
-/// One run of the suite.
+/// The mode of one run of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// One server on a file.
+    /// One server on a SQLite file.
     Sqlite,
     /// One server on Postgres and Redis.
     PostgresRedis,
-    /// Three servers on one Postgres and one Redis, each request of a client to the next of them.
+    /// Three servers on one Postgres and one Redis; a client sends each request to the next of
+    /// them.
     ThreeReplicas,
-    /// One server on Postgres and a Redis Cluster of six.
+    /// One server on Postgres and a Redis Cluster of six nodes.
     RedisCluster,
 }
 
 impl Mode {
-    /// The run that this test program is; each is named after it.
+    /// The mode of this test program, derived from its name.
     pub fn of_this_run() -> Self {
         match env!("CARGO_CRATE_NAME") {
             "sqlite" => Self::Sqlite,
@@ -25,7 +26,7 @@ impl Mode {
         }
     }
 
-    /// How many servers share one database.
+    /// The number of servers that share one database.
     pub fn replicas(self) -> usize {
         match self {
             Self::ThreeReplicas => 3,

@@ -1,4 +1,4 @@
-//! More work than the service can do: it says so, and what needs no such work goes on.
+//! Overload: the service refuses the work that it cannot do and answers all other requests.
 
 use crate::{
     client::{Answer, PASSWORD},
@@ -16,7 +16,7 @@ pub fn check_overloaded(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_too_many_passwords_wait_to_be_hashed_the_rest_is_told_to_come_back() {
+async fn logins_over_the_hashing_capacity_are_refused_with_retry_after() {
     let server = Place::new()
         .with("PASSWORD__MEMORY_KIB", "65536")
         .with("PASSWORD__HASH_THREADS", "1")

@@ -1,8 +1,8 @@
-//! Many clients at the same moment: whatever order the service finds, its promises hold.
+//! Concurrent clients: guarantees hold in any order of requests.
 
 use crate::{
+    burst::{at_once, tally},
     client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
-    crowd::{at_once, tally},
     server::{Place, Server},
 };
 use serde_json::{Value, json};
@@ -37,7 +37,8 @@ async fn two_hundred_refreshes_of_one_token_have_one_successor() {
     assert_eq!(client.refresh_code(successor).await, "accepted");
 }
 
-/// Spelling number `index` of a login of ASCII letters: each letter small, capital or full-width.
+/// Returns the spelling number `index` of an ASCII login: each letter is small, capital or
+/// full-width.
 fn spelling(login: &str, mut index: usize) -> String {
     let full_width = |letter: char| char::from_u32(u32::from(letter) + 0xfee0).expect("a letter");
     login
@@ -93,15 +94,15 @@ async fn of_fifty_logouts_of_one_session_one_succeeds() {
     }
 }
 
-/// Someone who logs in and refreshes as fast as they can, and keeps every token that they ever got.
-struct Restless {
+/// Clients that log in and refresh continuously, and keep every token.
+struct ActiveUser {
     tokens: Arc<Mutex<Vec<Pair>>>,
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
 }
 
-impl Restless {
-    /// Two who refresh a session each, and one who logs in anew again and again.
+impl ActiveUser {
+    /// Starts two clients that each refresh a session, and one that logs in repeatedly.
     fn start(client: &Client, login: &'static str) -> Self {
         let mut restless = Self {
             tokens: Arc::default(),
@@ -127,8 +128,8 @@ impl Restless {
         self.tokens.lock().expect("no panic").clone()
     }
 
-    /// Waits until there are `count` tokens more than there are now.
-    async fn go_on_for(&self, count: usize) {
+    /// Waits for `count` more tokens.
+    async fn wait_for(&self, count: usize) {
         let enough = self.tokens().len() + count;
         while self.tokens().len() < enough {
             assert!(
@@ -148,7 +149,7 @@ impl Restless {
     }
 }
 
-/// By refreshing `pair` if there is one that lives, else by logging in.
+/// Refreshes `pair` if there is one and its session is valid, and otherwise logs in.
 async fn next_pair(client: &Client, login: &str, pair: Option<Pair>) -> Option<Pair> {
     let Some(pair) = pair else {
         return Some(client.session(login).await);
@@ -161,7 +162,7 @@ async fn next_pair(client: &Client, login: &str, pair: Option<Pair>) -> Option<P
     }
 }
 
-/// The answer to `/me`, asked again for a while when the server was too busy for all at once: that settles nothing.
+/// Repeats a request to `/me` for a while if the server was too busy to answer.
 async fn settled(client: &Client, pair: &Pair, answer: Answer) -> Answer {
     let mut answer = answer;
     for _ in 0..20 {
@@ -173,7 +174,7 @@ async fn settled(client: &Client, pair: &Pair, answer: Answer) -> Answer {
     answer
 }
 
-/// No token that says other roles than `roles` is accepted; what is accepted shows `roles`.
+/// Checks that only tokens with `roles` are accepted, and that they show `roles`.
 async fn check_tokens(client: &Client, pairs: &[Pair], roles: &Value, round: usize) {
     let calls = pairs.iter().map(|pair| client.get("/me").bearer(&pair.access));
     for (pair, answer) in pairs.iter().zip(at_once(calls.collect()).await) {
@@ -193,8 +194,9 @@ async fn check_tokens(client: &Client, pairs: &[Pair], roles: &Value, round: usi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_a_change_of_roles_is_answered_no_token_with_the_old_ones_is_accepted() {
-    // While a change waits for replicas there is time for more logins than a user may have sessions by default.
+async fn after_a_change_of_roles_no_token_with_the_old_roles_is_accepted() {
+    // While a change waits for replicas, more logins succeed than the default limit of sessions
+    // allows.
     let server = Place::new()
         .with_admin("root")
         .with("TOKENS__MAX_SESSIONS_PER_USER", "10000")
@@ -209,8 +211,8 @@ async fn when_a_change_of_roles_is_answered_no_token_with_the_old_ones_is_accept
         } else {
             &["user"]
         };
-        let restless = Restless::start(&client, "alice");
-        restless.go_on_for(3).await;
+        let restless = ActiveUser::start(&client, "alice");
+        restless.wait_for(3).await;
 
         let changed = client
             .assigning(&root, "alice", roles, keep_sessions)
@@ -220,7 +222,7 @@ async fn when_a_change_of_roles_is_answered_no_token_with_the_old_ones_is_accept
         let known = restless.tokens();
         assert_eq!(changed.status, 200, "{}", changed.body);
         check_tokens(&client, &known, &json!(roles), round).await;
-        restless.go_on_for(3).await;
+        restless.wait_for(3).await;
         let all = restless.stop().await;
         check_tokens(&client, &all, &json!(roles), round).await;
         for pair in all.iter().filter(|_| !keep_sessions) {

@@ -1,11 +1,12 @@
-//! What is refused, by cause: tokens, methods, paths and bodies; and what must not be told apart.
+//! Refusals by cause (tokens, methods, paths and bodies), and refusals that do not reveal their
+//! cause.
 
 use crate::{client::PASSWORD, server::Server};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_unknown_wrong_or_disabled_gets_one_answer() {
+async fn unknown_wrong_and_disabled_logins_get_identical_responses() {
     let server = Server::start();
     let client = server.client();
     client.user("alice").await;
@@ -16,7 +17,7 @@ async fn whoever_is_unknown_wrong_or_disabled_gets_one_answer() {
     let mut answers = Vec::new();
     for (login, password) in [
         ("alice", "not the password"),
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
         ("mallory", PASSWORD),
         ("not a login", PASSWORD),
         ("", ""),
@@ -38,7 +39,7 @@ async fn whoever_is_unknown_wrong_or_disabled_gets_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_token_is_told_by_cause() {
+async fn each_bad_token_is_rejected_with_its_cause() {
     let server = Server::start();
     let client = server.client();
     let pair = client.user("alice").await;

@@ -1,4 +1,4 @@
-//! What revokes what: every row of the table, against the real database.
+//! Revocations: every row of the table in `docs/revocation.md`, on a real database.
 
 use crate::{
     client::{Client, NEW_PASSWORD, PASSWORD, Pair},
@@ -14,7 +14,7 @@ fn alive() -> (String, String) {
     codes("accepted", "accepted")
 }
 
-/// Two sessions of one user, and one of somebody else whom nothing may touch.
+/// Two sessions of one user, and one of another user, which must stay valid.
 struct Cast {
     server: Server,
     client: Client,
@@ -72,7 +72,7 @@ async fn logout_ends_this_session_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logout_by_refresh_token_does_the_same() {
+async fn logout_by_refresh_token_ends_its_session_and_no_other() {
     let cast = Cast::new().await;
     assert_eq!(cast.client.log_out(&cast.first.refresh).await.status, 204);
     cast.check(codes("token_revoked", "session_revoked"), alive())
@@ -96,7 +96,7 @@ async fn logout_everywhere_ends_all_of_the_users_sessions_by_either_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changed_roles_end_everything() {
+async fn a_change_of_roles_revokes_all_sessions() {
     let cast = Cast::new().await;
     let call = cast.client.put("/roles/update").bearer(&cast.first.access);
     assert_eq!(call.json(&json!({"new_roles": []})).send().await.status, 200);
@@ -133,7 +133,7 @@ async fn kept_sessions_outlive_a_change_of_roles_and_carry_the_new_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_password_ends_everything_but_the_answer() {
+async fn a_password_change_revokes_all_sessions_except_the_new_one() {
     let cast = Cast::new().await;
     let call = cast
         .client
@@ -178,7 +178,7 @@ async fn a_reused_refresh_token_ends_its_session_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reused_refresh_token_cannot_log_out_quietly() {
+async fn a_logout_with_a_reused_refresh_token_is_rejected_and_ends_the_session() {
     let cast = Cast::at(Place::new().with("TOKENS__REFRESH_GRACE", "0s")).await;
     let newer = cast.client.refresh(&cast.first.refresh).await.pair();
     assert_eq!(
@@ -203,7 +203,7 @@ async fn within_the_grace_window_a_repeated_refresh_gets_the_same_successor() {
     for pair in [&first, &second, &repeated] {
         assert_eq!(client.me_code(&pair.access).await, "accepted");
     }
-    // Once the successor is used, the first is two steps behind: a thief's.
+    // After the successor is used, the first token is two generations old: it was stolen.
     let third = client.refresh(&second.refresh).await.pair();
     assert_eq!(client.refresh_code(&first.refresh).await, "refresh_token_reused");
     assert_eq!(
@@ -213,7 +213,7 @@ async fn within_the_grace_window_a_repeated_refresh_gets_the_same_successor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_too_many_ends_the_oldest() {
+async fn a_login_over_the_session_limit_ends_the_oldest_session() {
     let server = Place::new().with("TOKENS__MAX_SESSIONS_PER_USER", "3").start();
     let client = server.client();
     let oldest = client.user("alice").await;
@@ -230,12 +230,12 @@ async fn a_session_too_many_ends_the_oldest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_revoked_stays_so_after_a_restart_and_what_is_not_lives_on() {
+async fn revoked_and_valid_sessions_stay_so_after_a_restart() {
     let cast = Cast::new().await;
     assert_eq!(cast.client.log_out(&cast.first.access).await.status, 204);
     let server = cast.server.terminate().place.start();
     let client = server.client();
-    // The issuer follows from the configured address, which stays the same.
+    // The issuer derives from the configured address, which does not change.
     assert_eq!(
         client.left_of(&cast.first).await,
         codes("token_revoked", "session_revoked")

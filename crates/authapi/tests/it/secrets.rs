@@ -1,4 +1,4 @@
-//! What must never be found: secrets in a log line, and foreign text that passes for a log line.
+//! Secrets must not appear in the log, and input must not forge log lines.
 
 use crate::{
     client::{NEW_PASSWORD, PASSWORD, Pair},
@@ -13,10 +13,10 @@ use std::{
 };
 
 pub const LOGIN: &str = "olga.the.owl";
-const UNKNOWN_LOGIN: &str = "nobody.of.note";
+const UNKNOWN_LOGIN: &str = "unknown.login";
 const WRONG_PASSWORD: &str = "a guess that is wrong";
 
-/// Does all that has to do with secrets, well and badly; every pair that was issued.
+/// Makes successful and failing requests that involve secrets, and returns every pair issued.
 pub async fn walk(server: &Server) -> Vec<Pair> {
     let client = server.client();
     let first = client.user(LOGIN).await;
@@ -59,7 +59,7 @@ pub async fn walk(server: &Server) -> Vec<Pair> {
     pairs
 }
 
-/// Every text that is nobody's business, by what it is.
+/// Every text that must not be logged, with its name.
 pub fn secrets(place: &Place, pairs: &[Pair]) -> Vec<(&'static str, String)> {
     let mut secrets = vec![
         ("a password", PASSWORD.to_owned()),
@@ -98,7 +98,7 @@ async fn no_log_line_holds_a_secret_or_a_login_at_any_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_says_no_secret_either() {
+async fn the_command_line_prints_no_secret() {
     let place = Place::new().with("LOG__LEVEL", "trace");
     let create = ["users", "create", "--login", LOGIN];
     let created = place.run(&create, PASSWORD);
@@ -114,13 +114,13 @@ async fn the_command_line_says_no_secret_either() {
     }
 }
 
-/// Sends a request that no library would send.
+/// Sends a request that no HTTP library would send.
 fn send_raw(server: &Server, head: &[u8]) {
-    let mut stream = TcpStream::connect(server.address()).expect("somebody listens");
+    let mut stream = TcpStream::connect(server.address()).expect("a listening server");
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .expect("a limit");
-    // It may hang up on us.
+    // The server may close the connection.
     let _ = stream.write_all(head);
     let _ = stream.shutdown(Shutdown::Write);
     let _ = stream.read_to_end(&mut Vec::new());

@@ -1,5 +1,4 @@
-//! The program as a process, or as several on one database: started in a temporary folder, watched, and stopped in every
-//! way there is.
+//! The program as one process, or several on one database, in a temporary folder.
 
 use crate::{
     backing::{Database, OwnRedis, shared_redis_url},
@@ -22,24 +21,24 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Long enough for a start on a machine with much else to do; reached only when something is wrong.
+/// Long enough for a start on a busy machine; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// How often a process is asked whether it has ended.
+/// The interval between checks whether a process has ended.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A temporary folder, an empty database, and the settings of servers that keep everything there.
+/// A temporary folder, an empty database, and the settings of the servers that use them.
 pub struct Place {
     folder: TempDir,
     database: Database,
     replicas: usize,
-    /// A program that becomes the server, with its arguments before the server's own; empty for none.
+    /// A command that runs the server, with its own arguments first; may be empty.
     pub wrapper: Vec<String>,
     settings: BTreeMap<String, String>,
     own_redis: Option<OwnRedis>,
 }
 
 impl Place {
-    /// On what this run has.
+    /// Creates a place on the database and Redis of this run.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::fresh(folder.path());
@@ -50,7 +49,7 @@ impl Place {
         }
     }
 
-    /// Cheap hashing, no throttle, ports that the system chooses.
+    /// Sets cheap hashing, no throttle, and ports chosen by the system.
     pub fn on(folder: TempDir, database: Database, replicas: usize) -> Self {
         let url = database.url();
         let keys = folder.path().join("keys");
@@ -73,7 +72,7 @@ impl Place {
             .with("THROTTLE__ENABLED", "false")
     }
 
-    /// Switches the throttle on. It counts the attempts of this place alone.
+    /// Enables the throttle, with a separate count of attempts for this place.
     pub fn throttled(mut self) -> Self {
         self.own_redis = OwnRedis::start();
         let place = match &self.own_redis {
@@ -92,13 +91,13 @@ impl Place {
         self
     }
 
-    /// The first start makes this admin, with the password that all have here.
+    /// Makes the first start create this admin, with the password of all test users.
     pub fn with_admin(self, login: &str) -> Self {
         self.with("BOOTSTRAP__ADMIN_LOGIN", login)
             .with("BOOTSTRAP__ADMIN_PASSWORD", PASSWORD)
     }
 
-    /// Where this place has a Redis of its own that is one node.
+    /// The URL of this place's Redis, if it has one that is a single node.
     pub fn own_redis(&self) -> Option<&str> {
         match &self.own_redis {
             Some(OwnRedis::Single(redis)) => Some(redis.url()),
@@ -118,7 +117,7 @@ impl Place {
         self.path().join("keys")
     }
 
-    /// The key folder's files whose names end in `end`.
+    /// The files in the key folder whose names end with `end`.
     pub fn key_files(&self, end: &str) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = fs::read_dir(self.keys())
             .expect("a key folder")
@@ -129,12 +128,12 @@ impl Place {
         files
     }
 
-    /// Runs a command to its end, `input` on its standard input.
+    /// Runs a command to its end, with `input` on standard input.
     pub fn run(&self, arguments: &[&str], input: &str) -> Run {
         self.run_with(&[], arguments, input)
     }
 
-    /// Runs a command for which `settings` count on top of the place's own.
+    /// Runs a command with `settings` in addition to those of the place.
     pub fn run_with(&self, settings: &[(&str, &str)], arguments: &[&str], input: &str) -> Run {
         let settings = settings
             .iter()
@@ -147,12 +146,12 @@ impl Place {
                 .spawn()
                 .expect("the program runs"),
         );
-        let mut stdin = process.0.stdin.take().expect("it is piped");
-        // A command that does not read its input may be gone before it is written.
+        let mut stdin = process.0.stdin.take().expect("a pipe");
+        // A command that does not read its input may end before this write.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
-        let stdout = reader(process.0.stdout.take().expect("it is piped"));
-        let stderr = reader(process.0.stderr.take().expect("it is piped"));
+        let stdout = reader(process.0.stdout.take().expect("a pipe"));
+        let stderr = reader(process.0.stderr.take().expect("a pipe"));
         let status = process.wait(TIMEOUT).expect("a command ends");
         Run {
             code: status.code(),
@@ -161,14 +160,14 @@ impl Place {
         }
     }
 
-    /// Runs a command that has to succeed; what it prints.
+    /// Runs a command that must succeed, and returns its output.
     pub fn command_succeeds(&self, arguments: &[&str], input: &str) -> String {
         let run = self.run(arguments, input);
         assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
         run.stdout
     }
 
-    /// Starts as many servers as this run has, all at once, and waits until they tell where they listen.
+    /// Starts all servers of this run at once and waits until they log their addresses.
     pub fn start(self) -> Server {
         let mut server = Server {
             replicas: Vec::new(),
@@ -206,7 +205,7 @@ impl Place {
     }
 }
 
-/// What a command that has ended said.
+/// The output and exit status of a command.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -214,9 +213,9 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// A server that runs, or several that clients cannot tell apart. They end with the value.
+/// A server, or several that act as one for clients. They are killed on drop.
 pub struct Server {
-    // Before the place: it takes the database with it, which they use.
+    // Declared before the place, because they use its database.
     replicas: Vec<Replica>,
     log: Log,
     place: Place,
@@ -228,17 +227,17 @@ struct Replica {
     address: SocketAddr,
 }
 
-/// A server that was stopped.
+/// The result of stopping a server.
 pub struct Stopped {
     pub place: Place,
-    /// Of the first that did not end well; of any when all did.
+    /// The first status that is not success, or else success.
     pub status: ExitStatus,
-    /// From the signal to the end of the last.
+    /// The time from the signal to the end of the last replica.
     pub took: Duration,
-    /// Everything it ever logged.
+    /// All lines that were logged.
     pub log: Vec<String>,
-    /// The last line of each.
-    pub last_words: Vec<String>,
+    /// The last line of each replica.
+    pub last_lines: Vec<String>,
 }
 
 impl Server {
@@ -246,23 +245,23 @@ impl Server {
         Place::new().start()
     }
 
-    /// A client who sends each request to the next replica.
+    /// Returns a client that sends each request to the next replica.
     pub fn client(&self) -> Client {
         Client::new(self.replicas.iter().map(|replica| replica.address))
     }
 
-    /// A client of each replica.
+    /// Returns a client for each replica.
     pub fn each(&self) -> Vec<Client> {
         let addresses = self.replicas.iter().map(|replica| replica.address);
         addresses.map(|address| Client::new([address])).collect()
     }
 
-    /// Of the first replica.
+    /// The address of the first replica.
     pub fn address(&self) -> SocketAddr {
         self.replicas[0].address
     }
 
-    /// Of the first replica.
+    /// The process id of the first replica.
     pub fn pid(&self) -> u32 {
         self.replicas[0].process.0.id()
     }
@@ -275,7 +274,7 @@ impl Server {
         &self.log
     }
 
-    /// Waits until each replica has logged a line with `text` in it.
+    /// Waits until each replica has logged a line that contains `text`.
     pub fn wait_until_each_says(&self, text: &str) {
         for replica in &self.replicas {
             let said = |line: &str| line.contains(text).then_some(());
@@ -284,12 +283,12 @@ impl Server {
         }
     }
 
-    /// How many replicas there are that nobody has killed.
+    /// The number of replicas that have not been killed.
     pub fn replicas(&self) -> usize {
         self.replicas.len()
     }
 
-    /// Starts what was killed, or not yet started, all at once. Keys are made before, since replicas share them.
+    /// Starts all missing replicas at once. The keys must exist, because the replicas share them.
     pub fn start_missing(&mut self) {
         let count = self.place.replicas;
         if count > 1 && !self.place.keys().exists() {
@@ -298,7 +297,7 @@ impl Server {
         let started: Vec<_> = (self.replicas.len()..count)
             .map(|_| {
                 let mut process = Process(self.place.serve().spawn().expect("the program runs"));
-                let log = self.log.follow(process.0.stderr.take().expect("it is piped"));
+                let log = self.log.follow(process.0.stderr.take().expect("a pipe"));
                 (process, log)
             })
             .collect();
@@ -308,7 +307,7 @@ impl Server {
                 event["address"].as_str()?.parse().ok()
             });
             let Some(address) = address else {
-                panic!("it does not listen: {:#?}", self.log.lines_of(log));
+                panic!("the server does not listen: {:#?}", self.log.lines_of(log));
             };
             self.replicas.push(Replica {
                 process,
@@ -318,25 +317,26 @@ impl Server {
         }
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub fn ask_to_stop(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// SIGTERM, and the end.
+    /// Sends SIGTERM and waits for the end.
     pub fn terminate(self) -> Stopped {
         self.ask_to_stop();
         self.wait()
     }
 
-    /// SIGKILL for the first `count` replicas, and their end; whether each of them died of it.
+    /// Sends SIGKILL to the first `count` replicas and waits for their end. Returns whether the
+    /// signal ended each of them.
     pub fn kill(&mut self, count: usize) -> bool {
         let mut killed: Vec<Replica> = self.replicas.drain(..count).collect();
         for replica in &killed {
             send(replica, Signal::KILL);
         }
         killed.iter_mut().all(|replica| {
-            let status = replica.process.wait(TIMEOUT).expect("nobody outlives a kill");
+            let status = replica.process.wait(TIMEOUT).expect("SIGKILL ends a process");
             self.log.wait_for_end_of(replica.log);
             status.signal() == Some(Signal::KILL.as_raw())
         })
@@ -348,18 +348,18 @@ impl Server {
         }
     }
 
-    /// Waits for the end that somebody has asked for.
+    /// Waits for the end of servers that were asked to stop.
     pub fn wait(mut self) -> Stopped {
         let started = Instant::now();
         let mut statuses = Vec::new();
-        let mut last_words = Vec::new();
+        let mut last_lines = Vec::new();
         for replica in &mut self.replicas {
             let Some(status) = replica.process.wait(TIMEOUT) else {
-                panic!("it does not end: {:#?}", self.log.lines_of(replica.log));
+                panic!("the server does not end: {:#?}", self.log.lines_of(replica.log));
             };
             self.log.wait_for_end_of(replica.log);
             statuses.push(status);
-            last_words.extend(self.log.lines_of(replica.log).pop());
+            last_lines.extend(self.log.lines_of(replica.log).pop());
         }
         let took = started.elapsed();
         let unhappy = statuses.iter().find(|status| !status.success());
@@ -368,7 +368,7 @@ impl Server {
             log: self.log.lines(),
             place: self.place,
             took,
-            last_words,
+            last_lines,
         }
     }
 }
@@ -377,14 +377,14 @@ fn send(replica: &Replica, signal: Signal) {
     kill_process(Pid::from_child(&replica.process.0), signal).expect("it runs");
 }
 
-/// A child that is ended with the value, and no other process with it.
+/// A child process, killed on drop without its own children.
 struct Process(Child);
 
 impl Process {
     fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
-            if let Some(status) = self.0.try_wait().expect("a child of ours") {
+            if let Some(status) = self.0.try_wait().expect("a child of this process") {
                 return Some(status);
             }
             thread::sleep(POLL);
@@ -395,7 +395,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,5 @@
-//! SIGTERM: what was begun is answered and kept, nothing is reset, and the program is gone in time.
+//! SIGTERM: requests in progress are answered and kept, no connection is reset, and the program
+//! ends in time.
 
 use crate::{
     client::{Client, PASSWORD},
@@ -15,11 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the design promises.
+/// The promised time.
 const IN_TIME: Duration = Duration::from_secs(10);
-/// Longer than anything here takes; reached only when something is wrong.
+/// Longer than anything here takes; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// In clock ticks, of which there are 100 a second.
+/// In clock ticks, of which there are 100 per second.
 const CLEARLY_AT_WORK: u64 = 5;
 
 fn check_clean(stopped: &Stopped) {
@@ -29,16 +30,16 @@ fn check_clean(stopped: &Stopped) {
 
 fn check_end(stopped: &Stopped) {
     assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.log);
-    for last in &stopped.last_words {
+    for last in &stopped.last_lines {
         let last: Value = serde_json::from_str(last).expect("an event");
         assert_eq!(last["message"], "stopped");
     }
 }
 
-/// The answers of one client, by request id; `None` where there was none.
+/// The status of each request of one client, by request id; `None` where there was no response.
 type Outcomes = BTreeMap<String, Option<u16>>;
 
-/// Registers one user after the other until the server is gone.
+/// Registers users until the server ends.
 async fn register_until_the_end(client: Client, number: usize) -> Outcomes {
     let mut outcomes = Outcomes::new();
     loop {
@@ -60,7 +61,10 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
         .map(|number| tokio::spawn(register_until_the_end(server.client(), number)))
         .collect();
     let under_way = |line: &str| line.contains("user-7-5").then_some(());
-    server.log().wait_for(TIMEOUT, under_way).expect("there is load");
+    server
+        .log()
+        .wait_for(TIMEOUT, under_way)
+        .expect("clients send requests");
 
     let stopped = server.terminate();
 
@@ -87,8 +91,8 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
     }
 }
 
-/// A place in which hashing a password takes its time, on one thread: about a fifth of a second for each of `passes`, and
-/// more on a busy machine, since hashing lets everything else go first.
+/// A place with slow hashing on one thread: about a fifth of a second for each of `passes`, and
+/// more on a busy machine, because the hashing threads have low priority.
 fn slow(passes: &str) -> Place {
     Place::new()
         .with("PASSWORD__MEMORY_KIB", "131072")
@@ -97,36 +101,37 @@ fn slow(passes: &str) -> Place {
         .with("SERVER__SHUTDOWN_TIMEOUT", "1m")
 }
 
-/// A registration of `login` that the server has accepted: it has asked for the body (RFC 9110, section 10.1.1), and got it.
+/// Starts a registration of `login` whose body the server has requested (RFC 9110, section 10.1.1)
+/// and received.
 fn registration_accepted(server: &Server, login: &str) -> TcpStream {
     let body = format!(r#"{{"login":"{login}","password":"{PASSWORD}"}}"#);
     let head =
         "POST /register HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: 100-continue";
-    let mut stream = TcpStream::connect(server.address()).expect("somebody listens");
+    let mut stream = TcpStream::connect(server.address()).expect("a listening server");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("a reader");
-    let mut go_on = *b"HTTP/1.1 100 Continue\r\n\r\n";
-    stream.read_exact(&mut go_on).expect("an answer");
-    assert!(go_on.starts_with(b"HTTP/1.1 100 "));
+    let mut take_next_step = *b"HTTP/1.1 100 Continue\r\n\r\n";
+    stream.read_exact(&mut take_next_step).expect("an answer");
+    assert!(take_next_step.starts_with(b"HTTP/1.1 100 "));
     stream.write_all(body.as_bytes()).expect("a reader");
     stream
 }
 
-/// The first registration of a server, its hash under way.
+/// Starts the first registration of a server, and waits until its hash is being computed.
 fn registration_under_way(server: &Server, login: &str) -> TcpStream {
     let stream = registration_accepted(server, login);
     wait_for_hashing(server.pid());
     stream
 }
 
-/// Hangs up as a process that dies does: the connection is reset.
+/// Resets the connection, as when the client's process dies.
 fn reset(stream: TcpStream) {
     stream.set_nonblocking(true).expect("a mode");
     let stream = tokio::net::TcpStream::from_std(stream).expect("a stream");
     stream.set_zero_linger().expect("an option");
 }
 
-/// Returns when the hashing thread has been busy for a while.
+/// Waits until the hashing thread has been busy for a while.
 fn wait_for_hashing(pid: u32) {
     let deadline = Instant::now() + TIMEOUT;
     while hashing_time(pid) < CLEARLY_AT_WORK {
@@ -135,7 +140,8 @@ fn wait_for_hashing(pid: u32) {
     }
 }
 
-/// How long the thread `hash-0` of the process has run, in clock ticks: fields 14 and 15 of its `stat` (proc(5)).
+/// The run time of the thread `hash-0` of a process in clock ticks: fields 14 and 15 of its `stat`
+/// (proc(5)).
 fn hashing_time(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
     let stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
@@ -155,7 +161,7 @@ async fn slow_requests_in_flight_are_answered() {
     let server = slow("8").start();
     let mut streams = [
         ("alice", registration_under_way(&server, "alice")),
-        // Waits for the one hashing thread.
+        // Waits for the only hashing thread.
         ("bob", registration_accepted(&server, "bob")),
     ];
 
@@ -173,18 +179,18 @@ async fn slow_requests_in_flight_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_whose_client_has_gone_is_kept() {
+async fn a_change_is_kept_when_its_client_disconnects() {
     let server = slow("1").start();
     reset(registration_under_way(&server, "alice"));
     let client = server.client();
     let deadline = Instant::now() + TIMEOUT;
     while client.logging_in("alice", PASSWORD).send().await.status != 200 {
-        assert!(Instant::now() < deadline, "it was given up");
+        assert!(Instant::now() < deadline, "the request was abandoned");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_whose_client_has_gone_is_kept_when_the_server_stops_too() {
+async fn a_change_is_kept_when_its_client_disconnects_and_the_server_stops() {
     let server = slow("1").start();
     reset(registration_under_way(&server, "alice"));
     let stopped = server.terminate();
@@ -195,12 +201,12 @@ async fn a_change_whose_client_has_gone_is_kept_when_the_server_stops_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_and_half_open_connections_do_not_delay_the_end() {
     let server = Server::start();
-    let mut idle = TcpStream::connect(server.address()).expect("somebody listens");
+    let mut idle = TcpStream::connect(server.address()).expect("a listening server");
     write!(idle, "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n").expect("a reader");
     let mut begun = [0; 12];
     idle.read_exact(&mut begun).expect("an answer");
-    let silent = TcpStream::connect(server.address()).expect("somebody listens");
-    let mut half = TcpStream::connect(server.address()).expect("somebody listens");
+    let silent = TcpStream::connect(server.address()).expect("a listening server");
+    let mut half = TcpStream::connect(server.address()).expect("a listening server");
     write!(half, "POST /login HTTP/1.1\r\nHost: test\r\nContent-Le").expect("a reader");
 
     check_clean(&server.terminate());
@@ -215,5 +221,5 @@ async fn a_second_signal_stops_at_once() {
     server.wait_until_each_says("stopping: ");
     let stopped = server.terminate();
     assert_eq!(stopped.status.code(), Some(1));
-    assert!(stopped.last_words[0].contains("by a second signal"));
+    assert!(stopped.last_lines[0].contains("by a second signal"));
 }

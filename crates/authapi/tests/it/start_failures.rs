@@ -1,4 +1,5 @@
-//! Starts that must fail: one line that names the cause and the mend, the right exit code, and no panic.
+//! Starts that must fail with one line that names cause and remedy, the right exit code, and no
+//! panic.
 
 use crate::server::{Place, Run, Server};
 use serde_json::Value;
@@ -9,12 +10,12 @@ use std::{
     path::Path,
 };
 
-/// Something could not be done.
+/// The exit code of a failure.
 pub const FAILED: i32 = 1;
-/// A setting or the command line is wrong.
+/// The exit code of a wrong setting or command line.
 const MISUSED: i32 = 2;
 
-/// The one line in which a start that fails with `code` says why; all parts of `says` stand in it.
+/// Checks that a start failed with `code` and one line that contains every part of `says`.
 pub fn check_failure(run: &Run, code: i32, says: &[&str]) {
     assert_eq!(run.code, Some(code), "{says:?}: {}", run.stderr);
     let (events, failures): (Vec<&str>, Vec<&str>) =
@@ -30,7 +31,7 @@ pub fn check_failure(run: &Run, code: i32, says: &[&str]) {
         let event: Value = serde_json::from_str(event).expect("an event");
         assert!(
             matches!(event["level"].as_str(), Some("INFO" | "WARN")),
-            "told twice: {event}"
+            "logged twice: {event}"
         );
     }
     assert_eq!(run.stdout, "");
@@ -98,7 +99,7 @@ fn an_address_of_another_machine() {
 }
 
 #[test]
-fn a_key_that_is_none() {
+fn a_malformed_key() {
     let place = used();
     let key = place.key_files(".signing.pem").remove(0);
     fs::write(&key, "garbage").expect("a file");
@@ -299,7 +300,7 @@ fn a_first_admin_who_cannot_be() {
 }
 
 #[test]
-fn a_command_that_is_none() {
+fn an_unknown_command() {
     let place = Place::new();
     for arguments in [
         &["sreve"][..],

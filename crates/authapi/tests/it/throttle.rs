@@ -1,11 +1,13 @@
-//! Attempts are counted per account and per client, whoever they say they are and whichever replica they ask.
+//! Attempts are counted per account and per client, on all replicas together, whatever the client
+//! claims about itself.
 
 use crate::{
     client::{Answer, Client, NEW_PASSWORD, PASSWORD},
     server::Place,
 };
 
-/// Three attempts on an account and `client_burst` of a client; hardly any come back while a test runs.
+/// A place that allows three attempts per account and `client_burst` per client, and regains hardly
+/// any during a test.
 fn strict(client_burst: &str) -> Place {
     Place::new()
         .throttled()
@@ -35,7 +37,7 @@ async fn guess(client: &Client, login: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_whose_budget_is_spent_is_closed_to_the_right_password_too() {
+async fn an_account_over_its_limit_rejects_the_right_password_too() {
     let server = strict("100").start();
     let client = server.client();
     for login in ["alice", "bob"] {
@@ -62,7 +64,7 @@ async fn an_account_whose_budget_is_spent_is_closed_to_the_right_password_too() 
     assert_eq!(client.refresh_code(&pair.refresh).await, "accepted");
     client.session("bob").await;
     for attempt in 0..4 {
-        let unknown = guess(&client, "nobody").await;
+        let unknown = guess(&client, "unknown").await;
         assert_eq!(
             unknown.status,
             if attempt < 3 { 401 } else { 429 },
@@ -72,11 +74,11 @@ async fn an_account_whose_budget_is_spent_is_closed_to_the_right_password_too() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_whose_budget_is_spent_is_refused_whatever_it_says_of_itself() {
+async fn a_client_over_its_limit_is_refused_even_with_forged_headers() {
     let server = strict("3").start();
     let client = server.client();
     assert_eq!(client.register("alice").await.status, 201);
-    assert_eq!(guess(&client, "nobody").await.status, 401);
+    assert_eq!(guess(&client, "unknown").await.status, 401);
     assert_eq!(guess(&client, "nothing").await.status, 401);
     check_refused(&client.logging_in("alice", PASSWORD).send().await, 60);
     check_refused(&client.register("bob").await, 60);
@@ -98,7 +100,7 @@ async fn behind_a_trusted_proxy_each_client_has_a_budget() {
     let mut count = 0;
     let mut attempt = async |forwarded: &str| {
         count += 1;
-        let call = client.logging_in(&format!("nobody-{count}"), PASSWORD);
+        let call = client.logging_in(&format!("unknown-{count}"), PASSWORD);
         call.header("X-Forwarded-For", forwarded.as_bytes())
             .send()
             .await
@@ -107,10 +109,10 @@ async fn behind_a_trusted_proxy_each_client_has_a_budget() {
     for (forwarded, statuses) in [
         ("198.51.100.1", [401, 401, 429]),
         ("198.51.100.2", [401, 401, 429]),
-        // What a client writes itself stands left of what the proxy saw.
+        // Entries that the client wrote precede those of the proxy.
         ("203.0.113.9, 198.51.100.2", [429, 429, 429]),
         ("203.0.113.9, 198.51.100.3, 127.0.0.2", [401, 401, 429]),
-        // One network, many addresses.
+        // Addresses of one network.
         ("2001:db8::1", [401, 401, 429]),
         ("2001:db8::ffff:1", [429, 429, 429]),
         ("2001:db8:0:1::1", [401, 401, 429]),

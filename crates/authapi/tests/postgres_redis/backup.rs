@@ -1,4 +1,4 @@
-//! A backup that is taken while users log in, and what is true once it has been restored.
+//! A backup taken while users log in, and the state after it has been restored.
 
 use crate::{
     client::{Client, PASSWORD, Pair},
@@ -18,15 +18,15 @@ use tokio::{task::JoinHandle, time::sleep};
 use tokio_postgres::NoTls;
 
 const CROWD: usize = 8;
-/// How many logins are answered before the backup begins, and again after it began.
+/// The number of logins before the backup starts, and again during it.
 const UNDER_WAY: usize = 10;
-/// Reached only when something is wrong.
+/// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// As `docs/backup.md` tells operators to.
+/// The statement in `docs/backup.md`.
 const END_ALL_SESSIONS: &str =
     "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logged_out' WHERE revoked_at IS NULL";
 
-/// Users who log in again and again, each of them at once after the last answer.
+/// Users who log in repeatedly, without pauses.
 struct Crowd {
     logins: Arc<AtomicUsize>,
     enough: Arc<AtomicBool>,
@@ -38,7 +38,7 @@ impl Crowd {
         let (logins, enough) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let mut tasks = Vec::new();
         for number in 0..CROWD {
-            let login = format!("crowd-{number}");
+            let login = format!("burst-{number}");
             client.user(&login).await;
             let (client, logins, enough) = (client.clone(), Arc::clone(&logins), Arc::clone(&enough));
             tasks.push(tokio::spawn(async move {
@@ -55,17 +55,17 @@ impl Crowd {
         }
     }
 
-    /// Waits until so many more have logged in. Fails when one of them could not.
+    /// Waits for `more` logins, and fails when a login fails.
     async fn wait_for(&self, more: usize) {
         let (goal, asked) = (self.logins.load(Ordering::Relaxed) + more, Instant::now());
         while self.logins.load(Ordering::Relaxed) < goal {
-            assert!(asked.elapsed() < TIMEOUT, "they log in");
-            assert!(!self.tasks.iter().any(JoinHandle::is_finished), "one could not");
+            assert!(asked.elapsed() < TIMEOUT, "logins continue");
+            assert!(!self.tasks.iter().any(JoinHandle::is_finished), "a login failed");
             sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Fails when one of them could not log in.
+    /// Stops the logins, and fails if one of them failed.
     async fn disperse(self) {
         self.enough.store(true, Ordering::Relaxed);
         for task in self.tasks {
@@ -86,7 +86,7 @@ async fn back_up(url: &str, file: &Path) {
     run(command.args(["--format=custom", "--file"]).arg(file).arg(url)).await;
 }
 
-/// A server on a database of its own, which holds the backup; the keys are those of `place`.
+/// A server on a database restored from the backup, with the keys of `place`.
 struct Restored {
     server: Server,
     _database: FreshDatabase,
@@ -122,26 +122,26 @@ impl Restored {
     }
 }
 
-/// What was done after the backup, and a session that nothing happened to.
+/// The changes after the backup, and a session that was not changed.
 struct Since {
     logged_out: Pair,
     refreshed: Pair,
     untouched: Pair,
 }
 
-/// A server with users, a backup of its database that was taken while they logged in, and what happened after it.
+/// Starts a server with users, backs its database up while logins continue, and makes the changes.
 async fn backed_up(file: &Path) -> (Server, Since) {
     let server = Server::start();
     let client = server.client();
     let logged_out = client.user("alice").await;
     let outdated = client.user("bob").await;
     let untouched = client.user("carol").await;
-    let crowd = Crowd::gather(&client).await;
+    let burst = Crowd::gather(&client).await;
 
-    crowd.wait_for(UNDER_WAY).await;
+    burst.wait_for(UNDER_WAY).await;
     let url = server.place().database().url();
-    tokio::join!(back_up(&url, file), crowd.wait_for(UNDER_WAY));
-    crowd.disperse().await;
+    tokio::join!(back_up(&url, file), burst.wait_for(UNDER_WAY));
+    burst.disperse().await;
 
     assert_eq!(client.log_out(&logged_out.access).await.status, 204);
     let refreshed = client.refresh(&outdated.refresh).await.pair();
@@ -168,7 +168,7 @@ async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ende
         assert_eq!(client.left_of(pair).await, ended);
     }
     for number in 0..CROWD {
-        client.session(&format!("crowd-{number}")).await;
+        client.session(&format!("burst-{number}")).await;
     }
     let alice = client.session("alice").await;
     assert_eq!(
@@ -180,7 +180,7 @@ async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ende
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_whose_sessions_are_not_ended_makes_its_past_come_true_again() {
+async fn a_restored_backup_makes_old_sessions_valid_unless_they_are_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("backup.dump");
     let (server, since) = backed_up(&file).await;

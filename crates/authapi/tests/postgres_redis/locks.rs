@@ -1,4 +1,5 @@
-//! Who waits too long for a row that somebody else holds is told so, and nobody else waits.
+//! A change that waits too long for a row locked by another client is refused, and other changes
+//! are not delayed.
 
 use crate::{
     client::{NEW_PASSWORD, PASSWORD},
@@ -7,11 +8,11 @@ use crate::{
 use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
-/// A second by design, and room for a machine with much else to do.
+/// The limit is one second; the rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_and_nothing_is_half_done() {
+async fn while_a_user_row_is_locked_changes_of_the_user_are_refused_in_time_and_have_no_effect() {
     let server = Server::start();
     let client = server.client();
     let alice = client.user("alice").await;
@@ -19,7 +20,7 @@ async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_an
     let (other, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a database");
     let connection = tokio::spawn(connection);
     let hold = "BEGIN; SELECT id FROM users WHERE login = 'alice' FOR UPDATE";
-    other.batch_execute(hold).await.expect("alice is held");
+    other.batch_execute(hold).await.expect("a lock on alice");
 
     for call in [
         client.logging_in("alice", PASSWORD),
@@ -29,7 +30,7 @@ async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_an
     ] {
         let asked = Instant::now();
         let answer = call.send().await;
-        // On a machine with much else to do, the time for the whole answer may run out before the time for the lock.
+        // On a busy machine, the wait budget of the request may run out before the lock timeout.
         assert!(
             matches!(answer.code(), "overloaded" | "unavailable"),
             "{}",
@@ -40,7 +41,11 @@ async fn while_somebody_holds_a_user_changes_of_that_user_are_refused_in_time_an
     }
     let bob = client.user("bob").await;
     assert_eq!(client.left_of(&bob).await, ("accepted".into(), "accepted".into()));
-    assert_eq!(client.me_code(&alice.access).await, "accepted", "readers go on");
+    assert_eq!(
+        client.me_code(&alice.access).await,
+        "accepted",
+        "reads are not blocked"
+    );
 
     other.batch_execute("ROLLBACK").await.expect("an end");
     assert_eq!(

@@ -1,11 +1,11 @@
-//! The suite over Postgres and one Redis.
+//! The suite on Postgres and one Redis.
 
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, journal, log, mode, server};
+use it::{backing, burst, client, journal, log, mode, server};
 
 mod backup;
 mod locks;
+mod pool_metrics;
 mod start_failures;
-mod watched;

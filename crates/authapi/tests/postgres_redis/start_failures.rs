@@ -1,4 +1,4 @@
-//! Starts that must fail because of Postgres, and soon; and one that must not fail because of Redis.
+//! Starts that must fail soon because of Postgres, and one that must not fail because of Redis.
 
 use crate::{
     it::start_failures::{FAILED, check_failure, refuses},
@@ -12,10 +12,10 @@ use std::{
 use testservers::Postgres;
 use tokio_postgres::NoTls;
 
-/// Five seconds by design, and room for a machine with much else to do.
+/// The limit is five seconds; the rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(15);
 
-/// A port on which nobody listens.
+/// A port without a listener.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
@@ -52,7 +52,7 @@ fn a_server_that_is_away() {
 
 #[test]
 fn a_server_that_does_not_answer() {
-    // The system accepts for it.
+    // The system accepts connections; the listener never answers.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = silent.local_addr().expect("an address").to_string();
     let url = format!("postgres://me:hunter2@{address}/authapi");
@@ -98,7 +98,7 @@ fn a_database_that_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_from_the_future() {
+async fn a_database_with_a_newer_schema() {
     let place = Place::new();
     place.command_succeeds(&["migrate", "up"], "");
     let migration = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";
@@ -113,14 +113,14 @@ async fn a_database_from_the_future() {
 }
 
 #[test]
-fn keys_are_not_made_unless_somebody_says_so() {
+fn keys_are_generated_only_if_the_settings_allow_it() {
     let place = Place::new().with("KEYS__GENERATE_MISSING", "");
     refuses(&place, FAILED, &["the key folder", "authapi keys generate"]);
     assert!(!place.keys().exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_it_starts_and_says_that_it_is_degraded() {
+async fn without_redis_the_service_starts_and_reports_that_it_is_degraded() {
     let url = format!("redis://127.0.0.1:{}", free_port());
     let server = Place::new()
         .with("THROTTLE__ENABLED", "true")

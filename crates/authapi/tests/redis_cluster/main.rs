@@ -1,6 +1,6 @@
-//! The suite over Postgres and a Redis Cluster of six.
+//! The suite on Postgres and a Redis Cluster of six nodes.
 
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, journal, log, mode, server};
+use it::{backing, burst, client, journal, log, mode, server};

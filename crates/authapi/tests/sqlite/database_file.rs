@@ -1,4 +1,4 @@
-//! What the database's file must not hold.
+//! Texts that the database file must not contain.
 
 use crate::{
     it::secrets::{LOGIN, secrets, walk},
@@ -15,7 +15,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
     let mut server = Server::start();
     let pairs = walk(&server).await;
-    // Killed, so that the journal is still there.
+    // Killed, so that the journal remains.
     assert!(server.kill(1));
     let place = server.place();
     let mut stored = fs::read(place.path().join("data/authapi.db")).expect("a database");
@@ -32,7 +32,7 @@ async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
     }
     for pair in pairs {
         let token = URL_SAFE_NO_PAD.decode(&pair.refresh).expect("base64url");
-        // Behind the version, the session's id and the generation.
+        // The secret follows the version, the session id and the generation.
         let (secret, mac) = token[21..].split_at(32);
         assert!(!contains(&stored, secret), "a session's secret");
         assert!(!contains(&stored, mac), "a refresh token's last bytes");

@@ -1,9 +1,9 @@
-//! The suite over SQLite: nothing to install.
+//! The suite on SQLite, which needs no other servers.
 
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, journal, log, mode, server};
+use it::{backing, burst, client, journal, log, mode, server};
 
 #[path = "../it/audit_crash.rs"]
 mod audit_crash;
@@ -11,5 +11,5 @@ mod database_file;
 mod raw;
 mod repository;
 mod start_failures;
-mod watched;
+mod telemetry;
 mod writers;

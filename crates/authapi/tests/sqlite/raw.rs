@@ -1,4 +1,4 @@
-//! Clients that do not keep to HTTP, byte by byte: they get a refusal or silence, and everybody else goes on.
+//! Malformed HTTP: the client gets a refusal or no response, and other clients are not affected.
 
 use crate::server::Server;
 use std::{
@@ -7,23 +7,24 @@ use std::{
     time::Duration,
 };
 
-/// More than a refusal takes, the slowest of which is a time limit of the server's.
+/// Longer than any refusal takes; the slowest is a time limit of the server.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Among statuses: the server may hang up without an answer, or so early that the answer is lost.
+/// Stands for a missing response: the server may close the connection without one, or so early that
+/// it is lost.
 const SILENCE: u16 = 0;
 const GET_LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: test\r\n";
 
-/// Sends `bytes`, says that there is no more, and reads all that comes back.
+/// Sends `bytes`, closes the sending side, and reads the whole response.
 fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = connect(address);
-    // The server may hang up before it has read everything.
+    // The server may close the connection before it has read everything.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
     read_all(&mut stream)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("somebody listens");
+    let stream = TcpStream::connect(address).expect("a listening server");
     stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
     stream.set_write_timeout(Some(TIMEOUT)).expect("a limit");
     stream
@@ -39,7 +40,7 @@ fn read_all(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The status codes of all answers in `text`, one after the other.
+/// The status codes of all responses in `text`, in order.
 fn statuses(text: &str) -> Vec<u16> {
     text.split("HTTP/1.1 ")
         .skip(1)
@@ -69,7 +70,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_odd_request_is_refused_and_the_server_lives_on() {
+async fn malformed_requests_are_refused_and_the_server_keeps_running() {
     let server = Server::start();
     let address = server.address();
     let long = "x".repeat(100 * 1024);
@@ -162,12 +163,12 @@ async fn an_odd_request_is_refused_and_the_server_lives_on() {
         let live = server.client().get("/health/live").send().await;
         assert_eq!(live.status, 200, "after {what}");
     }
-    // None of the bodies above was taken for a registration.
+    // The bodies in the table did not register a user.
     assert_eq!(server.client().register("alice").await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_harms_nobody() {
+async fn a_client_that_disconnects_does_not_affect_other_clients() {
     let server = Server::start();
     for cut in [
         "P",

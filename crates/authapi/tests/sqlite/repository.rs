@@ -1,4 +1,4 @@
-//! What the repository keeps of the program is what the program says.
+//! Files in the repository match the output of the program.
 
 use crate::server::Place;
 use serde_json::Value;

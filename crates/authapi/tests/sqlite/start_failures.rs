@@ -1,4 +1,4 @@
-//! Starts that must fail because of the database's file.
+//! Starts that must fail because of the database file.
 
 use crate::{
     it::start_failures::{FAILED, check_failure, refuses, text, used},
@@ -36,7 +36,7 @@ fn a_folder_where_the_database_should_be() {
 }
 
 #[test]
-fn a_database_that_is_none() {
+fn a_file_that_is_not_a_database() {
     let place = Place::new();
     fs::create_dir(place.path().join("data")).expect("a folder");
     fs::write(file(&place), "a letter to a friend ".repeat(500)).expect("a file");
@@ -52,7 +52,7 @@ fn a_database_that_is_none() {
 }
 
 #[test]
-fn a_database_from_the_future() {
+fn a_database_with_a_newer_schema() {
     let place = used();
     SqliteConnection::establish(&text(&file(&place)))
         .expect("a database")
@@ -86,7 +86,7 @@ async fn a_second_server_on_one_database() {
     );
     let live = first.client().get("/health/live").send().await;
     assert_eq!(live.status, 200);
-    // A killed server leaves its lock file behind, and no lock.
+    // A killed server leaves its lock file, but not the lock.
     assert!(first.kill(1));
     first.start_missing();
 }

@@ -1,14 +1,14 @@
-//! SQLite has one writer at a time: who waits too long is told so.
+//! SQLite has one writer at a time: a change that waits too long is refused.
 
 use crate::{client::PASSWORD, it::overload::check_overloaded, server::Place};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use std::time::{Duration, Instant};
 
-/// A second by design, and room for a machine with much else to do.
+/// The limit is one second; the rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_another_process_writes_changes_are_refused_in_time_and_nothing_is_half_done() {
+async fn while_another_process_writes_changes_are_refused_in_time_and_have_no_effect() {
     let server = Place::new().start();
     let client = server.client();
     let pair = client.user("alice").await;
@@ -19,9 +19,7 @@ async fn while_another_process_writes_changes_are_refused_in_time_and_nothing_is
         .display()
         .to_string();
     let mut other = SqliteConnection::establish(&database).expect("a database");
-    other
-        .batch_execute("BEGIN IMMEDIATE")
-        .expect("the right to write");
+    other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
 
     for call in [
         client.registering("bob"),
@@ -34,7 +32,11 @@ async fn while_another_process_writes_changes_are_refused_in_time_and_nothing_is
         check_overloaded(&call.send().await);
         assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
     }
-    assert_eq!(client.me_code(&pair.access).await, "accepted", "readers go on");
+    assert_eq!(
+        client.me_code(&pair.access).await,
+        "accepted",
+        "reads are not blocked"
+    );
     assert_eq!(client.get("/health/live").send().await.status, 200);
     let ready = client.get("/health/ready").send().await;
     assert!(matches!(ready.status, 200 | 503), "{}", ready.body);

@@ -1,9 +1,10 @@
-//! The suite over three servers on one Postgres and one Redis, each request of a client to the next of them.
+//! The suite on three servers with one Postgres and one Redis; a client sends each request to the
+//! next of them.
 
 #[path = "../it/mod.rs"]
 mod it;
 
-use it::{backing, client, crowd, journal, log, mode, server};
+use it::{backing, burst, client, journal, log, mode, server};
 
 #[path = "../it/audit_crash.rs"]
 mod audit_crash;

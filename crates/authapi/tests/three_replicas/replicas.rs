@@ -1,4 +1,4 @@
-//! What only several replicas can get wrong: what one has answered, all know.
+//! Failures that only several replicas can have: a response of one must be valid on all.
 
 #![expect(
     clippy::indexing_slicing,
@@ -6,9 +6,9 @@
 )]
 
 use crate::{
+    burst::{at_once, tally},
     client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair},
-    crowd::{at_once, tally},
-    it::remembered::remembered,
+    it::session_cache::wait_until_cached,
     server::{Place, Server},
 };
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const ROUNDS: usize = 1_000;
 const STARTS: usize = 5;
 const CROWD: usize = 1_000;
 
-/// How somebody's tokens are taken back.
+/// A way to revoke a user's tokens.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     LogOut,
@@ -35,7 +35,7 @@ const WAYS: [Way; 4] = [
 ];
 
 impl Way {
-    /// Round by round, roles and passwords go back and forth.
+    /// Changes alternate from round to round, so that each has an effect.
     fn call(self, replica: &Client, pair: &Pair, round: usize) -> Call {
         let (roles, [old, new]) = if round.is_multiple_of(2) {
             (json!([]), [PASSWORD, NEW_PASSWORD])
@@ -53,7 +53,7 @@ impl Way {
         }
     }
 
-    /// How a token that was taken back so is refused.
+    /// The code with which a token revoked in this way is rejected.
     fn code(self) -> &'static str {
         match self {
             Self::LogOut | Self::LogOutEverywhere => "token_revoked",
@@ -69,9 +69,10 @@ impl Way {
     }
 }
 
-/// Takes a user's tokens back again and again, each time at the next replica. Right after each answer every replica is asked:
-/// how often one still accepted the token, and how often they were asked.
-async fn take_back(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, usize) {
+/// Revokes a user's tokens repeatedly, each time at the next replica, and asks every replica right
+/// after each response. Returns how often a replica still accepted the token, and how often one was
+/// asked.
+async fn revoke_repeatedly(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, usize) {
     let login = format!("{way:?}");
     assert_eq!(replicas[0].register(&login).await.status, 201);
     let (mut accepted, mut asked) = (0, 0);
@@ -79,8 +80,8 @@ async fn take_back(replicas: Vec<Client>, way: Way, rounds: usize) -> (usize, us
         let revoker = &replicas[round % replicas.len()];
         let logged_in = revoker.logging_in(&login, way.password(round)).send().await;
         let pair = logged_in.pair();
-        // All of them have seen the token alive, and remember it.
-        remembered(&replicas, &[&pair]).await;
+        // Every replica has accepted the token and cached its session.
+        wait_until_cached(&replicas, &[&pair]).await;
 
         let answer = way.call(revoker, &pair, round).send().await;
 
@@ -106,10 +107,10 @@ fn asking(replicas: &[Client], pair: &Pair) -> Vec<Call> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_replica_takes_back_no_replica_accepts_a_thousand_times_out_of_a_thousand() {
+async fn a_token_revoked_at_one_replica_is_rejected_by_all_in_a_thousand_rounds() {
     let server = Server::start();
     let rounds = ROUNDS / WAYS.len();
-    let workers = WAYS.map(|way| tokio::spawn(take_back(server.each(), way, rounds)));
+    let workers = WAYS.map(|way| tokio::spawn(revoke_repeatedly(server.each(), way, rounds)));
     for (way, worker) in WAYS.into_iter().zip(workers) {
         let counted = worker.await.expect("no panic");
         assert_eq!(counted, (0, rounds * server.replicas()), "{way:?}");

@@ -1,4 +1,5 @@
-//! What goes wrong. Each comes and goes again and again, for long enough to be noticed and to be over, and counts its rounds.
+//! Faults. Each one starts and ends repeatedly, lasts long enough to be detected, and counts its
+//! rounds.
 
 use super::{
     tally::{Tally, count},
@@ -25,19 +26,19 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-/// Long enough for leases to be held and views to be kept again.
+/// Long enough for replicas to acquire leases and cache session snapshots again.
 const WELL: Duration = Duration::from_secs(2);
-/// Long enough for leases to run out that nobody acknowledges for.
+/// Long enough for leases without acknowledgements to expire.
 const WRONG: Duration = Duration::from_millis(2_500);
-/// How long a replica is held still.
+/// How long a replica is suspended.
 const HELD: Duration = Duration::from_secs(5);
-/// Each way, so that an acknowledgement comes after its deadline, although its message was taken.
+/// A delay in each direction that makes acknowledgements late, although messages arrive in time.
 const LATE: Duration = Duration::from_millis(120);
-/// Each way, so that not even the message was taken in time, and arrives.
+/// A delay in each direction that makes messages themselves arrive too late.
 const TOO_LATE: Duration = Duration::from_millis(700);
-/// How far a clock is stepped, as faketime writes it.
+/// The offsets to which a clock is stepped, in the format of faketime.
 const STEPS: [&str; 2] = ["+3600", "+0"];
-/// Messages that are kept to be repeated later.
+/// The number of messages kept for later repetition.
 const KEPT: usize = 200;
 /// How often one message is repeated.
 const COPIES: usize = 2;
@@ -49,7 +50,7 @@ pub async fn nothing(_: Arc<World>, tally: Arc<Tally>) {
     }
 }
 
-/// One replica after the other neither hears nor is heard.
+/// Cuts one replica after the other off from the bus.
 pub async fn drop_messages(world: Arc<World>, tally: Arc<Tally>) {
     through_proxies(&world, &tally, &[ProxyMode::BlackHole]).await;
 }
@@ -59,7 +60,7 @@ pub async fn hold_messages_back(world: Arc<World>, tally: Arc<Tally>) {
     through_proxies(&world, &tally, &modes).await;
 }
 
-/// Treats one replica's connections so, then those of the next, and then those of all.
+/// Applies `modes` to the connections of each replica in turn, and then to those of all replicas.
 async fn through_proxies(world: &World, tally: &Tally, modes: &[ProxyMode]) {
     for (round, mode) in modes.iter().cycle().enumerate() {
         let treated = round % (REPLICAS + 1);
@@ -77,15 +78,15 @@ async fn through_proxies(world: &World, tally: &Tally, modes: &[ProxyMode]) {
     }
 }
 
-/// A message that was heard, and its repetitions.
+/// A received message and its repetitions.
 struct Heard {
     message: Vec<u8>,
     copies: usize,
-    /// Whether it was repeated when it was long over.
+    /// Whether it was repeated long after it was first received.
     is_late: bool,
 }
 
-/// Says again what it hears, at once and much later.
+/// Repeats messages of the bus, at once and much later.
 pub async fn repeat_messages(world: Arc<World>, tally: Arc<Tally>) {
     let redis = redis(&world);
     let url = RedisUrl::parse(redis.url()).expect("a URL");
@@ -104,7 +105,8 @@ pub async fn repeat_messages(world: Arc<World>, tally: Arc<Tally>) {
     }
 }
 
-/// Says `message` once more, unless that was done often enough, and with each new one one that is long over.
+/// Repeats `message` unless it was repeated often enough, and with each new message also an old
+/// one.
 async fn repeat(bus: &RedisBus, heard: &mut VecDeque<Heard>, message: Vec<u8>) {
     if let Some(before) = heard.iter_mut().find(|it| it.message == message) {
         before.copies += 1;
@@ -138,7 +140,7 @@ async fn say(bus: &RedisBus, message: Vec<u8>) {
     }
 }
 
-/// The channel that replicas talk on.
+/// Returns the invalidation channel of the replicas.
 async fn channel(redis: &str) -> String {
     loop {
         let mut stream = TcpStream::connect(redis).expect("it listens");
@@ -146,7 +148,7 @@ async fn channel(redis: &str) -> String {
         let mut answer = vec![0; 1024];
         let length = stream.read(&mut answer).expect("an answer");
         let answer = String::from_utf8_lossy(&answer[..length]);
-        // An array of one bulk string: `*1`, `$` and its length, itself.
+        // The reply is an array of one bulk string: `*1`, `$` and the length, the string.
         if let Some(channel) = answer.split("\r\n").nth(2).filter(|it| !it.is_empty()) {
             return channel.to_owned();
         }
@@ -161,7 +163,7 @@ pub async fn flush_redis(world: Arc<World>, tally: Arc<Tally>) {
             let (address, over) = (redis(&world).address().to_owned(), Arc::clone(&over));
             thread::spawn(move || flush_until(&address, &over))
         };
-        // A future that is dropped here leaves a thread that ends with its Redis.
+        // If this future is dropped, the thread ends with its Redis.
         let over = EndsWithThis(over);
         sleep(WRONG).await;
         drop(over);
@@ -198,7 +200,7 @@ pub async fn hold_redis(world: Arc<World>, tally: Arc<Tally>) {
     }
 }
 
-/// SIGSTOP and SIGCONT, in turn.
+/// Suspends and resumes a replica repeatedly (SIGSTOP, SIGCONT).
 pub async fn hold_a_replica(world: Arc<World>, tally: Arc<Tally>) {
     for round in 0.. {
         let replica = world.replica(round % REPLICAS);
@@ -210,7 +212,7 @@ pub async fn hold_a_replica(world: Arc<World>, tally: Arc<Tally>) {
     }
 }
 
-/// SIGKILL and a new start, in turn.
+/// Kills and restarts a replica repeatedly (SIGKILL).
 pub async fn kill_a_replica(world: Arc<World>, tally: Arc<Tally>) {
     for round in 0.. {
         let replica = world.replica(round % REPLICAS);
@@ -222,12 +224,12 @@ pub async fn kill_a_replica(world: Arc<World>, tally: Arc<Tally>) {
     }
 }
 
-/// One replica's wall clock is set forward and back.
+/// Steps the wall clock of one replica forward and back.
 pub async fn step_the_clock(world: Arc<World>, tally: Arc<Tally>) {
     for step in STEPS.iter().cycle() {
         fs::write(&world.step_file, step).expect("a file");
         sleep(WELL).await;
-        // By now it shows: the header's date is made twice a second.
+        // The step is visible by now: the server updates the date header twice a second.
         let (stepped, other) = tokio::join!(date_of(&world, STEPPED), date_of(&world, 0));
         let ahead = (stepped - other).num_minutes();
         assert_eq!(ahead > 30, *step != "+0", "{ahead} min ahead at {step}");
@@ -235,12 +237,12 @@ pub async fn step_the_clock(world: Arc<World>, tally: Arc<Tally>) {
     }
 }
 
-/// What a replica takes the time to be.
+/// Returns the current time according to a replica.
 async fn date_of(world: &World, replica: usize) -> chrono::DateTime<chrono::FixedOffset> {
     let live = world.replica(replica).client().get("/health/live").send().await;
     chrono::DateTime::parse_from_rfc2822(live.header("date")).expect("a date")
 }
 
 fn redis(world: &World) -> &Own<Redis> {
-    world.redis.as_ref().expect("there is one")
+    world.redis.as_ref().expect("this world has a Redis")
 }

@@ -1,4 +1,4 @@
-//! What telling everybody costs when nothing is wrong.
+//! The cost of invalidation when no fault is present.
 
 use super::{
     tally::{of_hundred, shown},
@@ -6,12 +6,12 @@ use super::{
 };
 use std::time::{Duration, Instant};
 
-/// How many logouts are compared.
+/// The number of logouts compared.
 const LOGOUTS: usize = 200;
-/// What a machine of two cores that has much else to do may add. On a quiet one it is about a millisecond.
+/// The allowance for a busy machine of two cores; an idle one needs about a millisecond.
 const AT_MOST: Duration = Duration::from_millis(30);
 
-/// How long a logout takes whose session every replica has in its memory, where it has a memory.
+/// Measures a logout of a session that every replica has cached, where sessions are cached.
 async fn log_out(world: &World, round: usize) -> Duration {
     let replica = world.replica(round % REPLICAS).client();
     let pair = replica.session("alice").await;
@@ -27,7 +27,7 @@ async fn log_out(world: &World, round: usize) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_health_a_logout_takes_hardly_longer_than_without_a_bus() {
+async fn without_faults_a_logout_takes_hardly_longer_than_without_a_bus() {
     let (with, without) = (World::start().await, World::start_without_a_bus().await);
     let mut times = [Vec::new(), Vec::new()];
     for world in [&with, &without] {

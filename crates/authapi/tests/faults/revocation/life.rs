@@ -1,4 +1,4 @@
-//! A session from its login to the end that somebody puts to it.
+//! A session from login to revocation.
 
 use super::{
     tally::{Journal, Tally, count},
@@ -16,48 +16,48 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Before whoever got no answer asks again.
+/// The pause before a client retries a request without a response.
 const REST: Duration = Duration::from_millis(50);
-/// Reached only when something is wrong.
+/// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// A user who is somebody's alone, in a state that is known.
+/// A user that only one task changes, so that its state is known.
 pub struct User {
     login: String,
     id: String,
-    /// How often something was revoked.
+    /// The number of revocations so far.
     round: usize,
-    /// Whether they have the role that everybody begins with.
+    /// Whether the user has the role that new users get.
     has_role: bool,
     is_disabled: bool,
-    /// The refresh token of the last session, where that lives on.
+    /// The refresh token of the last session, if that session is still valid.
     kept: Option<String>,
-    /// Somebody else's right to disable and enable.
+    /// The token of the admin that disables and enables the user.
     admin: Arc<str>,
 }
 
-/// A session whose view every replica has in its memory.
+/// A session of which every replica has cached a snapshot.
 pub struct Life {
     user: User,
     pair: Pair,
     pub journal: Arc<Journal>,
 }
 
-/// A token that was revoked, and that it was answered so.
+/// A revoked token whose revocation was confirmed.
 pub struct Revoked {
     pub token: String,
     pub answered: Instant,
     pub journal: Arc<Journal>,
 }
 
-/// How a session is ended.
+/// A way to revoke tokens.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     LogOut,
     ChangeRoles,
-    /// The session lives on, its access tokens do not.
+    /// The session stays valid; its access tokens do not.
     OutdateTokens,
     Disable,
     LogOutEverywhere,
@@ -72,7 +72,7 @@ const WAYS: [Way; 5] = [
 ];
 
 impl User {
-    /// A new one, whatever became of the attempt before.
+    /// Registers a new user, whatever the outcome of earlier attempts.
     pub async fn register(world: &World, admin: &Arc<str>) -> Self {
         let new = |client: &Client| {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl User {
         }
     }
 
-    /// Gets tokens, and lets every replica that is awake see the session twice: what the first look read is kept.
+    /// Logs in and uses the token twice at every awake replica, so that each caches the session.
     pub async fn log_in(mut self, world: &World, tally: &Tally) -> Life {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let (pair, how) = match self.kept.take() {
@@ -113,7 +113,7 @@ impl User {
             journal.note(format!("replica {index} at /me: {seen:?}"));
             if let Ok((status, _)) = seen
                 && status != 200
-                && !is_put_off(status)
+                && !is_inconclusive(status)
             {
                 tally.is_wrong("a live session was refused", &journal);
             }
@@ -127,7 +127,8 @@ impl User {
 }
 
 impl Life {
-    /// Ends it, at a replica that is awake. The user is lost when nobody can tell what became of it.
+    /// Revokes the token at an awake replica. Returns `None` when the outcome is unknown; the user
+    /// is then not used again.
     pub async fn revoke(self, world: &World, tally: &Tally) -> Option<(User, Revoked)> {
         let mut user = self.user;
         user.round += 1;
@@ -171,7 +172,7 @@ impl Way {
             Self::LogOut => client.post("/logout").bearer(&pair.access),
             Self::LogOutEverywhere => client.post("/logout?everywhere=true").bearer(&pair.refresh),
             Self::ChangeRoles | Self::OutdateTokens => {
-                // Each time others, since what changes nothing revokes nothing.
+                // The roles differ each time, since a change without effect revokes nothing.
                 let roles = if user.has_role { json!([]) } else { json!(["user"]) };
                 let keep = matches!(self, Self::OutdateTokens);
                 let call = client.put("/roles/update").bearer(&pair.access);
@@ -183,7 +184,7 @@ impl Way {
 }
 
 impl User {
-    /// Lets a user who was disabled log in again.
+    /// Enables a disabled user.
     pub async fn enable(&mut self, world: &World) {
         if self.is_disabled {
             until_done(world, self.round, 200, |client| self.setting(client, "active")).await;
@@ -199,44 +200,51 @@ impl User {
     }
 }
 
-/// Whether an answer settles nothing. A replica that was held still finds requests whose time is over: 408.
-pub fn is_put_off(status: u16) -> bool {
+/// Returns whether an answer leaves the outcome open. A resumed replica answers 408 to requests
+/// whose time is over.
+pub fn is_inconclusive(status: u16) -> bool {
     matches!(status, 408 | 503)
 }
 
-/// Whether it was answered that it was done. Otherwise nobody knows.
+/// Returns whether the answer confirms the change. Otherwise the outcome is unknown.
 fn was_done(answer: Result<Answer, reqwest::Error>) -> bool {
     match answer {
         Ok(answer) if answer.status < 300 => true,
-        Ok(answer) if is_put_off(answer.status) => false,
+        Ok(answer) if is_inconclusive(answer.status) => false,
         Ok(answer) => panic!("{}: {}", answer.status, answer.body),
         Err(_) => false,
     }
 }
 
-/// A login whose answer arrives.
+/// Logs in, with retries until an answer arrives.
 pub async fn session(world: &World, login: &str, number: usize) -> Pair {
     let logging_in = |client: &Client| client.logging_in(login, PASSWORD);
     until_done(world, number, 200, logging_in).await.pair()
 }
 
-/// What comes of a refresh whose answer arrives: whoever lost an answer gets it once more.
+/// Refreshes, with retries until an answer arrives: a retry within the grace window gets the same
+/// pair.
 async fn refreshed(world: &World, refresh: &str, number: usize) -> Pair {
     let refreshing = |client: &Client| client.post("/refresh").bearer(refresh);
     until_done(world, number, 200, refreshing).await.pair()
 }
 
-/// Asks one replica after the other, beginning with that of `number`, until it is done.
+/// Asks one replica after the other, starting with `number`, until one answers with `done`.
 async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Client) -> Call) -> Answer {
     let deadline = Instant::now() + TIMEOUT;
     for turn in number.. {
         let (_, replica) = world.on_time(turn);
         match call(&replica.client()).try_send().await {
             Ok(answer) if answer.status == done => return answer,
-            Ok(answer) => assert!(is_put_off(answer.status), "{}: {}", answer.status, answer.body),
+            Ok(answer) => assert!(
+                is_inconclusive(answer.status),
+                "{}: {}",
+                answer.status,
+                answer.body
+            ),
             Err(_) => {}
         }
-        assert!(Instant::now() < deadline, "nobody does it");
+        assert!(Instant::now() < deadline, "no replica succeeded");
         sleep(REST).await;
     }
     unreachable!("numbers do not end")

@@ -1,7 +1,7 @@
-//! The load of a run: those who log in and revoke, those who read, and those who refresh.
+//! The load of a run: clients that log in and revoke, clients that read, and clients that refresh.
 
 use super::{
-    life::{Life, User, is_put_off, session},
+    life::{Life, User, is_inconclusive, session},
     probes::probe,
     tally::{Journal, Tally, count},
     world::{REPLICAS, World},
@@ -14,19 +14,20 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-/// Between two revocations of one who revokes, in seconds: under a fault each takes longer than two.
+/// The seconds between two revocations of one client: under a fault, each takes more than two.
 const TURN: u32 = 3;
-/// How many sessions each has open: some were seen before a fault and are ended under it.
+/// The number of open sessions per client: some are cached before a fault and revoked during it.
 const OPEN: usize = 3;
-/// Between two requests of one who reads, and of one who refreshes.
+/// The pause between two requests of a reading or refreshing client.
 const READING: Duration = Duration::from_millis(20);
 const REFRESHING: Duration = Duration::from_millis(100);
-/// How many live sessions are read at each replica, over and over.
+/// The number of live sessions read repeatedly at each replica.
 const READ: usize = 8;
-/// How many there are by whose right others are disabled.
+/// The number of admins that disable users.
 const ADMINS: usize = 4;
 
-/// Lets `cause` come and go in `world` under load until there was enough of both, and concludes.
+/// Applies `cause` to `world` under load until there were enough rounds and revocations, and
+/// concludes.
 pub async fn run<F: Future<Output = ()>>(
     name: &str,
     world: Arc<World>,
@@ -55,14 +56,14 @@ pub async fn run<F: Future<Output = ()>>(
     tally.conclude(name);
 }
 
-/// Waits for the end of all, and fails with the first that failed.
+/// Waits for all tasks and fails with the first that failed.
 async fn all(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
         ended.expect("no panic");
     }
 }
 
-/// The tokens of admins: by their right revokers disable others.
+/// Returns the tokens of the admins that disable users.
 async fn admins(world: &World) -> Vec<Arc<str>> {
     let client = world.replica(0).client();
     let root = client.session("root").await.access;
@@ -77,9 +78,9 @@ async fn admins(world: &World) -> Vec<Arc<str>> {
     admins
 }
 
-/// Sessions that nobody revokes.
+/// Creates sessions that are never revoked.
 async fn live_sessions(world: &World, login: &str, count: usize) -> Vec<Pair> {
-    // Another may have registered them.
+    // Another task may have registered them.
     world.replica(0).client().register(login).await;
     let mut live = Vec::new();
     for number in 0..count {
@@ -88,7 +89,7 @@ async fn live_sessions(world: &World, login: &str, count: usize) -> Vec<Pair> {
     live
 }
 
-/// Ends one session after the other, and has each probed, until there were enough.
+/// Revokes one session after the other, and has each probed, until there were enough.
 async fn revoke(world: Arc<World>, tally: Arc<Tally>, number: u32, admin: Arc<str>) {
     let mut open: VecDeque<Life> = VecDeque::new();
     let mut probing = JoinSet::new();
@@ -111,7 +112,7 @@ async fn revoke(world: Arc<World>, tally: Arc<Tally>, number: u32, admin: Arc<st
     all(&mut probing).await;
 }
 
-/// Reads live sessions at one replica: they are never refused.
+/// Reads live sessions at one replica and reports each refusal.
 async fn read(world: Arc<World>, tally: Arc<Tally>, index: usize, live: Vec<Pair>) {
     for pair in live.iter().cycle() {
         if tally.is_enough() {
@@ -126,7 +127,7 @@ async fn read(world: Arc<World>, tally: Arc<Tally>, index: usize, live: Vec<Pair
     }
 }
 
-/// Refreshes a session, each time at another replica, and is let in at the next with what comes of it.
+/// Refreshes a session at one replica after the other and uses the new token at the next.
 async fn refresh(world: Arc<World>, tally: Arc<Tally>, number: usize, mut pair: Vec<Pair>) {
     let mut pair = pair.remove(0);
     for turn in number.. {
@@ -149,25 +150,25 @@ async fn refresh(world: Arc<World>, tally: Arc<Tally>, number: usize, mut pair: 
                 journal.note(format!("its new token is shown to replica {index}"));
                 look(&next.client(), &pair, &tally, &journal).await;
             }
-            Ok(answer) if is_put_off(answer.status) => {}
+            Ok(answer) if is_inconclusive(answer.status) => {}
             Ok(answer) => {
                 journal.note(format!("refused: {}", answer.body));
                 tally.is_wrong("a live session was not refreshed", &journal);
                 break;
             }
-            // The same again: whoever lost an answer gets it once more.
+            // Without an answer, the client repeats the request and gets the same pair.
             Err(_) => {}
         }
         sleep(REFRESHING).await;
     }
 }
 
-/// Shows a live session's token, which is accepted where it is answered.
+/// Uses a live session's token and reports a refusal.
 async fn look(client: &Client, pair: &Pair, tally: &Tally, journal: &Journal) {
     count(&tally.load);
     if let Ok(answer) = client.get("/me").bearer(&pair.access).try_send().await
         && answer.status != 200
-        && !is_put_off(answer.status)
+        && !is_inconclusive(answer.status)
     {
         journal.note(format!("refused: {}", answer.body));
         tally.is_wrong("a live session was refused", journal);

@@ -1,7 +1,7 @@
-//! The oracle: it asks every replica whether it accepts what was revoked.
+//! Probes that ask every replica whether it accepts a revoked token.
 
 use super::{
-    life::{Revoked, is_put_off},
+    life::{Revoked, is_inconclusive},
     tally::{Tally, count},
     world::{REPLICAS, World},
 };
@@ -11,16 +11,17 @@ use std::{
 };
 use tokio::{task::JoinSet, time::sleep_until};
 
-/// How many ask one replica at the first moment.
+/// The number of simultaneous probes of each replica.
 const AT_ONCE: usize = 2;
-/// When each is asked again, counted from the answer: before and after leases have run out and views were read again.
+/// When each probe is repeated, counted from the answer: before and after leases expire and
+/// snapshots are read again.
 const AGAIN: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
 
-/// Asks at once and again, in tasks of its own.
+/// Probes every replica at once and again later, in separate tasks.
 pub fn probe(world: &Arc<World>, tally: &Arc<Tally>, revoked: Revoked, probing: &mut JoinSet<()>) {
     let revoked = Arc::new(revoked);
     let at_once = [Duration::ZERO; AT_ONCE];
@@ -38,7 +39,11 @@ pub fn probe(world: &Arc<World>, tally: &Arc<Tally>, revoked: Revoked, probing: 
 
 async fn ask(world: &World, tally: &Tally, revoked: &Revoked, index: usize) {
     let replica = world.replica(index);
-    let _turn = replica.probes.acquire().await.expect("nobody closes it");
+    let _turn = replica
+        .probes
+        .acquire()
+        .await
+        .expect("the semaphore is never closed");
     let asked = Instant::now();
     let call = replica.client().get("/me").bearer(&revoked.token);
     let answer = call.try_send().await;
@@ -50,7 +55,7 @@ async fn ask(world: &World, tally: &Tally, revoked: &Revoked, index: usize) {
     match answer {
         Ok((200, _)) => tally.is_wrong("a revoked token was accepted", &revoked.journal),
         Ok((401, code)) if matches!(&*code, "token_revoked" | "token_outdated") => count(&tally.refused),
-        Ok((status, _)) if !is_put_off(status) => {
+        Ok((status, _)) if !is_inconclusive(status) => {
             tally.is_wrong("a revoked token was refused for another reason", &revoked.journal);
         }
         Ok(_) | Err(_) => count(&tally.unsettled),

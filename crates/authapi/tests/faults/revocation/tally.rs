@@ -1,4 +1,4 @@
-//! What came of a run: a row of the table in `docs/revocation.md`.
+//! The results of a run: a row of the table in `docs/revocation.md`.
 
 use std::{
     env,
@@ -12,20 +12,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Says how many revocations there are at least under each fault.
+/// Sets the minimum number of revocations under each fault.
 const COUNT_VARIABLE: &str = "AUTHAPI_TEST_REVOCATIONS";
-/// What a machine with much else to do can afford.
+/// The default for a busy machine.
 const COUNT: usize = 300;
-/// Says how many are revoked in a second at most: the load is to be steady, not the most that the machine can do.
+/// Sets the maximum number of revocations per second: the load is steady, not the maximum.
 const RATE_VARIABLE: &str = "AUTHAPI_TEST_REVOCATIONS_A_SECOND";
-/// What a machine with much else to do can bear, in a build without optimisation.
+/// The default for a busy machine and a build without optimisation.
 const RATE: u32 = 16;
-/// How often a fault comes and goes at least.
+/// The minimum number of rounds of a fault.
 const ROUNDS: usize = 3;
-/// No revocation takes so long, whatever is wrong. A machine with nothing else to do needs half of it.
+/// The maximum duration of a revocation under any fault. An idle machine needs half of it.
 const AT_MOST: Duration = Duration::from_secs(5);
 
-/// What happened to one token, for whoever has to find out why it was accepted.
+/// The history of one token, to find out why it was accepted.
 pub struct Journal {
     begun: Instant,
     entries: Mutex<Vec<String>>,
@@ -35,18 +35,18 @@ pub struct Journal {
 pub struct Tally {
     target: usize,
     pub a_second: u32,
-    /// How often the fault has come and gone.
+    /// The number of completed rounds of the fault.
     pub rounds: AtomicUsize,
-    /// Of revocations that were answered: how long those took that no disturbed replica answered.
+    /// The durations of confirmed revocations whose replica was not disturbed.
     took: Mutex<Vec<Duration>>,
     pub revoked: AtomicUsize,
     pub unanswered: AtomicUsize,
     pub refused: AtomicUsize,
     /// Probes without an answer, or with a 503.
     pub unsettled: AtomicUsize,
-    /// Requests of the load, beside the probes.
+    /// Requests of the load, without probes.
     pub load: AtomicUsize,
-    /// What must not be: journals of tokens that were accepted, and of live ones that were refused.
+    /// Failures: journals of revoked tokens that were accepted and of live ones that were refused.
     wrong: Mutex<Vec<String>>,
 }
 
@@ -67,12 +67,12 @@ impl Journal {
         entries.push(format!("{at:>6} ms  {entry}"));
     }
 
-    fn told(&self) -> String {
+    fn text(&self) -> String {
         self.entries.lock().expect("no panic").join("\n")
     }
 }
 
-/// One more.
+/// Adds one to `counter`.
 pub fn count(counter: &AtomicUsize) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
@@ -90,7 +90,7 @@ impl Tally {
         self.revoked.load(Ordering::Relaxed) >= self.target && self.rounds.load(Ordering::Relaxed) >= ROUNDS
     }
 
-    /// A revocation was answered; `took` where nobody disturbed who answered it.
+    /// Records a confirmed revocation, with its duration if its replica was not disturbed.
     pub fn revoked(&self, took: Option<Duration>) {
         count(&self.revoked);
         self.took().extend(took);
@@ -98,10 +98,10 @@ impl Tally {
 
     pub fn is_wrong(&self, what: &str, journal: &Journal) {
         let mut wrong = self.wrong.lock().expect("no panic");
-        wrong.push(format!("{what}:\n{}", journal.told()));
+        wrong.push(format!("{what}:\n{}", journal.text()));
     }
 
-    /// Prints the row, and fails when anything was wrong.
+    /// Prints the row, and fails if there was any failure.
     pub fn conclude(&self, name: &str) {
         let mut took = self.took().clone();
         took.sort_unstable();
@@ -117,12 +117,17 @@ impl Tally {
             shown(of_hundred(&took, 100)),
         );
         println!(
-            "  {name}: {} revocations and {} probes without a verdict, {} other requests",
+            "  {name}: {} revocations and {} inconclusive probes, {} other requests",
             count(&self.unanswered),
             count(&self.unsettled),
             count(&self.load),
         );
-        assert!(wrong.is_empty(), "{} wrong; the first\n{}", wrong.len(), wrong[0]);
+        assert!(
+            wrong.is_empty(),
+            "{} failures; the first\n{}",
+            wrong.len(),
+            wrong[0]
+        );
         let slowest = of_hundred(&took, 100);
         assert!(slowest < AT_MOST, "a revocation took {slowest:?}");
     }
@@ -137,13 +142,13 @@ fn number_in<N: FromStr<Err = ParseIntError>>(variable: &str) -> Option<N> {
     Some(text.parse().unwrap_or_else(|error| panic!("{variable}: {error}")))
 }
 
-/// So many of a hundred, of these in their order, are at most this.
+/// Returns the percentile `part` of sorted durations.
 pub fn of_hundred(sorted: &[Duration], part: usize) -> Duration {
     let place = (sorted.len() * part).div_ceil(100).max(1) - 1;
     sorted[place]
 }
 
-/// In milliseconds, with one decimal.
+/// Formats a duration in milliseconds with one decimal.
 pub fn shown(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }

@@ -1,4 +1,4 @@
-//! Three replicas on one Postgres and one Redis, each with a way to Redis of its own.
+//! Three replicas on one Postgres and one Redis, each with its own proxy to Redis.
 
 use crate::{
     backing::Database,
@@ -22,15 +22,15 @@ use tokio::{sync::Semaphore, task::block_in_place};
 pub const REPLICAS: usize = 3;
 /// The replica whose clock is stepped.
 pub const STEPPED: usize = REPLICAS - 1;
-/// How many probes of one replica are on their way at once: one that is held still lets them pile up.
+/// The maximum number of concurrent probes of one replica: they pile up while it is suspended.
 const PROBES: usize = 96;
 
 pub struct World {
-    // Before the database, which they use.
+    // Declared before the database because they use it.
     replicas: Vec<Replica>,
     pub proxies: Vec<CuttingProxy>,
     pub redis: Option<Own<Redis>>,
-    /// What the clock of one replica reads its step from, where that is stepped.
+    /// The file from which the clock of one replica reads its offset, where it is stepped.
     pub step_file: PathBuf,
     steps: bool,
     shared: TempDir,
@@ -40,9 +40,9 @@ pub struct World {
 pub struct Replica {
     server: Mutex<Server>,
     client: Mutex<Client>,
-    /// Nobody holds it still, and nobody has killed it.
+    /// Whether the replica runs: it is neither suspended nor killed.
     awake: AtomicBool,
-    /// How often somebody did, or let it go.
+    /// The number of times that it was suspended, resumed, killed or restarted.
     disturbed: AtomicUsize,
     pub probes: Semaphore,
 }
@@ -52,12 +52,12 @@ impl World {
         Self::start_on(Some(Redis::start_own()), false).await
     }
 
-    /// Postgres alone.
+    /// Starts replicas on Postgres without Redis.
     pub async fn start_without_a_bus() -> Arc<Self> {
         Self::start_on(None, false).await
     }
 
-    /// The last replica reads another time than the others whenever [`World::step_file`] says so.
+    /// Starts replicas of which the last reads its clock offset from [`World::step_file`].
     pub async fn start_with_a_clock_to_step() -> Arc<Self> {
         Self::start_on(Some(Redis::start_own()), true).await
     }
@@ -77,7 +77,7 @@ impl World {
         fs::write(&world.step_file, "+0").expect("a file");
         for number in 0..REPLICAS {
             let place = world.place(number).await;
-            // One after the other: the first makes schema, keys and admin.
+            // One after the other: the first creates the schema, the keys and the admin.
             let server = block_in_place(|| place.start());
             world.replicas.push(Replica {
                 client: Mutex::new(server.client()),
@@ -92,7 +92,7 @@ impl World {
 
     async fn place(&mut self, number: usize) -> Place {
         let folder = tempfile::tempdir().expect("a folder");
-        // All share a database, so that no place may own it.
+        // All places share one database, so no place may own it.
         let unused = Database::Sqlite(folder.path().join("unused"));
         let mut place = setting(Place::on(folder, unused, 1))
             .with("DATABASE__URL", self.database.url())
@@ -117,12 +117,13 @@ impl World {
         &self.replicas[number]
     }
 
-    /// The awake one that `number` comes to.
+    /// Returns the first awake replica from `number` on.
     pub fn awake(&self, number: usize) -> (usize, &Replica) {
         self.one_of(number, |_, replica| replica.is_awake())
     }
 
-    /// The same among those whose clock is right: whoever issues a token says when.
+    /// Returns the first awake replica from `number` on whose clock is right, since the replica
+    /// that issues a token sets its times.
     pub fn on_time(&self, number: usize) -> (usize, &Replica) {
         self.one_of(number, |index, replica| {
             replica.is_awake() && !(self.steps && index == STEPPED)
@@ -135,7 +136,7 @@ impl World {
         some[number % some.len()]
     }
 
-    /// Ends whatever is wrong.
+    /// Ends every fault.
     pub fn mend(&self) {
         for proxy in &self.proxies {
             proxy.set(ProxyMode::Pass);
@@ -158,18 +159,18 @@ impl Replica {
         self.awake.load(Ordering::SeqCst)
     }
 
-    /// Changes with each disturbance.
+    /// Returns a number that changes with each disturbance.
     pub fn disturbed(&self) -> usize {
         self.disturbed.load(Ordering::SeqCst)
     }
 
-    /// SIGSTOP.
+    /// Suspends the replica (SIGSTOP).
     pub fn hold(&self) {
         self.set_awake(false);
         self.signal(Signal::STOP);
     }
 
-    /// SIGCONT, or a new start.
+    /// Resumes the replica (SIGCONT) or starts it again.
     pub fn wake(&self) {
         let mut server = self.server();
         if server.replicas() == 0 {
@@ -182,10 +183,10 @@ impl Replica {
         self.set_awake(true);
     }
 
-    /// SIGKILL.
+    /// Kills the replica (SIGKILL).
     pub fn kill(&self) {
         self.set_awake(false);
-        assert!(self.server().kill(1), "it died by the signal");
+        assert!(self.server().kill(1), "SIGKILL ended the replica");
     }
 
     fn set_awake(&self, awake: bool) {
@@ -203,7 +204,8 @@ impl Replica {
     }
 }
 
-/// A program that runs another with a wall clock that is ahead by what `file` says. Clocks that only go on are left alone.
+/// Returns a command prefix that runs a program with its wall clock ahead by the offset in `file`.
+/// Monotonic clocks are unchanged.
 fn stepping(file: &Path) -> Vec<String> {
     let library = fs::read_dir("/usr/lib")
         .expect("a folder")

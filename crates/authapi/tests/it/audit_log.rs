@@ -1,4 +1,4 @@
-//! The audit trail from the command line: who did what, that nobody has changed it, and how long it is kept.
+//! The audit log on the command line: queries, verification and retention.
 
 use crate::{
     backing::Database,
@@ -26,12 +26,12 @@ fn verify(place: &Place, more: &[&str]) -> Run {
     place.run(&[&["audit", "verify", "--json"], more].concat(), "")
 }
 
-fn verdict(run: &Run) -> Value {
+fn verification(run: &Run) -> Value {
     serde_json::from_str(&run.stdout).expect("JSON")
 }
 
-/// A trail of some twenty events.
-fn place_with_a_trail() -> Place {
+/// A place whose audit log has about twenty events.
+fn place_with_audit_log() -> Place {
     let place = Place::new();
     for number in 0..4 {
         let login = format!("user{number}");
@@ -44,7 +44,7 @@ fn place_with_a_trail() -> Place {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_are_listed_by_whom_and_what_and_when() {
+async fn events_are_filtered_by_user_actor_action_and_time() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let alice = client.user("alice").await;
@@ -97,11 +97,11 @@ async fn events_are_listed_by_whom_and_what_and_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_trail_is_proved_with_its_last_seal_as_an_anchor() {
-    let place = place_with_a_trail();
+async fn a_complete_audit_log_verifies_with_its_last_seal_as_anchor() {
+    let place = place_with_audit_log();
     let intact = verify(&place, &[]);
     assert_eq!(intact.code, Some(0), "{}", intact.stderr);
-    let intact = verdict(&intact);
+    let intact = verification(&intact);
     assert_eq!(
         (&intact["intact"], &intact["checked"]),
         (&json!(true), &json!(20))
@@ -120,11 +120,17 @@ async fn a_whole_trail_is_proved_with_its_last_seal_as_an_anchor() {
     *last = if *last == b'0' { b'1' } else { b'0' };
     let other = String::from_utf8(digits).expect("digits");
     let refused = verify(&place, &["--anchor", &other]);
-    assert_eq!((refused.code, &verdict(&refused)["event"]), (Some(1), &json!(20)));
-    // Somebody has cut the newest events off and set the head back.
+    assert_eq!(
+        (refused.code, &verification(&refused)["event"]),
+        (Some(1), &json!(20))
+    );
+    // An attacker has deleted the newest events and reset the head.
     let digits = &anchor[3..];
     let beyond = verify(&place, &["--anchor", &format!("99:{digits}")]);
-    assert_eq!((beyond.code, &verdict(&beyond)["event"]), (Some(1), &json!(22)));
+    assert_eq!(
+        (beyond.code, &verification(&beyond)["event"]),
+        (Some(1), &json!(22))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +167,7 @@ async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
             "was added",
         ),
     ] {
-        let place = place_with_a_trail();
+        let place = place_with_audit_log();
         let second = match place.database() {
             Database::Sqlite(_) => "1000000",
             Database::Postgres(_) => "INTERVAL '1 second'",
@@ -172,9 +178,9 @@ async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
             .await;
         let found = verify(&place, &[]);
         assert_eq!(found.code, Some(1), "{tampering}: {}", found.stdout);
-        let verdict = verdict(&found);
+        let verification = verification(&found);
         assert_eq!(
-            (&verdict["intact"], &verdict["event"]),
+            (&verification["intact"], &verification["event"]),
             (&json!(false), &json!(number)),
             "{tampering}"
         );
@@ -192,13 +198,13 @@ async fn a_flipped_byte_a_deleted_row_and_swapped_rows_are_found_by_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trail_that_is_kept_for_a_time_loses_what_is_older_and_still_proves_itself() {
-    let place = place_with_a_trail();
+async fn an_audit_log_trimmed_by_retention_still_verifies() {
+    let place = place_with_audit_log();
     let old = match place.database() {
         Database::Sqlite(_) => "at - 172800000000",
         Database::Postgres(_) => "at - INTERVAL '2 days'",
     };
-    // Two days pass, for the first ten events.
+    // Move the first ten events two days into the past.
     place
         .database()
         .tamper(&format!("UPDATE audit_trail SET at = {old} WHERE number <= 10"))
@@ -220,11 +226,11 @@ async fn a_trail_that_is_kept_for_a_time_loses_what_is_older_and_still_proves_it
     assert_eq!(trimming[0]["details"], json!({"count": "10", "through": "10"}));
     let verified = verify(server.place(), &[]);
     assert_eq!(verified.code, Some(0), "{}", verified.stderr);
-    assert_eq!(verdict(&verified)["checked"], json!(numbers.len()));
+    assert_eq!(verification(&verified)["checked"], json!(numbers.len()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_flood_of_failures_only_the_number_is_kept() {
+async fn failed_logins_over_the_limit_are_only_counted() {
     let server: Server = Place::new().with("AUDIT__FAILURES_PER_MINUTE", "3").start();
     let client = server.client();
     client.register("alice").await;
@@ -236,6 +242,6 @@ async fn of_a_flood_of_failures_only_the_number_is_kept() {
         assert_eq!(refused.status, 401);
     }
     let kept = events(server.place(), &["--action", "login_failed"]).len();
-    // Each replica counts by itself, and a minute may end meanwhile.
+    // Each replica counts separately, and a new minute may begin during the test.
     assert!((3..=6 * server.replicas()).contains(&kept), "{kept}");
 }

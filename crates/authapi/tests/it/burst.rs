@@ -1,4 +1,4 @@
-//! Many requests at the same moment.
+//! Simultaneous requests.
 
 use crate::client::{Answer, Call};
 use std::{collections::BTreeSet, sync::Arc};
@@ -7,12 +7,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Held by whoever keeps the machine busy on purpose: what a storm is answered must not hang on another test's storm.
-pub static STORM: Mutex<()> = Mutex::const_new(());
+/// Held during a burst of requests, so that bursts of different tests do not overlap.
+pub static BURST: Mutex<()> = Mutex::const_new(());
 
-/// Sends all calls at one moment, and lets no other storm blow meanwhile; the answers in the order of the calls.
+/// Sends all calls at once, after other bursts have ended, and returns the answers in order.
 pub async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
-    let _alone = STORM.lock().await;
+    let _alone = BURST.lock().await;
     let start = Arc::new(Barrier::new(calls.len()));
     let tasks: Vec<JoinHandle<Answer>> = calls
         .into_iter()
@@ -31,7 +31,7 @@ pub async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
     answers
 }
 
-/// How many answers there are of each kind.
+/// Counts the answers of each kind.
 pub fn tally(answers: &[Answer]) -> Vec<(u16, String, usize)> {
     let kind = |answer: &Answer| (answer.status, answer.code().to_owned());
     let kinds: BTreeSet<_> = answers.iter().map(kind).collect();

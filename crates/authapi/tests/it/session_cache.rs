@@ -1,4 +1,4 @@
-//! Revocations of sessions that every replica remembers.
+//! Revocations of sessions that every replica has cached.
 
 use crate::{
     client::{Client, NEW_PASSWORD, Pair},
@@ -12,12 +12,12 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// How often a replica is asked for a session until it remembers it, with a pause in between.
+/// How often a replica is asked about a session until it has cached it, with pauses.
 const ATTEMPTS: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Returns when each of `replicas` answers for these sessions from memory.
-pub async fn remembered(replicas: &[Client], pairs: &[&Pair]) {
+/// Waits until each of `replicas` answers for these sessions from its cache.
+pub async fn wait_until_cached(replicas: &[Client], pairs: &[&Pair]) {
     for replica in replicas {
         let mut attempts = 0;
         while !holds_lease(replica).await {
@@ -30,7 +30,7 @@ pub async fn remembered(replicas: &[Client], pairs: &[&Pair]) {
     }
 }
 
-/// Whether a replica may answer from memory, as it tells.
+/// Returns whether the replica reports that it holds a lease.
 async fn holds_lease(replica: &Client) -> bool {
     let ready = replica.get("/health/ready").send().await;
     assert_eq!(ready.body["session_cache"]["mode"], "memory", "{}", ready.body);
@@ -43,7 +43,7 @@ async fn see_alive(replica: &Client, pairs: &[&Pair]) {
     }
 }
 
-/// How every replica answers to a token.
+/// The code with which each replica answers a token.
 async fn codes(replicas: &[Client], pair: &Pair) -> Vec<String> {
     let mut codes = Vec::new();
     for replica in replicas {
@@ -71,7 +71,7 @@ async fn what_the_command_line_revokes_is_refused_by_running_servers_when_it_ret
         ("alice5", &["users", "delete", "--yes"], "", "token_revoked"),
     ] {
         let pair = replicas[0].user(login).await;
-        remembered(&replicas, &[&pair, &stranger]).await;
+        wait_until_cached(&replicas, &[&pair, &stranger]).await;
         let arguments = [command, &["--login", login]].concat();
         server.place().command_succeeds(&arguments, input);
         assert_eq!(
@@ -84,7 +84,7 @@ async fn what_the_command_line_revokes_is_refused_by_running_servers_when_it_ret
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_role_allows_is_in_force_at_once_however_it_is_remembered() {
+async fn changed_permissions_of_a_role_apply_at_once_to_cached_sessions() {
     let server = Server::start();
     let (place, replicas) = (server.place(), server.each());
     let reader = replicas[0].user("reader").await;
@@ -94,7 +94,7 @@ async fn what_a_role_allows_is_in_force_at_once_however_it_is_remembered() {
     place.command_succeeds(&[&keeping[..], &["--keep-sessions"]].concat(), "");
     let reader = replicas[0].refresh(&reader.refresh).await.pair();
     for (permission, status) in [("users:read", 200), ("pages:read", 403), ("users:read", 200)] {
-        remembered(&replicas, &[&reader]).await;
+        wait_until_cached(&replicas, &[&reader]).await;
         place.command_succeeds(&[&set[..], &[permission]].concat(), "");
         for replica in &replicas {
             let listed = replica.get("/users").bearer(&reader.access).send().await;
@@ -104,13 +104,13 @@ async fn what_a_role_allows_is_in_force_at_once_however_it_is_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_made_room_is_refused_by_every_replica() {
+async fn a_session_ended_by_the_session_limit_is_rejected_by_every_replica() {
     let server = Place::new().with("TOKENS__MAX_SESSIONS_PER_USER", "2").start();
     let replicas = server.each();
     let last = replicas.last().expect("a replica");
     let oldest = replicas[0].user("alice").await;
     let younger = replicas[0].session("alice").await;
-    remembered(&replicas, &[&oldest, &younger]).await;
+    wait_until_cached(&replicas, &[&oldest, &younger]).await;
     last.session("alice").await;
     assert_eq!(
         codes(&replicas, &oldest).await,
@@ -120,14 +120,14 @@ async fn a_session_that_made_room_is_refused_by_every_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kept_session_that_was_refreshed_is_never_refused() {
+async fn a_cached_session_is_accepted_after_each_refresh() {
     let server = Place::new().with_admin("root").start();
     let replicas = server.each();
     let replica = |turn: usize| &replicas[turn % replicas.len()];
     let root = replicas[0].session("root").await;
     let mut pair = replicas[0].user("alice").await;
     for round in 0..60 {
-        remembered(&replicas, &[&pair]).await;
+        wait_until_cached(&replicas, &[&pair]).await;
         let roles: &[&str] = if round % 2 == 0 { &[] } else { &["user"] };
         let assigned = replica(round).assigning(&root.access, "alice", roles, true);
         assert_eq!(assigned.send().await.status, 200);
@@ -153,14 +153,14 @@ async fn a_server_that_stops_is_not_waited_for() {
     let server = Server::start();
     let replicas = server.each();
     let pair = replicas[0].user("alice").await;
-    remembered(&replicas, &[&pair]).await;
+    wait_until_cached(&replicas, &[&pair]).await;
     let place = server.terminate().place;
     let leases = "SELECT CAST(count(*) AS TEXT) AS finding FROM replica_leases";
     assert_eq!(place.database().find(leases).await, ["0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_memory_the_database_is_read_for_each_request() {
+async fn without_a_session_cache_each_request_reads_the_database() {
     let server = Place::new().with("SESSION_CACHE__MEMORY", "false").start();
     let replicas = server.each();
     let pair = replicas[0].user("alice").await;
@@ -191,14 +191,14 @@ async fn scrape(server: &Server) -> Vec<String> {
         let event: Value = serde_json::from_str(&line).expect("an event");
         if let Some(address) = event["metrics"].as_str() {
             let answer = http.get(format!("http://{address}/metrics")).send().await;
-            let text = answer.expect("somebody listens").text().await.expect("UTF-8");
+            let text = answer.expect("a listening server").text().await.expect("UTF-8");
             lines.extend(text.lines().map(ToOwned::to_owned));
         }
     }
     lines
 }
 
-/// What all series that begin so have come to.
+/// The sum of all series whose names begin with `series`.
 fn count(lines: &[String], series: &str) -> u64 {
     let values = lines.iter().filter(|line| line.starts_with(series));
     let values = values.filter_map(|line| line.rsplit(' ').next());
@@ -207,7 +207,7 @@ fn count(lines: &[String], series: &str) -> u64 {
         .sum()
 }
 
-/// How many commands a Redis has done, without those that ask whether it is there and this one.
+/// The number of commands that a Redis has run, without pings and this one.
 fn commands(redis: &str) -> u64 {
     let address = redis.trim_start_matches("redis://").trim_end_matches('/');
     let mut connection = TcpStream::connect(address).expect("a Redis");
@@ -231,7 +231,7 @@ async fn a_session_in_memory_costs_neither_the_database_nor_redis_anything() {
     let redis = server.place().own_redis();
     let replicas = server.each();
     let alice = replicas[0].user("alice").await;
-    remembered(&replicas, &[&alice]).await;
+    wait_until_cached(&replicas, &[&alice]).await;
 
     let (before, commands_before) = (scrape(&server).await, redis.map(commands));
     for _ in 0..REQUESTS {
@@ -242,6 +242,6 @@ async fn a_session_in_memory_costs_neither_the_database_nor_redis_anything() {
     let more = |series: &str| count(&after, series) - count(&before, series);
     assert_eq!(commands_after, commands_before);
     assert_eq!((more(FROM_DATABASE), more(FROM_MEMORY)), (0, REQUESTS));
-    // Each lease is renewed twice a second, whatever is asked for.
+    // Each lease is renewed twice a second, independently of requests.
     assert!(more(CONNECTIONS) < REQUESTS / 5, "{}", more(CONNECTIONS));
 }

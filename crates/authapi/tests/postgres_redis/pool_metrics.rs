@@ -1,10 +1,10 @@
-//! What is measured of Postgres.
+//! Metrics of Postgres.
 
 use crate::server::{Place, Server};
 use serde_json::Value;
 use std::time::Duration;
 
-/// More than anything here takes; reached only when something is wrong.
+/// Longer than anything here takes; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 async fn scrape(server: &Server) -> Vec<String> {
@@ -12,15 +12,15 @@ async fn scrape(server: &Server) -> Vec<String> {
         let event: Value = serde_json::from_str(line).ok()?;
         Some(event.get("metrics")?.as_str()?.to_owned())
     });
-    let address = told.expect("it tells where its metrics are");
+    let address = told.expect("a logged metrics address");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let answer = http.get(format!("http://{address}/metrics")).send().await;
-    let text = answer.expect("somebody listens").text().await.expect("UTF-8");
+    let text = answer.expect("a listening server").text().await.expect("UTF-8");
     text.lines().map(ToOwned::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pool_that_was_used_is_seen_in_the_metrics() {
+async fn the_metrics_show_the_use_of_the_connection_pool() {
     let server = Place::new()
         .with("METRICS__PORT", "0")
         .with("DATABASE__POOL_SIZE", "3")

@@ -1,4 +1,4 @@
-//! Every endpoint's whole story, as a client sees it.
+//! The behaviour of every endpoint in typical sequences of calls.
 
 use crate::{
     client::{Answer, Client, NEW_PASSWORD, PASSWORD, Pair, keys, part_of},
@@ -19,7 +19,7 @@ const PAIR_KEYS: [&str; 5] = [
 const USER_KEYS: [&str; 4] = ["created_at", "id", "login", "roles"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_main_endpoints_tell_one_story() {
+async fn the_main_endpoints_work_together() {
     let server = Server::start();
     let client = server.client();
 
@@ -67,7 +67,7 @@ fn check_pair(answer: &Answer) {
     assert_eq!(answer.body["refresh_expires_in"], 30 * 24 * 3600);
 }
 
-/// RFC 9068, section 2: the header and the claims, and a key in the set that `kid` names.
+/// Checks the token against RFC 9068, section 2, and finds its `kid` in the key set.
 async fn check_claims(client: &Client, user: &Value, pair: &Pair) {
     let header = part_of(&pair.access, 0);
     assert_eq!(keys(&header), ["alg", "kid", "typ"]);
@@ -128,7 +128,7 @@ fn check_me(me: &Answer, user: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_is_one_in_every_spelling() {
+async fn spellings_of_a_login_identify_one_user() {
     let server = Server::start();
     let client = server.client();
     client.user("Alice").await;
@@ -141,7 +141,7 @@ async fn a_login_is_one_in_every_spelling() {
             "{spelling}"
         );
     }
-    // A Cyrillic а among Latin letters poses as nobody.
+    // A Cyrillic а among Latin letters cannot imitate another login.
     let posing = client.register("\u{430}lice").await;
     assert_eq!((posing.status, posing.code()), (422, "validation_failed"));
     assert_eq!(posing.body["errors"][0]["code"], "mixed_scripts");
@@ -158,7 +158,7 @@ async fn a_login_is_one_in_every_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_changed_by_whoever_knows_the_old_one() {
+async fn a_password_change_requires_the_old_password() {
     let server = Server::start();
     let client = server.client();
     let pair = client.user("alice").await;
@@ -254,7 +254,7 @@ async fn devices_are_listed_and_ended_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_are_changed_by_who_may() {
+async fn only_permitted_callers_change_roles() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let root = client.session("root").await.access;
@@ -277,7 +277,7 @@ async fn roles_are_changed_by_who_may() {
         ),
         (json!({"new_roles": ["user"], "login": "root"}), 403, "forbidden"),
         (
-            json!({"new_roles": ["user"], "login": "nobody"}),
+            json!({"new_roles": ["user"], "login": "unknown"}),
             403,
             "forbidden",
         ),
@@ -297,7 +297,7 @@ async fn roles_are_changed_by_who_may() {
     );
 
     for (login, roles, status, code) in [
-        ("nobody", &["user"][..], 404, "not_found"),
+        ("unknown", &["user"][..], 404, "not_found"),
         ("root", &["user"], 409, "last_admin"),
         ("alice", &["wizard"], 422, "unknown_role"),
         ("Alice", &["admin"], 200, ""),
@@ -340,7 +340,7 @@ async fn tokens_and_sessions_run_out() {
     };
     until("token_expired", "/me", Method::GET, &pair.access).await;
     assert_eq!(client.log_out(&pair.access).await.code(), "token_expired");
-    // Whose access token ran out can still refresh, until the session runs out too.
+    // After the access token expires, the session can be refreshed until it expires too.
     let refreshed = client.refresh(&pair.refresh).await.pair();
     assert_eq!(client.me_code(&refreshed.access).await, "accepted");
     until("token_expired", "/me", Method::GET, &refreshed.access).await;
@@ -351,7 +351,7 @@ async fn tokens_and_sessions_run_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operations_have_their_own_answers() {
+async fn operational_endpoints_have_their_documented_responses() {
     let server = Server::start();
     let client = server.client();
     let live = client.get("/health/live").send().await;
@@ -362,7 +362,7 @@ async fn operations_have_their_own_answers() {
     } else {
         json!({"database": "up"})
     };
-    // Nobody has asked for a session yet.
+    // No request has used a session yet.
     let session_snapshots = json!({"mode": "memory", "lease": "none"});
     let expected =
         json!({"status": "ready", "dependencies": dependencies, "session_cache": session_snapshots});

@@ -1,4 +1,4 @@
-//! Being watched: metrics on a listener of their own, traces at a collector.
+//! Observability: metrics on a separate listener, and traces sent to a collector.
 
 use crate::{
     client::{Client, PASSWORD},
@@ -14,26 +14,26 @@ use std::{
     time::Duration,
 };
 
-/// More than anything here takes; reached only when something is wrong.
+/// Longer than anything here takes; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// More than the stop of a server takes that has nothing to do, and a flush.
+/// Longer than an idle server takes to stop and to flush.
 const QUICK: Duration = Duration::from_secs(2);
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 fn metrics_address(server: &Server) -> SocketAddr {
-    let told = server.log().wait_for(TIMEOUT, |line| {
+    let failures = server.log().wait_for(TIMEOUT, |line| {
         let event: Value = serde_json::from_str(line).ok()?;
         event.get("metrics")?.as_str()?.parse().ok()
     });
-    told.expect("it tells where its metrics are")
+    failures.expect("a logged metrics address")
 }
 
 async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let answer = http.get(format!("http://{address}{path}")).send().await;
-    let answer = answer.expect("somebody listens");
+    let answer = answer.expect("a listening server");
     (answer.status().as_u16(), answer.text().await.expect("UTF-8"))
 }
 
@@ -44,8 +44,8 @@ async fn scrape(server: &Server) -> Vec<String> {
     text.lines().map(ToOwned::to_owned).collect()
 }
 
-/// Checks what the text format asks for (Prometheus exposition formats, 0.0.4): every sample is of a family that has been
-/// described and typed, has a name, quoted labels and a number, and comes once.
+/// Checks the text format (Prometheus exposition formats, 0.0.4): every sample belongs to a family
+/// with description and type, has a name, quoted labels and a number, and is unique.
 fn check_exposition(text: &str) {
     let (mut helped, mut typed, mut seen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -70,7 +70,7 @@ fn check_exposition(text: &str) {
     assert_eq!(typed, helped);
 }
 
-/// The name of `name{label="value",..}`, all parts of which are well-formed.
+/// Checks the form of `name{label="value",..}` and returns the name.
 fn check_series(series: &str) -> &str {
     let is_name = |text: &str| {
         !text.is_empty()
@@ -86,7 +86,7 @@ fn check_series(series: &str) -> &str {
     while !rest.is_empty() {
         let (label, value) = rest.split_once("=\"").expect("a quoted value");
         assert!(is_name(label), "{series}");
-        // None of our values needs an escape.
+        // No value needs an escape.
         let (value, after) = value.split_once('"').expect("an end of the value");
         assert!(!value.contains(['\\', '\n']), "{series}");
         rest = after.strip_prefix(',').unwrap_or(after);
@@ -127,10 +127,10 @@ async fn metrics_count_what_happened_on_a_port_of_their_own() {
         r#"authapi_logins_total{outcome="success"} 1"#,
         r#"authapi_logins_total{outcome="invalid_credentials"} 1"#,
         r#"authapi_refresh_total{outcome="success"} 1"#,
-        // Registering and two logins, each by a client, the logins on an account.
+        // A registration and two logins count for the client, and the logins for an account.
         r#"authapi_throttle_decisions_total{kind="client",outcome="allowed"} 3"#,
         r#"authapi_throttle_decisions_total{kind="account",outcome="allowed"} 2"#,
-        // The password of a new account is rated before it is hashed.
+        // The strength of a new password is rated before it is hashed.
         r#"authapi_hash_duration_seconds_count{work="hash"} 3"#,
         r#"authapi_hash_duration_seconds_count{work="rating"} 1"#,
         "authapi_hash_queue_length 0",
@@ -171,7 +171,7 @@ async fn neither_port_answers_for_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_that_comes_twice_and_a_full_throttle_are_seen() {
+async fn the_metrics_show_token_reuse_and_a_full_throttle() {
     let server = Place::new()
         .with("METRICS__PORT", "0")
         .with("THROTTLE__ENABLED", "true")
@@ -198,7 +198,7 @@ async fn a_refresh_token_that_comes_twice_and_a_full_throttle_are_seen() {
     assert_has(&lines, r#"authapi_logins_total{outcome="too_many_attempts"} 1"#);
 }
 
-/// Takes what is posted to `/v1/traces`, as an OpenTelemetry collector does.
+/// Accepts requests to `/v1/traces`, like an OpenTelemetry collector.
 struct FakeCollector {
     address: SocketAddr,
     bodies: Receiver<Vec<u8>>,
@@ -209,7 +209,7 @@ impl FakeCollector {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (sender, bodies) = channel();
-        // It ends with the process: nobody else connects to it.
+        // The thread ends with the process: no other client connects to it.
         thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 take_post(stream, &sender);
@@ -222,7 +222,7 @@ impl FakeCollector {
         format!("http://{}", self.address)
     }
 
-    /// Everything that has come so far.
+    /// All bytes received so far.
     fn taken(&self) -> Vec<u8> {
         self.bodies.try_iter().flatten().collect()
     }
@@ -303,7 +303,7 @@ async fn a_request_continues_the_trace_of_its_client() {
     ] {
         assert!(holds(&body, &part), "no {:?}", String::from_utf8_lossy(&part));
     }
-    // Three requests, and beneath each what it waited for: registering hashes a password.
+    // Three requests, each with spans for its waits: registration hashes a password.
     let spans = body.windows(16).filter(|window| *window == bytes(TRACE)).count();
     assert!(spans >= 7, "{spans}");
     for secret in ["alice", PASSWORD] {
@@ -312,7 +312,7 @@ async fn a_request_continues_the_trace_of_its_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_begins_a_trace_decides_whether_it_is_kept_and_nonsense_begins_none() {
+async fn the_caller_decides_on_sampling_and_malformed_trace_headers_are_ignored() {
     let collector = FakeCollector::start();
     let server = Place::new()
         .with("TRACES__OTLP_ENDPOINT", &collector.url())
@@ -340,14 +340,14 @@ async fn who_begins_a_trace_decides_whether_it_is_kept_and_nonsense_begins_none(
     }
 }
 
-/// Lets a server, whose traces go to `collector`, answer and stop as if there were none.
-async fn works_as_before(collector: SocketAddr) -> Vec<String> {
+/// Checks that a server that sends traces to `collector` answers and stops normally.
+async fn check_unaffected(collector: SocketAddr) -> Vec<String> {
     let server = Place::new()
         .with("TRACES__OTLP_ENDPOINT", &format!("http://{collector}"))
         .start();
     let client = server.client();
     let pair = client.user("alice").await;
-    // More than wait to be sent.
+    // More requests than the queue of spans holds.
     for _ in 0..1_500 {
         assert_eq!(client.me(&pair.access).await.status, 200);
     }
@@ -358,19 +358,19 @@ async fn works_as_before(collector: SocketAddr) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_collector_harms_nobody_and_is_told_once() {
+async fn an_unreachable_collector_is_logged_once_and_does_not_affect_requests() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = closed.local_addr().expect("an address");
     drop(closed);
-    let log = works_as_before(address).await;
-    let told = log
+    let log = check_unaffected(address).await;
+    let failures = log
         .iter()
         .filter(|line| line.contains("traces cannot be exported"));
-    assert_eq!(told.count(), 1, "{log:#?}");
+    assert_eq!(failures.count(), 1, "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_never_answers_harms_nobody() {
+async fn a_collector_that_never_answers_does_not_delay_requests() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    works_as_before(silent.local_addr().expect("an address")).await;
+    check_unaffected(silent.local_addr().expect("an address")).await;
 }
