@@ -13,6 +13,7 @@ pub mod invalidation_bus;
 pub mod monotonic_clock;
 pub mod password_hasher;
 pub mod password_meter;
+mod prelude;
 pub mod randomness;
 pub mod refresh_token_mac;
 pub mod replica_leases;
