@@ -125,8 +125,8 @@ async fn a_token_is_refused_only_by_the_current_state(storage: &CoreStorage) {
     assert!(!is_accepted(storage, second, 21).await);
 }
 
-/// Returns whether a token of `identity` is accepted. Asserts that only the current snapshot rejects
-/// a token.
+/// Returns whether a token of `identity` is accepted. Asserts that only the current snapshot
+/// rejects a token.
 async fn is_accepted(storage: &CoreStorage, identity: TokenIdentity, second: i64) -> bool {
     let for_token = storage.snapshots.snapshot_for(identity, at(second)).await;
     let for_token = for_token.expect("storage answers").expect("a session");

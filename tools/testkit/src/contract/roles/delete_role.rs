@@ -17,7 +17,8 @@ async fn a_dry_run_of_a_removal_writes_nothing(storage: &Storage) {
 }
 
 /// Runs `give`, which gives the role "fleeting" to the user `id`, and a removal of the role
-/// concurrently. Asserts that one of them happens, and that the role exists only if the user has it.
+/// concurrently. Asserts that one of them happens, and that the role exists only if the user has
+/// it.
 async fn assert_held_or_removed(
     storage: &Storage,
     id: UserId,

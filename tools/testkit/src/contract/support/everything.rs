@@ -17,8 +17,8 @@ impl PartialEq for Everything {
 }
 
 impl Everything {
-    /// Reads `user` and `sessions`, and asserts that each snapshot shows its session and its user as
-    /// they are stored.
+    /// Reads `user` and `sessions`, and asserts that each snapshot shows its session and its user
+    /// as they are stored.
     pub(in crate::contract) async fn of(storage: &CoreStorage, user: &User, sessions: &[SessionId]) -> Self {
         let mut everything = Self {
             credentials: find_login(storage, user.login.as_typed()).await,

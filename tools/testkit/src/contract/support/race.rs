@@ -33,8 +33,8 @@ where
     running.join_all().await
 }
 
-/// Returns the result of `call`. Storage may reject some of many concurrent calls as overloaded, and
-/// a rejected call has no effect: it is repeated, as clients do, up to a limit.
+/// Returns the result of `call`. Storage may reject some of many concurrent calls as overloaded,
+/// and a rejected call has no effect: it is repeated, as clients do, up to a limit.
 pub(in crate::contract) async fn answered<T, Answer>(call: impl Fn() -> Answer) -> T
 where
     Answer: Future<Output = Result<T, PortError>>,
