@@ -105,11 +105,11 @@ async fn every_password_is_wrong_for_an_invalid_hash(hasher: &dyn PasswordHasher
 
 async fn an_accepted_job_admits_its_ticket(hasher: &dyn PasswordHasher) {
     let mut ticket = HashTicket::default();
-    let hashed = hasher.hash(password(PASSWORD), &mut ticket).await;
-    assert!(hashed.is_ok() && ticket.is_admitted());
+    let result = hasher.hash(password(PASSWORD), &mut ticket).await;
+    assert!(result.is_ok() && ticket.is_admitted());
     let mut ticket = HashTicket::default();
-    let verified = hasher.verify(password(PASSWORD), None, &mut ticket).await;
-    assert!(verified.is_ok() && ticket.is_admitted());
+    let result = hasher.verify(password(PASSWORD), None, &mut ticket).await;
+    assert!(result.is_ok() && ticket.is_admitted());
 }
 
 /// Compares the fastest of several attempts each, to exclude the effects of other work on the

@@ -88,7 +88,7 @@ async fn a_renewed_lease_lasts_and_another_expires(fresh: &FreshLeases) {
         if renewed(fresh, lease(1)).await == Renewal::Refused {
             assert!(asked.elapsed() > term / 2, "a timely renewal was refused");
         }
-        // The replica may answer from memory for that long.
+        // Until then, the replica may answer from memory.
         if began.elapsed() < Terms::STANDARD.lease.trusted() {
             assert!(holders(fresh).await.contains(&lease(2)));
         }

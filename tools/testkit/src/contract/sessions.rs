@@ -104,7 +104,7 @@ async fn a_rotation_never_outlives_the_session(storage: &CoreStorage) {
         (1, end, end),
         (2, end + tick, end),
         (3, end + Duration::days(30), end),
-        // Earlier than before, after the setting was lowered.
+        // An earlier timeout, after the setting was lowered.
         (4, at(60), at(60)),
     ] {
         let rotation = Rotation {

@@ -7,7 +7,7 @@ cases! { accounts::assign_roles(CoreStorage):
     an_assignment_gives_exactly_those_roles_and_raises_the_epoch,
     one_of_many_concurrent_assignments_by_one_token_happens,
     callers_who_assign_roles_to_each_other_do_not_deadlock,
-    of_two_commands_at_one_revision_one_happens,
+    one_of_two_commands_at_one_revision_happens,
     no_assignment_of_many_concurrent_ones_is_lost,
 }
 
@@ -55,7 +55,7 @@ async fn callers_who_assign_roles_to_each_other_do_not_deadlock(storage: &CoreSt
     }
 }
 
-async fn of_two_commands_at_one_revision_one_happens(storage: &CoreStorage) {
+async fn one_of_two_commands_at_one_revision_happens(storage: &CoreStorage) {
     for round in 0..20 {
         let user = registered(storage, a_user(&format!("user{round}"))).await;
         let [assign, _, reset, ..] = commands(Account {

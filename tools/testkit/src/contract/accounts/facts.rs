@@ -8,7 +8,7 @@ use domain::{
 };
 
 cases! { accounts::facts(CoreStorage):
-    a_login_is_found_taken_in_every_spelling,
+    a_login_is_taken_in_every_spelling,
     an_account_is_read_with_its_state_and_permissions,
     another_admin_exists_only_if_it_is_active,
     live_sessions_are_those_of_the_user_that_are_live_at_the_instant,
@@ -41,7 +41,7 @@ fn of_caller(caller: TokenIdentity) -> Reads {
     }
 }
 
-/// Returns `facts` without whether another admin exists, which storage may load unasked.
+/// Returns `facts` without `other_admin_exists`, which storage may also load if it is not needed.
 fn except_for_admins(facts: Facts) -> Facts {
     Facts {
         other_admin_exists: false,
@@ -49,7 +49,7 @@ fn except_for_admins(facts: Facts) -> Facts {
     }
 }
 
-async fn a_login_is_found_taken_in_every_spelling(storage: &CoreStorage) {
+async fn a_login_is_taken_in_every_spelling(storage: &CoreStorage) {
     registered(storage, a_user("Ａｌｉｃｅ")).await;
     for (typed, login_taken) in [
         ("alice", true),

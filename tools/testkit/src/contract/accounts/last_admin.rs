@@ -3,9 +3,9 @@
 use crate::contract::prelude::*;
 
 cases! { accounts::last_admin(CoreStorage):
-    of_two_admins_who_are_removed_at_once_one_remains,
-    of_two_admins_who_remove_each_other_one_remains,
-    of_fifty_admins_who_are_removed_at_once_one_remains,
+    one_of_two_admins_who_are_removed_at_once_remains,
+    one_of_two_admins_who_remove_each_other_remains,
+    one_of_fifty_admins_who_are_removed_at_once_remains,
 }
 
 /// The places in [`commands`] of those that remove an administrator.
@@ -13,7 +13,7 @@ const ASSIGN: usize = 0;
 const DISABLE: usize = 3;
 const DELETE: usize = 4;
 
-/// Each command with itself and with each other one.
+/// Every pair of these commands, including pairs of equal ones.
 const PAIRS: [(usize, usize); 6] = [
     (ASSIGN, ASSIGN),
     (DISABLE, DISABLE),
@@ -40,7 +40,7 @@ async fn admins_among(storage: &CoreStorage, users: &[User]) -> Vec<User> {
     admins
 }
 
-async fn of_two_admins_who_are_removed_at_once_one_remains(storage: &CoreStorage) {
+async fn one_of_two_admins_who_are_removed_at_once_remains(storage: &CoreStorage) {
     let mut last = registered(storage, an_admin("first")).await;
     for (round, (one_way, other_way)) in PAIRS.repeat(10).into_iter().enumerate() {
         let one = registered(storage, an_admin(&format!("one-{round}"))).await;
@@ -53,7 +53,7 @@ async fn of_two_admins_who_are_removed_at_once_one_remains(storage: &CoreStorage
     }
 }
 
-async fn of_two_admins_who_remove_each_other_one_remains(storage: &CoreStorage) {
+async fn one_of_two_admins_who_remove_each_other_remains(storage: &CoreStorage) {
     registered(storage, an_admin("root")).await;
     for (round, (one_way, other_way)) in PAIRS.repeat(5).into_iter().enumerate() {
         let (one, of_one) = logged_in_as(storage, an_admin(&format!("one-{round}"))).await;
@@ -67,7 +67,7 @@ async fn of_two_admins_who_remove_each_other_one_remains(storage: &CoreStorage) 
     }
 }
 
-async fn of_fifty_admins_who_are_removed_at_once_one_remains(storage: &CoreStorage) {
+async fn one_of_fifty_admins_who_are_removed_at_once_remains(storage: &CoreStorage) {
     let mut admins = Vec::new();
     for turn in 0..50 {
         admins.push(registered(storage, an_admin(&format!("admin{turn}"))).await);

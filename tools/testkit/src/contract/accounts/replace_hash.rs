@@ -4,7 +4,7 @@ use crate::contract::prelude::*;
 
 cases! { accounts::replace_hash(CoreStorage):
     a_hash_is_replaced_only_while_it_is_the_old_one,
-    one_of_many_concurrent_replacements_of_a_hash_wins,
+    one_of_many_concurrent_replacements_of_a_hash_happens,
 }
 
 async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &CoreStorage) {
@@ -34,7 +34,7 @@ async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &CoreStorage) 
     assert!(after.eq_except_for_the_hash(&before), "{after:?} was {before:?}");
 }
 
-async fn one_of_many_concurrent_replacements_of_a_hash_wins(storage: &CoreStorage) {
+async fn one_of_many_concurrent_replacements_of_a_hash_happens(storage: &CoreStorage) {
     let alice = registered(storage, a_user("alice")).await;
     let old = credentials(storage, &alice).await.hash;
     let results = race((0..20).map(|salt| {

@@ -10,11 +10,11 @@ use domain::{
 
 cases! { roles::write_role(Storage):
     a_written_role_is_in_the_catalogue,
-    a_role_is_in_force_at_once_for_every_user_who_has_it,
+    a_written_role_takes_effect_at_once_for_every_user_who_has_it,
     admin_has_every_permission_that_a_role_has_and_no_other,
     a_dry_run_returns_what_the_execution_returns_and_writes_nothing,
     no_permission_of_many_concurrent_roles_is_lost_for_admin,
-    of_many_concurrent_writes_at_one_revision_one_happens,
+    one_of_many_concurrent_writes_at_one_revision_happens,
 }
 
 async fn write(storage: &Storage, role: WriteRole) -> RoleWritten {
@@ -55,7 +55,7 @@ async fn a_written_role_is_in_the_catalogue(storage: &Storage) {
     }
 }
 
-async fn a_role_is_in_force_at_once_for_every_user_who_has_it(storage: &Storage) {
+async fn a_written_role_takes_effect_at_once_for_every_user_who_has_it(storage: &Storage) {
     let (_, session) = logged_in_with(storage, "alice", &["users:read"]).await;
     logged_in_with(storage, "bob", &[]).await;
     for permissions in [&["audit:read", "orders:read"][..], &[], &["users:read"]] {
@@ -118,7 +118,7 @@ async fn no_permission_of_many_concurrent_roles_is_lost_for_admin(storage: &Stor
     assert_eq!((roles.len(), events.len()), (22, 20));
 }
 
-async fn of_many_concurrent_writes_at_one_revision_one_happens(storage: &Storage) {
+async fn one_of_many_concurrent_writes_at_one_revision_happens(storage: &Storage) {
     let now = write(storage, a_role("one", &[])).await.role.revision;
     let results = race((0..10).map(|_| {
         let storage = storage.clone();
