@@ -159,7 +159,11 @@ fn keys_that_are_missing_or_hidden() {
     refuses(&place, FAILED, &[&text(&refresh_key), "is missing"]);
     let signing = place.key_files(".signing.pem").remove(0);
     fs::remove_file(&signing).expect("it is there");
-    refuses(&place, FAILED, &["contains no signing key", "authapi keys generate"]);
+    refuses(
+        &place,
+        FAILED,
+        &["contains no signing key", "authapi keys generate"],
+    );
     symlink("/nowhere/at/all.pem", &signing).expect("a link");
     refuses(&place, FAILED, &["cannot read", &text(&signing)]);
 }
