@@ -39,8 +39,8 @@ use domain::{
     user::UserId,
 };
 
-/// Returns what `reads` names. It stays as it is until the transaction ends. Without the account,
-/// nothing else is loaded.
+/// Returns the data that `reads` names, which cannot change until the transaction ends. If the
+/// account does not exist, loads nothing else.
 pub async fn load(
     conn: &mut AsyncPgConnection,
     reads: &Reads,
@@ -72,7 +72,7 @@ pub async fn load(
     Ok(facts)
 }
 
-/// Reads what belongs to the account, which is locked.
+/// Reads the data that belongs to the account. The caller MUST have locked the account.
 async fn read_account(
     conn: &mut AsyncPgConnection,
     reads: &Reads,

@@ -102,7 +102,7 @@ pub async fn write(conn: &mut AsyncPgConnection, role: &Role) -> Result<(), Stor
 const GRANT: &str =
     "INSERT INTO role_permissions (role, permission) SELECT $1, unnest($2) ON CONFLICT DO NOTHING";
 
-/// Makes `permissions` what a role allows. Two statements.
+/// Replaces the permissions of a role with `permissions`. Runs two statements.
 pub async fn replace_permissions(
     conn: &mut AsyncPgConnection,
     role: &RoleName,

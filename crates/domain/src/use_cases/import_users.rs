@@ -51,7 +51,7 @@ impl ImportUsers {
     /// every user that was not refused is stored.
     ///
     /// # Errors
-    /// An error of the port; no user was stored then.
+    /// [`PortError`] if a port fails; all of the accepted users may have been stored, or none.
     ///
     /// # Panics
     /// If storage does not return a result for each user, which violates its contract.

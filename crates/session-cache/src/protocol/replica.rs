@@ -167,8 +167,8 @@ impl Replica {
     pub fn granted(&mut self, lease: LeaseId, requested_at: Duration) {
         let counted_from = match self.lease {
             LeaseState::Requested(requested) if requested == lease => {
-                // This lease does not cover earlier reads: no publisher waited for this replica's
-                // acknowledgement then.
+                // This lease does not cover earlier reads: while there was no lease, no publisher
+                // waited for this replica's acknowledgement.
                 self.invalidate_all();
                 requested_at
             }
