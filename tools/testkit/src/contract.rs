@@ -1,9 +1,9 @@
-//! The contract of each port, as plain functions: one case for every MUST that can be observed from
-//! outside. The macros at the crate's root make a named test of each.
+//! The contract of each port, as plain functions: one case for each MUST that is observable from
+//! outside. Macros at the crate root turn each case into a named test.
 //!
-//! The contracts of the core's ports, in `accounts`, `sessions`, `session_snapshots` and
-//! `audit_events`, need a [`CoreStorage`](crate::CoreStorage) alone. Cases about roles other than
-//! the built-in ones are in `roles`.
+//! The cases of `accounts`, `sessions`, `session_snapshots` and `audit_events` need only a
+//! [`CoreStorage`](crate::CoreStorage). Cases about roles other than the built-in ones are in
+//! `roles`.
 
 pub mod accounts;
 pub mod audit_events;
@@ -13,6 +13,7 @@ pub mod invalidation_bus;
 pub mod monotonic_clock;
 pub mod password_hasher;
 pub mod password_meter;
+mod prelude;
 pub mod randomness;
 pub mod refresh_token_mac;
 pub mod replica_leases;

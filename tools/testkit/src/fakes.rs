@@ -13,7 +13,8 @@ use domain::{
 use std::sync::Arc;
 
 /// A fake for every port, ready for [`Core::new`](domain::core::Core::new) and
-/// [`Administration::new`](domain::core::Administration::new). Replace what a test is about.
+/// [`Administration::new`](domain::core::Administration::new). Replace the fakes that a test is
+/// about.
 #[derive(Clone)]
 pub struct Fakes {
     pub storage: MemoryStorage,
@@ -25,7 +26,7 @@ pub struct Fakes {
     pub tokens: Tokens,
 }
 
-/// Accepts no hash.
+/// Rejects every hash.
 struct NoForeignHashes;
 
 impl ForeignHashes for NoForeignHashes {
@@ -49,13 +50,13 @@ impl Default for Fakes {
 }
 
 impl Fakes {
-    /// The ports behind the six main endpoints.
+    /// Returns the ports behind the six main endpoints.
     #[must_use]
     pub fn ports(&self) -> Ports {
         self.ports_over(self.storage.storage())
     }
 
-    /// The ports behind the six main endpoints, over another storage.
+    /// Returns the ports behind the six main endpoints, over `storage`.
     #[must_use]
     pub fn ports_over(&self, storage: Storage) -> Ports {
         Ports {
@@ -75,13 +76,13 @@ impl Fakes {
         }
     }
 
-    /// The ports of administration, over the same storage.
+    /// Returns the ports of administration, over the storage of these fakes.
     #[must_use]
     pub fn administration_ports(&self) -> AdministrationPorts {
         self.administration_ports_over(self.storage.storage())
     }
 
-    /// The ports of administration, over another storage.
+    /// Returns the ports of administration, over `storage`.
     #[must_use]
     pub fn administration_ports_over(&self, storage: Storage) -> AdministrationPorts {
         AdministrationPorts {
@@ -100,7 +101,7 @@ impl Fakes {
         }
     }
 
-    /// The default rules, with the tokens of [`token_rules`].
+    /// Returns the default rules, with the token rules of [`token_rules`].
     #[must_use]
     pub fn rules() -> Rules {
         Rules {
@@ -112,7 +113,7 @@ impl Fakes {
         }
     }
 
-    /// The default rules of administration.
+    /// Returns the default rules of administration.
     #[must_use]
     pub fn administration_rules() -> AdministrationRules {
         AdministrationRules {

@@ -2,7 +2,7 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 use domain::ports::Clock;
 use std::sync::{Mutex, MutexGuard};
 
-/// A clock that stands still until it is moved.
+/// A clock that changes only when a test sets it.
 pub struct FixedClock(Mutex<DateTime<Utc>>);
 
 impl FixedClock {
@@ -11,15 +11,13 @@ impl FixedClock {
         Self(Mutex::new(at))
     }
 
-    /// Moves on by `by`; backwards when it is negative.
+    /// Moves the clock forward by `by`, or back if `by` is negative.
     pub fn advance(&self, by: Duration) {
         *self.locked() += by;
     }
 
     fn locked(&self) -> MutexGuard<'_, DateTime<Utc>> {
-        self.0
-            .lock()
-            .expect("moving a clock within chrono's bounds does not panic")
+        self.0.lock().expect("the clock stays within the range of chrono")
     }
 }
 

@@ -1,5 +1,5 @@
-//! Small makers of what tests need. Ids and digests of secrets are unique within the process,
-//! everything else is the same each time.
+//! Users, sessions, roles and contexts for tests. Ids and secret digests are unique within the
+//! process; all other values are equal in each run.
 
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -19,45 +19,46 @@ use std::{
 };
 use uuid::{Builder, Uuid};
 
-/// The password of every fixture user, good enough for the default policy.
+/// The password of every fixture user, which the default policy accepts.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// The instant `second` seconds into 2026, UTC, and 123,456 microseconds: whatever loses them
-/// shows.
+/// Returns the instant `second` seconds and 123,456 microseconds after the start of 2026, UTC. The
+/// microseconds reveal storage that truncates.
 ///
 /// # Panics
-/// When `second` lies outside what chrono can hold.
+/// If `second` is outside the range of chrono.
 #[must_use]
 pub fn at(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_767_225_600 + second, 123_456_000).expect("an instant that chrono can hold")
+    DateTime::from_timestamp(1_767_225_600 + second, 123_456_000)
+        .expect("an instant within the range of chrono")
 }
 
 /// # Panics
-/// When `text` is no login.
+/// If `text` is not a valid login.
 #[must_use]
 pub fn login(text: &str) -> Login {
-    Login::parse(text).expect("a login")
+    Login::parse(text).expect("a valid login")
 }
 
 /// # Panics
-/// When `text` is no login.
+/// If `text` is not a valid login.
 #[must_use]
 pub fn canonical(text: &str) -> CanonicalLogin {
     login(text).canonical().clone()
 }
 
 /// # Panics
-/// When one of `names` cannot be a role's name.
+/// If one of `names` is not a valid role name.
 #[must_use]
 pub fn role_names(names: &[&str]) -> RoleNames {
     names
         .iter()
-        .map(|name| RoleName::parse(name).expect("a role's name"))
+        .map(|name| RoleName::parse(name).expect("a valid role name"))
         .collect()
 }
 
-/// A user with the role `user` and [`PASSWORD`], hashed as [`PlainHasher`](crate::PlainHasher)
-/// does.
+/// Returns a user with the role `user` and [`PASSWORD`], hashed like
+/// [`PlainHasher`](crate::PlainHasher) hashes it.
 #[must_use]
 pub fn a_user(typed: &str) -> NewUser {
     NewUser {
@@ -68,7 +69,7 @@ pub fn a_user(typed: &str) -> NewUser {
     }
 }
 
-/// [`a_user`] with the roles `admin` and `user`.
+/// Returns [`a_user`] with the roles `admin` and `user`.
 #[must_use]
 pub fn an_admin(typed: &str) -> NewUser {
     NewUser {
@@ -77,10 +78,10 @@ pub fn an_admin(typed: &str) -> NewUser {
     }
 }
 
-/// The operator gives `user` exactly these roles, and their sessions end.
+/// The command of the operator that assigns exactly `roles` to `user` and ends their sessions.
 ///
 /// # Panics
-/// When one of `roles` cannot be a role's name.
+/// If one of `roles` is not a valid role name.
 #[must_use]
 pub fn role_change(user: UserId, roles: &[&str]) -> AssignRoles {
     AssignRoles {
@@ -92,15 +93,15 @@ pub fn role_change(user: UserId, roles: &[&str]) -> AssignRoles {
     }
 }
 
-/// The operator puts a role into the catalogue that allows just this.
+/// The command of the operator that writes a role with exactly `permissions` into the catalogue.
 ///
 /// # Panics
-/// When `name` cannot be a role's name, or one of `permissions` no permission.
+/// If `name` is not a valid role name, or one of `permissions` is not a valid permission.
 #[must_use]
 pub fn a_role(name: &str, permissions: &[&str]) -> WriteRole {
-    let parse = |text: &&str| Permission::parse(text).expect("a permission");
+    let parse = |text: &&str| Permission::parse(text).expect("a valid permission");
     WriteRole {
-        name: RoleName::parse(name).expect("a role's name"),
+        name: RoleName::parse(name).expect("a valid role name"),
         description: Description::default(),
         permissions: permissions.iter().map(parse).collect(),
         self_assignable: false,
@@ -109,7 +110,7 @@ pub fn a_role(name: &str, permissions: &[&str]) -> WriteRole {
     }
 }
 
-/// The account of `user`, for the operator and at any revision.
+/// Returns the account of `user` for a command of the operator, at any revision.
 #[must_use]
 pub fn account(user: UserId) -> Account {
     Account {
@@ -119,14 +120,15 @@ pub fn account(user: UserId) -> Account {
     }
 }
 
-/// A session of `user` opened at `at`, with the default life and from [`origin`].
+/// Returns a session of `user` opened at `at` from [`origin`], with the default timeouts.
 #[must_use]
 pub fn a_session(user: UserId, at: DateTime<Utc>) -> NewSession {
     let id = SessionId(unique_uuid());
     NewSession::opened_at(at, id, user, digest_of(id), &SessionRules::default(), &origin())
 }
 
-/// The tokens of `https://auth.example` for `api`, which live for 15 minutes.
+/// Returns rules for tokens that `https://auth.example` issues for `api` and that are valid for 15
+/// minutes.
 #[must_use]
 pub fn token_rules() -> TokenRules {
     TokenRules {
@@ -137,7 +139,8 @@ pub fn token_rules() -> TokenRules {
     }
 }
 
-/// A documentation address (RFC 5737), a user agent that must be quoted, and a request id.
+/// Returns an origin with a documentation address (RFC 5737), a user agent that needs quoting, and
+/// a request id.
 #[must_use]
 pub fn origin() -> Origin {
     Origin::new(
@@ -147,7 +150,7 @@ pub fn origin() -> Origin {
     )
 }
 
-/// The context of a client that is not logged in.
+/// Returns the context of an anonymous client.
 #[must_use]
 pub fn context(at: DateTime<Utc>) -> AuditContext {
     AuditContext {
@@ -157,7 +160,7 @@ pub fn context(at: DateTime<Utc>) -> AuditContext {
     }
 }
 
-/// The context of `user`.
+/// Returns the context of `user`.
 #[must_use]
 pub fn context_of(user: UserId, at: DateTime<Utc>) -> AuditContext {
     AuditContext {
@@ -166,7 +169,7 @@ pub fn context_of(user: UserId, at: DateTime<Utc>) -> AuditContext {
     }
 }
 
-/// A `UUIDv7` of [`at`]`(0)` that no other call answers.
+/// Returns a `UUIDv7` of [`at`]`(0)` that no other call returns.
 #[must_use]
 pub fn unique_uuid() -> Uuid {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -179,7 +182,7 @@ pub fn unique_uuid() -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-/// Of no secret that is known.
+/// Returns a digest that differs for each `id` and that belongs to no known secret.
 fn digest_of(id: SessionId) -> SecretDigest {
     let mut digest = [0xa5; 32];
     for (to, from) in digest.iter_mut().zip(id.0.as_bytes()) {
@@ -188,7 +191,8 @@ fn digest_of(id: SessionId) -> SecretDigest {
     SecretDigest(digest)
 }
 
-/// What an access token of `session` vouches for, issued while `user` was as given.
+/// Returns the identity in an access token that was issued for `session` and the current state of
+/// `user`.
 #[must_use]
 pub fn identity(user: &User, session: &NewSession) -> TokenIdentity {
     TokenIdentity {

@@ -1,7 +1,8 @@
-//! For teams that embed authapi's `domain` with adapters of their own: the ports' contract as
-//! tests, in-memory fakes that keep it, and fixtures.
+//! Tests for adapters of authapi's `domain`: the contract of the ports, in-memory fakes that fulfil
+//! it, and fixtures. Also for teams that embed `domain` and write adapters.
 //!
-//! An adapter's tests name an async function that makes it, and get a named test for each case:
+//! To test an adapter, pass a macro the async function that creates it. The macro defines a named
+//! test for each case:
 //!
 //! ```
 //! use testkit::{MemoryStorage, Storage};
@@ -16,7 +17,7 @@
 #[macro_use]
 mod macros;
 
-#[deny(dead_code, reason = "a case that is not declared would never run")]
+#[deny(dead_code, reason = "a case that is not declared never runs")]
 pub mod contract;
 mod counting_randomness;
 mod fakes;

@@ -1,11 +1,12 @@
 //! The macros that declare the cases of a contract, and those that run them.
 //!
-//! A contract module declares its cases by name, once. The cases themselves are private functions,
-//! so the compiler reports one that is not declared as dead code. The declaration exports a macro
-//! that makes a named test of each case.
+//! A contract module declares each of its cases by name, once. The cases are private functions, so
+//! the compiler reports a case that is not declared as dead code. The declaration exports a macro
+//! that defines a named test for each case.
 //!
-//! Each exported macro takes the path of a function that makes what is tested, anew for each test.
-//! The calling crate needs `tokio` with `macros` and `rt-multi-thread`: the races are real.
+//! Each exported macro takes the path of a function that creates the subject of one test. The
+//! calling crate needs `tokio` with the features `macros` and `rt-multi-thread`, because cases run
+//! calls in parallel.
 
 /// Declares the contract of one module, and the macro that runs it.
 macro_rules! contract {
@@ -14,7 +15,7 @@ macro_rules! contract {
     };
 }
 
-/// Declares one of several modules of a [`part!`], by a macro of the module's name.
+/// Declares one of several modules of a [`part!`], and a macro with the name of the module.
 macro_rules! cases {
     ($part:ident::$module:ident($subject:ty): $($case:ident,)+) => {
         declare_cases! {
@@ -25,7 +26,7 @@ macro_rules! cases {
     };
 }
 
-/// Declares the modules of a contract, and the macro that runs all of them.
+/// Declares the modules of a contract, and the macro that runs their cases.
 macro_rules! part {
     ($(#[$attribute:meta])* $contract:ident: $($module:ident,)+) => {
         declare_part! { ($) $(#[$attribute])* $contract: $($module,)+ }
@@ -52,7 +53,7 @@ macro_rules! declare_cases {
 
 macro_rules! declare_part {
     (($dollar:tt) $(#[$attribute:meta])* $contract:ident: $($module:ident,)+) => {
-        /// The cases by module, to be called without a macro.
+        /// The cases by module, for callers that do not use the macros.
         pub mod cases {
             $(pub use super::$module::cases as $module;)+
         }
@@ -69,7 +70,8 @@ macro_rules! declare_part {
 
 macro_rules! define_cases {
     (sync_cases($subject:ty): $($case:ident,)+) => {
-        /// The cases, to be called without a macro. Each panics if the contract is violated.
+        /// The cases, for callers that do not use the macros. Each panics if the contract is
+        /// violated.
         pub mod cases {
             use super::*;
 
@@ -79,7 +81,8 @@ macro_rules! define_cases {
         }
     };
     ($runner:ident($subject:ty): $($case:ident,)+) => {
-        /// The cases, to be called without a macro. Each panics if the contract is violated.
+        /// The cases, for callers that do not use the macros. Each panics if the contract is
+        /// violated.
         pub mod cases {
             use super::*;
 
@@ -92,9 +95,9 @@ macro_rules! define_cases {
 
 /// One named test for each case of the contracts of all storage ports, grouped in modules.
 ///
-/// `$fresh` is an async function that returns a [`Storage`](crate::Storage) over empty storage (but
-/// for the built-in roles), its audit log sealed by a [`ToySealer`](crate::ToySealer), and a guard
-/// that keeps it alive for the test.
+/// `$fresh` is an async function that returns a [`Storage`](crate::Storage) and a guard that keeps
+/// it alive for the test. The storage is empty except for the built-in roles, and a
+/// [`ToySealer`](crate::ToySealer) seals its audit log.
 #[macro_export]
 macro_rules! storage_contract {
     ($fresh:path) => {
@@ -158,7 +161,7 @@ macro_rules! sync_cases {
     };
 }
 
-/// A module with the last of the names.
+/// Defines a module with the last of the names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! case_module {

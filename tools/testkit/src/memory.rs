@@ -1,8 +1,9 @@
-//! Storage in memory: a fake that keeps the whole contract, and the shortest answer to "what must
-//! an adapter do?".
+//! Storage in memory: a fake that fulfils the whole contract, and the shortest example of a storage
+//! adapter.
 //!
-//! `memory/changes.rs` has the two functions that every storage implements: it loads what a command
-//! reads, and applies what the command decided. The ports only open a transaction around them.
+//! `memory/changes.rs` contains the two functions that every storage implements: one loads what a
+//! command reads, the other applies what the command decided. The ports open a transaction around
+//! them.
 
 mod accounts;
 mod audit_log;
@@ -24,49 +25,51 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tables::Tables;
 use thiserror::Error;
 
-/// Every storage port over the same tables; clones are handles on the same ones. A port's call
-/// holds the one lock from beginning to end, which makes it a transaction.
+/// Every storage port over one set of tables, which clones share. A call of a port holds the only
+/// lock from beginning to end, which makes it a transaction.
 #[derive(Clone, Default)]
 pub struct MemoryStorage(Arc<Mutex<Tables>>);
 
-/// Why a [`MemoryStorage`] that was switched off does not answer.
+/// The cause of the errors of a [`MemoryStorage`] after [`MemoryStorage::go_away`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the storage was told to go away")]
-struct ToldToGoAway;
+#[error("a test made the storage unavailable")]
+struct MadeUnavailable;
 
 impl MemoryStorage {
-    /// Storage whose audit log is sealed by `sealer` and not by a [`ToySealer`](crate::ToySealer).
+    /// Creates storage whose audit log is sealed by `sealer` instead of a
+    /// [`ToySealer`](crate::ToySealer).
     #[must_use]
     pub fn sealed_by(sealer: Arc<dyn AuditSealer>) -> Self {
         Self(Arc::new(Mutex::new(Tables::sealed_by(sealer))))
     }
 
-    /// Every port over this storage.
+    /// Returns every port over this storage.
     #[must_use]
     pub fn storage(&self) -> Storage {
         Storage::over(&Arc::new(self.clone()))
     }
 
-    /// From now on every port returns [`PortError::Unavailable`] and changes nothing.
+    /// Makes every port return [`PortError::Unavailable`] and change nothing.
     pub fn go_away(&self) {
         self.locked().away = true;
     }
 
-    /// Undoes [`Self::go_away`]; everything is still there.
+    /// Makes the ports available again, with the tables unchanged.
     pub fn come_back(&self) {
         self.locked().away = false;
     }
 
-    /// Adds a role to the catalogue, in place of one of the same name. `admin` stays as it is.
+    /// Adds a role to the catalogue, or replaces the role with this name. The permissions of
+    /// `admin` do not change.
     pub fn add_role(&self, role: Role) {
         self.locked().roles.insert(role.name.clone(), role);
     }
 
-    /// The tables, for one transaction.
+    /// Locks the tables for one transaction.
     fn transaction(&self) -> Result<MutexGuard<'_, Tables>, PortError> {
         let tables = self.locked();
         if tables.away {
-            return Err(PortError::Unavailable(Box::new(ToldToGoAway)));
+            return Err(PortError::Unavailable(Box::new(MadeUnavailable)));
         }
         Ok(tables)
     }

@@ -3,8 +3,8 @@ use domain::ports::PortError;
 use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Maximum number of events queued for one subscription. Beyond it the oldest are dropped, which
-/// the subscription reports as [`BusEvent::Reconnected`].
+/// Maximum number of events queued for one subscription. When it is exceeded, the oldest events are
+/// dropped and the subscription returns [`BusEvent::Reconnected`].
 const MAX_QUEUED_EVENTS: usize = 1024;
 
 /// A bus within this process. Clones share the bus.

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Leases in memory, by tokio's clock. Clones share the leases.
+/// Leases in memory, measured by tokio's clock. Clones share the leases.
 #[derive(Clone, Default)]
 pub struct MemoryLeases(Arc<Mutex<State>>);
 
@@ -40,7 +40,7 @@ impl MemoryLeases {
         self.locked().away = true;
     }
 
-    /// Undoes [`Self::go_away`].
+    /// Makes the methods available again.
     pub fn come_back(&self) {
         self.locked().away = false;
     }

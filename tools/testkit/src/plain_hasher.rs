@@ -5,7 +5,8 @@ use domain::{
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Keeps passwords as they are, as `plain$<salt>$<password>`, salts counted from one: fast, and for tests only.
+/// Stores passwords unhashed, as `plain$<salt>$<password>`, with salts counted from one. Fast, and
+/// for tests only.
 pub struct PlainHasher {
     next_salt: AtomicU64,
     /// Hashes with lower salts are outdated.
@@ -24,12 +25,12 @@ impl Default for PlainHasher {
 }
 
 impl PlainHasher {
-    /// Whether both methods answer [`PortError::Overloaded`] from now on.
+    /// Sets whether both methods return [`PortError::Overloaded`].
     pub fn set_overloaded(&self, is_overloaded: bool) {
         self.is_overloaded.store(is_overloaded, Ordering::SeqCst);
     }
 
-    /// Outdates every hash made so far, as new parameters would.
+    /// Makes every existing hash outdated, as if the parameters had changed.
     pub fn outdate(&self) {
         let next = self.next_salt.load(Ordering::SeqCst);
         self.oldest_salt.store(next, Ordering::SeqCst);

@@ -8,19 +8,19 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// How many different characters one point of the score takes.
+/// Number of different characters for each point of the score.
 const CHARACTERS_A_POINT: usize = 4;
 const MAX_SCORE: u8 = 4;
 
-/// Rates passwords by how many different characters they have once the known words are gone, a point for every four: fast,
-/// and for tests only.
+/// Rates passwords by the number of different characters outside the known words, with one point
+/// for every four. Fast, and for tests only.
 #[derive(Default)]
 pub struct PlainMeter {
     is_overloaded: AtomicBool,
 }
 
 impl PlainMeter {
-    /// Whether it answers [`PortError::Overloaded`] from now on.
+    /// Sets whether the meter returns [`PortError::Overloaded`].
     pub fn set_overloaded(&self, is_overloaded: bool) {
         self.is_overloaded.store(is_overloaded, Ordering::SeqCst);
     }

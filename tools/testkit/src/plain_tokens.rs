@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 const ALGORITHM: &str = "TOY";
 
-/// Tokens that look like JWTs and are signed with a checksum that anybody can compute: for tests
-/// only. Instances with different keys do not know each other's tokens.
+/// Tokens in the form of JWTs, signed with a checksum that is easy to forge: for tests only. An
+/// instance rejects the tokens of instances with other keys.
 #[derive(Clone, Debug, Default)]
 pub struct PlainTokens {
     key: u64,
 }
 
-/// Anything else in a header is somebody else's rules.
+/// The only members that a header may have.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -33,7 +33,7 @@ impl PlainTokens {
         Self { key }
     }
 
-    /// All ports over this key.
+    /// Returns all ports over this key.
     #[must_use]
     pub fn tokens(&self) -> Tokens {
         Tokens {
@@ -90,14 +90,14 @@ impl TokenVerifier for PlainTokens {
     }
 }
 
-/// The three parts of a compact JWT, none of them empty.
+/// Returns the three parts of a compact JWT, if none of them is empty.
 fn parts(token: &str) -> Option<[&str; 3]> {
     let parts: Vec<_> = token.split('.').collect();
     let parts = <[&str; 3]>::try_from(parts).ok()?;
     parts.iter().all(|part| !part.is_empty()).then_some(parts)
 }
 
-/// The bytes of a part, if they are a JSON object at all.
+/// Returns the bytes of a part, if they are a JSON object.
 fn decode(part: &str) -> Option<Vec<u8>> {
     let json = URL_SAFE_NO_PAD.decode(part).ok()?;
     serde_json::from_slice::<serde_json::Map<_, _>>(&json).ok()?;

@@ -7,11 +7,11 @@ use domain::{
 };
 use std::sync::Arc;
 
-/// How many events are read at once.
+/// Number of events per page.
 const PAGE: u32 = 1000;
 
-/// The storage ports that [`domain::core::Ports`] needs, over one and the same storage, and the
-/// events that were recorded in it. Enough for the contracts of these four ports.
+/// The storage ports that [`domain::core::Ports`] needs, over one storage, and the events that were
+/// recorded in it. The contracts of these four ports need nothing else.
 #[derive(Clone)]
 pub struct CoreStorage {
     pub accounts: Arc<dyn Accounts>,
@@ -57,7 +57,7 @@ impl RecordedEvents for PagedEvents {
         let (mut events, mut before) = (Vec::new(), None);
         loop {
             let page = self.0.page(AuditFilter::default(), before, PAGE);
-            let page = page.await.expect("the storage answers");
+            let page = page.await.expect("storage answers");
             let is_last = page.len() < PAGE as usize;
             before = page.last().map(|oldest| oldest.number);
             events.extend(page.into_iter().map(|record| {

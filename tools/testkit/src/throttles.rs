@@ -5,14 +5,14 @@ use domain::{
 };
 use std::time::Duration;
 
-/// Lets every attempt go on.
+/// A throttle that allows every attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenThrottle;
 
-/// Lets no attempt go on.
+/// A throttle that refuses every attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct ClosedThrottle {
-    /// What every refusal says.
+    /// The time to wait that every refusal contains.
     pub retry_after: Duration,
 }
 

@@ -3,7 +3,7 @@
 use domain::ports::{PublicKeys, TokenSigner, TokenVerifier};
 use std::sync::Arc;
 
-/// Every port about access tokens, over one and the same keys.
+/// Every port for access tokens, over one set of keys.
 #[derive(Clone)]
 pub struct Tokens {
     pub signer: Arc<dyn TokenSigner>,

@@ -5,11 +5,10 @@ use domain::{
     session::{SecretDigest, SessionSecret},
 };
 
-/// What stands in the place of a key where there is none.
+/// The key of digests, which are not keyed.
 const NO_KEY: u64 = 0;
 
-/// A MAC that anybody can compute, and a digest that nobody should rely on: deterministic, fast,
-/// and for tests only.
+/// A MAC and a digest that are easy to forge. Deterministic, fast, and for tests only.
 #[derive(Clone, Debug, Default)]
 pub struct ToyMac {
     key: u64,

@@ -1,7 +1,7 @@
 use crate::toy_digest::toy_digest;
 use domain::{audit::Seal, ports::AuditSealer};
 
-/// Seals that anybody can make and forge: for tests only.
+/// Seals that are easy to forge: for tests only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ToySealer;
 

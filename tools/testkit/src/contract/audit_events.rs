@@ -1,11 +1,6 @@
 //! The contract of [`AuditEvents`](domain::ports::AuditEvents).
 
-use super::support::{answered, contexts, race};
-use crate::{
-    CoreStorage,
-    fixtures::{a_session, a_user, at, context, context_of},
-};
-use domain::audit::{AuditAction, AuditContext, AuditEvent};
+use super::prelude::*;
 
 contract! {
     /// One named test for each case of the contract of [`AuditEvents`](domain::ports::AuditEvents).
@@ -13,8 +8,8 @@ contract! {
     /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
     /// [`Storage`](crate::Storage) without events, and a guard that keeps it alive for the test.
     audit_events_contract = storage_cases for audit_events(CoreStorage):
-        events_are_kept_whole_in_the_order_of_their_calls,
-        every_action_is_kept,
+        events_are_stored_completely_in_the_order_of_the_calls,
+        every_action_is_stored,
         no_event_of_many_concurrent_ones_is_lost,
 }
 
@@ -22,7 +17,7 @@ async fn record(storage: &CoreStorage, event: AuditEvent, context: AuditContext)
     answered(|| storage.audit_events.record(event.clone(), context.clone())).await;
 }
 
-async fn events_are_kept_whole_in_the_order_of_their_calls(storage: &CoreStorage) {
+async fn events_are_stored_completely_in_the_order_of_the_calls(storage: &CoreStorage) {
     let (user, session) = (a_user("unknown").id, a_session(a_user("unknown").id, at(0)).id);
     let events = [
         AuditEvent::new(AuditAction::LoginFailed).with("cause", "it's \"wrong\" \\ — ½ 🦀"),
@@ -32,7 +27,7 @@ async fn events_are_kept_whole_in_the_order_of_their_calls(storage: &CoreStorage
             .with("", ""),
     ];
     let mut expected = Vec::new();
-    // Each context is earlier than the one before: the order of calls counts, not that of times.
+    // Times decrease, because the order of the calls counts.
     for (context, turn) in contexts(user, at(0)).into_iter().zip(1..) {
         for event in &events {
             let at = at(-turn);
@@ -47,7 +42,7 @@ async fn events_are_kept_whole_in_the_order_of_their_calls(storage: &CoreStorage
     assert_eq!(storage.recorded.recorded().await, expected);
 }
 
-async fn every_action_is_kept(storage: &CoreStorage) {
+async fn every_action_is_stored(storage: &CoreStorage) {
     for action in AuditAction::ALL {
         record(storage, AuditEvent::new(action), context(at(1))).await;
     }

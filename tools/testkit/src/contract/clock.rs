@@ -3,7 +3,7 @@
 use domain::ports::Clock;
 
 contract! {
-    /// One named test for each case of the contract of clocks. `$fresh` is a function that answers
+    /// One named test for each case of the contract of clocks. `$fresh` is a function that returns
     /// one.
     clock_contract = sync_cases for clock(dyn Clock):
         the_time_is_in_whole_microseconds,

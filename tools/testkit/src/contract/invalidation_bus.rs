@@ -56,8 +56,6 @@ async fn next(subscription: &mut dyn BusSubscription) -> Vec<u8> {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
 async fn a_message_reaches_every_open_subscription(fresh: &FreshBus) {
     let mut subscriptions = Vec::new();
     for _ in 0..3 {
@@ -75,8 +73,6 @@ async fn a_message_reaches_every_open_subscription(fresh: &FreshBus) {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
 async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
     let mut subscription = subscribe(&*fresh.other).await;
     let every_byte: Vec<u8> = (0..=u8::MAX).collect();
@@ -98,8 +94,6 @@ async fn a_message_arrives_as_it_was_sent(fresh: &FreshBus) {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
 async fn a_dropped_wait_loses_nothing(fresh: &FreshBus) {
     const MESSAGES: u8 = 50;
     let mut subscription = subscribe(&*fresh.other).await;
@@ -127,8 +121,6 @@ fn glimpse(subscription: &mut dyn BusSubscription) -> Option<Vec<u8>> {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
 async fn messages_without_a_subscriber_are_accepted(fresh: &FreshBus) {
     publish(&*fresh.bus, b"into the void").await;
     drop(subscribe(&*fresh.bus).await);
@@ -142,8 +134,6 @@ async fn messages_without_a_subscriber_are_accepted(fresh: &FreshBus) {
     }
 }
 
-/// # Panics
-/// When the bus breaks the contract.
 async fn a_dropped_subscription_does_not_affect_others(fresh: &FreshBus) {
     let mut stays = subscribe(&*fresh.bus).await;
     drop(subscribe(&*fresh.bus).await);

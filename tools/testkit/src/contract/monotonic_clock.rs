@@ -8,12 +8,10 @@ contract! {
     /// that returns one.
     monotonic_clock_contract = async_cases for monotonic_clock(Arc<dyn MonotonicClock>):
         time_never_decreases,
-        no_sleep_ends_early,
-        a_past_time_is_not_waited_for,
+        a_sleep_does_not_end_early,
+        a_sleep_until_a_past_time_returns_immediately,
 }
 
-/// # Panics
-/// When the clock breaks the contract.
 async fn time_never_decreases(clock: &Arc<dyn MonotonicClock>) {
     let mut last = clock.now();
     for _ in 0..10_000 {
@@ -24,9 +22,7 @@ async fn time_never_decreases(clock: &Arc<dyn MonotonicClock>) {
     }
 }
 
-/// # Panics
-/// When the clock breaks the contract.
-async fn no_sleep_ends_early(clock: &Arc<dyn MonotonicClock>) {
+async fn a_sleep_does_not_end_early(clock: &Arc<dyn MonotonicClock>) {
     for milliseconds in [0, 1, 20] {
         let at = clock.now() + Duration::from_millis(milliseconds);
         clock.sleep_until(at).await;
@@ -34,11 +30,9 @@ async fn no_sleep_ends_early(clock: &Arc<dyn MonotonicClock>) {
     }
 }
 
-/// # Panics
-/// When the clock breaks the contract.
-async fn a_past_time_is_not_waited_for(clock: &Arc<dyn MonotonicClock>) {
+async fn a_sleep_until_a_past_time_returns_immediately(clock: &Arc<dyn MonotonicClock>) {
     let waiting = clock.sleep_until(clock.now());
     tokio::time::timeout(Duration::from_secs(10), waiting)
         .await
-        .expect("no wait");
+        .expect("the sleep returns immediately");
 }

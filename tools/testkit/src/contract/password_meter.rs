@@ -6,16 +6,16 @@ use domain::{
 };
 
 contract! {
-    /// One named test for each case of the contract of password meters. `$fresh` is a function that answers one, with room for
-    /// the work of one caller.
+    /// One named test for each case of the contract of password meters. `$fresh` is a function that
+    /// returns one that is not overloaded by one caller.
     password_meter_contract = async_cases for password_meter(dyn PasswordMeter):
         every_password_gets_a_score_of_0_to_4,
-        a_word_that_is_known_is_weak,
+        a_known_word_is_a_weak_password,
         advice_never_repeats_the_password,
         an_accepted_job_admits_its_ticket,
 }
 
-/// Strong, for whoever does not know it.
+/// A strong password, unless it is a known word.
 const STRONG: &str = "vexing-quokka-9-trombone";
 
 async fn rate(meter: &dyn PasswordMeter, text: &str, known: &[&str]) -> Strength {
@@ -23,10 +23,10 @@ async fn rate(meter: &dyn PasswordMeter, text: &str, known: &[&str]) -> Strength
     meter
         .rate(Password::new(text.to_owned()), known, &mut HashTicket::default())
         .await
-        .expect("the meter answers")
+        .expect("the meter is available")
 }
 
-/// Passwords of every make, and some that were made to trouble a meter.
+/// Weak and strong passwords, and some that are hard to analyse.
 fn passwords() -> Vec<String> {
     vec![
         String::new(),
@@ -49,7 +49,7 @@ async fn every_password_gets_a_score_of_0_to_4(meter: &dyn PasswordMeter) {
     }
 }
 
-async fn a_word_that_is_known_is_weak(meter: &dyn PasswordMeter) {
+async fn a_known_word_is_a_weak_password(meter: &dyn PasswordMeter) {
     let unknown = rate(meter, STRONG, &["alice"]).await;
     assert!(unknown.score >= 2, "{unknown:?}");
     for typed in [STRONG.to_owned(), STRONG.to_uppercase()] {

@@ -1,5 +1,5 @@
-//! The contract of [`Randomness`]. That bytes are unpredictable cannot be shown by looking at
-//! them; that they differ can.
+//! The contract of [`Randomness`]. The cases check that bytes differ; a test cannot show that they
+//! are unpredictable.
 
 use crate::fixtures::at;
 use domain::ports::Randomness;
@@ -8,24 +8,24 @@ use uuid::Variant;
 
 contract! {
     /// One named test for each case of the contract of sources of randomness. `$fresh` is a
-    /// function that answers one.
+    /// function that returns one.
     randomness_contract = sync_cases for randomness(dyn Randomness + 'static):
-        no_two_calls_answer_the_same,
-        no_two_ids_of_one_instant_are_the_same,
-        ids_are_version_7_of_their_instant,
+        no_two_calls_return_equal_bytes,
+        ids_of_one_instant_are_unique,
+        ids_are_uuids_of_version_7_with_their_instant,
 }
 
-fn no_two_calls_answer_the_same(randomness: &(dyn Randomness + 'static)) {
+fn no_two_calls_return_equal_bytes(randomness: &(dyn Randomness + 'static)) {
     let drawn: BTreeSet<_> = (0..10_000).map(|_| randomness.bytes()).collect();
     assert_eq!(drawn.len(), 10_000);
 }
 
-fn no_two_ids_of_one_instant_are_the_same(randomness: &(dyn Randomness + 'static)) {
+fn ids_of_one_instant_are_unique(randomness: &(dyn Randomness + 'static)) {
     let drawn: BTreeSet<_> = (0..10_000).map(|_| randomness.uuid(at(0))).collect();
     assert_eq!(drawn.len(), 10_000);
 }
 
-fn ids_are_version_7_of_their_instant(randomness: &(dyn Randomness + 'static)) {
+fn ids_are_uuids_of_version_7_with_their_instant(randomness: &(dyn Randomness + 'static)) {
     for second in [0, 1, 1_000_000_000] {
         for id in [
             randomness.user_id(at(second)).0,

@@ -1,6 +1,5 @@
-//! The contract of [`RefreshTokenMac`]. That verifying takes the same time for every MAC
-//! is a matter of how it is written: the difference would drown in a test's noise. Nor can a test show that a digest does
-//! not lead back to its secret.
+//! The contract of [`RefreshTokenMac`]. A test cannot show that `verify` runs in constant time, or
+//! that a secret cannot be derived from its digest.
 
 use domain::{
     ports::RefreshTokenMac,
@@ -10,14 +9,15 @@ use domain::{
 use uuid::Uuid;
 
 contract! {
-    /// One named test for each case of the contract of refresh tokens' MACs. `$fresh` is a function that answers one.
+    /// One named test for each case of the contract of refresh token MACs. `$fresh` is a function
+    /// that returns one.
     refresh_token_mac_contract = sync_cases for refresh_token_mac(dyn RefreshTokenMac):
-        one_input_has_one_mac,
-        other_inputs_have_other_macs,
-        a_mac_verifies_its_own_input,
+        equal_inputs_have_equal_macs,
+        different_inputs_have_different_macs,
+        the_mac_of_an_input_verifies,
         no_other_mac_verifies,
-        one_secret_has_one_digest,
-        a_digest_is_of_all_of_its_secret,
+        equal_secrets_have_equal_digests,
+        a_digest_depends_on_every_bit_of_its_secret,
         a_digest_is_not_the_secret_itself,
 }
 
@@ -30,11 +30,11 @@ fn input(session: u128, generation: u32, secret: u8) -> MacInput {
     claim.mac_input()
 }
 
-fn one_input_has_one_mac(mac: &dyn RefreshTokenMac) {
+fn equal_inputs_have_equal_macs(mac: &dyn RefreshTokenMac) {
     assert_eq!(mac.sign(&input(1, 2, 3)), mac.sign(&input(1, 2, 3)));
 }
 
-fn other_inputs_have_other_macs(mac: &dyn RefreshTokenMac) {
+fn different_inputs_have_different_macs(mac: &dyn RefreshTokenMac) {
     let one = mac.sign(&input(1, 2, 3));
     for other in [input(2, 2, 3), input(1, 3, 3), input(1, 2, 4)] {
         assert_ne!(one, mac.sign(&other));
@@ -42,7 +42,7 @@ fn other_inputs_have_other_macs(mac: &dyn RefreshTokenMac) {
     }
 }
 
-fn a_mac_verifies_its_own_input(mac: &dyn RefreshTokenMac) {
+fn the_mac_of_an_input_verifies(mac: &dyn RefreshTokenMac) {
     let input = input(1, 2, 3);
     assert!(mac.verify(&input, &mac.sign(&input)));
 }
@@ -55,7 +55,7 @@ fn no_other_mac_verifies(mac: &dyn RefreshTokenMac) {
         for byte in wrong.iter_mut().skip(place / 8).take(1) {
             *byte ^= 1 << (place % 8);
         }
-        assert!(!mac.verify(&input, &wrong), "with bit {place} turned over");
+        assert!(!mac.verify(&input, &wrong), "with bit {place} flipped");
     }
     for wrong in [[0; MAC_LENGTH], [0xff; MAC_LENGTH]] {
         assert!(!mac.verify(&input, &wrong));
@@ -66,18 +66,18 @@ fn secret(bytes: [u8; 32]) -> SessionSecret {
     SessionSecret::new(bytes)
 }
 
-fn one_secret_has_one_digest(mac: &dyn RefreshTokenMac) {
+fn equal_secrets_have_equal_digests(mac: &dyn RefreshTokenMac) {
     assert_eq!(mac.digest(&secret([3; 32])), mac.digest(&secret([3; 32])));
 }
 
-fn a_digest_is_of_all_of_its_secret(mac: &dyn RefreshTokenMac) {
+fn a_digest_depends_on_every_bit_of_its_secret(mac: &dyn RefreshTokenMac) {
     let one = mac.digest(&secret([3; 32]));
     for place in 0..256 {
         let mut other = [3; 32];
         for byte in other.iter_mut().skip(place / 8).take(1) {
             *byte ^= 1 << (place % 8);
         }
-        assert_ne!(one, mac.digest(&secret(other)), "with bit {place} turned over");
+        assert_ne!(one, mac.digest(&secret(other)), "with bit {place} flipped");
     }
 }
 

@@ -55,8 +55,6 @@ async fn holders(fresh: &FreshLeases) -> BTreeSet<LeaseId> {
         .collect()
 }
 
-/// # Panics
-/// When the leases break the contract.
 async fn an_acquired_lease_is_held(fresh: &FreshLeases) {
     assert_eq!(holders(fresh).await, BTreeSet::new());
     let another = LeaseId {
@@ -72,8 +70,6 @@ async fn an_acquired_lease_is_held(fresh: &FreshLeases) {
     );
 }
 
-/// # Panics
-/// When the leases break the contract.
 async fn a_lease_is_not_acquired_twice(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     fresh.other.evict(&[lease(1)]).await.expect("an eviction");
@@ -81,8 +77,6 @@ async fn a_lease_is_not_acquired_twice(fresh: &FreshLeases) {
     assert_eq!(renewed(fresh, lease(1)).await, Renewal::Refused);
 }
 
-/// # Panics
-/// When the leases break the contract.
 async fn a_renewed_lease_lasts_and_another_expires(fresh: &FreshLeases) {
     let term = Terms::STANDARD.lease.waited();
     let began = Instant::now();
@@ -94,7 +88,7 @@ async fn a_renewed_lease_lasts_and_another_expires(fresh: &FreshLeases) {
         if renewed(fresh, lease(1)).await == Renewal::Refused {
             assert!(asked.elapsed() > term / 2, "a timely renewal was refused");
         }
-        // The replica may answer from memory for that long.
+        // Until then, the replica may answer from memory.
         if began.elapsed() < Terms::STANDARD.lease.trusted() {
             assert!(holders(fresh).await.contains(&lease(2)));
         }
@@ -104,16 +98,12 @@ async fn a_renewed_lease_lasts_and_another_expires(fresh: &FreshLeases) {
     assert_eq!(holders(fresh).await, BTreeSet::from([lease(1)]));
 }
 
-/// # Panics
-/// When the leases break the contract.
 async fn an_unknown_lease_is_not_renewed(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     assert_eq!(renewed(fresh, lease(2)).await, Renewal::Refused);
     assert_eq!(holders(fresh).await, BTreeSet::from([lease(1)]));
 }
 
-/// # Panics
-/// When the leases break the contract.
 async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_expires(fresh: &FreshLeases) {
     for number in 1..=3 {
         acquired(fresh, lease(number)).await;
@@ -134,8 +124,6 @@ async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_expires(fresh: &Fr
     }
 }
 
-/// # Panics
-/// When the leases break the contract.
 async fn releasing_a_lease_affects_no_other(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     acquired(fresh, lease(2)).await;

@@ -1,5 +1,5 @@
-//! The contract of [`Roles`](domain::ports::Roles), and of [`Accounts`](domain::ports::Accounts) as
-//! far as it depends on roles other than the built-in ones.
+//! The contract of [`Roles`](domain::ports::Roles), and what [`Accounts`](domain::ports::Accounts)
+//! must do for roles other than the built-in ones.
 
 mod catalogue;
 mod delete_role;
@@ -14,19 +14,10 @@ part! {
     roles_contract: catalogue, write_role, delete_role, role_facts,
 }
 
-use super::support::decided;
-use crate::{
-    CoreStorage, Storage,
-    fixtures::{at, context, role_names},
-};
-use domain::{
-    audit::{AuditContext, AuditEvent},
-    changes::{CatalogueChange, CatalogueCommand, DeleteRole, Refusal},
-    role::{Role, RoleName},
-};
-use std::sync::Arc;
+use super::prelude::*;
+use domain::changes::{CatalogueCommand, DeleteRole};
 
-/// The roles among `names` that exist, in the order of their names.
+/// Returns the roles among `names` that exist, in the order of their names.
 async fn find(storage: &Storage, names: &[&str]) -> Vec<Role> {
     let found = storage.roles.find(&role_names(names)).await;
     let mut roles = found.expect("storage answers");
@@ -34,7 +25,7 @@ async fn find(storage: &Storage, names: &[&str]) -> Vec<Role> {
     roles
 }
 
-/// The catalogue and all events, to assert that nothing changed.
+/// Returns the catalogue and all events, to assert that nothing changed.
 async fn everything(storage: &Storage) -> (Vec<Role>, Vec<(AuditEvent, AuditContext)>) {
     let roles = storage.roles.list().await.expect("storage answers");
     (roles, CoreStorage::of(storage).recorded.recorded().await)
@@ -43,13 +34,13 @@ async fn everything(storage: &Storage) -> (Vec<Role>, Vec<(AuditEvent, AuditCont
 /// The command that removes the role `name`, for the operator and at any revision.
 fn removal(name: &str) -> DeleteRole {
     DeleteRole {
-        name: RoleName::parse(name).expect("a role's name"),
+        name: role_name(name),
         if_revision: None,
         authorized_by: None,
     }
 }
 
-/// Executes `command` at second 5, again as long as storage is too busy.
+/// Executes `command` at second 5, and repeats it while storage is overloaded.
 async fn execute_unchecked(
     storage: &Storage,
     command: Arc<dyn CatalogueCommand>,
@@ -57,8 +48,8 @@ async fn execute_unchecked(
     decided(|| storage.roles.execute(command.clone(), context(at(5)))).await
 }
 
-/// Executes `command` at second 5, and asserts that all of the change that it decided was written,
-/// or nothing.
+/// Executes `command` at second 5, and asserts that all of the change it decided was written, or
+/// nothing if it was refused.
 async fn execute(storage: &Storage, command: Arc<dyn CatalogueCommand>) -> Result<CatalogueChange, Refusal> {
     let (roles, events) = everything(storage).await;
     let result = execute_unchecked(storage, command).await;
@@ -74,7 +65,16 @@ async fn execute(storage: &Storage, command: Arc<dyn CatalogueCommand>) -> Resul
     result
 }
 
-/// The catalogue once `change` has been applied to `roles`.
+/// Asserts that a dry run of `command` writes nothing and returns what the execution returns.
+async fn assert_dry_run(storage: &Storage, command: Arc<dyn CatalogueCommand>) {
+    let before = everything(storage).await;
+    let dry = decided(|| storage.roles.dry_run(command.clone(), context(at(5)))).await;
+    assert_eq!(everything(storage).await, before);
+    assert!(dry.is_ok(), "{dry:?}");
+    assert_eq!(execute(storage, command).await, dry);
+}
+
+/// Returns the catalogue after `change` is applied to `roles`.
 fn after(mut roles: Vec<Role>, change: &CatalogueChange) -> Vec<Role> {
     let written = change.written.as_ref().map(|written| &written.role);
     let gone = written.map(|role| &role.name).or(change.removed.as_ref());

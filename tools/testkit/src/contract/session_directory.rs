@@ -1,19 +1,7 @@
 //! The contract of [`SessionDirectory`](domain::ports::SessionDirectory).
 
-use super::support::{
-    Everything, applied, idle_until, logged_in, logged_out, opened, registered, valid_until,
-};
-use crate::{
-    CoreStorage, Storage,
-    fixtures::{a_session, a_user, account, at, context},
-};
-use chrono::{DateTime, Duration, Utc};
-use domain::{
-    changes::DeleteUser,
-    session::{Generation, NewSession, Rotation, SessionId, SessionSummary},
-    user::User,
-};
-use std::sync::Arc;
+use super::prelude::*;
+use domain::session::SessionSummary;
 
 contract! {
     /// One named test for each case of the contract of
@@ -25,8 +13,7 @@ contract! {
         live_sessions_are_listed_newest_first,
         a_listed_session_shows_its_origin,
         a_listed_session_shows_when_it_was_last_used,
-        dead_sessions_are_removed_and_live_ones_stay,
-        no_more_dead_sessions_are_removed_than_requested,
+        dead_sessions_are_removed_up_to_the_limit_and_live_ones_stay,
         a_deleted_user_leaves_no_sessions,
 }
 
@@ -91,14 +78,7 @@ async fn a_listed_session_shows_its_origin(storage: &Storage) {
 async fn a_listed_session_shows_when_it_was_last_used(storage: &Storage) {
     let (alice, session) = logged_in(&CoreStorage::of(storage), "alice").await;
     let other = opened(&CoreStorage::of(storage), &alice, a_session(alice.id, at(2))).await;
-    let rotation = Rotation {
-        session: session.id,
-        secret_digest: session.secret_digest,
-        from: Generation(0),
-        to: Generation(1),
-        at: at(12),
-        idle_until: at(1000),
-    };
+    let rotation = rotation(&session, 0, at(12));
     storage.sessions.rotate(rotation).await.expect("storage answers");
     let rotated = SessionSummary {
         last_used_at: at(12),
@@ -107,78 +87,52 @@ async fn a_listed_session_shows_when_it_was_last_used(storage: &Storage) {
     assert_eq!(listed(storage, &alice, at(13)).await, [summary(&other), rotated]);
 }
 
-/// Opens sessions that are dead since before second 20 (two that ended and two that expired), and
-/// four that are alive or died later.
-async fn dead_and_others(storage: &Storage, alice: &User) -> ([SessionId; 4], [SessionId; 4]) {
-    let session = || a_session(alice.id, at(2));
-    let idle = idle_until(at(15), session());
-    let whole = valid_until(at(15), session());
-    let expires_later = idle_until(at(20), session());
-    let (early, earlier, late, latest, live) = (session(), session(), session(), session(), session());
-    for session in [
-        &idle,
-        &whole,
-        &expires_later,
-        &early,
-        &earlier,
-        &late,
-        &latest,
-        &live,
+/// Opens four sessions that died before second 20, and four that are live or died later.
+async fn dead_and_others(storage: &CoreStorage, alice: &User) -> [Vec<SessionId>; 2] {
+    let new = || a_session(alice.id, at(2));
+    let (mut dead, mut others) = (Vec::new(), Vec::new());
+    for (session, end, is_dead) in [
+        (idle_until(at(15), new()), None, true),
+        (valid_until(at(15), new()), None, true),
+        (new(), Some(5), true),
+        (new(), Some(19), true),
+        (idle_until(at(20), new()), None, false),
+        (new(), Some(20), false),
+        (new(), Some(40), false),
+        (new(), None, false),
     ] {
-        opened(&CoreStorage::of(storage), alice, session.clone()).await;
+        let session = opened(storage, alice, session).await;
+        if let Some(second) = end {
+            logged_out(storage, &session, second).await;
+        }
+        if is_dead { &mut dead } else { &mut others }.push(session.id);
     }
-    for (session, second) in [(&earlier, 5), (&early, 19), (&late, 20), (&latest, 40)] {
-        logged_out(&CoreStorage::of(storage), session, second).await;
-    }
-    (
-        [idle.id, whole.id, early.id, earlier.id],
-        [expires_later.id, late.id, latest.id, live.id],
-    )
+    [dead, others]
 }
 
-async fn count_found(storage: &Storage, sessions: &[SessionId]) -> usize {
+async fn count_found(storage: &CoreStorage, sessions: &[SessionId]) -> usize {
     let mut count = 0;
     for id in sessions {
-        let found = storage.sessions.find(*id).await.expect("storage answers");
-        let snapshot = storage.snapshots.snapshot(*id).await.expect("storage answers");
-        assert_eq!(
-            found.is_some(),
-            snapshot.is_some(),
-            "a removed session is gone altogether"
-        );
+        let found = find_session(storage, *id).await;
+        let snapshot = find_snapshot(storage, *id).await;
+        assert_eq!(found.is_some(), snapshot.is_some());
         count += usize::from(found.is_some());
     }
     count
 }
 
-async fn remove(storage: &Storage, limit: u32) -> u64 {
-    let removed = storage.session_directory.remove_dead(at(20), limit).await;
-    removed.expect("storage answers")
-}
-
-async fn dead_sessions_are_removed_and_live_ones_stay(storage: &Storage) {
+async fn dead_sessions_are_removed_up_to_the_limit_and_live_ones_stay(storage: &Storage) {
     let core = &CoreStorage::of(storage);
-    let (alice, session) = logged_in(core, "alice").await;
-    let (dead, rest) = dead_and_others(storage, &alice).await;
-    let before = Everything::of(core, &alice, &rest).await;
-    assert_eq!(remove(storage, 100).await, 4);
-    assert_eq!(count_found(storage, &dead).await, 0);
-    assert_eq!(count_found(storage, &[session.id]).await, 1);
-    let after = Everything::of(core, &alice, &rest).await;
-    assert_eq!(after, before, "the events outlive the sessions");
-    assert_eq!(remove(storage, 100).await, 0);
-}
-
-async fn no_more_dead_sessions_are_removed_than_requested(storage: &Storage) {
-    let (alice, _) = logged_in(&CoreStorage::of(storage), "alice").await;
-    let (dead, rest) = dead_and_others(storage, &alice).await;
-    assert_eq!(remove(storage, 0).await, 0);
-    assert_eq!(count_found(storage, &dead).await, 4);
-    assert_eq!(remove(storage, 3).await, 3);
-    assert_eq!(count_found(storage, &dead).await, 1);
-    assert_eq!(remove(storage, 3).await, 1);
-    assert_eq!(count_found(storage, &dead).await, 0);
-    assert_eq!(count_found(storage, &rest).await, 4);
+    let (alice, _) = logged_in(core, "alice").await;
+    let [dead, others] = dead_and_others(core, &alice).await;
+    let before = Everything::of(core, &alice, &others).await;
+    for (limit, removed, left) in [(0, 0, 4), (3, 3, 1), (3, 1, 0), (100, 0, 0)] {
+        let result = storage.session_directory.remove_dead(at(20), limit).await;
+        assert_eq!(result.expect("storage answers"), removed);
+        assert_eq!(count_found(core, &dead).await, left);
+    }
+    assert_eq!(Everything::of(core, &alice, &others).await, before);
+    assert_eq!(count_found(core, &others).await, 4);
 }
 
 async fn a_deleted_user_leaves_no_sessions(storage: &Storage) {
@@ -186,8 +140,7 @@ async fn a_deleted_user_leaves_no_sessions(storage: &Storage) {
     let (alice, session) = logged_in(core, "alice").await;
     let over = opened(core, &alice, a_session(alice.id, at(2))).await;
     logged_out(core, &over, 3).await;
-    let delete = Arc::new(DeleteUser(account(alice.id)));
-    applied(core, delete, context(at(4))).await;
+    changed(core, Arc::new(DeleteUser(account(alice.id))), 4).await;
     assert_eq!(listed(storage, &alice, at(5)).await, []);
     let later = session.expires_at + Duration::days(1);
     let removed = storage.session_directory.remove_dead(later, 100).await;

@@ -10,12 +10,12 @@ contract! {
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) and a guard that
     /// keeps it alive for the test.
     storage_health_contract = storage_cases for storage_health(Storage):
-        a_storage_within_reach_answers_within_a_second,
+        a_check_of_available_storage_returns_within_a_second,
 }
 
-async fn a_storage_within_reach_answers_within_a_second(storage: &Storage) {
+async fn a_check_of_available_storage_returns_within_a_second(storage: &Storage) {
     tokio::time::timeout(Duration::from_secs(1), storage.health.check())
         .await
-        .expect("an answer within a second")
+        .expect("the check returns within a second")
         .expect("storage answers");
 }

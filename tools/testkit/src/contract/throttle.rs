@@ -1,4 +1,5 @@
-//! The contract of [`Throttle`]. That memory stays bounded is not seen from outside.
+//! The contract of [`Throttle`], except that memory is bounded, which is not observable from
+//! outside.
 
 use super::support::{count, race};
 use crate::fixtures::canonical;
@@ -10,7 +11,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 contract! {
     /// One named test for each case of the contract of throttles. `$fresh` is a function that
-    /// answers a [`FreshThrottle`](crate::contract::throttle::FreshThrottle).
+    /// returns a [`FreshThrottle`](crate::contract::throttle::FreshThrottle).
     throttle_contract = async_cases for throttle(FreshThrottle):
         attempts_beyond_the_budget_are_refused_with_a_time_to_wait,
         keys_do_not_share_budgets,
@@ -19,12 +20,12 @@ contract! {
         concurrent_attempts_share_one_budget,
 }
 
-/// A throttle whose budgets are all whole and all the same.
+/// A throttle whose budgets are all equal and unused.
 #[derive(Clone)]
 pub struct FreshThrottle {
     pub throttle: Arc<dyn Throttle>,
-    /// How many attempts each key has before the first refusal. The next one must be minutes away,
-    /// so that no test is slow enough to see it.
+    /// Number of attempts that each key has before the first refusal. The throttle must not allow
+    /// another attempt for minutes, which is longer than any test takes.
     pub burst: u32,
 }
 
@@ -33,7 +34,7 @@ impl FreshThrottle {
         self.throttle
             .take(key.clone())
             .await
-            .expect("the throttle answers")
+            .expect("the throttle is available")
     }
 
     async fn exhaust(&self, key: &ThrottleKey) {
@@ -46,11 +47,11 @@ impl FreshThrottle {
         }
     }
 
-    /// How long to wait, when there is nothing left.
+    /// Returns how long to wait. Panics if the attempt is allowed.
     async fn refused(&self, key: &ThrottleKey) -> Duration {
         match self.take(key).await {
             ThrottleDecision::Refused { retry_after } => retry_after,
-            ThrottleDecision::Allowed => panic!("more than the budget of {key:?}"),
+            ThrottleDecision::Allowed => panic!("an attempt beyond the budget of {key:?}"),
         }
     }
 }
@@ -71,7 +72,7 @@ async fn attempts_beyond_the_budget_are_refused_with_a_time_to_wait(fresh: &Fres
 }
 
 async fn keys_do_not_share_budgets(fresh: &FreshThrottle) {
-    // One key's text is another kind's: a login may look like an address.
+    // A login may look like an address.
     for key in [
         client("192.0.2.1"),
         client("192.0.2.2"),
@@ -105,7 +106,7 @@ async fn concurrent_attempts_share_one_budget(fresh: &FreshThrottle) {
         let fresh = fresh.clone();
         async move { fresh.take(&account("alice")).await }
     });
-    let answers = race(attempts).await;
-    let allowed = count(&answers, |it| *it == ThrottleDecision::Allowed);
+    let decisions = race(attempts).await;
+    let allowed = count(&decisions, |it| *it == ThrottleDecision::Allowed);
     assert_eq!(u32::try_from(allowed), Ok(fresh.burst));
 }

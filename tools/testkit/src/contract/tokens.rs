@@ -1,8 +1,10 @@
-//! The contract of [`TokenSigner`](domain::ports::TokenSigner), [`TokenVerifier`](domain::ports::TokenVerifier) and
-//! [`PublicKeys`](domain::ports::PublicKeys) over the same keys.
+//! The contract of [`TokenSigner`](domain::ports::TokenSigner),
+//! [`TokenVerifier`](domain::ports::TokenVerifier) and [`PublicKeys`](domain::ports::PublicKeys)
+//! over one set of keys.
 //!
-//! The ports sign nothing but good claims under a good header, so that these cases can change tokens and not make them: that
-//! a *rightly signed* token with a header or claims of its own is refused is for an adapter's own tests to show.
+//! The ports sign only valid claims under a valid header, so these cases modify tokens that the
+//! ports signed. The tests of each adapter check that a correctly signed token with another header
+//! or other claims is refused.
 
 use crate::{Tokens, fixtures::role_names};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -15,15 +17,15 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 contract! {
-    /// One named test for each case of the contract of access tokens. `$fresh` is a function that answers
-    /// [`Tokens`](crate::Tokens).
+    /// One named test for each case of the contract of access tokens. `$fresh` is a function that
+    /// returns [`Tokens`](crate::Tokens).
     token_contract = sync_cases for tokens(Tokens):
-        what_was_signed_is_what_is_verified,
-        time_plays_no_part,
-        a_header_names_algorithm_key_and_type_and_nothing_else,
+        verifying_returns_the_claims_that_were_signed,
+        verifying_does_not_depend_on_the_time,
+        a_header_contains_exactly_the_algorithm_key_and_type,
         published_keys_have_no_private_part,
-        texts_that_are_no_tokens_are_malformed,
-        a_token_cut_short_or_added_to_is_refused,
+        texts_other_than_tokens_are_malformed,
+        a_truncated_or_extended_token_is_refused,
         a_token_with_any_character_changed_is_refused,
         a_signature_of_other_claims_is_invalid,
         a_token_under_another_header_is_refused,
@@ -47,11 +49,11 @@ fn claims() -> AccessClaims {
 }
 
 fn signed(tokens: &Tokens, claims: &AccessClaims) -> String {
-    let token = tokens.signer.sign(claims).expect("the signer answers");
+    let token = tokens.signer.sign(claims).expect("the signer is available");
     token.expose().to_owned()
 }
 
-/// Header, claims and signature of a good token, as they stand in it.
+/// Returns the encoded header, claims and signature of a valid token.
 fn good(tokens: &Tokens) -> [String; 3] {
     let token = signed(tokens, &claims());
     let parts: Vec<_> = token.split('.').map(ToOwned::to_owned).collect();
@@ -67,7 +69,7 @@ fn part_of(json: &Value) -> String {
     URL_SAFE_NO_PAD.encode(json.to_string())
 }
 
-/// `whole`, an object, with `member` as `value`.
+/// Returns the object `whole` with `member` set to `value`.
 fn with(whole: &Value, member: &str, value: Value) -> Value {
     let mut members = whole.as_object().expect("an object").clone();
     members.insert(member.to_owned(), value);
@@ -78,7 +80,7 @@ fn assert_refused(tokens: &Tokens, token: &str) {
     assert!(tokens.verifier.verify(token).is_err(), "{token}");
 }
 
-fn what_was_signed_is_what_is_verified(tokens: &Tokens) {
+fn verifying_returns_the_claims_that_were_signed(tokens: &Tokens) {
     let quoted = AccessClaims {
         iss: "it's \"ours\" — 日本 🦀 \\".to_owned(),
         roles: role_names(&[]),
@@ -93,7 +95,7 @@ fn what_was_signed_is_what_is_verified(tokens: &Tokens) {
     }
 }
 
-fn time_plays_no_part(tokens: &Tokens) {
+fn verifying_does_not_depend_on_the_time(tokens: &Tokens) {
     for (iat, exp) in [(0, 1), (9_999_999_998, 9_999_999_999), (9_999_999_999, 1)] {
         let claims = AccessClaims { iat, exp, ..claims() };
         assert!(
@@ -103,7 +105,7 @@ fn time_plays_no_part(tokens: &Tokens) {
     }
 }
 
-fn a_header_names_algorithm_key_and_type_and_nothing_else(tokens: &Tokens) {
+fn a_header_contains_exactly_the_algorithm_key_and_type(tokens: &Tokens) {
     let [header, ..] = good(tokens);
     let header = json_of(&header);
     let key = tokens
@@ -130,7 +132,7 @@ fn published_keys_have_no_private_part(tokens: &Tokens) {
     assert!(keys.iter().all(|key| same_kid(&key.kid) == 1), "{keys:?}");
 }
 
-fn texts_that_are_no_tokens_are_malformed(tokens: &Tokens) {
+fn texts_other_than_tokens_are_malformed(tokens: &Tokens) {
     let [header, claims, signature] = good(tokens);
     for text in [
         String::new(),
@@ -151,7 +153,7 @@ fn texts_that_are_no_tokens_are_malformed(tokens: &Tokens) {
     }
 }
 
-fn a_token_cut_short_or_added_to_is_refused(tokens: &Tokens) {
+fn a_truncated_or_extended_token_is_refused(tokens: &Tokens) {
     let token = signed(tokens, &claims());
     for (length, _) in token.char_indices() {
         let (short, _) = token.split_at(length);

@@ -1,5 +1,5 @@
-//! Loading what a command reads and applying what it decided: the two functions that every storage
-//! implements.
+//! The two functions that every storage implements: load what a command reads, and apply what it
+//! decided.
 
 use super::tables::{SessionRow, Tables};
 use chrono::{DateTime, Utc};
@@ -80,7 +80,7 @@ impl Tables {
         }
     }
 
-    /// How many sessions applying `change` would end.
+    /// Returns how many sessions `change` would end.
     pub(super) fn ending(&mut self, change: &Change) -> u64 {
         self.sessions_to_end(change).count() as u64
     }

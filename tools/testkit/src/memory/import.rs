@@ -1,4 +1,4 @@
-//! Users by the page and by the thousand.
+//! Lists, exports and imports users.
 
 use super::tables::Tables;
 use domain::{

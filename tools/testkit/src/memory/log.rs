@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub(super) struct Log {
     sealer: Arc<dyn AuditSealer>,
     ends: ChainEnds,
-    /// Lowest number first.
+    /// In ascending order of their numbers.
     rows: Vec<(AuditRow, Seal)>,
 }
 

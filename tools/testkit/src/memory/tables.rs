@@ -1,4 +1,4 @@
-//! What is kept, and how it is read.
+//! The tables, and how they are read.
 
 use super::log::Log;
 use crate::ToySealer;
@@ -127,7 +127,7 @@ impl SessionRow {
         self.lifetime().at(at) == Liveness::Live
     }
 
-    /// When it ended or expires, whichever comes first.
+    /// Returns when the session ended or expires, whichever is earlier.
     pub(super) fn dead_since(&self) -> DateTime<Utc> {
         let expires = self.idle_expires_at.min(self.opened.expires_at);
         self.ended.map_or(expires, |(at, _)| at.min(expires))

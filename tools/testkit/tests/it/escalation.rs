@@ -1,9 +1,8 @@
-//! No sequence of calls leads to more rights: users who are no administrators act together, through
-//! every use case that changes a user or a role, and never gain a permission that none of them had
-//! at the start.
+//! Privilege escalation: users who are not administrators collude. They call every use case that
+//! changes a user or a role, and never gain a permission that none of them had at the start.
 //!
-//! Storage crates run this test over their storage too: the module above provides `fresh`, and how
-//! many sequences to try.
+//! Storage crates run this test over their storage too. The parent module provides `fresh` and the
+//! number of sequences to try.
 
 use super::{ESCALATIONS, fresh};
 use domain::{
@@ -26,7 +25,7 @@ use testkit::{
     fixtures::{PASSWORD, a_role, a_session, a_user, an_admin, at, context, identity, role_names},
 };
 
-/// The permissions of this service, and three of services behind it.
+/// The permissions of this service, and three of the services that use it.
 const PERMISSIONS: [&str; 9] = [
     "users:read",
     "users:write",
@@ -39,10 +38,10 @@ const PERMISSIONS: [&str; 9] = [
     "c:x",
 ];
 
-/// The first five are created anew for each run.
+/// The first five are created for each run.
 const ROLES: [&str; 7] = ["r0", "r1", "r2", "r3", "r4", "user", "admin"];
 
-/// Selects items of a list, one bit each.
+/// A selection of list items, with one bit for each item.
 type Bits = u16;
 
 fn chosen(list: &[&'static str], bits: Bits) -> Vec<&'static str> {
@@ -51,14 +50,14 @@ fn chosen(list: &[&'static str], bits: Bits) -> Vec<&'static str> {
     selected.map(|(_, name)| *name).collect()
 }
 
-/// The item at `number`, starting over at the end of the list.
-fn counted_around<T: Copy>(list: &[T], number: usize) -> T {
+/// Returns the item at `number` modulo the length of the list.
+fn item_at<T: Copy>(list: &[T], number: usize) -> T {
     let mut around = list.iter().cycle();
     *around.nth(number).expect("a list that is not empty")
 }
 
-/// The permissions of each role and whether it is self-assignable; the roles of the colluders and
-/// of the others.
+/// The initial state: the permissions of each role and whether it is self-assignable, and the roles
+/// of the colluders and of the other users.
 #[derive(Clone, Debug)]
 struct Start {
     roles: Vec<(Bits, bool)>,
@@ -66,12 +65,12 @@ struct Start {
     others: Vec<Bits>,
 }
 
-/// One call. Numbers select users and roles, starting over at the end of the list.
+/// One call. Numbers select users and roles, modulo the length of the list.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     action: u8,
     by: usize,
-    /// Whether the caller uses a token from before.
+    /// Whether the caller uses the token of an earlier step.
     with_an_old_token: bool,
     target: usize,
     bits: Bits,
@@ -84,7 +83,7 @@ fn permissions() -> impl Strategy<Value = Bits> {
 
 fn start() -> impl Strategy<Value = Start> {
     let roles = vec((permissions(), proptest::bool::weighted(0.2)), 5);
-    // No colluder is an admin, whose bit is the seventh.
+    // Colluders lack the seventh role, `admin`.
     (roles, vec(0..64_u16, 1..4), vec(0..128_u16, 1..4)).prop_map(|(roles, colluders, others)| Start {
         roles,
         colluders,
@@ -173,10 +172,10 @@ impl World {
         roles.into_iter().flat_map(|role| role.permissions).collect()
     }
 
-    /// A controlled user with a token: one from before, or one of a login just now if that is
-    /// possible.
+    /// Returns a controlled user with the token of an earlier step, or of a new login if the user
+    /// can log in.
     async fn caller(&mut self, step: Step) -> Option<Caller> {
-        let id = counted_around(&self.controlled, step.by);
+        let id = item_at(&self.controlled, step.by);
         if !step.with_an_old_token {
             let user = self.storage.accounts.find(id).await.expect("storage answers")?;
             let session = a_session(id, at(1));
@@ -199,12 +198,12 @@ impl World {
         self.tokens.get(&id).cloned()
     }
 
-    /// Makes one call. It may be refused: what counts is what holds afterwards.
+    /// Makes one call, which may be refused.
     async fn take(&mut self, step: Step) {
         let Some(caller) = self.caller(step).await else {
             return;
         };
-        let target = counted_around(&self.users, step.target);
+        let target = item_at(&self.users, step.target);
         match step.action {
             0 => self.assign_roles(&caller, target, step).await,
             1 => self.write_role(&caller, step).await,
@@ -238,7 +237,7 @@ impl World {
 
     async fn write_role(&self, caller: &Caller, step: Step) {
         let request = RoleRequest {
-            name: counted_around(&ROLES, step.target).to_owned(),
+            name: item_at(&ROLES, step.target).to_owned(),
             description: String::new(),
             permissions: owned(&chosen(&PERMISSIONS, step.bits)),
             self_assignable: step.flag,
@@ -256,7 +255,7 @@ impl World {
 
     async fn delete_role(&self, caller: &Caller, step: Step) {
         let request = DeleteRoleRequest {
-            name: counted_around(&ROLES, step.target).to_owned(),
+            name: item_at(&ROLES, step.target).to_owned(),
             if_revision: None,
             dry_run: false,
         };
@@ -269,7 +268,7 @@ impl World {
         }
     }
 
-    /// A caller who chose a password controls the account.
+    /// Resets the password, after which the caller controls the account.
     async fn reset_password(&mut self, caller: &Caller, target: UserId) {
         let Ok(by) = caller.capability() else {
             return;
@@ -326,7 +325,7 @@ impl World {
     }
 }
 
-/// The use cases over `storage`, by a clock at second 10.
+/// Returns the use cases over `storage`, with a clock at second 10.
 fn use_cases(storage: &Storage) -> (Core, Administration) {
     let fakes = Fakes {
         clock: Arc::new(FixedClock::new(at(10))),
@@ -362,7 +361,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ESCALATIONS, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_sequence_of_calls_leads_to_more_rights(start in start(), steps in vec(step(), 1..40)) {
+    fn no_sequence_of_calls_escalates_permissions(start in start(), steps in vec(step(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let (storage, _guard) = fresh().await;

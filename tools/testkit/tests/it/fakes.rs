@@ -66,7 +66,7 @@ testkit::invalidation_bus_contract!(memory_bus);
 testkit::replica_leases_contract!(memory_leases);
 testkit::monotonic_clock_contract!(tokio_clock);
 
-/// The least that keeps the throttles' contract: budgets that never come back.
+/// The simplest throttle that fulfils the contract: its budgets are never refilled.
 #[derive(Default)]
 struct CountingThrottle(Mutex<HashMap<ThrottleKey, u32>>);
 
@@ -77,7 +77,7 @@ impl CountingThrottle {
 #[async_trait]
 impl Throttle for CountingThrottle {
     async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
-        let mut taken = self.0.lock().expect("nothing panics with the lock");
+        let mut taken = self.0.lock().expect("no thread panics while it holds the lock");
         let taken = taken.entry(key).or_default();
         if *taken == Self::BURST {
             let retry_after = std::time::Duration::from_mins(1);
@@ -93,7 +93,7 @@ fn password() -> Password {
 }
 
 #[test]
-fn a_fixed_clock_moves_when_told_to() {
+fn a_fixed_clock_moves_only_when_it_is_advanced() {
     let clock = FixedClock::new(at(0));
     assert_eq!(clock.now(), at(0));
     clock.advance(Duration::seconds(90));
@@ -111,7 +111,7 @@ async fn a_fixture_user_has_the_fixture_password() {
 }
 
 #[tokio::test]
-async fn an_overloaded_hasher_says_so_until_it_is_relieved() {
+async fn a_hasher_returns_errors_while_it_is_overloaded() {
     let hasher = PlainHasher::default();
     hasher.set_overloaded(true);
     assert!(matches!(
@@ -127,7 +127,7 @@ async fn an_overloaded_hasher_says_so_until_it_is_relieved() {
 }
 
 #[tokio::test]
-async fn hashes_made_before_they_were_outdated_are_and_later_ones_are_not() {
+async fn only_hashes_made_before_the_call_of_outdate_are_outdated() {
     let hasher = PlainHasher::default();
     let old = hasher
         .hash(password(), &mut HashTicket::default())
@@ -154,7 +154,7 @@ async fn hashes_made_before_they_were_outdated_are_and_later_ones_are_not() {
 }
 
 #[tokio::test]
-async fn an_overloaded_meter_says_so_until_it_is_relieved() {
+async fn a_meter_returns_errors_while_it_is_overloaded() {
     let meter = PlainMeter::default();
     meter.set_overloaded(true);
     assert!(matches!(
@@ -197,7 +197,7 @@ fn plain_tokens_of_another_key_are_invalid() {
 }
 
 #[tokio::test]
-async fn an_open_throttle_lets_everybody_through_and_a_closed_one_nobody() {
+async fn an_open_throttle_allows_every_attempt_and_a_closed_one_refuses_it() {
     let retry_after = std::time::Duration::from_secs(7);
     let key = ThrottleKey::Account(canonical("alice"));
     for _ in 0..1000 {
@@ -209,13 +209,15 @@ async fn an_open_throttle_lets_everybody_through_and_a_closed_one_nobody() {
 }
 
 #[tokio::test]
-async fn a_torn_bus_tells_of_a_gap_and_so_does_one_that_nobody_keeps_up_with() {
+async fn a_subscription_reports_a_gap_after_a_reconnect_or_an_overflow() {
     let bus = MemoryBus::default();
     let mut subscription = bus.subscribe().await.expect("a subscription");
     bus.tear();
     assert_eq!(subscription.next().await, BusEvent::Reconnected);
     for _ in 0..2000 {
-        bus.publish(vec![1]).await.expect("memory takes everything");
+        bus.publish(vec![1])
+            .await
+            .expect("a memory bus accepts every message");
     }
     assert_eq!(subscription.next().await, BusEvent::Reconnected);
     assert_eq!(subscription.next().await, BusEvent::Message(vec![1]));

@@ -1,4 +1,4 @@
-//! The fakes keep the contract.
+//! Tests that the fakes fulfil the contract.
 
 mod escalation;
 mod fakes;
@@ -6,7 +6,7 @@ mod memory;
 
 use testkit::{MemoryStorage, Storage};
 
-/// How many sequences of calls are tried.
+/// Number of sequences of calls that are tried.
 const ESCALATIONS: u32 = 512;
 
 async fn fresh() -> (Storage, ()) {

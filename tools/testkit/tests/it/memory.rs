@@ -8,7 +8,7 @@ use testkit::{
 testkit::storage_contract!(crate::fresh);
 
 #[tokio::test]
-async fn a_storage_that_was_switched_off_returns_errors_and_resumes_unchanged() {
+async fn unavailable_storage_returns_errors_and_is_unchanged_afterwards() {
     let memory = MemoryStorage::default();
     let storage = memory.storage();
     memory.go_away();
@@ -19,7 +19,7 @@ async fn a_storage_that_was_switched_off_returns_errors_and_resumes_unchanged() 
     };
     assert_eq!(
         refused.source().map(ToString::to_string).as_deref(),
-        Some("the storage was told to go away")
+        Some("a test made the storage unavailable")
     );
     assert!(matches!(
         storage.health.check().await,

@@ -1,70 +1,43 @@
-//! [`ChangePassword`].
+//! [`ChangePassword`] and [`ResetPassword`].
 
-use crate::{
-    CoreStorage,
-    contract::support::{applied, count, done, execute, found, liveness, logged_in, opened, race, snapshot},
-    fixtures::{a_session, at, context_of, identity},
-};
-use domain::{
-    authority::Denied,
-    changes::{ChangePassword, Refusal},
-    password::PasswordHash,
-    session::{EndReason, Liveness, SessionId},
-    token::TokenIdentity,
-};
-use std::sync::Arc;
+use crate::contract::prelude::*;
 
 cases! { accounts::change_password(CoreStorage):
-    a_change_ends_all_sessions_and_opens_one_at_the_new_epoch,
+    a_password_that_was_reset_must_be_changed_once,
     one_of_many_concurrent_changes_happens,
 }
 
-fn change(authorized_by: TokenIdentity) -> (SessionId, Arc<ChangePassword>) {
-    let session = a_session(authorized_by.user, at(10));
-    let id = session.id;
-    let command = ChangePassword {
+fn change(authorized_by: TokenIdentity) -> ChangePassword {
+    ChangePassword {
         authorized_by,
         hash: PasswordHash::from_phc("plain$9$a new password".to_owned()),
-        session,
-    };
-    (id, Arc::new(command))
+        session: a_session(authorized_by.user, at(12)),
+    }
 }
 
-async fn a_change_ends_all_sessions_and_opens_one_at_the_new_epoch(storage: &CoreStorage) {
-    let (alice, one) = logged_in(storage, "alice").await;
-    let two = opened(storage, &alice, a_session(alice.id, at(2))).await;
-    let (_, of_bob) = logged_in(storage, "bob").await;
-    let (new, command) = change(identity(&alice, &one));
-    let changed = applied(storage, command, context_of(alice.id, at(10))).await;
-    assert_eq!(changed.sessions_ended, 2);
-    let changed = done(Ok(changed));
-    for old in [one, two] {
-        let ended = Liveness::Ended(EndReason::PasswordChanged);
-        assert_eq!(liveness(storage, old.id, at(11)).await, ended);
-    }
-    assert_eq!(liveness(storage, of_bob.id, at(11)).await, Liveness::Live);
-    let stored = found(storage, new).await;
-    assert_eq!(stored.lifetime.at(at(11)), Liveness::Live);
-    assert_eq!(stored.holder.epoch, changed.epoch);
-    assert_eq!(snapshot(storage, new).await.user, changed);
+async fn a_password_that_was_reset_must_be_changed_once(storage: &CoreStorage) {
+    let alice = registered(storage, a_user("alice")).await;
+    let reset = ResetPassword {
+        account: account(alice.id),
+        hash: another_hash(),
+    };
+    let alice = changed(storage, Arc::new(reset), 10).await;
+    let session = opened(storage, &alice, a_session(alice.id, at(11))).await;
+    assert!(found(storage, session.id).await.holder.must_change_password);
+    assert!(snapshot(storage, session.id).await.user.must_change_password);
+    let change = Arc::new(change(identity(&alice, &session)));
+    assert!(!changed(storage, change, 12).await.must_change_password);
 }
 
 async fn one_of_many_concurrent_changes_happens(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
-    let by = identity(&alice, &session);
-    let results = race((0..20).map(|_| {
-        let (storage, (new, command)) = (storage.clone(), change(by));
-        async move {
-            let changed = execute(&storage, command, context_of(by.user, at(10))).await;
-            (new, changed.map(drop))
-        }
-    }))
-    .await;
-    let stale = Err(Refusal::Denied(Denied::Stale));
-    assert_eq!(count(&results, |(_, it)| it.is_ok()), 1);
-    assert_eq!(count(&results, |(_, it)| *it == stale), 19);
-    for (new, changed) in results {
-        let found = storage.sessions.find(new).await.expect("storage answers");
-        assert_eq!(found.is_some(), changed.is_ok(), "one session was opened");
+    let changes = [0; 20].map(|_| change(identity(&alice, &session)));
+    let new = changes.each_ref().map(|change| change.session.id);
+    let commands = changes.map(|change| -> Arc<dyn Command> { Arc::new(change) });
+    assert_one_happens(storage, commands, Denied::Stale).await;
+    let mut opened = 0;
+    for id in new {
+        opened += usize::from(find_session(storage, id).await.is_some());
     }
+    assert_eq!(opened, 1);
 }

@@ -1,24 +1,14 @@
 //! Storage loads what a command reads, all of it and exactly as it is.
 
 use super::probe::loaded;
-use crate::{
-    CoreStorage,
-    contract::support::{
-        Everything, allowed, applied, idle_until, logged_in, logged_in_as, logged_out, opened, registered,
-        set_status, snapshot, user_now, valid_until,
-    },
-    fixtures::{a_session, a_user, an_admin, at, canonical, context, identity, role_names},
-};
-use chrono::Duration;
+use crate::contract::prelude::*;
 use domain::{
     authority::Target,
-    changes::{AccountState, Facts, OwnedSession, Reads},
-    role::{Permissions, built_in},
-    user::{NewUser, UserStatus},
+    changes::{AccountState, Facts, OwnedSession},
 };
 
 cases! { accounts::facts(CoreStorage):
-    a_login_is_found_taken_in_every_spelling,
+    a_login_is_taken_in_every_spelling,
     an_account_is_read_with_its_state_and_permissions,
     another_admin_exists_only_if_it_is_active,
     live_sessions_are_those_of_the_user_that_are_live_at_the_instant,
@@ -28,7 +18,38 @@ cases! { accounts::facts(CoreStorage):
     facts_that_a_command_does_not_read_are_left_out,
 }
 
-async fn a_login_is_found_taken_in_every_spelling(storage: &CoreStorage) {
+/// Reads that include the user's account, and the target with their permissions.
+fn of_target(user: UserId) -> Reads {
+    Reads {
+        account: Some(user),
+        target: true,
+        ..Reads::default()
+    }
+}
+
+fn of_session(session: SessionId) -> Reads {
+    Reads {
+        session: Some(session),
+        ..Reads::default()
+    }
+}
+
+fn of_caller(caller: TokenIdentity) -> Reads {
+    Reads {
+        caller: Some(caller),
+        ..Reads::default()
+    }
+}
+
+/// Returns `facts` without `other_admin_exists`, which storage may also load if it is not needed.
+fn except_for_admins(facts: Facts) -> Facts {
+    Facts {
+        other_admin_exists: false,
+        ..facts
+    }
+}
+
+async fn a_login_is_taken_in_every_spelling(storage: &CoreStorage) {
     registered(storage, a_user("Ａｌｉｃｅ")).await;
     for (typed, login_taken) in [
         ("alice", true),
@@ -50,52 +71,29 @@ async fn a_login_is_found_taken_in_every_spelling(storage: &CoreStorage) {
 }
 
 async fn an_account_is_read_with_its_state_and_permissions(storage: &CoreStorage) {
-    let (root, _) = logged_in_as(storage, an_admin("root")).await;
+    let root = registered(storage, an_admin("root")).await;
     let (alice, _) = logged_in(storage, "alice").await;
-    let disable = set_status(alice.id, UserStatus::Disabled);
-    applied(storage, disable, context(at(5))).await;
-    let without = NewUser {
-        roles: role_names(&[]),
-        ..a_user("without")
-    };
-    let without = registered(storage, without).await;
+    let alice = changed(storage, set_status(alice.id, UserStatus::Disabled), 5).await;
+    let without = registered(storage, with_roles("without", &[])).await;
     for (user, permissions) in [
         (root, allowed("admin")),
         (alice, allowed("user")),
         (without, Permissions::new()),
     ] {
-        let user = user_now(storage, &user).await;
-        let account = Some(AccountState {
-            status: user.status,
-            epoch: user.epoch,
-        });
-        let reads = Reads {
-            account: Some(user.id),
-            target: true,
-            ..Reads::default()
-        };
-        let target = Some(Target { user, permissions });
+        let facts = loaded(storage, of_target(user.id), at(10)).await;
         let expected = Facts {
-            account,
-            target,
+            account: Some(AccountState::from(&user)),
+            target: Some(Target { user, permissions }),
             ..Facts::default()
         };
-        let facts = Facts {
-            other_admin_exists: false,
-            ..loaded(storage, reads, at(10)).await
-        };
-        assert_eq!(facts, expected);
+        assert_eq!(except_for_admins(facts), expected);
     }
-    let reads = Reads {
-        account: Some(a_user("unknown").id),
-        target: true,
-        may_remove_admin: true,
+    let unknown = Reads {
         live_sessions: true,
-        ..Reads::default()
+        ..of_target(a_user("unknown").id)
     };
-    let facts = loaded(storage, reads, at(10)).await;
-    assert_eq!((facts.account, facts.target), (None, None));
-    assert_eq!(facts.live_sessions, []);
+    let facts = loaded(storage, unknown, at(10)).await;
+    assert_eq!(except_for_admins(facts), Facts::default());
 }
 
 async fn another_admin_exists_only_if_it_is_active(storage: &CoreStorage) {
@@ -103,18 +101,16 @@ async fn another_admin_exists_only_if_it_is_active(storage: &CoreStorage) {
     registered(storage, a_user("alice")).await;
     let other_admin_exists = async || {
         let reads = Reads {
-            account: Some(root.id),
-            target: true,
             may_remove_admin: true,
-            ..Reads::default()
+            ..of_target(root.id)
         };
         loaded(storage, reads, at(10)).await.other_admin_exists
     };
-    assert!(!other_admin_exists().await, "the target is the only one");
+    assert!(!other_admin_exists().await, "the target is the only admin");
     let other = registered(storage, an_admin("other")).await;
     assert!(other_admin_exists().await);
     for (status, expected) in [(UserStatus::Disabled, false), (UserStatus::Active, true)] {
-        applied(storage, set_status(other.id, status), context(at(5))).await;
+        changed(storage, set_status(other.id, status), 5).await;
         assert_eq!(other_admin_exists().await, expected, "{status:?}");
     }
 }
@@ -123,15 +119,15 @@ async fn live_sessions_are_those_of_the_user_that_are_live_at_the_instant(storag
     let (alice, live) = logged_in(storage, "alice").await;
     logged_in(storage, "bob").await;
     let idle = idle_until(at(10), a_session(alice.id, at(2)));
-    let whole = valid_until(at(10), a_session(alice.id, at(3)));
-    let over = a_session(alice.id, at(4));
-    for session in [&idle, &whole, &over] {
+    let expiring = valid_until(at(10), a_session(alice.id, at(3)));
+    let ended = a_session(alice.id, at(4));
+    for session in [&idle, &expiring, &ended] {
         opened(storage, &alice, session.clone()).await;
     }
-    logged_out(storage, &over, 5).await;
+    logged_out(storage, &ended, 5).await;
     let tick = Duration::microseconds(1);
     for (instant, sessions) in [
-        (at(10) - tick, &[&live, &idle, &whole][..]),
+        (at(10) - tick, &[&live, &idle, &expiring][..]),
         (at(10), &[&live]),
         (live.idle_expires_at - tick, &[&live]),
         (live.idle_expires_at, &[]),
@@ -141,10 +137,8 @@ async fn live_sessions_are_those_of_the_user_that_are_live_at_the_instant(storag
             live_sessions: true,
             ..Reads::default()
         };
-        let mut expected: Vec<_> = sessions
-            .iter()
-            .map(|session| (session.id, session.created_at))
-            .collect();
+        let sessions = sessions.iter().map(|session| (session.id, session.created_at));
+        let mut expected: Vec<_> = sessions.collect();
         expected.sort_unstable();
         let facts = loaded(storage, reads, instant).await;
         assert_eq!(facts.live_sessions, expected, "{instant}");
@@ -154,76 +148,61 @@ async fn live_sessions_are_those_of_the_user_that_are_live_at_the_instant(storag
 
 async fn a_session_is_read_with_its_owner(storage: &CoreStorage) {
     let (alice, live) = logged_in(storage, "alice").await;
-    let over = opened(storage, &alice, a_session(alice.id, at(2))).await;
-    logged_out(storage, &over, 5).await;
+    let ended = opened(storage, &alice, a_session(alice.id, at(2))).await;
+    logged_out(storage, &ended, 5).await;
     let expired = opened(storage, &alice, a_session(alice.id, at(-365 * 24 * 3600))).await;
-    for session in [live, over, expired] {
-        let lifetime = snapshot(storage, session.id).await.lifetime;
-        let reads = Reads {
-            session: Some(session.id),
-            ..Reads::default()
+    for session in [live, ended, expired] {
+        let owned = OwnedSession {
+            user: alice.id,
+            lifetime: snapshot(storage, session.id).await.lifetime,
         };
         let expected = Facts {
-            session: Some(OwnedSession {
-                user: alice.id,
-                lifetime,
-            }),
+            session: Some(owned),
             ..Facts::default()
         };
-        assert_eq!(loaded(storage, reads, at(10)).await, expected);
+        assert_eq!(loaded(storage, of_session(session.id), at(10)).await, expected);
     }
-    let reads = Reads {
-        session: Some(a_session(alice.id, at(1)).id),
-        ..Reads::default()
-    };
-    assert_eq!(loaded(storage, reads, at(10)).await, Facts::default());
+    let never_stored = of_session(a_session(alice.id, at(1)).id);
+    assert_eq!(loaded(storage, never_stored, at(10)).await, Facts::default());
 }
 
 async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
     let (alice, live) = logged_in(storage, "alice").await;
-    let (root, over) = logged_in_as(storage, an_admin("root")).await;
-    logged_out(storage, &over, 5).await;
-    for (user, session) in [(&alice, &live), (&root, &over)] {
-        let reads = Reads {
-            caller: Some(identity(user, session)),
-            ..Reads::default()
-        };
+    let (root, ended) = logged_in_as(storage, an_admin("root")).await;
+    logged_out(storage, &ended, 5).await;
+    let never_stored = a_session(alice.id, at(1));
+    for (user, session) in [(&alice, &live), (&root, &ended), (&alice, &never_stored)] {
+        let facts = loaded(storage, of_caller(identity(user, session)), at(10)).await;
         let expected = Facts {
-            caller: Some(snapshot(storage, session.id).await),
+            caller: find_snapshot(storage, session.id).await,
             ..Facts::default()
         };
-        let facts = Facts {
-            other_admin_exists: false,
-            ..loaded(storage, reads, at(10)).await
-        };
-        assert_eq!(facts, expected);
+        assert_eq!(except_for_admins(facts), expected);
     }
-    let without_session = Reads {
-        caller: Some(identity(&alice, &a_session(alice.id, at(1)))),
-        ..Reads::default()
-    };
-    assert_eq!(loaded(storage, without_session, at(10)).await.caller, None);
-    // The account, the session and the caller are one.
+    // A caller whose command targets their own account and session.
     let reads = Reads {
-        account: Some(alice.id),
-        target: true,
         live_sessions: true,
         session: Some(live.id),
         caller: Some(identity(&alice, &live)),
-        ..Reads::default()
+        ..of_target(alice.id)
     };
     let facts = loaded(storage, reads, at(10)).await;
     let snapshot = snapshot(storage, live.id).await;
-    assert_eq!(
-        facts.target.map(|target| target.user).as_ref(),
-        Some(&snapshot.user)
-    );
-    assert_eq!(facts.live_sessions, [(live.id, live.created_at)]);
-    assert_eq!(
-        facts.session.map(|session| session.lifetime),
-        Some(snapshot.lifetime)
-    );
-    assert_eq!(facts.caller, Some(snapshot));
+    let expected = Facts {
+        account: Some(AccountState::from(&alice)),
+        target: Some(Target {
+            user: snapshot.user.clone(),
+            permissions: allowed("user"),
+        }),
+        live_sessions: vec![(live.id, live.created_at)],
+        session: Some(OwnedSession {
+            user: alice.id,
+            lifetime: snapshot.lifetime,
+        }),
+        caller: Some(snapshot),
+        ..Facts::default()
+    };
+    assert_eq!(except_for_admins(facts), expected);
 }
 
 async fn roles_that_exist_are_read_and_others_are_not(storage: &CoreStorage) {

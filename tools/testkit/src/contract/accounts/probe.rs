@@ -1,16 +1,11 @@
-use crate::{
-    CoreStorage,
-    contract::support::{dry_run, execute},
-    fixtures::context,
-};
-use chrono::{DateTime, Utc};
+use crate::contract::prelude::*;
 use domain::{
-    changes::{Change, Command, Facts, Reads, Refusal},
+    changes::{Change, Facts},
     invalidation::InvalidationScope,
 };
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-/// A command that decides nothing, and keeps the facts that it was given.
+/// A command that stores the facts it is given and refuses to change anything.
 #[derive(Debug)]
 struct Probe {
     reads: Reads,
@@ -23,7 +18,7 @@ impl Command for Probe {
     }
 
     fn decide(&self, facts: &Facts, _: DateTime<Utc>) -> Result<Change, Refusal> {
-        let mut kept = self.facts.lock().expect("no other test panics");
+        let mut kept = self.facts.lock().expect("no other thread panics");
         *kept = Some(facts.clone());
         Err(Refusal::SessionEnded)
     }
@@ -33,27 +28,26 @@ impl Command for Probe {
     }
 }
 
-/// Returns what storage loads for `reads` at `at`, in a dry run as well as in an execution. Lists
-/// are sorted.
+/// Returns what storage loads for `reads` at `at`, with sorted lists. Asserts that a dry run and an
+/// execution load the same facts.
 pub(in crate::contract) async fn loaded(storage: &CoreStorage, reads: Reads, at: DateTime<Utc>) -> Facts {
-    let [in_execution, in_dry_run] = [0; 2].map(|_| {
-        Arc::new(Probe {
-            reads: reads.clone(),
-            facts: Mutex::default(),
-        })
+    let probe = Arc::new(Probe {
+        reads,
+        facts: Mutex::default(),
     });
-    let executed = execute(storage, in_execution.clone(), context(at)).await;
-    assert_eq!(executed.err(), Some(Refusal::SessionEnded));
-    let dry = dry_run(storage, in_dry_run.clone(), context(at)).await;
-    assert_eq!(dry.err(), Some(Refusal::SessionEnded));
-    let [executed, dry] = [in_execution, in_dry_run].map(|probe| sorted(&probe));
-    assert_eq!(executed, dry, "a dry run decides on other facts: {reads:?}");
-    executed
+    let executed = execute(storage, probe.clone(), context(at)).await;
+    assert_eq!(executed, Err(Refusal::SessionEnded));
+    let facts = sorted(&probe);
+    let dry = dry_run(storage, probe.clone(), context(at)).await;
+    assert_eq!(dry, Err(Refusal::SessionEnded));
+    assert_eq!(sorted(&probe), facts, "facts of a dry run of {probe:?}");
+    facts
 }
 
+/// Takes the facts that `probe` was given, with sorted lists.
 fn sorted(probe: &Probe) -> Facts {
-    let kept = probe.facts.lock().expect("no other test panics").take();
-    let mut facts = kept.expect("storage lets the command decide");
+    let kept = probe.facts.lock().expect("no other thread panics").take();
+    let mut facts = kept.expect("storage calls the command");
     facts.live_sessions.sort_unstable();
     facts.roles.sort_by(|one, other| one.name.cmp(&other.name));
     facts

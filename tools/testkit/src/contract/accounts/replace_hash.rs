@@ -1,49 +1,40 @@
 //! [`Accounts::replace_hash`](domain::ports::Accounts::replace_hash).
 
-use crate::{
-    CoreStorage,
-    contract::support::{Everything, answered, credentials, logged_in, race, registered},
-    fixtures::a_user,
-};
-use domain::password::PasswordHash;
+use crate::contract::prelude::*;
 
 cases! { accounts::replace_hash(CoreStorage):
     a_hash_is_replaced_only_while_it_is_the_old_one,
-    one_of_many_concurrent_replacements_of_a_hash_wins,
+    one_of_many_concurrent_replacements_of_a_hash_happens,
 }
 
 async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &CoreStorage) {
     let (alice, session) = logged_in(storage, "alice").await;
     let bob = registered(storage, a_user("bob")).await;
     let old = credentials(storage, &alice).await.hash;
-    let new = PasswordHash::from_phc("plain$7$it's the \"same\"".to_owned());
-    let other = PasswordHash::from_phc("plain$8$other".to_owned());
+    let [new, other] =
+        ["plain$7$it's the \"same\"", "plain$8$other"].map(|text| PasswordHash::from_phc(text.to_owned()));
     let before = Everything::of(storage, &alice, &[session.id]).await;
-
-    let replace = async |user, old, new| {
-        storage
-            .accounts
-            .replace_hash(user, old, new)
-            .await
-            .expect("storage answers")
-    };
-    assert!(!replace(alice.id, &other, &new).await, "it is not the old one");
-    assert!(
-        !replace(a_user("carol").id, &old, &new).await,
-        "the user does not exist"
-    );
-    assert_eq!(Everything::of(storage, &alice, &[session.id]).await, before);
-
-    assert!(replace(alice.id, &old, &new).await);
-    assert_eq!(credentials(storage, &alice).await.hash, new);
-    assert!(!replace(alice.id, &old, &other).await, "it was replaced before");
-    assert_eq!(credentials(storage, &alice).await.hash, new);
-    assert_eq!(credentials(storage, &bob).await.hash, old, "another's hash stays");
+    for (user, from, to, is_replaced, now) in [
+        (alice.id, &other, &new, false, &old),
+        (a_user("carol").id, &old, &new, false, &old),
+        (alice.id, &old, &new, true, &new),
+        (alice.id, &old, &other, false, &new),
+    ] {
+        let result = storage.accounts.replace_hash(user, from, to).await;
+        assert_eq!(
+            result.expect("storage answers"),
+            is_replaced,
+            "{user:?}: {from:?}"
+        );
+        assert_eq!(credentials(storage, &alice).await.hash, *now);
+    }
+    let of_bob = credentials(storage, &bob).await.hash;
+    assert_eq!(of_bob, old, "another user with an equal hash keeps it");
     let after = Everything::of(storage, &alice, &[session.id]).await;
     assert!(after.eq_except_for_the_hash(&before), "{after:?} was {before:?}");
 }
 
-async fn one_of_many_concurrent_replacements_of_a_hash_wins(storage: &CoreStorage) {
+async fn one_of_many_concurrent_replacements_of_a_hash_happens(storage: &CoreStorage) {
     let alice = registered(storage, a_user("alice")).await;
     let old = credentials(storage, &alice).await.hash;
     let results = race((0..20).map(|salt| {

@@ -1,28 +1,25 @@
 //! [`Roles::find`](domain::ports::Roles::find) and [`Roles::list`](domain::ports::Roles::list).
 
 use super::find;
-use crate::{Storage, contract::support::role_written, fixtures::a_role};
-use domain::role::built_in;
+use crate::contract::prelude::*;
 
 cases! { roles::catalogue(Storage):
     the_built_in_roles_exist_from_the_start,
-    roles_that_do_not_exist_are_left_out,
     roles_are_listed_in_the_order_of_their_names,
 }
 
 async fn the_built_in_roles_exist_from_the_start(storage: &Storage) {
-    assert_eq!(find(storage, &["admin", "user"]).await, built_in());
-    for role in built_in() {
-        assert_eq!(find(storage, &[role.name.as_str()]).await, [role]);
-    }
+    let [admin, user] = built_in();
     assert_eq!(storage.roles.list().await.expect("storage answers"), built_in());
-}
-
-async fn roles_that_do_not_exist_are_left_out(storage: &Storage) {
-    let [_, user] = built_in();
-    assert_eq!(find(storage, &["adm", "unknown", "user", "user-"]).await, [user]);
-    assert_eq!(find(storage, &["unknown"]).await, []);
-    assert_eq!(find(storage, &[]).await, []);
+    for (names, roles) in [
+        (&["admin", "user"][..], vec![admin.clone(), user.clone()]),
+        (&["admin"], vec![admin]),
+        (&["adm", "unknown", "user", "user-"], vec![user]),
+        (&["unknown"], vec![]),
+        (&[], vec![]),
+    ] {
+        assert_eq!(find(storage, names).await, roles, "{names:?}");
+    }
 }
 
 async fn roles_are_listed_in_the_order_of_their_names(storage: &Storage) {

@@ -1,21 +1,9 @@
 //! Storage loads what a command on the catalogue reads, and the permissions of roles other than the
 //! built-in ones.
 
-use crate::{
-    CoreStorage, Storage,
-    contract::{
-        accounts::probe,
-        support::{decided, logged_in_as, logged_in_with, logged_out, registered, role_written, snapshot},
-    },
-    fixtures::{a_role, a_user, at, context, identity, role_names},
-};
-use chrono::{DateTime, Utc};
-use domain::{
-    changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Reads, Refusal, WriteRole},
-    role::RoleName,
-    user::NewUser,
-};
-use std::sync::{Arc, Mutex};
+use crate::contract::{accounts::probe, prelude::*};
+use domain::changes::{CatalogueCommand, CatalogueFacts, CatalogueReads};
+use std::sync::Mutex;
 
 cases! { roles::role_facts(Storage):
     the_catalogue_is_read_with_the_number_of_holders_and_the_caller,
@@ -23,7 +11,7 @@ cases! { roles::role_facts(Storage):
     roles_of_the_catalogue_are_read_with_all_their_fields,
 }
 
-/// A command that decides nothing, and keeps the facts that it was given.
+/// A command that stores the facts it is given and refuses to change anything.
 #[derive(Debug)]
 struct Probe {
     reads: CatalogueReads,
@@ -36,48 +24,40 @@ impl CatalogueCommand for Probe {
     }
 
     fn decide(&self, facts: &CatalogueFacts, _: DateTime<Utc>) -> Result<CatalogueChange, Refusal> {
-        let mut kept = self.facts.lock().expect("no other test panics");
+        let mut kept = self.facts.lock().expect("no other thread panics");
         *kept = Some(facts.clone());
         Err(Refusal::RoleNotFound)
     }
 }
 
-/// Returns what storage loads for `reads`, in a dry run as well as in an execution, with the roles
-/// sorted.
-async fn loaded(storage: &Storage, reads: &CatalogueReads) -> CatalogueFacts {
-    let mut all = Vec::new();
-    for is_dry_run in [false, true] {
-        let probe = Arc::new(Probe {
-            reads: reads.clone(),
-            facts: Mutex::default(),
-        });
-        let decided = decided(|| {
-            let command: Arc<dyn CatalogueCommand> = probe.clone();
-            if is_dry_run {
-                storage.roles.dry_run(command, context(at(10)))
-            } else {
-                storage.roles.execute(command, context(at(10)))
-            }
-        });
-        assert_eq!(decided.await, Err(Refusal::RoleNotFound));
-        let kept = probe.facts.lock().expect("no other test panics").take();
-        let mut facts = kept.expect("storage lets the command decide");
-        facts.roles.sort_by(|one, other| one.name.cmp(&other.name));
-        all.push(facts);
-    }
-    let [executed, dry] = all.try_into().expect("two calls");
-    assert_eq!(executed, dry, "a dry run decides on other facts");
-    dry
+/// Returns what storage loads for `reads`, with sorted roles. Asserts that a dry run and an
+/// execution load the same facts.
+async fn loaded(storage: &Storage, reads: CatalogueReads) -> CatalogueFacts {
+    let probe = Arc::new(Probe {
+        reads,
+        facts: Mutex::default(),
+    });
+    let executed = decided(|| storage.roles.execute(probe.clone(), context(at(10)))).await;
+    assert_eq!(executed, Err(Refusal::RoleNotFound));
+    let facts = sorted(&probe);
+    let dry = decided(|| storage.roles.dry_run(probe.clone(), context(at(10)))).await;
+    assert_eq!(dry, Err(Refusal::RoleNotFound));
+    assert_eq!(sorted(&probe), facts, "facts of a dry run of {probe:?}");
+    facts
+}
+
+/// Takes the facts that `probe` was given, with sorted roles.
+fn sorted(probe: &Probe) -> CatalogueFacts {
+    let kept = probe.facts.lock().expect("no other thread panics").take();
+    let mut facts = kept.expect("storage calls the command");
+    facts.roles.sort_by(|one, other| one.name.cmp(&other.name));
+    facts
 }
 
 async fn the_catalogue_is_read_with_the_number_of_holders_and_the_caller(storage: &Storage) {
     let core = &CoreStorage::of(storage);
     let (alice, session) = logged_in_with(storage, "alice", &["a:x"]).await;
-    let both = NewUser {
-        roles: role_names(&["of-alice", "user"]),
-        ..a_user("bob")
-    };
-    registered(core, both).await;
+    registered(core, with_roles("bob", &["of-alice", "user"])).await;
     role_written(storage, a_role("unused", &["b:x"])).await;
     let catalogue = storage.roles.list().await.expect("storage answers");
     for (name, holders) in [
@@ -89,21 +69,21 @@ async fn the_catalogue_is_read_with_the_number_of_holders_and_the_caller(storage
     ] {
         for removes in [false, true] {
             let caller = removes.then(|| identity(&alice, &session));
-            let reads = CatalogueReads {
-                role: RoleName::parse(name).expect("a role's name"),
-                removes,
-                caller,
-            };
             let expected = CatalogueFacts {
                 roles: catalogue.clone(),
                 holders,
-                caller: if removes {
-                    Some(snapshot(core, session.id).await)
-                } else {
-                    None
+                caller: match caller {
+                    Some(_) => find_snapshot(core, session.id).await,
+                    None => None,
                 },
             };
-            assert_eq!(loaded(storage, &reads).await, expected, "{name}");
+            let role = role_name(name);
+            let reads = CatalogueReads {
+                role,
+                removes,
+                caller,
+            };
+            assert_eq!(loaded(storage, reads).await, expected, "{name}");
         }
     }
     logged_out(core, &session, 5).await;
@@ -112,18 +92,15 @@ async fn the_catalogue_is_read_with_the_number_of_holders_and_the_caller(storage
         removes: false,
         caller: Some(identity(&alice, &session)),
     };
-    let ended = loaded(storage, &reads).await.caller;
-    assert_eq!(ended, Some(snapshot(core, session.id).await));
+    let ended = loaded(storage, reads).await.caller;
+    assert_eq!(ended, find_snapshot(core, session.id).await);
 }
 
 async fn permissions_are_those_of_all_roles_together(storage: &Storage) {
     role_written(storage, a_role("reader", &["users:read", "audit:read"])).await;
     role_written(storage, a_role("writer", &["users:read", "users:write", "a:x"])).await;
     role_written(storage, a_role("other", &["b:x"])).await;
-    let user = NewUser {
-        roles: role_names(&["reader", "writer"]),
-        ..a_user("alice")
-    };
+    let user = with_roles("alice", &["reader", "writer"]);
     let core = &CoreStorage::of(storage);
     let (alice, session) = logged_in_as(core, user).await;
     let union = a_role("any", &["audit:read", "users:read", "users:write", "a:x"]);

@@ -1,36 +1,31 @@
 //! [`WriteRole`].
 
-use super::{everything, execute, execute_unchecked, find, removal};
-use crate::{
-    CoreStorage, Storage,
-    contract::support::{count, decided, logged_in_as, logged_in_with, race, snapshot},
-    fixtures::{a_role, an_admin, at, context},
-};
+use super::{assert_dry_run, everything, execute, execute_unchecked, find, removal};
+use crate::contract::prelude::*;
 use domain::{
-    changes::{CatalogueChange, Refusal, RoleWritten, WriteRole},
+    changes::RoleWritten,
     revision::{Precondition, Revision},
-    role::{Description, OWN_PERMISSIONS, Permissions, Role, RoleName},
+    role::{Description, OWN_PERMISSIONS},
 };
-use std::sync::Arc;
 
 cases! { roles::write_role(Storage):
     a_written_role_is_in_the_catalogue,
-    a_role_is_in_force_at_once_for_every_user_who_has_it,
+    a_written_role_takes_effect_at_once_for_every_user_who_has_it,
     admin_has_every_permission_that_a_role_has_and_no_other,
     a_dry_run_returns_what_the_execution_returns_and_writes_nothing,
     no_permission_of_many_concurrent_roles_is_lost_for_admin,
-    of_many_concurrent_writes_at_one_revision_one_happens,
+    one_of_many_concurrent_writes_at_one_revision_happens,
 }
 
 async fn write(storage: &Storage, role: WriteRole) -> RoleWritten {
     let written = execute(storage, Arc::new(role)).await;
     let written = written.and_then(CatalogueChange::into_written);
-    written.expect("a role that no rule refuses")
+    written.expect("the rules allow the role")
 }
 
 async fn a_written_role_is_in_the_catalogue(storage: &Storage) {
     let mut expected = Role {
-        name: RoleName::parse("m-one").expect("a role's name"),
+        name: role_name("m-one"),
         description: Description::parse("it's \"one\" — ½ 🦀").expect("a description"),
         permissions: Permissions::new(),
         self_assignable: true,
@@ -60,7 +55,7 @@ async fn a_written_role_is_in_the_catalogue(storage: &Storage) {
     }
 }
 
-async fn a_role_is_in_force_at_once_for_every_user_who_has_it(storage: &Storage) {
+async fn a_written_role_takes_effect_at_once_for_every_user_who_has_it(storage: &Storage) {
     let (_, session) = logged_in_with(storage, "alice", &["users:read"]).await;
     logged_in_with(storage, "bob", &[]).await;
     for permissions in [&["audit:read", "orders:read"][..], &[], &["users:read"]] {
@@ -99,12 +94,7 @@ async fn admin_has_every_permission_that_a_role_has_and_no_other(storage: &Stora
 async fn a_dry_run_returns_what_the_execution_returns_and_writes_nothing(storage: &Storage) {
     logged_in_with(storage, "alice", &["a:x"]).await;
     for (name, permissions) in [("of-alice", &["b:x"][..]), ("new", &["b:x", "c:x"])] {
-        let before = everything(storage).await;
-        let command = Arc::new(a_role(name, permissions));
-        let dry = decided(|| storage.roles.dry_run(command.clone(), context(at(5)))).await;
-        assert_eq!(everything(storage).await, before);
-        assert!(dry.is_ok(), "{dry:?}");
-        assert_eq!(execute(storage, command).await, dry);
+        assert_dry_run(storage, Arc::new(a_role(name, permissions))).await;
     }
 }
 
@@ -128,7 +118,7 @@ async fn no_permission_of_many_concurrent_roles_is_lost_for_admin(storage: &Stor
     assert_eq!((roles.len(), events.len()), (22, 20));
 }
 
-async fn of_many_concurrent_writes_at_one_revision_one_happens(storage: &Storage) {
+async fn one_of_many_concurrent_writes_at_one_revision_happens(storage: &Storage) {
     let now = write(storage, a_role("one", &[])).await.role.revision;
     let results = race((0..10).map(|_| {
         let storage = storage.clone();

@@ -1,14 +1,16 @@
 //! Whether storage wrote what a command decided.
 
-use super::{credentials, execute, found, user_now};
-use crate::CoreStorage;
-use domain::{
-    audit::AuditContext,
-    changes::{Applied, Command, EndSessionsOf, UserChange},
-    password::PasswordHash,
-    user::User,
-};
-use std::sync::Arc;
+use crate::contract::prelude::*;
+use domain::changes::{EndSessionsOf, UserChange};
+
+/// Executes `command` at `second`, asserts as [`applied`] does, and returns the user as changed.
+pub(in crate::contract) async fn changed(
+    storage: &CoreStorage,
+    command: Arc<dyn Command>,
+    second: i64,
+) -> User {
+    done(Ok(applied(storage, command, context(at(second))).await))
+}
 
 /// Executes `command`, and asserts that every part of the change that it decided was written, and
 /// one event at most.
@@ -19,7 +21,7 @@ pub(in crate::contract) async fn applied(
 ) -> Applied {
     let events = storage.recorded.recorded().await.len();
     let applied = execute(storage, command, context.clone()).await;
-    let applied = applied.expect("a change that no rule refuses");
+    let applied = applied.expect("the rules allow the change");
     assert_user_written(storage, &applied).await;
     assert_sessions_written(storage, &applied).await;
     let event = applied.change.event(applied.sessions_ended);
@@ -37,28 +39,21 @@ async fn assert_user_written(storage: &CoreStorage, applied: &Applied) {
         UserChange::Insert(new) => assert_credentials(storage, &new.user, Some(&new.hash)).await,
         UserChange::Update { user, hash } => assert_credentials(storage, user, hash.as_ref()).await,
         UserChange::LoggedIn(id) => {
-            let user = storage.accounts.find(*id).await.expect("storage answers");
-            let last_login_at = user.and_then(|user| user.last_login_at);
-            assert_eq!(last_login_at, Some(change.at));
+            let user = find_user(storage, *id).await;
+            assert_eq!(user.and_then(|user| user.last_login_at), Some(change.at));
         }
         UserChange::Delete(user) => {
-            let login = user.login.canonical();
-            let by_login = storage.accounts.find_by_login(login).await;
-            assert!(by_login.expect("storage answers").is_none());
-            let by_id = storage.accounts.find(user.id).await;
-            assert_eq!(by_id.expect("storage answers"), None);
+            assert!(find_login(storage, user.login.as_typed()).await.is_none());
+            assert_eq!(find_user(storage, user.id).await, None);
         }
     }
 }
 
 async fn assert_credentials(storage: &CoreStorage, user: &User, hash: Option<&PasswordHash>) {
     let stored = credentials(storage, user).await;
-    assert_eq!(stored.user, *user);
-    if let Some(hash) = hash {
-        assert_eq!(stored.hash, *hash);
-    }
-    let by_id = storage.accounts.find(user.id).await;
-    assert_eq!(by_id.expect("storage answers").as_ref(), Some(user));
+    assert_eq!(stored.user, *user, "times to the microsecond included");
+    assert_eq!(stored.hash, *hash.unwrap_or(&stored.hash));
+    assert_eq!(find_user(storage, user.id).await.as_ref(), Some(user));
 }
 
 async fn assert_sessions_written(storage: &CoreStorage, applied: &Applied) {
@@ -70,8 +65,8 @@ async fn assert_sessions_written(storage: &CoreStorage, applied: &Applied) {
         }
     }
     if let Some(session) = &change.open_session {
-        let user = storage.accounts.find(session.user).await;
-        let user = user.expect("storage answers").expect("the session's user");
-        assert_eq!(found(storage, session.id).await, session.stored(&user));
+        let user = find_user(storage, session.user).await;
+        let stored = session.stored(&user.expect("the session's user"));
+        assert_eq!(found(storage, session.id).await, stored);
     }
 }

@@ -1,11 +1,4 @@
-use super::events_of;
-use crate::CoreStorage;
-use domain::{
-    audit::{AuditContext, AuditEvent},
-    caller::SessionSnapshot,
-    session::{SessionId, StoredSession},
-    user::{Credentials, User},
-};
+use crate::contract::prelude::*;
 
 /// All that can be observed of a user, to assert that nothing changed.
 #[derive(Debug)]
@@ -24,24 +17,26 @@ impl PartialEq for Everything {
 }
 
 impl Everything {
+    /// Reads `user` and `sessions`, and asserts that each snapshot shows its session and its user
+    /// as they are stored.
     pub(in crate::contract) async fn of(storage: &CoreStorage, user: &User, sessions: &[SessionId]) -> Self {
         let mut everything = Self {
-            credentials: storage
-                .accounts
-                .find_by_login(user.login.canonical())
-                .await
-                .expect("storage answers"),
+            credentials: find_login(storage, user.login.as_typed()).await,
             sessions: Vec::new(),
             snapshots: Vec::new(),
             events: events_of(storage, user).await,
         };
+        let stored_user = everything.credentials.as_ref().map(|stored| &stored.user);
         for id in sessions {
-            everything
-                .sessions
-                .push(storage.sessions.find(*id).await.expect("storage answers"));
-            everything
-                .snapshots
-                .push(storage.snapshots.snapshot(*id).await.expect("storage answers"));
+            let session = find_session(storage, *id).await;
+            let snapshot = find_snapshot(storage, *id).await;
+            let shown = snapshot
+                .as_ref()
+                .map(|it| (it.session, it.lifetime, Some(&it.user)));
+            let stored = session.as_ref().map(|it| (*id, it.lifetime, stored_user));
+            assert_eq!(shown, stored, "a snapshot shows what is stored");
+            everything.sessions.push(session);
+            everything.snapshots.push(snapshot);
         }
         everything
     }

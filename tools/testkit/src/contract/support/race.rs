@@ -1,25 +1,17 @@
-//! Calls that run at once, and calls that storage turns away.
+//! Calls that run at once, and calls that storage rejects as overloaded.
 
-use super::execute;
-use crate::{
-    CoreStorage,
-    fixtures::{at, context},
-};
-use domain::{
-    changes::{ChangeError, Command, Refusal},
-    ports::PortError,
-};
-use std::sync::Arc;
+use crate::contract::prelude::*;
+use domain::{changes::ChangeError, ports::PortError};
 use tokio::{
     sync::Barrier,
     task::{JoinSet, yield_now},
 };
 
-/// How often a call is repeated for which storage is too busy. Each has waited for half a second
-/// and more.
+/// Maximum number of attempts of a call that storage rejects as overloaded. Each attempt waits for
+/// half a second or more.
 const MAX_ATTEMPTS: u32 = 20;
 
-/// Starts all of `calls` at once, and returns their results in no order.
+/// Starts all of `calls` at once, and returns their results in any order.
 pub(in crate::contract) async fn race<T, Call>(calls: impl IntoIterator<Item = Call>) -> Vec<T>
 where
     T: Send + 'static,
@@ -41,8 +33,8 @@ where
     running.join_all().await
 }
 
-/// Returns the result of `call`. Storage may turn away some of many concurrent calls, for which
-/// nothing has happened then: they are repeated, as clients do, up to a limit.
+/// Returns the result of `call`. Storage may reject some of many concurrent calls as overloaded,
+/// and a rejected call has no effect: it is repeated, as clients do, up to a limit.
 pub(in crate::contract) async fn answered<T, Answer>(call: impl Fn() -> Answer) -> T
 where
     Answer: Future<Output = Result<T, PortError>>,
@@ -53,10 +45,10 @@ where
             answer => return answer.expect("storage answers"),
         }
     }
-    panic!("storage turned a call away {MAX_ATTEMPTS} times");
+    panic!("storage rejected a call {MAX_ATTEMPTS} times");
 }
 
-/// Returns what `call` made of a command, repeated as in [`answered`].
+/// Returns the outcome of the command that `call` executes, repeated as in [`answered`].
 pub(in crate::contract) async fn decided<T, Answer>(call: impl Fn() -> Answer) -> Result<T, Refusal>
 where
     Answer: Future<Output = Result<T, ChangeError>>,
@@ -69,27 +61,33 @@ where
     .await
 }
 
-/// Executes `commands` at once at second 10, and asserts that one happens and all others are refused by `refusal`.
+/// Executes `commands` at once at second 10, and returns their results in any order.
+pub(in crate::contract) async fn race_commands(
+    storage: &CoreStorage,
+    commands: impl IntoIterator<Item = Arc<dyn Command>>,
+) -> Vec<Result<Applied, Refusal>> {
+    race(commands.into_iter().map(|command| {
+        let storage = storage.clone();
+        async move { execute(&storage, command, context(at(10))).await }
+    }))
+    .await
+}
+
+/// Executes `commands` at once, and asserts that one is applied and that `refusal` is the result of
+/// all others.
 pub(in crate::contract) async fn assert_one_happens(
     storage: &CoreStorage,
     commands: impl IntoIterator<Item = Arc<dyn Command>>,
     refusal: impl Into<Refusal>,
 ) {
-    let results = race(commands.into_iter().map(|command| {
-        let storage = storage.clone();
-        async move { execute(&storage, command, context(at(10))).await.map(drop) }
-    }))
-    .await;
+    let results = race_commands(storage, commands).await;
     let refused = Err(refusal.into());
     assert_eq!(count(&results, Result::is_ok), 1, "{results:?}");
-    assert_eq!(
-        count(&results, |it| *it == refused),
-        results.len() - 1,
-        "{results:?}"
-    );
+    let others = count(&results, |it| *it == refused);
+    assert_eq!(others, results.len() - 1, "{results:?}");
 }
 
-/// How many of `results` are `wanted`.
+/// Returns how many of `results` are `wanted`.
 pub(in crate::contract) fn count<T>(results: &[T], wanted: impl Fn(&T) -> bool) -> usize {
     results.iter().filter(|result| wanted(result)).count()
 }

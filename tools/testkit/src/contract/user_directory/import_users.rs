@@ -1,33 +1,12 @@
 //! [`UserDirectory::import`](domain::ports::UserDirectory::import).
 
-use crate::{
-    CoreStorage, Storage,
-    contract::support::{count, credentials, events_of, race, registered, user_now},
-    fixtures::{a_user, at, canonical, context, role_names},
-};
-use domain::{
-    changes::{ImportUsers, Refusal},
-    role::{RoleName, RoleNames},
-    user::{ImportedUser, User, UserFilter, UserPage, UserStatus},
-};
+use crate::contract::prelude::*;
 
 cases! { user_directory::import_users(Storage):
-    an_imported_user_is_as_in_the_other_system,
-    a_user_who_is_refused_keeps_out_no_other,
+    an_imported_user_is_stored_as_given,
+    a_refused_user_does_not_prevent_the_import_of_others,
     an_import_of_many_users_or_none_returns_them_in_order,
     concurrent_imports_of_the_same_users_store_each_once,
-}
-
-fn imported(login: &str, roles: RoleNames) -> ImportedUser {
-    let new = a_user(login);
-    ImportedUser {
-        id: new.id,
-        login: new.login,
-        hash: new.hash,
-        roles,
-        status: UserStatus::Active,
-        created_at: at(-1_000_000),
-    }
 }
 
 async fn import(storage: &Storage, users: Vec<ImportedUser>) -> Vec<Result<User, Refusal>> {
@@ -44,12 +23,13 @@ async fn count_users(storage: &Storage) -> usize {
     users.expect("storage answers").len()
 }
 
-async fn an_imported_user_is_as_in_the_other_system(storage: &Storage) {
+async fn an_imported_user_is_stored_as_given(storage: &Storage) {
     let core = &CoreStorage::of(storage);
     for (login, status) in [("Alice", UserStatus::Active), ("bob", UserStatus::Disabled)] {
         let wanted = ImportedUser {
             status,
-            ..imported(login, role_names(&["admin", "user"]))
+            created_at: at(-1_000_000),
+            ..imported(login, &["admin", "user"])
         };
         let expected = wanted.imported_at(at(5));
         let results = import(storage, vec![wanted]).await;
@@ -61,23 +41,21 @@ async fn an_imported_user_is_as_in_the_other_system(storage: &Storage) {
     }
 }
 
-async fn a_user_who_is_refused_keeps_out_no_other(storage: &Storage) {
+async fn a_refused_user_does_not_prevent_the_import_of_others(storage: &Storage) {
     let core = &CoreStorage::of(storage);
     registered(core, a_user("taken")).await;
-    let user = || role_names(&["user"]);
     let results = import(
         storage,
         vec![
-            imported("first", user()),
-            imported("TAKEN", user()),
-            imported("strange", role_names(&["unknown", "user"])),
-            imported("First", user()),
-            imported("strange", user()),
-            imported("last", role_names(&[])),
+            imported("first", &["user"]),
+            imported("TAKEN", &["user"]),
+            imported("strange", &["unknown", "user"]),
+            imported("First", &["user"]),
+            imported("strange", &["user"]),
+            imported("last", &[]),
         ],
     )
     .await;
-    let unknown = RoleName::parse("unknown").expect("a role's name");
     let results: Vec<_> = results
         .iter()
         .map(|result| result.as_ref().map(|user| user.login.as_typed()))
@@ -87,7 +65,7 @@ async fn a_user_who_is_refused_keeps_out_no_other(storage: &Storage) {
         [
             Ok("first"),
             Err(&Refusal::LoginTaken),
-            Err(&Refusal::UnknownRole(unknown)),
+            Err(&Refusal::UnknownRole(role_name("unknown"))),
             Err(&Refusal::LoginTaken),
             Ok("strange"),
             Ok("last"),
@@ -95,8 +73,7 @@ async fn a_user_who_is_refused_keeps_out_no_other(storage: &Storage) {
     );
     assert_eq!(count_users(storage).await, 4);
     for login in ["taken", "first", "strange", "last"] {
-        let found = storage.accounts.find_by_login(&canonical(login)).await;
-        let user = found.expect("storage answers").expect("a user").user;
+        let user = find_login(core, login).await.expect("a user").user;
         assert_eq!(events_of(core, &user).await.len(), 1);
     }
 }
@@ -105,7 +82,7 @@ async fn an_import_of_many_users_or_none_returns_them_in_order(storage: &Storage
     assert_eq!(import(storage, Vec::new()).await, []);
     let many: Vec<_> = (0..2_500)
         .rev()
-        .map(|turn| imported(&format!("user{turn}"), role_names(&["user"])))
+        .map(|turn| imported(&format!("user{turn}"), &["user"]))
         .collect();
     let ids: Vec<_> = many.iter().map(|user| Ok(user.id)).collect();
     let results = import(storage, many).await.into_iter();
@@ -118,7 +95,7 @@ async fn concurrent_imports_of_the_same_users_store_each_once(storage: &Storage)
     let logins: Vec<_> = (0..20).map(|turn| format!("user{turn}")).collect();
     let results = race((0..4).map(|turn| {
         let storage = storage.clone();
-        let users = logins.iter().map(|login| imported(login, role_names(&["user"])));
+        let users = logins.iter().map(|login| imported(login, &["user"]));
         // Two of them import in the reverse order.
         let users: Vec<_> = if turn % 2 == 0 {
             users.collect()

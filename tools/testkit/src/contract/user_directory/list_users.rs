@@ -1,20 +1,8 @@
 //! [`UserDirectory::list`](domain::ports::UserDirectory::list) and
 //! [`UserDirectory::export`](domain::ports::UserDirectory::export).
 
-use crate::{
-    CoreStorage, Storage,
-    contract::support::{
-        another_hash, applied, credentials, logged_in, registered, role_written, set_status, user_now,
-    },
-    fixtures::{a_role, a_user, account, an_admin, at, canonical, context, role_names},
-};
-use domain::{
-    changes::{DeleteUser, ResetPassword},
-    login::{CanonicalLogin, LoginPrefix},
-    role::RoleName,
-    user::{NewUser, User, UserFilter, UserPage, UserStatus},
-};
-use std::sync::Arc;
+use crate::contract::prelude::*;
+use domain::login::{CanonicalLogin, LoginPrefix};
 
 cases! { user_directory::list_users(Storage):
     users_are_listed_in_pages_in_the_order_of_their_canonical_logins,
@@ -24,7 +12,7 @@ cases! { user_directory::list_users(Storage):
     an_export_contains_every_user_with_their_hash,
 }
 
-/// All users who match `filter`, in one page.
+/// Returns all users who match `filter`, in one page.
 async fn listed(storage: &Storage, filter: &UserFilter) -> Vec<User> {
     page(storage, filter, None, 1000).await
 }
@@ -51,8 +39,8 @@ fn logins(users: &[User]) -> Vec<&str> {
 }
 
 async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storage: &Storage) {
-    // The order of code points, which a locale's collation would not keep: capitals, punctuation,
-    // accents, scripts.
+    // Capitals, punctuation, accents and scripts, which collations order differently than code
+    // points.
     for login in "bob Alice a_b a.b a1b Ab. café cafz 日本太郎 иван Zoe".split(' ') {
         registered(&CoreStorage::of(storage), a_user(login)).await;
     }
@@ -73,7 +61,8 @@ async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storag
     assert_eq!(logins(&gap), ["cafz"]);
 }
 
-/// The users who are listed for `login`, `role` and `status`, in pages of two.
+/// Returns the users who are listed for `login`, `role` and `status`. Asserts that pages of two
+/// contain the same users in the same order.
 async fn found(
     storage: &Storage,
     login: Option<&str>,
@@ -82,7 +71,7 @@ async fn found(
 ) -> Vec<User> {
     let filter = UserFilter {
         login: login.map(|login| LoginPrefix::parse(login).expect("a prefix")),
-        role: role.map(|role| RoleName::parse(role).expect("a role's name")),
+        role: role.map(role_name),
         status,
     };
     let whole = listed(storage, &filter).await;
@@ -95,6 +84,7 @@ async fn found(
 }
 
 async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
+    let core = &CoreStorage::of(storage);
     role_written(storage, a_role("clerk", &[])).await;
     let (clerk, both, plain) = (&["clerk"][..], &["clerk", "user"][..], &["user"][..]);
     for (login, roles, status) in [
@@ -107,13 +97,8 @@ async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
         ("bob", &[], UserStatus::Active),
         ("日本太郎", clerk, UserStatus::Active),
     ] {
-        let new = NewUser {
-            roles: role_names(roles),
-            ..a_user(login)
-        };
-        let user = registered(&CoreStorage::of(storage), new).await;
-        let command = set_status(user.id, status);
-        applied(&CoreStorage::of(storage), command, context(at(1))).await;
+        let user = registered(core, with_roles(login, roles)).await;
+        changed(core, set_status(user.id, status), 1).await;
     }
     let (active, disabled) = (Some(UserStatus::Active), Some(UserStatus::Disabled));
     for (login, role, status, expected) in [
@@ -126,7 +111,6 @@ async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
         ),
         (None, Some("clerk"), active, &["ann", "anna", "bea", "日本太郎"]),
         (None, Some("user"), disabled, &["ann%", "anne"]),
-        // Others who have the role follow these.
         (None, Some("clerk"), disabled, &["anne"]),
         (None, Some("unknown"), None, &[]),
         (None, Some("admin"), None, &[]),
@@ -151,44 +135,34 @@ async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
 }
 
 async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
-    for filter in [
-        UserFilter::default(),
-        UserFilter {
-            role: Some(RoleName::USER),
+    let core = &CoreStorage::of(storage);
+    let delete = async |login: &str| {
+        let user = find_login(core, login).await.expect("a user").user;
+        changed(core, Arc::new(DeleteUser(account(user.id))), 9).await;
+    };
+    for role in [None, Some(RoleName::USER)] {
+        let filter = UserFilter {
+            role,
             ..UserFilter::default()
-        },
-    ] {
+        };
         for login in ["bbb", "ddd", "fff", "hhh", "jjj"] {
-            registered(&CoreStorage::of(storage), a_user(login)).await;
+            registered(core, a_user(login)).await;
         }
         let mut seen = page(storage, &filter, None, 2).await;
         for login in ["aaa", "ccc", "eee"] {
-            registered(&CoreStorage::of(storage), a_user(login)).await;
+            registered(core, a_user(login)).await;
         }
-        // One of the page, its last, and one of a page to come.
+        // Both users of the first page, and one of a later page.
         for login in ["bbb", "ddd", "hhh"] {
-            delete(storage, &by_login(storage, login).await).await;
+            delete(login).await;
         }
         seen.extend(page(storage, &filter, last(&seen), 2).await);
         seen.extend(page(storage, &filter, last(&seen), 2).await);
         assert_eq!(logins(&seen), ["bbb", "ddd", "eee", "fff", "jjj"]);
-        for user in listed(storage, &UserFilter::default()).await {
-            delete(storage, &user).await;
+        for login in ["aaa", "ccc", "eee", "fff", "jjj"] {
+            delete(login).await;
         }
     }
-}
-
-async fn by_login(storage: &Storage, login: &str) -> User {
-    let known = storage.accounts.find_by_login(&canonical(login)).await;
-    known
-        .expect("storage answers")
-        .expect("a user who was stored")
-        .user
-}
-
-async fn delete(storage: &Storage, user: &User) {
-    let command = Arc::new(DeleteUser(account(user.id)));
-    applied(&CoreStorage::of(storage), command, context(at(9))).await;
 }
 
 async fn a_listed_user_is_complete(storage: &Storage) {
@@ -198,9 +172,8 @@ async fn a_listed_user_is_complete(storage: &Storage) {
         account: account(alice.id),
         hash: another_hash(),
     };
-    applied(core, Arc::new(reset), context(at(5))).await;
+    let alice = changed(core, Arc::new(reset), 5).await;
     let admin = registered(core, an_admin("root")).await;
-    let alice = user_now(core, &alice).await;
     assert_eq!(listed(storage, &UserFilter::default()).await, [alice, admin]);
 }
 
@@ -219,9 +192,7 @@ async fn an_export_contains_every_user_with_their_hash(storage: &Storage) {
     let users: Vec<_> = exported.iter().map(|kept| kept.user.clone()).collect();
     assert_eq!(users, listed(storage, &UserFilter::default()).await);
     for kept in exported {
-        assert_eq!(
-            kept.hash,
-            credentials(&CoreStorage::of(storage), &kept.user).await.hash
-        );
+        let stored = credentials(&CoreStorage::of(storage), &kept.user).await;
+        assert_eq!(kept.hash, stored.hash);
     }
 }
