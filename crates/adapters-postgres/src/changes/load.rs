@@ -121,8 +121,8 @@ async fn lock_caller_session(
 }
 
 /// Locks the catalogue for a command that compares permissions; returns whether the command may
-/// reduce the number of active administrators. Then the lock is exclusive: of two administrators
-/// who are removed at once, each would see the other remain.
+/// reduce the number of active administrators. If so, the lock is exclusive: otherwise two commands
+/// that remove one administrator each could both see the other administrator remain.
 async fn lock_catalogue(conn: &mut AsyncPgConnection, reads: &Reads) -> Result<bool, StorageError> {
     let Some(user) = reads.account.filter(|_| reads.target) else {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! Replicas' leases. The time is `clock_timestamp()`: `now()` stands still while a transaction
+//! Replicas' leases. The time is `clock_timestamp()`: `now()` does not advance while a transaction
 //! waits for a lock.
 
 use crate::error::StorageError;

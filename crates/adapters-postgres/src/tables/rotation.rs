@@ -30,8 +30,8 @@ extern "SQL" {
     fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
 }
 
-/// Rotates a session for one refresh. Runs one statement, which is a transaction of its own. The
-/// caller has not read the session, so the statement reads the end of its lifetime from the row.
+/// Rotates a session for one refresh. Runs one statement in its own transaction. The caller has not
+/// read the session, so the statement reads the end of its lifetime from the row.
 ///
 /// Of two concurrent calls, the second waits for the session's row and finds another generation
 /// there. Epoch and roles are both those of the instant at which the statement began: tokens issued

@@ -159,7 +159,11 @@ fn missing_truncated_and_unreadable_keys() {
     refuses(&place, FAILED, &[&text(&refresh_key), "is missing"]);
     let signing = place.key_files(".signing.pem").remove(0);
     fs::remove_file(&signing).expect("the file exists");
-    refuses(&place, FAILED, &["contains no signing key", "authapi keys generate"]);
+    refuses(
+        &place,
+        FAILED,
+        &["contains no signing key", "authapi keys generate"],
+    );
     symlink("/nowhere/at/all.pem", &signing).expect("the link is created");
     refuses(&place, FAILED, &["cannot read", &text(&signing)]);
 }

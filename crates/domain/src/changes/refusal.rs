@@ -35,7 +35,7 @@ pub enum Refusal {
     Denied(#[from] Denied),
 }
 
-/// The reason why a change failed.
+/// The reason a change failed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
     #[error(transparent)]
