@@ -39,6 +39,8 @@ pub struct Argon2Hasher {
 }
 
 impl Argon2Hasher {
+    /// Creates a hasher that computes new hashes with `params`.
+    ///
     /// # Errors
     /// [`CostRefused`] if `params` are out of bounds.
     pub fn new(params: Argon2Params, pool: Arc<HashPool>) -> Result<Self, CostRefused> {

@@ -24,6 +24,8 @@ pub enum ForeignHash {
 }
 
 impl ForeignHash {
+    /// Parses a hash that another system computed.
+    ///
     /// # Errors
     /// [`ForeignHashRefused`] if `text` has an unsupported form, is damaged or is out of bounds.
     pub fn parse(text: &str) -> Result<Self, ForeignHashRefused> {

@@ -5,11 +5,11 @@ use domain::{
 };
 use std::borrow::Cow;
 
-/// The maximum length of a hash in bytes. The longest in use, Firebase's, has about 300.
+/// The maximum length of a hash in bytes. The longest hashes in use, Firebase's, have about 300.
 const MAX_LENGTH: usize = 1024;
 
-/// The formats of password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can verify: argon2,
-/// bcrypt, PBKDF2 and scrypt, as PHC strings and as written by Django, passlib and Firebase.
+/// Accepts the password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can verify: argon2,
+/// bcrypt, PBKDF2 and scrypt, as PHC strings or in the formats of Django, passlib and Firebase.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForeignHashForms;
 
@@ -24,7 +24,7 @@ impl ForeignHashes for ForeignHashForms {
     }
 }
 
-/// Removes the label that Django puts before hashes whose format is evident without it.
+/// Removes the prefix that Django adds to argon2 and bcrypt hashes, which name their own scheme.
 fn unlabelled(text: &str) -> Cow<'_, str> {
     match text.split_once('$') {
         Some(("argon2", unlabelled)) => Cow::Owned(format!("${unlabelled}")),

@@ -17,6 +17,8 @@ pub struct InProcessThrottle<C: Clock + Clone = DefaultClock> {
 }
 
 impl InProcessThrottle {
+    /// Creates a throttle that enforces `budgets`.
+    ///
     /// # Errors
     /// [`BudgetRefused`] if a budget of `budgets` cannot be enforced.
     pub fn new(budgets: Budgets) -> Result<Self, BudgetRefused> {

@@ -1,6 +1,6 @@
 //! Executes the commands of `domain::changes`: each function is called within a transaction.
 //!
-//! A transaction loads and locks what the command reads, lets it decide, applies the change and
+//! A transaction loads and locks what the command reads, calls its decision, applies the change and
 //! writes its audit event.
 
 mod apply;

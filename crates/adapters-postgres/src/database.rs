@@ -38,7 +38,7 @@ use work::Work;
 pub struct PostgresDatabase {
     server: Arc<Server>,
     pool: MeteredPool,
-    /// Where connections live and work runs, whichever runtime the caller is on.
+    /// The runtime that owns the connections and runs the work, regardless of the caller's runtime.
     runtime: Handle,
     answer_timeout: Duration,
 }

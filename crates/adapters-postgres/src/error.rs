@@ -11,7 +11,7 @@ use thiserror::Error;
 const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
 const DEADLOCK: &str = "deadlock detected";
 
-/// What went wrong while using the database.
+/// An error while using the database.
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// All connections are in use, or a row is locked, for longer than a caller should wait.

@@ -8,7 +8,7 @@
 //! | `tables` | rows, queries and conversions | `prepared`, `schema` |
 //! | `database` | the pool of connections, transactions, retries, deadlines | |
 //!
-//! Each operation runs in a task of its own that ends within a second, so that none is left
+//! Each operation runs in its own task and ends within a second, so that no operation is left
 //! half-done when its caller gives up. Transactions are READ COMMITTED: each *statement* sees what
 //! was committed before it began. So a transaction locks before it reads, by separate statements,
 //! in the order that `changes/load.rs` states.

@@ -40,8 +40,8 @@ pub async fn lock(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     Ok(conn.batch_execute(LOCK).await?)
 }
 
-/// Applies every migration that is missing, each whole or not at all; returns the names of those
-/// applied, oldest first.
+/// Applies every missing migration, each in a transaction; returns the names of those applied,
+/// oldest first.
 pub fn up(conn: &mut BlockingConnection) -> Result<Vec<String>, StorageError> {
     let missing = conn
         .pending_migrations(MIGRATIONS)

@@ -87,7 +87,7 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ForEach<Q> {
 /// The first rows of an ordered query, at most `at_most`. The number is part of the text: the
 /// server makes one plan for all values of a prepared statement, and walks an index instead of
 /// sorting a table only if it knows how few rows are wanted. There MUST be few different numbers,
-/// since each is a statement of its own.
+/// since each one makes a separate prepared statement.
 pub struct FirstRows<Q> {
     pub of: Q,
     pub at_most: u32,

@@ -96,7 +96,7 @@ async fn plans_of(
     let statements = record(&mut conn, statement);
     work(&mut conn).await.expect("an answer");
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
-    // Tables without rows are read whole sooner than by an index, if that is allowed.
+    // The server would scan empty tables sequentially, so sequential scans are disabled.
     conn.batch_execute(
         "SET enable_seqscan = off; SET enable_sort = off; SET plan_cache_mode = force_generic_plan",
     )

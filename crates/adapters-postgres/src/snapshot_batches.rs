@@ -1,5 +1,5 @@
-//! Reads the session snapshots that several callers need at the same time in one statement, and so
-//! in one round trip.
+//! Combines the reads of session snapshots that several callers request at the same time into one
+//! statement, which takes one round trip.
 
 use crate::{
     database::{Mode, PostgresDatabase},
@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-/// The most sessions that one statement reads.
+/// The maximum number of sessions that one statement reads.
 const MAX_BATCH: usize = 64;
 /// How long a statement that is not full keeps the next one from starting. Over a slower connection
 /// several run at once.
@@ -22,7 +22,7 @@ const MAX_HEAD_START: Duration = Duration::from_millis(5);
 /// The reply to one caller.
 type Answer = Result<Option<Arc<SessionSnapshot>>, Arc<StorageError>>;
 
-/// Where callers request snapshots.
+/// Accepts requests for snapshots.
 pub struct SnapshotBatches(mpsc::Sender<Request>);
 
 struct Request {

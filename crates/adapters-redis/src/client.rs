@@ -36,8 +36,8 @@ impl RedisClient {
     /// Outside a tokio runtime with I/O and time. The connection lives on that runtime, which must
     /// outlive the client.
     pub fn open(url: &RedisUrl, command_bound: Duration) -> Result<Self, RedisError> {
-        // TLS needs an explicit provider if other crates of the binary bring more than one. A
-        // provider that is already installed stays.
+        // TLS needs an explicit provider if other crates of the binary bring more than one. An
+        // installed provider is not replaced.
         let _ = default_provider().install_default();
         let listeners = Arc::new(Listeners::of(&url.0)?);
         let reconnector = Arc::new(Reconnector::start(Pools::of(&url.0, command_bound)?));

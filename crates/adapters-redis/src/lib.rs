@@ -1,6 +1,6 @@
 //! Shares throttle counters and the invalidation bus between replicas through Redis. Redis is never
-//! the source of truth: if it is unavailable, flushed or lost, each process throttles by itself and
-//! revocations take longer.
+//! the source of truth: if it is unavailable, flushed or lost, each process throttles independently
+//! and revocations take longer.
 //!
 //! One [`RedisClient`] serves every adapter of this crate, with a single node, Sentinel or a
 //! Cluster.

@@ -5,8 +5,8 @@ use domain::ports::PortError;
 use session_cache::ports::{BusSubscription, InvalidationBus};
 use std::sync::Arc;
 
-/// A bus over Redis pub/sub on one channel. A Cluster forwards each message to all of its nodes, so
-/// replicas may be connected to different ones.
+/// An invalidation bus on one Redis pub/sub channel. A Redis Cluster forwards each message to all
+/// of its nodes, so replicas may connect to different nodes.
 #[derive(Clone)]
 pub struct RedisBus {
     client: RedisClient,
@@ -14,7 +14,7 @@ pub struct RedisBus {
 }
 
 impl RedisBus {
-    /// Creates the bus on `channel`. Channels are shared by all logical databases of one Redis.
+    /// Creates the bus on `channel`. All logical databases of a Redis server share its channels.
     #[must_use]
     pub fn new(client: RedisClient, channel: &str) -> Self {
         Self {

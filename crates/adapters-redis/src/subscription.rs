@@ -63,7 +63,7 @@ async fn listen(
         tracing::warn!("lost the connection to the invalidation bus; reconnecting");
         subscription = reconnect(&listeners, &channel).await;
         tracing::info!("reconnected to the invalidation bus");
-        // This fails only if the receiver is gone, and then the task is being ended.
+        // This fails only if the receiver was dropped, which also ends this task.
         let _ = events.send(BusEvent::Reconnected);
     }
 }

@@ -67,10 +67,10 @@ impl SqliteDatabase {
         })
     }
 
-    /// Does `work` on a connection that only reads.
+    /// Does `work` on a read-only connection.
     ///
-    /// Every statement sees all that was committed before it began. Two statements may see two
-    /// states.
+    /// Every statement sees all changes committed before it began. Two statements may see different
+    /// states of the database.
     pub(crate) async fn read<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,
@@ -79,7 +79,7 @@ impl SqliteDatabase {
         Ok(run(&self.readers, work).await?)
     }
 
-    /// Does `work` on a connection that only reads, all of it as of one instant.
+    /// Does `work` on a read-only connection, in one transaction that sees a single state.
     pub(crate) async fn read_snapshot<R, W>(&self, work: W) -> Result<R, PortError>
     where
         R: Send + 'static,

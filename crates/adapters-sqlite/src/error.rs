@@ -8,7 +8,7 @@ use thiserror::Error;
 /// SQLite's text for `SQLITE_BUSY`. diesel keeps the text of an error and drops its code.
 const BUSY: &str = "database is locked";
 
-/// What went wrong while using the database.
+/// An error while using the database.
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// All connections are in use, or another process is writing, for longer than a caller should

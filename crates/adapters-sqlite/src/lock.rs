@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The right to serve a database, held until it is dropped or the process ends, however it ends.
+/// The right to serve a database. Released when it is dropped or the process ends for any reason.
 ///
-/// The command line does not take it: it may work beside a server.
+/// The command line does not take it, because it may run at the same time as a server.
 #[derive(Debug)]
 pub struct ServerLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
 

@@ -11,7 +11,7 @@ use actix_web::{
 use std::sync::Arc;
 
 /// Mounts all routes. The middleware applies to these routes only, so an application can mount them
-/// beside its own routes or under a prefix.
+/// next to its own routes or under a prefix.
 pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
     metrics::describe();
     move |config| {

@@ -48,8 +48,8 @@ const CHECKS_PER_LIMIT: u32 = 10;
 /// Keep-alive and the time limit of the first request head do not end a connection whose client
 /// sends a later head, or the body of an answered request, byte by byte, nor one whose client does
 /// not read the response. Pass each connection to [`watch`](Self::watch), and run
-/// [`close_inactive`](Self::close_inactive) beside the server. Only the routes of this crate count
-/// as activity.
+/// [`close_inactive`](Self::close_inactive) concurrently with the server. Only the routes of this
+/// crate count as activity.
 #[derive(Debug, Default)]
 pub struct Connections {
     open: Mutex<Vec<Weak<Connection>>>,

@@ -23,7 +23,7 @@ const FAILURES_PERIOD: Duration = Duration::from_mins(1);
 /// Maximum number of rows removed in one transaction, so that requests do not wait for it.
 const BATCH: u32 = 500;
 
-/// The periodic tasks, which run beside the server.
+/// The periodic tasks, which run concurrently with the server.
 pub struct Housekeeping {
     pub sessions: Arc<dyn SessionDirectory>,
     pub audit_log: Arc<dyn AuditLog>,

@@ -93,7 +93,7 @@ where
             .with_filter(level)
             .boxed()
     } else {
-        // The filter leaves the level to `level`. Without a hint of its own, the combination would
+        // `level` restricts the level, not this filter. Without this hint the combination would
         // have none, and all crates would consider TRACE enabled.
         let only_events = filter_fn(is_event).with_max_level_hint(LevelFilter::TRACE);
         fmt::layer()

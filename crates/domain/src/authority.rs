@@ -77,6 +77,8 @@ pub struct Capability<'a, R> {
 }
 
 impl<'a> Requester<'a> {
+    /// Returns the capability that proves the right `R`.
+    ///
     /// # Errors
     /// [`Denied::Forbidden`] if the caller lacks the permission.
     pub fn capability<R: Right>(self) -> Result<Capability<'a, R>, Denied> {
@@ -114,8 +116,10 @@ impl<'a> Requester<'a> {
 }
 
 impl Caller {
+    /// Returns the capability that proves the right `R`.
+    ///
     /// # Errors
-    /// [`Denied::Forbidden`] without the permission.
+    /// [`Denied::Forbidden`] if the caller lacks the permission.
     pub fn capability<R: Right>(&self) -> Result<Capability<'_, R>, Denied> {
         Requester::Caller(self).capability()
     }
@@ -204,13 +208,13 @@ impl Authority {
             .ok_or(Denied::Stale)
     }
 
-    /// Checks that the roles of `target` may be replaced by `requested`. `catalogue` contains the
+    /// Checks that the roles of `target` may be replaced with `requested`. `catalogue` contains the
     /// roles named in `requested`.
     ///
     /// Users may drop their own roles and take self-assignable ones.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] if the authority does not cover the change.
     pub fn assign(&self, target: &Target, requested: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
@@ -238,7 +242,7 @@ impl Authority {
     /// Callers may always change their own account.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] if the authority does not cover the change.
     pub fn administer(&self, target: &Target) -> Result<(), Denied> {
         self.change(target, &Permission::USERS_WRITE)
     }
@@ -246,7 +250,7 @@ impl Authority {
     /// Checks that the sessions of `target` may be ended.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] if the authority does not cover the change.
     pub fn revoke(&self, target: &Target) -> Result<(), Denied> {
         self.change(target, &Permission::SESSIONS_REVOKE)
     }
@@ -254,7 +258,7 @@ impl Authority {
     /// Checks that `after` may replace `before` in the catalogue.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] if the authority does not cover the change.
     pub fn write_role(&self, before: Option<&Role>, after: &Role) -> Result<(), Denied> {
         if let Some(before) = before {
             self.remove_role(before)?;
@@ -273,7 +277,7 @@ impl Authority {
     /// Checks that `role` may be removed from the catalogue.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] if the authority does not cover the change.
     pub fn remove_role(&self, role: &Role) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());

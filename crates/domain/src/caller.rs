@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// The session and its user as of one instant: everything a request needs to know about them.
+/// A session and its user, read at the same instant: all that a request needs to know about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSnapshot {
     pub session: SessionId,

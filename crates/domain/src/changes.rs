@@ -61,7 +61,7 @@ pub trait Command: fmt::Debug + Send + Sync {
     /// alone.
     ///
     /// # Errors
-    /// [`Refusal`] if the rules do not allow the change. Nothing may be written then.
+    /// [`Refusal`] if the rules do not allow the change. In that case nothing may be written.
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal>;
 
     /// Returns the scope to invalidate when a refusal says that another request has already made

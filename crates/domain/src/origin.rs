@@ -5,7 +5,7 @@ use std::net::IpAddr;
 /// Maximum number of characters stored of a user agent.
 const MAX_USER_AGENT: usize = 256;
 
-/// The origin of a request, as far as it is known.
+/// The known facts about the origin of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     pub address: Option<IpAddr>,

@@ -41,6 +41,8 @@ impl RoleName {
     /// The built-in role that registration assigns.
     pub const USER: Self = Self(Cow::Borrowed("user"));
 
+    /// Parses the name of a role.
+    ///
     /// # Errors
     /// [`NotARoleName`] if `name` does not have the form of a [`RoleName`].
     pub fn parse(name: &str) -> Result<Self, NotARoleName> {
@@ -107,6 +109,8 @@ impl Permission {
     pub const SESSIONS_REVOKE: Self = Self(Cow::Borrowed("sessions:revoke"));
     pub const AUDIT_READ: Self = Self(Cow::Borrowed("audit:read"));
 
+    /// Parses a permission.
+    ///
     /// # Errors
     /// [`NotAPermission`] if `text` does not have the form `subject:verb`.
     pub fn parse(text: &str) -> Result<Self, NotAPermission> {
@@ -159,6 +163,8 @@ pub struct Description(Cow<'static, str>);
 pub struct NotADescription;
 
 impl Description {
+    /// Parses the description of a role.
+    ///
     /// # Errors
     /// [`NotADescription`] if `text` is too long or contains control characters.
     pub fn parse(text: &str) -> Result<Self, NotADescription> {

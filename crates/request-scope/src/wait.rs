@@ -17,7 +17,8 @@ pub struct Wait {
 
 impl Wait {
     /// Starts a wait of `longest` or the rest of the current request's wait budget, whichever is
-    /// shorter. Returns `None` if the budget is used up; the caller MUST NOT send its query then.
+    /// shorter. Returns `None` if the budget is used up; in that case the caller MUST NOT send its
+    /// query.
     #[must_use]
     pub fn begin(longest: Duration) -> Option<Self> {
         let request = RequestScope::current();

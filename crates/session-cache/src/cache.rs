@@ -10,8 +10,8 @@ use std::{
 /// Overhead of one entry in bytes: its key, its slot in a table that may be two thirds empty, and
 /// the allocator's header.
 const ENTRY_BYTES: usize = 3 * (size_of::<SessionId>() + size_of::<CachedSnapshot>() + 21) + 32;
-/// Overhead of one name in a set in bytes, beside its letters, in tree nodes that may be half
-/// empty.
+/// Overhead in bytes of one name in a set, in addition to its letters, in tree nodes that may be
+/// half empty.
 const NAME_BYTES: usize = 72;
 /// Minimum size of a set that is not empty, in bytes.
 const SET_BYTES: usize = 288;

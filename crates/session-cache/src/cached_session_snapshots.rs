@@ -30,7 +30,7 @@ enum Lookup {
     Cached(Arc<SessionSnapshot>),
     /// By waiting for another request's read.
     Join(SharedRead),
-    /// By a read of its own.
+    /// By its own read.
     Read(PendingRead),
 }
 

@@ -50,7 +50,7 @@ impl LeaseKeeper {
     }
 
     /// Stops answering from memory and releases the lease, so that publishers do not wait for this
-    /// process. If the database is unavailable, the lease expires by itself.
+    /// process. If the database is unavailable, the lease expires later.
     pub async fn leave(&self) {
         let held = self.coherence.state().replica.leave();
         if let Some(lease) = held

@@ -65,7 +65,7 @@ impl Revocations for LeasedRevocations {
         let begun_at = coherence.clock.now();
         let mut done = self.join_batch(scopes);
         if done.wait_for(|done| *done).await.is_err() {
-            // The task is gone. Wait until every snapshot from before has expired.
+            // The task has ended. Wait until every snapshot from before has expired.
             let deadline = begun_at + coherence.terms.snapshot.waited();
             coherence.clock.sleep_until(deadline).await;
         }

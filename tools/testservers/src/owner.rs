@@ -7,11 +7,11 @@ use std::{
     process::Command,
 };
 
-/// The users, in order of preference, that run the servers when the tests run as root: Postgres
-/// refuses to run as root.
+/// Unprivileged users, in order of preference. When the tests run as root, the first that exists
+/// runs the servers, because Postgres refuses to run as root.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
-/// The user that runs the servers and owns their files. `None` is the user that runs the tests.
+/// The user and group that run the servers and own their files; `None` for those of the tests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner(Option<(u32, u32)>);
 

@@ -15,7 +15,7 @@ pub struct Argon2Params {
     pub memory_kib: u32,
     /// Passes over the memory: at least 1. Memory times passes is at most 1 GiB.
     pub iterations: u32,
-    /// Lanes, 1 to 16. One thread computes the hash whatever their number.
+    /// Lanes, 1 to 16. One thread computes the hash regardless of their number.
     pub parallelism: u32,
 }
 
@@ -42,8 +42,10 @@ pub enum CostRefused {
 }
 
 impl Argon2Params {
+    /// Checks that all parameters are within bounds.
+    ///
     /// # Errors
-    /// The first violation.
+    /// [`CostRefused`] for the first parameter that is out of bounds.
     pub fn check(self) -> Result<(), CostRefused> {
         if !(1..=MAX_PARALLELISM).contains(&self.parallelism) {
             return Err(CostRefused::Parallelism);

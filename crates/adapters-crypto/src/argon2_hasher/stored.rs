@@ -9,6 +9,8 @@ pub enum StoredHash {
 }
 
 impl StoredHash {
+    /// Parses a stored hash.
+    ///
     /// # Errors
     /// [`NotAStoredHash`] if `hash` has an unsupported form or is out of bounds.
     pub fn parse(hash: &PasswordHash) -> Result<Self, NotAStoredHash> {

@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// What is wrong with a key folder. Each message is one line that names the file and the remedy.
+/// An error in a key folder. Each message is one line that names the file and the remedy.
 #[derive(Debug, Error)]
 pub enum KeyError {
     #[error("the key folder {} does not exist; create it with `authapi keys generate`, or correct the setting", .folder.display())]

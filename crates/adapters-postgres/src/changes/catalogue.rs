@@ -36,8 +36,8 @@ pub async fn dry_run(
     Ok(command.decide(&facts, at))
 }
 
-/// Returns what `reads` names. It stays as it is until the transaction ends. Locks in the order of
-/// `load.rs`.
+/// Returns the data that `reads` names, which cannot change until the transaction ends. Takes locks
+/// in the order of `load.rs`.
 async fn load(conn: &mut AsyncPgConnection, reads: &CatalogueReads) -> Result<CatalogueFacts, StorageError> {
     let caller = lock_caller(conn, reads.caller).await?;
     roles::lock_catalogue_exclusive(conn).await?;

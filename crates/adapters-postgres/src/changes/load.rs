@@ -39,8 +39,8 @@ use domain::{
     user::UserId,
 };
 
-/// Returns what `reads` names. It stays as it is until the transaction ends. Without the account,
-/// nothing else is loaded.
+/// Returns the data that `reads` names, which cannot change until the transaction ends. If the
+/// account does not exist, loads nothing else.
 pub async fn load(
     conn: &mut AsyncPgConnection,
     reads: &Reads,
@@ -72,7 +72,7 @@ pub async fn load(
     Ok(facts)
 }
 
-/// Reads what belongs to the account, which is locked.
+/// Reads the data that belongs to the account. The caller MUST have locked the account.
 async fn read_account(
     conn: &mut AsyncPgConnection,
     reads: &Reads,
@@ -121,8 +121,8 @@ async fn lock_caller_session(
 }
 
 /// Locks the catalogue for a command that compares permissions; returns whether the command may
-/// reduce the number of active administrators. Then the lock is exclusive: of two administrators
-/// who are removed at once, each would see the other remain.
+/// reduce the number of active administrators. If so, the lock is exclusive: otherwise two commands
+/// that remove one administrator each could both see the other administrator remain.
 async fn lock_catalogue(conn: &mut AsyncPgConnection, reads: &Reads) -> Result<bool, StorageError> {
     let Some(user) = reads.account.filter(|_| reads.target) else {
         return Ok(false);

@@ -15,17 +15,18 @@ const IN_USE: &str = "authapi_db_pool_in_use";
 const WAIT: &str = "authapi_db_pool_wait_seconds";
 const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
 
-/// How much longer a connection may take to open after its caller gave up. Until then it occupies a
-/// place in the pool, so this limits the effect of a network that loses packets.
+/// The extra time to open a connection after its caller has given up. A connection that is being
+/// opened occupies a slot in the pool, so a network that loses packets must not keep it for long.
 const LATE: Duration = Duration::from_secs(1);
-/// How long before the deadline a wait for a connection in use ends, which distinguishes it from
-/// other waits.
+/// The time before the deadline at which the wait for a free connection ends. It makes the pool
+/// report [`TimeoutType::Wait`] before the deadline passes, so that a full pool and a slow server
+/// cause different errors.
 const EARLIER: Duration = Duration::from_millis(5);
 
 /// Opens connections and checks them.
 pub type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 
-/// Connections and the metrics of their use. Clones share both.
+/// A connection pool that records metrics. Clones share the pool and its metrics.
 #[derive(Clone)]
 pub struct MeteredPool {
     connections: Pool<Manager>,
@@ -37,7 +38,7 @@ pub struct MeteredPool {
 /// A connection in use. Dropping it returns it to the pool.
 pub struct Lent {
     pub connection: Object<Manager>,
-    #[expect(dead_code, reason = "it counts the connection for as long as it lives")]
+    #[expect(dead_code, reason = "counts the connection as in use until it is dropped")]
     in_use: InUse,
 }
 
@@ -59,7 +60,7 @@ impl MeteredPool {
         }
     }
 
-    /// Waits for a connection, which is opened if necessary.
+    /// Returns a connection. Opens one if none is idle, or waits for one if the pool is full.
     ///
     /// # Errors
     /// [`StorageError::Busy`] if none becomes free in time; [`StorageError::Statement`] if none can
@@ -76,8 +77,8 @@ impl MeteredPool {
         let mut getting = Box::pin(async move { connections.timeout_get(&timeouts).await });
         let answer = timeout_at(deadline, &mut getting).await;
         if answer.is_err() {
-            // The next caller can use it. If it were dropped, no connection to a slow server would
-            // ever be opened.
+            // Keep opening the connection, so that the next caller can use it. Otherwise no
+            // connection to a slow server would ever be opened.
             tokio::spawn(timeout(LATE, getting));
         }
         self.wait.record(asked.elapsed());
@@ -85,7 +86,7 @@ impl MeteredPool {
             self.timeouts.increment(1);
         }
         let connection = answer
-            .map_err(|_late| StorageError::Statement("the server is slow to take a connection".into()))?
+            .map_err(|_late| StorageError::Statement("the server is slow to accept a connection".into()))?
             .map_err(unpooled)?;
         self.in_use.increment(1);
         Ok(Lent {

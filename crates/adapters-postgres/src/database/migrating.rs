@@ -8,8 +8,8 @@ use crate::{
 use domain::ports::PortError;
 
 impl PostgresDatabase {
-    /// Applies every migration that is missing, each whole or not at all; returns the names of
-    /// those applied, oldest first.
+    /// Applies every missing migration, each in a transaction; returns the names of those applied,
+    /// oldest first.
     pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
         self.migrate(migrations::up).await
     }
@@ -25,8 +25,7 @@ impl PostgresDatabase {
         self.read((), |conn, ()| Box::pin(migrations::status(conn))).await
     }
 
-    /// Does `work` while no other program migrates, on a connection of its own and for as long as
-    /// it takes.
+    /// Does `work` while no other program migrates, on its own connection and without a time limit.
     async fn migrate<R: Send + 'static>(
         &self,
         work: fn(&mut BlockingConnection) -> Result<R, StorageError>,

@@ -169,8 +169,7 @@ impl TlsParameters {
     }
 }
 
-/// Sets the options common to all connections. Limits come after the URL's own options, and so
-/// override them.
+/// Sets the options common to all connections. Limits follow the URL's options and override them.
 fn configure(config: &mut Config, settings: &PoolSettings) {
     let lock_timeout = settings
         .answer_timeout

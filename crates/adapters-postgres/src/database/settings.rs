@@ -3,13 +3,13 @@ use std::time::Duration;
 /// The number of connections, and how long callers wait.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// The most connections that are open at once.
+    /// The maximum number of open connections.
     pub max_size: usize,
-    /// How long to wait for a connection while all of them are taken.
+    /// How long to wait for a connection while all of them are in use.
     pub acquire_timeout: Duration,
-    /// How long a port's method may take in all, unless its [request](request_scope::RequestScope)
-    /// has less time left. MUST be under a second in service. What `acquire_timeout` leaves of it
-    /// is the limit of waits for locked rows.
+    /// How long a port's method may take in total, unless its
+    /// [request](request_scope::RequestScope) has less time left. MUST be under a second in
+    /// service. What `acquire_timeout` leaves of it is the limit of waits for locked rows.
     pub answer_timeout: Duration,
 }
 

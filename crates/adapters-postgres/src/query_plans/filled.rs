@@ -56,7 +56,7 @@ const IN_ORDER: [&str; 4] = [
     "user_roles_by_status",
 ];
 
-/// How many custom plans the server makes before it may keep a generic one.
+/// The number of custom plans that the server makes before it may keep a generic one.
 const CUSTOM_PLANS: i64 = 5;
 const EXECUTIONS: i64 = CUSTOM_PLANS + 3;
 
@@ -82,7 +82,7 @@ struct Filled {
     database: FreshDatabase,
 }
 
-/// How often a statement was executed with each kind of plan.
+/// The number of executions of a statement with each kind of plan.
 #[derive(Debug, QueryableByName)]
 struct Executed {
     #[diesel(sql_type = Text)]

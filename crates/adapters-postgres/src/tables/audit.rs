@@ -1,4 +1,4 @@
-//! The audit chain and the events behind it. How events are sealed is decided elsewhere.
+//! The audit chain and its events. The domain decides how events are sealed.
 
 use super::audit_pages::saturating_instant;
 use crate::{
@@ -45,7 +45,7 @@ pub async fn lock_ends(conn: &mut AsyncPgConnection) -> Result<ChainEnds, Storag
     row.try_into()
 }
 
-/// Postgres runs the UPDATE after the SELECT, and so after the wait for the chain.
+/// Postgres runs the UPDATE after the SELECT, so it also runs after the wait for the chain.
 const LOCK_ENDS_AND_END_SESSION: &str = "
     WITH ended AS (UPDATE sessions SET revoked_at = $1, revoke_reason = $2 WHERE id = $3)
     SELECT base_number, base_seal, head_number, head_seal FROM audit_chain WHERE id = $4 FOR UPDATE";
@@ -77,7 +77,8 @@ const APPEND: &str = "
         request_id, details, seal)
     SELECT * FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
-/// Appends sealed rows and makes `head` the end of the chain, which is locked.
+/// Appends sealed rows and makes `head` the end of the chain. The caller MUST have locked the
+/// chain.
 pub async fn append(
     conn: &mut AsyncPgConnection,
     sealed: &[(AuditRow, Seal)],
@@ -126,8 +127,8 @@ pub async fn oldest(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Makes event `last` the base of the chain, with its seal as it is stored, right or wrong: the
-/// next event is sealed with it. Two statements.
+/// Makes event `last` the base of the chain, with its stored seal even if that seal is wrong: the
+/// next event is sealed with it. Runs two statements.
 pub async fn move_base(conn: &mut AsyncPgConnection, last: AuditNumber) -> Result<(), StorageError> {
     let seal: Vec<u8> = audit_trail::table
         .find(last.0)

@@ -1,4 +1,4 @@
-//! Replicas' leases. The time is `clock_timestamp()`: `now()` stands still while a transaction
+//! Replicas' leases. The time is `clock_timestamp()`: `now()` does not advance while a transaction
 //! waits for a lock.
 
 use crate::error::StorageError;
@@ -13,7 +13,7 @@ use session_cache::{
 };
 use uuid::Uuid;
 
-/// Removes leases that have expired, and stores a new one. Two statements.
+/// Removes expired leases and stores a new one. Runs two statements.
 pub async fn acquire(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(), StorageError> {
     // Leases that another transaction is about to remove are skipped.
     let dead = "SELECT replica, number FROM replica_leases WHERE runs_out_at <= clock_timestamp()

@@ -59,10 +59,11 @@ pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<()
     Ok(())
 }
 
-/// Returns those of `names` that exist. They stay in the catalogue until the transaction ends.
+/// Returns those of `names` that exist. They cannot be removed until the transaction ends.
 ///
-/// Their permissions are right if the catalogue is locked: then no transaction removes or changes a
-/// role, and this statement waits for none. Otherwise they may be those from before the wait.
+/// Their permissions are current if the catalogue is locked, because no other transaction can then
+/// remove or change a role, so this statement does not wait. Otherwise they may be from before the
+/// wait.
 pub async fn lock_to_give(
     conn: &mut AsyncPgConnection,
     names: &RoleNames,
@@ -102,7 +103,7 @@ pub async fn write(conn: &mut AsyncPgConnection, role: &Role) -> Result<(), Stor
 const GRANT: &str =
     "INSERT INTO role_permissions (role, permission) SELECT $1, unnest($2) ON CONFLICT DO NOTHING";
 
-/// Makes `permissions` what a role allows. Two statements.
+/// Replaces the permissions of a role with `permissions`. Runs two statements.
 pub async fn replace_permissions(
     conn: &mut AsyncPgConnection,
     role: &RoleName,

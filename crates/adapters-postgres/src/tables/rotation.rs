@@ -30,8 +30,8 @@ extern "SQL" {
     fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
 }
 
-/// Takes one step of a refresh token. One statement, and so a transaction by itself: the caller has
-/// not read the session, and only its row knows when its whole life ends.
+/// Rotates a session for one refresh. Runs one statement in its own transaction. The caller has not
+/// read the session, so the statement reads the end of its lifetime from the row.
 ///
 /// Of two concurrent calls, the second waits for the session's row and finds another generation
 /// there. Epoch and roles are both those of the instant at which the statement began: tokens issued

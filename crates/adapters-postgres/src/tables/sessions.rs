@@ -24,7 +24,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-/// Returns a session with its holder, both as of one instant.
+/// Returns a session with its holder, both read at the same instant.
 pub async fn find(
     conn: &mut AsyncPgConnection,
     id: SessionId,
@@ -76,7 +76,7 @@ pub async fn count_live_of(
     Ok(count.unsigned_abs())
 }
 
-/// Locks a session's row for update, and returns what it says then.
+/// Locks a session's row for update, and returns its content after the lock was acquired.
 pub async fn lock(conn: &mut AsyncPgConnection, id: SessionId) -> Result<Option<OwnedSession>, StorageError> {
     let session = sessions::table.find(id.0).select(OwnedSessionRow::as_select());
     parse_optional(session.for_update().first(conn).await)

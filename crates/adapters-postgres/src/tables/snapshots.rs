@@ -1,4 +1,4 @@
-//! Snapshots of sessions: everything that a request needs, as of one instant.
+//! Snapshots of sessions: all that a request needs, read at one instant.
 
 use super::{
     permissions::{parse_permissions, permissions_of_user},

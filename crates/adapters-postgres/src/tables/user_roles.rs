@@ -1,4 +1,4 @@
-//! Which users have which roles. An administrator has the role `admin`.
+//! The roles of users. A user with the role `admin` is an administrator.
 
 use super::permissions::role_texts;
 use crate::{
@@ -20,7 +20,7 @@ use domain::{
 use std::iter;
 use uuid::Uuid;
 
-/// Replaces the stored roles of `user` by `user.roles`. Two statements.
+/// Replaces the stored roles of `user` with `user.roles`. Runs two statements.
 pub async fn replace(conn: &mut AsyncPgConnection, user: &User) -> Result<(), StorageError> {
     let lost = user_roles::table
         .filter(user_roles::user_id.eq(user.id.0))
@@ -32,7 +32,7 @@ pub async fn replace(conn: &mut AsyncPgConnection, user: &User) -> Result<(), St
 const GRANT: &str =
     "INSERT INTO user_roles (user_id, role) SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING";
 
-/// Gives users those of their roles that they do not have. The roles are locked.
+/// Stores the roles of `users` that are not stored yet. The caller MUST have locked these roles.
 pub async fn grant<'a>(
     conn: &mut AsyncPgConnection,
     users: impl Iterator<Item = &'a User>,
@@ -47,7 +47,7 @@ pub async fn grant<'a>(
     Ok(())
 }
 
-/// Returns how many users have a role.
+/// Returns the number of users who have `role`.
 pub async fn count_holders(conn: &mut AsyncPgConnection, role: &RoleName) -> Result<u64, StorageError> {
     let holding = user_roles::table.filter(user_roles::role.eq(role.as_str()));
     let count: i64 = holding.select(count_star()).first(conn).await?;
@@ -59,7 +59,7 @@ pub async fn any_admin(conn: &mut AsyncPgConnection) -> Result<bool, StorageErro
     Ok(select(exists(active_admins())).get_result(conn).await?)
 }
 
-/// Returns whether there is an active administrator besides `user`.
+/// Returns whether there is an active administrator other than `user`.
 pub async fn any_admin_but(conn: &mut AsyncPgConnection, user: UserId) -> Result<bool, StorageError> {
     let others = active_admins().filter(users::id.ne(user.0));
     Ok(select(exists(others)).get_result(conn).await?)

@@ -68,7 +68,7 @@ impl TryFrom<CredentialsRow> for Credentials {
     }
 }
 
-/// A user with what their roles allow, both as of one instant.
+/// A user with their permissions, both read at the same instant.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct TargetRow {

@@ -126,8 +126,8 @@ pub async fn update(
     Ok(())
 }
 
-/// Replaces the hash `old` by `new`; returns whether it was `old`. One statement, and so a
-/// transaction by itself: a row that it waited for is compared again.
+/// Replaces the hash `old` with `new`, and returns whether it was `old`. Runs one statement in its
+/// own transaction: Postgres compares a row again after it waited for the row's lock.
 pub async fn replace_hash(
     conn: &mut AsyncPgConnection,
     user: UserId,

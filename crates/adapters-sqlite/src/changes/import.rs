@@ -18,7 +18,7 @@ use domain::{
 /// pages.
 const MAKE_ROOM: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;";
 
-/// How many logins are looked up with one statement. SQLite has a limit of 32,766 variables.
+/// The number of logins that one statement looks up. SQLite has a limit of 32,766 variables.
 const LOGINS_PER_STATEMENT: usize = 1_000;
 
 /// Stores the users that `users` accepts, each with its event.

@@ -76,7 +76,7 @@ pub fn transaction<R>(
             DieselError::RollbackTransaction
         })
     });
-    // If the disk is full, SQLite rolls back by itself. diesel then reports the failure of its own
-    // rollback, not the cause.
+    // If the disk is full, SQLite rolls back automatically. diesel then reports the failure of its
+    // own rollback, not the cause.
     done.map_err(|error| cause.unwrap_or_else(|| error.into()))
 }

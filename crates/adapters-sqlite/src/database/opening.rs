@@ -77,7 +77,7 @@ fn check(url: &str) -> Result<Option<String>, StorageError> {
     transaction(&mut conn, migrations::unknown_version)
 }
 
-/// Creates the folder of `file`, accessible by this user alone: SQLite creates files beside the
+/// Creates the folder of `file`, accessible by this user alone: SQLite creates files next to the
 /// database.
 pub fn make_folder_of(file: &Path) -> Result<(), OpenError> {
     let mut builder = DirBuilder::new();
@@ -144,7 +144,7 @@ fn explain(path: &Path, error: StorageError) -> OpenError {
     };
     match text {
         "file is not a database" => OpenError::NotADatabase { path, source },
-        // The journal is beside the file.
+        // SQLite creates the journal in the folder of the file.
         "unable to open database file" | "attempt to write a readonly database" => OpenError::Unwritable {
             path,
             source: io::Error::other(source),

@@ -22,8 +22,8 @@ use domain::{
     user::{Epoch, UserId},
 };
 
-/// Returns the session with its holder. One statement, so that both are as of one instant; diesel
-/// keeps the statement prepared.
+/// Returns the session with its holder. Reads both in one statement, so that they are consistent;
+/// diesel caches the prepared statement.
 pub fn find(conn: &mut SqliteConnection, id: SessionId) -> Result<Option<StoredSession>, StorageError> {
     let session = sessions::table
         .inner_join(users::table)

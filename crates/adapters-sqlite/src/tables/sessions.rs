@@ -135,7 +135,7 @@ pub fn list(
     parse_all(newest_first.load(conn))
 }
 
-/// Removes at most `limit` sessions that ended or expired before `before`, the longest dead first.
+/// Removes at most `limit` sessions that ended or expired before `before`, oldest first.
 pub fn remove_dead(
     conn: &mut SqliteConnection,
     before: DateTime<Utc>,

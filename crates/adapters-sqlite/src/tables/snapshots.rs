@@ -17,8 +17,8 @@ use diesel::{
 };
 use domain::{caller::SessionSnapshot, session::SessionId};
 
-/// Returns the snapshot of `session`. One statement, so that all of it is as of one instant; diesel
-/// keeps the statement prepared.
+/// Returns the snapshot of `session`. Reads it in one statement, so that it is consistent; diesel
+/// caches the prepared statement.
 pub fn find(
     conn: &mut SqliteConnection,
     session: SessionId,

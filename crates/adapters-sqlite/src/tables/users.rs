@@ -111,7 +111,7 @@ pub fn set_last_login(
     Ok(())
 }
 
-/// Replaces the hash `old` by `new`, and returns whether it was `old`.
+/// Replaces the hash `old` with `new`, and returns whether it was `old`.
 pub fn replace_hash(
     conn: &mut SqliteConnection,
     id: UserId,

@@ -1,4 +1,4 @@
-//! Every route, called by every kind of caller.
+//! Calls every route as every kind of caller, and compares the statuses with a table.
 
 mod table;
 
@@ -26,12 +26,12 @@ fn the_table_lists_each_documented_route_once() {
         .collect();
     let listed: BTreeSet<_> = rows.iter().cloned().collect();
     let missing: Vec<_> = documented.difference(&listed).collect();
-    let unheard_of: Vec<_> = listed.difference(&documented).collect();
+    let undocumented: Vec<_> = listed.difference(&documented).collect();
     assert!(
-        missing.is_empty() && unheard_of.is_empty(),
-        "missing: {missing:?}, not in the document: {unheard_of:?}"
+        missing.is_empty() && undocumented.is_empty(),
+        "missing: {missing:?}, not in the document: {undocumented:?}"
     );
-    assert_eq!(rows.len(), listed.len(), "a route stands twice");
+    assert_eq!(rows.len(), listed.len(), "a route is listed twice");
 }
 
 #[test]
@@ -45,27 +45,27 @@ fn the_table_has_a_column_for_each_permission() {
 
 #[actix_web::test]
 async fn every_caller_gets_the_status_in_the_table() {
-    let mut surprises = Vec::new();
+    let mut mismatches = Vec::new();
     for row in rows() {
         for &(who, expected) in &row.cells {
             let answer = call(&row, who).await;
             let code = Row::code(answer.status, who);
             if answer.status != expected || code.is_some_and(|code| answer.code() != code) {
                 let Answer { status, body, .. } = &answer;
-                surprises.push(format!(
-                    "{} {} by {who}: {status} and not {expected}: {body}",
+                mismatches.push(format!(
+                    "{} {} by {who}: {status} instead of {expected}: {body}",
                     row.method, row.path
                 ));
             }
         }
     }
-    assert!(surprises.is_empty(), "{surprises:#?}");
+    assert!(mismatches.is_empty(), "{mismatches:#?}");
 }
 
 /// Calls a route as `who` on a new app.
 async fn call(row: &Row, who: &str) -> Answer {
     let app = without_docs(app());
-    // With a second admin, a rejection of an admin is due to a missing permission.
+    // A second admin, so that no request is rejected because it would remove the last one.
     app.admin("spare").await;
     app.role("unused", &[]).await;
     let bob = app.user("bob").await;
@@ -81,7 +81,7 @@ async fn call(row: &Row, who: &str) -> Answer {
         target
     };
     let url = row.path.replace("{id}", &id).replace("{name}", "unused");
-    let method = Method::try_from(row.method).expect("a method");
+    let method = Method::try_from(row.method).expect("the method is valid");
     let mut request = app.request(method, &url);
     if let Some(caller) = &caller {
         let Pair { access, refresh } = &caller.pair;
@@ -112,7 +112,7 @@ async fn caller(app: &TestApp, who: &str) -> Option<Caller> {
         "admin" => app.admin(LOGIN).await,
         permission if permission.contains(':') => app.holder(LOGIN, "its-own", &[permission]).await,
         "user" | "self" | "off" | "reset" => app.user(LOGIN).await,
-        _ => panic!("an unknown column: {who}"),
+        _ => panic!("unknown column: {who}"),
     };
     let mut caller = Caller {
         pair,
@@ -130,7 +130,7 @@ async fn caller(app: &TestApp, who: &str) -> Option<Caller> {
     Some(caller)
 }
 
-/// The id of the caller's own session, if they can see it.
+/// Returns the id of the caller's session, or the nil UUID if the caller may not read it.
 async fn session(app: &TestApp, caller: Option<&Caller>) -> String {
     let seen = match caller {
         Some(caller) => app.get("/me").bearer(&caller.pair.access).send().await.body,

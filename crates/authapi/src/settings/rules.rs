@@ -65,7 +65,7 @@ impl Rule {
 /// Checks `settings` against every rule.
 ///
 /// # Errors
-/// The first violation.
+/// [`SettingsError`] for the first rule that is violated.
 pub(super) fn check(settings: &Settings, layers: &Layers) -> Result<(), SettingsError> {
     let rules = rules();
     let violated = rules.iter().find(|rule| !(rule.is_met)(settings));

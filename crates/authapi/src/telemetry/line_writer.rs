@@ -220,7 +220,7 @@ mod tests {
         let producer = thread::spawn(move || {
             for number in 1..=LINES {
                 write(&shared, &"x".repeat(LENGTH));
-                // The receiver may be gone at the end.
+                // The receiver may have been dropped at the end.
                 let _ = sender.send(number);
             }
         });

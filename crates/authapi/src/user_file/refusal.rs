@@ -2,7 +2,7 @@ use domain::{changes, ports::ForeignHashRefused, use_cases::ImportRefused};
 use serde::Serialize;
 use std::borrow::Cow;
 
-/// Why a line was refused. Never quotes the line, which contains a password hash.
+/// The reason a line was refused. Never quotes the line, which contains a password hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// The stable code.

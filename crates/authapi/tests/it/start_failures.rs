@@ -1,5 +1,5 @@
-//! Starts that must fail with one line that names cause and remedy, the right exit code, and no
-//! panic.
+//! Failed starts. Each prints one line with the cause and the remedy, exits with the expected code
+//! and does not panic.
 
 use crate::server::{Place, Run, Server};
 use serde_json::Value;
@@ -10,9 +10,9 @@ use std::{
     path::Path,
 };
 
-/// The exit code of a failure.
+/// The exit code for any other failure.
 pub const FAILED: i32 = 1;
-/// The exit code of a wrong setting or command line.
+/// The exit code for an invalid setting or command line.
 const MISUSED: i32 = 2;
 
 /// Checks that a start failed with `code` and one line that contains every part of `says`.
@@ -21,14 +21,14 @@ pub fn check_failure(run: &Run, code: i32, says: &[&str]) {
     let (events, failures): (Vec<&str>, Vec<&str>) =
         run.stderr.lines().partition(|line| line.starts_with('{'));
     let [failure] = failures[..] else {
-        panic!("not one line: {failures:#?}");
+        panic!("expected one line: {failures:#?}");
     };
     assert!(failure.starts_with("authapi: "), "{failure}");
     for part in says {
         assert!(failure.contains(part), "no {part:?} in {failure:?}");
     }
     for event in events {
-        let event: Value = serde_json::from_str(event).expect("an event");
+        let event: Value = serde_json::from_str(event).expect("the line is JSON");
         assert!(
             matches!(event["level"].as_str(), Some("INFO" | "WARN")),
             "logged twice: {event}"
@@ -46,7 +46,7 @@ pub fn refuses(place: &Place, code: i32, says: &[&str]) {
     check_failure(&place.run(&["serve"], ""), code, says);
 }
 
-/// A place in which a server has run.
+/// Returns a place in which a server has run and stopped.
 pub fn used() -> Place {
     let stopped = Server::start().terminate();
     assert_eq!(stopped.status.code(), Some(0));
@@ -58,9 +58,9 @@ pub fn text(path: &Path) -> String {
 }
 
 #[test]
-fn a_taken_port() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken.local_addr().expect("an address");
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("the listener has an address");
     let place = Place::new().with("SERVER__PORT", &address.port().to_string());
     let says = [
         &address.to_string(),
@@ -71,9 +71,9 @@ fn a_taken_port() {
 }
 
 #[test]
-fn a_taken_port_for_metrics() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken.local_addr().expect("an address");
+fn a_metrics_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("the listener has an address");
     let place = Place::new().with("METRICS__PORT", &address.port().to_string());
     let says = [
         &address.to_string(),
@@ -81,7 +81,7 @@ fn a_taken_port_for_metrics() {
         "AUTHAPI_METRICS__PORT",
     ];
     refuses(&place, FAILED, &says);
-    assert!(!place.path().join("data").exists(), "nothing was begun");
+    assert!(!place.path().join("data").exists(), "no file is created");
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn an_address_of_another_machine() {
 fn a_malformed_key() {
     let place = used();
     let key = place.key_files(".signing.pem").remove(0);
-    fs::write(&key, "garbage").expect("a file");
+    fs::write(&key, "garbage").expect("the file is written");
     refuses(
         &place,
         FAILED,
         &[&text(&key), "is not a private key", "openssl pkcs8"],
     );
     let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    fs::write(&key, pem).expect("a file");
+    fs::write(&key, pem).expect("the file is written");
     refuses(&place, FAILED, &[&text(&key), "not supported"]);
 }
 
@@ -118,24 +118,24 @@ fn keys_that_others_can_read() {
     let place = used();
     for end in [".signing.pem", "refresh.key"] {
         let key = place.key_files(end).remove(0);
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("a mode");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("the mode is set");
         refuses(
             &place,
             FAILED,
             &["is accessible to others", &text(&key), "0644", "chmod 600"],
         );
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("the mode is set");
     }
     drop(place.start());
 }
 
 #[test]
-fn two_keys_that_would_sign() {
+fn two_signing_keys() {
     let place = used();
     place.command_succeeds(&["keys", "generate"], "");
     let published = place.key_files(".published.pem").remove(0);
     let signing = text(&published).replace(".published.", ".signing.");
-    fs::rename(&published, &signing).expect("a renaming");
+    fs::rename(&published, &signing).expect("the file is renamed");
     refuses(
         &place,
         FAILED,
@@ -144,32 +144,32 @@ fn two_keys_that_would_sign() {
 }
 
 #[test]
-fn keys_that_are_missing_or_hidden() {
+fn missing_truncated_and_unreadable_keys() {
     let place = Place::new().with("KEYS__GENERATE_MISSING", "false");
     refuses(&place, FAILED, &["the key folder", "authapi keys generate"]);
     let place = used().with("KEYS__GENERATE_MISSING", "false");
     let refresh_key = place.key_files("refresh.key").remove(0);
-    fs::write(&refresh_key, "too short").expect("a file");
+    fs::write(&refresh_key, "too short").expect("the file is written");
     refuses(
         &place,
         FAILED,
         &[&text(&refresh_key), "does not contain 32 bytes"],
     );
-    fs::remove_file(&refresh_key).expect("it is there");
+    fs::remove_file(&refresh_key).expect("the file exists");
     refuses(&place, FAILED, &[&text(&refresh_key), "is missing"]);
     let signing = place.key_files(".signing.pem").remove(0);
-    fs::remove_file(&signing).expect("it is there");
+    fs::remove_file(&signing).expect("the file exists");
     refuses(
         &place,
         FAILED,
         &["contains no signing key", "authapi keys generate"],
     );
-    symlink("/nowhere/at/all.pem", &signing).expect("a link");
+    symlink("/nowhere/at/all.pem", &signing).expect("the link is created");
     refuses(&place, FAILED, &["cannot read", &text(&signing)]);
 }
 
 #[test]
-fn settings_that_are_wrong() {
+fn invalid_settings() {
     let place = Place::new();
     for (name, value, says) in [
         (
@@ -266,32 +266,32 @@ fn settings_that_are_wrong() {
         assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
         assert!(
             !place.path().join("data").exists() && !place.keys().exists(),
-            "nothing was begun"
+            "no file is created"
         );
     }
 }
 
 #[test]
-fn settings_files_that_are_wrong() {
+fn invalid_settings_files() {
     let place = Place::new();
     let missing = place.run(&["--config", "missing.toml"], "");
     check_failure(&missing, MISUSED, &["missing.toml", "cannot be read"]);
-    fs::write(place.path().join("authapi.toml"), "[server]\nport = \n").expect("a file");
+    fs::write(place.path().join("authapi.toml"), "[server]\nport = \n").expect("the file is written");
     refuses(&place, MISUSED, &["authapi.toml", "line 2"]);
-    fs::write(place.path().join("authapi.toml"), "[server]\nprot = 1\n").expect("a file");
+    fs::write(place.path().join("authapi.toml"), "[server]\nprot = 1\n").expect("the file is written");
     refuses(
         &place,
         MISUSED,
         &["server.prot", "authapi.toml", "did you mean server.port?"],
     );
-    fs::remove_file(place.path().join("authapi.toml")).expect("it is there");
-    fs::write(place.path().join(".env"), "AUTHAPI_LOG__LEVEL=a b hunter2\n").expect("a file");
+    fs::remove_file(place.path().join("authapi.toml")).expect("the file exists");
+    fs::write(place.path().join(".env"), "AUTHAPI_LOG__LEVEL=a b hunter2\n").expect("the file is written");
     refuses(&place, MISUSED, &[".env", "AUTHAPI_LOG__LEVEL"]);
     assert!(!place.run(&["serve"], "").stderr.contains("hunter2"));
 }
 
 #[test]
-fn a_first_admin_who_cannot_be() {
+fn a_first_admin_with_a_short_password() {
     let place = Place::new()
         .with_admin("root")
         .with("BOOTSTRAP__ADMIN_PASSWORD", "hunter2");

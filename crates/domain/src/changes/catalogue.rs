@@ -20,12 +20,12 @@ pub trait CatalogueCommand: fmt::Debug + Send + Sync {
     /// Decides what to change. Pure: the result depends on the command and the arguments alone.
     ///
     /// # Errors
-    /// [`Refusal`] if the rules do not allow the change. Nothing may be written then.
+    /// [`Refusal`] if the rules do not allow the change. In that case nothing may be written.
     fn decide(&self, facts: &CatalogueFacts, at: DateTime<Utc>) -> Result<CatalogueChange, Refusal>;
 }
 
-/// What a command on the catalogue reads, besides all of the catalogue. Storage runs such commands
-/// one after the other, and none beside a command that compares permissions.
+/// The data that a command on the catalogue reads in addition to the whole catalogue. Storage runs
+/// such commands one at a time, and never at the same time as a command that compares permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueReads {
     /// The role to change.
@@ -36,19 +36,19 @@ pub struct CatalogueReads {
     pub caller: Option<TokenIdentity>,
 }
 
-/// What was loaded, all as of the transaction that makes the change.
+/// The data that was loaded in the transaction that makes the change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CatalogueFacts {
     /// All roles.
     pub roles: Vec<Role>,
-    /// How many users have [`CatalogueReads::role`].
+    /// The number of users who have [`CatalogueReads::role`].
     pub holders: u64,
     /// The session of [`CatalogueReads::caller`] with its user and permissions, if it exists.
     pub caller: Option<SessionSnapshot>,
 }
 
-/// What to write, as plain data. Storage writes all of it, or nothing. Every session snapshot
-/// becomes stale, because snapshots do not record which roles their permissions come from.
+/// The data to write. Storage writes all of it or none. Every session snapshot becomes stale,
+/// because snapshots do not record which roles their permissions come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueChange {
     /// A role to store, in place of one of the same name.
@@ -66,7 +66,7 @@ pub struct RoleWritten {
     pub role: Role,
     /// Whether it is new.
     pub created: bool,
-    /// How many users have it.
+    /// The number of users who have it.
     pub holders: u64,
 }
 

@@ -10,23 +10,23 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// What to write, as plain data. Storage writes all of it, or nothing.
+/// The data to write. Storage writes all of it or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// When the change is made: the time of every row that it writes.
     pub at: DateTime<Utc>,
     pub user: UserChange,
-    /// Which live sessions end, and why.
+    /// The live sessions to end, and the reason.
     pub end_sessions: Option<(EndSessionsOf, EndReason)>,
     /// A session to store, after others have ended.
     pub open_session: Option<NewSession>,
-    /// What replicas must drop from their caches before the caller gets its answer.
+    /// The scope that replicas must drop from their caches before the caller receives the result.
     pub invalidates: Option<InvalidationScope>,
     event: Option<AuditEvent>,
     counts_sessions: bool,
 }
 
-/// What happens to the row of a user.
+/// The change to a user's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserChange {
     /// Write nothing about a user.
@@ -44,7 +44,7 @@ pub enum UserChange {
     Delete(User),
 }
 
-/// Which sessions end.
+/// The sessions to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndSessionsOf {
     /// All that are live.
@@ -53,11 +53,11 @@ pub enum EndSessionsOf {
     Sessions(Vec<SessionId>),
 }
 
-/// What was written.
+/// A change that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     pub change: Change,
-    /// How many sessions ended; in a dry run, how many would.
+    /// The number of sessions that ended or, in a dry run, that would end.
     pub sessions_ended: u64,
 }
 

@@ -10,8 +10,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Replaces the caller's password by one of their own choice. Ends all of their sessions and opens
-/// a new one.
+/// Replaces the caller's password with one of their own choice. Ends all of their sessions and
+/// opens a new one.
 #[derive(Clone, Debug)]
 pub struct ChangePassword {
     /// The caller's token, validated again in the transaction.

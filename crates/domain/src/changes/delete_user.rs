@@ -5,8 +5,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Removes a user for good, with their roles and sessions. The audit log keeps what was done to
-/// them, and the login is free again.
+/// Removes a user permanently, with their roles and sessions. The audit log keeps the events about
+/// the user, and the login becomes free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeleteUser(pub Account);
 

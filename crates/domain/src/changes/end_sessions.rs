@@ -7,8 +7,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Ends all live sessions of a user, at the user's own request. Without such a user there is
-/// nothing to end.
+/// Ends all live sessions of a user, at the user's own request. If the user does not exist, no
+/// session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndSessions {
     pub user: UserId,
@@ -73,9 +73,9 @@ mod tests {
         assert_eq!(change.event(0), Some(none_live));
     }
 
-    /// Another request has removed the user, and may still be waiting for replicas.
+    /// Another request removed the user, and replicas may not have acknowledged that yet.
     #[test]
-    fn without_the_user_nothing_is_written_but_the_user_is_invalidated() {
+    fn a_missing_user_is_invalidated_and_nothing_is_written() {
         let change = end().decide(&Facts::default(), now()).expect("allowed");
 
         let expected = Effects {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_state_of_the_account_is_read() {
+    fn only_the_account_state_is_read() {
         let expected = Reads {
             account: Some(USER),
             ..Reads::default()

@@ -12,8 +12,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// What a command reads. Storage loads exactly this, and keeps it from changing until the
-/// transaction ends.
+/// The data that a command reads. Storage loads exactly this data, and keeps it from changing until
+/// the transaction ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     /// A login that the change needs to be free.
@@ -23,19 +23,19 @@ pub struct Reads {
     /// Whether the account's [target](field@Facts::target) is read, with what its roles allow.
     pub target: bool,
     /// Whether the change could leave no active administrator. If so, and if the target is one,
-    /// storage lets no other such change run beside this one.
+    /// storage runs no other such change at the same time.
     pub may_remove_admin: bool,
     /// Whether all live sessions of the account are read.
     pub live_sessions: bool,
-    /// A session to change. Locked.
+    /// A session to change. Storage locks it.
     pub session: Option<SessionId>,
     /// The token on whose authority the change is made. Its user and its session are locked.
     pub caller: Option<TokenIdentity>,
-    /// Roles to look up in the catalogue. Locked against removal.
+    /// Roles to look up in the catalogue. Storage locks them against removal.
     pub roles: RoleNames,
 }
 
-/// What was loaded, all as of the transaction that makes the change.
+/// The data that was loaded in the transaction that makes the change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Whether an account has [`Reads::login`].
@@ -59,7 +59,7 @@ pub struct Facts {
     pub roles: Vec<Role>,
 }
 
-/// What decides whether an account may have sessions.
+/// The state that decides whether an account may have sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountState {
     pub status: UserStatus,

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug)]
 pub struct ImportUsers(pub Vec<ImportedUser>);
 
-/// What an import reads.
+/// The data that an import reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportFacts {
     /// Those of [`ImportUsers::logins`] that existing users have.

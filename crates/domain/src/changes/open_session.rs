@@ -8,14 +8,14 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::cmp::Reverse;
 
-/// Opens a session for a user whose password was verified. The oldest sessions beyond the limit
-/// make room.
+/// Opens a session for a user whose password was verified. If the user then has more live sessions
+/// than allowed, the oldest ones end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenSession {
     pub session: NewSession,
     /// The epoch at which the user was read.
     pub epoch: Epoch,
-    /// The most live sessions of the user, this one among them.
+    /// The maximum number of live sessions of the user, including this one.
     pub max_sessions: u32,
 }
 
@@ -51,15 +51,15 @@ impl Command for OpenSession {
         })
     }
 
-    /// A user who changed has been invalidated by the change.
+    /// A refusal means that the user changed, and that change has invalidated the user.
     fn already_done(&self) -> Option<InvalidationScope> {
         None
     }
 }
 
 impl OpenSession {
-    /// The oldest of the other sessions, as far as they exceed the limit. Never the one that is
-    /// opened, however the clocks that created the others were set.
+    /// Returns the oldest of the existing sessions that exceed the limit. The new session is always
+    /// kept, even if clock skew makes existing sessions appear newer.
     fn surplus(&self, facts: &Facts) -> Vec<SessionId> {
         let mut others = facts.live_sessions.clone();
         others.sort_by_key(|(id, created_at)| Reverse((*created_at, *id)));
@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    /// Live sessions 1, 2 and so on, created this many seconds from now.
+    /// Facts with live sessions 1, 2 and so on, created at these offsets from now in seconds.
     fn facts(created: &[i64]) -> Facts {
         let live_sessions = (1..)
             .zip(created)
@@ -151,12 +151,12 @@ mod tests {
             (3, &[-1, -2, -3], &[3]),
             (2, &[-3, -1, -2], &[3, 1]),
             (1, &[-2, -1], &[2, 1]),
-            // Of equal age, the lower id is the older.
+            // Of sessions with the same creation time, the one with the lower id counts as older.
             (2, &[-1, -1], &[1]),
-            // Created by a clock that is ahead: the session that is opened stays all the same.
+            // Sessions created by a clock that is ahead do not displace the new session.
             (2, &[5, 9], &[1]),
             (1, &[5], &[1]),
-            // There is always room for the session that is opened.
+            // The new session is opened even if the limit is 0.
             (0, &[-2, -1], &[2, 1]),
             (0, &[], &[]),
             (u32::MAX, &[-2, -1], &[]),
@@ -196,9 +196,9 @@ mod tests {
     }
 
     proptest! {
-        /// Few different times, so that many are equal to one another and to that of the login.
+        /// Draws from few times, so that many sessions share one, including the time of the login.
         #[test]
-        fn the_opened_session_is_never_evicted_whatever_the_clocks_read(
+        fn the_new_session_is_never_evicted_despite_clock_skew(
             created in prop::collection::vec(-3i64..=3, 0..8),
             max_sessions in 0u32..6,
         ) {
@@ -211,11 +211,11 @@ mod tests {
                 .iter()
                 .filter(|(id, _)| !evicted.contains(id))
                 .collect();
-            prop_assert_eq!(kept.len() + evicted.len(), created.len(), "each evicted session was live, once");
+            prop_assert_eq!(kept.len() + evicted.len(), created.len(), "each evicted session was live and is listed once");
             let limit = usize::try_from(max_sessions).expect("small").max(1);
-            prop_assert_eq!(kept.len() + 1, limit.min(created.len() + 1), "no more are evicted than must be");
+            prop_assert_eq!(kept.len() + 1, limit.min(created.len() + 1), "no more sessions are evicted than necessary");
             for (id, created_at) in facts.live_sessions.iter().filter(|(id, _)| evicted.contains(id)) {
-                prop_assert!(kept.iter().all(|(kept, at)| (at, kept) > (created_at, id)), "the oldest are evicted");
+                prop_assert!(kept.iter().all(|(kept, at)| (at, kept) > (created_at, id)), "the oldest sessions are evicted");
             }
         }
     }

@@ -35,7 +35,7 @@ pub enum Refusal {
     Denied(#[from] Denied),
 }
 
-/// Why a change was not made.
+/// The reason a change failed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
     #[error(transparent)]

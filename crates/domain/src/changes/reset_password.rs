@@ -8,7 +8,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Replaces a user's password by one that they must change at the next login. Ends all of their
+/// Replaces a user's password with one that they must change at the next login. Ends all of their
 /// sessions.
 #[derive(Clone, Debug)]
 pub struct ResetPassword {

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 pub struct TrimAuditLog {
     /// Remove events from before this instant.
     pub before: DateTime<Utc>,
-    /// The most events to remove.
+    /// The maximum number of events to remove.
     pub limit: u32,
 }
 
-/// What trimming reads. No event may be added until the transaction ends.
+/// The data that trimming reads. No event may be added until the transaction ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrimFacts {
     pub ends: ChainEnds,
@@ -18,12 +18,12 @@ pub struct TrimFacts {
     pub oldest: Vec<(AuditNumber, DateTime<Utc>)>,
 }
 
-/// What to write, as plain data.
+/// The data to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrimChange {
     /// The first and the last event to remove.
     pub remove: (AuditNumber, AuditNumber),
-    /// How many events are removed.
+    /// The number of events to remove.
     pub count: u64,
     /// Whether the last of them becomes the base of the chain, with its seal as it is stored.
     /// Events from before the chain began precede its base, and leave it where it is.

@@ -7,11 +7,11 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// The most roles of the catalogue, which is read whole.
+/// The maximum number of roles in the catalogue, which is always read completely.
 pub const MAX_ROLES: usize = 500;
 
-/// Creates a role other than `admin`, or replaces what one is and allows. In force at once for
-/// every user who has it.
+/// Creates or replaces a role other than `admin`. Applies immediately to every user who has the
+/// role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteRole {
     pub name: RoleName,

@@ -9,8 +9,7 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Storage of accounts and their sessions, as far as changes need it. Each method is one
-/// transaction.
+/// Storage of accounts and their sessions, for making changes. Each method is one transaction.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Accounts: Send + Sync {
@@ -19,7 +18,7 @@ pub trait Accounts: Send + Sync {
     /// Returns the user with this login, with the hash that their password is verified against.
     async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError>;
 
-    /// Replaces the hash `old` by `new`, a hash of the same password. Returns whether it was
+    /// Replaces the hash `old` with `new`, a hash of the same password. Returns whether it was
     /// replaced.
     ///
     /// MUST replace nothing if the hash is no longer `old`, and MUST NOT change epoch, revision or

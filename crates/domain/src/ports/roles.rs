@@ -20,7 +20,7 @@ pub trait Roles: Send + Sync {
 
     /// Executes `command` in one transaction: loads and locks what it
     /// [reads](crate::changes::CatalogueReads), calls its decision with `context.at`, and applies
-    /// the change together with its audit event. The change MUST be in force for every user when
+    /// the change together with its audit event. The change MUST be in effect for every user when
     /// this returns.
     ///
     /// MUST apply all of the change or, after any error, none of it. Concurrent commands MUST be

@@ -8,9 +8,9 @@ use std::sync::Arc;
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait SessionSnapshots: Send + Sync {
-    /// Returns the session with its user, roles and permissions, all as of one instant. Ended and
-    /// expired sessions are returned too, marked as such. The snapshot MUST include every change
-    /// whose method had returned before this was called, on any replica.
+    /// Returns the session with its user, roles and permissions, all read at the same instant.
+    /// Ended and expired sessions are returned too, marked as such. The snapshot MUST include every
+    /// change whose method had returned before this was called, on any replica.
     async fn snapshot(&self, session: SessionId) -> Result<Option<SessionSnapshot>, PortError>;
 
     /// Returns the snapshot that decides whether a token with `identity` is accepted at `now`.

@@ -12,12 +12,12 @@ pub enum Rotated {
     Lost,
 }
 
-/// Storage of sessions, as far as refreshing needs it. Each method is one transaction.
+/// Storage of sessions, for refreshing them. Each method is one transaction.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Returns the session with its holder, both as of one instant. Ended and expired sessions are
-    /// returned too.
+    /// Returns the session with its holder, both read at the same instant. Ended and expired
+    /// sessions are returned too.
     async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError>;
 
     /// Applies one rotation as a compare-and-swap. The caller need not have read the session.

@@ -17,8 +17,8 @@ pub trait Throttle: Send + Sync {
 }
 
 impl dyn Throttle + '_ {
-    /// Takes one attempt by a client on an account, as far as each is known. The client's budget is
-    /// checked first: a client without budget must not consume the account's.
+    /// Takes one attempt from the budgets of the client and the account, where they are known.
+    /// Checks the client's budget first: a client without budget must not consume the account's.
     pub async fn attempt(
         &self,
         client: Option<IpAddr>,

@@ -69,7 +69,7 @@ impl StoredSession {
     fn judge(&self, generation: Generation, now: DateTime<Utc>, rules: &SessionRules) -> Presented {
         let successor = generation.next();
         if generation == self.generation {
-            // After `u32::MAX` refreshes the session is over.
+            // A session ends after `u32::MAX` refreshes.
             successor.map_or(Presented::Expired, |_| Presented::Current)
         } else if successor == Some(self.generation) && now < self.last_used_at + rules.grace {
             Presented::Repeated {

@@ -29,12 +29,12 @@ pub enum Assignee {
 #[derive(Clone, Debug)]
 pub struct AssignRolesRequest {
     pub assignee: Assignee,
-    /// Names of roles as typed.
+    /// The names of the roles as entered, not yet validated.
     pub new_roles: Vec<String>,
     pub keep_sessions: bool,
     /// If set, change the user only at this revision.
     pub if_revision: Option<Revision>,
-    /// Report the outcome without changing anything.
+    /// If true, return the outcome without changing anything.
     pub dry_run: bool,
 }
 
@@ -74,8 +74,11 @@ impl From<PortError> for AssignRolesError {
 }
 
 impl AssignRoles {
+    /// Replaces the roles, or only returns the outcome if the request is a dry run.
+    ///
     /// # Errors
-    /// [`AssignRolesError`]; nothing has changed then.
+    /// [`AssignRolesError`]. After a port error the change may have been made; after any other
+    /// error it was not.
     pub async fn execute(
         &self,
         requester: Requester<'_>,

@@ -39,8 +39,11 @@ pub enum AuthenticateError {
 }
 
 impl Authenticate {
+    /// Verifies the token and returns the caller.
+    ///
     /// # Errors
-    /// [`AuthenticateError`]; [`AuthenticateError::Port`] if the token could not be checked.
+    /// [`AuthenticateError`]. [`AuthenticateError::Port`] means that the token could not be
+    /// checked.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let caller = self.even_with_a_reset_password(token).await?;
         if caller.must_change_password() {

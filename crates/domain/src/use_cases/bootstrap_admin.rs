@@ -33,8 +33,11 @@ pub enum BootstrapAdminError {
 }
 
 impl BootstrapAdmin {
+    /// Creates the admin if there is none.
+    ///
     /// # Errors
-    /// [`BootstrapAdminError`]; no user was created then.
+    /// [`BootstrapAdminError`]. After a port error the admin may have been created; after any other
+    /// error they were not.
     pub async fn execute(&self, login: String, password: Password) -> Result<Bootstrap, BootstrapAdminError> {
         if self.users.any_admin().await? {
             return Ok(Bootstrap::NotNeeded);

@@ -63,8 +63,11 @@ impl From<PortError> for ChangePasswordError {
 }
 
 impl ChangePassword {
+    /// Verifies the current password, sets the new one and returns the new tokens.
+    ///
     /// # Errors
-    /// [`ChangePasswordError`]; nothing has changed then.
+    /// [`ChangePasswordError`]. After a port error the change may have been made; after any other
+    /// error it was not.
     pub async fn execute(
         &self,
         caller: &Caller,

@@ -65,8 +65,11 @@ impl From<AcceptPasswordError> for CreateUserError {
 }
 
 impl CreateUser {
+    /// Creates and returns the user.
+    ///
     /// # Errors
-    /// [`CreateUserError`]; nothing is stored then.
+    /// [`CreateUserError`]. After a port error the user may have been created; after any other
+    /// error they were not.
     pub async fn execute(
         &self,
         request: NewUserRequest,

@@ -27,8 +27,11 @@ pub enum DeleteOwnAccountError {
 }
 
 impl DeleteOwnAccount {
+    /// Verifies the password and deletes the caller.
+    ///
     /// # Errors
-    /// [`DeleteOwnAccountError`]; nothing has changed then.
+    /// [`DeleteOwnAccountError`]. After a port error the caller may have been deleted; after any
+    /// other error they were not.
     pub async fn execute(
         &self,
         caller: &Caller,

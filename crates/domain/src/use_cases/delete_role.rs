@@ -19,11 +19,11 @@ pub struct DeleteRole {
 /// A request to delete a role.
 #[derive(Clone, Debug)]
 pub struct DeleteRoleRequest {
-    /// The role's name as typed.
+    /// The role's name as entered, not yet validated.
     pub name: String,
     /// If set, delete the role only at this revision.
     pub if_revision: Option<Revision>,
-    /// Report the outcome without changing anything.
+    /// If true, check the request without changing anything.
     pub dry_run: bool,
 }
 
@@ -44,8 +44,11 @@ impl From<Denied> for DeleteRoleError {
 }
 
 impl DeleteRole {
+    /// Deletes the role, or checks that it can be deleted if the request is a dry run.
+    ///
     /// # Errors
-    /// [`DeleteRoleError`]; nothing has changed then.
+    /// [`DeleteRoleError`]. After a port error the role may have been deleted; after any other
+    /// error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_of_the_decision_reaches_the_caller() {
+    async fn the_caller_receives_the_refusal() {
         let in_use = CatalogueFacts {
             holders: 3,
             ..facts()

@@ -14,10 +14,12 @@ pub struct EndSession {
 }
 
 impl EndSession {
+    /// Ends the session.
+    ///
     /// # Errors
-    /// [`ChangeError`]; nothing has ended then. The refusal is
-    /// [`SessionEnded`](changes::Refusal::SessionEnded) whether the session has already ended,
-    /// belongs to another user or never existed.
+    /// [`ChangeError`]. After a port error the session may have ended; after a refusal this call
+    /// did not end it. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) if the
+    /// session has already ended, belongs to another user or never existed.
     pub async fn execute(
         &self,
         caller: &Caller,

@@ -16,7 +16,7 @@ pub struct ExportOwnData {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// The data stored about a caller, besides their account.
+/// The data stored about a caller, other than their account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnData {
     /// Live sessions, newest first.
@@ -26,8 +26,10 @@ pub struct OwnData {
 }
 
 impl ExportOwnData {
+    /// Returns the data.
+    ///
     /// # Errors
-    /// An error of a port.
+    /// [`PortError`] if a port fails.
     pub async fn execute(&self, caller: &Caller) -> Result<OwnData, PortError> {
         let user = caller.user().id;
         let sessions = self.sessions.list(user, self.clock.now()).await?;

@@ -51,7 +51,7 @@ impl ImportUsers {
     /// every user that was not refused is stored.
     ///
     /// # Errors
-    /// An error of the port; no user was stored then.
+    /// [`PortError`] if a port fails; all of the accepted users may have been stored, or none.
     ///
     /// # Panics
     /// If storage does not return a result for each user, which violates its contract.
@@ -83,11 +83,11 @@ impl ImportUsers {
         Ok(settled.collect())
     }
 
-    /// Returns the result that each of `requests` would have by itself if `catalogue` were the
-    /// roles. Stores no user.
+    /// Returns the result that each of `requests` would have independently of the others if
+    /// `catalogue` were the roles. Stores no user.
     ///
     /// # Errors
-    /// An error of the port.
+    /// [`PortError`] if a port fails.
     pub async fn dry_run(
         &self,
         requests: Vec<ImportRequest>,

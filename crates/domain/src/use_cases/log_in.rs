@@ -41,8 +41,11 @@ pub enum LogInError {
 }
 
 impl LogIn {
+    /// Verifies the password and opens a session.
+    ///
     /// # Errors
-    /// [`LogInError`]; no session was opened then.
+    /// [`LogInError`]. After a port error a session may have been opened; after any other error
+    /// none was.
     pub async fn execute(
         &self,
         login: &str,

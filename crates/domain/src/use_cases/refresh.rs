@@ -44,6 +44,8 @@ pub enum RefreshError {
 }
 
 impl Refresh {
+    /// Returns the next tokens of the session that `token` belongs to.
+    ///
     /// # Errors
     /// [`RefreshError`]. [`RefreshError::Reused`] means that the session has been ended. After
     /// [`RefreshError::Port`] the session may have been rotated; the token then stays valid for at

@@ -32,8 +32,11 @@ impl From<PortError> for RegisterError {
 }
 
 impl Register {
+    /// Creates and returns the user.
+    ///
     /// # Errors
-    /// [`RegisterError`]; nothing is stored then.
+    /// [`RegisterError`]. After a port error the user may have been created; after any other error
+    /// they were not.
     pub async fn execute(
         &self,
         login: String,

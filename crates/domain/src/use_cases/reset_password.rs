@@ -57,8 +57,11 @@ impl From<PortError> for ResetPasswordError {
 }
 
 impl ResetPassword {
+    /// Sets the password and returns the updated user.
+    ///
     /// # Errors
-    /// [`ResetPasswordError`]; nothing has changed then.
+    /// [`ResetPasswordError`]. After a port error the change may have been made; after any other
+    /// error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,

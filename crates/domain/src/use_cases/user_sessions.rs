@@ -20,7 +20,7 @@ impl UserSessions {
     /// Returns a user's live sessions, newest first.
     ///
     /// # Errors
-    /// [`ChangeError`].
+    /// [`ChangeError`] if the user does not exist or a port fails.
     pub async fn list(
         &self,
         _by: Capability<'_, SessionsRevoke>,
@@ -34,7 +34,8 @@ impl UserSessions {
     /// rejects the tokens of these sessions.
     ///
     /// # Errors
-    /// [`ChangeError`]; nothing has changed then.
+    /// [`ChangeError`]. After a port error the sessions may have ended; after any other error they
+    /// have not.
     pub async fn end(
         &self,
         by: Capability<'_, SessionsRevoke>,

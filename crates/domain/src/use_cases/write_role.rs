@@ -23,7 +23,7 @@ pub struct WriteRole {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// A role as typed.
+/// A role as entered, not yet validated.
 #[derive(Clone, Debug)]
 pub struct RoleRequest {
     pub name: String,
@@ -32,7 +32,7 @@ pub struct RoleRequest {
     pub self_assignable: bool,
     /// The state in which the role must be.
     pub precondition: Precondition,
-    /// Report the outcome without changing anything.
+    /// If true, return the outcome without changing anything.
     pub dry_run: bool,
 }
 
@@ -72,8 +72,11 @@ impl From<Denied> for WriteRoleError {
 }
 
 impl WriteRole {
+    /// Writes the role, or only returns the outcome if the request is a dry run.
+    ///
     /// # Errors
-    /// [`WriteRoleError`]; nothing has changed then.
+    /// [`WriteRoleError`]. After a port error the change may have been made; after any other error
+    /// it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,

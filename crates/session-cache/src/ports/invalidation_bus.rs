@@ -7,8 +7,8 @@ use domain::ports::PortError;
 /// on it for latency only, never for correctness.
 #[async_trait]
 pub trait InvalidationBus: Send + Sync {
-    /// Sends `message` to every open subscription, in this process and in others. Success MUST mean
-    /// no more than that the bus accepted the message. Any bytes up to 64 KiB MUST be accepted.
+    /// Sends `message` to every open subscription, in this process and in others. Success means
+    /// only that the bus accepted the message. Any bytes up to 64 KiB MUST be accepted.
     ///
     /// # Errors
     /// Returns [`PortError::Unavailable`] if the bus cannot be reached.
@@ -32,7 +32,7 @@ pub enum BusEvent {
     Reconnected,
 }
 
-/// An open subscription to the bus. It MUST reconnect by itself, with back-off, until it is
+/// An open subscription to the bus. It MUST reconnect automatically, with back-off, until it is
 /// dropped.
 #[async_trait]
 pub trait BusSubscription: Send {

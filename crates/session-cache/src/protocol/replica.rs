@@ -81,7 +81,7 @@ impl Replica {
         self.last_request = self.last_request.max(Some(now));
     }
 
-    /// Returns whether memory may answer at `now` at all.
+    /// Returns whether requests may be answered from memory at `now`.
     #[must_use]
     pub fn holds_lease(&self, now: Duration) -> bool {
         match self.lease {
@@ -167,8 +167,8 @@ impl Replica {
     pub fn granted(&mut self, lease: LeaseId, requested_at: Duration) {
         let counted_from = match self.lease {
             LeaseState::Requested(requested) if requested == lease => {
-                // This lease does not cover earlier reads: no publisher waited for this replica's
-                // acknowledgement then.
+                // This lease does not cover earlier reads: while there was no lease, no publisher
+                // waited for this replica's acknowledgement.
                 self.invalidate_all();
                 requested_at
             }
@@ -182,7 +182,8 @@ impl Replica {
         self.lease = LeaseState::Held { lease, counted_from };
     }
 
-    /// Records that the database refused to renew `lease`, because it is gone, evicted or expired.
+    /// Records that the database refused to renew `lease`, because it was removed, evicted or
+    /// expired.
     pub fn refused(&mut self, lease: LeaseId) {
         if matches!(self.lease, LeaseState::Held { lease: held, .. } if held == lease) {
             self.lose_lease();

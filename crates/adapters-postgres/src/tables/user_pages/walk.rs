@@ -15,11 +15,11 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Whether a row is at the position or behind it, even where the next status or role begins.
+    /// Whether a row is at the position or after it, even where the next status or role begins.
     ///
     /// After a few executions of a prepared statement the server keeps one plan for all values,
     /// unless it expects plans for the given values to be cheaper. It estimates that a third of the
-    /// table meets this condition, whatever the table contains, and so walks the index for the
+    /// table meets this condition, regardless of the table's content, so it walks the index for the
     /// first few rows. For equal roles, or logins between two, it would estimate so few rows that
     /// it might read and sort them all. `SELECT` around a value keeps it from estimating by the
     /// value: it is evaluated after planning.
@@ -36,9 +36,9 @@ impl<'a> Walk<'a> {
     /// Whether a user is one of the first `at_most` holders of the role, in the order of the pages.
     ///
     /// They are chosen before their users are looked up, so the server expects to look up few,
-    /// whatever its statistics are. Whether they have the role and the status, and do not only
-    /// follow those that do, is filtered after the walk: as a condition of the walk itself, the
-    /// server would estimate how many rows meet it.
+    /// regardless of its statistics. The walk may pass beyond the last holder, so the role and the
+    /// status are compared again after it. If they were conditions of the walk itself, the server
+    /// would estimate how many rows meet them.
     pub fn first_holders(&'a self, at_most: u32) -> Condition<'a> {
         let mut first = Condition::default();
         first.sql(

@@ -2,8 +2,8 @@ use super::unwritable;
 use crate::Failure;
 use std::io::{BufWriter, Error, ErrorKind, Stdout, Write, stdout};
 
-/// Buffered standard output. Callers that print much check [`is_read`](Self::is_read) and stop once
-/// the reader is gone.
+/// Buffered standard output. Callers that print many lines check [`is_read`](Self::is_read) and
+/// stop once the reader has closed its end.
 pub struct Stream {
     out: BufWriter<Stdout>,
     is_read: bool,
