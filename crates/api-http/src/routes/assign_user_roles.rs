@@ -59,7 +59,7 @@ pub struct AssignUserRolesRequest {
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>),
         TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchWithBodyRefused, UnknownRole, Unavailable,
-        (status = 403, description = "`forbidden`: requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn assign_user_roles(

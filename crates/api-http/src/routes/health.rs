@@ -123,7 +123,7 @@ async fn is_up(name: &'static str, health: &dyn StorageHealth) -> bool {
     if let Err(error) = &checked {
         tracing::warn!(
             error = error as &(dyn std::error::Error + 'static),
-            "the {name} is away"
+            "{name} is unavailable"
         );
     }
     checked.is_ok()

@@ -27,7 +27,7 @@ pub struct RegisterRequest {
     password: SecretString,
 }
 
-/// Registers a user with the role `user`.
+/// Registers a user with the default roles.
 #[utoipa::path(
     post,
     path = "/register",

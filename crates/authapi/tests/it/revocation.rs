@@ -1,4 +1,4 @@
-//! Revocations: every row of the table in `docs/revocation.md`, on a real database.
+//! Revocations: every row of the table in `docs/tokens.md`, on a real database.
 
 use crate::{
     client::{Client, NEW_PASSWORD, PASSWORD, Pair},

@@ -1,4 +1,4 @@
-//! The results of a run: a row of the table in `docs/revocation.md`.
+//! The results of a run: the figures that a table of `docs/revocation.md` summarises.
 
 use std::{
     env,
