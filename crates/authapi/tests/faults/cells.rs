@@ -192,7 +192,7 @@ impl Asked {
 
 async fn timed(call: Call) -> (Answer, Duration) {
     let asked = Instant::now();
-    let answer = call.send().await;
+    let answer = call.send_once().await;
     (answer, asked.elapsed())
 }
 

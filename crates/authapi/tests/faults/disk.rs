@@ -73,7 +73,7 @@ async fn wait_until_full(client: &Client, mut token: String) {
     let mut in_a_row = 0;
     while in_a_row < IN_A_ROW {
         assert!(Instant::now() < deadline, "a full disk accepts further writes");
-        let answer = client.refresh(&token).await;
+        let answer = client.post("/refresh").bearer(&token).send_once().await;
         if answer.status == 200 {
             token = answer.pair().refresh;
             in_a_row = 0;

@@ -12,6 +12,18 @@ pub static BURST: Mutex<()> = Mutex::const_new(());
 
 /// Sends all calls at once, after other bursts have ended, and returns the answers in order.
 pub async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
+    burst(calls, Call::send).await
+}
+
+/// Like [`at_once`], but does not repeat a call that the service is too busy for.
+pub async fn at_once_without_retries(calls: Vec<Call>) -> Vec<Answer> {
+    burst(calls, Call::send_once).await
+}
+
+async fn burst<F>(calls: Vec<Call>, send: fn(Call) -> F) -> Vec<Answer>
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
     let _alone = BURST.lock().await;
     let start = Arc::new(Barrier::new(calls.len()));
     let tasks: Vec<JoinHandle<Answer>> = calls
@@ -20,7 +32,7 @@ pub async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
             let start = Arc::clone(&start);
             tokio::spawn(async move {
                 start.wait().await;
-                call.send().await
+                send(call).await
             })
         })
         .collect();

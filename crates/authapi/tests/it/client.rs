@@ -12,13 +12,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
 /// Longer than any response takes; reached only when a request hangs.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The time for which a client repeats requests to a busy service; reached only when a test fails.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Cheap to clone. Clones share connections and send each request to the next replica.
 #[derive(Clone)]
@@ -172,8 +174,22 @@ impl Call {
         Self(self.0.body(body.into()))
     }
 
-    /// Sends the request and requires a response.
+    /// Sends the request and requires a response. As a client of the service should, it repeats a
+    /// request that the service was too busy for, after the time that `Retry-After` names.
     pub async fn send(self) -> Answer {
+        let started = Instant::now();
+        loop {
+            let attempt = Self(self.0.try_clone().expect("a body in memory"));
+            let answer = attempt.send_once().await;
+            match answer.retry_after() {
+                Some(wait) if started.elapsed() < PATIENCE => tokio::time::sleep(wait).await,
+                _ => return answer,
+            }
+        }
+    }
+
+    /// Sends the request once and requires a response, for a test in which the service refuses.
+    pub async fn send_once(self) -> Answer {
         self.try_send().await.expect("an answer")
     }
 
@@ -212,6 +228,14 @@ impl Answer {
             200..=299 => "accepted".to_owned(),
             _ => self.code().to_owned(),
         }
+    }
+
+    /// The time to wait before repeating a request that the service was too busy for. `None` for
+    /// every other response, such as one of a throttle or a probe of readiness.
+    fn retry_after(&self) -> Option<Duration> {
+        let is_busy = self.status == 503 && matches!(self.code(), "overloaded" | "unavailable");
+        let seconds = || self.header("retry-after").parse().expect("a number of seconds");
+        is_busy.then(|| Duration::from_secs(seconds()))
     }
 
     pub fn header(&self, name: &str) -> &str {

@@ -28,7 +28,7 @@ async fn logins_over_the_hashing_capacity_are_refused_with_retry_after() {
     let attempts: Vec<_> = (0..12)
         .map(|_| {
             let call = client.logging_in("alice", PASSWORD);
-            tokio::spawn(call.send())
+            tokio::spawn(call.send_once())
         })
         .collect();
     assert_eq!(client.me_code(&pair.access).await, "accepted");

@@ -162,23 +162,10 @@ async fn next_pair(client: &Client, login: &str, pair: Option<Pair>) -> Option<P
     }
 }
 
-/// Repeats a request to `/me` for a while if the server was too busy to answer.
-async fn settled(client: &Client, pair: &Pair, answer: Answer) -> Answer {
-    let mut answer = answer;
-    for _ in 0..20 {
-        if answer.status != 503 {
-            break;
-        }
-        answer = client.me(&pair.access).await;
-    }
-    answer
-}
-
 /// Checks that only tokens with `roles` are accepted, and that they show `roles`.
 async fn check_tokens(client: &Client, pairs: &[Pair], roles: &Value, round: usize) {
     let calls = pairs.iter().map(|pair| client.get("/me").bearer(&pair.access));
-    for (pair, answer) in pairs.iter().zip(at_once(calls.collect()).await) {
-        let me = settled(client, pair, answer).await;
+    for (pair, me) in pairs.iter().zip(at_once(calls.collect()).await) {
         let claimed = &part_of(&pair.access, 1)["roles"];
         if claimed == roles {
             assert_eq!(me.status, 200, "round {round}: {}", me.body);
