@@ -274,10 +274,13 @@ mod tests {
             ..PoolSettings::default()
         };
         let database = PostgresDatabase::connect(fresh.url(), settings).await;
-        let database = database.expect("a database");
+        let database = database.expect("the database can be opened");
         let soon = Instant::now() + settings.answer_timeout;
         let both = (database.pool.get(soon).await, database.pool.get(soon).await);
-        drop((both.0.expect("a connection"), both.1.expect("a connection")));
+        drop((
+            both.0.expect("a connection is free"),
+            both.1.expect("a connection is free"),
+        ));
         assert_eq!(database.pool.status().available, 2);
         (database, fresh)
     }
@@ -317,7 +320,7 @@ mod tests {
 
         let soon = Instant::now() + database.answer_timeout;
         let both = [database.pool.get(soon).await, database.pool.get(soon).await];
-        let [one, other] = both.map(|lent| lent.expect("a connection"));
+        let [one, other] = both.map(|lent| lent.expect("a connection is free"));
         let refused = database.read("SELECT 1", execute).await;
         assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
         let busy = [
@@ -344,7 +347,10 @@ mod tests {
         let late = database.read("SELECT pg_sleep(60)", execute).await;
         assert!(matches!(late, Err(PortError::Unavailable(_))), "{late:?}");
         assert_eq!(database.pool.status().size, 0);
-        database.read("SELECT 1", execute).await.expect("an answer");
+        database
+            .read("SELECT 1", execute)
+            .await
+            .expect("the statement succeeds");
     }
 
     #[tokio::test]
@@ -353,7 +359,7 @@ mod tests {
         let make = "CREATE TABLE begun (i integer)";
         let work = async {
             let slow = database.read("SELECT pg_sleep(0.2)", execute).await;
-            slow.expect("an answer in time");
+            slow.expect("the statement ends in time");
             let late = database.write(make, |conn, sql| {
                 Box::pin(async move {
                     execute(conn, sql).await?;
@@ -371,7 +377,10 @@ mod tests {
         // The timeout of one connection does not close the other.
         assert_eq!(database.pool.status().size, 1);
         let nothing = "SELECT 1 / (to_regclass('begun') IS NULL)::integer";
-        database.read(nothing, execute).await.expect("no table");
+        database
+            .read(nothing, execute)
+            .await
+            .expect("the table does not exist");
         drop(fresh);
     }
 
@@ -397,10 +406,14 @@ mod tests {
     #[tokio::test]
     async fn a_transaction_that_fails_keeps_nothing_and_its_connection_is_good_again() {
         let (database, fresh) = open().await;
-        let mut conn = database.server.connect().await.expect("a connection");
+        let mut conn = database
+            .server
+            .connect()
+            .await
+            .expect("the database accepts connections");
         conn.batch_execute("CREATE TABLE t (i integer)")
             .await
-            .expect("a table");
+            .expect("the table can be created");
         drop(conn);
         let failed = database
             .write("INSERT INTO t VALUES (1)", |conn, sql| {
@@ -414,7 +427,7 @@ mod tests {
         assert_eq!(database.pool.status().available, 2);
         let empty = "SELECT 1 / (SELECT (count(*) = 0)::integer FROM t)";
         for _ in 0..2 {
-            database.read(empty, execute).await.expect("an empty table");
+            database.read(empty, execute).await.expect("the table is empty");
         }
         drop(fresh);
     }
@@ -431,7 +444,10 @@ mod tests {
             AND current_setting('idle_in_transaction_session_timeout') = '2s'
             AND current_setting('transaction_isolation') = 'read committed'
             AND current_setting('application_name') = 'authapi')::integer";
-        let database = database.expect("a database");
-        database.read(told, execute).await.expect("our settings");
+        let database = database.expect("the database can be opened");
+        database
+            .read(told, execute)
+            .await
+            .expect("the connection has the limits");
     }
 }

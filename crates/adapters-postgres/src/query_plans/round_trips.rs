@@ -75,7 +75,8 @@ impl Counted {
     async fn count(&mut self, command: &dyn Command) -> usize {
         self.counting(async |conn| {
             let done = execute(conn, command, &events(context(at(0)))).await;
-            done.expect("an answer").expect("a change that is allowed");
+            done.expect("the command succeeds")
+                .expect("the change is allowed");
         })
         .await
     }
@@ -83,7 +84,8 @@ impl Counted {
     async fn count_on_catalogue(&mut self, command: &dyn CatalogueCommand) -> usize {
         self.counting(async |conn| {
             let done = catalogue::execute(conn, command, &events(context(at(0)))).await;
-            done.expect("an answer").expect("a change that is allowed");
+            done.expect("the command succeeds")
+                .expect("the change is allowed");
         })
         .await
     }
@@ -189,7 +191,7 @@ async fn changing_the_catalogue() {
         let created = counted.count_on_catalogue(&write(&["users:read"])).await;
         assert_eq!(created, 8 + caller, "create");
         let delete = DeleteRole {
-            name: RoleName::parse("editor").expect("a role's name"),
+            name: RoleName::parse("editor").expect("the name is valid"),
             if_revision: None,
             authorized_by,
         };
@@ -210,7 +212,7 @@ async fn importing_and_trimming() {
         let count = counted
             .counting(async |conn| {
                 let done = import(conn, &users, &events(context(at(0)))).await;
-                done.expect("answers");
+                done.expect("the import succeeds");
             })
             .await;
         assert_eq!(count, 6, "import");
@@ -222,7 +224,7 @@ async fn importing_and_trimming() {
     let count = counted
         .counting(async |conn| {
             let trimmed = trim(conn, command, &events(context(at(9)))).await;
-            assert_eq!(trimmed.expect("an answer"), 2);
+            assert_eq!(trimmed.expect("the command succeeds"), 2);
         })
         .await;
     assert_eq!(count, 6, "trim");

@@ -169,7 +169,7 @@ mod tests {
 
     impl Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").write(bytes)
+            self.0.lock().expect("the lock is not poisoned").write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -185,14 +185,14 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        with_default(subscriber, || make_file(path).expect("a file"));
-        let bytes = log.0.lock().expect("no panic").clone();
-        String::from_utf8(bytes).expect("text")
+        with_default(subscriber, || make_file(path).expect("the file can be created"));
+        let bytes = log.0.lock().expect("the lock is not poisoned").clone();
+        String::from_utf8(bytes).expect("the output is UTF-8")
     }
 
     #[test]
     fn a_database_that_others_can_access_is_used_with_a_warning_that_says_how_to_fix_it() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let path = folder.path().join("authapi.db");
         assert_eq!(log_of(&path), "", "a new one is for its owner");
         for (mode, is_exposed) in [
@@ -203,7 +203,7 @@ mod tests {
             (0o602, true),
             (0o666, true),
         ] {
-            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a change of mode");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("the mode can be set");
             let log = log_of(&path);
             let mend = format!("(mode {mode:04o}): run `chmod 600 {}`", path.display());
             assert_eq!(log.contains(&mend), is_exposed, "{mode:o}: {log}");

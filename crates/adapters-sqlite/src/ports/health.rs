@@ -56,11 +56,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_with_room_is_healthy() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let database = SqliteDatabase::open(&folder.path().join("db")).await;
-        let database = database.expect("a database");
-        database.migrate_up().await.expect("a schema");
+        let database = database.expect("the database can be opened");
+        database.migrate_up().await.expect("migrating succeeds");
         let storage = SqliteStorage::new(&database, Arc::new(testkit::ToySealer));
-        storage.check().await.expect("room");
+        storage.check().await.expect("the disk has room");
     }
 }
