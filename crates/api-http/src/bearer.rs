@@ -103,7 +103,7 @@ impl FromRequest for EvenWithResetPassword {
 fn authenticate(request: &HttpRequest) -> &Authenticate {
     let edge = request
         .app_data::<Data<Edge>>()
-        .expect("configure() puts it there, for other routes the application does");
+        .expect("configure() adds it to its scope, and the application to its other routes");
     &edge.use_cases.core.authenticate
 }
 

@@ -94,8 +94,8 @@ mod tests {
         let config = Arc::new(Config::new(["../openapi.json"]));
         for name in ["swagger-ui-bundle.js", "swagger-ui.css"] {
             let file = utoipa_swagger_ui::serve(name, Arc::clone(&config))
-                .expect("a page")
-                .expect("this file");
+                .expect("the file can be served")
+                .expect("Swagger UI contains the file");
             let original = file.bytes.as_ptr();
             assert_eq!(shared(file.bytes).as_ptr(), original, "{name}");
         }

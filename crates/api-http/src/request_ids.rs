@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn at(milli: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(milli).expect("a valid millisecond")
+        DateTime::from_timestamp_millis(milli).expect("the time is in range")
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
             for id in drawn {
                 assert_eq!(id.get_version_num(), 7);
                 assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
-                let (seconds, nanos) = id.get_timestamp().expect("of version 7").to_unix();
+                let (seconds, nanos) = id.get_timestamp().expect("the id is a version 7 UUID").to_unix();
                 assert_eq!((seconds, nanos), (1, 234_000_000));
             }
         }

@@ -34,7 +34,7 @@ async fn large_responses_are_sent_in_chunks() {
         let size = body.size();
         let mut sent = 0;
         while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
-            let piece = piece.map_err(Into::into).expect("a piece");
+            let piece = piece.map_err(Into::into).expect("the chunk can be read");
             assert!((1..=CHUNK).contains(&piece.len()), "{path}: {}", piece.len());
             sent += piece.len() as u64;
         }

@@ -36,7 +36,9 @@ async fn an_export_contains_all_own_data_and_none_of_others() {
         (&json!("Alice"), &json!("active"))
     );
     assert_eq!(export.body["sessions"][0]["current"], true);
-    let events = export.body["events"].as_array().expect("events");
+    let events = export.body["events"]
+        .as_array()
+        .expect("the response contains events");
     let told: Vec<_> = events
         .iter()
         .map(|event| (event["action"].as_str(), event["by"].as_str()))

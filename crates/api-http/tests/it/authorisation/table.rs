@@ -68,19 +68,26 @@ pub struct Cast<'a> {
 
 pub fn rows() -> Vec<Row> {
     let mut lines = TABLE.lines().filter(|line| !line.trim().is_empty());
-    let columns: Vec<_> = lines.next().expect("a head").split_whitespace().collect();
+    let columns: Vec<_> = lines
+        .next()
+        .expect("the table has a head")
+        .split_whitespace()
+        .collect();
     lines.map(|line| row(&columns, line)).collect()
 }
 
 fn row(columns: &[&'static str], line: &'static str) -> Row {
     let mut words = line.split_whitespace();
-    let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
+    let (method, path) = (
+        words.next().expect("the line begins with a method"),
+        words.next().expect("the line contains a path"),
+    );
     let statuses: Vec<_> = words.collect();
     assert_eq!(statuses.len(), columns.len(), "{method} {path}");
     let cells = columns.iter().copied().zip(statuses);
     // All other cells are required.
     let cells = cells.filter(|&(who, status)| who != "self" || status != "-");
-    let cells = cells.map(|(who, status)| (who, status.parse().expect("a status")));
+    let cells = cells.map(|(who, status)| (who, status.parse().expect("the status is a number")));
     Row {
         method,
         path,
