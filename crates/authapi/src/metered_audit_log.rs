@@ -106,7 +106,7 @@ mod tests {
         ] {
             let event = AuditEvent::new(action).with("count", count);
             let written = events.record(event, fixtures::context(fixtures::at(0))).await;
-            written.expect("storage answers");
+            written.expect("the storage succeeds");
         }
         let context = fixtures::context(fixtures::at(10));
         let command = TrimAuditLog {
@@ -114,7 +114,7 @@ mod tests {
             limit: 2,
         };
         let trimmed = audit_log.trim(command, context).await;
-        assert_eq!(trimmed.expect("storage answers"), 2);
+        assert_eq!(trimmed.expect("the storage succeeds"), 2);
 
         let shown = recorder.handle().render();
         for line in [

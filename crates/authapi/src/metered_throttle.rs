@@ -59,11 +59,14 @@ mod tests {
             let allowed = MeteredThrottle::new(Arc::new(OpenThrottle))
                 .take(key.clone())
                 .await;
-            assert_eq!(allowed.expect("a decision"), ThrottleDecision::Allowed);
+            assert_eq!(
+                allowed.expect("the throttle returns a decision"),
+                ThrottleDecision::Allowed
+            );
         }
         let refused = MeteredThrottle::new(Arc::new(closed)).take(key).await;
         assert_eq!(
-            refused.expect("a decision"),
+            refused.expect("the throttle returns a decision"),
             ThrottleDecision::Refused {
                 retry_after: Duration::from_secs(7)
             }

@@ -195,7 +195,7 @@ pub async fn check_all(client: &Client, stories: Vec<Story>) -> Vec<Story> {
 }
 
 fn open_files(pid: u32) -> usize {
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is running");
     files.count()
 }
 

@@ -23,7 +23,10 @@ async fn reader(server: &Server, permissions: &[&str]) -> Pair {
 
 async fn id_of(client: &Client, pair: &Pair) -> String {
     let me = client.me(&pair.access).await;
-    me.body["id"].as_str().expect("an id").to_owned()
+    me.body["id"]
+        .as_str()
+        .expect("the response contains an id")
+        .to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +199,7 @@ async fn a_dry_run_prints_what_would_be_deleted_and_deletes_nothing() {
         "--json",
     ];
     let printed = server.place().command_succeeds(&command, "");
-    let printed: Value = serde_json::from_str(&printed).expect("JSON");
+    let printed: Value = serde_json::from_str(&printed).expect("the output is JSON");
     assert_eq!(
         (&printed["dry_run"], &printed["sessions_ended"]),
         (&json!(true), &json!(2))
@@ -293,7 +296,7 @@ fn default_roles_that_are_not_there_stop_the_start_with_exit_code_2() {
     let place = Place::new().with("USERS__DEFAULT_ROLES", "user,reader");
     let refused = place.run(&["serve"], "");
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
-    let last = refused.stderr.lines().last().expect("a line");
+    let last = refused.stderr.lines().last().expect("standard error has a line");
     assert!(
         last.contains("AUTHAPI_USERS__DEFAULT_ROLES is invalid: \"reader\""),
         "{last}"

@@ -24,7 +24,10 @@ fn check_refused(answer: &Answer, at_most: u64) {
         "{}",
         answer.body
     );
-    let seconds: u64 = answer.header("retry-after").parse().expect("seconds");
+    let seconds: u64 = answer
+        .header("retry-after")
+        .parse()
+        .expect("the header contains seconds");
     assert!((1..=at_most).contains(&seconds), "{seconds}");
     assert_eq!(
         answer.header("ratelimit"),

@@ -17,8 +17,8 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// A port without a listener.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("the listener has an address").port()
 }
 
 fn refuses_soon(place: &Place, says: &[&str]) {
@@ -35,11 +35,19 @@ fn refuses_soon(place: &Place, says: &[&str]) {
 }
 
 async fn execute(url: &str, statements: &str) {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a database");
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .expect("the database accepts connections");
     let connection = tokio::spawn(connection);
-    client.batch_execute(statements).await.expect("it is done");
+    client
+        .batch_execute(statements)
+        .await
+        .expect("the statements succeed");
     drop(client);
-    connection.await.expect("no panic").expect("a good end");
+    connection
+        .await
+        .expect("the task does not panic")
+        .expect("the connection ends without an error");
 }
 
 #[test]
@@ -53,8 +61,11 @@ fn a_server_that_is_away() {
 #[test]
 fn a_server_that_does_not_answer() {
     // The system accepts connections; the listener never answers.
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = silent.local_addr().expect("an address").to_string();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = silent
+        .local_addr()
+        .expect("the listener has an address")
+        .to_string();
     let url = format!("postgres://me:hunter2@{address}/authapi");
     let place = Place::new().with("DATABASE__URL", &url);
     refuses_soon(&place, &["the database cannot be used", &address]);
@@ -69,7 +80,7 @@ async fn a_wrong_password() {
     )
     .await;
     let rules = postgres.folder().join("data/pg_hba.conf");
-    fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("a file");
+    fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("the file can be written");
     execute(postgres.url(), "SELECT pg_reload_conf()").await;
     let url = |password: &str| {
         postgres

@@ -18,8 +18,8 @@ async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
     // Killed, so that the journal remains.
     assert!(server.kill(1));
     let place = server.place();
-    let mut stored = fs::read(place.path().join("data/authapi.db")).expect("a database");
-    stored.extend(fs::read(place.path().join("data/authapi.db-wal")).expect("a journal"));
+    let mut stored = fs::read(place.path().join("data/authapi.db")).expect("the database file can be read");
+    stored.extend(fs::read(place.path().join("data/authapi.db-wal")).expect("the journal can be read"));
 
     assert!(
         contains(&stored, LOGIN.as_bytes()),
@@ -31,7 +31,9 @@ async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
         }
     }
     for pair in pairs {
-        let token = URL_SAFE_NO_PAD.decode(&pair.refresh).expect("base64url");
+        let token = URL_SAFE_NO_PAD
+            .decode(&pair.refresh)
+            .expect("the token is base64url");
         // The secret follows the version, the session id and the generation.
         let (secret, mac) = token[21..].split_at(32);
         assert!(!contains(&stored, secret), "a session's secret");

@@ -80,7 +80,12 @@ impl User {
         };
         let number = NEXT.load(Ordering::Relaxed);
         let registered = until_done(world, number, 201, new).await;
-        let text = |name: &str| registered.body[name].as_str().expect("a text").to_owned();
+        let text = |name: &str| {
+            registered.body[name]
+                .as_str()
+                .expect("the response contains the text")
+                .to_owned()
+        };
         Self {
             login: text("login"),
             id: text("id"),
