@@ -47,7 +47,7 @@ pub struct PostgresDatabase {
 #[derive(Clone, Copy)]
 pub(crate) struct Limit {
     pub(crate) deadline: Instant,
-    /// Whether the limit is so short that exceeding it shows no fault of the server.
+    /// Whether the limit is so short that exceeding it does not indicate a fault of the server.
     is_short: bool,
 }
 
@@ -57,8 +57,8 @@ impl PostgresDatabase {
     ///
     /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is
     /// the default, `require` and `verify-full`, as libpq means them) and `sslrootcert=FILE`, the
-    /// PEM file with the authorities that `verify-full` trusts instead of the system's. The schema
-    /// is left as it is: see [`PostgresDatabase::migrate_up`].
+    /// PEM file with the authorities that `verify-full` trusts instead of the system's. Does not
+    /// change the schema: see [`PostgresDatabase::migrate_up`].
     ///
     /// MUST be called inside a tokio runtime that lives as long as the database is used: its
     /// threads do the work.
@@ -85,7 +85,8 @@ impl PostgresDatabase {
 
     /// Does `work`, which only reads.
     ///
-    /// Each statement sees what was committed before it began; two statements may see two states.
+    /// Each statement sees all changes committed before it began. Two statements may see different
+    /// states of the database.
     pub(crate) async fn read<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, PortError>
     where
         I: Send + Sync + 'static,
@@ -140,7 +141,7 @@ impl PostgresDatabase {
         Ok(done.map_err(PortError::from)??)
     }
 
-    /// Does `work` on a new connection that is its own, without a time limit.
+    /// Does `work` on a separate new connection, without a time limit.
     pub(crate) async fn apart<R, W, F>(&self, work: W) -> Result<R, StorageError>
     where
         R: Send + 'static,
@@ -159,8 +160,8 @@ impl PostgresDatabase {
             .map_err(|error| StorageError::Statement(error.into()))?
     }
 
-    /// Begins to wait for the database, for as long as a port's method may. The wait counts against
-    /// the budget of its request.
+    /// Starts a wait for the database, limited to the time that a port's method may take. The wait
+    /// counts against the wait budget of its request.
     pub(crate) fn begin_wait(&self) -> Result<(Wait, Limit), StorageError> {
         let wait = Wait::begin(self.answer_timeout).ok_or(StorageError::Busy)?;
         let limit = Limit {
@@ -182,7 +183,7 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        // Begun here, since the request's scope does not reach the task.
+        // Start the wait here: the request's scope does not reach the task.
         let (_wait, limit) = self.begin_wait()?;
         let database = self.clone();
         let task = self.runtime.spawn(async move {
@@ -210,7 +211,8 @@ impl PostgresDatabase {
             }
             Ok(answer) => answer,
             Err(late) => {
-                // Closed in the middle of its work: the server rolls back when it notices.
+                // The connection is closed during its work. The server rolls back when it detects
+                // this.
                 lent.close();
                 if !limit.is_short {
                     // Idle connections to the same server would make another caller wait as long.
@@ -245,7 +247,7 @@ fn manager(server: Arc<Server>) -> Manager {
     Manager::new_with_config(String::new(), config)
 }
 
-/// diesel's error is a text, so it has to contain the causes.
+/// Converts `error` to diesel's error, which is a text and therefore has to contain the causes.
 fn unopened(error: impl StdError) -> ConnectionError {
     let mut message = error.to_string();
     let mut cause = error.source();
@@ -266,7 +268,7 @@ mod tests {
     use std::collections::BTreeMap;
     use testservers::{FreshDatabase, postgres};
 
-    /// Two connections, both idle.
+    /// Opens a database with two idle connections.
     async fn open() -> (PostgresDatabase, FreshDatabase) {
         let fresh = postgres().fresh_database();
         let settings = PoolSettings {

@@ -414,7 +414,7 @@ async fn open_and_end(conn: &mut AsyncPgConnection, user: &NewUser) -> Result<()
         origin: Origin::default(),
         ..context(at(0))
     });
-    // Ends the session opened above, because of the limit of one.
+    // With a limit of one session, this ends the first session.
     let opened = execute(conn, &opening(&without_origin, 1), &anonymous).await?;
     assert_eq!(opened.expect("the session is opened").sessions_ended, 1);
     let reason = EndReason::LoggedOut;

@@ -19,13 +19,15 @@ use request_scope::Wait;
 use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
-/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not
-/// in SQLite, which makes them sleep and retry.
+/// The number of connections that write. SQLite allows one writer at a time. With a single
+/// connection, writers queue here in order, instead of sleeping and retrying in SQLite.
 const WRITERS: usize = 1;
-/// Reading a few rows by key takes microseconds.
+/// The number of connections that read. Few are enough, because reading some rows by key takes
+/// microseconds.
 const READERS: usize = 4;
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Makes a connection reject writes.
 const READ_ONLY: &str = "PRAGMA query_only = ON;";
 
 /// An open database file. Cheap to clone; clones share the connections.
@@ -170,7 +172,8 @@ fn with_wait_limit<R>(
     }
     wait_at_most(conn, longest)?;
     let answer = work(conn);
-    // Sets a number in memory. If it failed, later work would wait less; this work is done.
+    // This sets a number in memory. If it failed, later work would wait less, but this work is
+    // done.
     let _ = wait_at_most(conn, BUSY_TIMEOUT);
     answer
 }
@@ -252,8 +255,8 @@ mod tests {
         assert!(again.is_ok(), "{again:?}");
     }
 
-    /// Returns what was measured of `pool` since the last call: the values of counters and gauges,
-    /// and the number of values of histograms.
+    /// Returns the metrics of `pool` since the last call: the values of counters and gauges, and
+    /// the number of values of histograms.
     fn measured(recorded: &Snapshotter, pool: &str) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series
@@ -300,7 +303,7 @@ mod tests {
         drop(lent);
         database.write(|_| Ok(())).await.expect("a connection is free");
         database.read(|_| Ok(())).await.expect("a connection is free");
-        // The first snapshot has taken the value from before.
+        // The first call of `measured` has reset the gauges.
         assert_eq!(measured(&snapshots, "writer")["authapi_db_pool_in_use"], "-1");
     }
 
@@ -310,7 +313,7 @@ mod tests {
         timeout: i32,
     }
 
-    /// In milliseconds.
+    /// Returns SQLite's busy timeout of `conn`, in milliseconds.
     fn busy_timeout(conn: &mut SqliteConnection) -> Result<i32, StorageError> {
         let set: BusyTimeout = sql_query("PRAGMA busy_timeout").get_result(conn)?;
         Ok(set.timeout)
@@ -333,7 +336,9 @@ mod tests {
             assert!((1..=200).contains(&left), "{left}");
             other.batch_execute("BEGIN IMMEDIATE").expect("the lock is free");
             for _ in 0..2 {
-                let begun = |_: &mut SqliteConnection| -> Result<(), StorageError> { panic!("it is locked") };
+                let begun = |_: &mut SqliteConnection| -> Result<(), StorageError> {
+                    panic!("the database is locked")
+                };
                 let refused = database.write(begun).await;
                 assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
             }

@@ -106,7 +106,7 @@ fn rotation() -> Rotation {
 }
 
 #[test]
-fn what_every_request_reads_is_found_by_index() {
+fn reads_of_every_request_use_an_index() {
     assert_indexed("snapshot", |conn| snapshots::find(conn, session()).map(drop));
     assert_indexed("find", |conn| rotation::find(conn, session()).map(drop));
     assert_indexed("login", |conn| {
@@ -116,7 +116,7 @@ fn what_every_request_reads_is_found_by_index() {
 }
 
 #[test]
-fn what_commands_read_is_found_by_index() {
+fn reads_of_commands_use_an_index() {
     assert_indexed("login taken", |conn| {
         users::has_login(conn, &canonical("alice")).map(drop)
     });
@@ -271,7 +271,7 @@ fn the_audit_chain_is_followed_and_trimmed_by_number() {
 }
 
 #[test]
-fn what_every_request_reads_is_prepared_once() {
+fn reads_of_every_request_are_prepared_once() {
     let mut conn = database();
     let prepared = record(&mut conn, |event| match event {
         InstrumentationEvent::CacheQuery { sql, .. } => Some((*sql).to_owned()),

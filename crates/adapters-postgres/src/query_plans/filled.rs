@@ -24,8 +24,8 @@ use testkit::fixtures::{at, canonical, context};
 use testservers::FreshDatabase;
 use uuid::Uuid;
 
-/// One in a hundred is disabled, one in a hundred an editor, and a handful are admins. Each was
-/// registered and logged in.
+/// Inserts users and their audit log. One user in a hundred is disabled, one in a hundred is an
+/// editor, and a handful are admins. Each user has registered and logged in.
 const FILL: &str = "
     INSERT INTO roles (name, description, self_assignable) VALUES ('editor', '', FALSE);
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at)
@@ -48,7 +48,7 @@ const FILL: &str = "
 /// Maximum number of blocks of 8 KiB that a page may read, out of tens of thousands.
 const FEW: u64 = 1000;
 
-/// The indexes that pages of users are ranges of.
+/// The indexes whose ranges are pages of users.
 const IN_ORDER: [&str; 4] = [
     "users_canonical_login_key",
     "users_by_status",
@@ -63,8 +63,8 @@ const EXECUTIONS: i64 = CUSTOM_PLANS + 3;
 const ONE_DISABLED: &str =
     "UPDATE users SET status = 'active' WHERE status = 'disabled' AND canonical_login <> 'user-040007'";
 
-/// Few users have the same role on average, although all have the role `user`, and the rows are in
-/// no order.
+/// Assigns each user the role `user` and one of a hundred other roles. The rows are in random
+/// order.
 const MANY_ROLES: &str = "
     TRUNCATE user_roles;
     DELETE FROM users WHERE canonical_login > 'user-020000';

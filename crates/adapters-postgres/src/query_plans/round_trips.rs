@@ -1,4 +1,5 @@
-//! How many statements each change takes, without BEGIN and COMMIT. Each is one round trip.
+//! Counts the statements of each change, without BEGIN and COMMIT. Each statement is one round
+//! trip.
 
 use super::{connect, events, identity, opening, record, statement};
 use crate::changes::{catalogue, execute, import, trim};
@@ -18,7 +19,7 @@ use domain::{
 use testkit::fixtures::{a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names};
 use testservers::FreshDatabase;
 
-/// A database with two administrators, root, who has a session, and another.
+/// A database with two administrators: `root`, who has a session, and `another`.
 struct Counted {
     conn: AsyncPgConnection,
     root: NewUser,
@@ -47,7 +48,7 @@ impl Counted {
         self.count(&RegisterUser(user)).await
     }
 
-    /// A new user called `login` without sessions.
+    /// Registers a user called `login`, who has no sessions.
     async fn user(&mut self, login: &str) -> UserId {
         let user = a_user(login);
         self.register(user.clone()).await;
@@ -99,7 +100,7 @@ impl Counted {
 }
 
 #[tokio::test]
-async fn registering_and_logging_in() {
+async fn registering_and_logging_in_take_few_statements() {
     let mut counted = Counted::new().await;
     let alice = a_user("alice");
     assert_eq!(counted.register(alice.clone()).await, 6, "register");
@@ -129,7 +130,7 @@ async fn registering_and_logging_in() {
 }
 
 #[tokio::test]
-async fn administering_a_user() {
+async fn administering_a_user_takes_few_statements() {
     let mut counted = Counted::new().await;
     let user = counted.user("alice").await;
     for (account, caller) in [(account(user), 0), (counted.account(user), 2)] {
@@ -180,7 +181,7 @@ async fn deleting_users() {
 }
 
 #[tokio::test]
-async fn changing_the_catalogue() {
+async fn changing_the_catalogue_takes_few_statements() {
     let mut counted = Counted::new().await;
     for (authorized_by, caller) in [(None, 0), (Some(counted.by_root()), 3)] {
         let write = |permissions: &[&str]| WriteRole {
@@ -204,7 +205,7 @@ async fn changing_the_catalogue() {
 }
 
 #[tokio::test]
-async fn importing_and_trimming() {
+async fn importing_and_trimming_take_few_statements() {
     let mut counted = Counted::new().await;
     let import_all =
         |logins: &[&str]| ImportUsers(logins.iter().map(|login| imported(a_user(login))).collect());

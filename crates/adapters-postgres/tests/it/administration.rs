@@ -287,7 +287,7 @@ async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> R
     }
 }
 
-/// What `authorized_by` does to `on`.
+/// Executes the administrative command number `kind` on the user `on`.
 async fn administer(
     storage: &Storage,
     kind: u64,

@@ -1,4 +1,4 @@
-//! Results while the server hangs or is unavailable, and after it recovers.
+//! Checks the results of calls while the server hangs or is unavailable, and after it recovers.
 
 use crate::{connect_unhurried, execute, execute_on_catalogue, first, opening, register, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};

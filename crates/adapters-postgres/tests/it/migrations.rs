@@ -55,7 +55,7 @@ async fn schema_of(database: &FreshDatabase) -> Vec<Part> {
 async fn up_down_and_up_again_leaves_the_same_schema() {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
-    assert_eq!(schema_of(&fresh).await, [], "connecting makes nothing");
+    assert_eq!(schema_of(&fresh).await, [], "connecting creates nothing");
 
     assert_eq!(database.migrate_up().await.expect("migrating succeeds"), ALL);
     let full = schema_of(&fresh).await;

@@ -125,7 +125,7 @@ fn the_lock_is_accessible_only_by_its_owner_even_if_an_older_version_created_it(
 }
 
 #[tokio::test]
-async fn what_was_stored_survives_reopening() {
+async fn stored_data_survives_reopening() {
     let folder = tempfile::tempdir().expect("the folder can be created");
     let user = a_user("Alice");
     let before = storage_in(folder.path()).await;

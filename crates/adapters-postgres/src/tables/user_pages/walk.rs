@@ -21,8 +21,8 @@ impl<'a> Walk<'a> {
     /// unless it expects plans for the given values to be cheaper. It estimates that a third of the
     /// table meets this condition, regardless of the table's content, so it walks the index for the
     /// first few rows. For equal roles, or logins between two, it would estimate so few rows that
-    /// it might read and sort them all. `SELECT` around a value keeps it from estimating by the
-    /// value: it is evaluated after planning.
+    /// it might read and sort them all. A value inside `SELECT` is evaluated after planning, so the
+    /// server cannot use it for its estimate.
     pub fn rest(&'a self) -> Condition<'a> {
         let mut rest = Condition::default();
         rest.sql(&format!("({}) >= (", self.columns()));
