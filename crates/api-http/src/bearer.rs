@@ -13,6 +13,7 @@ use std::{
 pub struct BearerToken(SecretString);
 
 impl BearerToken {
+    /// Returns the text of the token.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -83,7 +84,7 @@ impl FromRequest for Authenticated {
     }
 }
 
-/// The extractor for the few routes that a caller may use who must change their password first.
+/// An extractor for the few routes that also accept a caller who must first change their password.
 pub struct EvenWithResetPassword(pub Caller);
 
 impl FromRequest for EvenWithResetPassword {

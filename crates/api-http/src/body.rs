@@ -155,9 +155,9 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-        #[expect(dead_code, reason = "only parsing is looked at")]
+        #[expect(dead_code, reason = "the tests only parse it")]
         login: String,
-        #[expect(dead_code, reason = "only parsing is looked at")]
+        #[expect(dead_code, reason = "the tests only parse it")]
         roles: Vec<String>,
     }
 

@@ -60,7 +60,7 @@ struct Line {
 
 impl Line {
     fn write(self, response: &ServiceResponse<BoxBody>, code: Option<&'static str>, request_id: &str) {
-        // The pattern rather than the path: a path is untrusted text.
+        // Log the pattern, because the path is untrusted text.
         let route = response.request().match_pattern();
         let route = route.as_deref().unwrap_or("unmatched");
         let elapsed = self.meter.record_response(route, response.status(), code);

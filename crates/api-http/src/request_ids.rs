@@ -24,11 +24,12 @@ struct Drawn {
 impl RequestIds {
     /// Creates the generator of one worker.
     pub fn new(randomness: Arc<dyn Randomness>) -> Self {
-        // A millisecond in the past, so that the first id draws random bits.
+        // Begin in the past, so that the first id draws random bits.
         let last = Cell::new(Drawn::at(i64::MIN, &*randomness));
         Self { randomness, last }
     }
 
+    /// Returns the next id, for a request that begins at `now`.
     pub fn next(&self, now: DateTime<Utc>) -> Uuid {
         let milli = now.timestamp_millis();
         let last = self.last.get();
@@ -73,7 +74,7 @@ mod tests {
         sync::atomic::{AtomicU8, Ordering},
     };
 
-    /// Returns bytes that are all equal, and differ between calls.
+    /// Randomness whose bytes are equal within a call and differ between calls.
     struct Next(AtomicU8);
 
     impl Randomness for Next {

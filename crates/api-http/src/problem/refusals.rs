@@ -120,7 +120,7 @@ fn login_problem(field: &str, refused: LoginRefused) -> FieldProblem {
 }
 
 impl Problem {
-    /// A search text in `field` with which no login can begin.
+    /// Returns the 422 for a search text in `field` with which no login can begin.
     pub fn login_refused(field: &str, refused: LoginRefused) -> Self {
         Self::validation_failed(vec![login_problem(field, refused)])
     }

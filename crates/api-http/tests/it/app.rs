@@ -41,7 +41,8 @@ pub fn app() -> TestApp {
     app_with(Arc::new(OpenThrottle))
 }
 
-/// For tests with hundreds of requests: the document would be generated for each app.
+/// Disables the documentation, for tests with hundreds of requests: the document would be generated
+/// for each app.
 pub fn without_docs(mut app: TestApp) -> TestApp {
     app.edge.settings.docs = false;
     app
@@ -141,7 +142,7 @@ impl TestApp {
         self.log_in(login).await
     }
 
-    /// Creates an admin from the command line's point of view, and logs in.
+    /// Creates an admin as the operator, and logs in.
     pub async fn admin(&self, login: &str) -> Pair {
         self.create(login, RoleNames::from([RoleName::ADMIN, RoleName::USER]))
             .await;

@@ -1,4 +1,4 @@
-//! Exact metric values, and that no client text becomes a label.
+//! Checks exact metric values, and that no client text becomes a label.
 
 use crate::app::{PASSWORD, TestApp, app, throttled_app};
 use actix_web::http::Method;

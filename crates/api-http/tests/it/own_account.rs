@@ -105,7 +105,7 @@ async fn the_last_admin_cannot_delete_their_account() {
 }
 
 #[actix_web::test]
-async fn after_a_password_reset_only_changing_it_and_logout_are_allowed() {
+async fn after_a_password_reset_only_a_password_change_and_logout_are_allowed() {
     let app = app();
     let root = app.admin("root").await;
     let before = app.user("alice").await;

@@ -1,4 +1,4 @@
-//! Exactly the statuses in the OpenAPI document are returned.
+//! Checks that exactly the statuses in the OpenAPI document are returned.
 
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, throttled_app, without_docs};
 use actix_web::http::Method;
