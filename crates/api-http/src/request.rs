@@ -77,7 +77,7 @@ impl Line {
     }
 }
 
-/// The middleware function.
+/// Handles a request: the outermost middleware of all routes.
 pub async fn handle(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

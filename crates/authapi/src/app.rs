@@ -1,4 +1,4 @@
-//! The service: built, then run until it is stopped.
+//! Builds the service and runs it until it is stopped.
 
 use crate::{
     Failure, composition,
@@ -40,9 +40,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the 60 seconds of common load balancers, so that the client closes the connection
 /// first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection is kept open on which no request starts or is answered. By then,
-/// keep-alive has closed idle connections, every request has been answered, and a second head has
-/// had as much time as a first.
+/// How long a connection is kept open while no request starts or is answered on it. After this
+/// time, keep-alive has closed idle connections, every request has been answered, and a later head
+/// has had as much time as a first.
 const INACTIVITY_LIMIT: Duration = KEEP_ALIVE.saturating_add(HEAD_TIMEOUT);
 /// How long changes whose clients have disconnected may take after all connections are closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -69,7 +69,7 @@ impl Application {
     /// # Errors
     /// If the service cannot run; the message is one line and states the remedy.
     pub async fn build(settings: Settings) -> Result<Self, Failure> {
-        // First, because adapters record metrics from their construction on.
+        // Install the recorder first, because adapters record metrics from their construction on.
         let metrics = Metrics::open(&settings.metrics)?;
         let lock = take_server_lock(&settings.database)?;
         let database = Database::open(&settings.database).await?;
@@ -140,7 +140,7 @@ impl Application {
             tracing::warn!("stopped before all changes were complete");
         }
         membership.end().await;
-        // Last, so that metrics cover the shutdown.
+        // Stop the metrics last, so that they cover the shutdown.
         if let Some(metrics) = metrics {
             metrics.stop().await;
         }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_answers_on_its_address_until_it_is_stopped() {
+    async fn the_service_answers_on_its_address_until_it_is_stopped() {
         let folder = tempfile::tempdir().expect("the folder can be created");
         let application = Application::build(settings(folder.path()))
             .await
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn without_keys_and_permission_to_generate_them_it_does_not_start() {
+    async fn without_keys_and_permission_to_generate_them_the_service_does_not_start() {
         let folder = tempfile::tempdir().expect("the folder can be created");
         let mut settings = settings(folder.path());
         settings.keys.generate_missing = false;

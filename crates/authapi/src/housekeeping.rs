@@ -99,7 +99,7 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-/// Returns the context of changes by the service itself, which act for the operator.
+/// Returns the audit context of the service's own changes. Their actor is the operator.
 fn own_context(clock: &dyn Clock) -> AuditContext {
     AuditContext {
         at: clock.now(),

@@ -1,4 +1,4 @@
-//! Loading of the keys, which are generated first if that is allowed.
+//! Loads the keys, after generating missing ones if that is allowed.
 
 use crate::{Failure, settings::KeysSettings};
 use adapters_crypto::keys::{

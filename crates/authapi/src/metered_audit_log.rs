@@ -12,13 +12,14 @@ use std::sync::Arc;
 const OMITTED: &str = "authapi_audit_failures_omitted_total";
 const TRIMMED: &str = "authapi_audit_events_trimmed_total";
 
-/// Wraps audit events and counts the failed attempts that are not recorded individually.
+/// A port of audit events that counts the failed attempts that are not recorded individually.
 pub struct MeteredAuditEvents(Arc<dyn AuditEvents>);
 
-/// Wraps an audit log and counts trimmed events.
+/// An audit log that counts trimmed events.
 pub struct MeteredAuditLog(Arc<dyn AuditLog>);
 
 impl MeteredAuditEvents {
+    /// Wraps `events`.
     pub fn new(events: Arc<dyn AuditEvents>) -> Self {
         describe_counter!(
             OMITTED,
@@ -30,6 +31,7 @@ impl MeteredAuditEvents {
 }
 
 impl MeteredAuditLog {
+    /// Wraps `audit_log`.
     pub fn new(audit_log: Arc<dyn AuditLog>) -> Self {
         describe_counter!(
             TRIMMED,

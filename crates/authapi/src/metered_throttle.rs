@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 const DECISIONS: &str = "authapi_throttle_decisions_total";
 
-/// Wraps a throttle and counts its decisions by kind of key. Keys themselves are never recorded.
+/// A throttle that counts the decisions of another throttle by kind of key. Keys themselves are
+/// never recorded.
 pub struct MeteredThrottle(Arc<dyn Throttle>);
 
 impl MeteredThrottle {
+    /// Wraps `throttle`.
     pub fn new(throttle: Arc<dyn Throttle>) -> Self {
         describe_counter!(
             DECISIONS,

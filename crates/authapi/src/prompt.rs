@@ -1,5 +1,5 @@
-//! Passwords from the terminal or from standard input. Arguments are not supported, because other
-//! users of the machine could read them.
+//! Reads passwords from the terminal or from standard input. Passwords in arguments are not
+//! supported, because other users of the machine could read them.
 
 use crate::Failure;
 use domain::password::Password;

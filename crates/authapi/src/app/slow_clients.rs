@@ -11,9 +11,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::{net::TcpSocket, sync::oneshot, task::spawn_blocking};
 
-/// Shorter than in production, where it is more than a minute.
+/// The inactivity limit in these tests. In production it is more than a minute.
 const INACTIVITY_LIMIT: Duration = Duration::from_secs(1);
-/// Fails the test; far shorter than the timeouts of actix.
+/// The time after which a test fails. It is far shorter than the timeouts of actix.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The interval between the actions of a client.
 const PACE: Duration = Duration::from_millis(50);
@@ -47,7 +47,7 @@ async fn service() -> Service {
 /// Starts a service and runs `client` on a connection to it.
 async fn with_a_connection(client: impl FnOnce(TcpStream) + Send + 'static) {
     let service = service().await;
-    // Small, so that an unread response does not fit into it.
+    // Use a small buffer, so that an unread response does not fit into it.
     let socket = TcpSocket::new_v4().expect("the socket can be created");
     socket
         .set_recv_buffer_size(4096)
@@ -135,7 +135,7 @@ async fn a_connection_with_endless_chunks_after_a_refusal_is_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_with_an_unread_response_is_closed() {
     with_a_connection(|mut stream| {
-        // More than the socket buffers can hold.
+        // Request more than the socket buffers can hold.
         let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n";
         stream
             .write_all(request.repeat(12).as_bytes())

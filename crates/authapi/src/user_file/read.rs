@@ -85,7 +85,7 @@ fn roles(value: Value) -> Result<Vec<String>, Refusal> {
 fn instant(text: &str) -> Result<DateTime<Utc>, Refusal> {
     let instant = DateTime::parse_from_rfc3339(text)
         .map_err(|_| Refusal::field("created_at", "an instant such as 2026-01-31T12:00:00Z"))?;
-    // The resolution of storage.
+    // Storage has a resolution of microseconds.
     Ok(instant.to_utc().trunc_subsecs(6))
 }
 

@@ -110,7 +110,7 @@ pub enum OwnRedis {
 }
 
 impl OwnRedis {
-    /// Starts it. Returns `None` if this run uses no Redis.
+    /// Starts a Redis or a cluster; returns `None` if this run uses no Redis.
     pub fn start() -> Option<Self> {
         match Mode::of_this_run() {
             Mode::Sqlite => None,

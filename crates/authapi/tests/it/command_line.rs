@@ -82,7 +82,7 @@ async fn users_are_created_listed_and_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_set_beside_a_running_server_are_in_force_when_the_command_returns() {
+async fn roles_set_beside_a_running_server_apply_when_the_command_returns() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let first = client.user("alice").await;
@@ -254,7 +254,7 @@ fn roles_are_created_changed_and_deleted_unless_assigned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_are_listed_and_are_ended_when_the_command_returns() {
+async fn sessions_are_listed_and_ended_when_the_command_returns() {
     let server = Server::start();
     let client = server.client();
     let pair = client.user("alice").await;
@@ -322,7 +322,7 @@ async fn a_key_of_every_algorithm_signs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_key_is_published_and_takes_over_by_renaming() {
+async fn a_second_key_is_published_and_signs_after_renaming() {
     let place = Place::new();
     assert_eq!(place.command_succeeds(&["keys", "list"], ""), "");
     for _ in 0..2 {
@@ -355,7 +355,7 @@ async fn a_second_key_is_published_and_takes_over_by_renaming() {
 }
 
 #[test]
-fn the_settings_in_force_are_shown_without_secrets() {
+fn the_effective_settings_are_shown_without_secrets() {
     let place = Place::new().with_admin("root");
     let plain = place.command_succeeds(&["config", "check"], "");
     assert!(
@@ -381,7 +381,7 @@ fn the_settings_in_force_are_shown_without_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_check_reports_by_exit_code() {
+async fn the_health_check_reports_readiness_by_exit_code() {
     let server = Server::start();
     let port = server.address().port().to_string();
     let settings = [("SERVER__PORT", port.as_str())];
@@ -395,7 +395,7 @@ async fn the_health_check_reports_by_exit_code() {
 }
 
 #[test]
-fn the_schema_goes_up_and_down() {
+fn the_schema_can_be_migrated_up_and_down() {
     let place = Place::new();
     let applied = || -> Vec<bool> {
         let rows = listed(&place, &["migrate", "status", "--json"]);
@@ -432,7 +432,7 @@ fn the_schema_goes_up_and_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_admin_comes_from_the_settings_and_only_the_first() {
+async fn only_the_first_admin_comes_from_the_settings() {
     let place = Place::new();
     let file = place.path().join("admin-password");
     fs::write(&file, format!("{PASSWORD}\n")).expect("the file can be written");

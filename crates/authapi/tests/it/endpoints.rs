@@ -323,7 +323,7 @@ async fn only_permitted_callers_change_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_and_sessions_run_out() {
+async fn tokens_and_sessions_expire() {
     let server = Place::new()
         .with("TOKENS__ACCESS_TTL", "1s")
         .with("TOKENS__REFRESH_IDLE_TTL", "2s")
@@ -398,7 +398,7 @@ async fn operational_endpoints_have_their_documented_responses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_documentation_can_be_switched_off() {
+async fn the_documentation_can_be_disabled() {
     let server = Place::new().with("DOCS__ENABLED", "false").start();
     for path in ["/docs", "/docs/", "/openapi.json"] {
         assert_eq!(

@@ -40,7 +40,7 @@ fn counts(run: &Run) -> (u64, u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_run_again() {
+async fn imported_users_log_in_with_their_old_passwords_and_an_import_can_be_run_again() {
     let server = Server::start();
     let client = server.client();
     let mut users: Vec<Value> = (0..2_500).map(|number| user(&format!("user{number}"))).collect();
@@ -165,7 +165,7 @@ async fn rejected_lines_are_reported_by_number_and_the_others_are_imported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form() {
+async fn an_export_with_hashes_can_be_imported_elsewhere_in_both_formats() {
     let first = Place::new();
     let users = [
         with(user("Alice"), "roles", &json!(["admin", "user"])),

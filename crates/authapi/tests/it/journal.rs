@@ -78,7 +78,7 @@ pub struct Story {
     pub asked: Option<Step>,
     /// The newest tokens.
     pub pair: Option<Pair>,
-    /// Every request, by id.
+    /// Every request: its id, its step and its outcome.
     pub requests: Vec<(String, Step, Outcome)>,
 }
 

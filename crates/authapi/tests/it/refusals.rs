@@ -88,7 +88,7 @@ async fn each_bad_token_is_rejected_with_its_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_methods_are_refused_with_those_that_are_allowed() {
+async fn other_methods_are_refused_with_the_allowed_methods() {
     let server = Server::start();
     let client = server.client();
     for (path, allowed) in [

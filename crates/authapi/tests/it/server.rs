@@ -215,7 +215,7 @@ pub struct Run {
 
 /// A server, or several that act as one for clients. They are killed on drop.
 pub struct Server {
-    // Declared before the place, because they use its database.
+    // The replicas are declared before the place, so that they end before its database.
     replicas: Vec<Replica>,
     log: Log,
     place: Place,

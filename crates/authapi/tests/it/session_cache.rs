@@ -53,7 +53,7 @@ async fn codes(replicas: &[Client], pair: &Pair) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_command_line_revokes_is_refused_by_running_servers_when_it_returns() {
+async fn revocations_by_the_command_line_apply_to_running_servers_when_it_returns() {
     let server = Server::start();
     let replicas = server.each();
     let stranger = replicas[0].user("stranger").await;
@@ -149,7 +149,7 @@ async fn a_cached_session_is_accepted_after_each_refresh() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_is_not_waited_for() {
+async fn revocations_do_not_wait_for_a_stopped_server() {
     let server = Server::start();
     let replicas = server.each();
     let pair = replicas[0].user("alice").await;
@@ -236,7 +236,7 @@ fn commands(redis: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_in_memory_costs_neither_the_database_nor_redis_anything() {
+async fn a_cached_session_uses_neither_the_database_nor_redis() {
     const REQUESTS: u64 = 500;
     let server = Place::new().throttled().with("METRICS__PORT", "0").start();
     let redis = server.place().own_redis();

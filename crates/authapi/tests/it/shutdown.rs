@@ -16,11 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The promised time.
+/// The time within which a server must end.
 const IN_TIME: Duration = Duration::from_secs(10);
 /// Longer than anything here takes; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// In clock ticks, of which there are 100 per second.
+/// The processor time after which the hashing thread is clearly at work, in clock ticks of 10 ms.
 const CLEARLY_AT_WORK: u64 = 5;
 
 fn check_clean(stopped: &Stopped) {

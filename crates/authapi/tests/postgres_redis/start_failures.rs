@@ -12,7 +12,8 @@ use std::{
 use testservers::Postgres;
 use tokio_postgres::NoTls;
 
-/// The limit is five seconds; the rest is for a busy machine.
+/// The time within which a start must fail. The limit is five seconds; the rest is for a busy
+/// machine.
 const SOON: Duration = Duration::from_secs(15);
 
 /// A port without a listener.
@@ -51,7 +52,7 @@ async fn execute(url: &str, statements: &str) {
 }
 
 #[test]
-fn a_server_that_is_away() {
+fn an_unreachable_server_fails_the_start() {
     let address = format!("127.0.0.1:{}", free_port());
     let url = format!("postgres://me:hunter2@{address}/authapi");
     let place = Place::new().with("DATABASE__URL", &url);
@@ -59,7 +60,7 @@ fn a_server_that_is_away() {
 }
 
 #[test]
-fn a_server_that_does_not_answer() {
+fn a_server_that_does_not_answer_fails_the_start() {
     // The system accepts connections; the listener never answers.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = silent
@@ -72,7 +73,7 @@ fn a_server_that_does_not_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password() {
+async fn a_wrong_password_fails_the_start() {
     let postgres = Postgres::start_own();
     execute(
         postgres.url(),
@@ -99,7 +100,7 @@ async fn a_wrong_password() {
 }
 
 #[test]
-fn a_database_that_is_not_there() {
+fn a_missing_database_fails_the_start() {
     let place = Place::new();
     let url = format!("{}_of_nobody", place.database().url());
     refuses_soon(
@@ -109,7 +110,7 @@ fn a_database_that_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_with_a_newer_schema() {
+async fn a_database_with_a_newer_schema_fails_the_start() {
     let place = Place::new();
     place.command_succeeds(&["migrate", "up"], "");
     let migration = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";

@@ -12,10 +12,10 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
+async fn the_database_contains_neither_passwords_nor_tokens() {
     let mut server = Server::start();
     let pairs = walk(&server).await;
-    // Killed, so that the journal remains.
+    // Kill the server, so that the journal remains.
     assert!(server.kill(1));
     let place = server.place();
     let mut stored = fs::read(place.path().join("data/authapi.db")).expect("the database file can be read");

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// Longer than any refusal takes; the slowest is a time limit of the server.
+/// The time after which a test fails. It is longer than any refusal takes; the slowest refusal is a
+/// timeout of the server.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Stands for a missing response: the server may close the connection without one, or so early that
 /// it is lost.

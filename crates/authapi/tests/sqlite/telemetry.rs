@@ -108,7 +108,7 @@ fn assert_has(lines: &[String], line: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_count_what_happened_on_a_port_of_their_own() {
+async fn metrics_count_requests_and_are_served_on_a_separate_port() {
     let server = Place::new()
         .with("METRICS__PORT", "0")
         .with("THROTTLE__ENABLED", "true")
@@ -139,7 +139,7 @@ async fn metrics_count_what_happened_on_a_port_of_their_own() {
         // A registration and two logins count for the client, and the logins for an account.
         r#"authapi_throttle_decisions_total{kind="client",outcome="allowed"} 3"#,
         r#"authapi_throttle_decisions_total{kind="account",outcome="allowed"} 2"#,
-        // The strength of a new password is rated before it is hashed.
+        // A new password is rated before it is hashed.
         r#"authapi_hash_duration_seconds_count{work="hash"} 3"#,
         r#"authapi_hash_duration_seconds_count{work="rating"} 1"#,
         "authapi_hash_queue_length 0",
@@ -166,7 +166,7 @@ async fn metrics_count_what_happened_on_a_port_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_port_answers_for_the_other() {
+async fn neither_port_serves_the_paths_of_the_other() {
     let server = Place::new().with("METRICS__PORT", "0").start();
     let metrics = metrics_address(&server);
     let on_the_main_port = server.client().get("/metrics").send().await;

@@ -140,7 +140,7 @@ async fn a_thousand_refreshes_of_one_token_over_three_replicas_have_one_successo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_that_start_at_once_on_an_empty_database_make_one_schema_and_one_admin() {
+async fn replicas_that_start_at_once_on_an_empty_database_create_one_schema_and_one_admin() {
     for round in 0..STARTS {
         let server = Place::new().with_admin("root").start();
         let lines = server.log().lines();
