@@ -55,7 +55,7 @@ async fn end_of(stream: &mut TcpStream) -> Result<usize, ErrorKind> {
 }
 
 #[tokio::test]
-async fn cutting_closes_existing_and_new_connections() {
+async fn the_mode_cut_closes_existing_and_new_connections() {
     let (proxy, mut old) = connected().await;
     proxy.set(ProxyMode::Cut);
     assert_eq!(end_of(&mut old).await, Ok(0));
@@ -71,7 +71,7 @@ async fn cutting_closes_existing_and_new_connections() {
 }
 
 #[tokio::test]
-async fn resetting_resets_existing_and_new_connections() {
+async fn the_mode_reset_resets_existing_and_new_connections() {
     let (proxy, mut old) = connected().await;
     proxy.set(ProxyMode::Reset);
     assert_eq!(end_of(&mut old).await, Err(ErrorKind::ConnectionReset));

@@ -113,7 +113,8 @@ fn a_process_that_starts_servers() {
     // Waits until the parent has read the list.
     let _ = std::io::stdin().read_line(&mut String::new());
     match ending.as_str() {
-        // Dropping the servers would stop them, which is not what this test is about.
+        // Leak the servers: dropping them would stop them, but this test is about the end of the
+        // process.
         "return" => std::mem::forget((own_postgres, own_redis)),
         "panic" => panic!("as requested"),
         _ => loop {
