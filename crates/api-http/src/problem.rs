@@ -256,7 +256,7 @@ impl ResponseError for Problem {
         self.status
     }
 
-    /// Renders without the request's id. The middleware knows the id and renders again.
+    /// Renders without the request's id. The middleware renders again with the id.
     fn error_response(&self) -> HttpResponse {
         let mut response = self.render(None);
         response.extensions_mut().insert(self.clone());

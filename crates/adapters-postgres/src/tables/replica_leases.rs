@@ -75,7 +75,7 @@ pub async fn release(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(),
     Ok(())
 }
 
-/// Returns the leases that have not expired, evicted ones too.
+/// Returns the leases that have not expired, including evicted ones.
 pub async fn holders(conn: &mut AsyncPgConnection) -> Result<Vec<LeaseId>, StorageError> {
     let select = "SELECT replica, number FROM replica_leases WHERE clock_timestamp() < runs_out_at";
     let rows: Vec<LeaseRow> = sql_query(select).load(conn).await?;

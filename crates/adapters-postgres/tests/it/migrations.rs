@@ -206,7 +206,7 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
     down_to_the_first(&database).await;
     let events = parts(&fresh, OLD_EVENTS).await;
     assert_eq!(events[..3], old_events);
-    assert_eq!(events.len(), 4, "with the event of carol");
+    assert_eq!(events.len(), 4, "carol's event is kept");
     database.migrate_up().await.expect("migrating succeeds");
     let ends = storage_in(&database)
         .audit_log

@@ -355,7 +355,11 @@ async fn callers_that_stop_waiting_leave_every_connection_usable() {
             .page(done_to, None, 9)
             .await
             .expect("the events can be read");
-        assert_eq!(events.len(), 1, "whole or not at all");
+        assert_eq!(
+            events.len(),
+            1,
+            "a registration and its event are stored together or not at all"
+        );
     }
 }
 

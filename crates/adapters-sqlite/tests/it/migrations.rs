@@ -132,7 +132,7 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     assert_eq!(
         schema_of(&path).len(),
         bare.len() + 1,
-        "sqlite_sequence alone stays: SQLite does not let go of it"
+        "only sqlite_sequence remains: SQLite does not drop it"
     );
     assert_eq!(database.migrate_down().await.expect("reverting succeeds"), None);
     assert_eq!(database.migrate_up().await.expect("migrating succeeds"), NAMES);

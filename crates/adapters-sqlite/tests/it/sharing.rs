@@ -150,7 +150,11 @@ async fn callers_that_stop_waiting_leave_every_connection_usable() {
             .page(of_user, None, 10)
             .await
             .expect("the page can be read");
-        assert_eq!(events.len(), 1, "whole or not at all");
+        assert_eq!(
+            events.len(),
+            1,
+            "a registration and its event are stored together or not at all"
+        );
     }
 }
 

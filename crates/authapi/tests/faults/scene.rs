@@ -157,8 +157,13 @@ impl Scene {
         }
         let some = journal.count(Outcome::Refused);
         match harm {
-            Harm::Nothing => assert_eq!(some, 0, "refusals, {:?}", journal.slowest(Outcome::Refused)),
-            Harm::Refusals => assert_ne!(some, 0, "refusals"),
+            Harm::Nothing => assert_eq!(
+                some,
+                0,
+                "some requests were refused, the slowest: {:?}",
+                journal.slowest(Outcome::Refused)
+            ),
+            Harm::Refusals => assert_ne!(some, 0, "no request was refused"),
         }
         for seen in journal.of(Outcome::Answered).filter(|seen| seen.took > AT_MOST) {
             assert!(seen.revokes(), "answered after {seen}");

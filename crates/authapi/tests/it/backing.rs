@@ -102,8 +102,8 @@ async fn find_in_postgres(url: &str, query: &str) -> Vec<String> {
     rows.iter().map(|row| row.get("finding")).collect()
 }
 
-/// A Redis, or a cluster, for one test. Attempts are counted per client address, and all tests use
-/// the same one.
+/// A Redis, or a cluster, for one test. Each test needs its own, because attempts are counted per
+/// client address and all tests use one address.
 pub enum OwnRedis {
     Single(Own<Redis>),
     Cluster(RedisCluster),

@@ -377,7 +377,10 @@ fn the_effective_settings_are_shown_without_secrets() {
         .find(|setting| setting["name"] == "AUTHAPI_SERVER__PORT");
     let expected = json!({"name": "AUTHAPI_SERVER__PORT", "value": 0, "source": "environment"});
     assert_eq!(port, Some(&expected));
-    assert!(!place.path().join("data").exists(), "looking makes nothing");
+    assert!(
+        !place.path().join("data").exists(),
+        "showing the settings creates no files"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -460,7 +463,7 @@ async fn only_the_first_admin_comes_from_the_settings() {
     assert_eq!(
         client.logging_in("root", PASSWORD).send().await.status,
         401,
-        "it is not made again"
+        "the admin is not created again"
     );
     assert_eq!(client.logging_in("root", NEW_PASSWORD).send().await.status, 200);
 }

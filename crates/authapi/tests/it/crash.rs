@@ -90,7 +90,7 @@ async fn after_a_kill_confirmed_changes_are_kept_and_others_are_atomic() {
     assert_eq!(
         cut,
         ROUNDS * CLIENTS,
-        "every client was at work when the server died"
+        "every client had sent a request when the server was killed"
     );
     assert!(answered >= ROUNDS, "{answered}");
     check_stories_again(&server.client(), &all).await;

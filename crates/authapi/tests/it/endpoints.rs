@@ -300,7 +300,7 @@ async fn only_permitted_callers_change_roles() {
     assert_eq!(
         client.me_code(&alice).await,
         "accepted",
-        "what is refused changes nothing"
+        "refused changes have no effect"
     );
 
     for (login, roles, status, code) in [
@@ -347,7 +347,7 @@ async fn tokens_and_sessions_expire() {
     };
     until("token_expired", "/me", Method::GET, &pair.access).await;
     assert_eq!(client.log_out(&pair.access).await.code(), "token_expired");
-    // After the access token expires, the session can be refreshed until it expires too.
+    // After the access token expires, the session can still be refreshed until it expires.
     let refreshed = client.refresh(&pair.refresh).await.pair();
     assert_eq!(client.me_code(&refreshed.access).await, "accepted");
     until("token_expired", "/me", Method::GET, &refreshed.access).await;

@@ -50,7 +50,7 @@ impl Cast {
         assert_eq!(
             self.client.left_of(&self.stranger).await,
             alive(),
-            "the stranger's"
+            "the session of the other user"
         );
     }
 }

@@ -77,7 +77,11 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
         .iter()
         .filter_map(|(id, status)| status.map(|_| id.clone()))
         .collect();
-    assert_eq!(answered(&stopped.log), received, "what is answered arrives");
+    assert_eq!(
+        answered(&stopped.log),
+        received,
+        "every logged response was received"
+    );
     assert!(
         outcomes.values().flatten().all(|status| *status == 201),
         "{outcomes:?}"
@@ -143,7 +147,7 @@ fn reset(stream: TcpStream) {
 fn wait_for_hashing(pid: u32) {
     let deadline = Instant::now() + TIMEOUT;
     while hashing_time(pid) < CLEARLY_AT_WORK {
-        assert!(Instant::now() < deadline, "nothing is hashed");
+        assert!(Instant::now() < deadline, "no hash is being computed");
         thread::sleep(Duration::from_millis(1));
     }
 }

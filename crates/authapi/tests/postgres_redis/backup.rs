@@ -59,7 +59,7 @@ impl Crowd {
     async fn wait_for(&self, more: usize) {
         let (goal, asked) = (self.logins.load(Ordering::Relaxed) + more, Instant::now());
         while self.logins.load(Ordering::Relaxed) < goal {
-            assert!(asked.elapsed() < TIMEOUT, "logins continue");
+            assert!(asked.elapsed() < TIMEOUT, "the logins have stopped");
             assert!(!self.tasks.iter().any(JoinHandle::is_finished), "a login failed");
             sleep(Duration::from_millis(5)).await;
         }

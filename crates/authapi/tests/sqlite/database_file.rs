@@ -23,7 +23,7 @@ async fn the_database_contains_neither_passwords_nor_tokens() {
 
     assert!(
         contains(&stored, LOGIN.as_bytes()),
-        "what is stored would be found"
+        "the search finds stored texts"
     );
     for (what, secret) in secrets(place, &pairs) {
         if what != "a hash" {
@@ -36,7 +36,13 @@ async fn the_database_contains_neither_passwords_nor_tokens() {
             .expect("the token is base64url");
         // The secret follows the version, the session id and the generation.
         let (secret, mac) = token[21..].split_at(32);
-        assert!(!contains(&stored, secret), "a session's secret");
-        assert!(!contains(&stored, mac), "a refresh token's last bytes");
+        assert!(
+            !contains(&stored, secret),
+            "the database contains the secret of a session"
+        );
+        assert!(
+            !contains(&stored, mac),
+            "the database contains the MAC of a refresh token"
+        );
     }
 }

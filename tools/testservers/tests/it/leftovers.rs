@@ -39,10 +39,10 @@ fn leaves_nothing(ending: &str) {
     fs::set_permissions(&open, permissions).expect("the mode of the folder can be set");
     let mut child = start(ending, &open);
     let pids = running_servers_of(&mut child);
-    assert!(pids.len() >= 4, "two servers of each kind: {pids:?}");
+    assert!(pids.len() >= 4, "there are two servers of each kind: {pids:?}");
     assert!(
         fs::read_dir(&open).expect("the folder can be read").count() >= 4,
-        "a folder for each"
+        "each server has a folder"
     );
 
     // `wait` closes the process's standard input, and the process then ends by itself.

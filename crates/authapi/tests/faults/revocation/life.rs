@@ -252,5 +252,5 @@ async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Clie
         assert!(Instant::now() < deadline, "no replica succeeded");
         sleep(REST).await;
     }
-    unreachable!("numbers do not end")
+    unreachable!("the range has no end")
 }

@@ -48,7 +48,7 @@ pub async fn run<F: Future<Output = ()>>(
         revokers.spawn(revoke(Arc::clone(&world), Arc::clone(&tally), number, admin));
     }
     select! {
-        () = cause(Arc::clone(&world), Arc::clone(&tally)) => unreachable!("it comes again and again"),
+        () = cause(Arc::clone(&world), Arc::clone(&tally)) => unreachable!("a fault is repeated until it is cancelled"),
         () = all(&mut revokers) => {}
     }
     block_in_place(|| world.mend());
