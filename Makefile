@@ -4,8 +4,8 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 CARGO_DENY := 0.20.2
-# The checks that a change must pass, cheap ones first. The tests are last, so that the output ends
-# with their summaries.
+# The checks that a change must pass, cheap checks first. The tests are last, so that the output
+# ends with their summaries.
 CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test-faults test-bench test
 
 .PHONY: help

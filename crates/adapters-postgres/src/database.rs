@@ -47,7 +47,7 @@ pub struct PostgresDatabase {
 #[derive(Clone, Copy)]
 pub(crate) struct Limit {
     pub(crate) deadline: Instant,
-    /// Whether the limit is so short that exceeding it shows no fault of the server.
+    /// Whether the limit is so short that exceeding it does not indicate a fault of the server.
     is_short: bool,
 }
 
@@ -57,8 +57,8 @@ impl PostgresDatabase {
     ///
     /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is
     /// the default, `require` and `verify-full`, as libpq means them) and `sslrootcert=FILE`, the
-    /// PEM file with the authorities that `verify-full` trusts instead of the system's. The schema
-    /// is left as it is: see [`PostgresDatabase::migrate_up`].
+    /// PEM file with the authorities that `verify-full` trusts instead of the system's. Does not
+    /// change the schema: see [`PostgresDatabase::migrate_up`].
     ///
     /// MUST be called inside a tokio runtime that lives as long as the database is used: its
     /// threads do the work.
@@ -85,7 +85,8 @@ impl PostgresDatabase {
 
     /// Does `work`, which only reads.
     ///
-    /// Each statement sees what was committed before it began; two statements may see two states.
+    /// Each statement sees all changes committed before it began. Two statements may see different
+    /// states of the database.
     pub(crate) async fn read<I, R>(&self, input: I, work: Work<I, R>) -> Result<R, PortError>
     where
         I: Send + Sync + 'static,
@@ -140,7 +141,7 @@ impl PostgresDatabase {
         Ok(done.map_err(PortError::from)??)
     }
 
-    /// Does `work` on a new connection that is its own, without a time limit.
+    /// Does `work` on a separate new connection, without a time limit.
     pub(crate) async fn apart<R, W, F>(&self, work: W) -> Result<R, StorageError>
     where
         R: Send + 'static,
@@ -159,8 +160,8 @@ impl PostgresDatabase {
             .map_err(|error| StorageError::Statement(error.into()))?
     }
 
-    /// Begins to wait for the database, for as long as a port's method may. The wait counts against
-    /// the budget of its request.
+    /// Starts a wait for the database, limited to the time that a port's method may take. The wait
+    /// counts against the wait budget of its request.
     pub(crate) fn begin_wait(&self) -> Result<(Wait, Limit), StorageError> {
         let wait = Wait::begin(self.answer_timeout).ok_or(StorageError::Busy)?;
         let limit = Limit {
@@ -182,7 +183,7 @@ impl PostgresDatabase {
         I: Send + Sync + 'static,
         R: Send + 'static,
     {
-        // Begun here, since the request's scope does not reach the task.
+        // Start the wait here: the request's scope does not reach the task.
         let (_wait, limit) = self.begin_wait()?;
         let database = self.clone();
         let task = self.runtime.spawn(async move {
@@ -210,7 +211,8 @@ impl PostgresDatabase {
             }
             Ok(answer) => answer,
             Err(late) => {
-                // Closed in the middle of its work: the server rolls back when it notices.
+                // The connection is closed during its work. The server rolls back when it detects
+                // this.
                 lent.close();
                 if !limit.is_short {
                     // Idle connections to the same server would make another caller wait as long.
@@ -245,7 +247,7 @@ fn manager(server: Arc<Server>) -> Manager {
     Manager::new_with_config(String::new(), config)
 }
 
-/// diesel's error is a text, so it has to contain the causes.
+/// Converts `error` to diesel's error, which is a text and therefore has to contain the causes.
 fn unopened(error: impl StdError) -> ConnectionError {
     let mut message = error.to_string();
     let mut cause = error.source();
@@ -266,7 +268,7 @@ mod tests {
     use std::collections::BTreeMap;
     use testservers::{FreshDatabase, postgres};
 
-    /// Two connections, both idle.
+    /// Opens a database with two idle connections.
     async fn open() -> (PostgresDatabase, FreshDatabase) {
         let fresh = postgres().fresh_database();
         let settings = PoolSettings {
@@ -274,10 +276,13 @@ mod tests {
             ..PoolSettings::default()
         };
         let database = PostgresDatabase::connect(fresh.url(), settings).await;
-        let database = database.expect("a database");
+        let database = database.expect("the database can be opened");
         let soon = Instant::now() + settings.answer_timeout;
         let both = (database.pool.get(soon).await, database.pool.get(soon).await);
-        drop((both.0.expect("a connection"), both.1.expect("a connection")));
+        drop((
+            both.0.expect("a connection is free"),
+            both.1.expect("a connection is free"),
+        ));
         assert_eq!(database.pool.status().available, 2);
         (database, fresh)
     }
@@ -317,7 +322,7 @@ mod tests {
 
         let soon = Instant::now() + database.answer_timeout;
         let both = [database.pool.get(soon).await, database.pool.get(soon).await];
-        let [one, other] = both.map(|lent| lent.expect("a connection"));
+        let [one, other] = both.map(|lent| lent.expect("a connection is free"));
         let refused = database.read("SELECT 1", execute).await;
         assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
         let busy = [
@@ -344,7 +349,10 @@ mod tests {
         let late = database.read("SELECT pg_sleep(60)", execute).await;
         assert!(matches!(late, Err(PortError::Unavailable(_))), "{late:?}");
         assert_eq!(database.pool.status().size, 0);
-        database.read("SELECT 1", execute).await.expect("an answer");
+        database
+            .read("SELECT 1", execute)
+            .await
+            .expect("the statement succeeds");
     }
 
     #[tokio::test]
@@ -353,7 +361,7 @@ mod tests {
         let make = "CREATE TABLE begun (i integer)";
         let work = async {
             let slow = database.read("SELECT pg_sleep(0.2)", execute).await;
-            slow.expect("an answer in time");
+            slow.expect("the statement ends in time");
             let late = database.write(make, |conn, sql| {
                 Box::pin(async move {
                     execute(conn, sql).await?;
@@ -371,7 +379,10 @@ mod tests {
         // The timeout of one connection does not close the other.
         assert_eq!(database.pool.status().size, 1);
         let nothing = "SELECT 1 / (to_regclass('begun') IS NULL)::integer";
-        database.read(nothing, execute).await.expect("no table");
+        database
+            .read(nothing, execute)
+            .await
+            .expect("the table does not exist");
         drop(fresh);
     }
 
@@ -397,10 +408,14 @@ mod tests {
     #[tokio::test]
     async fn a_transaction_that_fails_keeps_nothing_and_its_connection_is_good_again() {
         let (database, fresh) = open().await;
-        let mut conn = database.server.connect().await.expect("a connection");
+        let mut conn = database
+            .server
+            .connect()
+            .await
+            .expect("the database accepts connections");
         conn.batch_execute("CREATE TABLE t (i integer)")
             .await
-            .expect("a table");
+            .expect("the table can be created");
         drop(conn);
         let failed = database
             .write("INSERT INTO t VALUES (1)", |conn, sql| {
@@ -414,7 +429,7 @@ mod tests {
         assert_eq!(database.pool.status().available, 2);
         let empty = "SELECT 1 / (SELECT (count(*) = 0)::integer FROM t)";
         for _ in 0..2 {
-            database.read(empty, execute).await.expect("an empty table");
+            database.read(empty, execute).await.expect("the table is empty");
         }
         drop(fresh);
     }
@@ -431,7 +446,10 @@ mod tests {
             AND current_setting('idle_in_transaction_session_timeout') = '2s'
             AND current_setting('transaction_isolation') = 'read committed'
             AND current_setting('application_name') = 'authapi')::integer";
-        let database = database.expect("a database");
-        database.read(told, execute).await.expect("our settings");
+        let database = database.expect("the database can be opened");
+        database
+            .read(told, execute)
+            .await
+            .expect("the connection has the limits");
     }
 }

@@ -16,9 +16,9 @@ use std::collections::BTreeSet;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// Allows one program at a time in one schema; the others wait. The lock ends with the connection.
-/// The statements of a migration have no time limit, but waits for tables do, since other
-/// transactions queue behind them.
+/// Allows one program at a time to migrate a schema; the others wait. The lock ends with the
+/// connection. The statements of a migration have no time limit, but waits for tables do, since
+/// other transactions queue behind them.
 const LOCK: &str = "SET statement_timeout = 0; SET lock_timeout = '60s';
     SELECT pg_advisory_lock(hashtextextended('authapi migrations ' || coalesce(current_schema(), ''), 0));
     SET lock_timeout = '5s';";

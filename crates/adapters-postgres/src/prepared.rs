@@ -1,6 +1,6 @@
-//! Which statements stay prepared. diesel prepares UPDATEs and statements written as text anew each
-//! time, which takes another round trip; [`Prepared`] keeps them. [`PlannedAnew`] does the
-//! opposite, for the few that must be planned each time.
+//! Controls which statements stay prepared. diesel prepares UPDATEs and statements written as text
+//! for each execution, which takes another round trip; [`Prepared`] keeps them prepared.
+//! [`PlannedAnew`] is for the few statements that must be planned for each execution.
 
 use diesel::{
     QueryResult,
@@ -12,8 +12,8 @@ use diesel::{
 };
 use uuid::Uuid;
 
-/// Wrappers that return what the query inside does. diesel identifies them by their text, not by
-/// their type.
+/// Implements wrappers that return the rows of the query inside them. diesel identifies a wrapped
+/// query by its text, not by its type.
 macro_rules! by_text {
     ($($wrapper:ident),+) => {$(
         impl<Q> QueryId for $wrapper<Q> {
@@ -30,8 +30,9 @@ macro_rules! by_text {
 
 by_text!(Prepared, PlannedAnew, ForEach, FirstRows);
 
-/// A statement that the connection keeps prepared. diesel keeps no UPDATE, because its text may
-/// differ with what it sets. The ones here always set the same columns.
+/// A statement that the connection keeps prepared. diesel does not keep UPDATEs prepared, because
+/// their text may depend on the columns that they set. The UPDATEs of this crate always set the
+/// same columns.
 pub struct Prepared<Q>(pub Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
@@ -44,8 +45,8 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
     }
 }
 
-/// A query that is planned each time, since the best index depends on its values. For a prepared
-/// statement, the server makes one plan for all values after a few executions.
+/// A query that is planned for each execution, because the best index depends on its values. For a
+/// prepared statement, the server makes one plan for all values after a few executions.
 pub struct PlannedAnew<Q>(pub Q);
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
@@ -61,14 +62,14 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
 /// A query executed for each of several ids: `of` refers to the id as [`each_id`].
 ///
 /// Each row is found by index: for a plain join, the server would read a whole table unless it is
-/// huge. `OFFSET 0` makes it estimate the same number of ids for any array, so that one plan for
-/// all values is the best.
+/// huge. `OFFSET 0` makes it estimate the same number of ids for any array, so that one plan is the
+/// best for all values.
 pub struct ForEach<Q> {
     pub ids: Vec<Uuid>,
     pub of: FirstRows<Q>,
 }
 
-/// The id that the query is executed for.
+/// Returns an expression for the id that the query is executed for.
 pub fn each_id() -> SqlLiteral<SqlUuid> {
     sql("each.id")
 }

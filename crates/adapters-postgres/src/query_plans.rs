@@ -60,10 +60,10 @@ async fn connect() -> (AsyncPgConnection, FreshDatabase) {
     let fresh = postgres().fresh_database();
     let database = PostgresDatabase::connect(fresh.url(), PoolSettings::default())
         .await
-        .expect("a database");
-    database.migrate_up().await.expect("a schema");
+        .expect("the database can be opened");
+    database.migrate_up().await.expect("migrating succeeds");
     let conn = AsyncPgConnection::establish(fresh.url()).await;
-    (conn.expect("a connection"), fresh)
+    (conn.expect("the database accepts connections"), fresh)
 }
 
 /// Records what `note` returns for the events of `conn` from now on.
@@ -74,7 +74,7 @@ fn record(
     let (sender, notes) = channel();
     conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
         if let Some(text) = note(&event) {
-            sender.send(text).expect("the test is listening");
+            sender.send(text).expect("the test still receives statements");
         }
     });
     notes
@@ -94,14 +94,14 @@ async fn plans_of(
 ) -> Vec<(String, String)> {
     let (mut conn, _database) = connect().await;
     let statements = record(&mut conn, statement);
-    work(&mut conn).await.expect("an answer");
+    work(&mut conn).await.expect("the work succeeds");
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     // The server would scan empty tables sequentially, so sequential scans are disabled.
     conn.batch_execute(
         "SET enable_seqscan = off; SET enable_sort = off; SET plan_cache_mode = force_generic_plan",
     )
     .await
-    .expect("settings");
+    .expect("the settings can be changed");
     let mut plans = Vec::new();
     for (number, sql) in statements.into_iter().enumerate() {
         let plan = explain(&mut conn, number, &sql).await;
@@ -113,14 +113,14 @@ async fn plans_of(
 async fn explain(conn: &mut AsyncPgConnection, number: usize, sql: &str) -> String {
     conn.batch_execute(&format!("PREPARE statement_{number} AS {sql}"))
         .await
-        .expect("a statement");
+        .expect("the statement can be prepared");
     let values: BTreeSet<&str> = sql
         .split('$')
         .skip(1)
         .map(|rest| {
             rest.split(|c: char| !c.is_ascii_digit())
                 .next()
-                .expect("a number")
+                .expect("split returns at least one part")
         })
         .collect();
     let nothing = vec!["NULL"; values.len()].join(", ");
@@ -132,7 +132,7 @@ async fn explain(conn: &mut AsyncPgConnection, number: usize, sql: &str) -> Stri
     let steps: Vec<Step> = sql_query(format!("EXPLAIN EXECUTE statement_{number}{arguments}"))
         .load(conn)
         .await
-        .expect("a plan");
+        .expect("the statement can be explained");
     steps.into_iter().map(|it| it.step).collect::<Vec<_>>().join("\n")
 }
 
@@ -273,14 +273,22 @@ async fn statements_of_every_request_are_prepared_once() {
     let (mut conn, _database) = connect().await;
     let statements = record(&mut conn, statement);
     for round in 1..=3 {
-        snapshots::find(&mut conn, session()).await.expect("an answer");
+        snapshots::find(&mut conn, session())
+            .await
+            .expect("the snapshot can be read");
         let several = vec![session(); round];
         let found = snapshots::find_several(&mut conn, &several);
-        found.await.expect("an answer");
-        sessions::find(&mut conn, session()).await.expect("an answer");
-        rotation::rotate(&mut conn, &rotation()).await.expect("an answer");
+        found.await.expect("the row can be read");
+        sessions::find(&mut conn, session())
+            .await
+            .expect("the session can be read");
+        rotation::rotate(&mut conn, &rotation())
+            .await
+            .expect("the session can be read");
         let login = canonical("alice");
-        users::find_by_login(&mut conn, &login).await.expect("an answer");
+        users::find_by_login(&mut conn, &login)
+            .await
+            .expect("the user can be read");
     }
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let statements: Vec<String> = statements.into_iter().collect();
@@ -308,10 +316,13 @@ async fn snapshots_keep_their_generic_plan() {
         for _ in 0..8 {
             let several = vec![session(); count];
             let found = snapshots::find_several(&mut conn, &several);
-            found.await.expect("an answer");
+            found.await.expect("the row can be read");
         }
         let query = "SELECT * FROM pg_prepared_statements WHERE statement LIKE 'SELECT found.%'";
-        let executed: Executed = sql_query(query).get_result(&mut conn).await.expect("one");
+        let executed: Executed = sql_query(query)
+            .get_result(&mut conn)
+            .await
+            .expect("one statement is prepared");
         assert_eq!(executed, kept, "{count}");
     }
 }
@@ -320,7 +331,7 @@ async fn snapshots_keep_their_generic_plan() {
 async fn every_statement_of_every_change_stays_prepared() {
     let (mut conn, _database) = connect().await;
     let statements = record(&mut conn, statement);
-    change_everything(&mut conn).await.expect("changes");
+    change_everything(&mut conn).await.expect("the changes succeed");
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let distinct: BTreeSet<String> = statements.into_iter().collect();
     assert!(distinct.len() > 15, "{distinct:#?}");
@@ -340,7 +351,7 @@ fn events(context: AuditContext) -> EventWriter {
 /// Executes `command` at `at(0)`. No transaction is needed: no other connection uses the database.
 async fn run(conn: &mut AsyncPgConnection, command: &dyn Command) -> Result<Applied, StorageError> {
     let done = execute(conn, command, &events(context(at(0)))).await?;
-    Ok(done.expect("a change that is allowed"))
+    Ok(done.expect("the change is allowed"))
 }
 
 async fn run_on_catalogue(
@@ -348,7 +359,7 @@ async fn run_on_catalogue(
     command: &dyn CatalogueCommand,
 ) -> Result<(), StorageError> {
     let done = catalogue::execute(conn, command, &events(context(at(0)))).await?;
-    done.expect("a change that is allowed");
+    done.expect("the change is allowed");
     Ok(())
 }
 
@@ -403,9 +414,9 @@ async fn open_and_end(conn: &mut AsyncPgConnection, user: &NewUser) -> Result<()
         origin: Origin::default(),
         ..context(at(0))
     });
-    // Ends the session opened above, because of the limit of one.
+    // With a limit of one session, this ends the first session.
     let opened = execute(conn, &opening(&without_origin, 1), &anonymous).await?;
-    assert_eq!(opened.expect("an open session").sessions_ended, 1);
+    assert_eq!(opened.expect("the session is opened").sessions_ended, 1);
     let reason = EndReason::LoggedOut;
     let ending = EndSession {
         session: without_origin.id,
@@ -423,7 +434,7 @@ async fn change_the_catalogue(conn: &mut AsyncPgConnection) -> Result<(), Storag
         run_on_catalogue(conn, &a_role("editor", &[permission])).await?;
     }
     let deletion = DeleteRole {
-        name: RoleName::parse("editor").expect("a role's name"),
+        name: RoleName::parse("editor").expect("the name is valid"),
         if_revision: None,
         authorized_by: None,
     };
@@ -450,7 +461,10 @@ async fn demote_and_delete(conn: &mut AsyncPgConnection, user: UserId) -> Result
 /// Returns the statements that the server lists as prepared on `conn`, except this query.
 async fn prepared_on(conn: &mut AsyncPgConnection) -> BTreeSet<String> {
     let query = "SELECT statement FROM pg_prepared_statements";
-    let prepared: Vec<KeptPrepared> = sql_query(query).load(conn).await.expect("statements");
+    let prepared: Vec<KeptPrepared> = sql_query(query)
+        .load(conn)
+        .await
+        .expect("the prepared statements can be listed");
     let statements = prepared.into_iter().map(|it| it.statement);
     statements.filter(|it| it != query).collect()
 }

@@ -15,8 +15,8 @@ use tokio::{
 
 /// The maximum number of sessions that one statement reads.
 const MAX_BATCH: usize = 64;
-/// How long a statement that is not full keeps the next one from starting. Over a slower connection
-/// several run at once.
+/// How long a statement that is not full delays the start of the next one. Over a slower
+/// connection, several statements run at once.
 const MAX_HEAD_START: Duration = Duration::from_millis(5);
 
 /// The reply to one caller.
@@ -38,8 +38,8 @@ impl SnapshotBatches {
         Self(sender)
     }
 
-    /// Returns the snapshot as of a later instant than this call. May take long; dropping the
-    /// future is safe.
+    /// Returns the snapshot as of an instant after this call. May take long; dropping the future is
+    /// safe.
     pub async fn snapshot(&self, session: SessionId) -> Answer {
         let (reply, answer) = oneshot::channel();
         let sent = self.0.send(Request { session, reply }).await;
@@ -52,8 +52,9 @@ fn interrupted() -> StorageError {
     StorageError::Statement("a read of sessions was interrupted".into())
 }
 
-/// No request waits for others to join it: while no statement runs, the next one starts with the
-/// requests that have arrived. Later requests share the statement after it.
+/// Reads snapshots until no more requests can arrive. A request does not wait for others to join
+/// it: while no statement runs, the next one starts with the requests that have arrived. Later
+/// requests share the statement after it.
 async fn serve(database: PostgresDatabase, mut requests: mpsc::Receiver<Request>) {
     loop {
         let mut batch = Vec::new();

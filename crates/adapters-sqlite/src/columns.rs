@@ -1,4 +1,4 @@
-//! Ids and times as columns: SQLite has no types for them.
+//! Columns of ids and times, for which SQLite has no types.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -49,7 +49,7 @@ impl FromSql<BigInt, Sqlite> for Micros {
     }
 }
 
-/// A value that may have been replaced by anything. `None` if it cannot be read.
+/// A column that another program may have overwritten; `None` if its value cannot be read.
 #[derive(Debug, FromSqlRow)]
 pub struct Readable<T>(pub Option<T>);
 

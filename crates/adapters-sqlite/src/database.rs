@@ -19,13 +19,15 @@ use request_scope::Wait;
 use std::{error::Error as StdError, io, path::Path, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
-/// SQLite has one writer at a time. With one connection for it, writers queue in order here and not
-/// in SQLite, which makes them sleep and retry.
+/// The number of connections that write. SQLite allows one writer at a time. With a single
+/// connection, writers queue here in order, instead of sleeping and retrying in SQLite.
 const WRITERS: usize = 1;
-/// Reading a few rows by key takes microseconds.
+/// The number of connections that read. Few are enough, because reading some rows by key takes
+/// microseconds.
 const READERS: usize = 4;
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Makes a connection reject writes.
 const READ_ONLY: &str = "PRAGMA query_only = ON;";
 
 /// An open database file. Cheap to clone; clones share the connections.
@@ -170,7 +172,8 @@ fn with_wait_limit<R>(
     }
     wait_at_most(conn, longest)?;
     let answer = work(conn);
-    // Sets a number in memory. If it failed, later work would wait less; this work is done.
+    // This sets a number in memory. If it failed, later work would wait less, but this work is
+    // done.
     let _ = wait_at_most(conn, BUSY_TIMEOUT);
     answer
 }
@@ -197,16 +200,16 @@ mod tests {
     async fn limit_pages(database: &SqliteDatabase, pages: u32) {
         let pragma = format!("PRAGMA max_page_count = {pages}");
         let limited = run(&database.writer, move |conn| Ok(conn.batch_execute(&pragma)?)).await;
-        limited.expect("a limit");
+        limited.expect("the limit can be set");
     }
 
     #[tokio::test]
     async fn a_full_disk_is_unavailable_and_leaves_nothing_half_written() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let database = SqliteDatabase::open(&folder.path().join("db"))
             .await
-            .expect("a database");
-        database.migrate_up().await.expect("a schema");
+            .expect("the database can be opened");
+        database.migrate_up().await.expect("migrating succeeds");
         let storage = Storage::over(&Arc::new(SqliteStorage::new(&database, Arc::new(ToySealer))));
         limit_pages(&database, 1).await;
 
@@ -215,7 +218,7 @@ mod tests {
             let user = a_user(&format!("user-{}", stored.len()));
             let command = Arc::new(RegisterUser(user));
             match storage.accounts.execute(command, context(at(0))).await {
-                Ok(applied) => stored.push(applied.into_user().expect("a user").id),
+                Ok(applied) => stored.push(applied.into_user().expect("the command returns the user").id),
                 Err(error) => break error,
             }
         };
@@ -230,12 +233,16 @@ mod tests {
             limit: 10_000,
         };
         let users = storage.users.list(UserFilter::default(), page).await;
-        for user in users.expect("users") {
+        for user in users.expect("the users can be listed") {
             let of_user = AuditFilter {
                 user: Some(user.id),
                 ..AuditFilter::default()
             };
-            let events = storage.audit_log.page(of_user, None, 10).await.expect("a page");
+            let events = storage
+                .audit_log
+                .page(of_user, None, 10)
+                .await
+                .expect("the page can be read");
             assert_eq!(events.len(), 1);
             kept.push(user.id);
         }
@@ -248,8 +255,8 @@ mod tests {
         assert!(again.is_ok(), "{again:?}");
     }
 
-    /// Returns what was measured of `pool` since the last call: the values of counters and gauges,
-    /// and the number of values of histograms.
+    /// Returns the metrics of `pool` since the last call: the values of counters and gauges, and
+    /// the number of values of histograms.
     fn measured(recorded: &Snapshotter, pool: &str) -> BTreeMap<String, String> {
         let series = recorded.snapshot().into_vec().into_iter();
         series
@@ -268,16 +275,20 @@ mod tests {
 
     #[tokio::test]
     async fn connections_in_use_and_waits_for_them_are_measured() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let recorder = DebuggingRecorder::new();
         let snapshots = recorder.snapshotter();
         let recording = metrics::set_default_local_recorder(&recorder);
         let database = SqliteDatabase::open(&folder.path().join("db"))
             .await
-            .expect("a database");
+            .expect("the database can be opened");
         drop(recording);
 
-        let lent = database.writer.get(ACQUIRE_TIMEOUT).await.expect("a connection");
+        let lent = database
+            .writer
+            .get(ACQUIRE_TIMEOUT)
+            .await
+            .expect("a connection is free");
         let refused = database.write(|_| Ok(())).await;
         assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
         let busy = [
@@ -290,9 +301,9 @@ mod tests {
         assert_eq!(measured(&snapshots, "writer"), BTreeMap::from(busy));
 
         drop(lent);
-        database.write(|_| Ok(())).await.expect("a free connection");
-        database.read(|_| Ok(())).await.expect("a free connection");
-        // The first snapshot has taken the value from before.
+        database.write(|_| Ok(())).await.expect("a connection is free");
+        database.read(|_| Ok(())).await.expect("a connection is free");
+        // The first call of `measured` has reset the gauges.
         assert_eq!(measured(&snapshots, "writer")["authapi_db_pool_in_use"], "-1");
     }
 
@@ -302,7 +313,7 @@ mod tests {
         timeout: i32,
     }
 
-    /// In milliseconds.
+    /// Returns SQLite's busy timeout of `conn`, in milliseconds.
     fn busy_timeout(conn: &mut SqliteConnection) -> Result<i32, StorageError> {
         let set: BusyTimeout = sql_query("PRAGMA busy_timeout").get_result(conn)?;
         Ok(set.timeout)
@@ -310,35 +321,47 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_waits_for_another_process_no_longer_than_it_has_time_left() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let path = folder.path().join("db");
-        let database = SqliteDatabase::open(&path).await.expect("a database");
-        let url = url_of(&path).expect("a URL");
-        let mut other = SqliteConnection::establish(&url).expect("another process");
+        let database = SqliteDatabase::open(&path)
+            .await
+            .expect("the database can be opened");
+        let url = url_of(&path).expect("the URL is valid");
+        let mut other = SqliteConnection::establish(&url).expect("the database accepts connections");
         let work = async {
-            let left = database.write(busy_timeout).await.expect("an answer");
+            let left = database
+                .write(busy_timeout)
+                .await
+                .expect("the statement succeeds");
             assert!((1..=200).contains(&left), "{left}");
-            other.batch_execute("BEGIN IMMEDIATE").expect("a lock");
+            other.batch_execute("BEGIN IMMEDIATE").expect("the lock is free");
             for _ in 0..2 {
-                let begun = |_: &mut SqliteConnection| -> Result<(), StorageError> { panic!("it is locked") };
+                let begun = |_: &mut SqliteConnection| -> Result<(), StorageError> {
+                    panic!("the database is locked")
+                };
                 let refused = database.write(begun).await;
                 assert!(matches!(refused, Err(PortError::Overloaded)), "{refused:?}");
             }
-            other.batch_execute("ROLLBACK").expect("an end");
+            other
+                .batch_execute("ROLLBACK")
+                .expect("the transaction can be rolled back");
         };
         RequestScope::with_wait_budget(Duration::from_millis(200))
             .run(work)
             .await;
-        let usual = database.write(busy_timeout).await.expect("an answer");
+        let usual = database
+            .write(busy_timeout)
+            .await
+            .expect("the statement succeeds");
         assert_eq!(usual, 400);
     }
 
     #[tokio::test]
     async fn readers_cannot_write() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let database = SqliteDatabase::open(&folder.path().join("db"))
             .await
-            .expect("a database");
+            .expect("the database can be opened");
         let written = database
             .read(|conn| Ok(sql_query("CREATE TABLE mine (id INTEGER)").execute(conn)?))
             .await;

@@ -30,8 +30,9 @@ struct Step {
 }
 
 fn database() -> SqliteConnection {
-    let mut conn = SqliteConnection::establish(":memory:").expect("a database in memory");
-    conn.run_pending_migrations(MIGRATIONS).expect("a schema");
+    let mut conn = SqliteConnection::establish(":memory:").expect("a database in memory can be opened");
+    conn.run_pending_migrations(MIGRATIONS)
+        .expect("migrating succeeds");
     conn
 }
 
@@ -43,7 +44,7 @@ fn record(
     let (sender, notes) = channel();
     conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
         if let Some(text) = note(&event) {
-            sender.send(text).expect("the test is listening");
+            sender.send(text).expect("the test still receives statements");
         }
     });
     notes
@@ -60,7 +61,7 @@ fn statement(event: &InstrumentationEvent<'_>) -> Option<String> {
 fn plan_of(work: impl FnOnce(&mut SqliteConnection) -> Result<(), StorageError>) -> Vec<String> {
     let mut conn = database();
     let statements = record(&mut conn, statement);
-    work(&mut conn).expect("an answer");
+    work(&mut conn).expect("the work succeeds");
     conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
     let statements: Vec<String> = statements.into_iter().collect();
     assert!(!statements.is_empty());
@@ -68,7 +69,7 @@ fn plan_of(work: impl FnOnce(&mut SqliteConnection) -> Result<(), StorageError>)
     statements
         .iter()
         .map(explain)
-        .flat_map(|plan| plan.expect("a plan"))
+        .flat_map(|plan| plan.expect("the statement can be explained"))
         .map(|step| step.detail)
         .collect()
 }
@@ -105,7 +106,7 @@ fn rotation() -> Rotation {
 }
 
 #[test]
-fn what_every_request_reads_is_found_by_index() {
+fn reads_of_every_request_use_an_index() {
     assert_indexed("snapshot", |conn| snapshots::find(conn, session()).map(drop));
     assert_indexed("find", |conn| rotation::find(conn, session()).map(drop));
     assert_indexed("login", |conn| {
@@ -115,7 +116,7 @@ fn what_every_request_reads_is_found_by_index() {
 }
 
 #[test]
-fn what_commands_read_is_found_by_index() {
+fn reads_of_commands_use_an_index() {
     assert_indexed("login taken", |conn| {
         users::has_login(conn, &canonical("alice")).map(drop)
     });
@@ -270,16 +271,16 @@ fn the_audit_chain_is_followed_and_trimmed_by_number() {
 }
 
 #[test]
-fn what_every_request_reads_is_prepared_once() {
+fn reads_of_every_request_are_prepared_once() {
     let mut conn = database();
     let prepared = record(&mut conn, |event| match event {
         InstrumentationEvent::CacheQuery { sql, .. } => Some((*sql).to_owned()),
         _ => None,
     });
     for _ in 0..3 {
-        snapshots::find(&mut conn, session()).expect("an answer");
-        rotation::find(&mut conn, session()).expect("an answer");
-        users::find_by_login(&mut conn, &canonical("alice")).expect("an answer");
+        snapshots::find(&mut conn, session()).expect("the snapshot can be read");
+        rotation::find(&mut conn, session()).expect("the session can be read");
+        users::find_by_login(&mut conn, &canonical("alice")).expect("the user can be read");
     }
     drop(conn);
     assert_eq!(prepared.into_iter().count(), 3);

@@ -67,19 +67,19 @@ async fn walk(url: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The stable code of a problem.
+/// Returns the stable code of a problem.
 async fn code(refusal: Response) -> Result<String, Box<dyn Error>> {
     assert_eq!(refusal.status(), 401);
     let problem: Value = refusal.json().await?;
     Ok(text(&problem, "code")?.to_owned())
 }
 
-/// The string `field` of a response, or the field's name if it is missing.
+/// Returns the string `field` of a response, or the field's name as the error if it is missing.
 fn text<'a>(json: &'a Value, field: &'static str) -> Result<&'a str, &'static str> {
     json.get(field).and_then(Value::as_str).ok_or(field)
 }
 
-/// The edge over testkit's fakes; an application passes its own adapters.
+/// Creates the edge over testkit's fakes; an application passes its own adapters.
 fn edge() -> Edge {
     let fakes = Fakes::default();
     Edge {

@@ -13,6 +13,7 @@ use std::{
 pub struct BearerToken(SecretString);
 
 impl BearerToken {
+    /// Returns the text of the token.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -83,7 +84,7 @@ impl FromRequest for Authenticated {
     }
 }
 
-/// The extractor for the few routes that a caller may use who must change their password first.
+/// An extractor for the few routes that also accept a caller who must first change their password.
 pub struct EvenWithResetPassword(pub Caller);
 
 impl FromRequest for EvenWithResetPassword {
@@ -103,7 +104,7 @@ impl FromRequest for EvenWithResetPassword {
 fn authenticate(request: &HttpRequest) -> &Authenticate {
     let edge = request
         .app_data::<Data<Edge>>()
-        .expect("configure() puts it there, for other routes the application does");
+        .expect("configure() adds it to its scope, and the application to its other routes");
     &edge.use_cases.core.authenticate
 }
 

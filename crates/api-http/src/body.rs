@@ -155,21 +155,31 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-        #[expect(dead_code, reason = "only parsing is looked at")]
+        #[expect(dead_code, reason = "the tests only parse it")]
         login: String,
-        #[expect(dead_code, reason = "only parsing is looked at")]
+        #[expect(dead_code, reason = "the tests only parse it")]
         roles: Vec<String>,
     }
 
     fn refused(body: &[u8]) -> (String, Option<FieldProblem>) {
-        let problem = parse::<Sample>(body).expect_err("a bad body");
+        let problem = parse::<Sample>(body).expect_err("the body is invalid");
         let code = problem.code().to_owned();
-        let body = serde_json::to_value(problem.body(None)).expect("a body");
+        let body = serde_json::to_value(problem.body(None)).expect("the problem can be serialised");
         let errors = body["errors"].as_array().cloned().unwrap_or_default();
         let first = errors.first().map(|error| FieldProblem {
-            field: error["field"].as_str().expect("a field").to_owned(),
-            code: error["code"].as_str().expect("a code").to_owned().into(),
-            detail: error["detail"].as_str().expect("a detail").to_owned(),
+            field: error["field"]
+                .as_str()
+                .expect("the error names a field")
+                .to_owned(),
+            code: error["code"]
+                .as_str()
+                .expect("the error has a code")
+                .to_owned()
+                .into(),
+            detail: error["detail"]
+                .as_str()
+                .expect("the error has a detail")
+                .to_owned(),
         });
         (code, first)
     }
@@ -215,7 +225,7 @@ mod tests {
         ] {
             let (top, error) = refused(body.as_bytes());
             assert_eq!(top, "validation_failed", "{body}");
-            let error = error.expect("an error");
+            let error = error.expect("the value has another type");
             assert_eq!(
                 (error.field.as_str(), error.code.as_ref()),
                 (field, code),

@@ -10,8 +10,8 @@ const CHUNK: usize = 16 * 1024;
 
 /// Returns a body that sends `bytes` in chunks of 16 KiB, each after its predecessor was sent.
 ///
-/// The web server copies the chunks into its write buffer. A client that does not read therefore
-/// holds one or two chunks of the server's memory instead of the whole body.
+/// The web server copies the chunks into its write buffer. For a client that does not read, the
+/// buffer therefore holds one or two chunks instead of the whole body.
 pub fn chunked(bytes: Bytes) -> SizedStream<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
     let size = bytes.len() as u64;
     let starts = (0..bytes.len()).step_by(CHUNK);

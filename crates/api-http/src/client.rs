@@ -50,21 +50,21 @@ mod tests {
     /// Each character of a header is one byte (Latin-1), so any byte can be written.
     fn client(peer: &str, headers: &[&str]) -> String {
         let trusted = [
-            "10.0.0.0/8".parse().expect("a network"),
-            "fd00::/8".parse().expect("a network"),
+            "10.0.0.0/8".parse().expect("the text is a network"),
+            "fd00::/8".parse().expect("the text is a network"),
         ];
-        let mut request =
-            TestRequest::default().peer_addr((peer.parse::<IpAddr>().expect("an address"), 1).into());
+        let mut request = TestRequest::default()
+            .peer_addr((peer.parse::<IpAddr>().expect("the text is an address"), 1).into());
         for value in headers {
             let bytes: Vec<u8> = value
                 .chars()
-                .map(|character| u8::try_from(character).expect("Latin-1"))
+                .map(|character| u8::try_from(character).expect("the character is Latin-1"))
                 .collect();
-            let value = HeaderValue::from_bytes(&bytes).expect("a header");
+            let value = HeaderValue::from_bytes(&bytes).expect("the header value is valid");
             request = request.append_header(("X-Forwarded-For", value));
         }
         client_address(&request.to_http_request(), &trusted)
-            .expect("a peer")
+            .expect("the request has a peer address")
             .to_string()
     }
 

@@ -7,7 +7,8 @@
 //! - one that goes on sending a chunked body after it was answered;
 //! - one that does not read its response.
 //!
-//! No request begins on such a connection, and none is answered. That is what is watched:
+//! On such a connection, no request begins and none is answered. Connections without either are
+//! closed as follows:
 //!
 //! 1. [`Connections::watch`] registers each connection that the server accepts, with an
 //!    [`Activity`] in the connection's data.
@@ -15,10 +16,10 @@
 //! 3. [`Connections::close_inactive`] closes every connection that was not marked for longer than a
 //!    limit.
 //!
-//! [`UnreadBody`] spares a client that behaves well the wait. The middleware uses it to find out
-//! whether a request was answered before the end of its body, and such a response carries
-//! `Connection: close`. [`chunked_body`] bounds the memory that a client holds which does not read.
-//! The time that a body may take is limited where bodies are read, in [`body`].
+//! The middleware uses [`UnreadBody`] to detect a request that was answered before the end of its
+//! body. Such a response carries `Connection: close`, so a well-behaved client need not wait for
+//! the limit. [`chunked_body`] bounds the memory for a client that does not read. [`body`] limits
+//! the time for receiving a body.
 //!
 //! [`chunked_body`]: crate::chunked_body
 //! [`body`]: crate::body

@@ -16,12 +16,14 @@ use utoipa_swagger_ui::Config;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Generated on first use: it takes megabytes, which a service without readers does not need.
+/// The OpenAPI document. It is generated on first use, because it takes megabytes of memory, and
+/// often no client requests it.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     let document = openapi().to_json().expect("the OpenAPI document is JSON");
     Bytes::from(document)
 });
 
+/// Mounts the document and the page.
 pub fn configure(config: &mut ServiceConfig) {
     let page = Config::new(["../openapi.json"])
         .validator_url("none")
@@ -94,8 +96,8 @@ mod tests {
         let config = Arc::new(Config::new(["../openapi.json"]));
         for name in ["swagger-ui-bundle.js", "swagger-ui.css"] {
             let file = utoipa_swagger_ui::serve(name, Arc::clone(&config))
-                .expect("a page")
-                .expect("this file");
+                .expect("the file can be served")
+                .expect("Swagger UI contains the file");
             let original = file.bytes.as_ptr();
             assert_eq!(shared(file.bytes).as_ptr(), original, "{name}");
         }

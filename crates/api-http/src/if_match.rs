@@ -12,7 +12,7 @@ use std::future::{Ready, ready};
 /// A revision that never exists, for entity tags that this service did not issue.
 const NEVER: Revision = Revision(-1);
 
-/// The `ETag` header for `revision` of a user or role.
+/// Returns the `ETag` header for the revision of a user or role.
 pub fn etag(revision: Revision) -> (HeaderName, String) {
     (header::ETAG, format!("\"{revision}\""))
 }
@@ -35,7 +35,7 @@ impl FromRequest for IfMatch {
     }
 }
 
-/// Weak tags never match, because `If-Match` uses the strong comparison.
+/// Parses the value of `If-Match`. Weak tags never match, because it uses the strong comparison.
 fn parse(value: &str) -> Result<Precondition, Problem> {
     let value = value.trim_matches([' ', '\t']);
     if value == "*" {

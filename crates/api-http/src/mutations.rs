@@ -92,15 +92,15 @@ mod tests {
         let client = tokio::spawn(async move {
             runner
                 .run(async move {
-                    wait.await.expect("the test says go on");
-                    committed.send(()).expect("the test listens");
+                    wait.await.expect("the test lets the mutation continue");
+                    committed.send(()).expect("the test still receives the commit");
                     Ok::<_, Problem>(())
                 })
                 .await
         });
         tokio::task::yield_now().await;
         client.abort();
-        assert!(client.await.expect_err("aborted").is_cancelled());
+        assert!(client.await.expect_err("the task was aborted").is_cancelled());
 
         go_on.send(()).expect("the mutation still waits");
         mutations.drain().await;
@@ -122,7 +122,7 @@ mod tests {
     async fn after_a_panic_the_next_mutation_runs() {
         let mutations = Mutations::on(Handle::current());
         let broken = mutations.run::<(), Problem>(async { panic!("a bug") });
-        let problem = broken.await.expect_err("a problem");
+        let problem = broken.await.expect_err("the mutation panicked");
         assert_eq!(problem.status_code(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(problem.code(), "internal");
 

@@ -31,7 +31,7 @@ impl Limit {
     /// Truncates `entries` to the page and returns the cursor of the next page, if there is one.
     /// `key` identifies the entry after which the next page begins.
     pub fn cut<T>(self, entries: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
-        let length = usize::try_from(self.0).expect("at most a hundred");
+        let length = usize::try_from(self.0).expect("a limit is at most 100");
         let is_more = entries.len() > length;
         entries.truncate(length);
         let last = entries.last().filter(|_| is_more)?;

@@ -97,6 +97,7 @@ impl Problem {
         self
     }
 
+    /// Returns the stable code.
     pub fn code(&self) -> &'static str {
         self.code
     }
@@ -125,7 +126,7 @@ impl Problem {
         }
     }
 
-    /// The 405 for a path that supports only the methods in `allowed`.
+    /// Returns the 405 for a path that supports only the methods in `allowed`.
     pub fn method_not_allowed(allowed: &str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -136,6 +137,7 @@ impl Problem {
         .with_header(header::ALLOW, allowed)
     }
 
+    /// Returns the 404 for an unknown path.
     pub fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -145,6 +147,7 @@ impl Problem {
         )
     }
 
+    /// Returns the 413 for a body of more than `limit` bytes.
     pub fn payload_too_large(limit: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -154,6 +157,7 @@ impl Problem {
         )
     }
 
+    /// Returns the 415 for a body that is not plain JSON.
     pub fn unsupported_media_type() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -163,6 +167,7 @@ impl Problem {
         )
     }
 
+    /// Returns the 400 for a request that cannot be parsed.
     pub fn malformed_request(detail: &'static str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
@@ -172,6 +177,7 @@ impl Problem {
         )
     }
 
+    /// Returns the 408 for a body that did not arrive in time.
     pub fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -181,7 +187,7 @@ impl Problem {
         )
     }
 
-    /// A bug or damaged data. The caller of this function logs the cause.
+    /// Returns the 500 for a bug or damaged data. The caller of this function logs the cause.
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -191,6 +197,7 @@ impl Problem {
         )
     }
 
+    /// Returns the 422 with one error for each invalid field.
     pub fn validation_failed(errors: Vec<FieldProblem>) -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -201,7 +208,7 @@ impl Problem {
         .with_errors(errors)
     }
 
-    /// A field or query parameter violates a rule.
+    /// Returns the 422 for a field or query parameter that violates a rule.
     pub fn field_refused(field: &str, code: &'static str, detail: String) -> Self {
         Self::validation_failed(vec![FieldProblem {
             field: field.to_owned(),
@@ -210,12 +217,14 @@ impl Problem {
         }])
     }
 
+    /// Returns the 401 for a request without a token.
     pub fn token_missing() -> Self {
-        // Without an error code, because the request contained no credentials (RFC 6750, section
-        // 3.1).
+        // The challenge has no error code, because the request contained no credentials (RFC 6750,
+        // section 3.1).
         Self::unauthorized("token_missing", "Send a token: Authorization: Bearer ...").challenge("Bearer")
     }
 
+    /// Returns the 401 for a token that cannot be parsed.
     pub fn token_malformed() -> Self {
         Self::bad_token("token_malformed", "The token is malformed.")
     }
@@ -247,7 +256,7 @@ impl ResponseError for Problem {
         self.status
     }
 
-    /// Renders without the request's id. The middleware knows the id and renders again.
+    /// Renders without the request's id. The middleware renders again with the id.
     fn error_response(&self) -> HttpResponse {
         let mut response = self.render(None);
         response.extensions_mut().insert(self.clone());

@@ -44,7 +44,7 @@ impl FromRequest for RequestOrigin {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let origin = request.extensions().get::<Origin>().cloned();
-        ready(Ok(Self(origin.expect("the middleware puts it there"))))
+        ready(Ok(Self(origin.expect("the middleware adds it to every request"))))
     }
 }
 
@@ -60,7 +60,7 @@ struct Line {
 
 impl Line {
     fn write(self, response: &ServiceResponse<BoxBody>, code: Option<&'static str>, request_id: &str) {
-        // The pattern rather than the path: a path is untrusted text.
+        // Log the pattern, because the path is untrusted text.
         let route = response.request().match_pattern();
         let route = route.as_deref().unwrap_or("unmatched");
         let elapsed = self.meter.record_response(route, response.status(), code);
@@ -77,14 +77,18 @@ impl Line {
     }
 }
 
-/// The middleware function.
+/// Handles a request: the outermost middleware of all routes.
 pub async fn handle(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let edge: &Data<Edge> = request.app_data().expect("configure() puts it there");
+    let edge: &Data<Edge> = request
+        .app_data()
+        .expect("configure() adds it to the application");
     let own_id = || {
-        let ids: &RequestIds = request.app_data().expect("configure() puts it there");
+        let ids: &RequestIds = request
+            .app_data()
+            .expect("configure() adds it to the application");
         ids.next(edge.clock.now()).to_string()
     };
     let request_id = safe_client_id(request.headers()).unwrap_or_else(own_id);
@@ -198,7 +202,10 @@ mod tests {
             (&"a".repeat(65), false),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert(REQUEST_ID, HeaderValue::from_str(id).expect("a header"));
+            headers.insert(
+                REQUEST_ID,
+                HeaderValue::from_str(id).expect("the header value is valid"),
+            );
             assert_eq!(safe_client_id(&headers).is_some(), sane, "{id}");
         }
     }

@@ -24,11 +24,12 @@ struct Drawn {
 impl RequestIds {
     /// Creates the generator of one worker.
     pub fn new(randomness: Arc<dyn Randomness>) -> Self {
-        // A millisecond in the past, so that the first id draws random bits.
+        // Begin in the past, so that the first id draws random bits.
         let last = Cell::new(Drawn::at(i64::MIN, &*randomness));
         Self { randomness, last }
     }
 
+    /// Returns the next id, for a request that begins at `now`.
     pub fn next(&self, now: DateTime<Utc>) -> Uuid {
         let milli = now.timestamp_millis();
         let last = self.last.get();
@@ -73,7 +74,7 @@ mod tests {
         sync::atomic::{AtomicU8, Ordering},
     };
 
-    /// Returns bytes that are all equal, and differ between calls.
+    /// Randomness whose bytes are equal within a call and differ between calls.
     struct Next(AtomicU8);
 
     impl Randomness for Next {
@@ -87,7 +88,7 @@ mod tests {
     }
 
     fn at(milli: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(milli).expect("a valid millisecond")
+        DateTime::from_timestamp_millis(milli).expect("the time is in range")
     }
 
     #[test]
@@ -100,7 +101,7 @@ mod tests {
             for id in drawn {
                 assert_eq!(id.get_version_num(), 7);
                 assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
-                let (seconds, nanos) = id.get_timestamp().expect("of version 7").to_unix();
+                let (seconds, nanos) = id.get_timestamp().expect("the id is a version 7 UUID").to_unix();
                 assert_eq!((seconds, nanos), (1, 234_000_000));
             }
         }

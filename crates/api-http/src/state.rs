@@ -36,10 +36,10 @@ pub struct HttpSettings {
 pub struct Edge {
     pub use_cases: UseCases,
     pub settings: HttpSettings,
-    /// For request ids.
+    /// The source of the times in request ids.
     pub clock: Arc<dyn Clock>,
-    /// For request ids.
+    /// The source of the random bits in request ids.
     pub randomness: Arc<dyn Randomness>,
-    /// Drain it on shutdown, after the server has stopped.
+    /// Runs mutations. Drain it on shutdown, after the server has stopped.
     pub mutations: Mutations,
 }

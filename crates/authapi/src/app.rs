@@ -1,4 +1,4 @@
-//! The service: built, then run until it is stopped.
+//! Builds the service and runs it until it is stopped.
 
 use crate::{
     Failure, composition,
@@ -40,9 +40,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the 60 seconds of common load balancers, so that the client closes the connection
 /// first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection is kept open on which no request starts or is answered. By then,
-/// keep-alive has closed idle connections, every request has been answered, and a second head has
-/// had as much time as a first.
+/// How long a connection is kept open while no request starts or is answered on it. After this
+/// time, keep-alive has closed idle connections, every request has been answered, and a later head
+/// has had as much time as a first.
 const INACTIVITY_LIMIT: Duration = KEEP_ALIVE.saturating_add(HEAD_TIMEOUT);
 /// How long changes whose clients have disconnected may take after all connections are closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -69,7 +69,7 @@ impl Application {
     /// # Errors
     /// If the service cannot run; the message is one line and states the remedy.
     pub async fn build(settings: Settings) -> Result<Self, Failure> {
-        // First, because adapters record metrics from their construction on.
+        // Install the recorder first, because adapters record metrics from their construction on.
         let metrics = Metrics::open(&settings.metrics)?;
         let lock = take_server_lock(&settings.database)?;
         let database = Database::open(&settings.database).await?;
@@ -140,7 +140,7 @@ impl Application {
             tracing::warn!("stopped before all changes were complete");
         }
         membership.end().await;
-        // Last, so that metrics cover the shutdown.
+        // Stop the metrics last, so that they cover the shutdown.
         if let Some(metrics) = metrics {
             metrics.stop().await;
         }
@@ -306,54 +306,59 @@ mod tests {
                 .into(),
             config: None,
         };
-        crate::settings::load(&sources).expect("good settings").settings
+        crate::settings::load(&sources)
+            .expect("the settings are valid")
+            .settings
     }
 
     fn get(address: SocketAddr, path: &str) -> String {
-        let mut stream = TcpStream::connect(address).expect("a listener");
+        let mut stream = TcpStream::connect(address).expect("the service accepts connections");
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
         )
-        .expect("a reader");
+        .expect("the server reads the request");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
+        stream.read_to_string(&mut answer).expect("the server responds");
         answer
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_answers_on_its_address_until_it_is_stopped() {
-        let folder = tempfile::tempdir().expect("a folder");
+    async fn the_service_answers_on_its_address_until_it_is_stopped() {
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let application = Application::build(settings(folder.path()))
             .await
-            .expect("a service");
+            .expect("the service can be built");
         let address = application.address();
         assert_ne!(address.port(), 0);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(application.run(async {
-            stopped.await.expect("a stop signal");
+            stopped.await.expect("the test sends the stop signal");
         }));
 
         let answer = spawn_blocking(move || get(address, "/health/ready"))
             .await
-            .expect("an answer");
+            .expect("the task does not panic");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 
-        stop.send(()).expect("it still runs");
-        running.await.expect("no panic").expect("a clean stop");
+        stop.send(()).expect("the service still runs");
+        running
+            .await
+            .expect("the task does not panic")
+            .expect("the service stops without an error");
         assert!(TcpStream::connect(address).is_err());
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_second_server_on_a_database_is_refused_while_the_first_runs() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let first = Application::build(settings(folder.path()))
             .await
-            .expect("a service");
+            .expect("the service can be built");
         let refused = Application::build(settings(folder.path()))
             .await
             .err()
-            .expect("a refusal")
+            .expect("the service cannot be built")
             .to_string();
         assert!(
             refused.contains("another server is using this database"),
@@ -362,19 +367,19 @@ mod tests {
         drop(first);
         Application::build(settings(folder.path()))
             .await
-            .expect("a service");
+            .expect("the service can be built");
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_port_in_use_is_reported_in_one_line_with_the_remedy() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let mut settings = settings(folder.path());
-        settings.server.port = taken.local_addr().expect("an address").port();
+        settings.server.port = taken.local_addr().expect("the listener has an address").port();
         let line = Application::build(settings)
             .await
             .err()
-            .expect("a refusal")
+            .expect("the service cannot be built")
             .to_string();
         assert!(
             line.contains("is in use by another program") && line.contains("AUTHAPI_SERVER__PORT"),
@@ -384,33 +389,39 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_admin_of_the_settings_is_created_if_there_is_none() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let mut settings = settings(folder.path());
         settings.bootstrap.admin_login = Some("root".to_owned());
         settings.bootstrap.admin_password = Some("short".into());
         let line = Application::build(settings.clone())
             .await
             .err()
-            .expect("a refusal")
+            .expect("the service cannot be built")
             .to_string();
         assert!(line.contains("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD"), "{line}");
 
         settings.bootstrap.admin_password = Some("correct horse battery staple".into());
-        drop(Application::build(settings.clone()).await.expect("a service"));
-        let operator = Operator::open(&settings).await.expect("the database");
-        assert!(operator.users.any_admin().await.expect("storage answers"));
+        drop(
+            Application::build(settings.clone())
+                .await
+                .expect("the service can be built"),
+        );
+        let operator = Operator::open(&settings)
+            .await
+            .expect("the database can be opened");
+        assert!(operator.users.any_admin().await.expect("the storage succeeds"));
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn missing_default_roles_fail_the_start_in_one_line() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let mut settings = settings(folder.path());
-        let reader = RoleName::parse("reader").expect("a name");
+        let reader = RoleName::parse("reader").expect("the name is valid");
         settings.users.default_roles.insert(reader);
         let line = Application::build(settings)
             .await
             .err()
-            .expect("a refusal")
+            .expect("the service cannot be built")
             .to_string();
         assert_eq!(
             line,
@@ -420,14 +431,14 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn without_keys_and_permission_to_generate_them_it_does_not_start() {
-        let folder = tempfile::tempdir().expect("a folder");
+    async fn without_keys_and_permission_to_generate_them_the_service_does_not_start() {
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let mut settings = settings(folder.path());
         settings.keys.generate_missing = false;
         let line = Application::build(settings)
             .await
             .err()
-            .expect("a refusal")
+            .expect("the service cannot be built")
             .to_string();
         assert!(line.starts_with("the keys cannot be used: "), "{line}");
         assert!(!folder.path().join("keys").exists());

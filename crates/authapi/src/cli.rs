@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn serve_is_the_default_command() {
-        let cli = Cli::try_parse_from(["authapi"]).expect("a command line");
+        let cli = Cli::try_parse_from(["authapi"]).expect("the command line is valid");
         assert!(cli.command.is_none());
     }
 

@@ -33,6 +33,7 @@ impl Failure {
         }
     }
 
+    /// Returns the exit code of the program.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {

@@ -99,7 +99,7 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-/// Returns the context of changes by the service itself, which act for the operator.
+/// Returns the audit context of the service's own changes. Their actor is the operator.
 fn own_context(clock: &dyn Clock) -> AuditContext {
     AuditContext {
         at: clock.now(),
@@ -159,7 +159,7 @@ mod tests {
             .accounts
             .execute(Arc::new(RegisterUser(user)), fixtures::context(fixtures::at(0)))
             .await
-            .expect("a user");
+            .expect("the user is stored");
         // With an idle lifetime of 30 days: dead for eight days, dead for six days, and live.
         for (count, opened_on) in [(1_100, 0), (3, 2), (2, 20)] {
             for _ in 0..count {
@@ -173,24 +173,24 @@ mod tests {
                     .accounts
                     .execute(Arc::new(open), fixtures::context(at))
                     .await;
-                opened.expect("storage answers");
+                opened.expect("the storage succeeds");
             }
         }
 
         let now = FixedClock::new(fixtures::at(38 * DAY));
         let removed = sweep(&*storage.session_directory, &now).await;
-        assert_eq!(removed.expect("storage answers"), 1_100);
+        assert_eq!(removed.expect("the storage succeeds"), 1_100);
         assert_eq!(
             sweep(&*storage.session_directory, &now)
                 .await
-                .expect("storage answers"),
+                .expect("the storage succeeds"),
             0
         );
         let live = storage
             .session_directory
             .list(id, now.now())
             .await
-            .expect("storage answers");
+            .expect("the storage succeeds");
         assert_eq!(live.len(), 2);
     }
 
@@ -204,16 +204,16 @@ mod tests {
                 let recorded = storage
                     .audit_events
                     .record(event, fixtures::context(fixtures::at(day * DAY)));
-                recorded.await.expect("storage answers");
+                recorded.await.expect("the storage succeeds");
             }
         }
 
         let now = FixedClock::new(fixtures::at(31 * DAY));
         let trimmed = trim(&*storage.audit_log, &now, TimeDelta::days(30)).await;
-        assert_eq!(trimmed.expect("storage answers"), 1_100);
+        assert_eq!(trimmed.expect("the storage succeeds"), 1_100);
         let left = storage.audit_log.page(AuditFilter::default(), None, 100).await;
         let actions: Vec<_> = left
-            .expect("storage answers")
+            .expect("the storage succeeds")
             .iter()
             .map(|record| record.event.action)
             .collect();
@@ -221,6 +221,6 @@ mod tests {
         expected.extend([AuditAction::LoginFailed; 3]);
         assert_eq!(actions, expected);
         let again = trim(&*storage.audit_log, &now, TimeDelta::days(30)).await;
-        assert_eq!(again.expect("storage answers"), 0);
+        assert_eq!(again.expect("the storage succeeds"), 0);
     }
 }

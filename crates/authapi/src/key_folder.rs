@@ -1,4 +1,4 @@
-//! Loading of the keys, which are generated first if that is allowed.
+//! Loads the keys, after generating missing ones if that is allowed.
 
 use crate::{Failure, settings::KeysSettings};
 use adapters_crypto::keys::{
@@ -54,11 +54,13 @@ mod tests {
         let start = Barrier::new(STARTS);
         let start_one = || {
             start.wait();
-            load(settings).expect("keys")
+            load(settings).expect("the keys can be loaded")
         };
         thread::scope(|scope| {
             let starts: Vec<_> = (0..STARTS).map(|_| scope.spawn(start_one)).collect();
-            let rings = starts.into_iter().map(|ring| ring.join().expect("no panic"));
+            let rings = starts
+                .into_iter()
+                .map(|ring| ring.join().expect("the thread does not panic"));
             rings.collect()
         })
     }
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn concurrent_starts_on_an_empty_folder_generate_and_share_one_set_of_keys() {
         for round in 0..ROUNDS {
-            let parent = tempfile::tempdir().expect("a folder");
+            let parent = tempfile::tempdir().expect("the folder can be created");
             let settings = KeysSettings {
                 dir: parent.path().join("keys"),
                 ..KeysSettings::default()
@@ -74,7 +76,7 @@ mod tests {
 
             let rings = load_at_once(&settings);
 
-            let stored = list(&settings.dir).expect("keys");
+            let stored = list(&settings.dir).expect("the keys can be listed");
             assert_eq!(stored.len(), 1, "round {round}: {stored:?}");
             for ring in &rings {
                 let kids: Vec<_> = ring.public_keys().iter().map(|key| &key.kid).collect();

@@ -12,13 +12,14 @@ use std::sync::Arc;
 const OMITTED: &str = "authapi_audit_failures_omitted_total";
 const TRIMMED: &str = "authapi_audit_events_trimmed_total";
 
-/// Wraps audit events and counts the failed attempts that are not recorded individually.
+/// A port of audit events that counts the failed attempts that are not recorded individually.
 pub struct MeteredAuditEvents(Arc<dyn AuditEvents>);
 
-/// Wraps an audit log and counts trimmed events.
+/// An audit log that counts trimmed events.
 pub struct MeteredAuditLog(Arc<dyn AuditLog>);
 
 impl MeteredAuditEvents {
+    /// Wraps `events`.
     pub fn new(events: Arc<dyn AuditEvents>) -> Self {
         describe_counter!(
             OMITTED,
@@ -30,6 +31,7 @@ impl MeteredAuditEvents {
 }
 
 impl MeteredAuditLog {
+    /// Wraps `audit_log`.
     pub fn new(audit_log: Arc<dyn AuditLog>) -> Self {
         describe_counter!(
             TRIMMED,
@@ -106,7 +108,7 @@ mod tests {
         ] {
             let event = AuditEvent::new(action).with("count", count);
             let written = events.record(event, fixtures::context(fixtures::at(0))).await;
-            written.expect("storage answers");
+            written.expect("the storage succeeds");
         }
         let context = fixtures::context(fixtures::at(10));
         let command = TrimAuditLog {
@@ -114,7 +116,7 @@ mod tests {
             limit: 2,
         };
         let trimmed = audit_log.trim(command, context).await;
-        assert_eq!(trimmed.expect("storage answers"), 2);
+        assert_eq!(trimmed.expect("the storage succeeds"), 2);
 
         let shown = recorder.handle().render();
         for line in [

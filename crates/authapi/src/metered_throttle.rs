@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 const DECISIONS: &str = "authapi_throttle_decisions_total";
 
-/// Wraps a throttle and counts its decisions by kind of key. Keys themselves are never recorded.
+/// A throttle that counts the decisions of another throttle by kind of key. Keys themselves are
+/// never recorded.
 pub struct MeteredThrottle(Arc<dyn Throttle>);
 
 impl MeteredThrottle {
+    /// Wraps `throttle`.
     pub fn new(throttle: Arc<dyn Throttle>) -> Self {
         describe_counter!(
             DECISIONS,
@@ -59,11 +61,14 @@ mod tests {
             let allowed = MeteredThrottle::new(Arc::new(OpenThrottle))
                 .take(key.clone())
                 .await;
-            assert_eq!(allowed.expect("a decision"), ThrottleDecision::Allowed);
+            assert_eq!(
+                allowed.expect("the throttle returns a decision"),
+                ThrottleDecision::Allowed
+            );
         }
         let refused = MeteredThrottle::new(Arc::new(closed)).take(key).await;
         assert_eq!(
-            refused.expect("a decision"),
+            refused.expect("the throttle returns a decision"),
             ThrottleDecision::Refused {
                 retry_after: Duration::from_secs(7)
             }

@@ -114,7 +114,7 @@ pub fn sessions_removed(number: u64) {
 fn record() -> PrometheusHandle {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
-        .expect("there are buckets")
+        .expect("BUCKETS is not empty")
         .build_recorder();
     let handle = recorder.handle();
     // A program that embeds the service may have installed a recorder; it then receives the

@@ -19,7 +19,7 @@ use std::{num::NonZeroUsize, ops::Deref, sync::Arc};
 /// The use cases of the command line. It needs neither keys nor a throttle, because its user can
 /// read the database anyway.
 pub struct Operator {
-    /// Used by exports, for which there is no use case.
+    /// The users, for exports, which have no use case.
     pub users: Arc<dyn UserDirectory>,
     pub default_roles: RoleNames,
     administration: Administration,

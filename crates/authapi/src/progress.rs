@@ -77,7 +77,7 @@ fn bar(total: Option<u64>) -> ProgressBar {
         ),
         None => (ProgressBar::no_length(), "{spinner} {msg}  {elapsed}"),
     };
-    bar.with_style(ProgressStyle::with_template(template).expect("a valid template"))
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
 }
 
 #[cfg(test)]

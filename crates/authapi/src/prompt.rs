@@ -1,5 +1,5 @@
-//! Passwords from the terminal or from standard input. Arguments are not supported, because other
-//! users of the machine could read them.
+//! Reads passwords from the terminal or from standard input. Passwords in arguments are not
+//! supported, because other users of the machine could read them.
 
 use crate::Failure;
 use domain::password::Password;
@@ -75,7 +75,7 @@ mod tests {
             ("hunter2\n", "hunter2"),
             (" hunter2 \r\nmore\n", " hunter2 "),
         ] {
-            let read = first_line(input.as_bytes()).expect("a password");
+            let read = first_line(input.as_bytes()).expect("the line is a password");
             assert_eq!(read.expose(), password);
         }
     }
@@ -89,7 +89,11 @@ mod tests {
             ("\n", false),
             ("yesterday\n", false),
         ] {
-            assert_eq!(read_yes(answer.as_bytes()).expect("an answer"), yes, "{answer:?}");
+            assert_eq!(
+                read_yes(answer.as_bytes()).expect("the answer can be read"),
+                yes,
+                "{answer:?}"
+            );
         }
     }
 

@@ -38,7 +38,7 @@ impl StopSignals {
         // Start this task before logging: logging blocks while the reader of the log is stuck.
         tokio::spawn(async move {
             self.next().await;
-            // The log may be what blocks, so it gets only a short time.
+            // Logging may be what blocks, so its time is limited.
             let logged = spawn_blocking(|| {
                 tracing::warn!("stopped immediately by a second signal");
                 telemetry::end();

@@ -117,8 +117,8 @@ mod tests {
     #[test]
     fn events_are_enabled_down_to_the_configured_level() {
         for format in [LogFormat::Json, LogFormat::Pretty] {
-            let writer = LineWriter::start(Vec::new()).expect("a thread");
-            let level = EnvFilter::try_new("info").expect("a level");
+            let writer = LineWriter::start(Vec::new()).expect("the thread can be started");
+            let level = EnvFilter::try_new("info").expect("the level is valid");
             let subscriber = Registry::default().with(lines(format, writer, level));
             assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::INFO), "{format:?}");
             with_default(subscriber, || assert!(tracing::enabled!(tracing::Level::INFO)));

@@ -42,7 +42,7 @@ const BATCH: usize = 512;
 const PERIOD: Duration = Duration::from_secs(2);
 /// The timeout of an export.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
-/// The timeout of the last export at shutdown: the rest of ten seconds after requests and changes.
+/// The timeout of the last export at shutdown: what requests and changes leave of ten seconds.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// Prefixes of the crates whose spans are exported. Exporting the exporter's own spans would never
 /// end.

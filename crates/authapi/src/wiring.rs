@@ -43,12 +43,12 @@ pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failu
 /// All ports, with the adapters that the settings select.
 pub struct Ports {
     pub storage: Storage,
-    /// Publishes which session snapshots a change makes stale.
+    /// Invalidates the session snapshots that a change makes stale, on all replicas.
     pub revocations: Arc<dyn Revocations>,
     pub coherence: Arc<SessionCoherence>,
-    /// Present if session snapshots are cached in memory.
+    /// The state of the session cache; `None` if session snapshots are not cached.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
-    /// Present if Redis is configured.
+    /// The health of Redis; `None` if Redis is not configured.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,

@@ -46,14 +46,14 @@ fn runtime() -> Runtime {
     Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a runtime")
+        .expect("the runtime can be built")
 }
 
 fn keys(algorithm: Algorithm) -> KeyRing {
-    let folder = tempfile::tempdir().expect("a folder");
-    generate_first_signing_key(folder.path(), algorithm).expect("a key");
-    generate_refresh_key(folder.path()).expect("a key");
-    KeyRing::load(folder.path(), KeyRules::default()).expect("keys")
+    let folder = tempfile::tempdir().expect("the folder can be created");
+    generate_first_signing_key(folder.path(), algorithm).expect("the key can be generated");
+    generate_refresh_key(folder.path()).expect("the key can be generated");
+    KeyRing::load(folder.path(), KeyRules::default()).expect("the keys can be loaded")
 }
 
 /// Returns a user and a session of the user that was just opened.
@@ -85,7 +85,7 @@ fn tokens(c: &mut Criterion) {
         let issued = || {
             runtime
                 .block_on(issue.issue(&session, secret(), now))
-                .expect("tokens")
+                .expect("the tokens can be issued")
         };
         c.bench_function(&format!("tokens, {}, issued", algorithm.name()), |b| {
             b.iter(issued);
@@ -94,7 +94,11 @@ fn tokens(c: &mut Criterion) {
         c.bench_function(
             &format!("tokens, {}, first verification", algorithm.name()),
             |b| {
-                b.iter(|| tokens.verify(black_box(token.expose())).expect("a good token"));
+                b.iter(|| {
+                    tokens
+                        .verify(black_box(token.expose()))
+                        .expect("the token is valid")
+                });
             },
         );
         let most = NonZeroUsize::new(1_000).expect("1,000 is not 0");
@@ -102,7 +106,11 @@ fn tokens(c: &mut Criterion) {
         c.bench_function(
             &format!("tokens, {}, cached verification", algorithm.name()),
             |b| {
-                b.iter(|| cached.verify(black_box(token.expose())).expect("a good token"));
+                b.iter(|| {
+                    cached
+                        .verify(black_box(token.expose()))
+                        .expect("the token is valid")
+                });
             },
         );
     }
@@ -121,7 +129,8 @@ fn refresh_tokens(c: &mut Criterion) {
     let token = derive();
     c.bench_function("refresh token, verified", |b| {
         b.iter(|| {
-            let (claim, seal) = RefreshClaim::parse(black_box(token.expose())).expect("a token");
+            let (claim, seal) =
+                RefreshClaim::parse(black_box(token.expose())).expect("the token is well-formed");
             assert!(mac.verify(&claim.mac_input(), &seal));
             mac.digest(&claim.secret)
         });
@@ -148,27 +157,30 @@ fn snapshots(c: &mut Criterion) {
     runtime.block_on(async {
         let register = Arc::new(RegisterUser(new));
         let registered = storage.accounts.execute(register, context(now)).await;
-        registered.expect("an answer");
+        registered.expect("the command succeeds");
         let open = Arc::new(OpenSession {
             session,
             epoch: user.epoch,
             max_sessions: 9,
         });
         let opened = storage.accounts.execute(open, context(now)).await;
-        opened.expect("an answer");
+        opened.expect("the command succeeds");
     });
     runtime.spawn(async move { listener.run().await });
     runtime.spawn(async move { keeper.run().await });
     runtime.block_on(async {
         while !coherence.holds_lease() {
-            snapshots.snapshot_for(asked, now).await.expect("an answer");
+            snapshots
+                .snapshot_for(asked, now)
+                .await
+                .expect("the snapshot can be read");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
     c.bench_function("session, cached lookup", |b| {
         b.iter(|| {
             let snapshot = runtime.block_on(snapshots.snapshot_for(black_box(asked), now));
-            assert!(snapshot.expect("an answer").is_some());
+            assert!(snapshot.expect("the snapshot can be read").is_some());
         });
     });
 }
@@ -203,7 +215,7 @@ fn me(c: &mut Criterion) {
 fn logins(c: &mut Criterion) {
     for (name, login) in [("ASCII", "ann@example.com"), ("Cyrillic", "иван.иванов")] {
         c.bench_function(&format!("login, {name}, parsed"), |b| {
-            b.iter(|| Login::parse(black_box(login)).expect("a login"));
+            b.iter(|| Login::parse(black_box(login)).expect("the login is valid"));
         });
     }
 }
@@ -211,7 +223,7 @@ fn logins(c: &mut Criterion) {
 /// Measures one hash at a time, each on a hash thread.
 fn passwords(c: &mut Criterion) {
     let runtime = runtime();
-    let pool = Arc::new(HashPool::start(HashPoolSettings::default()).expect("threads"));
+    let pool = Arc::new(HashPool::start(HashPoolSettings::default()).expect("the threads can be started"));
     let hasher = Argon2Hasher::new(Argon2Params::default(), pool).expect("the default cost is valid");
     let mut group = c.benchmark_group("slow");
     group.sample_size(20);
@@ -219,7 +231,7 @@ fn passwords(c: &mut Criterion) {
         b.iter(|| {
             runtime
                 .block_on(hasher.hash(Password::new(PASSWORD.to_owned()), &mut HashTicket::default()))
-                .expect("a hash")
+                .expect("the password can be hashed")
         });
     });
     group.finish();

@@ -106,6 +106,7 @@ pub struct Extent {
 }
 
 impl Run {
+    /// Returns the extent of the run.
     pub fn extent(&self) -> Extent {
         if self.quick {
             Extent {
@@ -126,6 +127,7 @@ impl Run {
         }
     }
 
+    /// Returns the modes to measure.
     pub fn modes(&self) -> Vec<Mode> {
         match (&*self.mode, self.quick) {
             ([], true) => vec![Mode::Sqlite, Mode::Postgres],
@@ -134,6 +136,7 @@ impl Run {
         }
     }
 
+    /// Returns the kinds of requests to measure in `mode`.
     pub fn works(&self, mode: Mode) -> Vec<Work> {
         match (&*self.work, mode) {
             ([], Mode::PostgresAlone) => vec![Work::Me],

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn more_than_one_failure_in_a_thousand_exceeds_the_tolerance() {
-        let some = Spread::of([1.0]).expect("a figure");
+        let some = Spread::of([1.0]).expect("there is one figure");
         let measured = |requests, failed| Measured {
             work: Work::Me,
             requests,

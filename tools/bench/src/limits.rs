@@ -16,6 +16,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+/// The limit of a kind of request: the work that the machine does at most without the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
@@ -28,6 +29,7 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// Returns the name in tables and charts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hello => "actix-web, same bytes",
@@ -36,6 +38,7 @@ impl Limit {
         }
     }
 
+    /// Returns the limit of `work`; `None` if it has none.
     pub fn of(work: Work) -> Option<Self> {
         match work {
             Work::Me => Some(Self::Hello),
@@ -53,6 +56,7 @@ pub struct HelloServer {
 }
 
 impl HelloServer {
+    /// Starts the server, which responds with `bytes` bytes, and waits for its address.
     pub fn start(bytes: usize) -> Result<Self> {
         let mut child = Command::new(env::current_exe()?)
             .args(["hello", "--bytes", &bytes.to_string()])

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+/// The storage of the measured service and the number of its replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -17,6 +18,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// All modes, in the order of the report.
     pub const ALL: [Self; 4] = [
         Self::Sqlite,
         Self::Postgres,
@@ -24,6 +26,7 @@ impl Mode {
         Self::ThreeReplicas,
     ];
 
+    /// Returns the name in tables and charts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
@@ -33,6 +36,7 @@ impl Mode {
         }
     }
 
+    /// Returns the number of replicas.
     pub fn replicas(self) -> usize {
         match self {
             Self::ThreeReplicas => 3,
@@ -40,10 +44,12 @@ impl Mode {
         }
     }
 
+    /// Returns whether the service uses Postgres.
     pub fn has_postgres(self) -> bool {
         self != Self::Sqlite
     }
 
+    /// Returns whether the service uses Redis.
     pub fn has_redis(self) -> bool {
         matches!(self, Self::Postgres | Self::ThreeReplicas)
     }

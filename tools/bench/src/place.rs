@@ -43,18 +43,22 @@ impl Place {
         Ok(place)
     }
 
+    /// Returns the folder, which also contains the input files and logs.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
+    /// Returns the folder of the keys.
     pub fn keys(&self) -> PathBuf {
         self.folder().join("keys")
     }
 
+    /// Returns the path of the database, if the mode is SQLite.
     pub fn sqlite_file(&self) -> PathBuf {
         self.folder().join("authapi.db")
     }
 
+    /// Returns the Postgres server, if the mode has one.
     pub fn postgres(&self) -> Option<&Own<Postgres>> {
         self.postgres.as_ref()
     }
@@ -73,6 +77,7 @@ impl Place {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
+    /// Returns the Redis server, if the mode has one.
     pub fn redis(&self) -> Option<&Own<Redis>> {
         self.redis.as_ref()
     }

@@ -80,7 +80,7 @@ async fn fill(place: &Place, count: usize, sample: usize) -> Result<(Vec<User>, 
 
 /// Returns the id that `fill.sql` assigns to a user, counted from 1.
 fn user_id(number: usize) -> UserId {
-    let number = u128::try_from(number).expect("128 bits hold any number");
+    let number = u128::try_from(number).expect("a usize fits into 128 bits");
     // The statement writes the decimal digits of the number into the hexadecimal id.
     let digits =
         u128::from_str_radix(&number.to_string(), 16).expect("decimal digits are hexadecimal digits");

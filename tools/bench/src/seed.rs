@@ -154,7 +154,7 @@ pub async fn hash() -> Result<PasswordHash> {
 
 /// Returns the id of a session that is found again by its number.
 pub fn numbered_session(number: usize) -> SessionId {
-    let number = u128::try_from(number).expect("128 bits hold any number");
+    let number = u128::try_from(number).expect("a usize fits into 128 bits");
     SessionId(Uuid::from_u128(
         0x0000_0000_0000_7000_8000_0000_0000_0000 + number,
     ))

@@ -55,6 +55,7 @@ impl Replica {
         }
     }
 
+    /// Returns the process id.
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).expect("process ids are positive")
     }

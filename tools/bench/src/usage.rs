@@ -17,6 +17,7 @@ pub struct Watched {
 }
 
 impl Watched {
+    /// Watches a single process, without its children.
     pub fn one(name: impl Into<String>, pid: i32) -> Self {
         Self {
             name: name.into(),

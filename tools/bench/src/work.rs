@@ -6,6 +6,7 @@ use serde::Serialize;
 /// The default number of connections.
 pub const CONNECTIONS: usize = 64;
 
+/// A kind of request, or a mix of all kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Work {
@@ -18,6 +19,7 @@ pub enum Work {
 }
 
 impl Work {
+    /// All kinds, in the order of the report.
     pub const ALL: [Self; 6] = [
         Self::Me,
         Self::Login,
@@ -27,6 +29,7 @@ impl Work {
         Self::Mixed,
     ];
 
+    /// Returns the name in tables and charts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Me => "GET /me",

@@ -152,7 +152,7 @@ mod tests {
             r#"{"requests":9,"seconds":1.0,"p50_ms":1.0,"p99_ms":2.0,"p999_ms":3.0,
                 "errors":{"connect":0,"timeout":2,"status":3},"statuses":{"200":6,"401":1,"503":2}}"#,
         )
-        .expect("what the script prints");
+        .expect("the report is JSON");
         let expected = [
             ("status", 3),
             ("status 401", 1),

@@ -43,7 +43,7 @@ impl CuttingProxy {
     pub async fn forward_to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
-            .expect("a free port on loopback");
+            .expect("a loopback port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let (mode, modes) = watch::channel(ProxyMode::Pass);
         let accepting = tokio::spawn(accept(listener, server, modes));

@@ -33,11 +33,13 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Returns a conversion for errors of the file or folder `path`. `what` says what failed.
     pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { what, path, source }
     }
 
+    /// Returns a conversion for errors of running the program `what`.
     pub(crate) fn run(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Run { what, source }

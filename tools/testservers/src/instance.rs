@@ -42,6 +42,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
+    /// Creates a folder for the user that runs the servers.
     pub(crate) fn make() -> Result<Self, Failure> {
         let owner = Owner::find()?;
         let folder = tempfile::Builder::new()
@@ -82,6 +83,7 @@ impl Instance {
         Ok(instance)
     }
 
+    /// Returns the path of the folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.path
     }
@@ -124,6 +126,7 @@ pub struct Own<S> {
 }
 
 impl<S> Own<S> {
+    /// Combines a server with its processes and its folder.
     pub(crate) fn new(server: S, instance: Instance) -> Self {
         Self { server, instance }
     }

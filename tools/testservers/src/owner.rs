@@ -11,11 +11,13 @@ use std::{
 /// runs the servers, because Postgres refuses to run as root.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
-/// The user and group that run the servers and own their files; `None` for those of the tests.
+/// The user and group that run the servers and own their files; `None` for the user and group of
+/// the tests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner(Option<(u32, u32)>);
 
 impl Owner {
+    /// Finds the user that runs the servers.
     pub(crate) fn find() -> Result<Self, Failure> {
         if !geteuid().is_root() {
             return Ok(Self(None));
@@ -30,6 +32,7 @@ impl Owner {
         })
     }
 
+    /// Makes this user the owner of `path`.
     pub(crate) fn take_over(self, path: &Path) -> Result<(), Failure> {
         match self.0 {
             Some((user, group)) => chown(path, Some(user), Some(group))
@@ -38,6 +41,7 @@ impl Owner {
         }
     }
 
+    /// Makes `command` run as this user.
     pub(crate) fn run_as(self, command: &mut Command) -> &mut Command {
         match self.0 {
             Some((user, group)) => command.uid(user).gid(group),

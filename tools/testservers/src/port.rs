@@ -18,7 +18,7 @@ pub(crate) fn free() -> Result<u16, Failure> {
     let start = process::id().wrapping_mul(251);
     for _ in 0..COUNT {
         let offset = start.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        let port = u16::try_from(FIRST + offset).expect("29,999 fits");
+        let port = u16::try_from(FIRST + offset).expect("ports are below 30,000");
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }

@@ -78,6 +78,7 @@ impl Redis {
         (Own::new(redis, instance), tls_port)
     }
 
+    /// Returns the server that listens on `port` of the loopback interface.
     pub(crate) fn at(port: u16) -> Self {
         Self {
             url: format!("redis://{}:{port}", Ipv4Addr::LOCALHOST),

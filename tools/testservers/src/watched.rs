@@ -52,11 +52,13 @@ impl Watched {
         Ok(Self { shell, server })
     }
 
+    /// Returns whether the server runs. A zombie does not run.
     pub(crate) fn is_running(&self) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server.as_raw_nonzero()));
         status.is_ok_and(|it| !it.contains("State:\tZ"))
     }
 
+    /// Returns the process id of the server.
     pub(crate) fn process_id(&self) -> i32 {
         self.server.as_raw_nonzero().get()
     }
@@ -80,11 +82,13 @@ impl Watched {
         self.order(b"");
     }
 
+    /// Suspends the server and its children (SIGSTOP).
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
         self.signal_family(Signal::STOP);
     }
 
+    /// Resumes the server and its children (SIGCONT).
     pub(crate) fn resume(&self) {
         self.signal_family(Signal::CONT);
     }

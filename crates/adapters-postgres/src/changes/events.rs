@@ -1,4 +1,4 @@
-//! Seals audit events and writes them, each sealed with the seal of the one before it.
+//! Seals audit events, each with the seal of its predecessor, and writes them.
 
 use crate::{error::StorageError, tables::audit};
 use chrono::{DateTime, Utc};
@@ -10,14 +10,15 @@ use domain::{
 };
 use std::{slice, sync::Arc};
 
-/// Writes the audit events of a transaction. This has to be its last step, since every other
-/// transaction that writes waits for the chain from then on.
+/// Writes the audit events of a transaction. This MUST be the last step of the transaction, because
+/// from then on every other transaction that writes waits for the chain.
 pub struct EventWriter {
     context: AuditContext,
     sealer: Arc<dyn AuditSealer>,
 }
 
 impl EventWriter {
+    /// Creates the writer of a transaction whose events have `context`. `sealer` seals them.
     pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
         Self {
             context,
@@ -25,7 +26,7 @@ impl EventWriter {
         }
     }
 
-    /// Returns when the transaction makes its change.
+    /// Returns the time of the transaction's change.
     pub fn at(&self) -> DateTime<Utc> {
         self.context.at
     }
@@ -56,7 +57,8 @@ impl EventWriter {
         self.append(conn, ends.head, slice::from_ref(event)).await
     }
 
-    /// Appends `events` behind `head`, the end of the chain, which the transaction has locked.
+    /// Appends `events` after `head`, the end of the chain. The transaction MUST have locked the
+    /// chain.
     pub async fn append(
         &self,
         conn: &mut AsyncPgConnection,

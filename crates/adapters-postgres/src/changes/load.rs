@@ -2,30 +2,31 @@
 //!
 //! # Lock order
 //!
-//! All transactions take their locks in this order, so that no two wait for each other. Each skips
-//! those that it does not need.
+//! All transactions take their locks in this order, so that no two wait for each other. A
+//! transaction skips the locks that it does not need.
 //!
 //! 1. The rows of `users`, in the order of their ids: the account and the caller.
 //! 2. The row of the caller's session, shared.
 //! 3. The row of the role `admin`, which stands for the whole catalogue: shared by transactions
 //!    that compare permissions, exclusive for those that change the catalogue or may reduce the
 //!    number of administrators.
-//! 4. The rows of roles that are given (`FOR KEY SHARE`, which only the removal of the role waits
-//!    for) or removed.
-//! 5. The rows of other sessions. Two transactions that lock several sessions of one user hold the
-//!    row of that user.
-//! 6. The canonical logins of new users. An import inserts them in their order.
-//! 7. The row of `audit_chain`, last of all, since every change waits for it.
+//! 4. The rows of roles that are assigned (`FOR KEY SHARE`, which delays only the removal of the
+//!    role) or removed.
+//! 5. The rows of other sessions. A transaction that locks several sessions of a user holds the row
+//!    of that user, so only one transaction at a time does.
+//! 6. The canonical logins of new users. An import inserts them in ascending order.
+//! 7. The row of `audit_chain`. It is last because every change waits for it.
 //!
-//! No lock is taken twice, unless the transaction already holds what it strengthens. Rows of
-//! `user_roles` are written by transactions that hold the user's row, the copies that triggers keep
-//! there too. Removing dead sessions skips locked rows.
+//! No lock is taken twice, except to strengthen a lock that the transaction already holds. Only a
+//! transaction that holds the user's row writes to `user_roles`, which includes the copies that
+//! triggers keep there. The removal of dead sessions skips locked rows.
 //!
 //! # Locks before reads
 //!
-//! At READ COMMITTED a statement that waited for a row lock sees that row's own columns as they are
-//! then, and everything else as it was before the wait. So rows are locked by a statement of its
-//! own, which returns own columns at most, and what belongs to them is read by a later statement.
+//! At READ COMMITTED, a statement that waited for a row lock sees that row's own columns as of the
+//! end of the wait, and all other data as of before the wait. Therefore one statement locks the
+//! rows and returns at most their own columns, and a later statement reads the data that belongs to
+//! them.
 
 use crate::{
     error::StorageError,
@@ -51,7 +52,8 @@ pub async fn load(
         facts.login_taken = users::is_login_taken(conn, login).await?;
     }
     let locked = lock_users(conn, reads.account, reads.caller).await?;
-    // A user who is stored after the lock is not locked, and must not be found.
+    // A user who was stored after this statement is not locked, so later statements must not read
+    // them.
     let account = locked.iter().find(|user| Some(user.id) == reads.account);
     facts.account = account.map(|user| user.state);
     if reads.account.is_some() && account.is_none() {
@@ -121,8 +123,9 @@ async fn lock_caller_session(
 }
 
 /// Locks the catalogue for a command that compares permissions; returns whether the command may
-/// reduce the number of active administrators. If so, the lock is exclusive: otherwise two commands
-/// that remove one administrator each could both see the other administrator remain.
+/// reduce the number of active administrators. In that case the lock is exclusive. With a shared
+/// lock, two commands that each remove one administrator could both see the other administrator
+/// remain.
 async fn lock_catalogue(conn: &mut AsyncPgConnection, reads: &Reads) -> Result<bool, StorageError> {
     let Some(user) = reads.account.filter(|_| reads.target) else {
         return Ok(false);

@@ -16,8 +16,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a start waits for the server.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// A statement that takes longer is blocked: every statement finds its rows by an index.
+/// The time limit of a statement. A statement that takes longer must be blocked, because every
+/// statement finds its rows by an index.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum wait of a statement for a lock.
 const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How to open a connection.
@@ -47,6 +49,7 @@ impl Server {
         Ok(Self { config, tls })
     }
 
+    /// Opens a connection.
     pub async fn connect(&self) -> Result<AsyncPgConnection, Unopened> {
         let opened = if let Some(tls) = self.tls.clone() {
             let (client, connection) = self.config.connect(tls).await.map_err(Unopened::Refused)?;
@@ -71,6 +74,7 @@ impl Server {
         }
     }
 
+    /// Returns the error for a database that cannot be used because of `source`.
     pub fn failed(&self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> ConnectError {
         ConnectError::Failed {
             database: self.name(),
@@ -84,7 +88,7 @@ impl Server {
         unknown.map_err(|error: StorageError| error.into())
     }
 
-    /// Returns host, port and database for messages, without anything secret.
+    /// Returns the host, port and database for messages, without secrets.
     fn name(&self) -> String {
         let ports = self.config.get_ports();
         let hosts: Vec<String> = self

@@ -9,7 +9,7 @@ pub struct PoolSettings {
     pub acquire_timeout: Duration,
     /// How long a port's method may take in total, unless its
     /// [request](request_scope::RequestScope) has less time left. MUST be under a second in
-    /// service. What `acquire_timeout` leaves of it is the limit of waits for locked rows.
+    /// service. The time that `acquire_timeout` leaves of it limits waits for locked rows.
     pub answer_timeout: Duration,
 }
 

@@ -14,7 +14,8 @@ use std::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Encrypts without verification of the server: safe from eavesdroppers, not from interference.
+/// Returns a connector that encrypts without verifying the server. It protects against
+/// eavesdropping, not against interception by another server.
 pub fn unverified() -> MakeRustlsConnect {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = builder(Arc::clone(&provider))
@@ -24,8 +25,8 @@ pub fn unverified() -> MakeRustlsConnect {
     MakeRustlsConnect::new(config)
 }
 
-/// Encrypts, and verifies the host's certificate by the authorities in `file`, a PEM file, or by
-/// those that this system trusts.
+/// Returns a connector that encrypts and verifies the host's certificate against the authorities in
+/// the PEM file `file`, or against those that this system trusts.
 pub fn verified(file: Option<&Path>) -> Result<MakeRustlsConnect, ConnectError> {
     let authorities = match file {
         Some(file) => read(file),
@@ -58,7 +59,8 @@ fn read(file: &Path) -> io::Result<RootCertStore> {
     non_empty(authorities)
 }
 
-/// Skips certificates of the system that cannot be read: what they certify is not trusted.
+/// Returns the authorities that this system trusts. Skips certificates that cannot be parsed, so no
+/// server is trusted because of them.
 fn system_store() -> io::Result<RootCertStore> {
     let mut authorities = RootCertStore::empty();
     authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -6,15 +6,16 @@ use std::pin::Pin;
 
 /// Work on a connection. The input is borrowed, so that the work can be repeated.
 pub type Work<I, R> = for<'c> fn(&'c mut AsyncPgConnection, &'c I) -> WorkFuture<'c, R>;
+/// The result of [`Work`], while it runs.
 pub type WorkFuture<'c, R> = Pin<Box<dyn Future<Output = Result<R, StorageError>> + Send + 'c>>;
 
 /// How work runs, and when its effects are committed.
 pub enum Mode<R> {
-    /// It changes nothing, so it can be repeated after any error.
+    /// Work that changes nothing, so it can be repeated after any error.
     Read,
-    /// It is a single statement.
+    /// Work that is a single statement.
     Statement,
-    /// A transaction, committed if its result meets this predicate.
+    /// Work in a transaction, which is committed if its result meets this predicate.
     Transaction(fn(&R) -> bool),
 }
 
@@ -49,8 +50,7 @@ async fn transaction<I, R>(
             Ok(done)
         }
         answer => {
-            // If this fails too, the pool does not take the connection back, and closing it rolls
-            // back as well.
+            // If the rollback also fails, the pool closes the connection, which rolls back as well.
             let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
             answer
         }

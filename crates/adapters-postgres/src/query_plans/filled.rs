@@ -24,8 +24,8 @@ use testkit::fixtures::{at, canonical, context};
 use testservers::FreshDatabase;
 use uuid::Uuid;
 
-/// One in a hundred is disabled, one in a hundred an editor, and a handful are admins. Each was
-/// registered and logged in.
+/// Inserts users and their audit log. One user in a hundred is disabled, one in a hundred is an
+/// editor, and a handful are admins. Each user has registered and logged in.
 const FILL: &str = "
     INSERT INTO roles (name, description, self_assignable) VALUES ('editor', '', FALSE);
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, created_at, updated_at)
@@ -48,7 +48,7 @@ const FILL: &str = "
 /// Maximum number of blocks of 8 KiB that a page may read, out of tens of thousands.
 const FEW: u64 = 1000;
 
-/// The indexes that pages of users are ranges of.
+/// The indexes whose ranges are pages of users.
 const IN_ORDER: [&str; 4] = [
     "users_canonical_login_key",
     "users_by_status",
@@ -63,8 +63,8 @@ const EXECUTIONS: i64 = CUSTOM_PLANS + 3;
 const ONE_DISABLED: &str =
     "UPDATE users SET status = 'active' WHERE status = 'disabled' AND canonical_login <> 'user-040007'";
 
-/// Few users have the same role on average, although all have the role `user`, and the rows are in
-/// no order.
+/// Assigns each user the role `user` and one of a hundred other roles. The rows are in random
+/// order.
 const MANY_ROLES: &str = "
     TRUNCATE user_roles;
     DELETE FROM users WHERE canonical_login > 'user-020000';
@@ -106,21 +106,28 @@ impl Filled {
     async fn with(steps: &[&str]) -> Self {
         let (mut conn, database) = connect().await;
         for step in steps {
-            conn.batch_execute(step).await.expect("many users");
+            conn.batch_execute(step).await.expect("the step succeeds");
         }
-        conn.batch_execute("VACUUM ANALYZE").await.expect("statistics");
+        conn.batch_execute("VACUUM ANALYZE")
+            .await
+            .expect("the statistics can be updated");
         Self { conn, database }
     }
 
     /// Asserts that a connection keeps the generic plan of a page as soon as possible.
     async fn assert_kept(&self, filter: &UserFilter, page: &UserPage) {
         let conn = AsyncPgConnection::establish(self.database.url()).await;
-        let mut conn = conn.expect("a connection");
+        let mut conn = conn.expect("the database accepts connections");
         for _ in 0..EXECUTIONS {
-            user_pages::list(&mut conn, filter, page).await.expect("a page");
+            user_pages::list(&mut conn, filter, page)
+                .await
+                .expect("the page can be read");
         }
         let question = "SELECT * FROM pg_prepared_statements WHERE statement LIKE '%canonical_login%'";
-        let executed: Vec<Executed> = sql_query(question).load(&mut conn).await.expect("statements");
+        let executed: Vec<Executed> = sql_query(question)
+            .load(&mut conn)
+            .await
+            .expect("the prepared statements can be listed");
         let pages: Vec<_> = executed.iter().filter(|it| it.statement != question).collect();
         let kept =
             |it: &Executed| it.custom_plans == CUSTOM_PLANS && it.generic_plans == EXECUTIONS - CUSTOM_PLANS;
@@ -137,9 +144,15 @@ impl Filled {
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<(), StorageError>,
     ) {
         let asked = record(&mut self.conn, question);
-        self.conn.batch_execute("BEGIN").await.expect("a beginning");
-        work(&mut self.conn).await.expect("an answer");
-        self.conn.batch_execute("ROLLBACK").await.expect("an end");
+        self.conn
+            .batch_execute("BEGIN")
+            .await
+            .expect("the transaction can begin");
+        work(&mut self.conn).await.expect("the work succeeds");
+        self.conn
+            .batch_execute("ROLLBACK")
+            .await
+            .expect("the transaction can be rolled back");
         self.conn.set_instrumentation(None::<Box<dyn Instrumentation>>);
         // The cost of writing an event does not depend on the number of rows.
         let looks =
@@ -175,7 +188,7 @@ fn question(event: &InstrumentationEvent<'_>) -> Option<String> {
 }
 
 async fn explain(conn: &mut AsyncPgConnection, mode: &str, question: &str) -> String {
-    let (sql, binds) = question.split_once(BINDS).expect("values");
+    let (sql, binds) = question.split_once(BINDS).expect("the query has values");
     let values: Vec<String> = binds
         .trim_matches(['[', ']'])
         .split(", ")
@@ -185,17 +198,17 @@ async fn explain(conn: &mut AsyncPgConnection, mode: &str, question: &str) -> St
         "BEGIN; SET LOCAL plan_cache_mode = {mode}; PREPARE asked AS {sql}"
     ))
     .await
-    .expect("a statement");
+    .expect("the statement can be prepared");
     let steps: Vec<Step> = sql_query(format!(
         "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) EXECUTE asked({})",
         values.join(", ")
     ))
     .load(conn)
     .await
-    .expect("a plan");
+    .expect("the statement can be explained");
     conn.batch_execute("ROLLBACK; DEALLOCATE asked")
         .await
-        .expect("an end");
+        .expect("the statement can be deallocated");
     steps.into_iter().map(|it| it.step).collect::<Vec<_>>().join("\n")
 }
 
@@ -208,7 +221,7 @@ fn blocks_of(plan: &str) -> u64 {
         .unwrap_or_default()
         .split(' ')
         .filter_map(|word| word.strip_prefix("hit=").or(word.strip_prefix("read=")))
-        .map(|number| number.parse::<u64>().expect("a number"))
+        .map(|number| number.parse::<u64>().expect("the text is a number"))
         .sum()
 }
 
@@ -221,8 +234,8 @@ fn user_filters() -> Vec<UserFilter> {
         for status in statuses {
             for prefix in prefixes {
                 filters.push(UserFilter {
-                    login: prefix.map(|text| LoginPrefix::parse(text).expect("a prefix")),
-                    role: role.map(|name| RoleName::parse(name).expect("a role's name")),
+                    login: prefix.map(|text| LoginPrefix::parse(text).expect("the prefix is valid")),
+                    role: role.map(|name| RoleName::parse(name).expect("the name is valid")),
                     status,
                 });
             }

@@ -1,4 +1,5 @@
-//! How many statements each change takes, without BEGIN and COMMIT. Each is one round trip.
+//! Counts the statements of each change, without BEGIN and COMMIT. Each statement is one round
+//! trip.
 
 use super::{connect, events, identity, opening, record, statement};
 use crate::changes::{catalogue, execute, import, trim};
@@ -18,7 +19,7 @@ use domain::{
 use testkit::fixtures::{a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names};
 use testservers::FreshDatabase;
 
-/// A database with two administrators, root, who has a session, and another.
+/// A database with two administrators: `root`, who has a session, and `another`.
 struct Counted {
     conn: AsyncPgConnection,
     root: NewUser,
@@ -47,7 +48,7 @@ impl Counted {
         self.count(&RegisterUser(user)).await
     }
 
-    /// A new user called `login` without sessions.
+    /// Registers a user called `login`, who has no sessions.
     async fn user(&mut self, login: &str) -> UserId {
         let user = a_user(login);
         self.register(user.clone()).await;
@@ -75,7 +76,8 @@ impl Counted {
     async fn count(&mut self, command: &dyn Command) -> usize {
         self.counting(async |conn| {
             let done = execute(conn, command, &events(context(at(0)))).await;
-            done.expect("an answer").expect("a change that is allowed");
+            done.expect("the command succeeds")
+                .expect("the change is allowed");
         })
         .await
     }
@@ -83,7 +85,8 @@ impl Counted {
     async fn count_on_catalogue(&mut self, command: &dyn CatalogueCommand) -> usize {
         self.counting(async |conn| {
             let done = catalogue::execute(conn, command, &events(context(at(0)))).await;
-            done.expect("an answer").expect("a change that is allowed");
+            done.expect("the command succeeds")
+                .expect("the change is allowed");
         })
         .await
     }
@@ -97,7 +100,7 @@ impl Counted {
 }
 
 #[tokio::test]
-async fn registering_and_logging_in() {
+async fn registering_and_logging_in_take_few_statements() {
     let mut counted = Counted::new().await;
     let alice = a_user("alice");
     assert_eq!(counted.register(alice.clone()).await, 6, "register");
@@ -127,7 +130,7 @@ async fn registering_and_logging_in() {
 }
 
 #[tokio::test]
-async fn administering_a_user() {
+async fn administering_a_user_takes_few_statements() {
     let mut counted = Counted::new().await;
     let user = counted.user("alice").await;
     for (account, caller) in [(account(user), 0), (counted.account(user), 2)] {
@@ -178,7 +181,7 @@ async fn deleting_users() {
 }
 
 #[tokio::test]
-async fn changing_the_catalogue() {
+async fn changing_the_catalogue_takes_few_statements() {
     let mut counted = Counted::new().await;
     for (authorized_by, caller) in [(None, 0), (Some(counted.by_root()), 3)] {
         let write = |permissions: &[&str]| WriteRole {
@@ -189,7 +192,7 @@ async fn changing_the_catalogue() {
         let created = counted.count_on_catalogue(&write(&["users:read"])).await;
         assert_eq!(created, 8 + caller, "create");
         let delete = DeleteRole {
-            name: RoleName::parse("editor").expect("a role's name"),
+            name: RoleName::parse("editor").expect("the name is valid"),
             if_revision: None,
             authorized_by,
         };
@@ -202,7 +205,7 @@ async fn changing_the_catalogue() {
 }
 
 #[tokio::test]
-async fn importing_and_trimming() {
+async fn importing_and_trimming_take_few_statements() {
     let mut counted = Counted::new().await;
     let import_all =
         |logins: &[&str]| ImportUsers(logins.iter().map(|login| imported(a_user(login))).collect());
@@ -210,7 +213,7 @@ async fn importing_and_trimming() {
         let count = counted
             .counting(async |conn| {
                 let done = import(conn, &users, &events(context(at(0)))).await;
-                done.expect("answers");
+                done.expect("the import succeeds");
             })
             .await;
         assert_eq!(count, 6, "import");
@@ -222,7 +225,7 @@ async fn importing_and_trimming() {
     let count = counted
         .counting(async |conn| {
             let trimmed = trim(conn, command, &events(context(at(9)))).await;
-            assert_eq!(trimmed.expect("an answer"), 2);
+            assert_eq!(trimmed.expect("the command succeeds"), 2);
         })
         .await;
     assert_eq!(count, 6, "trim");

@@ -20,7 +20,7 @@ use domain::{
     session::{EndReason, SessionId},
 };
 
-/// The id of the one row of `audit_chain`.
+/// The id of the only row of `audit_chain`.
 const THE_CHAIN: i16 = 1;
 
 /// Returns where the chain begins and ends.
@@ -70,7 +70,7 @@ pub async fn lock_ends_and_end_session(
     row.try_into()
 }
 
-/// A column is one value, so that one statement serves any number of rows.
+/// Takes each column as one array, so that one statement serves any number of rows.
 const APPEND: &str = "
     WITH moved AS (UPDATE audit_chain SET head_number = $2, head_seal = $3 WHERE id = $1)
     INSERT INTO audit_trail (number, at, action, actor_kind, actor_id, user_id, session_id, address, user_agent,
@@ -110,7 +110,7 @@ fn column<'a, T>(sealed: &'a [(AuditRow, Seal)], value: impl Fn(&'a AuditRow) ->
 
 /// Returns the oldest events before `head` with their times, at most `limit`.
 ///
-/// Times that chrono cannot hold, such as `infinity`, are returned as the nearest ones that it can.
+/// A time out of the range of chrono, such as `infinity`, is returned as the nearest time in range.
 pub async fn oldest(
     conn: &mut AsyncPgConnection,
     head: AuditNumber,
@@ -151,8 +151,8 @@ pub async fn remove(
     first: AuditNumber,
     last: AuditNumber,
 ) -> Result<(), StorageError> {
-    // Between two numbers, not up to one: the server estimates half a range at a third of the
-    // table.
+    // The range has both ends, because the server estimates that a range with one end is a third of
+    // the table.
     let outdated = audit_trail::table.filter(audit_trail::number.between(first.0, last.0));
     diesel::delete(outdated).execute(conn).await?;
     Ok(())

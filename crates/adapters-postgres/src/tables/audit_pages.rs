@@ -64,9 +64,10 @@ async fn rows_by_number(
     Ok(PlannedAnew(chosen).load(conn).await?)
 }
 
-/// Times need not rise with the numbers, since clocks differ and are set. The numbers of that time
-/// are read from its index alone, and the highest are kept. The sum keeps the server from walking
-/// the whole log in the order of numbers instead.
+/// Returns a page of the events in a period. Times need not rise with numbers, because clocks
+/// differ and are adjusted. The statement reads the numbers in the period from the index of times
+/// alone, and keeps the highest. The sum keeps the server from walking the whole log in the order
+/// of numbers instead.
 async fn rows_by_time(
     conn: &mut AsyncPgConnection,
     filter: &AuditFilter,
@@ -168,7 +169,7 @@ impl TryFrom<SealedRow> for AuditRecord {
     }
 }
 
-/// 2000-01-01T00:00:00Z, from which Postgres counts, in microseconds since 1970.
+/// The epoch of Postgres, 2000-01-01T00:00:00Z, in microseconds since 1970.
 const EPOCH_OF_POSTGRES: i64 = 946_684_800_000_000;
 
 /// Converts a time; `None` if it is out of range.

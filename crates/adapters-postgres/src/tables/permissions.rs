@@ -14,7 +14,7 @@ extern "SQL" {
     fn array_agg(text: Text) -> Nullable<Array<Text>>;
 }
 
-/// In a query on `users`: the names of the user's roles, as of the same instant.
+/// The names of the user's roles in a query on `users`, as of the same instant.
 #[auto_type]
 pub fn roles_of_user() -> _ {
     user_roles::table
@@ -23,7 +23,7 @@ pub fn roles_of_user() -> _ {
         .single_value()
 }
 
-/// In a query on `sessions`: the names of the holder's roles, as of the same instant.
+/// The names of the holder's roles in a query on `sessions`, as of the same instant.
 #[auto_type]
 pub fn roles_of_holder() -> _ {
     user_roles::table
@@ -32,7 +32,7 @@ pub fn roles_of_holder() -> _ {
         .single_value()
 }
 
-/// In a query on `users`: what the user's roles allow, as of the same instant.
+/// The permissions of the user's roles in a query on `users`, as of the same instant.
 #[auto_type]
 pub fn permissions_of_user() -> _ {
     user_roles::table
@@ -42,7 +42,7 @@ pub fn permissions_of_user() -> _ {
         .single_value()
 }
 
-/// In a query on `roles`: what the role allows, as of the same instant.
+/// The permissions of the role in a query on `roles`, as of the same instant.
 #[auto_type]
 pub fn permissions_of_role() -> _ {
     role_permissions::table
@@ -51,7 +51,7 @@ pub fn permissions_of_role() -> _ {
         .single_value()
 }
 
-/// Parses what [`roles_of_user`] returned.
+/// Parses the columns [`roles_of_user`] and [`roles_of_holder`].
 pub fn parse_roles(names: Option<Vec<String>>) -> Result<RoleNames, StorageError> {
     names
         .into_iter()
@@ -60,7 +60,7 @@ pub fn parse_roles(names: Option<Vec<String>>) -> Result<RoleNames, StorageError
         .collect()
 }
 
-/// Parses what [`permissions_of_user`] returned.
+/// Parses the columns [`permissions_of_user`] and [`permissions_of_role`].
 pub fn parse_permissions(texts: Option<Vec<String>>) -> Result<Permissions, StorageError> {
     texts
         .into_iter()
@@ -69,10 +69,12 @@ pub fn parse_permissions(texts: Option<Vec<String>>) -> Result<Permissions, Stor
         .collect()
 }
 
+/// Returns the stored texts of role names.
 pub fn role_texts(names: &RoleNames) -> Vec<&str> {
     names.iter().map(RoleName::as_str).collect()
 }
 
+/// Returns the stored texts of permissions.
 pub fn permission_texts(permissions: &Permissions) -> Vec<&str> {
     permissions.iter().map(Permission::as_str).collect()
 }

@@ -1,5 +1,5 @@
-//! Replicas' leases. The time is `clock_timestamp()`: `now()` does not advance while a transaction
-//! waits for a lock.
+//! The leases of replicas. The time is `clock_timestamp()`, because `now()` does not advance while
+//! a transaction waits for a lock.
 
 use crate::error::StorageError;
 use diesel::{
@@ -34,6 +34,7 @@ pub async fn acquire(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(),
     Ok(())
 }
 
+/// Extends `lease`, if it has neither expired nor been evicted.
 pub async fn renew(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<Renewal, StorageError> {
     let update = "UPDATE replica_leases SET runs_out_at = clock_timestamp() + make_interval(secs => $3)
         WHERE replica = $1 AND number = $2 AND NOT evicted AND clock_timestamp() < runs_out_at";
@@ -50,6 +51,7 @@ pub async fn renew(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<Renew
     })
 }
 
+/// Evicts `leases`: none of them can be renewed any more.
 pub async fn evict(conn: &mut AsyncPgConnection, leases: &[LeaseId]) -> Result<(), StorageError> {
     let replicas: Vec<Uuid> = leases.iter().map(|lease| lease.replica.0).collect();
     let numbers: Vec<i64> = leases.iter().map(|lease| i64::from(lease.number)).collect();
@@ -63,6 +65,7 @@ pub async fn evict(conn: &mut AsyncPgConnection, leases: &[LeaseId]) -> Result<(
     Ok(())
 }
 
+/// Removes `lease`.
 pub async fn release(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(), StorageError> {
     sql_query("DELETE FROM replica_leases WHERE replica = $1 AND number = $2")
         .bind::<SqlUuid, _>(lease.replica.0)
@@ -72,6 +75,7 @@ pub async fn release(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(),
     Ok(())
 }
 
+/// Returns the leases that have not expired, including evicted ones.
 pub async fn holders(conn: &mut AsyncPgConnection) -> Result<Vec<LeaseId>, StorageError> {
     let select = "SELECT replica, number FROM replica_leases WHERE clock_timestamp() < runs_out_at";
     let rows: Vec<LeaseRow> = sql_query(select).load(conn).await?;

@@ -36,7 +36,7 @@ pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Role>, StorageErro
     parse_all(roles.load(conn).await)
 }
 
-/// Reads from a table that always has rows: an error shows that the server or the schema is
+/// Reads from a table that always has rows. An error means that the server or the schema is
 /// missing.
 pub async fn check(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let names = roles::table.select(roles::name).limit(1);
@@ -62,8 +62,8 @@ pub async fn lock_catalogue_exclusive(conn: &mut AsyncPgConnection) -> Result<()
 /// Returns those of `names` that exist. They cannot be removed until the transaction ends.
 ///
 /// Their permissions are current if the catalogue is locked, because no other transaction can then
-/// remove or change a role, so this statement does not wait. Otherwise they may be from before the
-/// wait.
+/// remove or change a role, so this statement does not wait. Otherwise the statement may wait, and
+/// the permissions may be from before the wait.
 pub async fn lock_to_give(
     conn: &mut AsyncPgConnection,
     names: &RoleNames,
@@ -99,7 +99,7 @@ pub async fn write(conn: &mut AsyncPgConnection, role: &Role) -> Result<(), Stor
     Ok(())
 }
 
-/// One text, so that one statement serves any number of permissions.
+/// Takes the permissions as one array, so that one statement serves any number of them.
 const GRANT: &str =
     "INSERT INTO role_permissions (role, permission) SELECT $1, unnest($2) ON CONFLICT DO NOTHING";
 

@@ -1,4 +1,4 @@
-//! The compare-and-swap behind every refresh.
+//! The compare-and-swap of every refresh.
 
 use super::{
     permissions::{parse_roles, roles_of_holder},
@@ -34,8 +34,8 @@ extern "SQL" {
 /// read the session, so the statement reads the end of its lifetime from the row.
 ///
 /// Of two concurrent calls, the second waits for the session's row and finds another generation
-/// there. Epoch and roles are both those of the instant at which the statement began: tokens issued
-/// from them are outdated as soon as they are.
+/// there. The epoch and the roles are both as of the start of the statement, so tokens with these
+/// roles are outdated as soon as the roles change.
 pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
     let holder_is_active = exists(
         users::table

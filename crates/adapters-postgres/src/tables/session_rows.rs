@@ -40,6 +40,7 @@ fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
         .map_err(|_| corrupt("a digest has 32 bytes"))
 }
 
+/// The lifetime of a session.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct LifetimeRow {
@@ -65,7 +66,8 @@ impl TryFrom<LifetimeRow> for Lifetime {
     }
 }
 
-/// The owner and the lifetime: own columns of the row, which a statement that locks it may return.
+/// The owner and the lifetime of a session. These are the row's own columns, which a statement that
+/// locks the row may return.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct OwnedSessionRow {
@@ -111,6 +113,7 @@ impl SessionRow {
     }
 }
 
+/// The holder of a session, with the names of their roles.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct HolderRow {
@@ -154,6 +157,7 @@ impl TryFrom<StoredSessionRow> for StoredSession {
     }
 }
 
+/// A session as its holder sees it in a list.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct SummaryRow {

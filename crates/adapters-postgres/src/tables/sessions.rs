@@ -1,4 +1,4 @@
-//! Sessions: found, locked, stored, ended and removed.
+//! Finds, locks, stores, ends and removes sessions.
 
 use super::{
     rows::{parse_all, parse_optional},
@@ -152,8 +152,8 @@ pub async fn end(
     Ok(Prepared(update).execute(conn).await? as u64)
 }
 
-/// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Two
-/// statements.
+/// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Runs
+/// two statements.
 ///
 /// The sessions are chosen and locked first, and then removed: replicas that clean up at once share
 /// the work and do not wait for each other, and a limit within a DELETE may be applied more than

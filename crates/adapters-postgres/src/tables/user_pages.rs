@@ -1,4 +1,4 @@
-//! Many users at once. Pages are in the order of canonical logins.
+//! Reads many users at once, in pages in the order of canonical logins.
 
 mod walk;
 
@@ -41,9 +41,9 @@ pub async fn taken_logins(
 
 /// Returns a page of the users that match `filter`.
 ///
-/// Each filter has an index in the order of the pages, which is walked from where the page begins;
-/// one plan serves all values. The end of the matching users is found here and not in SQL: given an
-/// upper bound, the server would expect few rows before it.
+/// Each filter has an index in the order of the pages. The statement walks the index from the start
+/// of the page, so one plan serves all values. This function, not the statement, finds the end of
+/// the matching users: given an upper bound, the server would expect few rows before it.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     filter: &UserFilter,

@@ -14,6 +14,7 @@ use domain::{
 };
 use uuid::Uuid;
 
+/// A user with their roles, both read at the same instant.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct UserRow {
@@ -49,6 +50,7 @@ impl TryFrom<UserRow> for User {
     }
 }
 
+/// A user with their password hash.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct CredentialsRow {
@@ -89,7 +91,7 @@ impl TryFrom<TargetRow> for Target {
     }
 }
 
-/// The columns that a statement which locks the row may return: its own ones.
+/// The row's own columns, which a statement that locks the row may return.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct LockedUserRow {

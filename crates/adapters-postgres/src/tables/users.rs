@@ -1,4 +1,4 @@
-//! Users: found, locked and written.
+//! Finds, locks and writes users.
 
 use super::{
     rows::{parse_all, parse_optional},
@@ -21,11 +21,13 @@ use domain::{
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+/// Returns the user `id`.
 pub async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, StorageError> {
     let user = users::table.find(id.0).select(UserRow::as_select());
     parse_optional(user.first(conn).await)
 }
 
+/// Returns the user with this login, and their password hash.
 pub async fn find_by_login(
     conn: &mut AsyncPgConnection,
     login: &CanonicalLogin,
@@ -36,7 +38,7 @@ pub async fn find_by_login(
     parse_optional(user.first(conn).await)
 }
 
-/// Returns a user with what their roles allow.
+/// Returns a user with the permissions of their roles.
 pub async fn find_target(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<Target>, StorageError> {
     let user = users::table.find(id.0).select(TargetRow::as_select());
     parse_optional(user.first(conn).await)
@@ -63,8 +65,8 @@ pub async fn lock(conn: &mut AsyncPgConnection, ids: &[UserId]) -> Result<Vec<Lo
     parse_all(in_order.for_update().load(conn).await)
 }
 
-/// A column is one value, so that one statement serves any number of users. Inserts in the order of
-/// the logins, so that imports of the same users do not wait for each other in a circle.
+/// Takes each column as one array, so that one statement serves any number of users. Inserts in the
+/// order of the logins, so that imports of the same users do not wait for each other in a circle.
 const INSERT: &str = r#"
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, must_change_password, revision,
         created_at, updated_at)
@@ -105,7 +107,8 @@ fn column<'a, T>(credentials: &[&'a Credentials], value: impl Fn(&'a Credentials
     credentials.iter().map(|it| value(it)).collect()
 }
 
-/// Replaces all but logins and roles, and the password if `hash` is set.
+/// Replaces the stored properties of `user` except the login and the roles, and the password hash
+/// if `hash` is set.
 pub async fn update(
     conn: &mut AsyncPgConnection,
     user: &User,

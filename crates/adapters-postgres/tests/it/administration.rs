@@ -53,7 +53,7 @@ async fn deadlocks(storage: Storage, database: &FreshDatabase) -> i64 {
     let all_closed = async { while count(database, others).await > 0 {} };
     timeout(LONG_ENOUGH, all_closed)
         .await
-        .expect("connections that end");
+        .expect("the connections end in time");
     let broken = "SELECT deadlocks AS count FROM pg_stat_database WHERE datname = current_database()";
     count(database, broken).await
 }
@@ -65,7 +65,10 @@ async fn count(database: &FreshDatabase, question: &str) -> i64 {
         count: i64,
     }
     let mut conn = connect(database).await;
-    let answer: Count = sql_query(question).get_result(&mut conn).await.expect("a count");
+    let answer: Count = sql_query(question)
+        .get_result(&mut conn)
+        .await
+        .expect("the query succeeds");
     answer.count
 }
 
@@ -77,20 +80,24 @@ async fn register_all(storage: &Storage, users: &[NewUser]) {
 
 /// Follows the whole chain, as `audit verify` does.
 async fn assert_chain_holds(storage: &Storage) -> AuditNumber {
-    let ends = storage.audit_log.ends().await.expect("a chain");
+    let ends = storage
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     let mut reader = ChainReader::new(ends, &ToySealer);
     loop {
         let rows = storage
             .audit_log
             .rows(reader.last().number, 1000)
             .await
-            .expect("rows");
+            .expect("the rows can be read");
         if rows.is_empty() {
-            return reader.finish().expect("a chain that holds").number;
+            return reader.finish().expect("the chain is intact").number;
         }
         for row in rows {
-            let (row, seal) = row.expect("a row that parses");
-            reader.follow(&row, seal).expect("a chain that holds");
+            let (row, seal) = row.expect("the row can be parsed");
+            reader.follow(&row, seal).expect("the chain is intact");
         }
     }
 }
@@ -116,10 +123,10 @@ async fn one_of_fifty_admins_removed_concurrently_remains() {
 
     let removed = timeout(LONG_ENOUGH, removals.join_all())
         .await
-        .expect("no deadlock");
+        .expect("no transaction waits forever");
 
     assert_eq!(removed.into_iter().filter(|it| *it).count(), 49);
-    assert!(storage.users.any_admin().await.expect("an answer"));
+    assert!(storage.users.any_admin().await.expect("the storage succeeds"));
     assert_eq!(assert_chain_holds(&storage).await, AuditNumber(50 + 49));
     assert_eq!(deadlocks(storage, &database).await, 0);
 }
@@ -134,7 +141,7 @@ fn was_removed(answer: Result<Applied, ChangeError>) -> bool {
 
 async fn delete_role(storage: &Storage, name: &str) -> Result<CatalogueChange, ChangeError> {
     let command = DeleteRole {
-        name: RoleName::parse(name).expect("a role's name"),
+        name: RoleName::parse(name).expect("the name is valid"),
         if_revision: None,
         authorized_by: None,
     };
@@ -151,7 +158,7 @@ async fn no_user_has_a_role_that_is_not_in_the_catalogue() {
         let name = format!("role-{round}");
         let made = execute_on_catalogue(&storage, a_role(&name, &[]), context(at(1))).await;
         let written = made.and_then(|change| Ok(change.into_written()?));
-        assert!(written.expect("a role").created);
+        assert!(written.expect("the role is written").created);
         let mut calls = JoinSet::new();
         for user in &users {
             let change = role_change(user.id, &[&name]);
@@ -193,12 +200,12 @@ async fn many_concurrent_changes_all_complete_without_a_deadlock() {
 
     let calls = timeout(LONG_ENOUGH, callers.join_all())
         .await
-        .expect("no deadlock");
+        .expect("no transaction waits forever");
 
     let calls: u64 = calls.into_iter().sum();
     assert!(calls > 100, "{calls}");
     assert_chain_holds(&storage).await;
-    assert!(storage.users.any_admin().await.expect("an answer"));
+    assert!(storage.users.any_admin().await.expect("the storage succeeds"));
     assert_eq!(deadlocks(storage, &database).await, 0, "in {calls} calls");
 }
 
@@ -212,8 +219,8 @@ async fn call_randomly(storage: Storage, users: Arc<Vec<NewUser>>, seed: u64, un
         dice ^= dice >> 7;
         dice ^= dice << 17;
         let pick = |shift: u32| {
-            let index = usize::try_from((dice >> shift) % 8).expect("a small number");
-            users.get(index).expect("there are eight")
+            let index = usize::try_from((dice >> shift) % 8).expect("a number below eight fits");
+            users.get(index).expect("the index is below eight")
         };
         let answer = one_call(&storage, (dice >> 40) % 15, pick(8), pick(16)).await;
         answer.unwrap_or_else(|error| panic!("{error:?}"));
@@ -280,7 +287,7 @@ async fn one_call(storage: &Storage, kind: u64, by: &NewUser, on: &NewUser) -> R
     }
 }
 
-/// What `authorized_by` does to `on`.
+/// Executes the administrative command number `kind` on the user `on`.
 async fn administer(
     storage: &Storage,
     kind: u64,
@@ -339,7 +346,7 @@ async fn a_change_requires_the_permissions_that_roles_have_when_it_is_made() {
         ..a_user("helper")
     };
     let made = execute_on_catalogue(&storage, a_role("helper", &["users:write"]), context(at(0))).await;
-    made.expect("a role");
+    made.expect("the role is written");
     let target = a_user("target");
     register_all(&storage, &[helper.clone(), target.clone()]).await;
     let session = open(&storage, &helper).await;
@@ -361,16 +368,21 @@ async fn a_change_requires_the_permissions_that_roles_have_when_it_is_made() {
              DELETE FROM role_permissions WHERE role = 'helper'",
         )
         .await
-        .expect("a change of the role, as this adapter makes it");
+        .expect("the permission can be removed");
     let committing = async {
         until_a_statement_waits(&database).await;
-        other.batch_execute("COMMIT").await.expect("a commit");
+        other
+            .batch_execute("COMMIT")
+            .await
+            .expect("the transaction can be committed");
     };
 
     let disabling = execute(&storage, disable, context(at(1)));
     let both = async { tokio::join!(disabling, committing) };
 
-    let (answer, ()) = timeout(LONG_ENOUGH, both).await.expect("a change that waits");
+    let (answer, ()) = timeout(LONG_ENOUGH, both)
+        .await
+        .expect("the change completes in time");
     let denied = Refusal::Denied(Denied::Forbidden(Permission::USERS_WRITE));
     assert!(
         matches!(&answer, Err(ChangeError::Refused(refusal)) if *refusal == denied),
@@ -409,13 +421,13 @@ async fn imports_of_the_same_users_at_once_store_each_once_and_do_not_deadlock()
                 .users
                 .import(users, context(at(0)))
                 .await
-                .expect("answers")
+                .expect("the import succeeds")
         });
     }
 
     let answers = timeout(LONG_ENOUGH, imports.join_all())
         .await
-        .expect("no deadlock");
+        .expect("no transaction waits forever");
 
     let stored = answers.iter().flatten().filter(|it| it.is_ok());
     assert_eq!(stored.count(), 3000);
@@ -438,7 +450,7 @@ async fn import_speed() {
             .users
             .import(ImportUsers(batch.to_vec()), context(at(0)))
             .await
-            .expect("answers");
+            .expect("the import succeeds");
         slowest = slowest.max(asked.elapsed());
         assert!(answers.iter().all(Result::is_ok));
     }
@@ -461,12 +473,12 @@ async fn a_user_without_roles_has_no_permissions() {
 
     let changed = execute(&storage, change, context(at(1))).await;
 
-    changed.expect("no roles");
+    changed.expect("the roles can be removed");
     let snapshot = storage
         .snapshots
         .snapshot(session.id)
         .await
-        .expect("an answer")
-        .expect("a snapshot");
+        .expect("the snapshot can be read")
+        .expect("the session exists");
     assert_eq!((snapshot.user.roles, snapshot.permissions), Default::default());
 }

@@ -1,4 +1,4 @@
-//! Results while the server hangs or is unavailable, and after it recovers.
+//! Checks the results of calls while the server hangs or is unavailable, and after it recovers.
 
 use crate::{connect_unhurried, execute, execute_on_catalogue, first, opening, register, storage_in};
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
@@ -36,11 +36,11 @@ const TWO_SECONDS: Duration = Duration::from_secs(2);
 /// Opens storage with the time limits of service, the current schema and one user.
 async fn in_service(url: &str) -> (Storage, NewUser) {
     let database = PostgresDatabase::connect(url, PoolSettings::default()).await;
-    with_a_user(&database.expect("a database")).await
+    with_a_user(&database.expect("the database can be opened")).await
 }
 
 async fn with_a_user(database: &PostgresDatabase) -> (Storage, NewUser) {
-    database.migrate_up().await.expect("a schema");
+    database.migrate_up().await.expect("migrating succeeds");
     let storage = storage_in(database);
     let user = an_admin("alice");
     register(&storage, &user).await;
@@ -190,7 +190,7 @@ fn reads_of_users(storage: &Storage, user: &NewUser) -> Vec<(&'static str, Call)
 
 fn calls_of_roles(storage: &Storage) -> Vec<(&'static str, Call)> {
     let delete = DeleteRole {
-        name: RoleName::parse("editor").expect("a role's name"),
+        name: RoleName::parse("editor").expect("the name is valid"),
         if_revision: None,
         authorized_by: None,
     };
@@ -295,7 +295,7 @@ async fn assert_recovers(storage: &Storage, user: &NewUser) {
     };
     timeout(TWO_SECONDS, recovered)
         .await
-        .expect("recovery in two seconds");
+        .expect("the service recovers within two seconds");
     for (name, call) in every_call(storage, user) {
         call.await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }
@@ -316,7 +316,9 @@ async fn connections_of_the_service(url: &str) -> i64 {
         #[diesel(sql_type = BigInt)]
         count: i64,
     }
-    let mut conn = AsyncPgConnection::establish(url).await.expect("a connection");
+    let mut conn = AsyncPgConnection::establish(url)
+        .await
+        .expect("the database accepts connections");
     let counted = sql_query(
         "SELECT count(*) FROM pg_stat_activity
          WHERE application_name = 'authapi' AND datname = current_database()",
@@ -324,7 +326,7 @@ async fn connections_of_the_service(url: &str) -> i64 {
     counted
         .get_result::<Count>(&mut conn)
         .await
-        .expect("a count")
+        .expect("the query succeeds")
         .count
 }
 
@@ -337,12 +339,15 @@ pub fn address_of(url: &str) -> SocketAddr {
     let authority = url
         .split("//")
         .nth(1)
-        .expect("a URL")
+        .expect("the URL has a scheme")
         .split('/')
         .next()
-        .expect("a host");
-    let host = authority.rsplit('@').next().expect("a host");
-    host.parse().expect("an address and a port")
+        .expect("split returns at least one part");
+    let host = authority
+        .rsplit('@')
+        .next()
+        .expect("rsplit returns at least one part");
+    host.parse().expect("the authority is an address and a port")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -363,7 +368,7 @@ async fn a_hanging_server_is_unavailable_within_a_second_and_used_again_within_t
     let settled = async { while connections_of_the_service(server.url()).await > 16 {} };
     timeout(Duration::from_secs(10), settled)
         .await
-        .expect("no more connections than the pool may have");
+        .expect("the server closes abandoned connections in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -401,7 +406,7 @@ async fn a_connection_that_opens_too_late_for_one_request_serves_the_next() {
     let proxy = CuttingProxy::forward_to(address_of(fresh.url())).await;
     let database = PostgresDatabase::connect(&through(&proxy, fresh.url()), PoolSettings::default())
         .await
-        .expect("a database");
+        .expect("the database can be opened");
     let health = PostgresStorage::new(&database, Arc::new(testkit::ToySealer));
     // Opening takes three round trips, which exceeds the time of a request; a statement takes two.
     proxy.set(ProxyMode::Delay(Duration::from_millis(170)));
@@ -419,11 +424,11 @@ async fn connections_closed_by_the_server_fail_no_call() {
     let (storage, user) = with_a_user(&connect_unhurried(fresh.url()).await).await;
     let mut other = AsyncPgConnection::establish(fresh.url())
         .await
-        .expect("a connection");
+        .expect("the database accepts connections");
     for _ in 0..5 {
         let at_once = every_call(&storage, &user).into_iter().map(|(_, call)| call);
         for answer in at_once.collect::<JoinSet<_>>().join_all().await {
-            answer.expect("an answer");
+            answer.expect("the call succeeds");
         }
         other
             .batch_execute(
@@ -431,7 +436,7 @@ async fn connections_closed_by_the_server_fail_no_call() {
                  WHERE application_name = 'authapi' AND datname = current_database()",
             )
             .await
-            .expect("the end of every connection");
+            .expect("the connections can be closed");
         // The server has closed every connection; the tasks that read them must run to notice.
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -462,6 +467,10 @@ async fn a_transaction_that_times_out_is_rolled_back_and_holds_no_lock() {
         user: Some(user.id),
         ..AuditFilter::default()
     };
-    let events = storage.audit_log.page(done_to, None, 9).await.expect("events");
+    let events = storage
+        .audit_log
+        .page(done_to, None, 9)
+        .await
+        .expect("the events can be read");
     assert_eq!(events.len(), 2, "registered, and logged in once");
 }

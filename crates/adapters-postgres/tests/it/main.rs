@@ -43,7 +43,7 @@ async fn fresh_leases() -> (FreshLeases, FreshDatabase) {
         connect_unhurried(database.url()).await,
         connect_unhurried(database.url()).await,
     );
-    one.migrate_up().await.expect("a schema");
+    one.migrate_up().await.expect("migrating succeeds");
     let fresh = FreshLeases {
         leases: Arc::new(PostgresStorage::new(&one, Arc::new(ToySealer))),
         other: Arc::new(PostgresStorage::new(&other, Arc::new(ToySealer))),
@@ -54,7 +54,7 @@ async fn fresh_leases() -> (FreshLeases, FreshDatabase) {
 /// Opens storage in the database at `url` with the current schema.
 async fn storage_at(url: &str) -> Storage {
     let database = connect_unhurried(url).await;
-    database.migrate_up().await.expect("a schema");
+    database.migrate_up().await.expect("migrating succeeds");
     storage_in(&database)
 }
 
@@ -67,7 +67,7 @@ async fn connect_unhurried(url: &str) -> PostgresDatabase {
     };
     PostgresDatabase::connect(url, settings)
         .await
-        .expect("a database")
+        .expect("the database can be opened")
 }
 
 fn storage_in(database: &PostgresDatabase) -> Storage {
@@ -92,7 +92,7 @@ async fn execute_on_catalogue(
 
 async fn register(storage: &Storage, user: &NewUser) {
     let registered = execute(storage, RegisterUser(user.clone()), context(at(0))).await;
-    registered.expect("a user");
+    registered.expect("the user is stored");
 }
 
 /// Returns the command that opens `session` in the first epoch of its user.
@@ -108,7 +108,7 @@ fn opening(session: &NewSession) -> OpenSession {
 async fn open(storage: &Storage, user: &NewUser) -> NewSession {
     let session = a_session(user.id, at(0));
     let opened = execute(storage, opening(&session), context(at(0))).await;
-    opened.expect("a session");
+    opened.expect("the session is opened");
     session
 }
 

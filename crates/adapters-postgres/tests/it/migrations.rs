@@ -41,35 +41,39 @@ struct Part {
 async fn connect(database: &FreshDatabase) -> AsyncPgConnection {
     AsyncPgConnection::establish(database.url())
         .await
-        .expect("a connection")
+        .expect("the database accepts connections")
 }
 
 async fn schema_of(database: &FreshDatabase) -> Vec<Part> {
     sql_query(SCHEMA)
         .load(&mut connect(database).await)
         .await
-        .expect("a schema")
+        .expect("migrating succeeds")
 }
 
 #[tokio::test]
 async fn up_down_and_up_again_leaves_the_same_schema() {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
-    assert_eq!(schema_of(&fresh).await, [], "connecting makes nothing");
+    assert_eq!(schema_of(&fresh).await, [], "connecting creates nothing");
 
-    assert_eq!(database.migrate_up().await.expect("up"), ALL);
+    assert_eq!(database.migrate_up().await.expect("migrating succeeds"), ALL);
     let full = schema_of(&fresh).await;
     for name in ALL.into_iter().rev() {
         assert_eq!(
-            database.migrate_down().await.expect("down").as_deref(),
+            database
+                .migrate_down()
+                .await
+                .expect("reverting succeeds")
+                .as_deref(),
             Some(name)
         );
     }
     let bare = schema_of(&fresh).await;
     let of_diesel = |it: &Part| it.part.contains("__diesel_schema_migrations");
     assert!(bare.iter().all(of_diesel), "{bare:#?}");
-    assert_eq!(database.migrate_down().await.expect("down"), None);
-    assert_eq!(database.migrate_up().await.expect("up"), ALL);
+    assert_eq!(database.migrate_down().await.expect("reverting succeeds"), None);
+    assert_eq!(database.migrate_up().await.expect("migrating succeeds"), ALL);
 
     assert_eq!(schema_of(&fresh).await, full);
     assert!(full.len() > bare.len() + 40, "{full:#?}");
@@ -80,10 +84,13 @@ async fn the_status_reports_which_migrations_are_applied() {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
     for applied in [false, true] {
-        let status = database.migration_status().await.expect("a status");
+        let status = database
+            .migration_status()
+            .await
+            .expect("the migrations can be listed");
         let found: Vec<_> = status.into_iter().map(|it| (it.name, it.applied)).collect();
         assert_eq!(found, ALL.map(|name| (name.to_owned(), applied)));
-        database.migrate_up().await.expect("up");
+        database.migrate_up().await.expect("migrating succeeds");
     }
 }
 
@@ -97,9 +104,9 @@ async fn programs_that_migrate_at_once_apply_each_migration_once() {
     ];
     let [one, two, three] = &programs;
     let (one, two, three) = tokio::join!(one.migrate_up(), two.migrate_up(), three.migrate_up());
-    let mut applied = one.expect("up");
-    applied.extend(two.expect("up"));
-    applied.extend(three.expect("up"));
+    let mut applied = one.expect("migrating succeeds");
+    applied.extend(two.expect("migrating succeeds"));
+    applied.extend(three.expect("migrating succeeds"));
     assert_eq!(applied, ALL);
 }
 
@@ -107,9 +114,13 @@ async fn programs_that_migrate_at_once_apply_each_migration_once() {
 async fn the_migrations_write_the_built_in_roles() {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     let names = built_in().map(|role| role.name).into();
-    let stored = storage_in(&database).roles.find(&names).await.expect("roles");
+    let stored = storage_in(&database)
+        .roles
+        .find(&names)
+        .await
+        .expect("the roles can be read");
     assert_eq!(stored, built_in());
 }
 
@@ -138,25 +149,29 @@ async fn parts(database: &FreshDatabase, query: &str) -> Vec<Part> {
     sql_query(query)
         .load(&mut connect(database).await)
         .await
-        .expect("an answer")
+        .expect("the query succeeds")
 }
 
 #[tokio::test]
 async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_down() {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     down_to_the_first(&database).await;
-    connect(&fresh).await.batch_execute(OLD_DATA).await.expect("data");
+    connect(&fresh)
+        .await
+        .batch_execute(OLD_DATA)
+        .await
+        .expect("the data can be inserted");
     let old_events = parts(&fresh, OLD_EVENTS).await;
     assert_eq!(old_events.len(), 3);
 
-    assert_eq!(database.migrate_up().await.expect("up"), ALL[1..]);
+    assert_eq!(database.migrate_up().await.expect("migrating succeeds"), ALL[1..]);
 
     let storage = storage_in(&database);
     let everything = storage.audit_log.page(AuditFilter::default(), None, 9).await;
     let found: Vec<_> = everything
-        .expect("events")
+        .expect("the events can be read")
         .into_iter()
         .map(|record| (record.number.0, record.event.action))
         .collect();
@@ -170,11 +185,19 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
         role: Some(RoleName::ADMIN),
         ..UserFilter::default()
     };
-    let admins = storage.users.list(admins, first(9)).await.expect("users");
+    let admins = storage
+        .users
+        .list(admins, first(9))
+        .await
+        .expect("the users can be listed");
     assert_eq!(admins.len(), 1, "{admins:?}");
     assert_eq!(admins[0].login.as_typed(), "Alice");
     register(&storage, &a_user("carol")).await;
-    let ends = storage.audit_log.ends().await.expect("a chain");
+    let ends = storage
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     assert_eq!(
         (ends.base.number, ends.head.number),
         (AuditNumber(3), AuditNumber(4))
@@ -183,9 +206,13 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
     down_to_the_first(&database).await;
     let events = parts(&fresh, OLD_EVENTS).await;
     assert_eq!(events[..3], old_events);
-    assert_eq!(events.len(), 4, "with the event of carol");
-    database.migrate_up().await.expect("up");
-    let ends = storage_in(&database).audit_log.ends().await.expect("a chain");
+    assert_eq!(events.len(), 4, "carol's event is kept");
+    database.migrate_up().await.expect("migrating succeeds");
+    let ends = storage_in(&database)
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     assert_eq!(
         (ends.base.number, ends.head.number),
         (AuditNumber(4), AuditNumber(4))
@@ -196,17 +223,23 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
 async fn salts_of_sessions_in_the_first_schema_become_digests_and_back() {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     down_to_the_first(&database).await;
-    connect(&fresh).await.batch_execute(OLD_DATA).await.expect("data");
+    connect(&fresh)
+        .await
+        .batch_execute(OLD_DATA)
+        .await
+        .expect("the data can be inserted");
     let salts = "SELECT concat_ws(' ', id, salt) AS part FROM sessions ORDER BY id";
     let before = parts(&fresh, salts).await;
     assert_eq!(before.len(), 2);
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
 
     let of_alice = SessionId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
     let found = storage_in(&database).sessions.find(of_alice).await;
-    let session = found.expect("an answer").expect("a session");
+    let session = found
+        .expect("the session can be read")
+        .expect("the session exists");
     assert_eq!(session.secret_digest, SecretDigest([7; 32]));
     assert_eq!(session.generation, Generation(5));
 
@@ -216,7 +249,7 @@ async fn salts_of_sessions_in_the_first_schema_become_digests_and_back() {
 
 async fn down_to_the_first(database: &PostgresDatabase) {
     for name in ALL[1..].iter().rev() {
-        let reverted = database.migrate_down().await.expect("down");
+        let reverted = database.migrate_down().await.expect("reverting succeeds");
         assert_eq!(reverted.as_deref(), Some(*name));
     }
 }
@@ -225,17 +258,17 @@ async fn down_to_the_first(database: &PostgresDatabase) {
 async fn a_newer_database_is_refused() {
     let fresh = postgres().fresh_database();
     let database = connect_unhurried(fresh.url()).await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     connect(&fresh)
         .await
         .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
         .await
-        .expect("a migration from the future");
+        .expect("the version can be inserted");
 
     let refused = PostgresDatabase::connect(fresh.url(), PoolSettings::default())
         .await
         .err()
-        .expect("a refusal");
+        .expect("the database is refused");
 
     assert!(
         matches!(&refused, ConnectError::Newer { version, .. } if version == "99990101000000"),
@@ -252,15 +285,21 @@ async fn a_newer_database_is_refused() {
 async fn all_tables_are_in_the_schema_that_the_url_names() {
     let fresh = postgres().fresh_database();
     let mut conn = connect(&fresh).await;
-    conn.batch_execute("CREATE SCHEMA mine").await.expect("a schema");
+    conn.batch_execute("CREATE SCHEMA mine")
+        .await
+        .expect("migrating succeeds");
     let mark = if fresh.url().contains('?') { '&' } else { '?' };
     let url = format!("{}{mark}options=-c%20search_path%3Dmine", fresh.url());
     let database = connect_unhurried(&url).await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
 
-    storage_in(&database).health.check().await.expect("an answer");
+    storage_in(&database)
+        .health
+        .check()
+        .await
+        .expect("the database responds");
     assert_eq!(schema_of(&fresh).await, [], "nothing is in the public schema");
     conn.batch_execute("SELECT count(*) FROM mine.sessions")
         .await
-        .expect("a table");
+        .expect("the table exists");
 }

@@ -14,7 +14,7 @@ async fn connect(url: &str) -> Result<PostgresDatabase, ConnectError> {
 }
 
 async fn refusal(url: &str) -> ConnectError {
-    connect(url).await.err().expect("a refusal")
+    connect(url).await.err().expect("the database is refused")
 }
 
 /// Returns the messages of an error and its causes.
@@ -89,22 +89,23 @@ async fn a_missing_database_is_named() {
 /// file of its certificate authority.
 async fn with_tls() -> (Own<Postgres>, PathBuf) {
     let server = Postgres::start_own();
-    let mut authority = CertificateParams::new([]).expect("parameters");
+    let mut authority = CertificateParams::new([]).expect("the names are valid");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority =
-        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
-    let key = KeyPair::generate().expect("a key");
+        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("the key can be generated"))
+            .expect("the authority can be created");
+    let key = KeyPair::generate().expect("the key can be generated");
     let certificate = CertificateParams::new(["localhost".to_owned()])
-        .expect("parameters")
+        .expect("the names are valid")
         .signed_by(&key, &authority)
-        .expect("a certificate");
+        .expect("the certificate can be signed");
     let file = server.folder().join("authority.pem");
-    fs::write(&file, authority.pem()).expect("a file");
+    fs::write(&file, authority.pem()).expect("the file can be written");
 
     let data = server.folder().join("data").display().to_string();
     let mut conn = AsyncPgConnection::establish(server.url())
         .await
-        .expect("a connection");
+        .expect("the database accepts connections");
     // The server writes the files, because it requires that it owns them.
     for (name, text) in [
         ("server.crt", certificate.pem()),
@@ -114,12 +115,13 @@ async fn with_tls() -> (Own<Postgres>, PathBuf) {
         let lines = format!("SELECT unnest(string_to_array('{text}', E'\\n'))");
         conn.batch_execute(&format!("COPY ({lines}) TO '{data}/{name}'"))
             .await
-            .expect("a file written by the server");
+            .expect("the server can write the file");
     }
-    fs::set_permissions(format!("{data}/server.key"), Permissions::from_mode(0o600)).expect("a private key");
+    fs::set_permissions(format!("{data}/server.key"), Permissions::from_mode(0o600))
+        .expect("the mode of the key can be set");
     conn.batch_execute("ALTER SYSTEM SET ssl = on")
         .await
-        .expect("a setting");
+        .expect("the setting can be changed");
     server.restart();
     (server, file)
 }

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 pub async fn connect(database: &FreshDatabase) -> AsyncPgConnection {
     AsyncPgConnection::establish(database.url())
         .await
-        .expect("a connection")
+        .expect("the database accepts connections")
 }
 
 /// Opens the storage of `database` with the time limits of service.
@@ -33,7 +33,7 @@ async fn in_service(database: &FreshDatabase, max_size: usize) -> Storage {
         ..PoolSettings::default()
     };
     let database = PostgresDatabase::connect(database.url(), settings).await;
-    storage_in(&database.expect("a database"))
+    storage_in(&database.expect("the database can be opened"))
 }
 
 #[tokio::test]
@@ -54,10 +54,14 @@ async fn a_replica_sees_changes_of_another_immediately() {
             ..role_change(user.id, &[])
         };
         let changed = execute(&another, change, context(at(0))).await;
-        changed.expect("other roles");
+        changed.expect("the roles are assigned");
 
-        let snapshot = replica.snapshots.snapshot(session.id).await.expect("an answer");
-        let user = snapshot.expect("a snapshot").user;
+        let snapshot = replica
+            .snapshots
+            .snapshot(session.id)
+            .await
+            .expect("the snapshot can be read");
+        let user = snapshot.expect("the session exists").user;
         assert_eq!((user.epoch, user.roles), (Epoch(epoch), roles));
     }
 }
@@ -72,7 +76,7 @@ async fn a_blocked_writer_is_overloaded_within_a_second() {
     other
         .batch_execute("BEGIN; SELECT * FROM users FOR UPDATE")
         .await
-        .expect("a lock");
+        .expect("the lock is free");
     let session = a_session(user.id, at(0));
     let open = || execute(&storage, opening(&session), context(at(0)));
     let asked = Instant::now();
@@ -88,9 +92,12 @@ async fn a_blocked_writer_is_overloaded_within_a_second() {
         .accounts
         .find_by_login(&canonical("alice"))
         .await
-        .expect("readers that do not wait for writers");
-    other.batch_execute("ROLLBACK").await.expect("the end of it");
-    open().await.expect("a session");
+        .expect("readers do not wait for writers");
+    other
+        .batch_execute("ROLLBACK")
+        .await
+        .expect("the transaction can be rolled back");
+    open().await.expect("the session is opened");
 }
 
 #[tokio::test]
@@ -104,12 +111,12 @@ async fn a_caller_without_a_connection_is_overloaded() {
         ..PoolSettings::default()
     };
     let service = PostgresDatabase::connect(database.url(), settings).await;
-    let storage = storage_in(&service.expect("a database"));
+    let storage = storage_in(&service.expect("the database can be opened"));
     let mut other = connect(&database).await;
     other
         .batch_execute("BEGIN; LOCK TABLE sessions")
         .await
-        .expect("a lock");
+        .expect("the lock is free");
     let one = a_session(user.id, at(0)).id;
     // Occupies the connection until the wait for the lock times out.
     let mut finding = pin!(storage.sessions.find(one));
@@ -148,7 +155,7 @@ async fn a_change_that_waited_reads_what_was_committed_meanwhile() {
             id = alice.id
         ))
         .await
-        .expect("a change");
+        .expect("the statements succeed");
     let disabling = SetStatus {
         account: account(alice.id),
         status: UserStatus::Disabled,
@@ -156,13 +163,16 @@ async fn a_change_that_waited_reads_what_was_committed_meanwhile() {
     let waiting = execute(&storage, disabling, context(at(1)));
     let committing = async {
         until_a_statement_waits(&database).await;
-        other.batch_execute("COMMIT").await.expect("a commit");
+        other
+            .batch_execute("COMMIT")
+            .await
+            .expect("the transaction can be committed");
     };
 
     let (changed, ()) = tokio::join!(waiting, committing);
 
-    let applied = changed.expect("bob is an admin still");
-    let user = applied.into_user().expect("a user");
+    let applied = changed.expect("bob is still an admin");
+    let user = applied.into_user().expect("the command returns the user");
     assert_eq!((user.epoch, user.roles), (Epoch(2), role_names(&["user"])));
 }
 
@@ -179,7 +189,7 @@ async fn a_change_by_a_session_that_is_being_ended_waits_and_is_stale() {
     other
         .batch_execute("BEGIN; UPDATE sessions SET revoked_at = created_at, revoke_reason = 'logged_out'")
         .await
-        .expect("an end");
+        .expect("the session can be ended");
     let change = AssignRoles {
         keep_sessions: true,
         authorized_by: Some(TokenIdentity {
@@ -191,14 +201,17 @@ async fn a_change_by_a_session_that_is_being_ended_waits_and_is_stale() {
     };
     let committing = async {
         until_a_statement_waits(&database).await;
-        other.batch_execute("COMMIT").await.expect("a commit");
+        other
+            .batch_execute("COMMIT")
+            .await
+            .expect("the transaction can be committed");
     };
 
     let both = async { tokio::join!(execute(&storage, change, context(at(1))), committing) };
 
     let (changed, ()) = timeout(Duration::from_secs(10), both)
         .await
-        .expect("a change that waits");
+        .expect("the change completes in time");
     let stale = matches!(changed, Err(ChangeError::Refused(Refusal::Denied(Denied::Stale))));
     assert!(stale, "{changed:?}");
 }
@@ -214,7 +227,7 @@ async fn a_session_ends_although_the_chain_grows_while_it_waits() {
     other
         .batch_execute("BEGIN; UPDATE audit_chain SET head_number = head_number")
         .await
-        .expect("a lock");
+        .expect("the lock is free");
     let ending = EndSession {
         session: session.id,
         user: user.id,
@@ -222,16 +235,27 @@ async fn a_session_ends_although_the_chain_grows_while_it_waits() {
     };
     let committing = async {
         until_a_statement_waits(&database).await;
-        other.batch_execute("COMMIT").await.expect("a commit");
+        other
+            .batch_execute("COMMIT")
+            .await
+            .expect("the transaction can be committed");
     };
 
     let (ended, ()) = tokio::join!(execute(&storage, ending, context(at(1))), committing);
 
-    assert_eq!(ended.expect("an end").sessions_ended, 1);
-    let snapshot = storage.snapshots.snapshot(session.id).await.expect("an answer");
-    let ended = snapshot.expect("a session").lifetime.ended;
+    assert_eq!(ended.expect("the session ends").sessions_ended, 1);
+    let snapshot = storage
+        .snapshots
+        .snapshot(session.id)
+        .await
+        .expect("the snapshot can be read");
+    let ended = snapshot.expect("the session exists").lifetime.ended;
     assert_eq!(ended, Some(EndReason::LoggedOut));
-    let ends = storage.audit_log.ends().await.expect("a chain");
+    let ends = storage
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     assert_eq!(
         ends.head.number,
         AuditNumber(3),
@@ -255,7 +279,7 @@ async fn a_transaction_rolled_back_by_a_deadlock_is_retried() {
     other
         .batch_execute("SET deadlock_timeout = '20s'; BEGIN; SELECT * FROM sessions FOR UPDATE")
         .await
-        .expect("a lock");
+        .expect("the lock is free");
     let ending = EndSessions {
         user: user.id,
         reason: EndReason::LoggedOut,
@@ -266,12 +290,12 @@ async fn a_transaction_rolled_back_by_a_deadlock_is_retried() {
         other
             .batch_execute("SELECT * FROM users FOR UPDATE; COMMIT")
             .await
-            .expect("the other to pass");
+            .expect("the other transaction locks the rows");
     };
 
     let (ended, ()) = tokio::join!(ending, deadlocking);
 
-    assert_eq!(ended.expect("an end").sessions_ended, 1);
+    assert_eq!(ended.expect("the session ends").sessions_ended, 1);
 }
 
 pub async fn until_a_statement_waits(database: &FreshDatabase) {
@@ -286,7 +310,10 @@ pub async fn until_a_statement_waits(database: &FreshDatabase) {
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut conn = connect(database).await;
     loop {
-        let waiting: Count = sql_query(waiting).get_result(&mut conn).await.expect("a count");
+        let waiting: Count = sql_query(waiting)
+            .get_result(&mut conn)
+            .await
+            .expect("the query succeeds");
         if waiting.count > 0 {
             return;
         }
@@ -306,21 +333,33 @@ async fn callers_that_stop_waiting_leave_every_connection_usable() {
             storage.accounts.find_by_login(&canonical("user-0")),
         )
         .await;
-        storage.health.check().await.expect("a reader");
+        storage
+            .health
+            .check()
+            .await
+            .expect("a reading connection is free");
     }
     register(&storage, &a_user("alice")).await;
     for user in storage
         .users
         .list(UserFilter::default(), first(100))
         .await
-        .expect("users")
+        .expect("the users can be listed")
     {
         let done_to = AuditFilter {
             user: Some(user.id),
             ..AuditFilter::default()
         };
-        let events = storage.audit_log.page(done_to, None, 9).await.expect("events");
-        assert_eq!(events.len(), 1, "whole or not at all");
+        let events = storage
+            .audit_log
+            .page(done_to, None, 9)
+            .await
+            .expect("the events can be read");
+        assert_eq!(
+            events.len(),
+            1,
+            "a registration and its event are stored together or not at all"
+        );
     }
 }
 
@@ -331,13 +370,15 @@ fn connections_outlive_the_runtime_of_their_caller() {
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .expect("a runtime")
+            .expect("the runtime can be built")
     };
     let home = runtime();
     let (storage, _database) = home.block_on(fresh());
     for _ in 0..3 {
         let worker = runtime();
-        worker.block_on(storage.health.check()).expect("an answer");
+        worker
+            .block_on(storage.health.check())
+            .expect("the database responds");
         drop(worker);
     }
 }
@@ -350,12 +391,12 @@ async fn a_row_that_does_not_parse_is_corrupt() {
     for damage in ["login = ''", "created_at = 'infinity'"] {
         conn.batch_execute(&format!("UPDATE users SET {damage}"))
             .await
-            .expect("damage");
+            .expect("the row can be damaged");
         let found = storage.accounts.find_by_login(&canonical("alice")).await;
         assert!(matches!(found, Err(PortError::Corrupt(_))), "{damage}: {found:?}");
         conn.batch_execute("UPDATE users SET login = 'alice'")
             .await
-            .expect("a repair");
+            .expect("the row can be repaired");
     }
 }
 
@@ -367,18 +408,21 @@ async fn a_cleanup_skips_sessions_that_another_replica_removes() {
     for second in 0..20 {
         let session = a_session(user.id, at(second));
         let opened = execute(&storage, opening(&session), context(at(second))).await;
-        opened.expect("a session");
+        opened.expect("the session is opened");
     }
     let mut other = connect(&database).await;
     other
         .batch_execute("BEGIN; SELECT * FROM sessions ORDER BY dead_at LIMIT 5 FOR UPDATE")
         .await
-        .expect("five of them");
+        .expect("the sessions can be locked");
     let much_later = at(0) + chrono::Duration::days(365);
     let removed = async |limit| storage.session_directory.remove_dead(much_later, limit).await;
 
     assert!(matches!(removed(10).await, Ok(10)));
     assert!(matches!(removed(10).await, Ok(5)));
-    other.batch_execute("ROLLBACK").await.expect("the end of it");
+    other
+        .batch_execute("ROLLBACK")
+        .await
+        .expect("the transaction can be rolled back");
     assert!(matches!(removed(10).await, Ok(5)));
 }

@@ -62,7 +62,7 @@ async fn hundreds_of_callers_share_one_slow_connection_and_each_get_their_snapsh
         answer_timeout: Duration::from_secs(10),
     };
     let slow = PostgresDatabase::connect(&through(&proxy, fresh.url()), settings).await;
-    let storage = storage_in(&slow.expect("a database"));
+    let storage = storage_in(&slow.expect("the database can be opened"));
     proxy.set(ProxyMode::Delay(ROUND_TRIP / 2));
     let unknown = SessionId(unique_uuid());
     let known = users.iter().cycle().take(5 * USERS);
@@ -72,7 +72,7 @@ async fn hundreds_of_callers_share_one_slow_connection_and_each_get_their_snapsh
 
     assert_eq!(answers.len(), 5 * USERS + 1);
     for (asked, answer) in answers {
-        let snapshot = answer.expect("an answer");
+        let snapshot = answer.expect("the snapshot can be read");
         let seen = snapshot.map(|snapshot| (snapshot.session, snapshot.user.id));
         let owner = users.iter().find(|(_, session)| session.id == asked);
         assert_eq!(seen, owner.map(|(user, _)| (asked, user.id)));
@@ -88,7 +88,10 @@ async fn a_corrupt_row_fails_only_the_callers_that_requested_it() {
     let mut other = connect(&database).await;
     for damage in ["login = ''", "created_at = 'infinity'"] {
         let damage = format!("UPDATE users SET {damage} WHERE id = '{}'", bob.id);
-        other.batch_execute(&damage).await.expect("damage");
+        other
+            .batch_execute(&damage)
+            .await
+            .expect("the row can be damaged");
         let sessions = [good.id, bad.id].into_iter().cycle().take(100);
         for (asked, answer) in ask_at_once(&storage, sessions).await {
             let is_right = match &answer {
@@ -106,18 +109,21 @@ async fn a_caller_with_less_time_times_out_and_the_others_get_the_snapshot() {
     let (_, session) = logged_in(&storage, "alice").await;
     let mut other = connect(&database).await;
     let lock = "BEGIN; LOCK TABLE sessions";
-    other.batch_execute(lock).await.expect("a lock");
+    other.batch_execute(lock).await.expect("the lock is free");
     let hurried = async {
         let request = RequestScope::with_wait_budget(Duration::from_millis(50));
         let answer = request.run(storage.snapshots.snapshot(session.id)).await;
-        other.batch_execute("COMMIT").await.expect("the end of it");
+        other
+            .batch_execute("COMMIT")
+            .await
+            .expect("the transaction can be committed");
         answer
     };
 
     let (unhurried, hurried) = tokio::join!(storage.snapshots.snapshot(session.id), hurried);
 
     assert!(matches!(hurried, Err(PortError::Overloaded)), "{hurried:?}");
-    assert!(unhurried.expect("an answer").is_some());
+    assert!(unhurried.expect("the snapshot can be read").is_some());
 }
 
 /// Makes every statement that reads permissions wait half-way while another connection holds the
@@ -140,12 +146,14 @@ async fn until_so_many_wait(conn: &mut AsyncPgConnection, count: i64) {
         while sql_query(question)
             .get_result::<Waiting>(conn)
             .await
-            .expect("a count")
+            .expect("the query succeeds")
             .waiting
             < count
         {}
     };
-    timeout(Duration::from_secs(10), waited).await.expect("so many");
+    timeout(Duration::from_secs(10), waited)
+        .await
+        .expect("enough statements wait in time");
 }
 
 #[tokio::test]
@@ -154,15 +162,15 @@ async fn a_request_after_a_change_does_not_share_a_statement_from_before_it() {
     let (user, session) = logged_in(&storage, "alice").await;
     let changing = storage_in(&connect_unhurried(database.url()).await);
     let mut other = connect(&database).await;
-    other.batch_execute(HALF_WAY).await.expect("a lock");
+    other.batch_execute(HALF_WAY).await.expect("the lock is free");
     let ask = || {
         let snapshots = storage.snapshots.clone();
         tokio::spawn(async move {
             snapshots
                 .snapshot(session.id)
                 .await
-                .expect("an answer")
-                .expect("a snapshot")
+                .expect("the snapshot can be read")
+                .expect("the session exists")
         })
     };
 
@@ -174,16 +182,19 @@ async fn a_request_after_a_change_does_not_share_a_statement_from_before_it() {
         reason: EndReason::LoggedOut,
     };
     let ended = execute(&changing, ending, context(at(1))).await;
-    ended.expect("an end");
+    ended.expect("the session ends");
     let after = ask();
     until_so_many_wait(&mut other, 2).await;
     let unlock = "SELECT pg_advisory_unlock(7)";
-    other.batch_execute(unlock).await.expect("the end of it");
+    other
+        .batch_execute(unlock)
+        .await
+        .expect("the lock can be released");
 
     let ended = |snapshot: SessionSnapshot| snapshot.lifetime.ended;
-    assert_eq!(before.await.map(ended).expect("no panic"), None);
+    assert_eq!(before.await.map(ended).expect("the task does not panic"), None);
     assert_eq!(
-        after.await.map(ended).expect("no panic"),
+        after.await.map(ended).expect("the task does not panic"),
         Some(EndReason::LoggedOut)
     );
 }

@@ -16,6 +16,7 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
+    /// Creates the writer of a transaction whose events have `context`. `sealer` seals them.
     pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
         Self {
             context,
@@ -23,7 +24,7 @@ impl EventWriter {
         }
     }
 
-    /// Returns when the transaction makes its change.
+    /// Returns the time of the transaction's change.
     pub fn at(&self) -> DateTime<Utc> {
         self.context.at
     }

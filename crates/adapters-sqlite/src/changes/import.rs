@@ -1,4 +1,4 @@
-//! Users from another system, many in one transaction.
+//! Imports users from another system, many in one transaction.
 
 use super::events::EventWriter;
 use crate::{
@@ -13,9 +13,9 @@ use domain::{
     user::User,
 };
 
-/// Logins come in any order, so that an import changes pages all over the indexes. With SQLite's
-/// own limits, 2 and 4 MB, the same pages would be written again and again. In kibibytes, and in
-/// pages.
+/// Sets the page cache to 64 MiB, and a checkpoint to every 16,000 pages of the WAL. Logins come in
+/// any order, so an import changes pages all over the indexes. With SQLite's defaults, 2 and 4 MB,
+/// the same pages would be written repeatedly.
 const MAKE_ROOM: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16000;";
 
 /// The number of logins that one statement looks up. SQLite has a limit of 32,766 variables.

@@ -15,11 +15,11 @@ use diesel_async::{
 use std::time::Duration;
 use tokio::{runtime::Handle, task::JoinError};
 
-/// How long SQLite waits for another process that writes. Together with the wait for a connection,
-/// an answer still comes within a second.
+/// How long SQLite waits for another process that writes. Together with the longest wait for a
+/// connection, this is less than a second.
 pub const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// With a WAL, only FULL makes a commit survive a loss of power.
+/// Sets up a connection. With a WAL, only FULL makes a commit survive a loss of power.
 pub const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
 /// A pool of connections to one file.
@@ -51,7 +51,7 @@ fn unfinished(error: &JoinError) -> ConnectionError {
 /// Opens a connection and sets it up with `pragmas`.
 pub fn connect(url: &str, pragmas: &str) -> ConnectionResult<SqliteConnection> {
     let mut conn = SqliteConnection::establish(url)?;
-    // First, since the other pragmas may have to wait for another process.
+    // Set the timeout first: the other pragmas may have to wait for another process.
     wait_at_most(&mut conn, BUSY_TIMEOUT)
         .and_then(|()| conn.batch_execute(pragmas))
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -63,8 +63,8 @@ pub fn wait_at_most(conn: &mut SqliteConnection, longest: Duration) -> QueryResu
     conn.batch_execute(&format!("PRAGMA busy_timeout = {};", longest.as_millis()))
 }
 
-/// Does `work` as one immediate transaction. A transaction that begins by reading would be refused
-/// when it writes after another process has written, however long it waits.
+/// Does `work` as one immediate transaction. SQLite rejects the first write of a transaction that
+/// began with a read if another process has written since, regardless of the timeout.
 pub fn transaction<R>(
     conn: &mut SqliteConnection,
     work: impl FnOnce(&mut SqliteConnection) -> Result<R, StorageError>,

@@ -17,7 +17,7 @@ const IN_USE: &str = "authapi_db_pool_in_use";
 const WAIT: &str = "authapi_db_pool_wait_seconds";
 const TIMEOUTS: &str = "authapi_db_pool_timeouts_total";
 
-/// Connections and the metrics of their use. Clones share both.
+/// A connection pool that records metrics. Clones share the pool and its metrics.
 #[derive(Clone)]
 pub struct MeteredPool {
     connections: SqlitePool,
@@ -33,7 +33,7 @@ pub struct Lent {
 }
 
 impl MeteredPool {
-    /// Measures `connections` under `name`.
+    /// Creates a pool over `connections`, with metrics labelled `name`.
     pub fn new(name: &'static str, connections: SqlitePool) -> Self {
         describe();
         let size = u32::try_from(connections.status().max_size).unwrap_or(u32::MAX);
@@ -46,7 +46,7 @@ impl MeteredPool {
         }
     }
 
-    /// Waits for a connection.
+    /// Returns a connection, and waits for one if all are in use.
     ///
     /// # Errors
     /// [`StorageError::Busy`] if none becomes free within `longest`.

@@ -11,8 +11,8 @@ use std::{
 };
 use thiserror::Error;
 
-/// Stored in the file, so that it is set once. Readers and the writer do not wait for each other,
-/// and every statement sees what was committed before it started.
+/// Enables the write-ahead log. The file stores this setting. With it, readers and the writer do
+/// not wait for each other, and every statement sees what was committed before it started.
 const USE_WAL: &str = "PRAGMA journal_mode = WAL;";
 
 /// The mode bits that allow other users to read or write a file.
@@ -44,7 +44,7 @@ pub enum OpenError {
     },
 }
 
-/// Returns the absolute path, so that SQLite takes `file:..` for the name of a file.
+/// Returns the absolute path, so that SQLite treats `file:..` as a file name.
 pub fn url_of(path: &Path) -> io::Result<String> {
     std::path::absolute(path)?
         .into_os_string()
@@ -169,7 +169,7 @@ mod tests {
 
     impl Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").write(bytes)
+            self.0.lock().expect("the lock is not poisoned").write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -185,16 +185,16 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        with_default(subscriber, || make_file(path).expect("a file"));
-        let bytes = log.0.lock().expect("no panic").clone();
-        String::from_utf8(bytes).expect("text")
+        with_default(subscriber, || make_file(path).expect("the file can be created"));
+        let bytes = log.0.lock().expect("the lock is not poisoned").clone();
+        String::from_utf8(bytes).expect("the output is UTF-8")
     }
 
     #[test]
     fn a_database_that_others_can_access_is_used_with_a_warning_that_says_how_to_fix_it() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let path = folder.path().join("authapi.db");
-        assert_eq!(log_of(&path), "", "a new one is for its owner");
+        assert_eq!(log_of(&path), "", "only its owner can access a new file");
         for (mode, is_exposed) in [
             (0o600, false),
             (0o660, false),
@@ -203,7 +203,7 @@ mod tests {
             (0o602, true),
             (0o666, true),
         ] {
-            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a change of mode");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("the mode can be set");
             let log = log_of(&path);
             let mend = format!("(mode {mode:04o}): run `chmod 600 {}`", path.display());
             assert_eq!(log.contains(&mend), is_exposed, "{mode:o}: {log}");

@@ -5,10 +5,12 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
 
-/// Without a limit, a file on a hanging disk would delay the result forever.
+/// The time limit of the check. Without it, a file on a hanging disk would delay the result
+/// forever.
 const TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Below this number of free bytes the disk counts as full, although a few commits may still fit.
+/// The minimum number of free bytes. With fewer, the disk counts as full, although a few commits
+/// may still fit.
 const MIN_FREE_BYTES: u64 = 1024 * 1024;
 
 /// The disk has no room for changes. Reads still work.
@@ -49,18 +51,18 @@ mod tests {
     fn a_full_disk_is_reported_with_the_bytes_left() {
         assert!(check_free_bytes(MIN_FREE_BYTES).is_ok());
         let Err(PortError::Unavailable(cause)) = check_free_bytes(4096) else {
-            panic!("it is full");
+            panic!("the disk is full");
         };
         assert_eq!(cause.to_string(), "the disk is full: 4096 bytes are left");
     }
 
     #[tokio::test]
     async fn a_database_with_room_is_healthy() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let database = SqliteDatabase::open(&folder.path().join("db")).await;
-        let database = database.expect("a database");
-        database.migrate_up().await.expect("a schema");
+        let database = database.expect("the database can be opened");
+        database.migrate_up().await.expect("migrating succeeds");
         let storage = SqliteStorage::new(&database, Arc::new(testkit::ToySealer));
-        storage.check().await.expect("room");
+        storage.check().await.expect("the disk has room");
     }
 }

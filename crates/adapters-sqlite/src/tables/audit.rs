@@ -1,4 +1,4 @@
-//! The audit log as changes see it: its ends, what is appended and what is trimmed.
+//! Appends events to the audit log, trims it and finds its ends.
 
 use crate::{
     columns::{Id, Micros},

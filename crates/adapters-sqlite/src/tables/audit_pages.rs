@@ -1,4 +1,4 @@
-//! The audit log as it is read.
+//! Reads the audit log: pages of events, and rows with their seals.
 
 use crate::{
     columns::{Id, Micros, Readable},
@@ -69,9 +69,10 @@ fn rows_by_number(
     Ok(page.load(conn)?)
 }
 
-/// Clocks differ and are set, so times need not rise with numbers. This reads the numbers of that
-/// time from its index alone and keeps the highest. The range always has both ends: with one alone,
-/// SQLite would read the whole table by number instead.
+/// Returns a page of the events in a period. Times need not rise with numbers, because clocks
+/// differ and are adjusted. The statement reads the numbers in the period from the index of times
+/// alone, and keeps the highest. The period always has both ends: with only one, SQLite would read
+/// the whole table by number instead.
 fn rows_by_time(
     conn: &mut SqliteConnection,
     filter: &AuditFilter,

@@ -37,7 +37,7 @@ pub fn renew(conn: &mut SqliteConnection, lease: LeaseId) -> Result<Renewal, Sto
     })
 }
 
-/// Returns the leases that have not expired, evicted ones too.
+/// Returns the leases that have not expired, including evicted ones.
 pub fn holders(conn: &mut SqliteConnection) -> Result<Vec<LeaseId>, StorageError> {
     let select = "SELECT replica, number FROM replica_leases";
     let rows: Vec<LeaseRow> = sql_query(format!("{select} WHERE {NOW} < runs_out_at")).load(conn)?;

@@ -1,4 +1,4 @@
-//! The catalogue of roles, and who has which role.
+//! The catalogue of roles, and the roles of users.
 
 use super::{
     permissions::{parse_permissions, permissions_of_role},
@@ -38,7 +38,7 @@ pub fn list(conn: &mut SqliteConnection) -> Result<Vec<Role>, StorageError> {
     parse_all(roles.load(conn))
 }
 
-/// Reads one row of a table that is never empty, to find out whether the file can be read.
+/// Reads one row of a table that is never empty, to check that the file can be read.
 pub fn probe(conn: &mut SqliteConnection) -> Result<(), StorageError> {
     roles::table.select(roles::name).limit(1).load::<String>(conn)?;
     Ok(())

@@ -1,5 +1,4 @@
-//! Sessions as their refresh tokens need them: with their holders, and one generation after
-//! another.
+//! Finds the sessions of refresh tokens with their holders, and rotates them.
 
 use super::{
     permissions::{parse_roles, roles_of_user},
@@ -39,8 +38,8 @@ extern "SQL" {
     fn least(one: BigInt, other: BigInt) -> BigInt;
 }
 
-/// Takes one step of the refresh token. The update is the compare-and-swap; the read after it, in
-/// the same transaction, returns what it stored.
+/// Rotates a session by one generation of its refresh token. The update is the compare-and-swap.
+/// The read after it, in the same transaction, returns what the update stored.
 pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
     let holder_is_active = exists(
         users::table

@@ -1,4 +1,4 @@
-//! Sessions: opened, listed, ended and removed.
+//! Opens, lists, ends and removes sessions.
 
 use super::{
     rows::{parse_all, parse_optional},
@@ -112,7 +112,7 @@ pub fn end_live(
     Ok(update.execute(conn)? as u64)
 }
 
-/// Ends the session `id`, and returns how many sessions that ended.
+/// Ends the session `id`, and returns the number of ended sessions: 0 if it does not exist, else 1.
 pub fn end(
     conn: &mut SqliteConnection,
     id: SessionId,
@@ -151,6 +151,7 @@ pub fn remove_dead(
     Ok(removed as u64)
 }
 
+/// The lifetime of a session.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Sqlite))]
 pub struct LifetimeRow {
@@ -222,7 +223,7 @@ impl TryFrom<SummaryRow> for SessionSummary {
     }
 }
 
-/// A row of `sessions` that does not parse.
+/// Returns the error for a row of `sessions` that does not parse.
 pub fn corrupt(source: impl Into<Box<dyn StdError + Send + Sync>>) -> StorageError {
     StorageError::row("sessions", source)
 }

@@ -1,4 +1,4 @@
-//! Many users at once.
+//! Reads many users at once.
 
 use super::{
     rows::parse_all,
@@ -60,8 +60,8 @@ pub fn export(conn: &mut SqliteConnection, page: &UserPage) -> Result<Vec<Creden
     parse_all(users.load(conn))
 }
 
-/// At most `limit` canonical logins from `from` on and, if it is set, before `until`, in the order
-/// of their code points.
+/// A range of canonical logins in the order of their code points: at most `limit` logins from
+/// `from` on and, if it is set, before `until`.
 struct Range {
     from: String,
     until: Option<String>,
@@ -94,7 +94,7 @@ fn holders(
     status: Option<UserStatus>,
     range: &Range,
 ) -> Result<Vec<UserRow>, StorageError> {
-    // An alias, since the query also reads all roles of the user from the same table.
+    // An alias is needed because the query also reads all roles of the user from this table.
     let held = diesel::alias!(user_roles as held);
     let login = held.field(user_roles::canonical_login);
     let mut page = held

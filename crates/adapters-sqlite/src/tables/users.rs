@@ -1,4 +1,4 @@
-//! Users with their roles, one at a time.
+//! Reads and writes single users with their roles.
 
 use super::{
     permissions::{parse_permissions, parse_roles, permissions_of_user, roles_of_user},
@@ -80,7 +80,8 @@ pub fn insert(conn: &mut SqliteConnection, credentials: &Credentials) -> Result<
     roles::insert_roles_of(conn, user.id, &user.roles)
 }
 
-/// Replaces all of `user` but the logins and the roles, and the hash if one is given.
+/// Replaces the status, the epoch, the revision, the time of the last update and whether the
+/// password must change; and the password hash if `hash` is set.
 pub fn update(
     conn: &mut SqliteConnection,
     user: &User,
@@ -133,6 +134,7 @@ pub fn delete(conn: &mut SqliteConnection, id: UserId) -> Result<(), StorageErro
     Ok(())
 }
 
+/// A user with their roles.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Sqlite))]
 pub struct UserRow {
@@ -168,6 +170,7 @@ impl TryFrom<UserRow> for User {
     }
 }
 
+/// A user with their password hash.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Sqlite))]
 pub struct CredentialsRow {
@@ -207,6 +210,7 @@ impl TryFrom<TargetRow> for Target {
     }
 }
 
+/// The state of a user that commands compare.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Sqlite))]
 pub struct AccountRow {

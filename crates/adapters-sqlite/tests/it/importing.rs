@@ -25,7 +25,7 @@ async fn every_taken_login_of_thousands_is_refused_and_the_others_are_stored() {
     let taken = [0, 999, 1_000, 2_499];
     for number in taken {
         let user = a_user(&format!("USER-{number}"));
-        register(&storage, user, at(0)).await.expect("a user");
+        register(&storage, user, at(0)).await.expect("the user is stored");
     }
 
     let users = ImportUsers((0..2_500).map(imported).collect());
@@ -33,7 +33,7 @@ async fn every_taken_login_of_thousands_is_refused_and_the_others_are_stored() {
         .users
         .import(users, context(at(1)))
         .await
-        .expect("outcomes");
+        .expect("the import succeeds");
 
     let refused: Vec<usize> = outcomes
         .iter()
@@ -43,6 +43,10 @@ async fn every_taken_login_of_thousands_is_refused_and_the_others_are_stored() {
         .collect();
     assert_eq!(refused, taken);
     assert_eq!(outcomes.iter().flatten().count(), 2_496);
-    let ends = storage.audit_log.ends().await.expect("ends");
+    let ends = storage
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     assert_eq!(ends.head.number.0, 2_500);
 }

@@ -26,18 +26,22 @@ testkit::replica_leases_contract!(super::fresh_leases);
 const ESCALATIONS: u32 = 32;
 
 async fn fresh() -> (Storage, TempDir) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let storage = storage_in(folder.path()).await;
     (storage, folder)
 }
 
 /// Opens one database as a server and as the command line, for the contract of leases.
 async fn fresh_leases() -> (FreshLeases, TempDir) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let path = folder.path().join("authapi.db");
-    let server = SqliteDatabase::open(&path).await.expect("a database");
-    server.migrate_up().await.expect("a schema");
-    let command_line = SqliteDatabase::open(&path).await.expect("a database");
+    let server = SqliteDatabase::open(&path)
+        .await
+        .expect("the database can be opened");
+    server.migrate_up().await.expect("migrating succeeds");
+    let command_line = SqliteDatabase::open(&path)
+        .await
+        .expect("the database can be opened");
     let fresh = FreshLeases {
         leases: Arc::new(SqliteStorage::new(&server, Arc::new(ToySealer))),
         other: Arc::new(SqliteStorage::new(&command_line, Arc::new(ToySealer))),
@@ -49,8 +53,8 @@ async fn fresh_leases() -> (FreshLeases, TempDir) {
 async fn storage_in(folder: &Path) -> Storage {
     let database = SqliteDatabase::open(&folder.join("authapi.db"))
         .await
-        .expect("a database");
-    database.migrate_up().await.expect("a schema");
+        .expect("the database can be opened");
+    database.migrate_up().await.expect("migrating succeeds");
     storage_over(&database)
 }
 
@@ -68,5 +72,6 @@ async fn register(storage: &Storage, user: NewUser, at: DateTime<Utc>) -> Result
 /// Opens another connection to the database that [`storage_in`] created.
 fn connect(folder: &Path) -> SqliteConnection {
     let path = folder.join("authapi.db");
-    SqliteConnection::establish(path.to_str().expect("UTF-8")).expect("a connection")
+    SqliteConnection::establish(path.to_str().expect("the path is UTF-8"))
+        .expect("the database accepts connections")
 }

@@ -55,30 +55,33 @@ struct Part {
 }
 
 fn connect(path: &Path) -> SqliteConnection {
-    SqliteConnection::establish(path.to_str().expect("UTF-8")).expect("a connection")
+    SqliteConnection::establish(path.to_str().expect("the path is UTF-8"))
+        .expect("the database accepts connections")
 }
 
 fn schema_of(path: &Path) -> Vec<Part> {
     sql_query("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY sql")
         .load(&mut connect(path))
-        .expect("a schema")
+        .expect("migrating succeeds")
 }
 
 async fn empty() -> (SqliteDatabase, PathBuf, TempDir) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let path = folder.path().join("authapi.db");
-    let database = SqliteDatabase::open(&path).await.expect("a database");
+    let database = SqliteDatabase::open(&path)
+        .await
+        .expect("the database can be opened");
     (database, path, folder)
 }
 
 /// Creates a database in the first schema, with data.
 async fn of_the_first_schema() -> (SqliteDatabase, PathBuf, TempDir) {
     let (database, path, folder) = empty().await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     down_to_the_first(&database).await;
     connect(&path)
         .batch_execute(DATA_OF_THE_FIRST_SCHEMA)
-        .expect("data");
+        .expect("the data can be inserted");
     (database, path, folder)
 }
 
@@ -87,14 +90,14 @@ async fn all_events(storage: &Storage) -> Vec<AuditRecord> {
         .audit_log
         .page(AuditFilter::default(), None, 100)
         .await
-        .expect("a page");
+        .expect("the page can be read");
     events.reverse();
     events
 }
 
 async fn down_to_the_first(database: &SqliteDatabase) {
     for name in NAMES[1..].iter().rev() {
-        let taken_back = database.migrate_down().await.expect("down");
+        let taken_back = database.migrate_down().await.expect("reverting succeeds");
         assert_eq!(taken_back.as_deref(), Some(*name));
     }
 }
@@ -104,7 +107,11 @@ async fn all_users(storage: &Storage, filter: UserFilter) -> Vec<String> {
         after: None,
         limit: 100,
     };
-    let users = storage.users.list(filter, page).await.expect("users");
+    let users = storage
+        .users
+        .list(filter, page)
+        .await
+        .expect("the users can be listed");
     users
         .into_iter()
         .map(|user| user.login.as_typed().to_owned())
@@ -116,19 +123,19 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
     let (database, path, _folder) = empty().await;
     let bare = schema_of(&path);
 
-    assert_eq!(database.migrate_up().await.expect("up"), NAMES);
+    assert_eq!(database.migrate_up().await.expect("migrating succeeds"), NAMES);
     let full = schema_of(&path);
     for name in NAMES.into_iter().rev() {
-        let taken_back = database.migrate_down().await.expect("down");
+        let taken_back = database.migrate_down().await.expect("reverting succeeds");
         assert_eq!(taken_back.as_deref(), Some(name));
     }
     assert_eq!(
         schema_of(&path).len(),
         bare.len() + 1,
-        "sqlite_sequence alone stays: SQLite does not let go of it"
+        "only sqlite_sequence remains: SQLite does not drop it"
     );
-    assert_eq!(database.migrate_down().await.expect("down"), None);
-    assert_eq!(database.migrate_up().await.expect("up"), NAMES);
+    assert_eq!(database.migrate_down().await.expect("reverting succeeds"), None);
+    assert_eq!(database.migrate_up().await.expect("migrating succeeds"), NAMES);
 
     assert_eq!(schema_of(&path), full);
     assert!(full.len() > bare.len() + 6);
@@ -137,9 +144,11 @@ async fn up_down_and_up_again_leaves_the_same_schema() {
 #[tokio::test]
 async fn reverting_the_second_migration_restores_the_first_schema() {
     let (_, path, _folder) = of_the_first_schema().await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let plain = folder.path().join("plain.db");
-    connect(&plain).batch_execute(FIRST_SCHEMA).expect("a schema");
+    connect(&plain)
+        .batch_execute(FIRST_SCHEMA)
+        .expect("migrating succeeds");
     let mut left = schema_of(&path);
     left.retain(|part| !part.sql.contains("__diesel_schema_migrations"));
     assert_eq!(left, schema_of(&plain));
@@ -148,11 +157,14 @@ async fn reverting_the_second_migration_restores_the_first_schema() {
 #[tokio::test]
 async fn data_of_the_first_schema_is_found_after_migrating() {
     let (database, _, _folder) = of_the_first_schema().await;
-    assert_eq!(database.migrate_up().await.expect("up"), NAMES[1..]);
+    assert_eq!(
+        database.migrate_up().await.expect("migrating succeeds"),
+        NAMES[1..]
+    );
     let storage = storage_over(&database);
 
     let bob = storage.accounts.find_by_login(&canonical("bob")).await;
-    let bob = bob.expect("an answer").expect("bob").user;
+    let bob = bob.expect("the user can be read").expect("bob exists").user;
     assert_eq!(bob.id, UserId(Uuid::from_u128(2)));
     assert_eq!(bob.status, UserStatus::Disabled);
     assert_eq!(bob.revision, Revision::FIRST);
@@ -180,15 +192,17 @@ async fn the_salt_of_a_session_in_the_first_schema_becomes_a_digest_and_back() {
     let salt = || -> Vec<Part> {
         sql_query("SELECT hex(salt) AS sql FROM sessions")
             .load(&mut connect(&path))
-            .expect("a salt")
+            .expect("the session has a salt")
     };
     let before = salt();
     assert_eq!(before.len(), 1);
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
 
     let storage = storage_over(&database);
     let session = storage.sessions.find(SessionId(Uuid::from_u128(3))).await;
-    let session = session.expect("an answer").expect("a session");
+    let session = session
+        .expect("the session can be read")
+        .expect("the session exists");
     assert_eq!(session.secret_digest, SecretDigest([7; 32]));
     assert_eq!(session.generation, Generation(5));
     drop(storage);
@@ -200,16 +214,26 @@ async fn the_salt_of_a_session_in_the_first_schema_becomes_a_digest_and_back() {
 #[tokio::test]
 async fn events_of_the_first_schema_precede_the_chain() {
     let (database, _, _folder) = of_the_first_schema().await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     let storage = storage_over(&database);
     let base = ChainEnd {
         number: AuditNumber(3),
         seal: Seal::NONE,
     };
-    assert_eq!(storage.audit_log.ends().await.expect("ends").base, base);
+    assert_eq!(
+        storage
+            .audit_log
+            .ends()
+            .await
+            .expect("the ends of the chain can be read")
+            .base,
+        base
+    );
 
     let user = a_user("carol");
-    register(&storage, user.clone(), at(0)).await.expect("a user");
+    register(&storage, user.clone(), at(0))
+        .await
+        .expect("the user is stored");
 
     let events = all_events(&storage).await;
     let numbers: Vec<i64> = events.iter().map(|event| event.number.0).collect();
@@ -222,11 +246,20 @@ async fn events_of_the_first_schema_precede_the_chain() {
     assert_eq!(events[2].origin.address, "2001:db8::7".parse().ok());
     assert_eq!(events[3].event.user, Some(user.id));
 
-    let ends = storage.audit_log.ends().await.expect("ends");
+    let ends = storage
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     let mut chain = ChainReader::new(ends, &ToySealer);
-    for row in storage.audit_log.rows(ends.base.number, 100).await.expect("rows") {
-        let (row, seal) = row.expect("a row of ours");
-        chain.follow(&row, seal).expect("a chain");
+    for row in storage
+        .audit_log
+        .rows(ends.base.number, 100)
+        .await
+        .expect("the rows can be read")
+    {
+        let (row, seal) = row.expect("the row can be parsed");
+        chain.follow(&row, seal).expect("the chain is intact");
     }
     assert_eq!(chain.finish(), Ok(ends.head));
 }
@@ -234,21 +267,27 @@ async fn events_of_the_first_schema_precede_the_chain() {
 #[tokio::test]
 async fn migrating_up_down_and_up_keeps_users_roles_and_events() {
     let (database, _, _folder) = of_the_first_schema().await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     let storage = storage_over(&database);
     let user = a_user("carol");
-    register(&storage, user.clone(), at(0)).await.expect("a user");
+    register(&storage, user.clone(), at(0))
+        .await
+        .expect("the user is stored");
     let before = all_events(&storage).await;
     drop(storage);
 
     down_to_the_first(&database).await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
 
     let storage = storage_over(&database);
     let users = all_users(&storage, UserFilter::default()).await;
     assert_eq!(users, ["Alice", "bob", "carol"]);
-    let carol = storage.accounts.find(user.id).await.expect("an answer");
-    assert_eq!(carol.expect("carol").roles, role_names(&["user"]));
+    let carol = storage
+        .accounts
+        .find(user.id)
+        .await
+        .expect("the user can be read");
+    assert_eq!(carol.expect("carol exists").roles, role_names(&["user"]));
     // The first schema keeps neither details nor user agents.
     let parts = |event: &AuditRecord| {
         (
@@ -269,10 +308,12 @@ async fn migrating_up_down_and_up_keeps_users_roles_and_events() {
 #[tokio::test]
 async fn trimming_removes_the_events_of_the_first_schema_first() {
     let (database, _, _folder) = of_the_first_schema().await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     let storage = storage_over(&database);
     for login in ["carol", "dave"] {
-        register(&storage, a_user(login), at(0)).await.expect("a user");
+        register(&storage, a_user(login), at(0))
+            .await
+            .expect("the user is stored");
     }
     let command = TrimAuditLog {
         before: at(1),
@@ -280,13 +321,21 @@ async fn trimming_removes_the_events_of_the_first_schema_first() {
     };
 
     let trimmed = storage.audit_log.trim(command, context(at(2))).await;
-    assert_eq!(trimmed.expect("trimmed"), 2);
-    let ends = storage.audit_log.ends().await.expect("ends");
+    assert_eq!(trimmed.expect("the audit log can be trimmed"), 2);
+    let ends = storage
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     assert_eq!(ends.base.number, AuditNumber(3));
 
     let trimmed = storage.audit_log.trim(command, context(at(2))).await;
-    assert_eq!(trimmed.expect("trimmed"), 2);
-    let ends = storage.audit_log.ends().await.expect("ends");
+    assert_eq!(trimmed.expect("the audit log can be trimmed"), 2);
+    let ends = storage
+        .audit_log
+        .ends()
+        .await
+        .expect("the ends of the chain can be read");
     assert_eq!(ends.base.number, AuditNumber(4));
     let left = all_events(&storage).await;
     let actions: Vec<_> = left.iter().map(|event| event.event.action).collect();
@@ -304,44 +353,56 @@ async fn trimming_removes_the_events_of_the_first_schema_first() {
 async fn the_status_says_what_is_applied() {
     let (database, _, _folder) = empty().await;
     for applied in [false, true] {
-        let status = database.migration_status().await.expect("a status");
+        let status = database
+            .migration_status()
+            .await
+            .expect("the migrations can be listed");
         assert!(
             status.iter().all(|migration| migration.applied == applied),
             "{status:?}"
         );
         let names: Vec<_> = status.into_iter().map(|migration| migration.name).collect();
         assert_eq!(names, NAMES);
-        database.migrate_up().await.expect("up");
+        database.migrate_up().await.expect("migrating succeeds");
     }
 }
 
 #[tokio::test]
 async fn two_programs_that_migrate_at_once_apply_each_migration_once() {
     let (one, path, _folder) = empty().await;
-    let other = SqliteDatabase::open(&path).await.expect("a database");
+    let other = SqliteDatabase::open(&path)
+        .await
+        .expect("the database can be opened");
     let (here, there) = tokio::join!(one.migrate_up(), other.migrate_up());
-    let mut applied = here.expect("up");
-    applied.extend(there.expect("up"));
+    let mut applied = here.expect("migrating succeeds");
+    applied.extend(there.expect("migrating succeeds"));
     assert_eq!(applied, NAMES);
 }
 
 #[tokio::test]
 async fn the_migrations_write_the_built_in_roles() {
     let (database, _, _folder) = empty().await;
-    database.migrate_up().await.expect("up");
-    let stored = storage_over(&database).roles.list().await.expect("roles");
+    database.migrate_up().await.expect("migrating succeeds");
+    let stored = storage_over(&database)
+        .roles
+        .list()
+        .await
+        .expect("the roles can be read");
     assert_eq!(stored, built_in());
 }
 
 #[tokio::test]
 async fn a_newer_database_is_refused() {
     let (database, path, _folder) = empty().await;
-    database.migrate_up().await.expect("up");
+    database.migrate_up().await.expect("migrating succeeds");
     connect(&path)
         .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
-        .expect("a migration from the future");
+        .expect("the version can be inserted");
 
-    let refused = SqliteDatabase::open(&path).await.err().expect("a refusal");
+    let refused = SqliteDatabase::open(&path)
+        .await
+        .err()
+        .expect("the database is refused");
 
     assert!(
         matches!(&refused, OpenError::Newer { version, .. } if version == "99990101000000"),

@@ -15,7 +15,9 @@ use tokio::time::{Instant, timeout};
 #[tokio::test]
 async fn a_server_sees_changes_of_the_command_line_immediately() {
     let (server, folder) = fresh().await;
-    let user = register(&server, a_user("alice"), at(0)).await.expect("a user");
+    let user = register(&server, a_user("alice"), at(0))
+        .await
+        .expect("the user is stored");
     let session = a_session(user.id, at(0));
     let command = OpenSession {
         session: session.clone(),
@@ -23,12 +25,12 @@ async fn a_server_sees_changes_of_the_command_line_immediately() {
         max_sessions: 100,
     };
     let opened = server.accounts.execute(Arc::new(command), context(at(0))).await;
-    opened.expect("a session");
+    opened.expect("the session is opened");
     let command_line = storage_in(folder.path()).await;
     // Another admin, so that the user can lose the role.
     register(&command_line, an_admin("keeper"), at(0))
         .await
-        .expect("an admin");
+        .expect("the admin is stored");
 
     for epoch in 1..20 {
         let command = AssignRoles {
@@ -40,14 +42,14 @@ async fn a_server_sees_changes_of_the_command_line_immediately() {
             .accounts
             .execute(Arc::new(command), context(at(0)))
             .await;
-        assigned.expect("other roles");
+        assigned.expect("the roles are assigned");
 
         let snapshot = server
             .snapshots
             .snapshot(session.id)
             .await
-            .expect("an answer")
-            .expect("a snapshot");
+            .expect("the snapshot can be read")
+            .expect("the session exists");
         assert_eq!((snapshot.user.epoch, snapshot.user.roles), (Epoch(epoch), roles));
     }
 }
@@ -55,16 +57,27 @@ async fn a_server_sees_changes_of_the_command_line_immediately() {
 #[tokio::test]
 async fn a_dry_run_does_not_wait_for_another_writer() {
     let (storage, folder) = fresh().await;
-    let user = register(&storage, a_user("alice"), at(0)).await.expect("a user");
+    let user = register(&storage, a_user("alice"), at(0))
+        .await
+        .expect("the user is stored");
     let mut other = connect(folder.path());
-    other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
+    other
+        .batch_execute("BEGIN IMMEDIATE")
+        .expect("the write lock is free");
 
     let command = Arc::new(role_change(user.id, &[]));
     let decided = storage.accounts.dry_run(command, context(at(1))).await;
 
-    let after = decided.expect("an answer").into_user().expect("a user");
+    let after = decided
+        .expect("the command succeeds")
+        .into_user()
+        .expect("the command returns the user");
     assert!(after.roles.is_empty());
-    let found = storage.accounts.find(user.id).await.expect("an answer");
+    let found = storage
+        .accounts
+        .find(user.id)
+        .await
+        .expect("the user can be read");
     assert_eq!(found, Some(user));
 }
 
@@ -72,7 +85,9 @@ async fn a_dry_run_does_not_wait_for_another_writer() {
 async fn a_blocked_writer_is_overloaded_within_a_second() {
     let (storage, folder) = fresh().await;
     let mut other = connect(folder.path());
-    other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
+    other
+        .batch_execute("BEGIN IMMEDIATE")
+        .expect("the write lock is free");
     let asked = Instant::now();
 
     let (one, two) = tokio::join!(
@@ -89,10 +104,14 @@ async fn a_blocked_writer_is_overloaded_within_a_second() {
         .health
         .check()
         .await
-        .expect("readers that do not wait for writers");
+        .expect("readers do not wait for writers");
 
-    other.batch_execute("ROLLBACK").expect("the end of it");
-    register(&storage, a_user("alice"), at(0)).await.expect("a user");
+    other
+        .batch_execute("ROLLBACK")
+        .expect("the transaction can be rolled back");
+    register(&storage, a_user("alice"), at(0))
+        .await
+        .expect("the user is stored");
 }
 
 /// Runs on one thread, like the runtimes of actix-web.
@@ -107,38 +126,52 @@ async fn callers_that_stop_waiting_leave_every_connection_usable() {
             storage.accounts.find_by_login(&canonical("user-0")),
         )
         .await;
-        storage.health.check().await.expect("a reader");
+        storage
+            .health
+            .check()
+            .await
+            .expect("a reading connection is free");
     }
     register(&storage, a_user("alice"), at(0))
         .await
-        .expect("a writer");
+        .expect("the writing connection is free");
     let page = UserPage {
         after: None,
         limit: 100,
     };
     let users = storage.users.list(UserFilter::default(), page).await;
-    for user in users.expect("users") {
+    for user in users.expect("the users can be listed") {
         let of_user = AuditFilter {
             user: Some(user.id),
             ..AuditFilter::default()
         };
-        let events = storage.audit_log.page(of_user, None, 10).await.expect("a page");
-        assert_eq!(events.len(), 1, "whole or not at all");
+        let events = storage
+            .audit_log
+            .page(of_user, None, 10)
+            .await
+            .expect("the page can be read");
+        assert_eq!(
+            events.len(),
+            1,
+            "a registration and its event are stored together or not at all"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_row_that_was_tampered_with_is_corrupt() {
     let (storage, folder) = fresh().await;
-    register(&storage, a_user("alice"), at(0)).await.expect("a user");
+    register(&storage, a_user("alice"), at(0))
+        .await
+        .expect("the user is stored");
     for damage in ["login = ''", "created_at = 9223372036854775807"] {
         connect(folder.path())
             .batch_execute(&format!("UPDATE users SET {damage}"))
-            .expect("damage");
+            .expect("the row can be damaged");
         let found = storage.accounts.find_by_login(&canonical("alice")).await;
         assert!(matches!(found, Err(PortError::Corrupt(_))), "{damage}: {found:?}");
         connect(folder.path())
             .batch_execute("UPDATE users SET login = 'alice'")
-            .expect("a repair");
+            .expect("the row can be repaired");
     }
 }

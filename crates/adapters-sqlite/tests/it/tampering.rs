@@ -35,7 +35,7 @@ async fn nine_events() -> (Storage, TempDir) {
         let user = UserId(unique_uuid());
         let event = AuditEvent::on(AuditAction::LoginFailed, user).with("cause", "password");
         let recorded = storage.audit_events.record(event, context_of(user, at(second)));
-        recorded.await.expect("an event");
+        recorded.await.expect("the event is recorded");
     }
     (storage, folder)
 }
@@ -65,14 +65,18 @@ async fn a_row_of_the_audit_log_that_was_changed_is_named_by_its_number() {
         assert!(verify(&storage).await.is_ok());
         let mut file = connect(folder.path());
         let changed = file.batch_execute(&format!("UPDATE audit_trail SET {damage} WHERE number = 5"));
-        changed.expect("damage");
+        changed.expect("the row can be damaged");
 
         assert_eq!(
             verify(&storage).await,
             Err(Broken::Changed(AuditNumber(5))),
             "{damage}"
         );
-        let rows = storage.audit_log.rows(AuditNumber(0), 100).await.expect("rows");
+        let rows = storage
+            .audit_log
+            .rows(AuditNumber(0), 100)
+            .await
+            .expect("the rows can be read");
         let readable = rows.iter().filter(|row| row.is_ok()).count();
         assert_eq!(rows.len(), 9, "{damage}");
         assert!(readable >= 8, "{damage}: {rows:?}");
@@ -105,7 +109,9 @@ async fn rows_that_were_removed_added_or_swapped_are_named_by_number() {
         (forge, Broken::Added(AuditNumber(10))),
     ] {
         let (storage, folder) = nine_events().await;
-        connect(folder.path()).batch_execute(damage).expect("damage");
+        connect(folder.path())
+            .batch_execute(damage)
+            .expect("the row can be damaged");
         assert_eq!(verify(&storage).await, Err(broken), "{damage}");
     }
 }
@@ -114,11 +120,13 @@ async fn rows_that_were_removed_added_or_swapped_are_named_by_number() {
 async fn a_page_with_an_event_that_was_changed_is_corrupt() {
     let (storage, folder) = nine_events().await;
     let damage = "UPDATE audit_trail SET action = 'unheard_of' WHERE number = 5";
-    connect(folder.path()).batch_execute(damage).expect("damage");
+    connect(folder.path())
+        .batch_execute(damage)
+        .expect("the row can be damaged");
     let page = storage.audit_log.page(AuditFilter::default(), None, 100).await;
     assert!(matches!(page, Err(PortError::Corrupt(_))), "{page:?}");
     let newer = storage.audit_log.page(AuditFilter::default(), None, 4).await;
-    assert_eq!(newer.expect("a page").len(), 4);
+    assert_eq!(newer.expect("the page can be read").len(), 4);
 }
 
 #[tokio::test]
@@ -126,10 +134,17 @@ async fn nothing_is_written_when_the_end_of_the_chain_is_missing() {
     let (storage, folder) = nine_events().await;
     connect(folder.path())
         .batch_execute("DELETE FROM audit_chain")
-        .expect("damage");
+        .expect("the row can be deleted");
     let user = a_user("alice");
     let refused = register(&storage, user.clone(), at(0)).await;
     let unavailable = matches!(refused, Err(ChangeError::Port(PortError::Unavailable(_))));
     assert!(unavailable, "{refused:?}");
-    assert_eq!(storage.accounts.find(user.id).await.expect("an answer"), None);
+    assert_eq!(
+        storage
+            .accounts
+            .find(user.id)
+            .await
+            .expect("the user can be read"),
+        None
+    );
 }

@@ -83,7 +83,7 @@ impl From<AuthenticateError> for Problem {
     }
 }
 
-/// RFC 6750, section 3.1.
+/// Returns a 403 with the challenge that RFC 6750, section 3.1, defines for it.
 fn forbidden(code: &'static str, detail: String) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
         .challenge(r#"Bearer error="insufficient_scope""#)
@@ -120,7 +120,7 @@ fn login_problem(field: &str, refused: LoginRefused) -> FieldProblem {
 }
 
 impl Problem {
-    /// A search text in `field` with which no login can begin.
+    /// Returns the 422 for a search text in `field` with which no login can begin.
     pub fn login_refused(field: &str, refused: LoginRefused) -> Self {
         Self::validation_failed(vec![login_problem(field, refused)])
     }
@@ -240,7 +240,8 @@ impl From<DeleteOwnAccountError> for Problem {
     }
 }
 
-/// `wrong` is the detail for a wrong password.
+/// Converts the error of a request that confirms a password. `wrong` is the detail for a wrong
+/// password.
 fn unconfirmed(error: ConfirmPasswordError, wrong: &'static str) -> Problem {
     match error {
         ConfirmPasswordError::InvalidCredentials => invalid_credentials(wrong),

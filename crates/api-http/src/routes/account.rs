@@ -70,7 +70,7 @@ impl From<StatusName> for UserStatus {
     }
 }
 
-/// The 200 response with `user` and the `ETag` of their revision.
+/// Returns the 200 response with `user` and the `ETag` of their revision.
 pub fn account(user: User) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(etag(user.revision))

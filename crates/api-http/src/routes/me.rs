@@ -44,8 +44,8 @@ pub struct SessionResponse {
     expires_at: DateTime<Utc>,
 }
 
-/// Writes the same text as chrono's serde support, but at once: chrono writes character by
-/// character, and the JSON serialiser inspects each.
+/// Writes the text that chrono's serde support writes, but in one piece: chrono writes character by
+/// character, and the JSON serialiser inspects each of them.
 fn as_text<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }

@@ -58,7 +58,8 @@ pub async fn refresh(
     Ok(token_pair(&pair))
 }
 
-/// A client must use one method at a time to send its token (RFC 6750, section 2).
+/// Returns the token from the header or from the body. A client must use only one of these methods
+/// (RFC 6750, section 2).
 fn the_one_token(request: &HttpRequest, body: Option<RefreshRequest>) -> Result<RefreshToken, Problem> {
     match (bearer_token(request)?, body) {
         (Some(token), None) => Ok(RefreshToken::new(token.expose().to_owned())),

@@ -22,7 +22,7 @@ pub struct TokenPairResponse<'a> {
     refresh_expires_in: i64,
 }
 
-/// The 200 response with `pair`, which must not be cached.
+/// Returns the 200 response with `pair`, which must not be cached (RFC 6749, section 5.1).
 pub fn token_pair(pair: &TokenPair) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))

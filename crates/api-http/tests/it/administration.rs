@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 fn logins(page: &Answer) -> Vec<&str> {
     assert_eq!(page.status, 200, "{}", page.body);
-    let users = page.body["users"].as_array().expect("users");
+    let users = page.body["users"]
+        .as_array()
+        .expect("the response contains users");
     users.iter().filter_map(|user| user["login"].as_str()).collect()
 }
 
@@ -137,7 +139,9 @@ async fn administrators_list_and_end_user_sessions() {
     let second = app.log_in("alice").await;
     let path = format!("/users/{}/sessions", app.id(&first).await);
     let listed = app.get(&path).bearer(&root).send().await;
-    let sessions = listed.body["sessions"].as_array().expect("sessions");
+    let sessions = listed.body["sessions"]
+        .as_array()
+        .expect("the response contains sessions");
     assert_eq!(sessions.len(), 2);
     assert!(sessions.iter().all(|session| session["current"] == false));
 
@@ -171,7 +175,7 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
     let alice = app.user("alice").await;
     let alice_path = format!("/users/{}", app.id(&alice).await);
     let call = async |method: &str, path: &str, body: Value| {
-        let method = method.parse().expect("a method");
+        let method = method.parse().expect("the method is valid");
         let request = app.request(method, path).bearer(&clerk);
         let answer = request.json(&body).send().await;
         (answer.status, answer.code())
@@ -236,7 +240,7 @@ async fn missing_users_and_roles_are_reported() {
     let alice = app.user("alice").await;
     let answer = app.get("/users").bearer(&alice.access).send().await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"));
-    let detail = answer.body["detail"].as_str().expect("a detail");
+    let detail = answer.body["detail"].as_str().expect("the problem has a detail");
     assert!(detail.contains("users:read"), "{detail}");
 }
 
@@ -263,7 +267,7 @@ async fn a_role_is_created_changed_and_deleted() {
     let catalogue = app.get("/roles").bearer(&root).send().await;
     let names: Vec<_> = catalogue.body["roles"]
         .as_array()
-        .expect("roles")
+        .expect("the response contains roles")
         .iter()
         .filter_map(|role| role["name"].as_str())
         .collect();
@@ -422,9 +426,17 @@ async fn the_audit_log_is_filtered_and_paged() {
     };
     let actions = |page: &Answer| -> Vec<String> {
         assert_eq!(page.status, 200, "{}", page.body);
-        let events = page.body["events"].as_array().expect("events").iter();
+        let events = page.body["events"]
+            .as_array()
+            .expect("the response contains events")
+            .iter();
         events
-            .map(|event| event["action"].as_str().expect("an action").to_owned())
+            .map(|event| {
+                event["action"]
+                    .as_str()
+                    .expect("the event has an action")
+                    .to_owned()
+            })
             .collect()
     };
 

@@ -41,7 +41,8 @@ pub fn app() -> TestApp {
     app_with(Arc::new(OpenThrottle))
 }
 
-/// For tests with hundreds of requests: the document would be generated for each app.
+/// Disables the documentation, for tests with hundreds of requests: the document would be generated
+/// for each app.
 pub fn without_docs(mut app: TestApp) -> TestApp {
     app.edge.settings.docs = false;
     app
@@ -141,7 +142,7 @@ impl TestApp {
         self.log_in(login).await
     }
 
-    /// Creates an admin from the command line's point of view, and logs in.
+    /// Creates an admin as the operator, and logs in.
     pub async fn admin(&self, login: &str) -> Pair {
         self.create(login, RoleNames::from([RoleName::ADMIN, RoleName::USER]))
             .await;
@@ -151,7 +152,7 @@ impl TestApp {
     /// Creates a role with `permissions` and a user with only this role, and logs the user in.
     pub async fn holder(&self, login: &str, role: &str, permissions: &[&str]) -> Pair {
         self.role(role, permissions).await;
-        let role = RoleName::parse(role).expect("a role's name");
+        let role = RoleName::parse(role).expect("the name is valid");
         self.create(login, RoleNames::from([role])).await;
         self.log_in(login).await
     }
@@ -167,7 +168,7 @@ impl TestApp {
         create_user
             .execute(request, Actor::Operator, Origin::default())
             .await
-            .expect("a user");
+            .expect("the user is stored");
     }
 
     /// Writes a role as the operator.
@@ -187,7 +188,7 @@ impl TestApp {
             .write_role
             .execute(Capability::of_operator(), request, Origin::default())
             .await;
-        written.expect("a role");
+        written.expect("the role is written");
     }
 
     /// Disables or enables a user as the operator.
@@ -197,7 +198,7 @@ impl TestApp {
         let set = set_status
             .execute(Capability::of_operator(), request, status)
             .await;
-        set.expect("a change of status");
+        set.expect("the status is set");
     }
 
     /// Resets a user's password to [`NEW_PASSWORD`] as the operator.
@@ -208,13 +209,16 @@ impl TestApp {
         let reset = reset_password
             .execute(Capability::of_operator(), request, password)
             .await;
-        reset.expect("a reset password");
+        reset.expect("the password is reset");
     }
 
     /// The id of the user of `pair`, whose tokens must be valid.
     pub async fn id(&self, pair: &Pair) -> String {
         let me = self.get("/me").bearer(&pair.access).send().await;
-        me.body["id"].as_str().expect("an id").to_owned()
+        me.body["id"]
+            .as_str()
+            .expect("the response contains an id")
+            .to_owned()
     }
 
     pub async fn log_in(&self, login: &str) -> Pair {
@@ -323,7 +327,12 @@ impl Answer {
     }
 
     pub fn pair(&self) -> Pair {
-        let text = |name: &str| self.body[name].as_str().expect("a token").to_owned();
+        let text = |name: &str| {
+            self.body[name]
+                .as_str()
+                .expect("the response contains a token")
+                .to_owned()
+        };
         Pair {
             access: text("access_token"),
             refresh: text("refresh_token"),

@@ -15,8 +15,11 @@ use uuid::Uuid;
 fn the_table_lists_each_documented_route_once() {
     let document = serde_json::to_value(openapi()).expect("the document is JSON");
     let mut documented = BTreeSet::new();
-    for (path, operations) in document["paths"].as_object().expect("paths") {
-        for method in operations.as_object().expect("operations").keys() {
+    for (path, operations) in document["paths"]
+        .as_object()
+        .expect("the document contains paths")
+    {
+        for method in operations.as_object().expect("the path has operations").keys() {
             documented.insert(format!("{} {path}", method.to_uppercase()));
         }
     }

@@ -91,7 +91,12 @@ async fn unknown_fields_are_rejected() {
             (422, "validation_failed"),
             "{body}"
         );
-        assert!(!answer.body["errors"].as_array().expect("errors").is_empty());
+        assert!(
+            !answer.body["errors"]
+                .as_array()
+                .expect("the response contains errors")
+                .is_empty()
+        );
     }
 }
 
@@ -121,7 +126,9 @@ async fn any_unicode_gets_a_regular_response() {
         .send()
         .await;
     assert_eq!(answer.status, 422);
-    let errors = answer.body["errors"].as_array().expect("errors");
+    let errors = answer.body["errors"]
+        .as_array()
+        .expect("the response contains errors");
     assert!(
         errors.iter().all(|error| error["code"] == "too_long"),
         "{errors:?}"

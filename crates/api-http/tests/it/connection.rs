@@ -34,7 +34,7 @@ async fn large_responses_are_sent_in_chunks() {
         let size = body.size();
         let mut sent = 0;
         while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
-            let piece = piece.map_err(Into::into).expect("a piece");
+            let piece = piece.map_err(Into::into).expect("the chunk can be read");
             assert!((1..=CHUNK).contains(&piece.len()), "{path}: {}", piece.len());
             sent += piece.len() as u64;
         }
@@ -42,8 +42,8 @@ async fn large_responses_are_sent_in_chunks() {
     }
 }
 
-/// actix buffers responses without a body even if the client does not read. Only this redirect,
-/// which needs no authentication, would have none.
+/// actix buffers responses without a body even if the client does not read. Of the routes without
+/// authentication, only this redirect could have no body.
 #[actix_web::test]
 async fn the_redirect_to_the_documentation_has_a_body() {
     let response = answer(TestRequest::with_uri("/docs")).await;

@@ -8,7 +8,8 @@ use std::path::Path;
 #[test]
 fn the_served_document_equals_the_committed_one() {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
-    let committed = std::fs::read_to_string(committed).expect("docs/openapi.json is there: make openapi");
+    let committed =
+        std::fs::read_to_string(committed).expect("docs/openapi.json exists; `make openapi` writes it");
     let served = openapi().to_pretty_json().expect("the document is JSON");
     assert!(
         committed.trim_end() == served.trim_end(),
@@ -19,10 +20,13 @@ fn the_served_document_equals_the_committed_one() {
 #[actix_web::test]
 async fn every_documented_route_is_mounted_and_rejects_other_methods() {
     let document = serde_json::to_value(openapi()).expect("the document is JSON");
-    for (path, operations) in document["paths"].as_object().expect("paths") {
+    for (path, operations) in document["paths"]
+        .as_object()
+        .expect("the document contains paths")
+    {
         let documented: Vec<String> = operations
             .as_object()
-            .expect("operations")
+            .expect("the path has operations")
             .keys()
             .map(|method| method.to_uppercase())
             .collect();
@@ -30,7 +34,7 @@ async fn every_documented_route_is_mounted_and_rejects_other_methods() {
             "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
         ] {
             let answer = app()
-                .request(Method::try_from(method).expect("a method"), path)
+                .request(Method::try_from(method).expect("the method is valid"), path)
                 .send()
                 .await;
             let twin = if method == "HEAD" { "GET" } else { method };

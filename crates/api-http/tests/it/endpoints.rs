@@ -11,7 +11,7 @@ use testkit::MemoryStorage;
 fn keys(value: &Value) -> Vec<&str> {
     value
         .as_object()
-        .expect("an object")
+        .expect("the value is an object")
         .keys()
         .map(String::as_str)
         .collect()
@@ -42,7 +42,9 @@ async fn an_invalid_registration_reports_an_error_per_field() {
         (answer.status, answer.code().as_str()),
         (422, "validation_failed")
     );
-    let errors = answer.body["errors"].as_array().expect("errors");
+    let errors = answer.body["errors"]
+        .as_array()
+        .expect("the response contains errors");
     assert_eq!(errors.len(), 2);
     assert_eq!(
         (&errors[0]["field"], &errors[0]["code"]),
@@ -207,7 +209,7 @@ async fn me_has_exactly_the_documented_fields() {
     assert!(
         answer.body["permissions"]
             .as_array()
-            .expect("permissions")
+            .expect("the response contains permissions")
             .contains(&json!("roles:assign"))
     );
     assert_eq!(answer.body["last_login_at"], "2026-01-12T13:46:40.123456Z");
@@ -441,7 +443,9 @@ async fn own_sessions_are_listed_and_ended() {
         .pair();
 
     let listed = app.get("/me/sessions").bearer(&first.access).send().await;
-    let sessions = listed.body["sessions"].as_array().expect("sessions");
+    let sessions = listed.body["sessions"]
+        .as_array()
+        .expect("the response contains sessions");
     assert_eq!(sessions.len(), 2);
     assert_eq!(
         keys(&sessions[0]),
@@ -461,7 +465,10 @@ async fn own_sessions_are_listed_and_ended() {
     );
     assert_eq!(sessions[0]["ip"], "192.0.2.7");
 
-    let path = format!("/me/sessions/{}", sessions[0]["id"].as_str().expect("an id"));
+    let path = format!(
+        "/me/sessions/{}",
+        sessions[0]["id"].as_str().expect("the response contains an id")
+    );
     let stranger = app.user("mallory").await;
     assert_eq!(
         app.delete(&path).bearer(&stranger.access).send().await.code(),

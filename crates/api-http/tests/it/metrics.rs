@@ -1,4 +1,4 @@
-//! Exact metric values, and that no client text becomes a label.
+//! Checks exact metric values, and that no client text becomes a label.
 
 use crate::app::{PASSWORD, TestApp, app, throttled_app};
 use actix_web::http::Method;
@@ -167,7 +167,8 @@ async fn client_text_never_becomes_a_label() {
         let app = app();
         for number in 0..50 {
             let mark = format!("intruder-{number}");
-            let method = Method::from_bytes(mark.to_uppercase().as_bytes()).expect("a token");
+            let method =
+                Method::from_bytes(mark.to_uppercase().as_bytes()).expect("the text is a method token");
             let request_id = format!("{mark}.id");
             app.get(&format!("/{mark}?{mark}={mark}"))
                 .header("User-Agent", &mark)

@@ -36,7 +36,9 @@ async fn an_export_contains_all_own_data_and_none_of_others() {
         (&json!("Alice"), &json!("active"))
     );
     assert_eq!(export.body["sessions"][0]["current"], true);
-    let events = export.body["events"].as_array().expect("events");
+    let events = export.body["events"]
+        .as_array()
+        .expect("the response contains events");
     let told: Vec<_> = events
         .iter()
         .map(|event| (event["action"].as_str(), event["by"].as_str()))
@@ -103,7 +105,7 @@ async fn the_last_admin_cannot_delete_their_account() {
 }
 
 #[actix_web::test]
-async fn after_a_password_reset_only_changing_it_and_logout_are_allowed() {
+async fn after_a_password_reset_only_a_password_change_and_logout_are_allowed() {
     let app = app();
     let root = app.admin("root").await;
     let before = app.user("alice").await;

@@ -4,7 +4,7 @@ use crate::app::{Answer, NEW_PASSWORD, TestApp, app};
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-/// An admin's token, and the path of a user who is not an admin.
+/// Creates an app; returns it with an admin's token and the path of a user who is not an admin.
 async fn admin_and_user() -> (TestApp, String, String) {
     let app = app();
     let root = app.admin("root").await.access;

@@ -5,7 +5,7 @@ use chrono::Duration;
 use domain::user::UserStatus;
 use serde_json::json;
 
-/// The results of using a session's access token and refresh token.
+/// Uses a session's access token and refresh token, and returns both results.
 async fn left(app: &TestApp, pair: &Pair) -> (String, String) {
     (app.me_code(pair).await, app.refresh_code(pair).await)
 }
@@ -14,7 +14,7 @@ fn codes(access: &str, refresh: &str) -> (String, String) {
     (access.to_owned(), refresh.to_owned())
 }
 
-/// Two sessions of one user, and one of another user that must not be affected.
+/// Opens two sessions of one user, and one of another user that must not be affected.
 async fn sessions() -> (TestApp, Pair, Pair, Pair) {
     let app = app();
     let first = app.user("alice").await;

@@ -1,4 +1,4 @@
-//! Exactly the statuses in the OpenAPI document are returned.
+//! Checks that exactly the statuses in the OpenAPI document are returned.
 
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, throttled_app, without_docs};
 use actix_web::http::Method;
@@ -13,10 +13,17 @@ type Statuses = BTreeSet<(String, String, u16)>;
 fn documented() -> Statuses {
     let document = serde_json::to_value(openapi()).expect("the document is JSON");
     let mut statuses = Statuses::new();
-    for (path, operations) in document["paths"].as_object().expect("paths") {
-        for (method, operation) in operations.as_object().expect("operations") {
-            for status in operation["responses"].as_object().expect("responses").keys() {
-                let status = status.parse().expect("a status");
+    for (path, operations) in document["paths"]
+        .as_object()
+        .expect("the document contains paths")
+    {
+        for (method, operation) in operations.as_object().expect("the path has operations") {
+            for status in operation["responses"]
+                .as_object()
+                .expect("the operation has responses")
+                .keys()
+            {
+                let status = status.parse().expect("the status is a number");
                 statuses.insert((method.to_uppercase(), path.clone(), status));
             }
         }

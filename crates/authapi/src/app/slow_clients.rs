@@ -11,9 +11,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::{net::TcpSocket, sync::oneshot, task::spawn_blocking};
 
-/// Shorter than in production, where it is more than a minute.
+/// The inactivity limit in these tests. In production it is more than a minute.
 const INACTIVITY_LIMIT: Duration = Duration::from_secs(1);
-/// Fails the test; far shorter than the timeouts of actix.
+/// The time after which a test fails. It is far shorter than the timeouts of actix.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The interval between the actions of a client.
 const PACE: Duration = Duration::from_millis(50);
@@ -27,10 +27,10 @@ struct Service {
 }
 
 async fn service() -> Service {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let mut application = Application::build(settings(folder.path()))
         .await
-        .expect("a service");
+        .expect("the service can be built");
     application.inactivity_limit = INACTIVITY_LIMIT;
     let address = application.address();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -47,24 +47,39 @@ async fn service() -> Service {
 /// Starts a service and runs `client` on a connection to it.
 async fn with_a_connection(client: impl FnOnce(TcpStream) + Send + 'static) {
     let service = service().await;
-    // Small, so that an unread response does not fit into it.
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4096).expect("an option");
-    let stream = socket.connect(service.address).await.expect("a listener");
-    let stream = stream.into_std().expect("a stream");
-    stream.set_nonblocking(false).expect("a mode");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
-    stream.set_write_timeout(Some(TIMEOUT)).expect("a limit");
-    spawn_blocking(move || client(stream)).await.expect("no panic");
+    // Use a small buffer, so that an unread response does not fit into it.
+    let socket = TcpSocket::new_v4().expect("the socket can be created");
+    socket
+        .set_recv_buffer_size(4096)
+        .expect("the socket option can be set");
+    let stream = socket
+        .connect(service.address)
+        .await
+        .expect("the service accepts connections");
+    let stream = stream.into_std().expect("the stream can be converted");
+    stream
+        .set_nonblocking(false)
+        .expect("the blocking mode can be set");
+    stream
+        .set_read_timeout(Some(TIMEOUT))
+        .expect("the timeout can be set");
+    stream
+        .set_write_timeout(Some(TIMEOUT))
+        .expect("the timeout can be set");
+    spawn_blocking(move || client(stream))
+        .await
+        .expect("the task does not panic");
 }
 
 /// Sends a request and reads the response.
 fn get_live(stream: &mut TcpStream) {
-    stream.write_all(GET_LIVE.as_bytes()).expect("a reader");
+    stream
+        .write_all(GET_LIVE.as_bytes())
+        .expect("the server reads the request");
     let mut answer = Vec::new();
     while !answer.ends_with(b"}") {
         let mut byte = [0];
-        stream.read_exact(&mut byte).expect("an answer");
+        stream.read_exact(&mut byte).expect("the server responds");
         answer.extend(byte);
     }
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
@@ -94,7 +109,7 @@ async fn a_connection_with_a_slow_second_head_is_closed() {
         get_live(&mut stream);
         stream
             .write_all(b"GET /health/live HTTP/1.1\r\nX-Slow: ")
-            .expect("a reader");
+            .expect("the server reads the request");
         send_until_closed(&mut stream, b"x");
     })
     .await;
@@ -104,9 +119,11 @@ async fn a_connection_with_a_slow_second_head_is_closed() {
 async fn a_connection_with_endless_chunks_after_a_refusal_is_closed() {
     with_a_connection(|mut stream| {
         let head = "POST /nothing HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
-        stream.write_all(head.as_bytes()).expect("a reader");
+        stream
+            .write_all(head.as_bytes())
+            .expect("the server reads the request");
         let mut answer = [0; 1024];
-        let length = stream.read(&mut answer).expect("an answer");
+        let length = stream.read(&mut answer).expect("the server responds");
         let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
         assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
@@ -118,9 +135,11 @@ async fn a_connection_with_endless_chunks_after_a_refusal_is_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_with_an_unread_response_is_closed() {
     with_a_connection(|mut stream| {
-        // More than the socket buffers can hold.
+        // Request more than the socket buffers can hold.
         let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n";
-        stream.write_all(request.repeat(12).as_bytes()).expect("a reader");
+        stream
+            .write_all(request.repeat(12).as_bytes())
+            .expect("the server reads the request");
         let took = send_until_closed(&mut stream, b"G");
         assert!(took >= INACTIVITY_LIMIT / 2, "not closed at once: {took:?}");
     })

@@ -54,19 +54,21 @@ mod tests {
 
     /// Starts a server that sends one response, and returns its address.
     fn responding(response: &'static str) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("the listener has an address");
         thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a client");
+            let (mut stream, _) = listener.accept().expect("a client connects");
             let mut request = Vec::new();
             while !request.ends_with(b"\r\n\r\n") {
                 let mut chunk = [0; 512];
-                let length = stream.read(&mut chunk).expect("a request");
+                let length = stream.read(&mut chunk).expect("the request can be read");
                 assert!(length > 0, "the request is incomplete");
                 request.extend_from_slice(&chunk[..length]);
             }
             assert!(request.starts_with(b"GET /health/ready HTTP/1.1\r\n"));
-            stream.write_all(response.as_bytes()).expect("a reader");
+            stream
+                .write_all(response.as_bytes())
+                .expect("the client reads the response");
         });
         address
     }
@@ -89,10 +91,10 @@ mod tests {
 
     #[test]
     fn a_refused_connection_is_reported_in_one_line() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("the listener has an address");
         drop(listener);
-        let line = check(address).expect_err("a refused connection").to_string();
+        let line = check(address).expect_err("the connection is refused").to_string();
         assert!(
             line.starts_with(&format!("{address} does not respond: ")),
             "{line}"
@@ -106,7 +108,7 @@ mod tests {
             ("[::]:8000", "[::1]:8000"),
             ("192.0.2.1:8000", "192.0.2.1:8000"),
         ] {
-            let address = listening.parse().expect("an address");
+            let address = listening.parse().expect("the text is an address");
             assert_eq!(reachable(address).to_string(), checked);
         }
     }

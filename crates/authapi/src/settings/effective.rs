@@ -10,7 +10,7 @@ use std::fmt;
 pub struct EffectiveSetting {
     /// The environment variable of the setting.
     pub name: String,
-    /// `null` if the setting is unset and has no default.
+    /// The value; `null` if the setting is unset and has no default.
     pub value: Value,
     /// The source of the value: `default`, a file name or `environment`.
     pub source: String,

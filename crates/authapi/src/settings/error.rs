@@ -41,6 +41,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
+    /// Returns the error for a file that cannot be read.
     pub(super) fn unreadable(path: &Path, source: io::Error) -> Self {
         Self::Unreadable {
             path: path.to_owned(),
@@ -48,6 +49,7 @@ impl SettingsError {
         }
     }
 
+    /// Returns the error for a file that is not TOML.
     pub(super) fn not_toml(path: &Path, cause: &str) -> Self {
         Self::Syntax {
             path: path.to_owned(),

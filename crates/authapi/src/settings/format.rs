@@ -81,7 +81,7 @@ pub fn hidden<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Re
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
-    /// May contain a password.
+    /// A Postgres URL, which may contain a password.
     Postgres(SecretString),
 }
 

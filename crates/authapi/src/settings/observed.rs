@@ -12,7 +12,7 @@ use std::{
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsSettings {
     pub host: IpAddr,
-    /// 0 selects a free port; `None` disables metrics.
+    /// The port. 0 selects a free port; `None` disables metrics.
     #[serde(deserialize_with = "parsed_if_any")]
     pub port: Option<u16>,
 }
@@ -83,6 +83,7 @@ impl<'de> Deserialize<'de> for CollectorUrl {
 pub struct SampleRatio(f64);
 
 impl SampleRatio {
+    /// Returns the fraction, from 0 to 1.
     #[must_use]
     pub fn get(self) -> f64 {
         self.0

@@ -10,7 +10,7 @@ pub(super) use table::rules;
 /// the requirement.
 pub(super) struct Rule {
     pub(super) key: &'static str,
-    /// Completes the sentence "it must be ...".
+    /// The requirement, which completes the sentence "it must be ...".
     requirement: String,
     is_met: Box<dyn Fn(&Settings) -> bool>,
 }

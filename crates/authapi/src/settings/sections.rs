@@ -20,7 +20,7 @@ const DAY: u64 = 24 * 60 * MINUTE;
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSettings {
     pub host: IpAddr,
-    /// 0 selects a free port.
+    /// The port. 0 selects a free port.
     pub port: u16,
     /// Networks of proxies whose `X-Forwarded-For` is trusted.
     #[serde(deserialize_with = "format::networks")]
@@ -45,6 +45,7 @@ impl Default for ServerSettings {
 }
 
 impl ServerSettings {
+    /// Returns the address to listen on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.port)

@@ -10,7 +10,7 @@ struct Start {
 }
 
 fn start() -> Start {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let sources = Sources {
         directory: folder.path().to_owned(),
         ..Sources::default()
@@ -20,7 +20,7 @@ fn start() -> Start {
 
 impl Start {
     fn file(self, name: &str, text: &str) -> Self {
-        fs::write(self.folder.path().join(name), text).expect("a file");
+        fs::write(self.folder.path().join(name), text).expect("the file can be written");
         self
     }
 
@@ -34,12 +34,13 @@ impl Start {
     }
 
     fn load(&self) -> Settings {
-        load(&self.sources).expect("good settings").settings
+        load(&self.sources).expect("the settings are valid").settings
     }
 
     /// Returns the error as the program prints it: one line.
     fn refused(&self) -> String {
-        let line = crate::Failure::from(load(&self.sources).expect_err("bad settings")).to_string();
+        let line =
+            crate::Failure::from(load(&self.sources).expect_err("the settings are invalid")).to_string();
         assert!(!line.contains('\n'), "{line}");
         line
     }
@@ -298,7 +299,7 @@ fn on_postgres_keys_are_not_generated_by_default_and_urls_are_not_printed() {
     let start = start()
         .env("AUTHAPI_DATABASE__URL", "postgres://me:hunter2@db/authapi")
         .env("AUTHAPI_REDIS__URL", "redis://me:hunter2@cache");
-    let loaded = load(&start.sources).expect("good settings");
+    let loaded = load(&start.sources).expect("the settings are valid");
     assert!(!loaded.settings.keys.generate_missing);
     let DatabaseUrl::Postgres(url) = &loaded.settings.database.url else {
         panic!("{:?}", loaded.settings.database);
@@ -342,9 +343,13 @@ fn a_secret_read_from_a_file_loses_one_newline() {
         let path = start.path("secret");
         let start = start.env("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "root").env(
             "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE",
-            path.to_str().expect("a path"),
+            path.to_str().expect("the path is UTF-8"),
         );
-        let password = start.load().bootstrap.admin_password.expect("a password");
+        let password = start
+            .load()
+            .bootstrap
+            .admin_password
+            .expect("the password is set");
         assert_eq!(password.expose_secret(), secret);
     }
 }
@@ -416,7 +421,7 @@ fn metrics_and_traces_are_disabled_by_default() {
         .load();
     assert_eq!(settings.metrics.port, Some(9464));
     assert!((settings.traces.sample_ratio.get() - 0.25).abs() < f64::EPSILON);
-    let collector = settings.traces.otlp_endpoint.expect("a collector");
+    let collector = settings.traces.otlp_endpoint.expect("the collector is set");
     assert_eq!(collector.traces(), "http://127.0.0.1:4318/v1/traces");
     let settings = start().env("AUTHAPI_METRICS__PORT", " 0 ").load();
     assert_eq!(settings.metrics.port, Some(0));
@@ -431,7 +436,7 @@ fn effective_settings_include_every_setting_and_no_secret() {
         .env("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,::1")
         .env("AUTHAPI_USERS__DEFAULT_ROLES", "user,reader")
         .env("AUTHAPI_AUDIT__RETENTION", "400d");
-    let loaded = load(&start.sources).expect("good settings");
+    let loaded = load(&start.sources).expect("the settings are valid");
     let lines: Vec<String> = loaded.effective().iter().map(ToString::to_string).collect();
     for line in [
         "AUTHAPI_SERVER__PORT = 8000",
@@ -481,7 +486,7 @@ fn the_example_contains_every_setting_with_its_default() {
     }
     let copied = start().file(".env", example);
     assert_eq!(tree_of(&copied.load()), tree_of(&start().load()));
-    let written = layers::read(&copied.sources).expect("a good file");
+    let written = layers::read(&copied.sources).expect("the file is valid");
     let unset = COMMENTED_OUT.len() + 1; // and `server.trusted_proxies`, which is empty
     assert_eq!(written.len(), known_keys().len() - unset);
 }

@@ -90,7 +90,10 @@ mod tests {
 
     impl io::Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            self.0
+                .lock()
+                .expect("the lock is not poisoned")
+                .extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -107,14 +110,15 @@ mod tests {
             .event_format(JsonLines)
             .with_writer(move || writer.clone());
         tracing::subscriber::with_default(Registry::default().with(layer), log);
-        let text = String::from_utf8(buffer.0.lock().expect("no panic").clone()).expect("UTF-8");
+        let text = String::from_utf8(buffer.0.lock().expect("the lock is not poisoned").clone())
+            .expect("the output is UTF-8");
         assert_eq!(text.find('\n'), Some(text.len() - 1), "{text:?}");
-        let mut line: Value = serde_json::from_str(&text).expect("JSON");
+        let mut line: Value = serde_json::from_str(&text).expect("the output is JSON");
         let timestamp = line.as_object_mut().and_then(|line| line.remove("timestamp"));
         let timestamp = timestamp.as_ref().and_then(Value::as_str).unwrap_or_default();
         timestamp
             .parse::<chrono::DateTime<chrono::Utc>>()
-            .expect("an instant");
+            .expect("the timestamp is RFC 3339");
         line
     }
 

@@ -164,19 +164,24 @@ mod tests {
 
     fn writer() -> (Arc<LineWriter>, Receiver<Vec<u8>>) {
         let (sink, written) = sync_channel(0);
-        (LineWriter::start(ChannelSink(sink)).expect("a thread"), written)
+        (
+            LineWriter::start(ChannelSink(sink)).expect("the thread can be started"),
+            written,
+        )
     }
 
     fn write(writer: &LineWriter, line: &str) {
         let mut writer = writer;
-        writer.write_all(line.as_bytes()).expect("a writer");
+        writer
+            .write_all(line.as_bytes())
+            .expect("the lines can be written");
     }
 
     /// Ends the writer, and returns what it wrote.
     fn end(writer: &Arc<LineWriter>, written: Receiver<Vec<u8>>) -> Vec<u8> {
         let reader = thread::spawn(move || written.into_iter().flatten().collect());
         writer.end();
-        reader.join().expect("no panic")
+        reader.join().expect("the thread does not panic")
     }
 
     #[test]
@@ -193,7 +198,8 @@ mod tests {
             }
         });
         writer.end();
-        let text = String::from_utf8(reader.join().expect("no panic")).expect("whole lines");
+        let text = String::from_utf8(reader.join().expect("the thread does not panic"))
+            .expect("the lines are UTF-8");
         for name in ["a ", "b ", "c "] {
             let numbers = text.lines().filter_map(|line| line.strip_prefix(name));
             assert!(numbers.map(str::parse).eq((0..LINES).map(Ok)), "{name}");
@@ -205,9 +211,9 @@ mod tests {
     fn a_single_line_is_written() {
         let (writer, written) = writer();
         write(&writer, "alone\n");
-        assert_eq!(written.recv().expect("a line"), b"alone\n");
+        assert_eq!(written.recv().expect("the line is written"), b"alone\n");
         write(&writer, "another\n");
-        assert_eq!(written.recv().expect("a line"), b"another\n");
+        assert_eq!(written.recv().expect("the line is written"), b"another\n");
     }
 
     #[test]
@@ -229,9 +235,9 @@ mod tests {
         while bytes < LINES * LENGTH {
             let waiting = writer.lines().waiting.len();
             assert!(waiting < MAX_WAITING + LENGTH, "{waiting}");
-            bytes += written.recv().expect("more of it").len();
+            bytes += written.recv().expect("more bytes are written").len();
         }
-        producer.join().expect("no panic");
+        producer.join().expect("the thread does not panic");
         assert_eq!(bytes, LINES * LENGTH);
     }
 
@@ -256,9 +262,9 @@ mod tests {
             }
         }
         let (sink, written) = sync_channel(0);
-        let writer = LineWriter::start(FullOnce(sink, 0)).expect("a thread");
+        let writer = LineWriter::start(FullOnce(sink, 0)).expect("the thread can be started");
         write(&writer, "first\n");
-        assert_eq!(written.recv().expect("half of it"), b"fir");
+        assert_eq!(written.recv().expect("half of the line is written"), b"fir");
         write(&writer, "second\n");
         assert_eq!(end(&writer, written), b"\nsecond\n");
     }

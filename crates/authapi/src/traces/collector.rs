@@ -65,7 +65,7 @@ impl HttpClient for Collector {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         // Without this, a connection that the collector closed between two exports would fail the
         // next one.
-        let close = "close".parse().expect("a header's value");
+        let close = "close".parse().expect("\"close\" is a valid header value");
         request.headers_mut().insert("connection", close);
         let answer = self.runtime.block_on(self.http.send_bytes(request));
         self.record(&answer);

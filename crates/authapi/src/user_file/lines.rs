@@ -24,6 +24,7 @@ pub struct Line<'a> {
 }
 
 impl<R: BufRead> Lines<R> {
+    /// Creates an iterator over the lines of `input`.
     pub fn new(input: R) -> Self {
         Self {
             input,

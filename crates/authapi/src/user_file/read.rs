@@ -85,7 +85,7 @@ fn roles(value: Value) -> Result<Vec<String>, Refusal> {
 fn instant(text: &str) -> Result<DateTime<Utc>, Refusal> {
     let instant = DateTime::parse_from_rfc3339(text)
         .map_err(|_| Refusal::field("created_at", "an instant such as 2026-01-31T12:00:00Z"))?;
-    // The resolution of storage.
+    // Storage has a resolution of microseconds.
     Ok(instant.to_utc().trunc_subsecs(6))
 }
 
@@ -152,11 +152,11 @@ mod tests {
     fn csv(head: &str, line: &str) -> Result<ImportRequest, Refusal> {
         let mut reader = UserReader::Csv(None);
         assert!(reader.read(head)?.is_none());
-        Ok(reader.read(line)?.expect("a user"))
+        Ok(reader.read(line)?.expect("the line is a valid user"))
     }
 
     fn jsonl(line: &str) -> Result<ImportRequest, Refusal> {
-        Ok(UserReader::Jsonl.read(line)?.expect("a user"))
+        Ok(UserReader::Jsonl.read(line)?.expect("the line is a valid user"))
     }
 
     #[test]
@@ -184,7 +184,10 @@ mod tests {
                 format!("ann,{HASH},,,"),
             ),
         ] {
-            let (one, other) = (jsonl(&json).expect("a user"), csv(head, &line).expect("a user"));
+            let (one, other) = (
+                jsonl(&json).expect("the line is a valid user"),
+                csv(head, &line).expect("the line is a valid user"),
+            );
             assert_eq!(format!("{one:?}"), format!("{other:?}"), "{json}");
         }
     }

@@ -11,13 +11,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// The line exceeds the maximum length.
     pub const LINE_TOO_LONG: Self = Self::new("line_too_long", "the line has more than 65536 bytes");
+    /// The line is not UTF-8.
     pub const NOT_UTF8: Self = Self::new("not_utf8", "the line is not UTF-8");
+    /// The line has another number of fields than the header.
     pub const NOT_CSV: Self = Self::new(
         "not_csv",
         "the line has a different number of fields than the header",
     );
 
+    /// Returns the refusal with this stable code and this explanation.
     pub const fn new(code: &'static str, text: &'static str) -> Self {
         Self {
             code: Cow::Borrowed(code),

@@ -129,10 +129,14 @@ mod tests {
                 let lines = writer
                     .write(slice::from_ref(&user))
                     .expect("memory can be written");
-                let text = format!("{}{}", writer.head(), String::from_utf8(lines).expect("UTF-8"));
+                let text = format!(
+                    "{}{}",
+                    writer.head(),
+                    String::from_utf8(lines).expect("the lines are UTF-8")
+                );
                 let read: Vec<_> = text
                     .lines()
-                    .filter_map(|line| reader.read(line).expect("a user"))
+                    .filter_map(|line| reader.read(line).expect("the line is a valid user"))
                     .collect();
                 assert_eq!(read.len(), 1, "{text}");
                 assert_eq!(read[0].login, "Alice");
@@ -155,7 +159,7 @@ mod tests {
             let lines = writer
                 .write(slice::from_ref(&user))
                 .expect("memory can be written");
-            let text = String::from_utf8(lines).expect("UTF-8");
+            let text = String::from_utf8(lines).expect("the lines are UTF-8");
             assert!(text.contains("Alice") && !text.contains("argon2"), "{text}");
             assert!(!writer.head().contains("password_hash"));
         }

@@ -111,7 +111,7 @@ impl Writer {
             while open.len() < AT_ONCE {
                 open.push_back(self.begin());
             }
-            let (mut story, last) = open.pop_front().expect("open was filled above");
+            let (mut story, last) = open.pop_front().expect("a story was just added to `open`");
             let outcome = self.write(&mut story).await;
             // The outcome of a request without a response is unknown, and another step would hide
             // it.

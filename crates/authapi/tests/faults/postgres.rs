@@ -16,7 +16,7 @@ const FAR: Duration = Duration::from_millis(2);
 const TOO_FAR: Duration = Duration::from_secs(2);
 
 fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder")
+    tempfile::tempdir().expect("the folder can be created")
 }
 
 /// Creates a place on a Postgres server of this test only.
@@ -69,7 +69,7 @@ async fn through_a_proxy(name: &'static str, mode: ProxyMode, row: &Row, harm: H
     let database = testservers::postgres().fresh_database();
     let url = database.url().to_owned();
     let server = address_in(&url);
-    let proxy = CuttingProxy::forward_to(server.parse().expect("an address")).await;
+    let proxy = CuttingProxy::forward_to(server.parse().expect("the text is an address")).await;
     let url = url.replace(server, &proxy.address().to_string());
     let place = setting(Place::on(folder(), Database::Postgres(database), 1)).with("DATABASE__URL", &url);
     let mut scene = Scene::open(name, place).await;
@@ -83,8 +83,8 @@ async fn through_a_proxy(name: &'static str, mode: ProxyMode, row: &Row, harm: H
 
 /// Returns the `host:port` of a URL.
 fn address_in(url: &str) -> &str {
-    let rest = url.rsplit_once('@').expect("it names a user").1;
-    let address = rest.split('/').next().expect("a part");
+    let rest = url.rsplit_once('@').expect("the URL names a user").1;
+    let address = rest.split('/').next().expect("split returns at least one part");
     let _: SocketAddr = address.parse().expect("tests are on loopback");
     address
 }
@@ -125,16 +125,24 @@ async fn while_held(name: &'static str, statement: &str, row: &Row) {
     let url = database.url().to_owned();
     let place = setting(Place::on(folder(), Database::Postgres(database), 1));
     let mut scene = Scene::open(name, place.with("DATABASE__POOL_SIZE", "2")).await;
-    let (other, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a database");
+    let (other, connection) = tokio_postgres::connect(&url, NoTls)
+        .await
+        .expect("the database accepts connections");
     let connection = tokio::spawn(connection);
     scene.breaks();
     let held = other.batch_execute(&format!("BEGIN; {statement}")).await;
-    held.expect("locks are taken");
+    held.expect("the locks are free");
     scene.expect(row).await;
-    other.batch_execute("ROLLBACK").await.expect("an end");
+    other
+        .batch_execute("ROLLBACK")
+        .await
+        .expect("the transaction can be rolled back");
     scene.is_mended().await;
     drop(other);
-    connection.await.expect("no panic").expect("a good end");
+    connection
+        .await
+        .expect("the task does not panic")
+        .expect("the connection ends without an error");
     scene.close_and_look(Harm::Refusals).await;
 }
 

@@ -29,9 +29,13 @@ const DEGRADED: Row = Row {
 /// Creates a place on Postgres that counts attempts in the Redis at `url`.
 fn place(url: &str) -> Place {
     let database = Database::Postgres(testservers::postgres().fresh_database());
-    setting(Place::on(tempfile::tempdir().expect("a folder"), database, 1))
-        .with("REDIS__URL", url)
-        .with("THROTTLE__ENABLED", "true")
+    setting(Place::on(
+        tempfile::tempdir().expect("the folder can be created"),
+        database,
+        1,
+    ))
+    .with("REDIS__URL", url)
+    .with("THROTTLE__ENABLED", "true")
 }
 
 /// Tests the service between `break_it` and `mend_it`.
@@ -59,7 +63,7 @@ async fn while_redis_hangs_everything_works() {
 /// Tests the service while a proxy disturbs its connections to Redis with `mode`.
 async fn through_a_proxy(name: &'static str, mode: ProxyMode) {
     let redis = Redis::start_own();
-    let proxy = CuttingProxy::forward_to(redis.address().parse().expect("an address")).await;
+    let proxy = CuttingProxy::forward_to(redis.address().parse().expect("the text is an address")).await;
     let mut scene = Scene::open(name, place(&format!("redis://{}", proxy.address()))).await;
     scene.breaks();
     proxy.set(mode);
@@ -91,12 +95,12 @@ async fn while_redis_is_too_slow_everything_works() {
 
 /// Flushes a Redis repeatedly until `over` is set, and returns the number of flushes.
 pub fn flush_until(address: &str, over: &AtomicBool) -> usize {
-    let mut redis = TcpStream::connect(address).expect("it listens");
+    let mut redis = TcpStream::connect(address).expect("Redis accepts connections");
     let mut times = 0;
     while !over.load(Ordering::Relaxed) {
-        redis.write_all(b"FLUSHALL\r\n").expect("it listens");
+        redis.write_all(b"FLUSHALL\r\n").expect("Redis reads the command");
         let mut answer = [0; 5];
-        redis.read_exact(&mut answer).expect("it answers");
+        redis.read_exact(&mut answer).expect("Redis responds");
         assert_eq!(&answer, b"+OK\r\n");
         times += 1;
         thread::sleep(Duration::from_millis(2));
@@ -116,7 +120,7 @@ async fn while_redis_is_flushed_again_and_again_everything_works() {
     scene.breaks();
     scene.expect(&FINE).await;
     over.store(true, Ordering::Relaxed);
-    let times = flushing.join().expect("no panic");
+    let times = flushing.join().expect("the thread does not panic");
     assert!(times > 100, "{times}");
     scene.is_mended().await;
     scene.close_and_look(Harm::Nothing).await;

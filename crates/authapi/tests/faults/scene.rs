@@ -157,8 +157,13 @@ impl Scene {
         }
         let some = journal.count(Outcome::Refused);
         match harm {
-            Harm::Nothing => assert_eq!(some, 0, "refusals, {:?}", journal.slowest(Outcome::Refused)),
-            Harm::Refusals => assert_ne!(some, 0, "refusals"),
+            Harm::Nothing => assert_eq!(
+                some,
+                0,
+                "some requests were refused, the slowest: {:?}",
+                journal.slowest(Outcome::Refused)
+            ),
+            Harm::Refusals => assert_ne!(some, 0, "no request was refused"),
         }
         for seen in journal.of(Outcome::Answered).filter(|seen| seen.took > AT_MOST) {
             assert!(seen.revokes(), "answered after {seen}");
@@ -195,7 +200,7 @@ pub async fn check_all(client: &Client, stories: Vec<Story>) -> Vec<Story> {
 }
 
 fn open_files(pid: u32) -> usize {
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is running");
     files.count()
 }
 

@@ -26,7 +26,7 @@ const IN_TIME: Duration = Duration::from_secs(10);
 
 fn place(database: Database, replicas: usize) -> Place {
     setting(Place::on(
-        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("the folder can be created"),
         database,
         replicas,
     ))
@@ -70,7 +70,7 @@ async fn check_stop(stopped: Stopped, journal: Journal) {
     assert!(stopped.took < IN_TIME, "{:?}", stopped.took);
     assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.last_lines);
     for last in &stopped.last_lines {
-        let last: Value = serde_json::from_str(last).expect("an event");
+        let last: Value = serde_json::from_str(last).expect("the line is a JSON event");
         assert_eq!(last["message"], "stopped");
     }
     let sent = answered(&stopped.log);

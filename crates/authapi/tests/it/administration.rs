@@ -23,7 +23,10 @@ async fn reader(server: &Server, permissions: &[&str]) -> Pair {
 
 async fn id_of(client: &Client, pair: &Pair) -> String {
     let me = client.me(&pair.access).await;
-    me.body["id"].as_str().expect("an id").to_owned()
+    me.body["id"]
+        .as_str()
+        .expect("the response contains an id")
+        .to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +199,7 @@ async fn a_dry_run_prints_what_would_be_deleted_and_deletes_nothing() {
         "--json",
     ];
     let printed = server.place().command_succeeds(&command, "");
-    let printed: Value = serde_json::from_str(&printed).expect("JSON");
+    let printed: Value = serde_json::from_str(&printed).expect("the output is JSON");
     assert_eq!(
         (&printed["dry_run"], &printed["sessions_ended"]),
         (&json!(true), &json!(2))
@@ -212,7 +215,7 @@ async fn a_dry_run_prints_what_would_be_deleted_and_deletes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_concurrent_changes_with_one_precondition_one_succeeds() {
+async fn one_of_several_concurrent_changes_with_the_same_precondition_succeeds() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let root = client.session("root").await;
@@ -238,7 +241,7 @@ async fn of_concurrent_changes_with_one_precondition_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_users_begin_with_the_default_roles_and_tokens_carry_permissions_where_that_is_set() {
+async fn new_users_have_the_default_roles_and_tokens_contain_permissions_if_the_settings_say_so() {
     let place = Place::new();
     let set = [
         "roles",
@@ -289,11 +292,11 @@ async fn new_users_begin_with_the_default_roles_and_tokens_carry_permissions_whe
 }
 
 #[test]
-fn default_roles_that_are_not_there_stop_the_start_with_exit_code_2() {
+fn missing_default_roles_fail_the_start_with_exit_code_2() {
     let place = Place::new().with("USERS__DEFAULT_ROLES", "user,reader");
     let refused = place.run(&["serve"], "");
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
-    let last = refused.stderr.lines().last().expect("a line");
+    let last = refused.stderr.lines().last().expect("standard error has a line");
     assert!(
         last.contains("AUTHAPI_USERS__DEFAULT_ROLES is invalid: \"reader\""),
         "{last}"

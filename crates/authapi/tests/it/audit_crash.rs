@@ -96,7 +96,10 @@ async fn write(client: Client, root: Arc<str>, name: String) -> Vec<String> {
             check(&request, &answer);
             answered.push(request);
             if matches!(step, Step::Register) {
-                answer.body["id"].as_str().expect("an id").clone_into(&mut id);
+                answer.body["id"]
+                    .as_str()
+                    .expect("the response contains an id")
+                    .clone_into(&mut id);
             }
         }
     }
@@ -149,7 +152,7 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
         server
             .log()
             .wait_for(TIMEOUT, given)
-            .expect("clients send requests");
+            .expect("the server logs the requests in time");
         tokio::time::sleep(any_delay(LONGEST)).await;
         assert!(server.kill(server.replicas()), "SIGKILL ended each replica");
         let mut answered = Vec::new();

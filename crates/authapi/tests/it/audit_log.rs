@@ -12,7 +12,7 @@ fn events(place: &Place, more: &[&str]) -> Vec<Value> {
     let arguments = [&["audit", "list", "--json"], more].concat();
     let printed = place.command_succeeds(&arguments, "");
     let lines = printed.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().expect("JSON Lines")
+    lines.collect::<Result<_, _>>().expect("every line is JSON")
 }
 
 fn actions(events: &[Value]) -> Vec<&str> {
@@ -27,7 +27,7 @@ fn verify(place: &Place, more: &[&str]) -> Run {
 }
 
 fn verification(run: &Run) -> Value {
-    serde_json::from_str(&run.stdout).expect("JSON")
+    serde_json::from_str(&run.stdout).expect("the output is JSON")
 }
 
 /// A place whose audit log has about twenty events.
@@ -68,7 +68,7 @@ async fn events_are_filtered_by_user_actor_action_and_time() {
     assert_eq!(of_alice[1]["outcome"], "failure");
     let root_id = client.me(&root.access).await.body["id"].clone();
     assert_eq!(of_alice[0]["actor"], root_id);
-    let root_id = root_id.as_str().expect("an id");
+    let root_id = root_id.as_str().expect("the user has an id");
     assert_eq!(
         actions(&events(place, &["--actor", root_id])),
         ["roles_changed", "logged_in"]
@@ -106,7 +106,10 @@ async fn a_complete_audit_log_verifies_with_its_last_seal_as_anchor() {
         (&intact["intact"], &intact["checked"]),
         (&json!(true), &json!(20))
     );
-    let anchor = intact["head"].as_str().expect("an anchor").to_owned();
+    let anchor = intact["head"]
+        .as_str()
+        .expect("the output contains the head")
+        .to_owned();
     assert!(anchor.starts_with("20:"), "{anchor}");
     place.command_succeeds(&["users", "disable", "--login", "user0"], "");
 
@@ -116,9 +119,9 @@ async fn a_complete_audit_log_verifies_with_its_last_seal_as_anchor() {
         "{plain}"
     );
     let mut digits = anchor.clone().into_bytes();
-    let last = digits.last_mut().expect("digits");
+    let last = digits.last_mut().expect("the seal has digits");
     *last = if *last == b'0' { b'1' } else { b'0' };
-    let other = String::from_utf8(digits).expect("digits");
+    let other = String::from_utf8(digits).expect("the digits are ASCII");
     let refused = verify(&place, &["--anchor", &other]);
     assert_eq!(
         (refused.code, &verification(&refused)["event"]),

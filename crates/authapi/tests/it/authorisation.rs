@@ -156,7 +156,7 @@ impl World {
     /// Registers a user and returns the id.
     async fn register(&self, login: &str) -> String {
         let registered = succeeds(self.client.registering(login)).await;
-        text(&registered.body, "/id").expect("an id")
+        text(&registered.body, "/id").expect("the response contains an id")
     }
 
     async fn put_role(&self, name: &str, permissions: &[&str]) {
@@ -178,7 +178,7 @@ impl World {
 }
 
 fn method(name: &str) -> Method {
-    name.parse().expect("a method")
+    name.parse().expect("the method is valid")
 }
 
 fn text(body: &Value, pointer: &str) -> Option<String> {

@@ -48,18 +48,26 @@ impl Database {
     pub async fn tamper(&self, statements: &str) {
         match self {
             Self::Sqlite(file) => {
-                let mut connection =
-                    SqliteConnection::establish(&file.display().to_string()).expect("a database");
-                connection.batch_execute(statements).expect("a change");
+                let mut connection = SqliteConnection::establish(&file.display().to_string())
+                    .expect("the database accepts connections");
+                connection
+                    .batch_execute(statements)
+                    .expect("the statements succeed");
             }
             Self::Postgres(database) => {
                 let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
                     .await
-                    .expect("a database");
+                    .expect("the database accepts connections");
                 let connection = tokio::spawn(connection);
-                client.batch_execute(statements).await.expect("a change");
+                client
+                    .batch_execute(statements)
+                    .await
+                    .expect("the statements succeed");
                 drop(client);
-                connection.await.expect("no panic").expect("a good end");
+                connection
+                    .await
+                    .expect("the task does not panic")
+                    .expect("the connection ends without an error");
             }
         }
     }
@@ -72,29 +80,37 @@ struct Finding {
 }
 
 fn find_in_file(file: &Path, query: &str) -> Vec<String> {
-    let mut connection = SqliteConnection::establish(&file.display().to_string()).expect("a database");
-    let findings: Vec<Finding> = sql_query(query).load(&mut connection).expect("an answer");
+    let mut connection =
+        SqliteConnection::establish(&file.display().to_string()).expect("the database accepts connections");
+    let findings: Vec<Finding> = sql_query(query)
+        .load(&mut connection)
+        .expect("the query succeeds");
     findings.into_iter().map(|row| row.finding).collect()
 }
 
 async fn find_in_postgres(url: &str, query: &str) -> Vec<String> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a database");
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .expect("the database accepts connections");
     let connection = tokio::spawn(connection);
-    let rows = client.query(query, &[]).await.expect("an answer");
+    let rows = client.query(query, &[]).await.expect("the query succeeds");
     drop(client);
-    connection.await.expect("no panic").expect("a good end");
+    connection
+        .await
+        .expect("the task does not panic")
+        .expect("the connection ends without an error");
     rows.iter().map(|row| row.get("finding")).collect()
 }
 
-/// A Redis, or a cluster, for one test. Attempts are counted per client address, and all tests use
-/// the same one.
+/// A Redis, or a cluster, for one test. Each test needs its own, because attempts are counted per
+/// client address and all tests use one address.
 pub enum OwnRedis {
     Single(Own<Redis>),
     Cluster(RedisCluster),
 }
 
 impl OwnRedis {
-    /// Starts it. Returns `None` if this run uses no Redis.
+    /// Starts a Redis or a cluster; returns `None` if this run uses no Redis.
     pub fn start() -> Option<Self> {
         match Mode::of_this_run() {
             Mode::Sqlite => None,

@@ -17,18 +17,18 @@ fn create(place: &Place, login: &str, roles: &[&str], password: &str) -> Run {
 
 fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
     let printed = place.command_succeeds(arguments, "");
-    serde_json::from_str(&printed).expect("a JSON array")
+    serde_json::from_str(&printed).expect("the output is a JSON array")
 }
 
 /// Runs a command that prints JSON Lines.
 fn lines(place: &Place, arguments: &[&str]) -> Vec<Value> {
     let printed = place.command_succeeds(arguments, "");
     let lines = printed.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().expect("JSON Lines")
+    lines.collect::<Result<_, _>>().expect("every line is JSON")
 }
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
+    fs::metadata(path).expect("the file exists").permissions().mode() & 0o7777
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +82,7 @@ async fn users_are_created_listed_and_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_set_beside_a_running_server_are_in_force_when_the_command_returns() {
+async fn roles_set_beside_a_running_server_apply_when_the_command_returns() {
     let server = Place::new().with_admin("root").start();
     let client = server.client();
     let first = client.user("alice").await;
@@ -178,7 +178,7 @@ fn users_are_found_by_prefix_role_and_status_and_shown_one_by_one() {
     }
     let shown = lines(&place, &["users", "show", "--login", "ALICE", "--json"]);
     assert_eq!(shown[0]["password_change_required"], false);
-    let id = shown[0]["id"].as_str().expect("an id");
+    let id = shown[0]["id"].as_str().expect("the user has an id");
     let plain = place.command_succeeds(&["users", "show", "--user", id], "");
     assert!(plain.contains("alice") && plain.contains(id), "{plain}");
     for command in ["show", "disable", "enable", "delete"] {
@@ -206,7 +206,7 @@ fn roles_are_created_changed_and_deleted_unless_assigned() {
         "--self-assignable",
         "--json",
     ]);
-    let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let made: Value = serde_json::from_str(&made.stdout).expect("the output is JSON");
     assert_eq!(made["created"], true);
     let roles = lines(&place, &["roles", "list", "--json"]);
     let expected = json!({
@@ -254,7 +254,7 @@ fn roles_are_created_changed_and_deleted_unless_assigned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_are_listed_and_are_ended_when_the_command_returns() {
+async fn sessions_are_listed_and_ended_when_the_command_returns() {
     let server = Server::start();
     let client = server.client();
     let pair = client.user("alice").await;
@@ -322,7 +322,7 @@ async fn a_key_of_every_algorithm_signs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_key_is_published_and_takes_over_by_renaming() {
+async fn a_second_key_is_published_and_signs_after_renaming() {
     let place = Place::new();
     assert_eq!(place.command_succeeds(&["keys", "list"], ""), "");
     for _ in 0..2 {
@@ -340,8 +340,9 @@ async fn a_second_key_is_published_and_takes_over_by_renaming() {
 
     let place = server.terminate().place;
     for (key, from, to) in [(0, "signing", "retired"), (1, "published", "signing")] {
-        let path = keys[key]["path"].as_str().expect("a path");
-        fs::rename(path, path.replace(&format!(".{from}."), &format!(".{to}."))).expect("a renaming");
+        let path = keys[key]["path"].as_str().expect("the key has a path");
+        fs::rename(path, path.replace(&format!(".{from}."), &format!(".{to}.")))
+            .expect("the file can be renamed");
     }
     let server = place.start();
     assert_eq!(
@@ -354,7 +355,7 @@ async fn a_second_key_is_published_and_takes_over_by_renaming() {
 }
 
 #[test]
-fn the_settings_in_force_are_shown_without_secrets() {
+fn the_effective_settings_are_shown_without_secrets() {
     let place = Place::new().with_admin("root");
     let plain = place.command_succeeds(&["config", "check"], "");
     assert!(
@@ -370,17 +371,20 @@ fn the_settings_in_force_are_shown_without_secrets() {
     for text in [&plain, &printed] {
         assert!(!text.contains(PASSWORD));
     }
-    let settings: Vec<Value> = serde_json::from_str(&printed).expect("a JSON array");
+    let settings: Vec<Value> = serde_json::from_str(&printed).expect("the output is a JSON array");
     let port = settings
         .iter()
         .find(|setting| setting["name"] == "AUTHAPI_SERVER__PORT");
     let expected = json!({"name": "AUTHAPI_SERVER__PORT", "value": 0, "source": "environment"});
     assert_eq!(port, Some(&expected));
-    assert!(!place.path().join("data").exists(), "looking makes nothing");
+    assert!(
+        !place.path().join("data").exists(),
+        "showing the settings creates no files"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_check_reports_by_exit_code() {
+async fn the_health_check_reports_readiness_by_exit_code() {
     let server = Server::start();
     let port = server.address().port().to_string();
     let settings = [("SERVER__PORT", port.as_str())];
@@ -394,7 +398,7 @@ async fn the_health_check_reports_by_exit_code() {
 }
 
 #[test]
-fn the_schema_goes_up_and_down() {
+fn the_schema_can_be_migrated_up_and_down() {
     let place = Place::new();
     let applied = || -> Vec<bool> {
         let rows = listed(&place, &["migrate", "status", "--json"]);
@@ -431,10 +435,10 @@ fn the_schema_goes_up_and_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_admin_comes_from_the_settings_and_only_the_first() {
+async fn only_the_first_admin_comes_from_the_settings() {
     let place = Place::new();
     let file = place.path().join("admin-password");
-    fs::write(&file, format!("{PASSWORD}\n")).expect("a file");
+    fs::write(&file, format!("{PASSWORD}\n")).expect("the file can be written");
     let server = place
         .with("BOOTSTRAP__ADMIN_LOGIN", "root")
         .with("BOOTSTRAP__ADMIN_PASSWORD_FILE", "admin-password")
@@ -459,7 +463,7 @@ async fn the_first_admin_comes_from_the_settings_and_only_the_first() {
     assert_eq!(
         client.logging_in("root", PASSWORD).send().await.status,
         401,
-        "it is not made again"
+        "the admin is not created again"
     );
     assert_eq!(client.logging_in("root", NEW_PASSWORD).send().await.status, 200);
 }

@@ -42,7 +42,7 @@ async fn write_stories(client: Client, root: Arc<str>, name: String) -> Vec<Stor
 
 /// Returns a random delay of at most `most`.
 pub fn any_delay(most: Duration) -> Duration {
-    most * u32::try_from(RandomState::new().hash_one(0) % 1000).expect("it is small") / 1000
+    most * u32::try_from(RandomState::new().hash_one(0) % 1000).expect("the number is below 1000") / 1000
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +65,7 @@ async fn after_a_kill_confirmed_changes_are_kept_and_others_are_atomic() {
         server
             .log()
             .wait_for(TIMEOUT, logged_out)
-            .expect("clients send requests");
+            .expect("the server logs the requests in time");
         tokio::time::sleep(any_delay(Duration::from_millis(300))).await;
         // With several replicas, kill alternately one, so that the others answer, and all.
         let count = if round % 2 == 0 { 1 } else { server.replicas() };
@@ -90,7 +90,7 @@ async fn after_a_kill_confirmed_changes_are_kept_and_others_are_atomic() {
     assert_eq!(
         cut,
         ROUNDS * CLIENTS,
-        "every client was at work when the server died"
+        "every client had sent a request when the server was killed"
     );
     assert!(answered >= ROUNDS, "{answered}");
     check_stories_again(&server.client(), &all).await;
@@ -112,6 +112,6 @@ async fn check_stories_again(client: &Client, stories: &[Story]) {
 /// Migrates with the command line next to servers that have crashed.
 fn check_migrations(place: &Place) {
     let status = place.command_succeeds(&["migrate", "status", "--json"], "");
-    let migrations: Vec<Value> = serde_json::from_str(&status).expect("a JSON array");
+    let migrations: Vec<Value> = serde_json::from_str(&status).expect("the output is a JSON array");
     assert!(!migrations.is_empty() && migrations.iter().all(|one| one["applied"] == true));
 }

@@ -101,7 +101,7 @@ async fn check_claims(client: &Client, user: &Value, pair: &Pair) {
     assert_eq!(claims["aud"], "authapi");
     assert_eq!(claims["client_id"], "authapi");
     assert_eq!(claims["roles"], json!(["user"]));
-    let seconds = |name: &str| claims[name].as_i64().expect("seconds");
+    let seconds = |name: &str| claims[name].as_i64().expect("the claim is in seconds");
     assert_eq!(seconds("exp") - seconds("iat"), 900);
 }
 
@@ -123,7 +123,9 @@ fn check_me(me: &Answer, user: &Value) {
         assert_eq!(me.body[name], user[name], "{name}");
     }
     assert_eq!(me.body["permissions"], json!([]));
-    let time = me.body["last_login_at"].as_str().expect("a time");
+    let time = me.body["last_login_at"]
+        .as_str()
+        .expect("the response contains the time");
     assert!(time.ends_with('Z') && time.contains('T'), "{time}");
 }
 
@@ -208,7 +210,9 @@ async fn devices_are_listed_and_ended_one_by_one() {
 
     let listed = client.get("/me/sessions").bearer(&desk.access).send().await;
     assert_eq!((listed.status, listed.keys()), (200, vec!["sessions"]));
-    let sessions = listed.body["sessions"].as_array().expect("a list");
+    let sessions = listed.body["sessions"]
+        .as_array()
+        .expect("the response contains sessions");
     let expected = [
         "created_at",
         "current",
@@ -230,7 +234,10 @@ async fn devices_are_listed_and_ended_one_by_one() {
     assert_eq!(sessions[0]["user_agent"], "desk/1.0");
     assert_eq!(sessions[0]["ip"], "127.0.0.1");
 
-    let path = format!("/me/sessions/{}", sessions[1]["id"].as_str().expect("an id"));
+    let path = format!(
+        "/me/sessions/{}",
+        sessions[1]["id"].as_str().expect("the response contains an id")
+    );
     for (token, path, status) in [
         (&stranger.access, path.as_str(), 404),
         (&desk.access, "/me/sessions/not-an-id", 404),
@@ -263,7 +270,7 @@ async fn only_permitted_callers_change_roles() {
     assert!(
         permissions
             .as_array()
-            .expect("a list")
+            .expect("the response contains permissions")
             .contains(&json!("roles:assign"))
     );
 
@@ -293,7 +300,7 @@ async fn only_permitted_callers_change_roles() {
     assert_eq!(
         client.me_code(&alice).await,
         "accepted",
-        "what is refused changes nothing"
+        "refused changes have no effect"
     );
 
     for (login, roles, status, code) in [
@@ -316,7 +323,7 @@ async fn only_permitted_callers_change_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_and_sessions_run_out() {
+async fn tokens_and_sessions_expire() {
     let server = Place::new()
         .with("TOKENS__ACCESS_TTL", "1s")
         .with("TOKENS__REFRESH_IDLE_TTL", "2s")
@@ -340,7 +347,7 @@ async fn tokens_and_sessions_run_out() {
     };
     until("token_expired", "/me", Method::GET, &pair.access).await;
     assert_eq!(client.log_out(&pair.access).await.code(), "token_expired");
-    // After the access token expires, the session can be refreshed until it expires too.
+    // After the access token expires, the session can still be refreshed until it expires.
     let refreshed = client.refresh(&pair.refresh).await.pair();
     assert_eq!(client.me_code(&refreshed.access).await, "accepted");
     until("token_expired", "/me", Method::GET, &refreshed.access).await;
@@ -391,7 +398,7 @@ async fn operational_endpoints_have_their_documented_responses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_documentation_can_be_switched_off() {
+async fn the_documentation_can_be_disabled() {
     let server = Place::new().with("DOCS__ENABLED", "false").start();
     for path in ["/docs", "/docs/", "/openapi.json"] {
         assert_eq!(

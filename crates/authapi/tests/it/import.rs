@@ -34,13 +34,13 @@ fn import(place: &Place, input: &str, more: &[&str]) -> Run {
 
 /// The numbers of imported, existing and refused users.
 fn counts(run: &Run) -> (u64, u64, u64) {
-    let summary: Value = serde_json::from_str(&run.stdout).expect("a summary");
-    let count = |name: &str| summary[name].as_u64().expect("a number");
+    let summary: Value = serde_json::from_str(&run.stdout).expect("the output is a JSON summary");
+    let count = |name: &str| summary[name].as_u64().expect("the summary contains the number");
     (count("imported"), count("already_there"), count("refused"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn imported_users_log_in_with_the_passwords_they_had_and_an_import_can_be_run_again() {
+async fn imported_users_log_in_with_their_old_passwords_and_an_import_can_be_run_again() {
     let server = Server::start();
     let client = server.client();
     let mut users: Vec<Value> = (0..2_500).map(|number| user(&format!("user{number}"))).collect();
@@ -152,9 +152,9 @@ async fn rejected_lines_are_reported_by_number_and_the_others_are_imported() {
     let again = import(&place, &input, &["--rejects", "rejects.jsonl"]);
     assert_eq!((again.code, counts(&again)), (Some(1), (0, 3, 7)));
     assert_eq!(again.stderr, "authapi: 7 lines were refused\n");
-    let rejects = fs::read_to_string(place.path().join("rejects.jsonl")).expect("a file");
+    let rejects = fs::read_to_string(place.path().join("rejects.jsonl")).expect("the file can be read");
     for (line, (number, code)) in rejects.lines().zip(expected) {
-        let line: Value = serde_json::from_str(line).expect("JSON Lines");
+        let line: Value = serde_json::from_str(line).expect("the line is JSON");
         assert_eq!(
             (&line["line"], &line["code"]),
             (&json!(number), &json!(code)),
@@ -165,7 +165,7 @@ async fn rejected_lines_are_reported_by_number_and_the_others_are_imported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form() {
+async fn an_export_with_hashes_can_be_imported_elsewhere_in_both_formats() {
     let first = Place::new();
     let users = [
         with(user("Alice"), "roles", &json!(["admin", "user"])),
@@ -184,7 +184,7 @@ async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form()
         let export = ["users", "export", "--with-password-hashes", "--format", format];
         let exported = first.command_succeeds(&export, "");
         let second = Place::new();
-        fs::write(second.path().join(format!("users.{format}")), &exported).expect("a file");
+        fs::write(second.path().join(format!("users.{format}")), &exported).expect("the file can be written");
         let import = ["users", "import", &format!("users.{format}")];
         assert_eq!(
             second.command_succeeds(&import, ""),
@@ -194,7 +194,7 @@ async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form()
         let known = |text: &str| -> Vec<Value> {
             let rows = text
                 .lines()
-                .map(|line| serde_json::from_str(line).expect("JSON Lines"));
+                .map(|line| serde_json::from_str(line).expect("the line is JSON"));
             rows.map(|row: Value| with(row, "id", &Value::Null)).collect()
         };
         assert_eq!(
@@ -215,7 +215,7 @@ async fn what_is_exported_with_hashes_can_be_imported_elsewhere_in_either_form()
 #[test]
 fn a_file_that_cannot_be_read_stops_the_import_in_one_line() {
     let place = Place::new();
-    fs::write(place.path().join("users.csv"), "login,hash\nann,x\n").expect("a file");
+    fs::write(place.path().join("users.csv"), "login,hash\nann,x\n").expect("the file can be written");
     for (file, says) in [
         ("absent.jsonl", "absent.jsonl cannot be read"),
         ("users.csv", "is not a valid header"),

@@ -78,7 +78,7 @@ pub struct Story {
     pub asked: Option<Step>,
     /// The newest tokens.
     pub pair: Option<Pair>,
-    /// Every request, by id.
+    /// Every request: its id, its step and its outcome.
     pub requests: Vec<(String, Step, Outcome)>,
 }
 
@@ -101,7 +101,7 @@ impl Story {
     /// Requests the next step, as the user of the token `root`. If a replica does not accept the
     /// connection, the client tries the next one, up to `replicas` of them.
     pub async fn take_next_step(&mut self, client: &Client, root: &str, replicas: usize) -> Outcome {
-        let step = self.next().expect("a story with steps left");
+        let step = self.next().expect("the story has steps left");
         let id = format!("{}.{}.{step:?}", self.login, self.requests.len());
         let again = self.asked.replace(step) == Some(step);
         let mut answer = self.call(client, root, step, &id).try_send().await;
@@ -120,7 +120,7 @@ impl Story {
     }
 
     fn call(&self, client: &Client, root: &str, step: Step, id: &str) -> Call {
-        let pair = || self.pair.as_ref().expect("logged in");
+        let pair = || self.pair.as_ref().expect("the user has logged in");
         let call = match step {
             Step::Register => client.registering(&self.login),
             Step::LogIn => client.logging_in(&self.login, PASSWORD),

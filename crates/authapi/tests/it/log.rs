@@ -44,7 +44,9 @@ impl Log {
         let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines() {
-                log.change(part, |captured| captured.lines.push(line.expect("UTF-8")));
+                log.change(part, |captured| {
+                    captured.lines.push(line.expect("the lines are UTF-8"))
+                });
             }
             log.change(part, |captured| captured.ended = true);
         });
@@ -52,7 +54,7 @@ impl Log {
     }
 
     fn parts(&self) -> MutexGuard<'_, Vec<Captured>> {
-        self.0.0.lock().expect("no panic")
+        self.0.0.lock().expect("the lock is not poisoned")
     }
 
     fn change(&self, part: Part, change: impl FnOnce(&mut Captured)) {
@@ -108,7 +110,12 @@ impl Log {
                 Look::NotYet if !left.is_zero() => {}
                 Look::NotYet | Look::Never => return None,
             }
-            parts = self.0.1.wait_timeout(parts, left).expect("no panic").0;
+            parts = self
+                .0
+                .1
+                .wait_timeout(parts, left)
+                .expect("the lock is not poisoned")
+                .0;
         }
     }
 }
@@ -117,7 +124,7 @@ impl Log {
 pub fn answered(lines: &[String]) -> BTreeSet<String> {
     lines
         .iter()
-        .map(|line| serde_json::from_str(line).expect("an event"))
+        .map(|line| serde_json::from_str(line).expect("the line is a JSON event"))
         .filter(|event: &Value| event["message"] == "answered")
         .filter_map(|event| Some(event["request_id"].as_str()?.to_owned()))
         .collect()

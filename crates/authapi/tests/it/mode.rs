@@ -22,7 +22,7 @@ impl Mode {
             "postgres_redis" => Self::PostgresRedis,
             "three_replicas" => Self::ThreeReplicas,
             "redis_cluster" => Self::RedisCluster,
-            other => panic!("no run is called {other}"),
+            other => panic!("the test program {other} has no mode"),
         }
     }
 

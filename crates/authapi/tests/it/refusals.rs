@@ -44,8 +44,8 @@ async fn each_bad_token_is_rejected_with_its_cause() {
     let client = server.client();
     let pair = client.user("alice").await;
     let other = client.session("alice").await;
-    let (head, _) = pair.access.rsplit_once('.').expect("a signature");
-    let (_, signature) = other.access.rsplit_once('.').expect("a signature");
+    let (head, _) = pair.access.rsplit_once('.').expect("the token has a signature");
+    let (_, signature) = other.access.rsplit_once('.').expect("the token has a signature");
     let forged = format!("{head}.{signature}");
     let unsigned = format!("{head}.");
     for (token, code) in [
@@ -88,7 +88,7 @@ async fn each_bad_token_is_rejected_with_its_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_methods_are_refused_with_those_that_are_allowed() {
+async fn other_methods_are_refused_with_the_allowed_methods() {
     let server = Server::start();
     let client = server.client();
     for (path, allowed) in [
@@ -128,7 +128,7 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
             if allowed.contains(method) {
                 continue;
             }
-            let method = Method::from_bytes(method.as_bytes()).expect("a method");
+            let method = Method::from_bytes(method.as_bytes()).expect("the method is valid");
             let answer = client.call(method, path).send().await;
             assert_eq!((answer.status, answer.header("allow")), (405, allowed), "{path}");
             assert_eq!(answer.code(), "method_not_allowed");

@@ -14,7 +14,7 @@ fn alive() -> (String, String) {
     codes("accepted", "accepted")
 }
 
-/// Two sessions of one user, and one of another user, which must stay valid.
+/// Two sessions of one user, and one session of another user, which must stay valid.
 struct Cast {
     server: Server,
     client: Client,
@@ -50,7 +50,7 @@ impl Cast {
         assert_eq!(
             self.client.left_of(&self.stranger).await,
             alive(),
-            "the stranger's"
+            "the session of the other user"
         );
     }
 }
@@ -80,7 +80,7 @@ async fn logout_by_refresh_token_ends_its_session_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logout_everywhere_ends_all_of_the_users_sessions_by_either_token() {
+async fn logout_everywhere_by_either_token_ends_all_sessions_of_the_user() {
     for by_refresh in [false, true] {
         let cast = Cast::new().await;
         let token = if by_refresh {
@@ -105,7 +105,7 @@ async fn a_change_of_roles_revokes_all_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_that_an_admin_changes_end_the_users_tokens_and_not_the_admins() {
+async fn a_role_change_by_an_admin_ends_the_tokens_of_the_user_and_not_of_the_admin() {
     let cast = Cast::at(Place::new().with_admin("root")).await;
     let root = cast.client.session("root").await;
     let call = cast.client.assigning(&root.access, "alice", &["admin"], false);
@@ -116,7 +116,7 @@ async fn roles_that_an_admin_changes_end_the_users_tokens_and_not_the_admins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kept_sessions_outlive_a_change_of_roles_and_carry_the_new_ones() {
+async fn kept_sessions_survive_a_role_change_with_the_new_roles() {
     let cast = Cast::new().await;
     let call = cast.client.put("/roles/update").bearer(&cast.first.access);
     let kept = call
@@ -145,7 +145,7 @@ async fn a_password_change_revokes_all_sessions_except_the_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn disabling_a_user_ends_everything_and_enabling_brings_nothing_back() {
+async fn disabling_a_user_ends_all_sessions_and_enabling_restores_none() {
     let cast = Cast::new().await;
     let ended = codes("token_outdated", "session_revoked");
     for command in ["disable", "enable"] {

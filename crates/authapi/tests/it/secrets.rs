@@ -70,11 +70,11 @@ pub fn secrets(place: &Place, pairs: &[Pair]) -> Vec<(&'static str, String)> {
     ];
     for pair in pairs {
         secrets.push(("a refresh token", pair.refresh.clone()));
-        let signature = pair.access.rsplit('.').next().expect("a signature");
+        let signature = pair.access.rsplit('.').next().expect("the token has a signature");
         secrets.push(("an access token", signature.to_owned()));
     }
     for file in place.key_files("") {
-        let text = fs::read_to_string(&file).expect("a key");
+        let text = fs::read_to_string(&file).expect("the key can be read");
         let lines = text.lines().filter(|line| !line.starts_with("-----"));
         secrets.extend(lines.map(|line| ("a key", line.to_owned())));
     }
@@ -116,10 +116,10 @@ async fn the_command_line_prints_no_secret() {
 
 /// Sends a request that no HTTP library would send.
 fn send_raw(server: &Server, head: &[u8]) {
-    let mut stream = TcpStream::connect(server.address()).expect("a listening server");
+    let mut stream = TcpStream::connect(server.address()).expect("the server accepts connections");
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a limit");
+        .expect("the timeout can be set");
     // The server may close the connection.
     let _ = stream.write_all(head);
     let _ = stream.shutdown(Shutdown::Write);
@@ -169,7 +169,7 @@ async fn hostile_input_cannot_forge_a_log_line() {
     assert!(log.len() > 10);
     for line in &log {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-        let event = event.as_object().expect("an object");
+        let event = event.as_object().expect("the event is an object");
         assert!(!event.contains_key("forged"), "{line}");
         assert!(
             event.contains_key("timestamp") && event.contains_key("message"),

@@ -40,7 +40,7 @@ pub struct Place {
 impl Place {
     /// Creates a place on the database and Redis of this run.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         let database = Database::fresh(folder.path());
         let place = Self::on(folder, database, Mode::of_this_run().replicas());
         match shared_redis_url() {
@@ -120,8 +120,8 @@ impl Place {
     /// The files in the key folder whose names end with `end`.
     pub fn key_files(&self, end: &str) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = fs::read_dir(self.keys())
-            .expect("a key folder")
-            .map(|entry| entry.expect("an entry").path())
+            .expect("the key folder can be read")
+            .map(|entry| entry.expect("the folder entry can be read").path())
             .filter(|path| path.display().to_string().ends_with(end))
             .collect();
         files.sort();
@@ -146,17 +146,17 @@ impl Place {
                 .spawn()
                 .expect("the program runs"),
         );
-        let mut stdin = process.0.stdin.take().expect("a pipe");
+        let mut stdin = process.0.stdin.take().expect("the stream is piped");
         // A command that does not read its input may end before this write.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
-        let stdout = reader(process.0.stdout.take().expect("a pipe"));
-        let stderr = reader(process.0.stderr.take().expect("a pipe"));
-        let status = process.wait(TIMEOUT).expect("a command ends");
+        let stdout = reader(process.0.stdout.take().expect("the stream is piped"));
+        let stderr = reader(process.0.stderr.take().expect("the stream is piped"));
+        let status = process.wait(TIMEOUT).expect("the command ends in time");
         Run {
             code: status.code(),
-            stdout: stdout.join().expect("no panic"),
-            stderr: stderr.join().expect("no panic"),
+            stdout: stdout.join().expect("the thread does not panic"),
+            stderr: stderr.join().expect("the thread does not panic"),
         }
     }
 
@@ -215,7 +215,7 @@ pub struct Run {
 
 /// A server, or several that act as one for clients. They are killed on drop.
 pub struct Server {
-    // Declared before the place, because they use its database.
+    // The replicas are declared before the place, so that they end before its database.
     replicas: Vec<Replica>,
     log: Log,
     place: Place,
@@ -297,7 +297,9 @@ impl Server {
         let started: Vec<_> = (self.replicas.len()..count)
             .map(|_| {
                 let mut process = Process(self.place.serve().spawn().expect("the program runs"));
-                let log = self.log.follow(process.0.stderr.take().expect("a pipe"));
+                let log = self
+                    .log
+                    .follow(process.0.stderr.take().expect("the stream is piped"));
                 (process, log)
             })
             .collect();
@@ -374,7 +376,7 @@ impl Server {
 }
 
 fn send(replica: &Replica, signal: Signal) {
-    kill_process(Pid::from_child(&replica.process.0), signal).expect("it runs");
+    kill_process(Pid::from_child(&replica.process.0), signal).expect("the process is running");
 }
 
 /// A child process, killed on drop without its own children.
@@ -384,7 +386,7 @@ impl Process {
     fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
-            if let Some(status) = self.0.try_wait().expect("a child of this process") {
+            if let Some(status) = self.0.try_wait().expect("the process is a child of this process") {
                 return Some(status);
             }
             thread::sleep(POLL);
@@ -404,7 +406,7 @@ impl Drop for Process {
 fn reader(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut text = String::new();
-        pipe.read_to_string(&mut text).expect("UTF-8");
+        pipe.read_to_string(&mut text).expect("the output is UTF-8");
         text
     })
 }

@@ -53,7 +53,7 @@ async fn codes(replicas: &[Client], pair: &Pair) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_command_line_revokes_is_refused_by_running_servers_when_it_returns() {
+async fn revocations_by_the_command_line_apply_to_running_servers_when_it_returns() {
     let server = Server::start();
     let replicas = server.each();
     let stranger = replicas[0].user("stranger").await;
@@ -107,7 +107,7 @@ async fn changed_permissions_of_a_role_apply_at_once_to_cached_sessions() {
 async fn a_session_ended_by_the_session_limit_is_rejected_by_every_replica() {
     let server = Place::new().with("TOKENS__MAX_SESSIONS_PER_USER", "2").start();
     let replicas = server.each();
-    let last = replicas.last().expect("a replica");
+    let last = replicas.last().expect("there is at least one replica");
     let oldest = replicas[0].user("alice").await;
     let younger = replicas[0].session("alice").await;
     wait_until_cached(&replicas, &[&oldest, &younger]).await;
@@ -149,7 +149,7 @@ async fn a_cached_session_is_accepted_after_each_refresh() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_is_not_waited_for() {
+async fn revocations_do_not_wait_for_a_stopped_server() {
     let server = Server::start();
     let replicas = server.each();
     let pair = replicas[0].user("alice").await;
@@ -185,13 +185,20 @@ const FROM_MEMORY: &str = r#"authapi_session_snapshots_total{from="memory"}"#;
 
 /// The metrics of all replicas.
 async fn scrape(server: &Server) -> Vec<String> {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("the client can be built");
     let mut lines = Vec::new();
     for line in server.log().lines() {
-        let event: Value = serde_json::from_str(&line).expect("an event");
+        let event: Value = serde_json::from_str(&line).expect("the line is a JSON event");
         if let Some(address) = event["metrics"].as_str() {
             let answer = http.get(format!("http://{address}/metrics")).send().await;
-            let text = answer.expect("a listening server").text().await.expect("UTF-8");
+            let text = answer
+                .expect("the server responds")
+                .text()
+                .await
+                .expect("the response is UTF-8");
             lines.extend(text.lines().map(ToOwned::to_owned));
         }
     }
@@ -203,29 +210,33 @@ fn count(lines: &[String], series: &str) -> u64 {
     let values = lines.iter().filter(|line| line.starts_with(series));
     let values = values.filter_map(|line| line.rsplit(' ').next());
     values
-        .map(|value| value.parse::<u64>().expect("a whole number"))
+        .map(|value| value.parse::<u64>().expect("the value is an integer"))
         .sum()
 }
 
 /// The number of commands that a Redis has run, without pings and this one.
 fn commands(redis: &str) -> u64 {
     let address = redis.trim_start_matches("redis://").trim_end_matches('/');
-    let mut connection = TcpStream::connect(address).expect("a Redis");
+    let mut connection = TcpStream::connect(address).expect("Redis accepts connections");
     connection
         .write_all(b"INFO commandstats\r\nQUIT\r\n")
-        .expect("a reader");
+        .expect("Redis reads the command");
     let mut told = String::new();
-    connection.read_to_string(&mut told).expect("statistics");
+    connection
+        .read_to_string(&mut told)
+        .expect("the reply can be read");
     let counts = told
         .lines()
         .filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="))
         .filter(|(command, _)| !matches!(*command, "info" | "ping" | "quit"))
-        .map(|(_, counts)| counts.split(',').next().expect("a number"));
-    counts.map(|calls| calls.parse::<u64>().expect("a number")).sum()
+        .map(|(_, counts)| counts.split(',').next().expect("split returns at least one part"));
+    counts
+        .map(|calls| calls.parse::<u64>().expect("the text is a number"))
+        .sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_in_memory_costs_neither_the_database_nor_redis_anything() {
+async fn a_cached_session_uses_neither_the_database_nor_redis() {
     const REQUESTS: u64 = 500;
     let server = Place::new().throttled().with("METRICS__PORT", "0").start();
     let redis = server.place().own_redis();

@@ -16,11 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The promised time.
+/// The time within which a server must end.
 const IN_TIME: Duration = Duration::from_secs(10);
 /// Longer than anything here takes; reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// In clock ticks, of which there are 100 per second.
+/// The processor time after which the hashing thread is clearly at work, in clock ticks of 10 ms.
 const CLEARLY_AT_WORK: u64 = 5;
 
 fn check_clean(stopped: &Stopped) {
@@ -31,7 +31,7 @@ fn check_clean(stopped: &Stopped) {
 fn check_end(stopped: &Stopped) {
     assert_eq!(stopped.status.code(), Some(0), "{:#?}", stopped.log);
     for last in &stopped.last_lines {
-        let last: Value = serde_json::from_str(last).expect("an event");
+        let last: Value = serde_json::from_str(last).expect("the line is a JSON event");
         assert_eq!(last["message"], "stopped");
     }
 }
@@ -64,20 +64,24 @@ async fn under_load_every_request_that_was_accepted_is_answered() {
     server
         .log()
         .wait_for(TIMEOUT, under_way)
-        .expect("clients send requests");
+        .expect("the server logs the requests in time");
 
     let stopped = server.terminate();
 
     check_clean(&stopped);
     let mut outcomes = Outcomes::new();
     for client in clients {
-        outcomes.extend(client.await.expect("no panic"));
+        outcomes.extend(client.await.expect("the task does not panic"));
     }
     let received: BTreeSet<String> = outcomes
         .iter()
         .filter_map(|(id, status)| status.map(|_| id.clone()))
         .collect();
-    assert_eq!(answered(&stopped.log), received, "what is answered arrives");
+    assert_eq!(
+        answered(&stopped.log),
+        received,
+        "every logged response was received"
+    );
     assert!(
         outcomes.values().flatten().all(|status| *status == 201),
         "{outcomes:?}"
@@ -107,13 +111,19 @@ fn registration_accepted(server: &Server, login: &str) -> TcpStream {
     let body = format!(r#"{{"login":"{login}","password":"{PASSWORD}"}}"#);
     let head =
         "POST /register HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: 100-continue";
-    let mut stream = TcpStream::connect(server.address()).expect("a listening server");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("a reader");
+    let mut stream = TcpStream::connect(server.address()).expect("the server accepts connections");
+    stream
+        .set_read_timeout(Some(TIMEOUT))
+        .expect("the timeout can be set");
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("the server reads the request");
     let mut take_next_step = *b"HTTP/1.1 100 Continue\r\n\r\n";
-    stream.read_exact(&mut take_next_step).expect("an answer");
+    stream
+        .read_exact(&mut take_next_step)
+        .expect("the server responds");
     assert!(take_next_step.starts_with(b"HTTP/1.1 100 "));
-    stream.write_all(body.as_bytes()).expect("a reader");
+    stream
+        .write_all(body.as_bytes())
+        .expect("the server reads the request");
     stream
 }
 
@@ -126,16 +136,18 @@ fn registration_under_way(server: &Server, login: &str) -> TcpStream {
 
 /// Resets the connection, as when the client's process dies.
 fn reset(stream: TcpStream) {
-    stream.set_nonblocking(true).expect("a mode");
-    let stream = tokio::net::TcpStream::from_std(stream).expect("a stream");
-    stream.set_zero_linger().expect("an option");
+    stream
+        .set_nonblocking(true)
+        .expect("the blocking mode can be set");
+    let stream = tokio::net::TcpStream::from_std(stream).expect("the stream can be converted");
+    stream.set_zero_linger().expect("the socket option can be set");
 }
 
 /// Waits until the hashing thread has been busy for a while.
 fn wait_for_hashing(pid: u32) {
     let deadline = Instant::now() + TIMEOUT;
     while hashing_time(pid) < CLEARLY_AT_WORK {
-        assert!(Instant::now() < deadline, "nothing is hashed");
+        assert!(Instant::now() < deadline, "no hash is being computed");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -143,7 +155,7 @@ fn wait_for_hashing(pid: u32) {
 /// The run time of the thread `hash-0` of a process in clock ticks: fields 14 and 15 of its `stat`
 /// (proc(5)).
 fn hashing_time(pid: u32) -> u64 {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is running");
     let stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
     stats
         .filter(|stat| stat.contains("(hash-0)"))
@@ -171,7 +183,7 @@ async fn slow_requests_in_flight_are_answered() {
         let mut answer = String::new();
         stream
             .read_to_string(&mut answer)
-            .expect("an answer, and a clean end");
+            .expect("the server responds and closes the connection");
         assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
         assert!(answer.contains(&format!(r#""login":"{login}""#)), "{answer}");
     }
@@ -201,13 +213,13 @@ async fn a_change_is_kept_when_its_client_disconnects_and_the_server_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_and_half_open_connections_do_not_delay_the_end() {
     let server = Server::start();
-    let mut idle = TcpStream::connect(server.address()).expect("a listening server");
-    write!(idle, "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n").expect("a reader");
+    let mut idle = TcpStream::connect(server.address()).expect("the server accepts connections");
+    write!(idle, "GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n").expect("the server reads the request");
     let mut begun = [0; 12];
-    idle.read_exact(&mut begun).expect("an answer");
-    let silent = TcpStream::connect(server.address()).expect("a listening server");
-    let mut half = TcpStream::connect(server.address()).expect("a listening server");
-    write!(half, "POST /login HTTP/1.1\r\nHost: test\r\nContent-Le").expect("a reader");
+    idle.read_exact(&mut begun).expect("the server responds");
+    let silent = TcpStream::connect(server.address()).expect("the server accepts connections");
+    let mut half = TcpStream::connect(server.address()).expect("the server accepts connections");
+    write!(half, "POST /login HTTP/1.1\r\nHost: test\r\nContent-Le").expect("the server reads the request");
 
     check_clean(&server.terminate());
     drop((idle, silent, half));

@@ -58,7 +58,7 @@ pub fn text(path: &Path) -> String {
 }
 
 #[test]
-fn a_port_in_use() {
+fn a_port_in_use_fails_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("the listener has an address");
     let place = Place::new().with("SERVER__PORT", &address.port().to_string());
@@ -71,7 +71,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn a_metrics_port_in_use() {
+fn a_metrics_port_in_use_fails_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("the listener has an address");
     let place = Place::new().with("METRICS__PORT", &address.port().to_string());
@@ -85,7 +85,7 @@ fn a_metrics_port_in_use() {
 }
 
 #[test]
-fn an_address_of_another_machine() {
+fn an_address_of_another_machine_fails_the_start() {
     let place = Place::new().with("SERVER__HOST", "192.0.2.1");
     refuses(
         &place,
@@ -99,7 +99,7 @@ fn an_address_of_another_machine() {
 }
 
 #[test]
-fn a_malformed_key() {
+fn a_malformed_key_fails_the_start() {
     let place = used();
     let key = place.key_files(".signing.pem").remove(0);
     fs::write(&key, "garbage").expect("the file is written");
@@ -114,7 +114,7 @@ fn a_malformed_key() {
 }
 
 #[test]
-fn keys_that_others_can_read() {
+fn keys_that_others_can_read_fail_the_start() {
     let place = used();
     for end in [".signing.pem", "refresh.key"] {
         let key = place.key_files(end).remove(0);
@@ -130,7 +130,7 @@ fn keys_that_others_can_read() {
 }
 
 #[test]
-fn two_signing_keys() {
+fn two_signing_keys_fail_the_start() {
     let place = used();
     place.command_succeeds(&["keys", "generate"], "");
     let published = place.key_files(".published.pem").remove(0);
@@ -144,7 +144,7 @@ fn two_signing_keys() {
 }
 
 #[test]
-fn missing_truncated_and_unreadable_keys() {
+fn missing_truncated_and_unreadable_keys_fail_the_start() {
     let place = Place::new().with("KEYS__GENERATE_MISSING", "false");
     refuses(&place, FAILED, &["the key folder", "authapi keys generate"]);
     let place = used().with("KEYS__GENERATE_MISSING", "false");
@@ -169,7 +169,7 @@ fn missing_truncated_and_unreadable_keys() {
 }
 
 #[test]
-fn invalid_settings() {
+fn invalid_settings_fail_the_start() {
     let place = Place::new();
     for (name, value, says) in [
         (
@@ -272,7 +272,7 @@ fn invalid_settings() {
 }
 
 #[test]
-fn invalid_settings_files() {
+fn invalid_settings_files_fail_the_start() {
     let place = Place::new();
     let missing = place.run(&["--config", "missing.toml"], "");
     check_failure(&missing, MISUSED, &["missing.toml", "cannot be read"]);
@@ -291,7 +291,7 @@ fn invalid_settings_files() {
 }
 
 #[test]
-fn a_first_admin_with_a_short_password() {
+fn a_first_admin_with_a_short_password_fails_the_start() {
     let place = Place::new()
         .with_admin("root")
         .with("BOOTSTRAP__ADMIN_PASSWORD", "hunter2");
@@ -304,7 +304,7 @@ fn a_first_admin_with_a_short_password() {
 }
 
 #[test]
-fn an_unknown_command() {
+fn an_unknown_command_fails_the_start() {
     let place = Place::new();
     for arguments in [
         &["sreve"][..],

@@ -24,7 +24,10 @@ fn check_refused(answer: &Answer, at_most: u64) {
         "{}",
         answer.body
     );
-    let seconds: u64 = answer.header("retry-after").parse().expect("seconds");
+    let seconds: u64 = answer
+        .header("retry-after")
+        .parse()
+        .expect("the header contains seconds");
     assert!((1..=at_most).contains(&seconds), "{seconds}");
     assert_eq!(
         answer.header("ratelimit"),
@@ -59,7 +62,7 @@ async fn an_account_over_its_limit_rejects_the_right_password_too() {
     assert_eq!(
         client.me_code(&pair.access).await,
         "accepted",
-        "who is in stays in"
+        "existing sessions stay valid"
     );
     assert_eq!(client.refresh_code(&pair.refresh).await, "accepted");
     client.session("bob").await;
@@ -68,7 +71,7 @@ async fn an_account_over_its_limit_rejects_the_right_password_too() {
         assert_eq!(
             unknown.status,
             if attempt < 3 { 401 } else { 429 },
-            "as if there were one"
+            "unknown logins are limited like existing ones"
         );
     }
 }
@@ -109,7 +112,7 @@ async fn behind_a_trusted_proxy_each_client_has_a_budget() {
     for (forwarded, statuses) in [
         ("198.51.100.1", [401, 401, 429]),
         ("198.51.100.2", [401, 401, 429]),
-        // Entries that the client wrote precede those of the proxy.
+        // The entries of the client precede those of the proxy.
         ("203.0.113.9, 198.51.100.2", [429, 429, 429]),
         ("203.0.113.9, 198.51.100.3, 127.0.0.2", [401, 401, 429]),
         // Addresses of one network.

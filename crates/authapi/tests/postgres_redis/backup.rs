@@ -59,7 +59,7 @@ impl Crowd {
     async fn wait_for(&self, more: usize) {
         let (goal, asked) = (self.logins.load(Ordering::Relaxed) + more, Instant::now());
         while self.logins.load(Ordering::Relaxed) < goal {
-            assert!(asked.elapsed() < TIMEOUT, "logins continue");
+            assert!(asked.elapsed() < TIMEOUT, "the logins have stopped");
             assert!(!self.tasks.iter().any(JoinHandle::is_finished), "a login failed");
             sleep(Duration::from_millis(5)).await;
         }
@@ -75,9 +75,11 @@ impl Crowd {
 }
 
 async fn run(command: &mut Command) {
-    let mut child = command.spawn().expect("it starts");
+    let mut child = command.spawn().expect("the program can be started");
     let ended = tokio::task::spawn_blocking(move || child.wait()).await;
-    let status = ended.expect("no panic").expect("it ends");
+    let status = ended
+        .expect("the task does not panic")
+        .expect("the program can be waited for");
     assert!(status.success(), "{command:?}: {status}");
 }
 
@@ -105,11 +107,17 @@ impl Restored {
         run(command.args(options).arg(database.url()).arg(file)).await;
         let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
             .await
-            .expect("a database");
+            .expect("the database accepts connections");
         let connection = tokio::spawn(connection);
-        client.batch_execute(before_the_start).await.expect("it is done");
+        client
+            .batch_execute(before_the_start)
+            .await
+            .expect("the statements succeed");
         drop(client);
-        connection.await.expect("no panic").expect("a good end");
+        connection
+            .await
+            .expect("the task does not panic")
+            .expect("the connection ends without an error");
         let server = Place::new()
             .with("DATABASE__URL", database.url())
             .with("KEYS__DIR", &place.keys().display().to_string())
@@ -156,7 +164,7 @@ async fn backed_up(file: &Path) -> (Server, Since) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ended() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let file = folder.path().join("backup.dump");
     let (server, since) = backed_up(&file).await;
 
@@ -181,7 +189,7 @@ async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ende
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_backup_makes_old_sessions_valid_unless_they_are_ended() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let file = folder.path().join("backup.dump");
     let (server, since) = backed_up(&file).await;
 

@@ -12,10 +12,17 @@ async fn scrape(server: &Server) -> Vec<String> {
         let event: Value = serde_json::from_str(line).ok()?;
         Some(event.get("metrics")?.as_str()?.to_owned())
     });
-    let address = told.expect("a logged metrics address");
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let address = told.expect("the metrics address is logged");
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("the client can be built");
     let answer = http.get(format!("http://{address}/metrics")).send().await;
-    let text = answer.expect("a listening server").text().await.expect("UTF-8");
+    let text = answer
+        .expect("the server responds")
+        .text()
+        .await
+        .expect("the response is UTF-8");
     text.lines().map(ToOwned::to_owned).collect()
 }
 
@@ -44,6 +51,9 @@ async fn the_metrics_show_the_use_of_the_connection_pool() {
     let waits = lines
         .iter()
         .find_map(|line| line.strip_prefix(r#"authapi_db_pool_wait_seconds_count{pool="postgres"} "#));
-    let waits: u32 = waits.expect("waits").parse().expect("a number");
+    let waits: u32 = waits
+        .expect("the metric is present")
+        .parse()
+        .expect("the text is a number");
     assert!(waits >= 10, "{waits}");
 }

@@ -12,13 +12,14 @@ use std::{
 use testservers::Postgres;
 use tokio_postgres::NoTls;
 
-/// The limit is five seconds; the rest is for a busy machine.
+/// The time within which a start must fail. The limit is five seconds; the rest is for a busy
+/// machine.
 const SOON: Duration = Duration::from_secs(15);
 
 /// A port without a listener.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("the listener has an address").port()
 }
 
 fn refuses_soon(place: &Place, says: &[&str]) {
@@ -35,15 +36,23 @@ fn refuses_soon(place: &Place, says: &[&str]) {
 }
 
 async fn execute(url: &str, statements: &str) {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a database");
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .expect("the database accepts connections");
     let connection = tokio::spawn(connection);
-    client.batch_execute(statements).await.expect("it is done");
+    client
+        .batch_execute(statements)
+        .await
+        .expect("the statements succeed");
     drop(client);
-    connection.await.expect("no panic").expect("a good end");
+    connection
+        .await
+        .expect("the task does not panic")
+        .expect("the connection ends without an error");
 }
 
 #[test]
-fn a_server_that_is_away() {
+fn an_unreachable_server_fails_the_start() {
     let address = format!("127.0.0.1:{}", free_port());
     let url = format!("postgres://me:hunter2@{address}/authapi");
     let place = Place::new().with("DATABASE__URL", &url);
@@ -51,17 +60,20 @@ fn a_server_that_is_away() {
 }
 
 #[test]
-fn a_server_that_does_not_answer() {
+fn a_server_that_does_not_answer_fails_the_start() {
     // The system accepts connections; the listener never answers.
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = silent.local_addr().expect("an address").to_string();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = silent
+        .local_addr()
+        .expect("the listener has an address")
+        .to_string();
     let url = format!("postgres://me:hunter2@{address}/authapi");
     let place = Place::new().with("DATABASE__URL", &url);
     refuses_soon(&place, &["the database cannot be used", &address]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password() {
+async fn a_wrong_password_fails_the_start() {
     let postgres = Postgres::start_own();
     execute(
         postgres.url(),
@@ -69,7 +81,7 @@ async fn a_wrong_password() {
     )
     .await;
     let rules = postgres.folder().join("data/pg_hba.conf");
-    fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("a file");
+    fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("the file can be written");
     execute(postgres.url(), "SELECT pg_reload_conf()").await;
     let url = |password: &str| {
         postgres
@@ -88,7 +100,7 @@ async fn a_wrong_password() {
 }
 
 #[test]
-fn a_database_that_is_not_there() {
+fn a_missing_database_fails_the_start() {
     let place = Place::new();
     let url = format!("{}_of_nobody", place.database().url());
     refuses_soon(
@@ -98,7 +110,7 @@ fn a_database_that_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_with_a_newer_schema() {
+async fn a_database_with_a_newer_schema_fails_the_start() {
     let place = Place::new();
     place.command_succeeds(&["migrate", "up"], "");
     let migration = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";

@@ -12,18 +12,18 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
+async fn the_database_contains_neither_passwords_nor_tokens() {
     let mut server = Server::start();
     let pairs = walk(&server).await;
-    // Killed, so that the journal remains.
+    // Kill the server, so that the journal remains.
     assert!(server.kill(1));
     let place = server.place();
-    let mut stored = fs::read(place.path().join("data/authapi.db")).expect("a database");
-    stored.extend(fs::read(place.path().join("data/authapi.db-wal")).expect("a journal"));
+    let mut stored = fs::read(place.path().join("data/authapi.db")).expect("the database file can be read");
+    stored.extend(fs::read(place.path().join("data/authapi.db-wal")).expect("the journal can be read"));
 
     assert!(
         contains(&stored, LOGIN.as_bytes()),
-        "what is stored would be found"
+        "the search finds stored texts"
     );
     for (what, secret) in secrets(place, &pairs) {
         if what != "a hash" {
@@ -31,10 +31,18 @@ async fn the_database_holds_no_password_and_nothing_that_is_a_token() {
         }
     }
     for pair in pairs {
-        let token = URL_SAFE_NO_PAD.decode(&pair.refresh).expect("base64url");
+        let token = URL_SAFE_NO_PAD
+            .decode(&pair.refresh)
+            .expect("the token is base64url");
         // The secret follows the version, the session id and the generation.
         let (secret, mac) = token[21..].split_at(32);
-        assert!(!contains(&stored, secret), "a session's secret");
-        assert!(!contains(&stored, mac), "a refresh token's last bytes");
+        assert!(
+            !contains(&stored, secret),
+            "the database contains the secret of a session"
+        );
+        assert!(
+            !contains(&stored, mac),
+            "the database contains the MAC of a refresh token"
+        );
     }
 }

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// Longer than any refusal takes; the slowest is a time limit of the server.
+/// The time after which a test fails. It is longer than any refusal takes; the slowest refusal is a
+/// timeout of the server.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Stands for a missing response: the server may close the connection without one, or so early that
 /// it is lost.
@@ -24,9 +25,13 @@ fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("a listening server");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a limit");
-    stream.set_write_timeout(Some(TIMEOUT)).expect("a limit");
+    let stream = TcpStream::connect(address).expect("the server accepts connections");
+    stream
+        .set_read_timeout(Some(TIMEOUT))
+        .expect("the timeout can be set");
+    stream
+        .set_write_timeout(Some(TIMEOUT))
+        .expect("the timeout can be set");
     stream
 }
 
@@ -65,7 +70,9 @@ async fn pipelined_requests_are_answered_in_order() {
         "{GET_LIVE}\r\nGET /nothing HTTP/1.1\r\nHost: test\r\n\r\n{GET_LIVE}Connection: close\r\n\r\n"
     );
     let mut stream = connect(server.address());
-    stream.write_all(requests.as_bytes()).expect("a reader");
+    stream
+        .write_all(requests.as_bytes())
+        .expect("the server reads the request");
     assert_eq!(statuses(&read_all(&mut stream)), [200, 404, 200]);
 }
 
@@ -152,7 +159,7 @@ async fn malformed_requests_are_refused_and_the_server_keeps_running() {
         ("half a head", GET_LIVE.to_owned(), &[400, 408, SILENCE]),
     ] {
         let answer = tokio::task::spawn_blocking(move || exchange(address, request.as_bytes()));
-        let answer = answer.await.expect("no panic");
+        let answer = answer.await.expect("the task does not panic");
         let statuses = statuses(&answer);
         assert!(
             matches!(statuses[..], [status] if allowed.contains(&status))
@@ -177,7 +184,9 @@ async fn a_client_that_disconnects_does_not_affect_other_clients() {
         &format!("{GET_LIVE}\r\n"),
     ] {
         let mut stream = connect(server.address());
-        stream.write_all(cut.as_bytes()).expect("a reader");
+        stream
+            .write_all(cut.as_bytes())
+            .expect("the server reads the request");
     }
     assert_eq!(server.client().get("/health/ready").send().await.status, 200);
 }

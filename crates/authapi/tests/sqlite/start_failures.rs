@@ -12,10 +12,10 @@ fn file(place: &Place) -> PathBuf {
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_made() {
+fn a_data_folder_that_cannot_be_created_fails_the_start() {
     let place = Place::new();
     let file = place.path().join("file");
-    fs::write(&file, "in the way").expect("a file");
+    fs::write(&file, "in the way").expect("the file can be written");
     let folder = file.join("data");
     let place = place.with(
         "DATABASE__URL",
@@ -29,17 +29,17 @@ fn a_data_folder_that_cannot_be_made() {
 }
 
 #[test]
-fn a_folder_where_the_database_should_be() {
+fn a_folder_in_place_of_the_database_fails_the_start() {
     let place = Place::new();
-    fs::create_dir_all(file(&place)).expect("a folder");
+    fs::create_dir_all(file(&place)).expect("the folder can be created");
     refuses(&place, FAILED, &["cannot write", &text(&file(&place))]);
 }
 
 #[test]
-fn a_file_that_is_not_a_database() {
+fn a_file_that_is_not_a_database_fails_the_start() {
     let place = Place::new();
-    fs::create_dir(place.path().join("data")).expect("a folder");
-    fs::write(file(&place), "a letter to a friend ".repeat(500)).expect("a file");
+    fs::create_dir(place.path().join("data")).expect("the folder can be created");
+    fs::write(file(&place), "a letter to a friend ".repeat(500)).expect("the file can be written");
     refuses(
         &place,
         FAILED,
@@ -52,12 +52,12 @@ fn a_file_that_is_not_a_database() {
 }
 
 #[test]
-fn a_database_with_a_newer_schema() {
+fn a_database_with_a_newer_schema_fails_the_start() {
     let place = used();
     SqliteConnection::establish(&text(&file(&place)))
-        .expect("a database")
+        .expect("the database accepts connections")
         .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
-        .expect("a migration");
+        .expect("the version can be inserted");
     let says = [
         "is newer than this program",
         "99990101000000",
@@ -74,7 +74,7 @@ fn a_database_with_a_newer_schema() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_server_on_one_database() {
+async fn a_second_server_on_one_database_fails_to_start() {
     let mut first = Server::start();
     refuses(
         first.place(),

@@ -27,14 +27,20 @@ fn metrics_address(server: &Server) -> SocketAddr {
         let event: Value = serde_json::from_str(line).ok()?;
         event.get("metrics")?.as_str()?.parse().ok()
     });
-    failures.expect("a logged metrics address")
+    failures.expect("the metrics address is logged")
 }
 
 async fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("the client can be built");
     let answer = http.get(format!("http://{address}{path}")).send().await;
-    let answer = answer.expect("a listening server");
-    (answer.status().as_u16(), answer.text().await.expect("UTF-8"))
+    let answer = answer.expect("the server responds");
+    (
+        answer.status().as_u16(),
+        answer.text().await.expect("the response is UTF-8"),
+    )
 }
 
 async fn scrape(server: &Server) -> Vec<String> {
@@ -50,14 +56,14 @@ fn check_exposition(text: &str) {
     let (mut helped, mut typed, mut seen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(help) = line.strip_prefix("# HELP ") {
-            let (name, words) = help.split_once(' ').expect("a description");
+            let (name, words) = help.split_once(' ').expect("the help line has a description");
             assert!(!words.is_empty() && helped.insert(name.to_owned()), "{line}");
         } else if let Some(family) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = family.split_once(' ').expect("a type");
+            let (name, kind) = family.split_once(' ').expect("the family has a type");
             assert!(matches!(kind, "counter" | "gauge" | "histogram"), "{line}");
             assert!(typed.insert(name.to_owned()), "{line}");
         } else {
-            let (series, value) = line.rsplit_once(' ').expect("a value");
+            let (series, value) = line.rsplit_once(' ').expect("the sample has a value");
             assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
             assert!(seen.insert(series.to_owned()), "twice: {line}");
             let name = check_series(series);
@@ -79,15 +85,18 @@ fn check_series(series: &str) -> &str {
     };
     let (name, labels) = match series.split_once('{') {
         None => (series, ""),
-        Some((name, labels)) => (name, labels.strip_suffix('}').expect("an end of the labels")),
+        Some((name, labels)) => (
+            name,
+            labels.strip_suffix('}').expect("the labels end with a brace"),
+        ),
     };
     assert!(is_name(name), "{series}");
     let mut rest = labels;
     while !rest.is_empty() {
-        let (label, value) = rest.split_once("=\"").expect("a quoted value");
+        let (label, value) = rest.split_once("=\"").expect("the label has a quoted value");
         assert!(is_name(label), "{series}");
         // No value needs an escape.
-        let (value, after) = value.split_once('"').expect("an end of the value");
+        let (value, after) = value.split_once('"').expect("the value ends with a quote");
         assert!(!value.contains(['\\', '\n']), "{series}");
         rest = after.strip_prefix(',').unwrap_or(after);
     }
@@ -99,7 +108,7 @@ fn assert_has(lines: &[String], line: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_count_what_happened_on_a_port_of_their_own() {
+async fn metrics_count_requests_and_are_served_on_a_separate_port() {
     let server = Place::new()
         .with("METRICS__PORT", "0")
         .with("THROTTLE__ENABLED", "true")
@@ -130,7 +139,7 @@ async fn metrics_count_what_happened_on_a_port_of_their_own() {
         // A registration and two logins count for the client, and the logins for an account.
         r#"authapi_throttle_decisions_total{kind="client",outcome="allowed"} 3"#,
         r#"authapi_throttle_decisions_total{kind="account",outcome="allowed"} 2"#,
-        // The strength of a new password is rated before it is hashed.
+        // A new password is rated before it is hashed.
         r#"authapi_hash_duration_seconds_count{work="hash"} 3"#,
         r#"authapi_hash_duration_seconds_count{work="rating"} 1"#,
         "authapi_hash_queue_length 0",
@@ -157,7 +166,7 @@ async fn metrics_count_what_happened_on_a_port_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_port_answers_for_the_other() {
+async fn neither_port_serves_the_paths_of_the_other() {
     let server = Place::new().with("METRICS__PORT", "0").start();
     let metrics = metrics_address(&server);
     let on_the_main_port = server.client().get("/metrics").send().await;
@@ -206,8 +215,8 @@ struct FakeCollector {
 
 impl FakeCollector {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("the listener has an address");
         let (sender, bodies) = channel();
         // The thread ends with the process: no other client connects to it.
         thread::spawn(move || {
@@ -232,32 +241,42 @@ fn take_post(stream: TcpStream, bodies: &Sender<Vec<u8>>) {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        if reader.read_until(b'\n', &mut head).expect("a reader") == 0 {
+        if reader
+            .read_until(b'\n', &mut head)
+            .expect("the request can be read")
+            == 0
+        {
             return;
         }
     }
-    let head = String::from_utf8(head).expect("UTF-8").to_lowercase();
+    let head = String::from_utf8(head).expect("the head is UTF-8").to_lowercase();
     assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
     assert!(head.contains("content-type: application/x-protobuf"), "{head}");
-    let length = head.split("content-length: ").nth(1).expect("a length");
+    let length = head
+        .split("content-length: ")
+        .nth(1)
+        .expect("the head has a length");
     let length = length
         .split('\r')
         .next()
-        .expect("a line")
+        .expect("split returns at least one part")
         .parse()
-        .expect("a number");
+        .expect("the text is a number");
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).expect("a body");
-    bodies.send(body).expect("the test looks");
+    reader.read_exact(&mut body).expect("the body can be read");
+    bodies.send(body).expect("the test still receives bodies");
     let answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
-    reader.get_mut().write_all(answer).expect("a writer");
+    reader
+        .get_mut()
+        .write_all(answer)
+        .expect("the response can be sent");
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
     let pairs = hex.as_bytes().chunks(2);
-    let pairs = pairs.map(|pair| str::from_utf8(pair).expect("ASCII"));
+    let pairs = pairs.map(|pair| str::from_utf8(pair).expect("the digits are ASCII"));
     pairs
-        .map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal"))
+        .map(|pair| u8::from_str_radix(pair, 16).expect("the digits are hexadecimal"))
         .collect()
 }
 
@@ -359,8 +378,8 @@ async fn check_unaffected(collector: SocketAddr) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_collector_is_logged_once_and_does_not_affect_requests() {
-    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = closed.local_addr().expect("an address");
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = closed.local_addr().expect("the listener has an address");
     drop(closed);
     let log = check_unaffected(address).await;
     let failures = log
@@ -371,6 +390,6 @@ async fn an_unreachable_collector_is_logged_once_and_does_not_affect_requests() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_never_answers_does_not_delay_requests() {
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    check_unaffected(silent.local_addr().expect("an address")).await;
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    check_unaffected(silent.local_addr().expect("the listener has an address")).await;
 }

@@ -112,7 +112,7 @@ async fn a_token_revoked_at_one_replica_is_rejected_by_all_in_a_thousand_rounds(
     let rounds = ROUNDS / WAYS.len();
     let workers = WAYS.map(|way| tokio::spawn(revoke_repeatedly(server.each(), way, rounds)));
     for (way, worker) in WAYS.into_iter().zip(workers) {
-        let counted = worker.await.expect("no panic");
+        let counted = worker.await.expect("the task does not panic");
         assert_eq!(counted, (0, rounds * server.replicas()), "{way:?}");
     }
 }
@@ -135,18 +135,18 @@ async fn a_thousand_refreshes_of_one_token_over_three_replicas_have_one_successo
     for replica in server.each() {
         assert_eq!(replica.me_code(&pairs[0].access).await, "accepted");
     }
-    let successor = successors.first().expect("one");
+    let successor = successors.first().expect("one refresh succeeded");
     assert_eq!(client.refresh_code(successor).await, "accepted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_that_start_at_once_on_an_empty_database_make_one_schema_and_one_admin() {
+async fn replicas_that_start_at_once_on_an_empty_database_create_one_schema_and_one_admin() {
     for round in 0..STARTS {
         let server = Place::new().with_admin("root").start();
         let lines = server.log().lines();
         let events: Vec<Value> = lines
             .iter()
-            .map(|line| serde_json::from_str(line).expect("an event"))
+            .map(|line| serde_json::from_str(line).expect("the line is a JSON event"))
             .collect();
         let said = |message: &str| {
             let said = events.iter().filter(|event| event["message"] == message);
@@ -161,13 +161,13 @@ async fn replicas_that_start_at_once_on_an_empty_database_make_one_schema_and_on
         let listed = server
             .place()
             .command_succeeds(&["migrate", "status", "--json"], "");
-        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        let listed: Value = serde_json::from_str(&listed).expect("the output is JSON");
         assert_eq!(listed.as_array().map(Vec::len), Some(once.len()));
         assert_eq!(said("created the first admin"), 1, "round {round}: {lines:#?}");
 
         let users = server.place().command_succeeds(&["users", "list", "--json"], "");
         assert_eq!(users.lines().count(), 1, "{users}");
-        let user: Value = serde_json::from_str(&users).expect("JSON");
+        let user: Value = serde_json::from_str(&users).expect("the output is JSON");
         assert_eq!(user["roles"], json!(["admin", "user"]));
         for replica in server.each() {
             let root = replica.session("root").await;

@@ -21,8 +21,9 @@ use std::{
 use testservers::Own;
 use tokio::runtime::Runtime;
 
+/// A running service with everything that its rounds need. Dropping it stops the service.
 pub struct Scene {
-    // Declared before `place`, so that the replicas stop before the servers that they use.
+    // The replicas are declared before `place`, so that they stop before the servers that they use.
     replicas: Vec<Replica>,
     pub place: Place,
     pub extent: Extent,
@@ -61,6 +62,7 @@ impl Scene {
         })
     }
 
+    /// Returns the addresses of the replicas.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.replicas.iter().map(|it| it.address).collect()
     }
@@ -89,6 +91,7 @@ impl Scene {
         input(self.place.folder(), work, round)
     }
 
+    /// Returns the processes whose usage is measured: the replicas, Postgres and Redis.
     pub fn watched(&self) -> Vec<Watched> {
         let replicas = self.replicas.iter().enumerate().map(|(number, replica)| {
             let name = match number {

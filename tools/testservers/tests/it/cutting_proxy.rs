@@ -16,8 +16,8 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// Starts a server that returns what it receives.
 async fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("the listener has an address");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -31,7 +31,9 @@ async fn echo() -> SocketAddr {
 
 async fn connected() -> (CuttingProxy, TcpStream) {
     let proxy = CuttingProxy::forward_to(echo().await).await;
-    let mut stream = TcpStream::connect(proxy.address()).await.expect("a connection");
+    let mut stream = TcpStream::connect(proxy.address())
+        .await
+        .expect("the proxy accepts connections");
     assert!(echoes(&mut stream).await);
     (proxy, stream)
 }
@@ -46,28 +48,36 @@ async fn echoes(stream: &mut TcpStream) -> bool {
 /// Returns the result of the read that ends the connection.
 async fn end_of(stream: &mut TcpStream) -> Result<usize, ErrorKind> {
     let mut byte = [0];
-    let end = timeout(LONG, stream.read(&mut byte)).await.expect("an end");
+    let end = timeout(LONG, stream.read(&mut byte))
+        .await
+        .expect("the connection ends in time");
     end.map_err(|error| error.kind())
 }
 
 #[tokio::test]
-async fn cutting_closes_existing_and_new_connections() {
+async fn the_mode_cut_closes_existing_and_new_connections() {
     let (proxy, mut old) = connected().await;
     proxy.set(ProxyMode::Cut);
     assert_eq!(end_of(&mut old).await, Ok(0));
-    let mut new = TcpStream::connect(proxy.address()).await.expect("a connection");
+    let mut new = TcpStream::connect(proxy.address())
+        .await
+        .expect("the proxy accepts connections");
     assert_eq!(end_of(&mut new).await, Ok(0));
     proxy.set(ProxyMode::Pass);
-    let mut new = TcpStream::connect(proxy.address()).await.expect("a connection");
+    let mut new = TcpStream::connect(proxy.address())
+        .await
+        .expect("the proxy accepts connections");
     assert!(echoes(&mut new).await);
 }
 
 #[tokio::test]
-async fn resetting_resets_existing_and_new_connections() {
+async fn the_mode_reset_resets_existing_and_new_connections() {
     let (proxy, mut old) = connected().await;
     proxy.set(ProxyMode::Reset);
     assert_eq!(end_of(&mut old).await, Err(ErrorKind::ConnectionReset));
-    let mut new = TcpStream::connect(proxy.address()).await.expect("a connection");
+    let mut new = TcpStream::connect(proxy.address())
+        .await
+        .expect("the proxy accepts connections");
     assert_eq!(end_of(&mut new).await, Err(ErrorKind::ConnectionReset));
 }
 
@@ -79,7 +89,7 @@ async fn a_black_hole_discards_data_and_a_connection_that_lost_data_is_cut_after
     let mut answer = [0; 5];
     assert!(
         timeout(SHORT, stream.read(&mut answer)).await.is_err(),
-        "no answer may come"
+        "a response arrived"
     );
     proxy.set(ProxyMode::Pass);
     assert_eq!(end_of(&mut stream).await, Ok(0));

@@ -29,27 +29,27 @@ fn nothing_is_left_after_sigkill() {
 }
 
 fn leaves_nothing(ending: &str) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     // The user that runs the servers must be able to reach the folders below.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(folder.path(), permissions).expect("a folder that others may enter");
+    fs::set_permissions(folder.path(), permissions).expect("the mode of the folder can be set");
     let open = folder.path().join("open");
-    fs::create_dir(&open).expect("a folder");
+    fs::create_dir(&open).expect("the folder can be created");
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-    fs::set_permissions(&open, permissions).expect("a folder that others may write to");
+    fs::set_permissions(&open, permissions).expect("the mode of the folder can be set");
     let mut child = start(ending, &open);
     let pids = running_servers_of(&mut child);
-    assert!(pids.len() >= 4, "two servers of each kind: {pids:?}");
+    assert!(pids.len() >= 4, "there are two servers of each kind: {pids:?}");
     assert!(
-        fs::read_dir(&open).expect("a folder").count() >= 4,
-        "a folder for each"
+        fs::read_dir(&open).expect("the folder can be read").count() >= 4,
+        "each server has a folder"
     );
 
     // `wait` closes the process's standard input, and the process then ends by itself.
     if ending == "wait" {
-        child.kill().expect("a process to kill");
+        child.kill().expect("the process can be killed");
     }
-    child.wait().expect("an end");
+    child.wait().expect("the process can be waited for");
 
     eventually("the servers end", || pids.iter().all(|pid| !is_running(pid)));
     eventually("the folders go", || {
@@ -61,7 +61,7 @@ fn leaves_nothing(ending: &str) {
 }
 
 fn start(ending: &str, folder: &Path) -> Child {
-    Command::new(env::current_exe().expect("this test"))
+    Command::new(env::current_exe().expect("the path of this program is known"))
         .args([
             "--exact",
             "leftovers::a_process_that_starts_servers",
@@ -76,14 +76,14 @@ fn start(ending: &str, folder: &Path) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("a test process")
+        .expect("the test process can be started")
 }
 
 fn running_servers_of(child: &mut Child) -> Vec<String> {
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let lines = BufReader::new(child.stdout.take().expect("the stream is piped")).lines();
     let mut pids = Vec::new();
     for line in lines {
-        let line = line.expect("text");
+        let line = line.expect("the output is UTF-8");
         if let Some(pid) = line.strip_prefix("server ") {
             pids.push(pid.to_owned());
         }
@@ -113,7 +113,8 @@ fn a_process_that_starts_servers() {
     // Waits until the parent has read the list.
     let _ = std::io::stdin().read_line(&mut String::new());
     match ending.as_str() {
-        // Dropping the servers would stop them, which is not what this test is about.
+        // Leak the servers: dropping them would stop them, but this test is about the end of the
+        // process.
         "return" => std::mem::forget((own_postgres, own_redis)),
         "panic" => panic!("as requested"),
         _ => loop {
@@ -129,7 +130,7 @@ fn servers_of(parent: u32) -> Vec<String> {
 }
 
 fn children_of(parent: &str) -> Vec<String> {
-    let tasks = fs::read_dir(format!("/proc/{parent}/task")).expect("a process");
+    let tasks = fs::read_dir(format!("/proc/{parent}/task")).expect("the process is running");
     let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
     lists
         .flat_map(|it| it.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
@@ -143,7 +144,7 @@ fn is_running(pid: &str) -> bool {
 
 /// Returns the processes that created the existing System V segments, which outlive their creators.
 fn makers_of_shared_memory() -> Vec<String> {
-    let table = fs::read_to_string("/proc/sysvipc/shm").expect("the kernel's table");
+    let table = fs::read_to_string("/proc/sysvipc/shm").expect("the kernel lists memory segments");
     let makers = table
         .lines()
         .skip(1)

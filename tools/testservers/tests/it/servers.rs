@@ -13,8 +13,13 @@ fn query(url: &str, statement: &str) -> Result<String, String> {
         .args(["-XAtqc", statement, url])
         .env("PGCONNECT_TIMEOUT", "5")
         .output()
-        .expect("psql");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text").trim().to_owned();
+        .expect("psql can be run");
+    let text = |bytes: Vec<u8>| {
+        String::from_utf8(bytes)
+            .expect("the output is UTF-8")
+            .trim()
+            .to_owned()
+    };
     if output.status.success() {
         Ok(text(output.stdout))
     } else {
@@ -27,7 +32,7 @@ fn ask(redis: &Redis, command: &str) -> Option<String> {
     let mut stream = TcpStream::connect(redis.address()).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(1)))
-        .expect("a timeout");
+        .expect("the timeout can be set");
     stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
     let mut answer = [0; 4096];
     let length = stream.read(&mut answer).ok()?;
@@ -37,20 +42,20 @@ fn ask(redis: &Redis, command: &str) -> Option<String> {
 #[test]
 fn a_fresh_database_is_empty_and_separate_and_is_dropped_with_its_value() {
     let (one, other) = (postgres().fresh_database(), postgres().fresh_database());
-    query(one.url(), "CREATE TABLE t (i int)").expect("a table");
-    query(other.url(), "CREATE TABLE t (i int)").expect("the same table elsewhere");
+    query(one.url(), "CREATE TABLE t (i int)").expect("the table can be created");
+    query(other.url(), "CREATE TABLE t (i int)").expect("the other database is separate");
     let url = one.url().to_owned();
 
     drop(one);
 
-    let refused = query(&url, "SELECT 1").expect_err("no such database");
+    let refused = query(&url, "SELECT 1").expect_err("the database no longer exists");
     assert!(refused.contains("does not exist"), "{refused}");
 }
 
 #[test]
 fn committed_data_survives_a_sigkill_of_postgres() {
     let own = Postgres::start_own();
-    query(own.url(), "CREATE TABLE t (i int); INSERT INTO t VALUES (7)").expect("a row");
+    query(own.url(), "CREATE TABLE t (i int); INSERT INTO t VALUES (7)").expect("the row can be inserted");
 
     own.kill();
     assert!(!own.answers());
@@ -83,7 +88,14 @@ fn a_paused_postgres_answers_after_it_is_resumed() {
         std::thread::sleep(Duration::from_millis(500));
         let held = !answer.is_finished();
         own.resume();
-        assert!(answer.join().expect("no panic").expect("psql").status.success());
+        assert!(
+            answer
+                .join()
+                .expect("the thread does not panic")
+                .expect("the statement succeeds")
+                .status
+                .success()
+        );
         held
     });
     assert!(held, "answered while it was paused");
@@ -117,11 +129,19 @@ fn dropping_an_own_server_removes_its_folder_even_after_a_kill() {
     let killed: (Own<Postgres>, Own<Redis>) = (Postgres::start_own(), Redis::start_own());
     killed.0.kill();
     let folders = [killed.0.folder().to_owned(), killed.1.folder().to_owned()];
-    assert!(folders.iter().all(|it| fs::exists(it).expect("an answer")));
+    assert!(
+        folders
+            .iter()
+            .all(|it| fs::exists(it).expect("the folder can be checked"))
+    );
 
     drop(killed);
 
-    assert!(!folders.iter().any(|it| fs::exists(it).expect("an answer")));
+    assert!(
+        !folders
+            .iter()
+            .any(|it| fs::exists(it).expect("the folder can be checked"))
+    );
 }
 
 #[test]

@@ -15,14 +15,15 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Whether a row is at the position or after it, even where the next status or role begins.
+    /// Returns the condition that a row is at the position or after it, even beyond the last row
+    /// with this status or role.
     ///
     /// After a few executions of a prepared statement the server keeps one plan for all values,
     /// unless it expects plans for the given values to be cheaper. It estimates that a third of the
     /// table meets this condition, regardless of the table's content, so it walks the index for the
     /// first few rows. For equal roles, or logins between two, it would estimate so few rows that
-    /// it might read and sort them all. `SELECT` around a value keeps it from estimating by the
-    /// value: it is evaluated after planning.
+    /// it might read and sort them all. A value inside `SELECT` is evaluated after planning, so the
+    /// server cannot use it for its estimate.
     pub fn rest(&'a self) -> Condition<'a> {
         let mut rest = Condition::default();
         rest.sql(&format!("({}) >= (", self.columns()));
@@ -33,7 +34,8 @@ impl<'a> Walk<'a> {
         rest
     }
 
-    /// Whether a user is one of the first `at_most` holders of the role, in the order of the pages.
+    /// Returns the condition that a user is one of the first `at_most` holders of the role, in the
+    /// order of the pages.
     ///
     /// They are chosen before their users are looked up, so the server expects to look up few,
     /// regardless of its statistics. The walk may pass beyond the last holder, so the role and the
@@ -60,7 +62,7 @@ impl<'a> Walk<'a> {
         first
     }
 
-    /// The columns of the index, which the rows MUST be ordered by.
+    /// Returns the columns of the index, by which the rows MUST be ordered.
     fn columns(&self) -> &'static str {
         match (self.role, self.status) {
             (Some(_), Some(_)) => "role, status, canonical_login",

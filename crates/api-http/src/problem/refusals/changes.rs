@@ -95,7 +95,7 @@ impl From<AssignRolesError> for Problem {
     }
 }
 
-/// `name` is the first role that is not in the catalogue.
+/// Returns the 422 for a request with unknown roles; `name` is the first of them.
 fn unknown_role(name: &str) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -172,10 +172,12 @@ impl From<DeleteRoleError> for Problem {
 }
 
 impl Problem {
+    /// Returns the 404 for a path that names no user.
     pub fn no_such_user() -> Self {
         not_found("The user does not exist.")
     }
 
+    /// Returns the 404 for a path that names no role.
     pub fn no_such_role() -> Self {
         not_found("The role does not exist.")
     }

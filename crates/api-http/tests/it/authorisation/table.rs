@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 /// One line per route of the OpenAPI document, with the status of an otherwise valid call by each
 /// kind of caller.
 ///
-/// `none` sends no token, `user` has the role `user`; both call about another user's account where
-/// a route is about an account, as do the six callers after `self`, each of whom has one
-/// permission. `self` is a user who calls about themselves on such routes. `off` is disabled;
-/// `reset` has had their password reset.
+/// `none` sends no token, and `user` has the role `user`. Where a route concerns an account, `self`
+/// is a user whose request concerns their own account; the requests of all other callers concern
+/// another user's account. Each of the six callers after `self` has one permission. `off` is
+/// disabled, and the password of `reset` was reset.
 pub const TABLE: &str = "
                                                 none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset
 
@@ -68,19 +68,26 @@ pub struct Cast<'a> {
 
 pub fn rows() -> Vec<Row> {
     let mut lines = TABLE.lines().filter(|line| !line.trim().is_empty());
-    let columns: Vec<_> = lines.next().expect("a head").split_whitespace().collect();
+    let columns: Vec<_> = lines
+        .next()
+        .expect("the table has a head")
+        .split_whitespace()
+        .collect();
     lines.map(|line| row(&columns, line)).collect()
 }
 
 fn row(columns: &[&'static str], line: &'static str) -> Row {
     let mut words = line.split_whitespace();
-    let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
+    let (method, path) = (
+        words.next().expect("the line begins with a method"),
+        words.next().expect("the line contains a path"),
+    );
     let statuses: Vec<_> = words.collect();
     assert_eq!(statuses.len(), columns.len(), "{method} {path}");
     let cells = columns.iter().copied().zip(statuses);
-    // All other cells are required.
+    // Only the cell `self` may be empty.
     let cells = cells.filter(|&(who, status)| who != "self" || status != "-");
-    let cells = cells.map(|(who, status)| (who, status.parse().expect("a status")));
+    let cells = cells.map(|(who, status)| (who, status.parse().expect("the status is a number")));
     Row {
         method,
         path,

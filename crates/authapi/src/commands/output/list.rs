@@ -19,6 +19,7 @@ pub struct List<T> {
 }
 
 impl<T: ListRow> List<T> {
+    /// Starts a list in the format that `listing` selects.
     pub fn new(listing: Listing) -> Self {
         Self {
             stream: Stream::new(),

@@ -10,6 +10,7 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Starts to buffer standard output.
     pub fn new() -> Self {
         Self {
             out: BufWriter::with_capacity(1 << 16, stdout()),

@@ -89,10 +89,10 @@ struct Heard {
 /// Repeats messages of the bus, at once and much later.
 pub async fn repeat_messages(world: Arc<World>, tally: Arc<Tally>) {
     let redis = redis(&world);
-    let url = RedisUrl::parse(redis.url()).expect("a URL");
-    let client = RedisClient::open(&url, RedisClient::COMMAND_BOUND).expect("a client");
+    let url = RedisUrl::parse(redis.url()).expect("the URL is valid");
+    let client = RedisClient::open(&url, RedisClient::COMMAND_BOUND).expect("the client can be built");
     let bus = RedisBus::new(client, &channel(redis.address()).await);
-    let mut subscription = bus.subscribe().await.expect("a subscription");
+    let mut subscription = bus.subscribe().await.expect("the bus accepts subscriptions");
     let mut heard = VecDeque::new();
     loop {
         let over = Instant::now() + WELL;
@@ -143,10 +143,12 @@ async fn say(bus: &RedisBus, message: Vec<u8>) {
 /// Returns the invalidation channel of the replicas.
 async fn channel(redis: &str) -> String {
     loop {
-        let mut stream = TcpStream::connect(redis).expect("it listens");
-        stream.write_all(b"PUBSUB CHANNELS\r\n").expect("it listens");
+        let mut stream = TcpStream::connect(redis).expect("Redis accepts connections");
+        stream
+            .write_all(b"PUBSUB CHANNELS\r\n")
+            .expect("Redis reads the command");
         let mut answer = vec![0; 1024];
-        let length = stream.read(&mut answer).expect("an answer");
+        let length = stream.read(&mut answer).expect("the server responds");
         let answer = String::from_utf8_lossy(&answer[..length]);
         // The reply is an array of one bulk string: `*1`, `$` and the length, the string.
         if let Some(channel) = answer.split("\r\n").nth(2).filter(|it| !it.is_empty()) {
@@ -167,7 +169,10 @@ pub async fn flush_redis(world: Arc<World>, tally: Arc<Tally>) {
         let over = EndsWithThis(over);
         sleep(WRONG).await;
         drop(over);
-        assert_ne!(block_in_place(|| flushing.join()).expect("no panic"), 0);
+        assert_ne!(
+            block_in_place(|| flushing.join()).expect("the thread does not panic"),
+            0
+        );
         count(&tally.rounds);
     }
 }
@@ -227,7 +232,7 @@ pub async fn kill_a_replica(world: Arc<World>, tally: Arc<Tally>) {
 /// Steps the wall clock of one replica forward and back.
 pub async fn step_the_clock(world: Arc<World>, tally: Arc<Tally>) {
     for step in STEPS.iter().cycle() {
-        fs::write(&world.step_file, step).expect("a file");
+        fs::write(&world.step_file, step).expect("the file can be written");
         sleep(WELL).await;
         // The step is visible by now: the server updates the date header twice a second.
         let (stepped, other) = tokio::join!(date_of(&world, STEPPED), date_of(&world, 0));
@@ -240,7 +245,7 @@ pub async fn step_the_clock(world: Arc<World>, tally: Arc<Tally>) {
 /// Returns the current time according to a replica.
 async fn date_of(world: &World, replica: usize) -> chrono::DateTime<chrono::FixedOffset> {
     let live = world.replica(replica).client().get("/health/live").send().await;
-    chrono::DateTime::parse_from_rfc2822(live.header("date")).expect("a date")
+    chrono::DateTime::parse_from_rfc2822(live.header("date")).expect("the header contains a date")
 }
 
 fn redis(world: &World) -> &Own<Redis> {

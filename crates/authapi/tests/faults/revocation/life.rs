@@ -80,7 +80,12 @@ impl User {
         };
         let number = NEXT.load(Ordering::Relaxed);
         let registered = until_done(world, number, 201, new).await;
-        let text = |name: &str| registered.body[name].as_str().expect("a text").to_owned();
+        let text = |name: &str| {
+            registered.body[name]
+                .as_str()
+                .expect("the response contains the text")
+                .to_owned()
+        };
         Self {
             login: text("login"),
             id: text("id"),
@@ -247,5 +252,5 @@ async fn until_done(world: &World, number: usize, done: u16, call: impl Fn(&Clie
         assert!(Instant::now() < deadline, "no replica succeeded");
         sleep(REST).await;
     }
-    unreachable!("numbers do not end")
+    unreachable!("the range has no end")
 }

@@ -48,7 +48,7 @@ pub async fn run<F: Future<Output = ()>>(
         revokers.spawn(revoke(Arc::clone(&world), Arc::clone(&tally), number, admin));
     }
     select! {
-        () = cause(Arc::clone(&world), Arc::clone(&tally)) => unreachable!("it comes again and again"),
+        () = cause(Arc::clone(&world), Arc::clone(&tally)) => unreachable!("a fault is repeated until it is cancelled"),
         () = all(&mut revokers) => {}
     }
     block_in_place(|| world.mend());
@@ -59,7 +59,7 @@ pub async fn run<F: Future<Output = ()>>(
 /// Waits for all tasks and fails with the first that failed.
 async fn all(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
-        ended.expect("no panic");
+        ended.expect("the task does not panic");
     }
 }
 
@@ -102,7 +102,7 @@ async fn revoke(world: Arc<World>, tally: Arc<Tally>, number: u32, admin: Arc<st
             open.push_back(user.log_in(&world, &tally).await);
         }
         turns.tick().await;
-        let life = open.pop_front().expect("some are open");
+        let life = open.pop_front().expect("a session is open");
         if let Some((mut user, revoked)) = life.revoke(&world, &tally).await {
             probe(&world, &tally, revoked, &mut probing);
             user.enable(&world).await;

@@ -63,12 +63,12 @@ impl Journal {
 
     pub fn note(&self, entry: impl Display) {
         let at = self.begun.elapsed().as_millis();
-        let mut entries = self.entries.lock().expect("no panic");
+        let mut entries = self.entries.lock().expect("the lock is not poisoned");
         entries.push(format!("{at:>6} ms  {entry}"));
     }
 
     fn text(&self) -> String {
-        self.entries.lock().expect("no panic").join("\n")
+        self.entries.lock().expect("the lock is not poisoned").join("\n")
     }
 }
 
@@ -97,7 +97,7 @@ impl Tally {
     }
 
     pub fn is_wrong(&self, what: &str, journal: &Journal) {
-        let mut wrong = self.wrong.lock().expect("no panic");
+        let mut wrong = self.wrong.lock().expect("the lock is not poisoned");
         wrong.push(format!("{what}:\n{}", journal.text()));
     }
 
@@ -106,7 +106,7 @@ impl Tally {
         let mut took = self.took().clone();
         took.sort_unstable();
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
-        let wrong = self.wrong.lock().expect("no panic");
+        let wrong = self.wrong.lock().expect("the lock is not poisoned");
         println!(
             "| {name} | {} | {} | {} | {} | {} | {} |",
             count(&self.revoked),
@@ -133,7 +133,7 @@ impl Tally {
     }
 
     fn took(&self) -> MutexGuard<'_, Vec<Duration>> {
-        self.took.lock().expect("no panic")
+        self.took.lock().expect("the lock is not poisoned")
     }
 }
 

@@ -64,7 +64,7 @@ impl World {
 
     async fn start_on(redis: Option<Own<Redis>>, steps: bool) -> Arc<Self> {
         let database = testservers::postgres().fresh_database();
-        let shared = tempfile::tempdir().expect("a folder");
+        let shared = tempfile::tempdir().expect("the folder can be created");
         let mut world = Self {
             replicas: Vec::new(),
             proxies: Vec::new(),
@@ -74,7 +74,7 @@ impl World {
             shared,
             database,
         };
-        fs::write(&world.step_file, "+0").expect("a file");
+        fs::write(&world.step_file, "+0").expect("the file can be written");
         for number in 0..REPLICAS {
             let place = world.place(number).await;
             // One after the other: the first creates the schema, the keys and the admin.
@@ -91,7 +91,7 @@ impl World {
     }
 
     async fn place(&mut self, number: usize) -> Place {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("the folder can be created");
         // All places share one database, so no place may own it.
         let unused = Database::Sqlite(folder.path().join("unused"));
         let mut place = setting(Place::on(folder, unused, 1))
@@ -103,7 +103,8 @@ impl World {
             .with("TOKENS__ACCESS_TTL", "1d")
             .with("TOKENS__MAX_SESSIONS_PER_USER", "10000");
         if let Some(redis) = &self.redis {
-            let proxy = CuttingProxy::forward_to(redis.address().parse().expect("an address")).await;
+            let proxy =
+                CuttingProxy::forward_to(redis.address().parse().expect("the text is an address")).await;
             place = place.with("REDIS__URL", &format!("redis://{}", proxy.address()));
             self.proxies.push(proxy);
         }
@@ -152,7 +153,7 @@ impl World {
 
 impl Replica {
     pub fn client(&self) -> Client {
-        self.client.lock().expect("no panic").clone()
+        self.client.lock().expect("the lock is not poisoned").clone()
     }
 
     pub fn is_awake(&self) -> bool {
@@ -175,7 +176,7 @@ impl Replica {
         let mut server = self.server();
         if server.replicas() == 0 {
             server.start_missing();
-            *self.client.lock().expect("no panic") = server.client();
+            *self.client.lock().expect("the lock is not poisoned") = server.client();
         } else {
             drop(server);
             self.signal(Signal::CONT);
@@ -195,12 +196,13 @@ impl Replica {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.server().pid()).expect("a process id");
-        kill_process(Pid::from_raw(pid).expect("it is not 0"), signal).expect("it runs");
+        let pid = i32::try_from(self.server().pid()).expect("the process id fits");
+        kill_process(Pid::from_raw(pid).expect("a process id is not 0"), signal)
+            .expect("the process is running");
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {
-        self.server.lock().expect("no panic")
+        self.server.lock().expect("the lock is not poisoned")
     }
 }
 
@@ -208,15 +210,15 @@ impl Replica {
 /// Monotonic clocks are unchanged.
 fn stepping(file: &Path) -> Vec<String> {
     let library = fs::read_dir("/usr/lib")
-        .expect("a folder")
+        .expect("the folder can be read")
         .map(|entry| {
             entry
-                .expect("an entry")
+                .expect("the folder entry can be read")
                 .path()
                 .join("faketime/libfaketimeMT.so.1")
         })
         .find(|path| path.exists())
-        .expect("a clock to step: apt-get install faketime");
+        .expect("libfaketime is installed: apt-get install faketime");
     [
         "env".to_owned(),
         format!("LD_PRELOAD={}", library.display()),

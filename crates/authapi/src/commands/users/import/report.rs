@@ -24,6 +24,8 @@ struct RefusedLine {
 }
 
 impl Rejects {
+    /// Creates the file `path`. Without a path, refused lines are printed above the bar of
+    /// `progress`.
     pub fn open(path: Option<&Path>, progress: Progress) -> Result<Self, Failure> {
         let file = path.map(File::create).transpose().map_err(unwritable)?;
         Ok(Self {
@@ -49,6 +51,7 @@ impl Rejects {
             .map_err(unwritable)
     }
 
+    /// Shows that `position` bytes are read and `count` users are handled.
     pub fn update_progress(&mut self, position: u64, count: u64) {
         self.progress.update(position, count);
     }
@@ -76,6 +79,7 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Creates a summary without users.
     pub fn new(dry_run: bool) -> Self {
         Self {
             dry_run,
@@ -85,6 +89,7 @@ impl Summary {
         }
     }
 
+    /// Returns the number of lines so far.
     pub fn lines(&self) -> u64 {
         self.imported + self.already_there + self.refused
     }

@@ -62,7 +62,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_too_large_for_storage_is_halved_and_every_item_is_stored_once() {
         let (answers, calls) = store(&[overloaded, too_slow]).await;
-        assert_eq!(answers.expect("answers"), (0..8).collect::<Vec<_>>());
+        assert_eq!(answers.expect("the retries succeed"), (0..8).collect::<Vec<_>>());
         assert_eq!(calls, [8, 4, 2, 2, 2, 2]);
     }
 
