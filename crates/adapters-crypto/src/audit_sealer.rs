@@ -10,7 +10,7 @@ impl AuditSealer for Sha256Sealer {
         context.update(&previous.0);
         context.update(row);
         let digest = context.finish();
-        Seal(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+        Seal(digest.as_ref().try_into().expect("a SHA-256 digest has 32 bytes"))
     }
 }
 

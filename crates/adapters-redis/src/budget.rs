@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn rate(burst: u32, every: Duration) -> Result<Rate, BudgetRefused> {
-        let burst = NonZeroU32::new(burst).expect("not 0");
+        let burst = NonZeroU32::new(burst).expect("the number is not 0");
         Rate::try_from(Budget { burst, every })
     }
 

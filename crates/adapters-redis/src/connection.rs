@@ -20,7 +20,7 @@ const CREATE_BOUND: Duration = Duration::from_secs(2);
 const QUEUE: usize = 1024;
 const RUNTIME: Runtime = Runtime::Tokio1;
 /// Why building a pool cannot fail.
-const HAS_RUNTIME: &str = "a pool with timeouts asks for a runtime and nothing else";
+const HAS_RUNTIME: &str = "a pool with timeouts requires a runtime and nothing else";
 
 /// A pool that creates, checks and replaces the one connection. A single multiplexed connection
 /// carries all commands of the process.

@@ -65,7 +65,9 @@ impl Reconnector {
         let settled = links
             .wait_for(|state| !matches!(state, ConnectionState::Connecting))
             .await;
-        settled.expect("the task ends after this alone").clone()
+        settled
+            .expect("the task ends only when the reconnector is dropped")
+            .clone()
     }
 
     pub(crate) fn report_fault(&self, number: u64, fault: Fault) {
@@ -113,6 +115,6 @@ async fn connect(pools: &Pools, links: &watch::Sender<ConnectionState>) -> Poole
             Ok(pooled) => return pooled,
             Err(error) => links.send_replace(ConnectionState::Down(Arc::new(error))),
         };
-        sleep(waits.next().expect("waits never end")).await;
+        sleep(waits.next().expect("the back-off never ends")).await;
     }
 }

@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn topology(text: &str) -> Topology {
-        RedisUrl::parse(text).expect("a Redis URL").0
+        RedisUrl::parse(text).expect("the URL is valid").0
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
             "redis://:secret@a,b",
             "redis+sentinel://:secret@a/s",
         ] {
-            let shown = format!("{:?}", RedisUrl::parse(text).expect("a Redis URL"));
+            let shown = format!("{:?}", RedisUrl::parse(text).expect("the URL is valid"));
             assert!(!shown.contains("secret"), "{shown}");
         }
     }

@@ -91,6 +91,6 @@ async fn reconnect(listeners: &Listeners, channel: &str) -> Subscription {
                 "the invalidation bus is unreachable"
             ),
         }
-        sleep(waits.next().expect("waits never end")).await;
+        sleep(waits.next().expect("the back-off never ends")).await;
     }
 }

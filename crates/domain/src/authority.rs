@@ -342,7 +342,7 @@ mod tests {
     use uuid::Uuid;
 
     fn permissions(texts: &[&str]) -> Permissions {
-        let parse = |text: &&str| Permission::parse(text).expect("a permission");
+        let parse = |text: &&str| Permission::parse(text).expect("the permission is valid");
         texts.iter().map(parse).collect()
     }
 
@@ -359,7 +359,7 @@ mod tests {
             session: SESSION,
             epoch: EPOCH,
         };
-        Authority::validate(Some(identity), Some(snapshot), now()).expect("a valid token identity")
+        Authority::validate(Some(identity), Some(snapshot), now()).expect("the session validates the token")
     }
 
     fn another(names: &[&str], texts: &[&str]) -> Target {
@@ -385,7 +385,7 @@ mod tests {
 
     fn role(name: &str, texts: &[&str], self_assignable: bool) -> Role {
         Role {
-            name: RoleName::parse(name).expect("a role name"),
+            name: RoleName::parse(name).expect("the role name is valid"),
             description: Description::default(),
             permissions: permissions(texts),
             self_assignable,
@@ -405,7 +405,9 @@ mod tests {
     }
 
     fn not_assignable(name: &str) -> Result<(), Denied> {
-        Err(Denied::NotAssignable(RoleName::parse(name).expect("a role name")))
+        Err(Denied::NotAssignable(
+            RoleName::parse(name).expect("the role name is valid"),
+        ))
     }
 
     fn forbidden(permission: Permission) -> Result<(), Denied> {
@@ -570,7 +572,7 @@ mod tests {
         let (weak, strong) = (role("x", &["a:b"], false), role("x", &["a:b", "a:c"], false));
         let not_grantable = || {
             Err(Denied::NotGrantable(
-                Permission::parse("a:c").expect("a permission"),
+                Permission::parse("a:c").expect("the permission is valid"),
             ))
         };
         for (by, before, after, expected) in [

@@ -128,7 +128,7 @@ mod tests {
     use uuid::Uuid;
 
     fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).expect("a valid second")
+        DateTime::from_timestamp(second, 0).expect("chrono represents the second")
     }
 
     fn snapshot() -> SessionSnapshot {
@@ -142,7 +142,7 @@ mod tests {
             },
             user: User {
                 id: UserId(Uuid::from_u128(1)),
-                login: Login::parse("alice").expect("a login"),
+                login: Login::parse("alice").expect("the login is valid"),
                 roles: RoleNames::new(),
                 status: UserStatus::Active,
                 epoch: Epoch(4),

@@ -155,15 +155,15 @@ mod tests {
             let (committed, published) = (Arc::clone(&committed), Arc::clone(&published));
             move |scopes| {
                 assert!(
-                    *committed.lock().expect("no panic"),
+                    *committed.lock().expect("no other thread panics"),
                     "published before the commit"
                 );
-                published.lock().expect("no panic").extend(scopes);
+                published.lock().expect("no other thread panics").extend(scopes);
             }
         });
-        let commit = Box::new(move || *committed.lock().expect("no panic") = true);
+        let commit = Box::new(move || *committed.lock().expect("no other thread panics") = true);
         work(commit, Arc::new(revocations)).await;
-        let mut published = published.lock().expect("no panic");
+        let mut published = published.lock().expect("no other thread panics");
         assert!(published.len() <= 1, "{published:?}");
         published.pop()
     }
@@ -238,7 +238,7 @@ mod tests {
             assert_eq!(published, expected);
         }
         let refused = AssignRoles {
-            roles: [RoleName::parse("wizard").expect("a role name")].into(),
+            roles: [RoleName::parse("wizard").expect("the role name is valid")].into(),
             ..assign_roles()
         };
         let facts = Ok(facts_about(user()));
@@ -295,7 +295,7 @@ mod tests {
         let context = audit_context;
 
         let changed = accounts.execute(Arc::new(assign_roles()), context()).await;
-        assert_eq!(changed.expect("allowed").sessions_ended, 0);
+        assert_eq!(changed.expect("the rules allow the change").sessions_ended, 0);
         let refused = accounts.dry_run(Arc::new(assign_roles()), context()).await;
         assert!(matches!(refused, Err(ChangeError::Refused(_))));
     }

@@ -168,7 +168,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn canonical_of(typed: &str) -> String {
-        Login::parse(typed).expect("a login").canonical().to_string()
+        Login::parse(typed)
+            .expect("the login is valid")
+            .canonical()
+            .to_string()
     }
 
     #[test]

@@ -204,7 +204,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(password: &str) -> Result<UnratedPassword, PasswordRefused> {
-        let login = Login::parse("Alice").expect("a login");
+        let login = Login::parse("Alice").expect("the login is valid");
         PasswordPolicy::default().check(Password::new(password.to_owned()), Some(&login))
     }
 
@@ -225,7 +225,7 @@ mod tests {
             "🦀🐙🪼🫠 four odd friends",
             "Tr0ub4dor&3x!",
         ] {
-            let unrated = check(password).expect("a password");
+            let unrated = check(password).expect("the password satisfies the policy");
             assert_eq!(unrated.password().expose(), password);
         }
     }
@@ -240,7 +240,7 @@ mod tests {
             ("my-ALICE-password-9", "contains_login"),
         ] {
             assert_eq!(
-                check(password).expect_err("a bad password").code(),
+                check(password).expect_err("the password violates a rule").code(),
                 code,
                 "{password:?}"
             );
@@ -249,26 +249,26 @@ mod tests {
 
     #[test]
     fn the_login_and_the_service_name_count_as_known_words() {
-        let unrated = check("correct horse battery staple").expect("a password");
+        let unrated = check("correct horse battery staple").expect("the password satisfies the policy");
         assert_eq!(unrated.known(), ["Alice", "alice", "authapi"]);
         let unknown_user = Password::new("correct horse battery staple".to_owned());
         let unrated = PasswordPolicy::default()
             .check(unknown_user, None)
-            .expect("a password");
+            .expect("the password satisfies the policy");
         assert_eq!(unrated.known(), ["authapi"]);
     }
 
     #[test]
     fn a_password_below_the_minimum_score_is_rejected_with_the_advice() {
-        let advised = rated(1, Some("this is a very common password")).expect_err("too weak");
+        let advised = rated(1, Some("this is a very common password")).expect_err("the password is too weak");
         assert_eq!(
             advised.to_string(),
             "the password is easy to guess: this is a very common password"
         );
-        let unadvised = rated(0, None).expect_err("too weak");
+        let unadvised = rated(0, None).expect_err("the password is too weak");
         assert_eq!(unadvised.code(), "too_weak");
         assert!(unadvised.to_string().contains(GENERAL_ADVICE));
-        let accepted = rated(2, Some("never mind")).expect("strong enough");
+        let accepted = rated(2, Some("never mind")).expect("the password is strong enough");
         assert_eq!(accepted.into_password().expose(), "correct horse battery staple");
     }
 
@@ -278,10 +278,18 @@ mod tests {
             .filter_map(|step| char::from_u32(0x4e00 + step * 211 % 9973))
             .collect();
         assert_eq!(
-            check(&longest).expect("256 characters").password().expose(),
+            check(&longest)
+                .expect("256 characters are accepted")
+                .password()
+                .expose(),
             longest
         );
-        assert_eq!(check(&format!("{longest}!")).expect_err("257").code(), "too_long");
+        assert_eq!(
+            check(&format!("{longest}!"))
+                .expect_err("257 characters are rejected")
+                .code(),
+            "too_long"
+        );
     }
 
     #[test]

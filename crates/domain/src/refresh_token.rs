@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_token_format_is_stable() {
-        let secret = array::from_fn(|place| 0x20 + u8::try_from(place).expect("a byte"));
+        let secret = array::from_fn(|place| 0x20 + u8::try_from(place).expect("the index fits in a byte"));
         let token = claim(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314, secret).seal(&[0xff; 32]);
         assert_eq!(
             token.expose(),
@@ -211,7 +211,7 @@ mod tests {
             let sealed = claim(session, generation, secret);
             let token = sealed.seal(&mac);
             prop_assert_eq!(token.expose().len(), TEXT_LENGTH);
-            let (parsed, parsed_mac) = RefreshClaim::parse(token.expose()).expect("a token");
+            let (parsed, parsed_mac) = RefreshClaim::parse(token.expose()).expect("a sealed token is well formed");
             prop_assert!(is_same(&parsed, &sealed));
             prop_assert_eq!(parsed_mac, mac);
         }

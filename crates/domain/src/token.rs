@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).expect("a valid second")
+        DateTime::from_timestamp(second, 0).expect("chrono represents the second")
     }
 
     fn token() -> SignedToken {
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_accepted_identity_comes_from_the_claims() {
-        let identity = rules().accept(&token(), at(1000)).expect("a good token");
+        let identity = rules().accept(&token(), at(1000)).expect("the token is accepted");
         assert_eq!(
             identity,
             TokenIdentity {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn claims_with_a_wrong_type_or_a_gap_do_not_parse() {
-        let whole = serde_json::to_value(token().claims).expect("claims are JSON");
+        let whole = serde_json::to_value(token().claims).expect("the claims can be serialized");
         for claim in [
             "iss",
             "aud",
@@ -252,7 +252,9 @@ mod tests {
             "roles",
         ] {
             let mut gap = whole.clone();
-            gap.as_object_mut().expect("an object").remove(claim);
+            gap.as_object_mut()
+                .expect("the claims are a JSON object")
+                .remove(claim);
             assert!(
                 serde_json::from_value::<AccessClaims>(gap).is_err(),
                 "without {claim}"

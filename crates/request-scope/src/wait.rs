@@ -92,7 +92,7 @@ mod tests {
                 drop(wait);
                 // Time between waits does not count.
                 advance(SECOND).await;
-                let scope = RequestScope::current().expect("the scope of this test");
+                let scope = RequestScope::current().expect("the test runs in a scope");
                 assert_eq!(scope.time_left(), ms(left));
             }
             assert!(Wait::begin(SECOND).is_none());

@@ -15,7 +15,7 @@ pub struct BootClock;
 #[async_trait]
 impl MonotonicClock for BootClock {
     fn now(&self) -> Duration {
-        Duration::try_from(clock_gettime(ClockId::Boottime)).expect("time since boot is not negative")
+        Duration::try_from(clock_gettime(ClockId::Boottime)).expect("the time since boot is not negative")
     }
 
     async fn sleep_until(&self, at: Duration) {

@@ -29,8 +29,8 @@ pub struct CacheLimits {
 impl Default for CacheLimits {
     fn default() -> Self {
         Self {
-            snapshots: NonZeroUsize::new(100_000).expect("it is not 0"),
-            bytes: NonZeroU64::new(64 * 1024 * 1024).expect("it is not 0"),
+            snapshots: NonZeroUsize::new(100_000).expect("100,000 is not 0"),
+            bytes: NonZeroU64::new(64 * 1024 * 1024).expect("64 MiB is not 0"),
         }
     }
 }
@@ -121,8 +121,8 @@ mod tests {
 
     fn limits(snapshots: usize, bytes: u64) -> CacheLimits {
         CacheLimits {
-            snapshots: NonZeroUsize::new(snapshots).expect("it is not 0"),
-            bytes: NonZeroU64::new(bytes).expect("it is not 0"),
+            snapshots: NonZeroUsize::new(snapshots).expect("the number is not 0"),
+            bytes: NonZeroU64::new(bytes).expect("the number is not 0"),
         }
     }
 
@@ -130,7 +130,8 @@ mod tests {
     fn cached(permissions: usize) -> CachedSnapshot {
         let user = a_user("alice").registered_at(at(0));
         let session = a_session(user.id, at(0)).stored(&user);
-        let permission = |number| Permission::parse(&format!("subject:verb-{number}")).expect("a permission");
+        let permission =
+            |number| Permission::parse(&format!("subject:verb-{number}")).expect("the permission is valid");
         let mut replica = Replica::new(ReplicaId(unique_uuid()), Terms::STANDARD);
         CachedSnapshot {
             read: replica.begin_read(session.id, Duration::ZERO),

@@ -29,15 +29,14 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// If `second` is outside the range of chrono.
 #[must_use]
 pub fn at(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_767_225_600 + second, 123_456_000)
-        .expect("an instant within the range of chrono")
+    DateTime::from_timestamp(1_767_225_600 + second, 123_456_000).expect("chrono represents the instant")
 }
 
 /// # Panics
 /// If `text` is not a valid login.
 #[must_use]
 pub fn login(text: &str) -> Login {
-    Login::parse(text).expect("a valid login")
+    Login::parse(text).expect("the login is valid")
 }
 
 /// # Panics
@@ -53,7 +52,7 @@ pub fn canonical(text: &str) -> CanonicalLogin {
 pub fn role_names(names: &[&str]) -> RoleNames {
     names
         .iter()
-        .map(|name| RoleName::parse(name).expect("a valid role name"))
+        .map(|name| RoleName::parse(name).expect("the role name is valid"))
         .collect()
 }
 
@@ -99,9 +98,9 @@ pub fn role_change(user: UserId, roles: &[&str]) -> AssignRoles {
 /// If `name` is not a valid role name, or one of `permissions` is not a valid permission.
 #[must_use]
 pub fn a_role(name: &str, permissions: &[&str]) -> WriteRole {
-    let parse = |text: &&str| Permission::parse(text).expect("a valid permission");
+    let parse = |text: &&str| Permission::parse(text).expect("the permission is valid");
     WriteRole {
-        name: RoleName::parse(name).expect("a valid role name"),
+        name: RoleName::parse(name).expect("the role name is valid"),
         description: Description::default(),
         permissions: permissions.iter().map(parse).collect(),
         self_assignable: false,

@@ -22,8 +22,8 @@ impl Argon2Hash {
             algorithm: Algorithm::Argon2id,
             version: Version::V0x13,
             params,
-            salt: Salt::new(salt).expect("16 bytes are a salt"),
-            hash: Output::new(hash).expect("32 bytes are a hash"),
+            salt: Salt::new(salt).expect("a salt may have 16 bytes"),
+            hash: Output::new(hash).expect("a hash may have 32 bytes"),
         }
     }
 

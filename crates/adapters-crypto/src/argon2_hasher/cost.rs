@@ -73,10 +73,11 @@ impl Argon2Params {
             return None;
         }
         let iterations = missing.div_ceil(u64::from(self.memory_kib));
-        let memory_kib = u32::try_from(missing / iterations).expect("at most what this takes");
+        let memory_kib =
+            u32::try_from(missing / iterations).expect("the quotient is at most this cost's memory");
         Some(Self {
             memory_kib: memory_kib.max(MIN_LANE_KIB),
-            iterations: u32::try_from(iterations).expect("at most this many passes"),
+            iterations: u32::try_from(iterations).expect("the quotient is at most this cost's passes"),
             parallelism: 1,
         })
     }

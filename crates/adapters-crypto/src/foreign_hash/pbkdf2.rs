@@ -119,7 +119,7 @@ impl Pbkdf2 {
     /// digest's length.
     pub fn work_kib(&self) -> u64 {
         let parts = self.hash.len().div_ceil(self.digest.length());
-        let parts = u64::try_from(parts).expect("64 bytes have at most 4 parts");
+        let parts = u64::try_from(parts).expect("a hash of 64 bytes has at most 4 blocks");
         (u64::from(self.iterations.get()) * parts).div_ceil(self.digest.iterations_of_one_kib())
     }
 }

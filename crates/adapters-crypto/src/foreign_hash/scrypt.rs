@@ -94,7 +94,7 @@ impl ScryptCost {
                 "scrypt with less than 1 MiB of memory",
             ));
         }
-        let log_n = u8::try_from(log_n).expect("at most 31");
+        let log_n = u8::try_from(log_n).expect("the bounds limit log N to 21");
         let params = Params::new(log_n, r, p).expect("the bounds are within those of scrypt");
         Ok(Self(params))
     }

@@ -171,8 +171,8 @@ mod tests {
             (11, 201, Some(WouldWaitTooLong)),
         ] {
             let admission = Arc::new(Admission::new(HashPoolSettings {
-                threads: NonZeroUsize::new(2).expect("not 0"),
-                queue: NonZeroUsize::new(10).expect("not 0"),
+                threads: NonZeroUsize::new(2).expect("the number is not 0"),
+                queue: NonZeroUsize::new(10).expect("the number is not 0"),
                 max_wait: Duration::from_secs(1),
             }));
             admission.learn(Duration::from_millis(mean));

@@ -122,7 +122,7 @@ pub fn write_secret(folder: &Path, name: &str, contents: &[u8]) -> Result<(), Ke
 
 fn draft_number() -> u64 {
     let bytes = OsRandomness.bytes();
-    u64::from_be_bytes(*bytes.first_chunk().expect("32 bytes begin with 8"))
+    u64::from_be_bytes(*bytes.first_chunk().expect("32 bytes have a prefix of 8"))
 }
 
 fn write_draft(draft: &Path, contents: &[u8]) -> io::Result<()> {
@@ -163,17 +163,17 @@ mod tests {
 
     #[test]
     fn a_file_of_another_user_is_rejected_with_the_remedy() {
-        let folder = tempfile::tempdir().expect("a folder");
-        write_secret(folder.path(), "refresh.key", b"secret").expect("a file");
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        write_secret(folder.path(), "refresh.key", b"secret").expect("the file can be written");
         let path = folder.path().join("refresh.key");
         // Only root may change the owner; run by another user, the test pretends to be a third one
         // instead.
         let _ = chown(&path, Some(4711), None);
-        let owner = fs::metadata(&path).expect("a file").uid();
+        let owner = fs::metadata(&path).expect("the file exists").uid();
 
         assert!(read_secret_as(&path, owner).is_ok());
         let text = read_secret_as(&path, owner + 1)
-            .expect_err("a refusal")
+            .expect_err("the file is rejected")
             .to_string();
         assert!(
             text.contains(&format!("chown {} {}", owner + 1, path.display())),

@@ -93,7 +93,7 @@ fn file_name(algorithm: Algorithm, kid: &str, state: KeyState) -> String {
 }
 
 fn pem_of(pair: &KeyPair) -> Zeroizing<String> {
-    let der = pair.to_pkcs8().expect("a generated key can be serialised");
+    let der = pair.to_pkcs8().expect("a generated key can be serialized");
     let document = Pem::new("PRIVATE KEY", der.as_slice());
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     Zeroizing::new(pem::encode_config(&document, config))

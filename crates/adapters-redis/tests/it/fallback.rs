@@ -32,7 +32,8 @@ const BY_FALLBACK: ThrottleDecision = ThrottleDecision::Refused {
 
 fn over(url: &str) -> Arc<FallbackThrottle> {
     let budgets = budgets(1_000_000, Duration::from_millis(1));
-    let primary = RedisThrottle::new(service_client(url), "", budgets).expect("budgets that can be counted");
+    let primary =
+        RedisThrottle::new(service_client(url), "", budgets).expect("the budgets are within bounds");
     with(Arc::new(primary))
 }
 
@@ -131,7 +132,7 @@ async fn every_attempt_is_decided_in_time_while_a_cluster_node_hangs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_attempt_is_decided_while_the_network_drops_packets() {
     let own = Redis::start_own();
-    let address: SocketAddr = own.address().parse().expect("an address");
+    let address: SocketAddr = own.address().parse().expect("the address is valid");
     let proxy = CuttingProxy::forward_to(address).await;
     let throttle = over(&format!("redis://{}", proxy.address()));
     for mode in [ProxyMode::BlackHole, ProxyMode::Cut, ProxyMode::Reset] {
@@ -169,7 +170,7 @@ impl Throttle for Wavering {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.away.load(Ordering::Relaxed) {
-            return Err(PortError::Unavailable(Box::new(io::Error::other("away"))));
+            return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
         }
         Ok(ThrottleDecision::Allowed)
     }
@@ -209,7 +210,7 @@ struct Stuck(AtomicU32);
 impl Throttle for Stuck {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
-            return Err(PortError::Unavailable(Box::new(io::Error::other("away"))));
+            return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
         }
         pending().await
     }
@@ -261,6 +262,6 @@ async fn an_attempt_fails_if_the_fallback_fails_too() {
     assert_eq!(
         take(&open, &client_key(1)).await,
         ThrottleDecision::Allowed,
-        "what the fallback says"
+        "the fallback decides"
     );
 }

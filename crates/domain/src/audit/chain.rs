@@ -149,7 +149,8 @@ mod tests {
 
     impl AuditSealer for Sum {
         fn seal(&self, previous: &Seal, row: &[u8]) -> Seal {
-            let mut state = u64::from_be_bytes(*previous.0.first_chunk().expect("32 bytes"));
+            let mut state =
+                u64::from_be_bytes(*previous.0.first_chunk().expect("a seal has 8 bytes or more"));
             for &byte in row {
                 state = state
                     .wrapping_mul(1_099_511_628_211)
@@ -163,7 +164,7 @@ mod tests {
 
     fn chain(length: i64) -> (ChainEnds, Vec<(AuditRow, Seal)>) {
         let context = AuditContext {
-            at: DateTime::from_timestamp(1_000_000, 0).expect("a valid second"),
+            at: DateTime::from_timestamp(1_000_000, 0).expect("chrono represents the second"),
             actor: Actor::Operator,
             origin: Origin::default(),
         };

@@ -42,7 +42,10 @@ pub type ReadRow = Result<(AuditRow, Seal), BrokenRow>;
 impl AuditRow {
     /// The row that stores `event` at `number`.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "texts under texts are always JSON")]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "a map of strings can always be serialized"
+    )]
     pub fn new(number: AuditNumber, event: &AuditEvent, context: &AuditContext) -> Self {
         let (actor_kind, actor_id) = match context.actor {
             Actor::Anonymous => ("anonymous", None),
@@ -60,7 +63,7 @@ impl AuditRow {
             address: context.origin.address.map(|address| address.to_string()),
             user_agent: context.origin.user_agent.clone(),
             request_id: context.origin.request_id.clone(),
-            details: serde_json::to_string(&event.details).expect("texts under texts are JSON"),
+            details: serde_json::to_string(&event.details).expect("a map of strings can be serialized"),
         }
     }
 
@@ -149,7 +152,7 @@ mod tests {
 
     fn row() -> AuditRow {
         let context = AuditContext {
-            at: DateTime::from_timestamp(1_000_000, 7_000).expect("a valid second"),
+            at: DateTime::from_timestamp(1_000_000, 7_000).expect("chrono represents the second"),
             actor: Actor::User(UserId(Uuid::from_u128(1))),
             origin: Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned())),
         };
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_row_survives_a_round_trip() {
-        let record = AuditRecord::try_from(row()).expect("a readable row");
+        let record = AuditRecord::try_from(row()).expect("the row is readable");
         assert_eq!(record.number, AuditNumber(5));
         assert_eq!(record.actor, Actor::User(UserId(Uuid::from_u128(1))));
         assert_eq!(record.event.details["after"], "admin user");

@@ -246,7 +246,7 @@ mod tests {
                 roles: [admin].into_iter().chain(others.clone()).collect(),
                 ..CatalogueFacts::default()
             };
-            let changed = RoleName::parse(NAMES[changed]).expect("a role name");
+            let changed = RoleName::parse(NAMES[changed]).expect("the role name is valid");
             let now = now.map(|texts| Role { name: changed.clone(), ..some_role(1, &texts) });
 
             let after = facts.admin_after(&changed, now.as_ref());

@@ -164,7 +164,7 @@ mod tests {
     fn the_first_role_that_the_catalogue_does_not_contain_is_reported() {
         assert_eq!(check_names(&[]), Ok(()));
         assert_eq!(check_names(&["admin", "editor", "user"]), Ok(()));
-        let unknown = RoleName::parse("author").expect("a role name");
+        let unknown = RoleName::parse("author").expect("the role name is valid");
         assert_eq!(
             check_names(&["user", "wizard", "author"]),
             Err(Refusal::UnknownRole(unknown))
@@ -211,7 +211,7 @@ mod tests {
         fn new(users: &[(bool, bool)]) -> Self {
             let user_of = |(number, (active, admin)): (usize, &(bool, bool))| User {
                 id: id(number),
-                login: Login::parse(&format!("user{number}")).expect("a login"),
+                login: Login::parse(&format!("user{number}")).expect("the login is valid"),
                 roles: roles(if *admin { &["admin"] } else { &["user"] }),
                 status: if *active {
                     UserStatus::Active

@@ -34,13 +34,13 @@ pub fn token() -> TokenIdentity {
 }
 
 pub fn permissions(texts: &[&str]) -> Permissions {
-    let parse = |text: &&str| Permission::parse(text).expect("a permission");
+    let parse = |text: &&str| Permission::parse(text).expect("the permission is valid");
     texts.iter().map(parse).collect()
 }
 
 pub fn role(name: &str, texts: &[&str]) -> Role {
     Role {
-        name: RoleName::parse(name).expect("a role name"),
+        name: RoleName::parse(name).expect("the role name is valid"),
         description: Description::default(),
         permissions: permissions(texts),
         self_assignable: false,
@@ -55,7 +55,7 @@ pub fn snapshot(permissions: Permissions) -> SessionSnapshot {
         lifetime: stored_session().lifetime,
         user: User {
             id: CALLER,
-            login: Login::parse("root").expect("a login"),
+            login: Login::parse("root").expect("the login is valid"),
             ..user()
         },
         permissions,

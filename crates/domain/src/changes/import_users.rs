@@ -83,7 +83,7 @@ mod tests {
     fn imported(id: u128, login: &str, names: &[&str]) -> ImportedUser {
         ImportedUser {
             id: UserId(Uuid::from_u128(id)),
-            login: Login::parse(login).expect("a login"),
+            login: Login::parse(login).expect("the login is valid"),
             hash: hash("$kept"),
             roles: roles(names),
             status: UserStatus::Active,
@@ -95,7 +95,12 @@ mod tests {
         ImportFacts {
             taken: taken
                 .iter()
-                .map(|login| Login::parse(login).expect("a login").canonical().clone())
+                .map(|login| {
+                    Login::parse(login)
+                        .expect("the login is valid")
+                        .canonical()
+                        .clone()
+                })
                 .collect(),
             known_roles: roles(&["editor", "user"]),
         }
@@ -111,7 +116,7 @@ mod tests {
 
         let stored = User {
             id: USER,
-            login: Login::parse("Alice").expect("a login"),
+            login: Login::parse("Alice").expect("the login is valid"),
             roles: roles(&["user"]),
             status: UserStatus::Disabled,
             epoch: Epoch::FIRST,
@@ -147,7 +152,7 @@ mod tests {
             .into_iter()
             .map(|user| user.map(|stored| stored.user.id.0.as_u128()))
             .collect();
-        let wizard = RoleName::parse("wizard").expect("a role name");
+        let wizard = RoleName::parse("wizard").expect("the role name is valid");
         let expected = [
             Ok(1),
             Err(Refusal::LoginTaken),

@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn evicted(command: &OpenSession, facts: &Facts) -> Vec<SessionId> {
-        let change = command.decide(facts, now()).expect("allowed");
+        let change = command.decide(facts, now()).expect("the rules allow the change");
         match change.end_sessions {
             Some((EndSessionsOf::Sessions(sessions), EndReason::MadeRoom)) => sessions,
             None => vec![],
@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn a_session_is_opened_and_the_login_recorded() {
-        let change = open(2).decide(&facts(&[-5]), now()).expect("allowed");
+        let change = open(2)
+            .decide(&facts(&[-5]), now())
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -129,7 +131,9 @@ mod tests {
 
     #[test]
     fn the_oldest_session_is_evicted_and_the_user_invalidated() {
-        let change = open(2).decide(&facts(&[-5, -9]), now()).expect("allowed");
+        let change = open(2)
+            .decide(&facts(&[-5, -9]), now())
+            .expect("the rules allow the change");
 
         let made_room = (EndSessionsOf::Sessions(vec![session(2)]), EndReason::MadeRoom);
         let expected = Effects {
@@ -212,7 +216,7 @@ mod tests {
                 .filter(|(id, _)| !evicted.contains(id))
                 .collect();
             prop_assert_eq!(kept.len() + evicted.len(), created.len(), "each evicted session was live and is listed once");
-            let limit = usize::try_from(max_sessions).expect("small").max(1);
+            let limit = usize::try_from(max_sessions).expect("the limit fits in a usize").max(1);
             prop_assert_eq!(kept.len() + 1, limit.min(created.len() + 1), "no more sessions are evicted than necessary");
             for (id, created_at) in facts.live_sessions.iter().filter(|(id, _)| evicted.contains(id)) {
                 prop_assert!(kept.iter().all(|(kept, at)| (at, kept) > (created_at, id)), "the oldest sessions are evicted");

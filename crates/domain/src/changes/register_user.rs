@@ -52,7 +52,7 @@ mod tests {
     fn register(names: &[&str]) -> RegisterUser {
         RegisterUser(NewUser {
             id: USER,
-            login: Login::parse("Alice").expect("a login"),
+            login: Login::parse("Alice").expect("the login is valid"),
             hash: hash("$made"),
             roles: roles(names),
         })
@@ -70,11 +70,11 @@ mod tests {
     fn a_new_user_is_active_at_the_first_epoch_and_revision() {
         let change = register(&["user", "editor"])
             .decide(&facts(), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let stored = User {
             id: USER,
-            login: Login::parse("Alice").expect("a login"),
+            login: Login::parse("Alice").expect("the login is valid"),
             roles: roles(&["editor", "user"]),
             status: UserStatus::Active,
             epoch: Epoch::FIRST,
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn refusals_are_reported_in_a_fixed_order() {
-        let wizard = RoleName::parse("wizard").expect("a role name");
+        let wizard = RoleName::parse("wizard").expect("the role name is valid");
         assert_refused_in_order(
             &register(&["user"]),
             &facts(),

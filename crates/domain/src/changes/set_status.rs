@@ -101,7 +101,7 @@ mod tests {
     fn disabling_raises_the_epoch_and_ends_all_sessions() {
         let change = set(UserStatus::Disabled)
             .decide(&facts_about(user()), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -127,7 +127,7 @@ mod tests {
     fn enabling_keeps_the_epoch_and_ends_no_session() {
         let change = set(UserStatus::Active)
             .decide(&facts_about(disabled(user())), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -157,7 +157,7 @@ mod tests {
         ] {
             let change = set(status)
                 .decide(&facts_about(before.clone()), now())
-                .expect("allowed");
+                .expect("the rules allow the change");
 
             let expected = Effects {
                 at: now(),

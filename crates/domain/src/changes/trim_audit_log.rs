@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn removing_events_older_than_the_chain_keeps_its_base() {
         for (base, moves_base) in [(3, false), (2, false), (1, true), (0, true)] {
-            let change = trim().decide(&facts(base, 9, 1, &[-2, -1, 0])).expect("a change");
+            let change = trim()
+                .decide(&facts(base, 9, 1, &[-2, -1, 0]))
+                .expect("events are removed");
             assert_eq!(change.remove, (AuditNumber(1), AuditNumber(2)));
             assert_eq!(change.moves_base, moves_base, "base {base}");
         }
@@ -138,7 +140,7 @@ mod tests {
             seconds in prop::collection::vec(-2i64..=1, 0..8),
             behind in 0i64..3,
         ) {
-            let last_read = first + i64::try_from(seconds.len()).expect("short") - 1;
+            let last_read = first + i64::try_from(seconds.len()).expect("the length fits in an i64") - 1;
             let facts = facts(base, last_read + behind, first, &seconds);
             let prefix: Vec<_> = facts
                 .oldest

@@ -98,8 +98,8 @@ mod tests {
 
     fn write(name: &str, texts: &[&str]) -> WriteRole {
         WriteRole {
-            name: RoleName::parse(name).expect("a role name"),
-            description: Description::parse("May edit.").expect("a description"),
+            name: RoleName::parse(name).expect("the role name is valid"),
+            description: Description::parse("May edit.").expect("the description is valid"),
             permissions: permissions(texts),
             self_assignable: true,
             precondition: Precondition::None,
@@ -151,7 +151,7 @@ mod tests {
         };
         let change = write("author", &["posts:write", "posts:add"])
             .decide(&facts, now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let mut all = permissions(&["posts:add", "posts:write"]);
         all.extend(crate::role::OWN_PERMISSIONS);
@@ -163,8 +163,8 @@ mod tests {
         let expected = CatalogueChange {
             written: Some(RoleWritten {
                 role: Role {
-                    name: RoleName::parse("author").expect("a role name"),
-                    description: Description::parse("May edit.").expect("a description"),
+                    name: RoleName::parse("author").expect("the role name is valid"),
+                    description: Description::parse("May edit.").expect("the description is valid"),
                     permissions: permissions(&["posts:add", "posts:write"]),
                     self_assignable: true,
                     revision: Revision::FIRST,
@@ -183,9 +183,11 @@ mod tests {
     fn a_role_that_exists_is_replaced_at_the_next_revision() {
         let mut facts = facts();
         facts.roles[0].permissions.extend(permissions(&["posts:write"]));
-        let change = write("editor", &[]).decide(&facts, now()).expect("allowed");
+        let change = write("editor", &[])
+            .decide(&facts, now())
+            .expect("the rules allow the change");
 
-        let written = change.written.expect("a role");
+        let written = change.written.expect("the change writes the role");
         assert_eq!((written.created, written.holders), (false, 12));
         assert_eq!(written.role.revision, Revision(4));
         assert_eq!(written.role.permissions, permissions(&[]));
@@ -202,7 +204,7 @@ mod tests {
     fn admin_is_left_alone_if_its_permissions_stay_the_same() {
         let change = write("author", &["users:read"])
             .decide(&full(2), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!(change.admin, None);
     }
 
@@ -304,7 +306,7 @@ mod tests {
     #[test]
     fn the_role_is_read_without_a_lock_against_assignment() {
         let expected = CatalogueReads {
-            role: RoleName::parse("editor").expect("a role name"),
+            role: RoleName::parse("editor").expect("the role name is valid"),
             removes: false,
             caller: Some(token()),
         };

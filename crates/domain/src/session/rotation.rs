@@ -115,7 +115,7 @@ mod tests {
     };
 
     fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).expect("a valid second")
+        DateTime::from_timestamp(second, 0).expect("chrono represents the second")
     }
 
     /// A session opened at second 0, last refreshed at second 50, at generation 5.
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn refreshing_does_not_extend_the_maximum_lifetime() {
-        let rotation = step(Generation(5), at(990)).expect("a successor");
+        let rotation = step(Generation(5), at(990)).expect("the generation has a successor");
         assert_eq!(rotation.idle_until, at(1090));
         assert_eq!(session().rotated(&rotation).lifetime.idle_expires_at, at(1000));
     }
@@ -250,7 +250,7 @@ mod tests {
                 match session.present(generation, now, &RULES) {
                     Presented::Current => {
                         prop_assert!(!dead && behind == 0);
-                        let rotation = step(generation, now).expect("a successor");
+                        let rotation = step(generation, now).expect("the generation has a successor");
                         prop_assert_eq!(rotation.to, Generation(before.0 + 1));
                         session = session.rotated(&rotation);
                         prop_assert!(session.lifetime.idle_expires_at <= session.lifetime.expires_at);

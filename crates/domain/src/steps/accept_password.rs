@@ -110,7 +110,7 @@ mod tests {
                 .returning(|_, _| Ok(hash("$made")));
         })
         .await;
-        assert_eq!(hashed.expect("a strong password"), hash("$made"));
+        assert_eq!(hashed.expect("a strong password is accepted"), hash("$made"));
     }
 
     #[tokio::test]

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn an_issued_token_belongs_to_its_session() {
-        let recognised = recognise(&token(5)).expect("a token of this service");
+        let recognised = recognise(&token(5)).expect("this service issued the token");
         let RefreshClaim {
             session,
             generation,
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn an_issued_token_does_not_belong_to_another_session() {
-        let recognised = recognise(&token(5)).expect("a token of this service");
+        let recognised = recognise(&token(5)).expect("this service issued the token");
         let other = StoredSession {
             id: SessionId(Uuid::nil()),
             ..stored_session()

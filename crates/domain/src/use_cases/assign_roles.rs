@@ -219,7 +219,7 @@ mod tests {
         let outcome = assign
             .execute(Requester::Caller(&caller()), request(None, &[]), origin())
             .await
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
     }
 
@@ -285,7 +285,7 @@ mod tests {
         let outcome = assign
             .execute(Requester::Caller(&assigner()), request, origin())
             .await
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!(outcome.user.roles, roles(&["editor", "user"]));
     }
 
@@ -365,7 +365,7 @@ mod tests {
         let outcome = assign
             .execute(Requester::Caller(&caller()), request, origin())
             .await
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
     }
 
@@ -390,7 +390,12 @@ mod tests {
     async fn a_refusal_of_the_decision_reaches_the_caller() {
         let last_admin = || {
             let mut facts = own_facts(Permissions::new());
-            facts.target.as_mut().expect("a target").user.roles = roles(&["admin"]);
+            facts
+                .target
+                .as_mut()
+                .expect("the facts contain the target")
+                .user
+                .roles = roles(&["admin"]);
             facts
         };
         for (facts, new_roles, expected) in [
@@ -418,7 +423,7 @@ mod tests {
             let refused = over(accounts_with(facts))
                 .execute(Requester::Caller(&caller()), request(None, new_roles), origin())
                 .await
-                .expect_err("a refusal");
+                .expect_err("the request is refused");
             assert_eq!(refused.to_string(), expected);
         }
     }

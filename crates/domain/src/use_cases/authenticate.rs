@@ -171,7 +171,10 @@ mod tests {
                 .once()
                 .returning(|_, _| Ok(Some(Arc::new(snapshot()))));
         });
-        let caller = authenticate.execute("token").await.expect("a good token");
+        let caller = authenticate
+            .execute("token")
+            .await
+            .expect("the token is accepted");
         assert_eq!(caller.user().id, USER);
     }
 

@@ -200,8 +200,8 @@ mod tests {
                 expect_change(accounts, own_facts(Permissions::new()), |executed| {
                     assert_eq!(executed.reads.caller, Some(caller().identity()));
                     assert_eq!(executed.context, audit_context());
-                    let change = executed.decided.expect("allowed");
-                    let session = change.open_session.expect("a session");
+                    let change = executed.decided.expect("the rules allow the change");
+                    let session = change.open_session.expect("the change opens a session");
                     assert_eq!((session.user, session.created_at), (USER, change.at));
                     let UserChange::Update { user, hash: new } = change.user else {
                         panic!("an update")
@@ -222,7 +222,7 @@ mod tests {
             },
         )
         .await
-        .expect("tokens");
+        .expect("tokens are issued");
         assert_eq!(pair.access_token.expose(), "epoch=5 roles=user");
     }
 
@@ -325,7 +325,12 @@ mod tests {
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
                 let mut changed = own_facts(Permissions::new());
-                changed.caller.as_mut().expect("a caller").user.epoch = Epoch(5);
+                changed
+                    .caller
+                    .as_mut()
+                    .expect("the facts contain the caller")
+                    .user
+                    .epoch = Epoch(5);
                 expect_change(accounts, changed, |_| {});
             },
             |hasher| {

@@ -168,7 +168,7 @@ mod tests {
             |accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));
                 expect_change(accounts, facts_about(user()), |executed| {
-                    let change = executed.decided.expect("allowed");
+                    let change = executed.decided.expect("the rules allow the change");
                     assert!(
                         matches!(change.user, UserChange::Insert(stored) if stored.hash == hash("$made"))
                     );
@@ -183,7 +183,7 @@ mod tests {
         let user = create
             .execute(request("Alice", GOOD_PASSWORD), Actor::Operator, origin())
             .await
-            .expect("a user");
+            .expect("the user is created");
         assert_eq!(user.login.as_typed(), "Alice");
         assert_eq!(user.created_at, now());
     }

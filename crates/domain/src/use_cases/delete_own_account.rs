@@ -137,7 +137,11 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_of_the_decision_reaches_the_caller() {
         let mut last_admin = own_facts(Permissions::new());
-        last_admin.target.as_mut().expect("a target").user = admin();
+        last_admin
+            .target
+            .as_mut()
+            .expect("the facts contain the target")
+            .user = admin();
         let stale = Facts {
             caller: None,
             ..own_facts(Permissions::new())
@@ -152,7 +156,7 @@ mod tests {
             (Facts::default(), "the caller's token is outdated"),
         ] {
             let refused = delete(ThrottleDecision::Allowed, Verification::Right, Some(facts)).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), text);
+            assert_eq!(refused.expect_err("the request is refused").to_string(), text);
         }
     }
 }

@@ -166,7 +166,11 @@ mod tests {
             let mut catalogue = MockRoles::new();
             catalogue.expect_execute().never();
             let refused = delete(request(name), catalogue).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), text, "{name}");
+            assert_eq!(
+                refused.expect_err("the request is refused").to_string(),
+                text,
+                "{name}"
+            );
         }
     }
 
@@ -186,7 +190,7 @@ mod tests {
                 ..request("editor")
             };
             let refused = delete(request, catalogue_with(facts)).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), text);
+            assert_eq!(refused.expect_err("the request is refused").to_string(), text);
         }
     }
 
@@ -198,7 +202,7 @@ mod tests {
             .execute(by, request("editor"), origin())
             .await;
         assert_eq!(
-            refused.expect_err("a refusal").to_string(),
+            refused.expect_err("the request is refused").to_string(),
             "the caller's token is outdated"
         );
     }

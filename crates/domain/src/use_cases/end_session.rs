@@ -76,7 +76,7 @@ mod tests {
         expect_change(&mut accounts, live_session_of(USER), |executed| {
             assert_eq!(executed.reads.session, Some(OTHER_DEVICE));
             assert_eq!(executed.context, audit_context());
-            let change = executed.decided.expect("allowed");
+            let change = executed.decided.expect("the rules allow the change");
             let expected = (EndSessionsOf::Sessions(vec![OTHER_DEVICE]), EndReason::LoggedOut);
             assert_eq!(change.end_sessions, Some(expected));
         });

@@ -188,7 +188,7 @@ mod tests {
             .once()
             .returning(move |import, context| {
                 check(&import.0);
-                let bob = Login::parse("bob").expect("a login");
+                let bob = Login::parse("bob").expect("the login is valid");
                 let facts = ImportFacts {
                     taken: [bob.canonical().clone()].into(),
                     known_roles: roles(&["editor", "user"]),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn unknown_role(name: &str) -> ImportRefused {
-        let name = RoleName::parse(name).expect("a role name");
+        let name = RoleName::parse(name).expect("the role name is valid");
         Refusal::UnknownRole(name).into()
     }
 
@@ -229,7 +229,7 @@ mod tests {
             assert!(users.iter().all(|user| user.hash == hash("$kept")));
         })
         .await;
-        let stored = settled[0].as_ref().expect("a user");
+        let stored = settled[0].as_ref().expect("the user is imported");
         assert_eq!(stored.login.as_typed(), "alice");
         assert_eq!(settled[1], Err(ImportRefused::Login(LoginRefused::TooShort)));
         assert_eq!(

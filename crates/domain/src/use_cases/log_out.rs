@@ -224,7 +224,7 @@ mod tests {
         let mut accounts = MockAccounts::new();
         expect_change(&mut accounts, live(), |executed| {
             assert_eq!(executed.context, audit_context());
-            let change = executed.decided.expect("allowed");
+            let change = executed.decided.expect("the rules allow the change");
             let expected = (EndSessionsOf::Sessions(vec![SESSION]), EndReason::LoggedOut);
             assert_eq!(change.end_sessions, Some(expected));
         });
@@ -244,7 +244,7 @@ mod tests {
             let mut accounts = MockAccounts::new();
             expect_change(&mut accounts, live(), |executed| {
                 assert_eq!(executed.context, audit_context());
-                let change = executed.decided.expect("allowed");
+                let change = executed.decided.expect("the rules allow the change");
                 let expected = (EndSessionsOf::User(USER), EndReason::LoggedOut);
                 assert_eq!(change.end_sessions, Some(expected));
             });

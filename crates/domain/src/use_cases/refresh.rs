@@ -173,7 +173,8 @@ mod tests {
     }
 
     fn claim_of(pair: &TokenPair) -> RefreshClaim {
-        let (claim, _) = RefreshClaim::parse(pair.refresh_token.expose()).expect("a refresh token");
+        let (claim, _) =
+            RefreshClaim::parse(pair.refresh_token.expose()).expect("the refresh token is well formed");
         claim
     }
 
@@ -205,7 +206,10 @@ mod tests {
                 });
             sessions.expect_find().never();
         });
-        let pair = refresh.execute(&token(5), origin()).await.expect("tokens");
+        let pair = refresh
+            .execute(&token(5), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&pair), 6);
         assert_eq!(*claim_of(&pair).secret.expose(), SECRET);
         assert_eq!(pair.access_token.expose(), "epoch=4 roles=admin");
@@ -231,13 +235,19 @@ mod tests {
                 .expect_rotate()
                 .return_once(|rotation| Ok(Rotated::Done(at_generation(4).rotated(&rotation))));
         });
-        let first = rotated.execute(&token(4), origin()).await.expect("tokens");
+        let first = rotated
+            .execute(&token(4), origin())
+            .await
+            .expect("tokens are issued");
         let just_rotated = StoredSession {
             last_used_at: now() - Duration::seconds(9),
             ..stored_session()
         };
         let refresh = lost(just_rotated);
-        let again = refresh.execute(&token(4), origin()).await.expect("tokens");
+        let again = refresh
+            .execute(&token(4), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&again), 5);
         assert_eq!(again.refresh_token.expose(), first.refresh_token.expose());
     }
@@ -256,7 +266,10 @@ mod tests {
                 }))
             });
         });
-        let pair = refresh.execute(&token(4), origin()).await.expect("tokens");
+        let pair = refresh
+            .execute(&token(4), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&pair), 5);
     }
 
@@ -267,7 +280,7 @@ mod tests {
             ..at_generation(6)
         };
         let pair = lost(after).execute(&token(5), origin()).await;
-        assert_eq!(generation_of(&pair.expect("tokens")), 6);
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 6);
     }
 
     #[tokio::test]
@@ -299,7 +312,10 @@ mod tests {
                 .once()
                 .returning(|_| Ok(Some(stored_session())));
         });
-        let pair = refresh.execute(&token(5), origin()).await.expect("tokens");
+        let pair = refresh
+            .execute(&token(5), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&pair), 6);
     }
 
@@ -324,7 +340,7 @@ mod tests {
         expect_change(&mut accounts, live(), |executed| {
             assert_eq!(executed.context.actor, Actor::Anonymous);
             assert_eq!(executed.context.at, now());
-            let change = executed.decided.expect("allowed");
+            let change = executed.decided.expect("the rules allow the change");
             let sessions = EndSessionsOf::Sessions(vec![SESSION]);
             assert_eq!(
                 change.end_sessions,
@@ -387,7 +403,7 @@ mod tests {
                     .returning(move |_| Ok(Some(at_generation(stands_at))));
             });
             let refused = refresh.execute(&token(u32::MAX), origin()).await;
-            match refused.expect_err("a refusal") {
+            match refused.expect_err("the request is refused") {
                 RefreshError::SessionExpired => assert!(!reused),
                 RefreshError::Reused => assert!(reused),
                 other => panic!("{other:?}"),

@@ -76,7 +76,7 @@ mod tests {
         let client = ThrottleKey::Client(
             "192.0.2.7"
                 .parse::<std::net::IpAddr>()
-                .expect("an address")
+                .expect("the address is valid")
                 .into(),
         );
         throttle
@@ -110,7 +110,7 @@ mod tests {
         let registered = register
             .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
             .await
-            .expect("a user");
+            .expect("the user is registered");
         assert_eq!(registered.roles, roles(&["user"]));
     }
 

@@ -158,14 +158,14 @@ mod tests {
                     executed.reads.caller,
                     Some(caller_with(writer_permissions()).identity())
                 );
-                let change = executed.decided.expect("allowed");
+                let change = executed.decided.expect("the rules allow the change");
                 assert!(
                     matches!(change.user, UserChange::Update { hash: new, .. } if new == Some(hash("$new")))
                 );
             });
         })
         .await
-        .expect("allowed");
+        .expect("the rules allow the change");
         assert!(done.must_change_password);
     }
 

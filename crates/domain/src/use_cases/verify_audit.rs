@@ -176,7 +176,7 @@ mod tests {
         let mut log = MockAuditLog::new();
         let ends = Mutex::new(ends);
         log.expect_ends().returning(move || {
-            let mut ends = ends.lock().expect("no panic before");
+            let mut ends = ends.lock().expect("no other thread panics");
             Ok(if ends.len() > 1 { ends.remove(0) } else { ends[0] })
         });
         log.expect_rows().returning(move |after, _| {

@@ -97,7 +97,7 @@ async fn a_read_that_began_before_a_request_never_rejects_it() {
     tokio::task::yield_now().await;
     world.change_epoch(&bob, second).await;
     assert!(process.alive(second).await);
-    early.await.expect("an answer");
+    early.await.expect("the request does not panic");
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +116,7 @@ async fn requests_waiting_for_a_cancelled_read_read_for_themselves() {
     let waiter = spawned(&process);
     tokio::task::yield_now().await;
     reader.abort();
-    assert!(waiter.await.expect("an answer"));
+    assert!(waiter.await.expect("the request does not panic"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +172,7 @@ async fn a_request_after_a_revocation_does_not_join_a_read_from_before() {
         world.end_all(&bob).await;
         process.revocations.publish(vec![scope]).await;
         assert!(!process.alive(second).await, "{scope:?}");
-        early.await.expect("an answer");
+        early.await.expect("the request does not panic");
         assert!(!process.alive(second).await, "{scope:?}");
     }
 }

@@ -65,7 +65,7 @@ async fn a_listed_session_shows_its_origin(storage: &Storage) {
     ] {
         let session = NewSession {
             user_agent: agent.map(ToOwned::to_owned),
-            address: address.map(|text| text.parse().expect("an address")),
+            address: address.map(|text| text.parse().expect("the address is valid")),
             ..a_session(alice.id, at(1))
         };
         let session = opened(&CoreStorage::of(storage), &alice, session).await;

@@ -129,7 +129,7 @@ async fn a_token_is_refused_only_by_the_current_state(storage: &CoreStorage) {
 /// rejects a token.
 async fn is_accepted(storage: &CoreStorage, identity: TokenIdentity, second: i64) -> bool {
     let for_token = storage.snapshots.snapshot_for(identity, at(second)).await;
-    let for_token = for_token.expect("storage answers").expect("a session");
+    let for_token = for_token.expect("storage answers").expect("the session exists");
     let is_accepted = for_token.is_valid_for(identity, at(second));
     if !is_accepted {
         assert_eq!(*for_token, snapshot(storage, identity.session).await);

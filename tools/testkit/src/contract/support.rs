@@ -92,7 +92,7 @@ pub(super) async fn find_snapshot(storage: &CoreStorage, id: SessionId) -> Optio
 
 pub(super) async fn credentials(storage: &CoreStorage, user: &User) -> Credentials {
     let found = find_login(storage, user.login.as_typed()).await;
-    found.expect("a user who was stored")
+    found.expect("the user was stored")
 }
 
 pub(super) async fn user_now(storage: &CoreStorage, user: &User) -> User {
@@ -101,7 +101,7 @@ pub(super) async fn user_now(storage: &CoreStorage, user: &User) -> User {
 
 pub(super) async fn found(storage: &CoreStorage, id: SessionId) -> StoredSession {
     let found = find_session(storage, id).await;
-    found.expect("a session that was stored")
+    found.expect("the session was stored")
 }
 
 pub(super) async fn liveness(storage: &CoreStorage, id: SessionId, now: DateTime<Utc>) -> Liveness {
@@ -110,7 +110,7 @@ pub(super) async fn liveness(storage: &CoreStorage, id: SessionId, now: DateTime
 
 pub(super) async fn snapshot(storage: &CoreStorage, id: SessionId) -> SessionSnapshot {
     let found = find_snapshot(storage, id).await;
-    found.expect("a session that was stored")
+    found.expect("the session was stored")
 }
 
 /// Returns the events about `user` with their contexts, oldest first.
@@ -123,7 +123,7 @@ pub(super) async fn events_of(storage: &CoreStorage, user: &User) -> Vec<(AuditE
 /// Returns contexts at `at` of every kind of actor, from origins that have all parts, some or none.
 pub(super) fn contexts(user: UserId, at: DateTime<Utc>) -> Vec<AuditContext> {
     let parts = Origin {
-        address: Some("2001:db8::7".parse().expect("an address")),
+        address: Some("2001:db8::7".parse().expect("the address is valid")),
         user_agent: Some(String::new()),
         request_id: None,
     };

@@ -57,7 +57,7 @@ impl FreshThrottle {
 }
 
 fn client(address: &str) -> ThrottleKey {
-    ThrottleKey::Client(address.parse::<IpAddr>().expect("an address").into())
+    ThrottleKey::Client(address.parse::<IpAddr>().expect("the address is valid").into())
 }
 
 fn account(login: &str) -> ThrottleKey {

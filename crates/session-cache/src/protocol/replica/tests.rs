@@ -106,7 +106,7 @@ fn the_refusal_of_an_old_lease_does_not_affect_the_new_one() {
     let mut replica = holding(ms(0));
     replica.refused(lease(1));
     let LeaseStep::Acquire(second) = replica.next_step(ms(1)) else {
-        panic!("a lease is wanted");
+        panic!("no lease is requested");
     };
     replica.granted(second, ms(1));
     replica.refused(lease(1));

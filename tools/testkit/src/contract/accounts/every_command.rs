@@ -72,7 +72,7 @@ async fn a_change_is_written_whole_and_affects_no_other_user(storage: &CoreStora
         let mut ids = sessions.each_ref().map(|session| session.id).to_vec();
         ids.push(new.id);
         let every = every_command(&user, &sessions[0], new, identity(&root, &of_root));
-        let (command, ended) = every.into_iter().nth(place).expect("eleven commands");
+        let (command, ended) = every.into_iter().nth(place).expect("there are eleven commands");
         assert_applied(storage, command, &user, &ids, ended).await;
         assert_eq!(Everything::of(storage, &bob, &[of_bob.id]).await, bob_before);
     }

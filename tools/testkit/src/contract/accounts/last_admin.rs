@@ -29,7 +29,7 @@ fn removal(place: usize, user: &User, authorized_by: Option<TokenIdentity>) -> A
         ..account(user.id)
     };
     let command = commands(account).into_iter().nth(place);
-    command.expect("the place of a command")
+    command.expect("a command has this place")
 }
 
 async fn admins_among(storage: &CoreStorage, users: &[User]) -> Vec<User> {
@@ -49,7 +49,7 @@ async fn one_of_two_admins_who_are_removed_at_once_remains(storage: &CoreStorage
         let commands = [removal(one_way, &one, None), removal(other_way, &other, None)];
         assert_one_happens(storage, commands, Refusal::LastAdmin).await;
         let left = admins_among(storage, &[one, other]).await;
-        [last] = left.try_into().expect("one administrator");
+        [last] = left.try_into().expect("one administrator remains");
     }
 }
 

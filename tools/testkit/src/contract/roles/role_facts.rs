@@ -113,7 +113,7 @@ async fn permissions_are_those_of_all_roles_together(storage: &Storage) {
         ..Reads::default()
     };
     let facts = probe::loaded(core, reads, at(10)).await;
-    let target = facts.target.expect("the user who was stored");
+    let target = facts.target.expect("the user was stored");
     assert_eq!(target.permissions, union.permissions);
     assert_eq!(facts.caller, Some(snapshot));
 }

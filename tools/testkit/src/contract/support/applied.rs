@@ -66,7 +66,7 @@ async fn assert_sessions_written(storage: &CoreStorage, applied: &Applied) {
     }
     if let Some(session) = &change.open_session {
         let user = find_user(storage, session.user).await;
-        let stored = session.stored(&user.expect("the session's user"));
+        let stored = session.stored(&user.expect("the session's user exists"));
         assert_eq!(found(storage, session.id).await, stored);
     }
 }

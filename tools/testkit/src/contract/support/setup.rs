@@ -131,13 +131,13 @@ pub(in crate::contract) fn another_hash() -> PasswordHash {
 /// # Panics
 /// If `name` is not a valid role name.
 pub(in crate::contract) fn role_name(name: &str) -> RoleName {
-    RoleName::parse(name).expect("a role name")
+    RoleName::parse(name).expect("the role name is valid")
 }
 
 /// Returns the permissions of the built-in role `name`.
 pub(in crate::contract) fn allowed(name: &str) -> Permissions {
     let role = built_in().into_iter().find(|role| role.name.as_str() == name);
-    role.expect("a built-in role").permissions
+    role.expect("the role is built in").permissions
 }
 
 /// Writes a role into the catalogue, for the operator.

@@ -73,7 +73,7 @@ async fn a_refused_user_does_not_prevent_the_import_of_others(storage: &Storage)
     );
     assert_eq!(count_users(storage).await, 4);
     for login in ["taken", "first", "strange", "last"] {
-        let user = find_login(core, login).await.expect("a user").user;
+        let user = find_login(core, login).await.expect("a user has this login").user;
         assert_eq!(events_of(core, &user).await.len(), 1);
     }
 }

@@ -70,7 +70,7 @@ async fn found(
     status: Option<UserStatus>,
 ) -> Vec<User> {
     let filter = UserFilter {
-        login: login.map(|login| LoginPrefix::parse(login).expect("a prefix")),
+        login: login.map(|login| LoginPrefix::parse(login).expect("the prefix is valid")),
         role: role.map(role_name),
         status,
     };
@@ -137,7 +137,7 @@ async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
 async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
     let core = &CoreStorage::of(storage);
     let delete = async |login: &str| {
-        let user = find_login(core, login).await.expect("a user").user;
+        let user = find_login(core, login).await.expect("a user has this login").user;
         changed(core, Arc::new(DeleteUser(account(user.id))), 9).await;
     };
     for role in [None, Some(RoleName::USER)] {
