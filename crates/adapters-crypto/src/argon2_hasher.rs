@@ -33,7 +33,7 @@ const HASH_LENGTH: usize = 32;
 pub struct Argon2Hasher {
     params: Argon2Params,
     pool: Arc<HashPool>,
-    /// The hash compared with when there is no usable one. Its bytes are random, so a given
+    /// The hash that is compared with if a user has no usable one. Its bytes are random, so a given
     /// password matches with a probability of 2^-256.
     decoy: Argon2Hash,
 }
@@ -42,7 +42,7 @@ impl Argon2Hasher {
     /// Creates a hasher that computes new hashes with `params`.
     ///
     /// # Errors
-    /// [`CostRefused`] if `params` are out of bounds.
+    /// Returns [`CostRefused`] if `params` are out of bounds.
     pub fn new(params: Argon2Params, pool: Arc<HashPool>) -> Result<Self, CostRefused> {
         params.check()?;
         let decoy = Argon2Hash::fresh(params, &salt(), &OsRandomness.bytes());

@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seal_is_the_digest_of_the_seal_before_and_the_row() {
+    fn a_seal_is_the_digest_of_the_previous_seal_and_the_row() {
         // The digest of 32 zero bytes and "abc", computed by sha256sum.
         let seal = Sha256Sealer.seal(&Seal::NONE, b"abc");
         assert_eq!(

@@ -27,7 +27,8 @@ impl ForeignHash {
     /// Parses a hash that another system computed.
     ///
     /// # Errors
-    /// [`ForeignHashRefused`] if `text` has an unsupported form, is damaged or is out of bounds.
+    /// Returns [`ForeignHashRefused`] if `text` has an unsupported form, is damaged or is out of
+    /// bounds.
     pub fn parse(text: &str) -> Result<Self, ForeignHashRefused> {
         // Modular crypt format and PHC strings start with `$`; Django's hashes only contain it.
         let begins_with_sign = text.starts_with('$');

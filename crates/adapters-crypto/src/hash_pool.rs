@@ -55,8 +55,8 @@ impl Default for HashPoolSettings {
 /// The memory in which one thread hashes, reused for every hash.
 pub type Blocks = Vec<Block>;
 
-/// Hashes and rates passwords: a first-in, first-out bounded queue and threads that end when the
-/// pool is dropped.
+/// Hashes and rates passwords on its own threads, which end when the pool is dropped. Jobs wait in
+/// a bounded first-in, first-out queue.
 pub struct HashPool {
     /// `None` only while the pool is being dropped.
     queue: Option<SyncSender<Job>>,
@@ -67,7 +67,8 @@ pub struct HashPool {
 
 type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 
-/// A job, or the pool, ended without a result. The panic was reported where it happened.
+/// The error for a job that ended without a result. The panic that ended it was logged where it
+/// happened.
 #[derive(Debug, Error)]
 #[error("a password hashing thread panicked")]
 struct JobPanicked;
@@ -79,7 +80,7 @@ impl HashPool {
     /// Starts the threads.
     ///
     /// # Errors
-    /// If the operating system cannot start another thread.
+    /// Returns an error if the operating system cannot start another thread.
     pub fn start(settings: HashPoolSettings) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(settings.queue.get().saturating_mul(2));
         let jobs = Arc::new(Mutex::new(jobs));
@@ -104,7 +105,7 @@ impl HashPool {
     /// [`Answer`] has been dropped before it starts.
     ///
     /// # Errors
-    /// [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
+    /// Returns [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
         work: Work,
@@ -161,7 +162,7 @@ impl<T> Answer<T> {
     /// Waits for the job and returns its result.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`] if the job panicked.
+    /// Returns [`PortError::Unavailable`] if the job panicked.
     pub(crate) async fn get(self) -> Result<T, PortError> {
         let answer = self.0.await;
         answer.map_err(|_gone| PortError::Unavailable(Box::new(JobPanicked)))
@@ -291,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_would_wait_too_long_is_rejected_at_once_and_an_admitted_one_runs() {
         let pool = pool(1, 100);
-        // The pool of this test accepts waits of up to an hour.
+        // The pools of these tests accept waits of up to an hour.
         let took = Duration::from_mins(25);
         pool.admission
             .enter()
@@ -441,7 +442,7 @@ mod tests {
         drop(gate);
         first.get().await.expect("the job returns a result");
         second.get().await.expect("the job returns a result");
-        // Wait for the thread: it updates the metrics after it has answered.
+        // Wait for the thread, which updates the metrics after it has answered.
         drop(pool);
         let after = recorded(&snapshotter);
         assert_eq!(after["authapi_hash_duration_seconds hash"], 2);

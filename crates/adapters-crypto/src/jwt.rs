@@ -35,6 +35,7 @@ struct VerifyingKey {
 }
 
 impl JwtTokens {
+    /// Creates the tokens of the keys in `ring`.
     #[must_use]
     pub fn new(ring: KeyRing) -> Self {
         let verifying = ring.public_keys().iter().map(VerifyingKey::from).collect();

@@ -70,7 +70,8 @@ mod tests {
         }
     }
 
-    /// Computed by another implementation: HMAC-SHA256 of 53 bytes 0x07 under 32 bytes 0x01.
+    /// Another implementation computed the expected value: the HMAC-SHA256 of 53 bytes 0x07 under
+    /// 32 bytes 0x01.
     #[test]
     fn the_mac_is_hmac_sha256() {
         let expected = [
@@ -80,7 +81,7 @@ mod tests {
         assert_eq!(HmacRefreshMac::new(&[1; 32]).sign(&input(7)), expected);
     }
 
-    /// Computed by another implementation: SHA-256 of the bytes 0x00 to 0x1f.
+    /// Another implementation computed the expected value: the SHA-256 of the bytes 0x00 to 0x1f.
     #[test]
     fn the_digest_is_sha_256_and_independent_of_the_key() {
         let secret = SessionSecret::new(array::from_fn(|place| {

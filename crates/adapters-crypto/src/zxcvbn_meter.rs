@@ -30,6 +30,7 @@ pub struct ZxcvbnMeter {
 }
 
 impl ZxcvbnMeter {
+    /// Creates a meter that rates on `pool`.
     #[must_use]
     pub fn new(pool: Arc<HashPool>) -> Self {
         Self { pool }

@@ -28,7 +28,7 @@ pub struct Budgets {
     pub global: Option<Budget>,
 }
 
-/// The budget cannot be represented.
+/// The error for a budget that cannot be represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a budget must restore one attempt in at least a microsecond and all of them within a year")]
 pub struct BudgetRefused;

@@ -30,7 +30,8 @@ pub(crate) enum ConnectionState {
 /// A fault that a command found in its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// No response in time. This proves nothing: a PING decides whether to keep the connection.
+    /// There was no response in time. The connection may still work: a PING decides whether to keep
+    /// it.
     Slow,
     /// The connection is closed, or leads to a server that must not be used, such as a demoted
     /// primary.

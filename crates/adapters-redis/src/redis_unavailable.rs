@@ -23,7 +23,7 @@ pub enum RedisUnavailable {
 }
 
 impl RedisUnavailable {
-    /// The fault of the connection that this error shows, if any.
+    /// Returns the fault of the connection that this error shows, if it shows one.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self {
             Self::TooSlow => Some(Fault::Slow),

@@ -40,8 +40,8 @@ pub(crate) struct SentinelNode {
     pub(crate) settings: ConnectionInfo,
 }
 
-/// Why a text is not a [`RedisUrl`]. The message never contains the text, which may hold a
-/// password.
+/// The error for a text that is not a [`RedisUrl`]. The message never contains the text, which may
+/// hold a password.
 #[derive(Debug, Error)]
 pub enum RedisUrlRefused {
     #[error("a Redis URL must begin with redis://, rediss://, redis+sentinel:// or rediss+sentinel://")]
@@ -60,7 +60,7 @@ impl RedisUrl {
     /// Parses a URL from the settings.
     ///
     /// # Errors
-    /// The first rule that `text` violates.
+    /// Returns the first rule that `text` violates.
     pub fn parse(text: &str) -> Result<Self, RedisUrlRefused> {
         let (scheme, rest) = text.split_once("://").ok_or(RedisUrlRefused::Scheme)?;
         let parts = Parts::of(rest)?;
@@ -177,8 +177,7 @@ impl From<&SentinelNode> for deadpool_redis::sentinel::SentinelNodeConnectionInf
     }
 }
 
-/// Returns whether `address` has a port. Colons inside the brackets of an IPv6 address do not
-/// count.
+/// Returns whether `host` has a port. Colons inside the brackets of an IPv6 address do not count.
 fn has_port(host: &str) -> bool {
     host.rsplit(']').next().is_some_and(|end| end.contains(':'))
 }

@@ -80,7 +80,7 @@ impl<'a> Requester<'a> {
     /// Returns the capability that proves the right `R`.
     ///
     /// # Errors
-    /// [`Denied::Forbidden`] if the caller lacks the permission.
+    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
     pub fn capability<R: Right>(self) -> Result<Capability<'a, R>, Denied> {
         match self {
             Self::Caller(caller) if !caller.may(&R::PERMISSION) => Err(Denied::Forbidden(R::PERMISSION)),
@@ -119,7 +119,7 @@ impl Caller {
     /// Returns the capability that proves the right `R`.
     ///
     /// # Errors
-    /// [`Denied::Forbidden`] if the caller lacks the permission.
+    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
     pub fn capability<R: Right>(&self) -> Result<Capability<'_, R>, Denied> {
         Requester::Caller(self).capability()
     }
@@ -193,7 +193,7 @@ impl Authority {
     /// `snapshot` is the snapshot of the token's session, if the session exists.
     ///
     /// # Errors
-    /// [`Denied::Stale`] if the session no longer validates the token.
+    /// Returns [`Denied::Stale`] if the session no longer validates the token.
     pub fn validate(
         token: Option<TokenIdentity>,
         snapshot: Option<SessionSnapshot>,
@@ -214,7 +214,7 @@ impl Authority {
     /// Users may drop their own roles and take self-assignable ones.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn assign(&self, target: &Target, requested: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
@@ -242,7 +242,7 @@ impl Authority {
     /// Callers may always change their own account.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn administer(&self, target: &Target) -> Result<(), Denied> {
         self.change(target, &Permission::USERS_WRITE)
     }
@@ -250,7 +250,7 @@ impl Authority {
     /// Checks that the sessions of `target` may be ended.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn revoke(&self, target: &Target) -> Result<(), Denied> {
         self.change(target, &Permission::SESSIONS_REVOKE)
     }
@@ -258,7 +258,7 @@ impl Authority {
     /// Checks that `after` may replace `before` in the catalogue.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn write_role(&self, before: Option<&Role>, after: &Role) -> Result<(), Denied> {
         if let Some(before) = before {
             self.remove_role(before)?;
@@ -277,7 +277,7 @@ impl Authority {
     /// Checks that `role` may be removed from the catalogue.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn remove_role(&self, role: &Role) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());

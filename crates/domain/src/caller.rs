@@ -39,8 +39,8 @@ impl SessionSnapshot {
     /// Checks that the session and the user still validate a token with `identity`.
     ///
     /// # Errors
-    /// [`SessionInvalid::Outdated`] if roles, password or status changed, even if that change also
-    /// ended the session, so that the client learns the reason; otherwise
+    /// Returns [`SessionInvalid::Outdated`] if roles, password or status changed, even if that
+    /// change also ended the session, so that the client learns the reason; otherwise
     /// [`SessionInvalid::Revoked`].
     pub fn validate(
         self: Arc<Self>,

@@ -61,7 +61,8 @@ pub trait Command: fmt::Debug + Send + Sync {
     /// alone.
     ///
     /// # Errors
-    /// [`Refusal`] if the rules do not allow the change. In that case nothing may be written.
+    /// Returns a [`Refusal`] if the rules do not allow the change. In that case nothing may be
+    /// written.
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal>;
 
     /// Returns the scope to invalidate when a refusal says that another request has already made

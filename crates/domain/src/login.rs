@@ -40,7 +40,7 @@ impl Login {
     /// Parses a login that a client sent.
     ///
     /// # Errors
-    /// The first rule that `typed` violates.
+    /// Returns the first rule that `typed` violates.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
         // Check the length first: the cost of the profile grows with it.
         if typed.chars().nth(MAX_LENGTH).is_some() {
@@ -124,7 +124,7 @@ impl LoginPrefix {
     /// Parses the start of a login in any spelling.
     ///
     /// # Errors
-    /// Why no login can start with `typed`.
+    /// Returns the reason that no login can start with `typed`.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
         if typed.chars().nth(MAX_LENGTH).is_some() {
             return Err(LoginRefused::TooLong);

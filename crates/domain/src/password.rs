@@ -105,7 +105,7 @@ impl PasswordPolicy {
     /// account, if it is known.
     ///
     /// # Errors
-    /// The first violation; never [`PasswordRefused::TooWeak`].
+    /// Returns the first violation, but never [`PasswordRefused::TooWeak`].
     pub fn check(
         &self,
         password: Password,
@@ -134,7 +134,7 @@ impl PasswordPolicy {
     /// Accepts a password that was rated as `strength`.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], with the advice of the rating.
+    /// Returns [`PasswordRefused::TooWeak`], with the advice of the rating.
     pub fn accept(
         &self,
         unrated: UnratedPassword,

@@ -84,7 +84,7 @@ impl RefreshClaim {
     /// Parses a token. The claim must not be trusted before its MAC is verified.
     ///
     /// # Errors
-    /// [`NotARefreshToken`] unless `text` is exactly what [`Self::seal`] would write.
+    /// Returns [`NotARefreshToken`] unless `text` is exactly what [`Self::seal`] would write.
     pub fn parse(text: &str) -> Result<(Self, [u8; MAC_LENGTH]), NotARefreshToken> {
         if text.len() != TEXT_LENGTH {
             return Err(NotARefreshToken);

@@ -112,7 +112,7 @@ impl TokenRules {
     /// Checks everything about a token that needs no I/O.
     ///
     /// # Errors
-    /// The first rule that the token violates.
+    /// Returns the first rule that the token violates.
     pub fn accept(&self, token: &SignedToken, now: DateTime<Utc>) -> Result<TokenIdentity, ClaimsRefused> {
         let claims = &token.claims;
         let is_ours = token.token_type.as_deref() == Some(TOKEN_TYPE)

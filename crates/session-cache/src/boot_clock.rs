@@ -19,8 +19,8 @@ impl MonotonicClock for BootClock {
     }
 
     async fn sleep_until(&self, at: Duration) {
-        // tokio's clock stops during a suspension, so it wakes late but never early. It rounds,
-        // however.
+        // tokio's clock stops during a suspension, so a sleep may end late. It also rounds, so a
+        // sleep may end early: check the time again.
         while let Some(left) = at.checked_sub(self.now()).filter(|left| !left.is_zero()) {
             sleep(left).await;
         }

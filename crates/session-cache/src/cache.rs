@@ -10,8 +10,8 @@ use std::{
 /// Overhead of one entry in bytes: its key, its slot in a table that may be two thirds empty, and
 /// the allocator's header.
 const ENTRY_BYTES: usize = 3 * (size_of::<SessionId>() + size_of::<CachedSnapshot>() + 21) + 32;
-/// Overhead in bytes of one name in a set, in addition to its letters, in tree nodes that may be
-/// half empty.
+/// Overhead of one name in a set in bytes, without its letters: its share of a tree node that may
+/// be half empty.
 const NAME_BYTES: usize = 72;
 /// Minimum size of a set that is not empty, in bytes.
 const SET_BYTES: usize = 288;
@@ -36,15 +36,15 @@ impl Default for CacheLimits {
 }
 
 /// A session snapshot and the read that returned it, which decides whether the snapshot may be
-/// answered.
+/// served.
 #[derive(Clone)]
 pub struct CachedSnapshot {
     pub read: SnapshotRead,
     pub snapshot: Arc<SessionSnapshot>,
 }
 
-/// Session snapshots in memory. Evicts the least recently used; snapshots that are used once do not
-/// displace those that are used often.
+/// Session snapshots in memory. The least recently used are evicted first; snapshots that are used
+/// once do not displace those that are used often.
 pub struct SessionCache(Cache<SessionId, CachedSnapshot, Weight>);
 
 /// Weighs entries in bytes.

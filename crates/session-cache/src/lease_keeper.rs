@@ -28,8 +28,8 @@ impl LeaseKeeper {
         }
     }
 
-    /// Keeps the lease forever. The future may be dropped at any time; call [`leave`](Self::leave)
-    /// afterwards.
+    /// Acquires and renews the lease forever. The future may be dropped at any time; call
+    /// [`leave`](Self::leave) afterwards.
     pub async fn run(&self) {
         let mut generation = 0;
         loop {
@@ -74,8 +74,8 @@ impl LeaseKeeper {
     }
 
     async fn acquire(&self, lease: LeaseId) {
-        // Without the bus every revocation would wait for this lease to expire. Reading each time
-        // costs less.
+        // Without the bus, every revocation would wait until this lease has expired. Reading the
+        // database for each request costs less.
         if !self.receives_own_messages().await {
             return self.wait_for_retry().await;
         }

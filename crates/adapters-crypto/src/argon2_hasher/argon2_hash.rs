@@ -27,8 +27,10 @@ impl Argon2Hash {
         }
     }
 
+    /// Parses the PHC string of an argon2 hash.
+    ///
     /// # Errors
-    /// [`NotAStoredHash`] unless `text` is argon2 with a salt, a hash and exactly its three
+    /// Returns [`NotAStoredHash`] unless `text` is argon2 with a salt, a hash and exactly its three
     /// parameters within bounds.
     pub fn parse(text: &str) -> Result<Self, NotAStoredHash> {
         let phc = phc::PasswordHash::new(text).map_err(NotAStoredHash::Unparsable)?;

@@ -47,7 +47,7 @@ impl Admission {
     /// Reserves a place at the end of the queue.
     ///
     /// # Errors
-    /// [`Refusal`] if too many jobs are ahead.
+    /// Returns a [`Refusal`] if too many jobs are ahead.
     pub fn enter(self: &Arc<Self>) -> Result<Place, Refusal> {
         let mut refusal = None;
         let entered = self

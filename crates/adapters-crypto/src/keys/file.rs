@@ -12,9 +12,10 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Others may neither read nor write, and the group may not write.
+/// The mode bits that a secret file must not have: access by others, and writing by the group.
 const FORBIDDEN_MODE_BITS: u32 = 0o026;
-/// Others may not add files to a folder or replace files in it.
+/// The mode bit that a key folder must not have, unless it is [`STICKY`]: others could add files or
+/// replace them.
 const OTHERS_MAY_WRITE: u32 = 0o002;
 /// The sticky bit: only their owners may rename or remove the files in a folder. Container
 /// platforms mount secrets in read-only folders that are world-writable and have this bit.
@@ -63,7 +64,9 @@ fn check_secret(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), Key
 /// Checks that others cannot replace the files in a folder.
 ///
 /// # Errors
-/// [`KeyError::FolderTooOpen`], [`KeyError::FolderMissing`], [`KeyError::Unreadable`].
+/// Returns [`KeyError::FolderTooOpen`] if others may write to the folder,
+/// [`KeyError::FolderMissing`] if it does not exist, and [`KeyError::Unreadable`] if its mode
+/// cannot be read.
 pub fn check_folder(folder: &Path) -> Result<(), KeyError> {
     let folder = folder.to_owned();
     match fs::metadata(&folder) {
@@ -166,8 +169,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("the folder can be created");
         write_secret(folder.path(), "refresh.key", b"secret").expect("the file can be written");
         let path = folder.path().join("refresh.key");
-        // Only root may change the owner; run by another user, the test pretends to be a third one
-        // instead.
+        // Only root may change the owner. If another user runs the test, it checks with another
+        // user id instead.
         let _ = chown(&path, Some(4711), None);
         let owner = fs::metadata(&path).expect("the file exists").uid();
 

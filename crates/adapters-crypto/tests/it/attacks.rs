@@ -36,7 +36,7 @@ fn with_claims(claims: &str) -> String {
 
 #[test]
 fn a_token_forged_with_the_key_and_the_right_format_is_accepted() {
-    // Otherwise the other tests would prove nothing.
+    // If this failed, the other tests would prove nothing.
     for workshop in [&*ES256, &*EDDSA, &*RS256] {
         let token = workshop.forge(&workshop.header().to_string(), &claims_json().to_string());
         assert_eq!(refusal(workshop, &token), None);

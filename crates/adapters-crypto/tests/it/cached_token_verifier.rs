@@ -56,7 +56,7 @@ impl Caching {
         self.inner.0.load(Ordering::Relaxed)
     }
 
-    /// Returns the result and asserts that it equals the result without the cache.
+    /// Returns the result of the cache and asserts that it equals the result without a cache.
     fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
         let answer = self.cache.verify(token);
         assert_eq!(answer, ES256.verify(token), "{token}");

@@ -1,4 +1,4 @@
-//! Hashes of other systems: which are accepted, and that they verify.
+//! Password hashes of other systems: which ones are accepted, and that these verify.
 
 use adapters_crypto::{Argon2Hasher, Argon2Params, ForeignHashForms, HashPool, HashPoolSettings};
 use domain::{

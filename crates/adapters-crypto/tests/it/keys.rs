@@ -1,4 +1,4 @@
-//! Key folders: which are loaded, which are rejected, and the error messages.
+//! Key folders: which ones are loaded, which ones are rejected, and the error messages.
 
 use adapters_crypto::keys::{
     Algorithm, KeyError, KeyRing, KeyRules, KeyState, generate_refresh_key, generate_signing_key, list,

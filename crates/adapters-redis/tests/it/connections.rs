@@ -85,7 +85,7 @@ async fn a_client_dropped_while_redis_is_down_does_not_reconnect() {
     );
     drop(bus);
     own.restart();
-    // Longer than any delay between two attempts.
+    // This is longer than any delay between two attempts.
     sleep(Duration::from_secs(1)).await;
     assert_eq!(connections_of(&own), 0);
 }
@@ -97,7 +97,7 @@ async fn a_connection_to_a_read_only_server_is_replaced() {
     let throttle = RedisThrottle::new(client(own.url()), "", budgets).expect("the budgets are within bounds");
     assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);
     let before = client_ids(&own);
-    // The state after a failover that left the old primary reachable.
+    // This is the state after a failover that left the old primary reachable.
     let mut redis_itself = raw(own.url());
     let () = cmd("REPLICAOF")
         .arg("127.0.0.1")

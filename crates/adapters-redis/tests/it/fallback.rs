@@ -95,7 +95,7 @@ async fn every_attempt_is_decided_in_time_while_redis_hangs() {
     until_primary_decides(&throttle).await;
     own.pause();
     let start = Instant::now();
-    // Longer than it takes to give up the connection and to try others.
+    // This is longer than it takes to give up the connection and to try others.
     while start.elapsed() < Duration::from_secs(4) {
         assert!(many_in_time(&throttle).await.iter().all(|it| *it == BY_FALLBACK));
     }
@@ -183,7 +183,7 @@ async fn an_unavailable_primary_is_probed_twice_a_second() {
     assert_eq!(allowed_of(10, &*throttle, &client_key(1)).await, 10);
     primary.away.store(true, Ordering::Relaxed);
     primary.asked.store(0, Ordering::Relaxed);
-    // Ten seconds of the paused clock.
+    // This advances the paused clock by ten seconds.
     for _ in 0..1000 {
         assert_eq!(take(&*throttle, &client_key(1)).await, BY_FALLBACK);
         tokio::time::advance(Duration::from_millis(10)).await;

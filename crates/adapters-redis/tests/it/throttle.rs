@@ -77,7 +77,8 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(10)));
     assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
     let key = only_key(&mut redis_itself, &prefix);
-    // The time until the budget is full, and the wait that follows from it: it refills in 30 s.
+    // Each case has the time in seconds until the budget is full, and the wait that follows. An
+    // empty budget refills in 30 s.
     for (until_whole, wait) in [
         (30, Some(10)),
         (25, Some(5)),

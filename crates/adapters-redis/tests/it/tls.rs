@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 use testservers::Redis;
 
-/// Passes the URL to the process below.
+/// Passes the URL to the process of the client.
 const URL: &str = "AUTHAPI_TEST_REDISS_URL";
 /// Read by rustls-native-certs instead of the system's roots.
 const ROOTS: &str = "SSL_CERT_FILE";
@@ -44,7 +44,7 @@ fn certificates() -> (TempDir, [PathBuf; 3]) {
     (folder, paths)
 }
 
-/// Runs the client below with `roots` and returns whether it connects.
+/// Runs [`a_client_of_a_redis_with_tls`] in a process with `roots` and returns whether it connects.
 fn connects(url: &str, roots: &Path) -> bool {
     let output = Command::new(env::current_exe().expect("the path of the test binary is known"))
         .args(["--exact", "tls::a_client_of_a_redis_with_tls", "--ignored"])
@@ -68,7 +68,7 @@ fn tls_requires_a_trusted_certificate_for_the_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not a test: the process that the test above starts"]
+#[ignore = "not a test: the process of the client that another test starts"]
 async fn a_client_of_a_redis_with_tls() {
     let Ok(url) = env::var(URL) else {
         return;

@@ -106,7 +106,7 @@ impl<'a> ChainReader<'a> {
     /// Verifies `row`, the row with the next higher number, against its stored `seal`.
     ///
     /// # Errors
-    /// [`Broken`] at this row or before it.
+    /// Returns [`Broken`] at this row or before it.
     pub fn follow(&mut self, row: &AuditRow, seal: Seal) -> Result<(), Broken> {
         let expected = self.last.next();
         if row.number > expected {
@@ -126,7 +126,7 @@ impl<'a> ChainReader<'a> {
     /// Verifies that the chain ends at its stored head, after the last row.
     ///
     /// # Errors
-    /// [`Broken`] if rows are missing at the end or the last seal differs.
+    /// Returns [`Broken`] if rows are missing at the end or the last seal differs.
     pub fn finish(self) -> Result<ChainEnd, Broken> {
         if self.last.number < self.head.number {
             return Err(Broken::Missing(self.last.next()));

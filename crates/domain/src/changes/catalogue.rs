@@ -20,7 +20,8 @@ pub trait CatalogueCommand: fmt::Debug + Send + Sync {
     /// Decides what to change. Pure: the result depends on the command and the arguments alone.
     ///
     /// # Errors
-    /// [`Refusal`] if the rules do not allow the change. In that case nothing may be written.
+    /// Returns a [`Refusal`] if the rules do not allow the change. In that case nothing may be
+    /// written.
     fn decide(&self, facts: &CatalogueFacts, at: DateTime<Utc>) -> Result<CatalogueChange, Refusal>;
 }
 
@@ -103,7 +104,7 @@ impl CatalogueChange {
     /// Returns the role that was written.
     ///
     /// # Errors
-    /// [`Refusal::RoleNotFound`] if the change wrote no role.
+    /// Returns [`Refusal::RoleNotFound`] if the change wrote no role.
     pub fn into_written(self) -> Result<RoleWritten, Refusal> {
         self.written.ok_or(Refusal::RoleNotFound)
     }

@@ -139,7 +139,7 @@ impl Applied {
     /// Returns the user that was changed, as they are now; one that was deleted, as they were.
     ///
     /// # Errors
-    /// [`Refusal::UserNotFound`] if the change was to no user.
+    /// Returns [`Refusal::UserNotFound`] if the change was to no user.
     pub fn into_user(self) -> Result<User, Refusal> {
         match self.change.user {
             UserChange::Insert(Credentials { user, .. })

@@ -30,7 +30,7 @@ impl AcceptPassword {
     /// Checks the rules that cost nothing.
     ///
     /// # Errors
-    /// The first violation, never [`PasswordRefused::TooWeak`].
+    /// Returns the first violation, but never [`PasswordRefused::TooWeak`].
     pub fn check(
         &self,
         password: Password,
@@ -43,7 +43,7 @@ impl AcceptPassword {
     /// hashing.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
+    /// Returns [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
     pub async fn execute(
         &self,
         unrated: UnratedPassword,

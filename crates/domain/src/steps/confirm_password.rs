@@ -37,7 +37,7 @@ impl ConfirmPassword {
     /// access token cannot be used to guess the password.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError::TooManyAttempts`] if a budget is used up.
+    /// Returns [`ConfirmPasswordError::TooManyAttempts`] if a budget is used up.
     pub async fn take_attempt(&self, caller: &Caller, origin: &Origin) -> Result<(), ConfirmPasswordError> {
         let account = caller.user().login.canonical();
         match self.throttle.attempt(origin.address, Some(account)).await? {
@@ -52,7 +52,7 @@ impl ConfirmPassword {
     /// first.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError`]; a wrong password is recorded in the audit log.
+    /// Returns a [`ConfirmPasswordError`]. A wrong password is recorded in the audit log.
     pub async fn execute(
         &self,
         caller: &Caller,

@@ -63,7 +63,7 @@ impl IssueTokens {
     /// token, or from [`fresh_secret`](Self::fresh_secret) for a new session.
     ///
     /// # Errors
-    /// An error of the signer or the catalogue.
+    /// Returns an error of the signer or the catalogue.
     pub async fn issue(
         &self,
         session: &StoredSession,

@@ -42,8 +42,10 @@ impl RecordFailedAttempt {
         }
     }
 
+    /// Records a failed attempt, or counts it if the limit of this minute is reached.
+    ///
     /// # Errors
-    /// An error of the audit log, if the failure could not be recorded.
+    /// Returns an error of the audit log if the attempt could not be recorded.
     pub async fn execute(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
         let decision = self.count(context.at);
         self.record_omitted(decision.omitted_before, &context).await?;
@@ -57,7 +59,7 @@ impl RecordFailedAttempt {
     /// it.
     ///
     /// # Errors
-    /// An error of the audit log.
+    /// Returns an error of the audit log.
     pub async fn settle(&self, context: AuditContext) -> Result<(), PortError> {
         let omitted = self.current().roll(context.at);
         self.record_omitted(omitted, &context).await

@@ -77,8 +77,8 @@ impl AssignRoles {
     /// Replaces the roles, or only returns the outcome if the request is a dry run.
     ///
     /// # Errors
-    /// [`AssignRolesError`]. After a port error the change may have been made; after any other
-    /// error it was not.
+    /// Returns an [`AssignRolesError`]. After a port error the change may have been made; after any
+    /// other error it was not.
     pub async fn execute(
         &self,
         requester: Requester<'_>,

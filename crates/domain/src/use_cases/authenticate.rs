@@ -42,8 +42,8 @@ impl Authenticate {
     /// Verifies the token and returns the caller.
     ///
     /// # Errors
-    /// [`AuthenticateError`]. [`AuthenticateError::Port`] means that the token could not be
-    /// checked.
+    /// Returns an [`AuthenticateError`]. [`AuthenticateError::Port`] means that the token could not
+    /// be checked.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let caller = self.even_with_a_reset_password(token).await?;
         if caller.must_change_password() {
@@ -57,7 +57,7 @@ impl Authenticate {
     /// password and logging out.
     ///
     /// # Errors
-    /// [`AuthenticateError`], except [`AuthenticateError::PasswordChangeRequired`].
+    /// Returns an [`AuthenticateError`], except [`AuthenticateError::PasswordChangeRequired`].
     pub async fn even_with_a_reset_password(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let now = self.clock.now();
         let signed = self.verifier.verify(token)?;

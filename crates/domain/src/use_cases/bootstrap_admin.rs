@@ -36,8 +36,8 @@ impl BootstrapAdmin {
     /// Creates the admin if there is none.
     ///
     /// # Errors
-    /// [`BootstrapAdminError`]. After a port error the admin may have been created; after any other
-    /// error they were not.
+    /// Returns a [`BootstrapAdminError`]. After a port error the admin may have been created; after
+    /// any other error they were not.
     pub async fn execute(&self, login: String, password: Password) -> Result<Bootstrap, BootstrapAdminError> {
         if self.users.any_admin().await? {
             return Ok(Bootstrap::NotNeeded);

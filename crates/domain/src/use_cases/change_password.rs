@@ -66,8 +66,8 @@ impl ChangePassword {
     /// Verifies the current password, sets the new one and returns the new tokens.
     ///
     /// # Errors
-    /// [`ChangePasswordError`]. After a port error the change may have been made; after any other
-    /// error it was not.
+    /// Returns a [`ChangePasswordError`]. After a port error the change may have been made; after
+    /// any other error it was not.
     pub async fn execute(
         &self,
         caller: &Caller,

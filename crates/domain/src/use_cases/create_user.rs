@@ -68,8 +68,8 @@ impl CreateUser {
     /// Creates and returns the user.
     ///
     /// # Errors
-    /// [`CreateUserError`]. After a port error the user may have been created; after any other
-    /// error they were not.
+    /// Returns a [`CreateUserError`]. After a port error the user may have been created; after any
+    /// other error they were not.
     pub async fn execute(
         &self,
         request: NewUserRequest,

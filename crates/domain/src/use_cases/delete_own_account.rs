@@ -30,8 +30,8 @@ impl DeleteOwnAccount {
     /// Verifies the password and deletes the caller.
     ///
     /// # Errors
-    /// [`DeleteOwnAccountError`]. After a port error the caller may have been deleted; after any
-    /// other error they were not.
+    /// Returns a [`DeleteOwnAccountError`]. After a port error the caller may have been deleted;
+    /// after any other error they were not.
     pub async fn execute(
         &self,
         caller: &Caller,

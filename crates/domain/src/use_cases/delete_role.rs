@@ -47,8 +47,8 @@ impl DeleteRole {
     /// Deletes the role, or checks that it can be deleted if the request is a dry run.
     ///
     /// # Errors
-    /// [`DeleteRoleError`]. After a port error the role may have been deleted; after any other
-    /// error it was not.
+    /// Returns a [`DeleteRoleError`]. After a port error the role may have been deleted; after any
+    /// other error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,

@@ -18,8 +18,8 @@ impl DeleteUser {
     /// Deletes the user and returns their last state.
     ///
     /// # Errors
-    /// [`ChangeError`]. After a port error the user may have been deleted; after any other error
-    /// they were not.
+    /// Returns a [`ChangeError`]. After a port error the user may have been deleted; after any
+    /// other error they were not.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,

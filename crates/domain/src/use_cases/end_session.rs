@@ -17,9 +17,9 @@ impl EndSession {
     /// Ends the session.
     ///
     /// # Errors
-    /// [`ChangeError`]. After a port error the session may have ended; after a refusal this call
-    /// did not end it. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) if the
-    /// session has already ended, belongs to another user or never existed.
+    /// Returns a [`ChangeError`]. After a port error the session may have ended; after a refusal
+    /// this call did not end it. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) if
+    /// the session has already ended, belongs to another user or never existed.
     pub async fn execute(
         &self,
         caller: &Caller,

@@ -51,10 +51,11 @@ impl ImportUsers {
     /// every user that was not refused is stored.
     ///
     /// # Errors
-    /// [`PortError`] if a port fails; all of the accepted users may have been stored, or none.
+    /// Returns a [`PortError`] if a port fails. In that case either all of the accepted users were
+    /// stored or none.
     ///
     /// # Panics
-    /// If storage does not return a result for each user, which violates its contract.
+    /// Panics if storage does not return a result for each user, which violates its contract.
     pub async fn execute(
         &self,
         requests: Vec<ImportRequest>,
@@ -87,7 +88,7 @@ impl ImportUsers {
     /// `catalogue` were the roles. Stores no user.
     ///
     /// # Errors
-    /// [`PortError`] if a port fails.
+    /// Returns a [`PortError`] if a port fails.
     pub async fn dry_run(
         &self,
         requests: Vec<ImportRequest>,

@@ -44,8 +44,8 @@ impl LogIn {
     /// Verifies the password and opens a session.
     ///
     /// # Errors
-    /// [`LogInError`]. After a port error a session may have been opened; after any other error
-    /// none was.
+    /// Returns a [`LogInError`]. After a port error a session may have been opened; after any other
+    /// error none was.
     pub async fn execute(
         &self,
         login: &str,

@@ -49,8 +49,8 @@ impl LogOut {
     /// token has expired.
     ///
     /// # Errors
-    /// The reason the token does not belong to a live session; [`PortError`] if it is not known
-    /// whether a session ended.
+    /// Returns the reason that the token does not belong to a live session, or a [`PortError`] if
+    /// it is not known whether a session ended.
     pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;

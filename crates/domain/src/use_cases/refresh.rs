@@ -47,9 +47,9 @@ impl Refresh {
     /// Returns the next tokens of the session that `token` belongs to.
     ///
     /// # Errors
-    /// [`RefreshError`]. [`RefreshError::Reused`] means that the session has been ended. After
-    /// [`RefreshError::Port`] the session may have been rotated; the token then stays valid for at
-    /// least the grace window. After any other error the session is unchanged.
+    /// Returns a [`RefreshError`]. [`RefreshError::Reused`] means that the session has been ended.
+    /// After [`RefreshError::Port`] the session may have been rotated; the token then stays valid
+    /// for at least the grace window. After any other error the session is unchanged.
     pub async fn execute(&self, token: &RefreshToken, origin: Origin) -> Result<TokenPair, RefreshError> {
         let recognised = self.recognise.execute(token).ok_or(RefreshError::Invalid)?;
         for _ in 0..MAX_TRIES {

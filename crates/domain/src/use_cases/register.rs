@@ -35,8 +35,8 @@ impl Register {
     /// Creates and returns the user.
     ///
     /// # Errors
-    /// [`RegisterError`]. After a port error the user may have been created; after any other error
-    /// they were not.
+    /// Returns a [`RegisterError`]. After a port error the user may have been created; after any
+    /// other error they were not.
     pub async fn execute(
         &self,
         login: String,

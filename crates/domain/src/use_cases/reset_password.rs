@@ -60,8 +60,8 @@ impl ResetPassword {
     /// Sets the password and returns the updated user.
     ///
     /// # Errors
-    /// [`ResetPasswordError`]. After a port error the change may have been made; after any other
-    /// error it was not.
+    /// Returns a [`ResetPasswordError`]. After a port error the change may have been made; after
+    /// any other error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,

@@ -17,8 +17,8 @@ impl SetStatus {
     /// Sets the status and returns the updated user.
     ///
     /// # Errors
-    /// [`ChangeError`]. After a port error the change may have been made; after any other error it
-    /// was not.
+    /// Returns a [`ChangeError`]. After a port error the change may have been made; after any other
+    /// error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,

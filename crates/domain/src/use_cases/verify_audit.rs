@@ -43,7 +43,7 @@ impl VerifyAudit {
     /// included. `anchor` is the number and seal of an event as kept outside the database.
     ///
     /// # Errors
-    /// [`VerifyAuditError`] for the first event that differs from what was written.
+    /// Returns a [`VerifyAuditError`] for the first event that differs from what was written.
     pub async fn execute(
         &self,
         _by: Capability<'_, AuditRead>,

@@ -75,8 +75,8 @@ impl WriteRole {
     /// Writes the role, or only returns the outcome if the request is a dry run.
     ///
     /// # Errors
-    /// [`WriteRoleError`]. After a port error the change may have been made; after any other error
-    /// it was not.
+    /// Returns a [`WriteRoleError`]. After a port error the change may have been made; after any
+    /// other error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,

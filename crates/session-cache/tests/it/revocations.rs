@@ -15,7 +15,7 @@ use tokio::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn no_replica_answers_from_before_a_completed_revocation() {
+async fn no_replica_serves_a_stale_snapshot_after_a_completed_revocation() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let processes = [world.process(), world.process(), world.process()];
@@ -37,7 +37,7 @@ async fn no_replica_answers_from_before_a_completed_revocation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_serves_no_requests_revokes_as_well() {
+async fn a_process_that_serves_no_requests_can_revoke() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let (server, command_line) = (world.process(), world.process());

@@ -128,8 +128,10 @@ pub(in crate::contract) fn another_hash() -> PasswordHash {
     PasswordHash::from_phc("plain$0$it's \"another\" — ½ 🦀".to_owned())
 }
 
+/// Parses the name of a role.
+///
 /// # Panics
-/// If `name` is not a valid role name.
+/// Panics if `name` is not a valid role name.
 pub(in crate::contract) fn role_name(name: &str) -> RoleName {
     RoleName::parse(name).expect("the role name is valid")
 }
