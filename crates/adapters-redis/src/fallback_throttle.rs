@@ -11,9 +11,9 @@ use tokio::{task::spawn, time::Instant};
 /// seconds of its return.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A throttle with a fallback. From the first request to which the primary does not respond until
-/// it responds again, the fallback decides without waiting for the primary. Every admitted attempt
-/// is counted.
+/// A throttle with a fallback. When the primary does not respond, the fallback decides until the
+/// primary responds again. Meanwhile no attempt waits for the primary. Every admitted attempt is
+/// counted.
 ///
 /// The fallback does not see what the primary has counted, and each replica has its own, so its
 /// budgets must be stricter.

@@ -17,28 +17,28 @@ use chrono::{DateTime, Utc};
 use std::{marker::PhantomData, sync::Arc};
 use thiserror::Error;
 
-/// A permission that a use case can require at compile time. The types that represent one are
-/// empty.
+/// A permission that a use case can require at compile time. An empty type represents each
+/// permission.
 pub trait Right {
     const PERMISSION: Permission;
 }
 
-/// Read users.
+/// The permission to read users.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersRead {}
-/// Change a user's status or password, or delete the user.
+/// The permission to change a user's status or password, or to delete the user.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersWrite {}
-/// Assign roles to other users.
+/// The permission to assign roles to other users.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesAssign {}
-/// Change the role catalogue.
+/// The permission to change the role catalogue.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesWrite {}
-/// List and end other users' sessions.
+/// The permission to list and end other users' sessions.
 #[derive(Clone, Copy, Debug)]
 pub enum SessionsRevoke {}
-/// Read the audit log.
+/// The permission to read the audit log.
 #[derive(Clone, Copy, Debug)]
 pub enum AuditRead {}
 
@@ -91,8 +91,8 @@ impl<'a> Requester<'a> {
         }
     }
 
-    /// The token identity that the change is authorised by and that storage validates again; `None`
-    /// for the operator, who needs no validation.
+    /// Returns the token identity that authorises the change and that storage validates again, or
+    /// `None` for the operator, who needs no validation.
     #[must_use]
     pub fn identity(self) -> Option<TokenIdentity> {
         match self {
@@ -126,7 +126,7 @@ impl Caller {
 }
 
 impl<R: Right> Capability<'static, R> {
-    /// The operator, who has every permission.
+    /// Creates a capability of the operator, who has every permission.
     #[must_use]
     pub fn of_operator() -> Self {
         Self {
@@ -161,7 +161,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The stable error code.
+    /// Returns the stable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -174,14 +174,14 @@ impl Denied {
     }
 }
 
-/// The user to change, with their permissions, as of the transaction that changes them.
+/// The user to change, with their permissions, as read in the transaction that changes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub user: User,
     pub permissions: Permissions,
 }
 
-/// The requester, as of the transaction that makes the change.
+/// The requester, as read in the transaction that makes the change.
 #[derive(Clone, Debug)]
 pub enum Authority {
     Operator,
@@ -189,8 +189,8 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// The authority of the holder of `token` at `now`, or of the operator if there is no token.
-    /// `snapshot` is the snapshot of the token's session, if the session exists.
+    /// Returns the authority of the holder of `token` at `now`, or of the operator if there is no
+    /// token. `snapshot` is the snapshot of the token's session, if the session exists.
     ///
     /// # Errors
     /// Returns [`Denied::Stale`] if the session no longer validates the token.

@@ -51,7 +51,7 @@ impl SessionSnapshot {
         Ok(Caller(self))
     }
 
-    /// Whether [`validate`](Self::validate) would succeed.
+    /// Returns whether [`validate`](Self::validate) would succeed.
     #[must_use]
     pub fn is_valid_for(&self, identity: TokenIdentity, now: DateTime<Utc>) -> bool {
         self.check(identity, now).is_ok()
@@ -77,8 +77,8 @@ impl Caller {
         &self.0.user
     }
 
-    /// The identity in the caller's token, which storage validates again when the caller changes
-    /// something.
+    /// Returns the identity in the caller's token, which storage validates again when the caller
+    /// changes something.
     #[must_use]
     pub fn identity(&self) -> TokenIdentity {
         TokenIdentity {
@@ -103,7 +103,7 @@ impl Caller {
         &self.0.permissions
     }
 
-    /// Whether the caller must choose a new password before doing anything else.
+    /// Returns whether the caller must choose a new password before doing anything else.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
         self.0.user.must_change_password

@@ -66,7 +66,7 @@ pub fn credentials() -> Credentials {
     }
 }
 
-/// The caller of [`user`], with `permissions`.
+/// Returns [`user`] as a caller with `permissions`.
 pub fn caller_with(permissions: Permissions) -> Caller {
     Arc::new(snapshot_with(permissions))
         .validate(

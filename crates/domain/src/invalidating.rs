@@ -1,9 +1,9 @@
 //! Decorators of storage that publish the invalidation scope of each change before they return. The
 //! composition root wraps storage in them, so use cases cannot bypass them.
 //!
-//! No replica accepts a request that starts after one of these methods has returned on the basis of
-//! an older snapshot. This also holds for refusals that report another request's change as made:
-//! see [`changes::invalidated`]. Dry runs change nothing and publish nothing.
+//! After one of these methods has returned, no replica accepts a new request on the basis of an
+//! older snapshot. This also holds for refusals that report another request's change as made: see
+//! [`changes::invalidated`]. Dry runs change nothing and publish nothing.
 
 use crate::{
     audit::AuditContext,

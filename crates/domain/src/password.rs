@@ -16,7 +16,7 @@ const GENERAL_ADVICE: &str = "add another word or two";
 
 /// A password as a client sent it, normalised to NFC so that it does not depend on the keyboard.
 ///
-/// Redacted in `Debug`, wiped when dropped.
+/// It is redacted in `Debug` and wiped when dropped.
 #[derive(Clone, Debug)]
 pub struct Password(SecretString);
 
@@ -27,7 +27,7 @@ impl Password {
         Self(SecretString::from(typed.nfc().collect::<String>()))
     }
 
-    /// The normalised text. Only hashers and the policy should read it.
+    /// Returns the normalised text. Only hashers and the policy should read it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -48,8 +48,8 @@ impl UnratedPassword {
         &self.password
     }
 
-    /// Words that an attacker would try first: the login, as typed and in canonical form, and the
-    /// name of the service.
+    /// Returns words that an attacker would try first: the login, as typed and in canonical form,
+    /// and the name of the service.
     #[must_use]
     pub fn known(&self) -> &[String] {
         &self.known
@@ -85,7 +85,8 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// Why a password was rejected. Safe to show to the client: it never contains the password.
+/// Why a password was rejected. It is safe to show to the client, because it never contains the
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PasswordRefused {
     #[error("a password must have at least {min} characters")]
@@ -163,7 +164,7 @@ fn contains_login(password: &str, login: &Login) -> bool {
 }
 
 impl PasswordRefused {
-    /// The stable error code.
+    /// Returns the stable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -176,7 +177,7 @@ impl PasswordRefused {
     }
 }
 
-/// A stored password hash: a PHC string. It must not be logged either.
+/// A stored password hash, which is a PHC string. It is redacted in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 

@@ -43,7 +43,7 @@ impl ChainEnd {
         seal: Seal::NONE,
     };
 
-    /// The position of `row`, which follows this one.
+    /// Returns the position of `row`, which follows this one.
     #[must_use]
     pub fn seal_next(self, row: &AuditRow, sealer: &dyn AuditSealer) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl ChainEnd {
         }
     }
 
-    /// The number of the next event.
+    /// Returns the number of the next event.
     #[must_use]
     pub fn next(self) -> AuditNumber {
         AuditNumber(self.number.0 + 1)
@@ -97,7 +97,7 @@ impl<'a> ChainReader<'a> {
         }
     }
 
-    /// The last position verified.
+    /// Returns the last position that was verified.
     #[must_use]
     pub fn last(&self) -> ChainEnd {
         self.last
@@ -106,7 +106,7 @@ impl<'a> ChainReader<'a> {
     /// Verifies `row`, the row with the next higher number, against its stored `seal`.
     ///
     /// # Errors
-    /// Returns [`Broken`] at this row or before it.
+    /// Returns [`Broken`] if the chain is not intact at this row or before it.
     pub fn follow(&mut self, row: &AuditRow, seal: Seal) -> Result<(), Broken> {
         let expected = self.last.next();
         if row.number > expected {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Prefix of every sealed row; identifies the version of the format.
+/// The prefix of every sealed row, which identifies the version of the format.
 const FORM: &[u8] = b"authapi audit row 1";
 
 /// A row of the audit log without its seal.
@@ -40,7 +40,7 @@ pub struct BrokenRow(pub AuditNumber);
 pub type ReadRow = Result<(AuditRow, Seal), BrokenRow>;
 
 impl AuditRow {
-    /// The row that stores `event` at `number`.
+    /// Creates the row that stores `event` at `number`.
     #[must_use]
     #[expect(
         clippy::missing_panics_doc,
@@ -67,7 +67,8 @@ impl AuditRow {
         }
     }
 
-    /// The bytes to seal: each part is preceded by its length, so two rows never have equal bytes.
+    /// Returns the bytes to seal. Each part is preceded by its length, so two rows never have equal
+    /// bytes.
     #[must_use]
     pub fn sealed_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);

@@ -17,7 +17,7 @@ pub trait CatalogueCommand: fmt::Debug + Send + Sync {
     /// Returns what storage has to load and lock before [`decide`](Self::decide) is called.
     fn reads(&self) -> CatalogueReads;
 
-    /// Decides what to change. Pure: the result depends on the command and the arguments alone.
+    /// Decides what to change. The result depends on the command and the arguments alone.
     ///
     /// # Errors
     /// Returns a [`Refusal`] if the rules do not allow the change. In that case nothing may be
@@ -33,7 +33,7 @@ pub struct CatalogueReads {
     pub role: RoleName,
     /// Whether the role is removed. If so, no user may be given it until the transaction ends.
     pub removes: bool,
-    /// The token on whose authority the change is made. Its user and its session are locked.
+    /// The token that authorises the change. Its user and its session are locked.
     pub caller: Option<TokenIdentity>,
 }
 
@@ -85,8 +85,9 @@ impl CatalogueFacts {
         Ok(Authority::validate(token, self.caller.clone(), at)?)
     }
 
-    /// Returns the permissions of `admin` once `changed` is `now`, if they differ from what they
-    /// are: `admin` has this service's own, and all that any other role has.
+    /// Returns the permissions of `admin` after the role `changed` has become `now`, or `None` if
+    /// they stay the same. `admin` has the permissions of this service and those of all other
+    /// roles.
     pub(super) fn admin_after(&self, changed: &RoleName, now: Option<&Role>) -> Option<Permissions> {
         let others = self.roles.iter().filter(|role| role.name != *changed);
         let all: Permissions = others

@@ -66,7 +66,8 @@ mod tests {
         }
     }
 
-    /// The built-in roles and `editor`, which no user has. An administrator asks.
+    /// Facts with the built-in roles and `editor`, which no user has. The caller is an
+    /// administrator.
     fn facts() -> CatalogueFacts {
         let mut roles: Vec<_> = built_in()
             .into_iter()

@@ -8,10 +8,10 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
-/// Stores users from another system, all in one transaction. A refused user does not keep out the
-/// others.
+/// Stores users from another system, all in one transaction. A refused user does not prevent the
+/// import of the others.
 ///
-/// Not a [`Command`](super::Command): storage handles thousands at once, with a handful of
+/// This is not a [`Command`](super::Command), because storage stores thousands of users with a few
 /// statements.
 #[derive(Clone, Debug)]
 pub struct ImportUsers(pub Vec<ImportedUser>);
@@ -37,8 +37,8 @@ impl ImportUsers {
         self.0.iter().flat_map(|user| &user.roles).cloned().collect()
     }
 
-    /// Decides for each user, in their order, whether to store them. Of several with one login the
-    /// first is stored.
+    /// Decides for each user, in their order, whether to store them. Of several users with one
+    /// login, the first is stored.
     #[must_use]
     pub fn decide(&self, facts: ImportFacts, at: DateTime<Utc>) -> Vec<Result<Credentials, Refusal>> {
         let ImportFacts {

@@ -51,7 +51,8 @@ impl Command for OpenSession {
         })
     }
 
-    /// A refusal means that the user changed, and that change has invalidated the user.
+    /// Returns `None`: a refusal means that the user changed, and that change has invalidated the
+    /// user.
     fn already_done(&self) -> Option<InvalidationScope> {
         None
     }
@@ -87,7 +88,8 @@ mod tests {
         }
     }
 
-    /// Facts with live sessions 1, 2 and so on, created at these offsets from now in seconds.
+    /// Facts with live sessions numbered from 1. `created` has the offset of each creation time
+    /// from now, in seconds.
     fn facts(created: &[i64]) -> Facts {
         let live_sessions = (1..)
             .zip(created)
@@ -200,7 +202,8 @@ mod tests {
     }
 
     proptest! {
-        /// Draws from few times, so that many sessions share one, including the time of the login.
+        /// Draws from few times, so that several sessions have the same time, including the time of
+        /// the login.
         #[test]
         fn the_new_session_is_never_evicted_despite_clock_skew(
             created in prop::collection::vec(-3i64..=3, 0..8),

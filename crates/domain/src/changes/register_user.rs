@@ -31,7 +31,7 @@ impl Command for RegisterUser {
         Ok(Change::new(at, UserChange::Insert(Credentials { user, hash })).recording(event))
     }
 
-    /// No snapshot shows a user that was never stored.
+    /// Returns `None`: no snapshot contains a user that was never stored.
     fn already_done(&self) -> Option<InvalidationScope> {
         None
     }
@@ -58,7 +58,7 @@ mod tests {
         })
     }
 
-    /// The login is free, and the catalogue has `admin`, `editor` and `user`.
+    /// Facts in which the login is free and the catalogue has `admin`, `editor` and `user`.
     fn facts() -> Facts {
         Facts {
             roles: facts_about(user()).roles,

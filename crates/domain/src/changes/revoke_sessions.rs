@@ -8,8 +8,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Ends all live sessions of a user, on the authority of an administrator. Recorded even when no
-/// session was live.
+/// Ends all live sessions of a user, on the authority of an administrator. The revocation is
+/// recorded even if no session was live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevokeSessions {
     pub user: UserId,

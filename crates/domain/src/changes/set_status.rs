@@ -55,7 +55,8 @@ impl Command for SetStatus {
     }
 }
 
-/// The user has the status: another request has set it, and may still be waiting for replicas.
+/// Returns the change for a user who already has the status: another request has set it, and may
+/// still be waiting for replicas.
 fn unchanged(user: &User, at: DateTime<Utc>) -> Change {
     Change::new(at, UserChange::Unchanged(user.clone())).invalidating(InvalidationScope::User(user.id))
 }
@@ -148,7 +149,7 @@ mod tests {
     }
 
     /// Another request has set the status, and may still be waiting for replicas. The last active
-    /// admin stays one.
+    /// admin remains an admin.
     #[test]
     fn an_unchanged_status_is_not_written_but_invalidated() {
         for (status, before) in [

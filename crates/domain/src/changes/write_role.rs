@@ -10,15 +10,15 @@ use chrono::{DateTime, Utc};
 /// The maximum number of roles in the catalogue, which is always read completely.
 pub const MAX_ROLES: usize = 500;
 
-/// Creates or replaces a role other than `admin`. Applies immediately to every user who has the
-/// role.
+/// Creates or replaces a role other than `admin`. The change applies immediately to every user who
+/// has the role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteRole {
     pub name: RoleName,
     pub description: Description,
     pub permissions: Permissions,
     pub self_assignable: bool,
-    /// What has to exist before.
+    /// The state in which the role must be.
     pub precondition: Precondition,
     /// The caller's token, validated again in the transaction; `None` for the operator.
     pub authorized_by: Option<TokenIdentity>,
@@ -107,7 +107,8 @@ mod tests {
         }
     }
 
-    /// The built-in roles and `editor`, which 12 users have. An administrator asks.
+    /// Facts with the built-in roles and `editor`, which 12 users have. The caller is an
+    /// administrator.
     fn facts() -> CatalogueFacts {
         CatalogueFacts {
             roles: built_in()
@@ -119,7 +120,7 @@ mod tests {
         }
     }
 
-    /// The built-in roles and so many others that there are `count`.
+    /// Facts with `count` roles: the built-in roles and others.
     fn full(count: usize) -> CatalogueFacts {
         let more = (2..count).map(|number| role(&format!("role{number}"), &[]));
         CatalogueFacts {

@@ -27,7 +27,8 @@ use std::sync::Mutex;
 
 type Scopes = Arc<Mutex<Vec<InvalidationScope>>>;
 
-/// Storage that finds [`user`] and decides each command on `facts`, and the scopes it publishes.
+/// Returns ports whose storage finds [`user`] and decides each command on `facts`, and the scopes
+/// that are published.
 fn ports(facts: Facts) -> (Ports, Scopes) {
     let mut accounts = MockAccounts::new();
     accounts.expect_find().returning(|_| Ok(Some(user())));

@@ -8,16 +8,16 @@ use thiserror::Error;
 
 /// Checks, rates and hashes a new password.
 ///
-/// A step of several use cases, in two parts: between the cheap [`check`](Self::check) and the
-/// costly [`execute`](Self::execute), a use case performs the checks that can make the costly part
-/// unnecessary.
+/// A step of several use cases. It has two parts, the cheap [`check`](Self::check) and the costly
+/// [`execute`](Self::execute), so that a use case can perform other checks in between that make the
+/// costly part unnecessary.
 pub struct AcceptPassword {
     pub(crate) meter: Arc<dyn PasswordMeter>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) policy: PasswordPolicy,
 }
 
-/// The reason a password was not accepted.
+/// Why a password was not accepted.
 #[derive(Debug, Error)]
 pub enum AcceptPasswordError {
     #[error(transparent)]

@@ -22,7 +22,8 @@ pub struct Recognised {
 
 impl Recognised {
     /// Returns whether the token was issued for `session`. A token with a valid MAC and a different
-    /// secret was not: it was made with the service's key but without a token of the session.
+    /// secret was not issued for it, but made with the service's key but without a token of the
+    /// session.
     #[must_use]
     pub fn is_of(&self, session: &StoredSession) -> bool {
         session.id == self.claim.session && session.secret_digest == self.secret_digest
@@ -34,7 +35,7 @@ impl RecogniseRefreshToken {
         Self { mac }
     }
 
-    /// Returns `None` if this service did not issue the token.
+    /// Returns the contents of `token`, or `None` if this service did not issue it.
     #[must_use]
     pub fn execute(&self, token: &RefreshToken) -> Option<Recognised> {
         let (claim, mac) = RefreshClaim::parse(token.expose()).ok()?;

@@ -15,8 +15,7 @@ pub struct Authenticate {
     pub(crate) rules: TokenRules,
 }
 
-/// The reason an access token is rejected. Each variant calls for a different reaction of the
-/// client.
+/// Why an access token is rejected. Each variant requires a different reaction of the client.
 #[derive(Debug, Error)]
 pub enum AuthenticateError {
     #[error("the token is malformed")]
@@ -90,8 +89,8 @@ impl From<ClaimsRefused> for AuthenticateError {
 }
 
 impl From<SessionInvalid> for AuthenticateError {
-    fn from(not_standing: SessionInvalid) -> Self {
-        match not_standing {
+    fn from(invalid: SessionInvalid) -> Self {
+        match invalid {
             SessionInvalid::Revoked => Self::Revoked,
             SessionInvalid::Outdated => Self::Outdated,
         }

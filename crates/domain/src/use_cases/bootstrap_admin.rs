@@ -75,8 +75,8 @@ mod tests {
     };
     use mockall::Sequence;
 
-    /// Starts over storage that returns each of `admins` in turn when asked whether an admin
-    /// exists, and loads `facts` to register one.
+    /// Runs the use case over storage that returns each of `admins` in turn when it is asked
+    /// whether an admin exists, and that loads `facts` to register one.
     async fn bootstrap(admins: &[bool], facts: Option<Facts>) -> Result<Bootstrap, BootstrapAdminError> {
         let mut directory = MockUserDirectory::new();
         let mut sequence = Sequence::new();

@@ -33,7 +33,7 @@ pub struct ImportRequest {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// The reason a user was not imported.
+/// Why a user was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ImportRefused {
     #[error(transparent)]

@@ -199,7 +199,8 @@ mod tests {
     }
 
     impl Mocks {
-        /// Ports without a throttle, with one user and a hasher that returns `verification`.
+        /// Creates mocks of a throttle that allows every attempt, storage with one user, and a
+        /// hasher that returns `verification`.
         fn that_find(verification: Verification) -> Self {
             let mut mocks = Self::default();
             mocks

@@ -164,15 +164,15 @@ mod tests {
         }
     }
 
-    /// Logging out over storage that finds the session of each refresh token.
+    /// Creates the use case over storage that finds the session of each refresh token.
     fn log_out(accounts: MockAccounts) -> LogOut {
         let mut sessions = MockSessions::new();
         sessions.expect_find().returning(|_| Ok(Some(stored_session())));
         over(accounts, sessions)
     }
 
-    /// Logging out when every access token is forged except [`ACCESS_TOKEN`], whose user must
-    /// change their password.
+    /// Creates the use case with a verifier that rejects every access token except
+    /// [`ACCESS_TOKEN`], whose user must change their password.
     fn over(accounts: MockAccounts, sessions: MockSessions) -> LogOut {
         let mut verifier = MockTokenVerifier::new();
         verifier.expect_verify().returning(|token| match token {

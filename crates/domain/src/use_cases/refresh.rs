@@ -115,8 +115,8 @@ mod tests {
     };
     use chrono::Duration;
 
-    /// Refreshing over sessions configured by `expect`. Any other call fails, and so does any
-    /// change.
+    /// Creates the use case over sessions configured by `expect`. Any other call fails the test,
+    /// and so does any change.
     fn over(expect: impl FnOnce(&mut MockSessions)) -> Refresh {
         over_at(clock(), MockAccounts::new(), expect)
     }
@@ -138,8 +138,8 @@ mod tests {
         }
     }
 
-    /// Refreshing a session that does not rotate because its state is `found`, which is read once.
-    /// Expects no change.
+    /// Creates the use case over a session that does not rotate because its state is `found`, which
+    /// is read once. Any change fails the test.
     fn lost(found: StoredSession) -> Refresh {
         lost_over(MockAccounts::new(), found)
     }
@@ -389,7 +389,7 @@ mod tests {
     /// The session is read without an attempt to rotate it.
     #[tokio::test]
     async fn the_last_generation_is_classified_without_rotation() {
-        for (stands_at, reused) in [(u32::MAX, false), (5, true)] {
+        for (stored_at, reused) in [(u32::MAX, false), (5, true)] {
             let accounts = if reused {
                 accounts_with(live())
             } else {
@@ -400,7 +400,7 @@ mod tests {
                 sessions
                     .expect_find()
                     .once()
-                    .returning(move |_| Ok(Some(at_generation(stands_at))));
+                    .returning(move |_| Ok(Some(at_generation(stored_at))));
             });
             let refused = refresh.execute(&token(u32::MAX), origin()).await;
             match refused.expect_err("the request is refused") {

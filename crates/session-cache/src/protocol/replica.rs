@@ -127,7 +127,7 @@ impl Replica {
         self.invalidations.invalidate(scopes, now, &self.terms);
     }
 
-    /// Invalidates everything. To be called when invalidations may have been missed.
+    /// Invalidates everything. Call this when invalidations may have been missed.
     pub fn invalidate_all(&mut self) {
         self.invalidations.invalidate_all();
     }
