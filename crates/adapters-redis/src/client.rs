@@ -76,8 +76,8 @@ impl RedisClient {
                 RedisUnavailable::NoTimeLeft
             })
         });
-        if let (Some(number), Err(away)) = (used, &answer)
-            && let Some(fault) = away.fault()
+        if let (Some(number), Err(error)) = (used, &answer)
+            && let Some(fault) = error.fault()
         {
             self.reconnector.report_fault(number, fault);
         }

@@ -41,10 +41,10 @@ impl RedisUnavailable {
 }
 
 impl From<RedisUnavailable> for PortError {
-    fn from(away: RedisUnavailable) -> Self {
-        match away {
+    fn from(error: RedisUnavailable) -> Self {
+        match error {
             RedisUnavailable::NoTimeLeft => Self::Overloaded,
-            away => Self::Unavailable(Box::new(away)),
+            error => Self::Unavailable(Box::new(error)),
         }
     }
 }

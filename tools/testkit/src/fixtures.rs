@@ -1,5 +1,5 @@
 //! Users, sessions, roles and contexts for tests. Ids and secret digests are unique within the
-//! process; all other values are equal in each run.
+//! process; all other values are the same in each run.
 
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -83,7 +83,8 @@ pub fn an_admin(typed: &str) -> NewUser {
     }
 }
 
-/// The command of the operator that assigns exactly `roles` to `user` and ends their sessions.
+/// Returns the command of the operator that assigns exactly `roles` to `user` and ends their
+/// sessions.
 ///
 /// # Panics
 /// Panics if one of `roles` is not a valid role name.
@@ -98,7 +99,8 @@ pub fn role_change(user: UserId, roles: &[&str]) -> AssignRoles {
     }
 }
 
-/// The command of the operator that writes a role with exactly `permissions` into the catalogue.
+/// Returns the command of the operator that writes a role with exactly `permissions` into the
+/// catalogue.
 ///
 /// # Panics
 /// Panics if `name` is not a valid role name, or one of `permissions` is not a valid permission.

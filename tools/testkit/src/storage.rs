@@ -1,4 +1,4 @@
-//! What a storage adapter offers.
+//! The ports that a storage adapter implements.
 
 use async_trait::async_trait;
 use domain::{

@@ -78,20 +78,20 @@ impl Admission {
         }
     }
 
-    fn learn(&self, took: Duration) {
+    fn record(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let learn = |mean| Some(smoothed(mean, took));
+        let record = |mean| Some(smoothed(mean, took));
         // The closure always returns `Some`, so the update cannot fail.
         let _ = self
             .mean
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, learn);
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, record);
     }
 }
 
 impl Place {
     /// Frees the place after work that took `took`.
     pub fn leave_after(self, took: Duration) {
-        self.0.learn(took);
+        self.0.record(took);
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
                 queue: NonZeroUsize::new(10).expect("the number is not 0"),
                 max_wait: Duration::from_secs(1),
             }));
-            admission.learn(Duration::from_millis(mean));
+            admission.record(Duration::from_millis(mean));
             let places: Vec<_> = (0..ahead).map(|_| admission.enter_again()).collect();
             let found = admission.enter().err();
             assert_eq!(found, refusal, "{ahead} ahead of {mean} ms");

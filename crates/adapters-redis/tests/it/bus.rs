@@ -18,15 +18,15 @@ async fn next(subscription: &mut dyn BusSubscription) -> BusEvent {
 }
 
 /// Publishes until one message arrives. Messages published while a connection is down may be lost.
-async fn heals(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
-    let mut heard = false;
+async fn assert_resumes(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
+    let mut arrived = false;
     eventually("a message arrives again", async || {
         // Publishing fails while Redis is down.
-        let _ = bus.publish(b"healed".to_vec()).await;
+        let _ = bus.publish(b"resumed".to_vec()).await;
         while let Ok(event) = timeout(Duration::from_millis(100), subscription.next()).await {
-            heard |= event == BusEvent::Message(b"healed".to_vec());
+            arrived |= event == BusEvent::Message(b"resumed".to_vec());
         }
-        heard
+        arrived
     })
     .await;
 }
@@ -40,7 +40,7 @@ async fn a_subscription_reports_the_gap_and_resumes_when_redis_returns() {
         own.kill();
         own.restart();
         assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
-        heals(&bus, &mut *subscription).await;
+        assert_resumes(&bus, &mut *subscription).await;
     }
 }
 
@@ -87,7 +87,7 @@ async fn a_silently_broken_connection_is_detected() {
     let start = Instant::now();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
 }
 
 #[tokio::test]
@@ -129,10 +129,10 @@ async fn a_new_primary_named_by_sentinel_is_found() {
     let group = RedisSentinel::start();
     let (bus, throttle) = adapters_on(&group.url());
     let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
     group.primary().kill();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
     until_counted(&throttle).await;
 }
 
@@ -141,11 +141,11 @@ async fn a_cluster_that_loses_a_node_keeps_publishing_and_counting() {
     let cluster = RedisCluster::start(6);
     let (bus, throttle) = adapters_on(&cluster.url());
     let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
     // The first subscription is connected to the first node, which is also a primary.
     cluster.nodes()[0].kill();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
     until_counted(&throttle).await;
 }
 

@@ -160,16 +160,16 @@ async fn a_service_started_without_redis_uses_it_once_available() {
 
 /// A throttle that can be switched off and counts calls.
 #[derive(Default)]
-struct Wavering {
-    away: AtomicBool,
+struct SwitchableThrottle {
+    is_unavailable: AtomicBool,
     asked: AtomicU32,
 }
 
 #[async_trait]
-impl Throttle for Wavering {
+impl Throttle for SwitchableThrottle {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if self.away.load(Ordering::Relaxed) {
+        if self.is_unavailable.load(Ordering::Relaxed) {
             return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
         }
         Ok(ThrottleDecision::Allowed)
@@ -178,10 +178,10 @@ impl Throttle for Wavering {
 
 #[tokio::test(start_paused = true)]
 async fn an_unavailable_primary_is_probed_twice_a_second() {
-    let primary = Arc::new(Wavering::default());
-    let throttle = with(Arc::<Wavering>::clone(&primary));
+    let primary = Arc::new(SwitchableThrottle::default());
+    let throttle = with(Arc::<SwitchableThrottle>::clone(&primary));
     assert_eq!(allowed_of(10, &*throttle, &client_key(1)).await, 10);
-    primary.away.store(true, Ordering::Relaxed);
+    primary.is_unavailable.store(true, Ordering::Relaxed);
     primary.asked.store(0, Ordering::Relaxed);
     // This advances the paused clock by ten seconds.
     for _ in 0..1000 {
@@ -190,7 +190,7 @@ async fn an_unavailable_primary_is_probed_twice_a_second() {
     }
     let asked = primary.asked.load(Ordering::Relaxed);
     assert!((19..=21).contains(&asked), "{asked}");
-    primary.away.store(false, Ordering::Relaxed);
+    primary.is_unavailable.store(false, Ordering::Relaxed);
     tokio::time::advance(Duration::from_millis(500)).await;
     assert_eq!(
         take(&*throttle, &client_key(1)).await,
@@ -204,10 +204,10 @@ async fn an_unavailable_primary_is_probed_twice_a_second() {
 
 /// A throttle that responds once and then never.
 #[derive(Default)]
-struct Stuck(AtomicU32);
+struct HangingThrottle(AtomicU32);
 
 #[async_trait]
-impl Throttle for Stuck {
+impl Throttle for HangingThrottle {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
             return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
@@ -218,7 +218,7 @@ impl Throttle for Stuck {
 
 #[tokio::test(start_paused = true)]
 async fn an_unanswered_probe_delays_no_attempt() {
-    let throttle = with(Arc::new(Stuck::default()));
+    let throttle = with(Arc::new(HangingThrottle::default()));
     for _ in 0..10 {
         assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -227,10 +227,10 @@ async fn an_unanswered_probe_delays_no_attempt() {
 
 /// A throttle that fails the first request for lack of time and answers the next.
 #[derive(Default)]
-struct Pressed(AtomicU32);
+struct ThrottleShortOfTime(AtomicU32);
 
 #[async_trait]
-impl Throttle for Pressed {
+impl Throttle for ThrottleShortOfTime {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
             return Err(PortError::Overloaded);
@@ -241,7 +241,7 @@ impl Throttle for Pressed {
 
 #[tokio::test]
 async fn a_request_without_time_left_does_not_open_the_breaker() {
-    let throttle = with(Arc::new(Pressed::default()));
+    let throttle = with(Arc::new(ThrottleShortOfTime::default()));
     assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
     assert_eq!(throttle.in_charge(), InCharge::Primary);
     assert_eq!(take_in_time(&throttle).await, ThrottleDecision::Allowed);
@@ -249,16 +249,16 @@ async fn a_request_without_time_left_does_not_open_the_breaker() {
 
 #[tokio::test]
 async fn an_attempt_fails_if_the_fallback_fails_too() {
-    let away = || {
-        let throttle = Wavering::default();
-        throttle.away.store(true, Ordering::Relaxed);
+    let unavailable = || {
+        let throttle = SwitchableThrottle::default();
+        throttle.is_unavailable.store(true, Ordering::Relaxed);
         Arc::new(throttle)
     };
-    let throttle = FallbackThrottle::new(away(), away());
+    let throttle = FallbackThrottle::new(unavailable(), unavailable());
     for _ in 0..10 {
         assert!(throttle.take(client_key(1)).await.is_err());
     }
-    let open = FallbackThrottle::new(away(), Arc::new(OpenThrottle));
+    let open = FallbackThrottle::new(unavailable(), Arc::new(OpenThrottle));
     assert_eq!(
         take(&open, &client_key(1)).await,
         ThrottleDecision::Allowed,

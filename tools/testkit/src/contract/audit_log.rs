@@ -9,7 +9,7 @@ use domain::{
 };
 
 contract! {
-    /// One named test for each case of the contract of [`AuditLog`](domain::ports::AuditLog).
+    /// Defines a named test for each case of the contract of [`AuditLog`](domain::ports::AuditLog).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without events,
     /// sealed by a [`ToySealer`](crate::ToySealer), and a guard that keeps it alive for the test.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use uuid::Variant;
 
 contract! {
-    /// One named test for each case of the contract of sources of randomness. `$fresh` is a
+    /// Defines a named test for each case of the contract of sources of randomness. `$fresh` is a
     /// function that returns one.
     randomness_contract = sync_cases for randomness(dyn Randomness + 'static):
         no_two_calls_return_equal_bytes,

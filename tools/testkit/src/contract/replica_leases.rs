@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 contract! {
-    /// One named test for each case of the contract of replicas' leases. `$fresh` is an async
+    /// Defines a named test for each case of the contract of replicas' leases. `$fresh` is an async
     /// function that returns a [`FreshLeases`](crate::contract::replica_leases::FreshLeases) and a
     /// guard that keeps them alive for the test.
     replica_leases_contract = storage_cases for replica_leases(FreshLeases):
@@ -92,7 +92,7 @@ async fn a_renewed_lease_lasts_and_another_expires(fresh: &FreshLeases) {
         if renewed(fresh, lease(1)).await == Renewal::Refused {
             assert!(asked.elapsed() > term / 2, "a timely renewal was refused");
         }
-        // Until then, the replica may answer from memory.
+        // A replica may answer from memory until its trusted time has passed.
         if began.elapsed() < Terms::STANDARD.lease.trusted() {
             assert!(holders(fresh).await.contains(&lease(2)));
         }

@@ -7,7 +7,7 @@ mod role_facts;
 mod write_role;
 
 part! {
-    /// One named test for each case of the contract of [`Roles`](domain::ports::Roles).
+    /// Defines a named test for each case of the contract of [`Roles`](domain::ports::Roles).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) with the built-in
     /// roles alone, and a guard that keeps it alive for the test.
@@ -31,7 +31,7 @@ async fn everything(storage: &Storage) -> (Vec<Role>, Vec<(AuditEvent, AuditCont
     (roles, CoreStorage::of(storage).recorded.recorded().await)
 }
 
-/// The command that removes the role `name`, for the operator and at any revision.
+/// Returns the command that removes the role `name`, for the operator and at any revision.
 fn removal(name: &str) -> DeleteRole {
     DeleteRole {
         name: role_name(name),

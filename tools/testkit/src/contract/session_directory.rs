@@ -4,7 +4,7 @@ use super::prelude::*;
 use domain::session::SessionSummary;
 
 contract! {
-    /// One named test for each case of the contract of
+    /// Defines a named test for each case of the contract of
     /// [`SessionDirectory`](domain::ports::SessionDirectory).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without users, and

@@ -5,7 +5,7 @@ use domain::user::Epoch;
 use tokio::sync::watch;
 
 contract! {
-    /// One named test for each case of the contract of
+    /// Defines a named test for each case of the contract of
     /// [`SessionSnapshots`](domain::ports::SessionSnapshots).
     ///
     /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
@@ -59,7 +59,8 @@ async fn a_snapshot_shows_every_change_of_the_session_that_has_returned(storage:
     assert_eq!(lifetime().await.ended, Some(EndReason::LoggedOut));
 }
 
-/// Rotates `session` from its first generation, which moves its idle timeout to second 1005.
+/// Rotates `session` from its first generation, which moves the end of its idle timeout to second
+/// 1005.
 async fn rotate(storage: &CoreStorage, session: &NewSession) {
     let rotation = rotation(session, 0, at(5));
     storage.sessions.rotate(rotation).await.expect("storage answers");
@@ -72,7 +73,7 @@ async fn a_snapshot_is_of_one_instant(storage: &CoreStorage) {
     let reader = {
         let storage = storage.clone();
         tokio::spawn(async move {
-            // Until the writer returns or panics.
+            // This runs until the writer returns or panics.
             while watch.has_changed().is_ok() {
                 assert_admin_at_odd_epochs(&storage, session.id, alice.epoch).await;
             }

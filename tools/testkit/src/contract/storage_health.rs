@@ -4,7 +4,7 @@ use crate::Storage;
 use std::time::Duration;
 
 contract! {
-    /// One named test for each case of the contract of
+    /// Defines a named test for each case of the contract of
     /// [`StorageHealth`](domain::ports::StorageHealth).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) and a guard that

@@ -14,7 +14,7 @@ pub(super) use setup::*;
 use super::prelude::*;
 use domain::audit::Origin;
 
-/// One command of each kind that administers a user, the one that deletes them last.
+/// Returns one command of each kind that administers a user. The last one deletes the user.
 pub(super) fn commands(account: Account) -> [Arc<dyn Command>; 5] {
     let Account {
         user,

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 contract! {
-    /// One named test for each case of the contract of access tokens. `$fresh` is a function that
-    /// returns [`Tokens`](crate::Tokens).
+    /// Defines a named test for each case of the contract of access tokens. `$fresh` is a function
+    /// that returns [`Tokens`](crate::Tokens).
     token_contract = sync_cases for tokens(Tokens):
         verifying_returns_the_claims_that_were_signed,
         verifying_does_not_depend_on_the_time,

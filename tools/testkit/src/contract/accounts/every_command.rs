@@ -1,4 +1,4 @@
-//! Every command, executed and as a dry run.
+//! Cases of every command, executed and as a dry run.
 
 use crate::contract::prelude::*;
 use domain::changes::UserChange;
@@ -24,8 +24,8 @@ async fn with_sessions(storage: &CoreStorage, login: &str) -> (User, [NewSession
     (user, sessions)
 }
 
-/// Every command on `user`, by `admin` or by the user in session `one`, and how many of the three
-/// live sessions it ends. Two commands open `new`.
+/// Returns every command on `user`, by `admin` or by the user in session `one`, and how many of the
+/// three live sessions it ends. Two commands open `new`.
 fn every_command(
     user: &User,
     one: &NewSession,

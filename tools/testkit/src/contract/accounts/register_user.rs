@@ -1,4 +1,4 @@
-//! [`RegisterUser`], and finding users.
+//! Cases of [`RegisterUser`], and of finding users.
 
 use crate::contract::prelude::*;
 

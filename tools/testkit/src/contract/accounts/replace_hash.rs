@@ -1,4 +1,4 @@
-//! [`Accounts::replace_hash`](domain::ports::Accounts::replace_hash).
+//! Cases of [`Accounts::replace_hash`](domain::ports::Accounts::replace_hash).
 
 use crate::contract::prelude::*;
 

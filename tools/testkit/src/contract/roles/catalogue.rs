@@ -1,4 +1,5 @@
-//! [`Roles::find`](domain::ports::Roles::find) and [`Roles::list`](domain::ports::Roles::list).
+//! Cases of [`Roles::find`](domain::ports::Roles::find) and
+//! [`Roles::list`](domain::ports::Roles::list).
 
 use super::find;
 use crate::contract::prelude::*;

@@ -1,5 +1,5 @@
-//! Storage loads what a command on the catalogue reads, and the permissions of roles other than the
-//! built-in ones.
+//! Cases of the facts: storage loads what a command on the catalogue reads, and the permissions of
+//! roles other than the built-in ones.
 
 use crate::contract::{accounts::probe, prelude::*};
 use domain::changes::{CatalogueCommand, CatalogueFacts, CatalogueReads};

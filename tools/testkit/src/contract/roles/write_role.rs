@@ -1,4 +1,4 @@
-//! [`WriteRole`].
+//! Cases of [`WriteRole`].
 
 use super::{assert_dry_run, everything, execute, execute_unchecked, find, removal};
 use crate::contract::prelude::*;

@@ -1,4 +1,4 @@
-//! Whether storage wrote what a command decided.
+//! Assertions that storage wrote what a command decided.
 
 use crate::contract::prelude::*;
 use domain::changes::{EndSessionsOf, UserChange};

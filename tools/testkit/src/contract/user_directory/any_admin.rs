@@ -1,4 +1,4 @@
-//! [`UserDirectory::any_admin`](domain::ports::UserDirectory::any_admin).
+//! Cases of [`UserDirectory::any_admin`](domain::ports::UserDirectory::any_admin).
 
 use crate::contract::prelude::*;
 

@@ -1,4 +1,4 @@
-//! [`UserDirectory::import`](domain::ports::UserDirectory::import).
+//! Cases of [`UserDirectory::import`](domain::ports::UserDirectory::import).
 
 use crate::contract::prelude::*;
 

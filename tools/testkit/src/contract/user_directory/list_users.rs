@@ -1,4 +1,4 @@
-//! [`UserDirectory::list`](domain::ports::UserDirectory::list) and
+//! Cases of [`UserDirectory::list`](domain::ports::UserDirectory::list) and
 //! [`UserDirectory::export`](domain::ports::UserDirectory::export).
 
 use crate::contract::prelude::*;
@@ -39,8 +39,8 @@ fn logins(users: &[User]) -> Vec<&str> {
 }
 
 async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storage: &Storage) {
-    // Capitals, punctuation, accents and scripts, which collations order differently than code
-    // points.
+    // These logins contain capitals, punctuation, accents and scripts, which collations and code
+    // points order differently.
     for login in "bob Alice a_b a.b a1b Ab. café cafz 日本太郎 иван Zoe".split(' ') {
         registered(&CoreStorage::of(storage), a_user(login)).await;
     }
@@ -152,7 +152,7 @@ async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
         for login in ["aaa", "ccc", "eee"] {
             registered(core, a_user(login)).await;
         }
-        // Both users of the first page, and one of a later page.
+        // Delete both users of the first page, and one of a later page.
         for login in ["bbb", "ddd", "hhh"] {
             delete(login).await;
         }
