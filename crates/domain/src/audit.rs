@@ -201,6 +201,7 @@ impl AuditEvent {
         }
     }
 
+    /// Returns the event with the session in which it happened.
     #[must_use]
     pub fn in_session(self, session: SessionId) -> Self {
         Self {
@@ -209,6 +210,7 @@ impl AuditEvent {
         }
     }
 
+    /// Returns the event with the detail `key`, which replaces an earlier one.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
         self.details.insert(key.to_owned(), value.to_string());

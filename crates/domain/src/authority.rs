@@ -101,6 +101,7 @@ impl<'a> Requester<'a> {
         }
     }
 
+    /// Returns the actor to record in the audit log.
     #[must_use]
     pub fn actor(self) -> Actor {
         match self {
@@ -109,6 +110,7 @@ impl<'a> Requester<'a> {
         }
     }
 
+    /// Returns whether the requester is this user. The operator is not a user.
     #[must_use]
     pub fn is(self, user: UserId) -> bool {
         matches!(self, Self::Caller(caller) if caller.user().id == user)

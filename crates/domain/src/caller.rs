@@ -109,6 +109,7 @@ impl Caller {
         self.0.user.must_change_password
     }
 
+    /// Returns whether a role of the caller has this permission.
     #[must_use]
     pub fn may(&self, permission: &Permission) -> bool {
         self.0.permissions.contains(permission)

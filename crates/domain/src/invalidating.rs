@@ -31,6 +31,7 @@ pub struct InvalidatingRoles {
 }
 
 impl InvalidatingAccounts {
+    /// Wraps `accounts`. `revocations` receives the scope of each change.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>, revocations: Arc<dyn Revocations>) -> Self {
         Self {
@@ -41,6 +42,7 @@ impl InvalidatingAccounts {
 }
 
 impl InvalidatingRoles {
+    /// Wraps `roles`. `revocations` receives the scope of each change.
     #[must_use]
     pub fn new(roles: Arc<dyn Roles>, revocations: Arc<dyn Revocations>) -> Self {
         Self { roles, revocations }

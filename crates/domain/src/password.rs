@@ -21,6 +21,7 @@ const GENERAL_ADVICE: &str = "add another word or two";
 pub struct Password(SecretString);
 
 impl Password {
+    /// Normalises the text to NFC and wipes the original.
     #[must_use]
     pub fn new(typed: String) -> Self {
         let typed = Zeroizing::new(typed);
@@ -182,6 +183,7 @@ impl PasswordRefused {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
+    /// Wraps a PHC string without parsing it.
     #[must_use]
     pub fn from_phc(phc: String) -> Self {
         Self(phc)

@@ -29,8 +29,8 @@ pub enum Precondition {
 }
 
 impl Precondition {
-    /// Returns whether the precondition holds for a target at revision `current`, or for a target
-    /// that does not exist if `current` is `None`.
+    /// Returns whether the precondition holds. `current` is the revision of the target, or `None`
+    /// if the target does not exist.
     #[must_use]
     pub fn is_met_by(self, current: Option<Revision>) -> bool {
         match self {

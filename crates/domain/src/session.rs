@@ -127,6 +127,7 @@ pub struct NewSession {
 }
 
 impl NewSession {
+    /// Creates a session that is opened at `now`. Its timeouts follow from `rules`.
     #[must_use]
     pub fn opened_at(
         now: DateTime<Utc>,
@@ -192,6 +193,7 @@ pub enum Liveness {
 }
 
 impl Lifetime {
+    /// Returns the state of the session at `now`.
     #[must_use]
     pub fn at(&self, now: DateTime<Utc>) -> Liveness {
         match self.ended {

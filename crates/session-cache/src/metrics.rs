@@ -12,8 +12,8 @@ const INVALIDATION_DURATION: &str = "authapi_invalidation_duration_seconds";
 const LEASES_EVICTED: &str = "authapi_leases_evicted_total";
 const INVALIDATIONS_HEARD: &str = "authapi_invalidations_heard_total";
 
-/// Counts session snapshots by where they came from. The counters are looked up once, because
-/// requests increment them.
+/// Counts session snapshots by where they came from. The counters are looked up once, since each
+/// request increments one of them.
 pub struct SessionSnapshotCounters {
     pub from_memory: Counter,
     /// The result of a read that another request had begun.

@@ -15,6 +15,7 @@ pub struct ToyMac {
 }
 
 impl ToyMac {
+    /// Creates a MAC under `key`.
     #[must_use]
     pub fn new(key: u64) -> Self {
         Self { key }

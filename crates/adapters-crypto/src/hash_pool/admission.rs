@@ -24,6 +24,7 @@ pub struct Admission {
     mean: AtomicU64,
 }
 
+/// Why a job may not enter the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     QueueFull,

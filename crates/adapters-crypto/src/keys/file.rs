@@ -12,7 +12,8 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// The mode bits that a secret file must not have: access by others, and writing by the group.
+/// The mode bits that a secret file must not have: reading or writing by others, and writing by the
+/// group.
 const FORBIDDEN_MODE_BITS: u32 = 0o026;
 /// The mode bit that a key folder must not have, unless it is [`STICKY`]: others could add files or
 /// replace them.

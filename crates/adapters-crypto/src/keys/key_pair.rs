@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 /// The length of a P-256 coordinate in bytes.
 const COORDINATE_LENGTH: usize = 32;
 
+/// A private key of one of the supported algorithms.
 #[derive(Debug)]
 pub enum KeyPair {
     Es256(EcdsaKeyPair),

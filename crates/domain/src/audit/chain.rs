@@ -88,6 +88,7 @@ pub struct ChainReader<'a> {
 }
 
 impl<'a> ChainReader<'a> {
+    /// Creates a reader at the base of the chain.
     #[must_use]
     pub fn new(ends: ChainEnds, sealer: &'a dyn AuditSealer) -> Self {
         Self {

@@ -137,8 +137,7 @@ impl Change {
 }
 
 impl Applied {
-    /// Returns the user that the change was to: as they are now, or as they were if they were
-    /// deleted.
+    /// Returns the affected user: as they are now, or as they were if the change deleted them.
     ///
     /// # Errors
     /// Returns [`Refusal::UserNotFound`] if the change did not affect a user.

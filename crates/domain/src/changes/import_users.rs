@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 /// Stores users from another system, all in one transaction. A refused user does not prevent the
 /// import of the others.
 ///
-/// This is not a [`Command`](super::Command), because storage stores thousands of users with a few
-/// statements.
+/// This is not a [`Command`](super::Command), because storage adapters store thousands of users
+/// with a few statements.
 #[derive(Clone, Debug)]
 pub struct ImportUsers(pub Vec<ImportedUser>);
 

@@ -19,6 +19,7 @@ pub struct ConfirmPassword {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Why a caller's password was not confirmed.
 #[derive(Debug, Error)]
 pub enum ConfirmPasswordError {
     #[error("the password is wrong")]

@@ -22,7 +22,7 @@ pub struct Recognised {
 
 impl Recognised {
     /// Returns whether the token was issued for `session`. A token with a valid MAC and a different
-    /// secret was not issued for it, but made with the service's key but without a token of the
+    /// secret was not issued for it: it was made with the service's key, but without a token of the
     /// session.
     #[must_use]
     pub fn is_of(&self, session: &StoredSession) -> bool {
@@ -31,6 +31,7 @@ impl Recognised {
 }
 
 impl RecogniseRefreshToken {
+    /// Creates a step that verifies tokens with `mac`.
     pub fn new(mac: Arc<dyn RefreshTokenMac>) -> Self {
         Self { mac }
     }

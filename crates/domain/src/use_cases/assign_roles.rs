@@ -46,6 +46,7 @@ pub struct AssignRolesOutcome {
     pub sessions_ended: u64,
 }
 
+/// Why a user's roles were not replaced.
 #[derive(Debug, Error)]
 pub enum AssignRolesError {
     /// The text cannot be the name of a role.

@@ -24,6 +24,7 @@ pub enum Bootstrap {
     NotNeeded,
 }
 
+/// Why the first admin was not created.
 #[derive(Debug, Error)]
 pub enum BootstrapAdminError {
     #[error("the first admin cannot be created")]

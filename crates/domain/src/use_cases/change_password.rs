@@ -31,6 +31,7 @@ pub struct NewPasswordRequest {
     pub new: Password,
 }
 
+/// Why the caller's password was not changed.
 #[derive(Debug, Error)]
 pub enum ChangePasswordError {
     #[error(transparent)]

@@ -27,6 +27,7 @@ pub struct NewUserRequest {
     pub roles: RoleNames,
 }
 
+/// Why a user was not created.
 #[derive(Debug, Error)]
 pub enum CreateUserError {
     /// At least one of the two is set. Both are set if the login and the password each violate a

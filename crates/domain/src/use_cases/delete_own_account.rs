@@ -18,6 +18,7 @@ pub struct DeleteOwnAccount {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Why the caller was not deleted.
 #[derive(Debug, Error)]
 pub enum DeleteOwnAccountError {
     #[error(transparent)]

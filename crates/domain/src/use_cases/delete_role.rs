@@ -27,6 +27,7 @@ pub struct DeleteRoleRequest {
     pub dry_run: bool,
 }
 
+/// Why a role was not deleted.
 #[derive(Debug, Error)]
 pub enum DeleteRoleError {
     #[error("the roles admin and user are built in")]

@@ -51,8 +51,8 @@ impl ImportUsers {
     /// every user that was not refused is stored.
     ///
     /// # Errors
-    /// Returns a [`PortError`] if a port fails. In that case either all of the accepted users were
-    /// stored or none.
+    /// Returns a [`PortError`] if a port fails. In that case either all or none of the accepted
+    /// users were stored.
     ///
     /// # Panics
     /// Panics if storage does not return a result for each user, which violates its contract.

@@ -12,6 +12,10 @@ pub struct ListSessions {
 }
 
 impl ListSessions {
+    /// Returns the sessions that are live now.
+    ///
+    /// # Errors
+    /// Returns a [`PortError`] if the port fails.
     pub async fn execute(&self, caller: &Caller) -> Result<Vec<SessionSummary>, PortError> {
         self.sessions.list(caller.user().id, self.clock.now()).await
     }

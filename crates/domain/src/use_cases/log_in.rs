@@ -30,6 +30,7 @@ pub struct LogIn {
     pub(crate) rules: SessionRules,
 }
 
+/// Why no session was opened.
 #[derive(Debug, Error)]
 pub enum LogInError {
     #[error("the login or the password is wrong")]

@@ -22,6 +22,7 @@ pub struct LogOut {
     pub(crate) rules: SessionRules,
 }
 
+/// Why no session was ended by a logout.
 #[derive(Debug, Error)]
 pub enum LogOutError {
     #[error(transparent)]

@@ -27,6 +27,7 @@ pub struct Refresh {
     pub(crate) rules: SessionRules,
 }
 
+/// Why a refresh token was not exchanged.
 #[derive(Debug, Error)]
 pub enum RefreshError {
     /// This service did not issue the token.

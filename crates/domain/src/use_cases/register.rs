@@ -17,6 +17,7 @@ pub struct Register {
     pub(crate) default_roles: RoleNames,
 }
 
+/// Why a user was not registered.
 #[derive(Debug, Error)]
 pub enum RegisterError {
     #[error("too many attempts")]

@@ -17,6 +17,7 @@ pub struct ResetPassword {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Why a user's password was not reset.
 #[derive(Debug, Error)]
 pub enum ResetPasswordError {
     /// Callers must use [`ChangePassword`](super::change_password::ChangePassword) for their own

@@ -23,6 +23,7 @@ pub struct Progress {
     pub reached: ChainEnd,
 }
 
+/// Why the audit log was not verified.
 #[derive(Debug, Error)]
 pub enum VerifyAuditError {
     #[error(transparent)]

@@ -36,6 +36,7 @@ pub struct RoleRequest {
     pub dry_run: bool,
 }
 
+/// Why a role was not written.
 #[derive(Debug, Error)]
 pub enum WriteRoleError {
     #[error(transparent)]
