@@ -66,7 +66,7 @@ impl ForeignHash {
     }
 
     /// Returns the argon2 work, as the KiB that it passes over, that takes about as long as
-    /// verifying this hash. The estimate is rather low than high, so that the work added to make up
+    /// verifying this hash. The estimate is low rather than high, so that the work added to make up
     /// the difference is sufficient.
     pub fn work_kib(&self) -> u64 {
         match self {

@@ -15,7 +15,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// primary responds again. Meanwhile no attempt waits for the primary. Every admitted attempt is
 /// counted.
 ///
-/// The fallback does not see what the primary has counted, and each replica has its own, so its
+/// The fallback does not include the counts of the primary, and each replica has its own, so its
 /// budgets must be stricter.
 pub struct FallbackThrottle {
     primary: Arc<dyn Throttle>,
@@ -70,7 +70,8 @@ impl Throttle for FallbackThrottle {
         match self.breaker.decide(Instant::now()) {
             Decision::Send => match self.primary.take(key.clone()).await {
                 Ok(decision) => return Ok(decision),
-                // The request had no time left, so this says nothing about the primary.
+                // The request had no time left, so this does not show that the primary is
+                // unavailable.
                 Err(PortError::Overloaded) => {}
                 Err(error) if self.breaker.open(Instant::now()) => {
                     let error = &error as &(dyn Error + 'static);

@@ -14,8 +14,8 @@ pub enum RedisUnavailable {
     NotConnected(#[source] Arc<PoolError>),
     #[error("Redis did not respond in time")]
     TooSlow,
-    /// The request had less time left than a command usually takes, so this says nothing about
-    /// Redis.
+    /// The request had less time left than a command usually takes, so this does not show that
+    /// Redis is unavailable.
     #[error("the request has no time left to wait for Redis")]
     NoTimeLeft,
     #[error("Redis rejected the command")]

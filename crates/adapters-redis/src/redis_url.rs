@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn one_host_is_a_node() {
         let Topology::Node(node) = topology("rediss://ann:p%40ss@cache:7000/3") else {
-            panic!("no node");
+            panic!("expected a node");
         };
         assert_eq!(node.addr().to_string(), "cache:7000");
         let settings = node.redis_settings();
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn several_hosts_are_a_cluster_with_one_password() {
         let Topology::Cluster(nodes) = topology("redis://:secret@a:7000,b,[::1]:7002") else {
-            panic!("no cluster");
+            panic!("expected a Cluster");
         };
         assert_eq!(addresses(&nodes), ["a:7000", "b:6379", "::1:7002"]);
         assert!(
@@ -233,7 +233,7 @@ mod tests {
             node,
         } = topology(text)
         else {
-            panic!("no sentinels");
+            panic!("expected Sentinels");
         };
         assert_eq!(addresses(&sentinels), ["a:26379", "::1:26379", "c:7"]);
         assert!(

@@ -64,7 +64,7 @@ pub trait Command: fmt::Debug + Send + Sync {
     /// written.
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal>;
 
-    /// Returns the scope to invalidate when a refusal says that another request has already made
+    /// Returns the scope to invalidate when a refusal means that another request has already made
     /// this change: that request may still be waiting for replicas to acknowledge it.
     fn already_done(&self) -> Option<InvalidationScope>;
 }

@@ -22,7 +22,7 @@ pub struct CacheLimits {
     /// Maximum number of session snapshots. 100,000 by default.
     pub snapshots: NonZeroUsize,
     /// Maximum size of all entries in bytes, including the cache's overhead. 64 MiB by default. The
-    /// size is estimated and a few per cent off, since only the allocator knows it.
+    /// size is an estimate that may be off by a few per cent.
     pub bytes: NonZeroU64,
 }
 

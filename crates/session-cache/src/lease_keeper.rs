@@ -114,7 +114,8 @@ impl LeaseKeeper {
         self.coherence.sleep(self.coherence.terms.renew_every).await;
     }
 
-    /// Returns whether a probe comes back over the bus within the wait budget for acknowledgements.
+    /// Returns whether this process receives its own probe over the bus within the wait budget for
+    /// acknowledgements.
     async fn receives_own_messages(&self) -> bool {
         let number = self.probes.fetch_add(1, Ordering::Relaxed) + 1;
         let mut received = self.coherence.probe_received.subscribe();

@@ -91,7 +91,7 @@ impl Argon2Hash {
     }
 }
 
-/// Parses `m`, `t` and `p`; `None` unless each occurs once and no other parameter does.
+/// Parses `m`, `t` and `p`. Returns `None` unless each occurs once and no other parameter occurs.
 fn parameters(params: &ParamsString) -> Option<Argon2Params> {
     if params.iter().count() != 3 {
         return None;

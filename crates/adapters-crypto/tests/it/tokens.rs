@@ -168,7 +168,7 @@ fn coordinates_keep_their_leading_zeros() {
         adapters_crypto::keys::generate_refresh_key(folder.path()).expect("the refresh key can be generated");
         for key in tokens(folder.path()).jwk_set().keys {
             let JwkMaterial::EllipticCurve { x, y, .. } = key.material else {
-                panic!("an elliptic curve key");
+                panic!("expected an elliptic curve key");
             };
             assert_eq!((x.len(), y.len()), (43, 43));
         }

@@ -65,7 +65,7 @@ async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -
 }
 
 #[tokio::test]
-async fn a_budget_is_spent_at_once_and_regained_one_by_one() {
+async fn a_budget_is_spent_at_once_and_restored_one_by_one() {
     let (throttle, clock) = throttle(budgets(3, 10 * SECOND, 100));
     let key = client(1);
     assert_eq!(allowed_of(10, &*throttle, &key).await, 3);

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use testservers::Redis;
 use tokio::{task::JoinSet, time::sleep};
 
-/// The ids of the connected clients, except the one that asks.
+/// The ids of the connected clients, except the one that sends the command.
 fn client_ids(redis: &Redis) -> BTreeSet<String> {
     let mut asking = raw(redis.url());
     let itself: u64 = cmd("CLIENT")

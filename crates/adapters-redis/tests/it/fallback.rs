@@ -116,7 +116,7 @@ async fn every_attempt_is_decided_in_time_while_a_cluster_node_hangs() {
     };
     eventually("the Cluster decides", all_by_redis).await;
     let [primary, ..] = cluster.nodes() else {
-        panic!("a Cluster without nodes");
+        panic!("the Cluster has no nodes");
     };
     primary.pause();
     eventually("the fallback decides", async || {

@@ -79,7 +79,7 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
     let key = only_key(&mut redis_itself, &prefix);
     // Each case has the time in seconds until the budget is full, and the wait that follows. An
     // empty budget refills in 30 s.
-    for (until_whole, wait) in [
+    for (until_full, wait) in [
         (30, Some(10)),
         (25, Some(5)),
         (21, Some(1)),
@@ -89,7 +89,7 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
     ] {
         let before = now(&mut redis_itself);
         let () = redis_itself
-            .set(&key, before + until_whole * SECOND)
+            .set(&key, before + until_full * SECOND)
             .expect("Redis stores the value");
 
         let decision = take(&throttle, &client_key(1)).await;
@@ -98,14 +98,14 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
         match (decision, wait) {
             (ThrottleDecision::Allowed, None) => {
                 let stored: u64 = redis_itself.get(&key).expect("the key exists");
-                if until_whole > 0 {
+                if until_full > 0 {
                     assert_eq!(
                         stored,
-                        before + (until_whole + 10) * SECOND,
-                        "exactly one attempt more"
+                        before + (until_full + 10) * SECOND,
+                        "exactly one more attempt is taken"
                     );
                 } else {
-                    assert!(stored >= before + 10 * SECOND, "a whole budget less one");
+                    assert!(stored >= before + 10 * SECOND, "a full budget less one attempt");
                 }
             }
             (ThrottleDecision::Refused { retry_after }, Some(wait)) => {
@@ -115,7 +115,7 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
                     "{retry_after:?} of {wait:?}"
                 );
             }
-            other => panic!("{other:?} at {until_whole} s"),
+            other => panic!("{other:?} at {until_full} s"),
         }
     }
 }
@@ -129,7 +129,7 @@ async fn a_clock_set_back_does_not_lock_clients_out() {
     let in_a_year = now(&mut redis_itself) + 365 * 24 * 3600 * SECOND;
     let () = redis_itself.set(&key, in_a_year).expect("Redis stores the value");
     let ThrottleDecision::Refused { retry_after } = take(&throttle, &client_key(1)).await else {
-        panic!("a budget that is far from whole allowed an attempt");
+        panic!("a budget that is far from full allowed an attempt");
     };
     assert_eq!(retry_after, Duration::from_secs(10));
 }
@@ -175,7 +175,7 @@ async fn an_attempt_is_restored_after_its_interval() {
         budgets(1, Duration::from_millis(200)),
     );
     assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);
-    let waited = eventually("an attempt is regained", async || {
+    let waited = eventually("an attempt is restored", async || {
         take(&throttle, &client_key(1)).await == ThrottleDecision::Allowed
     })
     .await;

@@ -153,7 +153,7 @@ mod tests {
             .expect("the rules allow the change");
 
         let UserChange::Update { user: after, .. } = &change.user else {
-            panic!("an update: {change:?}")
+            panic!("expected an update: {change:?}")
         };
         assert_eq!((after.epoch, after.revision), (Epoch(5), Revision(8)));
         assert_eq!(change.end_sessions, Some(all_sessions(EndReason::RolesChanged)));

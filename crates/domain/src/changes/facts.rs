@@ -262,7 +262,7 @@ mod tests {
             }
         }
 
-        /// Loads exactly what `reads` asks for.
+        /// Loads exactly what `reads` contains.
         fn load(&self, reads: &Reads) -> Facts {
             let user = reads.account.and_then(|user| self.find(user));
             let others = || self.0.iter().filter(|other| Some(other.id) != reads.account);

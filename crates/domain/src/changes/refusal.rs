@@ -68,8 +68,8 @@ impl Refusal {
         }
     }
 
-    /// Returns what the refusal shows to be stale: `already_done` if it says that the change has
-    /// been made before, the user of `caller` if it says that their token is outdated.
+    /// Returns what the refusal shows to be stale: `already_done` if another request has made the
+    /// change before, and the user of `caller` if their token is outdated.
     pub(super) fn invalidates(
         &self,
         already_done: Option<InvalidationScope>,

@@ -205,7 +205,7 @@ mod tests {
                     let session = change.open_session.expect("the change opens a session");
                     assert_eq!((session.user, session.created_at), (USER, change.at));
                     let UserChange::Update { user, hash: new } = change.user else {
-                        panic!("an update")
+                        panic!("expected an update")
                     };
                     assert_eq!((user.epoch, new), (Epoch(5), Some(hash("$new"))));
                 });

@@ -249,7 +249,9 @@ mod tests {
         known.disabled = true;
         known.created_at = Some(now() + chrono::Duration::days(1));
         import(vec![request("alice"), known], |users| {
-            let [alice, bob] = users else { panic!("two users") };
+            let [alice, bob] = users else {
+                panic!("expected two users")
+            };
             assert_eq!((alice.status, alice.created_at), (UserStatus::Active, now()));
             assert_eq!((bob.status, bob.created_at), (UserStatus::Disabled, now()));
             assert_eq!(

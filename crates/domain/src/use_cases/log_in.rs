@@ -278,7 +278,7 @@ mod tests {
             let Some((EndSessionsOf::Sessions(ended), EndReason::MadeRoom)) =
                 executed.decided.expect("the rules allow the change").end_sessions
             else {
-                panic!("evicted sessions")
+                panic!("expected evicted sessions")
             };
             assert_eq!(ended.len(), 3, "the limit is 100 sessions, including the new one");
         });

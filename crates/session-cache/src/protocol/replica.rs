@@ -37,8 +37,8 @@ pub enum LeaseState {
     Left,
 }
 
-/// A replica's lease and the invalidations it knows of, which together decide whether it may answer
-/// from memory.
+/// A replica's lease and the invalidations that it has received. Together they determine whether it
+/// may answer from memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     id: ReplicaId,

@@ -51,7 +51,7 @@ async fn assert_user_written(storage: &CoreStorage, applied: &Applied) {
 
 async fn assert_credentials(storage: &CoreStorage, user: &User, hash: Option<&PasswordHash>) {
     let stored = credentials(storage, user).await;
-    assert_eq!(stored.user, *user, "times to the microsecond included");
+    assert_eq!(stored.user, *user, "times are stored to the microsecond");
     assert_eq!(stored.hash, *hash.unwrap_or(&stored.hash));
     assert_eq!(find_user(storage, user.id).await.as_ref(), Some(user));
 }
