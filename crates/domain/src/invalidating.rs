@@ -318,11 +318,14 @@ mod tests {
                 .once()
                 .returning(|_, _, _| Ok(true));
             let accounts = InvalidatingAccounts::new(Arc::new(accounts), revocations);
-            assert_eq!(accounts.find(USER).await.expect("storage answers"), Some(user()));
+            assert_eq!(
+                accounts.find(USER).await.expect("storage is available"),
+                Some(user())
+            );
             let found = accounts.find_by_login(user().login.canonical()).await;
-            assert_eq!(found.expect("storage answers"), Some(credentials()));
+            assert_eq!(found.expect("storage is available"), Some(credentials()));
             let replaced = accounts.replace_hash(USER, &hash("$old"), &hash("$new")).await;
-            assert!(replaced.expect("storage answers"));
+            assert!(replaced.expect("storage is available"));
         });
         assert_eq!(published.await, None);
     }
@@ -406,9 +409,9 @@ mod tests {
             roles.expect_list().once().returning(|| Ok(built_in().into()));
             roles.expect_find().once().returning(|_| Ok(vec![]));
             let roles = InvalidatingRoles::new(Arc::new(roles), revocations);
-            assert_eq!(roles.list().await.expect("storage answers").len(), 2);
+            assert_eq!(roles.list().await.expect("storage is available").len(), 2);
             let found = roles.find(&[RoleName::USER].into()).await;
-            assert!(found.expect("storage answers").is_empty());
+            assert!(found.expect("storage is available").is_empty());
         });
         assert_eq!(published.await, None);
     }

@@ -71,7 +71,10 @@ fn account_key(login: &str) -> ThrottleKey {
 }
 
 async fn take(throttle: &dyn Throttle, key: &ThrottleKey) -> ThrottleDecision {
-    throttle.take(key.clone()).await.expect("the throttle answers")
+    throttle
+        .take(key.clone())
+        .await
+        .expect("the throttle is available")
 }
 
 async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -> u32 {

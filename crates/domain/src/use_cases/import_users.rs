@@ -200,7 +200,7 @@ mod tests {
         over(MockAccounts::new(), users)
             .execute(requests)
             .await
-            .expect("storage answers")
+            .expect("storage is available")
     }
 
     fn unknown_role(name: &str) -> ImportRefused {
@@ -287,6 +287,6 @@ mod tests {
             Err(unknown_role("wizard")),
             Err(ImportRefused::Login(LoginRefused::TooShort)),
         ];
-        assert_eq!(answers.expect("storage answers"), expected);
+        assert_eq!(answers.expect("storage is available"), expected);
     }
 }

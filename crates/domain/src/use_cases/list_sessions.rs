@@ -42,6 +42,11 @@ mod tests {
             sessions: Arc::new(sessions),
             clock: clock(),
         };
-        assert!(list.execute(&caller()).await.expect("storage answers").is_empty());
+        assert!(
+            list.execute(&caller())
+                .await
+                .expect("storage is available")
+                .is_empty()
+        );
     }
 }

@@ -164,6 +164,6 @@ mod tests {
         let revoker = revoker();
         let by = revoker.capability().expect("the caller has the permission");
         let listed = over(accounts(), sessions).list(by, &UserRef::Id(ANOTHER)).await;
-        assert!(listed.expect("storage answers").is_empty());
+        assert!(listed.expect("storage is available").is_empty());
     }
 }

@@ -151,7 +151,7 @@ impl World {
             reason: EndReason::LoggedOut,
         });
         let ended = self.storage().accounts.execute(end, context(at(2))).await;
-        ended.expect("storage answers");
+        ended.expect("storage is available");
     }
 }
 
@@ -180,14 +180,14 @@ impl Process {
             self.snapshots
                 .snapshot_for(unknown, at(0))
                 .await
-                .expect("storage answers");
+                .expect("storage is available");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Returns whether a request of `session` is accepted.
     pub async fn alive(&self, session: SessionId) -> bool {
-        self.ask(session).await.expect("storage answers")
+        self.ask(session).await.expect("storage is available")
     }
 
     /// Returns whether a request of `session` is accepted.

@@ -29,13 +29,13 @@ contract! {
 
 async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<(AuditRow, Seal)> {
     let rows = storage.audit_log.rows(AuditNumber(after), limit).await;
-    let rows = rows.expect("storage answers").into_iter();
+    let rows = rows.expect("storage is available").into_iter();
     rows.map(|row| row.expect("the row is readable")).collect()
 }
 
 /// Returns the ends of the chain, and asserts that every seal is right.
 async fn verified(storage: &Storage) -> ChainEnds {
-    let ends = storage.audit_log.ends().await.expect("storage answers");
+    let ends = storage.audit_log.ends().await.expect("storage is available");
     let mut chain = ChainReader::new(ends, &ToySealer);
     for (row, seal) in rows(storage, chain.last().number.0, 1000).await {
         chain.follow(&row, seal).expect("the row continues the chain");
@@ -47,7 +47,7 @@ async fn verified(storage: &Storage) -> ChainEnds {
 async fn page(storage: &Storage, filter: &AuditFilter, before: Option<i64>, limit: u32) -> Vec<AuditRecord> {
     let before = before.map(AuditNumber);
     let page = storage.audit_log.page(filter.clone(), before, limit).await;
-    page.expect("storage answers")
+    page.expect("storage is available")
 }
 
 /// Returns all events, newest first.

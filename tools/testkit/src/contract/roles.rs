@@ -20,14 +20,14 @@ use domain::changes::{CatalogueCommand, DeleteRole};
 /// Returns the roles among `names` that exist, in the order of their names.
 async fn find(storage: &Storage, names: &[&str]) -> Vec<Role> {
     let found = storage.roles.find(&role_names(names)).await;
-    let mut roles = found.expect("storage answers");
+    let mut roles = found.expect("storage is available");
     roles.sort_by(|one, other| one.name.cmp(&other.name));
     roles
 }
 
 /// Returns the catalogue and all events, to assert that nothing changed.
 async fn everything(storage: &Storage) -> (Vec<Role>, Vec<(AuditEvent, AuditContext)>) {
-    let roles = storage.roles.list().await.expect("storage answers");
+    let roles = storage.roles.list().await.expect("storage is available");
     (roles, CoreStorage::of(storage).recorded.recorded().await)
 }
 

@@ -63,7 +63,11 @@ async fn a_snapshot_shows_every_change_of_the_session_that_has_returned(storage:
 /// 1005.
 async fn rotate(storage: &CoreStorage, session: &NewSession) {
     let rotation = rotation(session, 0, at(5));
-    storage.sessions.rotate(rotation).await.expect("storage answers");
+    storage
+        .sessions
+        .rotate(rotation)
+        .await
+        .expect("storage is available");
 }
 
 async fn a_snapshot_is_of_one_instant(storage: &CoreStorage) {
@@ -130,7 +134,9 @@ async fn a_token_is_refused_only_by_the_current_state(storage: &CoreStorage) {
 /// rejects a token.
 async fn is_accepted(storage: &CoreStorage, identity: TokenIdentity, second: i64) -> bool {
     let for_token = storage.snapshots.snapshot_for(identity, at(second)).await;
-    let for_token = for_token.expect("storage answers").expect("the session exists");
+    let for_token = for_token
+        .expect("storage is available")
+        .expect("the session exists");
     let is_accepted = for_token.is_valid_for(identity, at(second));
     if !is_accepted {
         assert_eq!(*for_token, snapshot(storage, identity.session).await);

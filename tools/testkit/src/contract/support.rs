@@ -75,19 +75,23 @@ pub(super) async fn assert_refused(
 
 pub(super) async fn find_login(storage: &CoreStorage, login: &str) -> Option<Credentials> {
     let found = storage.accounts.find_by_login(&canonical(login)).await;
-    found.expect("storage answers")
+    found.expect("storage is available")
 }
 
 pub(super) async fn find_user(storage: &CoreStorage, id: UserId) -> Option<User> {
-    storage.accounts.find(id).await.expect("storage answers")
+    storage.accounts.find(id).await.expect("storage is available")
 }
 
 pub(super) async fn find_session(storage: &CoreStorage, id: SessionId) -> Option<StoredSession> {
-    storage.sessions.find(id).await.expect("storage answers")
+    storage.sessions.find(id).await.expect("storage is available")
 }
 
 pub(super) async fn find_snapshot(storage: &CoreStorage, id: SessionId) -> Option<SessionSnapshot> {
-    storage.snapshots.snapshot(id).await.expect("storage answers")
+    storage
+        .snapshots
+        .snapshot(id)
+        .await
+        .expect("storage is available")
 }
 
 pub(super) async fn credentials(storage: &CoreStorage, user: &User) -> Credentials {

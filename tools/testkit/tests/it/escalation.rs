@@ -171,7 +171,7 @@ impl World {
             .roles
             .find(&user.roles)
             .await
-            .expect("storage answers");
+            .expect("storage is available");
         roles.into_iter().flat_map(|role| role.permissions).collect()
     }
 
@@ -180,7 +180,12 @@ impl World {
     async fn caller(&mut self, step: Step) -> Option<Caller> {
         let id = item_at(&self.controlled, step.by);
         if !step.with_an_old_token {
-            let user = self.storage.accounts.find(id).await.expect("storage answers")?;
+            let user = self
+                .storage
+                .accounts
+                .find(id)
+                .await
+                .expect("storage is available")?;
             let session = a_session(id, at(1));
             let open = OpenSession {
                 session: session.clone(),
@@ -191,10 +196,12 @@ impl World {
             match opened.await {
                 Ok(_) => {}
                 Err(ChangeError::Refused(_)) => return None,
-                Err(ChangeError::Port(error)) => panic!("storage answers: {error}"),
+                Err(ChangeError::Port(error)) => panic!("storage is unavailable: {error}"),
             }
             let snapshot = self.storage.snapshots.snapshot(session.id).await;
-            let snapshot = snapshot.expect("storage answers").expect("the session exists");
+            let snapshot = snapshot
+                .expect("storage is available")
+                .expect("the session exists");
             let caller = Arc::new(snapshot).validate(identity(&user, &session), at(2));
             self.tokens.insert(id, caller.ok()?);
         }
@@ -316,7 +323,12 @@ impl World {
 
     async fn assert_within_the_bound(&self, step: Step) {
         for id in &self.controlled {
-            let user = self.storage.accounts.find(*id).await.expect("storage answers");
+            let user = self
+                .storage
+                .accounts
+                .find(*id)
+                .await
+                .expect("storage is available");
             let Some(user) = user else {
                 continue;
             };

@@ -59,7 +59,7 @@ async fn the_catalogue_is_read_with_the_number_of_holders_and_the_caller(storage
     let (alice, session) = logged_in_with(storage, "alice", &["a:x"]).await;
     registered(core, with_roles("bob", &["of-alice", "user"])).await;
     role_written(storage, a_role("unused", &["b:x"])).await;
-    let catalogue = storage.roles.list().await.expect("storage answers");
+    let catalogue = storage.roles.list().await.expect("storage is available");
     for (name, holders) in [
         ("of-alice", 2),
         ("user", 1),

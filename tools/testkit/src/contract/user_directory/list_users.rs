@@ -27,7 +27,7 @@ async fn page(
         .users
         .list(filter.clone(), UserPage { after, limit })
         .await
-        .expect("storage answers")
+        .expect("storage is available")
 }
 
 fn last(users: &[User]) -> Option<CanonicalLogin> {
@@ -184,7 +184,7 @@ async fn an_export_contains_every_user_with_their_hash(storage: &Storage) {
     let (mut exported, mut after) = (Vec::new(), None);
     for expected in [2, 1, 0] {
         let page = UserPage { after, limit: 2 };
-        let next = storage.users.export(page).await.expect("storage answers");
+        let next = storage.users.export(page).await.expect("storage is available");
         assert_eq!(next.len(), expected);
         exported.extend(next);
         after = exported.last().map(|kept| kept.user.login.canonical().clone());
