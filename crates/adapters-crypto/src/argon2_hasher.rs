@@ -33,7 +33,7 @@ const HASH_LENGTH: usize = 32;
 pub struct Argon2Hasher {
     params: Argon2Params,
     pool: Arc<HashPool>,
-    /// The hash compared with when there is no usable one. Its bytes are random, so a given
+    /// The hash that is compared with if a user has no usable one. Its bytes are random, so a given
     /// password matches with a probability of 2^-256.
     decoy: Argon2Hash,
 }
@@ -42,7 +42,7 @@ impl Argon2Hasher {
     /// Creates a hasher that computes new hashes with `params`.
     ///
     /// # Errors
-    /// [`CostRefused`] if `params` are out of bounds.
+    /// Returns [`CostRefused`] if `params` are out of bounds.
     pub fn new(params: Argon2Params, pool: Arc<HashPool>) -> Result<Self, CostRefused> {
         params.check()?;
         let decoy = Argon2Hash::fresh(params, &salt(), &OsRandomness.bytes());
@@ -99,7 +99,7 @@ impl PasswordHasher for Argon2Hasher {
 
 fn salt() -> [u8; SALT_LENGTH] {
     let bytes = OsRandomness.bytes();
-    *bytes.first_chunk().expect("32 bytes begin with 16")
+    *bytes.first_chunk().expect("32 bytes have a prefix of 16")
 }
 
 fn compare(
@@ -219,8 +219,8 @@ mod tests {
             threads: NonZeroUsize::MIN,
             ..HashPoolSettings::default()
         };
-        let pool = Arc::new(HashPool::start(pool).expect("a thread"));
-        Argon2Hasher::new(params, pool).expect("a hasher")
+        let pool = Arc::new(HashPool::start(pool).expect("the thread can be started"));
+        Argon2Hasher::new(params, pool).expect("the parameters are within bounds")
     }
 
     fn password() -> Password {
@@ -232,8 +232,8 @@ mod tests {
         let answer = hasher
             .pool
             .submit(Work::Hash, &mut HashTicket::default(), sizes)
-            .expect("an empty queue");
-        answer.get().await.expect("a size")
+            .expect("the queue is empty");
+        answer.get().await.expect("the job returns the sizes")
     }
 
     #[tokio::test]
@@ -243,7 +243,7 @@ mod tests {
         let verification = hasher
             .verify(password(), None, &mut HashTicket::default())
             .await
-            .expect("a result");
+            .expect("the hasher returns a result");
         assert_eq!(verification, Verification::Wrong);
         assert_eq!(memory_kib(&hasher).await.0, 64);
         assert_eq!(hasher.decoy.params, CHEAP);
@@ -261,7 +261,11 @@ mod tests {
             let verification = hasher
                 .verify(password(), Some(unusable), &mut HashTicket::default())
                 .await;
-            assert_eq!(verification.expect("a result"), Verification::Wrong, "{phc}");
+            assert_eq!(
+                verification.expect("the hasher returns a result"),
+                Verification::Wrong,
+                "{phc}"
+            );
             assert_eq!(memory_kib(&hasher).await.0, 64, "{phc}");
         }
     }
@@ -275,13 +279,13 @@ mod tests {
         let stored = hasher(cheaper)
             .hash(password(), &mut HashTicket::default())
             .await
-            .expect("a hash");
+            .expect("the hasher returns a hash");
         for guess in [password(), Password::new("wrong".to_owned())] {
             let hasher = hasher(CHEAP);
             hasher
                 .verify(guess, Some(stored.clone()), &mut HashTicket::default())
                 .await
-                .expect("a result");
+                .expect("the hasher returns a result");
             assert_eq!(
                 memory_kib(&hasher).await.0,
                 48,
@@ -303,7 +307,7 @@ mod tests {
             hasher
                 .verify(guess, Some(stored), &mut HashTicket::default())
                 .await
-                .expect("a result");
+                .expect("the hasher returns a result");
             assert_eq!(
                 memory_kib(&hasher).await.0,
                 2048,
@@ -321,12 +325,12 @@ mod tests {
         let stored = hasher(costly)
             .hash(password(), &mut HashTicket::default())
             .await
-            .expect("a hash");
+            .expect("the hasher returns a hash");
         let hasher = hasher(CHEAP);
         let verification = hasher
             .verify(password(), Some(stored), &mut HashTicket::default())
             .await
-            .expect("a result");
+            .expect("the hasher returns a result");
         assert_eq!(verification, Verification::RightButOutdated);
         assert_eq!(memory_kib(&hasher).await, (64, 64));
     }

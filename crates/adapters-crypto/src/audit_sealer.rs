@@ -10,7 +10,7 @@ impl AuditSealer for Sha256Sealer {
         context.update(&previous.0);
         context.update(row);
         let digest = context.finish();
-        Seal(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+        Seal(digest.as_ref().try_into().expect("a SHA-256 digest has 32 bytes"))
     }
 }
 
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seal_is_the_digest_of_the_seal_before_and_the_row() {
+    fn a_seal_is_the_digest_of_the_previous_seal_and_the_row() {
         // The digest of 32 zero bytes and "abc", computed by sha256sum.
         let seal = Sha256Sealer.seal(&Seal::NONE, b"abc");
         assert_eq!(

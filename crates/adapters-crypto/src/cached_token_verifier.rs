@@ -90,5 +90,5 @@ impl TokenVerifier for CachedTokenVerifier {
 
 fn digest_of(token: &str) -> Digest {
     let digest = digest(&SHA256, token.as_bytes());
-    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    digest.as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
 }

@@ -27,8 +27,8 @@ mod tests {
                 .iter()
                 .all(|now| now.timestamp_subsec_nanos() % 1000 == 0)
         );
-        let since_epoch = std::time::UNIX_EPOCH.elapsed().expect("a clock past 1970");
-        let seconds = i64::try_from(since_epoch.as_secs()).expect("a year that fits");
+        let since_epoch = std::time::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
+        let seconds = i64::try_from(since_epoch.as_secs()).expect("the seconds fit in an i64");
         assert!((SystemClock.now().timestamp() - seconds).abs() <= 1);
     }
 }

@@ -27,7 +27,8 @@ impl ForeignHash {
     /// Parses a hash that another system computed.
     ///
     /// # Errors
-    /// [`ForeignHashRefused`] if `text` has an unsupported form, is damaged or is out of bounds.
+    /// Returns [`ForeignHashRefused`] if `text` has an unsupported form, is damaged or is out of
+    /// bounds.
     pub fn parse(text: &str) -> Result<Self, ForeignHashRefused> {
         // Modular crypt format and PHC strings start with `$`; Django's hashes only contain it.
         let begins_with_sign = text.starts_with('$');
@@ -65,7 +66,7 @@ impl ForeignHash {
     }
 
     /// Returns the argon2 work, as the KiB that it passes over, that takes about as long as
-    /// verifying this hash. The estimate is rather low than high, so that the work added to make up
+    /// verifying this hash. The estimate is low rather than high, so that the work added to make up
     /// the difference is sufficient.
     pub fn work_kib(&self) -> u64 {
         match self {

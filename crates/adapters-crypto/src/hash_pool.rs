@@ -55,8 +55,8 @@ impl Default for HashPoolSettings {
 /// The memory in which one thread hashes, reused for every hash.
 pub type Blocks = Vec<Block>;
 
-/// Hashes and rates passwords: a first-in, first-out bounded queue and threads that end when the
-/// pool is dropped.
+/// Hashes and rates passwords on its own threads, which end when the pool is dropped. Jobs wait in
+/// a bounded first-in, first-out queue.
 pub struct HashPool {
     /// `None` only while the pool is being dropped.
     queue: Option<SyncSender<Job>>,
@@ -67,7 +67,8 @@ pub struct HashPool {
 
 type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 
-/// A job, or the pool, ended without a result. The panic was reported where it happened.
+/// The error for a job that ended without a result. The panic that ended it was logged where it
+/// happened.
 #[derive(Debug, Error)]
 #[error("a password hashing thread panicked")]
 struct JobPanicked;
@@ -79,7 +80,7 @@ impl HashPool {
     /// Starts the threads.
     ///
     /// # Errors
-    /// If the operating system cannot start another thread.
+    /// Returns an error if the operating system cannot start another thread.
     pub fn start(settings: HashPoolSettings) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(settings.queue.get().saturating_mul(2));
         let jobs = Arc::new(Mutex::new(jobs));
@@ -104,7 +105,7 @@ impl HashPool {
     /// [`Answer`] has been dropped before it starts.
     ///
     /// # Errors
-    /// [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
+    /// Returns [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
         work: Work,
@@ -161,7 +162,7 @@ impl<T> Answer<T> {
     /// Waits for the job and returns its result.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`] if the job panicked.
+    /// Returns [`PortError::Unavailable`] if the job panicked.
     pub(crate) async fn get(self) -> Result<T, PortError> {
         let answer = self.0.await;
         answer.map_err(|_gone| PortError::Unavailable(Box::new(JobPanicked)))
@@ -224,11 +225,11 @@ mod tests {
 
     fn pool(threads: usize, queue: usize) -> HashPool {
         HashPool::start(HashPoolSettings {
-            threads: NonZeroUsize::new(threads).expect("not 0"),
-            queue: NonZeroUsize::new(queue).expect("not 0"),
+            threads: NonZeroUsize::new(threads).expect("the number is not 0"),
+            queue: NonZeroUsize::new(queue).expect("the number is not 0"),
             max_wait: Duration::from_hours(1),
         })
-        .expect("threads")
+        .expect("the threads can be started")
     }
 
     /// Queues a job that hashes, with a new ticket.
@@ -249,7 +250,7 @@ mod tests {
         });
         started.recv().expect("the job runs");
         // A running job whose answer is dropped still runs until the gate opens.
-        drop(answer.expect("an empty queue"));
+        drop(answer.expect("the queue is empty"));
         gate
     }
 
@@ -257,11 +258,11 @@ mod tests {
     async fn a_full_queue_rejects_at_once_and_admitted_jobs_are_answered() {
         let pool = pool(1, 1);
         let gate = occupy(&pool);
-        let queued = submit(&pool, |_| 7).expect("room for one");
+        let queued = submit(&pool, |_| 7).expect("the queue has room for one job");
         let refused = submit(&pool, |_| 8).err();
         assert!(matches!(refused, Some(PortError::Overloaded)));
         drop(gate);
-        assert_eq!(queued.get().await.expect("a result"), 7);
+        assert_eq!(queued.get().await.expect("the job returns a result"), 7);
     }
 
     #[tokio::test]
@@ -272,29 +273,38 @@ mod tests {
         let answers: Vec<_> = (0..100)
             .map(|number| {
                 let order = Arc::clone(&order);
-                submit(&pool, move |_| order.lock().expect("no panic").push(number)).expect("room")
+                submit(&pool, move |_| {
+                    order.lock().expect("no other thread panics").push(number)
+                })
+                .expect("the queue has room")
             })
             .collect();
         drop(gate);
         for answer in answers {
-            answer.get().await.expect("a result");
+            answer.get().await.expect("the job returns a result");
         }
-        assert_eq!(*order.lock().expect("no panic"), (0..100).collect::<Vec<_>>());
+        assert_eq!(
+            *order.lock().expect("no other thread panics"),
+            (0..100).collect::<Vec<_>>()
+        );
     }
 
     #[tokio::test]
     async fn a_job_that_would_wait_too_long_is_rejected_at_once_and_an_admitted_one_runs() {
         let pool = pool(1, 100);
-        // The pool of this test accepts waits of up to an hour.
+        // The pools of these tests accept waits of up to an hour.
         let took = Duration::from_mins(25);
-        pool.admission.enter().expect("an empty pool").leave_after(took);
+        pool.admission
+            .enter()
+            .expect("the pool is empty")
+            .leave_after(took);
         let gate = occupy(&pool);
-        let first = submit(&pool, |_| 1).expect("a wait of 25 minutes");
-        let second = submit(&pool, |_| 2).expect("a wait of 50 minutes");
+        let first = submit(&pool, |_| 1).expect("a wait of 25 minutes is allowed");
+        let second = submit(&pool, |_| 2).expect("a wait of 50 minutes is allowed");
         assert!(matches!(submit(&pool, |_| 3).err(), Some(PortError::Overloaded)));
         drop(gate);
-        assert_eq!(first.get().await.expect("a result"), 1);
-        assert_eq!(second.get().await.expect("a result"), 2);
+        assert_eq!(first.get().await.expect("the job returns a result"), 1);
+        assert_eq!(second.get().await.expect("the job returns a result"), 2);
     }
 
     #[tokio::test]
@@ -302,22 +312,22 @@ mod tests {
         let (pool, mut ticket) = (pool(1, 1), HashTicket::default());
         let rated = pool
             .submit(Work::Rating, &mut ticket, |_| 1)
-            .expect("an empty pool");
-        rated.get().await.expect("a result");
+            .expect("the pool is empty");
+        rated.get().await.expect("the job returns a result");
         let gate = occupy(&pool);
-        let waiting = submit(&pool, |_| 2).expect("room for one");
+        let waiting = submit(&pool, |_| 2).expect("the queue has room for one job");
         let mut rejected = HashTicket::default();
         assert!(pool.submit(Work::Hash, &mut rejected, |_| 3).is_err());
         assert!(!rejected.is_admitted());
         let hashed = pool
             .submit(Work::Hash, &mut ticket, |_| 4)
-            .expect("admitted before");
+            .expect("the ticket was admitted");
         // Jobs of admitted tickets are bounded too.
         let beyond = pool.submit(Work::Hash, &mut ticket, |_| 5).err();
         assert!(matches!(beyond, Some(PortError::Overloaded)));
         drop(gate);
-        assert_eq!(waiting.get().await.expect("a result"), 2);
-        assert_eq!(hashed.get().await.expect("a result"), 4);
+        assert_eq!(waiting.get().await.expect("the job returns a result"), 2);
+        assert_eq!(hashed.get().await.expect("the job returns a result"), 4);
     }
 
     #[tokio::test]
@@ -326,21 +336,25 @@ mod tests {
         let gate = occupy(&pool);
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&runs);
-        drop(submit(&pool, move |_| counted.fetch_add(1, Ordering::SeqCst)).expect("room"));
-        let last = submit(&pool, |_| ()).expect("room");
+        drop(submit(&pool, move |_| counted.fetch_add(1, Ordering::SeqCst)).expect("the queue has room"));
+        let last = submit(&pool, |_| ()).expect("the queue has room");
         drop(gate);
-        last.get().await.expect("a result");
+        last.get().await.expect("the job returns a result");
         assert_eq!(runs.load(Ordering::SeqCst), 0);
     }
 
     #[tokio::test]
     async fn a_panicking_job_returns_an_error_and_its_thread_continues() {
         let pool = pool(1, 1);
-        let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("room");
+        let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("the queue has room");
         assert!(matches!(panicking.get().await, Err(PortError::Unavailable(_))));
         for _ in 0..3 {
             assert_eq!(
-                submit(&pool, |_| 7).expect("room").get().await.expect("a result"),
+                submit(&pool, |_| 7)
+                    .expect("the queue has room")
+                    .get()
+                    .await
+                    .expect("the job returns a result"),
                 7
             );
         }
@@ -356,7 +370,10 @@ mod tests {
                 let buffers = Arc::clone(&buffers);
                 let job = move |blocks: &mut Blocks| {
                     blocks.resize(16, Block::new());
-                    buffers.lock().expect("no panic").insert(blocks.as_ptr() as usize);
+                    buffers
+                        .lock()
+                        .expect("no other thread panics")
+                        .insert(blocks.as_ptr() as usize);
                 };
                 submit(&pool, job).ok()
             })
@@ -364,9 +381,9 @@ mod tests {
         assert_eq!(answers.len(), 50);
         drop((first, second));
         for answer in answers {
-            answer.get().await.expect("a result");
+            answer.get().await.expect("the job returns a result");
         }
-        assert!((1..=2).contains(&buffers.lock().expect("no panic").len()));
+        assert!((1..=2).contains(&buffers.lock().expect("no other thread panics").len()));
     }
 
     /// A pool whose metrics go to the recorder of the returned snapshotter.
@@ -389,9 +406,11 @@ mod tests {
                     format!("{name} {label}")
                 });
                 let value = match value {
-                    DebugValue::Counter(count) => i64::try_from(count).expect("few"),
+                    DebugValue::Counter(count) => i64::try_from(count).expect("the count fits in an i64"),
                     DebugValue::Gauge(value) => format!("{value}").parse().expect("gauges are whole numbers"),
-                    DebugValue::Histogram(values) => i64::try_from(values.len()).expect("few"),
+                    DebugValue::Histogram(values) => {
+                        i64::try_from(values.len()).expect("the count fits in an i64")
+                    }
                 };
                 (name, value)
             })
@@ -402,10 +421,10 @@ mod tests {
     async fn waiting_running_and_rejected_jobs_are_metered() {
         let (pool, snapshotter) = metered_pool(1, 2);
         let gate = occupy(&pool);
-        let first = submit(&pool, |_| ()).expect("room");
+        let first = submit(&pool, |_| ()).expect("the queue has room");
         let second = pool
             .submit(Work::Rating, &mut HashTicket::default(), |_| ())
-            .expect("room");
+            .expect("the queue has room");
         assert!(submit(&pool, |_| ()).is_err());
         let expected = [
             ("authapi_hash_duration_seconds hash", 0),
@@ -421,9 +440,9 @@ mod tests {
         assert_eq!(recorded(&snapshotter), BTreeMap::from(expected));
 
         drop(gate);
-        first.get().await.expect("a result");
-        second.get().await.expect("a result");
-        // Wait for the thread: it updates the metrics after it has answered.
+        first.get().await.expect("the job returns a result");
+        second.get().await.expect("the job returns a result");
+        // Wait for the thread, which updates the metrics after it has answered.
         drop(pool);
         let after = recorded(&snapshotter);
         assert_eq!(after["authapi_hash_duration_seconds hash"], 2);
@@ -436,7 +455,7 @@ mod tests {
     #[tokio::test]
     async fn a_panicking_job_does_not_leave_its_thread_metered_as_busy() {
         let (pool, snapshotter) = metered_pool(1, 1);
-        let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("room");
+        let panicking = submit(&pool, |_| -> () { panic!("on purpose") }).expect("the queue has room");
         assert!(panicking.get().await.is_err());
         drop(pool);
         let after = recorded(&snapshotter);
@@ -462,7 +481,11 @@ mod tests {
         let pool = pool(1, 1);
         let (sender, ends) = mpsc::channel();
         let job = move |_: &mut Blocks| THREAD_END.set(Some(ThreadEnd(sender)));
-        submit(&pool, job).expect("room").get().await.expect("a result");
+        submit(&pool, job)
+            .expect("the queue has room")
+            .get()
+            .await
+            .expect("the job returns a result");
         assert!(ends.try_recv().is_err());
         drop(pool);
         assert!(ends.try_recv().is_ok());
@@ -471,9 +494,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_threads_have_a_lower_priority_than_the_process() {
-        let priority = || rustix::process::getpriority_process(None).expect("a priority");
+        let priority = || rustix::process::getpriority_process(None).expect("the priority is readable");
         let pool = pool(1, 1);
-        let lowered = submit(&pool, move |_| priority()).expect("room").get().await;
-        assert_eq!(lowered.expect("a result"), (priority() + NICENESS).min(19));
+        let lowered = submit(&pool, move |_| priority())
+            .expect("the queue has room")
+            .get()
+            .await;
+        assert_eq!(
+            lowered.expect("the job returns a result"),
+            (priority() + NICENESS).min(19)
+        );
     }
 }

@@ -35,6 +35,7 @@ struct VerifyingKey {
 }
 
 impl JwtTokens {
+    /// Creates the tokens of the keys in `ring`.
     #[must_use]
     pub fn new(ring: KeyRing) -> Self {
         let verifying = ring.public_keys().iter().map(VerifyingKey::from).collect();
@@ -78,7 +79,7 @@ fn encoded_header(key: &PublicKey) -> String {
         kid: &key.kid,
         typ: TOKEN_TYPE,
     };
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).expect("three strings are JSON"))
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).expect("a struct of strings can be serialized"))
 }
 
 impl TokenVerifier for JwtTokens {
@@ -168,7 +169,7 @@ impl From<&PublicKey> for VerifyingKey {
         Self {
             kid: key.kid.clone(),
             algorithm: key.algorithm,
-            key: decoding.expect("the key was encoded here"),
+            key: decoding.expect("this crate encoded the key"),
             validation: signature_only(key.algorithm),
         }
     }

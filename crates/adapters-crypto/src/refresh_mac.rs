@@ -23,7 +23,7 @@ impl RefreshTokenMac for HmacRefreshMac {
         hmac::sign(&self.0, input.as_slice())
             .as_ref()
             .try_into()
-            .expect("HMAC-SHA256 has 32 bytes")
+            .expect("an HMAC-SHA256 has 32 bytes")
     }
 
     fn verify(&self, input: &MacInput, mac: &[u8; MAC_LENGTH]) -> bool {
@@ -32,7 +32,7 @@ impl RefreshTokenMac for HmacRefreshMac {
 
     fn digest(&self, secret: &SessionSecret) -> SecretDigest {
         let digest = digest::digest(&digest::SHA256, secret.expose());
-        SecretDigest(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+        SecretDigest(digest.as_ref().try_into().expect("a SHA-256 digest has 32 bytes"))
     }
 }
 
@@ -70,7 +70,8 @@ mod tests {
         }
     }
 
-    /// Computed by another implementation: HMAC-SHA256 of 53 bytes 0x07 under 32 bytes 0x01.
+    /// Another implementation computed the expected value: the HMAC-SHA256 of 53 bytes 0x07 under
+    /// 32 bytes 0x01.
     #[test]
     fn the_mac_is_hmac_sha256() {
         let expected = [
@@ -80,10 +81,12 @@ mod tests {
         assert_eq!(HmacRefreshMac::new(&[1; 32]).sign(&input(7)), expected);
     }
 
-    /// Computed by another implementation: SHA-256 of the bytes 0x00 to 0x1f.
+    /// Another implementation computed the expected value: the SHA-256 of the bytes 0x00 to 0x1f.
     #[test]
     fn the_digest_is_sha_256_and_independent_of_the_key() {
-        let secret = SessionSecret::new(array::from_fn(|place| u8::try_from(place).expect("a byte")));
+        let secret = SessionSecret::new(array::from_fn(|place| {
+            u8::try_from(place).expect("the index fits in a byte")
+        }));
         let expected = SecretDigest([
             0x63, 0x0d, 0xcd, 0x29, 0x66, 0xc4, 0x33, 0x66, 0x91, 0x12, 0x54, 0x48, 0xbb, 0xb2, 0x5b, 0x4f,
             0xf4, 0x12, 0xa4, 0x9c, 0x73, 0x2d, 0xb2, 0xc8, 0xab, 0xc1, 0xb8, 0x58, 0x1b, 0xd7, 0x10, 0xdd,

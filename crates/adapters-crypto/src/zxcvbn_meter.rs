@@ -30,6 +30,7 @@ pub struct ZxcvbnMeter {
 }
 
 impl ZxcvbnMeter {
+    /// Creates a meter that rates on `pool`.
     #[must_use]
     pub fn new(pool: Arc<HashPool>) -> Self {
         Self { pool }
@@ -142,7 +143,7 @@ mod tests {
             queue: NonZeroUsize::MIN,
             ..HashPoolSettings::default()
         };
-        Arc::new(HashPool::start(settings).expect("a thread"))
+        Arc::new(HashPool::start(settings).expect("the thread can be started"))
     }
 
     #[tokio::test]
@@ -165,9 +166,12 @@ mod tests {
         assert!(matches!(rate().await, Err(PortError::Overloaded)));
         drop(gate);
         for job in [hashing, waiting] {
-            job.expect("room").get().await.expect("a result");
+            job.expect("the queue has room")
+                .get()
+                .await
+                .expect("the job returns a result");
         }
-        assert_eq!(rate().await.expect("a result").score, 0);
+        assert_eq!(rate().await.expect("the job returns a result").score, 0);
     }
 
     proptest! {

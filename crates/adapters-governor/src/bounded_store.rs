@@ -31,6 +31,7 @@ impl<K: Clone + Eq + Hash> BoundedStore<K> {
         }
     }
 
+    /// Returns whether the maximum number of keys is reached.
     pub fn is_full(&self) -> bool {
         self.counters.len() >= self.max_keys.get()
     }

@@ -13,7 +13,7 @@ const MAX_REFILL: Duration = Duration::from_hours(365 * 24);
 pub struct Budget {
     /// The attempts that a key may make at once when its budget is full.
     pub burst: NonZeroU32,
-    /// The time in which one attempt is regained.
+    /// The time in which one attempt is restored.
     pub every: Duration,
 }
 

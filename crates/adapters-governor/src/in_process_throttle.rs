@@ -20,7 +20,7 @@ impl InProcessThrottle {
     /// Creates a throttle that enforces `budgets`.
     ///
     /// # Errors
-    /// [`BudgetRefused`] if a budget of `budgets` cannot be enforced.
+    /// Returns [`BudgetRefused`] if a budget of `budgets` cannot be enforced.
     pub fn new(budgets: Budgets) -> Result<Self, BudgetRefused> {
         Self::with_clock(budgets, &DefaultClock::default())
     }
@@ -30,7 +30,7 @@ impl<C: Clock + Clone> InProcessThrottle<C> {
     /// Creates a throttle that uses `clock`, which tests advance.
     ///
     /// # Errors
-    /// [`BudgetRefused`] if a budget of `budgets` cannot be enforced.
+    /// Returns [`BudgetRefused`] if a budget of `budgets` cannot be enforced.
     pub fn with_clock(budgets: Budgets, clock: &C) -> Result<Self, BudgetRefused> {
         Ok(Self {
             clients: Limiter::new(budgets.client, budgets.max_keys, clock)?,

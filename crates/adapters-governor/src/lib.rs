@@ -1,5 +1,5 @@
 //! Throttling in the memory of this process by the generic cell rate algorithm (GCRA): each key may
-//! make a burst of attempts and regains them one by one. Replicas that share budgets need an
+//! make a burst of attempts, which are restored one by one. Replicas that share budgets need an
 //! adapter with shared counters.
 
 mod bounded_store;

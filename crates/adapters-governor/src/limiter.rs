@@ -35,6 +35,8 @@ impl<K: Clone + Eq + Hash, C: Clock + Clone> Limiter<K, C> {
         })
     }
 
+    /// Takes one attempt of `key`. At the maximum number of keys, those with a full budget are
+    /// evicted first, at most once per second.
     pub fn take(&self, key: &K) -> ThrottleDecision {
         if self.keys() >= self.max_keys.get() && self.sweeps.check().is_ok() {
             self.budgets.retain_recent();

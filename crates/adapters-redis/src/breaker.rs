@@ -4,8 +4,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A circuit breaker for a dependency that may be unavailable. Closed while the dependency
-/// responds, open after it failed; while open, it permits a probe at intervals.
+/// A circuit breaker for a dependency that may be unavailable. It is closed while the dependency
+/// responds and open after a failure. While it is open, it permits one probe per interval.
 pub(crate) struct Breaker {
     interval: Duration,
     /// When the next probe is permitted; `None` while closed.

@@ -28,7 +28,7 @@ pub struct Budgets {
     pub global: Option<Budget>,
 }
 
-/// The budget cannot be represented.
+/// The error for a budget that cannot be represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a budget must restore one attempt in at least a microsecond and all of them within a year")]
 pub struct BudgetRefused;
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn rate(burst: u32, every: Duration) -> Result<Rate, BudgetRefused> {
-        let burst = NonZeroU32::new(burst).expect("not 0");
+        let burst = NonZeroU32::new(burst).expect("the number is not 0");
         Rate::try_from(Budget { burst, every })
     }
 

@@ -30,11 +30,11 @@ impl RedisClient {
     /// `command_bound`, including the wait for a connection.
     ///
     /// # Errors
-    /// If the nodes of `url` are inconsistent.
+    /// Returns an error if the nodes of `url` are inconsistent.
     ///
     /// # Panics
-    /// Outside a tokio runtime with I/O and time. The connection lives on that runtime, which must
-    /// outlive the client.
+    /// Panics outside a tokio runtime with I/O and time. The connection lives on that runtime,
+    /// which must outlive the client.
     pub fn open(url: &RedisUrl, command_bound: Duration) -> Result<Self, RedisError> {
         // TLS needs an explicit provider if other crates of the binary bring more than one. An
         // installed provider is not replaced.
@@ -76,8 +76,8 @@ impl RedisClient {
                 RedisUnavailable::NoTimeLeft
             })
         });
-        if let (Some(number), Err(away)) = (used, &answer)
-            && let Some(fault) = away.fault()
+        if let (Some(number), Err(error)) = (used, &answer)
+            && let Some(fault) = error.fault()
         {
             self.reconnector.report_fault(number, fault);
         }

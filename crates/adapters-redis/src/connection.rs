@@ -19,10 +19,10 @@ const CREATE_BOUND: Duration = Duration::from_secs(2);
 /// Maximum number of commands waiting for the socket.
 const QUEUE: usize = 1024;
 const RUNTIME: Runtime = Runtime::Tokio1;
-/// Why building a pool cannot fail.
-const HAS_RUNTIME: &str = "a pool with timeouts asks for a runtime and nothing else";
+/// The reason that building a pool cannot fail.
+const HAS_RUNTIME: &str = "a pool with timeouts requires a runtime and nothing else";
 
-/// A pool that creates, checks and replaces the one connection. A single multiplexed connection
+/// A pool that creates, checks and replaces its only connection. This multiplexed connection
 /// carries all commands of the process.
 pub(crate) enum Pools {
     Node(deadpool_redis::Pool),

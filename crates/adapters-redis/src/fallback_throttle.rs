@@ -11,10 +11,11 @@ use tokio::{task::spawn, time::Instant};
 /// seconds of its return.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A throttle with a fallback. If the primary does not respond, the fallback decides, without
-/// waiting for the primary, until the primary responds again. No attempt is admitted uncounted.
+/// A throttle with a fallback. When the primary does not respond, the fallback decides until the
+/// primary responds again. Meanwhile no attempt waits for the primary. Every admitted attempt is
+/// counted.
 ///
-/// The fallback does not see what the primary has counted, and each replica has its own, so its
+/// The fallback does not include the counts of the primary, and each replica has its own, so its
 /// budgets must be stricter.
 pub struct FallbackThrottle {
     primary: Arc<dyn Throttle>,
@@ -22,7 +23,7 @@ pub struct FallbackThrottle {
     breaker: Arc<Breaker>,
 }
 
-/// The throttle that decides.
+/// The throttle that decides about the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InCharge {
     Primary,
@@ -30,7 +31,8 @@ pub enum InCharge {
 }
 
 impl FallbackThrottle {
-    /// `primary` must respond or fail within a time that is acceptable for a login attempt.
+    /// Creates a throttle over `primary` and `fallback`. `primary` MUST respond or fail within a
+    /// time that is acceptable for a login attempt.
     #[must_use]
     pub fn new(primary: Arc<dyn Throttle>, fallback: Arc<dyn Throttle>) -> Self {
         Self {
@@ -68,7 +70,8 @@ impl Throttle for FallbackThrottle {
         match self.breaker.decide(Instant::now()) {
             Decision::Send => match self.primary.take(key.clone()).await {
                 Ok(decision) => return Ok(decision),
-                // The request had no time left, so this says nothing about the primary.
+                // The request had no time left, so this does not show that the primary is
+                // unavailable.
                 Err(PortError::Overloaded) => {}
                 Err(error) if self.breaker.open(Instant::now()) => {
                     let error = &error as &(dyn Error + 'static);

@@ -3,7 +3,7 @@ use deadpool_redis::redis::{Cmd, ErrorKind, Script, ServerErrorKind, cmd};
 use domain::throttle::ThrottleDecision;
 use std::time::Duration;
 
-/// The script; see its comments for the algorithm.
+/// The script. Its comments describe the algorithm.
 const SCRIPT: &str = include_str!("gcra.lua");
 
 /// The script, called by its hash if Redis has it cached.

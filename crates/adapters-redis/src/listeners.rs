@@ -67,14 +67,14 @@ impl Listeners {
             Self::Cluster { nodes, first } => {
                 // Start with another node each time: the last one may have failed.
                 let start = first.fetch_add(1, Ordering::Relaxed) % nodes.len();
-                let mut away = RedisUnavailable::TooSlow;
+                let mut last_error = RedisUnavailable::TooSlow;
                 for node in nodes.iter().cycle().skip(start).take(nodes.len()) {
                     match listen_on(node, channel).await {
                         Ok(subscription) => return Ok(subscription),
-                        Err(error) => away = error,
+                        Err(error) => last_error = error,
                     }
                 }
-                Err(away)
+                Err(last_error)
             }
         }
     }

@@ -30,13 +30,15 @@ pub(crate) enum ConnectionState {
 /// A fault that a command found in its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// No response in time. This proves nothing: a PING decides whether to keep the connection.
+    /// There was no response in time. The connection may still work: a PING decides whether to keep
+    /// it.
     Slow,
     /// The connection is closed, or leads to a server that must not be used, such as a demoted
     /// primary.
     Lost,
 }
 
+/// The first fault of the connection with this number.
 #[derive(Clone, Copy, Debug, Default)]
 struct FaultReport {
     number: u64,
@@ -45,7 +47,7 @@ struct FaultReport {
 
 /// The task that maintains the connection. Dropping this ends the task.
 pub(crate) struct Reconnector {
-    links: watch::Receiver<ConnectionState>,
+    states: watch::Receiver<ConnectionState>,
     faults: watch::Sender<FaultReport>,
     task: AbortHandle,
 }
@@ -53,19 +55,21 @@ pub(crate) struct Reconnector {
 impl Reconnector {
     /// Starts connecting on the current runtime, which must outlive this value.
     pub(crate) fn start(pools: Pools) -> Self {
-        let (sender, links) = watch::channel(ConnectionState::Connecting);
+        let (sender, states) = watch::channel(ConnectionState::Connecting);
         let (faults, received) = watch::channel(FaultReport::default());
-        let task = spawn(keep(pools, sender, received)).abort_handle();
-        Self { links, faults, task }
+        let task = spawn(maintain(pools, sender, received)).abort_handle();
+        Self { states, faults, task }
     }
 
     /// Returns the state once the current connection attempt has succeeded or failed.
     pub(crate) async fn settled(&self) -> ConnectionState {
-        let mut links = self.links.clone();
-        let settled = links
+        let mut states = self.states.clone();
+        let settled = states
             .wait_for(|state| !matches!(state, ConnectionState::Connecting))
             .await;
-        settled.expect("the task ends after this alone").clone()
+        settled
+            .expect("the task ends only when the reconnector is dropped")
+            .clone()
     }
 
     pub(crate) fn report_fault(&self, number: u64, fault: Fault) {
@@ -88,17 +92,22 @@ impl Drop for Reconnector {
     }
 }
 
-async fn keep(pools: Pools, links: watch::Sender<ConnectionState>, mut faults: watch::Receiver<FaultReport>) {
+/// Connects, publishes the state of the connection, and connects again after each fault.
+async fn maintain(
+    pools: Pools,
+    states: watch::Sender<ConnectionState>,
+    mut faults: watch::Receiver<FaultReport>,
+) {
     for number in 1.. {
-        let pooled = connect(&pools, &links).await;
-        links.send_replace(ConnectionState::Up {
+        let pooled = connect(&pools, &states).await;
+        states.send_replace(ConnectionState::Up {
             number,
             connection: pooled.share(),
         });
         let Ok(report) = faults.wait_for(|it| it.number >= number).await.map(|it| *it) else {
             return;
         };
-        links.send_replace(ConnectionState::Connecting);
+        states.send_replace(ConnectionState::Connecting);
         match report.fault {
             Some(Fault::Lost) => pooled.discard(),
             Some(Fault::Slow) | None => drop(pooled),
@@ -106,13 +115,13 @@ async fn keep(pools: Pools, links: watch::Sender<ConnectionState>, mut faults: w
     }
 }
 
-async fn connect(pools: &Pools, links: &watch::Sender<ConnectionState>) -> Pooled {
+async fn connect(pools: &Pools, states: &watch::Sender<ConnectionState>) -> Pooled {
     let mut waits = backoff();
     loop {
         match pools.get().await {
             Ok(pooled) => return pooled,
-            Err(error) => links.send_replace(ConnectionState::Down(Arc::new(error))),
+            Err(error) => states.send_replace(ConnectionState::Down(Arc::new(error))),
         };
-        sleep(waits.next().expect("waits never end")).await;
+        sleep(waits.next().expect("the back-off never ends")).await;
     }
 }

@@ -9,6 +9,7 @@ use domain::ports::{PortError, StorageHealth};
 pub struct RedisHealth(RedisClient);
 
 impl RedisHealth {
+    /// Creates a check of the Redis that `client` connects to.
     #[must_use]
     pub fn new(client: RedisClient) -> Self {
         Self(client)

@@ -26,10 +26,11 @@ pub struct RedisThrottle {
 }
 
 impl RedisThrottle {
-    /// Counts in keys whose names start with `prefix`, which must not contain braces.
+    /// Creates a throttle that counts in keys whose names start with `prefix`, which MUST NOT
+    /// contain braces.
     ///
     /// # Errors
-    /// If one of `budgets` cannot be represented.
+    /// Returns an error if one of `budgets` cannot be represented.
     pub fn new(client: RedisClient, prefix: &str, budgets: Budgets) -> Result<Self, BudgetRefused> {
         Ok(Self {
             client,

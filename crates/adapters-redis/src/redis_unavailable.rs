@@ -14,8 +14,8 @@ pub enum RedisUnavailable {
     NotConnected(#[source] Arc<PoolError>),
     #[error("Redis did not respond in time")]
     TooSlow,
-    /// The request had less time left than a command usually takes, so this says nothing about
-    /// Redis.
+    /// The request had less time left than a command usually takes, so this does not show that
+    /// Redis is unavailable.
     #[error("the request has no time left to wait for Redis")]
     NoTimeLeft,
     #[error("Redis rejected the command")]
@@ -23,7 +23,7 @@ pub enum RedisUnavailable {
 }
 
 impl RedisUnavailable {
-    /// The fault of the connection that this error shows, if any.
+    /// Returns the fault of the connection that this error shows, if it shows one.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self {
             Self::TooSlow => Some(Fault::Slow),
@@ -41,10 +41,10 @@ impl RedisUnavailable {
 }
 
 impl From<RedisUnavailable> for PortError {
-    fn from(away: RedisUnavailable) -> Self {
-        match away {
+    fn from(error: RedisUnavailable) -> Self {
+        match error {
             RedisUnavailable::NoTimeLeft => Self::Overloaded,
-            away => Self::Unavailable(Box::new(away)),
+            error => Self::Unavailable(Box::new(error)),
         }
     }
 }

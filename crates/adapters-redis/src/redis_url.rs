@@ -40,8 +40,8 @@ pub(crate) struct SentinelNode {
     pub(crate) settings: ConnectionInfo,
 }
 
-/// Why a text is not a [`RedisUrl`]. The message never contains the text, which may hold a
-/// password.
+/// The error for a text that is not a [`RedisUrl`]. The message never contains the text, which may
+/// hold a password.
 #[derive(Debug, Error)]
 pub enum RedisUrlRefused {
     #[error("a Redis URL must begin with redis://, rediss://, redis+sentinel:// or rediss+sentinel://")]
@@ -60,7 +60,7 @@ impl RedisUrl {
     /// Parses a URL from the settings.
     ///
     /// # Errors
-    /// The first rule that `text` violates.
+    /// Returns the first rule that `text` violates.
     pub fn parse(text: &str) -> Result<Self, RedisUrlRefused> {
         let (scheme, rest) = text.split_once("://").ok_or(RedisUrlRefused::Scheme)?;
         let parts = Parts::of(rest)?;
@@ -177,8 +177,7 @@ impl From<&SentinelNode> for deadpool_redis::sentinel::SentinelNodeConnectionInf
     }
 }
 
-/// Returns whether `address` has a port. Colons inside the brackets of an IPv6 address do not
-/// count.
+/// Returns whether `host` has a port. Colons inside the brackets of an IPv6 address do not count.
 fn has_port(host: &str) -> bool {
     host.rsplit(']').next().is_some_and(|end| end.contains(':'))
 }
@@ -196,13 +195,13 @@ mod tests {
     }
 
     fn topology(text: &str) -> Topology {
-        RedisUrl::parse(text).expect("a Redis URL").0
+        RedisUrl::parse(text).expect("the URL is valid").0
     }
 
     #[test]
     fn one_host_is_a_node() {
         let Topology::Node(node) = topology("rediss://ann:p%40ss@cache:7000/3") else {
-            panic!("no node");
+            panic!("expected a node");
         };
         assert_eq!(node.addr().to_string(), "cache:7000");
         let settings = node.redis_settings();
@@ -215,7 +214,7 @@ mod tests {
     #[test]
     fn several_hosts_are_a_cluster_with_one_password() {
         let Topology::Cluster(nodes) = topology("redis://:secret@a:7000,b,[::1]:7002") else {
-            panic!("no cluster");
+            panic!("expected a Cluster");
         };
         assert_eq!(addresses(&nodes), ["a:7000", "b:6379", "::1:7002"]);
         assert!(
@@ -234,7 +233,7 @@ mod tests {
             node,
         } = topology(text)
         else {
-            panic!("no sentinels");
+            panic!("expected Sentinels");
         };
         assert_eq!(addresses(&sentinels), ["a:26379", "::1:26379", "c:7"]);
         assert!(
@@ -276,7 +275,7 @@ mod tests {
             "redis://:secret@a,b",
             "redis+sentinel://:secret@a/s",
         ] {
-            let shown = format!("{:?}", RedisUrl::parse(text).expect("a Redis URL"));
+            let shown = format!("{:?}", RedisUrl::parse(text).expect("the URL is valid"));
             assert!(!shown.contains("secret"), "{shown}");
         }
     }

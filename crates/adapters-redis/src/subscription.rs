@@ -59,7 +59,7 @@ async fn listen(
     events: broadcast::Sender<BusEvent>,
 ) {
     loop {
-        pass_on(&mut subscription, &events).await;
+        forward(&mut subscription, &events).await;
         tracing::warn!("lost the connection to the invalidation bus; reconnecting");
         subscription = reconnect(&listeners, &channel).await;
         tracing::info!("reconnected to the invalidation bus");
@@ -69,7 +69,7 @@ async fn listen(
 }
 
 /// Forwards messages until the connection is lost.
-async fn pass_on(subscription: &mut Subscription, events: &broadcast::Sender<BusEvent>) {
+async fn forward(subscription: &mut Subscription, events: &broadcast::Sender<BusEvent>) {
     loop {
         match timeout(SILENCE, subscription.messages.next()).await {
             Ok(Some(message)) => {
@@ -86,11 +86,11 @@ async fn reconnect(listeners: &Listeners, channel: &str) -> Subscription {
     loop {
         match listeners.listen(channel).await {
             Ok(subscription) => return subscription,
-            Err(away) => tracing::debug!(
-                error = &away as &dyn std::error::Error,
+            Err(error) => tracing::debug!(
+                error = &error as &dyn std::error::Error,
                 "the invalidation bus is unreachable"
             ),
         }
-        sleep(waits.next().expect("waits never end")).await;
+        sleep(waits.next().expect("the back-off never ends")).await;
     }
 }

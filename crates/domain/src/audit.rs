@@ -90,7 +90,7 @@ impl AuditAction {
         Self::AuditLogTrimmed,
     ];
 
-    /// The name under which the action is stored and reported.
+    /// Returns the name under which the action is stored and reported.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -116,7 +116,7 @@ impl AuditAction {
         }
     }
 
-    /// Whether the attempt succeeded.
+    /// Returns how the attempt ended.
     #[must_use]
     pub fn outcome(self) -> AuditOutcome {
         match self {
@@ -142,7 +142,7 @@ impl AuditAction {
         }
     }
 
-    /// The action stored under `name`.
+    /// Returns the action stored under `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
@@ -181,7 +181,7 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// An event that affects no particular user.
+    /// Creates an event that affects no particular user.
     #[must_use]
     pub fn new(action: AuditAction) -> Self {
         Self {
@@ -192,7 +192,7 @@ impl AuditEvent {
         }
     }
 
-    /// An event that affects `user`.
+    /// Creates an event that affects `user`.
     #[must_use]
     pub fn on(action: AuditAction, user: UserId) -> Self {
         Self {
@@ -201,6 +201,7 @@ impl AuditEvent {
         }
     }
 
+    /// Returns the event with the session in which it happened.
     #[must_use]
     pub fn in_session(self, session: SessionId) -> Self {
         Self {
@@ -209,6 +210,7 @@ impl AuditEvent {
         }
     }
 
+    /// Returns the event with the detail `key`, which replaces an earlier one.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
         self.details.insert(key.to_owned(), value.to_string());

@@ -17,28 +17,28 @@ use chrono::{DateTime, Utc};
 use std::{marker::PhantomData, sync::Arc};
 use thiserror::Error;
 
-/// A permission that a use case can require at compile time. The types that represent one are
-/// empty.
+/// A permission that a use case can require at compile time. An empty type represents each
+/// permission.
 pub trait Right {
     const PERMISSION: Permission;
 }
 
-/// Read users.
+/// The permission to read users.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersRead {}
-/// Change a user's status or password, or delete the user.
+/// The permission to change a user's status or password, or to delete the user.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersWrite {}
-/// Assign roles to other users.
+/// The permission to assign roles to other users.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesAssign {}
-/// Change the role catalogue.
+/// The permission to change the role catalogue.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesWrite {}
-/// List and end other users' sessions.
+/// The permission to list and end other users' sessions.
 #[derive(Clone, Copy, Debug)]
 pub enum SessionsRevoke {}
-/// Read the audit log.
+/// The permission to read the audit log.
 #[derive(Clone, Copy, Debug)]
 pub enum AuditRead {}
 
@@ -80,7 +80,7 @@ impl<'a> Requester<'a> {
     /// Returns the capability that proves the right `R`.
     ///
     /// # Errors
-    /// [`Denied::Forbidden`] if the caller lacks the permission.
+    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
     pub fn capability<R: Right>(self) -> Result<Capability<'a, R>, Denied> {
         match self {
             Self::Caller(caller) if !caller.may(&R::PERMISSION) => Err(Denied::Forbidden(R::PERMISSION)),
@@ -91,8 +91,8 @@ impl<'a> Requester<'a> {
         }
     }
 
-    /// The token identity that the change is authorised by and that storage validates again; `None`
-    /// for the operator, who needs no validation.
+    /// Returns the token identity that authorises the change and that storage validates again, or
+    /// `None` for the operator, who needs no validation.
     #[must_use]
     pub fn identity(self) -> Option<TokenIdentity> {
         match self {
@@ -101,6 +101,7 @@ impl<'a> Requester<'a> {
         }
     }
 
+    /// Returns the actor to record in the audit log.
     #[must_use]
     pub fn actor(self) -> Actor {
         match self {
@@ -109,6 +110,7 @@ impl<'a> Requester<'a> {
         }
     }
 
+    /// Returns whether the requester is this user. The operator is not a user.
     #[must_use]
     pub fn is(self, user: UserId) -> bool {
         matches!(self, Self::Caller(caller) if caller.user().id == user)
@@ -119,14 +121,14 @@ impl Caller {
     /// Returns the capability that proves the right `R`.
     ///
     /// # Errors
-    /// [`Denied::Forbidden`] if the caller lacks the permission.
+    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
     pub fn capability<R: Right>(&self) -> Result<Capability<'_, R>, Denied> {
         Requester::Caller(self).capability()
     }
 }
 
 impl<R: Right> Capability<'static, R> {
-    /// The operator, who has every permission.
+    /// Creates a capability of the operator, who has every permission.
     #[must_use]
     pub fn of_operator() -> Self {
         Self {
@@ -161,7 +163,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The stable error code.
+    /// Returns the stable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -174,14 +176,14 @@ impl Denied {
     }
 }
 
-/// The user to change, with their permissions, as of the transaction that changes them.
+/// The user to change, with their permissions, as read in the transaction that changes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub user: User,
     pub permissions: Permissions,
 }
 
-/// The requester, as of the transaction that makes the change.
+/// The requester, as read in the transaction that makes the change.
 #[derive(Clone, Debug)]
 pub enum Authority {
     Operator,
@@ -189,11 +191,11 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// The authority of the holder of `token` at `now`, or of the operator if there is no token.
-    /// `snapshot` is the snapshot of the token's session, if the session exists.
+    /// Returns the authority of the holder of `token` at `now`, or of the operator if there is no
+    /// token. `snapshot` is the snapshot of the token's session, if the session exists.
     ///
     /// # Errors
-    /// [`Denied::Stale`] if the session no longer validates the token.
+    /// Returns [`Denied::Stale`] if the session no longer validates the token.
     pub fn validate(
         token: Option<TokenIdentity>,
         snapshot: Option<SessionSnapshot>,
@@ -214,7 +216,7 @@ impl Authority {
     /// Users may drop their own roles and take self-assignable ones.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn assign(&self, target: &Target, requested: &RoleNames, catalogue: &[Role]) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
@@ -242,7 +244,7 @@ impl Authority {
     /// Callers may always change their own account.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn administer(&self, target: &Target) -> Result<(), Denied> {
         self.change(target, &Permission::USERS_WRITE)
     }
@@ -250,7 +252,7 @@ impl Authority {
     /// Checks that the sessions of `target` may be ended.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn revoke(&self, target: &Target) -> Result<(), Denied> {
         self.change(target, &Permission::SESSIONS_REVOKE)
     }
@@ -258,7 +260,7 @@ impl Authority {
     /// Checks that `after` may replace `before` in the catalogue.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn write_role(&self, before: Option<&Role>, after: &Role) -> Result<(), Denied> {
         if let Some(before) = before {
             self.remove_role(before)?;
@@ -277,7 +279,7 @@ impl Authority {
     /// Checks that `role` may be removed from the catalogue.
     ///
     /// # Errors
-    /// [`Denied`] if the authority does not cover the change.
+    /// Returns [`Denied`] if the authority does not cover the change.
     pub fn remove_role(&self, role: &Role) -> Result<(), Denied> {
         let Self::Caller(caller) = self else {
             return Ok(());
@@ -342,7 +344,7 @@ mod tests {
     use uuid::Uuid;
 
     fn permissions(texts: &[&str]) -> Permissions {
-        let parse = |text: &&str| Permission::parse(text).expect("a permission");
+        let parse = |text: &&str| Permission::parse(text).expect("the permission is valid");
         texts.iter().map(parse).collect()
     }
 
@@ -359,7 +361,7 @@ mod tests {
             session: SESSION,
             epoch: EPOCH,
         };
-        Authority::validate(Some(identity), Some(snapshot), now()).expect("a valid token identity")
+        Authority::validate(Some(identity), Some(snapshot), now()).expect("the session validates the token")
     }
 
     fn another(names: &[&str], texts: &[&str]) -> Target {
@@ -385,7 +387,7 @@ mod tests {
 
     fn role(name: &str, texts: &[&str], self_assignable: bool) -> Role {
         Role {
-            name: RoleName::parse(name).expect("a role name"),
+            name: RoleName::parse(name).expect("the role name is valid"),
             description: Description::default(),
             permissions: permissions(texts),
             self_assignable,
@@ -405,7 +407,9 @@ mod tests {
     }
 
     fn not_assignable(name: &str) -> Result<(), Denied> {
-        Err(Denied::NotAssignable(RoleName::parse(name).expect("a role name")))
+        Err(Denied::NotAssignable(
+            RoleName::parse(name).expect("the role name is valid"),
+        ))
     }
 
     fn forbidden(permission: Permission) -> Result<(), Denied> {
@@ -570,7 +574,7 @@ mod tests {
         let (weak, strong) = (role("x", &["a:b"], false), role("x", &["a:b", "a:c"], false));
         let not_grantable = || {
             Err(Denied::NotGrantable(
-                Permission::parse("a:c").expect("a permission"),
+                Permission::parse("a:c").expect("the permission is valid"),
             ))
         };
         for (by, before, after, expected) in [

@@ -39,8 +39,8 @@ impl SessionSnapshot {
     /// Checks that the session and the user still validate a token with `identity`.
     ///
     /// # Errors
-    /// [`SessionInvalid::Outdated`] if roles, password or status changed, even if that change also
-    /// ended the session, so that the client learns the reason; otherwise
+    /// Returns [`SessionInvalid::Outdated`] if roles, password or status changed, even if that
+    /// change also ended the session, so that the client learns the reason; otherwise
     /// [`SessionInvalid::Revoked`].
     pub fn validate(
         self: Arc<Self>,
@@ -51,7 +51,7 @@ impl SessionSnapshot {
         Ok(Caller(self))
     }
 
-    /// Whether [`validate`](Self::validate) would succeed.
+    /// Returns whether [`validate`](Self::validate) would succeed.
     #[must_use]
     pub fn is_valid_for(&self, identity: TokenIdentity, now: DateTime<Utc>) -> bool {
         self.check(identity, now).is_ok()
@@ -77,8 +77,8 @@ impl Caller {
         &self.0.user
     }
 
-    /// The identity in the caller's token, which storage validates again when the caller changes
-    /// something.
+    /// Returns the identity in the caller's token, which storage validates again when the caller
+    /// changes something.
     #[must_use]
     pub fn identity(&self) -> TokenIdentity {
         TokenIdentity {
@@ -103,12 +103,13 @@ impl Caller {
         &self.0.permissions
     }
 
-    /// Whether the caller must choose a new password before doing anything else.
+    /// Returns whether the caller must choose a new password before doing anything else.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
         self.0.user.must_change_password
     }
 
+    /// Returns whether a role of the caller has this permission.
     #[must_use]
     pub fn may(&self, permission: &Permission) -> bool {
         self.0.permissions.contains(permission)
@@ -128,7 +129,7 @@ mod tests {
     use uuid::Uuid;
 
     fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).expect("a valid second")
+        DateTime::from_timestamp(second, 0).expect("chrono represents the second")
     }
 
     fn snapshot() -> SessionSnapshot {
@@ -142,7 +143,7 @@ mod tests {
             },
             user: User {
                 id: UserId(Uuid::from_u128(1)),
-                login: Login::parse("alice").expect("a login"),
+                login: Login::parse("alice").expect("the login is valid"),
                 roles: RoleNames::new(),
                 status: UserStatus::Active,
                 epoch: Epoch(4),

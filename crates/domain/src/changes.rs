@@ -57,22 +57,22 @@ pub trait Command: fmt::Debug + Send + Sync {
     /// Returns what storage has to load and lock before [`decide`](Self::decide) is called.
     fn reads(&self) -> Reads;
 
-    /// Decides what to change at `at`. Pure: the result depends on the command and the arguments
-    /// alone.
+    /// Decides what to change at `at`. The result depends on the command and the arguments alone.
     ///
     /// # Errors
-    /// [`Refusal`] if the rules do not allow the change. In that case nothing may be written.
+    /// Returns a [`Refusal`] if the rules do not allow the change. In that case nothing may be
+    /// written.
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal>;
 
-    /// Returns the scope to invalidate when a refusal says that another request has already made
+    /// Returns the scope to invalidate when a refusal means that another request has already made
     /// this change: that request may still be waiting for replicas to acknowledge it.
     fn already_done(&self) -> Option<InvalidationScope>;
 }
 
 /// Returns what replicas must drop from their caches before the caller of `command` gets `result`.
 ///
-/// A failure of storage invalidates nothing: the client does not learn that the change was made, if
-/// it was, and its next attempt finds it made and invalidates it then.
+/// A failure of storage invalidates nothing. If the change was made nevertheless, the client does
+/// not know it, and its next attempt finds the change made and invalidates the scope.
 #[must_use]
 pub fn invalidated(
     command: &dyn Command,
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// An active user with one live session, and an administrator who asks.
+    /// An active user with one live session, and an administrator as the caller.
     fn facts() -> Facts {
         Facts {
             live_sessions: vec![(SESSION, now() - Duration::hours(1))],
@@ -228,16 +228,16 @@ mod tests {
             (&reset_password(), facts(), USER_SCOPE),
             (&set_status(UserStatus::Disabled), facts(), USER_SCOPE),
             (&set_status(UserStatus::Active), disabled(), USER_SCOPE),
-            // The status is as requested.
+            // The user already has the requested status.
             (&set_status(UserStatus::Active), facts(), USER_SCOPE),
             (&set_status(UserStatus::Disabled), disabled(), USER_SCOPE),
             (&DeleteUser(account()), facts(), USER_SCOPE),
             (&open_session(2), facts(), None),
-            // The live session makes room.
+            // The live session exceeds the limit.
             (&open_session(1), facts(), USER_SCOPE),
             (&end_session(), facts(), SESSION_SCOPE),
             (&end_sessions(), facts(), USER_SCOPE),
-            // No such user.
+            // The user does not exist.
             (&end_sessions(), Facts::default(), USER_SCOPE),
             (&revoke_sessions(), facts(), USER_SCOPE),
             (&revoke_sessions(), disabled(), USER_SCOPE),
@@ -372,7 +372,7 @@ mod tests {
         }
     }
 
-    /// The user was never stored, or has been invalidated by the change that came first.
+    /// The user was never stored, or the change that came first has invalidated the user.
     #[test]
     fn refused_registrations_and_logins_invalidate_nothing() {
         for command in [&register_user() as &dyn Command, &open_session(1)] {

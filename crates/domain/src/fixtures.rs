@@ -26,7 +26,7 @@ pub const SESSIONS_ENDED: u64 = 3;
 
 /// The time at which every test runs.
 pub fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_000_000, 0).expect("a valid second")
+    DateTime::from_timestamp(1_000_000, 0).expect("chrono represents the second")
 }
 
 pub fn password(text: &str) -> Password {
@@ -40,14 +40,14 @@ pub fn hash(text: &str) -> PasswordHash {
 pub fn roles(names: &[&str]) -> RoleNames {
     names
         .iter()
-        .map(|name| RoleName::parse(name).expect("a role name"))
+        .map(|name| RoleName::parse(name).expect("the role name is valid"))
         .collect()
 }
 
 pub fn user() -> User {
     User {
         id: USER,
-        login: Login::parse("Alice").expect("a login"),
+        login: Login::parse("Alice").expect("the login is valid"),
         roles: roles(&["user"]),
         status: UserStatus::Active,
         epoch: EPOCH,
@@ -66,7 +66,7 @@ pub fn credentials() -> Credentials {
     }
 }
 
-/// The caller of [`user`], with `permissions`.
+/// Returns [`user`] as a caller with `permissions`.
 pub fn caller_with(permissions: Permissions) -> Caller {
     Arc::new(snapshot_with(permissions))
         .validate(
@@ -77,7 +77,7 @@ pub fn caller_with(permissions: Permissions) -> Caller {
             },
             now(),
         )
-        .expect("a live session")
+        .expect("the session is live")
 }
 
 /// The session snapshot of [`caller_with`].

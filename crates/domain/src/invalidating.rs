@@ -1,9 +1,9 @@
 //! Decorators of storage that publish the invalidation scope of each change before they return. The
 //! composition root wraps storage in them, so use cases cannot bypass them.
 //!
-//! No replica accepts a request that starts after one of these methods has returned on the basis of
-//! an older snapshot. This also holds for refusals that report another request's change as made:
-//! see [`changes::invalidated`]. Dry runs change nothing and publish nothing.
+//! After one of these methods has returned, no replica accepts a new request on the basis of an
+//! older snapshot. This also holds for refusals that report another request's change as made: see
+//! [`changes::invalidated`]. Dry runs change nothing and publish nothing.
 
 use crate::{
     audit::AuditContext,
@@ -31,6 +31,7 @@ pub struct InvalidatingRoles {
 }
 
 impl InvalidatingAccounts {
+    /// Wraps `accounts`. `revocations` receives the scope of each change.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>, revocations: Arc<dyn Revocations>) -> Self {
         Self {
@@ -41,6 +42,7 @@ impl InvalidatingAccounts {
 }
 
 impl InvalidatingRoles {
+    /// Wraps `roles`. `revocations` receives the scope of each change.
     #[must_use]
     pub fn new(roles: Arc<dyn Roles>, revocations: Arc<dyn Revocations>) -> Self {
         Self { roles, revocations }
@@ -155,15 +157,15 @@ mod tests {
             let (committed, published) = (Arc::clone(&committed), Arc::clone(&published));
             move |scopes| {
                 assert!(
-                    *committed.lock().expect("no panic"),
+                    *committed.lock().expect("no other thread panics"),
                     "published before the commit"
                 );
-                published.lock().expect("no panic").extend(scopes);
+                published.lock().expect("no other thread panics").extend(scopes);
             }
         });
-        let commit = Box::new(move || *committed.lock().expect("no panic") = true);
+        let commit = Box::new(move || *committed.lock().expect("no other thread panics") = true);
         work(commit, Arc::new(revocations)).await;
-        let mut published = published.lock().expect("no panic");
+        let mut published = published.lock().expect("no other thread panics");
         assert!(published.len() <= 1, "{published:?}");
         published.pop()
     }
@@ -238,7 +240,7 @@ mod tests {
             assert_eq!(published, expected);
         }
         let refused = AssignRoles {
-            roles: [RoleName::parse("wizard").expect("a role name")].into(),
+            roles: [RoleName::parse("wizard").expect("the role name is valid")].into(),
             ..assign_roles()
         };
         let facts = Ok(facts_about(user()));
@@ -295,7 +297,7 @@ mod tests {
         let context = audit_context;
 
         let changed = accounts.execute(Arc::new(assign_roles()), context()).await;
-        assert_eq!(changed.expect("allowed").sessions_ended, 0);
+        assert_eq!(changed.expect("the rules allow the change").sessions_ended, 0);
         let refused = accounts.dry_run(Arc::new(assign_roles()), context()).await;
         assert!(matches!(refused, Err(ChangeError::Refused(_))));
     }
@@ -316,11 +318,14 @@ mod tests {
                 .once()
                 .returning(|_, _, _| Ok(true));
             let accounts = InvalidatingAccounts::new(Arc::new(accounts), revocations);
-            assert_eq!(accounts.find(USER).await.expect("storage answers"), Some(user()));
+            assert_eq!(
+                accounts.find(USER).await.expect("storage is available"),
+                Some(user())
+            );
             let found = accounts.find_by_login(user().login.canonical()).await;
-            assert_eq!(found.expect("storage answers"), Some(credentials()));
+            assert_eq!(found.expect("storage is available"), Some(credentials()));
             let replaced = accounts.replace_hash(USER, &hash("$old"), &hash("$new")).await;
-            assert!(replaced.expect("storage answers"));
+            assert!(replaced.expect("storage is available"));
         });
         assert_eq!(published.await, None);
     }
@@ -404,9 +409,9 @@ mod tests {
             roles.expect_list().once().returning(|| Ok(built_in().into()));
             roles.expect_find().once().returning(|_| Ok(vec![]));
             let roles = InvalidatingRoles::new(Arc::new(roles), revocations);
-            assert_eq!(roles.list().await.expect("storage answers").len(), 2);
+            assert_eq!(roles.list().await.expect("storage is available").len(), 2);
             let found = roles.find(&[RoleName::USER].into()).await;
-            assert!(found.expect("storage answers").is_empty());
+            assert!(found.expect("storage is available").is_empty());
         });
         assert_eq!(published.await, None);
     }

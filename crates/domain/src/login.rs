@@ -11,7 +11,8 @@ pub const MIN_LENGTH: usize = 3;
 /// Maximum number of code points in a login, as typed and in canonical form.
 pub const MAX_LENGTH: usize = 64;
 
-/// A login of 3 to 64 code points. Stored as typed for display, compared in canonical form.
+/// A login of 3 to 64 code points. It is stored as typed for display, and compared in canonical
+/// form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     typed: String,
@@ -19,11 +20,12 @@ pub struct Login {
 }
 
 /// The canonical form of a login: PRECIS `UsernameCaseMapped` (RFC 8265, section 3.3), restricted
-/// to one script (UTS 39, section 5.1). `Alice`, `alice` and full-width `Ａｌｉｃｅ` share one.
+/// to one script (UTS 39, section 5.1). `Alice`, `alice` and full-width `Ａｌｉｃｅ` have the same
+/// canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CanonicalLogin(String);
 
-/// Why a login is invalid. Safe to show to the client.
+/// Why a login is invalid. It is safe to show to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LoginRefused {
     #[error("a login must have at least {MIN_LENGTH} characters")]
@@ -40,7 +42,7 @@ impl Login {
     /// Parses a login that a client sent.
     ///
     /// # Errors
-    /// The first rule that `typed` violates.
+    /// Returns the first rule that `typed` violates.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
         // Check the length first: the cost of the profile grows with it.
         if typed.chars().nth(MAX_LENGTH).is_some() {
@@ -75,8 +77,8 @@ fn canonical(typed: &str) -> Result<CanonicalLogin, LoginRefused> {
     }
 }
 
-/// A fast path with the result of the full rules for ASCII. A login is parsed for each user row
-/// read.
+/// Returns what the full rules return for ASCII, but faster: a login is parsed for each user row
+/// that is read.
 fn canonical_of_ascii(typed: &str) -> Result<CanonicalLogin, LoginRefused> {
     if typed.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(CanonicalLogin(typed.to_ascii_lowercase()))
@@ -124,7 +126,7 @@ impl LoginPrefix {
     /// Parses the start of a login in any spelling.
     ///
     /// # Errors
-    /// Why no login can start with `typed`.
+    /// Returns the reason that no login can start with `typed`.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
         if typed.chars().nth(MAX_LENGTH).is_some() {
             return Err(LoginRefused::TooLong);
@@ -141,7 +143,7 @@ impl LoginPrefix {
         &self.0
     }
 
-    /// The exclusive upper bound, in code point order, of the logins with this prefix.
+    /// Returns the exclusive upper bound, in code point order, of the logins with this prefix.
     #[must_use]
     pub fn end(&self) -> String {
         // U+10FFFF is a noncharacter, so no login contains it.
@@ -150,7 +152,7 @@ impl LoginPrefix {
 }
 
 impl LoginRefused {
-    /// The stable error code.
+    /// Returns the stable error code.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -168,7 +170,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn canonical_of(typed: &str) -> String {
-        Login::parse(typed).expect("a login").canonical().to_string()
+        Login::parse(typed)
+            .expect("the login is valid")
+            .canonical()
+            .to_string()
     }
 
     #[test]

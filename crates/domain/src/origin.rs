@@ -43,7 +43,7 @@ mod tests {
             Some(&format!("curl\r\nINFO forged\u{1b}[0m{}", "x".repeat(999))),
             None,
         );
-        let kept = origin.user_agent.expect("a user agent");
+        let kept = origin.user_agent.expect("the origin has a user agent");
         assert!(kept.starts_with("curlINFO forged[0m"), "{kept}");
         assert_eq!(kept.chars().count(), MAX_USER_AGENT);
     }

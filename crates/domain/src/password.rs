@@ -16,18 +16,19 @@ const GENERAL_ADVICE: &str = "add another word or two";
 
 /// A password as a client sent it, normalised to NFC so that it does not depend on the keyboard.
 ///
-/// Redacted in `Debug`, wiped when dropped.
+/// It is redacted in `Debug` and wiped when dropped.
 #[derive(Clone, Debug)]
 pub struct Password(SecretString);
 
 impl Password {
+    /// Normalises the text to NFC and wipes the original.
     #[must_use]
     pub fn new(typed: String) -> Self {
         let typed = Zeroizing::new(typed);
         Self(SecretString::from(typed.nfc().collect::<String>()))
     }
 
-    /// The normalised text. Only hashers and the policy should read it.
+    /// Returns the normalised text. Only hashers and the policy should read it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -48,8 +49,8 @@ impl UnratedPassword {
         &self.password
     }
 
-    /// Words that an attacker would try first: the login, as typed and in canonical form, and the
-    /// name of the service.
+    /// Returns words that an attacker would try first: the login, as typed and in canonical form,
+    /// and the name of the service.
     #[must_use]
     pub fn known(&self) -> &[String] {
         &self.known
@@ -85,7 +86,8 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// Why a password was rejected. Safe to show to the client: it never contains the password.
+/// Why a password was rejected. It is safe to show to the client, because it never contains the
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PasswordRefused {
     #[error("a password must have at least {min} characters")]
@@ -105,7 +107,7 @@ impl PasswordPolicy {
     /// account, if it is known.
     ///
     /// # Errors
-    /// The first violation; never [`PasswordRefused::TooWeak`].
+    /// Returns the first violation, but never [`PasswordRefused::TooWeak`].
     pub fn check(
         &self,
         password: Password,
@@ -134,7 +136,7 @@ impl PasswordPolicy {
     /// Accepts a password that was rated as `strength`.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], with the advice of the rating.
+    /// Returns [`PasswordRefused::TooWeak`], with the advice of the rating.
     pub fn accept(
         &self,
         unrated: UnratedPassword,
@@ -163,7 +165,7 @@ fn contains_login(password: &str, login: &Login) -> bool {
 }
 
 impl PasswordRefused {
-    /// The stable error code.
+    /// Returns the stable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -176,11 +178,12 @@ impl PasswordRefused {
     }
 }
 
-/// A stored password hash: a PHC string. It must not be logged either.
+/// A stored password hash, which is a PHC string. It is redacted in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
+    /// Wraps a PHC string without parsing it.
     #[must_use]
     pub fn from_phc(phc: String) -> Self {
         Self(phc)
@@ -204,7 +207,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(password: &str) -> Result<UnratedPassword, PasswordRefused> {
-        let login = Login::parse("Alice").expect("a login");
+        let login = Login::parse("Alice").expect("the login is valid");
         PasswordPolicy::default().check(Password::new(password.to_owned()), Some(&login))
     }
 
@@ -225,7 +228,7 @@ mod tests {
             "🦀🐙🪼🫠 four odd friends",
             "Tr0ub4dor&3x!",
         ] {
-            let unrated = check(password).expect("a password");
+            let unrated = check(password).expect("the password satisfies the policy");
             assert_eq!(unrated.password().expose(), password);
         }
     }
@@ -240,7 +243,7 @@ mod tests {
             ("my-ALICE-password-9", "contains_login"),
         ] {
             assert_eq!(
-                check(password).expect_err("a bad password").code(),
+                check(password).expect_err("the password violates a rule").code(),
                 code,
                 "{password:?}"
             );
@@ -249,26 +252,26 @@ mod tests {
 
     #[test]
     fn the_login_and_the_service_name_count_as_known_words() {
-        let unrated = check("correct horse battery staple").expect("a password");
+        let unrated = check("correct horse battery staple").expect("the password satisfies the policy");
         assert_eq!(unrated.known(), ["Alice", "alice", "authapi"]);
         let unknown_user = Password::new("correct horse battery staple".to_owned());
         let unrated = PasswordPolicy::default()
             .check(unknown_user, None)
-            .expect("a password");
+            .expect("the password satisfies the policy");
         assert_eq!(unrated.known(), ["authapi"]);
     }
 
     #[test]
     fn a_password_below_the_minimum_score_is_rejected_with_the_advice() {
-        let advised = rated(1, Some("this is a very common password")).expect_err("too weak");
+        let advised = rated(1, Some("this is a very common password")).expect_err("the password is too weak");
         assert_eq!(
             advised.to_string(),
             "the password is easy to guess: this is a very common password"
         );
-        let unadvised = rated(0, None).expect_err("too weak");
+        let unadvised = rated(0, None).expect_err("the password is too weak");
         assert_eq!(unadvised.code(), "too_weak");
         assert!(unadvised.to_string().contains(GENERAL_ADVICE));
-        let accepted = rated(2, Some("never mind")).expect("strong enough");
+        let accepted = rated(2, Some("never mind")).expect("the password is strong enough");
         assert_eq!(accepted.into_password().expose(), "correct horse battery staple");
     }
 
@@ -278,10 +281,18 @@ mod tests {
             .filter_map(|step| char::from_u32(0x4e00 + step * 211 % 9973))
             .collect();
         assert_eq!(
-            check(&longest).expect("256 characters").password().expose(),
+            check(&longest)
+                .expect("256 characters are accepted")
+                .password()
+                .expose(),
             longest
         );
-        assert_eq!(check(&format!("{longest}!")).expect_err("257").code(), "too_long");
+        assert_eq!(
+            check(&format!("{longest}!"))
+                .expect_err("257 characters are rejected")
+                .code(),
+            "too_long"
+        );
     }
 
     #[test]

@@ -22,7 +22,8 @@ const LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
 /// Length of a token in characters: 85 bytes in unpadded base64url.
 const TEXT_LENGTH: usize = 114;
 
-/// A refresh token received from or sent to a client. Redacted in `Debug`, wiped when dropped.
+/// A refresh token received from or sent to a client. It is redacted in `Debug` and wiped when
+/// dropped.
 #[derive(Clone, Debug)]
 pub struct RefreshToken(SecretString);
 
@@ -32,14 +33,14 @@ impl RefreshToken {
         Self(SecretString::from(text))
     }
 
-    /// The text of the token, for the response that carries it.
+    /// Returns the text of the token, for the response that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// The contents of a refresh token, not to be trusted before its MAC is verified.
+/// The contents of a refresh token. They must not be trusted before the MAC is verified.
 #[derive(Clone, Debug)]
 pub struct RefreshClaim {
     pub session: SessionId,
@@ -50,13 +51,13 @@ pub struct RefreshClaim {
 /// The input of the MAC: a token without its MAC.
 pub type MacInput = Zeroizing<[u8; BODY_LENGTH]>;
 
-/// The text is not a refresh token.
+/// The error for a text that is not a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the refresh token is malformed")]
 pub struct NotARefreshToken;
 
 impl RefreshClaim {
-    /// The bytes to authenticate for this claim.
+    /// Returns the bytes to authenticate for this claim.
     #[must_use]
     pub fn mac_input(&self) -> MacInput {
         let parts = [VERSION]
@@ -84,12 +85,12 @@ impl RefreshClaim {
     /// Parses a token. The claim must not be trusted before its MAC is verified.
     ///
     /// # Errors
-    /// [`NotARefreshToken`] unless `text` is exactly what [`Self::seal`] would write.
+    /// Returns [`NotARefreshToken`] unless `text` is exactly what [`Self::seal`] would write.
     pub fn parse(text: &str) -> Result<(Self, [u8; MAC_LENGTH]), NotARefreshToken> {
         if text.len() != TEXT_LENGTH {
             return Err(NotARefreshToken);
         }
-        // Also wiped if the text turns out to be invalid at its end.
+        // The bytes are wiped even if the text turns out to be invalid at its end.
         let mut bytes = Zeroizing::new(Vec::with_capacity(TEXT_LENGTH));
         let decoded = URL_SAFE_NO_PAD.decode_vec(text, &mut bytes);
         decoded.map_err(|_| NotARefreshToken)?;
@@ -123,14 +124,14 @@ mod tests {
         }
     }
 
-    /// Whether two claims are equal, including the secret.
+    /// Returns whether two claims are equal, including the secret.
     fn is_same(one: &RefreshClaim, other: &RefreshClaim) -> bool {
         one.mac_input() == other.mac_input()
     }
 
     #[test]
     fn the_token_format_is_stable() {
-        let secret = array::from_fn(|place| 0x20 + u8::try_from(place).expect("a byte"));
+        let secret = array::from_fn(|place| 0x20 + u8::try_from(place).expect("the index fits in a byte"));
         let token = claim(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10, 0x1112_1314, secret).seal(&[0xff; 32]);
         assert_eq!(
             token.expose(),
@@ -211,7 +212,7 @@ mod tests {
             let sealed = claim(session, generation, secret);
             let token = sealed.seal(&mac);
             prop_assert_eq!(token.expose().len(), TEXT_LENGTH);
-            let (parsed, parsed_mac) = RefreshClaim::parse(token.expose()).expect("a token");
+            let (parsed, parsed_mac) = RefreshClaim::parse(token.expose()).expect("a sealed token is well formed");
             prop_assert!(is_same(&parsed, &sealed));
             prop_assert_eq!(parsed_mac, mac);
         }

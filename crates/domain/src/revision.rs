@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The revision of a user or role, incremented by each change that an administrator can make. Sent
-/// as the `ETag` (RFC 9110, section 8.8.3), which lets clients detect lost updates.
+/// The revision of a user or role, incremented by each change that an administrator can make. It is
+/// sent as the `ETag` (RFC 9110, section 8.8.3), which lets clients detect lost updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub i64);
 
@@ -29,8 +29,8 @@ pub enum Precondition {
 }
 
 impl Precondition {
-    /// Whether the precondition holds for a target at revision `current`; `None` if it does not
-    /// exist.
+    /// Returns whether the precondition holds. `current` is the revision of the target, or `None`
+    /// if the target does not exist.
     #[must_use]
     pub fn is_met_by(self, current: Option<Revision>) -> bool {
         match self {
@@ -40,7 +40,7 @@ impl Precondition {
         }
     }
 
-    /// The revision required of a target that is known to exist.
+    /// Returns the revision required of a target that is known to exist.
     #[must_use]
     pub fn revision(self) -> Option<Revision> {
         match self {

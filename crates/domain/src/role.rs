@@ -44,7 +44,7 @@ impl RoleName {
     /// Parses the name of a role.
     ///
     /// # Errors
-    /// [`NotARoleName`] if `name` does not have the form of a [`RoleName`].
+    /// Returns [`NotARoleName`] if `name` does not have the form of a [`RoleName`].
     pub fn parse(name: &str) -> Result<Self, NotARoleName> {
         if name.len() <= MAX_NAME_LENGTH && is_word(name) {
             Ok(Self(Cow::Owned(name.to_owned())))
@@ -112,7 +112,7 @@ impl Permission {
     /// Parses a permission.
     ///
     /// # Errors
-    /// [`NotAPermission`] if `text` does not have the form `subject:verb`.
+    /// Returns [`NotAPermission`] if `text` does not have the form `subject:verb`.
     pub fn parse(text: &str) -> Result<Self, NotAPermission> {
         match text.split_once(':') {
             Some((subject, verb)) if text.len() <= MAX_NAME_LENGTH && is_word(subject) && is_word(verb) => {
@@ -166,7 +166,7 @@ impl Description {
     /// Parses the description of a role.
     ///
     /// # Errors
-    /// [`NotADescription`] if `text` is too long or contains control characters.
+    /// Returns [`NotADescription`] if `text` is too long or contains control characters.
     pub fn parse(text: &str) -> Result<Self, NotADescription> {
         if text.chars().nth(MAX_DESCRIPTION_LENGTH).is_some() || text.chars().any(char::is_control) {
             Err(NotADescription)

@@ -16,7 +16,7 @@ mod secret;
 pub use rotation::{Presented, Rotation};
 pub use secret::{SecretDigest, SessionSecret};
 
-/// A session's id, a `UUIDv7`; the `sid` of its tokens. Not a secret.
+/// A session's id, a `UUIDv7`. Tokens carry it as `sid`. It is not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub Uuid);
 
@@ -33,14 +33,14 @@ pub struct Generation(pub u32);
 impl Generation {
     pub const FIRST: Self = Self(0);
 
-    /// The next generation; `None` after `u32::MAX`.
+    /// Returns the next generation, or `None` after `u32::MAX`.
     #[must_use]
     pub fn next(self) -> Option<Self> {
         self.0.checked_add(1).map(Self)
     }
 }
 
-/// Why a session was ended before it expired. Stored with the session.
+/// Why a session was ended before it expired. It is stored with the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
     LoggedOut,
@@ -67,7 +67,7 @@ impl EndReason {
         Self::MadeRoom,
     ];
 
-    /// The name under which the reason is stored.
+    /// Returns the name under which the reason is stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl EndReason {
         }
     }
 
-    /// The reason stored under `name`.
+    /// Returns the reason stored under `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)
@@ -127,6 +127,7 @@ pub struct NewSession {
 }
 
 impl NewSession {
+    /// Creates a session that is opened at `now`. Its timeouts follow from `rules`.
     #[must_use]
     pub fn opened_at(
         now: DateTime<Utc>,
@@ -149,7 +150,7 @@ impl NewSession {
         }
     }
 
-    /// The session as stored for `user`.
+    /// Returns the session as stored for `user`.
     #[must_use]
     pub fn stored(&self, user: &User) -> StoredSession {
         StoredSession {
@@ -192,6 +193,7 @@ pub enum Liveness {
 }
 
 impl Lifetime {
+    /// Returns the state of the session at `now`.
     #[must_use]
     pub fn at(&self, now: DateTime<Utc>) -> Liveness {
         match self.ended {

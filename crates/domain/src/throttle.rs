@@ -58,7 +58,8 @@ mod tests {
             ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
             ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
         ] {
-            let network = |text: &str| ClientNetwork::from(text.parse::<IpAddr>().expect("an address"));
+            let network =
+                |text: &str| ClientNetwork::from(text.parse::<IpAddr>().expect("the address is valid"));
             assert_eq!(network(one) == network(other), shared, "{one} and {other}");
         }
     }

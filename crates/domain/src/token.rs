@@ -16,7 +16,7 @@ pub const TOKEN_TYPE: &str = "at+jwt";
 /// Tolerance for an `iat` in the future, to allow for clock skew.
 const IAT_TOLERANCE: Duration = Duration::seconds(5);
 
-/// A signed access token in compact form. Redacted in `Debug`, wiped when dropped.
+/// A signed access token in compact form. It is redacted in `Debug` and wiped when dropped.
 #[derive(Clone, Debug)]
 pub struct AccessToken(SecretString);
 
@@ -26,7 +26,7 @@ impl AccessToken {
         Self(SecretString::from(compact))
     }
 
-    /// The text of the token, for the response that carries it.
+    /// Returns the text of the token, for the response that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -55,7 +55,7 @@ pub struct AccessClaims {
     pub permissions: Option<Permissions>,
 }
 
-/// A token whose signature is valid for one of our keys. Its claims are not checked yet.
+/// A token whose signature is valid for one of the service's keys. Its claims are not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedToken {
     /// The `typ` header, unmodified.
@@ -66,11 +66,11 @@ pub struct SignedToken {
 /// Why a token was rejected before its claims were checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SignatureRefused {
-    /// Not a signed JWT.
+    /// The text is not a signed JWT.
     #[error("the token is malformed")]
     Malformed,
-    /// An unknown key, an algorithm other than the key's, a header that supplies its own key or
-    /// unsupported rules, a wrong signature, or claims in an unknown format.
+    /// The token has an unknown key, an algorithm other than the key's, a header that supplies its
+    /// own key or unsupported rules, a wrong signature, or claims in an unknown format.
     #[error("the token was not issued by this service")]
     Invalid,
 }
@@ -102,17 +102,17 @@ pub struct TokenIdentity {
 }
 
 impl TokenRules {
-    /// The expiry, in whole seconds, of a token issued at `now` for a session that expires at
-    /// `session_expires_at`.
+    /// Returns the expiry, in seconds since the Unix epoch, of a token issued at `now` for a
+    /// session that expires at `session_expires_at`.
     #[must_use]
     pub fn expiry(&self, now: DateTime<Utc>, session_expires_at: DateTime<Utc>) -> i64 {
         (now + self.access_ttl).min(session_expires_at).timestamp()
     }
 
-    /// Checks everything about a token that needs no I/O.
+    /// Checks the type and the claims of a token, which needs no I/O.
     ///
     /// # Errors
-    /// The first rule that the token violates.
+    /// Returns the first rule that the token violates.
     pub fn accept(&self, token: &SignedToken, now: DateTime<Utc>) -> Result<TokenIdentity, ClaimsRefused> {
         let claims = &token.claims;
         let is_ours = token.token_type.as_deref() == Some(TOKEN_TYPE)
@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).expect("a valid second")
+        DateTime::from_timestamp(second, 0).expect("chrono represents the second")
     }
 
     fn token() -> SignedToken {
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_accepted_identity_comes_from_the_claims() {
-        let identity = rules().accept(&token(), at(1000)).expect("a good token");
+        let identity = rules().accept(&token(), at(1000)).expect("the token is accepted");
         assert_eq!(
             identity,
             TokenIdentity {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn claims_with_a_wrong_type_or_a_gap_do_not_parse() {
-        let whole = serde_json::to_value(token().claims).expect("claims are JSON");
+        let whole = serde_json::to_value(token().claims).expect("the claims can be serialized");
         for claim in [
             "iss",
             "aud",
@@ -252,7 +252,9 @@ mod tests {
             "roles",
         ] {
             let mut gap = whole.clone();
-            gap.as_object_mut().expect("an object").remove(claim);
+            gap.as_object_mut()
+                .expect("the claims are a JSON object")
+                .remove(claim);
             assert!(
                 serde_json::from_value::<AccessClaims>(gap).is_err(),
                 "without {claim}"

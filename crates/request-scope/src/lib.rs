@@ -112,7 +112,10 @@ mod tests {
             .run(async {
                 let alone = tokio::spawn(async { current_id() });
                 let given = tokio::spawn(in_current_scope(async { current_id() }));
-                (alone.await.expect("no panic"), given.await.expect("no panic"))
+                (
+                    alone.await.expect("the task does not panic"),
+                    given.await.expect("the task does not panic"),
+                )
             })
             .await;
         assert_eq!((alone, given.as_deref()), (None, Some("abc")));

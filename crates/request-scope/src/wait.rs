@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waits_of_a_request_share_its_time_and_other_time_does_not_count() {
+    async fn waits_of_a_request_share_its_budget_and_time_between_waits_does_not_count() {
         pause();
         let scope = RequestScope::with_wait_budget(ms(900));
         let work = async {
@@ -92,7 +92,7 @@ mod tests {
                 drop(wait);
                 // Time between waits does not count.
                 advance(SECOND).await;
-                let scope = RequestScope::current().expect("the scope of this test");
+                let scope = RequestScope::current().expect("the test runs in a scope");
                 assert_eq!(scope.time_left(), ms(left));
             }
             assert!(Wait::begin(SECOND).is_none());
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_waits_at_a_time_end_no_later_and_leave_less() {
+    async fn concurrent_waits_end_no_later_and_leave_less_of_the_budget() {
         pause();
         let scope = RequestScope::with_wait_budget(ms(900));
         let work = async {

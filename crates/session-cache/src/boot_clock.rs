@@ -15,12 +15,12 @@ pub struct BootClock;
 #[async_trait]
 impl MonotonicClock for BootClock {
     fn now(&self) -> Duration {
-        Duration::try_from(clock_gettime(ClockId::Boottime)).expect("time since boot is not negative")
+        Duration::try_from(clock_gettime(ClockId::Boottime)).expect("the time since boot is not negative")
     }
 
     async fn sleep_until(&self, at: Duration) {
-        // tokio's clock stops during a suspension, so it wakes late but never early. It rounds,
-        // however.
+        // tokio's clock stops during a suspension, so a sleep may end late. It also rounds, so a
+        // sleep may end early: check the time again.
         while let Some(left) = at.checked_sub(self.now()).filter(|left| !left.is_zero()) {
             sleep(left).await;
         }

@@ -10,8 +10,8 @@ use std::{
 /// Overhead of one entry in bytes: its key, its slot in a table that may be two thirds empty, and
 /// the allocator's header.
 const ENTRY_BYTES: usize = 3 * (size_of::<SessionId>() + size_of::<CachedSnapshot>() + 21) + 32;
-/// Overhead in bytes of one name in a set, in addition to its letters, in tree nodes that may be
-/// half empty.
+/// Overhead of one name in a set in bytes, without its letters: its share of a tree node that may
+/// be half empty.
 const NAME_BYTES: usize = 72;
 /// Minimum size of a set that is not empty, in bytes.
 const SET_BYTES: usize = 288;
@@ -22,29 +22,29 @@ pub struct CacheLimits {
     /// Maximum number of session snapshots. 100,000 by default.
     pub snapshots: NonZeroUsize,
     /// Maximum size of all entries in bytes, including the cache's overhead. 64 MiB by default. The
-    /// size is estimated and a few per cent off, since only the allocator knows it.
+    /// size is an estimate that may be off by a few per cent.
     pub bytes: NonZeroU64,
 }
 
 impl Default for CacheLimits {
     fn default() -> Self {
         Self {
-            snapshots: NonZeroUsize::new(100_000).expect("it is not 0"),
-            bytes: NonZeroU64::new(64 * 1024 * 1024).expect("it is not 0"),
+            snapshots: NonZeroUsize::new(100_000).expect("100,000 is not 0"),
+            bytes: NonZeroU64::new(64 * 1024 * 1024).expect("64 MiB is not 0"),
         }
     }
 }
 
 /// A session snapshot and the read that returned it, which decides whether the snapshot may be
-/// answered.
+/// served.
 #[derive(Clone)]
 pub struct CachedSnapshot {
     pub read: SnapshotRead,
     pub snapshot: Arc<SessionSnapshot>,
 }
 
-/// Session snapshots in memory. Evicts the least recently used; snapshots that are used once do not
-/// displace those that are used often.
+/// Session snapshots in memory. The least recently used are evicted first; snapshots that are used
+/// once do not displace those that are used often.
 pub struct SessionCache(Cache<SessionId, CachedSnapshot, Weight>);
 
 /// Weighs entries in bytes.
@@ -121,8 +121,8 @@ mod tests {
 
     fn limits(snapshots: usize, bytes: u64) -> CacheLimits {
         CacheLimits {
-            snapshots: NonZeroUsize::new(snapshots).expect("it is not 0"),
-            bytes: NonZeroU64::new(bytes).expect("it is not 0"),
+            snapshots: NonZeroUsize::new(snapshots).expect("the number is not 0"),
+            bytes: NonZeroU64::new(bytes).expect("the number is not 0"),
         }
     }
 
@@ -130,7 +130,8 @@ mod tests {
     fn cached(permissions: usize) -> CachedSnapshot {
         let user = a_user("alice").registered_at(at(0));
         let session = a_session(user.id, at(0)).stored(&user);
-        let permission = |number| Permission::parse(&format!("subject:verb-{number}")).expect("a permission");
+        let permission =
+            |number| Permission::parse(&format!("subject:verb-{number}")).expect("the permission is valid");
         let mut replica = Replica::new(ReplicaId(unique_uuid()), Terms::STANDARD);
         CachedSnapshot {
             read: replica.begin_read(session.id, Duration::ZERO),

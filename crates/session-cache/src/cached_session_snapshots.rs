@@ -14,11 +14,12 @@ use domain::{
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Answers session snapshots from memory while the process holds a lease, and from the wrapped port
+/// Serves session snapshots from memory while the process holds a lease, and from the wrapped port
 /// otherwise.
 ///
-/// Concurrent requests for one session share a read. A snapshot read before a request arrived may
-/// accept its token but never rejects it: then the request reads anew.
+/// Concurrent requests for one session share a read. A snapshot that was read before a request
+/// arrived may accept the token of the request but never reject it: before a rejection, the
+/// snapshot is read again.
 pub struct CachedSessionSnapshots {
     inner: Arc<dyn SessionSnapshots>,
     coherence: Arc<SessionCoherence>,
@@ -34,8 +35,8 @@ enum Lookup {
     Read(PendingRead),
 }
 
-/// A read that a request is about to make. Dropping it wakes the requests that wait for its result,
-/// without one.
+/// A read that a request is about to make. If it is dropped, the requests that wait for its result
+/// wake without a result.
 struct PendingRead {
     session: SessionId,
     read: SnapshotRead,

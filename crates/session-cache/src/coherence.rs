@@ -17,9 +17,10 @@ use std::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 
-/// One process's place in the protocol: its lease, its cache, and the ports to the other processes.
+/// The state of one process in the protocol: its lease, its cache, and the ports to the other
+/// processes.
 ///
-/// A process has one, shared by all other parts of this crate.
+/// A process has one, which all other parts of this crate share.
 pub struct SessionCoherence {
     pub(crate) id: ReplicaId,
     pub(crate) terms: Terms,
@@ -57,7 +58,7 @@ pub(crate) struct SharedRead {
 pub(crate) type ReadResult = Result<Option<Arc<SessionSnapshot>>, Arc<PortError>>;
 
 impl SessionCoherence {
-    /// Creates the place of a process that holds no lease yet. `id` MUST be new with each start of
+    /// Creates the state of a process that holds no lease yet. `id` MUST be new with each start of
     /// the process; all processes of one database MUST share `leases` and `bus`. `limits` bound the
     /// cache.
     #[must_use]

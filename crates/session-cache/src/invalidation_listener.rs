@@ -45,8 +45,8 @@ impl InvalidationListener {
         loop {
             match subscription.next().await {
                 BusEvent::Message(bytes) => self.receive(&bytes).await,
-                // The protocol holds without this. It shortens the time for which stale snapshots
-                // are answered when a publisher died after sending its message and before
+                // The protocol is correct without this. It shortens the time for which stale
+                // snapshots are served after a publisher died between sending its message and
                 // completing the revocation.
                 BusEvent::Reconnected => self.0.invalidate_all(),
             }
@@ -72,8 +72,8 @@ impl InvalidationListener {
         }
     }
 
-    /// Delivers an acknowledgement to the running publication that waits for it, if this process
-    /// has it.
+    /// Delivers an acknowledgement to the running publication that waits for it, if that
+    /// publication belongs to this process.
     fn deliver(&self, publication: PublicationId, by: ReplicaId) {
         if publication.publisher == self.0.id
             && let Some(receiver) = self.0.acknowledgements().get(&publication.number)

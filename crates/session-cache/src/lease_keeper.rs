@@ -28,8 +28,8 @@ impl LeaseKeeper {
         }
     }
 
-    /// Keeps the lease forever. The future may be dropped at any time; call [`leave`](Self::leave)
-    /// afterwards.
+    /// Acquires and renews the lease forever. The future may be dropped at any time; call
+    /// [`leave`](Self::leave) afterwards.
     pub async fn run(&self) {
         let mut generation = 0;
         loop {
@@ -74,8 +74,8 @@ impl LeaseKeeper {
     }
 
     async fn acquire(&self, lease: LeaseId) {
-        // Without the bus every revocation would wait for this lease to expire. Reading each time
-        // costs less.
+        // Without the bus, every revocation would wait until this lease has expired. Reading the
+        // database for each request costs less.
         if !self.receives_own_messages().await {
             return self.wait_for_retry().await;
         }
@@ -114,7 +114,8 @@ impl LeaseKeeper {
         self.coherence.sleep(self.coherence.terms.renew_every).await;
     }
 
-    /// Returns whether a probe comes back over the bus within the wait budget for acknowledgements.
+    /// Returns whether this process receives its own probe over the bus within the wait budget for
+    /// acknowledgements.
     async fn receives_own_messages(&self) -> bool {
         let number = self.probes.fetch_add(1, Ordering::Relaxed) + 1;
         let mut received = self.coherence.probe_received.subscribe();

@@ -7,8 +7,8 @@ use std::sync::{
 };
 use tokio::{spawn, sync::watch};
 
-/// Publishes revocations to every replica that holds a lease, and waits until none answers from
-/// before.
+/// Publishes revocations to every replica that holds a lease, and waits until no replica serves a
+/// snapshot from before the revocation.
 ///
 /// Revocations that arrive while another publication reads the lease holders are published
 /// together. Acknowledgements arrive through an
@@ -32,7 +32,8 @@ struct Batch {
 }
 
 impl LeasedRevocations {
-    /// Creates the publisher of one process. Processes that serve no requests publish the same way.
+    /// Creates the publisher of one process. Processes that serve no requests publish in the same
+    /// way.
     #[must_use]
     pub fn new(coherence: Arc<SessionCoherence>) -> Self {
         Self(Arc::new(Publisher {
@@ -51,7 +52,8 @@ impl LeasedRevocations {
         }
         let (done, receiver) = watch::channel(false);
         *forming = Some(Batch { scopes, done });
-        // A separate task: other callers may have joined by the time this one is cancelled.
+        // Publish in a separate task, since other callers may have joined the batch when this one
+        // is cancelled.
         spawn(Arc::clone(&self.0).publish_batch());
         receiver
     }
@@ -65,7 +67,8 @@ impl Revocations for LeasedRevocations {
         let begun_at = coherence.clock.now();
         let mut done = self.join_batch(scopes);
         if done.wait_for(|done| *done).await.is_err() {
-            // The task has ended. Wait until every snapshot from before has expired.
+            // The task ended without a result. Wait until every snapshot from before the revocation
+            // has expired.
             let deadline = begun_at + coherence.terms.snapshot.waited();
             coherence.clock.sleep_until(deadline).await;
         }

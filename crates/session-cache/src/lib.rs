@@ -1,8 +1,8 @@
-//! Cache coherence: session snapshots in memory that no replica answers with after a revocation has
-//! completed.
+//! Cache coherence: keeps session snapshots in memory, and guarantees that no replica serves a
+//! stale one after a revocation has completed.
 //!
-//! [`protocol`] holds the rules as state machines without I/O. [`SessionCoherence`] is one
-//! process's place in the protocol, shared by four parts:
+//! [`protocol`] contains the rules as state machines without I/O. [`SessionCoherence`] is the state
+//! of one process, which four parts share:
 //!
 //! - [`CachedSessionSnapshots`] answers requests from memory while the process holds a lease.
 //! - [`LeaseKeeper`] acquires and renews the lease.
@@ -10,10 +10,10 @@
 //! - [`LeasedRevocations`] publishes this process's revocations and waits until every replica has
 //!   invalidated its cache.
 //!
-//! [`ports`] are what the protocol needs from outside. [`ProcessBus`] and [`BootClock`] implement
-//! two of them; the storage adapters implement [`ReplicaLeases`](ports::ReplicaLeases) and
-//! `adapters-redis` a bus between processes. No lock is held across an `await` point, except the
-//! one that orders publications.
+//! [`ports`] contains what the protocol needs from outside. [`ProcessBus`] and [`BootClock`]
+//! implement two of the ports; the storage adapters implement
+//! [`ReplicaLeases`](ports::ReplicaLeases), and `adapters-redis` implements a bus between
+//! processes. No lock is held across an `await` point, except the one that orders publications.
 
 mod boot_clock;
 mod cache;

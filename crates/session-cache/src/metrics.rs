@@ -12,8 +12,8 @@ const INVALIDATION_DURATION: &str = "authapi_invalidation_duration_seconds";
 const LEASES_EVICTED: &str = "authapi_leases_evicted_total";
 const INVALIDATIONS_HEARD: &str = "authapi_invalidations_heard_total";
 
-/// Counts session snapshots by where they came from. Requests increment these, so the counters are
-/// looked up once.
+/// Counts session snapshots by where they came from. The counters are looked up once, since each
+/// request increments one of them.
 pub struct SessionSnapshotCounters {
     pub from_memory: Counter,
     /// The result of a read that another request had begun.
@@ -81,8 +81,8 @@ pub fn lease_lost() {
     counter!(LEASES_LOST).increment(1);
 }
 
-/// Records how long a publication took. `waited` says whether it waited for anything but
-/// acknowledgements: for silent replicas, or for the database to name the lease holders.
+/// Records how long a publication took. `waited` is whether it waited for anything but
+/// acknowledgements: for silent replicas, or for a database that did not respond.
 pub fn invalidation_duration(waited: bool, took: Duration) {
     let outcome = if waited { "waited" } else { "acknowledged" };
     histogram!(INVALIDATION_DURATION, "outcome" => outcome).record(took);

@@ -6,10 +6,10 @@
 //! when each holder has acknowledged or its lease has expired after renewals were blocked.
 //! `docs/revocation.md` describes the protocol in full.
 //!
-//! [`Replica`] decides whether memory may answer, [`Publication`] when a revocation is complete.
-//! Events go in as method calls, the next step comes out as a value. Every `now` is a reading of
-//! the process's own [monotonic clock](crate::ports::MonotonicClock). `tools/modelcheck` drives
-//! exactly these types through every order of events within bounds.
+//! [`Replica`] decides whether a request may be answered from memory, and [`Publication`] decides
+//! when a revocation is complete. Events are method calls, and the next step is a return value.
+//! Every `now` is a reading of the process's own [monotonic clock](crate::ports::MonotonicClock).
+//! `tools/modelcheck` runs these types through every order of events within bounds.
 
 mod ids;
 mod invalidations;

@@ -10,7 +10,7 @@ use tokio::{select, spawn, sync::mpsc};
 /// Maximum number of acknowledgements queued for one publication.
 const MAX_QUEUED_ACKNOWLEDGEMENTS: usize = 1024;
 
-/// Drives a [`Publication`]: takes its steps over the database and the bus, and feeds it
+/// Runs a [`Publication`]: executes its steps in the database and on the bus, and records
 /// acknowledgements.
 pub struct RunningPublication {
     id: PublicationId,
@@ -18,7 +18,7 @@ pub struct RunningPublication {
     publication: Publication,
     acknowledgements: mpsc::Receiver<ReplicaId>,
     begun_at: Duration,
-    /// Whether it waited for anything but acknowledgements.
+    /// Whether the publication waited for anything but acknowledgements.
     waited: bool,
     coherence: Arc<SessionCoherence>,
 }
@@ -66,7 +66,8 @@ impl RunningPublication {
         }
     }
 
-    /// Takes all remaining steps. When this returns, no replica answers from before the changes.
+    /// Takes all remaining steps. When this returns, no replica serves a snapshot from before the
+    /// changes.
     pub async fn finish(mut self) {
         loop {
             match self.publication.next_step(self.coherence.clock.now()) {
@@ -112,8 +113,8 @@ impl RunningPublication {
     fn send(&self, message: Message) {
         let coherence = Arc::clone(&self.coherence);
         spawn(async move {
-            // An acknowledgement that arrives before the subscription is lost. Wait for it as long
-            // as for acknowledgements.
+            // An acknowledgement that arrives before this process has subscribed is lost. Wait for
+            // the subscription as long as for acknowledgements.
             select! {
                 () = coherence.subscribed() => {}
                 () = coherence.sleep(coherence.terms.acknowledgement_budget) => {}

@@ -31,7 +31,7 @@ fn terms() -> Terms {
         lease: exact(LEASE),
         snapshot: exact(SNAPSHOT),
         renew_every: ticks(1),
-        // The model prolongs each wait at will, so none needs a minimum.
+        // The model may prolong each wait, so no wait needs a minimum.
         acknowledgement_budget: Duration::ZERO,
         idle_after: ticks(u8::MAX),
     }
@@ -76,7 +76,7 @@ impl LeaseModel {
             return;
         };
         // Only a read that queries the database before the commit can be stale: later queries
-        // return the revoked session. When such a read queries does not matter.
+        // return the revoked session. It does not matter when such a read queries the database.
         if serving.reading.is_some() {
             actions.push(Action::FinishRead(watched));
         } else if serving.cached.is_none() && !state.database.revoked {

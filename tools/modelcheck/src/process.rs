@@ -133,8 +133,8 @@ impl Serving {
         }
     }
 
-    /// Returns everything that future behaviour depends on. Of the counters, this is only what they
-    /// imply for the existing reads.
+    /// Returns everything that future behaviour depends on. Counters are included only as far as
+    /// they affect the existing reads.
     pub fn essence(&self, now: u8) -> impl Hash + PartialEq + use<> {
         let of = |stale: &StaleRead| {
             let current = self.core.is_current(&stale.read, USER);

@@ -1,7 +1,7 @@
 use domain::ports::Randomness;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Predictable bytes that differ between calls and are equal in each run. For tests only.
+/// Predictable bytes that differ between calls and are the same in each run. For tests only.
 #[derive(Default)]
 pub struct CountingRandomness(AtomicU64);
 

@@ -13,7 +13,7 @@ use domain::{
 use std::sync::Arc;
 
 /// A fake for every port, ready for [`Core::new`](domain::core::Core::new) and
-/// [`Administration::new`](domain::core::Administration::new). Replace the fakes that a test is
+/// [`Administration::new`](domain::core::Administration::new). A test replaces the fakes that it is
 /// about.
 #[derive(Clone)]
 pub struct Fakes {

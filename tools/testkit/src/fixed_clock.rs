@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 pub struct FixedClock(Mutex<DateTime<Utc>>);
 
 impl FixedClock {
+    /// Creates a clock that is set to `at`.
     #[must_use]
     pub fn new(at: DateTime<Utc>) -> Self {
         Self(Mutex::new(at))

@@ -1,5 +1,5 @@
 //! Users, sessions, roles and contexts for tests. Ids and secret digests are unique within the
-//! process; all other values are equal in each run.
+//! process; all other values are the same in each run.
 
 use chrono::{DateTime, Duration, Utc};
 use domain::{
@@ -26,34 +26,39 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// microseconds reveal storage that truncates.
 ///
 /// # Panics
-/// If `second` is outside the range of chrono.
+/// Panics if `second` is outside the range of chrono.
 #[must_use]
 pub fn at(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_767_225_600 + second, 123_456_000)
-        .expect("an instant within the range of chrono")
+    DateTime::from_timestamp(1_767_225_600 + second, 123_456_000).expect("chrono represents the instant")
 }
 
+/// Parses a login.
+///
 /// # Panics
-/// If `text` is not a valid login.
+/// Panics if `text` is not a valid login.
 #[must_use]
 pub fn login(text: &str) -> Login {
-    Login::parse(text).expect("a valid login")
+    Login::parse(text).expect("the login is valid")
 }
 
+/// Parses a login and returns its canonical form.
+///
 /// # Panics
-/// If `text` is not a valid login.
+/// Panics if `text` is not a valid login.
 #[must_use]
 pub fn canonical(text: &str) -> CanonicalLogin {
     login(text).canonical().clone()
 }
 
+/// Parses the names of roles.
+///
 /// # Panics
-/// If one of `names` is not a valid role name.
+/// Panics if one of `names` is not a valid role name.
 #[must_use]
 pub fn role_names(names: &[&str]) -> RoleNames {
     names
         .iter()
-        .map(|name| RoleName::parse(name).expect("a valid role name"))
+        .map(|name| RoleName::parse(name).expect("the role name is valid"))
         .collect()
 }
 
@@ -78,10 +83,11 @@ pub fn an_admin(typed: &str) -> NewUser {
     }
 }
 
-/// The command of the operator that assigns exactly `roles` to `user` and ends their sessions.
+/// Returns the command of the operator that assigns exactly `roles` to `user` and ends their
+/// sessions.
 ///
 /// # Panics
-/// If one of `roles` is not a valid role name.
+/// Panics if one of `roles` is not a valid role name.
 #[must_use]
 pub fn role_change(user: UserId, roles: &[&str]) -> AssignRoles {
     AssignRoles {
@@ -93,15 +99,16 @@ pub fn role_change(user: UserId, roles: &[&str]) -> AssignRoles {
     }
 }
 
-/// The command of the operator that writes a role with exactly `permissions` into the catalogue.
+/// Returns the command of the operator that writes a role with exactly `permissions` into the
+/// catalogue.
 ///
 /// # Panics
-/// If `name` is not a valid role name, or one of `permissions` is not a valid permission.
+/// Panics if `name` is not a valid role name, or one of `permissions` is not a valid permission.
 #[must_use]
 pub fn a_role(name: &str, permissions: &[&str]) -> WriteRole {
-    let parse = |text: &&str| Permission::parse(text).expect("a valid permission");
+    let parse = |text: &&str| Permission::parse(text).expect("the permission is valid");
     WriteRole {
-        name: RoleName::parse(name).expect("a valid role name"),
+        name: RoleName::parse(name).expect("the role name is valid"),
         description: Description::default(),
         permissions: permissions.iter().map(parse).collect(),
         self_assignable: false,

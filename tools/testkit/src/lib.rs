@@ -1,5 +1,5 @@
 //! Tests for adapters of authapi's `domain`: the contract of the ports, in-memory fakes that fulfil
-//! it, and fixtures. Also for teams that embed `domain` and write adapters.
+//! it, and fixtures. They are also for teams that embed `domain` and write adapters.
 //!
 //! To test an adapter, pass a macro the async function that creates it. The macro defines a named
 //! test for each case:

@@ -93,7 +93,7 @@ macro_rules! define_cases {
     };
 }
 
-/// One named test for each case of the contracts of all storage ports, grouped in modules.
+/// Defines a named test for each case of the contracts of all storage ports, grouped in modules.
 ///
 /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) and a guard that keeps
 /// it alive for the test. The storage is empty except for the built-in roles, and a
@@ -161,7 +161,7 @@ macro_rules! sync_cases {
     };
 }
 
-/// Defines a module with the last of the names.
+/// Defines a module with the last of the given names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! case_module {

@@ -51,12 +51,12 @@ impl MemoryStorage {
 
     /// Makes every port return [`PortError::Unavailable`] and change nothing.
     pub fn go_away(&self) {
-        self.locked().away = true;
+        self.locked().is_unavailable = true;
     }
 
     /// Makes the ports available again, with the tables unchanged.
     pub fn come_back(&self) {
-        self.locked().away = false;
+        self.locked().is_unavailable = false;
     }
 
     /// Adds a role to the catalogue, or replaces the role with this name. The permissions of
@@ -68,7 +68,7 @@ impl MemoryStorage {
     /// Locks the tables for one transaction.
     fn transaction(&self) -> Result<MutexGuard<'_, Tables>, PortError> {
         let tables = self.locked();
-        if tables.away {
+        if tables.is_unavailable {
             return Err(PortError::Unavailable(Box::new(MadeUnavailable)));
         }
         Ok(tables)

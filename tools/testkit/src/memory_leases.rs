@@ -17,7 +17,7 @@ pub struct MemoryLeases(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     leases: BTreeMap<LeaseId, Row>,
-    away: bool,
+    is_unavailable: bool,
 }
 
 struct Row {
@@ -37,17 +37,17 @@ impl Row {
 impl MemoryLeases {
     /// Makes every method fail with [`PortError::Unavailable`] and change nothing.
     pub fn go_away(&self) {
-        self.locked().away = true;
+        self.locked().is_unavailable = true;
     }
 
     /// Makes the methods available again.
     pub fn come_back(&self) {
-        self.locked().away = false;
+        self.locked().is_unavailable = false;
     }
 
     fn transaction(&self) -> Result<MutexGuard<'_, State>, PortError> {
         let mut state = self.locked();
-        if state.away {
+        if state.is_unavailable {
             return Err(PortError::Unavailable("the leases are unavailable".into()));
         }
         let now = Instant::now();

@@ -5,8 +5,8 @@ use domain::{
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Stores passwords unhashed, as `plain$<salt>$<password>`, with salts counted from one. Fast, and
-/// for tests only.
+/// Stores passwords unhashed, as `plain$<salt>$<password>`, with salts counted from one. It is
+/// fast, and for tests only.
 pub struct PlainHasher {
     next_salt: AtomicU64,
     /// Hashes with lower salts are outdated.

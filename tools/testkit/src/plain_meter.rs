@@ -13,7 +13,7 @@ const CHARACTERS_A_POINT: usize = 4;
 const MAX_SCORE: u8 = 4;
 
 /// Rates passwords by the number of different characters outside the known words, with one point
-/// for every four. Fast, and for tests only.
+/// for every four. It is fast, and for tests only.
 #[derive(Default)]
 pub struct PlainMeter {
     is_overloaded: AtomicBool,

@@ -28,6 +28,7 @@ struct Header {
 }
 
 impl PlainTokens {
+    /// Creates an instance whose tokens only instances with this key accept.
     #[must_use]
     pub fn new(key: u64) -> Self {
         Self { key }

@@ -1,4 +1,4 @@
-//! What a storage adapter offers.
+//! The ports that a storage adapter implements.
 
 use async_trait::async_trait;
 use domain::{
@@ -57,7 +57,7 @@ impl RecordedEvents for PagedEvents {
         let (mut events, mut before) = (Vec::new(), None);
         loop {
             let page = self.0.page(AuditFilter::default(), before, PAGE);
-            let page = page.await.expect("storage answers");
+            let page = page.await.expect("storage is available");
             let is_last = page.len() < PAGE as usize;
             before = page.last().map(|oldest| oldest.number);
             events.extend(page.into_iter().map(|record| {

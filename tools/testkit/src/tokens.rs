@@ -1,4 +1,4 @@
-//! What an adapter for access tokens must offer.
+//! The ports that an adapter for access tokens implements.
 
 use domain::ports::{PublicKeys, TokenSigner, TokenVerifier};
 use std::sync::Arc;

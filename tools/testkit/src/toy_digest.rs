@@ -1,7 +1,7 @@
 //! A checksum in place of cryptography.
 
 /// Returns 32 bytes that depend on all of `key` and `text`: four FNV-1a sums with different initial
-/// values. Easy to forge.
+/// values. The bytes are easy to forge.
 pub(crate) fn toy_digest(key: u64, text: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
     for (pool, to) in (0_u64..).zip(digest.chunks_exact_mut(8)) {

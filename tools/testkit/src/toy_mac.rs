@@ -5,16 +5,17 @@ use domain::{
     session::{SecretDigest, SessionSecret},
 };
 
-/// The key of digests, which are not keyed.
+/// The key of digests, which need none.
 const NO_KEY: u64 = 0;
 
-/// A MAC and a digest that are easy to forge. Deterministic, fast, and for tests only.
+/// A MAC and a digest that are easy to forge. Both are deterministic, fast, and for tests only.
 #[derive(Clone, Debug, Default)]
 pub struct ToyMac {
     key: u64,
 }
 
 impl ToyMac {
+    /// Creates a MAC under `key`.
     #[must_use]
     pub fn new(key: u64) -> Self {
         Self { key }

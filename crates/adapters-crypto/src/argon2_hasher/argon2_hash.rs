@@ -22,13 +22,15 @@ impl Argon2Hash {
             algorithm: Algorithm::Argon2id,
             version: Version::V0x13,
             params,
-            salt: Salt::new(salt).expect("16 bytes are a salt"),
-            hash: Output::new(hash).expect("32 bytes are a hash"),
+            salt: Salt::new(salt).expect("a salt may have 16 bytes"),
+            hash: Output::new(hash).expect("a hash may have 32 bytes"),
         }
     }
 
+    /// Parses the PHC string of an argon2 hash.
+    ///
     /// # Errors
-    /// [`NotAStoredHash`] unless `text` is argon2 with a salt, a hash and exactly its three
+    /// Returns [`NotAStoredHash`] unless `text` is argon2 with a salt, a hash and exactly its three
     /// parameters within bounds.
     pub fn parse(text: &str) -> Result<Self, NotAStoredHash> {
         let phc = phc::PasswordHash::new(text).map_err(NotAStoredHash::Unparsable)?;
@@ -89,7 +91,7 @@ impl Argon2Hash {
     }
 }
 
-/// Parses `m`, `t` and `p`; `None` unless each occurs once and no other parameter does.
+/// Parses `m`, `t` and `p`. Returns `None` unless each occurs once and no other parameter occurs.
 fn parameters(params: &ParamsString) -> Option<Argon2Params> {
     if params.iter().count() != 3 {
         return None;

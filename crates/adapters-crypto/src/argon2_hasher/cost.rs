@@ -45,7 +45,7 @@ impl Argon2Params {
     /// Checks that all parameters are within bounds.
     ///
     /// # Errors
-    /// [`CostRefused`] for the first parameter that is out of bounds.
+    /// Returns [`CostRefused`] for the first parameter that is out of bounds.
     pub fn check(self) -> Result<(), CostRefused> {
         if !(1..=MAX_PARALLELISM).contains(&self.parallelism) {
             return Err(CostRefused::Parallelism);
@@ -64,19 +64,20 @@ impl Argon2Params {
         u64::from(self.memory_kib) * u64::from(self.iterations)
     }
 
-    /// Returns the cost of the work by which this cost exceeds `done_kib`; `None` if it does not,
-    /// or by less than argon2 can do. Uses at most this cost's memory, and as few passes as that
-    /// permits.
+    /// Returns the cost of the work by which this cost exceeds `done_kib`, or `None` if the
+    /// difference is less than the minimum of argon2. The result uses at most this cost's memory,
+    /// and as few passes as that permits.
     pub(super) fn beyond(self, done_kib: u64) -> Option<Self> {
         let missing = self.work_kib().saturating_sub(done_kib);
         if missing < u64::from(MIN_LANE_KIB) {
             return None;
         }
         let iterations = missing.div_ceil(u64::from(self.memory_kib));
-        let memory_kib = u32::try_from(missing / iterations).expect("at most what this takes");
+        let memory_kib =
+            u32::try_from(missing / iterations).expect("the quotient is at most this cost's memory");
         Some(Self {
             memory_kib: memory_kib.max(MIN_LANE_KIB),
-            iterations: u32::try_from(iterations).expect("at most this many passes"),
+            iterations: u32::try_from(iterations).expect("the quotient is at most this cost's passes"),
             parallelism: 1,
         })
     }

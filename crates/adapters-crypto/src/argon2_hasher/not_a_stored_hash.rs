@@ -3,7 +3,7 @@ use argon2::password_hash::phc;
 use domain::ports::ForeignHashRefused;
 use thiserror::Error;
 
-/// The reason a stored text cannot be used as a hash. Never contains the text.
+/// The error for a stored text that cannot be used as a hash. It never contains the text.
 #[derive(Debug, Error)]
 pub enum NotAStoredHash {
     #[error("a stored password hash is not a PHC string")]

@@ -12,7 +12,7 @@ impl StoredHash {
     /// Parses a stored hash.
     ///
     /// # Errors
-    /// [`NotAStoredHash`] if `hash` has an unsupported form or is out of bounds.
+    /// Returns [`NotAStoredHash`] if `hash` has an unsupported form or is out of bounds.
     pub fn parse(hash: &PasswordHash) -> Result<Self, NotAStoredHash> {
         let text = hash.as_phc();
         if text.starts_with("$argon2") {

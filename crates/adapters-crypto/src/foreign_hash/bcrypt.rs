@@ -76,7 +76,9 @@ impl Bcrypt {
         } else {
             self.compute(password)
         };
-        let kept = hash.first_chunk::<HASH_LENGTH>().expect("24 bytes begin with 23");
+        let kept = hash
+            .first_chunk::<HASH_LENGTH>()
+            .expect("24 bytes have a prefix of 23");
         constant_time::verify_slices_are_equal(kept, &self.hash).is_ok()
     }
 

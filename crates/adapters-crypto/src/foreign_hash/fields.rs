@@ -55,6 +55,7 @@ pub fn parameters<'a, const N: usize>(
     values.filter(|_| count == N).ok_or(wrong)
 }
 
+/// Returns `salt` if it has at least [`MIN_SALT_LENGTH`] bytes.
 pub fn long_enough_salt(salt: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
     if salt.len() < MIN_SALT_LENGTH {
         return Err(ForeignHashRefused::TooWeak("the salt has fewer than 4 bytes"));
@@ -62,6 +63,7 @@ pub fn long_enough_salt(salt: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
     Ok(salt)
 }
 
+/// Returns `hash` if it has [`MIN_HASH_LENGTH`] to [`MAX_HASH_LENGTH`] bytes.
 pub fn whole_hash(hash: Vec<u8>) -> Result<Vec<u8>, ForeignHashRefused> {
     if !(MIN_HASH_LENGTH..=MAX_HASH_LENGTH).contains(&hash.len()) {
         return Err(ForeignHashRefused::Damaged(

@@ -53,7 +53,7 @@ impl FirebaseScrypt {
         // The key is used once, so the counter may start at zero.
         let counter = EncryptionContext::Iv128(FixedLength::from([0; 16]));
         key.and_then(|key| key.less_safe_encrypt(&mut hash, counter))
-            .expect("a key and a counter of the right lengths");
+            .expect("the key and the counter have the right lengths");
         constant_time::verify_slices_are_equal(&hash, &self.hash).is_ok()
     }
 

@@ -115,11 +115,11 @@ impl Pbkdf2 {
         .is_ok()
     }
 
-    /// If the hash is longer than the digest, all iterations are computed for each block of the
-    /// digest's length.
+    /// Returns the work of verifying the hash. If the hash is longer than the digest, all
+    /// iterations are computed for each block of the digest's length.
     pub fn work_kib(&self) -> u64 {
         let parts = self.hash.len().div_ceil(self.digest.length());
-        let parts = u64::try_from(parts).expect("64 bytes have at most 4 parts");
+        let parts = u64::try_from(parts).expect("a hash of 64 bytes has at most 4 blocks");
         (u64::from(self.iterations.get()) * parts).div_ceil(self.digest.iterations_of_one_kib())
     }
 }

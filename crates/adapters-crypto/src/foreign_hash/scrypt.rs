@@ -79,6 +79,8 @@ impl Scrypt {
 pub struct ScryptCost(Params);
 
 impl ScryptCost {
+    /// Creates a cost of 2^`log_n` blocks of `r` times 128 bytes, in `p` lanes. Rejects a cost that
+    /// is out of bounds.
     pub fn new(log_n: u32, r: u32, p: u32) -> Result<Self, ForeignHashRefused> {
         if log_n == 0 || r == 0 || p == 0 {
             return Err(ForeignHashRefused::Damaged("a cost parameter of scrypt is zero"));
@@ -94,7 +96,7 @@ impl ScryptCost {
                 "scrypt with less than 1 MiB of memory",
             ));
         }
-        let log_n = u8::try_from(log_n).expect("at most 31");
+        let log_n = u8::try_from(log_n).expect("the bounds limit log N to 21");
         let params = Params::new(log_n, r, p).expect("the bounds are within those of scrypt");
         Ok(Self(params))
     }

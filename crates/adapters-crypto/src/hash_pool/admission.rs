@@ -24,6 +24,7 @@ pub struct Admission {
     mean: AtomicU64,
 }
 
+/// Why a job may not enter the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     QueueFull,
@@ -47,7 +48,7 @@ impl Admission {
     /// Reserves a place at the end of the queue.
     ///
     /// # Errors
-    /// [`Refusal`] if too many jobs are ahead.
+    /// Returns a [`Refusal`] if too many jobs are ahead.
     pub fn enter(self: &Arc<Self>) -> Result<Place, Refusal> {
         let mut refusal = None;
         let entered = self
@@ -78,20 +79,20 @@ impl Admission {
         }
     }
 
-    fn learn(&self, took: Duration) {
+    fn record(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let learn = |mean| Some(smoothed(mean, took));
+        let record = |mean| Some(smoothed(mean, took));
         // The closure always returns `Some`, so the update cannot fail.
         let _ = self
             .mean
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, learn);
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, record);
     }
 }
 
 impl Place {
     /// Frees the place after work that took `took`.
     pub fn leave_after(self, took: Duration) {
-        self.0.learn(took);
+        self.0.record(took);
     }
 }
 
@@ -171,11 +172,11 @@ mod tests {
             (11, 201, Some(WouldWaitTooLong)),
         ] {
             let admission = Arc::new(Admission::new(HashPoolSettings {
-                threads: NonZeroUsize::new(2).expect("not 0"),
-                queue: NonZeroUsize::new(10).expect("not 0"),
+                threads: NonZeroUsize::new(2).expect("the number is not 0"),
+                queue: NonZeroUsize::new(10).expect("the number is not 0"),
                 max_wait: Duration::from_secs(1),
             }));
-            admission.learn(Duration::from_millis(mean));
+            admission.record(Duration::from_millis(mean));
             let places: Vec<_> = (0..ahead).map(|_| admission.enter_again()).collect();
             let found = admission.enter().err();
             assert_eq!(found, refusal, "{ahead} ahead of {mean} ms");

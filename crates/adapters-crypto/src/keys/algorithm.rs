@@ -18,6 +18,7 @@ pub enum Algorithm {
 pub struct UnknownAlgorithm;
 
 impl Algorithm {
+    /// Every supported algorithm.
     pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
 
     /// Returns the name used in the header of tokens and in the JWKS.
@@ -40,7 +41,7 @@ impl fmt::Display for Algorithm {
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Ignores case, for use on the command line.
+    /// Parses the name of an algorithm in any case, for use on the command line.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()

@@ -12,9 +12,11 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Others may neither read nor write, and the group may not write.
+/// The mode bits that a secret file must not have: reading or writing by others, and writing by the
+/// group.
 const FORBIDDEN_MODE_BITS: u32 = 0o026;
-/// Others may not add files to a folder or replace files in it.
+/// The mode bit that a key folder must not have, unless it is [`STICKY`]: others could add files or
+/// replace them.
 const OTHERS_MAY_WRITE: u32 = 0o002;
 /// The sticky bit: only their owners may rename or remove the files in a folder. Container
 /// platforms mount secrets in read-only folders that are world-writable and have this bit.
@@ -63,7 +65,9 @@ fn check_secret(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), Key
 /// Checks that others cannot replace the files in a folder.
 ///
 /// # Errors
-/// [`KeyError::FolderTooOpen`], [`KeyError::FolderMissing`], [`KeyError::Unreadable`].
+/// Returns [`KeyError::FolderTooOpen`] if others may write to the folder,
+/// [`KeyError::FolderMissing`] if it does not exist, and [`KeyError::Unreadable`] if its mode
+/// cannot be read.
 pub fn check_folder(folder: &Path) -> Result<(), KeyError> {
     let folder = folder.to_owned();
     match fs::metadata(&folder) {
@@ -122,7 +126,7 @@ pub fn write_secret(folder: &Path, name: &str, contents: &[u8]) -> Result<(), Ke
 
 fn draft_number() -> u64 {
     let bytes = OsRandomness.bytes();
-    u64::from_be_bytes(*bytes.first_chunk().expect("32 bytes begin with 8"))
+    u64::from_be_bytes(*bytes.first_chunk().expect("32 bytes have a prefix of 8"))
 }
 
 fn write_draft(draft: &Path, contents: &[u8]) -> io::Result<()> {
@@ -163,17 +167,17 @@ mod tests {
 
     #[test]
     fn a_file_of_another_user_is_rejected_with_the_remedy() {
-        let folder = tempfile::tempdir().expect("a folder");
-        write_secret(folder.path(), "refresh.key", b"secret").expect("a file");
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        write_secret(folder.path(), "refresh.key", b"secret").expect("the file can be written");
         let path = folder.path().join("refresh.key");
-        // Only root may change the owner; run by another user, the test pretends to be a third one
-        // instead.
+        // Only root may change the owner. If another user runs the test, it checks with another
+        // user id instead.
         let _ = chown(&path, Some(4711), None);
-        let owner = fs::metadata(&path).expect("a file").uid();
+        let owner = fs::metadata(&path).expect("the file exists").uid();
 
         assert!(read_secret_as(&path, owner).is_ok());
         let text = read_secret_as(&path, owner + 1)
-            .expect_err("a refusal")
+            .expect_err("the file is rejected")
             .to_string();
         assert!(
             text.contains(&format!("chown {} {}", owner + 1, path.display())),

@@ -25,14 +25,15 @@ pub struct Generated {
     pub state: KeyState,
 }
 
-/// Generates a key in `folder`, which is created if missing: a signing key if there is none yet,
-/// else a published one. If several processes do so at once, one generates the signing key.
+/// Generates a key in `folder`, which is created if missing. The key is a signing key if there is
+/// none yet, and a published one otherwise. If several processes call this at once, one generates
+/// the signing key.
 ///
 /// # Errors
-/// If the folder cannot be read or written.
+/// Returns an error if the folder cannot be read or written.
 ///
 /// # Panics
-/// If the system cannot provide entropy or memory for the key.
+/// Panics if the system cannot provide entropy or memory for the key.
 pub fn generate_signing_key(folder: &Path, algorithm: Algorithm) -> Result<Generated, KeyError> {
     make_folder(folder)?;
     let _lock = lock_folder(folder)?;
@@ -48,14 +49,14 @@ pub fn generate_signing_key(folder: &Path, algorithm: Algorithm) -> Result<Gener
 }
 
 /// Generates the signing key of a `folder` without any key; the folder is created if missing.
-/// Returns `None` if there are keys, whether one of them signs or not. If several processes do so
-/// at once, one generates the key.
+/// Returns `None` if there are keys, whether or not one of them signs. If several processes call
+/// this at once, one generates the key.
 ///
 /// # Errors
-/// If the folder cannot be read or written.
+/// Returns an error if the folder cannot be read or written.
 ///
 /// # Panics
-/// If the system cannot provide entropy or memory for the key.
+/// Panics if the system cannot provide entropy or memory for the key.
 pub fn generate_first_signing_key(
     folder: &Path,
     algorithm: Algorithm,
@@ -93,7 +94,7 @@ fn file_name(algorithm: Algorithm, kid: &str, state: KeyState) -> String {
 }
 
 fn pem_of(pair: &KeyPair) -> Zeroizing<String> {
-    let der = pair.to_pkcs8().expect("a generated key can be serialised");
+    let der = pair.to_pkcs8().expect("a generated key can be serialized");
     let document = Pem::new("PRIVATE KEY", der.as_slice());
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     Zeroizing::new(pem::encode_config(&document, config))
@@ -102,7 +103,8 @@ fn pem_of(pair: &KeyPair) -> Zeroizing<String> {
 /// Generates the refresh key in `folder`, which is created if missing, and returns its path.
 ///
 /// # Errors
-/// [`KeyError::Exists`] if there is one; another [`KeyError`] if the folder cannot be written.
+/// Returns [`KeyError::Exists`] if there is a refresh key, or another [`KeyError`] if the folder
+/// cannot be written.
 pub fn generate_refresh_key(folder: &Path) -> Result<PathBuf, KeyError> {
     make_folder(folder)?;
     let key = Zeroizing::new(OsRandomness.bytes());

@@ -61,11 +61,12 @@ pub struct KeyEntry {
     pub state: KeyState,
 }
 
-/// Lists the keys in `folder`: the signing one first, then by file name. Does not check whether the
-/// service could start with them.
+/// Lists the keys in `folder`: the signing one first, then by file name. This does not check
+/// whether the service could start with them.
 ///
 /// # Errors
-/// If the folder or a file cannot be read, is accessible to others or contains no usable key.
+/// Returns an error if the folder or a file cannot be read, is accessible to others or contains no
+/// usable key.
 pub fn list(folder: &Path) -> Result<Vec<KeyEntry>, KeyError> {
     find(folder)?
         .into_iter()

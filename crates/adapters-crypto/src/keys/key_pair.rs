@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 /// The length of a P-256 coordinate in bytes.
 const COORDINATE_LENGTH: usize = 32;
 
+/// A private key of one of the supported algorithms.
 #[derive(Debug)]
 pub enum KeyPair {
     Es256(EcdsaKeyPair),
@@ -124,13 +125,13 @@ mod tests {
     fn rfc_8037_key() -> KeyPair {
         let mut der = STANDARD
             .decode("MC4CAQAwBQYDK2VwBCIEIA==")
-            .expect("the frame of RFC 8410, section 10.3");
+            .expect("the frame of RFC 8410, section 10.3, is base64");
         der.extend(
             URL_SAFE_NO_PAD
                 .decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
-                .expect("base64url"),
+                .expect("the key is base64url"),
         );
-        KeyPair::from_pkcs8(&der).expect("a key")
+        KeyPair::from_pkcs8(&der).expect("the document contains a key")
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
         );
         let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
         assert_eq!(
-            URL_SAFE_NO_PAD.encode(key.sign(message).expect("a signature")),
+            URL_SAFE_NO_PAD.encode(key.sign(message).expect("signing succeeds")),
             "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
         );
     }
@@ -153,8 +154,9 @@ mod tests {
     #[test]
     fn a_key_survives_a_pkcs8_round_trip() {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
-            let key = KeyPair::generate(algorithm).expect("a key");
-            let again = KeyPair::from_pkcs8(&key.to_pkcs8().expect("a document")).expect("the same key");
+            let key = KeyPair::generate(algorithm).expect("the key can be generated");
+            let again = KeyPair::from_pkcs8(&key.to_pkcs8().expect("the key can be serialized"))
+                .expect("the document contains a key");
             assert_eq!(again.algorithm(), algorithm);
             assert_eq!(again.material(), key.material());
         }

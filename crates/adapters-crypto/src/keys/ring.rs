@@ -41,7 +41,7 @@ impl KeyRing {
     /// Reads every key in `folder`.
     ///
     /// # Errors
-    /// The first problem found in the folder or its files.
+    /// Returns the first problem found in the folder or its files.
     pub fn load(folder: &Path, rules: KeyRules) -> Result<Self, KeyError> {
         let mut signing: Option<(PathBuf, SigningKey)> = None;
         let mut public: Vec<(PathBuf, PublicKey)> = Vec::new();

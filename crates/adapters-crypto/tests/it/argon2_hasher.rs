@@ -30,11 +30,11 @@ const BY_REFERENCE_ARGON2I: &str =
     "$argon2i$v=19$m=64,t=3,p=1$c2l4dGVlbiBieXRlIHNsdA$LuC5+YtKHOi41bgVHO03zW9a/D9A5N73q1MKiP0bQIk";
 
 fn pool(settings: HashPoolSettings) -> Arc<HashPool> {
-    Arc::new(HashPool::start(settings).expect("threads"))
+    Arc::new(HashPool::start(settings).expect("the threads can be started"))
 }
 
 fn hasher(params: Argon2Params) -> Argon2Hasher {
-    Argon2Hasher::new(params, pool(HashPoolSettings::default())).expect("a hasher")
+    Argon2Hasher::new(params, pool(HashPoolSettings::default())).expect("the parameters are within bounds")
 }
 
 fn password(text: &str) -> Password {
@@ -62,7 +62,9 @@ async fn hashes_of_the_reference_implementation_verify() {
         ),
     ] {
         assert_eq!(
-            verify(params, PASSWORD, phc).await.expect("a result"),
+            verify(params, PASSWORD, phc)
+                .await
+                .expect("the hasher returns a result"),
             expected,
             "{phc}"
         );
@@ -71,7 +73,9 @@ async fn hashes_of_the_reference_implementation_verify() {
             "correct horse battery staple",
             "correct horse battery staple É",
         ] {
-            let verification = verify(params, wrong, phc).await.expect("a result");
+            let verification = verify(params, wrong, phc)
+                .await
+                .expect("the hasher returns a result");
             assert_eq!(verification, Verification::Wrong, "{wrong}");
         }
     }
@@ -87,11 +91,11 @@ async fn each_hash_is_a_phc_string_with_a_fresh_salt() {
     let first = hasher
         .hash(password(PASSWORD), &mut HashTicket::default())
         .await
-        .expect("a hash");
+        .expect("the hasher returns a hash");
     let second = hasher
         .hash(password(PASSWORD), &mut HashTicket::default())
         .await
-        .expect("a hash");
+        .expect("the hasher returns a hash");
     let parts: Vec<_> = first.as_phc().split('$').collect();
     assert_eq!(parts[1..4], ["argon2id", "v=19", "m=72,t=3,p=2"]);
     assert_eq!((parts[4].len(), parts[5].len()), (22, 43), "16 and 32 bytes");
@@ -102,7 +106,10 @@ async fn each_hash_is_a_phc_string_with_a_fresh_salt() {
         let verification = hasher
             .verify(password(PASSWORD), Some(hash), &mut HashTicket::default())
             .await;
-        assert_eq!(verification.expect("a result"), Verification::Right);
+        assert_eq!(
+            verification.expect("the hasher returns a result"),
+            Verification::Right
+        );
     }
 }
 
@@ -123,7 +130,10 @@ async fn any_change_of_parameters_makes_a_hash_outdated() {
         },
     ] {
         let verification = verify(changed, PASSWORD, BY_REFERENCE).await;
-        assert_eq!(verification.expect("a result"), Verification::RightButOutdated);
+        assert_eq!(
+            verification.expect("the hasher returns a result"),
+            Verification::RightButOutdated
+        );
     }
 }
 
@@ -158,12 +168,20 @@ async fn unusable_and_too_expensive_hashes_are_wrong_and_logged() {
     ] {
         broken.push(format!("${head}${salt_and_hash}"));
     }
-    broken.push(BY_REFERENCE.rsplit_once('$').expect("a hash").0.to_owned());
+    broken.push(
+        BY_REFERENCE
+            .rsplit_once('$')
+            .expect("a PHC string contains `$`")
+            .0
+            .to_owned(),
+    );
     broken.push(format!("{BY_REFERENCE}$more"));
     for phc in broken {
         let log = Log::default();
         let logging = tracing::subscriber::set_default(log.subscriber());
-        let verification = verify(CHEAP, PASSWORD, &phc).await.expect("a result");
+        let verification = verify(CHEAP, PASSWORD, &phc)
+            .await
+            .expect("the hasher returns a result");
         drop(logging);
         assert_eq!(verification, Verification::Wrong, "{phc}");
         let logged = log.text();
@@ -182,7 +200,7 @@ async fn verifying_a_usable_hash_or_none_logs_nothing() {
         hasher
             .verify(password("wrong"), hash, &mut HashTicket::default())
             .await
-            .expect("a result");
+            .expect("the hasher returns a result");
     }
     drop(logging);
     assert_eq!(log.text(), "");
@@ -202,13 +220,13 @@ impl Log {
     }
 
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+        String::from_utf8(self.0.lock().expect("no other thread panics").clone()).expect("the log is UTF-8")
     }
 }
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
+        self.0.lock().expect("no other thread panics").write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -238,11 +256,11 @@ async fn a_flood_is_rejected_and_never_verified_wrongly() {
         iterations: 4,
         parallelism: 1,
     };
-    let hasher = Arc::new(Argon2Hasher::new(costly, pool).expect("a hasher"));
+    let hasher = Arc::new(Argon2Hasher::new(costly, pool).expect("the parameters are within bounds"));
     let hash = hasher
         .hash(password(PASSWORD), &mut HashTicket::default())
         .await
-        .expect("a hash");
+        .expect("the hasher returns a hash");
     let mut flood = JoinSet::new();
     for _ in 0..5000 {
         let (hasher, hash) = (Arc::clone(&hasher), hash.clone());
@@ -254,7 +272,7 @@ async fn a_flood_is_rejected_and_never_verified_wrongly() {
     }
     let (mut right, mut refused) = (0, 0);
     while let Some(answer) = flood.join_next().await {
-        match answer.expect("no panic") {
+        match answer.expect("the task does not panic") {
             Ok(Verification::Right) => right += 1,
             Err(PortError::Overloaded) => refused += 1,
             other => panic!("{other:?}"),
@@ -264,7 +282,10 @@ async fn a_flood_is_rejected_and_never_verified_wrongly() {
     let afterwards = hasher
         .verify(password("wrong"), Some(hash), &mut HashTicket::default())
         .await;
-    assert_eq!(afterwards.expect("a result"), Verification::Wrong);
+    assert_eq!(
+        afterwards.expect("the hasher returns a result"),
+        Verification::Wrong
+    );
 }
 
 /// The example of RFC 9106, section 5.3: the linked library, built for this processor, computes
@@ -275,15 +296,15 @@ fn the_library_computes_the_example_of_the_standard() {
         .m_cost(32)
         .t_cost(3)
         .p_cost(4)
-        .data(AssociatedData::new(&[4; 12]).expect("12 bytes"))
+        .data(AssociatedData::new(&[4; 12]).expect("12 bytes of associated data are allowed"))
         .build()
-        .expect("parameters");
-    let argon2 =
-        Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params).expect("a secret");
+        .expect("the parameters are within bounds");
+    let argon2 = Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params)
+        .expect("8 bytes of secret are allowed");
     let mut tag = [0; 32];
     argon2
         .hash_password_into(&[1; 32], &[2; 16], &mut tag)
-        .expect("a tag");
+        .expect("the tag can be computed");
     let expected = [
         0x0d, 0x64, 0x0d, 0xf5, 0x8d, 0x78, 0x76, 0x6c, 0x08, 0xc0, 0x37, 0xa3, 0x4a, 0x8b, 0x53, 0xc9, 0xd0,
         0x1e, 0xf0, 0x45, 0x2d, 0x75, 0xb6, 0x5e, 0xb5, 0x25, 0x20, 0xe9, 0x6b, 0x01, 0xe6, 0x59,

@@ -25,7 +25,7 @@ fn refusal(workshop: &Workshop, token: &str) -> Option<SignatureRefused> {
 
 fn with_header(workshop: &Workshop, member: &str, value: Value) -> String {
     let mut header = workshop.header();
-    let members = header.as_object_mut().expect("an object");
+    let members = header.as_object_mut().expect("the value is a JSON object");
     members.insert(member.to_owned(), value);
     workshop.forge(&header.to_string(), &claims_json().to_string())
 }
@@ -36,7 +36,7 @@ fn with_claims(claims: &str) -> String {
 
 #[test]
 fn a_token_forged_with_the_key_and_the_right_format_is_accepted() {
-    // Otherwise the other tests would prove nothing.
+    // If this failed, the other tests would prove nothing.
     for workshop in [&*ES256, &*EDDSA, &*RS256] {
         let token = workshop.forge(&workshop.header().to_string(), &claims_json().to_string());
         assert_eq!(refusal(workshop, &token), None);
@@ -57,7 +57,7 @@ fn a_token_without_a_signature_is_rejected() {
         assert_eq!(refusal(&ES256, &unsigned), MALFORMED);
     }
     let stripped = ES256.sign(&claims());
-    let (message, _) = stripped.rsplit_once('.').expect("a signature");
+    let (message, _) = stripped.rsplit_once('.').expect("the token has a signature");
     assert_eq!(refusal(&ES256, &format!("{message}.")), INVALID);
 }
 
@@ -65,12 +65,12 @@ fn a_token_without_a_signature_is_rejected() {
 fn a_public_key_is_not_accepted_as_a_shared_secret() {
     for workshop in [&*ES256, &*EDDSA, &*RS256] {
         let published = workshop.tokens.jwk_set();
-        let jwk = serde_json::to_value(&published.keys[0]).expect("JSON");
+        let jwk = serde_json::to_value(&published.keys[0]).expect("the key can be serialized");
         let mut secrets = vec![jwk.to_string().into_bytes()];
         for member in ["x", "n"] {
             if let Some(text) = jwk[member].as_str() {
                 secrets.push(text.as_bytes().to_vec());
-                let bytes = URL_SAFE_NO_PAD.decode(text).expect("base64url");
+                let bytes = URL_SAFE_NO_PAD.decode(text).expect("the member is base64url");
                 secrets.push([&[0x04], bytes.as_slice()].concat());
                 secrets.push(bytes);
             }
@@ -79,7 +79,9 @@ fn a_public_key_is_not_accepted_as_a_shared_secret() {
             for (alg, algorithm) in [
                 ("HS256", jsonwebtoken::Algorithm::HS256),
                 (
-                    workshop.header()["alg"].as_str().expect("an algorithm"),
+                    workshop.header()["alg"]
+                        .as_str()
+                        .expect("the header has an algorithm"),
                     jsonwebtoken::Algorithm::HS256,
                 ),
             ] {
@@ -107,7 +109,7 @@ fn an_algorithm_other_than_the_keys_is_rejected_even_in_the_same_family() {
     }
     let key = crate::forgery::encoding_key(
         Algorithm::Rs256,
-        &adapters_crypto::keys::list(RS256.folder.path()).expect("keys")[0].path,
+        &adapters_crypto::keys::list(RS256.folder.path()).expect("the key folder is valid")[0].path,
     );
     for (alg, algorithm) in [
         ("PS256", jsonwebtoken::Algorithm::PS256),
@@ -147,7 +149,10 @@ fn a_token_must_name_a_known_key() {
         );
     }
     let mut header = ES256.header();
-    header.as_object_mut().expect("an object").remove("kid");
+    header
+        .as_object_mut()
+        .expect("the value is a JSON object")
+        .remove("kid");
     let token = ES256.forge(&header.to_string(), &claims_json().to_string());
     assert_eq!(refusal(&ES256, &token), INVALID, "no kid");
 }
@@ -185,7 +190,7 @@ fn duplicate_members_are_rejected() {
             );
         }
     }
-    for (member, value) in claims_json().as_object().expect("an object") {
+    for (member, value) in claims_json().as_object().expect("the value is a JSON object") {
         let doubled = claims.replace('}', &format!(r#","{member}":{value}}}"#));
         assert_eq!(refusal(&ES256, &with_claims(&doubled)), INVALID, "{doubled}");
     }
@@ -193,9 +198,15 @@ fn duplicate_members_are_rejected() {
 
 #[test]
 fn claims_that_are_missing_or_have_a_wrong_type_are_rejected() {
-    for member in claims_json().as_object().expect("an object").keys() {
+    for member in claims_json()
+        .as_object()
+        .expect("the value is a JSON object")
+        .keys()
+    {
         let mut gap = claims_json();
-        gap.as_object_mut().expect("an object").remove(member);
+        gap.as_object_mut()
+            .expect("the value is a JSON object")
+            .remove(member);
         assert_eq!(
             refusal(&ES256, &with_claims(&gap.to_string())),
             INVALID,
@@ -259,7 +270,7 @@ fn texts_that_are_not_three_parts_of_base64url_are_malformed() {
         .split('.')
         .collect::<Vec<_>>()
         .try_into()
-        .expect("three parts");
+        .expect("the token has three parts");
     let standard = STANDARD_NO_PAD.encode([0xfb; 64]);
     let padded = URL_SAFE.encode([0xfb; 64]);
     for bad in [
@@ -321,8 +332,10 @@ const ORDER: [u8; 32] = [
 
 /// Returns the second valid signature of an ES256 token: `s` becomes `n - s`, which needs no key.
 fn second_signature(token: &str) -> String {
-    let (message, signature) = token.rsplit_once('.').expect("a signature");
-    let mut signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+    let (message, signature) = token.rsplit_once('.').expect("the token has a signature");
+    let mut signature = URL_SAFE_NO_PAD
+        .decode(signature)
+        .expect("the signature is base64url");
     let mut borrow = false;
     let (_, digits) = signature.split_at_mut(32);
     for (digit, order) in digits.iter_mut().zip(ORDER).rev() {
@@ -345,7 +358,7 @@ fn an_es256_token_has_a_second_valid_signature() {
 #[test]
 fn signatures_at_the_edges_of_the_field_are_rejected() {
     let token = ES256.sign(&claims());
-    let (message, _) = token.rsplit_once('.').expect("a signature");
+    let (message, _) = token.rsplit_once('.').expect("the token has a signature");
     for (r, s) in [
         ([0; 32], [0; 32]),
         (ORDER, ORDER),
@@ -381,7 +394,7 @@ proptest! {
             let position = position.index(bytes.len());
             prop_assume!(bytes[position] != byte);
             bytes[position] = byte;
-            let changed = String::from_utf8(bytes).expect("ASCII");
+            let changed = String::from_utf8(bytes).expect("the changed token is ASCII");
             prop_assert!(workshop.verify(&changed).is_err(), "{} became {}", good, changed);
         }
     }
@@ -391,7 +404,7 @@ proptest! {
         let mut claims = claims();
         (claims.iat, claims.exp, claims.epoch, claims.iss) = (iat, exp, epoch, iss);
         claims.sub = uuid::Uuid::from_u128(sub);
-        let verified = EDDSA.verify(&EDDSA.sign(&claims)).expect("ours");
+        let verified = EDDSA.verify(&EDDSA.sign(&claims)).expect("the token is valid");
         prop_assert_eq!(&verified.claims, &claims);
     }
 }

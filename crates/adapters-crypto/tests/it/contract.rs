@@ -12,7 +12,7 @@ use std::{
 use testkit::{FixedClock, Tokens, fixtures::at};
 
 fn pool() -> Arc<HashPool> {
-    Arc::new(HashPool::start(HashPoolSettings::default()).expect("threads"))
+    Arc::new(HashPool::start(HashPoolSettings::default()).expect("the threads can be started"))
 }
 
 fn meter() -> ZxcvbnMeter {
@@ -25,7 +25,7 @@ fn hasher() -> Argon2Hasher {
         iterations: 2,
         parallelism: 1,
     };
-    Argon2Hasher::new(cheap, pool()).expect("a hasher")
+    Argon2Hasher::new(cheap, pool()).expect("the parameters are within bounds")
 }
 
 fn refresh_token_mac() -> HmacRefreshMac {
@@ -76,7 +76,11 @@ mod cached {
     fn fresh() -> Tokens {
         let tokens = tokens(Algorithm::Es256);
         let clock = Arc::new(FixedClock::new(at(0)));
-        let cache = CachedTokenVerifier::new(tokens.verifier, clock, NonZeroUsize::new(1000).expect("not 0"));
+        let cache = CachedTokenVerifier::new(
+            tokens.verifier,
+            clock,
+            NonZeroUsize::new(1000).expect("the number is not 0"),
+        );
         Tokens {
             verifier: Arc::new(cache),
             ..tokens

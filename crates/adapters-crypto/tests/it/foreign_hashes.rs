@@ -1,4 +1,4 @@
-//! Hashes of other systems: which are accepted, and that they verify.
+//! Password hashes of other systems: which ones are accepted, and that these verify.
 
 use adapters_crypto::{Argon2Hasher, Argon2Params, ForeignHashForms, HashPool, HashPoolSettings};
 use domain::{
@@ -28,8 +28,8 @@ fn hasher() -> Argon2Hasher {
         iterations: 1,
         parallelism: 1,
     };
-    let pool = HashPool::start(HashPoolSettings::default()).expect("threads");
-    Argon2Hasher::new(cheap, Arc::new(pool)).expect("a hasher")
+    let pool = HashPool::start(HashPoolSettings::default()).expect("the threads can be started");
+    Argon2Hasher::new(cheap, Arc::new(pool)).expect("the parameters are within bounds")
 }
 
 async fn verify(text: &str, password: &str) -> Verification {
@@ -40,7 +40,7 @@ async fn verify(text: &str, password: &str) -> Verification {
     hasher()
         .verify(password, Some(hash), &mut HashTicket::default())
         .await
-        .expect("a result")
+        .expect("the hasher returns a result")
 }
 
 async fn verifies(password: &str, text: &str) {
@@ -170,7 +170,7 @@ async fn the_examples_of_rfc_7914_verify_as_phc_strings() {
 #[tokio::test]
 async fn the_example_of_firebase_verifies_in_either_base64() {
     verifies("user1password", FIREBASE).await;
-    let (head, hash) = FIREBASE.split_once("$42x").expect("a salt");
+    let (head, hash) = FIREBASE.split_once("$42x").expect("the hash has a salt");
     let web_safe = hash.replace('+', "-").replace('/', "_").replace('=', "");
     verifies("user1password", &format!("{head}$42x{web_safe}")).await;
     for (part, other) in [
@@ -194,7 +194,13 @@ async fn a_stored_hash_verifies_without_the_label_of_django() {
         (format!("bcrypt${BCRYPT}"), BCRYPT.to_owned()),
         (FIREBASE.to_owned(), FIREBASE.to_owned()),
     ] {
-        assert_eq!(ForeignHashForms.accept(&text).expect("a hash").as_phc(), kept);
+        assert_eq!(
+            ForeignHashForms
+                .accept(&text)
+                .expect("the hash is accepted")
+                .as_phc(),
+            kept
+        );
     }
 }
 
@@ -369,7 +375,7 @@ proptest! {
 
     #[test]
     fn verifying_any_password_does_not_panic(password in any::<String>()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("the runtime can be built");
         for text in [
             BCRYPT,
             "bcrypt_sha256$$2b$04$aTsUwsyowQuzRrDqFflhgeihJS1/mfIkeAzBe8mobMbJ3fWYNAaoa",

@@ -27,9 +27,9 @@ pub struct Workshop {
 
 impl Workshop {
     pub fn new(algorithm: Algorithm) -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let made = generate_signing_key(folder.path(), algorithm).expect("a key");
-        generate_refresh_key(folder.path()).expect("a refresh key");
+        let folder = TempDir::new().expect("the folder can be created");
+        let made = generate_signing_key(folder.path(), algorithm).expect("the key can be generated");
+        generate_refresh_key(folder.path()).expect("the refresh key can be generated");
         Self {
             tokens: tokens(folder.path()),
             kid: made.kid,
@@ -50,7 +50,11 @@ impl Workshop {
     }
 
     pub fn sign(&self, claims: &AccessClaims) -> String {
-        self.tokens.sign(claims).expect("a signature").expose().to_owned()
+        self.tokens
+            .sign(claims)
+            .expect("signing succeeds")
+            .expose()
+            .to_owned()
     }
 
     pub fn verify(&self, token: &str) -> Result<Arc<SignedToken>, SignatureRefused> {
@@ -59,17 +63,17 @@ impl Workshop {
 }
 
 pub fn tokens(folder: &Path) -> JwtTokens {
-    JwtTokens::new(KeyRing::load(folder, KeyRules::default()).expect("keys"))
+    JwtTokens::new(KeyRing::load(folder, KeyRules::default()).expect("the key folder is valid"))
 }
 
 pub fn encoding_key(algorithm: Algorithm, path: &Path) -> EncodingKey {
-    let pem = std::fs::read(path).expect("a key file");
+    let pem = std::fs::read(path).expect("the key file is readable");
     match algorithm {
         Algorithm::Es256 => EncodingKey::from_ec_pem(&pem),
         Algorithm::EdDsa => EncodingKey::from_ed_pem(&pem),
         Algorithm::Rs256 => EncodingKey::from_rsa_pem(&pem),
     }
-    .expect("a key")
+    .expect("the file contains a key")
 }
 
 fn jwt_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
@@ -83,7 +87,7 @@ fn jwt_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
 /// Signs with jsonwebtoken instead of this crate.
 pub fn sign(header: &str, claims: &str, key: &EncodingKey, algorithm: jsonwebtoken::Algorithm) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).expect("a signature");
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).expect("signing succeeds");
     format!("{message}.{signature}")
 }
 
@@ -108,5 +112,5 @@ pub fn claims() -> AccessClaims {
 }
 
 pub fn claims_json() -> Value {
-    serde_json::to_value(claims()).expect("claims are JSON")
+    serde_json::to_value(claims()).expect("the claims can be serialized")
 }

@@ -1,4 +1,4 @@
-//! Key folders: which are loaded, which are rejected, and the error messages.
+//! Key folders: which ones are loaded, which ones are rejected, and the error messages.
 
 use adapters_crypto::keys::{
     Algorithm, KeyError, KeyRing, KeyRules, KeyState, generate_refresh_key, generate_signing_key, list,
@@ -20,9 +20,9 @@ use std::{
 use tempfile::TempDir;
 
 fn complete() -> (TempDir, PathBuf) {
-    let folder = TempDir::new().expect("a folder");
-    let made = generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");
-    generate_refresh_key(folder.path()).expect("a refresh key");
+    let folder = TempDir::new().expect("the folder can be created");
+    let made = generate_signing_key(folder.path(), Algorithm::Es256).expect("the key can be generated");
+    generate_refresh_key(folder.path()).expect("the refresh key can be generated");
     (folder, made.path)
 }
 
@@ -32,22 +32,26 @@ fn load(folder: &Path) -> Result<KeyRing, KeyError> {
 
 /// The one-line error for `folder`, which must name `path`.
 fn error_text(folder: &Path, path: &Path) -> String {
-    let text = load(folder).expect_err("a refusal").to_string();
+    let text = load(folder).expect_err("the folder is rejected").to_string();
     assert!(text.contains(&path.display().to_string()), "{text}");
     assert!(!text.contains('\n'), "{text}");
     text
 }
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("metadata").permissions().mode() & 0o7777
+    fs::metadata(path)
+        .expect("the metadata are readable")
+        .permissions()
+        .mode()
+        & 0o7777
 }
 
 fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).expect("a change of mode");
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("the mode can be changed");
 }
 
 fn write(path: &Path, contents: impl AsRef<[u8]>) {
-    fs::write(path, contents).expect("a written file");
+    fs::write(path, contents).expect("the file can be written");
     set_mode(path, 0o600);
 }
 
@@ -58,12 +62,12 @@ fn pem(tag: &str, der: &[u8]) -> String {
 #[test]
 fn the_first_key_signs_and_later_ones_are_published() {
     let (folder, first) = complete();
-    let second = generate_signing_key(folder.path(), Algorithm::EdDsa).expect("a key");
+    let second = generate_signing_key(folder.path(), Algorithm::EdDsa).expect("the key can be generated");
     assert_eq!(second.state, KeyState::Published);
 
-    let ring = load(folder.path()).expect("a ring");
+    let ring = load(folder.path()).expect("the key folder is valid");
     assert_eq!(ring.public_keys().len(), 2);
-    let listed = list(folder.path()).expect("a list");
+    let listed = list(folder.path()).expect("the key folder is valid");
     assert_eq!(listed.len(), 2);
     assert_eq!((listed[0].state, &listed[0].path), (KeyState::Signing, &first));
     assert_eq!(listed[1].kid, second.kid);
@@ -73,17 +77,17 @@ fn the_first_key_signs_and_later_ones_are_published() {
 
 #[test]
 fn files_are_named_after_algorithm_and_kid_and_accessible_only_to_their_owner() {
-    let parent = TempDir::new().expect("a folder");
+    let parent = TempDir::new().expect("the folder can be created");
     let folder = parent.path().join("new").join("keys");
-    let made = generate_signing_key(&folder, Algorithm::EdDsa).expect("a key");
-    let refresh_key = generate_refresh_key(&folder).expect("a refresh key");
+    let made = generate_signing_key(&folder, Algorithm::EdDsa).expect("the key can be generated");
+    let refresh_key = generate_refresh_key(&folder).expect("the refresh key can be generated");
     let name = format!("eddsa-{}.signing.pem", &made.kid[..8]);
     assert_eq!(made.path, folder.join(name));
     assert_eq!(mode(&folder), 0o700);
     assert_eq!((mode(&made.path), mode(&refresh_key)), (0o600, 0o600));
     let left: HashSet<_> = fs::read_dir(&folder)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path())
+        .expect("the folder is readable")
+        .map(|entry| entry.expect("the entry is readable").path())
         .collect();
     assert_eq!(
         left,
@@ -96,23 +100,30 @@ fn files_are_named_after_algorithm_and_kid_and_accessible_only_to_their_owner() 
 fn a_refresh_key_is_never_overwritten() {
     let (folder, _) = complete();
     let path = folder.path().join("refresh.key");
-    let before = fs::read(&path).expect("a key");
-    let refused = generate_refresh_key(folder.path()).expect_err("a refusal");
+    let before = fs::read(&path).expect("the file is readable");
+    let refused = generate_refresh_key(folder.path()).expect_err("the folder is rejected");
     assert!(matches!(&refused, KeyError::Exists { path: named } if *named == path));
-    assert_eq!(fs::read(&path).expect("a key"), before);
-    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
+    assert_eq!(fs::read(&path).expect("the file is readable"), before);
+    assert_eq!(
+        fs::read_dir(folder.path())
+            .expect("the folder is readable")
+            .count(),
+        2
+    );
 }
 
 #[test]
 fn concurrent_processes_generate_one_signing_key() {
-    let folder = TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("the folder can be created");
     thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| generate_signing_key(folder.path(), Algorithm::EdDsa).expect("a key"));
+            scope.spawn(|| {
+                generate_signing_key(folder.path(), Algorithm::EdDsa).expect("the key can be generated")
+            });
         }
     });
     let states: Vec<_> = list(folder.path())
-        .expect("a list")
+        .expect("the key folder is valid")
         .iter()
         .map(|key| key.state)
         .collect();
@@ -127,8 +138,8 @@ fn concurrent_processes_generate_one_signing_key() {
 fn generated_keys_are_loaded_unchanged() {
     let (folder, _) = complete();
     let (first, second) = (
-        load(folder.path()).expect("a ring"),
-        load(folder.path()).expect("a ring"),
+        load(folder.path()).expect("the key folder is valid"),
+        load(folder.path()).expect("the key folder is valid"),
     );
     assert_eq!(first.public_keys(), second.public_keys());
     assert_eq!(first.refresh_key(), second.refresh_key());
@@ -145,7 +156,12 @@ fn a_refresh_key_is_base64_with_or_without_a_line_end() {
         "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\r\n",
     ] {
         write(&path, text);
-        assert_eq!(load(folder.path()).expect("a ring").refresh_key(), &[1; 32]);
+        assert_eq!(
+            load(folder.path())
+                .expect("the key folder is valid")
+                .refresh_key(),
+            &[1; 32]
+        );
     }
     for text in [
         "",
@@ -160,7 +176,7 @@ fn a_refresh_key_is_base64_with_or_without_a_line_end() {
             "{text}"
         );
     }
-    fs::remove_file(&path).expect("a removal");
+    fs::remove_file(&path).expect("the file can be removed");
     assert!(error_text(folder.path(), &path).contains("missing"));
 }
 
@@ -201,7 +217,7 @@ fn a_folder_writable_by_others_is_rejected_by_every_function() {
         generate_refresh_key(path).map(|_| ()),
     ];
     for error in errors {
-        let error = error.expect_err("a refusal");
+        let error = error.expect_err("the folder is rejected");
         assert!(
             matches!(error, KeyError::FolderTooOpen { mode: 0o757, .. }),
             "{error}"
@@ -215,35 +231,35 @@ fn a_folder_writable_by_others_is_rejected_by_every_function() {
 
 #[test]
 fn a_missing_folder_and_a_missing_signing_key_are_reported() {
-    let folder = TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("the folder can be created");
     let missing = folder.path().join("nowhere");
     assert!(matches!(load(&missing), Err(KeyError::FolderMissing { .. })));
     assert!(error_text(&missing, &missing).contains("authapi keys generate"));
     assert!(error_text(folder.path(), folder.path()).contains("authapi keys generate"));
 
     let (folder, key) = complete();
-    fs::rename(&key, folder.path().join("old.retired.pem")).expect("a rename");
+    fs::rename(&key, folder.path().join("old.retired.pem")).expect("the file can be renamed");
     assert!(matches!(load(folder.path()), Err(KeyError::NoSigningKey { .. })));
-    assert_eq!(list(folder.path()).expect("a list").len(), 1);
+    assert_eq!(list(folder.path()).expect("the key folder is valid").len(), 1);
 }
 
 #[test]
 fn an_unreadable_file_is_reported_with_its_cause() {
     let (folder, _) = complete();
     let path = folder.path().join("folder.signing.pem");
-    fs::create_dir(&path).expect("a folder");
+    fs::create_dir(&path).expect("the folder can be created");
     set_mode(&path, 0o700);
     error_text(folder.path(), &path);
-    let refused = load(folder.path()).expect_err("a refusal");
+    let refused = load(folder.path()).expect_err("the folder is rejected");
     assert!(refused.source().is_some());
 }
 
 #[test]
 fn two_signing_keys_and_a_duplicate_key_are_reported_with_both_names() {
     let (folder, first) = complete();
-    let second = generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");
+    let second = generate_signing_key(folder.path(), Algorithm::Es256).expect("the key can be generated");
     let renamed = folder.path().join("zz.signing.pem");
-    fs::rename(&second.path, &renamed).expect("a rename");
+    fs::rename(&second.path, &renamed).expect("the file can be renamed");
     assert!(matches!(
         load(folder.path()),
         Err(KeyError::TwoSigningKeys { .. })
@@ -251,10 +267,10 @@ fn two_signing_keys_and_a_duplicate_key_are_reported_with_both_names() {
     let text = error_text(folder.path(), &first);
     assert!(text.contains("zz.signing.pem"), "{text}");
 
-    fs::copy(&first, &renamed).expect("a copy");
+    fs::copy(&first, &renamed).expect("the file can be copied");
     assert!(matches!(load(folder.path()), Err(KeyError::SameKeyTwice { .. })));
     let copy = folder.path().join("copy.retired.pem");
-    fs::rename(&renamed, &copy).expect("a rename");
+    fs::rename(&renamed, &copy).expect("the file can be renamed");
     assert!(error_text(folder.path(), &copy).contains(&first.display().to_string()));
 }
 
@@ -264,7 +280,7 @@ fn unsupported_keys_and_other_files_are_reported_differently() {
     let path = folder.path().join("other.published.pem");
     let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
         .and_then(|pair| pair.to_pkcs8v1())
-        .expect("a key");
+        .expect("the key can be generated");
     for contents in [
         String::new(),
         "no PEM".to_owned(),
@@ -289,8 +305,8 @@ fn unsupported_keys_and_other_files_are_reported_differently() {
 fn a_short_rsa_key_loads_only_when_allowed() {
     let (folder, _) = complete();
     let path = folder.path().join("rsa.published.pem");
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
-    let der = AsDer::<Pkcs8V1Der>::as_der(&pair).expect("a document");
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("the key can be generated");
+    let der = AsDer::<Pkcs8V1Der>::as_der(&pair).expect("the key can be serialized");
     write(&path, pem("PRIVATE KEY", der.as_ref()));
     assert!(matches!(
         load(folder.path()),
@@ -298,7 +314,7 @@ fn a_short_rsa_key_loads_only_when_allowed() {
     ));
     assert!(error_text(folder.path(), &path).contains("2048"));
     let rules = KeyRules { allow_rsa_2048: true };
-    let ring = KeyRing::load(folder.path(), rules).expect("a ring");
+    let ring = KeyRing::load(folder.path(), rules).expect("the key folder is valid");
     assert_eq!(ring.public_keys().len(), 2);
 }
 
@@ -316,24 +332,30 @@ fn other_files_in_the_folder_are_ignored() {
         ".x.signing.pem.0123.tmp",
         "x.signing.PEM",
     ] {
-        fs::write(folder.path().join(name), "whatever").expect("a written file");
+        fs::write(folder.path().join(name), "whatever").expect("the file can be written");
     }
-    assert_eq!(load(folder.path()).expect("a ring").public_keys().len(), 1);
+    assert_eq!(
+        load(folder.path())
+            .expect("the key folder is valid")
+            .public_keys()
+            .len(),
+        1
+    );
 }
 
 #[test]
 fn debug_output_contains_no_secret() {
     let (folder, key) = complete();
-    let ring = load(folder.path()).expect("a ring");
-    let refresh_key = fs::read_to_string(folder.path().join("refresh.key")).expect("a key");
+    let ring = load(folder.path()).expect("the key folder is valid");
+    let refresh_key = fs::read_to_string(folder.path().join("refresh.key")).expect("the file is readable");
     let shown = format!(
         "{ring:?} {:?}",
         adapters_crypto::HmacRefreshMac::new(ring.refresh_key())
     );
     assert!(!shown.contains(refresh_key.trim()));
     assert!(!shown.contains(&format!("{:?}", ring.refresh_key())));
-    let pem = fs::read_to_string(key).expect("a key");
-    assert!(!shown.contains(pem.lines().nth(1).expect("a line")));
+    let pem = fs::read_to_string(key).expect("the file is readable");
+    assert!(!shown.contains(pem.lines().nth(1).expect("a PEM file has several lines")));
 }
 
 #[test]

@@ -16,7 +16,9 @@ use std::fs;
 fn a_token_is_verified_with_the_claims_it_was_signed_with_by_every_algorithm() {
     for algorithm in Algorithm::ALL {
         let workshop = Workshop::new(algorithm);
-        let verified = workshop.verify(&workshop.sign(&claims())).expect("ours");
+        let verified = workshop
+            .verify(&workshop.sign(&claims()))
+            .expect("the token is valid");
         assert_eq!(verified.claims, claims(), "{algorithm}");
         assert_eq!(verified.token_type.as_deref(), Some("at+jwt"));
     }
@@ -27,9 +29,9 @@ fn a_header_contains_exactly_algorithm_key_and_type() {
     let workshop = Workshop::new(Algorithm::Es256);
     let token = workshop.sign(&claims());
     let header = URL_SAFE_NO_PAD
-        .decode(token.split('.').next().expect("a header"))
-        .expect("base64url");
-    let header: Value = serde_json::from_slice(&header).expect("JSON");
+        .decode(token.split('.').next().expect("the token has a header"))
+        .expect("the header is base64url");
+    let header: Value = serde_json::from_slice(&header).expect("the header is JSON");
     assert_eq!(header, workshop.header());
 }
 
@@ -39,7 +41,9 @@ fn verification_ignores_the_time() {
     for (iat, exp) in [(0, 1), (i64::MAX, i64::MIN), (i64::MAX, i64::MAX), (-1, -1)] {
         let mut claims = claims();
         (claims.iat, claims.exp) = (iat, exp);
-        let verified = workshop.verify(&workshop.sign(&claims)).expect("ours");
+        let verified = workshop
+            .verify(&workshop.sign(&claims))
+            .expect("the token is valid");
         assert_eq!(verified.claims, claims);
     }
 }
@@ -55,7 +59,7 @@ fn the_type_is_returned_and_not_checked() {
         let mut header = workshop.header();
         header["typ"] = typ;
         let token = workshop.forge(&header.to_string(), &claims_json().to_string());
-        let verified = workshop.verify(&token).expect("ours");
+        let verified = workshop.verify(&token).expect("the token is valid");
         assert_eq!(verified.token_type.as_deref(), expected);
     }
 }
@@ -67,7 +71,10 @@ fn unknown_claims_are_ignored() {
     more["nbf"] = json!(9_999_999_999_i64);
     more["scope"] = json!("users:read");
     let token = workshop.forge(&workshop.header().to_string(), &more.to_string());
-    assert_eq!(workshop.verify(&token).expect("ours").claims, claims());
+    assert_eq!(
+        workshop.verify(&token).expect("the token is valid").claims,
+        claims()
+    );
 }
 
 #[test]
@@ -75,21 +82,21 @@ fn retired_and_published_keys_verify_and_removed_ones_do_not() {
     let workshop = Workshop::new(Algorithm::Es256);
     let folder = workshop.folder.path();
     let before = workshop.sign(&claims());
-    let second = generate_signing_key(folder, Algorithm::EdDsa).expect("a key");
+    let second = generate_signing_key(folder, Algorithm::EdDsa).expect("the key can be generated");
     assert_eq!(second.state, KeyState::Published);
 
     // Rotate: the first key retires and the second signs.
     let first = fs::read_dir(folder)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path())
+        .expect("the folder is readable")
+        .map(|entry| entry.expect("the entry is readable").path())
         .find(|path| path.to_string_lossy().ends_with(".signing.pem"))
-        .expect("a signing key");
+        .expect("the folder contains a signing key");
     let retired = folder.join("first.retired.pem");
-    fs::rename(&first, &retired).expect("a rename");
-    fs::rename(&second.path, folder.join("second.signing.pem")).expect("a rename");
+    fs::rename(&first, &retired).expect("the file can be renamed");
+    fs::rename(&second.path, folder.join("second.signing.pem")).expect("the file can be renamed");
 
     let rotated = tokens(folder);
-    let after = rotated.sign(&claims()).expect("a signature");
+    let after = rotated.sign(&claims()).expect("signing succeeds");
     assert!(rotated.verify(&before).is_ok());
     assert!(rotated.verify(after.expose()).is_ok());
     assert_eq!(rotated.jwk_set().keys.len(), 2);
@@ -99,7 +106,7 @@ fn retired_and_published_keys_verify_and_removed_ones_do_not() {
         "a ring from before"
     );
 
-    fs::remove_file(&retired).expect("a removal");
+    fs::remove_file(&retired).expect("the file can be removed");
     assert_eq!(tokens(folder).verify(&before), Err(SignatureRefused::Invalid));
 }
 
@@ -107,20 +114,23 @@ fn retired_and_published_keys_verify_and_removed_ones_do_not() {
 fn another_library_verifies_tokens_with_the_jwks() {
     for algorithm in Algorithm::ALL {
         let workshop = Workshop::new(algorithm);
-        let published = serde_json::to_string(&workshop.tokens.jwk_set()).expect("JSON");
-        let set: jwk::JwkSet = serde_json::from_str(&published).expect("a JWK set");
-        let key = set.find(&workshop.kid).expect("our key");
-        let expected = key.thumbprint(jwk::ThumbprintHash::SHA256).expect("a thumbprint");
+        let published =
+            serde_json::to_string(&workshop.tokens.jwk_set()).expect("the JWKS can be serialized");
+        let set: jwk::JwkSet = serde_json::from_str(&published).expect("the JWKS is valid");
+        let key = set.find(&workshop.kid).expect("the JWKS contains the key");
+        let expected = key
+            .thumbprint(jwk::ThumbprintHash::SHA256)
+            .expect("the thumbprint can be computed");
         assert_eq!(workshop.kid, expected, "RFC 7638");
         assert_eq!(key.common.public_key_use, Some(jwk::PublicKeyUse::Signature));
 
         let token = workshop.sign(&claims());
-        let header = jsonwebtoken::decode_header(&token).expect("a header");
+        let header = jsonwebtoken::decode_header(&token).expect("the header is valid");
         let mut validation = Validation::new(header.alg);
         validation.set_audience(&["api"]);
         validation.validate_exp = false;
-        let key = DecodingKey::from_jwk(key).expect("a key");
-        let decoded = jsonwebtoken::decode::<Value>(&token, &key, &validation).expect("a verified token");
+        let key = DecodingKey::from_jwk(key).expect("the JWK is valid");
+        let decoded = jsonwebtoken::decode::<Value>(&token, &key, &validation).expect("the token is valid");
         assert_eq!(decoded.claims, claims_json());
     }
 }
@@ -129,10 +139,10 @@ fn another_library_verifies_tokens_with_the_jwks() {
 fn the_jwks_contains_no_private_key() {
     for algorithm in Algorithm::ALL {
         let workshop = Workshop::new(algorithm);
-        let published = serde_json::to_value(workshop.tokens.jwk_set()).expect("JSON");
+        let published = serde_json::to_value(workshop.tokens.jwk_set()).expect("the JWKS can be serialized");
         let members: Vec<_> = published["keys"][0]
             .as_object()
-            .expect("a key")
+            .expect("a JWK is a JSON object")
             .keys()
             .map(String::as_str)
             .collect();
@@ -153,12 +163,12 @@ fn coordinates_keep_their_leading_zeros() {
     // One coordinate in 256 starts with a zero byte, which RFC 7518, section 6.2.1.2, requires to
     // be kept.
     for _ in 0..300 {
-        let folder = tempfile::tempdir().expect("a folder");
-        generate_signing_key(folder.path(), Algorithm::Es256).expect("a key");
-        adapters_crypto::keys::generate_refresh_key(folder.path()).expect("a key");
+        let folder = tempfile::tempdir().expect("the folder can be created");
+        generate_signing_key(folder.path(), Algorithm::Es256).expect("the key can be generated");
+        adapters_crypto::keys::generate_refresh_key(folder.path()).expect("the refresh key can be generated");
         for key in tokens(folder.path()).jwk_set().keys {
             let JwkMaterial::EllipticCurve { x, y, .. } = key.material else {
-                panic!("an elliptic curve key");
+                panic!("expected an elliptic curve key");
             };
             assert_eq!((x.len(), y.len()), (43, 43));
         }

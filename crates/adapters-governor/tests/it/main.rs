@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn budget(burst: u32, every: Duration) -> Budget {
     Budget {
-        burst: NonZeroU32::new(burst).expect("not 0"),
+        burst: NonZeroU32::new(burst).expect("the number is not 0"),
         every,
     }
 }
@@ -30,13 +30,13 @@ fn budgets(burst: u32, every: Duration, max_keys: usize) -> Budgets {
     Budgets {
         client: budget(burst, every),
         account: budget(burst, every),
-        max_keys: NonZeroUsize::new(max_keys).expect("not 0"),
+        max_keys: NonZeroUsize::new(max_keys).expect("the number is not 0"),
     }
 }
 
 fn throttle(budgets: Budgets) -> (Arc<InProcessThrottle<FakeRelativeClock>>, FakeRelativeClock) {
     let clock = FakeRelativeClock::default();
-    let throttle = InProcessThrottle::with_clock(budgets, &clock).expect("budgets that can be counted");
+    let throttle = InProcessThrottle::with_clock(budgets, &clock).expect("the budgets are within bounds");
     (Arc::new(throttle), clock)
 }
 
@@ -45,12 +45,15 @@ fn client(number: u32) -> ThrottleKey {
 }
 
 fn account(login: &str) -> ThrottleKey {
-    let login = Login::parse(login).expect("a login");
+    let login = Login::parse(login).expect("the login is valid");
     ThrottleKey::Account(CanonicalLogin::clone(login.canonical()))
 }
 
 async fn take(throttle: &dyn Throttle, key: &ThrottleKey) -> ThrottleDecision {
-    throttle.take(key.clone()).await.expect("memory does not fail")
+    throttle
+        .take(key.clone())
+        .await
+        .expect("the throttle in memory does not fail")
 }
 
 async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -> u32 {
@@ -62,7 +65,7 @@ async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -
 }
 
 #[tokio::test]
-async fn a_budget_is_spent_at_once_and_regained_one_by_one() {
+async fn a_budget_is_spent_at_once_and_restored_one_by_one() {
     let (throttle, clock) = throttle(budgets(3, 10 * SECOND, 100));
     let key = client(1);
     assert_eq!(allowed_of(10, &*throttle, &key).await, 3);
@@ -210,7 +213,7 @@ async fn concurrent_attempts_do_not_exceed_the_budget() {
         .collect();
     let mut allowed = 0;
     for task in tasks {
-        allowed += task.await.expect("no panic");
+        allowed += task.await.expect("the task does not panic");
     }
     assert_eq!(allowed, 50);
 }
@@ -227,7 +230,9 @@ fn concurrent_new_keys_do_not_exceed_the_bound() {
         for thread in 0..THREADS {
             let (throttles, start) = (&throttles, &start);
             scope.spawn(move || {
-                let runtime = Builder::new_current_thread().build().expect("a runtime");
+                let runtime = Builder::new_current_thread()
+                    .build()
+                    .expect("the runtime can be built");
                 for throttle in throttles {
                     start.wait();
                     runtime.block_on(take(&**throttle, &client(thread)));
@@ -259,7 +264,7 @@ async fn the_unthrottled_adapter_allows_every_attempt() {
 fn fresh_throttle() -> FreshThrottle {
     let budgets = budgets(5, Duration::from_hours(1), 1000);
     FreshThrottle {
-        throttle: Arc::new(InProcessThrottle::new(budgets).expect("budgets that can be counted")),
+        throttle: Arc::new(InProcessThrottle::new(budgets).expect("the budgets are within bounds")),
         burst: 5,
     }
 }

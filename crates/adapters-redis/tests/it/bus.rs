@@ -14,19 +14,19 @@ use tokio::time::timeout;
 async fn next(subscription: &mut dyn BusSubscription) -> BusEvent {
     timeout(TEST_TIMEOUT, subscription.next())
         .await
-        .expect("an event")
+        .expect("an event arrives in time")
 }
 
 /// Publishes until one message arrives. Messages published while a connection is down may be lost.
-async fn heals(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
-    let mut heard = false;
-    eventually("a message is heard again", async || {
+async fn assert_resumes(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
+    let mut arrived = false;
+    eventually("a message arrives again", async || {
         // Publishing fails while Redis is down.
-        let _ = bus.publish(b"healed".to_vec()).await;
+        let _ = bus.publish(b"resumed".to_vec()).await;
         while let Ok(event) = timeout(Duration::from_millis(100), subscription.next()).await {
-            heard |= event == BusEvent::Message(b"healed".to_vec());
+            arrived |= event == BusEvent::Message(b"resumed".to_vec());
         }
-        heard
+        arrived
     })
     .await;
 }
@@ -35,12 +35,12 @@ async fn heals(bus: &RedisBus, subscription: &mut dyn BusSubscription) {
 async fn a_subscription_reports_the_gap_and_resumes_when_redis_returns() {
     let own = Redis::start_own();
     let bus = RedisBus::new(service_client(own.url()), "bus");
-    let mut subscription = bus.subscribe().await.expect("a subscription");
+    let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
     for _ in 0..2 {
         own.kill();
         own.restart();
         assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
-        heals(&bus, &mut *subscription).await;
+        assert_resumes(&bus, &mut *subscription).await;
     }
 }
 
@@ -48,7 +48,7 @@ async fn a_subscription_reports_the_gap_and_resumes_when_redis_returns() {
 async fn without_redis_publishing_and_subscribing_fail_in_time() {
     let own = Redis::start_own();
     let bus = RedisBus::new(service_client(own.url()), "bus");
-    bus.publish(Vec::new()).await.expect("Redis is there");
+    bus.publish(Vec::new()).await.expect("Redis is available");
     for harm in [Own::<Redis>::pause, Own::<Redis>::kill] {
         harm(&own);
         let start = Instant::now();
@@ -69,13 +69,13 @@ async fn without_redis_publishing_and_subscribing_fail_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silently_broken_connection_is_detected() {
-    let address: SocketAddr = redis().address().parse().expect("an address");
+    let address: SocketAddr = redis().address().parse().expect("the address is valid");
     let proxy = CuttingProxy::forward_to(address).await;
     let bus = RedisBus::new(
         client(&format!("redis://{}", proxy.address())),
         &redis().fresh_prefix(),
     );
-    let mut subscription = bus.subscribe().await.expect("a subscription");
+    let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
     proxy.set(ProxyMode::BlackHole);
     // Only an event would show that the fault was detected, and no event can pass the black hole.
     assert!(
@@ -87,17 +87,17 @@ async fn a_silently_broken_connection_is_detected() {
     let start = Instant::now();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
 }
 
 #[tokio::test]
 async fn a_slow_subscriber_gets_a_gap_and_then_the_newest_messages() {
     let bus = RedisBus::new(client(redis().url()), &redis().fresh_prefix());
-    let mut subscription = bus.subscribe().await.expect("a subscription");
+    let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
     for number in 0..3000_u16 {
         bus.publish(number.to_be_bytes().to_vec())
             .await
-            .expect("Redis is there");
+            .expect("Redis is available");
     }
     let mut events = vec![next(&mut *subscription).await];
     let last = BusEvent::Message(2999_u16.to_be_bytes().to_vec());
@@ -112,12 +112,12 @@ async fn a_slow_subscriber_gets_a_gap_and_then_the_newest_messages() {
 async fn channels_are_isolated() {
     let (one, other) = (redis().fresh_prefix(), redis().fresh_prefix());
     let [one, other] = [one, other].map(|channel| RedisBus::new(client(redis().url()), &channel));
-    let mut subscription = one.subscribe().await.expect("a subscription");
+    let mut subscription = one.subscribe().await.expect("the bus accepts the subscription");
     other
         .publish(b"elsewhere".to_vec())
         .await
-        .expect("Redis is there");
-    one.publish(b"here".to_vec()).await.expect("Redis is there");
+        .expect("Redis is available");
+    one.publish(b"here".to_vec()).await.expect("Redis is available");
     assert_eq!(
         next(&mut *subscription).await,
         BusEvent::Message(b"here".to_vec())
@@ -128,11 +128,11 @@ async fn channels_are_isolated() {
 async fn a_new_primary_named_by_sentinel_is_found() {
     let group = RedisSentinel::start();
     let (bus, throttle) = adapters_on(&group.url());
-    let mut subscription = bus.subscribe().await.expect("a subscription");
-    heals(&bus, &mut *subscription).await;
+    let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
+    assert_resumes(&bus, &mut *subscription).await;
     group.primary().kill();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
     until_counted(&throttle).await;
 }
 
@@ -140,19 +140,19 @@ async fn a_new_primary_named_by_sentinel_is_found() {
 async fn a_cluster_that_loses_a_node_keeps_publishing_and_counting() {
     let cluster = RedisCluster::start(6);
     let (bus, throttle) = adapters_on(&cluster.url());
-    let mut subscription = bus.subscribe().await.expect("a subscription");
-    heals(&bus, &mut *subscription).await;
+    let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
+    assert_resumes(&bus, &mut *subscription).await;
     // The first subscription is connected to the first node, which is also a primary.
     cluster.nodes()[0].kill();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
-    heals(&bus, &mut *subscription).await;
+    assert_resumes(&bus, &mut *subscription).await;
     until_counted(&throttle).await;
 }
 
 fn adapters_on(url: &str) -> (RedisBus, RedisThrottle) {
     let client = service_client(url);
     let budgets = super::budgets(1000, Duration::from_millis(1));
-    let throttle = RedisThrottle::new(client.clone(), "", budgets).expect("budgets that can be counted");
+    let throttle = RedisThrottle::new(client.clone(), "", budgets).expect("the budgets are within bounds");
     (RedisBus::new(client, "bus"), throttle)
 }
 

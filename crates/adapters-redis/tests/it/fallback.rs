@@ -32,7 +32,8 @@ const BY_FALLBACK: ThrottleDecision = ThrottleDecision::Refused {
 
 fn over(url: &str) -> Arc<FallbackThrottle> {
     let budgets = budgets(1_000_000, Duration::from_millis(1));
-    let primary = RedisThrottle::new(service_client(url), "", budgets).expect("budgets that can be counted");
+    let primary =
+        RedisThrottle::new(service_client(url), "", budgets).expect("the budgets are within bounds");
     with(Arc::new(primary))
 }
 
@@ -94,7 +95,7 @@ async fn every_attempt_is_decided_in_time_while_redis_hangs() {
     until_primary_decides(&throttle).await;
     own.pause();
     let start = Instant::now();
-    // Longer than it takes to give up the connection and to try others.
+    // This is longer than it takes to give up the connection and to try others.
     while start.elapsed() < Duration::from_secs(4) {
         assert!(many_in_time(&throttle).await.iter().all(|it| *it == BY_FALLBACK));
     }
@@ -115,7 +116,7 @@ async fn every_attempt_is_decided_in_time_while_a_cluster_node_hangs() {
     };
     eventually("the Cluster decides", all_by_redis).await;
     let [primary, ..] = cluster.nodes() else {
-        panic!("a Cluster without nodes");
+        panic!("the Cluster has no nodes");
     };
     primary.pause();
     eventually("the fallback decides", async || {
@@ -131,7 +132,7 @@ async fn every_attempt_is_decided_in_time_while_a_cluster_node_hangs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_attempt_is_decided_while_the_network_drops_packets() {
     let own = Redis::start_own();
-    let address: SocketAddr = own.address().parse().expect("an address");
+    let address: SocketAddr = own.address().parse().expect("the address is valid");
     let proxy = CuttingProxy::forward_to(address).await;
     let throttle = over(&format!("redis://{}", proxy.address()));
     for mode in [ProxyMode::BlackHole, ProxyMode::Cut, ProxyMode::Reset] {
@@ -159,17 +160,17 @@ async fn a_service_started_without_redis_uses_it_once_available() {
 
 /// A throttle that can be switched off and counts calls.
 #[derive(Default)]
-struct Wavering {
-    away: AtomicBool,
+struct SwitchableThrottle {
+    is_unavailable: AtomicBool,
     asked: AtomicU32,
 }
 
 #[async_trait]
-impl Throttle for Wavering {
+impl Throttle for SwitchableThrottle {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if self.away.load(Ordering::Relaxed) {
-            return Err(PortError::Unavailable(Box::new(io::Error::other("away"))));
+        if self.is_unavailable.load(Ordering::Relaxed) {
+            return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
         }
         Ok(ThrottleDecision::Allowed)
     }
@@ -177,19 +178,19 @@ impl Throttle for Wavering {
 
 #[tokio::test(start_paused = true)]
 async fn an_unavailable_primary_is_probed_twice_a_second() {
-    let primary = Arc::new(Wavering::default());
-    let throttle = with(Arc::<Wavering>::clone(&primary));
+    let primary = Arc::new(SwitchableThrottle::default());
+    let throttle = with(Arc::<SwitchableThrottle>::clone(&primary));
     assert_eq!(allowed_of(10, &*throttle, &client_key(1)).await, 10);
-    primary.away.store(true, Ordering::Relaxed);
+    primary.is_unavailable.store(true, Ordering::Relaxed);
     primary.asked.store(0, Ordering::Relaxed);
-    // Ten seconds of the paused clock.
+    // This advances the paused clock by ten seconds.
     for _ in 0..1000 {
         assert_eq!(take(&*throttle, &client_key(1)).await, BY_FALLBACK);
         tokio::time::advance(Duration::from_millis(10)).await;
     }
     let asked = primary.asked.load(Ordering::Relaxed);
     assert!((19..=21).contains(&asked), "{asked}");
-    primary.away.store(false, Ordering::Relaxed);
+    primary.is_unavailable.store(false, Ordering::Relaxed);
     tokio::time::advance(Duration::from_millis(500)).await;
     assert_eq!(
         take(&*throttle, &client_key(1)).await,
@@ -203,13 +204,13 @@ async fn an_unavailable_primary_is_probed_twice_a_second() {
 
 /// A throttle that responds once and then never.
 #[derive(Default)]
-struct Stuck(AtomicU32);
+struct HangingThrottle(AtomicU32);
 
 #[async_trait]
-impl Throttle for Stuck {
+impl Throttle for HangingThrottle {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
-            return Err(PortError::Unavailable(Box::new(io::Error::other("away"))));
+            return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
         }
         pending().await
     }
@@ -217,7 +218,7 @@ impl Throttle for Stuck {
 
 #[tokio::test(start_paused = true)]
 async fn an_unanswered_probe_delays_no_attempt() {
-    let throttle = with(Arc::new(Stuck::default()));
+    let throttle = with(Arc::new(HangingThrottle::default()));
     for _ in 0..10 {
         assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -226,10 +227,10 @@ async fn an_unanswered_probe_delays_no_attempt() {
 
 /// A throttle that fails the first request for lack of time and answers the next.
 #[derive(Default)]
-struct Pressed(AtomicU32);
+struct ThrottleShortOfTime(AtomicU32);
 
 #[async_trait]
-impl Throttle for Pressed {
+impl Throttle for ThrottleShortOfTime {
     async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
             return Err(PortError::Overloaded);
@@ -240,7 +241,7 @@ impl Throttle for Pressed {
 
 #[tokio::test]
 async fn a_request_without_time_left_does_not_open_the_breaker() {
-    let throttle = with(Arc::new(Pressed::default()));
+    let throttle = with(Arc::new(ThrottleShortOfTime::default()));
     assert_eq!(take_in_time(&throttle).await, BY_FALLBACK);
     assert_eq!(throttle.in_charge(), InCharge::Primary);
     assert_eq!(take_in_time(&throttle).await, ThrottleDecision::Allowed);
@@ -248,19 +249,19 @@ async fn a_request_without_time_left_does_not_open_the_breaker() {
 
 #[tokio::test]
 async fn an_attempt_fails_if_the_fallback_fails_too() {
-    let away = || {
-        let throttle = Wavering::default();
-        throttle.away.store(true, Ordering::Relaxed);
+    let unavailable = || {
+        let throttle = SwitchableThrottle::default();
+        throttle.is_unavailable.store(true, Ordering::Relaxed);
         Arc::new(throttle)
     };
-    let throttle = FallbackThrottle::new(away(), away());
+    let throttle = FallbackThrottle::new(unavailable(), unavailable());
     for _ in 0..10 {
         assert!(throttle.take(client_key(1)).await.is_err());
     }
-    let open = FallbackThrottle::new(away(), Arc::new(OpenThrottle));
+    let open = FallbackThrottle::new(unavailable(), Arc::new(OpenThrottle));
     assert_eq!(
         take(&open, &client_key(1)).await,
         ThrottleDecision::Allowed,
-        "what the fallback says"
+        "the fallback decides"
     );
 }

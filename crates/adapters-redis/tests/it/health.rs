@@ -11,7 +11,7 @@ use testservers::Redis;
 async fn health_reports_within_its_bound_whether_redis_responds() {
     let own = Redis::start_own();
     let health = RedisHealth::new(service_client(own.url()));
-    eventually("Redis answers", async || health.check().await.is_ok()).await;
+    eventually("Redis responds", async || health.check().await.is_ok()).await;
     own.pause();
     let start = Instant::now();
     assert!(matches!(health.check().await, Err(PortError::Unavailable(_))));
@@ -21,7 +21,7 @@ async fn health_reports_within_its_bound_whether_redis_responds() {
         start.elapsed()
     );
     own.resume();
-    eventually("Redis answers", async || health.check().await.is_ok()).await;
+    eventually("Redis responds", async || health.check().await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,5 +47,5 @@ async fn an_unreachable_redis_is_reported_with_its_cause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_cluster_is_healthy() {
     let health = RedisHealth::new(service_client(&redis_cluster().url()));
-    eventually("the Cluster answers", async || health.check().await.is_ok()).await;
+    eventually("the Cluster responds", async || health.check().await.is_ok()).await;
 }

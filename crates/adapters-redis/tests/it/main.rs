@@ -28,8 +28,8 @@ use tokio::time::sleep;
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn client_within(url: &str, command_bound: Duration) -> RedisClient {
-    let url = RedisUrl::parse(url).expect("a Redis URL");
-    RedisClient::open(&url, command_bound).expect("nodes that fit each other")
+    let url = RedisUrl::parse(url).expect("the URL is valid");
+    RedisClient::open(&url, command_bound).expect("the nodes of the URL are consistent")
 }
 
 /// A client with a generous time limit.
@@ -44,7 +44,7 @@ fn service_client(url: &str) -> RedisClient {
 
 fn budget(burst: u32, every: Duration) -> Budget {
     Budget {
-        burst: NonZeroU32::new(burst).expect("not 0"),
+        burst: NonZeroU32::new(burst).expect("the number is not 0"),
         every,
     }
 }
@@ -58,7 +58,7 @@ fn budgets(burst: u32, every: Duration) -> Budgets {
 }
 
 fn throttle_on(url: &str, prefix: &str, budgets: Budgets) -> RedisThrottle {
-    RedisThrottle::new(client(url), prefix, budgets).expect("budgets that can be counted")
+    RedisThrottle::new(client(url), prefix, budgets).expect("the budgets are within bounds")
 }
 
 fn client_key(number: u32) -> ThrottleKey {
@@ -66,12 +66,15 @@ fn client_key(number: u32) -> ThrottleKey {
 }
 
 fn account_key(login: &str) -> ThrottleKey {
-    let login = Login::parse(login).expect("a login");
+    let login = Login::parse(login).expect("the login is valid");
     ThrottleKey::Account(CanonicalLogin::clone(login.canonical()))
 }
 
 async fn take(throttle: &dyn Throttle, key: &ThrottleKey) -> ThrottleDecision {
-    throttle.take(key.clone()).await.expect("the throttle answers")
+    throttle
+        .take(key.clone())
+        .await
+        .expect("the throttle is available")
 }
 
 async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -> u32 {
@@ -84,8 +87,8 @@ async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -
 
 /// A connection that bypasses the adapters.
 fn raw(url: &str) -> Connection {
-    let client = Client::open(url).expect("a Redis URL");
-    client.get_connection().expect("a connection")
+    let client = Client::open(url).expect("the URL is valid");
+    client.get_connection().expect("Redis accepts the connection")
 }
 
 /// Polls until `done` and returns how long that took.

@@ -16,13 +16,13 @@ const SECOND: u64 = 1_000_000;
 
 /// The clock of Redis, in microseconds.
 fn now(redis: &mut Connection) -> u64 {
-    let (seconds, micros): (u64, u64) = cmd("TIME").query(redis).expect("a time");
+    let (seconds, micros): (u64, u64) = cmd("TIME").query(redis).expect("Redis returns its time");
     seconds * SECOND + micros
 }
 
 /// The name of the only key with this prefix.
 fn only_key(redis: &mut Connection, prefix: &str) -> String {
-    let keys: Vec<String> = redis.keys(format!("{prefix}*")).expect("keys");
+    let keys: Vec<String> = redis.keys(format!("{prefix}*")).expect("Redis returns the keys");
     assert_eq!(keys.len(), 1, "{keys:?}");
     keys.concat()
 }
@@ -52,11 +52,11 @@ async fn a_script_missing_from_the_cache_is_sent_again() {
     let () = cmd("SCRIPT")
         .arg("FLUSH")
         .query(&mut raw(own.url()))
-        .expect("a flush");
+        .expect("Redis executes the command");
     assert_eq!(
         allowed_of(9, &throttle, &client_key(1)).await,
         2,
-        "what was counted is counted"
+        "earlier attempts still count"
     );
 }
 
@@ -65,7 +65,9 @@ async fn after_flushall_every_budget_is_full() {
     let own = Redis::start_own();
     let throttle = throttle_on(own.url(), "", budgets(3, HOUR));
     assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
-    let () = cmd("FLUSHALL").query(&mut raw(own.url())).expect("a flush");
+    let () = cmd("FLUSHALL")
+        .query(&mut raw(own.url()))
+        .expect("Redis executes the command");
     assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
 }
 
@@ -75,8 +77,9 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(10)));
     assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
     let key = only_key(&mut redis_itself, &prefix);
-    // The time until the budget is full, and the wait that follows from it: it refills in 30 s.
-    for (until_whole, wait) in [
+    // Each case has the time in seconds until the budget is full, and the wait that follows. An
+    // empty budget refills in 30 s.
+    for (until_full, wait) in [
         (30, Some(10)),
         (25, Some(5)),
         (21, Some(1)),
@@ -86,23 +89,23 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
     ] {
         let before = now(&mut redis_itself);
         let () = redis_itself
-            .set(&key, before + until_whole * SECOND)
-            .expect("a value");
+            .set(&key, before + until_full * SECOND)
+            .expect("Redis stores the value");
 
         let decision = take(&throttle, &client_key(1)).await;
 
         let elapsed = Duration::from_micros(now(&mut redis_itself) - before);
         match (decision, wait) {
             (ThrottleDecision::Allowed, None) => {
-                let stored: u64 = redis_itself.get(&key).expect("a value");
-                if until_whole > 0 {
+                let stored: u64 = redis_itself.get(&key).expect("the key exists");
+                if until_full > 0 {
                     assert_eq!(
                         stored,
-                        before + (until_whole + 10) * SECOND,
-                        "exactly one attempt more"
+                        before + (until_full + 10) * SECOND,
+                        "exactly one more attempt is taken"
                     );
                 } else {
-                    assert!(stored >= before + 10 * SECOND, "a whole budget less one");
+                    assert!(stored >= before + 10 * SECOND, "a full budget less one attempt");
                 }
             }
             (ThrottleDecision::Refused { retry_after }, Some(wait)) => {
@@ -112,7 +115,7 @@ async fn the_wait_is_the_time_until_the_next_attempt_is_restored() {
                     "{retry_after:?} of {wait:?}"
                 );
             }
-            other => panic!("{other:?} at {until_whole} s"),
+            other => panic!("{other:?} at {until_full} s"),
         }
     }
 }
@@ -124,9 +127,9 @@ async fn a_clock_set_back_does_not_lock_clients_out() {
     assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
     let key = only_key(&mut redis_itself, &prefix);
     let in_a_year = now(&mut redis_itself) + 365 * 24 * 3600 * SECOND;
-    let () = redis_itself.set(&key, in_a_year).expect("a value");
+    let () = redis_itself.set(&key, in_a_year).expect("Redis stores the value");
     let ThrottleDecision::Refused { retry_after } = take(&throttle, &client_key(1)).await else {
-        panic!("a budget that is far from whole allowed an attempt");
+        panic!("a budget that is far from full allowed an attempt");
     };
     assert_eq!(retry_after, Duration::from_secs(10));
 }
@@ -137,7 +140,9 @@ async fn a_value_that_is_not_a_number_counts_as_a_full_budget() {
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, HOUR));
     assert_eq!(allowed_of(3, &throttle, &client_key(1)).await, 3);
     let key = only_key(&mut redis_itself, &prefix);
-    let () = redis_itself.set(&key, "nonsense").expect("a value");
+    let () = redis_itself
+        .set(&key, "nonsense")
+        .expect("Redis stores the value");
     assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
 }
 
@@ -147,14 +152,16 @@ async fn a_key_expires_when_its_budget_is_full() {
     let throttle = throttle_on(redis().url(), &prefix, budgets(3, Duration::from_secs(1000)));
     assert_eq!(allowed_of(9, &throttle, &client_key(1)).await, 3);
     let key = only_key(&mut redis_itself, &prefix);
-    let left: u64 = redis_itself.pttl(&key).expect("a time to live");
+    let left: u64 = redis_itself.pttl(&key).expect("Redis returns the time to live");
     assert!((2_900_000..=3_000_000).contains(&left), "{left} ms");
 
     let prefix = redis().fresh_prefix();
     let throttle = throttle_on(redis().url(), &prefix, budgets(1, Duration::from_millis(50)));
     assert_eq!(allowed_of(1, &throttle, &client_key(1)).await, 1);
-    eventually("the key goes", async || {
-        let keys: Vec<String> = redis_itself.keys(format!("{prefix}*")).expect("keys");
+    eventually("the key expires", async || {
+        let keys: Vec<String> = redis_itself
+            .keys(format!("{prefix}*"))
+            .expect("Redis returns the keys");
         keys.is_empty()
     })
     .await;
@@ -168,7 +175,7 @@ async fn an_attempt_is_restored_after_its_interval() {
         budgets(1, Duration::from_millis(200)),
     );
     assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);
-    let waited = eventually("an attempt is regained", async || {
+    let waited = eventually("an attempt is restored", async || {
         take(&throttle, &client_key(1)).await == ThrottleDecision::Allowed
     })
     .await;
@@ -185,7 +192,7 @@ async fn redis_contains_no_login_in_plain_text() {
     );
     let mut redis_itself = raw(own.url());
     let key = only_key(&mut redis_itself, "authapi:");
-    let value: String = redis_itself.get(&key).expect("a value");
+    let value: String = redis_itself.get(&key).expect("the key exists");
     // SHA-256 of the login, computed independently:
     // printf alice@example.com | openssl dgst -sha256 -binary | basenc --base64url
     assert_eq!(
@@ -218,7 +225,7 @@ async fn keys_are_distributed_over_the_cluster() {
     let keys_at = |url: &str| {
         raw(url)
             .keys::<_, Vec<String>>(format!("{prefix}*"))
-            .expect("keys")
+            .expect("Redis returns the keys")
             .len()
     };
     let primaries = cluster.nodes().iter().filter(|node| {

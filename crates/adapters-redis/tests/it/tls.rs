@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 use testservers::Redis;
 
-/// Passes the URL to the process below.
+/// Passes the URL to the process of the client.
 const URL: &str = "AUTHAPI_TEST_REDISS_URL";
 /// Read by rustls-native-certs instead of the system's roots.
 const ROOTS: &str = "SSL_CERT_FILE";
@@ -26,29 +26,32 @@ fn certificates() -> (TempDir, [PathBuf; 3]) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority =
-        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a root");
-    let key = KeyPair::generate().expect("a key");
-    let server = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    let server = server.signed_by(&key, &authority).expect("a certificate");
-    let folder = tempfile::tempdir().expect("a folder");
+        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("the key can be generated"))
+            .expect("the root certificate can be signed");
+    let key = KeyPair::generate().expect("the key can be generated");
+    let server = CertificateParams::new(vec!["localhost".to_owned()]).expect("localhost is a valid name");
+    let server = server
+        .signed_by(&key, &authority)
+        .expect("the certificate can be signed");
+    let folder = tempfile::tempdir().expect("the folder can be created");
     let permissions = PermissionsExt::from_mode(0o755);
-    fs::set_permissions(folder.path(), permissions).expect("a folder that others may enter");
+    fs::set_permissions(folder.path(), permissions).expect("the mode of the folder can be changed");
     let texts = [authority.pem(), server.pem(), key.serialize_pem()];
     let paths = ["root", "server", "key"].map(|name| folder.path().join(name));
     for (path, text) in paths.iter().zip(texts) {
-        fs::write(path, text).expect("a file");
+        fs::write(path, text).expect("the file can be written");
     }
     (folder, paths)
 }
 
-/// Runs the client below with `roots` and returns whether it connects.
+/// Runs [`a_client_of_a_redis_with_tls`] in a process with `roots` and returns whether it connects.
 fn connects(url: &str, roots: &Path) -> bool {
-    let output = Command::new(env::current_exe().expect("this test"))
+    let output = Command::new(env::current_exe().expect("the path of the test binary is known"))
         .args(["--exact", "tls::a_client_of_a_redis_with_tls", "--ignored"])
         .env(URL, url)
         .env(ROOTS, roots)
         .output()
-        .expect("a process");
+        .expect("the process can be started");
     output.status.success()
 }
 
@@ -65,7 +68,7 @@ fn tls_requires_a_trusted_certificate_for_the_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not a test: the process that the test above starts"]
+#[ignore = "not a test: the process of the client that another test starts"]
 async fn a_client_of_a_redis_with_tls() {
     let Ok(url) = env::var(URL) else {
         return;
@@ -74,9 +77,9 @@ async fn a_client_of_a_redis_with_tls() {
     RedisHealth::new(client(&url))
         .check()
         .await
-        .expect("Redis answers");
+        .expect("Redis is available");
     let bus = RedisBus::new(service_client(&url), "bus");
-    let mut subscription = bus.subscribe().await.expect("a subscription");
+    let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
     eventually("Redis takes a message", async || {
         bus.publish(b"safe".to_vec()).await.is_ok()
     })

@@ -43,7 +43,7 @@ impl ChainEnd {
         seal: Seal::NONE,
     };
 
-    /// The position of `row`, which follows this one.
+    /// Returns the position of `row`, which follows this one.
     #[must_use]
     pub fn seal_next(self, row: &AuditRow, sealer: &dyn AuditSealer) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl ChainEnd {
         }
     }
 
-    /// The number of the next event.
+    /// Returns the number of the next event.
     #[must_use]
     pub fn next(self) -> AuditNumber {
         AuditNumber(self.number.0 + 1)
@@ -88,6 +88,7 @@ pub struct ChainReader<'a> {
 }
 
 impl<'a> ChainReader<'a> {
+    /// Creates a reader at the base of the chain.
     #[must_use]
     pub fn new(ends: ChainEnds, sealer: &'a dyn AuditSealer) -> Self {
         Self {
@@ -97,7 +98,7 @@ impl<'a> ChainReader<'a> {
         }
     }
 
-    /// The last position verified.
+    /// Returns the last position that was verified.
     #[must_use]
     pub fn last(&self) -> ChainEnd {
         self.last
@@ -106,7 +107,7 @@ impl<'a> ChainReader<'a> {
     /// Verifies `row`, the row with the next higher number, against its stored `seal`.
     ///
     /// # Errors
-    /// [`Broken`] at this row or before it.
+    /// Returns [`Broken`] if the chain is not intact at this row or before it.
     pub fn follow(&mut self, row: &AuditRow, seal: Seal) -> Result<(), Broken> {
         let expected = self.last.next();
         if row.number > expected {
@@ -126,7 +127,7 @@ impl<'a> ChainReader<'a> {
     /// Verifies that the chain ends at its stored head, after the last row.
     ///
     /// # Errors
-    /// [`Broken`] if rows are missing at the end or the last seal differs.
+    /// Returns [`Broken`] if rows are missing at the end or the last seal differs.
     pub fn finish(self) -> Result<ChainEnd, Broken> {
         if self.last.number < self.head.number {
             return Err(Broken::Missing(self.last.next()));
@@ -149,7 +150,8 @@ mod tests {
 
     impl AuditSealer for Sum {
         fn seal(&self, previous: &Seal, row: &[u8]) -> Seal {
-            let mut state = u64::from_be_bytes(*previous.0.first_chunk().expect("32 bytes"));
+            let mut state =
+                u64::from_be_bytes(*previous.0.first_chunk().expect("a seal has 8 bytes or more"));
             for &byte in row {
                 state = state
                     .wrapping_mul(1_099_511_628_211)
@@ -163,7 +165,7 @@ mod tests {
 
     fn chain(length: i64) -> (ChainEnds, Vec<(AuditRow, Seal)>) {
         let context = AuditContext {
-            at: DateTime::from_timestamp(1_000_000, 0).expect("a valid second"),
+            at: DateTime::from_timestamp(1_000_000, 0).expect("chrono represents the second"),
             actor: Actor::Operator,
             origin: Origin::default(),
         };

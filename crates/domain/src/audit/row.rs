@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Prefix of every sealed row; identifies the version of the format.
+/// The prefix of every sealed row, which identifies the version of the format.
 const FORM: &[u8] = b"authapi audit row 1";
 
 /// A row of the audit log without its seal.
@@ -40,9 +40,12 @@ pub struct BrokenRow(pub AuditNumber);
 pub type ReadRow = Result<(AuditRow, Seal), BrokenRow>;
 
 impl AuditRow {
-    /// The row that stores `event` at `number`.
+    /// Creates the row that stores `event` at `number`.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "texts under texts are always JSON")]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "a map of strings can always be serialized"
+    )]
     pub fn new(number: AuditNumber, event: &AuditEvent, context: &AuditContext) -> Self {
         let (actor_kind, actor_id) = match context.actor {
             Actor::Anonymous => ("anonymous", None),
@@ -60,11 +63,12 @@ impl AuditRow {
             address: context.origin.address.map(|address| address.to_string()),
             user_agent: context.origin.user_agent.clone(),
             request_id: context.origin.request_id.clone(),
-            details: serde_json::to_string(&event.details).expect("texts under texts are JSON"),
+            details: serde_json::to_string(&event.details).expect("a map of strings can be serialized"),
         }
     }
 
-    /// The bytes to seal: each part is preceded by its length, so two rows never have equal bytes.
+    /// Returns the bytes to seal. Each part is preceded by its length, so two rows never have equal
+    /// bytes.
     #[must_use]
     pub fn sealed_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
@@ -149,7 +153,7 @@ mod tests {
 
     fn row() -> AuditRow {
         let context = AuditContext {
-            at: DateTime::from_timestamp(1_000_000, 7_000).expect("a valid second"),
+            at: DateTime::from_timestamp(1_000_000, 7_000).expect("chrono represents the second"),
             actor: Actor::User(UserId(Uuid::from_u128(1))),
             origin: Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned())),
         };
@@ -162,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_row_survives_a_round_trip() {
-        let record = AuditRecord::try_from(row()).expect("a readable row");
+        let record = AuditRecord::try_from(row()).expect("the row is readable");
         assert_eq!(record.number, AuditNumber(5));
         assert_eq!(record.actor, Actor::User(UserId(Uuid::from_u128(1))));
         assert_eq!(record.event.details["after"], "admin user");

@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// An account to administer, and on whose authority.
+/// An account to administer, and the authority to do so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
     pub user: UserId,
@@ -30,7 +30,7 @@ impl Account {
     }
 }
 
-/// Refuses a change that was asked for at another revision.
+/// Refuses a change that was requested for another revision.
 pub(super) fn require_revision(requested: Option<Revision>, current: Revision) -> Result<(), Refusal> {
     if requested.is_some_and(|requested| requested != current) {
         return Err(Refusal::RevisionMismatch);

@@ -96,7 +96,7 @@ mod tests {
     fn assigning_roles_replaces_them_and_raises_the_epoch_and_ends_all_sessions() {
         let change = assign(&["editor", "admin"])
             .decide(&facts_about(user()), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -128,9 +128,15 @@ mod tests {
             keep_sessions: true,
             ..assign(&[])
         };
-        let change = command.decide(&facts_about(user()), now()).expect("allowed");
+        let change = command
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
 
-        let all = effects(&assign(&[]).decide(&facts_about(user()), now()).expect("allowed"));
+        let all = effects(
+            &assign(&[])
+                .decide(&facts_about(user()), now())
+                .expect("the rules allow the change"),
+        );
         let details = [("before", "user"), ("after", ""), ("kept_sessions", "true")];
         let expected = Effects {
             end_sessions: None,
@@ -144,10 +150,10 @@ mod tests {
     fn assigning_unchanged_roles_raises_the_epoch_too() {
         let change = assign(&["user"])
             .decide(&facts_about(user()), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let UserChange::Update { user: after, .. } = &change.user else {
-            panic!("an update: {change:?}")
+            panic!("expected an update: {change:?}")
         };
         assert_eq!((after.epoch, after.revision), (Epoch(5), Revision(8)));
         assert_eq!(change.end_sessions, Some(all_sessions(EndReason::RolesChanged)));
@@ -159,7 +165,7 @@ mod tests {
             other_admin_exists: true,
             ..facts_about(admin())
         };
-        let wizard = || RoleName::parse("wizard").expect("a role name");
+        let wizard = || RoleName::parse("wizard").expect("the role name is valid");
         assert_refused_in_order(
             &assign(&["user"]),
             &facts,

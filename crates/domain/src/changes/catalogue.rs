@@ -17,10 +17,11 @@ pub trait CatalogueCommand: fmt::Debug + Send + Sync {
     /// Returns what storage has to load and lock before [`decide`](Self::decide) is called.
     fn reads(&self) -> CatalogueReads;
 
-    /// Decides what to change. Pure: the result depends on the command and the arguments alone.
+    /// Decides what to change. The result depends on the command and the arguments alone.
     ///
     /// # Errors
-    /// [`Refusal`] if the rules do not allow the change. In that case nothing may be written.
+    /// Returns a [`Refusal`] if the rules do not allow the change. In that case nothing may be
+    /// written.
     fn decide(&self, facts: &CatalogueFacts, at: DateTime<Utc>) -> Result<CatalogueChange, Refusal>;
 }
 
@@ -32,7 +33,7 @@ pub struct CatalogueReads {
     pub role: RoleName,
     /// Whether the role is removed. If so, no user may be given it until the transaction ends.
     pub removes: bool,
-    /// The token on whose authority the change is made. Its user and its session are locked.
+    /// The token that authorises the change. Its user and its session are locked.
     pub caller: Option<TokenIdentity>,
 }
 
@@ -84,8 +85,9 @@ impl CatalogueFacts {
         Ok(Authority::validate(token, self.caller.clone(), at)?)
     }
 
-    /// Returns the permissions of `admin` once `changed` is `now`, if they differ from what they
-    /// are: `admin` has this service's own, and all that any other role has.
+    /// Returns the permissions of `admin` after the role `changed` has become `now`, or `None` if
+    /// they stay the same. `admin` has the permissions of this service and those of all other
+    /// roles.
     pub(super) fn admin_after(&self, changed: &RoleName, now: Option<&Role>) -> Option<Permissions> {
         let others = self.roles.iter().filter(|role| role.name != *changed);
         let all: Permissions = others
@@ -103,7 +105,7 @@ impl CatalogueChange {
     /// Returns the role that was written.
     ///
     /// # Errors
-    /// [`Refusal::RoleNotFound`] if the change wrote no role.
+    /// Returns [`Refusal::RoleNotFound`] if the change wrote no role.
     pub fn into_written(self) -> Result<RoleWritten, Refusal> {
         self.written.ok_or(Refusal::RoleNotFound)
     }
@@ -246,7 +248,7 @@ mod tests {
                 roles: [admin].into_iter().chain(others.clone()).collect(),
                 ..CatalogueFacts::default()
             };
-            let changed = RoleName::parse(NAMES[changed]).expect("a role name");
+            let changed = RoleName::parse(NAMES[changed]).expect("the role name is valid");
             let now = now.map(|texts| Role { name: changed.clone(), ..some_role(1, &texts) });
 
             let after = facts.admin_after(&changed, now.as_ref());

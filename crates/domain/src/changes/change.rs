@@ -35,21 +35,21 @@ pub enum UserChange {
     Unchanged(User),
     /// Store a user, with their roles and hash.
     Insert(Credentials),
-    /// Replace all but the logins by what is given; the password too if `hash` is set.
+    /// Replace everything but the login, and the password hash only if `hash` is set.
     Update { user: User, hash: Option<PasswordHash> },
     /// Set the time of the last login to [`Change::at`]. Storage may write it in the statement that
     /// stores [`Change::open_session`], which MUST be set.
     LoggedIn(UserId),
-    /// Remove the user, with their roles and sessions. The user as they were.
+    /// Remove the user with their roles and sessions. Contains the user as they were.
     Delete(User),
 }
 
 /// The sessions to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndSessionsOf {
-    /// All that are live.
+    /// All live sessions of this user.
     User(UserId),
-    /// These, which are live.
+    /// These sessions, which are live.
     Sessions(Vec<SessionId>),
 }
 
@@ -74,12 +74,13 @@ impl Change {
         }
     }
 
-    /// Nothing to write.
+    /// Creates a change that writes nothing.
     pub(super) fn nothing(at: DateTime<Utc>) -> Self {
         Self::new(at, UserChange::Nothing)
     }
 
-    /// Changes `user`, who is given as they are afterwards but for revision and time of the update.
+    /// Creates a change that stores `user` as given, except for the revision and the time of the
+    /// update, which this method sets.
     pub(super) fn update(at: DateTime<Utc>, user: User, hash: Option<PasswordHash>) -> Self {
         let scope = InvalidationScope::User(user.id);
         let user = user.changed(at);
@@ -122,8 +123,8 @@ impl Change {
         }
     }
 
-    /// Returns the audit event to write in the same transaction, if there is one. `sessions_ended`
-    /// is the number of sessions that applying the change ended.
+    /// Returns the audit event to write in the same transaction, or `None` if there is none.
+    /// `sessions_ended` is the number of sessions that ended when the change was applied.
     #[must_use]
     pub fn event(&self, sessions_ended: u64) -> Option<AuditEvent> {
         let event = self.event.clone()?;
@@ -136,10 +137,10 @@ impl Change {
 }
 
 impl Applied {
-    /// Returns the user that was changed, as they are now; one that was deleted, as they were.
+    /// Returns the affected user: as they are now, or as they were if the change deleted them.
     ///
     /// # Errors
-    /// [`Refusal::UserNotFound`] if the change was to no user.
+    /// Returns [`Refusal::UserNotFound`] if the change did not affect a user.
     pub fn into_user(self) -> Result<User, Refusal> {
         match self.change.user {
             UserChange::Insert(Credentials { user, .. })

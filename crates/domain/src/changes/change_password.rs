@@ -83,9 +83,11 @@ mod tests {
     #[test]
     fn a_new_password_ends_all_sessions_and_opens_one_at_the_next_epoch() {
         let mut facts = facts();
-        let snapshot = facts.caller.as_mut().expect("a caller");
+        let snapshot = facts.caller.as_mut().expect("the facts contain the caller");
         snapshot.user.must_change_password = true;
-        let change = change_password().decide(&facts, now()).expect("allowed");
+        let change = change_password()
+            .decide(&facts, now())
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -113,11 +115,46 @@ mod tests {
     fn a_caller_whose_session_is_no_longer_valid_is_refused() {
         let spoilers: [Spoil; 6] = [
             |facts| facts.caller = None,
-            |facts| facts.caller.as_mut().expect("a caller").user.epoch = Epoch(5),
-            |facts| facts.caller.as_mut().expect("a caller").user.status = UserStatus::Disabled,
-            |facts| facts.caller.as_mut().expect("a caller").lifetime.ended = Some(EndReason::LoggedOut),
-            |facts| facts.caller.as_mut().expect("a caller").lifetime.idle_expires_at = now(),
-            |facts| facts.caller.as_mut().expect("a caller").user.id = CALLER,
+            |facts| {
+                facts
+                    .caller
+                    .as_mut()
+                    .expect("the facts contain the caller")
+                    .user
+                    .epoch = Epoch(5)
+            },
+            |facts| {
+                facts
+                    .caller
+                    .as_mut()
+                    .expect("the facts contain the caller")
+                    .user
+                    .status = UserStatus::Disabled
+            },
+            |facts| {
+                facts
+                    .caller
+                    .as_mut()
+                    .expect("the facts contain the caller")
+                    .lifetime
+                    .ended = Some(EndReason::LoggedOut)
+            },
+            |facts| {
+                facts
+                    .caller
+                    .as_mut()
+                    .expect("the facts contain the caller")
+                    .lifetime
+                    .idle_expires_at = now()
+            },
+            |facts| {
+                facts
+                    .caller
+                    .as_mut()
+                    .expect("the facts contain the caller")
+                    .user
+                    .id = CALLER
+            },
         ];
         for spoil in spoilers {
             let mut facts = facts();

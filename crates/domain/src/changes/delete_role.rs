@@ -55,7 +55,7 @@ mod tests {
     };
 
     fn editor() -> RoleName {
-        RoleName::parse("editor").expect("a role name")
+        RoleName::parse("editor").expect("the role name is valid")
     }
 
     fn delete() -> DeleteRole {
@@ -66,7 +66,8 @@ mod tests {
         }
     }
 
-    /// The built-in roles and `editor`, which no user has. An administrator asks.
+    /// Facts with the built-in roles and `editor`, which no user has. The caller is an
+    /// administrator.
     fn facts() -> CatalogueFacts {
         let mut roles: Vec<_> = built_in()
             .into_iter()
@@ -86,7 +87,9 @@ mod tests {
 
     #[test]
     fn removing_a_role_removes_its_exclusive_permissions_from_admin() {
-        let change = delete().decide(&facts(), now()).expect("allowed");
+        let change = delete()
+            .decide(&facts(), now())
+            .expect("the rules allow the change");
 
         let expected = CatalogueChange {
             written: None,
@@ -101,7 +104,9 @@ mod tests {
     fn admin_keeps_permissions_of_other_roles() {
         let mut facts = facts();
         facts.roles.push(role("author", &["posts:write"]));
-        let change = delete().decide(&facts, now()).expect("allowed");
+        let change = delete()
+            .decide(&facts, now())
+            .expect("the rules allow the change");
         assert_eq!(change.admin, None);
     }
 

@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn deleting_removes_the_user_as_they_were() {
-        let change = delete().decide(&facts_about(user()), now()).expect("allowed");
+        let change = delete()
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),

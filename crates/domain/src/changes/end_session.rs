@@ -91,7 +91,7 @@ mod tests {
         ] {
             let change = end(reason)
                 .decide(&facts(USER, stored_session().lifetime), now())
-                .expect("allowed");
+                .expect("the rules allow the change");
 
             let expected = Effects {
                 at: now(),

@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn all_sessions_end_and_their_number_is_recorded() {
-        let change = end().decide(&facts_about(user()), now()).expect("allowed");
+        let change = end()
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -76,7 +78,9 @@ mod tests {
     /// Another request removed the user, and replicas may not have acknowledged that yet.
     #[test]
     fn a_missing_user_is_invalidated_and_nothing_is_written() {
-        let change = end().decide(&Facts::default(), now()).expect("allowed");
+        let change = end()
+            .decide(&Facts::default(), now())
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),

@@ -20,7 +20,8 @@ pub struct Reads {
     pub login: Option<CanonicalLogin>,
     /// The account to change. Its user is locked.
     pub account: Option<UserId>,
-    /// Whether the account's [target](field@Facts::target) is read, with what its roles allow.
+    /// Whether the account's [target](field@Facts::target) is read, with the permissions of its
+    /// roles.
     pub target: bool,
     /// Whether the change could leave no active administrator. If so, and if the target is one,
     /// storage runs no other such change at the same time.
@@ -29,7 +30,7 @@ pub struct Reads {
     pub live_sessions: bool,
     /// A session to change. Storage locks it.
     pub session: Option<SessionId>,
-    /// The token on whose authority the change is made. Its user and its session are locked.
+    /// The token that authorises the change. Its user and its session are locked.
     pub caller: Option<TokenIdentity>,
     /// Roles to look up in the catalogue. Storage locks them against removal.
     pub roles: RoleNames,
@@ -83,7 +84,7 @@ impl From<&User> for AccountState {
 }
 
 impl Reads {
-    /// The target `user`, as seen by the holder of the token `caller`.
+    /// Returns reads of the target `user`, on the authority of the token `caller`.
     pub(super) fn target(user: UserId, caller: Option<TokenIdentity>) -> Self {
         Self {
             account: Some(user),
@@ -95,7 +96,8 @@ impl Reads {
 }
 
 impl Facts {
-    /// Returns whether `user` has the roles that were loaded for them. False if none were loaded.
+    /// Returns whether `user` has the roles that were loaded for them. Returns false if none were
+    /// loaded.
     #[must_use]
     pub fn has_loaded_roles_of(&self, user: &User) -> bool {
         let target = self.target.as_ref().map(|target| &target.user);
@@ -164,14 +166,14 @@ mod tests {
     fn the_first_role_that_the_catalogue_does_not_contain_is_reported() {
         assert_eq!(check_names(&[]), Ok(()));
         assert_eq!(check_names(&["admin", "editor", "user"]), Ok(()));
-        let unknown = RoleName::parse("author").expect("a role name");
+        let unknown = RoleName::parse("author").expect("the role name is valid");
         assert_eq!(
             check_names(&["user", "wizard", "author"]),
             Err(Refusal::UnknownRole(unknown))
         );
     }
 
-    /// A few users at rest, for commands of the operator and of the users themselves.
+    /// A few stored users, changed by commands of the operator and of the users themselves.
     #[derive(Clone, Debug)]
     struct World(Vec<User>);
 
@@ -207,11 +209,12 @@ mod tests {
     }
 
     impl World {
-        /// One user for each pair: whether they are active, and whether they have the role `admin`.
+        /// Creates one user for each pair: whether they are active, and whether they have the role
+        /// `admin`.
         fn new(users: &[(bool, bool)]) -> Self {
             let user_of = |(number, (active, admin)): (usize, &(bool, bool))| User {
                 id: id(number),
-                login: Login::parse(&format!("user{number}")).expect("a login"),
+                login: Login::parse(&format!("user{number}")).expect("the login is valid"),
                 roles: roles(if *admin { &["admin"] } else { &["user"] }),
                 status: if *active {
                     UserStatus::Active
@@ -231,7 +234,8 @@ mod tests {
             self.0.iter().find(|user| user.id == id)
         }
 
-        /// A user acts with a token of their own; the operator needs none.
+        /// Returns the command of `step`. A user acts with their own token; the operator needs
+        /// none.
         fn command(&self, step: Step) -> Box<dyn Command> {
             let user = id(step.user);
             let by_user = self.find(user).filter(|_| step.by_user);
@@ -258,7 +262,7 @@ mod tests {
             }
         }
 
-        /// Loads exactly what `reads` asks for.
+        /// Loads exactly what `reads` contains.
         fn load(&self, reads: &Reads) -> Facts {
             let user = reads.account.and_then(|user| self.find(user));
             let others = || self.0.iter().filter(|other| Some(other.id) != reads.account);
@@ -300,7 +304,7 @@ mod tests {
             }
         }
 
-        /// The world after `step`, whether it is allowed or not.
+        /// Returns the world after `step`, whether it is allowed or not.
         fn forced(&self, step: Step) -> Self {
             let mut world = self.clone();
             let target = id(step.user);

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use std::fmt::Debug;
 use uuid::Uuid;
 
-/// An administrator, on whose authority [`USER`] is changed.
+/// The administrator who authorises changes to [`USER`].
 pub const CALLER: UserId = UserId(Uuid::from_u128(77));
 /// A session that a change opens.
 pub const NEW_SESSION: SessionId = SessionId(Uuid::from_u128(90));
@@ -34,13 +34,13 @@ pub fn token() -> TokenIdentity {
 }
 
 pub fn permissions(texts: &[&str]) -> Permissions {
-    let parse = |text: &&str| Permission::parse(text).expect("a permission");
+    let parse = |text: &&str| Permission::parse(text).expect("the permission is valid");
     texts.iter().map(parse).collect()
 }
 
 pub fn role(name: &str, texts: &[&str]) -> Role {
     Role {
-        name: RoleName::parse(name).expect("a role name"),
+        name: RoleName::parse(name).expect("the role name is valid"),
         description: Description::default(),
         permissions: permissions(texts),
         self_assignable: false,
@@ -55,7 +55,7 @@ pub fn snapshot(permissions: Permissions) -> SessionSnapshot {
         lifetime: stored_session().lifetime,
         user: User {
             id: CALLER,
-            login: Login::parse("root").expect("a login"),
+            login: Login::parse("root").expect("the login is valid"),
             ..user()
         },
         permissions,
@@ -69,8 +69,8 @@ pub fn admin_snapshot() -> SessionSnapshot {
     snapshot
 }
 
-/// What storage loads to change `user`, on the authority of an administrator. Its catalogue has the
-/// built-in roles and `editor`.
+/// Returns what storage loads to change `user`, on the authority of an administrator. Its catalogue
+/// has the built-in roles and `editor`.
 pub fn facts_about(user: User) -> Facts {
     Facts {
         account: Some((&user).into()),
@@ -134,7 +134,7 @@ pub struct Effects {
     pub invalidates: Option<InvalidationScope>,
 }
 
-/// What `change` contains if applying it ends [`SESSIONS_ENDED`] sessions.
+/// Returns what `change` contains if applying it ends [`SESSIONS_ENDED`] sessions.
 pub fn effects(change: &Change) -> Effects {
     let change = change.clone();
     Effects {

@@ -8,11 +8,11 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
-/// Stores users from another system, all in one transaction. A refused user does not keep out the
-/// others.
+/// Stores users from another system, all in one transaction. A refused user does not prevent the
+/// import of the others.
 ///
-/// Not a [`Command`](super::Command): storage handles thousands at once, with a handful of
-/// statements.
+/// This is not a [`Command`](super::Command), because storage adapters store thousands of users
+/// with a few statements.
 #[derive(Clone, Debug)]
 pub struct ImportUsers(pub Vec<ImportedUser>);
 
@@ -37,8 +37,8 @@ impl ImportUsers {
         self.0.iter().flat_map(|user| &user.roles).cloned().collect()
     }
 
-    /// Decides for each user, in their order, whether to store them. Of several with one login the
-    /// first is stored.
+    /// Decides for each user, in their order, whether to store them. Of several users with one
+    /// login, the first is stored.
     #[must_use]
     pub fn decide(&self, facts: ImportFacts, at: DateTime<Utc>) -> Vec<Result<Credentials, Refusal>> {
         let ImportFacts {
@@ -83,7 +83,7 @@ mod tests {
     fn imported(id: u128, login: &str, names: &[&str]) -> ImportedUser {
         ImportedUser {
             id: UserId(Uuid::from_u128(id)),
-            login: Login::parse(login).expect("a login"),
+            login: Login::parse(login).expect("the login is valid"),
             hash: hash("$kept"),
             roles: roles(names),
             status: UserStatus::Active,
@@ -95,7 +95,12 @@ mod tests {
         ImportFacts {
             taken: taken
                 .iter()
-                .map(|login| Login::parse(login).expect("a login").canonical().clone())
+                .map(|login| {
+                    Login::parse(login)
+                        .expect("the login is valid")
+                        .canonical()
+                        .clone()
+                })
                 .collect(),
             known_roles: roles(&["editor", "user"]),
         }
@@ -111,7 +116,7 @@ mod tests {
 
         let stored = User {
             id: USER,
-            login: Login::parse("Alice").expect("a login"),
+            login: Login::parse("Alice").expect("the login is valid"),
             roles: roles(&["user"]),
             status: UserStatus::Disabled,
             epoch: Epoch::FIRST,
@@ -147,7 +152,7 @@ mod tests {
             .into_iter()
             .map(|user| user.map(|stored| stored.user.id.0.as_u128()))
             .collect();
-        let wizard = RoleName::parse("wizard").expect("a role name");
+        let wizard = RoleName::parse("wizard").expect("the role name is valid");
         let expected = [
             Ok(1),
             Err(Refusal::LoginTaken),

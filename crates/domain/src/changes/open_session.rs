@@ -51,7 +51,8 @@ impl Command for OpenSession {
         })
     }
 
-    /// A refusal means that the user changed, and that change has invalidated the user.
+    /// Returns `None`: a refusal means that the user changed, and that change has invalidated the
+    /// user.
     fn already_done(&self) -> Option<InvalidationScope> {
         None
     }
@@ -87,7 +88,8 @@ mod tests {
         }
     }
 
-    /// Facts with live sessions 1, 2 and so on, created at these offsets from now in seconds.
+    /// Facts with live sessions numbered from 1. `created` has the offset of each creation time
+    /// from now, in seconds.
     fn facts(created: &[i64]) -> Facts {
         let live_sessions = (1..)
             .zip(created)
@@ -104,7 +106,7 @@ mod tests {
     }
 
     fn evicted(command: &OpenSession, facts: &Facts) -> Vec<SessionId> {
-        let change = command.decide(facts, now()).expect("allowed");
+        let change = command.decide(facts, now()).expect("the rules allow the change");
         match change.end_sessions {
             Some((EndSessionsOf::Sessions(sessions), EndReason::MadeRoom)) => sessions,
             None => vec![],
@@ -114,7 +116,9 @@ mod tests {
 
     #[test]
     fn a_session_is_opened_and_the_login_recorded() {
-        let change = open(2).decide(&facts(&[-5]), now()).expect("allowed");
+        let change = open(2)
+            .decide(&facts(&[-5]), now())
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -129,7 +133,9 @@ mod tests {
 
     #[test]
     fn the_oldest_session_is_evicted_and_the_user_invalidated() {
-        let change = open(2).decide(&facts(&[-5, -9]), now()).expect("allowed");
+        let change = open(2)
+            .decide(&facts(&[-5, -9]), now())
+            .expect("the rules allow the change");
 
         let made_room = (EndSessionsOf::Sessions(vec![session(2)]), EndReason::MadeRoom);
         let expected = Effects {
@@ -196,7 +202,8 @@ mod tests {
     }
 
     proptest! {
-        /// Draws from few times, so that many sessions share one, including the time of the login.
+        /// Draws from few times, so that several sessions have the same time, including the time of
+        /// the login.
         #[test]
         fn the_new_session_is_never_evicted_despite_clock_skew(
             created in prop::collection::vec(-3i64..=3, 0..8),
@@ -212,7 +219,7 @@ mod tests {
                 .filter(|(id, _)| !evicted.contains(id))
                 .collect();
             prop_assert_eq!(kept.len() + evicted.len(), created.len(), "each evicted session was live and is listed once");
-            let limit = usize::try_from(max_sessions).expect("small").max(1);
+            let limit = usize::try_from(max_sessions).expect("the limit fits in a usize").max(1);
             prop_assert_eq!(kept.len() + 1, limit.min(created.len() + 1), "no more sessions are evicted than necessary");
             for (id, created_at) in facts.live_sessions.iter().filter(|(id, _)| evicted.contains(id)) {
                 prop_assert!(kept.iter().all(|(kept, at)| (at, kept) > (created_at, id)), "the oldest sessions are evicted");

@@ -35,12 +35,12 @@ pub enum Refusal {
     Denied(#[from] Denied),
 }
 
-/// The reason a change failed.
+/// Why a change failed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// It is not known whether the change was made, unless the error says so.
+    /// Whether the change was made is unknown, unless the error states it.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -52,7 +52,7 @@ impl From<Denied> for ChangeError {
 }
 
 impl Refusal {
-    /// The stable code for programs.
+    /// Returns the stable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -68,8 +68,8 @@ impl Refusal {
         }
     }
 
-    /// Returns what the refusal shows to be stale: `already_done` if it says that the change has
-    /// been made before, the user of `caller` if it says that their token is outdated.
+    /// Returns what the refusal shows to be stale: `already_done` if another request has made the
+    /// change before, and the user of `caller` if their token is outdated.
     pub(super) fn invalidates(
         &self,
         already_done: Option<InvalidationScope>,

@@ -31,7 +31,7 @@ impl Command for RegisterUser {
         Ok(Change::new(at, UserChange::Insert(Credentials { user, hash })).recording(event))
     }
 
-    /// No snapshot shows a user that was never stored.
+    /// Returns `None`: no snapshot contains a user that was never stored.
     fn already_done(&self) -> Option<InvalidationScope> {
         None
     }
@@ -52,13 +52,13 @@ mod tests {
     fn register(names: &[&str]) -> RegisterUser {
         RegisterUser(NewUser {
             id: USER,
-            login: Login::parse("Alice").expect("a login"),
+            login: Login::parse("Alice").expect("the login is valid"),
             hash: hash("$made"),
             roles: roles(names),
         })
     }
 
-    /// The login is free, and the catalogue has `admin`, `editor` and `user`.
+    /// Facts in which the login is free and the catalogue has `admin`, `editor` and `user`.
     fn facts() -> Facts {
         Facts {
             roles: facts_about(user()).roles,
@@ -70,11 +70,11 @@ mod tests {
     fn a_new_user_is_active_at_the_first_epoch_and_revision() {
         let change = register(&["user", "editor"])
             .decide(&facts(), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let stored = User {
             id: USER,
-            login: Login::parse("Alice").expect("a login"),
+            login: Login::parse("Alice").expect("the login is valid"),
             roles: roles(&["editor", "user"]),
             status: UserStatus::Active,
             epoch: Epoch::FIRST,
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn refusals_are_reported_in_a_fixed_order() {
-        let wizard = RoleName::parse("wizard").expect("a role name");
+        let wizard = RoleName::parse("wizard").expect("the role name is valid");
         assert_refused_in_order(
             &register(&["user"]),
             &facts(),

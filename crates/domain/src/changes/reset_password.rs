@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn a_reset_password_must_be_changed_and_ends_all_sessions() {
-        let change = reset().decide(&facts_about(user()), now()).expect("allowed");
+        let change = reset()
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),

@@ -8,8 +8,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 
-/// Ends all live sessions of a user, on the authority of an administrator. Recorded even when no
-/// session was live.
+/// Ends all live sessions of a user, on the authority of an administrator. The revocation is
+/// recorded even if no session was live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevokeSessions {
     pub user: UserId,
@@ -66,7 +66,9 @@ mod tests {
 
     #[test]
     fn revoking_ends_all_sessions_and_records_their_number_and_the_reason() {
-        let change = revoke().decide(&facts_about(user()), now()).expect("allowed");
+        let change = revoke()
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
 
         let details = [("count", "3"), ("forced", "true")];
         let expected = Effects {
@@ -82,7 +84,9 @@ mod tests {
 
     #[test]
     fn revoking_is_recorded_even_if_no_session_was_live() {
-        let change = revoke().decide(&facts_about(user()), now()).expect("allowed");
+        let change = revoke()
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
 
         let details = [("count", "0"), ("forced", "true")];
         let expected = event(AuditAction::AllSessionsEnded, None, &details);

@@ -55,7 +55,8 @@ impl Command for SetStatus {
     }
 }
 
-/// The user has the status: another request has set it, and may still be waiting for replicas.
+/// Returns the change for a user who already has the status: another request has set it, and may
+/// still be waiting for replicas.
 fn unchanged(user: &User, at: DateTime<Utc>) -> Change {
     Change::new(at, UserChange::Unchanged(user.clone())).invalidating(InvalidationScope::User(user.id))
 }
@@ -101,7 +102,7 @@ mod tests {
     fn disabling_raises_the_epoch_and_ends_all_sessions() {
         let change = set(UserStatus::Disabled)
             .decide(&facts_about(user()), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -127,7 +128,7 @@ mod tests {
     fn enabling_keeps_the_epoch_and_ends_no_session() {
         let change = set(UserStatus::Active)
             .decide(&facts_about(disabled(user())), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let expected = Effects {
             at: now(),
@@ -148,7 +149,7 @@ mod tests {
     }
 
     /// Another request has set the status, and may still be waiting for replicas. The last active
-    /// admin stays one.
+    /// admin remains an admin.
     #[test]
     fn an_unchanged_status_is_not_written_but_invalidated() {
         for (status, before) in [
@@ -157,7 +158,7 @@ mod tests {
         ] {
             let change = set(status)
                 .decide(&facts_about(before.clone()), now())
-                .expect("allowed");
+                .expect("the rules allow the change");
 
             let expected = Effects {
                 at: now(),

@@ -25,8 +25,8 @@ pub struct TrimChange {
     pub remove: (AuditNumber, AuditNumber),
     /// The number of events to remove.
     pub count: u64,
-    /// Whether the last of them becomes the base of the chain, with its seal as it is stored.
-    /// Events from before the chain began precede its base, and leave it where it is.
+    /// Whether the last removed event becomes the base of the chain, with its stored seal. Events
+    /// from before the chain began precede the base, so removing them does not move it.
     pub moves_base: bool,
     pub event: AuditEvent,
 }
@@ -71,7 +71,8 @@ mod tests {
         }
     }
 
-    /// Events from `first` on, this many seconds from the instant before which events are removed.
+    /// Facts with events from `first` on. `seconds` has the offset of each from the instant before
+    /// which events are removed.
     fn facts(base: i64, head: i64, first: i64, seconds: &[i64]) -> TrimFacts {
         let end = |number| ChainEnd {
             number: AuditNumber(number),
@@ -110,7 +111,7 @@ mod tests {
             (0, 9, &[][..], None),
             (0, 9, &[0, -1], None),
             (0, 9, &[-1], Some(1)),
-            // A clock that was set back: what follows an event that is kept is kept too.
+            // The clock was set back: events that follow a kept event are kept too.
             (0, 9, &[-2, 1, -1], Some(1)),
             (0, 3, &[-3, -2, -1], Some(2)),
             (0, 1, &[-1], None),
@@ -124,7 +125,9 @@ mod tests {
     #[test]
     fn removing_events_older_than_the_chain_keeps_its_base() {
         for (base, moves_base) in [(3, false), (2, false), (1, true), (0, true)] {
-            let change = trim().decide(&facts(base, 9, 1, &[-2, -1, 0])).expect("a change");
+            let change = trim()
+                .decide(&facts(base, 9, 1, &[-2, -1, 0]))
+                .expect("events are removed");
             assert_eq!(change.remove, (AuditNumber(1), AuditNumber(2)));
             assert_eq!(change.moves_base, moves_base, "base {base}");
         }
@@ -138,7 +141,7 @@ mod tests {
             seconds in prop::collection::vec(-2i64..=1, 0..8),
             behind in 0i64..3,
         ) {
-            let last_read = first + i64::try_from(seconds.len()).expect("short") - 1;
+            let last_read = first + i64::try_from(seconds.len()).expect("the length fits in an i64") - 1;
             let facts = facts(base, last_read + behind, first, &seconds);
             let prefix: Vec<_> = facts
                 .oldest

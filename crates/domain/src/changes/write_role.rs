@@ -10,15 +10,15 @@ use chrono::{DateTime, Utc};
 /// The maximum number of roles in the catalogue, which is always read completely.
 pub const MAX_ROLES: usize = 500;
 
-/// Creates or replaces a role other than `admin`. Applies immediately to every user who has the
-/// role.
+/// Creates or replaces a role other than `admin`. The change applies immediately to every user who
+/// has the role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteRole {
     pub name: RoleName,
     pub description: Description,
     pub permissions: Permissions,
     pub self_assignable: bool,
-    /// What has to exist before.
+    /// The state in which the role must be.
     pub precondition: Precondition,
     /// The caller's token, validated again in the transaction; `None` for the operator.
     pub authorized_by: Option<TokenIdentity>,
@@ -98,8 +98,8 @@ mod tests {
 
     fn write(name: &str, texts: &[&str]) -> WriteRole {
         WriteRole {
-            name: RoleName::parse(name).expect("a role name"),
-            description: Description::parse("May edit.").expect("a description"),
+            name: RoleName::parse(name).expect("the role name is valid"),
+            description: Description::parse("May edit.").expect("the description is valid"),
             permissions: permissions(texts),
             self_assignable: true,
             precondition: Precondition::None,
@@ -107,7 +107,8 @@ mod tests {
         }
     }
 
-    /// The built-in roles and `editor`, which 12 users have. An administrator asks.
+    /// Facts with the built-in roles and `editor`, which 12 users have. The caller is an
+    /// administrator.
     fn facts() -> CatalogueFacts {
         CatalogueFacts {
             roles: built_in()
@@ -119,7 +120,7 @@ mod tests {
         }
     }
 
-    /// The built-in roles and so many others that there are `count`.
+    /// Facts with `count` roles: the built-in roles and others.
     fn full(count: usize) -> CatalogueFacts {
         let more = (2..count).map(|number| role(&format!("role{number}"), &[]));
         CatalogueFacts {
@@ -151,7 +152,7 @@ mod tests {
         };
         let change = write("author", &["posts:write", "posts:add"])
             .decide(&facts, now())
-            .expect("allowed");
+            .expect("the rules allow the change");
 
         let mut all = permissions(&["posts:add", "posts:write"]);
         all.extend(crate::role::OWN_PERMISSIONS);
@@ -163,8 +164,8 @@ mod tests {
         let expected = CatalogueChange {
             written: Some(RoleWritten {
                 role: Role {
-                    name: RoleName::parse("author").expect("a role name"),
-                    description: Description::parse("May edit.").expect("a description"),
+                    name: RoleName::parse("author").expect("the role name is valid"),
+                    description: Description::parse("May edit.").expect("the description is valid"),
                     permissions: permissions(&["posts:add", "posts:write"]),
                     self_assignable: true,
                     revision: Revision::FIRST,
@@ -183,9 +184,11 @@ mod tests {
     fn a_role_that_exists_is_replaced_at_the_next_revision() {
         let mut facts = facts();
         facts.roles[0].permissions.extend(permissions(&["posts:write"]));
-        let change = write("editor", &[]).decide(&facts, now()).expect("allowed");
+        let change = write("editor", &[])
+            .decide(&facts, now())
+            .expect("the rules allow the change");
 
-        let written = change.written.expect("a role");
+        let written = change.written.expect("the change writes the role");
         assert_eq!((written.created, written.holders), (false, 12));
         assert_eq!(written.role.revision, Revision(4));
         assert_eq!(written.role.permissions, permissions(&[]));
@@ -202,7 +205,7 @@ mod tests {
     fn admin_is_left_alone_if_its_permissions_stay_the_same() {
         let change = write("author", &["users:read"])
             .decide(&full(2), now())
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!(change.admin, None);
     }
 
@@ -304,7 +307,7 @@ mod tests {
     #[test]
     fn the_role_is_read_without_a_lock_against_assignment() {
         let expected = CatalogueReads {
-            role: RoleName::parse("editor").expect("a role name"),
+            role: RoleName::parse("editor").expect("the role name is valid"),
             removes: false,
             caller: Some(token()),
         };

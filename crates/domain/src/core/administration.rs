@@ -15,8 +15,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The ports of administration and reporting. They include no keys, so the command line can run
-/// without any.
+/// The ports of administration and reporting. They include no keys, so the command line needs no
+/// key folder.
 #[derive(Clone)]
 pub struct AdministrationPorts {
     /// Undecorated storage: [`Administration`] adds the decorator that publishes invalidations.

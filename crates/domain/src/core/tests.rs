@@ -27,7 +27,8 @@ use std::sync::Mutex;
 
 type Scopes = Arc<Mutex<Vec<InvalidationScope>>>;
 
-/// Storage that finds [`user`] and decides each command on `facts`, and the scopes it publishes.
+/// Returns ports whose storage finds [`user`] and decides each command on `facts`, and the scopes
+/// that are published.
 fn ports(facts: Facts) -> (Ports, Scopes) {
     let mut accounts = MockAccounts::new();
     accounts.expect_find().returning(|_| Ok(Some(user())));
@@ -39,7 +40,7 @@ fn ports(facts: Facts) -> (Ports, Scopes) {
     let published = Arc::clone(&scopes);
     revocations
         .expect_publish()
-        .returning(move |scopes| published.lock().expect("no panic").extend(scopes));
+        .returning(move |scopes| published.lock().expect("no other thread panics").extend(scopes));
     let mut sessions = MockSessions::new();
     sessions
         .expect_rotate()
@@ -95,7 +96,7 @@ fn rules() -> Rules {
 }
 
 fn published(scopes: &Scopes) -> Vec<InvalidationScope> {
-    std::mem::take(&mut scopes.lock().expect("no panic"))
+    std::mem::take(&mut scopes.lock().expect("no other thread panics"))
 }
 
 #[tokio::test]
@@ -111,7 +112,7 @@ async fn changes_by_use_cases_are_published() {
     let core = Core::new(ports, &rules());
 
     let ended = core.end_session.execute(&caller(), SESSION, origin()).await;
-    ended.expect("allowed");
+    ended.expect("the rules allow the change");
     assert_eq!(published(&scopes), [InvalidationScope::Session(SESSION)]);
 
     let request = AssignRolesRequest {
@@ -124,7 +125,7 @@ async fn changes_by_use_cases_are_published() {
     let requester = caller();
     let requester = Requester::Caller(&requester);
     let assigned = core.assign_roles.execute(requester, request, origin()).await;
-    assigned.expect("allowed");
+    assigned.expect("the rules allow the change");
     assert_eq!(published(&scopes), [InvalidationScope::User(USER)]);
 }
 
@@ -155,7 +156,7 @@ async fn changes_by_administration_are_published() {
         .set_status
         .execute(operator, request, UserStatus::Disabled)
         .await;
-    disabled.expect("allowed");
+    disabled.expect("the rules allow the change");
     assert_eq!(published(&scopes), [InvalidationScope::User(USER)]);
 
     let request = RoleRequest {
@@ -171,7 +172,7 @@ async fn changes_by_administration_are_published() {
         .write_role
         .execute(operator, request, origin())
         .await;
-    written.expect("allowed");
+    written.expect("the rules allow the change");
     assert_eq!(published(&scopes), [InvalidationScope::Everything]);
 }
 
@@ -181,7 +182,7 @@ async fn a_refresh_publishes_nothing() {
     let (ports, scopes) = ports(Facts::default());
     let core = Core::new(ports, &rules());
     let refreshed = core.refresh.execute(&token(5), origin()).await;
-    refreshed.expect("tokens");
+    refreshed.expect("tokens are issued");
     assert_eq!(published(&scopes), []);
 }
 
@@ -214,7 +215,7 @@ async fn tokens_carry_permissions_only_if_the_core_is_configured_to() {
         .refresh
         .execute(&token(5), origin())
         .await;
-    assert_eq!(pair.expect("tokens").access_token.expose(), "None");
+    assert_eq!(pair.expect("tokens are issued").access_token.expose(), "None");
 
     let mut catalogue = MockRoles::new();
     catalogue
@@ -226,5 +227,5 @@ async fn tokens_carry_permissions_only_if_the_core_is_configured_to() {
         .refresh
         .execute(&token(5), origin())
         .await;
-    assert_eq!(pair.expect("tokens").access_token.expose(), "Some(6)");
+    assert_eq!(pair.expect("tokens are issued").access_token.expose(), "Some(6)");
 }

@@ -1,8 +1,8 @@
 use std::error::Error as StdError;
 use thiserror::Error;
 
-/// A failure behind a port. The cause is in `source()`, not in the message. Expected outcomes (a
-/// taken login, a session that has ended) are return values, not errors.
+/// A failure behind a port. The cause is in `source()`, not in the message. Expected outcomes, such
+/// as a login that is taken, are return values.
 #[derive(Debug, Error)]
 pub enum PortError {
     /// The dependency is unreachable or too slow. The caller may retry.

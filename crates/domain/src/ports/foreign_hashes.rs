@@ -1,7 +1,8 @@
 use crate::password::PasswordHash;
 use thiserror::Error;
 
-/// Why a hash from another system was rejected. Safe to show: it contains no part of the hash.
+/// Why a hash from another system was rejected. It is safe to show, because it contains no part of
+/// the hash.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForeignHashRefused {
     #[error("the format of the password hash is not supported")]

@@ -8,8 +8,8 @@ use uuid::{Builder, Uuid};
 /// A cryptographically secure source of random bytes.
 #[cfg_attr(test, mockall::automock)]
 pub trait Randomness: Send + Sync {
-    /// Returns 32 random bytes. MUST be unpredictable (NIST SP 800-90A) and MUST NOT fail: the
-    /// service cannot run without entropy.
+    /// Returns 32 random bytes. They MUST be unpredictable (NIST SP 800-90A). The method MUST NOT
+    /// fail: the service cannot run without entropy.
     fn bytes(&self) -> [u8; 32];
 }
 

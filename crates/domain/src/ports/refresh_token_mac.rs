@@ -7,16 +7,16 @@ use crate::{
 /// authenticates a token, and the digest under which storage keeps the session's secret.
 #[cfg_attr(test, mockall::automock)]
 pub trait RefreshTokenMac: Send + Sync {
-    /// Returns the MAC of `input`. MUST depend on `input` and the key alone.
+    /// Returns the MAC of `input`. It MUST depend on `input` and the key alone.
     fn sign(&self, input: &MacInput) -> [u8; MAC_LENGTH];
 
-    /// Returns whether `mac` is the MAC of `input`. MUST run in constant time with respect to
-    /// `mac`.
+    /// Returns whether `mac` is the MAC of `input`. The method MUST run in constant time with
+    /// respect to `mac`.
     fn verify(&self, input: &MacInput, mac: &[u8; MAC_LENGTH]) -> bool;
 
     /// Returns the SHA-256 (FIPS 180-4) of `secret`. A secret of 256 random bits cannot be guessed,
     /// so the digest needs neither salt nor work factor (NIST SP 800-63B on look-up secrets).
     ///
-    /// MUST depend on all of `secret` and on nothing else, and MUST NOT be invertible.
+    /// The digest MUST depend on all of `secret` and on nothing else, and MUST NOT be invertible.
     fn digest(&self, secret: &SessionSecret) -> SecretDigest;
 }

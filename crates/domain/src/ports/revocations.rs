@@ -13,7 +13,8 @@ pub trait Revocations: Send + Sync {
     async fn publish(&self, scopes: Vec<InvalidationScope>);
 }
 
-/// For services that read storage on every request: no snapshot is cached, so none is invalidated.
+/// Publishes nothing, for services that read storage on every request: no snapshot is cached, so
+/// none is invalidated.
 #[derive(Clone, Copy, Debug)]
 pub struct NothingCached;
 

@@ -23,8 +23,8 @@ pub trait Roles: Send + Sync {
     /// the change together with its audit event. The change MUST be in effect for every user when
     /// this returns.
     ///
-    /// MUST apply all of the change or, after any error, none of it. Concurrent commands MUST be
-    /// serialised. Even when changes of accounts run concurrently, no user MUST ever have a role
+    /// It MUST apply all of the change or, after any error, none of it. Concurrent commands MUST be
+    /// serialised. Even when changes of accounts run concurrently, a user MUST NOT ever have a role
     /// that is not in the catalogue.
     async fn execute(
         &self,
@@ -32,7 +32,7 @@ pub trait Roles: Send + Sync {
         context: AuditContext,
     ) -> Result<CatalogueChange, ChangeError>;
 
-    /// Returns what [`execute`](Self::execute) would return now. MUST write nothing.
+    /// Returns what [`execute`](Self::execute) would return now. It MUST write nothing.
     async fn dry_run(
         &self,
         command: Arc<dyn CatalogueCommand>,

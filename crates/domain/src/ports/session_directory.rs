@@ -11,6 +11,6 @@ pub trait SessionDirectory: Send + Sync {
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError>;
 
     /// Removes at most `limit` sessions that ended or expired before `before`, and returns their
-    /// number. MUST NOT remove a live session.
+    /// number. It MUST NOT remove a live session.
     async fn remove_dead(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, PortError>;
 }

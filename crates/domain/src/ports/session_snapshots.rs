@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-/// Session snapshots, which every authenticated request reads first.
+/// Reads session snapshots. Every authenticated request begins with one.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait SessionSnapshots: Send + Sync {

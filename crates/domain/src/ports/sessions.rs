@@ -5,7 +5,7 @@ use async_trait::async_trait;
 /// The result of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rotated {
-    /// This call rotated the session; contains its new state.
+    /// This call rotated the session. Contains the new state of the session.
     Done(StoredSession),
     /// Another call rotated it first, the session is not live, or no session has this id and
     /// digest.
@@ -22,8 +22,8 @@ pub trait Sessions: Send + Sync {
 
     /// Applies one rotation as a compare-and-swap. The caller need not have read the session.
     ///
-    /// MUST change the session only if it is at `rotation.from`, has `rotation.secret_digest`, is
-    /// live at `rotation.at` and its user is active. Of any number of concurrent calls from one
+    /// It MUST change the session only if it is at `rotation.from`, has `rotation.secret_digest`,
+    /// is live at `rotation.at` and its user is active. Of any number of concurrent calls from one
     /// generation, exactly one MUST return [`Rotated::Done`]. The session MUST then expire, unless
     /// it is refreshed again, at the earlier of `rotation.idle_until` and the end of its maximum
     /// lifetime.

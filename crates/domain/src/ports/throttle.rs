@@ -6,7 +6,7 @@ use crate::{
 use async_trait::async_trait;
 use std::net::IpAddr;
 
-/// Budgets of attempts (OWASP ASVS 5.0, V6.3.1).
+/// Counts attempts against budgets (OWASP ASVS 5.0, V6.3.1).
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Throttle: Send + Sync {

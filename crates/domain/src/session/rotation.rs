@@ -35,7 +35,8 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// The rotation of generation `from` at `now`; `None` if there is no next generation.
+    /// Returns the rotation of generation `from` at `now`, or `None` if there is no next
+    /// generation.
     #[must_use]
     pub fn step(
         session: SessionId,
@@ -62,14 +63,14 @@ impl StoredSession {
         match (self.lifetime.at(now), self.holder.status) {
             (Liveness::Ended(_), _) | (_, UserStatus::Disabled) => Presented::Ended,
             (Liveness::Expired, UserStatus::Active) => Presented::Expired,
-            (Liveness::Live, UserStatus::Active) => self.judge(generation, now, rules),
+            (Liveness::Live, UserStatus::Active) => self.classify(generation, now, rules),
         }
     }
 
-    fn judge(&self, generation: Generation, now: DateTime<Utc>, rules: &SessionRules) -> Presented {
+    fn classify(&self, generation: Generation, now: DateTime<Utc>, rules: &SessionRules) -> Presented {
         let successor = generation.next();
         if generation == self.generation {
-            // A session ends after `u32::MAX` refreshes.
+            // A session expires after `u32::MAX` refreshes.
             successor.map_or(Presented::Expired, |_| Presented::Current)
         } else if successor == Some(self.generation) && now < self.last_used_at + rules.grace {
             Presented::Repeated {
@@ -80,7 +81,7 @@ impl StoredSession {
         }
     }
 
-    /// This session after `rotation`.
+    /// Returns this session after `rotation`.
     #[must_use]
     pub fn rotated(self, rotation: &Rotation) -> Self {
         Self {
@@ -115,7 +116,7 @@ mod tests {
     };
 
     fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).expect("a valid second")
+        DateTime::from_timestamp(second, 0).expect("chrono represents the second")
     }
 
     /// A session opened at second 0, last refreshed at second 50, at generation 5.
@@ -149,7 +150,7 @@ mod tests {
         match presented {
             Presented::Current => "current",
             Presented::Repeated { .. } => "repeated",
-            Presented::Reused => "stolen",
+            Presented::Reused => "reused",
             Presented::Ended => "ended",
             Presented::Expired => "expired",
         }
@@ -162,10 +163,10 @@ mod tests {
             (5, 149, "current"),
             (5, 150, "expired"),
             (4, 59, "repeated"),
-            (4, 60, "stolen"),
-            (3, 51, "stolen"),
-            (6, 51, "stolen"),
-            (u32::MAX, 51, "stolen"),
+            (4, 60, "reused"),
+            (3, 51, "reused"),
+            (6, 51, "reused"),
+            (u32::MAX, 51, "reused"),
             (3, 150, "expired"),
         ] {
             let presented = session().present(Generation(generation), at(now), &RULES);
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn refreshing_does_not_extend_the_maximum_lifetime() {
-        let rotation = step(Generation(5), at(990)).expect("a successor");
+        let rotation = step(Generation(5), at(990)).expect("the generation has a successor");
         assert_eq!(rotation.idle_until, at(1090));
         assert_eq!(session().rotated(&rotation).lifetime.idle_expires_at, at(1000));
     }
@@ -250,7 +251,7 @@ mod tests {
                 match session.present(generation, now, &RULES) {
                     Presented::Current => {
                         prop_assert!(!dead && behind == 0);
-                        let rotation = step(generation, now).expect("a successor");
+                        let rotation = step(generation, now).expect("the generation has a successor");
                         prop_assert_eq!(rotation.to, Generation(before.0 + 1));
                         session = session.rotated(&rotation);
                         prop_assert!(session.lifetime.idle_expires_at <= session.lifetime.expires_at);

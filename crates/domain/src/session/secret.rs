@@ -4,7 +4,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// 32 random bytes that every refresh token of a session carries. They are not stored. Producing a
-/// token requires both these bytes and the refresh key. Redacted in `Debug`, wiped when dropped.
+/// token requires both these bytes and the refresh key. They are redacted in `Debug` and wiped when
+/// dropped.
 #[derive(Clone)]
 pub struct SessionSecret(Zeroizing<[u8; 32]>);
 
@@ -14,7 +15,7 @@ impl SessionSecret {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, to build a token or to compute the digest.
+    /// Returns the bytes, to build a token or to compute the digest.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         &self.0

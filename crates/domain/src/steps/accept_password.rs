@@ -8,16 +8,16 @@ use thiserror::Error;
 
 /// Checks, rates and hashes a new password.
 ///
-/// A step of several use cases, in two parts: between the cheap [`check`](Self::check) and the
-/// costly [`execute`](Self::execute), a use case performs the checks that can make the costly part
-/// unnecessary.
+/// A step of several use cases. It has two parts, the cheap [`check`](Self::check) and the costly
+/// [`execute`](Self::execute), so that a use case can perform other checks in between that make the
+/// costly part unnecessary.
 pub struct AcceptPassword {
     pub(crate) meter: Arc<dyn PasswordMeter>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
     pub(crate) policy: PasswordPolicy,
 }
 
-/// The reason a password was not accepted.
+/// Why a password was not accepted.
 #[derive(Debug, Error)]
 pub enum AcceptPasswordError {
     #[error(transparent)]
@@ -30,7 +30,7 @@ impl AcceptPassword {
     /// Checks the rules that cost nothing.
     ///
     /// # Errors
-    /// The first violation, never [`PasswordRefused::TooWeak`].
+    /// Returns the first violation, but never [`PasswordRefused::TooWeak`].
     pub fn check(
         &self,
         password: Password,
@@ -43,7 +43,7 @@ impl AcceptPassword {
     /// hashing.
     ///
     /// # Errors
-    /// [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
+    /// Returns [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
     pub async fn execute(
         &self,
         unrated: UnratedPassword,
@@ -110,7 +110,7 @@ mod tests {
                 .returning(|_, _| Ok(hash("$made")));
         })
         .await;
-        assert_eq!(hashed.expect("a strong password"), hash("$made"));
+        assert_eq!(hashed.expect("a strong password is accepted"), hash("$made"));
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ pub struct ConfirmPassword {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Why a caller's password was not confirmed.
 #[derive(Debug, Error)]
 pub enum ConfirmPasswordError {
     #[error("the password is wrong")]
@@ -37,7 +38,7 @@ impl ConfirmPassword {
     /// access token cannot be used to guess the password.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError::TooManyAttempts`] if a budget is used up.
+    /// Returns [`ConfirmPasswordError::TooManyAttempts`] if a budget is used up.
     pub async fn take_attempt(&self, caller: &Caller, origin: &Origin) -> Result<(), ConfirmPasswordError> {
         let account = caller.user().login.canonical();
         match self.throttle.attempt(origin.address, Some(account)).await? {
@@ -52,7 +53,7 @@ impl ConfirmPassword {
     /// first.
     ///
     /// # Errors
-    /// [`ConfirmPasswordError`]; a wrong password is recorded in the audit log.
+    /// Returns a [`ConfirmPasswordError`]. A wrong password is recorded in the audit log.
     pub async fn execute(
         &self,
         caller: &Caller,

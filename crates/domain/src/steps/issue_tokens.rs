@@ -63,7 +63,7 @@ impl IssueTokens {
     /// token, or from [`fresh_secret`](Self::fresh_secret) for a new session.
     ///
     /// # Errors
-    /// An error of the signer or the catalogue.
+    /// Returns an error of the signer or the catalogue.
     pub async fn issue(
         &self,
         session: &StoredSession,
@@ -157,12 +157,13 @@ mod tests {
         let pair = issue
             .issue(&stored_session(), SessionSecret::new(SECRET), now())
             .await
-            .expect("signing works");
+            .expect("the signer and the catalogue are available");
 
         assert_eq!(pair.access_token.expose(), "signed");
         assert_eq!(pair.expires_in, Duration::minutes(15));
         assert_eq!(pair.refresh_expires_in, Duration::days(1));
-        let (claim, mac) = RefreshClaim::parse(pair.refresh_token.expose()).expect("a refresh token");
+        let (claim, mac) =
+            RefreshClaim::parse(pair.refresh_token.expose()).expect("the refresh token is well formed");
         assert_eq!(
             (claim.session, claim.generation),
             (stored_session().id, Generation(5))
@@ -187,7 +188,8 @@ mod tests {
         let kept = Arc::clone(&claims);
         let mut signer = MockTokenSigner::new();
         signer.expect_sign().returning(move |signed| {
-            *kept.lock().expect("no panic before") = Some((signed.roles.clone(), signed.permissions.clone()));
+            *kept.lock().expect("no other thread panics") =
+                Some((signed.roles.clone(), signed.permissions.clone()));
             Ok(AccessToken::new("signed".to_owned()))
         });
         let issue = IssueTokens {
@@ -196,12 +198,12 @@ mod tests {
         };
         let secret = SessionSecret::new(SECRET);
         let issued = issue.issue(&session, secret, now()).await;
-        issued.expect("signing works");
+        issued.expect("the signer and the catalogue are available");
         claims
             .lock()
-            .expect("no panic before")
+            .expect("no other thread panics")
             .take()
-            .expect("a signed token")
+            .expect("a token was signed")
     }
 
     #[tokio::test]

@@ -22,7 +22,8 @@ pub struct Recognised {
 
 impl Recognised {
     /// Returns whether the token was issued for `session`. A token with a valid MAC and a different
-    /// secret was not: it was made with the service's key but without a token of the session.
+    /// secret was not issued for it: it was made with the service's key, but without a token of the
+    /// session.
     #[must_use]
     pub fn is_of(&self, session: &StoredSession) -> bool {
         session.id == self.claim.session && session.secret_digest == self.secret_digest
@@ -30,11 +31,12 @@ impl Recognised {
 }
 
 impl RecogniseRefreshToken {
+    /// Creates a step that verifies tokens with `mac`.
     pub fn new(mac: Arc<dyn RefreshTokenMac>) -> Self {
         Self { mac }
     }
 
-    /// Returns `None` if this service did not issue the token.
+    /// Returns the contents of `token`, or `None` if this service did not issue it.
     #[must_use]
     pub fn execute(&self, token: &RefreshToken) -> Option<Recognised> {
         let (claim, mac) = RefreshClaim::parse(token.expose()).ok()?;
@@ -61,7 +63,7 @@ mod tests {
 
     #[test]
     fn an_issued_token_belongs_to_its_session() {
-        let recognised = recognise(&token(5)).expect("a token of this service");
+        let recognised = recognise(&token(5)).expect("this service issued the token");
         let RefreshClaim {
             session,
             generation,
@@ -75,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_issued_token_does_not_belong_to_another_session() {
-        let recognised = recognise(&token(5)).expect("a token of this service");
+        let recognised = recognise(&token(5)).expect("this service issued the token");
         let other = StoredSession {
             id: SessionId(Uuid::nil()),
             ..stored_session()

@@ -42,8 +42,10 @@ impl RecordFailedAttempt {
         }
     }
 
+    /// Records a failed attempt, or counts it if the limit of this minute is reached.
+    ///
     /// # Errors
-    /// An error of the audit log, if the failure could not be recorded.
+    /// Returns an error of the audit log if the attempt could not be recorded.
     pub async fn execute(&self, event: AuditEvent, context: AuditContext) -> Result<(), PortError> {
         let decision = self.count(context.at);
         self.record_omitted(decision.omitted_before, &context).await?;
@@ -57,7 +59,7 @@ impl RecordFailedAttempt {
     /// it.
     ///
     /// # Errors
-    /// An error of the audit log.
+    /// Returns an error of the audit log.
     pub async fn settle(&self, context: AuditContext) -> Result<(), PortError> {
         let omitted = self.current().roll(context.at);
         self.record_omitted(omitted, &context).await
@@ -136,14 +138,14 @@ mod tests {
         let mut events = MockAuditEvents::new();
         let kept = Arc::clone(&recorded);
         events.expect_record().returning(move |event, _| {
-            kept.lock().expect("no panic before").push(event);
+            kept.lock().expect("no other thread panics").push(event);
             Ok(())
         });
         (RecordFailedAttempt::new(Arc::new(events), per_minute), recorded)
     }
 
     fn take_events(recorded: &Mutex<Vec<AuditEvent>>) -> Vec<(AuditAction, Option<String>)> {
-        std::mem::take(&mut *recorded.lock().expect("no panic before"))
+        std::mem::take(&mut *recorded.lock().expect("no other thread panics"))
             .into_iter()
             .map(|event| (event.action, event.details.get("count").cloned()))
             .collect()
@@ -153,13 +155,19 @@ mod tests {
     async fn failures_beyond_the_limit_are_counted() {
         let (record, recorded) = recording(2);
         for _ in 0..5 {
-            record.execute(failure(), context(0)).await.expect("recorded");
+            record
+                .execute(failure(), context(0))
+                .await
+                .expect("the audit log is available");
         }
         assert_eq!(
             take_events(&recorded),
             [(AuditAction::LoginFailed, None), (AuditAction::LoginFailed, None)]
         );
-        record.execute(failure(), context(60)).await.expect("recorded");
+        record
+            .execute(failure(), context(60))
+            .await
+            .expect("the audit log is available");
         let omitted = (AuditAction::FailuresOmitted, Some("3".to_owned()));
         assert_eq!(
             take_events(&recorded),
@@ -170,11 +178,23 @@ mod tests {
     #[tokio::test]
     async fn the_number_of_omitted_failures_is_recorded_after_the_flood() {
         let (record, recorded) = recording(0);
-        record.execute(failure(), context(0)).await.expect("recorded");
-        record.settle(context(59)).await.expect("recorded");
+        record
+            .execute(failure(), context(0))
+            .await
+            .expect("the audit log is available");
+        record
+            .settle(context(59))
+            .await
+            .expect("the audit log is available");
         assert_eq!(take_events(&recorded), []);
-        record.settle(context(60)).await.expect("recorded");
-        record.settle(context(120)).await.expect("recorded");
+        record
+            .settle(context(60))
+            .await
+            .expect("the audit log is available");
+        record
+            .settle(context(120))
+            .await
+            .expect("the audit log is available");
         assert_eq!(
             take_events(&recorded),
             [(AuditAction::FailuresOmitted, Some("1".to_owned()))]
@@ -184,8 +204,14 @@ mod tests {
     #[tokio::test]
     async fn a_clock_that_is_set_back_does_not_stop_the_recording() {
         let (record, recorded) = recording(1);
-        record.execute(failure(), context(1000)).await.expect("recorded");
-        record.execute(failure(), context(0)).await.expect("recorded");
+        record
+            .execute(failure(), context(1000))
+            .await
+            .expect("the audit log is available");
+        record
+            .execute(failure(), context(0))
+            .await
+            .expect("the audit log is available");
         assert_eq!(take_events(&recorded).len(), 2);
     }
 }

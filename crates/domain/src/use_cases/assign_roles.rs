@@ -46,6 +46,7 @@ pub struct AssignRolesOutcome {
     pub sessions_ended: u64,
 }
 
+/// Why a user's roles were not replaced.
 #[derive(Debug, Error)]
 pub enum AssignRolesError {
     /// The text cannot be the name of a role.
@@ -77,8 +78,8 @@ impl AssignRoles {
     /// Replaces the roles, or only returns the outcome if the request is a dry run.
     ///
     /// # Errors
-    /// [`AssignRolesError`]. After a port error the change may have been made; after any other
-    /// error it was not.
+    /// Returns an [`AssignRolesError`]. After a port error the change may have been made; after any
+    /// other error it was not.
     pub async fn execute(
         &self,
         requester: Requester<'_>,
@@ -219,7 +220,7 @@ mod tests {
         let outcome = assign
             .execute(Requester::Caller(&caller()), request(None, &[]), origin())
             .await
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
     }
 
@@ -285,7 +286,7 @@ mod tests {
         let outcome = assign
             .execute(Requester::Caller(&assigner()), request, origin())
             .await
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!(outcome.user.roles, roles(&["editor", "user"]));
     }
 
@@ -365,7 +366,7 @@ mod tests {
         let outcome = assign
             .execute(Requester::Caller(&caller()), request, origin())
             .await
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!((outcome.user.roles, outcome.sessions_ended), (roles(&[]), 3));
     }
 
@@ -390,7 +391,12 @@ mod tests {
     async fn a_refusal_of_the_decision_reaches_the_caller() {
         let last_admin = || {
             let mut facts = own_facts(Permissions::new());
-            facts.target.as_mut().expect("a target").user.roles = roles(&["admin"]);
+            facts
+                .target
+                .as_mut()
+                .expect("the facts contain the target")
+                .user
+                .roles = roles(&["admin"]);
             facts
         };
         for (facts, new_roles, expected) in [
@@ -418,7 +424,7 @@ mod tests {
             let refused = over(accounts_with(facts))
                 .execute(Requester::Caller(&caller()), request(None, new_roles), origin())
                 .await
-                .expect_err("a refusal");
+                .expect_err("the request is refused");
             assert_eq!(refused.to_string(), expected);
         }
     }

@@ -15,8 +15,7 @@ pub struct Authenticate {
     pub(crate) rules: TokenRules,
 }
 
-/// The reason an access token is rejected. Each variant calls for a different reaction of the
-/// client.
+/// Why an access token is rejected. Each variant requires a different reaction of the client.
 #[derive(Debug, Error)]
 pub enum AuthenticateError {
     #[error("the token is malformed")]
@@ -42,8 +41,8 @@ impl Authenticate {
     /// Verifies the token and returns the caller.
     ///
     /// # Errors
-    /// [`AuthenticateError`]. [`AuthenticateError::Port`] means that the token could not be
-    /// checked.
+    /// Returns an [`AuthenticateError`]. [`AuthenticateError::Port`] means that the token could not
+    /// be checked.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let caller = self.even_with_a_reset_password(token).await?;
         if caller.must_change_password() {
@@ -57,7 +56,7 @@ impl Authenticate {
     /// password and logging out.
     ///
     /// # Errors
-    /// [`AuthenticateError`], except [`AuthenticateError::PasswordChangeRequired`].
+    /// Returns an [`AuthenticateError`], except [`AuthenticateError::PasswordChangeRequired`].
     pub async fn even_with_a_reset_password(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let now = self.clock.now();
         let signed = self.verifier.verify(token)?;
@@ -90,8 +89,8 @@ impl From<ClaimsRefused> for AuthenticateError {
 }
 
 impl From<SessionInvalid> for AuthenticateError {
-    fn from(not_standing: SessionInvalid) -> Self {
-        match not_standing {
+    fn from(invalid: SessionInvalid) -> Self {
+        match invalid {
             SessionInvalid::Revoked => Self::Revoked,
             SessionInvalid::Outdated => Self::Outdated,
         }
@@ -171,7 +170,10 @@ mod tests {
                 .once()
                 .returning(|_, _| Ok(Some(Arc::new(snapshot()))));
         });
-        let caller = authenticate.execute("token").await.expect("a good token");
+        let caller = authenticate
+            .execute("token")
+            .await
+            .expect("the token is accepted");
         assert_eq!(caller.user().id, USER);
     }
 

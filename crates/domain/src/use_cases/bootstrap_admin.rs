@@ -24,6 +24,7 @@ pub enum Bootstrap {
     NotNeeded,
 }
 
+/// Why the first admin was not created.
 #[derive(Debug, Error)]
 pub enum BootstrapAdminError {
     #[error("the first admin cannot be created")]
@@ -36,8 +37,8 @@ impl BootstrapAdmin {
     /// Creates the admin if there is none.
     ///
     /// # Errors
-    /// [`BootstrapAdminError`]. After a port error the admin may have been created; after any other
-    /// error they were not.
+    /// Returns a [`BootstrapAdminError`]. After a port error the admin may have been created; after
+    /// any other error they were not.
     pub async fn execute(&self, login: String, password: Password) -> Result<Bootstrap, BootstrapAdminError> {
         if self.users.any_admin().await? {
             return Ok(Bootstrap::NotNeeded);
@@ -75,8 +76,8 @@ mod tests {
     };
     use mockall::Sequence;
 
-    /// Starts over storage that returns each of `admins` in turn when asked whether an admin
-    /// exists, and loads `facts` to register one.
+    /// Runs the use case over storage that returns each of `admins` in turn when it is asked
+    /// whether an admin exists, and that loads `facts` to register one.
     async fn bootstrap(admins: &[bool], facts: Option<Facts>) -> Result<Bootstrap, BootstrapAdminError> {
         let mut directory = MockUserDirectory::new();
         let mut sequence = Sequence::new();

@@ -31,6 +31,7 @@ pub struct NewPasswordRequest {
     pub new: Password,
 }
 
+/// Why the caller's password was not changed.
 #[derive(Debug, Error)]
 pub enum ChangePasswordError {
     #[error(transparent)]
@@ -66,8 +67,8 @@ impl ChangePassword {
     /// Verifies the current password, sets the new one and returns the new tokens.
     ///
     /// # Errors
-    /// [`ChangePasswordError`]. After a port error the change may have been made; after any other
-    /// error it was not.
+    /// Returns a [`ChangePasswordError`]. After a port error the change may have been made; after
+    /// any other error it was not.
     pub async fn execute(
         &self,
         caller: &Caller,
@@ -200,11 +201,11 @@ mod tests {
                 expect_change(accounts, own_facts(Permissions::new()), |executed| {
                     assert_eq!(executed.reads.caller, Some(caller().identity()));
                     assert_eq!(executed.context, audit_context());
-                    let change = executed.decided.expect("allowed");
-                    let session = change.open_session.expect("a session");
+                    let change = executed.decided.expect("the rules allow the change");
+                    let session = change.open_session.expect("the change opens a session");
                     assert_eq!((session.user, session.created_at), (USER, change.at));
                     let UserChange::Update { user, hash: new } = change.user else {
-                        panic!("an update")
+                        panic!("expected an update")
                     };
                     assert_eq!((user.epoch, new), (Epoch(5), Some(hash("$new"))));
                 });
@@ -222,7 +223,7 @@ mod tests {
             },
         )
         .await
-        .expect("tokens");
+        .expect("tokens are issued");
         assert_eq!(pair.access_token.expose(), "epoch=5 roles=user");
     }
 
@@ -325,7 +326,12 @@ mod tests {
                     .expect_find_by_login()
                     .returning(|_| Ok(Some(credentials())));
                 let mut changed = own_facts(Permissions::new());
-                changed.caller.as_mut().expect("a caller").user.epoch = Epoch(5);
+                changed
+                    .caller
+                    .as_mut()
+                    .expect("the facts contain the caller")
+                    .user
+                    .epoch = Epoch(5);
                 expect_change(accounts, changed, |_| {});
             },
             |hasher| {

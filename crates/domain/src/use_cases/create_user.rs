@@ -27,6 +27,7 @@ pub struct NewUserRequest {
     pub roles: RoleNames,
 }
 
+/// Why a user was not created.
 #[derive(Debug, Error)]
 pub enum CreateUserError {
     /// At least one of the two is set. Both are set if the login and the password each violate a
@@ -68,8 +69,8 @@ impl CreateUser {
     /// Creates and returns the user.
     ///
     /// # Errors
-    /// [`CreateUserError`]. After a port error the user may have been created; after any other
-    /// error they were not.
+    /// Returns a [`CreateUserError`]. After a port error the user may have been created; after any
+    /// other error they were not.
     pub async fn execute(
         &self,
         request: NewUserRequest,
@@ -168,7 +169,7 @@ mod tests {
             |accounts| {
                 accounts.expect_find_by_login().returning(|_| Ok(None));
                 expect_change(accounts, facts_about(user()), |executed| {
-                    let change = executed.decided.expect("allowed");
+                    let change = executed.decided.expect("the rules allow the change");
                     assert!(
                         matches!(change.user, UserChange::Insert(stored) if stored.hash == hash("$made"))
                     );
@@ -183,7 +184,7 @@ mod tests {
         let user = create
             .execute(request("Alice", GOOD_PASSWORD), Actor::Operator, origin())
             .await
-            .expect("a user");
+            .expect("the user is created");
         assert_eq!(user.login.as_typed(), "Alice");
         assert_eq!(user.created_at, now());
     }

@@ -18,6 +18,7 @@ pub struct DeleteOwnAccount {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Why the caller was not deleted.
 #[derive(Debug, Error)]
 pub enum DeleteOwnAccountError {
     #[error(transparent)]
@@ -30,8 +31,8 @@ impl DeleteOwnAccount {
     /// Verifies the password and deletes the caller.
     ///
     /// # Errors
-    /// [`DeleteOwnAccountError`]. After a port error the caller may have been deleted; after any
-    /// other error they were not.
+    /// Returns a [`DeleteOwnAccountError`]. After a port error the caller may have been deleted;
+    /// after any other error they were not.
     pub async fn execute(
         &self,
         caller: &Caller,
@@ -137,7 +138,11 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_of_the_decision_reaches_the_caller() {
         let mut last_admin = own_facts(Permissions::new());
-        last_admin.target.as_mut().expect("a target").user = admin();
+        last_admin
+            .target
+            .as_mut()
+            .expect("the facts contain the target")
+            .user = admin();
         let stale = Facts {
             caller: None,
             ..own_facts(Permissions::new())
@@ -152,7 +157,7 @@ mod tests {
             (Facts::default(), "the caller's token is outdated"),
         ] {
             let refused = delete(ThrottleDecision::Allowed, Verification::Right, Some(facts)).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), text);
+            assert_eq!(refused.expect_err("the request is refused").to_string(), text);
         }
     }
 }

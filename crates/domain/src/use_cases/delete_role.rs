@@ -27,6 +27,7 @@ pub struct DeleteRoleRequest {
     pub dry_run: bool,
 }
 
+/// Why a role was not deleted.
 #[derive(Debug, Error)]
 pub enum DeleteRoleError {
     #[error("the roles admin and user are built in")]
@@ -47,8 +48,8 @@ impl DeleteRole {
     /// Deletes the role, or checks that it can be deleted if the request is a dry run.
     ///
     /// # Errors
-    /// [`DeleteRoleError`]. After a port error the role may have been deleted; after any other
-    /// error it was not.
+    /// Returns a [`DeleteRoleError`]. After a port error the role may have been deleted; after any
+    /// other error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,
@@ -166,7 +167,11 @@ mod tests {
             let mut catalogue = MockRoles::new();
             catalogue.expect_execute().never();
             let refused = delete(request(name), catalogue).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), text, "{name}");
+            assert_eq!(
+                refused.expect_err("the request is refused").to_string(),
+                text,
+                "{name}"
+            );
         }
     }
 
@@ -186,7 +191,7 @@ mod tests {
                 ..request("editor")
             };
             let refused = delete(request, catalogue_with(facts)).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), text);
+            assert_eq!(refused.expect_err("the request is refused").to_string(), text);
         }
     }
 
@@ -198,7 +203,7 @@ mod tests {
             .execute(by, request("editor"), origin())
             .await;
         assert_eq!(
-            refused.expect_err("a refusal").to_string(),
+            refused.expect_err("the request is refused").to_string(),
             "the caller's token is outdated"
         );
     }

@@ -18,8 +18,8 @@ impl DeleteUser {
     /// Deletes the user and returns their last state.
     ///
     /// # Errors
-    /// [`ChangeError`]. After a port error the user may have been deleted; after any other error
-    /// they were not.
+    /// Returns a [`ChangeError`]. After a port error the user may have been deleted; after any
+    /// other error they were not.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,
@@ -78,7 +78,7 @@ mod tests {
     #[tokio::test]
     async fn the_deleted_user_is_returned_as_they_were() {
         let deleted = delete("ALICE", Some(facts_about(user()))).await;
-        assert_eq!(deleted.expect("allowed"), user());
+        assert_eq!(deleted.expect("the rules allow the change"), user());
     }
 
     #[tokio::test]
@@ -103,7 +103,9 @@ mod tests {
             ),
             (facts_about(revised), "the revision does not match"),
         ] {
-            let refused = delete("alice", Some(facts)).await.expect_err("a refusal");
+            let refused = delete("alice", Some(facts))
+                .await
+                .expect_err("the request is refused");
             assert_eq!(refused.to_string(), text);
         }
     }

@@ -17,9 +17,9 @@ impl EndSession {
     /// Ends the session.
     ///
     /// # Errors
-    /// [`ChangeError`]. After a port error the session may have ended; after a refusal this call
-    /// did not end it. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) if the
-    /// session has already ended, belongs to another user or never existed.
+    /// Returns a [`ChangeError`]. After a port error the session may have ended; after a refusal
+    /// this call did not end it. The refusal is [`SessionEnded`](changes::Refusal::SessionEnded) if
+    /// the session has already ended, belongs to another user or never existed.
     pub async fn execute(
         &self,
         caller: &Caller,
@@ -76,7 +76,7 @@ mod tests {
         expect_change(&mut accounts, live_session_of(USER), |executed| {
             assert_eq!(executed.reads.session, Some(OTHER_DEVICE));
             assert_eq!(executed.context, audit_context());
-            let change = executed.decided.expect("allowed");
+            let change = executed.decided.expect("the rules allow the change");
             let expected = (EndSessionsOf::Sessions(vec![OTHER_DEVICE]), EndReason::LoggedOut);
             assert_eq!(change.end_sessions, Some(expected));
         });

@@ -29,7 +29,7 @@ impl ExportOwnData {
     /// Returns the data.
     ///
     /// # Errors
-    /// [`PortError`] if a port fails.
+    /// Returns a [`PortError`] if a port fails.
     pub async fn execute(&self, caller: &Caller) -> Result<OwnData, PortError> {
         let user = caller.user().id;
         let sessions = self.sessions.list(user, self.clock.now()).await?;

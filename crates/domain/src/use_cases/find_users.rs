@@ -17,7 +17,7 @@ impl FindUsers {
     /// them.
     ///
     /// # Errors
-    /// An error of the port.
+    /// Returns a [`PortError`] if the port fails.
     pub async fn execute(
         &self,
         _by: Capability<'_, UsersRead>,
@@ -30,7 +30,7 @@ impl FindUsers {
     /// Returns a user, or `None` if the user does not exist.
     ///
     /// # Errors
-    /// An error of the port.
+    /// Returns a [`PortError`] if the port fails.
     pub async fn one(
         &self,
         _by: Capability<'_, UsersRead>,

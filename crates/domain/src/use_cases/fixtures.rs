@@ -65,8 +65,8 @@ pub fn token_rules() -> TokenRules {
     }
 }
 
-/// A MAC that accepts what it signs: 32 times the first byte of the secret. The digest of a secret
-/// has its bytes inverted.
+/// Returns a MAC that accepts what it signs: 32 times the first byte of the secret. The digest of a
+/// secret is the secret with all bits inverted.
 pub fn mac() -> Arc<MockRefreshTokenMac> {
     let mut mac = MockRefreshTokenMac::new();
     mac.expect_sign().returning(|input| [input[21]; 32]);
@@ -168,7 +168,7 @@ pub fn applied(decided: Result<Change, Refusal>) -> Result<Applied, ChangeError>
     })
 }
 
-/// A command on an account that storage received.
+/// A command on an account as storage received it.
 #[derive(Debug)]
 pub struct Executed {
     pub reads: Reads,

@@ -33,7 +33,7 @@ pub struct ImportRequest {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// The reason a user was not imported.
+/// Why a user was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ImportRefused {
     #[error(transparent)]
@@ -51,10 +51,11 @@ impl ImportUsers {
     /// every user that was not refused is stored.
     ///
     /// # Errors
-    /// [`PortError`] if a port fails; all of the accepted users may have been stored, or none.
+    /// Returns a [`PortError`] if a port fails. In that case either all or none of the accepted
+    /// users were stored.
     ///
     /// # Panics
-    /// If storage does not return a result for each user, which violates its contract.
+    /// Panics if storage does not return a result for each user, which violates its contract.
     pub async fn execute(
         &self,
         requests: Vec<ImportRequest>,
@@ -87,7 +88,7 @@ impl ImportUsers {
     /// `catalogue` were the roles. Stores no user.
     ///
     /// # Errors
-    /// [`PortError`] if a port fails.
+    /// Returns a [`PortError`] if a port fails.
     pub async fn dry_run(
         &self,
         requests: Vec<ImportRequest>,
@@ -188,7 +189,7 @@ mod tests {
             .once()
             .returning(move |import, context| {
                 check(&import.0);
-                let bob = Login::parse("bob").expect("a login");
+                let bob = Login::parse("bob").expect("the login is valid");
                 let facts = ImportFacts {
                     taken: [bob.canonical().clone()].into(),
                     known_roles: roles(&["editor", "user"]),
@@ -199,11 +200,11 @@ mod tests {
         over(MockAccounts::new(), users)
             .execute(requests)
             .await
-            .expect("storage answers")
+            .expect("storage is available")
     }
 
     fn unknown_role(name: &str) -> ImportRefused {
-        let name = RoleName::parse(name).expect("a role name");
+        let name = RoleName::parse(name).expect("the role name is valid");
         Refusal::UnknownRole(name).into()
     }
 
@@ -229,7 +230,7 @@ mod tests {
             assert!(users.iter().all(|user| user.hash == hash("$kept")));
         })
         .await;
-        let stored = settled[0].as_ref().expect("a user");
+        let stored = settled[0].as_ref().expect("the user is imported");
         assert_eq!(stored.login.as_typed(), "alice");
         assert_eq!(settled[1], Err(ImportRefused::Login(LoginRefused::TooShort)));
         assert_eq!(
@@ -248,7 +249,9 @@ mod tests {
         known.disabled = true;
         known.created_at = Some(now() + chrono::Duration::days(1));
         import(vec![request("alice"), known], |users| {
-            let [alice, bob] = users else { panic!("two users") };
+            let [alice, bob] = users else {
+                panic!("expected two users")
+            };
             assert_eq!((alice.status, alice.created_at), (UserStatus::Active, now()));
             assert_eq!((bob.status, bob.created_at), (UserStatus::Disabled, now()));
             assert_eq!(
@@ -284,6 +287,6 @@ mod tests {
             Err(unknown_role("wizard")),
             Err(ImportRefused::Login(LoginRefused::TooShort)),
         ];
-        assert_eq!(answers.expect("storage answers"), expected);
+        assert_eq!(answers.expect("storage is available"), expected);
     }
 }

@@ -13,7 +13,7 @@ impl ListRoles {
     /// Returns all roles, ordered by name.
     ///
     /// # Errors
-    /// An error of the port.
+    /// Returns a [`PortError`] if the port fails.
     pub async fn execute(&self) -> Result<Vec<Role>, PortError> {
         self.roles.list().await
     }

@@ -12,6 +12,10 @@ pub struct ListSessions {
 }
 
 impl ListSessions {
+    /// Returns the sessions that are live now.
+    ///
+    /// # Errors
+    /// Returns a [`PortError`] if the port fails.
     pub async fn execute(&self, caller: &Caller) -> Result<Vec<SessionSummary>, PortError> {
         self.sessions.list(caller.user().id, self.clock.now()).await
     }
@@ -38,6 +42,11 @@ mod tests {
             sessions: Arc::new(sessions),
             clock: clock(),
         };
-        assert!(list.execute(&caller()).await.expect("storage answers").is_empty());
+        assert!(
+            list.execute(&caller())
+                .await
+                .expect("storage is available")
+                .is_empty()
+        );
     }
 }

@@ -30,6 +30,7 @@ pub struct LogIn {
     pub(crate) rules: SessionRules,
 }
 
+/// Why no session was opened.
 #[derive(Debug, Error)]
 pub enum LogInError {
     #[error("the login or the password is wrong")]
@@ -44,8 +45,8 @@ impl LogIn {
     /// Verifies the password and opens a session.
     ///
     /// # Errors
-    /// [`LogInError`]. After a port error a session may have been opened; after any other error
-    /// none was.
+    /// Returns a [`LogInError`]. After a port error a session may have been opened; after any other
+    /// error none was.
     pub async fn execute(
         &self,
         login: &str,
@@ -199,7 +200,8 @@ mod tests {
     }
 
     impl Mocks {
-        /// Ports without a throttle, with one user and a hasher that returns `verification`.
+        /// Creates mocks of a throttle that allows every attempt, storage with one user, and a
+        /// hasher that returns `verification`.
         fn that_find(verification: Verification) -> Self {
             let mut mocks = Self::default();
             mocks
@@ -253,12 +255,12 @@ mod tests {
             assert_eq!(executed.reads.account, Some(USER));
             assert!(executed.reads.live_sessions);
             assert_eq!(executed.context.actor, Actor::User(USER));
-            let session = executed.decided.expect("allowed").open_session;
-            let session = session.expect("a session");
+            let session = executed.decided.expect("the rules allow the change").open_session;
+            let session = session.expect("the change opens a session");
             assert_eq!((session.user, session.created_at), (USER, executed.context.at));
             assert_eq!(session.user_agent.as_deref(), Some("curl/8"));
         });
-        let pair = mocks.log_in("ALICE").await.expect("tokens");
+        let pair = mocks.log_in("ALICE").await.expect("tokens are issued");
         assert_eq!(pair.access_token.expose(), "epoch=4 roles=user");
     }
 
@@ -274,9 +276,9 @@ mod tests {
         };
         expect_change(&mut mocks.accounts, facts, |executed| {
             let Some((EndSessionsOf::Sessions(ended), EndReason::MadeRoom)) =
-                executed.decided.expect("allowed").end_sessions
+                executed.decided.expect("the rules allow the change").end_sessions
             else {
-                panic!("evicted sessions")
+                panic!("expected evicted sessions")
             };
             assert_eq!(ended.len(), 3, "the limit is 100 sessions, including the new one");
         });
@@ -379,7 +381,12 @@ mod tests {
     async fn client_and_account_have_separate_budgets_and_all_spellings_share_one() {
         let mut mocks = Mocks::that_find(Verification::Wrong);
         mocks.throttle = MockThrottle::new();
-        let client = ThrottleKey::Client("192.0.2.7".parse::<IpAddr>().expect("an address").into());
+        let client = ThrottleKey::Client(
+            "192.0.2.7"
+                .parse::<IpAddr>()
+                .expect("the address is valid")
+                .into(),
+        );
         let account = ThrottleKey::Account(user().login.canonical().clone());
         for key in [client, account] {
             mocks
@@ -425,7 +432,7 @@ mod tests {
             .expect_execute()
             .times(2)
             .returning(|command, context| applied(command.decide(&at_epoch(Epoch(5)), context.at)));
-        let pair = mocks.log_in("alice").await.expect("tokens");
+        let pair = mocks.log_in("alice").await.expect("tokens are issued");
         assert_eq!(pair.access_token.expose(), "epoch=5 roles=");
     }
 

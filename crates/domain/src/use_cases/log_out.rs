@@ -22,6 +22,7 @@ pub struct LogOut {
     pub(crate) rules: SessionRules,
 }
 
+/// Why no session was ended by a logout.
 #[derive(Debug, Error)]
 pub enum LogOutError {
     #[error(transparent)]
@@ -49,8 +50,8 @@ impl LogOut {
     /// token has expired.
     ///
     /// # Errors
-    /// The reason the token does not belong to a live session; [`PortError`] if it is not known
-    /// whether a session ended.
+    /// Returns the reason that the token does not belong to a live session, or a [`PortError`] if
+    /// it is not known whether a session ended.
     pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;
@@ -164,15 +165,15 @@ mod tests {
         }
     }
 
-    /// Logging out over storage that finds the session of each refresh token.
+    /// Creates the use case over storage that finds the session of each refresh token.
     fn log_out(accounts: MockAccounts) -> LogOut {
         let mut sessions = MockSessions::new();
         sessions.expect_find().returning(|_| Ok(Some(stored_session())));
         over(accounts, sessions)
     }
 
-    /// Logging out when every access token is forged except [`ACCESS_TOKEN`], whose user must
-    /// change their password.
+    /// Creates the use case with a verifier that rejects every access token except
+    /// [`ACCESS_TOKEN`], whose user must change their password.
     fn over(accounts: MockAccounts, sessions: MockSessions) -> LogOut {
         let mut verifier = MockTokenVerifier::new();
         verifier.expect_verify().returning(|token| match token {
@@ -224,7 +225,7 @@ mod tests {
         let mut accounts = MockAccounts::new();
         expect_change(&mut accounts, live(), |executed| {
             assert_eq!(executed.context, audit_context());
-            let change = executed.decided.expect("allowed");
+            let change = executed.decided.expect("the rules allow the change");
             let expected = (EndSessionsOf::Sessions(vec![SESSION]), EndReason::LoggedOut);
             assert_eq!(change.end_sessions, Some(expected));
         });
@@ -244,7 +245,7 @@ mod tests {
             let mut accounts = MockAccounts::new();
             expect_change(&mut accounts, live(), |executed| {
                 assert_eq!(executed.context, audit_context());
-                let change = executed.decided.expect("allowed");
+                let change = executed.decided.expect("the rules allow the change");
                 let expected = (EndSessionsOf::User(USER), EndReason::LoggedOut);
                 assert_eq!(change.end_sessions, Some(expected));
             });

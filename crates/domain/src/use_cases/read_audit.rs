@@ -14,7 +14,7 @@ impl ReadAudit {
     /// Returns at most `limit` events that match `filter`, newest first, starting before `before`.
     ///
     /// # Errors
-    /// An error of the port.
+    /// Returns a [`PortError`] if the port fails.
     pub async fn execute(
         &self,
         _by: Capability<'_, AuditRead>,

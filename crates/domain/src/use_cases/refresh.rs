@@ -27,6 +27,7 @@ pub struct Refresh {
     pub(crate) rules: SessionRules,
 }
 
+/// Why a refresh token was not exchanged.
 #[derive(Debug, Error)]
 pub enum RefreshError {
     /// This service did not issue the token.
@@ -47,9 +48,9 @@ impl Refresh {
     /// Returns the next tokens of the session that `token` belongs to.
     ///
     /// # Errors
-    /// [`RefreshError`]. [`RefreshError::Reused`] means that the session has been ended. After
-    /// [`RefreshError::Port`] the session may have been rotated; the token then stays valid for at
-    /// least the grace window. After any other error the session is unchanged.
+    /// Returns a [`RefreshError`]. [`RefreshError::Reused`] means that the session has been ended.
+    /// After [`RefreshError::Port`] the session may have been rotated; the token then stays valid
+    /// for at least the grace window. After any other error the session is unchanged.
     pub async fn execute(&self, token: &RefreshToken, origin: Origin) -> Result<TokenPair, RefreshError> {
         let recognised = self.recognise.execute(token).ok_or(RefreshError::Invalid)?;
         for _ in 0..MAX_TRIES {
@@ -115,8 +116,8 @@ mod tests {
     };
     use chrono::Duration;
 
-    /// Refreshing over sessions configured by `expect`. Any other call fails, and so does any
-    /// change.
+    /// Creates the use case over sessions configured by `expect`. Any other call fails the test,
+    /// and so does any change.
     fn over(expect: impl FnOnce(&mut MockSessions)) -> Refresh {
         over_at(clock(), MockAccounts::new(), expect)
     }
@@ -138,8 +139,8 @@ mod tests {
         }
     }
 
-    /// Refreshing a session that does not rotate because its state is `found`, which is read once.
-    /// Expects no change.
+    /// Creates the use case over a session that does not rotate because its state is `found`, which
+    /// is read once. Any change fails the test.
     fn lost(found: StoredSession) -> Refresh {
         lost_over(MockAccounts::new(), found)
     }
@@ -173,7 +174,8 @@ mod tests {
     }
 
     fn claim_of(pair: &TokenPair) -> RefreshClaim {
-        let (claim, _) = RefreshClaim::parse(pair.refresh_token.expose()).expect("a refresh token");
+        let (claim, _) =
+            RefreshClaim::parse(pair.refresh_token.expose()).expect("the refresh token is well formed");
         claim
     }
 
@@ -205,7 +207,10 @@ mod tests {
                 });
             sessions.expect_find().never();
         });
-        let pair = refresh.execute(&token(5), origin()).await.expect("tokens");
+        let pair = refresh
+            .execute(&token(5), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&pair), 6);
         assert_eq!(*claim_of(&pair).secret.expose(), SECRET);
         assert_eq!(pair.access_token.expose(), "epoch=4 roles=admin");
@@ -231,13 +236,19 @@ mod tests {
                 .expect_rotate()
                 .return_once(|rotation| Ok(Rotated::Done(at_generation(4).rotated(&rotation))));
         });
-        let first = rotated.execute(&token(4), origin()).await.expect("tokens");
+        let first = rotated
+            .execute(&token(4), origin())
+            .await
+            .expect("tokens are issued");
         let just_rotated = StoredSession {
             last_used_at: now() - Duration::seconds(9),
             ..stored_session()
         };
         let refresh = lost(just_rotated);
-        let again = refresh.execute(&token(4), origin()).await.expect("tokens");
+        let again = refresh
+            .execute(&token(4), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&again), 5);
         assert_eq!(again.refresh_token.expose(), first.refresh_token.expose());
     }
@@ -256,7 +267,10 @@ mod tests {
                 }))
             });
         });
-        let pair = refresh.execute(&token(4), origin()).await.expect("tokens");
+        let pair = refresh
+            .execute(&token(4), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&pair), 5);
     }
 
@@ -267,7 +281,7 @@ mod tests {
             ..at_generation(6)
         };
         let pair = lost(after).execute(&token(5), origin()).await;
-        assert_eq!(generation_of(&pair.expect("tokens")), 6);
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 6);
     }
 
     #[tokio::test]
@@ -299,7 +313,10 @@ mod tests {
                 .once()
                 .returning(|_| Ok(Some(stored_session())));
         });
-        let pair = refresh.execute(&token(5), origin()).await.expect("tokens");
+        let pair = refresh
+            .execute(&token(5), origin())
+            .await
+            .expect("tokens are issued");
         assert_eq!(generation_of(&pair), 6);
     }
 
@@ -324,7 +341,7 @@ mod tests {
         expect_change(&mut accounts, live(), |executed| {
             assert_eq!(executed.context.actor, Actor::Anonymous);
             assert_eq!(executed.context.at, now());
-            let change = executed.decided.expect("allowed");
+            let change = executed.decided.expect("the rules allow the change");
             let sessions = EndSessionsOf::Sessions(vec![SESSION]);
             assert_eq!(
                 change.end_sessions,
@@ -373,7 +390,7 @@ mod tests {
     /// The session is read without an attempt to rotate it.
     #[tokio::test]
     async fn the_last_generation_is_classified_without_rotation() {
-        for (stands_at, reused) in [(u32::MAX, false), (5, true)] {
+        for (stored_at, reused) in [(u32::MAX, false), (5, true)] {
             let accounts = if reused {
                 accounts_with(live())
             } else {
@@ -384,10 +401,10 @@ mod tests {
                 sessions
                     .expect_find()
                     .once()
-                    .returning(move |_| Ok(Some(at_generation(stands_at))));
+                    .returning(move |_| Ok(Some(at_generation(stored_at))));
             });
             let refused = refresh.execute(&token(u32::MAX), origin()).await;
-            match refused.expect_err("a refusal") {
+            match refused.expect_err("the request is refused") {
                 RefreshError::SessionExpired => assert!(!reused),
                 RefreshError::Reused => assert!(reused),
                 other => panic!("{other:?}"),

@@ -17,6 +17,7 @@ pub struct Register {
     pub(crate) default_roles: RoleNames,
 }
 
+/// Why a user was not registered.
 #[derive(Debug, Error)]
 pub enum RegisterError {
     #[error("too many attempts")]
@@ -35,8 +36,8 @@ impl Register {
     /// Creates and returns the user.
     ///
     /// # Errors
-    /// [`RegisterError`]. After a port error the user may have been created; after any other error
-    /// they were not.
+    /// Returns a [`RegisterError`]. After a port error the user may have been created; after any
+    /// other error they were not.
     pub async fn execute(
         &self,
         login: String,
@@ -76,7 +77,7 @@ mod tests {
         let client = ThrottleKey::Client(
             "192.0.2.7"
                 .parse::<std::net::IpAddr>()
-                .expect("an address")
+                .expect("the address is valid")
                 .into(),
         );
         throttle
@@ -110,7 +111,7 @@ mod tests {
         let registered = register
             .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
             .await
-            .expect("a user");
+            .expect("the user is registered");
         assert_eq!(registered.roles, roles(&["user"]));
     }
 

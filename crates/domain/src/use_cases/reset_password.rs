@@ -17,6 +17,7 @@ pub struct ResetPassword {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Why a user's password was not reset.
 #[derive(Debug, Error)]
 pub enum ResetPasswordError {
     /// Callers must use [`ChangePassword`](super::change_password::ChangePassword) for their own
@@ -60,8 +61,8 @@ impl ResetPassword {
     /// Sets the password and returns the updated user.
     ///
     /// # Errors
-    /// [`ResetPasswordError`]. After a port error the change may have been made; after any other
-    /// error it was not.
+    /// Returns a [`ResetPasswordError`]. After a port error the change may have been made; after
+    /// any other error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,
@@ -158,14 +159,14 @@ mod tests {
                     executed.reads.caller,
                     Some(caller_with(writer_permissions()).identity())
                 );
-                let change = executed.decided.expect("allowed");
+                let change = executed.decided.expect("the rules allow the change");
                 assert!(
                     matches!(change.user, UserChange::Update { hash: new, .. } if new == Some(hash("$new")))
                 );
             });
         })
         .await
-        .expect("allowed");
+        .expect("the rules allow the change");
         assert!(done.must_change_password);
     }
 

@@ -17,8 +17,8 @@ impl SetStatus {
     /// Sets the status and returns the updated user.
     ///
     /// # Errors
-    /// [`ChangeError`]. After a port error the change may have been made; after any other error it
-    /// was not.
+    /// Returns a [`ChangeError`]. After a port error the change may have been made; after any other
+    /// error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, UsersWrite>,
@@ -95,7 +95,9 @@ mod tests {
     #[tokio::test]
     async fn the_operator_disables_a_user_by_any_spelling_of_the_login_or_by_id() {
         for by in [UserRef::Login("ALICE".to_owned()), UserRef::Id(USER)] {
-            let disabled = disable(by, facts_about(user())).await.expect("allowed");
+            let disabled = disable(by, facts_about(user()))
+                .await
+                .expect("the rules allow the change");
             assert_eq!(disabled.status, UserStatus::Disabled);
         }
     }
@@ -133,7 +135,9 @@ mod tests {
             ),
             (facts_about(revised), "the revision does not match"),
         ] {
-            let refused = disable(UserRef::Id(USER), facts).await.expect_err("a refusal");
+            let refused = disable(UserRef::Id(USER), facts)
+                .await
+                .expect_err("the request is refused");
             assert_eq!(refused.to_string(), text);
         }
     }
@@ -148,11 +152,11 @@ mod tests {
         expect_change(&mut accounts, facts, |_| {});
         let caller = Arc::new(snapshot(permissions(&["users:write"])))
             .validate(crate::changes::fixtures::token(), now())
-            .expect("a live session");
+            .expect("the session is live");
         assert_eq!(caller.user().id, CALLER);
         let refused = set_status(accounts)
             .execute(
-                caller.capability().expect("the permission"),
+                caller.capability().expect("the caller has the permission"),
                 request(UserRef::Id(USER)),
                 UserStatus::Disabled,
             )
@@ -188,7 +192,7 @@ mod tests {
         let enabled = set_status(accounts)
             .execute(by, request(UserRef::Id(another.id)), UserStatus::Active)
             .await
-            .expect("allowed");
+            .expect("the rules allow the change");
         assert_eq!(enabled.status, UserStatus::Active);
     }
 }

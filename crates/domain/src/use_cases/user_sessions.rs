@@ -20,7 +20,7 @@ impl UserSessions {
     /// Returns a user's live sessions, newest first.
     ///
     /// # Errors
-    /// [`ChangeError`] if the user does not exist or a port fails.
+    /// Returns a [`ChangeError`] if the user does not exist or a port fails.
     pub async fn list(
         &self,
         _by: Capability<'_, SessionsRevoke>,
@@ -34,8 +34,8 @@ impl UserSessions {
     /// rejects the tokens of these sessions.
     ///
     /// # Errors
-    /// [`ChangeError`]. After a port error the sessions may have ended; after any other error they
-    /// have not.
+    /// Returns a [`ChangeError`]. After a port error the sessions may have ended; after any other
+    /// error they have not.
     pub async fn end(
         &self,
         by: Capability<'_, SessionsRevoke>,
@@ -164,6 +164,6 @@ mod tests {
         let revoker = revoker();
         let by = revoker.capability().expect("the caller has the permission");
         let listed = over(accounts(), sessions).list(by, &UserRef::Id(ANOTHER)).await;
-        assert!(listed.expect("storage answers").is_empty());
+        assert!(listed.expect("storage is available").is_empty());
     }
 }

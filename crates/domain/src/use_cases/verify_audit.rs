@@ -23,6 +23,7 @@ pub struct Progress {
     pub reached: ChainEnd,
 }
 
+/// Why the audit log was not verified.
 #[derive(Debug, Error)]
 pub enum VerifyAuditError {
     #[error(transparent)]
@@ -43,7 +44,7 @@ impl VerifyAudit {
     /// included. `anchor` is the number and seal of an event as kept outside the database.
     ///
     /// # Errors
-    /// [`VerifyAuditError`] for the first event that differs from what was written.
+    /// Returns a [`VerifyAuditError`] for the first event that differs from what was written.
     pub async fn execute(
         &self,
         _by: Capability<'_, AuditRead>,
@@ -176,7 +177,7 @@ mod tests {
         let mut log = MockAuditLog::new();
         let ends = Mutex::new(ends);
         log.expect_ends().returning(move || {
-            let mut ends = ends.lock().expect("no panic before");
+            let mut ends = ends.lock().expect("no other thread panics");
             Ok(if ends.len() > 1 { ends.remove(0) } else { ends[0] })
         });
         log.expect_rows().returning(move |after, _| {

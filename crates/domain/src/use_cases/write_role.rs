@@ -36,6 +36,7 @@ pub struct RoleRequest {
     pub dry_run: bool,
 }
 
+/// Why a role was not written.
 #[derive(Debug, Error)]
 pub enum WriteRoleError {
     #[error(transparent)]
@@ -75,8 +76,8 @@ impl WriteRole {
     /// Writes the role, or only returns the outcome if the request is a dry run.
     ///
     /// # Errors
-    /// [`WriteRoleError`]. After a port error the change may have been made; after any other error
-    /// it was not.
+    /// Returns a [`WriteRoleError`]. After a port error the change may have been made; after any
+    /// other error it was not.
     pub async fn execute(
         &self,
         by: Capability<'_, RolesWrite>,
@@ -148,7 +149,7 @@ mod tests {
     }
 
     fn writer_permissions() -> Permissions {
-        let posts_write = Permission::parse("posts:write").expect("a permission");
+        let posts_write = Permission::parse("posts:write").expect("the permission is valid");
         Permissions::from([Permission::ROLES_WRITE, posts_write])
     }
 
@@ -190,7 +191,7 @@ mod tests {
             })
             .once()
             .returning(|command, context| Ok(command.decide(&facts(), context.at)?));
-        let written = write(request(), roles).await.expect("a role");
+        let written = write(request(), roles).await.expect("the role is written");
         assert_eq!(written.role.description.as_str(), "May edit.");
         assert_eq!(written.role.permissions.len(), 1);
         assert!(!written.role.self_assignable);
@@ -210,7 +211,7 @@ mod tests {
             self_assignable: true,
             ..request()
         };
-        let written = write(request, roles).await.expect("a role");
+        let written = write(request, roles).await.expect("the role is written");
         assert!(written.created && written.role.self_assignable);
     }
 
@@ -251,7 +252,7 @@ mod tests {
             let mut roles = MockRoles::new();
             roles.expect_execute().never();
             let refused = write(spoilt, roles).await;
-            let refused = refused.expect_err("a refusal").to_string();
+            let refused = refused.expect_err("the request is refused").to_string();
             assert!(refused.starts_with(text), "{refused}");
         }
     }
@@ -282,7 +283,7 @@ mod tests {
                 ..request()
             };
             let refused = write(request, catalogue_with(facts)).await;
-            assert_eq!(refused.expect_err("a refusal").to_string(), text);
+            assert_eq!(refused.expect_err("the request is refused").to_string(), text);
         }
     }
 }

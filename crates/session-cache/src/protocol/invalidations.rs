@@ -87,7 +87,7 @@ impl Invalidations {
         };
         self.marks.insert(scope, mark);
         if self.marks.len() > MAX_MARKS {
-            // A snapshot older than this is never answered, with or without a mark.
+            // A snapshot older than this is never served, with or without a mark.
             let oldest = now.saturating_sub(terms.snapshot.trusted());
             self.marks.retain(|_, mark| mark.at > oldest);
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_older_than_any_answerable_snapshot_are_dropped() {
+    fn marks_older_than_any_servable_snapshot_are_dropped() {
         let mut invalidations = Invalidations::default();
         for number in 0..MAX_MARKS as u128 {
             invalidations.invalidate(&[InvalidationScope::Session(session(number))], seconds(1), &TERMS);

@@ -14,7 +14,7 @@ const SESSION: u8 = 1;
 const USER: u8 = 2;
 const EVERYTHING: u8 = 3;
 
-/// Maximum number of scopes in one message, which keeps it below 32 KiB. More become
+/// Maximum number of scopes in one message, which keeps it below 32 KiB. A longer list becomes
 /// [`InvalidationScope::Everything`].
 const MAX_SCOPES: usize = 1500;
 
@@ -50,7 +50,7 @@ pub enum Message {
     },
 }
 
-/// Why bytes are not a message.
+/// The error for bytes that are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// Another version of the program sent the message, so it may mean anything. The receiver

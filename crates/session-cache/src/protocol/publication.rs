@@ -18,7 +18,7 @@ pub enum PublicationStep {
     Evict(Vec<LeaseId>),
     /// Wait for acknowledgements until this time.
     Wait(Duration),
-    /// Complete the revocation: no replica answers from before the change any more.
+    /// Complete the revocation: no replica serves a snapshot from before the change any more.
     Done,
 }
 
@@ -121,7 +121,7 @@ impl Publication {
         };
     }
 
-    /// Records that the database did not take the requested step. The step is repeated after
+    /// Records that the database did not execute the requested step. The step is repeated after
     /// [`Terms::renew_every`].
     pub fn record_failure(&mut self, now: Duration) {
         let later = now + self.terms.renew_every;

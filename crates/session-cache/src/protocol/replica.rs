@@ -7,7 +7,7 @@ use super::{
 use domain::{invalidation::InvalidationScope, session::SessionId, user::UserId};
 use std::time::Duration;
 
-/// The next step of a [`Replica`] about its lease.
+/// The next step that a [`Replica`] takes to acquire or keep its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeaseStep {
     /// Acquire a new lease, then call [`Replica::granted`] if the database granted it.
@@ -25,7 +25,7 @@ pub enum LeaseState {
     Absent,
     /// The lease was requested and not granted yet.
     Requested(LeaseId),
-    /// The lease was granted. It may have expired since, see [`Replica::holds_lease`].
+    /// The lease was granted. It may have expired since; see [`Replica::holds_lease`].
     Held {
         /// The granted lease.
         lease: LeaseId,
@@ -37,8 +37,8 @@ pub enum LeaseState {
     Left,
 }
 
-/// A replica's lease and the invalidations it knows of, which together decide whether it may answer
-/// from memory.
+/// A replica's lease and the invalidations that it has received. Together they determine whether it
+/// may answer from memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     id: ReplicaId,
@@ -121,13 +121,13 @@ impl Replica {
         self.invalidations.is_snapshot_current(read, user)
     }
 
-    /// Invalidates `scopes`. When this returns, memory answers with nothing older, and the
+    /// Invalidates `scopes`. When this returns, no older snapshot is served from memory, and the
     /// invalidation may be acknowledged in every state of the lease.
     pub fn invalidate(&mut self, scopes: &[InvalidationScope], now: Duration) {
         self.invalidations.invalidate(scopes, now, &self.terms);
     }
 
-    /// Invalidates everything, for when invalidations may have been missed.
+    /// Invalidates everything. Call this when invalidations may have been missed.
     pub fn invalidate_all(&mut self) {
         self.invalidations.invalidate_all();
     }
@@ -138,8 +138,7 @@ impl Replica {
         self.invalidations.generation()
     }
 
-    /// Returns the step to take about the lease at `now`, and changes the lease's state
-    /// accordingly.
+    /// Returns the next step of the lease at `now`, and updates the lease's state accordingly.
     pub fn next_step(&mut self, now: Duration) -> LeaseStep {
         let idle_at = self.last_request.map(|last| last + self.terms.idle_after);
         let idle = idle_at.is_none_or(|at| now >= at);
@@ -176,7 +175,7 @@ impl Replica {
                 lease: held,
                 counted_from,
             } if held == lease => counted_from.max(requested_at),
-            // A late response for a lease that was given up.
+            // This is a late response for a lease that was given up.
             _ => return,
         };
         self.lease = LeaseState::Held { lease, counted_from };
@@ -190,8 +189,8 @@ impl Replica {
         }
     }
 
-    /// Begins the shutdown: memory answers nothing more, and no further lease is requested. Returns
-    /// the lease to release, if one was held or requested.
+    /// Begins the shutdown: nothing is served from memory any more, and no further lease is
+    /// requested. Returns the lease to release, if one was held or requested.
     pub fn leave(&mut self) -> Option<LeaseId> {
         let held = match self.lease {
             LeaseState::Held { lease, .. } | LeaseState::Requested(lease) => Some(lease),

@@ -4,7 +4,7 @@ use std::time::Duration;
 /// A read of one session snapshot from the database, identified by when it began.
 ///
 /// [`Replica::begin_read`](super::Replica::begin_read) creates it. A cached snapshot keeps its
-/// read, which decides whether the snapshot may still be answered.
+/// read, which decides whether the snapshot may still be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SnapshotRead {
     pub(super) session: SessionId,

@@ -38,7 +38,7 @@ impl Span {
 pub struct Terms {
     /// How long a lease lasts after it was requested or renewed.
     pub lease: Span,
-    /// How long a cached session snapshot may be answered after its read began.
+    /// How long a cached session snapshot may be served after its read began.
     pub snapshot: Span,
     /// The interval between renewals, and between retries after a failure.
     pub renew_every: Duration,

@@ -103,17 +103,26 @@ impl World {
         let accounts = self.storage().accounts;
         let register = Arc::new(RegisterUser(a_user(login)));
         let registered = accounts.execute(register, context(at(0))).await;
-        let user = registered.expect("a new login").into_user().expect("a user");
+        let user = registered
+            .expect("the login is free")
+            .into_user()
+            .expect("the change is to a user");
         let session = a_session(user.id, at(1));
         let id = session.id;
         let token = identity(&user, &session);
-        self.tokens.lock().expect("no panic").insert(id, token);
+        self.tokens
+            .lock()
+            .expect("no other thread panics")
+            .insert(id, token);
         let open = Arc::new(OpenSession {
             session,
             epoch: user.epoch,
             max_sessions: 100,
         });
-        accounts.execute(open, context(at(1))).await.expect("a session");
+        accounts
+            .execute(open, context(at(1)))
+            .await
+            .expect("the session can be opened");
         (user, id)
     }
 
@@ -125,9 +134,12 @@ impl World {
             ..role_change(user.id, &[])
         });
         let assigned = self.storage().accounts.execute(assign, context(at(2))).await;
-        let user = assigned.expect("allowed").into_user().expect("a user");
-        let mut tokens = self.tokens.lock().expect("no panic");
-        let token = tokens.get_mut(&session).expect("a token");
+        let user = assigned
+            .expect("the rules allow the change")
+            .into_user()
+            .expect("the change is to a user");
+        let mut tokens = self.tokens.lock().expect("no other thread panics");
+        let token = tokens.get_mut(&session).expect("the session has a token");
         token.epoch = user.epoch;
         *token
     }
@@ -139,7 +151,7 @@ impl World {
             reason: EndReason::LoggedOut,
         });
         let ended = self.storage().accounts.execute(end, context(at(2))).await;
-        ended.expect("storage answers");
+        ended.expect("storage is available");
     }
 }
 
@@ -168,14 +180,14 @@ impl Process {
             self.snapshots
                 .snapshot_for(unknown, at(0))
                 .await
-                .expect("storage answers");
+                .expect("storage is available");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Returns whether a request of `session` is accepted.
     pub async fn alive(&self, session: SessionId) -> bool {
-        self.ask(session).await.expect("storage answers")
+        self.ask(session).await.expect("storage is available")
     }
 
     /// Returns whether a request of `session` is accepted.
@@ -186,9 +198,9 @@ impl Process {
         let token = *self
             .tokens
             .lock()
-            .expect("no panic")
+            .expect("no other thread panics")
             .get(&session)
-            .expect("a token");
+            .expect("the session has a token");
         let snapshot = self.snapshots.snapshot_for(token, at(3)).await?;
         Ok(snapshot.is_some_and(|snapshot| snapshot.is_valid_for(token, at(3))))
     }

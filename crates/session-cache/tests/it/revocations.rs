@@ -15,7 +15,7 @@ use tokio::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn no_replica_answers_from_before_a_completed_revocation() {
+async fn no_replica_serves_a_stale_snapshot_after_a_completed_revocation() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let processes = [world.process(), world.process(), world.process()];
@@ -37,7 +37,7 @@ async fn no_replica_answers_from_before_a_completed_revocation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_serves_no_requests_revokes_as_well() {
+async fn a_process_that_serves_no_requests_can_revoke() {
     let world = World::default();
     let (alice, session) = world.logged_in("alice").await;
     let (server, command_line) = (world.process(), world.process());
@@ -131,7 +131,11 @@ async fn concurrent_revocations_share_messages() {
     let (_, session) = world.logged_in("alice").await;
     let (revoker, server) = (Arc::new(world.process()), world.process());
     server.warm_up(session).await;
-    let mut subscription = world.bus.subscribe().await.expect("a subscription");
+    let mut subscription = world
+        .bus
+        .subscribe()
+        .await
+        .expect("the bus accepts the subscription");
     let mut revocations = JoinSet::new();
     for _ in 0..200 {
         let revoker = Arc::clone(&revoker);
@@ -143,7 +147,7 @@ async fn concurrent_revocations_share_messages() {
         });
     }
     revocations.join_all().await;
-    world.bus.publish(Vec::new()).await.expect("the last message");
+    world.bus.publish(Vec::new()).await.expect("the bus is available");
     let mut messages = 0;
     while let session_cache::ports::BusEvent::Message(bytes) = subscription.next().await {
         if bytes.is_empty() {
@@ -162,7 +166,7 @@ async fn malformed_messages_are_ignored_and_unknown_ones_invalidate_everything()
     process.warm_up(session).await;
     let reads = process.reads();
     for (bytes, read_again) in [(vec![], 0), (vec![1, 1, 7], 0), (vec![9, 9, 9], 1)] {
-        world.bus.publish(bytes).await.expect("the bus takes anything");
+        world.bus.publish(bytes).await.expect("the bus accepts any bytes");
         sleep(Duration::from_millis(1)).await;
         assert!(process.alive(session).await);
         assert_eq!(process.reads(), reads + read_again);
@@ -182,7 +186,10 @@ async fn a_process_that_leaves_holds_no_lease() {
     process.keeper.abort();
     LeaseKeeper::new(Arc::clone(&process.coherence)).leave().await;
     assert!(!process.coherence.holds_lease());
-    assert_eq!(world.leases.holders().await.expect("an answer"), []);
+    assert_eq!(
+        world.leases.holders().await.expect("the leases are available"),
+        []
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,6 +199,9 @@ async fn an_idle_replica_gives_up_its_lease() {
     let process = world.process();
     process.warm_up(session).await;
     sleep(Duration::from_secs(10)).await;
-    assert_eq!(world.leases.holders().await.expect("an answer"), []);
+    assert_eq!(
+        world.leases.holders().await.expect("the leases are available"),
+        []
+    );
     process.warm_up(session).await;
 }

@@ -20,7 +20,7 @@ async fn a_replica_with_a_lease_answers_without_the_database() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn memory_answers_until_the_lease_expires_while_the_database_is_unavailable() {
+async fn requests_are_answered_from_memory_until_the_lease_expires_while_the_database_is_unavailable() {
     let world = World::default();
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();
@@ -93,11 +93,11 @@ async fn a_read_that_began_before_a_request_never_rejects_it() {
         let process = Arc::clone(&process);
         tokio::spawn(async move { process.alive(second).await })
     };
-    // It has read, and its result is on the way.
+    // The task has read the database, and its result is on the way.
     tokio::task::yield_now().await;
     world.change_epoch(&bob, second).await;
     assert!(process.alive(second).await);
-    early.await.expect("an answer");
+    early.await.expect("the request does not panic");
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +116,7 @@ async fn requests_waiting_for_a_cancelled_read_read_for_themselves() {
     let waiter = spawned(&process);
     tokio::task::yield_now().await;
     reader.abort();
-    assert!(waiter.await.expect("an answer"));
+    assert!(waiter.await.expect("the request does not panic"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,12 +167,12 @@ async fn a_request_after_a_revocation_does_not_join_a_read_from_before() {
             let process = Arc::clone(&process);
             tokio::spawn(async move { process.alive(second).await })
         };
-        // It has read, and its result is on the way.
+        // The task has read the database, and its result is on the way.
         tokio::task::yield_now().await;
         world.end_all(&bob).await;
         process.revocations.publish(vec![scope]).await;
         assert!(!process.alive(second).await, "{scope:?}");
-        early.await.expect("an answer");
+        early.await.expect("the request does not panic");
         assert!(!process.alive(second).await, "{scope:?}");
     }
 }

@@ -18,8 +18,8 @@ mod replace_hash;
 mod set_status;
 
 part! {
-    /// One named test for each case of the contract of [`Accounts`](domain::ports::Accounts), in
-    /// modules by command.
+    /// Defines a named test for each case of the contract of [`Accounts`](domain::ports::Accounts),
+    /// in modules by command.
     ///
     /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
     /// [`Storage`](crate::Storage) without users, and a guard that keeps it alive for the test.

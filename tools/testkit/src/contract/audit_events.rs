@@ -3,7 +3,8 @@
 use super::prelude::*;
 
 contract! {
-    /// One named test for each case of the contract of [`AuditEvents`](domain::ports::AuditEvents).
+    /// Defines a named test for each case of the contract of
+    /// [`AuditEvents`](domain::ports::AuditEvents).
     ///
     /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
     /// [`Storage`](crate::Storage) without events, and a guard that keeps it alive for the test.

@@ -9,7 +9,7 @@ use domain::{
 };
 
 contract! {
-    /// One named test for each case of the contract of [`AuditLog`](domain::ports::AuditLog).
+    /// Defines a named test for each case of the contract of [`AuditLog`](domain::ports::AuditLog).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without events,
     /// sealed by a [`ToySealer`](crate::ToySealer), and a guard that keeps it alive for the test.
@@ -29,25 +29,25 @@ contract! {
 
 async fn rows(storage: &Storage, after: i64, limit: u32) -> Vec<(AuditRow, Seal)> {
     let rows = storage.audit_log.rows(AuditNumber(after), limit).await;
-    let rows = rows.expect("storage answers").into_iter();
-    rows.map(|row| row.expect("a valid row")).collect()
+    let rows = rows.expect("storage is available").into_iter();
+    rows.map(|row| row.expect("the row is readable")).collect()
 }
 
 /// Returns the ends of the chain, and asserts that every seal is right.
 async fn verified(storage: &Storage) -> ChainEnds {
-    let ends = storage.audit_log.ends().await.expect("storage answers");
+    let ends = storage.audit_log.ends().await.expect("storage is available");
     let mut chain = ChainReader::new(ends, &ToySealer);
     for (row, seal) in rows(storage, chain.last().number.0, 1000).await {
-        chain.follow(&row, seal).expect("a row that continues the chain");
+        chain.follow(&row, seal).expect("the row continues the chain");
     }
-    chain.finish().expect("a complete chain");
+    chain.finish().expect("the chain is complete");
     ends
 }
 
 async fn page(storage: &Storage, filter: &AuditFilter, before: Option<i64>, limit: u32) -> Vec<AuditRecord> {
     let before = before.map(AuditNumber);
     let page = storage.audit_log.page(filter.clone(), before, limit).await;
-    page.expect("storage answers")
+    page.expect("storage is available")
 }
 
 /// Returns all events, newest first.
@@ -136,7 +136,7 @@ async fn fifty_concurrent_writers_leave_a_chain_without_gaps(storage: &Storage) 
                 7 => return failures(&storage, [9]).await,
                 kind => commands(account(user.id)).into_iter().nth(kind),
             };
-            let command = command.expect("five commands");
+            let command = command.expect("there are five commands");
             let executed = execute(&core, command, context(at(9))).await;
             executed.expect("the rules allow the change");
         }
@@ -226,7 +226,7 @@ async fn rows_are_read_in_the_order_of_their_numbers(storage: &Storage) {
 async fn a_trimmed_log_starts_at_the_last_event_that_was_removed(storage: &Storage) {
     failures(storage, 1..=6).await;
     let row_4 = rows(storage, 3, 1).await.pop();
-    let (_, seal_of_4) = row_4.expect("six rows");
+    let (_, seal_of_4) = row_4.expect("the log contains six rows");
     for (limit, removed) in [(3, 3), (3, 1), (3, 0)] {
         assert_eq!(trim(storage, 5, limit).await, removed);
     }

@@ -3,8 +3,8 @@
 use domain::ports::Clock;
 
 contract! {
-    /// One named test for each case of the contract of clocks. `$fresh` is a function that returns
-    /// one.
+    /// Defines a named test for each case of the contract of clocks. `$fresh` is a function that
+    /// returns one.
     clock_contract = sync_cases for clock(dyn Clock):
         the_time_is_in_whole_microseconds,
 }

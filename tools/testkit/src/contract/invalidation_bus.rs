@@ -14,8 +14,8 @@ use tokio::{
 };
 
 contract! {
-    /// One named test for each case of the contract of invalidation buses. `$fresh` is a function
-    /// that returns a [`FreshBus`](crate::contract::invalidation_bus::FreshBus).
+    /// Defines a named test for each case of the contract of invalidation buses. `$fresh` is a
+    /// function that returns a [`FreshBus`](crate::contract::invalidation_bus::FreshBus).
     invalidation_bus_contract = async_cases for invalidation_bus(FreshBus):
         a_message_reaches_every_open_subscription,
         a_message_arrives_as_it_was_sent,

@@ -4,8 +4,8 @@ use session_cache::ports::MonotonicClock;
 use std::{sync::Arc, time::Duration};
 
 contract! {
-    /// One named test for each case of the contract of monotonic clocks. `$fresh` is a function
-    /// that returns one.
+    /// Defines a named test for each case of the contract of monotonic clocks. `$fresh` is a
+    /// function that returns one.
     monotonic_clock_contract = async_cases for monotonic_clock(Arc<dyn MonotonicClock>):
         time_never_decreases,
         a_sleep_does_not_end_early,

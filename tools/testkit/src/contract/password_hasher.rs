@@ -8,8 +8,8 @@ use domain::{
 use std::time::{Duration, Instant};
 
 contract! {
-    /// One named test for each case of the contract of password hashers. `$fresh` is a function
-    /// that returns one that is not overloaded by one caller.
+    /// Defines a named test for each case of the contract of password hashers. `$fresh` is a
+    /// function that returns one that is not overloaded by one caller.
     password_hasher_contract = async_cases for password_hasher(dyn PasswordHasher):
         two_hashes_of_a_password_differ_and_both_verify,
         another_password_is_wrong,

@@ -6,8 +6,8 @@ use domain::{
 };
 
 contract! {
-    /// One named test for each case of the contract of password meters. `$fresh` is a function that
-    /// returns one that is not overloaded by one caller.
+    /// Defines a named test for each case of the contract of password meters. `$fresh` is a
+    /// function that returns one that is not overloaded by one caller.
     password_meter_contract = async_cases for password_meter(dyn PasswordMeter):
         every_password_gets_a_score_of_0_to_4,
         a_known_word_is_a_weak_password,

@@ -1,4 +1,4 @@
-//! What most cases of the storage contracts use: the fixtures, the shared steps and domain types.
+//! Imports of most cases of the storage contracts: the fixtures, the shared steps and domain types.
 
 pub(super) use super::support::*;
 pub(super) use crate::{CoreStorage, Storage, fixtures::*};

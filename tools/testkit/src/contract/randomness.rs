@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use uuid::Variant;
 
 contract! {
-    /// One named test for each case of the contract of sources of randomness. `$fresh` is a
+    /// Defines a named test for each case of the contract of sources of randomness. `$fresh` is a
     /// function that returns one.
     randomness_contract = sync_cases for randomness(dyn Randomness + 'static):
         no_two_calls_return_equal_bytes,
@@ -32,7 +32,7 @@ fn ids_are_uuids_of_version_7_with_their_instant(randomness: &(dyn Randomness + 
             randomness.session_id(at(second)).0,
         ] {
             assert_eq!((id.get_version_num(), id.get_variant()), (7, Variant::RFC4122));
-            let millis = u128::try_from(at(second).timestamp_millis()).expect("after 1970");
+            let millis = u128::try_from(at(second).timestamp_millis()).expect("the instant is after 1970");
             assert_eq!(id.as_u128() >> 80, millis, "{id}");
         }
     }

@@ -9,8 +9,8 @@ use domain::{
 use uuid::Uuid;
 
 contract! {
-    /// One named test for each case of the contract of refresh token MACs. `$fresh` is a function
-    /// that returns one.
+    /// Defines a named test for each case of the contract of refresh token MACs. `$fresh` is a
+    /// function that returns one.
     refresh_token_mac_contract = sync_cases for refresh_token_mac(dyn RefreshTokenMac):
         equal_inputs_have_equal_macs,
         different_inputs_have_different_macs,

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 contract! {
-    /// One named test for each case of the contract of replicas' leases. `$fresh` is an async
+    /// Defines a named test for each case of the contract of replicas' leases. `$fresh` is an async
     /// function that returns a [`FreshLeases`](crate::contract::replica_leases::FreshLeases) and a
     /// guard that keeps them alive for the test.
     replica_leases_contract = storage_cases for replica_leases(FreshLeases):
@@ -37,11 +37,11 @@ fn lease(number: u32) -> LeaseId {
 }
 
 async fn acquired(fresh: &FreshLeases, lease: LeaseId) {
-    fresh.leases.acquire(lease).await.expect("a new lease");
+    fresh.leases.acquire(lease).await.expect("the lease is new");
 }
 
 async fn renewed(fresh: &FreshLeases, lease: LeaseId) -> Renewal {
-    fresh.leases.renew(lease).await.expect("an answer")
+    fresh.leases.renew(lease).await.expect("the leases are available")
 }
 
 /// Returns the holders as the other process sees them.
@@ -50,7 +50,7 @@ async fn holders(fresh: &FreshLeases) -> BTreeSet<LeaseId> {
         .other
         .holders()
         .await
-        .expect("an answer")
+        .expect("the leases are available")
         .into_iter()
         .collect()
 }
@@ -72,7 +72,11 @@ async fn an_acquired_lease_is_held(fresh: &FreshLeases) {
 
 async fn a_lease_is_not_acquired_twice(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
-    fresh.other.evict(&[lease(1)]).await.expect("an eviction");
+    fresh
+        .other
+        .evict(&[lease(1)])
+        .await
+        .expect("the leases are available");
     assert!(fresh.leases.acquire(lease(1)).await.is_err());
     assert_eq!(renewed(fresh, lease(1)).await, Renewal::Refused);
 }
@@ -88,7 +92,7 @@ async fn a_renewed_lease_lasts_and_another_expires(fresh: &FreshLeases) {
         if renewed(fresh, lease(1)).await == Renewal::Refused {
             assert!(asked.elapsed() > term / 2, "a timely renewal was refused");
         }
-        // Until then, the replica may answer from memory.
+        // A replica may answer from memory until its trusted time has passed.
         if began.elapsed() < Terms::STANDARD.lease.trusted() {
             assert!(holders(fresh).await.contains(&lease(2)));
         }
@@ -110,7 +114,11 @@ async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_expires(fresh: &Fr
     }
     let evicted = [lease(1), lease(2), lease(9)];
     for _ in 0..2 {
-        fresh.other.evict(&evicted).await.expect("an eviction");
+        fresh
+            .other
+            .evict(&evicted)
+            .await
+            .expect("the leases are available");
     }
     assert_eq!(renewed(fresh, lease(1)).await, Renewal::Refused);
     assert_eq!(renewed(fresh, lease(2)).await, Renewal::Refused);
@@ -127,7 +135,11 @@ async fn an_evicted_lease_is_not_renewed_and_is_held_until_it_expires(fresh: &Fr
 async fn releasing_a_lease_affects_no_other(fresh: &FreshLeases) {
     acquired(fresh, lease(1)).await;
     acquired(fresh, lease(2)).await;
-    fresh.leases.release(lease(1)).await.expect("a release");
+    fresh
+        .leases
+        .release(lease(1))
+        .await
+        .expect("the leases are available");
     assert_eq!(holders(fresh).await, BTreeSet::from([lease(2)]));
     assert_eq!(renewed(fresh, lease(1)).await, Renewal::Refused);
 }

@@ -7,7 +7,7 @@ mod role_facts;
 mod write_role;
 
 part! {
-    /// One named test for each case of the contract of [`Roles`](domain::ports::Roles).
+    /// Defines a named test for each case of the contract of [`Roles`](domain::ports::Roles).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) with the built-in
     /// roles alone, and a guard that keeps it alive for the test.
@@ -20,18 +20,18 @@ use domain::changes::{CatalogueCommand, DeleteRole};
 /// Returns the roles among `names` that exist, in the order of their names.
 async fn find(storage: &Storage, names: &[&str]) -> Vec<Role> {
     let found = storage.roles.find(&role_names(names)).await;
-    let mut roles = found.expect("storage answers");
+    let mut roles = found.expect("storage is available");
     roles.sort_by(|one, other| one.name.cmp(&other.name));
     roles
 }
 
 /// Returns the catalogue and all events, to assert that nothing changed.
 async fn everything(storage: &Storage) -> (Vec<Role>, Vec<(AuditEvent, AuditContext)>) {
-    let roles = storage.roles.list().await.expect("storage answers");
+    let roles = storage.roles.list().await.expect("storage is available");
     (roles, CoreStorage::of(storage).recorded.recorded().await)
 }
 
-/// The command that removes the role `name`, for the operator and at any revision.
+/// Returns the command that removes the role `name`, for the operator and at any revision.
 fn removal(name: &str) -> DeleteRole {
     DeleteRole {
         name: role_name(name),

@@ -4,7 +4,7 @@ use super::prelude::*;
 use domain::session::SessionSummary;
 
 contract! {
-    /// One named test for each case of the contract of
+    /// Defines a named test for each case of the contract of
     /// [`SessionDirectory`](domain::ports::SessionDirectory).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without users, and
@@ -19,7 +19,7 @@ contract! {
 
 async fn listed(storage: &Storage, user: &User, now: DateTime<Utc>) -> Vec<SessionSummary> {
     let listed = storage.session_directory.list(user.id, now).await;
-    listed.expect("storage answers")
+    listed.expect("storage is available")
 }
 
 fn summary(session: &NewSession) -> SessionSummary {
@@ -65,7 +65,7 @@ async fn a_listed_session_shows_its_origin(storage: &Storage) {
     ] {
         let session = NewSession {
             user_agent: agent.map(ToOwned::to_owned),
-            address: address.map(|text| text.parse().expect("an address")),
+            address: address.map(|text| text.parse().expect("the address is valid")),
             ..a_session(alice.id, at(1))
         };
         let session = opened(&CoreStorage::of(storage), &alice, session).await;
@@ -79,7 +79,11 @@ async fn a_listed_session_shows_when_it_was_last_used(storage: &Storage) {
     let (alice, session) = logged_in(&CoreStorage::of(storage), "alice").await;
     let other = opened(&CoreStorage::of(storage), &alice, a_session(alice.id, at(2))).await;
     let rotation = rotation(&session, 0, at(12));
-    storage.sessions.rotate(rotation).await.expect("storage answers");
+    storage
+        .sessions
+        .rotate(rotation)
+        .await
+        .expect("storage is available");
     let rotated = SessionSummary {
         last_used_at: at(12),
         ..summary(&session)
@@ -128,7 +132,7 @@ async fn dead_sessions_are_removed_up_to_the_limit_and_live_ones_stay(storage: &
     let before = Everything::of(core, &alice, &others).await;
     for (limit, removed, left) in [(0, 0, 4), (3, 3, 1), (3, 1, 0), (100, 0, 0)] {
         let result = storage.session_directory.remove_dead(at(20), limit).await;
-        assert_eq!(result.expect("storage answers"), removed);
+        assert_eq!(result.expect("storage is available"), removed);
         assert_eq!(count_found(core, &dead).await, left);
     }
     assert_eq!(Everything::of(core, &alice, &others).await, before);
@@ -144,5 +148,5 @@ async fn a_deleted_user_leaves_no_sessions(storage: &Storage) {
     assert_eq!(listed(storage, &alice, at(5)).await, []);
     let later = session.expires_at + Duration::days(1);
     let removed = storage.session_directory.remove_dead(later, 100).await;
-    assert_eq!(removed.expect("storage answers"), 0);
+    assert_eq!(removed.expect("storage is available"), 0);
 }

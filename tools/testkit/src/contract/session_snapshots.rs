@@ -5,7 +5,7 @@ use domain::user::Epoch;
 use tokio::sync::watch;
 
 contract! {
-    /// One named test for each case of the contract of
+    /// Defines a named test for each case of the contract of
     /// [`SessionSnapshots`](domain::ports::SessionSnapshots).
     ///
     /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
@@ -59,10 +59,15 @@ async fn a_snapshot_shows_every_change_of_the_session_that_has_returned(storage:
     assert_eq!(lifetime().await.ended, Some(EndReason::LoggedOut));
 }
 
-/// Rotates `session` from its first generation, which moves its idle timeout to second 1005.
+/// Rotates `session` from its first generation, which moves the end of its idle timeout to second
+/// 1005.
 async fn rotate(storage: &CoreStorage, session: &NewSession) {
     let rotation = rotation(session, 0, at(5));
-    storage.sessions.rotate(rotation).await.expect("storage answers");
+    storage
+        .sessions
+        .rotate(rotation)
+        .await
+        .expect("storage is available");
 }
 
 async fn a_snapshot_is_of_one_instant(storage: &CoreStorage) {
@@ -72,7 +77,7 @@ async fn a_snapshot_is_of_one_instant(storage: &CoreStorage) {
     let reader = {
         let storage = storage.clone();
         tokio::spawn(async move {
-            // Until the writer returns or panics.
+            // This runs until the writer returns or panics.
             while watch.has_changed().is_ok() {
                 assert_admin_at_odd_epochs(&storage, session.id, alice.epoch).await;
             }
@@ -129,7 +134,9 @@ async fn a_token_is_refused_only_by_the_current_state(storage: &CoreStorage) {
 /// rejects a token.
 async fn is_accepted(storage: &CoreStorage, identity: TokenIdentity, second: i64) -> bool {
     let for_token = storage.snapshots.snapshot_for(identity, at(second)).await;
-    let for_token = for_token.expect("storage answers").expect("a session");
+    let for_token = for_token
+        .expect("storage is available")
+        .expect("the session exists");
     let is_accepted = for_token.is_valid_for(identity, at(second));
     if !is_accepted {
         assert_eq!(*for_token, snapshot(storage, identity.session).await);

@@ -4,7 +4,7 @@ use super::prelude::*;
 use domain::{ports::Rotated, session::SecretDigest};
 
 contract! {
-    /// One named test for each case of the contract of [`Sessions`](domain::ports::Sessions).
+    /// Defines a named test for each case of the contract of [`Sessions`](domain::ports::Sessions).
     ///
     /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
     /// [`Storage`](crate::Storage) without users, and a guard that keeps it alive for the test.
@@ -104,7 +104,7 @@ async fn a_rotation_never_outlives_the_session(storage: &CoreStorage) {
         (1, end, end),
         (2, end + tick, end),
         (3, end + Duration::days(30), end),
-        // An earlier timeout, after the setting was lowered.
+        // The timeout ends earlier, because the setting was lowered.
         (4, at(60), at(60)),
     ] {
         let rotation = Rotation {

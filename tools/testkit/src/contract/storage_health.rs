@@ -4,7 +4,7 @@ use crate::Storage;
 use std::time::Duration;
 
 contract! {
-    /// One named test for each case of the contract of
+    /// Defines a named test for each case of the contract of
     /// [`StorageHealth`](domain::ports::StorageHealth).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) and a guard that
@@ -17,5 +17,5 @@ async fn a_check_of_available_storage_returns_within_a_second(storage: &Storage)
     tokio::time::timeout(Duration::from_secs(1), storage.health.check())
         .await
         .expect("the check returns within a second")
-        .expect("storage answers");
+        .expect("storage is available");
 }

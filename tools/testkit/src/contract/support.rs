@@ -14,7 +14,7 @@ pub(super) use setup::*;
 use super::prelude::*;
 use domain::audit::Origin;
 
-/// One command of each kind that administers a user, the one that deletes them last.
+/// Returns one command of each kind that administers a user. The last one deletes the user.
 pub(super) fn commands(account: Account) -> [Arc<dyn Command>; 5] {
     let Account {
         user,
@@ -75,24 +75,28 @@ pub(super) async fn assert_refused(
 
 pub(super) async fn find_login(storage: &CoreStorage, login: &str) -> Option<Credentials> {
     let found = storage.accounts.find_by_login(&canonical(login)).await;
-    found.expect("storage answers")
+    found.expect("storage is available")
 }
 
 pub(super) async fn find_user(storage: &CoreStorage, id: UserId) -> Option<User> {
-    storage.accounts.find(id).await.expect("storage answers")
+    storage.accounts.find(id).await.expect("storage is available")
 }
 
 pub(super) async fn find_session(storage: &CoreStorage, id: SessionId) -> Option<StoredSession> {
-    storage.sessions.find(id).await.expect("storage answers")
+    storage.sessions.find(id).await.expect("storage is available")
 }
 
 pub(super) async fn find_snapshot(storage: &CoreStorage, id: SessionId) -> Option<SessionSnapshot> {
-    storage.snapshots.snapshot(id).await.expect("storage answers")
+    storage
+        .snapshots
+        .snapshot(id)
+        .await
+        .expect("storage is available")
 }
 
 pub(super) async fn credentials(storage: &CoreStorage, user: &User) -> Credentials {
     let found = find_login(storage, user.login.as_typed()).await;
-    found.expect("a user who was stored")
+    found.expect("the user was stored")
 }
 
 pub(super) async fn user_now(storage: &CoreStorage, user: &User) -> User {
@@ -101,7 +105,7 @@ pub(super) async fn user_now(storage: &CoreStorage, user: &User) -> User {
 
 pub(super) async fn found(storage: &CoreStorage, id: SessionId) -> StoredSession {
     let found = find_session(storage, id).await;
-    found.expect("a session that was stored")
+    found.expect("the session was stored")
 }
 
 pub(super) async fn liveness(storage: &CoreStorage, id: SessionId, now: DateTime<Utc>) -> Liveness {
@@ -110,7 +114,7 @@ pub(super) async fn liveness(storage: &CoreStorage, id: SessionId, now: DateTime
 
 pub(super) async fn snapshot(storage: &CoreStorage, id: SessionId) -> SessionSnapshot {
     let found = find_snapshot(storage, id).await;
-    found.expect("a session that was stored")
+    found.expect("the session was stored")
 }
 
 /// Returns the events about `user` with their contexts, oldest first.
@@ -123,7 +127,7 @@ pub(super) async fn events_of(storage: &CoreStorage, user: &User) -> Vec<(AuditE
 /// Returns contexts at `at` of every kind of actor, from origins that have all parts, some or none.
 pub(super) fn contexts(user: UserId, at: DateTime<Utc>) -> Vec<AuditContext> {
     let parts = Origin {
-        address: Some("2001:db8::7".parse().expect("an address")),
+        address: Some("2001:db8::7".parse().expect("the address is valid")),
         user_agent: Some(String::new()),
         request_id: None,
     };

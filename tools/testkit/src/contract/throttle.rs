@@ -10,7 +10,7 @@ use domain::{
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 contract! {
-    /// One named test for each case of the contract of throttles. `$fresh` is a function that
+    /// Defines a named test for each case of the contract of throttles. `$fresh` is a function that
     /// returns a [`FreshThrottle`](crate::contract::throttle::FreshThrottle).
     throttle_contract = async_cases for throttle(FreshThrottle):
         attempts_beyond_the_budget_are_refused_with_a_time_to_wait,
@@ -57,7 +57,7 @@ impl FreshThrottle {
 }
 
 fn client(address: &str) -> ThrottleKey {
-    ThrottleKey::Client(address.parse::<IpAddr>().expect("an address").into())
+    ThrottleKey::Client(address.parse::<IpAddr>().expect("the address is valid").into())
 }
 
 fn account(login: &str) -> ThrottleKey {

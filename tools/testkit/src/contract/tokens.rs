@@ -17,8 +17,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 contract! {
-    /// One named test for each case of the contract of access tokens. `$fresh` is a function that
-    /// returns [`Tokens`](crate::Tokens).
+    /// Defines a named test for each case of the contract of access tokens. `$fresh` is a function
+    /// that returns [`Tokens`](crate::Tokens).
     token_contract = sync_cases for tokens(Tokens):
         verifying_returns_the_claims_that_were_signed,
         verifying_does_not_depend_on_the_time,
@@ -57,12 +57,14 @@ fn signed(tokens: &Tokens, claims: &AccessClaims) -> String {
 fn good(tokens: &Tokens) -> [String; 3] {
     let token = signed(tokens, &claims());
     let parts: Vec<_> = token.split('.').map(ToOwned::to_owned).collect();
-    parts.try_into().expect("header, claims and signature")
+    parts.try_into().expect("a token has three parts")
 }
 
 fn json_of(part: &str) -> Value {
-    let bytes = URL_SAFE_NO_PAD.decode(part).expect("unpadded base64url");
-    serde_json::from_slice(&bytes).expect("JSON")
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .expect("the part is unpadded base64url");
+    serde_json::from_slice(&bytes).expect("the part is JSON")
 }
 
 fn part_of(json: &Value) -> String {
@@ -71,7 +73,7 @@ fn part_of(json: &Value) -> String {
 
 /// Returns the object `whole` with `member` set to `value`.
 fn with(whole: &Value, member: &str, value: Value) -> Value {
-    let mut members = whole.as_object().expect("an object").clone();
+    let mut members = whole.as_object().expect("the value is a JSON object").clone();
     members.insert(member.to_owned(), value);
     Value::Object(members)
 }
@@ -122,8 +124,8 @@ fn published_keys_have_no_private_part(tokens: &Tokens) {
     const PUBLIC: [&str; 9] = ["kid", "alg", "use", "kty", "crv", "x", "y", "n", "e"];
     let keys = tokens.keys.jwk_set().keys;
     for key in &keys {
-        let json = serde_json::to_value(key).expect("JSON");
-        for member in json.as_object().expect("an object").keys() {
+        let json = serde_json::to_value(key).expect("the key can be serialized");
+        for member in json.as_object().expect("the value is a JSON object").keys() {
             assert!(PUBLIC.contains(&member.as_str()), "{member}");
         }
         assert_eq!(key.r#use, "sig");
@@ -195,7 +197,7 @@ fn a_signature_of_other_claims_is_invalid(tokens: &Tokens) {
         ..self::claims()
     };
     let other = signed(tokens, &other);
-    let (_, other_signature) = other.rsplit_once('.').expect("three parts");
+    let (_, other_signature) = other.rsplit_once('.').expect("the token has three parts");
     let admin = part_of(&with(&json_of(&claims), "sub", json!(Uuid::from_u128(9))));
     for forged in [
         format!("{header}.{claims}.{other_signature}"),

@@ -5,7 +5,7 @@ mod import_users;
 mod list_users;
 
 part! {
-    /// One named test for each case of the contract of
+    /// Defines a named test for each case of the contract of
     /// [`UserDirectory`](domain::ports::UserDirectory).
     ///
     /// `$fresh` is an async function that returns a [`Storage`](crate::Storage) without users, and

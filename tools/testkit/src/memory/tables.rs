@@ -17,7 +17,7 @@ use domain::{
 use std::{collections::BTreeMap, sync::Arc};
 
 pub(super) struct Tables {
-    pub(super) away: bool,
+    pub(super) is_unavailable: bool,
     pub(super) users: BTreeMap<UserId, Credentials>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) roles: BTreeMap<RoleName, Role>,
@@ -41,7 +41,7 @@ impl Default for Tables {
 impl Tables {
     pub(super) fn sealed_by(sealer: Arc<dyn AuditSealer>) -> Self {
         Self {
-            away: false,
+            is_unavailable: false,
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
             roles: built_in().map(|role| (role.name.clone(), role)).into(),

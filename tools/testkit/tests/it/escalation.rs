@@ -53,7 +53,7 @@ fn chosen(list: &[&'static str], bits: Bits) -> Vec<&'static str> {
 /// Returns the item at `number` modulo the length of the list.
 fn item_at<T: Copy>(list: &[T], number: usize) -> T {
     let mut around = list.iter().cycle();
-    *around.nth(number).expect("a list that is not empty")
+    *around.nth(number).expect("the list is not empty")
 }
 
 /// The initial state: the permissions of each role and whether it is self-assignable, and the roles
@@ -138,7 +138,7 @@ impl World {
                 world.bound.extend(role.permissions.clone());
             }
             let written = world.storage.roles.execute(Arc::new(role), context(at(0)));
-            written.await.expect("a role");
+            written.await.expect("the role is written");
         }
         world.register(an_admin("root")).await;
         for (turn, bits) in start.others.iter().enumerate() {
@@ -157,7 +157,10 @@ impl World {
     async fn register(&mut self, new: NewUser) -> User {
         let command = Arc::new(RegisterUser(new));
         let registered = self.storage.accounts.execute(command, context(at(0))).await;
-        let user = registered.expect("a new user").into_user().expect("a user");
+        let user = registered
+            .expect("the login is free")
+            .into_user()
+            .expect("the change is to a user");
         self.users.push(user.id);
         user
     }
@@ -168,7 +171,7 @@ impl World {
             .roles
             .find(&user.roles)
             .await
-            .expect("storage answers");
+            .expect("storage is available");
         roles.into_iter().flat_map(|role| role.permissions).collect()
     }
 
@@ -177,7 +180,12 @@ impl World {
     async fn caller(&mut self, step: Step) -> Option<Caller> {
         let id = item_at(&self.controlled, step.by);
         if !step.with_an_old_token {
-            let user = self.storage.accounts.find(id).await.expect("storage answers")?;
+            let user = self
+                .storage
+                .accounts
+                .find(id)
+                .await
+                .expect("storage is available")?;
             let session = a_session(id, at(1));
             let open = OpenSession {
                 session: session.clone(),
@@ -188,10 +196,12 @@ impl World {
             match opened.await {
                 Ok(_) => {}
                 Err(ChangeError::Refused(_)) => return None,
-                Err(ChangeError::Port(error)) => panic!("storage answers: {error}"),
+                Err(ChangeError::Port(error)) => panic!("storage is unavailable: {error}"),
             }
             let snapshot = self.storage.snapshots.snapshot(session.id).await;
-            let snapshot = snapshot.expect("storage answers").expect("a session");
+            let snapshot = snapshot
+                .expect("storage is available")
+                .expect("the session exists");
             let caller = Arc::new(snapshot).validate(identity(&user, &session), at(2));
             self.tokens.insert(id, caller.ok()?);
         }
@@ -313,7 +323,12 @@ impl World {
 
     async fn assert_within_the_bound(&self, step: Step) {
         for id in &self.controlled {
-            let user = self.storage.accounts.find(*id).await.expect("storage answers");
+            let user = self
+                .storage
+                .accounts
+                .find(*id)
+                .await
+                .expect("storage is available");
             let Some(user) = user else {
                 continue;
             };
@@ -362,7 +377,7 @@ proptest! {
 
     #[test]
     fn no_sequence_of_calls_escalates_permissions(start in start(), steps in vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the runtime can be built");
         runtime.block_on(async {
             let (storage, _guard) = fresh().await;
             let mut world = World::new(storage, &start).await;

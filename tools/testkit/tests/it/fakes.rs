@@ -132,12 +132,12 @@ async fn only_hashes_made_before_the_call_of_outdate_are_outdated() {
     let old = hasher
         .hash(password(), &mut HashTicket::default())
         .await
-        .expect("a hash");
+        .expect("the hasher is available");
     hasher.outdate();
     let new = hasher
         .hash(password(), &mut HashTicket::default())
         .await
-        .expect("a hash");
+        .expect("the hasher is available");
     for (hash, verified) in [
         (old, Verification::RightButOutdated),
         (a_user("alice").hash, Verification::RightButOutdated),
@@ -147,7 +147,7 @@ async fn only_hashes_made_before_the_call_of_outdate_are_outdated() {
             hasher
                 .verify(password(), Some(hash), &mut HashTicket::default())
                 .await
-                .expect("an answer"),
+                .expect("the hasher is available"),
             verified
         );
     }
@@ -167,7 +167,7 @@ async fn a_meter_returns_errors_while_it_is_overloaded() {
     let strength = meter
         .rate(password(), Vec::new(), &mut HashTicket::default())
         .await
-        .expect("a rating");
+        .expect("the meter is available");
     assert!(strength.score >= 2, "{strength:?}");
 }
 
@@ -190,7 +190,7 @@ fn plain_tokens_of_another_key_are_invalid() {
         .tokens()
         .signer
         .sign(&claims)
-        .expect("a token");
+        .expect("signing succeeds");
     let verify = |key| PlainTokens::new(key).tokens().verifier.verify(token.expose());
     assert!(verify(1).is_ok());
     assert_eq!(verify(2), Err(SignatureRefused::Invalid));
@@ -201,17 +201,23 @@ async fn an_open_throttle_allows_every_attempt_and_a_closed_one_refuses_it() {
     let retry_after = std::time::Duration::from_secs(7);
     let key = ThrottleKey::Account(canonical("alice"));
     for _ in 0..1000 {
-        let open = OpenThrottle.take(key.clone()).await.expect("an answer");
+        let open = OpenThrottle
+            .take(key.clone())
+            .await
+            .expect("the throttle is available");
         assert_eq!(open, ThrottleDecision::Allowed);
     }
-    let closed = ClosedThrottle { retry_after }.take(key).await.expect("an answer");
+    let closed = ClosedThrottle { retry_after }
+        .take(key)
+        .await
+        .expect("the throttle is available");
     assert_eq!(closed, ThrottleDecision::Refused { retry_after });
 }
 
 #[tokio::test]
 async fn a_subscription_reports_a_gap_after_a_reconnect_or_an_overflow() {
     let bus = MemoryBus::default();
-    let mut subscription = bus.subscribe().await.expect("a subscription");
+    let mut subscription = bus.subscribe().await.expect("the bus accepts the subscription");
     bus.tear();
     assert_eq!(subscription.next().await, BusEvent::Reconnected);
     for _ in 0..2000 {

@@ -31,7 +31,7 @@ fn holding(requested_at: Duration) -> Replica {
 }
 
 #[test]
-fn memory_answers_nothing_without_a_lease() {
+fn nothing_is_served_from_memory_without_a_lease() {
     let mut replica = replica();
     let read = replica.begin_read(SESSION, ms(0));
     assert!(!replica.may_answer(&read, USER, ms(0)));
@@ -88,7 +88,7 @@ fn a_refused_renewal_invalidates_everything_for_good() {
 }
 
 #[test]
-fn reads_from_before_a_lease_are_not_answered_under_it() {
+fn snapshots_read_before_a_lease_are_not_served_under_it() {
     let mut replica = replica();
     replica.record_request(ms(0));
     let before = replica.begin_read(SESSION, ms(0));
@@ -106,7 +106,7 @@ fn the_refusal_of_an_old_lease_does_not_affect_the_new_one() {
     let mut replica = holding(ms(0));
     replica.refused(lease(1));
     let LeaseStep::Acquire(second) = replica.next_step(ms(1)) else {
-        panic!("a lease is wanted");
+        panic!("no lease is requested");
     };
     replica.granted(second, ms(1));
     replica.refused(lease(1));
@@ -151,7 +151,7 @@ fn an_idle_replica_gives_up_its_lease_and_requests_another_when_needed() {
 }
 
 #[test]
-fn a_replica_that_leaves_answers_nothing_more_and_returns_its_lease() {
+fn a_replica_that_leaves_serves_nothing_from_memory_and_returns_its_lease() {
     let mut replica = holding(ms(0));
     let read = replica.begin_read(SESSION, ms(0));
     assert_eq!(replica.leave(), Some(lease(1)));
@@ -204,8 +204,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The protocol's rules without counters: the oracle keeps the whole history and evaluates each
-/// question from it.
+/// The rules of the protocol without counters: the oracle keeps the whole history and derives each
+/// answer from it.
 #[derive(Default)]
 struct Oracle {
     /// For each read: its session, when it began, and whether no invalidation has covered it since.
@@ -235,10 +235,10 @@ impl Oracle {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// In any order of events, a snapshot is answered exactly when the lease holds, the snapshot is
+    /// In any order of events, a snapshot is served exactly when the lease holds, the snapshot is
     /// young enough and no invalidation has covered it since its read began.
     #[test]
-    fn memory_answers_exactly_what_the_protocol_allows(events in proptest::collection::vec(event(), 1..120)) {
+    fn snapshots_are_served_from_memory_exactly_when_the_protocol_allows_it(events in proptest::collection::vec(event(), 1..120)) {
         let (mut replica, mut oracle) = (replica(), Oracle::default());
         let (mut now, mut open, mut dead, mut newest) = (Duration::ZERO, Vec::new(), Vec::new(), lease(0));
         for event in events {

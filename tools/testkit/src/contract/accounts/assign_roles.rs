@@ -1,4 +1,4 @@
-//! [`AssignRoles`].
+//! Cases of [`AssignRoles`].
 
 use crate::contract::prelude::*;
 use domain::user::Epoch;

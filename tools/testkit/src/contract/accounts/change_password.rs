@@ -1,4 +1,4 @@
-//! [`ChangePassword`] and [`ResetPassword`].
+//! Cases of [`ChangePassword`] and [`ResetPassword`].
 
 use crate::contract::prelude::*;
 

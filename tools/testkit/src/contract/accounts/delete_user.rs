@@ -1,4 +1,4 @@
-//! [`DeleteUser`].
+//! Cases of [`DeleteUser`].
 
 use crate::contract::prelude::*;
 

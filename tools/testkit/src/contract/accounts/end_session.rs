@@ -1,4 +1,4 @@
-//! [`EndSession`].
+//! Cases of [`EndSession`].
 
 use crate::contract::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Every command, executed and as a dry run.
+//! Cases of every command, executed and as a dry run.
 
 use crate::contract::prelude::*;
 use domain::changes::UserChange;
@@ -24,8 +24,8 @@ async fn with_sessions(storage: &CoreStorage, login: &str) -> (User, [NewSession
     (user, sessions)
 }
 
-/// Every command on `user`, by `admin` or by the user in session `one`, and how many of the three
-/// live sessions it ends. Two commands open `new`.
+/// Returns every command on `user`, by `admin` or by the user in session `one`, and how many of the
+/// three live sessions it ends. Two commands open `new`.
 fn every_command(
     user: &User,
     one: &NewSession,
@@ -72,7 +72,7 @@ async fn a_change_is_written_whole_and_affects_no_other_user(storage: &CoreStora
         let mut ids = sessions.each_ref().map(|session| session.id).to_vec();
         ids.push(new.id);
         let every = every_command(&user, &sessions[0], new, identity(&root, &of_root));
-        let (command, ended) = every.into_iter().nth(place).expect("eleven commands");
+        let (command, ended) = every.into_iter().nth(place).expect("there are eleven commands");
         assert_applied(storage, command, &user, &ids, ended).await;
         assert_eq!(Everything::of(storage, &bob, &[of_bob.id]).await, bob_before);
     }

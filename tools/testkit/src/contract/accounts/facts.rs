@@ -1,4 +1,4 @@
-//! Storage loads what a command reads, all of it and exactly as it is.
+//! Cases of the facts: storage loads all that a command reads, exactly as it is stored.
 
 use super::probe::loaded;
 use crate::contract::prelude::*;

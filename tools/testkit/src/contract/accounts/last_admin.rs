@@ -1,4 +1,5 @@
-//! An active administrator always remains, however many commands that remove one run at once.
+//! Cases of the last administrator: an active administrator remains, however many commands that
+//! remove one run at once.
 
 use crate::contract::prelude::*;
 
@@ -8,7 +9,7 @@ cases! { accounts::last_admin(CoreStorage):
     one_of_fifty_admins_who_are_removed_at_once_remains,
 }
 
-/// The places in [`commands`] of those that remove an administrator.
+/// The places in [`commands`] of the commands that remove an administrator.
 const ASSIGN: usize = 0;
 const DISABLE: usize = 3;
 const DELETE: usize = 4;
@@ -29,7 +30,7 @@ fn removal(place: usize, user: &User, authorized_by: Option<TokenIdentity>) -> A
         ..account(user.id)
     };
     let command = commands(account).into_iter().nth(place);
-    command.expect("the place of a command")
+    command.expect("a command has this place")
 }
 
 async fn admins_among(storage: &CoreStorage, users: &[User]) -> Vec<User> {
@@ -49,7 +50,7 @@ async fn one_of_two_admins_who_are_removed_at_once_remains(storage: &CoreStorage
         let commands = [removal(one_way, &one, None), removal(other_way, &other, None)];
         assert_one_happens(storage, commands, Refusal::LastAdmin).await;
         let left = admins_among(storage, &[one, other]).await;
-        [last] = left.try_into().expect("one administrator");
+        [last] = left.try_into().expect("one administrator remains");
     }
 }
 
@@ -62,7 +63,7 @@ async fn one_of_two_admins_who_remove_each_other_remains(storage: &CoreStorage) 
             removal(one_way, &other, Some(identity(&one, &of_one))),
             removal(other_way, &one, Some(identity(&other, &of_other))),
         ];
-        // The first command deletes the second one's caller, or makes their token stale.
+        // The first command deletes the caller of the second one, or makes their token stale.
         assert_one_happens(storage, commands, Denied::Stale).await;
     }
 }

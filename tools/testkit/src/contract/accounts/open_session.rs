@@ -1,4 +1,4 @@
-//! [`OpenSession`].
+//! Cases of [`OpenSession`].
 
 use crate::contract::prelude::*;
 

@@ -1,4 +1,4 @@
-//! [`RegisterUser`], and finding users.
+//! Cases of [`RegisterUser`], and of finding users.
 
 use crate::contract::prelude::*;
 
@@ -26,7 +26,9 @@ async fn a_registered_user_is_found_by_id_and_by_login_in_canonical_form(storage
         assert_eq!(done(dry), expected);
         assert_eq!(find_user(storage, expected.id).await, None);
         assert_eq!(changed(storage, command, 0).await, expected);
-        let found = find_login(storage, canonically).await.expect("a user");
+        let found = find_login(storage, canonically)
+            .await
+            .expect("a user has this login");
         assert_eq!(found.user.login.as_typed(), typed);
         assert_eq!((found.user, found.hash), (expected, hash));
     }
@@ -47,7 +49,10 @@ async fn one_of_many_concurrent_registrations_of_a_login_stores_a_user(storage: 
     let commands = users.iter().cloned();
     let commands = commands.map(|user| -> Arc<dyn Command> { Arc::new(RegisterUser(user)) });
     assert_one_happens(storage, commands, Refusal::LoginTaken).await;
-    let only = find_login(storage, "carols").await.expect("a user").user;
+    let only = find_login(storage, "carols")
+        .await
+        .expect("a user has this login")
+        .user;
     for user in users {
         let stored = find_user(storage, user.id).await;
         assert_eq!(stored, (user.id == only.id).then(|| only.clone()));

@@ -1,4 +1,4 @@
-//! [`Accounts::replace_hash`](domain::ports::Accounts::replace_hash).
+//! Cases of [`Accounts::replace_hash`](domain::ports::Accounts::replace_hash).
 
 use crate::contract::prelude::*;
 
@@ -22,7 +22,7 @@ async fn a_hash_is_replaced_only_while_it_is_the_old_one(storage: &CoreStorage) 
     ] {
         let result = storage.accounts.replace_hash(user, from, to).await;
         assert_eq!(
-            result.expect("storage answers"),
+            result.expect("storage is available"),
             is_replaced,
             "{user:?}: {from:?}"
         );

@@ -1,4 +1,4 @@
-//! [`SetStatus`].
+//! Cases of [`SetStatus`].
 
 use crate::contract::prelude::*;
 

@@ -1,4 +1,4 @@
-//! [`DeleteRole`], and commands on accounts that race it.
+//! Cases of [`DeleteRole`], and of commands on accounts that race it.
 
 use super::{assert_dry_run, execute_unchecked, find, removal};
 use crate::contract::{prelude::*, support};

@@ -1,5 +1,5 @@
-//! Storage loads what a command on the catalogue reads, and the permissions of roles other than the
-//! built-in ones.
+//! Cases of the facts: storage loads what a command on the catalogue reads, and the permissions of
+//! roles other than the built-in ones.
 
 use crate::contract::{accounts::probe, prelude::*};
 use domain::changes::{CatalogueCommand, CatalogueFacts, CatalogueReads};
@@ -59,7 +59,7 @@ async fn the_catalogue_is_read_with_the_number_of_holders_and_the_caller(storage
     let (alice, session) = logged_in_with(storage, "alice", &["a:x"]).await;
     registered(core, with_roles("bob", &["of-alice", "user"])).await;
     role_written(storage, a_role("unused", &["b:x"])).await;
-    let catalogue = storage.roles.list().await.expect("storage answers");
+    let catalogue = storage.roles.list().await.expect("storage is available");
     for (name, holders) in [
         ("of-alice", 2),
         ("user", 1),
@@ -113,7 +113,7 @@ async fn permissions_are_those_of_all_roles_together(storage: &Storage) {
         ..Reads::default()
     };
     let facts = probe::loaded(core, reads, at(10)).await;
-    let target = facts.target.expect("the user who was stored");
+    let target = facts.target.expect("the user was stored");
     assert_eq!(target.permissions, union.permissions);
     assert_eq!(facts.caller, Some(snapshot));
 }

@@ -1,4 +1,4 @@
-//! [`WriteRole`].
+//! Cases of [`WriteRole`].
 
 use super::{assert_dry_run, everything, execute, execute_unchecked, find, removal};
 use crate::contract::prelude::*;
@@ -26,7 +26,7 @@ async fn write(storage: &Storage, role: WriteRole) -> RoleWritten {
 async fn a_written_role_is_in_the_catalogue(storage: &Storage) {
     let mut expected = Role {
         name: role_name("m-one"),
-        description: Description::parse("it's \"one\" — ½ 🦀").expect("a description"),
+        description: Description::parse("it's \"one\" — ½ 🦀").expect("the description is valid"),
         permissions: Permissions::new(),
         self_assignable: true,
         revision: Revision::FIRST,
@@ -84,7 +84,10 @@ async fn admin_has_every_permission_that_a_role_has_and_no_other(storage: &Stora
             assert!(removed.is_ok(), "{removed:?}");
         }
         let expected: Permissions = own.union(&a_role("any", more).permissions).cloned().collect();
-        let [admin] = find(storage, &["admin"]).await.try_into().expect("one role");
+        let [admin] = find(storage, &["admin"])
+            .await
+            .try_into()
+            .expect("the catalogue contains admin");
         assert_eq!(admin.permissions, expected, "{name}: {permissions:?}");
         let snapshot = snapshot(&CoreStorage::of(storage), session.id).await;
         assert_eq!(snapshot.permissions, expected);
@@ -112,7 +115,10 @@ async fn no_permission_of_many_concurrent_roles_is_lost_for_admin(storage: &Stor
     let permissions: Vec<_> = permissions.iter().map(String::as_str).collect();
     let mut expected = a_role("any", &permissions).permissions;
     expected.extend(OWN_PERMISSIONS);
-    let [admin] = find(storage, &["admin"]).await.try_into().expect("one role");
+    let [admin] = find(storage, &["admin"])
+        .await
+        .try_into()
+        .expect("the catalogue contains admin");
     assert_eq!(admin.permissions, expected);
     let (roles, events) = everything(storage).await;
     assert_eq!((roles.len(), events.len()), (22, 20));

@@ -1,4 +1,4 @@
-//! Whether storage wrote what a command decided.
+//! Assertions that storage wrote what a command decided.
 
 use crate::contract::prelude::*;
 use domain::changes::{EndSessionsOf, UserChange};
@@ -51,7 +51,7 @@ async fn assert_user_written(storage: &CoreStorage, applied: &Applied) {
 
 async fn assert_credentials(storage: &CoreStorage, user: &User, hash: Option<&PasswordHash>) {
     let stored = credentials(storage, user).await;
-    assert_eq!(stored.user, *user, "times to the microsecond included");
+    assert_eq!(stored.user, *user, "times are stored to the microsecond");
     assert_eq!(stored.hash, *hash.unwrap_or(&stored.hash));
     assert_eq!(find_user(storage, user.id).await.as_ref(), Some(user));
 }
@@ -66,7 +66,7 @@ async fn assert_sessions_written(storage: &CoreStorage, applied: &Applied) {
     }
     if let Some(session) = &change.open_session {
         let user = find_user(storage, session.user).await;
-        let stored = session.stored(&user.expect("the session's user"));
+        let stored = session.stored(&user.expect("the session's user exists"));
         assert_eq!(found(storage, session.id).await, stored);
     }
 }

@@ -42,7 +42,7 @@ where
     for _ in 0..MAX_ATTEMPTS {
         match call().await {
             Err(PortError::Overloaded) => yield_now().await,
-            answer => return answer.expect("storage answers"),
+            answer => return answer.expect("storage is available"),
         }
     }
     panic!("storage rejected a call {MAX_ATTEMPTS} times");

@@ -45,7 +45,7 @@ pub(in crate::contract) async fn opened(
     session
 }
 
-/// The command that opens `session` of `user`, who may have `max_sessions`.
+/// Returns the command that opens `session` of `user`, who may have `max_sessions`.
 pub(in crate::contract) fn opening(session: NewSession, user: &User, max_sessions: u32) -> Arc<OpenSession> {
     Arc::new(OpenSession {
         session,
@@ -88,7 +88,7 @@ pub(in crate::contract) async fn logged_out(storage: &CoreStorage, session: &New
     ended.expect("a live session ends");
 }
 
-/// The command that ends `session` because its user logs out.
+/// Returns the command that ends `session` because its user logs out.
 pub(in crate::contract) fn end_of(session: &NewSession) -> EndSession {
     EndSession {
         session: session.id,
@@ -97,13 +97,14 @@ pub(in crate::contract) fn end_of(session: &NewSession) -> EndSession {
     }
 }
 
-/// The command of the operator that sets the status of `user`.
+/// Returns the command of the operator that sets the status of `user`.
 pub(in crate::contract) fn set_status(user: UserId, status: UserStatus) -> Arc<SetStatus> {
     let account = account(user);
     Arc::new(SetStatus { account, status })
 }
 
-/// The command of the operator that assigns exactly `roles` to `user`, whose sessions stay live.
+/// Returns the command of the operator that assigns exactly `roles` to `user`, whose sessions stay
+/// live.
 pub(in crate::contract) fn keeping_sessions(user: UserId, roles: &[&str]) -> Arc<AssignRoles> {
     Arc::new(AssignRoles {
         keep_sessions: true,
@@ -111,7 +112,8 @@ pub(in crate::contract) fn keeping_sessions(user: UserId, roles: &[&str]) -> Arc
     })
 }
 
-/// The rotation of `session` from `generation` at `at`, which makes it valid for 1000 more seconds.
+/// Returns the rotation of `session` from `generation` at `at`, which makes the session valid for
+/// 1000 more seconds.
 pub(in crate::contract) fn rotation(session: &NewSession, generation: u32, at: DateTime<Utc>) -> Rotation {
     Rotation {
         session: session.id,
@@ -123,21 +125,23 @@ pub(in crate::contract) fn rotation(session: &NewSession, generation: u32, at: D
     }
 }
 
-/// A password hash that differs from that of every fixture user.
+/// Returns a password hash that differs from that of every fixture user.
 pub(in crate::contract) fn another_hash() -> PasswordHash {
     PasswordHash::from_phc("plain$0$it's \"another\" — ½ 🦀".to_owned())
 }
 
+/// Parses the name of a role.
+///
 /// # Panics
-/// If `name` is not a valid role name.
+/// Panics if `name` is not a valid role name.
 pub(in crate::contract) fn role_name(name: &str) -> RoleName {
-    RoleName::parse(name).expect("a role name")
+    RoleName::parse(name).expect("the role name is valid")
 }
 
 /// Returns the permissions of the built-in role `name`.
 pub(in crate::contract) fn allowed(name: &str) -> Permissions {
     let role = built_in().into_iter().find(|role| role.name.as_str() == name);
-    role.expect("a built-in role").permissions
+    role.expect("the role is built in").permissions
 }
 
 /// Writes a role into the catalogue, for the operator.

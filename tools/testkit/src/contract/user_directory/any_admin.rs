@@ -1,4 +1,4 @@
-//! [`UserDirectory::any_admin`](domain::ports::UserDirectory::any_admin).
+//! Cases of [`UserDirectory::any_admin`](domain::ports::UserDirectory::any_admin).
 
 use crate::contract::prelude::*;
 
@@ -8,7 +8,7 @@ cases! { user_directory::any_admin(Storage):
 
 async fn an_admin_exists_while_an_active_user_has_the_role(storage: &Storage) {
     let core = &CoreStorage::of(storage);
-    let any_admin = async || storage.users.any_admin().await.expect("storage answers");
+    let any_admin = async || storage.users.any_admin().await.expect("storage is available");
     assert!(!any_admin().await, "no user exists");
     let alice = registered(core, a_user("alice")).await;
     assert!(!any_admin().await, "no user has the role");

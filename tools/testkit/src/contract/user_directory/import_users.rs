@@ -1,4 +1,4 @@
-//! [`UserDirectory::import`](domain::ports::UserDirectory::import).
+//! Cases of [`UserDirectory::import`](domain::ports::UserDirectory::import).
 
 use crate::contract::prelude::*;
 
@@ -11,7 +11,7 @@ cases! { user_directory::import_users(Storage):
 
 async fn import(storage: &Storage, users: Vec<ImportedUser>) -> Vec<Result<User, Refusal>> {
     let imported = storage.users.import(ImportUsers(users), context(at(5)));
-    imported.await.expect("storage answers")
+    imported.await.expect("storage is available")
 }
 
 async fn count_users(storage: &Storage) -> usize {
@@ -20,7 +20,7 @@ async fn count_users(storage: &Storage) -> usize {
         limit: 10_000,
     };
     let users = storage.users.list(UserFilter::default(), page).await;
-    users.expect("storage answers").len()
+    users.expect("storage is available").len()
 }
 
 async fn an_imported_user_is_stored_as_given(storage: &Storage) {
@@ -73,7 +73,7 @@ async fn a_refused_user_does_not_prevent_the_import_of_others(storage: &Storage)
     );
     assert_eq!(count_users(storage).await, 4);
     for login in ["taken", "first", "strange", "last"] {
-        let user = find_login(core, login).await.expect("a user").user;
+        let user = find_login(core, login).await.expect("a user has this login").user;
         assert_eq!(events_of(core, &user).await.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! [`UserDirectory::list`](domain::ports::UserDirectory::list) and
+//! Cases of [`UserDirectory::list`](domain::ports::UserDirectory::list) and
 //! [`UserDirectory::export`](domain::ports::UserDirectory::export).
 
 use crate::contract::prelude::*;
@@ -27,7 +27,7 @@ async fn page(
         .users
         .list(filter.clone(), UserPage { after, limit })
         .await
-        .expect("storage answers")
+        .expect("storage is available")
 }
 
 fn last(users: &[User]) -> Option<CanonicalLogin> {
@@ -39,8 +39,8 @@ fn logins(users: &[User]) -> Vec<&str> {
 }
 
 async fn users_are_listed_in_pages_in_the_order_of_their_canonical_logins(storage: &Storage) {
-    // Capitals, punctuation, accents and scripts, which collations order differently than code
-    // points.
+    // These logins contain capitals, punctuation, accents and scripts, which collations and code
+    // points order differently.
     for login in "bob Alice a_b a.b a1b Ab. café cafz 日本太郎 иван Zoe".split(' ') {
         registered(&CoreStorage::of(storage), a_user(login)).await;
     }
@@ -70,7 +70,7 @@ async fn found(
     status: Option<UserStatus>,
 ) -> Vec<User> {
     let filter = UserFilter {
-        login: login.map(|login| LoginPrefix::parse(login).expect("a prefix")),
+        login: login.map(|login| LoginPrefix::parse(login).expect("the prefix is valid")),
         role: role.map(role_name),
         status,
     };
@@ -137,7 +137,7 @@ async fn a_filter_selects_users_who_meet_all_of_its_parts(storage: &Storage) {
 async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
     let core = &CoreStorage::of(storage);
     let delete = async |login: &str| {
-        let user = find_login(core, login).await.expect("a user").user;
+        let user = find_login(core, login).await.expect("a user has this login").user;
         changed(core, Arc::new(DeleteUser(account(user.id))), 9).await;
     };
     for role in [None, Some(RoleName::USER)] {
@@ -152,7 +152,7 @@ async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
         for login in ["aaa", "ccc", "eee"] {
             registered(core, a_user(login)).await;
         }
-        // Both users of the first page, and one of a later page.
+        // Delete both users of the first page, and one of a later page.
         for login in ["bbb", "ddd", "hhh"] {
             delete(login).await;
         }
@@ -184,7 +184,7 @@ async fn an_export_contains_every_user_with_their_hash(storage: &Storage) {
     let (mut exported, mut after) = (Vec::new(), None);
     for expected in [2, 1, 0] {
         let page = UserPage { after, limit: 2 };
-        let next = storage.users.export(page).await.expect("storage answers");
+        let next = storage.users.export(page).await.expect("storage is available");
         assert_eq!(next.len(), expected);
         exported.extend(next);
         after = exported.last().map(|kept| kept.user.login.canonical().clone());
