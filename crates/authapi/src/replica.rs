@@ -4,7 +4,7 @@ use crate::settings::{DatabaseUrl, SessionCacheSettings, Settings};
 use adapters_redis::{RedisBus, RedisClient};
 use domain::ports::{Clock, Randomness, Storage};
 use session_cache::{
-    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, ProcessBus,
+    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseRenewer, ProcessBus,
     SessionCoherence,
     ports::{InvalidationBus, ReplicaLeases},
     protocol::ReplicaId,
@@ -75,7 +75,7 @@ pub fn coherent(storage: Storage, coherence: &Arc<SessionCoherence>, caches_sess
 /// They run on the process's runtime, apart from the workers, so that load does not delay the
 /// renewal of the lease.
 pub struct Membership {
-    keeper: Arc<LeaseKeeper>,
+    renewer: Arc<LeaseRenewer>,
     keeping: JoinHandle<()>,
     listening: JoinHandle<()>,
 }
@@ -83,11 +83,11 @@ pub struct Membership {
 impl Membership {
     /// Starts the tasks. MUST be called on the runtime that outlives the server.
     pub fn begin(coherence: &Arc<SessionCoherence>) -> Self {
-        let keeper = Arc::new(LeaseKeeper::new(Arc::clone(coherence)));
-        let running = Arc::clone(&keeper);
+        let renewer = Arc::new(LeaseRenewer::new(Arc::clone(coherence)));
+        let running = Arc::clone(&renewer);
         let listener = InvalidationListener::new(Arc::clone(coherence));
         Self {
-            keeper,
+            renewer,
             keeping: spawn(async move { running.run().await }),
             listening: spawn(async move { listener.run().await }),
         }
@@ -97,7 +97,7 @@ impl Membership {
     /// Call it after the last request has been answered.
     pub async fn end(self) {
         self.keeping.abort();
-        if timeout(LEAVE_BUDGET, self.keeper.leave()).await.is_err() {
+        if timeout(LEAVE_BUDGET, self.renewer.leave()).await.is_err() {
             tracing::debug!("the lease was not released and expires");
         }
         self.listening.abort();

@@ -59,7 +59,7 @@ impl InvalidationListener {
             Ok(Message::Invalidate { publication, .. }) if publication.publisher == self.0.id => {}
             Ok(Message::Invalidate { publication, scopes }) => {
                 self.0.invalidate(&scopes);
-                metrics::invalidation_heard();
+                metrics::invalidation_received();
                 let by = self.0.id;
                 self.0.send(&Message::Acknowledge { publication, by }).await;
             }

@@ -5,7 +5,7 @@
 //! of one process, which four parts share:
 //!
 //! - [`CachedSessionSnapshots`] answers requests from memory while the process holds a lease.
-//! - [`LeaseKeeper`] acquires and renews the lease.
+//! - [`LeaseRenewer`] acquires and renews the lease.
 //! - [`InvalidationListener`] applies and acknowledges the invalidations of other processes.
 //! - [`LeasedRevocations`] publishes this process's revocations and waits until every replica has
 //!   invalidated its cache.
@@ -20,7 +20,7 @@ mod cache;
 mod cached_session_snapshots;
 mod coherence;
 mod invalidation_listener;
-mod lease_keeper;
+mod lease_renewer;
 mod leased_revocations;
 mod metrics;
 pub mod ports;
@@ -33,6 +33,6 @@ pub use cache::CacheLimits;
 pub use cached_session_snapshots::CachedSessionSnapshots;
 pub use coherence::SessionCoherence;
 pub use invalidation_listener::InvalidationListener;
-pub use lease_keeper::LeaseKeeper;
+pub use lease_renewer::LeaseRenewer;
 pub use leased_revocations::LeasedRevocations;
 pub use process_bus::ProcessBus;

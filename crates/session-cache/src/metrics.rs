@@ -10,7 +10,7 @@ const LEASE_HELD: &str = "authapi_lease_held";
 const LEASES_LOST: &str = "authapi_leases_lost_total";
 const INVALIDATION_DURATION: &str = "authapi_invalidation_duration_seconds";
 const LEASES_EVICTED: &str = "authapi_leases_evicted_total";
-const INVALIDATIONS_HEARD: &str = "authapi_invalidations_heard_total";
+const INVALIDATIONS_RECEIVED: &str = "authapi_invalidations_received_total";
 
 /// Counts session snapshots by where they came from. The counters are looked up once, since each
 /// request increments one of them.
@@ -57,10 +57,10 @@ pub fn describe() {
         "Leases of replicas that did not acknowledge in time."
     );
     describe_counter!(
-        INVALIDATIONS_HEARD,
+        INVALIDATIONS_RECEIVED,
         "Invalidations received from other processes."
     );
-    for name in [LEASES_LOST, LEASES_EVICTED, INVALIDATIONS_HEARD] {
+    for name in [LEASES_LOST, LEASES_EVICTED, INVALIDATIONS_RECEIVED] {
         counter!(name).absolute(0);
     }
 }
@@ -92,6 +92,6 @@ pub fn leases_evicted(count: usize) {
     counter!(LEASES_EVICTED).increment(count as u64);
 }
 
-pub fn invalidation_heard() {
-    counter!(INVALIDATIONS_HEARD).increment(1);
+pub fn invalidation_received() {
+    counter!(INVALIDATIONS_RECEIVED).increment(1);
 }

@@ -32,7 +32,7 @@ use domain::{
 };
 use session_cache::protocol::ReplicaId;
 use session_cache::{
-    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, ProcessBus,
+    BootClock, CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseRenewer, ProcessBus,
     SessionCoherence,
 };
 use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -146,9 +146,9 @@ fn snapshots(c: &mut Criterion) {
     let limits = CacheLimits::default();
     let coherence = SessionCoherence::new(ReplicaId(unique_uuid()), leases, bus, clock, limits);
     let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(&coherence));
-    let (listener, keeper) = (
+    let (listener, renewer) = (
         InvalidationListener::new(Arc::clone(&coherence)),
-        LeaseKeeper::new(Arc::clone(&coherence)),
+        LeaseRenewer::new(Arc::clone(&coherence)),
     );
     let (new, session) = alice();
     let now = session.created_at;
@@ -167,7 +167,7 @@ fn snapshots(c: &mut Criterion) {
         opened.expect("the command succeeds");
     });
     runtime.spawn(async move { listener.run().await });
-    runtime.spawn(async move { keeper.run().await });
+    runtime.spawn(async move { renewer.run().await });
     runtime.block_on(async {
         while !coherence.holds_lease() {
             snapshots

@@ -30,7 +30,7 @@ use thiserror::Error;
 #[derive(Clone, Default)]
 pub struct MemoryStorage(Arc<Mutex<Tables>>);
 
-/// The cause of the errors of a [`MemoryStorage`] after [`MemoryStorage::go_away`].
+/// The cause of the errors of a [`MemoryStorage`] after [`MemoryStorage::disconnect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a test made the storage unavailable")]
 struct MadeUnavailable;
@@ -50,12 +50,12 @@ impl MemoryStorage {
     }
 
     /// Makes every port return [`PortError::Unavailable`] and change nothing.
-    pub fn go_away(&self) {
+    pub fn disconnect(&self) {
         self.locked().is_unavailable = true;
     }
 
     /// Makes the ports available again, with the tables unchanged.
-    pub fn come_back(&self) {
+    pub fn reconnect(&self) {
         self.locked().is_unavailable = false;
     }
 

@@ -36,12 +36,12 @@ impl Row {
 
 impl MemoryLeases {
     /// Makes every method fail with [`PortError::Unavailable`] and change nothing.
-    pub fn go_away(&self) {
+    pub fn disconnect(&self) {
         self.locked().is_unavailable = true;
     }
 
     /// Makes the methods available again.
-    pub fn come_back(&self) {
+    pub fn reconnect(&self) {
         self.locked().is_unavailable = false;
     }
 

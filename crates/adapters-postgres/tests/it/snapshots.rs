@@ -1,7 +1,7 @@
 //! Session snapshots for many callers at once.
 
 use crate::{
-    connect_unhurried, execute,
+    IN_TIME, connect_unhurried, execute,
     failing::{address_of, through},
     fresh, open, register,
     sharing::connect,
@@ -151,7 +151,7 @@ async fn until_so_many_wait(conn: &mut AsyncPgConnection, count: i64) {
             < count
         {}
     };
-    timeout(Duration::from_secs(10), waited)
+    timeout(IN_TIME, waited)
         .await
         .expect("enough statements wait in time");
 }

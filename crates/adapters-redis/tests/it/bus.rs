@@ -1,6 +1,6 @@
 //! Subscriptions survive lost connections.
 
-use super::{TEST_TIMEOUT, client, eventually, redis, service_client, take};
+use super::{IN_TIME, TEST_TIMEOUT, client, eventually, redis, service_client, take};
 use adapters_redis::{RedisBus, RedisThrottle};
 use domain::{ports::PortError, throttle::ThrottleDecision};
 use session_cache::ports::{BusEvent, BusSubscription, InvalidationBus};
@@ -56,14 +56,10 @@ async fn without_redis_publishing_and_subscribing_fail_in_time() {
             bus.publish(Vec::new()).await,
             Err(PortError::Unavailable(_))
         ));
-        assert!(
-            start.elapsed() < Duration::from_millis(500),
-            "{:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < IN_TIME, "{:?}", start.elapsed());
         let start = Instant::now();
         assert!(matches!(bus.subscribe().await, Err(PortError::Unavailable(_))));
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert!(start.elapsed() < IN_TIME, "{:?}", start.elapsed());
     }
 }
 
@@ -84,9 +80,7 @@ async fn a_silently_broken_connection_is_detected() {
             .is_err()
     );
     proxy.set(ProxyMode::Pass);
-    let start = Instant::now();
     assert_eq!(next(&mut *subscription).await, BusEvent::Reconnected);
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert_resumes(&bus, &mut *subscription).await;
 }
 

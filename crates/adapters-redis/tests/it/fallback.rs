@@ -1,6 +1,6 @@
 //! Attempts are decided while Redis fails and returns.
 
-use super::{allowed_of, budgets, client_key, eventually, service_client, take};
+use super::{IN_TIME, allowed_of, budgets, client_key, eventually, service_client, take};
 use adapters_redis::{FallbackThrottle, InCharge, RedisThrottle};
 use async_trait::async_trait;
 use domain::{
@@ -21,10 +21,6 @@ use testkit::{ClosedThrottle, OpenThrottle};
 use testservers::{CuttingProxy, ProxyMode, Redis, RedisCluster};
 use tokio::task::JoinSet;
 
-/// The guaranteed time limit of an attempt while Redis is down.
-const BOUND: Duration = Duration::from_millis(500);
-/// The guarantee is two seconds; one more allows for a busy machine.
-const RECOVERY: Duration = Duration::from_secs(3);
 /// The fallback's response to every attempt in these tests.
 const BY_FALLBACK: ThrottleDecision = ThrottleDecision::Refused {
     retry_after: Duration::from_secs(7),
@@ -53,7 +49,7 @@ async fn take_in_time(throttle: &FallbackThrottle) -> ThrottleDecision {
 async fn take_of_in_time(throttle: &FallbackThrottle, number: u32) -> ThrottleDecision {
     let start = Instant::now();
     let decision = take(throttle, &client_key(number)).await;
-    assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
+    assert!(start.elapsed() < IN_TIME, "{:?}", start.elapsed());
     decision
 }
 
@@ -66,11 +62,11 @@ async fn many_in_time(throttle: &Arc<FallbackThrottle>) -> Vec<ThrottleDecision>
     takers.join_all().await
 }
 
-async fn until_primary_decides(throttle: &FallbackThrottle) -> Duration {
+async fn until_primary_decides(throttle: &FallbackThrottle) {
     eventually("the primary decides again", async || {
         take_in_time(throttle).await == ThrottleDecision::Allowed && throttle.in_charge() == InCharge::Primary
     })
-    .await
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,8 +79,7 @@ async fn the_fallback_decides_while_redis_is_down_and_redis_afterwards() {
         assert!(many_in_time(&throttle).await.iter().all(|it| *it == BY_FALLBACK));
         assert_eq!(throttle.in_charge(), InCharge::Fallback);
         own.restart();
-        let recovery = until_primary_decides(&throttle).await;
-        assert!(recovery < RECOVERY, "{recovery:?}");
+        until_primary_decides(&throttle).await;
     }
 }
 
@@ -100,8 +95,7 @@ async fn every_attempt_is_decided_in_time_while_redis_hangs() {
         assert!(many_in_time(&throttle).await.iter().all(|it| *it == BY_FALLBACK));
     }
     own.resume();
-    let recovery = until_primary_decides(&throttle).await;
-    assert!(recovery < RECOVERY, "{recovery:?}");
+    until_primary_decides(&throttle).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,8 +137,7 @@ async fn every_attempt_is_decided_while_the_network_drops_packets() {
         })
         .await;
         proxy.set(ProxyMode::Pass);
-        let recovery = until_primary_decides(&throttle).await;
-        assert!(recovery < RECOVERY, "{recovery:?} after {mode:?}");
+        until_primary_decides(&throttle).await;
     }
 }
 

@@ -498,7 +498,7 @@ async fn health_reports_each_dependency() {
         app.get("/health/ready").send().await.body["dependencies"]["database"],
         "up"
     );
-    app.storage.go_away();
+    app.storage.disconnect();
     let ready = app.get("/health/ready").send().await;
     assert_eq!(
         (ready.status, &ready.body["dependencies"]["database"]),
@@ -507,7 +507,7 @@ async fn health_reports_each_dependency() {
     assert_eq!(ready.header("retry-after"), "1");
     assert_eq!(app.get("/health/live").send().await.status, 200);
     assert_eq!(app.get("/.well-known/jwks.json").send().await.status, 200);
-    app.storage.come_back();
+    app.storage.reconnect();
     assert_eq!(app.get("/health/ready").send().await.status, 200);
 }
 
@@ -521,7 +521,7 @@ async fn without_redis_the_service_is_degraded_but_ready() {
         (&ready.body["status"], &ready.body["dependencies"]["redis"]),
         (&json!("ready"), &json!("up"))
     );
-    redis.go_away();
+    redis.disconnect();
     let degraded = app.get("/health/ready").send().await;
     assert_eq!(
         (degraded.status, &degraded.body["status"]),
@@ -531,7 +531,7 @@ async fn without_redis_the_service_is_degraded_but_ready() {
         degraded.body["dependencies"],
         json!({"database": "up", "redis": "down"})
     );
-    app.storage.go_away();
+    app.storage.disconnect();
     assert_eq!(app.get("/health/ready").send().await.status, 503);
 }
 
@@ -561,7 +561,7 @@ async fn readiness_reports_the_session_cache() {
 async fn unavailable_storage_is_never_a_401() {
     let app = app();
     let pair = app.user("alice").await;
-    app.storage.go_away();
+    app.storage.disconnect();
     for answer in [
         app.get("/me").bearer(&pair.access).send().await,
         app.post("/refresh").bearer(&pair.refresh).send().await,
@@ -574,6 +574,6 @@ async fn unavailable_storage_is_never_a_401() {
         assert_eq!((answer.status, answer.code().as_str()), (503, "unavailable"));
         assert_eq!(answer.header("retry-after"), "1");
     }
-    app.storage.come_back();
+    app.storage.reconnect();
     assert_eq!(app.me_code(&pair).await, "accepted");
 }

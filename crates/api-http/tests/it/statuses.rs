@@ -200,7 +200,7 @@ impl Call {
         let pair = self.caller(&app, situation).await;
         let path = self.target(&app, &pair, situation).await;
         if situation == Situation::StorageAway {
-            app.storage.go_away();
+            app.storage.disconnect();
         }
         self.send(&app, &path, Some(&pair), situation).await
     }

@@ -2,8 +2,8 @@
 
 use crate::{
     backing::Database,
-    burst::{at_once_without_retries, tally},
-    client::PASSWORD,
+    burst::{at_once_by, tally},
+    client::{Call, PASSWORD},
     scene::setting,
     server::Place,
 };
@@ -45,7 +45,7 @@ async fn of_two_thousand_simultaneous_logins_some_are_refused_soon_and_the_other
     client.user("alice").await;
 
     let calls = (0..LOGINS).map(|_| client.logging_in("alice", PASSWORD));
-    let answers = at_once_without_retries(calls.collect()).await;
+    let answers = at_once_by(calls.collect(), Call::send_once).await;
 
     for answer in &answers {
         let told = (answer.status, answer.code());

@@ -12,15 +12,11 @@ pub static BURST: Mutex<()> = Mutex::const_new(());
 
 /// Sends all calls at once, after other bursts have ended, and returns the answers in order.
 pub async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
-    burst(calls, Call::send).await
+    at_once_by(calls, Call::send).await
 }
 
-/// Like [`at_once`], but does not repeat a call that the service is too busy for.
-pub async fn at_once_without_retries(calls: Vec<Call>) -> Vec<Answer> {
-    burst(calls, Call::send_once).await
-}
-
-async fn burst<F>(calls: Vec<Call>, send: fn(Call) -> F) -> Vec<Answer>
+/// Like [`at_once`], with a function that sends a call.
+pub async fn at_once_by<F>(calls: Vec<Call>, send: fn(Call) -> F) -> Vec<Answer>
 where
     F: Future<Output = Answer> + Send + 'static,
 {

@@ -12,7 +12,7 @@ use domain::{
 };
 use session_cache::protocol::ReplicaId;
 use session_cache::{
-    CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseKeeper, LeasedRevocations,
+    CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseRenewer, LeasedRevocations,
     SessionCoherence,
 };
 use std::{
@@ -47,7 +47,7 @@ pub struct Process {
     pub snapshots: Arc<CachedSessionSnapshots>,
     pub revocations: LeasedRevocations,
     pub reads: Arc<MeteredSnapshots>,
-    pub keeper: AbortHandle,
+    pub renewer: AbortHandle,
     pub listener: AbortHandle,
     tokens: Tokens,
 }
@@ -83,8 +83,8 @@ impl World {
             count: AtomicUsize::new(0),
         });
         let snapshots = Arc::new(CachedSessionSnapshots::new(reads.clone(), Arc::clone(&coherence)));
-        let (keeper, listener) = (
-            LeaseKeeper::new(coherence.clone()),
+        let (renewer, listener) = (
+            LeaseRenewer::new(coherence.clone()),
             InvalidationListener::new(coherence.clone()),
         );
         Process {
@@ -92,7 +92,7 @@ impl World {
             coherence,
             snapshots,
             reads,
-            keeper: spawn(async move { keeper.run().await }).abort_handle(),
+            renewer: spawn(async move { renewer.run().await }).abort_handle(),
             listener: spawn(async move { listener.run().await }).abort_handle(),
             tokens: Arc::clone(&self.tokens),
         }
@@ -219,7 +219,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.renewer.abort();
         self.listener.abort();
     }
 }

@@ -3,7 +3,7 @@ use domain::{
     invalidation::InvalidationScope,
     ports::{Revocations, SessionMemory},
 };
-use session_cache::LeaseKeeper;
+use session_cache::LeaseRenewer;
 use session_cache::{
     ports::{InvalidationBus, ReplicaLeases},
     protocol::Message,
@@ -95,7 +95,7 @@ async fn without_the_lease_holders_a_revocation_waits_until_every_snapshot_has_e
     server.warm_up(session).await;
     server.listener.abort();
     world.end_all(&alice).await;
-    world.leases.go_away();
+    world.leases.disconnect();
     let began = Instant::now();
     revoker.publish(&alice).await;
     assert!(
@@ -114,10 +114,10 @@ async fn a_recovered_database_ends_the_wait() {
     let (revoker, server) = (world.process(), world.process());
     server.warm_up(session).await;
     world.end_all(&alice).await;
-    world.leases.go_away();
+    world.leases.disconnect();
     let back = async {
         sleep(Duration::from_secs(3)).await;
-        world.leases.come_back();
+        world.leases.reconnect();
     };
     let began = Instant::now();
     tokio::join!(revoker.publish(&alice), back);
@@ -183,8 +183,8 @@ async fn a_process_that_leaves_holds_no_lease() {
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();
     process.warm_up(session).await;
-    process.keeper.abort();
-    LeaseKeeper::new(Arc::clone(&process.coherence)).leave().await;
+    process.renewer.abort();
+    LeaseRenewer::new(Arc::clone(&process.coherence)).leave().await;
     assert!(!process.coherence.holds_lease());
     assert_eq!(
         world.leases.holders().await.expect("the leases are available"),

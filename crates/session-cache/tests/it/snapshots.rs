@@ -25,13 +25,13 @@ async fn requests_are_answered_from_memory_until_the_lease_expires_while_the_dat
     let (_, session) = world.logged_in("alice").await;
     let process = world.process();
     process.warm_up(session).await;
-    world.memory.go_away();
-    world.leases.go_away();
+    world.memory.disconnect();
+    world.leases.disconnect();
     assert!(process.alive(session).await);
     sleep(Duration::from_millis(1900)).await;
     assert!(process.ask(session).await.is_err());
-    world.memory.come_back();
-    world.leases.come_back();
+    world.memory.reconnect();
+    world.leases.reconnect();
     process.warm_up(session).await;
 }
 
@@ -126,10 +126,10 @@ async fn a_failed_read_fails_the_requests_waiting_for_it_and_no_later_ones() {
     let (_, second) = world.logged_in("bob").await;
     let process = Arc::new(world.process());
     process.warm_up(first).await;
-    world.memory.go_away();
+    world.memory.disconnect();
     let (one, other) = tokio::join!(process.ask(second), process.ask(second));
     assert!(one.is_err() && other.is_err());
-    world.memory.come_back();
+    world.memory.reconnect();
     assert!(process.alive(second).await);
 }
 

@@ -11,7 +11,7 @@ testkit::storage_contract!(crate::fresh);
 async fn unavailable_storage_returns_errors_and_is_unchanged_afterwards() {
     let memory = MemoryStorage::default();
     let storage = memory.storage();
-    memory.go_away();
+    memory.disconnect();
     let command = Arc::new(RegisterUser(a_user("alice")));
     let registered = storage.accounts.execute(command, context(at(0))).await;
     let Err(ChangeError::Port(refused @ PortError::Unavailable(_))) = registered else {
@@ -26,7 +26,7 @@ async fn unavailable_storage_returns_errors_and_is_unchanged_afterwards() {
         Err(PortError::Unavailable(_))
     ));
 
-    memory.come_back();
+    memory.reconnect();
 
     assert!(storage.health.check().await.is_ok());
     let alice = storage.accounts.find_by_login(&canonical("alice")).await;

@@ -12,13 +12,13 @@ use std::sync::{
 use tokio::select;
 
 /// Acquires a lease when requests arrive and renews it until the process is idle.
-pub struct LeaseKeeper {
+pub struct LeaseRenewer {
     coherence: Arc<SessionCoherence>,
     probes: AtomicU64,
 }
 
-impl LeaseKeeper {
-    /// Creates the keeper of one process's lease. It does nothing until [`run`](Self::run) is
+impl LeaseRenewer {
+    /// Creates the renewer of one process's lease. It does nothing until [`run`](Self::run) is
     /// polled.
     #[must_use]
     pub fn new(coherence: Arc<SessionCoherence>) -> Self {
