@@ -28,7 +28,7 @@ testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
 
 /// A call ends within a second when the server is blocked or hangs, and succeeds within two seconds
-/// of its recovery. The rest is for a busy machine: without a limit, a call would not return at all.
+/// of its recovery. The rest is for a busy machine: without a limit, a call would never return.
 const IN_TIME: Duration = Duration::from_secs(20);
 /// How many sequences of calls are tried that might lead to more rights. Each has its own database.
 const ESCALATIONS: u32 = 32;

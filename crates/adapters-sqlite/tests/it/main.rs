@@ -22,8 +22,8 @@ use testkit::{Storage, ToySealer, contract::replica_leases::FreshLeases, fixture
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
 
-/// A write is rejected within a second while another program writes. The rest is for a busy machine:
-/// without a limit, a write would wait until the other program ends its transaction.
+/// A write is rejected within a second while another program writes. The rest is for a busy
+/// machine: without a limit, a write would wait until the other program ends its transaction.
 const IN_TIME: Duration = Duration::from_secs(20);
 /// How many sequences of calls are tried that might lead to more rights. Each has its own database.
 const ESCALATIONS: u32 = 32;

@@ -340,8 +340,8 @@ async fn tokens_and_sessions_expire() {
     };
     me_until("token_expired", &pair.access).await;
     assert_eq!(client.log_out(&pair.access).await.code(), "token_expired");
-    // After the access token expires, the session can still be refreshed until it expires. On a busy
-    // machine, a token may expire before it is used.
+    // After the access token expires, the session can still be refreshed until it expires. On a
+    // busy machine, a token may expire before it is used.
     loop {
         pair = client.refresh(&pair.refresh).await.pair();
         match client.me_code(&pair.access).await.as_str() {
