@@ -249,7 +249,7 @@ struct Used {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cached_session_uses_neither_the_database_nor_redis() {
     const REQUESTS: u64 = 100;
-    /// On a busy machine, a lease may be renewed too late. The next requests read the database then.
+    /// On a busy machine, a lease may be renewed too late, and then requests read the database.
     const ROUNDS: usize = 20;
     let server = Place::new().throttled().with("METRICS__PORT", "0").start();
     let redis = server.place().own_redis();
