@@ -21,7 +21,7 @@ WALK_WITHIN = 60  # seconds
 def walk_in(readme):
     """Returns the only shell block of the walk-through."""
     with open(readme, encoding="utf-8") as file:
-        section = file.read().split("## A walk through", 1)[1].split("\n## ", 1)[0]
+        section = file.read().split("## Walkthrough", 1)[1].split("\n## ", 1)[0]
     blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 1, f"expected one shell block, found {len(blocks)}"
     return blocks[0]

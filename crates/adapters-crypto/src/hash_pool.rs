@@ -24,7 +24,7 @@ use std::{
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-/// The niceness (`nice`, 0 to 19) of the pool's threads relative to the process.
+/// The increment to the niceness of the process for the pool's threads; the sum is at most 19.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
@@ -33,8 +33,8 @@ const NICENESS: i32 = 5;
 pub struct HashPoolSettings {
     /// The number of jobs that run at once. Each uses a core and the memory of one hash.
     pub threads: NonZeroUsize,
-    /// The number of jobs that may wait. Further jobs are rejected at once, unless their
-    /// [ticket](HashTicket) was admitted before: as many such jobs again may wait.
+    /// The number of jobs that may wait. Further jobs are rejected at once, except those of an
+    /// already admitted [ticket](HashTicket): up to the same number of these may wait in addition.
     pub queue: NonZeroUsize,
     /// The maximum expected wait, estimated from the duration of recent jobs. A job that would wait
     /// longer is rejected at once. Not enforced before the first job has been measured.
@@ -70,7 +70,7 @@ type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 /// The error for a job that ended without a result. The panic that ended it was logged where it
 /// happened.
 #[derive(Debug, Error)]
-#[error("a password hashing thread panicked")]
+#[error("a password hashing job panicked")]
 struct JobPanicked;
 
 /// The pending result of a queued job.
@@ -90,7 +90,7 @@ impl HashPool {
                 let (jobs, metrics) = (Arc::clone(&jobs), metrics.clone());
                 thread::Builder::new()
                     .name(format!("hash-{number}"))
-                    .spawn(move || work_off(&jobs, &metrics))
+                    .spawn(move || run_jobs(&jobs, &metrics))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self {
@@ -101,8 +101,8 @@ impl HashPool {
         })
     }
 
-    /// Queues `job`, which does `work` for the use case with `ticket`. The job is skipped if its
-    /// [`Answer`] has been dropped before it starts.
+    /// Queues `job` for the use case that holds `ticket`; `work` is its kind, for the metrics. The
+    /// job is skipped if its [`Answer`] is dropped before it starts.
     ///
     /// # Errors
     /// Returns [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
@@ -170,7 +170,7 @@ impl<T> Answer<T> {
 }
 
 impl Drop for HashPool {
-    /// Waits for running jobs to end. Queued jobs have no receiver any more and are skipped.
+    /// Waits for the threads to end. Queued jobs whose [`Answer`] has been dropped are skipped.
     fn drop(&mut self) {
         drop(self.queue.take());
         for thread in self.threads.drain(..) {
@@ -180,7 +180,7 @@ impl Drop for HashPool {
     }
 }
 
-fn work_off(jobs: &Mutex<Receiver<Job>>, metrics: &PoolMetrics) {
+fn run_jobs(jobs: &Mutex<Receiver<Job>>, metrics: &PoolMetrics) {
     lower_priority();
     let mut blocks = Blocks::new();
     while let Some(job) = next(jobs) {
@@ -249,7 +249,7 @@ mod tests {
             let _ = closed.recv();
         });
         started.recv().expect("the job runs");
-        // A running job whose answer is dropped still runs until the gate opens.
+        // Dropping the answer does not stop a job that already runs.
         drop(answer.expect("the queue is empty"));
         gate
     }
@@ -394,8 +394,8 @@ mod tests {
         (pool, snapshotter)
     }
 
-    /// The counters and gauges as they are, and the number of measurements of each histogram, since
-    /// the last call. A gauge that has not changed since then is 0.
+    /// Returns the change of each counter and gauge, and the number of measurements of each
+    /// histogram, since the previous call: taking a snapshot resets them all.
     fn recorded(snapshotter: &Snapshotter) -> BTreeMap<String, i64> {
         let series = snapshotter.snapshot().into_vec().into_iter();
         series

@@ -19,7 +19,8 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use domain::changes::{Applied, Command, Refusal};
 
-/// Executes `command`. After a refusal the transaction must be rolled back.
+/// Executes `command`. The inner error is its refusal, after which the caller MUST roll back the
+/// transaction.
 pub async fn execute(
     conn: &mut AsyncPgConnection,
     command: &dyn Command,

@@ -1,4 +1,4 @@
-//! The contract of the ports, which every adapter and fake must satisfy.
+//! Runs the contract of each port on the adapters of this crate.
 
 use crate::forgery::Workshop;
 use adapters_crypto::{
@@ -69,7 +69,8 @@ mod eddsa {
     testkit::token_contract!(fresh);
 }
 
-/// The contract at a time when its tokens are valid, so that they are cached.
+/// Runs the contract on the signature cache, with a clock at which the tokens are valid: only valid
+/// tokens are cached.
 mod cached {
     use super::*;
 
@@ -93,7 +94,7 @@ mod cached {
 mod rs256 {
     use super::*;
 
-    /// Generated once: an RSA key takes a second.
+    /// Shared by all cases, because generating an RSA key takes about a second.
     static TOKENS: LazyLock<Tokens> = LazyLock::new(|| tokens(Algorithm::Rs256));
 
     fn fresh() -> &'static Tokens {

@@ -13,7 +13,7 @@ use domain::{
 };
 use std::iter;
 
-/// Writes all of `change`, decided from `facts`, with its audit event.
+/// Writes `change`, which was decided from `facts`, and its audit event.
 ///
 /// A login that another transaction has taken since it was looked up is refused.
 pub async fn apply(

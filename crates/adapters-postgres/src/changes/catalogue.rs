@@ -13,7 +13,8 @@ use domain::{
 };
 use std::slice;
 
-/// Executes `command`. After a refusal the transaction must be rolled back.
+/// Executes `command`. The inner error is its refusal, after which the caller MUST roll back the
+/// transaction.
 pub async fn execute(
     conn: &mut AsyncPgConnection,
     command: &dyn CatalogueCommand,
@@ -36,8 +37,8 @@ pub async fn dry_run(
     Ok(command.decide(&facts, at))
 }
 
-/// Returns the data that `reads` names, which cannot change until the transaction ends. Takes locks
-/// in the order of `load.rs`.
+/// Loads the data that `reads` names and locks it until the transaction ends. Takes the locks in
+/// the order that `load.rs` describes.
 async fn load(conn: &mut AsyncPgConnection, reads: &CatalogueReads) -> Result<CatalogueFacts, StorageError> {
     let caller = lock_caller(conn, reads.caller).await?;
     roles::lock_catalogue_exclusive(conn).await?;

@@ -1,4 +1,4 @@
-//! Seals audit events, each with the seal of its predecessor, and writes them.
+//! Seals each audit event together with the seal of its predecessor, and writes it.
 
 use crate::{error::StorageError, tables::audit};
 use chrono::{DateTime, Utc};
@@ -11,14 +11,14 @@ use domain::{
 use std::{slice, sync::Arc};
 
 /// Writes the audit events of a transaction. This MUST be the last step of the transaction, because
-/// from then on every other transaction that writes waits for the chain.
+/// it locks the audit chain, and every other transaction that writes an event waits for that lock.
 pub struct EventWriter {
     context: AuditContext,
     sealer: Arc<dyn AuditSealer>,
 }
 
 impl EventWriter {
-    /// Creates the writer of a transaction whose events have `context`. `sealer` seals them.
+    /// Creates a writer that records `context` with each event and seals it with `sealer`.
     pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
         Self {
             context,

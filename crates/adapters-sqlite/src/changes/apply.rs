@@ -8,7 +8,7 @@ use crate::{
 use diesel::SqliteConnection;
 use domain::changes::{Applied, Change, EndSessionsOf, Facts, UserChange};
 
-/// Writes all of `change`, decided from `facts`, with its audit event.
+/// Writes `change`, which was decided from `facts`, and its audit event.
 pub fn apply(
     conn: &mut SqliteConnection,
     change: Change,

@@ -16,7 +16,7 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Creates the writer of a transaction whose events have `context`. `sealer` seals them.
+    /// Creates a writer that records `context` with each event and seals it with `sealer`.
     pub fn new(context: AuditContext, sealer: &Arc<dyn AuditSealer>) -> Self {
         Self {
             context,

@@ -169,7 +169,7 @@ impl Asked {
         if worked(&self.logged_in) {
             let pair = self.logged_in.pair();
             assert_eq!(
-                client.left_of(&pair).await,
+                client.token_codes(&pair).await,
                 ("accepted".into(), "accepted".into())
             );
         }

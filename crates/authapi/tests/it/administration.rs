@@ -206,7 +206,10 @@ async fn a_dry_run_prints_what_would_be_deleted_and_deletes_nothing() {
     );
     assert_eq!(printed["user"]["roles"], json!(["admin"]));
     for pair in [&alice, &more] {
-        assert_eq!(client.left_of(pair).await, ("accepted".into(), "accepted".into()));
+        assert_eq!(
+            client.token_codes(pair).await,
+            ("accepted".into(), "accepted".into())
+        );
     }
     assert_eq!(
         client.me(&client.session("alice").await.access).await.body["roles"],

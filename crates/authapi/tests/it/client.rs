@@ -144,7 +144,7 @@ impl Client {
     }
 
     /// The results of [`Client::me_code`] and [`Client::refresh_code`] for the tokens of a session.
-    pub async fn left_of(&self, pair: &Pair) -> (String, String) {
+    pub async fn token_codes(&self, pair: &Pair) -> (String, String) {
         (
             self.me_code(&pair.access).await,
             self.refresh_code(&pair.refresh).await,

@@ -106,7 +106,7 @@ async fn roles_set_beside_a_running_server_apply_when_the_command_returns() {
     for replica in server.each() {
         assert_eq!(replica.me_code(&second.access).await, "token_outdated");
     }
-    let left = client.left_of(&second).await;
+    let left = client.token_codes(&second).await;
     assert_eq!(left, ("token_outdated".into(), "session_revoked".into()));
 
     for (login, role, says) in [

@@ -252,7 +252,7 @@ async fn devices_are_listed_and_ended_one_by_one() {
         );
     }
     assert_eq!(
-        client.left_of(&phone).await,
+        client.token_codes(&phone).await,
         ("token_revoked".into(), "session_revoked".into())
     );
     assert_eq!(client.me_code(&desk.access).await, "accepted");

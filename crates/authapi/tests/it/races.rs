@@ -298,7 +298,7 @@ async fn no_login_by_the_old_password_outlives_a_change_of_password() {
         for answer in &answers {
             match answer.status {
                 200 => {
-                    let left = client.left_of(&answer.pair()).await;
+                    let left = client.token_codes(&answer.pair()).await;
                     assert_eq!(
                         left,
                         ("token_outdated".into(), "session_revoked".into()),

@@ -41,14 +41,18 @@ impl Cast {
     }
 
     async fn check(&self, first: (String, String), second: (String, String)) {
-        assert_eq!(self.client.left_of(&self.first).await, first, "the first session");
         assert_eq!(
-            self.client.left_of(&self.second).await,
+            self.client.token_codes(&self.first).await,
+            first,
+            "the first session"
+        );
+        assert_eq!(
+            self.client.token_codes(&self.second).await,
             second,
             "the second session"
         );
         assert_eq!(
-            self.client.left_of(&self.stranger).await,
+            self.client.token_codes(&self.stranger).await,
             alive(),
             "the session of the other user"
         );
@@ -112,7 +116,7 @@ async fn a_role_change_by_an_admin_ends_the_tokens_of_the_user_and_not_of_the_ad
     assert_eq!(call.send().await.status, 200);
     let ended = codes("token_outdated", "session_revoked");
     cast.check(ended.clone(), ended).await;
-    assert_eq!(cast.client.left_of(&root).await, alive());
+    assert_eq!(cast.client.token_codes(&root).await, alive());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +133,7 @@ async fn kept_sessions_survive_a_role_change_with_the_new_roles() {
         let refreshed = cast.client.refresh(&pair.refresh).await.pair();
         assert_eq!(cast.client.me(&refreshed.access).await.body["roles"], json!([]));
     }
-    assert_eq!(cast.client.left_of(&cast.stranger).await, alive());
+    assert_eq!(cast.client.token_codes(&cast.stranger).await, alive());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +145,7 @@ async fn a_password_change_revokes_all_sessions_except_the_new_one() {
     let fresh = call.send().await.pair();
     let ended = codes("token_outdated", "session_revoked");
     cast.check(ended.clone(), ended).await;
-    assert_eq!(cast.client.left_of(&fresh).await, alive());
+    assert_eq!(cast.client.token_codes(&fresh).await, alive());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +162,7 @@ async fn disabling_a_user_ends_all_sessions_and_enabling_restores_none() {
         }
     }
     let again = cast.client.session("alice").await;
-    assert_eq!(cast.client.left_of(&again).await, alive());
+    assert_eq!(cast.client.token_codes(&again).await, alive());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +174,7 @@ async fn a_reused_refresh_token_ends_its_session_and_no_other() {
         "refresh_token_reused"
     );
     assert_eq!(
-        cast.client.left_of(&newer).await,
+        cast.client.token_codes(&newer).await,
         codes("token_revoked", "session_revoked")
     );
     cast.check(codes("token_revoked", "session_revoked"), alive())
@@ -186,7 +190,7 @@ async fn a_logout_with_a_reused_refresh_token_is_rejected_and_ends_the_session()
         "refresh_token_reused"
     );
     assert_eq!(
-        cast.client.left_of(&newer).await,
+        cast.client.token_codes(&newer).await,
         codes("token_revoked", "session_revoked")
     );
 }
@@ -207,7 +211,7 @@ async fn within_the_grace_window_a_repeated_refresh_gets_the_same_successor() {
     let third = client.refresh(&second.refresh).await.pair();
     assert_eq!(client.refresh_code(&first.refresh).await, "refresh_token_reused");
     assert_eq!(
-        client.left_of(&third).await,
+        client.token_codes(&third).await,
         codes("token_revoked", "session_revoked")
     );
 }
@@ -221,11 +225,11 @@ async fn a_login_over_the_session_limit_ends_the_oldest_session() {
     assert_eq!(client.me_code(&oldest.access).await, "accepted");
     younger.push(client.session("alice").await);
     assert_eq!(
-        client.left_of(&oldest).await,
+        client.token_codes(&oldest).await,
         codes("token_revoked", "session_revoked")
     );
     for pair in &younger {
-        assert_eq!(client.left_of(pair).await, alive());
+        assert_eq!(client.token_codes(pair).await, alive());
     }
 }
 
@@ -237,8 +241,8 @@ async fn revoked_and_valid_sessions_stay_so_after_a_restart() {
     let client = server.client();
     // The issuer derives from the configured address, which does not change.
     assert_eq!(
-        client.left_of(&cast.first).await,
+        client.token_codes(&cast.first).await,
         codes("token_revoked", "session_revoked")
     );
-    assert_eq!(client.left_of(&cast.second).await, alive());
+    assert_eq!(client.token_codes(&cast.second).await, alive());
 }

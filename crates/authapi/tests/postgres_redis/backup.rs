@@ -17,9 +17,9 @@ use testservers::{FreshDatabase, postgres};
 use tokio::{task::JoinHandle, time::sleep};
 use tokio_postgres::NoTls;
 
-const CROWD: usize = 8;
+const USERS: usize = 8;
 /// The number of logins before the backup starts, and again during it.
-const UNDER_WAY: usize = 10;
+const LOGINS: usize = 10;
 /// Reached only when a test fails.
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// The statement in `docs/backup.md`.
@@ -27,22 +27,22 @@ const END_ALL_SESSIONS: &str =
     "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logged_out' WHERE revoked_at IS NULL";
 
 /// Users who log in repeatedly, without pauses.
-struct Crowd {
+struct LoginLoad {
     logins: Arc<AtomicUsize>,
-    enough: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Crowd {
-    async fn gather(client: &Client) -> Self {
-        let (logins, enough) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+impl LoginLoad {
+    async fn start(client: &Client) -> Self {
+        let (logins, stopped) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let mut tasks = Vec::new();
-        for number in 0..CROWD {
+        for number in 0..USERS {
             let login = format!("burst-{number}");
             client.user(&login).await;
-            let (client, logins, enough) = (client.clone(), Arc::clone(&logins), Arc::clone(&enough));
+            let (client, logins, stopped) = (client.clone(), Arc::clone(&logins), Arc::clone(&stopped));
             tasks.push(tokio::spawn(async move {
-                while !enough.load(Ordering::Relaxed) {
+                while !stopped.load(Ordering::Relaxed) {
                     client.session(&login).await;
                     logins.fetch_add(1, Ordering::Relaxed);
                 }
@@ -50,7 +50,7 @@ impl Crowd {
         }
         Self {
             logins,
-            enough,
+            stopped,
             tasks,
         }
     }
@@ -66,8 +66,8 @@ impl Crowd {
     }
 
     /// Stops the logins, and fails if one of them failed.
-    async fn disperse(self) {
-        self.enough.store(true, Ordering::Relaxed);
+    async fn stop(self) {
+        self.stopped.store(true, Ordering::Relaxed);
         for task in self.tasks {
             task.await.expect("every login succeeds");
         }
@@ -95,7 +95,7 @@ struct Restored {
 }
 
 impl Restored {
-    async fn start(file: &Path, place: &Place, before_the_start: &str) -> Self {
+    async fn start(file: &Path, place: &Place, statements: &str) -> Self {
         let database = postgres().fresh_database();
         let mut command = Command::new(postgres().program("pg_restore"));
         let options = [
@@ -110,7 +110,7 @@ impl Restored {
             .expect("the database accepts connections");
         let connection = tokio::spawn(connection);
         client
-            .batch_execute(before_the_start)
+            .batch_execute(statements)
             .await
             .expect("the statements succeed");
         drop(client);
@@ -144,12 +144,12 @@ async fn backed_up(file: &Path) -> (Server, Since) {
     let logged_out = client.user("alice").await;
     let outdated = client.user("bob").await;
     let untouched = client.user("carol").await;
-    let burst = Crowd::gather(&client).await;
+    let burst = LoginLoad::start(&client).await;
 
-    burst.wait_for(UNDER_WAY).await;
+    burst.wait_for(LOGINS).await;
     let url = server.place().database().url();
-    tokio::join!(back_up(&url, file), burst.wait_for(UNDER_WAY));
-    burst.disperse().await;
+    tokio::join!(back_up(&url, file), burst.wait_for(LOGINS));
+    burst.stop().await;
 
     assert_eq!(client.log_out(&logged_out.access).await.status, 204);
     let refreshed = client.refresh(&outdated.refresh).await.pair();
@@ -163,7 +163,7 @@ async fn backed_up(file: &Path) -> (Server, Since) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ended() {
+async fn a_backup_taken_while_users_log_in_is_complete_and_its_sessions_can_be_ended() {
     let folder = tempfile::tempdir().expect("the folder can be created");
     let file = folder.path().join("backup.dump");
     let (server, since) = backed_up(&file).await;
@@ -173,14 +173,14 @@ async fn a_backup_taken_while_users_log_in_is_whole_and_its_sessions_can_be_ende
     let client = restored.server.client();
     let ended = ("token_revoked".into(), "session_revoked".into());
     for pair in [&since.logged_out, &since.refreshed, &since.untouched] {
-        assert_eq!(client.left_of(pair).await, ended);
+        assert_eq!(client.token_codes(pair).await, ended);
     }
-    for number in 0..CROWD {
+    for number in 0..USERS {
         client.session(&format!("burst-{number}")).await;
     }
     let alice = client.session("alice").await;
     assert_eq!(
-        client.left_of(&alice).await,
+        client.token_codes(&alice).await,
         ("accepted".into(), "accepted".into())
     );
     let late = client.logging_in("late", PASSWORD).send().await;
@@ -197,9 +197,9 @@ async fn a_restored_backup_makes_old_sessions_valid_unless_they_are_ended() {
 
     let client = restored.server.client();
     let accepted = ("accepted".into(), "accepted".into());
-    assert_eq!(client.left_of(&since.logged_out).await, accepted);
-    assert_eq!(client.left_of(&since.untouched).await, accepted);
-    let thief = ("accepted".into(), "refresh_token_reused".into());
-    assert_eq!(client.left_of(&since.refreshed).await, thief);
+    assert_eq!(client.token_codes(&since.logged_out).await, accepted);
+    assert_eq!(client.token_codes(&since.untouched).await, accepted);
+    let reused = ("accepted".into(), "refresh_token_reused".into());
+    assert_eq!(client.token_codes(&since.refreshed).await, reused);
     assert_eq!(client.me_code(&since.refreshed.access).await, "token_revoked");
 }

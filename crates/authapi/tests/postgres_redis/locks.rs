@@ -40,7 +40,10 @@ async fn while_a_user_row_is_locked_changes_of_the_user_are_refused_in_time_and_
         assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
     }
     let bob = client.user("bob").await;
-    assert_eq!(client.left_of(&bob).await, ("accepted".into(), "accepted".into()));
+    assert_eq!(
+        client.token_codes(&bob).await,
+        ("accepted".into(), "accepted".into())
+    );
     assert_eq!(
         client.me_code(&alice.access).await,
         "accepted",
@@ -49,7 +52,7 @@ async fn while_a_user_row_is_locked_changes_of_the_user_are_refused_in_time_and_
 
     other.batch_execute("ROLLBACK").await.expect("an end");
     assert_eq!(
-        client.left_of(&alice).await,
+        client.token_codes(&alice).await,
         ("accepted".into(), "accepted".into())
     );
     client.session("alice").await;

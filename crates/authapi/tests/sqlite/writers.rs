@@ -43,7 +43,7 @@ async fn while_another_process_writes_changes_are_refused_in_time_and_have_no_ef
 
     other.batch_execute("ROLLBACK").expect("an end");
     assert_eq!(
-        client.left_of(&pair).await,
+        client.token_codes(&pair).await,
         ("accepted".into(), "accepted".into())
     );
     assert_eq!(client.register("bob").await.status, 201);

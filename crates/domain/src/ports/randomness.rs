@@ -8,8 +8,8 @@ use uuid::{Builder, Uuid};
 /// A cryptographically secure source of random bytes.
 #[cfg_attr(test, mockall::automock)]
 pub trait Randomness: Send + Sync {
-    /// Returns 32 random bytes. They MUST be unpredictable (NIST SP 800-90A). The method MUST NOT
-    /// fail: the service cannot run without entropy.
+    /// Returns 32 random bytes. They MUST be unpredictable (NIST SP 800-90A). An implementation
+    /// without entropy MUST panic rather than return predictable bytes.
     fn bytes(&self) -> [u8; 32];
 }
 
@@ -31,7 +31,7 @@ impl dyn Randomness + '_ {
 
     /// Creates a `UUIDv7` (RFC 9562, section 5.7) with the time `now`.
     pub fn uuid(&self, now: DateTime<Utc>) -> Uuid {
-        let random = self.bytes().first_chunk().copied().unwrap_or_default();
+        let random = self.bytes().first_chunk().copied().expect("32 bytes contain 10");
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
         Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }

@@ -1,4 +1,4 @@
-//! The contract of [`Accounts`](domain::ports::Accounts), over the built-in roles.
+//! The contract of [`Accounts`](domain::ports::Accounts), with the built-in roles only.
 //!
 //! [`domain::changes`] decides which changes are allowed and what they consist of. These cases
 //! check what storage adds: it loads the facts, applies all of a change or none of it, and
@@ -19,7 +19,7 @@ mod set_status;
 
 part! {
     /// Defines a named test for each case of the contract of [`Accounts`](domain::ports::Accounts),
-    /// in modules by command.
+    /// with one module per group of cases.
     ///
     /// `$fresh` is an async function that returns a [`CoreStorage`](crate::CoreStorage) or a
     /// [`Storage`](crate::Storage) without users, and a guard that keeps it alive for the test.

@@ -91,7 +91,7 @@ async fn a_listed_session_shows_when_it_was_last_used(storage: &Storage) {
     assert_eq!(listed(storage, &alice, at(13)).await, [summary(&other), rotated]);
 }
 
-/// Opens four sessions that died before second 20, and four that are live or died later.
+/// Opens four sessions that end before second 20, and four that end at second 20 or later.
 async fn dead_and_others(storage: &CoreStorage, alice: &User) -> [Vec<SessionId>; 2] {
     let new = || a_session(alice.id, at(2));
     let (mut dead, mut others) = (Vec::new(), Vec::new());
