@@ -274,12 +274,13 @@ async fn a_transaction_rolled_back_by_a_deadlock_is_retried() {
     register(&storage, &user).await;
     open(&storage, &user).await;
     let mark = if database.url().contains('?') { '&' } else { '?' };
-    // The transaction that detects a deadlock is rolled back: the storage checks for one first.
-    let url = format!("{}{mark}options=-c%20deadlock_timeout%3D500ms", database.url());
+    // The transaction that detects a deadlock is rolled back: the storage checks for one first. On a
+    // busy machine, the other transaction may need seconds to complete the deadlock.
+    let url = format!("{}{mark}options=-c%20deadlock_timeout%3D5s", database.url());
     let storage = storage_in(&connect_unhurried(&url).await);
     let mut other = connect(&database).await;
     other
-        .batch_execute("SET deadlock_timeout = '20s'; BEGIN; SELECT * FROM sessions FOR UPDATE")
+        .batch_execute("SET deadlock_timeout = '1min'; BEGIN; SELECT * FROM sessions FOR UPDATE")
         .await
         .expect("the lock is free");
     let ending = EndSessions {
