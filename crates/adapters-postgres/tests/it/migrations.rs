@@ -17,7 +17,8 @@ const SECOND: &str = "2026-11-22-000002_administration";
 const THIRD: &str = "2026-11-22-000003_replica_leases";
 const FOURTH: &str = "2026-11-22-000004_roles_by_status";
 const FIFTH: &str = "2026-11-22-000005_secret_digest";
-const ALL: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
+const SIXTH: &str = "2026-11-28-000006_session_numbers";
+const ALL: [&str; 6] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "
