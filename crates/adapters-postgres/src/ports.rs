@@ -3,6 +3,7 @@
 mod accounts;
 mod audit_events;
 mod audit_log;
+mod database_clock;
 mod health;
 mod replica_leases;
 mod roles;

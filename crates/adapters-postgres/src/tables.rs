@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod audit_pages;
+pub mod clock;
 mod permissions;
 pub mod replica_leases;
 pub mod roles;

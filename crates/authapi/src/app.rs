@@ -77,6 +77,9 @@ impl Application {
             tracing::info!(migration, "applied a migration");
         }
         let ports = wiring::Ports::new(&settings, database.ports())?;
+        if let Some(watch) = &ports.clock_watch {
+            watch.compare().await;
+        }
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         let use_cases = composition::use_cases(&ports, &settings);
         create_first_admin(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
@@ -221,6 +224,7 @@ fn housekeeping(ports: &wiring::Ports, use_cases: &UseCases, settings: &Settings
         audit_log: Arc::clone(&ports.storage.audit_log),
         record_failed_attempt: Arc::clone(&use_cases.core.record_failed_attempt),
         clock: Arc::clone(&ports.clock),
+        clock_watch: ports.clock_watch.clone(),
         retention: settings.audit.retention.map(wiring::delta),
     }
 }

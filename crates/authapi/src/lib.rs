@@ -3,6 +3,7 @@
 
 mod app;
 pub mod cli;
+mod clock_watch;
 pub mod commands;
 mod composition;
 mod failure;

@@ -7,7 +7,7 @@ use crate::{
 use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{PortError, Storage};
+use domain::ports::{DatabaseClock, PortError, Storage};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct DatabasePorts {
     pub storage: Storage,
     pub leases: Arc<dyn ReplicaLeases>,
+    /// `None` for SQLite, which runs in this process and has no clock of its own.
+    pub clock: Option<Arc<dyn DatabaseClock>>,
 }
 
 /// An open database.
@@ -64,13 +66,15 @@ impl Database {
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: storage,
+                    clock: None,
                 }
             }
             Self::Postgres(database) => {
                 let storage = Arc::new(PostgresStorage::new(database, Arc::new(Sha256Sealer)));
                 DatabasePorts {
                     storage: Storage::over(&storage),
-                    leases: storage,
+                    leases: Arc::clone(&storage) as _,
+                    clock: Some(storage),
                 }
             }
         }

@@ -1,7 +1,9 @@
 //! Selects the adapters of the ports.
 
 use crate::{
-    Failure, key_folder,
+    Failure,
+    clock_watch::ClockWatch,
+    key_folder,
     metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
     metered_throttle::MeteredThrottle,
     replica,
@@ -48,6 +50,8 @@ pub struct Ports {
     pub coherence: Arc<SessionCoherence>,
     /// Present if session snapshots are cached in memory.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
+    /// Present if the database has a clock of its own.
+    pub clock_watch: Option<Arc<ClockWatch>>,
     /// Present if Redis is configured.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
@@ -78,6 +82,10 @@ impl Ports {
             &*randomness,
             replica::cache_limits(&settings.session_cache),
         );
+        let clock_watch = database.clock.map(|database| {
+            let limit = delta(settings.database.max_clock_skew);
+            Arc::new(ClockWatch::new(Arc::clone(&clock) as _, database, limit))
+        });
         let caches_sessions = replica::caches_sessions(settings);
         let storage = metered(replica::coherent(database.storage, &coherence, caches_sessions));
         Ok(Self {
@@ -85,6 +93,7 @@ impl Ports {
             revocations: Arc::new(LeasedRevocations::new(Arc::clone(&coherence))),
             session_memory: caches_sessions.then(|| Arc::clone(&coherence) as _),
             coherence,
+            clock_watch,
             hasher,
             meter,
             throttle: Arc::new(MeteredThrottle::new(throttle(

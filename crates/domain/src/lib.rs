@@ -7,6 +7,7 @@ pub mod audit;
 pub mod authority;
 pub mod caller;
 pub mod changes;
+pub mod clock_skew;
 pub mod core;
 pub mod invalidating;
 pub mod invalidation;

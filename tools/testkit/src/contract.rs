@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod audit_events;
 pub mod audit_log;
 pub mod clock;
+pub mod database_clock;
 pub mod invalidation_bus;
 pub mod monotonic_clock;
 pub mod password_hasher;

@@ -13,6 +13,7 @@ use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::{
     audit::AuditContext,
     changes::{Applied, CatalogueChange, CatalogueCommand, ChangeError, Command, OpenSession, RegisterUser},
+    ports::DatabaseClock,
     session::NewSession,
     user::{Epoch, NewUser, UserPage},
 };
@@ -26,6 +27,7 @@ use testservers::{FreshDatabase, postgres};
 
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
+testkit::database_clock_contract!(super::fresh_clock);
 
 /// How many sequences of calls are tried that might lead to more rights. Each has its own database.
 const ESCALATIONS: u32 = 32;
@@ -34,6 +36,15 @@ async fn fresh() -> (Storage, FreshDatabase) {
     let database = postgres().fresh_database();
     let storage = storage_at(database.url()).await;
     (storage, database)
+}
+
+async fn fresh_clock() -> (Arc<dyn DatabaseClock>, FreshDatabase) {
+    let fresh = postgres().fresh_database();
+    let database = connect_unhurried(fresh.url()).await;
+    (
+        Arc::new(PostgresStorage::new(&database, Arc::new(ToySealer))),
+        fresh,
+    )
 }
 
 /// Opens one database as two replicas, for the contract of leases.

@@ -69,6 +69,9 @@ pub struct DatabaseSettings {
     pub url: DatabaseUrl,
     /// Maximum number of open connections to Postgres.
     pub pool_size: NonZeroUsize,
+    /// Maximum difference between this machine's clock and that of Postgres.
+    #[serde(with = "format::span")]
+    pub max_clock_skew: Duration,
 }
 
 impl Default for DatabaseSettings {
@@ -76,6 +79,7 @@ impl Default for DatabaseSettings {
         Self {
             url: DatabaseUrl::default(),
             pool_size: NonZeroUsize::new(16).expect("16 is not 0"),
+            max_clock_skew: Duration::from_secs(5),
         }
     }
 }

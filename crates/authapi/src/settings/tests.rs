@@ -109,6 +109,8 @@ fn an_invalid_value_is_reported_in_one_line_with_its_variable_and_requirement() 
         ("AUTHAPI_DATABASE__URL", "mysql://me:hunter2@db/authapi"),
         ("AUTHAPI_DATABASE__POOL_SIZE", "0"),
         ("AUTHAPI_DATABASE__POOL_SIZE", "1001"),
+        ("AUTHAPI_DATABASE__MAX_CLOCK_SKEW", "999ms"),
+        ("AUTHAPI_DATABASE__MAX_CLOCK_SKEW", "61m"),
         ("AUTHAPI_REDIS__URL", "http://:hunter2@cache"),
         ("AUTHAPI_DATABASE__URL", "sqlite://:memory:"),
         ("AUTHAPI_DATABASE__URL", "sqlite://"),

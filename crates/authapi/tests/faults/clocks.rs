@@ -9,8 +9,16 @@ use crate::{
 };
 use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
+use tokio::time::sleep;
+
+/// Longer than the interval between comparisons of the clocks.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running service whose clock a test sets.
 struct Clocked {
@@ -70,6 +78,20 @@ async fn refreshed(client: &Client, pair: &Pair) -> Pair {
     answer.pair()
 }
 
+/// Waits until the service reports `status`, and returns its report.
+async fn ready(client: &Client, status: &str) -> Answer {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let ready = client.get("/health/ready").send().await;
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        if ready.body["status"] == status {
+            return ready;
+        }
+        assert!(Instant::now() < deadline, "{}", ready.body);
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
 async fn sessions(client: &Client, pair: &Pair) -> Answer {
     client.get("/me/sessions").bearer(&pair.access).send().await
 }
@@ -111,4 +133,25 @@ async fn after_a_clock_that_was_a_day_ahead_logins_work_and_no_session_ends_late
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_clock_that_was_a_day_ahead_logins_work_and_no_session_ends_late_on_postgres() {
     after_a_clock_that_was_ahead(on_postgres()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_clock_differs_from_the_databases_is_degraded_until_it_is_set_right() {
+    for ahead in ["+60", "-60"] {
+        let clocked = Clocked::start(ahead, on_postgres());
+        let client = clocked.server.client();
+        assert_eq!(ready(&client, "degraded").await.body["clock"], "skewed");
+        let pair = client.user("alice").await;
+        assert_eq!(client.me_code(&pair.access).await, "accepted");
+        clocked.set_clock_right();
+        assert_eq!(ready(&client, "ready").await.body["clock"], "right");
+        let log = clocked.server.terminate().log;
+        for line in [
+            "clock differs from the database's; synchronise",
+            "agrees with the database's again",
+        ] {
+            let count = log.iter().filter(|logged| logged.contains(line)).count();
+            assert_eq!(count, 1, "{line}: {log:#?}");
+        }
+    }
 }
