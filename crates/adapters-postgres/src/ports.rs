@@ -6,6 +6,7 @@ mod audit_log;
 mod database_clock;
 mod health;
 mod replica_leases;
+mod replicas;
 mod roles;
 mod session_directory;
 mod session_snapshots;

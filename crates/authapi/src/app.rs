@@ -7,6 +7,7 @@ use crate::{
     metrics::Metrics,
     open_files,
     replica::Membership,
+    replica_entry::ReplicaEntry,
     settings::{BootstrapSettings, ServerSettings, Settings, SettingsError, cores, variable},
     storage::{Database, take_server_lock},
     traces,
@@ -56,6 +57,7 @@ pub struct Application {
     edge: Edge,
     housekeeping: Housekeeping,
     coherence: Arc<SessionCoherence>,
+    replica_entry: Option<ReplicaEntry>,
     inactivity_limit: Duration,
     _lock: Option<ServerLock>,
 }
@@ -93,8 +95,13 @@ impl Application {
         let address = listener
             .local_addr()
             .map_err(|error| listener::listen_failure(settings.server.address(), "server", error))?;
+        // Last, so that a start that fails leaves no entry.
+        if let Some(entry) = &ports.replica_entry {
+            entry.join(settings.tokens.allow_mixed_replicas).await?;
+        }
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
+            replica_entry: ports.replica_entry.clone(),
             housekeeping: housekeeping(&ports, &use_cases, &settings),
             edge: edge(&ports, use_cases, &settings),
             settings,
@@ -129,6 +136,10 @@ impl Application {
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
         let membership = Membership::begin(&self.coherence);
+        let entry = self.replica_entry;
+        let keeping = entry
+            .clone()
+            .map(|entry| tokio::spawn(async move { entry.keep().await }));
         let connections = Arc::new(Connections::default());
         let watch = tokio::spawn(Arc::clone(&connections).close_inactive(self.inactivity_limit));
         let mutations = self.edge.mutations.clone();
@@ -143,6 +154,10 @@ impl Application {
             tracing::warn!("stopped before all changes were complete");
         }
         membership.end().await;
+        if let (Some(entry), Some(keeping)) = (entry, keeping) {
+            keeping.abort();
+            entry.leave().await;
+        }
         // Last, so that metrics cover the shutdown.
         if let Some(metrics) = metrics {
             metrics.stop().await;

@@ -19,6 +19,7 @@ mod operator_revocations;
 mod progress;
 mod prompt;
 mod replica;
+mod replica_entry;
 pub mod settings;
 mod shutdown;
 mod storage;

@@ -7,7 +7,7 @@ use crate::{
 use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{DatabaseClock, PortError, Storage};
+use domain::ports::{DatabaseClock, PortError, Replicas, Storage};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct DatabasePorts {
     pub leases: Arc<dyn ReplicaLeases>,
     /// `None` for SQLite, which runs in this process and has no clock of its own.
     pub clock: Option<Arc<dyn DatabaseClock>>,
+    /// `None` for SQLite, which has only one server.
+    pub replicas: Option<Arc<dyn Replicas>>,
 }
 
 /// An open database.
@@ -67,6 +69,7 @@ impl Database {
                     storage: Storage::over(&storage),
                     leases: storage,
                     clock: None,
+                    replicas: None,
                 }
             }
             Self::Postgres(database) => {
@@ -74,7 +77,8 @@ impl Database {
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: Arc::clone(&storage) as _,
-                    clock: Some(storage),
+                    clock: Some(Arc::clone(&storage) as _),
+                    replicas: Some(storage),
                 }
             }
         }

@@ -17,6 +17,7 @@ pub mod origin;
 pub mod password;
 pub mod ports;
 pub mod refresh_token;
+pub mod replica;
 pub mod revision;
 pub mod role;
 pub mod session;

@@ -18,6 +18,7 @@ mod prelude;
 pub mod randomness;
 pub mod refresh_token_mac;
 pub mod replica_leases;
+pub mod replicas;
 pub mod roles;
 pub mod session_directory;
 pub mod session_snapshots;

@@ -13,7 +13,7 @@ use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::{
     audit::AuditContext,
     changes::{Applied, CatalogueChange, CatalogueCommand, ChangeError, Command, OpenSession, RegisterUser},
-    ports::DatabaseClock,
+    ports::{DatabaseClock, Replicas},
     session::NewSession,
     user::{Epoch, NewUser, UserPage},
 };
@@ -28,6 +28,7 @@ use testservers::{FreshDatabase, postgres};
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
 testkit::database_clock_contract!(super::fresh_clock);
+testkit::replicas_contract!(super::fresh_replicas);
 
 /// How many sequences of calls are tried that might lead to more rights. Each has its own database.
 const ESCALATIONS: u32 = 32;
@@ -45,6 +46,14 @@ async fn fresh_clock() -> (Arc<dyn DatabaseClock>, FreshDatabase) {
         Arc::new(PostgresStorage::new(&database, Arc::new(ToySealer))),
         fresh,
     )
+}
+
+async fn fresh_replicas() -> (Arc<dyn Replicas>, FreshDatabase) {
+    let fresh = postgres().fresh_database();
+    let database = connect_unhurried(fresh.url()).await;
+    database.migrate_up().await.expect("a schema");
+    let storage = PostgresStorage::new(&database, Arc::new(ToySealer));
+    (Arc::new(storage), fresh)
 }
 
 /// Opens one database as two replicas, for the contract of leases.

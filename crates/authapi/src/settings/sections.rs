@@ -161,6 +161,8 @@ pub struct TokensSettings {
     pub max_sessions_per_user: u32,
     /// Whether access tokens contain the permissions of their roles.
     pub permissions: bool,
+    /// Whether this replica starts although it and a running one reject each other's tokens.
+    pub allow_mixed_replicas: bool,
     /// Maximum number of verified access tokens kept in the signature cache; 0 disables it.
     pub signature_cache: usize,
 }
@@ -177,6 +179,7 @@ impl Default for TokensSettings {
             refresh_grace: Duration::from_secs(10),
             max_sessions_per_user: 100,
             permissions: false,
+            allow_mixed_replicas: false,
             signature_cache: 100_000,
         }
     }

@@ -174,6 +174,7 @@ fn an_invalid_value_is_reported_in_one_line_with_its_variable_and_requirement() 
         ("AUTHAPI_TRACES__SAMPLE_RATIO", "NaN"),
         ("AUTHAPI_LOG__FORMAT", "xml"),
         ("AUTHAPI_TOKENS__PERMISSIONS", "1"),
+        ("AUTHAPI_TOKENS__ALLOW_MIXED_REPLICAS", "maybe"),
         ("AUTHAPI_USERS__DEFAULT_ROLES", "user,admin"),
         ("AUTHAPI_USERS__DEFAULT_ROLES", "user,,reader"),
         ("AUTHAPI_USERS__DEFAULT_ROLES", "User"),

@@ -121,6 +121,7 @@ pub fn rules() -> Vec<Rule> {
             format!("a duration from {} to {}, and at most {}", written(SECOND), written(DAY), variable("tokens.refresh_idle_ttl")),
             |s| (SECOND..=DAY).contains(&s.tokens.access_ttl),
         ),
+        Rule::boolean("tokens.allow_mixed_replicas"),
         Rule::checked("tokens.audience", "a name without spaces", |s| is_name(&s.tokens.audience)),
         Rule::checked("tokens.client_id", "a name without spaces", |s| is_name(&s.tokens.client_id)),
         Rule::checked(
