@@ -3,8 +3,10 @@
 mod accounts;
 mod audit_events;
 mod audit_log;
+mod database_clock;
 mod health;
 mod replica_leases;
+mod replicas;
 mod roles;
 mod session_directory;
 mod session_snapshots;

@@ -3,8 +3,10 @@
 
 pub mod audit;
 pub mod audit_pages;
+pub mod clock;
 mod permissions;
 pub mod replica_leases;
+pub mod replicas;
 pub mod roles;
 pub mod rotation;
 mod rows;

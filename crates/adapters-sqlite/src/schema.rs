@@ -56,6 +56,7 @@ diesel::table! {
         user_agent -> Nullable<Text>,
         ip -> Nullable<Text>,
         dead_at -> BigInt,
+        number -> BigInt,
     }
 }
 

@@ -90,6 +90,7 @@ fn edge() -> Edge {
             storage_health: fakes.storage.storage().health,
             redis_health: None,
             session_memory: None,
+            clock_comparison: None,
         },
         settings: HttpSettings::default(),
         clock: fakes.clock,

@@ -1,7 +1,7 @@
 use crate::mutations::Mutations;
 use domain::{
     core::{Administration, Core},
-    ports::{Clock, PublicKeys, Randomness, SessionMemory, StorageHealth},
+    ports::{Clock, ClockComparison, PublicKeys, Randomness, SessionMemory, StorageHealth},
 };
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub struct UseCases {
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     /// The state of the session cache; `None` if the database is read for each request.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
+    /// Whether this machine's clock agrees with the database's; `None` if there is no other clock.
+    pub clock_comparison: Option<Arc<dyn ClockComparison>>,
 }
 
 /// Settings of the HTTP edge.

@@ -7,6 +7,7 @@ use crate::{
     metrics::Metrics,
     open_files,
     replica::Membership,
+    replica_entry::ReplicaEntry,
     settings::{BootstrapSettings, ServerSettings, Settings, SettingsError, cores, variable},
     storage::{Database, take_server_lock},
     traces,
@@ -56,6 +57,7 @@ pub struct Application {
     edge: Edge,
     housekeeping: Housekeeping,
     coherence: Arc<SessionCoherence>,
+    replica_entry: Option<ReplicaEntry>,
     inactivity_limit: Duration,
     _lock: Option<ServerLock>,
 }
@@ -77,6 +79,9 @@ impl Application {
             tracing::info!(migration, "applied a migration");
         }
         let ports = wiring::Ports::new(&settings, database.ports())?;
+        if let Some(watch) = &ports.clock_watch {
+            watch.compare().await;
+        }
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         let use_cases = composition::use_cases(&ports, &settings);
         create_first_admin(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
@@ -90,8 +95,13 @@ impl Application {
         let address = listener
             .local_addr()
             .map_err(|error| listener::listen_failure(settings.server.address(), "server", error))?;
+        // Last, so that a start that fails leaves no entry.
+        if let Some(entry) = &ports.replica_entry {
+            entry.join(settings.tokens.allow_mixed_replicas).await?;
+        }
         Ok(Self {
             coherence: Arc::clone(&ports.coherence),
+            replica_entry: ports.replica_entry.clone(),
             housekeeping: housekeeping(&ports, &use_cases, &settings),
             edge: edge(&ports, use_cases, &settings),
             settings,
@@ -126,6 +136,10 @@ impl Application {
         let metrics = metrics.map_err(|error| Failure::because("metrics cannot be served", error))?;
         let housekeeping = tokio::spawn(self.housekeeping.run());
         let membership = Membership::begin(&self.coherence);
+        let entry = self.replica_entry;
+        let keeping = entry
+            .clone()
+            .map(|entry| tokio::spawn(async move { entry.keep().await }));
         let connections = Arc::new(Connections::default());
         let watch = tokio::spawn(Arc::clone(&connections).close_inactive(self.inactivity_limit));
         let mutations = self.edge.mutations.clone();
@@ -140,6 +154,10 @@ impl Application {
             tracing::warn!("stopped before all changes were complete");
         }
         membership.end().await;
+        if let (Some(entry), Some(keeping)) = (entry, keeping) {
+            keeping.abort();
+            entry.leave().await;
+        }
         // Stop the metrics last, so that they cover the shutdown.
         if let Some(metrics) = metrics {
             metrics.stop().await;
@@ -221,6 +239,7 @@ fn housekeeping(ports: &wiring::Ports, use_cases: &UseCases, settings: &Settings
         audit_log: Arc::clone(&ports.storage.audit_log),
         record_failed_attempt: Arc::clone(&use_cases.core.record_failed_attempt),
         clock: Arc::clone(&ports.clock),
+        clock_watch: ports.clock_watch.clone(),
         retention: settings.audit.retention.map(wiring::delta),
     }
 }

@@ -18,6 +18,7 @@ pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
         storage_health: Arc::clone(&ports.storage.health),
         redis_health: ports.redis_health.clone(),
         session_memory: ports.session_memory.clone(),
+        clock_comparison: ports.clock_watch.clone().map(|watch| watch as _),
     }
 }
 

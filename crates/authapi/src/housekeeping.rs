@@ -1,11 +1,11 @@
 //! Periodic tasks of the service.
 
-use crate::metrics;
+use crate::{clock_watch::ClockWatch, metrics};
 use chrono::TimeDelta;
 use domain::{
     audit::{Actor, AuditContext, Origin},
     changes::TrimAuditLog,
-    ports::{AuditLog, Clock, PortError, SessionDirectory},
+    ports::{AuditLog, Clock, ClockComparison, PortError, SessionDirectory},
     steps::RecordFailedAttempt,
 };
 use std::{error::Error, sync::Arc, time::Duration};
@@ -29,6 +29,8 @@ pub struct Housekeeping {
     pub audit_log: Arc<dyn AuditLog>,
     pub record_failed_attempt: Arc<RecordFailedAttempt>,
     pub clock: Arc<dyn Clock>,
+    /// Present if the database has a clock of its own.
+    pub clock_watch: Option<Arc<ClockWatch>>,
     /// How long events are kept; `None` keeps them forever.
     pub retention: Option<TimeDelta>,
 }
@@ -39,7 +41,8 @@ impl Housekeeping {
         tokio::join!(
             self.remove_dead_sessions(),
             self.trim_audit_log(),
-            self.record_omitted_failures()
+            self.record_omitted_failures(),
+            self.watch_clock()
         );
     }
 
@@ -47,7 +50,7 @@ impl Housekeeping {
         let mut ticks = ticks(SESSIONS_PERIOD);
         loop {
             ticks.tick().await;
-            match sweep(&*self.sessions, &*self.clock).await {
+            match self.sweep_once().await {
                 Ok(0) => {}
                 Ok(removed) => {
                     metrics::sessions_removed(removed);
@@ -68,7 +71,7 @@ impl Housekeeping {
         let mut ticks = ticks(AUDIT_LOG_PERIOD);
         loop {
             ticks.tick().await;
-            match trim(&*self.audit_log, &*self.clock, retention).await {
+            match self.trim_once(retention).await {
                 Ok(0) => {}
                 Ok(removed) => tracing::info!(removed, "removed old events from the audit log"),
                 Err(error) => tracing::warn!(
@@ -76,6 +79,33 @@ impl Housekeeping {
                     "old events cannot be removed; retrying later"
                 ),
             }
+        }
+    }
+
+    async fn sweep_once(&self) -> Result<u64, PortError> {
+        if self.is_clock_wrong() {
+            return Ok(0);
+        }
+        sweep(&*self.sessions, &*self.clock).await
+    }
+
+    async fn trim_once(&self, retention: TimeDelta) -> Result<u64, PortError> {
+        if self.is_clock_wrong() {
+            return Ok(0);
+        }
+        trim(&*self.audit_log, &*self.clock, retention).await
+    }
+
+    /// Returns whether this machine's clock differs from the database's. Nothing is removed then: a
+    /// clock that is ahead would remove too much.
+    fn is_clock_wrong(&self) -> bool {
+        let agrees = self.clock_watch.as_ref().and_then(|watch| watch.agrees());
+        agrees == Some(false)
+    }
+
+    async fn watch_clock(&self) {
+        if let Some(watch) = &self.clock_watch {
+            watch.run().await;
         }
     }
 
@@ -142,6 +172,9 @@ async fn sweep(sessions: &dyn SessionDirectory, clock: &dyn Clock) -> Result<u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_trait::async_trait;
+    use chrono::{DateTime, Utc};
+    use domain::ports::{DatabaseClock, Storage};
     use domain::{
         audit::{AuditAction, AuditEvent, AuditFilter},
         changes::{OpenSession, RegisterUser},
@@ -149,9 +182,61 @@ mod tests {
     };
     use testkit::{FixedClock, MemoryStorage, fixtures};
 
+    const DAY: i64 = 86_400;
+
+    struct At(DateTime<Utc>);
+
+    #[async_trait]
+    impl DatabaseClock for At {
+        async fn now(&self) -> Result<DateTime<Utc>, PortError> {
+            Ok(self.0)
+        }
+    }
+
+    /// Housekeeping of `storage` on day 100, by a clock that was compared with a database on `day`.
+    async fn compared_with(day: i64, storage: &Storage) -> Housekeeping {
+        let clock = Arc::new(FixedClock::new(fixtures::at(100 * DAY)));
+        let database = Arc::new(At(fixtures::at(day * DAY)));
+        let watch = ClockWatch::new(Arc::clone(&clock) as _, database, TimeDelta::seconds(5));
+        watch.compare().await;
+        Housekeeping {
+            sessions: Arc::clone(&storage.session_directory),
+            audit_log: Arc::clone(&storage.audit_log),
+            record_failed_attempt: Arc::new(RecordFailedAttempt::new(Arc::clone(&storage.audit_events), 1)),
+            clock,
+            clock_watch: Some(Arc::new(watch)),
+            retention: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_removed_by_a_clock_that_differs_from_the_databases() {
+        let storage = MemoryStorage::default().storage();
+        let user = fixtures::a_user("alice");
+        let session = fixtures::a_session(user.id, fixtures::at(0));
+        let open = OpenSession {
+            session,
+            epoch: Epoch::FIRST,
+            max_sessions: 1,
+        };
+        let context = fixtures::context(fixtures::at(0));
+        let registered = storage
+            .accounts
+            .execute(Arc::new(RegisterUser(user)), context.clone());
+        registered.await.expect("a user");
+        let opened = storage.accounts.execute(Arc::new(open), context).await;
+        opened.expect("a session");
+        for (day, removed) in [(99, 0), (100, 1)] {
+            let housekeeping = compared_with(day, &storage).await;
+            let swept = housekeeping.sweep_once().await.expect("storage answers");
+            let trimmed = housekeeping.trim_once(TimeDelta::days(30)).await;
+            let trimmed = trimmed.expect("storage answers");
+            assert_eq!((swept, trimmed), (removed, removed), "day {day}");
+        }
+    }
+
     #[tokio::test]
     async fn a_sweep_removes_only_sessions_dead_for_a_week() {
-        const DAY: i64 = 86_400;
         let storage = MemoryStorage::default().storage();
         let user = fixtures::a_user("alice");
         let id = user.id;
@@ -196,7 +281,6 @@ mod tests {
 
     #[tokio::test]
     async fn trimming_removes_events_older_than_the_retention_and_records_it() {
-        const DAY: i64 = 86_400;
         let storage = MemoryStorage::default().storage();
         for (count, day) in [(1_100, 0), (3, 20)] {
             for _ in 0..count {

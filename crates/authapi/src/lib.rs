@@ -3,6 +3,7 @@
 
 mod app;
 pub mod cli;
+mod clock_watch;
 pub mod commands;
 mod composition;
 mod failure;
@@ -18,6 +19,7 @@ mod operator_revocations;
 mod progress;
 mod prompt;
 mod replica;
+mod replica_entry;
 pub mod settings;
 mod shutdown;
 mod storage;

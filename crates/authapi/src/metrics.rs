@@ -9,6 +9,7 @@ use actix_web::{
     http::header,
     web::{self, Data},
 };
+use chrono::TimeDelta;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::{
@@ -38,6 +39,7 @@ const MAX_CONNECTIONS: usize = 64;
 
 const BUILD: &str = "authapi_build_info";
 const SESSIONS_REMOVED: &str = "authapi_sessions_removed_total";
+const CLOCK_SKEW: &str = "authapi_clock_skew_seconds";
 
 /// The recorder of the process, shared by all services that tests start in it.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -111,6 +113,11 @@ pub fn sessions_removed(number: u64) {
     counter!(SESSIONS_REMOVED).increment(number);
 }
 
+/// Sets how far this process's clock is ahead of the database's.
+pub fn clock_skew(ahead: TimeDelta) {
+    gauge!(CLOCK_SKEW).set(ahead.as_seconds_f64());
+}
+
 fn record() -> PrometheusHandle {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
@@ -128,6 +135,10 @@ fn record() -> PrometheusHandle {
 fn describe() {
     describe_gauge!(BUILD, "The running version, as a label; always 1.");
     describe_counter!(SESSIONS_REMOVED, "Dead sessions removed from the database.");
+    describe_gauge!(
+        CLOCK_SKEW,
+        "Time in seconds by which this machine's clock is ahead of the database's."
+    );
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1);
     counter!(SESSIONS_REMOVED).absolute(0);
 }

@@ -36,7 +36,7 @@ impl Operator {
     }
 
     fn over(
-        DatabasePorts { storage, leases }: DatabasePorts,
+        DatabasePorts { storage, leases, .. }: DatabasePorts,
         passwords: PasswordPorts,
         settings: &Settings,
     ) -> Self {

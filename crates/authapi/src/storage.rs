@@ -7,7 +7,7 @@ use crate::{
 use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
-use domain::ports::{PortError, Storage};
+use domain::ports::{DatabaseClock, PortError, Replicas, Storage};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
 use std::sync::Arc;
@@ -16,6 +16,10 @@ use std::sync::Arc;
 pub struct DatabasePorts {
     pub storage: Storage,
     pub leases: Arc<dyn ReplicaLeases>,
+    /// `None` for SQLite, which runs in this process and has no clock of its own.
+    pub clock: Option<Arc<dyn DatabaseClock>>,
+    /// `None` for SQLite, which has only one server.
+    pub replicas: Option<Arc<dyn Replicas>>,
 }
 
 /// An open database.
@@ -64,13 +68,17 @@ impl Database {
                 DatabasePorts {
                     storage: Storage::over(&storage),
                     leases: storage,
+                    clock: None,
+                    replicas: None,
                 }
             }
             Self::Postgres(database) => {
                 let storage = Arc::new(PostgresStorage::new(database, Arc::new(Sha256Sealer)));
                 DatabasePorts {
                     storage: Storage::over(&storage),
-                    leases: storage,
+                    leases: Arc::clone(&storage) as _,
+                    clock: Some(Arc::clone(&storage) as _),
+                    replicas: Some(storage),
                 }
             }
         }

@@ -1,10 +1,13 @@
 //! Selects the adapters of the ports.
 
 use crate::{
-    Failure, key_folder,
+    Failure,
+    clock_watch::ClockWatch,
+    key_folder,
     metered_audit_log::{MeteredAuditEvents, MeteredAuditLog},
     metered_throttle::MeteredThrottle,
     replica,
+    replica_entry::{ReplicaEntry, replica_settings},
     settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
     storage::DatabasePorts,
     throttles::throttle,
@@ -21,6 +24,7 @@ use domain::{
         Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations,
         SessionMemory, Storage, StorageHealth, Throttle, TokenSigner, TokenVerifier,
     },
+    replica::RunningReplica,
     session::SessionRules,
     token::TokenRules,
 };
@@ -48,6 +52,10 @@ pub struct Ports {
     pub coherence: Arc<SessionCoherence>,
     /// The state of the session cache; `None` if session snapshots are not cached.
     pub session_memory: Option<Arc<dyn SessionMemory>>,
+    /// Present if the database may have several servers.
+    pub replica_entry: Option<ReplicaEntry>,
+    /// Present if the database has a clock of its own.
+    pub clock_watch: Option<Arc<ClockWatch>>,
     /// The health of Redis; `None` if Redis is not configured.
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
@@ -66,6 +74,7 @@ impl Ports {
     pub fn new(settings: &Settings, database: DatabasePorts) -> Result<Self, Failure> {
         let keys = key_folder::load(&settings.keys)?;
         let mac = HmacRefreshMac::new(keys.refresh_key());
+        let replica_settings = replica_settings(&settings.tokens, &keys);
         let jwt = Arc::new(JwtTokens::new(keys));
         let redis = open_redis(&settings.redis)?;
         let PasswordPorts { hasher, meter } =
@@ -78,6 +87,17 @@ impl Ports {
             &*randomness,
             replica::cache_limits(&settings.session_cache),
         );
+        let replica_entry = database.replicas.map(|replicas| {
+            let replica = RunningReplica {
+                id: (&*randomness as &dyn Randomness).uuid(clock.now()),
+                settings: replica_settings,
+            };
+            ReplicaEntry::new(replicas, replica)
+        });
+        let clock_watch = database.clock.map(|database| {
+            let limit = delta(settings.database.max_clock_skew);
+            Arc::new(ClockWatch::new(Arc::clone(&clock) as _, database, limit))
+        });
         let caches_sessions = replica::caches_sessions(settings);
         let storage = metered(replica::coherent(database.storage, &coherence, caches_sessions));
         Ok(Self {
@@ -85,6 +105,8 @@ impl Ports {
             revocations: Arc::new(LeasedRevocations::new(Arc::clone(&coherence))),
             session_memory: caches_sessions.then(|| Arc::clone(&coherence) as _),
             coherence,
+            clock_watch,
+            replica_entry,
             hasher,
             meter,
             throttle: Arc::new(MeteredThrottle::new(throttle(

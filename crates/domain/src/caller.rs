@@ -33,7 +33,10 @@ pub enum SessionInvalid {
 
 /// A caller whose access token was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller(Arc<SessionSnapshot>);
+pub struct Caller {
+    snapshot: Arc<SessionSnapshot>,
+    accepted_at: DateTime<Utc>,
+}
 
 impl SessionSnapshot {
     /// Checks that the session and the user still validate a token with `identity`.
@@ -48,7 +51,10 @@ impl SessionSnapshot {
         now: DateTime<Utc>,
     ) -> Result<Caller, SessionInvalid> {
         self.check(identity, now)?;
-        Ok(Caller(self))
+        Ok(Caller {
+            snapshot: self,
+            accepted_at: now,
+        })
     }
 
     /// Returns whether [`validate`](Self::validate) would succeed.
@@ -74,7 +80,7 @@ impl SessionSnapshot {
 impl Caller {
     #[must_use]
     pub fn user(&self) -> &User {
-        &self.0.user
+        &self.snapshot.user
     }
 
     /// Returns the identity in the caller's token, which storage validates again when the caller
@@ -82,37 +88,38 @@ impl Caller {
     #[must_use]
     pub fn identity(&self) -> TokenIdentity {
         TokenIdentity {
-            user: self.0.user.id,
-            session: self.0.session,
-            epoch: self.0.user.epoch,
+            user: self.snapshot.user.id,
+            session: self.snapshot.session,
+            epoch: self.snapshot.user.epoch,
         }
     }
 
     #[must_use]
     pub fn session(&self) -> SessionId {
-        self.0.session
+        self.snapshot.session
     }
 
+    /// The lifetime of the caller's session, [as of](Lifetime::as_of) the time of the call.
     #[must_use]
-    pub fn lifetime(&self) -> &Lifetime {
-        &self.0.lifetime
+    pub fn lifetime(&self) -> Lifetime {
+        self.snapshot.lifetime.as_of(self.accepted_at)
     }
 
     #[must_use]
     pub fn permissions(&self) -> &Permissions {
-        &self.0.permissions
+        &self.snapshot.permissions
     }
 
     /// Returns whether the caller must choose a new password before doing anything else.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
-        self.0.user.must_change_password
+        self.snapshot.user.must_change_password
     }
 
     /// Returns whether a role of the caller has this permission.
     #[must_use]
     pub fn may(&self, permission: &Permission) -> bool {
-        self.0.permissions.contains(permission)
+        self.snapshot.permissions.contains(permission)
     }
 }
 
@@ -168,6 +175,17 @@ mod tests {
     #[test]
     fn a_live_session_at_the_same_epoch_validates_its_token() {
         assert!(Arc::new(snapshot()).validate(identity(), at(99)).is_ok());
+    }
+
+    #[test]
+    fn a_session_opened_under_a_clock_ahead_is_shown_as_opened_now() {
+        let mut snapshot = snapshot();
+        snapshot.lifetime.created_at = at(90);
+        let caller = Arc::new(snapshot)
+            .validate(identity(), at(50))
+            .expect("a live session");
+        let shown = caller.lifetime();
+        assert_eq!((shown.created_at, shown.expires_at), (at(50), at(960)));
     }
 
     type Spoil = fn(&mut SessionSnapshot);

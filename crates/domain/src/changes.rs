@@ -37,7 +37,7 @@ pub use delete_role::DeleteRole;
 pub use delete_user::DeleteUser;
 pub use end_session::EndSession;
 pub use end_sessions::EndSessions;
-pub use facts::{AccountState, Facts, OwnedSession, Reads};
+pub use facts::{AccountState, Facts, LiveSession, OwnedSession, Reads};
 pub use import_users::{ImportFacts, ImportUsers};
 pub use open_session::OpenSession;
 pub use refusal::{ChangeError, Refusal};
@@ -188,7 +188,11 @@ mod tests {
     /// An active user with one live session, and an administrator as the caller.
     fn facts() -> Facts {
         Facts {
-            live_sessions: vec![(SESSION, now() - Duration::hours(1))],
+            live_sessions: vec![LiveSession {
+                number: 1,
+                created_at: now() - Duration::hours(1),
+                id: SESSION,
+            }],
             session: Some(OwnedSession {
                 user: USER,
                 lifetime: stored_session().lifetime,

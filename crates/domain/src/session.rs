@@ -193,6 +193,20 @@ pub enum Liveness {
 }
 
 impl Lifetime {
+    /// Returns the lifetime for a clock that shows `now`. A session that was opened later, under a
+    /// clock that was ahead, counts as opened now: it ends no later than such a session would.
+    #[must_use]
+    pub fn as_of(self, now: DateTime<Utc>) -> Self {
+        let ahead = (self.created_at - now).max(Duration::zero());
+        let expires_at = self.expires_at - ahead;
+        Self {
+            created_at: self.created_at - ahead,
+            idle_expires_at: self.idle_expires_at.min(expires_at),
+            expires_at,
+            ended: self.ended,
+        }
+    }
+
     /// Returns the state of the session at `now`.
     #[must_use]
     pub fn at(&self, now: DateTime<Utc>) -> Liveness {
@@ -237,9 +251,83 @@ pub struct SessionSummary {
     pub address: Option<IpAddr>,
 }
 
+impl SessionSummary {
+    /// Returns the summary for a clock that shows `now`, as [`Lifetime::as_of`] does.
+    #[must_use]
+    pub fn as_of(self, now: DateTime<Utc>) -> Self {
+        let ahead = (self.created_at - now).max(Duration::zero());
+        Self {
+            created_at: self.created_at - ahead,
+            last_used_at: self.last_used_at.min(now),
+            expires_at: self.expires_at - ahead,
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).expect("a valid second")
+    }
+
+    /// A session opened at second 1,000 for 500 seconds, or 100 without a refresh.
+    fn lifetime() -> Lifetime {
+        Lifetime {
+            created_at: at(1_000),
+            idle_expires_at: at(1_100),
+            expires_at: at(1_500),
+            ended: None,
+        }
+    }
+
+    #[test]
+    fn a_session_opened_in_the_future_counts_as_opened_now() {
+        for (now, created, idle, expires) in [
+            (1_000, 1_000, 1_100, 1_500),
+            (1_499, 1_000, 1_100, 1_500),
+            (9_999, 1_000, 1_100, 1_500),
+            (999, 999, 1_100, 1_499),
+            (10, 10, 510, 510),
+        ] {
+            let seen = lifetime().as_of(at(now));
+            let expected = Lifetime {
+                created_at: at(created),
+                idle_expires_at: at(idle),
+                expires_at: at(expires),
+                ended: None,
+            };
+            assert_eq!(seen, expected, "at {now}");
+            assert_eq!(
+                seen.at(at(now)),
+                lifetime().at(at(now)),
+                "it is as live as before, at {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_summary_shows_no_time_from_the_future() {
+        let summary = SessionSummary {
+            id: SessionId(Uuid::nil()),
+            created_at: at(1_000),
+            last_used_at: at(1_200),
+            expires_at: at(1_500),
+            user_agent: None,
+            address: None,
+        };
+        for (now, created, used, expires) in [
+            (1_200, 1_000, 1_200, 1_500),
+            (1_100, 1_000, 1_100, 1_500),
+            (10, 10, 10, 510),
+        ] {
+            let seen = summary.clone().as_of(at(now));
+            let times = (seen.created_at, seen.last_used_at, seen.expires_at);
+            assert_eq!(times, (at(created), at(used), at(expires)), "at {now}");
+        }
+    }
 
     #[test]
     fn reason_names_are_unique() {

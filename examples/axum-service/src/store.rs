@@ -11,7 +11,10 @@ use domain::{
     audit::{AuditContext, AuditEvent},
     authority::Target,
     caller::SessionSnapshot,
-    changes::{Applied, Change, ChangeError, Command, EndSessionsOf, Facts, OwnedSession, Reads, UserChange},
+    changes::{
+        Applied, Change, ChangeError, Command, EndSessionsOf, Facts, LiveSession, OwnedSession, Reads,
+        UserChange,
+    },
     login::CanonicalLogin,
     password::PasswordHash,
     ports::{Accounts, AuditEvents, PortError, Rotated, SessionSnapshots, Sessions},
@@ -29,6 +32,8 @@ use std::{
 struct Tables {
     users: HashMap<UserId, Credentials>,
     sessions: HashMap<SessionId, StoredSession>,
+    /// The sessions in the order in which they were opened. A clock may be set back.
+    opened: Vec<SessionId>,
     events: Vec<(AuditEvent, AuditContext)>,
 }
 
@@ -169,11 +174,16 @@ impl Tables {
         users.any(|user| user.is_active_admin() && Some(user.id) != than)
     }
 
-    fn live_sessions(&self, user: UserId, at: DateTime<Utc>) -> Vec<(SessionId, DateTime<Utc>)> {
-        let sessions = self.sessions.values();
-        sessions
-            .filter(|session| session.holder.user == user && session.lifetime.at(at) == Liveness::Live)
-            .map(|session| (session.id, session.lifetime.created_at))
+    fn live_sessions(&self, user: UserId, at: DateTime<Utc>) -> Vec<LiveSession> {
+        let in_order = self.opened.iter().filter_map(|id| self.sessions.get(id));
+        (1..)
+            .zip(in_order)
+            .filter(|(_, session)| session.holder.user == user && session.lifetime.at(at) == Liveness::Live)
+            .map(|(number, session)| LiveSession {
+                number,
+                created_at: session.lifetime.created_at,
+                id: session.id,
+            })
             .collect()
     }
 
@@ -257,7 +267,7 @@ impl Tables {
         let ids = match sessions {
             EndSessionsOf::User(user) => {
                 let live = self.live_sessions(*user, change.at).into_iter();
-                live.map(|(id, _)| id).collect()
+                live.map(|session| session.id).collect()
             }
             EndSessionsOf::Sessions(ids) => ids.clone(),
         };
@@ -267,6 +277,7 @@ impl Tables {
     fn open(&mut self, session: &NewSession) {
         if let Some(stored) = self.users.get(&session.user) {
             self.sessions.insert(session.id, session.stored(&stored.user));
+            self.opened.push(session.id);
         }
     }
 }

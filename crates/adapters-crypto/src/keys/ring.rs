@@ -4,7 +4,11 @@ use super::{
     key_file::{self, KeyFile, RSA_MIN_BITS},
     key_pair::KeyPair,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
+use aws_lc_rs::hmac;
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -82,6 +86,21 @@ impl KeyRing {
     #[must_use]
     pub fn refresh_key(&self) -> &[u8; 32] {
         &self.refresh_key
+    }
+
+    /// Returns the id of the key that signs.
+    #[must_use]
+    pub fn signing_kid(&self) -> &str {
+        &self.signing.public.kid
+    }
+
+    /// Returns a fingerprint of the refresh key, from which the key cannot be computed: a MAC of a
+    /// fixed text, which is shorter than any input of a refresh token's MAC.
+    #[must_use]
+    pub fn refresh_key_fingerprint(&self) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.refresh_key);
+        let mac = hmac::sign(&key, b"fingerprint of the refresh key");
+        URL_SAFE_NO_PAD.encode(mac.as_ref().iter().copied().take(12).collect::<Vec<u8>>())
     }
 
     pub(crate) fn into_signing_key(self) -> SigningKey {

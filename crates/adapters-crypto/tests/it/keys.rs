@@ -366,3 +366,23 @@ fn algorithms_are_parsed_in_any_case() {
     }
     assert!("es384".parse::<Algorithm>().is_err());
 }
+
+#[test]
+fn refresh_keys_have_different_fingerprints() {
+    let (one, _) = complete();
+    let (other, _) = complete();
+    let [one, again, other] =
+        [one.path(), one.path(), other.path()].map(|folder| load(folder).expect("good keys"));
+    assert_eq!(one.refresh_key_fingerprint(), again.refresh_key_fingerprint());
+    assert_ne!(one.refresh_key_fingerprint(), other.refresh_key_fingerprint());
+    assert_eq!(one.refresh_key_fingerprint().len(), 16);
+}
+
+#[test]
+fn the_signing_key_is_named_by_its_id() {
+    let (folder, _) = complete();
+    let published = generate_signing_key(folder.path(), Algorithm::Es256).expect("a second key");
+    let ring = load(folder.path()).expect("good keys");
+    assert_ne!(ring.signing_kid(), published.kid);
+    assert!(ring.public_keys().iter().any(|key| key.kid == ring.signing_kid()));
+}

@@ -10,11 +10,12 @@ use crate::{
     schema::{sessions, users},
 };
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    ExpressionMethods, IntoSql, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
     declare_sql_function,
-    dsl::{auto_type, exists},
+    dsl::{auto_type, exists, sql},
+    infix_operator,
     pg::Pg,
-    sql_types::Timestamptz,
+    sql_types::{Interval, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
@@ -28,7 +29,12 @@ use uuid::Uuid;
 extern "SQL" {
     /// Returns the earlier of the two.
     fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
+    /// Returns the longer of the two.
+    fn greatest(one: Interval, other: Interval) -> Interval;
 }
+
+infix_operator!(Since, " - ", Interval, backend: Pg);
+infix_operator!(Before, " - ", Timestamptz, backend: Pg);
 
 /// Rotates a session for one refresh. Runs one statement in its own transaction. The caller has not
 /// read the session, so the statement reads the end of its lifetime from the row.
@@ -48,12 +54,23 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
         .filter(sessions::secret_digest.eq(&rotation.secret_digest.0[..]))
         .filter(live_at(rotation.at))
         .filter(holder_is_active);
+    // A session opened under a clock that was ahead counts as opened now.
+    let expires_at = || {
+        let at = rotation.at.into_sql::<Timestamptz>();
+        let ahead = greatest(
+            Since::new(sessions::created_at, at),
+            sql::<Interval>("INTERVAL '0'"),
+        );
+        Before::new(sessions::expires_at, ahead)
+    };
     let row: Option<RotatedRow> = Prepared(
         diesel::update(current)
             .set((
                 sessions::generation.eq(i64::from(rotation.to.0)),
+                sessions::created_at.eq(least(sessions::created_at, rotation.at)),
                 sessions::last_used_at.eq(rotation.at),
-                sessions::idle_expires_at.eq(least(sessions::expires_at, rotation.idle_until)),
+                sessions::idle_expires_at.eq(least(expires_at(), rotation.idle_until)),
+                sessions::expires_at.eq(expires_at()),
             ))
             .returning(RotatedRow::as_returning()),
     )

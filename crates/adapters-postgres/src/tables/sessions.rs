@@ -18,7 +18,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
-    changes::OwnedSession,
+    changes::{LiveSession, OwnedSession},
     session::{EndReason, Generation, NewSession, SessionId, SessionSummary, StoredSession},
     user::UserId,
 };
@@ -49,21 +49,29 @@ pub async fn list(
     now: DateTime<Utc>,
 ) -> Result<Vec<SessionSummary>, StorageError> {
     let newest_first = live_sessions(user, now)
-        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .order((
+            sessions::number.desc(),
+            sessions::created_at.desc(),
+            sessions::id.desc(),
+        ))
         .select(SummaryRow::as_select());
     parse_all(newest_first.load(conn).await)
 }
 
-/// Returns the sessions of `user` that are live at `at`, with their creation times.
+/// Returns the sessions of `user` that are live at `at`.
 pub async fn live_of(
     conn: &mut AsyncPgConnection,
     user: UserId,
     at: DateTime<Utc>,
-) -> Result<Vec<(SessionId, DateTime<Utc>)>, StorageError> {
-    let created = live_sessions(user, at).select((sessions::id, sessions::created_at));
-    let rows: Vec<(Uuid, DateTime<Utc>)> = created.load(conn).await?;
-    let row = |(id, created_at)| (SessionId(id), created_at);
-    Ok(rows.into_iter().map(row).collect())
+) -> Result<Vec<LiveSession>, StorageError> {
+    let live = live_sessions(user, at).select((sessions::number, sessions::created_at, sessions::id));
+    let rows: Vec<(i64, DateTime<Utc>, Uuid)> = live.load(conn).await?;
+    let session = |(number, created_at, id)| LiveSession {
+        number,
+        created_at,
+        id: SessionId(id),
+    };
+    Ok(rows.into_iter().map(session).collect())
 }
 
 /// Returns how many sessions of `user` are live at `at`.
@@ -95,8 +103,8 @@ const INSERT: &str = "
         user_agent, ip)
     VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11)";
 
-/// Stores a session, and sets the time of the last login of `logged_in`, whose row is locked, to
-/// `at`.
+/// Stores a session, which the database numbers, and sets the time of the last login of
+/// `logged_in`, whose row is locked, to `at`.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     session: &NewSession,

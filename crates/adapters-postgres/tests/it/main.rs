@@ -13,6 +13,7 @@ use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::{
     audit::AuditContext,
     changes::{Applied, CatalogueChange, CatalogueCommand, ChangeError, Command, OpenSession, RegisterUser},
+    ports::{DatabaseClock, Replicas},
     session::NewSession,
     user::{Epoch, NewUser, UserPage},
 };
@@ -26,6 +27,8 @@ use testservers::{FreshDatabase, postgres};
 
 testkit::storage_contract!(super::fresh);
 testkit::replica_leases_contract!(super::fresh_leases);
+testkit::database_clock_contract!(super::fresh_clock);
+testkit::replicas_contract!(super::fresh_replicas);
 
 /// A call ends within a second when the server is blocked or hangs, and succeeds within two seconds
 /// of its recovery. The rest is for a busy machine: without a limit, a call would never return.
@@ -37,6 +40,23 @@ async fn fresh() -> (Storage, FreshDatabase) {
     let database = postgres().fresh_database();
     let storage = storage_at(database.url()).await;
     (storage, database)
+}
+
+async fn fresh_clock() -> (Arc<dyn DatabaseClock>, FreshDatabase) {
+    let fresh = postgres().fresh_database();
+    let database = connect_unhurried(fresh.url()).await;
+    (
+        Arc::new(PostgresStorage::new(&database, Arc::new(ToySealer))),
+        fresh,
+    )
+}
+
+async fn fresh_replicas() -> (Arc<dyn Replicas>, FreshDatabase) {
+    let fresh = postgres().fresh_database();
+    let database = connect_unhurried(fresh.url()).await;
+    database.migrate_up().await.expect("a schema");
+    let storage = PostgresStorage::new(&database, Arc::new(ToySealer));
+    (Arc::new(storage), fresh)
 }
 
 /// Opens one database as two replicas, for the contract of leases.

@@ -17,7 +17,9 @@ const SECOND: &str = "2026-11-22-000002_administration";
 const THIRD: &str = "2026-11-22-000003_replica_leases";
 const FOURTH: &str = "2026-11-22-000004_roles_by_status";
 const FIFTH: &str = "2026-11-22-000005_secret_digest";
-const ALL: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
+const SIXTH: &str = "2026-11-28-000006_session_numbers";
+const SEVENTH: &str = "2026-11-28-000007_replicas";
+const ALL: [&str; 7] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "

@@ -36,6 +36,9 @@ extern "SQL" {
     /// Returns the earlier of two times. `min` of one argument would be an aggregate.
     #[sql_name = "min"]
     fn least(one: BigInt, other: BigInt) -> BigInt;
+    /// Returns the greater of two numbers.
+    #[sql_name = "max"]
+    fn greatest(one: BigInt, other: BigInt) -> BigInt;
 }
 
 /// Rotates a session by one generation of its refresh token. The update is the compare-and-swap.
@@ -52,11 +55,15 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
         .filter(sessions::secret_digest.eq(&rotation.secret_digest.0[..]))
         .filter(live_at(Micros(rotation.at)))
         .filter(holder_is_active);
+    // A session opened under a clock that was ahead counts as opened now.
+    let expires_at = || sessions::expires_at - greatest(sessions::created_at - Micros(rotation.at), 0);
     let rotated = diesel::update(current)
         .set((
             sessions::generation.eq(i64::from(rotation.to.0)),
+            sessions::created_at.eq(least(sessions::created_at, Micros(rotation.at))),
             sessions::last_used_at.eq(Micros(rotation.at)),
-            sessions::idle_expires_at.eq(least(sessions::expires_at, Micros(rotation.idle_until))),
+            sessions::idle_expires_at.eq(least(expires_at(), Micros(rotation.idle_until))),
+            sessions::expires_at.eq(expires_at()),
         ))
         .execute(conn)?;
     if rotated == 0 {

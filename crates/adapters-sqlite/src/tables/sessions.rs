@@ -12,17 +12,16 @@ use crate::{
 use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, Queryable,
-    RunQueryDsl, Selectable, SelectableHelper, SqliteConnection, dsl::auto_type, sqlite::Sqlite,
+    RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
+    dsl::{auto_type, max},
+    sqlite::Sqlite,
 };
 use domain::{
-    changes::{AccountState, OwnedSession},
+    changes::{AccountState, LiveSession, OwnedSession},
     session::{EndReason, Generation, Lifetime, NewSession, SessionId, SessionSummary},
     user::UserId,
 };
 use std::error::Error as StdError;
-
-/// A session with the time at which it was created.
-pub type CreatedSession = (SessionId, DateTime<Utc>);
 
 /// Whether a session is live at `at`, regardless of its user.
 #[auto_type]
@@ -58,20 +57,24 @@ pub fn account_with_live(
     conn: &mut SqliteConnection,
     user: UserId,
     at: DateTime<Utc>,
-) -> Result<(Option<AccountState>, Vec<CreatedSession>), StorageError> {
+) -> Result<(Option<AccountState>, Vec<LiveSession>), StorageError> {
     let live = sessions::user_id.eq(users::id).and(live_at(Micros(at)));
     let rows = users::table
         .left_join(sessions::table.on(live))
         .filter(users::id.eq(Id(user.0)))
         .select((
             AccountRow::as_select(),
-            (sessions::id, sessions::created_at).nullable(),
+            (sessions::number, sessions::created_at, sessions::id).nullable(),
         ))
-        .load::<(AccountRow, Option<(Id, Micros)>)>(conn)?;
+        .load::<(AccountRow, Option<(i64, Micros, Id)>)>(conn)?;
     let (mut account, mut live) = (None, Vec::new());
     for (row, session) in rows {
         account = Some(row.try_into()?);
-        live.extend(session.map(|(id, created_at)| (SessionId(id.0), created_at.0)));
+        live.extend(session.map(|(number, created_at, id)| LiveSession {
+            number,
+            created_at: created_at.0,
+            id: SessionId(id.0),
+        }));
     }
     Ok((account, live))
 }
@@ -82,12 +85,17 @@ pub fn count_live(conn: &mut SqliteConnection, user: UserId, at: DateTime<Utc>) 
     Ok(live.unsigned_abs())
 }
 
-/// Stores `session`.
+/// Stores `session` with a number above those of all sessions of its user.
 pub fn insert(conn: &mut SqliteConnection, session: &NewSession) -> Result<(), StorageError> {
+    let newest: Option<i64> = sessions::table
+        .filter(sessions::user_id.eq(Id(session.user.0)))
+        .select(max(sessions::number))
+        .first(conn)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(Id(session.id.0)),
             sessions::user_id.eq(Id(session.user.0)),
+            sessions::number.eq(newest.unwrap_or_default() + 1),
             sessions::generation.eq(i64::from(Generation::FIRST.0)),
             sessions::secret_digest.eq(&session.secret_digest.0[..]),
             sessions::created_at.eq(Micros(session.created_at)),
@@ -130,7 +138,11 @@ pub fn list(
     now: DateTime<Utc>,
 ) -> Result<Vec<SessionSummary>, StorageError> {
     let newest_first = live_sessions(user, now)
-        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .order((
+            sessions::number.desc(),
+            sessions::created_at.desc(),
+            sessions::id.desc(),
+        ))
         .select(SummaryRow::as_select());
     parse_all(newest_first.load(conn))
 }

@@ -20,12 +20,14 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 7] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
     "2026-11-22-000004_roles_by_status",
     "2026-11-22-000005_secret_digest",
+    "2026-11-28-000006_session_numbers",
+    "2026-11-28-000007_replicas",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");

@@ -20,12 +20,17 @@ pub struct LiveResponse {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ready)]
 pub struct ReadyResponse {
-    /// `ready`, `degraded` (requests are served, with stricter throttling or slower revocation) or
+    /// `ready`, `degraded` (requests are served, but Redis is down or the clock is wrong) or
     /// `unavailable`.
     #[schema(example = "ready")]
     status: &'static str,
     dependencies: Dependencies,
     session_cache: SessionCacheState,
+    /// `right`, or `skewed` if this machine's clock differs from the database's by more than the
+    /// setting allows. Omitted if they have not been compared, as on SQLite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "right")]
+    clock: Option<&'static str>,
 }
 
 /// State of each dependency: `up` or `down`.
@@ -81,7 +86,7 @@ pub async fn live() -> impl Responder {
     path = "/health/ready",
     tag = "operations",
     responses(
-        (status = 200, description = "All required dependencies are available; `degraded` if Redis is not.", body = ReadyResponse),
+        (status = 200, description = "All required dependencies are available; `degraded` if Redis is not, or if the clock is wrong.", body = ReadyResponse),
         (status = 503, description = "A required dependency is unavailable.", body = ReadyResponse),
     )
 )]
@@ -90,6 +95,7 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
         storage_health,
         redis_health,
         session_memory,
+        clock_comparison,
         ..
     } = &edge.use_cases;
     // Concurrently: a hanging database must not use up the time for checking Redis.
@@ -99,10 +105,11 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
             None => None,
         }
     });
-    let (mut response, status) = match (database, redis) {
-        (false, _) => (HttpResponse::ServiceUnavailable(), "unavailable"),
-        (true, Some(false)) => (HttpResponse::Ok(), "degraded"),
-        (true, _) => (HttpResponse::Ok(), "ready"),
+    let clock = clock_comparison.as_ref().and_then(|clock| clock.agrees());
+    let (mut response, status) = match (database, redis, clock) {
+        (false, _, _) => (HttpResponse::ServiceUnavailable(), "unavailable"),
+        (true, Some(false), _) | (true, _, Some(false)) => (HttpResponse::Ok(), "degraded"),
+        (true, _, _) => (HttpResponse::Ok(), "ready"),
     };
     if !database {
         response.insert_header((header::RETRY_AFTER, "1"));
@@ -114,6 +121,7 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
             redis: redis.map(state),
         },
         session_cache: SessionCacheState::of(session_memory.as_deref()),
+        clock: clock.map(|agrees| if agrees { "right" } else { "skewed" }),
     })
 }
 

@@ -2,7 +2,10 @@
 
 use crate::app::{Answer, NEW_PASSWORD, PASSWORD, app, throttled_app};
 use chrono::Duration;
-use domain::{ports::SessionMemory, user::UserStatus};
+use domain::{
+    ports::{ClockComparison, SessionMemory},
+    user::UserStatus,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use testkit::MemoryStorage;
@@ -533,6 +536,32 @@ async fn without_redis_the_service_is_degraded_but_ready() {
     );
     app.storage.disconnect();
     assert_eq!(app.get("/health/ready").send().await.status, 503);
+}
+
+struct Comparison(Option<bool>);
+
+impl ClockComparison for Comparison {
+    fn agrees(&self) -> Option<bool> {
+        self.0
+    }
+}
+
+#[actix_web::test]
+async fn with_a_wrong_clock_the_service_is_degraded_but_ready() {
+    for (agrees, status, clock) in [
+        (None, "ready", None),
+        (Some(true), "ready", Some("right")),
+        (Some(false), "degraded", Some("skewed")),
+    ] {
+        let mut app = app();
+        app.edge.use_cases.clock_comparison = Some(Arc::new(Comparison(agrees)));
+        let ready = app.get("/health/ready").send().await;
+        assert_eq!((ready.status, &ready.body["status"]), (200, &json!(status)));
+        assert_eq!(ready.body.get("clock"), clock.map(|text| json!(text)).as_ref());
+        app.storage.go_away();
+        let down = app.get("/health/ready").send().await;
+        assert_eq!((down.status, &down.body["status"]), (503, &json!("unavailable")));
+    }
 }
 
 struct Lease(bool);

@@ -12,5 +12,6 @@ pub fn use_cases(fakes: &Fakes) -> UseCases {
         storage_health: fakes.storage.storage().health,
         redis_health: None,
         session_memory: None,
+        clock_comparison: None,
     }
 }

@@ -70,6 +70,9 @@ pub struct DatabaseSettings {
     pub url: DatabaseUrl,
     /// Maximum number of open connections to Postgres.
     pub pool_size: NonZeroUsize,
+    /// Maximum difference between this machine's clock and that of Postgres.
+    #[serde(with = "format::span")]
+    pub max_clock_skew: Duration,
 }
 
 impl Default for DatabaseSettings {
@@ -77,6 +80,7 @@ impl Default for DatabaseSettings {
         Self {
             url: DatabaseUrl::default(),
             pool_size: NonZeroUsize::new(16).expect("16 is not 0"),
+            max_clock_skew: Duration::from_secs(5),
         }
     }
 }
@@ -158,6 +162,8 @@ pub struct TokensSettings {
     pub max_sessions_per_user: u32,
     /// Whether access tokens contain the permissions of their roles.
     pub permissions: bool,
+    /// Whether this replica starts although it and a running one reject each other's tokens.
+    pub allow_mixed_replicas: bool,
     /// Maximum number of verified access tokens kept in the signature cache; 0 disables it.
     pub signature_cache: usize,
 }
@@ -174,6 +180,7 @@ impl Default for TokensSettings {
             refresh_grace: Duration::from_secs(10),
             max_sessions_per_user: 100,
             permissions: false,
+            allow_mixed_replicas: false,
             signature_cache: 100_000,
         }
     }

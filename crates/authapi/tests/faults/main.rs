@@ -31,6 +31,8 @@ mod mode;
 mod server;
 
 mod cells;
+mod clock_step;
+mod clocks;
 mod disk;
 mod flood;
 mod oracle;

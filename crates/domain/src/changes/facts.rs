@@ -49,9 +49,8 @@ pub struct Facts {
     /// Whether an active administrator other than the target exists. Loaded if
     /// [`Reads::may_remove_admin`] is set and the target is an active administrator.
     pub other_admin_exists: bool,
-    /// The live sessions of the account with their creation times, in any order, if
-    /// [`Reads::live_sessions`] is set.
-    pub live_sessions: Vec<(SessionId, DateTime<Utc>)>,
+    /// The live sessions of the account, in any order, if [`Reads::live_sessions`] is set.
+    pub live_sessions: Vec<LiveSession>,
     /// [`Reads::session`], if it exists.
     pub session: Option<OwnedSession>,
     /// The session of [`Reads::caller`] with its user and permissions, if it exists.
@@ -65,6 +64,16 @@ pub struct Facts {
 pub struct AccountState {
     pub status: UserStatus,
     pub epoch: Epoch,
+}
+
+/// A live session of the account. Sorts by age, the one opened first being the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LiveSession {
+    /// Storage MUST number each session that it stores higher than all others of its user, whatever
+    /// the clocks show. Only sessions with equal numbers are ordered by their creation times.
+    pub number: i64,
+    pub created_at: DateTime<Utc>,
+    pub id: SessionId,
 }
 
 /// A session with its owner.

@@ -59,13 +59,14 @@ impl Command for OpenSession {
 }
 
 impl OpenSession {
-    /// Returns the oldest of the existing sessions that exceed the limit. The new session is always
-    /// kept, even if clock skew makes existing sessions appear newer.
+    /// Returns the existing sessions that exceed the limit, those opened first. The new session is
+    /// always kept.
     fn surplus(&self, facts: &Facts) -> Vec<SessionId> {
-        let mut others = facts.live_sessions.clone();
-        others.sort_by_key(|(id, created_at)| Reverse((*created_at, *id)));
+        let mut newest_first = facts.live_sessions.clone();
+        newest_first.sort_unstable_by_key(|session| Reverse(*session));
         let kept = usize::try_from(self.max_sessions.saturating_sub(1)).unwrap_or(usize::MAX);
-        others.into_iter().skip(kept).map(|(id, _)| id).collect()
+        let surplus = newest_first.into_iter().skip(kept);
+        surplus.map(|session| session.id).collect()
     }
 }
 
@@ -73,7 +74,10 @@ impl OpenSession {
 mod tests {
     use super::*;
     use crate::{
-        changes::fixtures::{Effects, NEW_SESSION, effects, event, facts_about, new_session},
+        changes::{
+            LiveSession,
+            fixtures::{Effects, NEW_SESSION, effects, event, facts_about, new_session},
+        },
         fixtures::{EPOCH, USER, now, user},
     };
     use chrono::Duration;
@@ -88,12 +92,16 @@ mod tests {
         }
     }
 
-    /// Facts with live sessions numbered from 1. `created` has the offset of each creation time
-    /// from now, in seconds.
-    fn facts(created: &[i64]) -> Facts {
+    /// Facts with live sessions whose ids count from 1. Each has this number, and was created at
+    /// this offset from now in seconds.
+    fn facts(numbers: &[(i64, i64)]) -> Facts {
         let live_sessions = (1..)
-            .zip(created)
-            .map(|(id, second)| (session(id), now() + Duration::seconds(*second)))
+            .zip(numbers)
+            .map(|(id, (number, second))| LiveSession {
+                number: *number,
+                created_at: now() + Duration::seconds(*second),
+                id: session(id),
+            })
             .collect();
         Facts {
             live_sessions,
@@ -117,7 +125,7 @@ mod tests {
     #[test]
     fn a_session_is_opened_and_the_login_recorded() {
         let change = open(2)
-            .decide(&facts(&[-5]), now())
+            .decide(&facts(&[(1, -5)]), now())
             .expect("the rules allow the change");
 
         let expected = Effects {
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn the_oldest_session_is_evicted_and_the_user_invalidated() {
         let change = open(2)
-            .decide(&facts(&[-5, -9]), now())
+            .decide(&facts(&[(2, -5), (1, -9)]), now())
             .expect("the rules allow the change");
 
         let made_room = (EndSessionsOf::Sessions(vec![session(2)]), EndReason::MadeRoom);
@@ -150,26 +158,30 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_sessions_beyond_the_limit_are_evicted() {
-        for (max_sessions, created, expected) in [
-            (4, &[-3, -2, -1][..], &[][..]),
-            (3, &[-3, -2, -1], &[1]),
-            (3, &[-1, -2, -3], &[3]),
-            (2, &[-3, -1, -2], &[3, 1]),
-            (1, &[-2, -1], &[2, 1]),
-            // Of sessions with the same creation time, the one with the lower id counts as older.
-            (2, &[-1, -1], &[1]),
-            // Sessions created by a clock that is ahead do not displace the new session.
-            (2, &[5, 9], &[1]),
-            (1, &[5], &[1]),
+    fn the_sessions_that_were_opened_first_are_evicted() {
+        for (max_sessions, numbers, expected) in [
+            (4, &[(1, -3), (2, -2), (3, -1)][..], &[][..]),
+            (3, &[(1, -3), (2, -2), (3, -1)], &[1]),
+            (3, &[(3, -1), (2, -2), (1, -3)], &[3]),
+            (2, &[(1, -3), (3, -1), (2, -2)], &[3, 1]),
+            (1, &[(1, -2), (2, -1)], &[2, 1]),
+            // Clocks that disagree: only the numbers count.
+            (2, &[(1, 86_400), (2, -5)], &[1]),
+            (3, &[(7, -9), (5, 0), (6, 9)], &[2]),
+            (1, &[(1, 5)], &[1]),
+            // Sessions without numbers are older than others, and ordered by their creation times.
+            (3, &[(1, -8), (0, -1), (0, -3)], &[3]),
+            (2, &[(0, 9), (0, -1)], &[2]),
+            // Of sessions created at the same time, the one with the lower id counts as older.
+            (2, &[(0, -1), (0, -1)], &[1]),
             // The new session is opened even if the limit is 0.
-            (0, &[-2, -1], &[2, 1]),
+            (0, &[(1, -2), (2, -1)], &[2, 1]),
             (0, &[], &[]),
-            (u32::MAX, &[-2, -1], &[]),
+            (u32::MAX, &[(1, -2), (2, -1)], &[]),
         ] {
             let expected: Vec<_> = expected.iter().copied().map(session).collect();
-            let evicted = evicted(&open(max_sessions), &facts(created));
-            assert_eq!(evicted, expected, "at most {max_sessions}: {created:?}");
+            let evicted = evicted(&open(max_sessions), &facts(numbers));
+            assert_eq!(evicted, expected, "at most {max_sessions}: {numbers:?}");
         }
     }
 
@@ -202,28 +214,23 @@ mod tests {
     }
 
     proptest! {
-        /// Draws from few times, so that several sessions have the same time, including the time of
-        /// the login.
+        /// Draws from few numbers and times, so that several sessions share one.
         #[test]
         fn the_new_session_is_never_evicted_despite_clock_skew(
-            created in prop::collection::vec(-3i64..=3, 0..8),
+            numbers in prop::collection::vec((0i64..5, -3i64..=3), 0..8),
             max_sessions in 0u32..6,
         ) {
-            let facts = facts(&created);
+            let facts = facts(&numbers);
             let evicted = evicted(&open(max_sessions), &facts);
 
             prop_assert!(!evicted.contains(&NEW_SESSION));
-            let kept: Vec<_> = facts
-                .live_sessions
-                .iter()
-                .filter(|(id, _)| !evicted.contains(id))
-                .collect();
-            prop_assert_eq!(kept.len() + evicted.len(), created.len(), "each evicted session was live and is listed once");
+            let (gone, kept): (Vec<LiveSession>, Vec<LiveSession>) =
+                facts.live_sessions.iter().partition(|session| evicted.contains(&session.id));
+            prop_assert_eq!(kept.len() + evicted.len(), numbers.len(), "each evicted session was live and is listed once");
             let limit = usize::try_from(max_sessions).expect("the limit fits in a usize").max(1);
-            prop_assert_eq!(kept.len() + 1, limit.min(created.len() + 1), "no more sessions are evicted than necessary");
-            for (id, created_at) in facts.live_sessions.iter().filter(|(id, _)| evicted.contains(id)) {
-                prop_assert!(kept.iter().all(|(kept, at)| (at, kept) > (created_at, id)), "the oldest sessions are evicted");
-            }
+            prop_assert_eq!(kept.len() + 1, limit.min(numbers.len() + 1), "no more sessions are evicted than necessary");
+            let oldest_kept = kept.iter().min();
+            prop_assert!(gone.iter().all(|gone| oldest_kept.is_none_or(|kept| gone < kept)), "the oldest sessions are evicted");
         }
     }
 }

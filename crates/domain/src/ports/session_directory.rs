@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait SessionDirectory: Send + Sync {
-    /// Returns the sessions of `user` that are live at `now`, newest first.
+    /// Returns the sessions of `user` that are live at `now`, those opened last first. MUST NOT
+    /// depend on the clocks under which they were opened.
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError>;
 
     /// Removes at most `limit` sessions that ended or expired before `before`, and returns their

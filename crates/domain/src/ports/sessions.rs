@@ -26,6 +26,7 @@ pub trait Sessions: Send + Sync {
     /// is live at `rotation.at` and its user is active. Of any number of concurrent calls from one
     /// generation, exactly one MUST return [`Rotated::Done`]. The session MUST then expire, unless
     /// it is refreshed again, at the earlier of `rotation.idle_until` and the end of its maximum
-    /// lifetime.
+    /// lifetime. A session that was opened after `rotation.at`, under a clock that was ahead, MUST
+    /// then be stored as opened at `rotation.at`, with the same maximum lifetime.
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError>;
 }

@@ -10,7 +10,8 @@ pub enum Presented {
     /// The current generation: rotate it.
     Current,
     /// The previous generation, whose successor was issued within the grace period and is unused.
-    /// Return the same successor again.
+    /// Return the same successor again. A successor that was issued in the future, by a replica
+    /// whose clock is ahead, is within the period if it is not further away than that.
     Repeated {
         successor: Generation,
     },
@@ -72,7 +73,7 @@ impl StoredSession {
         if generation == self.generation {
             // A session expires after `u32::MAX` refreshes.
             successor.map_or(Presented::Expired, |_| Presented::Current)
-        } else if successor == Some(self.generation) && now < self.last_used_at + rules.grace {
+        } else if successor == Some(self.generation) && (now - self.last_used_at).abs() < rules.grace {
             Presented::Repeated {
                 successor: self.generation,
             }
@@ -81,15 +82,17 @@ impl StoredSession {
         }
     }
 
-    /// Returns this session after `rotation`.
+    /// Returns this session after `rotation`. Its lifetime is as of the rotation, so that a session
+    /// opened under a clock that was ahead ends in time.
     #[must_use]
     pub fn rotated(self, rotation: &Rotation) -> Self {
+        let lifetime = self.lifetime.as_of(rotation.at);
         Self {
             generation: rotation.to,
             last_used_at: rotation.at,
             lifetime: Lifetime {
-                idle_expires_at: self.lifetime.expires_at.min(rotation.idle_until),
-                ..self.lifetime
+                idle_expires_at: lifetime.expires_at.min(rotation.idle_until),
+                ..lifetime
             },
             ..self
         }
@@ -168,6 +171,11 @@ mod tests {
             (6, 51, "reused"),
             (u32::MAX, 51, "reused"),
             (3, 150, "expired"),
+            // The clock of the replica that rotated the session is ahead.
+            (4, 41, "repeated"),
+            (4, 40, "reused"),
+            (4, 1, "reused"),
+            (5, 1, "current"),
         ] {
             let presented = session().present(Generation(generation), at(now), &RULES);
             assert_eq!(kind(presented), expected, "generation {generation} at {now}");
@@ -207,6 +215,25 @@ mod tests {
         let rotation = step(Generation(5), at(990)).expect("the generation has a successor");
         assert_eq!(rotation.idle_until, at(1090));
         assert_eq!(session().rotated(&rotation).lifetime.idle_expires_at, at(1000));
+    }
+
+    #[test]
+    fn a_rotation_ends_a_session_of_a_clock_that_was_ahead_in_time() {
+        let mut opened_ahead = session();
+        opened_ahead.lifetime = Lifetime {
+            created_at: at(90_000),
+            idle_expires_at: at(90_100),
+            expires_at: at(91_000),
+            ended: None,
+        };
+        let rotation = step(Generation(5), at(20)).expect("a successor");
+        let expected = Lifetime {
+            created_at: at(20),
+            idle_expires_at: at(120),
+            expires_at: at(1_020),
+            ended: None,
+        };
+        assert_eq!(opened_ahead.rotated(&rotation).lifetime, expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use crate::{
     caller::Caller,
     ports::{AuditLog, Clock, PortError, SessionDirectory},
     session::SessionSummary,
+    steps,
 };
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl ExportOwnData {
     /// Returns a [`PortError`] if a port fails.
     pub async fn execute(&self, caller: &Caller) -> Result<OwnData, PortError> {
         let user = caller.user().id;
-        let sessions = self.sessions.list(user, self.clock.now()).await?;
+        let sessions = steps::live_sessions(&*self.sessions, user, self.clock.now()).await?;
         let filter = AuditFilter {
             user: Some(user),
             ..AuditFilter::default()

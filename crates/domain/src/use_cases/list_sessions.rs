@@ -2,6 +2,7 @@ use crate::{
     caller::Caller,
     ports::{Clock, PortError, SessionDirectory},
     session::SessionSummary,
+    steps,
 };
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ impl ListSessions {
     /// # Errors
     /// Returns a [`PortError`] if the port fails.
     pub async fn execute(&self, caller: &Caller) -> Result<Vec<SessionSummary>, PortError> {
-        self.sessions.list(caller.user().id, self.clock.now()).await
+        steps::live_sessions(&*self.sessions, caller.user().id, self.clock.now()).await
     }
 }
 
@@ -25,10 +26,18 @@ impl ListSessions {
 mod tests {
     use super::*;
     use crate::{
-        fixtures::{USER, caller, now},
+        fixtures::{SESSION, USER, caller, now},
         ports::MockSessionDirectory,
         use_cases::fixtures::clock,
     };
+    use chrono::Duration;
+
+    fn list(sessions: MockSessionDirectory) -> ListSessions {
+        ListSessions {
+            sessions: Arc::new(sessions),
+            clock: clock(),
+        }
+    }
 
     #[tokio::test]
     async fn callers_see_their_own_sessions_as_of_now() {
@@ -38,15 +47,30 @@ mod tests {
             .withf(|user, at| *user == USER && *at == now())
             .once()
             .returning(|_, _| Ok(vec![]));
-        let list = ListSessions {
-            sessions: Arc::new(sessions),
-            clock: clock(),
-        };
-        assert!(
-            list.execute(&caller())
-                .await
-                .expect("storage is available")
-                .is_empty()
-        );
+        let listed = list(sessions).execute(&caller()).await;
+        assert!(listed.expect("storage is available").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_session_opened_under_a_clock_ahead_is_listed_as_opened_now() {
+        let day = Duration::days(1);
+        let mut sessions = MockSessionDirectory::new();
+        sessions.expect_list().once().returning(move |_, _| {
+            Ok(vec![SessionSummary {
+                id: SESSION,
+                created_at: now() + day,
+                last_used_at: now() + day,
+                expires_at: now() + day * 3,
+                user_agent: None,
+                address: None,
+            }])
+        });
+        let listed = list(sessions)
+            .execute(&caller())
+            .await
+            .expect("storage is available");
+        let times = |it: &SessionSummary| (it.created_at, it.last_used_at, it.expires_at);
+        let listed: Vec<_> = listed.iter().map(times).collect();
+        assert_eq!(listed, [(now(), now(), now() + day * 2)]);
     }
 }

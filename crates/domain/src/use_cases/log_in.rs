@@ -177,7 +177,7 @@ impl LogIn {
 mod tests {
     use super::*;
     use crate::{
-        changes::{EndSessionsOf, Facts, fixtures::facts_about},
+        changes::{EndSessionsOf, Facts, LiveSession, fixtures::facts_about},
         fixtures::{USER, credentials, hash, now, origin, password, user},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         session::{EndReason, SessionId},
@@ -268,7 +268,11 @@ mod tests {
     async fn the_oldest_sessions_are_evicted_at_the_limit() {
         let mut mocks = Mocks::that_find(Verification::Right);
         let live_sessions: Vec<_> = (1..=102)
-            .map(|id| (SessionId(Uuid::from_u128(id)), now() - Duration::from_secs(1)))
+            .map(|id| LiveSession {
+                number: 1,
+                created_at: now() - Duration::from_secs(1),
+                id: SessionId(Uuid::from_u128(id)),
+            })
             .collect();
         let facts = Facts {
             live_sessions,

@@ -27,7 +27,7 @@ impl UserSessions {
         user: &UserRef,
     ) -> Result<Vec<SessionSummary>, ChangeError> {
         let user = self.find(user).await?;
-        Ok(self.sessions.list(user, self.clock.now()).await?)
+        Ok(steps::live_sessions(&*self.sessions, user, self.clock.now()).await?)
     }
 
     /// Ends all of a user's sessions and returns their number. When this returns, every replica

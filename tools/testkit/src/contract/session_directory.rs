@@ -11,6 +11,7 @@ contract! {
     /// a guard that keeps it alive for the test.
     session_directory_contract = storage_cases for session_directory(Storage):
         live_sessions_are_listed_newest_first,
+        the_order_of_sessions_does_not_depend_on_the_clock,
         a_listed_session_shows_its_origin,
         a_listed_session_shows_when_it_was_last_used,
         dead_sessions_are_removed_up_to_the_limit_and_live_ones_stay,
@@ -40,7 +41,7 @@ async fn live_sessions_are_listed_newest_first(storage: &Storage) {
     let idle = idle_until(at(10), a_session(alice.id, at(2)));
     let over = a_session(alice.id, at(3));
     let [newer, newest] = [a_session(alice.id, at(4)), a_session(alice.id, at(5))];
-    for session in [&idle, &over, &newest, &newer] {
+    for session in [&idle, &over, &newer, &newest] {
         opened(core, &alice, session.clone()).await;
     }
     logged_out(core, &over, 6).await;
@@ -50,6 +51,20 @@ async fn live_sessions_are_listed_newest_first(storage: &Storage) {
     let without = [&newest, &newer, &one].map(summary);
     assert_eq!(listed(storage, &alice, at(10)).await, without);
     assert_eq!(listed(storage, &alice, newest.idle_expires_at).await, []);
+}
+
+async fn the_order_of_sessions_does_not_depend_on_the_clock(storage: &Storage) {
+    let core = &CoreStorage::of(storage);
+    let (alice, one) = logged_in(core, "alice").await;
+    let ahead = opened(core, &alice, a_session(alice.id, at(86_400))).await;
+    let newest = opened(core, &alice, a_session(alice.id, at(2))).await;
+    let newest_first = [newest, ahead, one].map(|session| session.id);
+    let ids: Vec<_> = listed(storage, &alice, at(3))
+        .await
+        .into_iter()
+        .map(|line| line.id)
+        .collect();
+    assert_eq!(ids, newest_first);
 }
 
 async fn a_listed_session_shows_its_origin(storage: &Storage) {

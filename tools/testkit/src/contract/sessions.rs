@@ -14,6 +14,7 @@ contract! {
         a_rotation_returns_the_roles_and_epoch_as_they_are_now,
         a_rotation_from_another_generation_or_with_another_secret_is_lost,
         a_rotation_never_outlives_the_session,
+        a_session_opened_under_a_clock_ahead_counts_as_opened_at_the_rotation,
         a_session_rotates_until_it_ends_or_expires,
         the_session_of_a_disabled_user_does_not_rotate,
         one_of_many_concurrent_rotations_happens,
@@ -115,6 +116,22 @@ async fn a_rotation_never_outlives_the_session(storage: &CoreStorage) {
         assert_eq!(rotated.lifetime.idle_expires_at, expires, "{idle_until}");
         assert_eq!(rotated.lifetime.expires_at, end);
         assert_eq!(found(storage, session.id).await, rotated);
+    }
+}
+
+async fn a_session_opened_under_a_clock_ahead_counts_as_opened_at_the_rotation(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let ahead = opened(storage, &alice, a_session(alice.id, at(400 * 24 * 3600 + 7))).await;
+    let lifetime = ahead.expires_at - ahead.created_at;
+    for (generation, second, opened_at) in [(0, 10, at(10)), (1, 9, at(9)), (2, 500, at(9))] {
+        let rotation = rotation(&ahead, generation, at(second));
+        let expected = found(storage, ahead.id).await.rotated(&rotation);
+        let rotated = assert_rotates(storage, rotation).await;
+        assert_eq!(rotated.lifetime.created_at, opened_at);
+        assert_eq!(rotated.lifetime.expires_at, opened_at + lifetime);
+        assert_eq!(rotated.lifetime.idle_expires_at, rotation.idle_until);
+        assert_eq!(rotated, expected);
+        assert_eq!(found(storage, ahead.id).await, rotated);
     }
 }
 

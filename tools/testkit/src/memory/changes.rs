@@ -31,7 +31,7 @@ impl Tables {
             live_sessions: live_sessions
                 .into_iter()
                 .flat_map(|user| self.live_sessions(user, at))
-                .map(|row| (row.opened.id, row.opened.created_at))
+                .map(SessionRow::age)
                 .collect(),
             session: reads
                 .session
@@ -111,7 +111,9 @@ impl Tables {
 
     fn open(&mut self, session: Option<NewSession>) {
         if let Some(session) = session {
-            self.sessions.insert(session.id, SessionRow::from(session));
+            self.session_numbers += 1;
+            let row = SessionRow::new(session, self.session_numbers);
+            self.sessions.insert(row.opened.id, row);
         }
     }
 

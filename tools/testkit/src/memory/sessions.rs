@@ -28,10 +28,13 @@ impl Sessions for MemoryStorage {
         }) else {
             return Ok(Rotated::Lost);
         };
-        row.generation = rotation.to;
-        row.last_used_at = rotation.at;
-        row.idle_expires_at = rotation.idle_until.min(row.opened.expires_at);
-        Ok(Rotated::Done(session.rotated(&rotation)))
+        let rotated = session.rotated(&rotation);
+        row.generation = rotated.generation;
+        row.last_used_at = rotated.last_used_at;
+        row.idle_expires_at = rotated.lifetime.idle_expires_at;
+        row.opened.created_at = rotated.lifetime.created_at;
+        row.opened.expires_at = rotated.lifetime.expires_at;
+        Ok(Rotated::Done(rotated))
     }
 }
 
@@ -47,7 +50,7 @@ impl SessionDirectory for MemoryStorage {
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<SessionSummary>, PortError> {
         let tables = self.transaction()?;
         let mut newest_first: Vec<_> = tables.live_sessions(user, now).collect();
-        newest_first.sort_by_key(|row| Reverse((row.opened.created_at, row.opened.id)));
+        newest_first.sort_by_key(|row| Reverse(row.age()));
         Ok(newest_first.into_iter().map(SessionRow::summary).collect())
     }
 

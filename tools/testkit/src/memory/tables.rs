@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     authority::Target,
     caller::SessionSnapshot,
+    changes::LiveSession,
     ports::AuditSealer,
     role::{Permissions, Role, RoleName, RoleNames, built_in},
     session::{
@@ -20,12 +21,15 @@ pub(super) struct Tables {
     pub(super) is_unavailable: bool,
     pub(super) users: BTreeMap<UserId, Credentials>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
+    /// The number of the last session that was stored.
+    pub(super) session_numbers: i64,
     pub(super) roles: BTreeMap<RoleName, Role>,
     pub(super) log: Log,
 }
 
 pub(super) struct SessionRow {
     pub(super) opened: NewSession,
+    number: i64,
     pub(super) generation: Generation,
     pub(super) last_used_at: DateTime<Utc>,
     pub(super) idle_expires_at: DateTime<Utc>,
@@ -44,6 +48,7 @@ impl Tables {
             is_unavailable: false,
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            session_numbers: 0,
             roles: built_in().map(|role| (role.name.clone(), role)).into(),
             log: Log::new(sealer),
         }
@@ -114,6 +119,26 @@ impl Tables {
 }
 
 impl SessionRow {
+    pub(super) fn new(opened: NewSession, number: i64) -> Self {
+        Self {
+            number,
+            generation: Generation::FIRST,
+            last_used_at: opened.created_at,
+            idle_expires_at: opened.idle_expires_at,
+            ended: None,
+            opened,
+        }
+    }
+
+    /// Returns what orders the row among the sessions of its user.
+    pub(super) fn age(&self) -> LiveSession {
+        LiveSession {
+            number: self.number,
+            created_at: self.opened.created_at,
+            id: self.opened.id,
+        }
+    }
+
     pub(super) fn lifetime(&self) -> Lifetime {
         Lifetime {
             created_at: self.opened.created_at,
@@ -141,18 +166,6 @@ impl SessionRow {
             expires_at: self.opened.expires_at,
             user_agent: self.opened.user_agent.clone(),
             address: self.opened.address,
-        }
-    }
-}
-
-impl From<NewSession> for SessionRow {
-    fn from(opened: NewSession) -> Self {
-        Self {
-            generation: Generation::FIRST,
-            last_used_at: opened.created_at,
-            idle_expires_at: opened.idle_expires_at,
-            ended: None,
-            opened,
         }
     }
 }

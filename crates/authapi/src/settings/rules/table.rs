@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const TEN_YEARS: Duration = Duration::from_hours(24 * 3650);
 /// The minimum memory that OWASP recommends for argon2id with at least two passes, in KiB.
@@ -51,6 +52,11 @@ pub fn rules() -> Vec<Rule> {
             "bootstrap.admin_password",
             format!("a text, set together with {}", variable("bootstrap.admin_login")),
             |s| s.bootstrap.admin_password.is_some() || s.bootstrap.admin_login.is_none(),
+        ),
+        Rule::checked(
+            "database.max_clock_skew",
+            format!("a duration such as 5s, from {} to {}", written(SECOND), written(HOUR)),
+            |s| (SECOND..=HOUR).contains(&s.database.max_clock_skew),
         ),
         Rule::number("database.pool_size", 1..=1_000, |s| s.database.pool_size.get()),
         Rule::parsed(
@@ -115,6 +121,7 @@ pub fn rules() -> Vec<Rule> {
             format!("a duration from {} to {}, and at most {}", written(SECOND), written(DAY), variable("tokens.refresh_idle_ttl")),
             |s| (SECOND..=DAY).contains(&s.tokens.access_ttl),
         ),
+        Rule::boolean("tokens.allow_mixed_replicas"),
         Rule::checked("tokens.audience", "a name without spaces", |s| is_name(&s.tokens.audience)),
         Rule::checked("tokens.client_id", "a name without spaces", |s| is_name(&s.tokens.client_id)),
         Rule::checked(

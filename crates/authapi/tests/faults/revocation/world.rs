@@ -3,13 +3,14 @@
 use crate::{
     backing::Database,
     client::Client,
+    clock_step::stepping,
     scene::setting,
     server::{Place, Server},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -204,27 +205,4 @@ impl Replica {
     fn server(&self) -> MutexGuard<'_, Server> {
         self.server.lock().expect("the lock is not poisoned")
     }
-}
-
-/// Returns a command prefix that runs a program with its wall clock ahead by the offset in `file`.
-/// Monotonic clocks are unchanged.
-fn stepping(file: &Path) -> Vec<String> {
-    let library = fs::read_dir("/usr/lib")
-        .expect("the folder can be read")
-        .map(|entry| {
-            entry
-                .expect("the folder entry can be read")
-                .path()
-                .join("faketime/libfaketimeMT.so.1")
-        })
-        .find(|path| path.exists())
-        .expect("libfaketime is installed: apt-get install faketime");
-    [
-        "env".to_owned(),
-        format!("LD_PRELOAD={}", library.display()),
-        format!("FAKETIME_TIMESTAMP_FILE={}", file.display()),
-        "FAKETIME_NO_CACHE=1".to_owned(),
-        "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
-    ]
-    .into()
 }

@@ -6,12 +6,14 @@ use domain::{
     authority::Target,
     changes::{AccountState, Facts, OwnedSession},
 };
+use std::collections::BTreeSet;
 
 cases! { accounts::facts(CoreStorage):
     a_login_is_taken_in_every_spelling,
     an_account_is_read_with_its_state_and_permissions,
     another_admin_exists_only_if_it_is_active,
     live_sessions_are_those_of_the_user_that_are_live_at_the_instant,
+    live_sessions_are_numbered_as_they_are_opened_whatever_the_clocks_show,
     a_session_is_read_with_its_owner,
     a_caller_is_read_from_their_session,
     roles_that_exist_are_read_and_others_are_not,
@@ -137,13 +139,40 @@ async fn live_sessions_are_those_of_the_user_that_are_live_at_the_instant(storag
             live_sessions: true,
             ..Reads::default()
         };
-        let sessions = sessions.iter().map(|session| (session.id, session.created_at));
-        let mut expected: Vec<_> = sessions.collect();
-        expected.sort_unstable();
         let facts = loaded(storage, reads, instant).await;
-        assert_eq!(facts.live_sessions, expected, "{instant}");
+        let expected: Vec<_> = sessions
+            .iter()
+            .map(|session| (session.id, session.created_at))
+            .collect();
+        assert_eq!(by_age(&facts), expected, "{instant}");
         assert_eq!(facts.account, Some(AccountState::from(&alice)));
     }
+}
+
+/// Returns the live sessions with their creation times, those opened first first.
+fn by_age(facts: &Facts) -> Vec<(SessionId, DateTime<Utc>)> {
+    let sessions = facts.live_sessions.iter();
+    sessions.map(|session| (session.id, session.created_at)).collect()
+}
+
+async fn live_sessions_are_numbered_as_they_are_opened_whatever_the_clocks_show(storage: &CoreStorage) {
+    let (alice, first) = logged_in(storage, "alice").await;
+    let mut expected = vec![first.id];
+    for second in [86_400, 5, 86_399, 2, 5] {
+        logged_in(storage, &format!("other{}", expected.len())).await;
+        let session = opened(storage, &alice, a_session(alice.id, at(second))).await;
+        expected.push(session.id);
+    }
+    let reads = Reads {
+        account: Some(alice.id),
+        live_sessions: true,
+        ..Reads::default()
+    };
+    let facts = loaded(storage, reads, at(10)).await;
+    let ids: Vec<_> = facts.live_sessions.iter().map(|session| session.id).collect();
+    assert_eq!(ids, expected);
+    let numbers: BTreeSet<_> = facts.live_sessions.iter().map(|session| session.number).collect();
+    assert_eq!(numbers.len(), expected.len(), "no two sessions share a number");
 }
 
 async fn a_session_is_read_with_its_owner(storage: &CoreStorage) {
@@ -194,7 +223,7 @@ async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
             user: snapshot.user.clone(),
             permissions: allowed("user"),
         }),
-        live_sessions: vec![(live.id, live.created_at)],
+        live_sessions: facts.live_sessions.clone(),
         session: Some(OwnedSession {
             user: alice.id,
             lifetime: snapshot.lifetime,
@@ -202,6 +231,7 @@ async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
         caller: Some(snapshot),
         ..Facts::default()
     };
+    assert_eq!(by_age(&facts), [(live.id, live.created_at)]);
     assert_eq!(except_for_admins(facts), expected);
 }
 

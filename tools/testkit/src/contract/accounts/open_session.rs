@@ -5,6 +5,7 @@ use crate::contract::prelude::*;
 cases! { accounts::open_session(CoreStorage):
     opening_a_session_sets_the_last_login_and_nothing_else,
     a_login_ends_all_sessions_beyond_the_limit,
+    a_login_ends_the_session_that_was_opened_first_whatever_the_clocks_show,
     concurrent_logins_keep_to_the_limit,
     a_login_that_races_an_assignment_of_roles_leaves_no_live_session,
 }
@@ -38,6 +39,20 @@ async fn a_login_ends_all_sessions_beyond_the_limit(storage: &CoreStorage) {
     let (made_room, live) = (Liveness::Ended(EndReason::MadeRoom), Liveness::Live);
     let expected = [made_room, made_room, live, live];
     assert_eq!(all_at(storage, &sessions, 5).await, expected);
+}
+
+async fn a_login_ends_the_session_that_was_opened_first_whatever_the_clocks_show(storage: &CoreStorage) {
+    const DAY: i64 = 86_400;
+    let alice = registered(storage, a_user("alice")).await;
+    let mut sessions = Vec::new();
+    for second in [DAY + 1, DAY + 2, 5, 4] {
+        let session = a_session(alice.id, at(second));
+        sessions.push(session.id);
+        applied(storage, opening(session, &alice, 2), context(at(second))).await;
+    }
+    let (made_room, live) = (Liveness::Ended(EndReason::MadeRoom), Liveness::Live);
+    let expected = [made_room, made_room, live, live];
+    assert_eq!(all_at(storage, &sessions, 6).await, expected);
 }
 
 async fn concurrent_logins_keep_to_the_limit(storage: &CoreStorage) {

@@ -1,0 +1,160 @@
+//! This server's entry among the replicas of its database, and the comparison with theirs.
+
+use crate::{
+    Failure,
+    settings::{TokensSettings, variable},
+    wiring::delta,
+};
+use adapters_crypto::keys::KeyRing;
+use domain::{
+    ports::Replicas,
+    replica::{LifetimeSetting, Mismatch, ReplicaSettings, RunningReplica, SharedSetting, TokenLifetimes},
+};
+use std::{collections::BTreeSet, error::Error, sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
+
+/// How long a server counts as running after it stored its entry. One that was killed counts for as
+/// long.
+const TERM: Duration = Duration::from_secs(15);
+/// The interval between renewals of the entry.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// The wait budget for removing the entry at shutdown.
+const LEAVE_BUDGET: Duration = Duration::from_millis(400);
+
+/// Returns how this server issues and verifies tokens.
+pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing) -> ReplicaSettings {
+    let millis = |span| delta(span).num_milliseconds();
+    ReplicaSettings {
+        issuer: settings.issuer.clone(),
+        audience: settings.audience.clone(),
+        client_id: settings.client_id.clone(),
+        signing_key: keys.signing_kid().to_owned(),
+        accepted_keys: keys.public_keys().iter().map(|key| key.kid.clone()).collect(),
+        refresh_key: keys.refresh_key_fingerprint(),
+        lifetimes: TokenLifetimes {
+            access: millis(settings.access_ttl),
+            refresh_idle: millis(settings.refresh_idle_ttl),
+            refresh: millis(settings.refresh_ttl),
+            refresh_grace: millis(settings.refresh_grace),
+        },
+    }
+}
+
+/// The entry of this server, which other servers compare with theirs when they start.
+#[derive(Clone)]
+pub struct ReplicaEntry {
+    replicas: Arc<dyn Replicas>,
+    replica: RunningReplica,
+}
+
+impl ReplicaEntry {
+    /// Creates the entry without storing it.
+    pub fn new(replicas: Arc<dyn Replicas>, replica: RunningReplica) -> Self {
+        Self { replicas, replica }
+    }
+
+    /// Stores the entry, and compares it with those of the replicas that run. Of two that start at
+    /// once, at least one finds the other.
+    ///
+    /// # Errors
+    /// If another replica would reject the tokens of this one, or the other way round, unless
+    /// `may_differ`. The entry is removed again.
+    pub async fn join(&self, may_differ: bool) -> Result<(), Failure> {
+        let unreadable = |error| Failure::because("the replicas cannot be compared", error);
+        self.replicas
+            .store(&self.replica, TERM)
+            .await
+            .map_err(unreadable)?;
+        let others = self.replicas.others(self.replica.id).await.map_err(unreadable)?;
+        self.compare_lifetimes(&others);
+        let own = &self.replica.settings;
+        let Some(mismatch) = others.iter().find_map(|other| own.mismatch(other)) else {
+            return Ok(());
+        };
+        let what = describe(&mismatch);
+        if may_differ {
+            tracing::warn!("{what}; each rejects the tokens of the other");
+            return Ok(());
+        }
+        self.leave().await;
+        Err(Failure::new(format!(
+            "{what}, so that each would reject the tokens of the other: correct it, or stop the other \
+             replicas first (one that was killed counts for {} more seconds); for a change without a \
+             stop, set {}=true",
+            TERM.as_secs(),
+            variable("tokens.allow_mixed_replicas"),
+        )))
+    }
+
+    /// Keeps the entry until it is dropped.
+    pub async fn keep(&self) {
+        loop {
+            sleep(RENEW_EVERY).await;
+            if let Err(error) = self.replicas.store(&self.replica, TERM).await {
+                tracing::debug!(
+                    error = &error as &dyn Error,
+                    "the entry of this replica was not renewed; retrying later"
+                );
+            }
+        }
+    }
+
+    /// Removes the entry. If the database is unavailable, it expires later.
+    pub async fn leave(&self) {
+        let removed = timeout(LEAVE_BUDGET, self.replicas.remove(self.replica.id)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::debug!("the entry of this replica was not removed and expires");
+        }
+    }
+
+    /// Logs lifetimes that differ. They are no reason to refuse: replicas accept each other's
+    /// tokens, and an operator changes lifetimes by restarting one replica after the other.
+    fn compare_lifetimes(&self, others: &[ReplicaSettings]) {
+        let own = &self.replica.settings;
+        let differing: BTreeSet<String> = others
+            .iter()
+            .flat_map(|other| own.other_lifetimes(other))
+            .map(|lifetime| variable(lifetime_key(lifetime)))
+            .collect();
+        if !differing.is_empty() {
+            let settings = Vec::from_iter(differing).join(", ");
+            tracing::warn!(
+                settings,
+                "another replica runs with other lifetimes; restart it with those of this one"
+            );
+        }
+    }
+}
+
+fn describe(mismatch: &Mismatch) -> String {
+    let Mismatch { setting, here, there } = mismatch;
+    match setting {
+        SharedSetting::Issuer => differs("tokens.issuer", here, there),
+        SharedSetting::Audience => differs("tokens.audience", here, there),
+        SharedSetting::ClientId => differs("tokens.client_id", here, there),
+        SharedSetting::SigningKeys => format!(
+            "{}: this replica signs with the key {here} and a running one with {there}, and not both have both keys",
+            variable("keys.dir"),
+        ),
+        SharedSetting::RefreshKey => format!(
+            "{}: refresh.key is not that of a running replica (fingerprints {here} and {there})",
+            variable("keys.dir"),
+        ),
+    }
+}
+
+fn differs(key: &str, here: &str, there: &str) -> String {
+    format!(
+        "{} is {here:?} here and {there:?} at a running replica",
+        variable(key)
+    )
+}
+
+fn lifetime_key(lifetime: LifetimeSetting) -> &'static str {
+    match lifetime {
+        LifetimeSetting::Access => "tokens.access_ttl",
+        LifetimeSetting::RefreshIdle => "tokens.refresh_idle_ttl",
+        LifetimeSetting::Refresh => "tokens.refresh_ttl",
+        LifetimeSetting::RefreshGrace => "tokens.refresh_grace",
+    }
+}

@@ -1,0 +1,235 @@
+//! Settings that the replicas of one database must share, so that each accepts the tokens of the
+//! others.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// A replica that runs now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningReplica {
+    /// New with each start.
+    pub id: Uuid,
+    pub settings: ReplicaSettings,
+}
+
+/// How a replica issues and verifies tokens. Contains no secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaSettings {
+    pub issuer: String,
+    pub audience: String,
+    pub client_id: String,
+    /// The id of the key that signs.
+    pub signing_key: String,
+    /// The ids of all keys whose tokens are accepted.
+    pub accepted_keys: BTreeSet<String>,
+    /// A fingerprint of the key that authenticates refresh tokens.
+    pub refresh_key: String,
+    pub lifetimes: TokenLifetimes,
+}
+
+/// The lifetimes of tokens and sessions, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenLifetimes {
+    pub access: i64,
+    pub refresh_idle: i64,
+    pub refresh: i64,
+    pub refresh_grace: i64,
+}
+
+/// A setting because of which two replicas reject each other's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedSetting {
+    Issuer,
+    Audience,
+    ClientId,
+    SigningKeys,
+    RefreshKey,
+}
+
+/// A shared setting that two replicas do not share. For keys, the values are their ids or
+/// fingerprints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    pub setting: SharedSetting,
+    pub here: String,
+    pub there: String,
+}
+
+/// A lifetime. Replicas with different ones accept each other's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifetimeSetting {
+    Access,
+    RefreshIdle,
+    Refresh,
+    RefreshGrace,
+}
+
+impl ReplicaSettings {
+    /// Returns the settings as stored.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers are JSON")
+    }
+
+    /// Parses stored settings. Ignores what a newer version added.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Returns the first setting because of which this replica or `other` rejects tokens that the
+    /// other one issues.
+    ///
+    /// Key sets may differ as long as each contains the other's signing key: during a rotation,
+    /// replicas with a newly published or a retired key run next to those without it.
+    #[must_use]
+    pub fn mismatch(&self, other: &Self) -> Option<Mismatch> {
+        let texts = [
+            (SharedSetting::Issuer, &self.issuer, &other.issuer),
+            (SharedSetting::Audience, &self.audience, &other.audience),
+            (SharedSetting::ClientId, &self.client_id, &other.client_id),
+            (SharedSetting::RefreshKey, &self.refresh_key, &other.refresh_key),
+        ];
+        let different = texts.into_iter().find(|(_, here, there)| here != there);
+        let accepted = self.accepted_keys.contains(&other.signing_key)
+            && other.accepted_keys.contains(&self.signing_key);
+        let keys = (SharedSetting::SigningKeys, &self.signing_key, &other.signing_key);
+        let (setting, here, there) = different.or((!accepted).then_some(keys))?;
+        Some(Mismatch {
+            setting,
+            here: here.clone(),
+            there: there.clone(),
+        })
+    }
+
+    /// Returns the lifetimes that differ from those of `other`.
+    #[must_use]
+    pub fn other_lifetimes(&self, other: &Self) -> Vec<LifetimeSetting> {
+        let (here, there) = (self.lifetimes, other.lifetimes);
+        [
+            (LifetimeSetting::Access, here.access == there.access),
+            (
+                LifetimeSetting::RefreshIdle,
+                here.refresh_idle == there.refresh_idle,
+            ),
+            (LifetimeSetting::Refresh, here.refresh == there.refresh),
+            (
+                LifetimeSetting::RefreshGrace,
+                here.refresh_grace == there.refresh_grace,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(lifetime, same)| (!same).then_some(lifetime))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> ReplicaSettings {
+        ReplicaSettings {
+            issuer: "https://auth.example".to_owned(),
+            audience: "api".to_owned(),
+            client_id: "authapi".to_owned(),
+            signing_key: "one".to_owned(),
+            accepted_keys: BTreeSet::from(["one".to_owned()]),
+            refresh_key: "r".to_owned(),
+            lifetimes: TokenLifetimes {
+                access: 900_000,
+                refresh_idle: 2_000_000,
+                refresh: 9_000_000,
+                refresh_grace: 10_000,
+            },
+        }
+    }
+
+    fn with_keys(signing: &str, accepted: &[&str]) -> ReplicaSettings {
+        ReplicaSettings {
+            signing_key: signing.to_owned(),
+            accepted_keys: accepted.iter().map(|key| (*key).to_owned()).collect(),
+            ..settings()
+        }
+    }
+
+    type Change = fn(&mut ReplicaSettings);
+
+    #[test]
+    fn the_first_setting_that_makes_tokens_rejected_is_a_mismatch() {
+        let changes: [(Change, SharedSetting, [&str; 2]); 4] = [
+            (
+                |it| it.issuer = "https://other.example".to_owned(),
+                SharedSetting::Issuer,
+                ["https://auth.example", "https://other.example"],
+            ),
+            (
+                |it| it.audience = "API".to_owned(),
+                SharedSetting::Audience,
+                ["api", "API"],
+            ),
+            (
+                |it| it.client_id = "x".to_owned(),
+                SharedSetting::ClientId,
+                ["authapi", "x"],
+            ),
+            (
+                |it| it.refresh_key = "s".to_owned(),
+                SharedSetting::RefreshKey,
+                ["r", "s"],
+            ),
+        ];
+        assert_eq!(settings().mismatch(&settings()), None);
+        for (change, setting, [here, there]) in changes {
+            let mut other = settings();
+            change(&mut other);
+            let expected = Mismatch {
+                setting,
+                here: here.to_owned(),
+                there: there.to_owned(),
+            };
+            assert_eq!(settings().mismatch(&other), Some(expected));
+        }
+    }
+
+    #[test]
+    fn replicas_run_side_by_side_in_each_step_of_a_key_rotation() {
+        let steps = [
+            with_keys("one", &["one"]),
+            with_keys("one", &["one", "two"]),
+            with_keys("two", &["one", "two"]),
+            with_keys("two", &["two"]),
+        ];
+        for pair in steps.windows(2) {
+            assert_eq!(pair[0].mismatch(&pair[1]), None);
+            assert_eq!(pair[1].mismatch(&pair[0]), None);
+        }
+        for (one, other) in [(0, 2), (0, 3), (1, 3)] {
+            for (here, there) in [(&steps[one], &steps[other]), (&steps[other], &steps[one])] {
+                let mismatch = here.mismatch(there).map(|it| it.setting);
+                assert_eq!(mismatch, Some(SharedSetting::SigningKeys), "{here:?} {there:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_lifetimes_are_no_mismatch() {
+        let mut other = settings();
+        assert_eq!(settings().other_lifetimes(&other), []);
+        other.lifetimes.access = 1;
+        other.lifetimes.refresh_grace = 0;
+        assert_eq!(settings().mismatch(&other), None);
+        let expected = [LifetimeSetting::Access, LifetimeSetting::RefreshGrace];
+        assert_eq!(settings().other_lifetimes(&other), expected);
+    }
+
+    #[test]
+    fn stored_settings_are_read_back_even_if_a_newer_version_added_some() {
+        let text = settings().to_text();
+        assert_eq!(ReplicaSettings::parse(&text), Some(settings()));
+        let newer = text.replacen('{', "{\"machine\": [1],", 1);
+        assert_eq!(ReplicaSettings::parse(&newer), Some(settings()));
+        assert_eq!(ReplicaSettings::parse("{}"), None);
+    }
+}
