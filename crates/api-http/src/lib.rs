@@ -11,6 +11,7 @@ mod configure;
 mod connections;
 mod docs;
 mod endpoint;
+mod host;
 mod if_match;
 mod metrics;
 mod mutations;

@@ -159,7 +159,7 @@ impl Problem {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
             "Unsupported media type",
-            "Send the body as application/json, without a Content-Encoding.",
+            "Send the body as application/json in UTF-8, uncompressed.",
         )
     }
 

@@ -18,7 +18,8 @@ const CHUNK: usize = 16 * 1024;
 async fn answer(request: TestRequest) -> ServiceResponse<impl MessageBody> {
     let service = test::init_service(App::new().configure(configure(app().edge))).await;
     let peer = ([192, 0, 2, 7], 4711).into();
-    test::call_service(&service, request.peer_addr(peer).to_request()).await
+    let request = request.peer_addr(peer).insert_header(("Host", "auth.example"));
+    test::call_service(&service, request.to_request()).await
 }
 
 #[actix_web::test]

@@ -133,6 +133,22 @@ async fn malformed_requests_are_refused_and_the_server_keeps_running() {
             "\u{16}\u{3}\u{1}\u{2}nonsense\r\n\r\n".to_owned(),
             &[400],
         ),
+        ("no host", "GET /health/live HTTP/1.1\r\n\r\n".to_owned(), &[400]),
+        (
+            "two hosts",
+            format!("{GET_LIVE}Host: other\r\n\r\n"),
+            &[400],
+        ),
+        (
+            "an invalid host",
+            "GET /health/live HTTP/1.1\r\nHost: a@b\r\n\r\n".to_owned(),
+            &[400],
+        ),
+        (
+            "HTTP/1.0 without a host",
+            "GET /health/live HTTP/1.0\r\n\r\n".to_owned(),
+            &[200],
+        ),
         (
             "a version that is not",
             "GET / HTTP/9.9\r\n\r\n".to_owned(),
