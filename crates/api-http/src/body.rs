@@ -2,7 +2,10 @@
 
 mod media_type;
 
-use crate::problem::{FieldProblem, Problem, shortened};
+use crate::{
+    field_errors::{field_problem, wrong_type},
+    problem::Problem,
+};
 use actix_web::{
     FromRequest, HttpRequest,
     body::{BodyStream, to_bytes_limited},
@@ -88,7 +91,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // serde would also accept an array with the fields in order.
     if !body.trim_ascii_start().starts_with(b"{") {
-        let not_an_object = Problem::validation_failed(vec![wrong_type(".".to_owned())]);
+        let not_an_object = Problem::validation_failed(vec![wrong_type(".")]);
         return Err(malformed_or(body, not_an_object));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
@@ -116,38 +119,10 @@ fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
 }
 
-/// Returns serde's message about a field without the value that it found, which may be a password.
-fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem {
-    let message = error.inner().to_string();
-    let (code, detail) = if message.starts_with("missing field") {
-        ("missing_field", "this field is required")
-    } else if message.starts_with("unknown field") {
-        ("unknown_field", "unknown field")
-    } else if message.starts_with("duplicate field") {
-        ("duplicate_field", "duplicate field")
-    } else {
-        return wrong_type(shortened(&error.path().to_string()));
-    };
-    let field = message.split('`').nth(1).map(shortened).unwrap_or_default();
-    FieldProblem {
-        field,
-        code: code.into(),
-        detail: detail.to_owned(),
-    }
-}
-
-fn wrong_type(field: String) -> FieldProblem {
-    let detail = "wrong type".to_owned();
-    FieldProblem {
-        field,
-        code: "wrong_type".into(),
-        detail,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::FieldProblem;
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use crate::{
 };
 use actix_web::{
     HttpResponse, middleware,
-    web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
+    web::{self, Data, PathConfig, ServiceConfig},
 };
 use std::sync::Arc;
 
@@ -20,7 +20,6 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(RequestIds::new(Arc::clone(&edge.randomness)))
             .app_data(Data::new(edge))
             .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-            .app_data(QueryConfig::default().error_handler(|_, _| unreadable_query().into()))
             .configure(|config| mount(&endpoints(), config))
             .configure(|config| {
                 if docs {
@@ -31,12 +30,4 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
         // The outermost layer, because an early response leaves part of the body unread.
         config.service(scope.wrap(middleware::from_fn(request::handle)));
     }
-}
-
-fn unreadable_query() -> Problem {
-    Problem::validation_failed(vec![crate::problem::FieldProblem {
-        field: "query".to_owned(),
-        code: "wrong_type".into(),
-        detail: "unknown parameter or wrong type".to_owned(),
-    }])
 }

@@ -74,14 +74,23 @@ pub struct TooManyAttempts(ProblemBody<'static>);
 )]
 pub struct Unavailable(ProblemBody<'static>);
 
-/// A query parameter is refused.
+/// The request contains what its operation does not declare. Every operation has these refusals, so
+/// [`openapi`](crate::openapi()) adds them.
 #[derive(IntoResponses)]
-#[response(
-    status = 422,
-    description = "`validation_failed`, with errors for each parameter",
-    content_type = "application/problem+json"
-)]
-pub struct ParametersRefused(ProblemBody<'static>);
+pub enum UndeclaredRefused {
+    #[response(
+        status = 400,
+        description = "`malformed_request`",
+        content_type = "application/problem+json"
+    )]
+    Malformed(ProblemBody<'static>),
+    #[response(
+        status = 422,
+        description = "`validation_failed`, with errors for each parameter",
+        content_type = "application/problem+json"
+    )]
+    Parameters(ProblemBody<'static>),
+}
 
 /// The body is refused, or names a role that does not exist. Goes after [`BodyRefused`].
 #[derive(IntoResponses)]

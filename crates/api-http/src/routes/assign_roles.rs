@@ -9,13 +9,11 @@ use crate::{
         Problem, ProblemBody,
         documented::{BodyRefused, LastAdmin, TokenRefused, Unavailable, UnknownRole},
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{
-    HttpResponse,
-    web::{Data, Query},
-};
+use actix_web::{HttpResponse, web::Data};
 use domain::{
     authority::Requester,
     steps::UserRef,
@@ -59,7 +57,7 @@ pub async fn assign_roles(
     edge: Data<Edge>,
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
-    query: Query<DryRunQuery>,
+    QueryParameters(query): QueryParameters<DryRunQuery>,
     body: JsonBody<AssignRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
     let assign_roles = Arc::clone(&edge.use_cases.core.assign_roles);

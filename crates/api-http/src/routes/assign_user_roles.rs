@@ -13,12 +13,13 @@ use crate::{
             UnknownRole,
         },
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
 use actix_web::{
     HttpResponse,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use domain::{
     authority::Requester,
@@ -67,7 +68,7 @@ pub async fn assign_user_roles(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
-    query: Query<DryRunQuery>,
+    QueryParameters(query): QueryParameters<DryRunQuery>,
     precondition: IfMatch,
     body: JsonBody<AssignUserRolesRequest>,
 ) -> Result<HttpResponse, Problem> {

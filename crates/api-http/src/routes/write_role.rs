@@ -7,13 +7,14 @@ use crate::{
         Problem, ProblemBody,
         documented::{BodyRefused, IfMatchWithBodyRefused, TokenRefused, Unavailable},
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use domain::{changes::RoleWritten, use_cases::RoleRequest};
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ pub async fn write_role(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     name: Path<String>,
-    query: Query<DryRunQuery>,
+    QueryParameters(query): QueryParameters<DryRunQuery>,
     precondition: IfMatch,
     body: JsonBody<WriteRoleRequest>,
 ) -> Result<HttpResponse, Problem> {

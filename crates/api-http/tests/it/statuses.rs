@@ -139,6 +139,7 @@ enum Situation {
     MissingTarget,
     AnotherRevision,
     UnreadableCondition,
+    TwoHosts,
     UnknownParameter,
 }
 
@@ -153,7 +154,12 @@ impl Call {
     }
 
     fn situations(&self) -> Vec<Situation> {
-        let mut situations = vec![Situation::AllIsWell, Situation::StorageAway];
+        let mut situations = vec![
+            Situation::AllIsWell,
+            Situation::StorageAway,
+            Situation::TwoHosts,
+            Situation::UnknownParameter,
+        ];
         if self.needs_token {
             situations.extend([Situation::NoToken, Situation::PasswordReset]);
         }
@@ -173,11 +179,6 @@ impl Call {
         }
         if self.takes_a_condition() {
             situations.extend([Situation::AnotherRevision, Situation::UnreadableCondition]);
-        }
-        if matches!(self.path, "/users" | "/audit")
-            || self.path == "/roles/{name}" && self.method == Method::DELETE
-        {
-            situations.push(Situation::UnknownParameter);
         }
         situations
     }
@@ -252,6 +253,7 @@ impl Call {
         match situation {
             Situation::AnotherRevision => request = request.header("If-Match", "\"999\""),
             Situation::UnreadableCondition => request = request.header("If-Match", "999"),
+            Situation::TwoHosts => request = request.header("Host", "other.example"),
             _ => {}
         }
         match (situation, body) {
@@ -326,14 +328,6 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
                 .await,
         ),
         (Method::POST, "/refresh", app.post("/refresh").send().await),
-        (
-            Method::POST,
-            "/logout",
-            app.post("/logout?everywhere=perhaps")
-                .bearer(&alice.access)
-                .send()
-                .await,
-        ),
         (
             Method::PUT,
             "/roles/update",

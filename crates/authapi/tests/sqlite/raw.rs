@@ -145,11 +145,6 @@ async fn malformed_requests_are_refused_and_the_server_keeps_running() {
             &[400],
         ),
         (
-            "HTTP/1.0 without a host",
-            "GET /health/live HTTP/1.0\r\n\r\n".to_owned(),
-            &[200],
-        ),
-        (
             "a version that is not",
             "GET / HTTP/9.9\r\n\r\n".to_owned(),
             &[400, 505],
