@@ -172,6 +172,19 @@ impl Problem {
         )
     }
 
+    /// The operation does not evaluate the precondition in `header`.
+    pub fn precondition_unsupported(header: &header::HeaderName) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "precondition_unsupported",
+            "Precondition not supported",
+            format!(
+                "This operation cannot be made conditional with {header}. Send it without this header; \
+                 changes of one user or role support If-Match with an ETag."
+            ),
+        )
+    }
+
     pub fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,

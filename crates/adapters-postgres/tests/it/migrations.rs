@@ -17,7 +17,8 @@ const SECOND: &str = "2026-11-22-000002_administration";
 const THIRD: &str = "2026-11-22-000003_replica_leases";
 const FOURTH: &str = "2026-11-22-000004_roles_by_status";
 const FIFTH: &str = "2026-11-22-000005_secret_digest";
-const ALL: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
+const SIXTH: &str = "2026-11-28-000004_role_revisions";
+const ALL: [&str; 6] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "
@@ -166,6 +167,9 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
         (1, AuditAction::UserRegistered),
     ];
     assert_eq!(found, expected);
+    let roles = storage.roles.list().await.expect("roles");
+    let revisions: Vec<_> = roles.iter().map(|role| role.revision.0).collect();
+    assert_eq!(revisions, [3, 0], "three events were written");
     let admins = UserFilter {
         role: Some(RoleName::ADMIN),
         ..UserFilter::default()

@@ -80,7 +80,7 @@ pub struct Unavailable(ProblemBody<'static>);
 pub enum UndeclaredRefused {
     #[response(
         status = 400,
-        description = "`malformed_request`",
+        description = "`malformed_request`, `precondition_unsupported`",
         content_type = "application/problem+json"
     )]
     Malformed(ProblemBody<'static>),
@@ -106,7 +106,7 @@ pub struct UnknownRole(ProblemBody<'static>);
 pub enum BodyRefused {
     #[response(
         status = 400,
-        description = "`malformed_request`",
+        description = "`malformed_request`, `precondition_unsupported`",
         content_type = "application/problem+json"
     )]
     Malformed(ProblemBody<'static>),
@@ -130,35 +130,18 @@ pub enum BodyRefused {
     Invalid(ProblemBody<'static>),
 }
 
-/// `If-Match` is refused on a route without a body.
+/// `If-Match` is refused. Goes after [`BodyRefused`].
 #[derive(IntoResponses)]
 pub enum IfMatchRefused {
     #[response(
         status = 400,
-        description = "`malformed_request`: `If-Match` is malformed",
+        description = "`malformed_request`, also if `If-Match` is malformed; `precondition_unsupported`",
         content_type = "application/problem+json"
     )]
     Malformed(ProblemBody<'static>),
     #[response(
         status = 412,
-        description = "`precondition_failed`: the revision does not match `If-Match`",
-        content_type = "application/problem+json"
-    )]
-    PreconditionFailed(ProblemBody<'static>),
-}
-
-/// `If-Match` is refused on a route with a body. Goes after [`BodyRefused`].
-#[derive(IntoResponses)]
-pub enum IfMatchWithBodyRefused {
-    #[response(
-        status = 400,
-        description = "`malformed_request`, also if `If-Match` is malformed",
-        content_type = "application/problem+json"
-    )]
-    Malformed(ProblemBody<'static>),
-    #[response(
-        status = 412,
-        description = "`precondition_failed`: the revision does not match `If-Match`",
+        description = "`precondition_failed`: the `ETag` does not match `If-Match`",
         content_type = "application/problem+json"
     )]
     PreconditionFailed(ProblemBody<'static>),

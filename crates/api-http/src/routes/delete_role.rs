@@ -63,7 +63,7 @@ pub async fn delete_role(
     let role = name.into_inner();
     let removal = DeleteRoleRequest {
         name: role.clone(),
-        if_revision: precondition.0.revision(),
+        if_revision: precondition.role_revision(),
         dry_run: query.dry_run,
     };
     edge.mutations

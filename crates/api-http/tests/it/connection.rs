@@ -52,6 +52,17 @@ async fn the_redirect_to_the_documentation_has_a_body() {
     assert!(!test::read_body(response).await.is_empty());
 }
 
+/// Unlike a response without a body, an empty stream is not buffered if the client does not read.
+#[actix_web::test]
+async fn a_304_without_authentication_is_an_empty_stream() {
+    let request = TestRequest::with_uri("/.well-known/jwks.json").insert_header(("If-None-Match", "*"));
+    let response = answer(request).await;
+    assert_eq!(response.status(), 304);
+    assert_eq!(response.response().body().size(), BodySize::Stream);
+    assert!(!response.response().head().chunked());
+    assert!(test::read_body(response).await.is_empty());
+}
+
 #[actix_web::test]
 async fn a_response_before_the_end_of_the_body_closes_the_connection() {
     let login = json!({"login": "missing", "password": PASSWORD}).to_string();

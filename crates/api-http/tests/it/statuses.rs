@@ -139,6 +139,7 @@ enum Situation {
     MissingTarget,
     AnotherRevision,
     UnreadableCondition,
+    NotModified,
     TwoHosts,
     UnknownParameter,
 }
@@ -150,7 +151,14 @@ impl Call {
     }
 
     fn takes_a_condition(&self) -> bool {
-        self.is_administration() && self.method != Method::GET && !self.path.ends_with("/sessions")
+        let is_administration = self.is_administration() && !self.path.ends_with("/sessions");
+        self.method != Method::GET && (is_administration || self.path == "/roles/update")
+    }
+
+    /// Whether the response carries an `ETag`.
+    fn is_tagged(&self) -> bool {
+        let tagged = ["/users/{id}", "/roles/{name}", "/.well-known/jwks.json"];
+        self.method == Method::GET && tagged.contains(&self.path)
     }
 
     fn situations(&self) -> Vec<Situation> {
@@ -176,6 +184,9 @@ impl Call {
         }
         if self.path.contains('{') {
             situations.push(Situation::MissingTarget);
+        }
+        if self.is_tagged() {
+            situations.push(Situation::NotModified);
         }
         if self.takes_a_condition() {
             situations.extend([Situation::AnotherRevision, Situation::UnreadableCondition]);
@@ -253,6 +264,7 @@ impl Call {
         match situation {
             Situation::AnotherRevision => request = request.header("If-Match", "\"999\""),
             Situation::UnreadableCondition => request = request.header("If-Match", "999"),
+            Situation::NotModified => request = request.header("If-None-Match", "*"),
             Situation::TwoHosts => request = request.header("Host", "other.example"),
             _ => {}
         }
