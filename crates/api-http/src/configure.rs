@@ -1,7 +1,13 @@
 //! The HTTP edge as one actix-web configuration.
 
 use crate::{
-    docs, endpoint::mount, metrics, problem::Problem, request, request_ids::RequestIds, routes::endpoints,
+    docs,
+    endpoint::{endpoint, mount, mount_at},
+    metrics,
+    problem::Problem,
+    request,
+    request_ids::RequestIds,
+    routes::{endpoints, metadata},
     state::Edge,
 };
 use actix_web::{
@@ -21,6 +27,10 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(Data::new(edge))
             .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
             .configure(|config| mount(&endpoints(), config))
+            .configure(|config| {
+                let metadata = endpoint!(metadata::metadata);
+                mount_at(metadata::BEFORE_ISSUER_PATH, &metadata, config);
+            })
             .configure(|config| {
                 if docs {
                     docs::configure(config);

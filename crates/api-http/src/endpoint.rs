@@ -91,6 +91,13 @@ pub fn mount(endpoints: &[Endpoint], config: &mut ServiceConfig) {
     }
 }
 
+/// Registers `endpoint` at `path` as well.
+pub fn mount_at(path: &str, endpoint: &Endpoint, config: &mut ServiceConfig) {
+    let (_, method, operation) = endpoint.operation();
+    let routes = endpoint.routes(&operation).map(|route| (method.clone(), route));
+    config.service(resource(path, routes));
+}
+
 /// Answers `path` with the first of `routes` that takes the request, and a method without a route
 /// with 405. GET also answers HEAD (RFC 9110, section 9.3.2).
 pub fn resource(path: &str, routes: impl IntoIterator<Item = (Method, Route)>) -> Resource {

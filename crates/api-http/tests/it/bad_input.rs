@@ -6,7 +6,7 @@ use serde_json::json;
 #[actix_web::test]
 async fn unknown_paths_are_problems() {
     for path in [
-        "/",
+        "//",
         "/nothing",
         "/me/",
         "/ME",

@@ -43,13 +43,15 @@ async fn large_responses_are_sent_in_chunks() {
     }
 }
 
-/// actix buffers responses without a body even if the client does not read. Only this redirect,
-/// which needs no authentication, would have none.
+/// actix buffers responses without a body even if the client does not read. Only these redirects,
+/// which need no authentication, would have none.
 #[actix_web::test]
-async fn the_redirect_to_the_documentation_has_a_body() {
-    let response = answer(TestRequest::with_uri("/docs")).await;
-    assert_eq!(response.status(), 308);
-    assert!(!test::read_body(response).await.is_empty());
+async fn the_redirects_to_the_documentation_have_a_body() {
+    for (path, status) in [("/", 307), ("/docs", 308)] {
+        let response = answer(TestRequest::with_uri(path)).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert!(!test::read_body(response).await.is_empty(), "{path}");
+    }
 }
 
 /// Unlike a response without a body, an empty stream is not buffered if the client does not read.

@@ -70,6 +70,7 @@ async fn the_edge_works_under_a_prefix() {
     for (path, status) in [
         ("/auth/health/live", StatusCode::OK),
         ("/auth/docs/", StatusCode::OK),
+        ("/auth/", StatusCode::TEMPORARY_REDIRECT),
         ("/auth/me", StatusCode::UNAUTHORIZED),
         ("/hello", StatusCode::OK),
         ("/health/live", StatusCode::NOT_FOUND),

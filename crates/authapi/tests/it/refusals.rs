@@ -139,7 +139,6 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
         }
     }
     for path in [
-        "/",
         "/nothing",
         "/me/",
         "/user",
