@@ -1,7 +1,8 @@
 //! Refuses what an operation does not declare.
 //!
-//! To ignore an unknown query parameter or a precondition would do what the client meant to prevent:
-//! `dry_rum=true` would make the change, and so would `If-Match` on an operation without tags. The `#[utoipa::path]` of a handler therefore decides, for every endpoint.
+//! To ignore an unknown query parameter or a precondition would do what the client meant to
+//! prevent: `dry_rum=true` would make the change, and so would `If-Match` on an operation without
+//! tags. The `#[utoipa::path]` of a handler therefore decides, for every endpoint.
 
 use crate::{
     field_errors::{duplicate_parameter, unknown_parameter},
@@ -14,13 +15,16 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName},
     },
 };
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{
+    RefOr,
+    path::{Operation, Parameter, ParameterIn},
+};
 
 /// Maximum number of parameters that a problem lists.
 const MAX_ERRORS: usize = 16;
 
-/// The headers that make a request conditional on the state of its target. `If-Modified-Since` is not
-/// one of them: without a `Last-Modified` it must be ignored (RFC 9110, section 13.1.3).
+/// The headers that make a request conditional on the state of its target. `If-Modified-Since` is
+/// not one of them: without a `Last-Modified` it must be ignored (RFC 9110, section 13.1.3).
 static PRECONDITIONS: [HeaderName; 3] = [
     header::IF_MATCH,
     header::IF_NONE_MATCH,
@@ -38,7 +42,7 @@ impl Declared {
     /// Returns what the parameters of `operation` declare.
     pub fn of(operation: &Operation) -> Self {
         let names = |place| {
-            let parameters = operation.parameters.iter().flatten();
+            let parameters = operation.parameters.iter().flatten().filter_map(inline);
             let in_place = parameters.filter(move |parameter| parameter.parameter_in == place);
             in_place.map(|parameter| parameter.name.clone()).collect()
         };
@@ -90,6 +94,14 @@ impl Declared {
     }
 }
 
+/// Returns a parameter that is described where it is used, as utoipa describes all.
+fn inline(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
+    match parameter {
+        RefOr::T(parameter) => Some(parameter),
+        RefOr::Ref(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +130,12 @@ mod tests {
             let errors: Vec<_> = errors
                 .iter()
                 .flatten()
-                .map(|error| (error["field"].as_str().expect("text"), error["code"].as_str().expect("text")))
+                .map(|error| {
+                    (
+                        error["field"].as_str().expect("text"),
+                        error["code"].as_str().expect("text"),
+                    )
+                })
                 .collect();
             assert_eq!(errors, expected, "{query}");
         }
@@ -130,7 +147,9 @@ mod tests {
             query_parameters: Vec::new(),
             headers: Vec::new(),
         };
-        let refused = declared.check_query(&"x&".repeat(10_000)).expect_err("unknown parameters");
+        let refused = declared
+            .check_query(&"x&".repeat(10_000))
+            .expect_err("unknown parameters");
         let body = serde_json::to_value(refused.body(None)).expect("a body");
         assert_eq!(body["errors"].as_array().map(Vec::len), Some(MAX_ERRORS));
     }

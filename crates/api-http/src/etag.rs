@@ -19,8 +19,8 @@ impl EntityTag {
         Self(revision.to_string())
     }
 
-    /// The tag of a user. It contains the id because `PUT /roles/update` finds users by login, which
-    /// can pass to another user.
+    /// The tag of a user. It contains the id because `PUT /roles/update` finds users by login,
+    /// which can pass to another user.
     pub fn of_user(user: &User) -> Self {
         Self::of(UserRevision {
             user: user.id,

@@ -31,7 +31,11 @@ pub fn check_host(head: &RequestHead) -> Result<(), Problem> {
 /// Whether `value` is a host with an optional port, without user information. An HTTP URL must not
 /// have an empty host (RFC 9110, section 4.2.1).
 fn is_host(value: &HeaderValue) -> bool {
-    let Some(authority) = value.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
+    let Some(authority) = value
+        .to_str()
+        .ok()
+        .and_then(|host| host.parse::<Authority>().ok())
+    else {
         return false;
     };
     let host = authority.host();
@@ -56,10 +60,12 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn is_accepted(version: Version, hosts: &[&[u8]]) -> bool {
-        let request = hosts.iter().fold(TestRequest::default().version(version), |request, host| {
-            let host = HeaderValue::from_bytes(host).expect("a header");
-            request.append_header((header::HOST, host))
-        });
+        let request = hosts
+            .iter()
+            .fold(TestRequest::default().version(version), |request, host| {
+                let host = HeaderValue::from_bytes(host).expect("a header");
+                request.append_header((header::HOST, host))
+            });
         check_host(request.to_http_request().head()).is_ok()
     }
 
@@ -104,7 +110,7 @@ mod tests {
             (Version::HTTP_11, &[][..], false),
             (Version::HTTP_10, &[], true),
             (Version::HTTP_2, &[], true),
-            (Version::HTTP_10, &[b"a b"], false),
+            (Version::HTTP_10, &[&b"a b"[..]], false),
             (Version::HTTP_11, &[one], true),
             (Version::HTTP_11, &[one, one], false),
             (Version::HTTP_10, &[one, b"other.example"], false),

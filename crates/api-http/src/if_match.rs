@@ -31,7 +31,8 @@ pub struct RolePrecondition(pub Precondition);
 impl IfMatch {
     /// Returns the revision that a role must have.
     pub fn role_revision(&self) -> Option<Revision> {
-        self.tag().map(|tag| tag.and_then(EntityTag::role_revision).unwrap_or(Revision::NEVER))
+        self.tag()
+            .map(|tag| tag.and_then(EntityTag::role_revision).unwrap_or(Revision::NEVER))
     }
 
     /// Returns the revision that the user `id` must have.
@@ -45,11 +46,12 @@ impl IfMatch {
             user: UserId(Uuid::nil()),
             revision: Revision::NEVER,
         };
-        self.tag().map(|tag| tag.and_then(EntityTag::user_revision).unwrap_or(never))
+        self.tag()
+            .map(|tag| tag.and_then(EntityTag::user_revision).unwrap_or(never))
     }
 
-    /// Returns the required tag, if there is one. `*` requires none: a missing target is reported as
-    /// such.
+    /// Returns the required tag, if there is one. `*` requires none: a missing target is reported
+    /// as such.
     fn tag(&self) -> Option<Option<&str>> {
         match self {
             Self::Absent | Self::Any => None,
@@ -110,7 +112,10 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(|text| Some(text.trim_matches([' ', '\t']))).map_err(drop),
+        (Some(value), None) => value
+            .to_str()
+            .map(|text| Some(text.trim_matches([' ', '\t'])))
+            .map_err(drop),
         (Some(_), Some(_)) => Err(()),
     }
 }
@@ -141,9 +146,9 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn parsed(headers: &[(HeaderName, &str)]) -> Result<Precondition, &'static str> {
-        let request = headers
-            .iter()
-            .fold(TestRequest::default(), |request, header| request.append_header(header.clone()));
+        let request = headers.iter().fold(TestRequest::default(), |request, header| {
+            request.append_header(header.clone())
+        });
         role_precondition(request.to_http_request().headers()).map_err(|problem| problem.code())
     }
 

@@ -29,11 +29,13 @@ impl CachedTags {
         (!lines.is_empty()).then_some(Self(lines))
     }
 
-    /// Replaces a successful response by 304 if its `ETag` is one of these tags. Every response with
-    /// an `ETag` gets this, whatever its route.
+    /// Replaces a successful response by 304 if its `ETag` is one of these tags. Applies to every
+    /// route.
     pub fn answer(&self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         let tag = response.headers().get(header::ETAG);
-        let has_tag = tag.and_then(|tag| tag.to_str().ok()).is_some_and(|tag| self.contains(tag));
+        let has_tag = tag
+            .and_then(|tag| tag.to_str().ok())
+            .is_some_and(|tag| self.contains(tag));
         if has_tag && response.status() == StatusCode::OK {
             let not_modified = not_modified(response.headers());
             response.into_response(not_modified)
@@ -76,9 +78,11 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn tags(method: Method, lines: &[&str]) -> Option<CachedTags> {
-        let request = lines.iter().fold(TestRequest::default().method(method), |request, line| {
-            request.append_header((header::IF_NONE_MATCH, *line))
-        });
+        let request = lines
+            .iter()
+            .fold(TestRequest::default().method(method), |request, line| {
+                request.append_header((header::IF_NONE_MATCH, *line))
+            });
         CachedTags::of(&request.to_srv_request())
     }
 

@@ -98,7 +98,11 @@ mod tests {
             let problem = parse::<Sample>(query).expect_err("a wrong value");
             let body = serde_json::to_value(problem.body(None)).expect("a body");
             let error = &body["errors"][0];
-            assert_eq!((&error["field"], &error["code"]), (&field.into(), &"wrong_type".into()), "{query}");
+            assert_eq!(
+                (&error["field"], &error["code"]),
+                (&field.into(), &"wrong_type".into()),
+                "{query}"
+            );
         }
     }
 }

@@ -95,8 +95,8 @@ const INSERT: &str = "
         user_agent, ip)
     VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11)";
 
-/// Stores a session, and records a login of `logged_in`, whose row is locked: its time `at`, and the
-/// next revision.
+/// Stores a session, and records a login of `logged_in`, whose row is locked: its time `at`, and
+/// the next revision.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     session: &NewSession,

@@ -100,11 +100,7 @@ pub fn update(
 }
 
 /// Records a login: its time, and the next revision.
-pub fn record_login(
-    conn: &mut SqliteConnection,
-    id: UserId,
-    at: DateTime<Utc>,
-) -> Result<(), StorageError> {
+pub fn record_login(conn: &mut SqliteConnection, id: UserId, at: DateTime<Utc>) -> Result<(), StorageError> {
     diesel::update(users::table.find(Id(id.0)))
         .set((
             users::last_login_at.eq(Micros(at)),

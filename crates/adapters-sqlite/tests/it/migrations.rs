@@ -161,7 +161,11 @@ async fn data_of_the_first_schema_is_found_after_migrating() {
 
     let roles = storage.roles.list().await.expect("an answer");
     let revisions: Vec<_> = roles.iter().map(|role| role.revision).collect();
-    assert_eq!(revisions, [Revision(3), Revision::FIRST], "three events were written");
+    assert_eq!(
+        revisions,
+        [Revision(3), Revision::FIRST],
+        "three events were written"
+    );
 
     let [admin, user] = built_in().map(|role| role.name);
     for (role, status, found) in [

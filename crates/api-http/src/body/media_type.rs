@@ -10,7 +10,9 @@ use actix_web::{
 pub fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
     let is_json = request.content_type().eq_ignore_ascii_case("application/json");
     // UTF-8 if there is no `charset`.
-    let is_utf8 = request.encoding().is_ok_and(|encoding| encoding.name() == "UTF-8");
+    let is_utf8 = request
+        .encoding()
+        .is_ok_and(|encoding| encoding.name() == "UTF-8");
     if is_json && is_utf8 && is_unencoded(request.headers()) {
         Ok(())
     } else {

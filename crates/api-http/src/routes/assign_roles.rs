@@ -8,9 +8,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{
-            BodyRefused, IfMatchRefused, LastAdmin, TokenRefused, Unavailable, UnknownRole,
-        },
+        documented::{BodyRefused, IfMatchRefused, LastAdmin, TokenRefused, Unavailable, UnknownRole},
     },
     query::QueryParameters,
     request::RequestOrigin,

@@ -9,8 +9,7 @@ use crate::{
     problem::{
         Problem, ProblemBody,
         documented::{
-            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable,
-            UnknownRole,
+            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable, UnknownRole,
         },
     },
     query::QueryParameters,

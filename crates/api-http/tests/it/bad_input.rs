@@ -63,10 +63,16 @@ async fn bodies_must_be_json_with_a_content_type() {
 #[actix_web::test]
 async fn a_byte_order_mark_is_accepted_and_a_syntax_error_outranks_an_unknown_field() {
     let mut body = b"\xef\xbb\xbf".to_vec();
-    body.extend(json!({"login": "alice", "password": PASSWORD}).to_string().bytes());
+    body.extend(
+        json!({"login": "alice", "password": PASSWORD})
+            .to_string()
+            .bytes(),
+    );
     for (body, status) in [(body, 201), (br#"{"x", null}"#.to_vec(), 400)] {
         let request = app();
-        let request = request.post("/register").header("Content-Type", "application/json");
+        let request = request
+            .post("/register")
+            .header("Content-Type", "application/json");
         let answer = request.bytes(body).send().await;
         assert_eq!(answer.status, status, "{}", answer.body);
     }

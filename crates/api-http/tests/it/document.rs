@@ -61,7 +61,11 @@ async fn page_and_document_have_a_strict_content_security_policy() {
 
     for (path, status) in [("/docs", 308), ("/", 307)] {
         let bare = app.get(path).send().await;
-        assert_eq!((bare.status, bare.header("location")), (status, "docs/"), "{path}");
+        assert_eq!(
+            (bare.status, bare.header("location")),
+            (status, "docs/"),
+            "{path}"
+        );
     }
 
     for (path, content_type) in [

@@ -166,7 +166,10 @@ async fn put_editor(app: &TestApp, root: &str, query: &str, headers: &[(&str, &s
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let answer = request.json(&json!({"permissions": ["articles:write"]})).send().await;
+    let answer = request
+        .json(&json!({"permissions": ["articles:write"]}))
+        .send()
+        .await;
     (answer.status, answer.code())
 }
 
@@ -188,7 +191,11 @@ async fn if_none_match_with_a_star_creates_a_role_and_never_replaces_one() {
         ("", &[("If-None-Match", tag)], &malformed),
         ("", &[("If-None-Match", "*"), ("If-None-Match", "*")], &malformed),
     ] {
-        assert_eq!(put_editor(&app, &root, query, headers).await, *expected, "{query} {headers:?}");
+        assert_eq!(
+            put_editor(&app, &root, query, headers).await,
+            *expected,
+            "{query} {headers:?}"
+        );
     }
     let after = app.get("/roles/editor").bearer(&root).send().await;
     assert_eq!((after.header("etag"), &after.body), (tag, &before.body));
@@ -202,7 +209,13 @@ async fn a_tag_of_a_removed_role_never_matches_its_successor() {
     for _ in 0..3 {
         app.role("editor", &["articles:write"]).await;
         app.role("editor", &[]).await;
-        let tag = app.get("/roles/editor").bearer(&root).send().await.header("etag").to_owned();
+        let tag = app
+            .get("/roles/editor")
+            .bearer(&root)
+            .send()
+            .await
+            .header("etag")
+            .to_owned();
         for stale in &seen {
             let (status, _) = put_editor(&app, &root, "", &[("If-Match", stale)]).await;
             assert_eq!(status, 412, "{stale}");
@@ -226,14 +239,29 @@ async fn the_tag_of_admin_changes_with_its_permissions() {
 #[actix_web::test]
 async fn a_tag_of_a_deleted_user_never_matches_the_next_user_with_this_login() {
     let (app, root, user) = admin_and_user().await;
-    let stale = app.get(&user).bearer(&root).send().await.header("etag").to_owned();
+    let stale = app
+        .get(&user)
+        .bearer(&root)
+        .send()
+        .await
+        .header("etag")
+        .to_owned();
     assert_eq!(app.delete(&user).bearer(&root).send().await.status, 204);
     let alice = app.user("alice").await;
     let path = format!("/users/{}", app.id(&alice).await);
-    let fresh = app.get(&path).bearer(&root).send().await.header("etag").to_owned();
+    let fresh = app
+        .get(&path)
+        .bearer(&root)
+        .send()
+        .await
+        .header("etag")
+        .to_owned();
     for (tag, status) in [(stale, 412), (fresh, 200)] {
         let request = app.put("/roles/update").bearer(&root).header("If-Match", &tag);
-        let answer = request.json(&json!({"new_roles": [], "login": "alice"})).send().await;
+        let answer = request
+            .json(&json!({"new_roles": [], "login": "alice"}))
+            .send()
+            .await;
         assert_eq!(answer.status, status, "{tag}: {}", answer.body);
     }
 }
@@ -255,7 +283,8 @@ fn operations() -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let operations = paths.iter().flat_map(|(path, item)| {
         let item = item.as_object().expect("operations");
-        item.iter().map(|(method, operation)| (method.to_uppercase(), path.clone(), operation.clone()))
+        item.iter()
+            .map(|(method, operation)| (method.to_uppercase(), path.clone(), operation.clone()))
     });
     operations.collect()
 }
@@ -273,7 +302,11 @@ async fn every_response_with_a_tag_is_not_sent_again() {
         let full = app.get(&url).bearer(&root).send().await;
         let tag = full.header("etag").to_owned();
         assert_eq!(full.status, 200, "{path}");
-        assert_eq!(operation["responses"]["304"].is_object(), !tag.is_empty(), "{path}");
+        assert_eq!(
+            operation["responses"]["304"].is_object(),
+            !tag.is_empty(),
+            "{path}"
+        );
         for (sent, status) in [
             (tag.clone(), 304),
             (format!("\"other\", W/{tag}"), 304),
@@ -285,7 +318,11 @@ async fn every_response_with_a_tag_is_not_sent_again() {
                 let answer = request.header("If-None-Match", &sent).send().await;
                 assert_eq!(answer.status, status, "{path} {sent}");
                 assert_eq!(answer.header("etag"), tag, "{path}");
-                assert_eq!(answer.header("cache-control"), full.header("cache-control"), "{path}");
+                assert_eq!(
+                    answer.header("cache-control"),
+                    full.header("cache-control"),
+                    "{path}"
+                );
                 assert!(status == 200 || answer.raw.is_empty(), "{path}");
             }
         }
@@ -307,7 +344,9 @@ async fn a_precondition_that_a_route_does_not_evaluate_is_refused_and_nothing_ch
             .expect("every route is documented");
         let declares = |name: &str| {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
-            parameters.clone().any(|it| it["in"] == "header" && it["name"] == name)
+            parameters
+                .clone()
+                .any(|it| it["in"] == "header" && it["name"] == name)
         };
         for (name, value) in [
             ("If-Match", "\"1\""),

@@ -55,7 +55,8 @@ async fn every_route_rejects_the_parameters_that_it_does_not_document_and_change
                 continue;
             }
             let answer = call(&app, &row, &root, &bob_id, &format!("{name}=true")).await;
-            let errors = json!([{"field": name, "code": "unknown_field", "detail": "unknown query parameter"}]);
+            let errors =
+                json!([{"field": name, "code": "unknown_field", "detail": "unknown query parameter"}]);
             assert_eq!(
                 (answer.status, answer.code().as_str(), &answer.body["errors"]),
                 (422, "validation_failed", &errors),
@@ -80,8 +81,18 @@ async fn a_misspelt_dry_run_deletes_nothing() {
         assert_eq!(answer.status, 422, "{query}");
     }
     app.role("unused", &[]).await;
-    for query in ["dry_rum=true", "dry_run=", "dry_run", "dry_run=1", "dry_run=true&dry_run=false"] {
-        let answer = app.delete(&format!("/roles/unused?{query}")).bearer(&root).send().await;
+    for query in [
+        "dry_rum=true",
+        "dry_run=",
+        "dry_run",
+        "dry_run=1",
+        "dry_run=true&dry_run=false",
+    ] {
+        let answer = app
+            .delete(&format!("/roles/unused?{query}"))
+            .bearer(&root)
+            .send()
+            .await;
         assert_eq!(answer.status, 422, "{query}");
     }
     assert_eq!(app.get(&path).bearer(&root).send().await.status, 200);

@@ -256,7 +256,11 @@ async fn a_tag_of_a_removed_role_or_user_never_matches_its_successor() {
         assert_eq!((again.status, again.code()), (412, "precondition_failed"));
         for tag in &stale {
             let refused = put().header("If-Match", str::as_bytes(tag)).send().await;
-            assert_eq!((refused.status, refused.code()), (412, "precondition_failed"), "{tag}");
+            assert_eq!(
+                (refused.status, refused.code()),
+                (412, "precondition_failed"),
+                "{tag}"
+            );
         }
         stale.push(tag_of("/roles/editor").await);
         let removed = client.delete("/roles/editor").bearer(&root).send().await;
@@ -291,19 +295,35 @@ async fn a_tag_changes_with_every_login_and_spares_an_unchanged_response() {
             for _ in 0..3 {
                 let call = replica.get(path).bearer(&root);
                 let answer = call.header("If-None-Match", tag.as_bytes()).send().await;
-                assert_eq!((answer.status, answer.header("etag")), (304, tag.as_str()), "{path}");
+                assert_eq!(
+                    (answer.status, answer.header("etag")),
+                    (304, tag.as_str()),
+                    "{path}"
+                );
                 assert!(answer.raw.is_empty(), "{path}");
             }
         }
     }
-    let tag = client.get(&user).bearer(&root).send().await.header("etag").to_owned();
+    let tag = client
+        .get(&user)
+        .bearer(&root)
+        .send()
+        .await
+        .header("etag")
+        .to_owned();
     client.session("alice").await;
     let call = client.get(&user).bearer(&root);
     let after = call.header("If-None-Match", tag.as_bytes()).send().await;
     assert_eq!(after.status, 200);
     let call = client.delete(&user).bearer(&root);
-    let refused = call.header("If-Unmodified-Since", b"Sat, 28 Nov 2026 09:00:00 GMT").send().await;
-    assert_eq!((refused.status, refused.code()), (400, "precondition_unsupported"));
+    let refused = call
+        .header("If-Unmodified-Since", b"Sat, 28 Nov 2026 09:00:00 GMT")
+        .send()
+        .await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (400, "precondition_unsupported")
+    );
     let call = client.delete(&user).bearer(&root);
     assert_eq!(call.header("If-Match", tag.as_bytes()).send().await.status, 412);
 }

@@ -178,7 +178,11 @@ async fn an_unknown_query_parameter_is_named_and_nothing_is_changed() {
         );
     }
     assert_eq!(client.me_code(&alice.access).await, "accepted");
-    let found = client.get("/users?q=alice&role=&status=").bearer(&root).send().await;
+    let found = client
+        .get("/users?q=alice&role=&status=")
+        .bearer(&root)
+        .send()
+        .await;
     assert_eq!(found.body["users"].as_array().map(Vec::len), Some(1));
 }
 
@@ -200,12 +204,7 @@ async fn bad_bodies_are_refused_by_cause() {
         for (content_type, body, status, code) in [
             (json_type, "{oops".to_owned(), 400, "malformed_request"),
             (json_type, "\u{0}".to_owned(), 400, "malformed_request"),
-            (
-                json_type,
-                r#"{"x", null}"#.to_owned(),
-                400,
-                "malformed_request",
-            ),
+            (json_type, r#"{"x", null}"#.to_owned(), 400, "malformed_request"),
             (json_type, padded(16 * 1024 + 1), 413, "payload_too_large"),
             (json_type, padded(1_000_000), 413, "payload_too_large"),
             ("text/plain", good.clone(), 415, "unsupported_media_type"),

@@ -85,9 +85,9 @@ impl CatalogueFacts {
         Ok(Authority::validate(token, self.caller.clone(), at)?)
     }
 
-    /// Returns the revision that a change of the catalogue gives to every role that it writes. It is
-    /// higher than every earlier one: the catalogue always contains the highest, because the removal
-    /// of a role writes `admin`.
+    /// Returns the revision that a change of the catalogue gives to every role that it writes. It
+    /// is higher than every earlier one: the catalogue always contains the highest, because the
+    /// removal of a role writes `admin`.
     pub(super) fn next_revision(&self) -> Revision {
         let highest = self.roles.iter().map(|role| role.revision).max();
         highest.map_or(Revision::FIRST, Revision::next)
@@ -276,6 +276,7 @@ mod tests {
             let now = now.map(|texts| Role { name: changed.clone(), ..some_role(1, &texts) });
 
             let after = facts.admin_after(&changed, now.as_ref());
+            let is_removal = now.is_none();
 
             let mut catalogue = others;
             catalogue.retain(|role| role.name != changed);
@@ -284,7 +285,7 @@ mod tests {
             for role in catalogue {
                 expected.extend(role.permissions);
             }
-            let is_written = now.is_none() || expected != before;
+            let is_written = is_removal || expected != before;
             prop_assert_eq!(after.as_ref().map(|admin| &admin.permissions), is_written.then_some(&expected));
             prop_assert!(after.is_none_or(|admin| admin.revision == Revision(4)));
         }

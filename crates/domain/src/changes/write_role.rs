@@ -193,7 +193,10 @@ mod tests {
         assert_eq!((written.created, written.holders), (false, 12));
         assert_eq!(written.role.revision, Revision(10));
         assert_eq!(written.role.permissions, permissions(&[]));
-        assert_eq!(change.admin.map(|admin| (admin.permissions, admin.revision)), Some((crate::role::OWN_PERMISSIONS.into(), Revision(10))));
+        assert_eq!(
+            change.admin.map(|admin| (admin.permissions, admin.revision)),
+            Some((crate::role::OWN_PERMISSIONS.into(), Revision(10)))
+        );
         let details = [
             ("role", "editor"),
             ("permissions", ""),
