@@ -1,13 +1,19 @@
 //! JSON bodies: bounded in size and time, and rejected with the cause.
 
-use crate::problem::{FieldProblem, Problem, shortened};
+mod media_type;
+
+use crate::{
+    field_errors::{field_problem, wrong_type},
+    problem::Problem,
+};
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
+    FromRequest, HttpRequest,
     body::{BodyStream, to_bytes_limited},
     dev::Payload,
     http::header,
     web::Bytes,
 };
+use media_type::check_media_type;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use std::{future::Future, pin::Pin, time::Duration};
@@ -17,6 +23,8 @@ use tokio::time::timeout;
 const LIMIT: usize = 16 * 1024;
 /// Time limit for receiving a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// U+FEFF in UTF-8. A parser may ignore it at the start of a JSON text (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A JSON body of the type that the route accepts.
 pub struct JsonBody<T>(pub T);
@@ -58,16 +66,6 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalJsonBody<T> {
     }
 }
 
-fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
-    let is_json = request.content_type().eq_ignore_ascii_case("application/json");
-    let is_encoded = request.headers().contains_key(header::CONTENT_ENCODING);
-    if is_json && !is_encoded {
-        Ok(())
-    } else {
-        Err(Problem::unsupported_media_type())
-    }
-}
-
 /// Rejects a body whose declared length is too large, before any of it is read.
 fn check_length(request: &HttpRequest) -> Result<(), Problem> {
     let said = request
@@ -90,25 +88,28 @@ async fn read(payload: Payload) -> Result<Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // serde would also accept an array with the fields in order.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(not_an_object(body));
+        let not_an_object = Problem::validation_failed(vec![wrong_type(".")]);
+        return Err(malformed_or(body, not_an_object));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refusal(&error))?;
+    let parsed = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| malformed_or(body, refusal(&error)))?;
     deserializer.end().map_err(|_| not_json())?;
     Ok(parsed)
 }
 
-fn not_an_object(body: &[u8]) -> Problem {
-    match serde_json::from_slice::<IgnoredAny>(body) {
-        Ok(_) => Problem::validation_failed(vec![wrong_type(".".to_owned())]),
-        Err(_) => not_json(),
-    }
+/// Returns `refusal`, unless `body` is not JSON at all: serde reports whichever error comes first,
+/// and an unknown field may precede a syntax error.
+fn malformed_or(body: &[u8], refusal: Problem) -> Problem {
+    let is_json = str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+    if is_json { refusal } else { not_json() }
 }
 
 fn not_json() -> Problem {
-    Problem::malformed_request("The body is not JSON.")
+    Problem::malformed_request("The body is not JSON in UTF-8.")
 }
 
 fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
@@ -118,38 +119,10 @@ fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
 }
 
-/// Returns serde's message about a field without the value that it found, which may be a password.
-fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem {
-    let message = error.inner().to_string();
-    let (code, detail) = if message.starts_with("missing field") {
-        ("missing_field", "this field is required")
-    } else if message.starts_with("unknown field") {
-        ("unknown_field", "unknown field")
-    } else if message.starts_with("duplicate field") {
-        ("duplicate_field", "duplicate field")
-    } else {
-        return wrong_type(shortened(&error.path().to_string()));
-    };
-    let field = message.split('`').nth(1).map(shortened).unwrap_or_default();
-    FieldProblem {
-        field,
-        code: code.into(),
-        detail: detail.to_owned(),
-    }
-}
-
-fn wrong_type(field: String) -> FieldProblem {
-    let detail = "wrong type".to_owned();
-    FieldProblem {
-        field,
-        code: "wrong_type".into(),
-        detail,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::FieldProblem;
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
@@ -196,6 +169,20 @@ mod tests {
             b"{\"login\":\"a\",\"roles\":[]} {}",
             deep.as_bytes(),
             b"{\"login\":\"\xc3\"}",
+            // A refused field before the syntax error.
+            b"{\"x\", null}",
+            b"{\"x\":1,}",
+            b"{\"x\":1",
+            b"{\"x\":1} {}",
+            b"{\"x\":\"\xc3\"}",
+            b"{\"login\":1,",
+            b"{\"login\":\"a\",\"login\":\"b\" \"roles\"}",
+            b"[1,",
+            b"[\"\xc3\"]",
+            // Only one byte order mark, and only at the start.
+            b"\xef\xbb\xbf\xef\xbb\xbf{\"login\":\"a\",\"roles\":[]}",
+            b"\xef\xbb\xbf",
+            b" \xef\xbb\xbf{}",
         ] {
             let (code, _) = refused(body);
             assert_eq!(code, "malformed_request", "{body:?}");
@@ -232,6 +219,15 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_ignored() {
+        let body = b"\xef\xbb\xbf {\"login\":\"a\",\"roles\":[]}";
+        assert!(parse::<Sample>(body).is_ok());
+        let (code, error) = refused(b"\xef\xbb\xbf[]");
+        assert_eq!(code, "validation_failed");
+        assert_eq!(error.expect("an error").field, ".");
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! The HTTP edge as one actix-web configuration.
 
 use crate::{
-    docs, endpoint::mount, metrics, problem::Problem, request, request_ids::RequestIds, routes::endpoints,
+    docs,
+    endpoint::{endpoint, mount, mount_at},
+    metrics,
+    problem::Problem,
+    request,
+    request_ids::RequestIds,
+    routes::{endpoints, metadata},
     state::Edge,
 };
 use actix_web::{
     HttpResponse, middleware,
-    web::{self, Data, PathConfig, QueryConfig, ServiceConfig},
+    web::{self, Data, PathConfig, ServiceConfig},
 };
 use std::sync::Arc;
 
@@ -20,8 +26,11 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
             .app_data(RequestIds::new(Arc::clone(&edge.randomness)))
             .app_data(Data::new(edge))
             .app_data(PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-            .app_data(QueryConfig::default().error_handler(|_, _| unreadable_query().into()))
             .configure(|config| mount(&endpoints(), config))
+            .configure(|config| {
+                let metadata = endpoint!(metadata::metadata);
+                mount_at(metadata::BEFORE_ISSUER_PATH, &metadata, config);
+            })
             .configure(|config| {
                 if docs {
                     docs::configure(config);
@@ -31,12 +40,4 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
         // The outermost layer, because an early response leaves part of the body unread.
         config.service(scope.wrap(middleware::from_fn(request::handle)));
     }
-}
-
-fn unreadable_query() -> Problem {
-    Problem::validation_failed(vec![crate::problem::FieldProblem {
-        field: "query".to_owned(),
-        code: "wrong_type".into(),
-        detail: "unknown parameter or wrong type".to_owned(),
-    }])
 }

@@ -3,7 +3,7 @@
 use crate::{chunked_body::chunked, endpoint::resource, openapi::openapi, problem::Problem};
 use actix_web::{
     HttpResponse, Responder,
-    http::{Method, header},
+    http::{Method, StatusCode, header},
     web::{self, Bytes, Data, Path, ServiceConfig},
 };
 use std::{
@@ -29,15 +29,21 @@ pub fn configure(config: &mut ServiceConfig) {
         .validator_url("none")
         .try_it_out_enabled(true)
         .display_request_duration(true);
+    let redirect = |status| web::route().to(move || async move { redirect_to_page(status) });
     config
         .app_data(Data::new(page))
+        // Not permanent: what is at `/` may change with the setting.
+        .service(resource(
+            "/",
+            [(Method::GET, redirect(StatusCode::TEMPORARY_REDIRECT))],
+        ))
         .service(resource(
             "/openapi.json",
             [(Method::GET, web::route().to(document_file))],
         ))
         .service(resource(
             "/docs",
-            [(Method::GET, web::route().to(redirect_to_page))],
+            [(Method::GET, redirect(StatusCode::PERMANENT_REDIRECT))],
         ))
         .service(resource(
             "/docs/{file:.*}",
@@ -51,9 +57,10 @@ async fn document_file() -> impl Responder {
         .body(chunked(DOCUMENT.clone()))
 }
 
-/// Redirects to `/docs/`, because the page names its files relative to it.
-async fn redirect_to_page() -> impl Responder {
-    HttpResponse::PermanentRedirect()
+/// Redirects to `/docs/`: from `/docs`, because the page names its files relative to it, and from
+/// `/`, because a reader may know only the service's address.
+fn redirect_to_page(status: StatusCode) -> HttpResponse {
+    HttpResponse::build(status)
         .insert_header((header::LOCATION, "docs/"))
         // The web server flushes responses without a body at once, even if many wait to be read.
         .body("The documentation is at docs/.\n")

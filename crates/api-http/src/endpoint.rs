@@ -2,15 +2,16 @@
 //!
 //! The list of endpoints in [`routes`](crate::routes) is used twice: [`mount`] registers the
 //! handlers, and [`openapi`](crate::openapi()) describes them. A path is declared only in the
-//! attribute of its handler.
+//! attribute of its handler, and a request that contains what the attribute does not declare is
+//! refused.
 
-use crate::problem::Problem;
+use crate::{declared::Declared, problem::Problem};
 use actix_web::{
-    HttpResponse, Resource, Route, guard,
+    HttpRequest, HttpResponse, Resource, Route, guard,
     http::Method,
     web::{self, ServiceConfig},
 };
-use utoipa::openapi::{OpenApi, PathItem};
+use utoipa::openapi::{OpenApi, PathItem, path::Operation};
 
 /// A documented handler. Created by [`endpoint!`].
 pub struct Endpoint {
@@ -37,36 +38,52 @@ macro_rules! endpoint {
 pub(crate) use endpoint;
 
 impl Endpoint {
-    fn path_and_method(&self) -> (String, Method) {
+    fn operation(&self) -> (String, Method, Operation) {
         let described = (self.describe)().paths.paths.into_iter().next();
         let (path, item) = described.expect("utoipa::path describes one path");
-        let method = method_of(&item).expect("utoipa::path describes one method");
-        (path, method)
+        let (method, operation) = operation_of(item).expect("utoipa::path describes one method");
+        (path, method, operation)
+    }
+
+    /// The routes of the handler: the first takes the requests that its operation declares, and the
+    /// second refuses all others.
+    fn routes(&self, operation: &Operation) -> [Route; 2] {
+        let declared = Declared::of(operation);
+        let is_declared = {
+            let declared = declared.clone();
+            guard::fn_guard(move |context| declared.check(context.head()).is_ok())
+        };
+        let refuse = move |request: HttpRequest| {
+            let refused = declared.check(request.head());
+            let problem = refused.expect_err("the guard of the first route did not hold");
+            async { Err::<HttpResponse, _>(problem) }
+        };
+        [(self.handle)().guard(is_declared), web::route().to(refuse)]
     }
 }
 
-fn method_of(item: &PathItem) -> Option<Method> {
+fn operation_of(item: PathItem) -> Option<(Method, Operation)> {
     let operations = [
-        (&item.get, Method::GET),
-        (&item.post, Method::POST),
-        (&item.put, Method::PUT),
-        (&item.patch, Method::PATCH),
-        (&item.delete, Method::DELETE),
+        (item.get, Method::GET),
+        (item.post, Method::POST),
+        (item.put, Method::PUT),
+        (item.patch, Method::PATCH),
+        (item.delete, Method::DELETE),
     ];
     operations
         .into_iter()
-        .find_map(|(operation, method)| operation.is_some().then_some(method))
+        .find_map(|(operation, method)| Some((method, operation?)))
 }
 
 /// Registers `endpoints` with one resource per path, in the order in which the paths first appear.
 pub fn mount(endpoints: &[Endpoint], config: &mut ServiceConfig) {
     let mut resources: Vec<(String, Vec<(Method, Route)>)> = Vec::new();
     for endpoint in endpoints {
-        let (path, method) = endpoint.path_and_method();
-        let route = (method, (endpoint.handle)());
+        let (path, method, operation) = endpoint.operation();
+        let routes = endpoint.routes(&operation).map(|route| (method.clone(), route));
         match resources.iter_mut().find(|(known, _)| *known == path) {
-            Some((_, routes)) => routes.push(route),
-            None => resources.push((path, vec![route])),
+            Some((_, known)) => known.extend(routes),
+            None => resources.push((path, routes.into())),
         }
     }
     for (path, routes) in resources {
@@ -74,20 +91,29 @@ pub fn mount(endpoints: &[Endpoint], config: &mut ServiceConfig) {
     }
 }
 
-/// Answers `path` with one of `routes`, and any other method with 405. GET also answers HEAD
-/// (RFC 9110, section 9.3.2).
+/// Registers `endpoint` at `path` as well.
+pub fn mount_at(path: &str, endpoint: &Endpoint, config: &mut ServiceConfig) {
+    let (_, method, operation) = endpoint.operation();
+    let routes = endpoint.routes(&operation).map(|route| (method.clone(), route));
+    config.service(resource(path, routes));
+}
+
+/// Answers `path` with the first of `routes` that takes the request, and a method without a route
+/// with 405. GET also answers HEAD (RFC 9110, section 9.3.2).
 pub fn resource(path: &str, routes: impl IntoIterator<Item = (Method, Route)>) -> Resource {
     let mut resource = web::resource(path);
     let mut allowed = Vec::new();
     for (method, route) in routes {
         let guard = guard::Any(guard::Method(method.clone()));
-        if method == Method::GET {
-            allowed.push("GET, HEAD".to_owned());
-            resource = resource.route(route.guard(guard.or(guard::Head())));
+        let (methods, guard) = if method == Method::GET {
+            ("GET, HEAD", guard.or(guard::Head()))
         } else {
-            allowed.push(method.to_string());
-            resource = resource.route(route.guard(guard));
+            (method.as_str(), guard)
+        };
+        if !allowed.iter().any(|known| known == methods) {
+            allowed.push(methods.to_owned());
         }
+        resource = resource.route(route.guard(guard));
     }
     let allowed = allowed.join(", ");
     resource.default_service(web::to(move || {

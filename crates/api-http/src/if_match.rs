@@ -1,45 +1,128 @@
-//! Conditional changes (RFC 9110, sections 8.8.3 and 13.1.1).
+//! Preconditions of changes (RFC 9110, sections 13.1.1 and 13.1.2).
 
-use crate::problem::Problem;
+use crate::{etag::EntityTag, problem::Problem};
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{self, HeaderName},
+    http::header::{self, HeaderMap, HeaderName},
 };
-use domain::revision::{Precondition, Revision};
+use domain::{
+    revision::{Precondition, Revision},
+    user::{UserId, UserRevision},
+};
 use std::future::{Ready, ready};
-
-/// A revision that never exists, for entity tags that this service did not issue.
-const NEVER: Revision = Revision(-1);
-
-/// Returns the `ETag` header for the revision of a user or role.
-pub fn etag(revision: Revision) -> (HeaderName, String) {
-    (header::ETAG, format!("\"{revision}\""))
-}
+use uuid::Uuid;
 
 /// The precondition in `If-Match`.
-pub struct IfMatch(pub Precondition);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// There is no header.
+    Absent,
+    /// `*`: the target must exist.
+    Any,
+    /// The target must have this tag, given without its quotes; `None` for a weak tag, which never
+    /// matches, because `If-Match` uses the strong comparison.
+    Tag(Option<String>),
+}
+
+/// The precondition of a change that can create a role, in `If-Match` and `If-None-Match`.
+pub struct RolePrecondition(pub Precondition);
+
+impl IfMatch {
+    /// Returns the revision that a role must have.
+    pub fn role_revision(&self) -> Option<Revision> {
+        self.tag()
+            .map(|tag| tag.and_then(EntityTag::role_revision).unwrap_or(Revision::NEVER))
+    }
+
+    /// Returns the revision that the user `id` must have.
+    pub fn revision_of(&self, id: UserId) -> Option<Revision> {
+        self.user_revision().map(|named| named.required_of(id))
+    }
+
+    /// Returns which user the target must be, and at which revision.
+    pub fn user_revision(&self) -> Option<UserRevision> {
+        let never = UserRevision {
+            user: UserId(Uuid::nil()),
+            revision: Revision::NEVER,
+        };
+        self.tag()
+            .map(|tag| tag.and_then(EntityTag::user_revision).unwrap_or(never))
+    }
+
+    /// Returns the required tag, if there is one. `*` requires none: a missing target is reported
+    /// as such.
+    fn tag(&self) -> Option<Option<&str>> {
+        match self {
+            Self::Absent | Self::Any => None,
+            Self::Tag(tag) => Some(tag.as_deref()),
+        }
+    }
+
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        match single(headers, &header::IF_MATCH) {
+            Ok(None) => Ok(Self::Absent),
+            Ok(Some(value)) => parse(value),
+            Err(()) => Err(malformed()),
+        }
+    }
+}
 
 impl FromRequest for IfMatch {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut headers = request.headers().get_all(header::IF_MATCH);
-        let precondition = match (headers.next(), headers.next()) {
-            (None, _) => Ok(Precondition::None),
-            (Some(value), None) => value.to_str().map_err(|_| malformed()).and_then(parse),
-            (Some(_), Some(_)) => Err(malformed()),
-        };
-        ready(precondition.map(Self))
+        ready(Self::of(request.headers()))
     }
 }
 
-/// Parses the value of `If-Match`. Weak tags never match, because it uses the strong comparison.
-fn parse(value: &str) -> Result<Precondition, Problem> {
-    let value = value.trim_matches([' ', '\t']);
+impl FromRequest for RolePrecondition {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(role_precondition(request.headers()).map(Self))
+    }
+}
+
+fn role_precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+    let if_match = IfMatch::of(headers)?;
+    let if_missing = match single(headers, &header::IF_NONE_MATCH) {
+        Ok(None) => false,
+        Ok(Some("*")) => true,
+        Ok(Some(_)) | Err(()) => {
+            return Err(Problem::malformed_request(
+                "If-None-Match must be * here, to create a role. Send an ETag as If-Match to change one.",
+            ));
+        }
+    };
+    Ok(match (&if_match, if_missing) {
+        (IfMatch::Absent, false) => Precondition::None,
+        (IfMatch::Absent, true) => Precondition::Missing,
+        (IfMatch::Any, false) => Precondition::Existing,
+        (IfMatch::Tag(_), false) => Precondition::At(if_match.role_revision().unwrap_or(Revision::NEVER)),
+        // No role both exists and does not.
+        (IfMatch::Any | IfMatch::Tag(_), true) => Precondition::At(Revision::NEVER),
+    })
+}
+
+/// Returns the value of the header `name`, which must not be sent twice.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value
+            .to_str()
+            .map(|text| Some(text.trim_matches([' ', '\t'])))
+            .map_err(drop),
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+fn parse(value: &str) -> Result<IfMatch, Problem> {
     if value == "*" {
-        return Ok(Precondition::Existing);
+        return Ok(IfMatch::Any);
     }
     let (is_weak, tag) = match value.strip_prefix("W/") {
         Some(tag) => (true, tag),
@@ -50,12 +133,7 @@ fn parse(value: &str) -> Result<Precondition, Problem> {
         .and_then(|tag| tag.strip_suffix('"'))
         .filter(|tag| tag.chars().all(|c| c != '"' && c.is_ascii_graphic()))
         .ok_or_else(malformed)?;
-    let revision = tag
-        .parse()
-        .map(Revision)
-        .ok()
-        .filter(|revision| !is_weak && revision.to_string() == tag);
-    Ok(Precondition::At(revision.unwrap_or(NEVER)))
+    Ok(IfMatch::Tag((!is_weak).then(|| tag.to_owned())))
 }
 
 fn malformed() -> Problem {
@@ -65,19 +143,26 @@ fn malformed() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::test::TestRequest;
+
+    fn parsed(headers: &[(HeaderName, &str)]) -> Result<Precondition, &'static str> {
+        let request = headers.iter().fold(TestRequest::default(), |request, header| {
+            request.append_header(header.clone())
+        });
+        role_precondition(request.to_http_request().headers()).map_err(|problem| problem.code())
+    }
 
     #[test]
     fn if_match_is_one_tag_or_a_star() {
+        let never = Ok(Precondition::At(Revision::NEVER));
         for (value, expected) in [
             ("*", Ok(Precondition::Existing)),
             ("\"0\"", Ok(Precondition::At(Revision(0)))),
             (" \"17\" ", Ok(Precondition::At(Revision(17)))),
-            ("\"017\"", Ok(Precondition::At(NEVER))),
-            ("\"+1\"", Ok(Precondition::At(NEVER))),
-            ("\"abc\"", Ok(Precondition::At(NEVER))),
-            ("\"\"", Ok(Precondition::At(NEVER))),
-            ("W/\"17\"", Ok(Precondition::At(NEVER))),
-            ("\"99999999999999999999\"", Ok(Precondition::At(NEVER))),
+            ("\"017\"", never),
+            ("\"abc\"", never),
+            ("\"\"", never),
+            ("W/\"17\"", never),
             ("", Err("malformed_request")),
             ("17", Err("malformed_request")),
             ("\"17", Err("malformed_request")),
@@ -85,8 +170,42 @@ mod tests {
             ("\"1\", \"2\"", Err("malformed_request")),
             ("w/\"17\"", Err("malformed_request")),
         ] {
-            let parsed = parse(value).map_err(|problem| problem.code());
-            assert_eq!(parsed, expected, "{value}");
+            assert_eq!(parsed(&[(header::IF_MATCH, value)]), expected, "{value}");
+        }
+        let twice = [(header::IF_MATCH, "\"1\""), (header::IF_MATCH, "\"1\"")];
+        assert_eq!(parsed(&twice), Err("malformed_request"));
+    }
+
+    #[test]
+    fn if_none_match_is_a_star_and_contradicts_if_match() {
+        assert_eq!(parsed(&[]), Ok(Precondition::None));
+        for (value, expected) in [
+            ("*", Ok(Precondition::Missing)),
+            (" * ", Ok(Precondition::Missing)),
+            ("\"1\"", Err("malformed_request")),
+            ("", Err("malformed_request")),
+        ] {
+            assert_eq!(parsed(&[(header::IF_NONE_MATCH, value)]), expected, "{value}");
+        }
+        for if_match in ["*", "\"1\""] {
+            let both = [(header::IF_MATCH, if_match), (header::IF_NONE_MATCH, "*")];
+            assert_eq!(parsed(&both), Ok(Precondition::At(Revision::NEVER)), "{if_match}");
+        }
+    }
+
+    #[test]
+    fn a_tag_of_another_user_or_of_a_role_never_matches() {
+        let (one, other) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
+        let tag = |text: String| IfMatch::Tag(Some(text));
+        for (if_match, expected) in [
+            (IfMatch::Absent, None),
+            (IfMatch::Any, None),
+            (tag(format!("{}.7", one.0)), Some(Revision(7))),
+            (tag(format!("{}.7", other.0)), Some(Revision::NEVER)),
+            (tag("7".to_owned()), Some(Revision::NEVER)),
+            (IfMatch::Tag(None), Some(Revision::NEVER)),
+        ] {
+            assert_eq!(if_match.revision_of(one), expected, "{if_match:?}");
         }
     }
 }

@@ -1,10 +1,14 @@
 use crate::{
-    problem::{FieldProblem, ProblemBody},
+    problem::{FieldProblem, ProblemBody, documented::UndeclaredRefused},
     routes,
 };
 use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    IntoResponses, Modify, OpenApi,
+    openapi::{
+        PathItem,
+        path::Operation,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 
 /// The OpenAPI document of all routes that [`configure`](crate::configure) mounts.
@@ -12,7 +16,26 @@ use utoipa::{
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let endpoints = routes::endpoints();
     let described = endpoints.iter().map(|endpoint| (endpoint.describe)());
-    described.fold(Document::openapi(), utoipa::openapi::OpenApi::merge_from)
+    let mut document = described.fold(Document::openapi(), utoipa::openapi::OpenApi::merge_from);
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        let responses = &mut operation.responses.responses;
+        for (status, refused) in UndeclaredRefused::responses() {
+            responses.entry(status).or_insert(refused);
+        }
+    }
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get,
+        put,
+        post,
+        patch,
+        delete,
+        ..
+    } = item;
+    [get, put, post, patch, delete].into_iter().flatten()
 }
 
 /// The parts that do not come from handlers.

@@ -163,7 +163,7 @@ impl Problem {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
             "Unsupported media type",
-            "Send the body as application/json, without a Content-Encoding.",
+            "Send the body as application/json in UTF-8, uncompressed.",
         )
     }
 
@@ -174,6 +174,19 @@ impl Problem {
             "malformed_request",
             "Malformed request",
             detail,
+        )
+    }
+
+    /// Returns the 400 for a precondition in `header` that the operation does not evaluate.
+    pub fn precondition_unsupported(header: &header::HeaderName) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "precondition_unsupported",
+            "Precondition not supported",
+            format!(
+                "This operation cannot be made conditional with {header}. Send it without this header; \
+                 changes of one user or role support If-Match with an ETag."
+            ),
         )
     }
 

@@ -4,6 +4,8 @@
 use crate::{
     client::client_address,
     connections::{UnreadBody, mark_activity},
+    host::check_host,
+    if_none_match::CachedTags,
     metrics::RequestMeter,
     problem::Problem,
     request_ids::RequestIds,
@@ -143,7 +145,15 @@ async fn answer(
     next: Next<impl MessageBody + 'static>,
     request_id: &str,
 ) -> Result<(ServiceResponse<BoxBody>, Option<&'static str>), Error> {
-    let response = next.call(request).await?.map_into_boxed_body();
+    let cached = CachedTags::of(&request);
+    let response = match check_host(request.head()) {
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Err(problem) => request.error_response(problem),
+    };
+    let response = match cached {
+        Some(cached) => cached.answer(response),
+        None => response,
+    };
     let (response, code) = with_request_id(response, request_id);
     if let Some(code) = code {
         Span::current().record("code", code);

@@ -2,13 +2,19 @@
 
 use std::fmt;
 
-/// The revision of a user or role, incremented by each change that an administrator can make. It is
-/// sent as the `ETag` (RFC 9110, section 8.8.3), which lets clients detect lost updates.
+/// The revision of a user or role, which increases with each change that a client can see. It is
+/// part of the `ETag` (RFC 9110, section 8.8.3), which lets clients detect lost updates.
+///
+/// A user's revisions count the changes to the user. The revisions of roles come from one sequence
+/// for the whole catalogue, so that a role that replaces a removed one never has an earlier
+/// revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub i64);
 
 impl Revision {
     pub const FIRST: Self = Self(0);
+    /// A revision that never exists.
+    pub const NEVER: Self = Self(-1);
 
     #[must_use]
     pub fn next(self) -> Self {
@@ -16,7 +22,7 @@ impl Revision {
     }
 }
 
-/// The precondition of a change (RFC 9110, section 13.1.1).
+/// The precondition of a change (RFC 9110, sections 13.1.1 and 13.1.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precondition {
     /// No precondition.
@@ -24,6 +30,8 @@ pub enum Precondition {
     None,
     /// The target exists, at any revision.
     Existing,
+    /// The target does not exist.
+    Missing,
     /// The target exists at this revision.
     At(Revision),
 }
@@ -36,16 +44,8 @@ impl Precondition {
         match self {
             Self::None => true,
             Self::Existing => current.is_some(),
+            Self::Missing => current.is_none(),
             Self::At(required) => current == Some(required),
-        }
-    }
-
-    /// Returns the revision required of a target that is known to exist.
-    #[must_use]
-    pub fn revision(self) -> Option<Revision> {
-        match self {
-            Self::None | Self::Existing => None,
-            Self::At(required) => Some(required),
         }
     }
 }
@@ -66,6 +66,8 @@ mod tests {
         for (precondition, by_nothing, by_first, by_second) in [
             (Precondition::None, true, true, true),
             (Precondition::Existing, false, true, true),
+            (Precondition::Missing, true, false, false),
+            (Precondition::At(Revision::NEVER), false, false, false),
             (Precondition::At(first), false, true, false),
         ] {
             assert_eq!(precondition.is_met_by(None), by_nothing, "{precondition:?}");

@@ -73,6 +73,7 @@ pub struct User {
     /// Whether another user chose the password, so that this user must change it before doing
     /// anything else.
     pub must_change_password: bool,
+    /// Increases with each change to the other fields. A login is one.
     pub revision: Revision,
     pub created_at: DateTime<Utc>,
     /// The time of the last change to roles, password or status.
@@ -94,6 +95,26 @@ impl User {
             revision: self.revision.next(),
             updated_at: at,
             ..self
+        }
+    }
+}
+
+/// A revision of one user. It names the user, because a login can pass to another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserRevision {
+    pub user: UserId,
+    pub revision: Revision,
+}
+
+impl UserRevision {
+    /// Returns the revision that `user` must have; one that never exists if this names another
+    /// user.
+    #[must_use]
+    pub fn required_of(self, user: UserId) -> Revision {
+        if user == self.user {
+            self.revision
+        } else {
+            Revision::NEVER
         }
     }
 }

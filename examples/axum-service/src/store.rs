@@ -250,6 +250,7 @@ impl Tables {
             UserChange::LoggedIn(id) => {
                 if let Some(stored) = self.users.get_mut(id) {
                     stored.user.last_login_at = Some(change.at);
+                    stored.user.revision = stored.user.revision.next();
                 }
             }
             UserChange::Delete(user) => {

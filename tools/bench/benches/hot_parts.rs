@@ -195,7 +195,9 @@ fn me(c: &mut Criterion) {
         (service, format!("Bearer {}", pair.access))
     });
     let request = || {
-        let request = test::TestRequest::with_uri("/me").peer_addr(([192, 0, 2, 7], 4711).into());
+        let request = test::TestRequest::with_uri("/me")
+            .peer_addr(([192, 0, 2, 7], 4711).into())
+            .insert_header(("Host", "auth.example"));
         request
             .insert_header((AUTHORIZATION, token.as_str()))
             .to_request()

@@ -7,10 +7,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
-use domain::{
-    changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal},
-    role::RoleName,
-};
+use domain::changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal};
 use std::slice;
 
 /// Executes `command`. The inner error is its refusal, after which the caller MUST roll back the
@@ -60,16 +57,12 @@ async fn apply(
     change: &CatalogueChange,
     events: &EventWriter,
 ) -> Result<(), StorageError> {
-    if let Some(written) = &change.written {
-        let role = &written.role;
+    for role in change.stored() {
         roles::write(conn, role).await?;
         roles::replace_permissions(conn, &role.name, &role.permissions).await?;
     }
     if let Some(removed) = &change.removed {
         roles::remove(conn, removed).await?;
-    }
-    if let Some(permissions) = &change.admin {
-        roles::replace_permissions(conn, &RoleName::ADMIN, permissions).await?;
     }
     events.write(conn, slice::from_ref(&change.event)).await
 }

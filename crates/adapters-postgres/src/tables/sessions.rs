@@ -98,13 +98,13 @@ pub async fn lock_shared(conn: &mut AsyncPgConnection, id: SessionId) -> Result<
 }
 
 const INSERT: &str = "
-    WITH logged_in AS (UPDATE users SET last_login_at = $1 WHERE id = $2)
+    WITH logged_in AS (UPDATE users SET last_login_at = $1, revision = revision + 1 WHERE id = $2)
     INSERT INTO sessions (id, user_id, generation, secret_digest, created_at, last_used_at, idle_expires_at, expires_at,
         user_agent, ip)
     VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11)";
 
-/// Stores a session, which the database numbers, and sets the time of the last login of
-/// `logged_in`, whose row is locked, to `at`.
+/// Stores a session, which the database numbers, and records a login of `logged_in`, whose row is
+/// locked: its time `at`, and the next revision.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     session: &NewSession,

@@ -19,7 +19,8 @@ const FOURTH: &str = "2026-11-22-000004_roles_by_status";
 const FIFTH: &str = "2026-11-22-000005_secret_digest";
 const SIXTH: &str = "2026-11-28-000006_session_numbers";
 const SEVENTH: &str = "2026-11-28-000007_replicas";
-const ALL: [&str; 7] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH];
+const EIGHTH: &str = "2026-11-28-000008_role_revisions";
+const ALL: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "
@@ -183,6 +184,9 @@ async fn users_and_the_audit_log_of_the_first_schema_survive_migrating_up_and_do
         (1, AuditAction::UserRegistered),
     ];
     assert_eq!(found, expected);
+    let roles = storage.roles.list().await.expect("roles");
+    let revisions: Vec<_> = roles.iter().map(|role| role.revision.0).collect();
+    assert_eq!(revisions, [3, 0], "three events were written");
     let admins = UserFilter {
         role: Some(RoleName::ADMIN),
         ..UserFilter::default()

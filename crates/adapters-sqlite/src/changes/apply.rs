@@ -52,7 +52,7 @@ fn write_user(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Re
             }
             users::update(conn, user, hash.as_ref())
         }
-        UserChange::LoggedIn(user) => users::set_last_login(conn, *user, change.at),
+        UserChange::LoggedIn(user) => users::record_login(conn, *user, change.at),
         UserChange::Delete(user) => users::delete(conn, user.id),
     }
 }

@@ -7,10 +7,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::SqliteConnection;
-use domain::{
-    changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal},
-    role::RoleName,
-};
+use domain::changes::{CatalogueChange, CatalogueCommand, CatalogueFacts, CatalogueReads, Refusal};
 use std::slice;
 
 /// Executes `command`.
@@ -52,14 +49,11 @@ fn apply(
     change: &CatalogueChange,
     events: &EventWriter,
 ) -> Result<(), StorageError> {
-    if let Some(written) = &change.written {
-        roles::store(conn, &written.role)?;
+    for role in change.stored() {
+        roles::store(conn, role)?;
     }
     if let Some(removed) = &change.removed {
         roles::remove(conn, removed)?;
-    }
-    if let Some(permissions) = &change.admin {
-        roles::set_permissions(conn, &RoleName::ADMIN, permissions)?;
     }
     events.write(conn, slice::from_ref(&change.event))
 }

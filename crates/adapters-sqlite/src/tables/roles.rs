@@ -70,7 +70,7 @@ pub fn store(conn: &mut SqliteConnection, role: &Role) -> Result<(), StorageErro
 }
 
 /// Replaces the permissions of the role `name`.
-pub fn set_permissions(
+fn set_permissions(
     conn: &mut SqliteConnection,
     name: &RoleName,
     permissions: &Permissions,

@@ -100,14 +100,13 @@ pub fn update(
     Ok(())
 }
 
-/// Sets the time of the last login.
-pub fn set_last_login(
-    conn: &mut SqliteConnection,
-    id: UserId,
-    at: DateTime<Utc>,
-) -> Result<(), StorageError> {
+/// Records a login: its time, and the next revision.
+pub fn record_login(conn: &mut SqliteConnection, id: UserId, at: DateTime<Utc>) -> Result<(), StorageError> {
     diesel::update(users::table.find(Id(id.0)))
-        .set(users::last_login_at.eq(Micros(at)))
+        .set((
+            users::last_login_at.eq(Micros(at)),
+            users::revision.eq(users::revision + 1),
+        ))
         .execute(conn)?;
     Ok(())
 }

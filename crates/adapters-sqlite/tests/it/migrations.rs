@@ -20,7 +20,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -28,6 +28,7 @@ const NAMES: [&str; 7] = [
     "2026-11-22-000005_secret_digest",
     "2026-11-28-000006_session_numbers",
     "2026-11-28-000007_replicas",
+    "2026-11-28-000008_role_revisions",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -171,6 +172,14 @@ async fn data_of_the_first_schema_is_found_after_migrating() {
     assert_eq!(bob.status, UserStatus::Disabled);
     assert_eq!(bob.revision, Revision::FIRST);
     assert!(!bob.must_change_password);
+
+    let roles = storage.roles.list().await.expect("an answer");
+    let revisions: Vec<_> = roles.iter().map(|role| role.revision).collect();
+    assert_eq!(
+        revisions,
+        [Revision(3), Revision::FIRST],
+        "three events were written"
+    );
 
     let [admin, user] = built_in().map(|role| role.name);
     for (role, status, found) in [

@@ -74,14 +74,23 @@ pub struct TooManyAttempts(ProblemBody<'static>);
 )]
 pub struct Unavailable(ProblemBody<'static>);
 
-/// A query parameter is refused.
+/// The request contains what its operation does not declare. Every operation has these refusals, so
+/// [`openapi`](crate::openapi()) adds them.
 #[derive(IntoResponses)]
-#[response(
-    status = 422,
-    description = "`validation_failed`, with errors for each parameter",
-    content_type = "application/problem+json"
-)]
-pub struct ParametersRefused(ProblemBody<'static>);
+pub enum UndeclaredRefused {
+    #[response(
+        status = 400,
+        description = "`malformed_request`, `precondition_unsupported`",
+        content_type = "application/problem+json"
+    )]
+    Malformed(ProblemBody<'static>),
+    #[response(
+        status = 422,
+        description = "`validation_failed`, with errors for each parameter",
+        content_type = "application/problem+json"
+    )]
+    Parameters(ProblemBody<'static>),
+}
 
 /// The body is refused, or names a role that does not exist. Goes after [`BodyRefused`].
 #[derive(IntoResponses)]
@@ -97,7 +106,7 @@ pub struct UnknownRole(ProblemBody<'static>);
 pub enum BodyRefused {
     #[response(
         status = 400,
-        description = "`malformed_request`",
+        description = "`malformed_request`, `precondition_unsupported`",
         content_type = "application/problem+json"
     )]
     Malformed(ProblemBody<'static>),
@@ -121,35 +130,18 @@ pub enum BodyRefused {
     Invalid(ProblemBody<'static>),
 }
 
-/// `If-Match` is refused on a route without a body.
+/// `If-Match` is refused. Goes after [`BodyRefused`].
 #[derive(IntoResponses)]
 pub enum IfMatchRefused {
     #[response(
         status = 400,
-        description = "`malformed_request`: `If-Match` is malformed",
+        description = "`malformed_request`, also if `If-Match` is malformed; `precondition_unsupported`",
         content_type = "application/problem+json"
     )]
     Malformed(ProblemBody<'static>),
     #[response(
         status = 412,
-        description = "`precondition_failed`: the revision does not match `If-Match`",
-        content_type = "application/problem+json"
-    )]
-    PreconditionFailed(ProblemBody<'static>),
-}
-
-/// `If-Match` is refused on a route with a body. Goes after [`BodyRefused`].
-#[derive(IntoResponses)]
-pub enum IfMatchWithBodyRefused {
-    #[response(
-        status = 400,
-        description = "`malformed_request`, also if `If-Match` is malformed",
-        content_type = "application/problem+json"
-    )]
-    Malformed(ProblemBody<'static>),
-    #[response(
-        status = 412,
-        description = "`precondition_failed`: the revision does not match `If-Match`",
+        description = "`precondition_failed`: the `ETag` does not match `If-Match`",
         content_type = "application/problem+json"
     )]
     PreconditionFailed(ProblemBody<'static>),

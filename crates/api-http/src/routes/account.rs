@@ -1,4 +1,4 @@
-use crate::if_match::etag;
+use crate::etag::EntityTag;
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
@@ -70,9 +70,9 @@ impl From<StatusName> for UserStatus {
     }
 }
 
-/// Returns the 200 response with `user` and the `ETag` of their revision.
+/// Returns the 200 response with `user` and their `ETag`.
 pub fn account(user: User) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header(etag(user.revision))
+        .insert_header(EntityTag::of_user(&user).header())
         .json(AccountResponse::from(user))
 }

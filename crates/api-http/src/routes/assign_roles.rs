@@ -1,21 +1,20 @@
 use super::{
-    dry_run::{DryRunQuery, RolesOutcome},
+    dry_run::{DryRunQuery, RolesOutcome, roles_outcome},
     user::UserResponse,
 };
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
+    if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, LastAdmin, TokenRefused, Unavailable, UnknownRole},
+        documented::{BodyRefused, IfMatchRefused, LastAdmin, TokenRefused, Unavailable, UnknownRole},
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{
-    HttpResponse,
-    web::{Data, Query},
-};
+use actix_web::{HttpResponse, web::Data};
 use domain::{
     authority::Requester,
     steps::UserRef,
@@ -45,12 +44,15 @@ pub struct AssignRolesRequest {
     put,
     path = "/roles/update",
     tag = "main",
-    params(DryRunQuery),
+    params(
+        DryRunQuery,
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
+    ),
     request_body = AssignRolesRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user after the change; for a dry run, what would change.", body = RolesOutcome<UserResponse>),
-        TokenRefused, LastAdmin, BodyRefused, UnknownRole, Unavailable,
+        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<UserResponse>),
+        TokenRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -59,7 +61,8 @@ pub async fn assign_roles(
     edge: Data<Edge>,
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
-    query: Query<DryRunQuery>,
+    QueryParameters(query): QueryParameters<DryRunQuery>,
+    precondition: IfMatch,
     body: JsonBody<AssignRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
     let assign_roles = Arc::clone(&edge.use_cases.core.assign_roles);
@@ -72,7 +75,7 @@ pub async fn assign_roles(
         assignee: login.map_or(Assignee::Caller, |login| Assignee::User(UserRef::Login(login))),
         new_roles,
         keep_sessions,
-        if_revision: None,
+        if_revision: precondition.user_revision(),
         dry_run: query.dry_run,
     };
     let assigned = edge
@@ -82,5 +85,5 @@ pub async fn assign_roles(
             assign_roles.execute(requester, request, origin.0).await
         })
         .await?;
-    Ok(HttpResponse::Ok().json(RolesOutcome::<UserResponse>::new(assigned, query.dry_run)))
+    Ok(roles_outcome::<UserResponse>(assigned, query.dry_run))
 }

@@ -1,24 +1,24 @@
 use super::{
     account::AccountResponse,
-    dry_run::{DryRunQuery, RolesOutcome},
+    dry_run::{DryRunQuery, RolesOutcome, roles_outcome},
 };
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    if_match::{IfMatch, etag},
+    if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
         documented::{
-            BodyRefused, IfMatchWithBodyRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable,
-            UnknownRole,
+            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable, UnknownRole,
         },
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
 use actix_web::{
     HttpResponse,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use domain::{
     authority::Requester,
@@ -58,7 +58,7 @@ pub struct AssignUserRolesRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>),
-        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchWithBodyRefused, UnknownRole, Unavailable,
+        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -67,7 +67,7 @@ pub async fn assign_user_roles(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
-    query: Query<DryRunQuery>,
+    QueryParameters(query): QueryParameters<DryRunQuery>,
     precondition: IfMatch,
     body: JsonBody<AssignUserRolesRequest>,
 ) -> Result<HttpResponse, Problem> {
@@ -76,7 +76,7 @@ pub async fn assign_user_roles(
         assignee: Assignee::User(UserRef::Id(UserId(id.into_inner()))),
         new_roles: body.0.new_roles,
         keep_sessions: body.0.keep_sessions,
-        if_revision: precondition.0.revision(),
+        if_revision: precondition.user_revision(),
         dry_run: query.dry_run,
     };
     let assigned = edge
@@ -86,10 +86,5 @@ pub async fn assign_user_roles(
             assign_roles.execute(requester, request, origin.0).await
         })
         .await?;
-    let revision = assigned.user.revision;
-    let mut response = HttpResponse::Ok();
-    if !query.dry_run {
-        response.insert_header(etag(revision));
-    }
-    Ok(response.json(RolesOutcome::<AccountResponse>::new(assigned, query.dry_run)))
+    Ok(roles_outcome::<AccountResponse>(assigned, query.dry_run))
 }

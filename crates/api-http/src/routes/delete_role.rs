@@ -4,14 +4,15 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{IfMatchRefused, NoSuchRole, ParametersRefused, TokenRefused, Unavailable},
+        documented::{IfMatchRefused, NoSuchRole, TokenRefused, Unavailable},
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
 use actix_web::{
     HttpResponse,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use domain::use_cases::DeleteRoleRequest;
 use serde::Serialize;
@@ -45,7 +46,7 @@ pub struct RoleRemovalDryRun {
     responses(
         (status = 200, description = "Dry run: the role would be deleted.", body = RoleRemovalDryRun),
         (status = 204, description = "The role was deleted."),
-        TokenRefused, NoSuchRole, IfMatchRefused, ParametersRefused, Unavailable,
+        TokenRefused, NoSuchRole, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `roles:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_in_use`, `role_built_in`, `role_default`", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -55,14 +56,14 @@ pub async fn delete_role(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     name: Path<String>,
-    query: Query<DryRunQuery>,
+    QueryParameters(query): QueryParameters<DryRunQuery>,
     precondition: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let delete_role = Arc::clone(&edge.use_cases.administration.delete_role);
     let role = name.into_inner();
     let removal = DeleteRoleRequest {
         name: role.clone(),
-        if_revision: precondition.0.revision(),
+        if_revision: precondition.role_revision(),
         dry_run: query.dry_run,
     };
     edge.mutations

@@ -44,9 +44,10 @@ pub async fn delete_user(
     precondition: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     let delete_user = Arc::clone(&edge.use_cases.administration.delete_user);
+    let id = UserId(id.into_inner());
     let request = ChangeRequest {
-        user: UserRef::Id(UserId(id.into_inner())),
-        if_revision: precondition.0.revision(),
+        user: UserRef::Id(id),
+        if_revision: precondition.revision_of(id),
         origin: origin.0,
     };
     edge.mutations

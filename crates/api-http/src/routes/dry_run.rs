@@ -1,9 +1,10 @@
+use crate::etag::EntityTag;
+use actix_web::HttpResponse;
 use domain::{use_cases::AssignRolesOutcome, user::User};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DryRunQuery {
     /// Validate the request and return what would change, without changing anything.
@@ -32,8 +33,17 @@ pub enum RolesOutcome<U> {
     DryRun(RolesDryRun<U>),
 }
 
+/// The 200 response with the outcome, and the user's `ETag` if they were changed.
+pub fn roles_outcome<U: From<User> + Serialize>(assigned: AssignRolesOutcome, dry_run: bool) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if !dry_run {
+        response.insert_header(EntityTag::of_user(&assigned.user).header());
+    }
+    response.json(RolesOutcome::<U>::new(assigned, dry_run))
+}
+
 impl<U: From<User>> RolesOutcome<U> {
-    pub fn new(assigned: AssignRolesOutcome, dry_run: bool) -> Self {
+    fn new(assigned: AssignRolesOutcome, dry_run: bool) -> Self {
         let AssignRolesOutcome { user, sessions_ended } = assigned;
         if !dry_run {
             return Self::Changed(user.into());

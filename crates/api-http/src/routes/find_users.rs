@@ -5,14 +5,12 @@ use crate::{
     page::{Limit, position},
     problem::{
         Problem, ProblemBody,
-        documented::{ParametersRefused, TokenRefused, Unavailable},
+        documented::{TokenRefused, Unavailable},
     },
+    query::{QueryParameters, filter},
     state::Edge,
 };
-use actix_web::{
-    HttpResponse,
-    web::{Data, Query},
-};
+use actix_web::{HttpResponse, web::Data};
 use domain::{
     login::{Login, LoginPrefix},
     role::RoleName,
@@ -22,15 +20,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UsersQuery {
     /// Prefix of the login, in any spelling.
+    #[serde(default, deserialize_with = "filter")]
     q: Option<String>,
     /// Only users with this role.
+    #[serde(default, deserialize_with = "filter")]
     role: Option<String>,
     /// Only users with this status.
     #[param(inline)]
+    #[serde(default, deserialize_with = "filter")]
     status: Option<StatusName>,
     /// Maximum number of users to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -70,14 +70,14 @@ impl UsersQuery {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "A page of users.", body = UsersResponse),
-        TokenRefused, ParametersRefused, Unavailable,
+        TokenRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn find_users(
     edge: Data<Edge>,
     Authenticated(caller): Authenticated,
-    query: Query<UsersQuery>,
+    QueryParameters(query): QueryParameters<UsersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let by = caller.capability()?;
     let limit = Limit::parse(query.limit)?;

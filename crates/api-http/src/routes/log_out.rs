@@ -1,19 +1,16 @@
 use crate::{
     bearer::BearerToken,
     problem::{Problem, ProblemBody},
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{
-    HttpResponse,
-    web::{Data, Query},
-};
+use actix_web::{HttpResponse, web::Data};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LogoutQuery {
     /// End all sessions of the user instead of this one.
@@ -32,7 +29,6 @@ pub struct LogoutQuery {
     responses(
         (status = 204, description = "The session was ended."),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the session may or may not have ended", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -40,7 +36,7 @@ pub async fn log_out(
     edge: Data<Edge>,
     origin: RequestOrigin,
     token: BearerToken,
-    query: Query<LogoutQuery>,
+    QueryParameters(query): QueryParameters<LogoutQuery>,
 ) -> Result<HttpResponse, Problem> {
     let log_out = Arc::clone(&edge.use_cases.core.log_out);
     let everywhere = query.everywhere;

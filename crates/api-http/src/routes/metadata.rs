@@ -2,9 +2,17 @@ use crate::{
     problem::{Problem, ProblemBody},
     state::Edge,
 };
-use actix_web::{HttpResponse, http::header, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Uri, header},
+    web::Data,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
+/// The pattern of [`WELL_KNOWN`] before the path of an issuer.
+pub const BEFORE_ISSUER_PATH: &str = "/.well-known/oauth-authorization-server/{issuer_path:.*}";
 
 /// Metadata of the token issuer (RFC 8414, section 2).
 #[derive(Serialize, ToSchema)]
@@ -25,7 +33,8 @@ pub struct MetadataResponse<'a> {
     service_documentation: Option<String>,
 }
 
-/// Returns the issuer's metadata, from which services learn where the keys are (RFC 8414).
+/// Returns the issuer's metadata, from which services learn where the keys are (RFC 8414). If the
+/// issuer has a path, the metadata is also served at this path followed by the issuer's.
 #[utoipa::path(
     get,
     path = "/.well-known/oauth-authorization-server",
@@ -35,9 +44,12 @@ pub struct MetadataResponse<'a> {
         (status = 404, description = "`not_found`: no issuer is configured", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub async fn metadata(edge: Data<Edge>) -> Result<HttpResponse, Problem> {
+pub async fn metadata(edge: Data<Edge>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let settings = &edge.settings;
     let issuer = settings.issuer.as_deref().ok_or_else(Problem::not_found)?;
+    if !is_about(issuer, &request) {
+        return Err(Problem::not_found());
+    }
     let below = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
@@ -48,4 +60,17 @@ pub async fn metadata(edge: Data<Edge>) -> Result<HttpResponse, Problem> {
             grant_types_supported: [],
             service_documentation: settings.docs.then(|| below("/docs/")),
         }))
+}
+
+/// Whether `request` asks for the metadata of `issuer`: at [`WELL_KNOWN`], or there followed by the
+/// path of the issuer without its last slash (RFC 8414, section 3.1).
+fn is_about(issuer: &str, request: &HttpRequest) -> bool {
+    if request.match_info().get("issuer_path").is_none() {
+        return true;
+    }
+    let issuer = issuer.parse::<Uri>();
+    let issuer_path = issuer.as_ref().map(|issuer| issuer.path().trim_end_matches('/'));
+    // Percent-encoding is compared as it was sent. A prefix may precede the path.
+    let asked = request.uri().path();
+    issuer_path.is_ok_and(|path| !path.is_empty() && asked.ends_with(&format!("{WELL_KNOWN}{path}")))
 }

@@ -5,14 +5,12 @@ use crate::{
     page::{Limit, position},
     problem::{
         Problem, ProblemBody,
-        documented::{ParametersRefused, TokenRefused, Unavailable},
+        documented::{TokenRefused, Unavailable},
     },
+    query::{QueryParameters, filter},
     state::Edge,
 };
-use actix_web::{
-    HttpResponse,
-    web::{Data, Query},
-};
+use actix_web::{HttpResponse, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{
     audit::{AuditAction, AuditFilter, AuditNumber},
@@ -23,18 +21,22 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Only events that affected this user.
+    #[serde(default, deserialize_with = "filter")]
     user: Option<Uuid>,
     /// Only events caused by this user.
+    #[serde(default, deserialize_with = "filter")]
     actor: Option<Uuid>,
     /// Only events with this action, such as `roles_changed`.
+    #[serde(default, deserialize_with = "filter")]
     action: Option<String>,
     /// Inclusive lower bound.
+    #[serde(default, deserialize_with = "filter")]
     from: Option<DateTime<Utc>>,
     /// Exclusive upper bound.
+    #[serde(default, deserialize_with = "filter")]
     until: Option<DateTime<Utc>>,
     /// Maximum number of events to return.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -80,14 +82,14 @@ fn action(name: &str) -> Result<AuditAction, Problem> {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "A page of events.", body = AuditResponse),
-        TokenRefused, ParametersRefused, Unavailable,
+        TokenRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `audit:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn read_audit(
     edge: Data<Edge>,
     Authenticated(caller): Authenticated,
-    query: Query<AuditQuery>,
+    QueryParameters(query): QueryParameters<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
     let by = caller.capability()?;
     let limit = Limit::parse(query.limit)?;

@@ -35,7 +35,7 @@ pub struct RefreshRequest {
     responses(
         (status = 200, description = "The new tokens of the session.", body = TokenPairResponse),
         BodyRefused,
-        (status = 400, description = "`malformed_request`, also if both header and body contain a token", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`malformed_request`, also if both header and body contain a token; `precondition_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the token is still valid", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -5,7 +5,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchWithBodyRefused, NoSuchUser, TokenRefused, Unavailable},
+        documented::{BodyRefused, IfMatchRefused, NoSuchUser, TokenRefused, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -46,8 +46,8 @@ pub struct ResetPasswordRequest {
     request_body = ResetPasswordRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user after the change; `ETag` is the revision.", body = AccountResponse),
-        TokenRefused, NoSuchUser, BodyRefused, IfMatchWithBodyRefused, Unavailable,
+        (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse),
+        TokenRefused, NoSuchUser, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:write`; `own_password`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -60,9 +60,10 @@ pub async fn reset_password(
     body: JsonBody<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let reset_password = Arc::clone(&edge.use_cases.administration.reset_password);
+    let id = UserId(id.into_inner());
     let request = ChangeRequest {
-        user: UserRef::Id(UserId(id.into_inner())),
-        if_revision: precondition.0.revision(),
+        user: UserRef::Id(id),
+        if_revision: precondition.revision_of(id),
         origin: origin.0,
     };
     let password = Password::new(body.0.new_password.expose_secret().to_owned());

@@ -5,7 +5,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchWithBodyRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable},
+        documented::{BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -43,8 +43,8 @@ pub struct UpdateUserRequest {
     request_body = UpdateUserRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user after the change; `ETag` is the revision.", body = AccountResponse),
-        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchWithBodyRefused, Unavailable,
+        (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse),
+        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -57,9 +57,10 @@ pub async fn set_status(
     body: JsonBody<UpdateUserRequest>,
 ) -> Result<HttpResponse, Problem> {
     let set_status = Arc::clone(&edge.use_cases.administration.set_status);
+    let id = UserId(id.into_inner());
     let request = ChangeRequest {
-        user: UserRef::Id(UserId(id.into_inner())),
-        if_revision: precondition.0.revision(),
+        user: UserRef::Id(id),
+        if_revision: precondition.revision_of(id),
         origin: origin.0,
     };
     let status = body.0.status.into();

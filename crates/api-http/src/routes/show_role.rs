@@ -1,7 +1,7 @@
 use super::role::RoleResponse;
 use crate::{
     bearer::Authenticated,
-    if_match::etag,
+    etag::EntityTag,
     problem::{
         Problem,
         documented::{NoSuchRole, PasswordChangeRequired, TokenRefused, Unavailable},
@@ -18,10 +18,14 @@ use actix_web::{
     get,
     path = "/roles/{name}",
     tag = "roles",
-    params(("name" = String, Path, description = "The role's name.")),
+    params(
+        ("name" = String, Path, description = "The role's name."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has."),
+    ),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The role; `ETag` is the revision.", body = RoleResponse),
+        (status = 200, description = "The role, with an `ETag`.", body = RoleResponse),
+        (status = 304, description = "The role still has the `ETag` in `If-None-Match`."),
         TokenRefused, PasswordChangeRequired, NoSuchRole, Unavailable,
     )
 )]
@@ -36,6 +40,6 @@ pub async fn show_role(
         .find(|role| role.name.as_str() == name.as_str())
         .ok_or_else(Problem::no_such_role)?;
     Ok(HttpResponse::Ok()
-        .insert_header(etag(role.revision))
+        .insert_header(EntityTag::of_role(role.revision).header())
         .json(RoleResponse::from(role)))
 }

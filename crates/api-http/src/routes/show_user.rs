@@ -19,10 +19,14 @@ use uuid::Uuid;
     get,
     path = "/users/{id}",
     tag = "users",
-    params(("id" = Uuid, Path, description = "The user's id.")),
+    params(
+        ("id" = Uuid, Path, description = "The user's id."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has."),
+    ),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user; `ETag` is the revision.", body = AccountResponse),
+        (status = 200, description = "The user, with an `ETag`.", body = AccountResponse),
+        (status = 304, description = "The user still has the `ETag` in `If-None-Match`."),
         TokenRefused, NoSuchUser, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -2,18 +2,20 @@ use super::{dry_run::DryRunQuery, role::RoleResponse};
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
-    if_match::{IfMatch, etag},
+    etag::EntityTag,
+    if_match::RolePrecondition,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchWithBodyRefused, TokenRefused, Unavailable},
+        documented::{BodyRefused, IfMatchRefused, TokenRefused, Unavailable},
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use domain::{changes::RoleWritten, use_cases::RoleRequest};
 use serde::{Deserialize, Serialize};
@@ -67,16 +69,17 @@ pub enum RoleOutcome {
         ("name" = String, Path, description = "1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter; not `update`."),
         DryRunQuery,
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the existing role must have."),
+        ("If-None-Match" = Option<String>, Header, description = "`*`, so that an existing role is not replaced."),
     ),
     request_body = WriteRoleRequest,
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The role after the change, with an `ETag`; for a dry run, what would change.", body = RoleOutcome),
-        (status = 201, description = "The role was created; `Location` is its URL, `ETag` the revision.", body = RoleResponse),
-        TokenRefused, BodyRefused, IfMatchWithBodyRefused, Unavailable,
+        (status = 201, description = "The role was created; `Location` is its URL.", body = RoleResponse),
+        TokenRefused, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `roles:write`; `permission_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_built_in`, `catalogue_full`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "`precondition_failed`: the revision does not match `If-Match`, or the role does not exist", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "`precondition_failed`: the role does not match `If-Match`, or does not exist, or does despite `If-None-Match: *`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
@@ -86,8 +89,8 @@ pub async fn write_role(
     origin: RequestOrigin,
     Authenticated(caller): Authenticated,
     name: Path<String>,
-    query: Query<DryRunQuery>,
-    precondition: IfMatch,
+    QueryParameters(query): QueryParameters<DryRunQuery>,
+    RolePrecondition(precondition): RolePrecondition,
     body: JsonBody<WriteRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
     let write_role = Arc::clone(&edge.use_cases.administration.write_role);
@@ -96,7 +99,7 @@ pub async fn write_role(
         description: body.0.description,
         permissions: body.0.permissions,
         self_assignable: body.0.self_assignable,
-        precondition: precondition.0,
+        precondition,
         dry_run: query.dry_run,
     };
     let written = edge
@@ -131,6 +134,6 @@ fn answer(written: RoleWritten, path: &str) -> HttpResponse {
         response.insert_header((header::LOCATION, path));
     }
     response
-        .insert_header(etag(written.role.revision))
+        .insert_header(EntityTag::of_role(written.role.revision).header())
         .json(RoleOutcome::Written(written.role.into()))
 }

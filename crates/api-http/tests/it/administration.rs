@@ -545,3 +545,31 @@ async fn metadata_lists_only_supported_features() {
     app.edge.settings.issuer = None;
     assert_eq!(app.get(path).send().await.code(), "not_found");
 }
+
+#[actix_web::test]
+async fn metadata_of_an_issuer_with_a_path_are_served_before_the_path_too() {
+    let mut app = app();
+    let well_known = "/.well-known/oauth-authorization-server";
+    for (issuer, asked, status) in [
+        ("https://auth.example/tenant", "/tenant", 200),
+        ("https://auth.example/tenant/", "/tenant", 200),
+        ("https://auth.example/a/b%20c", "/a/b%20c", 200),
+        ("https://auth.example/tenant", "", 200),
+        ("https://auth.example/tenant", "/tenant/", 404),
+        ("https://auth.example/tenant", "/", 404),
+        ("https://auth.example/tenant", "/other", 404),
+        ("https://auth.example/tenant", "/other/tenant", 404),
+        ("https://auth.example", "/", 404),
+        ("https://auth.example", "/tenant", 404),
+        ("https://auth.example/{tenant", "/x", 404),
+    ] {
+        app.edge.settings.issuer = Some(issuer.to_owned());
+        let metadata = app.get(&format!("{well_known}{asked}")).send().await;
+        assert_eq!(metadata.status, status, "{issuer} {asked}");
+        if status == 200 {
+            assert_eq!(metadata.body["issuer"], issuer);
+        }
+    }
+    let unknown = app.get(&format!("{well_known}/tenant?a=1")).send().await;
+    assert_eq!(unknown.status, 422);
+}

@@ -124,7 +124,10 @@ impl TestApp {
 
     pub fn request(&self, method: Method, path: &str) -> Request<'_> {
         let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
-        let inner = test::TestRequest::with_uri(path).method(method).peer_addr(peer);
+        let inner = test::TestRequest::with_uri(path)
+            .method(method)
+            .peer_addr(peer)
+            .insert_header(("Host", "auth.example"));
         Request {
             edge: &self.edge,
             inner,

@@ -8,7 +8,7 @@ use api_http::openapi;
 use domain::{role::OWN_PERMISSIONS, user::UserStatus};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use table::{Cast, Row, rows};
+pub use table::{Cast, Row, rows};
 use uuid::Uuid;
 
 #[test]

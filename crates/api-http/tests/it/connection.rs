@@ -18,7 +18,8 @@ const CHUNK: usize = 16 * 1024;
 async fn answer(request: TestRequest) -> ServiceResponse<impl MessageBody> {
     let service = test::init_service(App::new().configure(configure(app().edge))).await;
     let peer = ([192, 0, 2, 7], 4711).into();
-    test::call_service(&service, request.peer_addr(peer).to_request()).await
+    let request = request.peer_addr(peer).insert_header(("Host", "auth.example"));
+    test::call_service(&service, request.to_request()).await
 }
 
 #[actix_web::test]
@@ -43,12 +44,25 @@ async fn large_responses_are_sent_in_chunks() {
 }
 
 /// actix buffers responses without a body even if the client does not read. Of the routes without
-/// authentication, only this redirect could have no body.
+/// authentication, only these redirects could have no body.
 #[actix_web::test]
-async fn the_redirect_to_the_documentation_has_a_body() {
-    let response = answer(TestRequest::with_uri("/docs")).await;
-    assert_eq!(response.status(), 308);
-    assert!(!test::read_body(response).await.is_empty());
+async fn the_redirects_to_the_documentation_have_a_body() {
+    for (path, status) in [("/", 307), ("/docs", 308)] {
+        let response = answer(TestRequest::with_uri(path)).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert!(!test::read_body(response).await.is_empty(), "{path}");
+    }
+}
+
+/// Unlike a response without a body, an empty stream is not buffered if the client does not read.
+#[actix_web::test]
+async fn a_304_without_authentication_is_an_empty_stream() {
+    let request = TestRequest::with_uri("/.well-known/jwks.json").insert_header(("If-None-Match", "*"));
+    let response = answer(request).await;
+    assert_eq!(response.status(), 304);
+    assert_eq!(response.response().body().size(), BodySize::Stream);
+    assert!(!response.response().head().chunked());
+    assert!(test::read_body(response).await.is_empty());
 }
 
 #[actix_web::test]

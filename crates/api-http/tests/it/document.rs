@@ -63,8 +63,14 @@ async fn page_and_document_have_a_strict_content_security_policy() {
     assert_eq!(document.status, 200);
     assert_eq!(document.body["info"]["title"], "authapi");
 
-    let bare = app.get("/docs").send().await;
-    assert_eq!((bare.status, bare.header("location")), (308, "docs/"));
+    for (path, status) in [("/docs", 308), ("/", 307)] {
+        let bare = app.get(path).send().await;
+        assert_eq!(
+            (bare.status, bare.header("location")),
+            (status, "docs/"),
+            "{path}"
+        );
+    }
 
     for (path, content_type) in [
         ("/docs/", "text/html"),
@@ -91,7 +97,7 @@ async fn page_and_document_have_a_strict_content_security_policy() {
 async fn documentation_can_be_disabled() {
     let mut app = app();
     app.edge.settings.docs = false;
-    for path in ["/docs", "/docs/", "/docs/swagger-ui.css", "/openapi.json"] {
+    for path in ["/", "/docs", "/docs/", "/docs/swagger-ui.css", "/openapi.json"] {
         assert_eq!(app.get(path).send().await.code(), "not_found", "{path}");
     }
 }

@@ -16,6 +16,7 @@ mod metrics;
 mod mounting;
 mod own_account;
 mod preconditions;
+mod queries;
 mod revocation;
 mod statuses;
 mod wiring;

@@ -20,7 +20,7 @@ async fn ask(edge: &Edge, path: &str, token: Option<&str>) -> (StatusCode, Strin
         .route("/hello", web::get().to(hello))
         .configure(configure(edge.clone()));
     let service = test::init_service(application).await;
-    let mut request = test::TestRequest::with_uri(path);
+    let mut request = test::TestRequest::with_uri(path).insert_header(("Host", "auth.example"));
     if let Some(token) = token {
         request = request.append_header(("Authorization", format!("Bearer {token}")));
     }
@@ -70,12 +70,13 @@ async fn the_edge_works_under_a_prefix() {
     for (path, status) in [
         ("/auth/health/live", StatusCode::OK),
         ("/auth/docs/", StatusCode::OK),
+        ("/auth/", StatusCode::TEMPORARY_REDIRECT),
         ("/auth/me", StatusCode::UNAUTHORIZED),
         ("/hello", StatusCode::OK),
         ("/health/live", StatusCode::NOT_FOUND),
     ] {
-        let request = test::TestRequest::with_uri(path).to_request();
-        let response = test::call_service(&service, request).await;
+        let request = test::TestRequest::with_uri(path).insert_header(("Host", "auth.example"));
+        let response = test::call_service(&service, request.to_request()).await;
         assert_eq!(response.status(), status, "{path}");
     }
 }

@@ -1,8 +1,13 @@
 //! Preconditions and dry runs.
 
-use crate::app::{Answer, NEW_PASSWORD, TestApp, app};
+use crate::{
+    app::{Answer, NEW_PASSWORD, PASSWORD, TestApp, app, without_docs},
+    authorisation::rows,
+};
 use actix_web::http::Method;
+use api_http::openapi;
 use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Duration};
 
 /// Creates an app; returns it with an admin's token and the path of a user who is not an admin.
 async fn admin_and_user() -> (TestApp, String, String) {
@@ -28,6 +33,12 @@ fn changes(user: &str) -> Vec<(Method, String, Value, String)> {
             Method::PUT,
             format!("{user}/roles"),
             json!({"new_roles": []}),
+            user.clone(),
+        ),
+        (
+            Method::PUT,
+            "/roles/update".to_owned(),
+            json!({"new_roles": ["user"], "login": "alice"}),
             user.clone(),
         ),
         (
@@ -90,7 +101,9 @@ async fn a_change_requires_the_revision_that_the_client_saw() {
             let again = app.get(thing).bearer(&root).send().await;
             assert_eq!(made.header("etag"), again.header("etag"), "{method} {path}");
             assert_ne!(made.header("etag"), tag, "{method} {path}");
-            assert_eq!(made.body, again.body, "{method} {path}");
+            if path != "/roles/update" {
+                assert_eq!(made.body, again.body, "{method} {path}");
+            }
         }
     }
 }
@@ -145,6 +158,217 @@ async fn a_precondition_on_a_missing_role_fails() {
         assert_eq!(answered, (412, "precondition_failed".to_owned()), "{tag}");
     }
     assert_eq!(app.get("/roles/editor").bearer(&root).send().await.status, 404);
+}
+
+/// Sends `PUT /roles/editor` with `headers` and returns the status and the code.
+async fn put_editor(app: &TestApp, root: &str, query: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let mut request = app.put(&format!("/roles/editor{query}")).bearer(root);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let answer = request
+        .json(&json!({"permissions": ["articles:write"]}))
+        .send()
+        .await;
+    (answer.status, answer.code())
+}
+
+#[actix_web::test]
+async fn if_none_match_with_a_star_creates_a_role_and_never_replaces_one() {
+    let (app, root, _) = admin_and_user().await;
+    let create = &[("If-None-Match", "*")][..];
+    assert_eq!(put_editor(&app, &root, "?dry_run=true", create).await.0, 200);
+    assert_eq!(put_editor(&app, &root, "", create).await.0, 201);
+    let before = app.get("/roles/editor").bearer(&root).send().await;
+    let failed = (412, "precondition_failed".to_owned());
+    let malformed = (400, "malformed_request".to_owned());
+    let tag = before.header("etag");
+    for (query, headers, expected) in [
+        ("", create, &failed),
+        ("?dry_run=true", create, &failed),
+        ("", &[("If-Match", "*"), ("If-None-Match", "*")], &failed),
+        ("", &[("If-Match", tag), ("If-None-Match", "*")], &failed),
+        ("", &[("If-None-Match", tag)], &malformed),
+        ("", &[("If-None-Match", "*"), ("If-None-Match", "*")], &malformed),
+    ] {
+        assert_eq!(
+            put_editor(&app, &root, query, headers).await,
+            *expected,
+            "{query} {headers:?}"
+        );
+    }
+    let after = app.get("/roles/editor").bearer(&root).send().await;
+    assert_eq!((after.header("etag"), &after.body), (tag, &before.body));
+    assert_eq!(put_editor(&app, &root, "", &[("If-Match", tag)]).await.0, 200);
+}
+
+#[actix_web::test]
+async fn a_tag_of_a_removed_role_never_matches_its_successor() {
+    let (app, root, _) = admin_and_user().await;
+    let mut seen = BTreeSet::new();
+    for _ in 0..3 {
+        app.role("editor", &["articles:write"]).await;
+        app.role("editor", &[]).await;
+        let tag = app
+            .get("/roles/editor")
+            .bearer(&root)
+            .send()
+            .await
+            .header("etag")
+            .to_owned();
+        for stale in &seen {
+            let (status, _) = put_editor(&app, &root, "", &[("If-Match", stale)]).await;
+            assert_eq!(status, 412, "{stale}");
+        }
+        assert!(seen.insert(tag), "{seen:?}");
+        assert_eq!(app.delete("/roles/editor").bearer(&root).send().await.status, 204);
+    }
+}
+
+#[actix_web::test]
+async fn the_tag_of_admin_changes_with_its_permissions() {
+    let (app, root, _) = admin_and_user().await;
+    let admin = async || app.get("/roles/admin").bearer(&root).send().await;
+    let before = admin().await;
+    app.role("editor", &["articles:write"]).await;
+    let after = admin().await;
+    assert_ne!(before.body, after.body);
+    assert_ne!(before.header("etag"), after.header("etag"));
+}
+
+#[actix_web::test]
+async fn a_tag_of_a_deleted_user_never_matches_the_next_user_with_this_login() {
+    let (app, root, user) = admin_and_user().await;
+    let stale = app
+        .get(&user)
+        .bearer(&root)
+        .send()
+        .await
+        .header("etag")
+        .to_owned();
+    assert_eq!(app.delete(&user).bearer(&root).send().await.status, 204);
+    let alice = app.user("alice").await;
+    let path = format!("/users/{}", app.id(&alice).await);
+    let fresh = app
+        .get(&path)
+        .bearer(&root)
+        .send()
+        .await
+        .header("etag")
+        .to_owned();
+    for (tag, status) in [(stale, 412), (fresh, 200)] {
+        let request = app.put("/roles/update").bearer(&root).header("If-Match", &tag);
+        let answer = request
+            .json(&json!({"new_roles": [], "login": "alice"}))
+            .send()
+            .await;
+        assert_eq!(answer.status, status, "{tag}: {}", answer.body);
+    }
+}
+
+#[actix_web::test]
+async fn a_login_changes_the_tag_of_its_user() {
+    let (app, root, user) = admin_and_user().await;
+    let before = app.get(&user).bearer(&root).send().await;
+    app.clock.advance(Duration::from_secs(1));
+    app.log_in("alice").await;
+    let after = app.get(&user).bearer(&root).send().await;
+    assert_ne!(before.body["last_login_at"], after.body["last_login_at"]);
+    assert_ne!(before.header("etag"), after.header("etag"));
+}
+
+/// The documented operations, each with its method and path.
+fn operations() -> Vec<(String, String, Value)> {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let item = item.as_object().expect("operations");
+        item.iter()
+            .map(|(method, operation)| (method.to_uppercase(), path.clone(), operation.clone()))
+    });
+    operations.collect()
+}
+
+#[actix_web::test]
+async fn every_response_with_a_tag_is_not_sent_again() {
+    let (app, root, user) = admin_and_user().await;
+    let id = user.trim_start_matches("/users/");
+    app.role("editor", &[]).await;
+    for (method, path, operation) in operations() {
+        if method != "GET" {
+            continue;
+        }
+        let url = path.replace("{id}", id).replace("{name}", "editor");
+        let full = app.get(&url).bearer(&root).send().await;
+        let tag = full.header("etag").to_owned();
+        assert_eq!(full.status, 200, "{path}");
+        assert_eq!(
+            operation["responses"]["304"].is_object(),
+            !tag.is_empty(),
+            "{path}"
+        );
+        for (sent, status) in [
+            (tag.clone(), 304),
+            (format!("\"other\", W/{tag}"), 304),
+            ("\"other\"".to_owned(), 200),
+        ] {
+            let status = if tag.is_empty() { 200 } else { status };
+            for method in [Method::GET, Method::HEAD] {
+                let request = app.request(method, &url).bearer(&root);
+                let answer = request.header("If-None-Match", &sent).send().await;
+                assert_eq!(answer.status, status, "{path} {sent}");
+                assert_eq!(answer.header("etag"), tag, "{path}");
+                assert_eq!(
+                    answer.header("cache-control"),
+                    full.header("cache-control"),
+                    "{path}"
+                );
+                assert!(status == 200 || answer.raw.is_empty(), "{path}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_precondition_that_a_route_does_not_evaluate_is_refused_and_nothing_changes() {
+    let app = without_docs(app());
+    let root = app.admin("root").await.access;
+    app.role("editor", &[]).await;
+    let bob = app.user("bob").await;
+    let id = app.id(&bob).await;
+    let operations = operations();
+    for row in rows() {
+        let (_, _, operation) = operations
+            .iter()
+            .find(|(method, path, _)| (method.as_str(), path.as_str()) == (row.method, row.path))
+            .expect("every route is documented");
+        let declares = |name: &str| {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            parameters
+                .clone()
+                .any(|it| it["in"] == "header" && it["name"] == name)
+        };
+        for (name, value) in [
+            ("If-Match", "\"1\""),
+            ("If-None-Match", "*"),
+            ("If-Unmodified-Since", "Sat, 28 Nov 2026 09:00:00 GMT"),
+        ] {
+            let is_read = row.method == "GET" && name == "If-None-Match";
+            if declares(name) || is_read {
+                continue;
+            }
+            let path = row.path.replace("{id}", &id).replace("{name}", "editor");
+            let method = Method::try_from(row.method).expect("a method");
+            let request = app.request(method, &path).bearer(&root).header(name, value);
+            let request = request.json(&json!({"password": PASSWORD}));
+            let answer = request.send().await;
+            let answered = (answer.status, answer.code());
+            let expected = (400, "precondition_unsupported".to_owned());
+            assert_eq!(answered, expected, "{} {} {name}", row.method, row.path);
+        }
+    }
+    assert_eq!(app.me_code(&bob).await, "accepted");
+    assert_eq!(app.get("/roles/editor").bearer(&root).send().await.status, 200);
 }
 
 #[actix_web::test]

@@ -244,6 +244,97 @@ async fn one_of_several_concurrent_changes_with_the_same_precondition_succeeds()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tag_of_a_removed_role_or_user_never_matches_its_successor() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await.access;
+    let tag_of = async |path: &str| {
+        let answer = client.get(path).bearer(&root).send().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.header("etag").to_owned()
+    };
+    let body = json!({"permissions": ["articles:write"]});
+    let put = || client.put("/roles/editor").bearer(&root).json(&body);
+    let mut stale = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(put().header("If-None-Match", b"*").send().await.status, 201);
+        let again = put().header("If-None-Match", b"*").send().await;
+        assert_eq!((again.status, again.code()), (412, "precondition_failed"));
+        for tag in &stale {
+            let refused = put().header("If-Match", str::as_bytes(tag)).send().await;
+            assert_eq!(
+                (refused.status, refused.code()),
+                (412, "precondition_failed"),
+                "{tag}"
+            );
+        }
+        stale.push(tag_of("/roles/editor").await);
+        let removed = client.delete("/roles/editor").bearer(&root).send().await;
+        assert_eq!(removed.status, 204);
+    }
+
+    let alice = client.user("alice").await;
+    let path = format!("/users/{}", id_of(&client, &alice).await);
+    let first = tag_of(&path).await;
+    assert_eq!(client.delete(&path).bearer(&root).send().await.status, 204);
+    let alice = client.user("alice").await;
+    let second = tag_of(&format!("/users/{}", id_of(&client, &alice).await)).await;
+    for (tag, status) in [(first, 412), (second, 200)] {
+        let change = client.assigning(&root, "alice", &[], false);
+        let answer = change.header("If-Match", tag.as_bytes()).send().await;
+        assert_eq!(answer.status, status, "{tag}: {}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_changes_with_every_login_and_spares_an_unchanged_response() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await.access;
+    let alice = client.user("alice").await;
+    let user = format!("/users/{}", id_of(&client, &alice).await);
+    for path in [user.as_str(), "/roles/user", "/.well-known/jwks.json"] {
+        let full = client.get(path).bearer(&root).send().await;
+        let tag = full.header("etag").to_owned();
+        for replica in server.each() {
+            // More than one on a connection: a 304 ends where its head ends.
+            for _ in 0..3 {
+                let call = replica.get(path).bearer(&root);
+                let answer = call.header("If-None-Match", tag.as_bytes()).send().await;
+                assert_eq!(
+                    (answer.status, answer.header("etag")),
+                    (304, tag.as_str()),
+                    "{path}"
+                );
+                assert!(answer.raw.is_empty(), "{path}");
+            }
+        }
+    }
+    let tag = client
+        .get(&user)
+        .bearer(&root)
+        .send()
+        .await
+        .header("etag")
+        .to_owned();
+    client.session("alice").await;
+    let call = client.get(&user).bearer(&root);
+    let after = call.header("If-None-Match", tag.as_bytes()).send().await;
+    assert_eq!(after.status, 200);
+    let call = client.delete(&user).bearer(&root);
+    let refused = call
+        .header("If-Unmodified-Since", b"Sat, 28 Nov 2026 09:00:00 GMT")
+        .send()
+        .await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (400, "precondition_unsupported")
+    );
+    let call = client.delete(&user).bearer(&root);
+    assert_eq!(call.header("If-Match", tag.as_bytes()).send().await.status, 412);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn new_users_have_the_default_roles_and_tokens_contain_permissions_if_the_settings_say_so() {
     let place = Place::new();
     let set = [

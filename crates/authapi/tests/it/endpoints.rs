@@ -382,8 +382,11 @@ async fn operational_endpoints_have_their_documented_responses() {
     let document = client.get("/openapi.json").send().await;
     assert_eq!(document.header("content-type"), "application/json");
     assert!(document.body["paths"]["/roles/update"]["put"].is_object());
-    let redirect = client.get("/docs").send().await;
-    assert_eq!((redirect.status, redirect.header("location")), (308, "docs/"));
+    for (path, status) in [("/docs", 308), ("/", 307)] {
+        let redirect = client.get(path).send().await;
+        let answered = (redirect.status, redirect.header("location"));
+        assert_eq!(answered, (status, "docs/"), "{path}");
+    }
     let page = client.get("/docs/").send().await;
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").starts_with("text/html"));
@@ -402,7 +405,7 @@ async fn operational_endpoints_have_their_documented_responses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_can_be_disabled() {
     let server = Place::new().with("DOCS__ENABLED", "false").start();
-    for path in ["/docs", "/docs/", "/openapi.json"] {
+    for path in ["/", "/docs", "/docs/", "/openapi.json"] {
         assert_eq!(
             server.client().get(path).send().await.code(),
             "not_found",

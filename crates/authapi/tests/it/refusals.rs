@@ -1,7 +1,10 @@
 //! Refusals by cause (tokens, methods, paths and bodies), and refusals that do not reveal their
 //! cause.
 
-use crate::{client::PASSWORD, server::Server};
+use crate::{
+    client::PASSWORD,
+    server::{Place, Server},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -66,7 +69,8 @@ async fn each_bad_token_is_rejected_with_its_cause() {
         .get(&format!("/me?access_token={}", pair.access))
         .send()
         .await;
-    assert_eq!(in_the_url.code(), "token_missing");
+    let answered = (in_the_url.status, &in_the_url.body["errors"][0]["field"]);
+    assert_eq!(answered, (422, &json!("access_token")));
 
     for token in ["nonsense", &pair.access, &pair.refresh.replace('A', "B")] {
         if *token != pair.refresh {
@@ -135,7 +139,6 @@ async fn other_methods_are_refused_with_the_allowed_methods() {
         }
     }
     for path in [
-        "/",
         "/nothing",
         "/me/",
         "/user",
@@ -146,6 +149,41 @@ async fn other_methods_are_refused_with_the_allowed_methods() {
         let answer = client.get(path).send().await;
         assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_query_parameter_is_named_and_nothing_is_changed() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await.access;
+    let alice = client.user("alice").await;
+    let me = client.me(&alice.access).await;
+    let user = format!("/users/{}", me.body["id"].as_str().expect("an id"));
+    for (method, path, parameter) in [
+        (Method::DELETE, user.as_str(), "dry_run"),
+        (Method::DELETE, &format!("{user}/sessions"), "dry_run"),
+        (Method::POST, "/logout", "everywere"),
+        (Method::POST, "/refresh", "login"),
+        (Method::GET, "/users", "filter"),
+        (Method::GET, "/health/live", "verbose"),
+        (Method::GET, "/.well-known/jwks.json", "kid"),
+    ] {
+        let call = client.call(method, &format!("{path}?{parameter}=true"));
+        let answer = call.bearer(&root).send().await;
+        let error = &answer.body["errors"][0];
+        assert_eq!(
+            (answer.status, &error["field"], &error["code"]),
+            (422, &json!(parameter), &json!("unknown_field")),
+            "{path}"
+        );
+    }
+    assert_eq!(client.me_code(&alice.access).await, "accepted");
+    let found = client
+        .get("/users?q=alice&role=&status=")
+        .bearer(&root)
+        .send()
+        .await;
+    assert_eq!(found.body["users"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,9 +204,16 @@ async fn bad_bodies_are_refused_by_cause() {
         for (content_type, body, status, code) in [
             (json_type, "{oops".to_owned(), 400, "malformed_request"),
             (json_type, "\u{0}".to_owned(), 400, "malformed_request"),
+            (json_type, r#"{"x", null}"#.to_owned(), 400, "malformed_request"),
             (json_type, padded(16 * 1024 + 1), 413, "payload_too_large"),
             (json_type, padded(1_000_000), 413, "payload_too_large"),
             ("text/plain", good.clone(), 415, "unsupported_media_type"),
+            (
+                "application/json; charset=utf-16",
+                good.clone(),
+                415,
+                "unsupported_media_type",
+            ),
             (json_type, "[]".to_owned(), 422, "validation_failed"),
             (
                 json_type,

@@ -77,6 +77,25 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_304_ends_with_its_head_and_keeps_the_connection() {
+    let server = Server::start();
+    let conditional = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: test\r\nIf-None-Match: *\r\n\r\n";
+    let requests = format!("{conditional}{conditional}{GET_LIVE}Connection: close\r\n\r\n");
+    let mut stream = connect(server.address());
+    stream.write_all(requests.as_bytes()).expect("a reader");
+    let answers = read_all(&mut stream);
+    assert_eq!(statuses(&answers), [304, 304, 200]);
+    let (first, rest) = answers.split_once("\r\n\r\n").expect("a head");
+    assert!(rest.starts_with("HTTP/1.1 304 "), "{answers}");
+    let head = first.to_ascii_lowercase();
+    assert!(head.contains("cache-control: public, max-age=300"), "{head}");
+    assert!(
+        !head.contains("content-length") && !head.contains("transfer-encoding"),
+        "{head}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_refused_and_the_server_keeps_running() {
     let server = Server::start();
     let address = server.address();
@@ -138,6 +157,13 @@ async fn malformed_requests_are_refused_and_the_server_keeps_running() {
         (
             "no HTTP at all",
             "\u{16}\u{3}\u{1}\u{2}nonsense\r\n\r\n".to_owned(),
+            &[400],
+        ),
+        ("no host", "GET /health/live HTTP/1.1\r\n\r\n".to_owned(), &[400]),
+        ("two hosts", format!("{GET_LIVE}Host: other\r\n\r\n"), &[400]),
+        (
+            "an invalid host",
+            "GET /health/live HTTP/1.1\r\nHost: a@b\r\n\r\n".to_owned(),
             &[400],
         ),
         (

@@ -6,6 +6,7 @@ use crate::{
     authority::Authority,
     caller::SessionSnapshot,
     invalidation::InvalidationScope,
+    revision::Revision,
     role::{OWN_PERMISSIONS, Permissions, Role, RoleName},
     token::TokenIdentity,
 };
@@ -56,8 +57,8 @@ pub struct CatalogueChange {
     pub written: Option<RoleWritten>,
     /// A role to remove.
     pub removed: Option<RoleName>,
-    /// The permissions of `admin` afterwards, if they change.
-    pub admin: Option<Permissions>,
+    /// `admin` afterwards, if it changes. Stored like [`written`](Self::written).
+    pub admin: Option<Role>,
     pub event: AuditEvent,
 }
 
@@ -85,23 +86,47 @@ impl CatalogueFacts {
         Ok(Authority::validate(token, self.caller.clone(), at)?)
     }
 
-    /// Returns the permissions of `admin` after the role `changed` has become `now`, or `None` if
-    /// they stay the same. `admin` has the permissions of this service and those of all other
-    /// roles.
-    pub(super) fn admin_after(&self, changed: &RoleName, now: Option<&Role>) -> Option<Permissions> {
+    /// Returns the revision that a change of the catalogue gives to every role that it writes. It
+    /// is higher than every earlier one: the catalogue always contains the highest, because the
+    /// removal of a role writes `admin`.
+    pub(super) fn next_revision(&self) -> Revision {
+        let highest = self.roles.iter().map(|role| role.revision).max();
+        highest.map_or(Revision::FIRST, Revision::next)
+    }
+
+    /// Returns `admin` once `changed` is `now`, if it has to be written: because its permissions
+    /// change, or to keep the highest revision after a removal.
+    pub(super) fn admin_after(&self, changed: &RoleName, now: Option<&Role>) -> Option<Role> {
+        let before = self.find(&RoleName::ADMIN)?;
+        let permissions = self.admin_permissions_after(changed, now);
+        let is_removal = now.is_none();
+        (is_removal || permissions != before.permissions).then(|| Role {
+            permissions,
+            revision: self.next_revision(),
+            ..before.clone()
+        })
+    }
+
+    /// Returns the permissions of `admin` once `changed` is `now`: this service's own, and all that
+    /// any other role has.
+    fn admin_permissions_after(&self, changed: &RoleName, now: Option<&Role>) -> Permissions {
         let others = self.roles.iter().filter(|role| role.name != *changed);
-        let all: Permissions = others
+        others
             .chain(now)
             .filter(|role| role.name != RoleName::ADMIN)
             .flat_map(|role| role.permissions.iter().cloned())
             .chain(OWN_PERMISSIONS)
-            .collect();
-        let before = self.find(&RoleName::ADMIN).map(|admin| &admin.permissions);
-        (before != Some(&all)).then_some(all)
+            .collect()
     }
 }
 
 impl CatalogueChange {
+    /// Returns the roles to store, each in place of one of the same name.
+    pub fn stored(&self) -> impl Iterator<Item = &Role> {
+        let written = self.written.as_ref().map(|written| &written.role);
+        written.into_iter().chain(&self.admin)
+    }
+
     /// Returns the role that was written.
     ///
     /// # Errors
@@ -252,6 +277,7 @@ mod tests {
             let now = now.map(|texts| Role { name: changed.clone(), ..some_role(1, &texts) });
 
             let after = facts.admin_after(&changed, now.as_ref());
+            let is_removal = now.is_none();
 
             let mut catalogue = others;
             catalogue.retain(|role| role.name != changed);
@@ -260,7 +286,9 @@ mod tests {
             for role in catalogue {
                 expected.extend(role.permissions);
             }
-            prop_assert_eq!(after, (expected != before).then_some(expected));
+            let is_written = is_removal || expected != before;
+            prop_assert_eq!(after.as_ref().map(|admin| &admin.permissions), is_written.then_some(&expected));
+            prop_assert!(after.is_none_or(|admin| admin.revision == Revision(4)));
         }
     }
 

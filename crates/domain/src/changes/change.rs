@@ -37,8 +37,8 @@ pub enum UserChange {
     Insert(Credentials),
     /// Replace everything but the login, and the password hash only if `hash` is set.
     Update { user: User, hash: Option<PasswordHash> },
-    /// Set the time of the last login to [`Change::at`]. Storage may write it in the statement that
-    /// stores [`Change::open_session`], which MUST be set.
+    /// Set the time of the last login to [`Change::at`], and the revision to the next one. Storage
+    /// may write them in the statement that stores [`Change::open_session`], which MUST be set.
     LoggedIn(UserId),
     /// Remove the user with their roles and sessions. Contains the user as they were.
     Delete(User),

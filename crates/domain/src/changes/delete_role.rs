@@ -51,7 +51,7 @@ mod tests {
         authority::Denied,
         changes::fixtures::{admin_snapshot, assert_refused_in_order, permissions, role, snapshot, token},
         fixtures::now,
-        role::{OWN_PERMISSIONS, built_in},
+        role::{OWN_PERMISSIONS, Role, built_in},
     };
 
     fn editor() -> RoleName {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_a_role_removes_its_exclusive_permissions_from_admin() {
+    fn removing_a_role_removes_its_exclusive_permissions_from_admin_at_the_next_revision() {
         let change = delete()
             .decide(&facts(), now())
             .expect("the rules allow the change");
@@ -94,20 +94,29 @@ mod tests {
         let expected = CatalogueChange {
             written: None,
             removed: Some(editor()),
-            admin: Some(OWN_PERMISSIONS.into()),
+            admin: Some(Role {
+                permissions: OWN_PERMISSIONS.into(),
+                revision: Revision(4),
+                ..built_in()[0].clone()
+            }),
             event: AuditEvent::new(AuditAction::RoleRemoved).with("role", "editor"),
         };
         assert_eq!(change, expected);
     }
 
     #[test]
-    fn admin_keeps_permissions_of_other_roles() {
+    fn admin_keeps_permissions_of_other_roles_and_the_highest_revision() {
         let mut facts = facts();
         facts.roles.push(role("author", &["posts:write"]));
+        let before = facts.roles[0].clone();
         let change = delete()
             .decide(&facts, now())
             .expect("the rules allow the change");
-        assert_eq!(change.admin, None);
+        let admin = Role {
+            revision: Revision(4),
+            ..before
+        };
+        assert_eq!(change.admin, Some(admin));
     }
 
     #[test]

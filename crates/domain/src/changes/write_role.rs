@@ -35,12 +35,11 @@ impl CatalogueCommand for WriteRole {
 
     fn decide(&self, facts: &CatalogueFacts, at: DateTime<Utc>) -> Result<CatalogueChange, Refusal> {
         let before = facts.find(&self.name);
-        let revision = before.map(|role| role.revision);
-        let role = self.role(revision);
+        let role = self.role(facts.next_revision());
         facts
             .authority(self.authorized_by, at)?
             .write_role(before, &role)?;
-        if !self.precondition.is_met_by(revision) {
+        if !self.precondition.is_met_by(before.map(|role| role.revision)) {
             return Err(Refusal::RevisionMismatch);
         }
         let created = before.is_none();
@@ -61,13 +60,13 @@ impl CatalogueCommand for WriteRole {
 }
 
 impl WriteRole {
-    fn role(&self, before: Option<Revision>) -> Role {
+    fn role(&self, revision: Revision) -> Role {
         Role {
             name: self.name.clone(),
             description: self.description.clone(),
             permissions: self.permissions.clone(),
             self_assignable: self.self_assignable,
-            revision: before.map_or(Revision::FIRST, Revision::next),
+            revision,
         }
     }
 }
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_role_begins_at_the_first_revision_and_admin_gets_its_permissions() {
+    fn a_new_role_has_the_next_revision_of_the_catalogue_and_admin_gets_its_permissions() {
         let facts = CatalogueFacts {
             holders: 0,
             ..facts()
@@ -168,21 +167,26 @@ mod tests {
                     description: Description::parse("May edit.").expect("the description is valid"),
                     permissions: permissions(&["posts:add", "posts:write"]),
                     self_assignable: true,
-                    revision: Revision::FIRST,
+                    revision: Revision(4),
                 },
                 created: true,
                 holders: 0,
             }),
             removed: None,
-            admin: Some(all),
+            admin: Some(Role {
+                permissions: all,
+                revision: Revision(4),
+                ..built_in()[0].clone()
+            }),
             event: event(AuditAction::RoleCreated, &details),
         };
         assert_eq!(change, expected);
     }
 
     #[test]
-    fn a_role_that_exists_is_replaced_at_the_next_revision() {
+    fn a_role_that_exists_is_replaced_at_the_next_revision_of_the_catalogue() {
         let mut facts = facts();
+        facts.roles[1].revision = Revision(9);
         facts.roles[0].permissions.extend(permissions(&["posts:write"]));
         let change = write("editor", &[])
             .decide(&facts, now())
@@ -190,9 +194,12 @@ mod tests {
 
         let written = change.written.expect("the change writes the role");
         assert_eq!((written.created, written.holders), (false, 12));
-        assert_eq!(written.role.revision, Revision(4));
+        assert_eq!(written.role.revision, Revision(10));
         assert_eq!(written.role.permissions, permissions(&[]));
-        assert_eq!(change.admin, Some(crate::role::OWN_PERMISSIONS.into()));
+        assert_eq!(
+            change.admin.map(|admin| (admin.permissions, admin.revision)),
+            Some((crate::role::OWN_PERMISSIONS.into(), Revision(10)))
+        );
         let details = [
             ("role", "editor"),
             ("permissions", ""),
@@ -260,9 +267,11 @@ mod tests {
             ("editor", Precondition::At(Revision(3)), false),
             ("editor", Precondition::At(Revision(2)), true),
             ("editor", Precondition::Existing, false),
+            ("editor", Precondition::Missing, true),
             ("author", Precondition::At(Revision(3)), true),
             ("author", Precondition::At(Revision::FIRST), true),
             ("author", Precondition::Existing, true),
+            ("author", Precondition::Missing, false),
             ("author", Precondition::None, false),
         ] {
             let command = WriteRole {

@@ -3,10 +3,9 @@ use crate::{
     authority::{Denied, Requester, RolesAssign},
     changes::{self, ChangeError, Refusal},
     ports::{Accounts, Clock, PortError},
-    revision::Revision,
     role::{RoleName, RoleNames},
     steps::{self, UserRef},
-    user::{User, UserId},
+    user::{User, UserId, UserRevision},
 };
 use std::sync::Arc;
 use thiserror::Error;
@@ -32,8 +31,8 @@ pub struct AssignRolesRequest {
     /// The names of the roles as entered, not yet validated.
     pub new_roles: Vec<String>,
     pub keep_sessions: bool,
-    /// If set, change the user only at this revision.
-    pub if_revision: Option<Revision>,
+    /// If set, change the user only if they are this one, at this revision.
+    pub if_revision: Option<UserRevision>,
     /// If true, return the outcome without changing anything.
     pub dry_run: bool,
 }
@@ -86,11 +85,12 @@ impl AssignRoles {
         request: AssignRolesRequest,
         origin: Origin,
     ) -> Result<AssignRolesOutcome, AssignRolesError> {
+        let user = self.assignee(requester, &request.assignee).await?;
         let command = Arc::new(changes::AssignRoles {
-            user: self.assignee(requester, &request.assignee).await?,
+            user,
             roles: parse(&request.new_roles)?,
             keep_sessions: request.keep_sessions,
-            if_revision: request.if_revision,
+            if_revision: request.if_revision.map(|it| it.required_of(user)),
             authorized_by: requester.identity(),
         });
         let context = AuditContext::new(self.clock.now(), requester.actor(), origin);
@@ -144,6 +144,7 @@ mod tests {
         },
         fixtures::{USER, caller, caller_with, credentials, now, origin, roles, snapshot_with, user},
         ports::MockAccounts,
+        revision::Revision,
         role::{Permission, Permissions, built_in},
         session::EndReason,
         use_cases::fixtures::{accounts_with, clock, expect_change, expect_dry_run},
@@ -328,10 +329,16 @@ mod tests {
 
     #[tokio::test]
     async fn sessions_and_revision_of_the_request_are_passed_on() {
+        let at = |user, revision| {
+            let revision = Revision(revision);
+            Some(UserRevision { user, revision })
+        };
         for (keep_sessions, if_revision, refused) in [
             (true, None, false),
-            (false, Some(Revision(7)), false),
-            (false, Some(Revision(8)), true),
+            (false, at(USER, 7), false),
+            (false, at(USER, 8), true),
+            // The revision of a user who had this login before.
+            (false, at(UserId(Uuid::nil()), 7), true),
         ] {
             let assign = assign(|accounts| {
                 expect_change(accounts, own_facts(Permissions::new()), move |executed| {

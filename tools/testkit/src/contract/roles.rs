@@ -76,17 +76,9 @@ async fn assert_dry_run(storage: &Storage, command: Arc<dyn CatalogueCommand>) {
 
 /// Returns the catalogue after `change` is applied to `roles`.
 fn after(mut roles: Vec<Role>, change: &CatalogueChange) -> Vec<Role> {
-    let written = change.written.as_ref().map(|written| &written.role);
-    let gone = written.map(|role| &role.name).or(change.removed.as_ref());
-    roles.retain(|role| Some(&role.name) != gone);
-    roles.extend(written.cloned());
-    for role in &mut roles {
-        if role.name == RoleName::ADMIN
-            && let Some(permissions) = &change.admin
-        {
-            role.permissions.clone_from(permissions);
-        }
-    }
+    let gone = |role: &Role| change.stored().any(|stored| stored.name == role.name);
+    roles.retain(|role| !gone(role) && Some(&role.name) != change.removed.as_ref());
+    roles.extend(change.stored().cloned());
     roles.sort_by(|one, other| one.name.cmp(&other.name));
     roles
 }

@@ -62,6 +62,7 @@ impl Tables {
             UserChange::LoggedIn(id) => {
                 if let Some(kept) = self.users.get_mut(&id) {
                     kept.user.last_login_at = Some(change.at);
+                    kept.user.revision = kept.user.revision.next();
                 }
             }
             UserChange::Delete(user) => {
@@ -127,16 +128,11 @@ impl Tables {
     }
 
     pub(super) fn apply_catalogue(&mut self, change: &CatalogueChange, context: &AuditContext) {
-        if let Some(written) = &change.written {
-            self.roles.insert(written.role.name.clone(), written.role.clone());
+        for role in change.stored() {
+            self.roles.insert(role.name.clone(), role.clone());
         }
         if let Some(name) = &change.removed {
             self.roles.remove(name);
-        }
-        if let Some(permissions) = &change.admin
-            && let Some(admin) = self.roles.get_mut(&domain::role::RoleName::ADMIN)
-        {
-            admin.permissions.clone_from(permissions);
         }
         self.log.append(&change.event, context);
     }

@@ -68,7 +68,7 @@ impl From<Refusal> for Problem {
                 StatusCode::PRECONDITION_FAILED,
                 code,
                 "Precondition failed",
-                "The current revision does not match If-Match. Fetch it again.",
+                "The user or role does not meet the precondition in If-Match or If-None-Match. Fetch it again.",
             ),
             Refusal::RoleNotFound => Self::no_such_role(),
             Refusal::RoleInUse(holders) => conflict(

@@ -3,17 +3,18 @@
 use crate::contract::prelude::*;
 
 cases! { accounts::open_session(CoreStorage):
-    opening_a_session_sets_the_last_login_and_nothing_else,
+    opening_a_session_sets_the_last_login_at_the_next_revision,
     a_login_ends_all_sessions_beyond_the_limit,
     a_login_ends_the_session_that_was_opened_first_whatever_the_clocks_show,
     concurrent_logins_keep_to_the_limit,
     a_login_that_races_an_assignment_of_roles_leaves_no_live_session,
 }
 
-async fn opening_a_session_sets_the_last_login_and_nothing_else(storage: &CoreStorage) {
+async fn opening_a_session_sets_the_last_login_at_the_next_revision(storage: &CoreStorage) {
     let (alice, _) = logged_in(storage, "alice").await;
     let expected = User {
         last_login_at: Some(at(1)),
+        revision: alice.revision.next(),
         ..alice
     };
     assert_eq!(user_now(storage, &expected).await, expected);

@@ -1,11 +1,12 @@
 //! Cases of [`DeleteRole`], and of commands on accounts that race it.
 
-use super::{assert_dry_run, execute_unchecked, find, removal};
+use super::{assert_dry_run, execute, execute_unchecked, find, removal};
 use crate::contract::{prelude::*, support};
 use std::pin::Pin;
 
 cases! { roles::delete_role(Storage):
     a_dry_run_of_a_removal_writes_nothing,
+    a_role_in_place_of_a_removed_one_has_a_new_revision,
     a_removal_that_races_an_assignment_leaves_no_user_with_a_missing_role,
     a_removal_that_races_a_registration_leaves_no_user_with_a_missing_role,
     a_removal_that_races_an_import_leaves_no_user_with_a_missing_role,
@@ -14,6 +15,19 @@ cases! { roles::delete_role(Storage):
 async fn a_dry_run_of_a_removal_writes_nothing(storage: &Storage) {
     role_written(storage, a_role("one", &["a:x"])).await;
     assert_dry_run(storage, Arc::new(removal("one"))).await;
+}
+
+async fn a_role_in_place_of_a_removed_one_has_a_new_revision(storage: &Storage) {
+    let mut seen = Vec::new();
+    for name in ["one", "two", "one", "one", "two"] {
+        role_written(storage, a_role(name, &["a:x"])).await;
+        role_written(storage, a_role(name, &[])).await;
+        let [role] = find(storage, &[name]).await.try_into().expect("one role");
+        seen.push(role.revision);
+        let removed = execute(storage, Arc::new(removal(name))).await;
+        assert!(removed.is_ok(), "{removed:?}");
+    }
+    assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
 }
 
 /// Runs `give`, which gives the role "fleeting" to the user `id`, and a removal of the role

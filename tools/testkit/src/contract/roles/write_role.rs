@@ -29,7 +29,7 @@ async fn a_written_role_is_in_the_catalogue(storage: &Storage) {
         description: Description::parse("it's \"one\" — ½ 🦀").expect("the description is valid"),
         permissions: Permissions::new(),
         self_assignable: true,
-        revision: Revision::FIRST,
+        revision: Revision::FIRST.next(),
     };
     for (created, permissions) in [
         (true, &["users:read", "orders:write"][..]),
