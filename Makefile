@@ -76,7 +76,7 @@ test-examples: setup ## Run the example programs of docs/embedding.md, which che
 	cargo run -q --locked -p api-http --example mount
 
 .PHONY: test-interop
-test-interop: setup ## Verify access tokens with PyJWT and jose, which know only the URL of the JWKS
+test-interop: setup ## Verify access tokens with six JWT libraries, which know only the URL of the JWKS
 	@scripts/test-interop
 
 .PHONY: test-readme
