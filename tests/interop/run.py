@@ -14,8 +14,10 @@ from pathlib import Path
 
 from checks import Checks
 from libraries import LIBRARIES
-from service import AUDIENCE, ISSUER, call, service
+from service import call, service
 
+ISSUER = "https://auth.example"
+AUDIENCE = "interop"
 ALGORITHMS = {"es256": "ES256", "eddsa": "EdDSA", "rs256": "RS256"}
 ACCOUNT = {"login": "interop", "password": "seven sober walruses 42"}
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "k"}
@@ -84,7 +86,9 @@ def main():
     libraries = LIBRARIES | {name: verify_in_node(name) for name in IN_NODE}
     checks = Checks()
     for option, algorithm in ALGORITHMS.items():
-        with service(binary, option) as base:
+        settings = {"AUTHAPI_TOKENS__ISSUER": ISSUER, "AUTHAPI_TOKENS__AUDIENCE": AUDIENCE}
+        with service(binary, option, settings) as running:
+            base = running.base
             user = call("POST", f"{base}/register", ACCOUNT)
             token = call("POST", f"{base}/login", ACCOUNT)["access_token"]
             session = call("GET", f"{base}/me", bearer=token)["session"]

@@ -1,4 +1,4 @@
-"""Runs the service for the checks, and calls its API."""
+"""Runs the service for a test, and calls its API."""
 
 import json
 import os
@@ -10,9 +10,11 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
-ISSUER = "https://auth.example"
-AUDIENCE = "interop"
+# A folder in memory, if there is one: thousands of requests would wait for a busy disk.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 READY_WITHIN = 30  # seconds
 STOPPED_WITHIN = 15  # seconds
 LOG_LINES = 60  # of a service that failed
@@ -27,7 +29,7 @@ def call(method, url, body=None, bearer=None):
         return json.load(answer)
 
 
-def settings(folder, port):
+def environment(folder, port, settings):
     """Returns the environment of the service, without inherited AUTHAPI_ variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHAPI_")}
     return inherited | {
@@ -37,9 +39,7 @@ def settings(folder, port):
         "AUTHAPI_SERVER__PORT": str(port),
         "AUTHAPI_DATABASE__URL": f"sqlite://{folder}/authapi.db",
         "AUTHAPI_KEYS__DIR": f"{folder}/keys",
-        "AUTHAPI_TOKENS__ISSUER": ISSUER,
-        "AUTHAPI_TOKENS__AUDIENCE": AUDIENCE,
-    }
+    } | settings
 
 
 def free_port():
@@ -61,17 +61,31 @@ def wait_until_ready(server, base):
     raise RuntimeError(f"the service was not ready within {READY_WITHIN} s")
 
 
+@dataclass
+class Service:
+    base: str
+    binary: Path
+    folder: str
+    environment: dict[str, str]
+
+    def command(self, *arguments, given=""):
+        """Runs a command of the service's binary; `given` is its standard input."""
+        options = {"cwd": self.folder, "env": self.environment, "stdout": subprocess.DEVNULL}
+        subprocess.run([self.binary, *arguments], input=given, text=True, check=True, **options)
+
+
 @contextmanager
-def service(binary, algorithm):
-    """Runs the service in an empty folder with one key of the algorithm, and yields its base URL."""
-    with tempfile.TemporaryDirectory(prefix="authapi-interop-") as folder, open(f"{folder}/log", "w+") as log:
+def service(binary, algorithm="es256", settings=None):
+    """Runs the service in an empty folder with one key of the algorithm, and yields it."""
+    with tempfile.TemporaryDirectory(prefix="authapi-test-", dir=MEMORY) as folder, open(f"{folder}/log", "w+") as log:
         port = free_port()
-        options = {"cwd": folder, "env": settings(folder, port), "stdin": subprocess.DEVNULL, "stderr": log}
-        subprocess.run([binary, "keys", "generate", "--algorithm", algorithm], check=True, stdout=log, **options)
-        server = subprocess.Popen([binary, "serve"], stdout=log, **options)
+        running = Service(f"http://127.0.0.1:{port}", binary, folder, environment(folder, port, settings or {}))
+        running.command("keys", "generate", "--algorithm", algorithm)
+        options = {"cwd": folder, "env": running.environment, "stdin": subprocess.DEVNULL}
+        server = subprocess.Popen([binary, "serve"], stdout=log, stderr=log, **options)
         try:
-            wait_until_ready(server, f"http://127.0.0.1:{port}")
-            yield f"http://127.0.0.1:{port}"
+            wait_until_ready(server, running.base)
+            yield running
         except Exception:
             log.seek(0)
             print("".join(log.readlines()[-LOG_LINES:]), file=sys.stderr)
