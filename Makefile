@@ -6,7 +6,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 CARGO_DENY := 0.20.2
 # The checks that a change must pass, cheap checks first. The tests are last, so that the output
 # ends with their summaries.
-CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test-faults test-bench test
+CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test-api test-faults test-bench test
 
 .PHONY: help
 help: ## List the targets
@@ -76,7 +76,7 @@ test-examples: setup ## Run the example programs of docs/embedding.md, which che
 	cargo run -q --locked -p api-http --example mount
 
 .PHONY: test-interop
-test-interop: setup ## Verify access tokens with PyJWT and jose, which know only the URL of the JWKS
+test-interop: setup ## Verify access tokens with six JWT libraries, which know only the URL of the JWKS
 	@scripts/test-interop
 
 .PHONY: test-readme
@@ -86,6 +86,10 @@ test-readme: setup ## Run the commands of the README's walk-through and compare 
 .PHONY: test-browser
 test-browser: setup ## Test Swagger UI in a real browser
 	@scripts/test-browser
+
+.PHONY: test-api
+test-api: setup ## Compare the service with its OpenAPI document by generated requests; takes minutes
+	@scripts/test-api $(ARGS)
 
 .PHONY: test-faults
 test-faults: setup ## Test the service under load while its servers crash, hang, disconnect or fill up; takes minutes

@@ -77,7 +77,7 @@ impl PasswordHasher for Argon2Hasher {
                 params,
                 salt: &salt,
             };
-            inputs.hash(&password, blocks, params, &mut hash)?;
+            inputs.hash(password.expose(), blocks, params, &mut hash)?;
             Ok(Argon2Hash::fresh(params, &salt, &hash).to_phc())
         };
         self.pool.submit(Work::Hash, ticket, job)?.get().await?
@@ -102,17 +102,30 @@ fn salt() -> [u8; SALT_LENGTH] {
     *bytes.first_chunk().expect("32 bytes have a prefix of 16")
 }
 
+/// Compares `stored` with what another system may have hashed for the password. A hash of this
+/// service matches the first of these texts, the normalised one.
 fn compare(
     password: &Password,
     stored: &StoredHash,
     in_force: Argon2Params,
     blocks: &mut Blocks,
 ) -> Result<Verification, PortError> {
-    let is_right = match stored {
-        StoredHash::Argon2(hash) => is_of(password, hash, in_force, blocks)?,
-        StoredHash::Foreign(hash) => hash.is_of(password),
-    };
-    make_up_for(stored.work_kib(), in_force, blocks)?;
+    let forms = password.forms();
+    let tries = in_force.tries(stored.work_kib(), forms.len());
+    let wrong_kib = in_force.work_of_forms_kib(forms.len());
+    let (mut is_right, mut done_kib) = (false, 0);
+    for input in stored.inputs(forms).iter().take(tries) {
+        done_kib += stored.work_kib();
+        is_right = match stored {
+            StoredHash::Argon2(hash) => is_of(input, hash, in_force, blocks)?,
+            StoredHash::Foreign(hash) => hash.is_of(input.as_bytes()),
+        };
+        if is_right {
+            break;
+        }
+    }
+    let total_kib = if is_right { in_force.work_kib() } else { wrong_kib };
+    make_up_for(total_kib.saturating_sub(done_kib), in_force, blocks)?;
     Ok(match (is_right, stored.is_as_if_fresh(in_force)) {
         (false, _) => Verification::Wrong,
         (true, true) => Verification::Right,
@@ -121,7 +134,7 @@ fn compare(
 }
 
 fn is_of(
-    password: &Password,
+    input: &str,
     stored: &Argon2Hash,
     in_force: Argon2Params,
     blocks: &mut Blocks,
@@ -133,15 +146,14 @@ fn is_of(
         params: stored.params,
         salt: stored.salt(),
     };
-    inputs.hash(password, blocks, in_force, &mut hash)?;
+    inputs.hash(input, blocks, in_force, &mut hash)?;
     Ok(constant_time::verify_slices_are_equal(&hash, stored.hash()).is_ok())
 }
 
-/// Does the work by which a new hash exceeds `done_kib`. A login then takes as long for a user
-/// whose hash is cheap (not rehashed since the cost was raised or since the import) as for a user
-/// who does not exist.
-fn make_up_for(done_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Result<(), PortError> {
-    let Some(params) = in_force.beyond(done_kib) else {
+/// Does the missing work. A login then takes as long for a user whose hash is cheap (not rehashed
+/// since the cost was raised or since the import) as for a user who does not exist.
+fn make_up_for(missing_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Result<(), PortError> {
+    let Some(params) = in_force.of_work(missing_kib) else {
         return Ok(());
     };
     let inputs = Inputs {
@@ -150,12 +162,7 @@ fn make_up_for(done_kib: u64, in_force: Argon2Params, blocks: &mut Blocks) -> Re
         params,
         salt: &[0; SALT_LENGTH],
     };
-    inputs.hash(
-        &Password::new(String::new()),
-        blocks,
-        in_force,
-        &mut [0; HASH_LENGTH],
-    )
+    inputs.hash("", blocks, in_force, &mut [0; HASH_LENGTH])
 }
 
 /// All inputs of a hash except the password and the length of the hash.
@@ -172,7 +179,7 @@ impl Inputs<'_> {
     /// keep its memory.
     fn hash(
         &self,
-        password: &Password,
+        password: &str,
         blocks: &mut Blocks,
         in_force: Argon2Params,
         hash: &mut [u8],
@@ -188,7 +195,7 @@ impl Inputs<'_> {
             blocks.resize(params.block_count(), Block::new());
         }
         let outcome = Argon2::new(self.algorithm, self.version, params).hash_password_into_with_memory(
-            password.expose().as_bytes(),
+            password.as_bytes(),
             self.salt,
             hash,
             &mut blocks[..],
@@ -313,6 +320,26 @@ mod tests {
                 2048,
                 "scrypt fills 1 MiB and reads it, and then the rest"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_this_service_matches_however_the_password_is_typed() {
+        let hasher = hasher(CHEAP);
+        let of = |text: &str| Password::new(text.to_owned());
+        let stored = hasher
+            .hash(of("caf\u{e9} noir"), &mut HashTicket::default())
+            .await
+            .expect("a hash");
+        for (typed, expected) in [
+            ("caf\u{e9} noir", Verification::Right),
+            ("cafe\u{301} noir", Verification::Right),
+            ("cafe noir", Verification::Wrong),
+        ] {
+            let verification = hasher
+                .verify(of(typed), Some(stored.clone()), &mut HashTicket::default())
+                .await;
+            assert_eq!(verification.expect("a result"), expected, "{typed:?}");
         }
     }
 

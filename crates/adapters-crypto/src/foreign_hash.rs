@@ -13,7 +13,12 @@ use self::{
     pbkdf2::{Digest, Pbkdf2},
     scrypt::Scrypt,
 };
-use domain::{password::Password, ports::ForeignHashRefused};
+use domain::ports::ForeignHashRefused;
+use zeroize::Zeroizing;
+
+/// The error for digests that are not meant for passwords, repeated thousands of times or not.
+pub const FAST_DIGEST: ForeignHashRefused =
+    ForeignHashRefused::TooWeak("an unsalted or fast digest, which attackers can test by the billion");
 
 /// A hash within bounds: verifying it takes at most 256 MiB and about a second on one core.
 pub enum ForeignHash {
@@ -39,6 +44,8 @@ impl ForeignHash {
         match (begins_with_sign, name) {
             (true, "2a" | "2b" | "2y") => Bcrypt::parse(parts).map(Self::Bcrypt),
             (false, "bcrypt_sha256") => Bcrypt::parse_django_sha256(parts).map(Self::Bcrypt),
+            (true, "bcrypt-sha256") => Bcrypt::parse_passlib_sha256(parts).map(Self::Bcrypt),
+            (true, "wp") => Bcrypt::parse_wordpress(parts).map(Self::Bcrypt),
             (true, "pbkdf2" | "pbkdf2-sha1") => Pbkdf2::parse(Digest::Sha1, parts).map(Self::Pbkdf2),
             (true, "pbkdf2-sha256") => Pbkdf2::parse(Digest::Sha256, parts).map(Self::Pbkdf2),
             (true, "pbkdf2-sha512") => Pbkdf2::parse(Digest::Sha512, parts).map(Self::Pbkdf2),
@@ -47,21 +54,30 @@ impl ForeignHash {
             (true, "scrypt") => Scrypt::parse(parts).map(Self::Scrypt),
             (false, "scrypt") => Scrypt::parse_django(parts).map(Self::Scrypt),
             (true, "firebase-scrypt") => FirebaseScrypt::parse(parts).map(Self::Firebase),
-            (false, "md5" | "sha1" | "unsalted_md5" | "unsalted_sha1") => Err(ForeignHashRefused::TooWeak(
-                "an unsalted or fast digest, which attackers can test by the billion",
-            )),
+            (true, "P" | "H")
+            | (
+                false,
+                "md5" | "sha1" | "sha224" | "sha256" | "sha384" | "sha512" | "unsalted_md5" | "unsalted_sha1",
+            ) => Err(FAST_DIGEST),
             _ => Err(ForeignHashRefused::UnknownForm),
         }
     }
 
-    /// Returns whether this is the hash of `password`.
-    pub fn is_of(&self, password: &Password) -> bool {
-        let password = password.expose().as_bytes();
+    /// Returns the texts that the other system may have hashed for a password with these forms.
+    pub fn inputs(&self, forms: Vec<Zeroizing<String>>) -> Vec<Zeroizing<String>> {
         match self {
-            Self::Bcrypt(hash) => hash.is_of(password),
-            Self::Pbkdf2(hash) => hash.is_of(password),
-            Self::Scrypt(hash) => hash.is_of(password),
-            Self::Firebase(hash) => hash.is_of(password),
+            Self::Bcrypt(hash) => hash.inputs(forms),
+            Self::Pbkdf2(_) | Self::Scrypt(_) | Self::Firebase(_) => forms,
+        }
+    }
+
+    /// Returns whether this is the hash of `input`.
+    pub fn is_of(&self, input: &[u8]) -> bool {
+        match self {
+            Self::Bcrypt(hash) => hash.is_of(input),
+            Self::Pbkdf2(hash) => hash.is_of(input),
+            Self::Scrypt(hash) => hash.is_of(input),
+            Self::Firebase(hash) => hash.is_of(input),
         }
     }
 

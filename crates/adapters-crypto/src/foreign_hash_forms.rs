@@ -1,15 +1,18 @@
+mod stored_form;
+
 use crate::argon2_hasher::{NotAStoredHash, StoredHash};
 use domain::{
     password::PasswordHash,
     ports::{ForeignHashRefused, ForeignHashes},
 };
-use std::borrow::Cow;
+use stored_form::stored_form;
 
 /// The maximum length of a hash in bytes. The longest hashes in use, Firebase's, have about 300.
 const MAX_LENGTH: usize = 1024;
 
 /// Accepts the password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can verify: argon2,
-/// bcrypt, PBKDF2 and scrypt, as PHC strings or in the formats of Django, passlib and Firebase.
+/// bcrypt, PBKDF2 and scrypt, as PHC strings or in the formats of Better Auth, Django, Firebase,
+/// LDAP servers, passlib, Werkzeug and WordPress.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForeignHashForms;
 
@@ -18,18 +21,9 @@ impl ForeignHashes for ForeignHashForms {
         if text.len() > MAX_LENGTH {
             return Err(ForeignHashRefused::Damaged("the text is longer than 1024 bytes"));
         }
-        let hash = PasswordHash::from_phc(unlabelled(text).into_owned());
+        let hash = PasswordHash::from_phc(stored_form(text)?.into_owned());
         StoredHash::parse(&hash)?;
         Ok(hash)
-    }
-}
-
-/// Removes the prefix that Django adds to argon2 and bcrypt hashes, which name their own scheme.
-fn unlabelled(text: &str) -> Cow<'_, str> {
-    match text.split_once('$') {
-        Some(("argon2", unlabelled)) => Cow::Owned(format!("${unlabelled}")),
-        Some(("bcrypt", unlabelled)) => Cow::Borrowed(unlabelled),
-        _ => Cow::Borrowed(text),
     }
 }
 

@@ -4,11 +4,13 @@
 //! contains `id` and `last_login_at`, which an import ignores.
 
 mod lines;
+mod mistaken;
 mod read;
 mod refusal;
 mod write;
 
 pub use lines::Lines;
+pub use mistaken::mistaken_file;
 pub use read::UserReader;
 pub use refusal::Refusal;
 pub use write::UserWriter;

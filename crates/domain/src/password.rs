@@ -18,20 +18,52 @@ const GENERAL_ADVICE: &str = "add another word or two";
 ///
 /// It is redacted in `Debug` and wiped when dropped.
 #[derive(Clone, Debug)]
-pub struct Password(SecretString);
+pub struct Password {
+    normalised: SecretString,
+    /// The text as typed, if normalisation changed it.
+    typed: Option<SecretString>,
+}
 
 impl Password {
     /// Normalises the text to NFC and wipes the original.
     #[must_use]
     pub fn new(typed: String) -> Self {
-        let typed = Zeroizing::new(typed);
-        Self(SecretString::from(typed.nfc().collect::<String>()))
+        let typed = SecretString::from(typed);
+        let normalised = SecretString::from(typed.expose_secret().nfc().collect::<String>());
+        let is_changed = normalised.expose_secret() != typed.expose_secret();
+        Self {
+            normalised,
+            typed: is_changed.then_some(typed),
+        }
     }
 
     /// Returns the normalised text. Only hashers and the policy should read it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.normalised.expose_secret()
+    }
+
+    /// Returns the texts that another system may have hashed when it was given this password: the
+    /// normalised text first, then the text as typed, its NFKC and its NFD (Unicode Standard Annex
+    /// 15). Each distinct text occurs once, so an ASCII password has one form.
+    #[must_use]
+    pub fn forms(&self) -> Vec<Zeroizing<String>> {
+        let normalised = self.expose();
+        let mut forms = vec![Zeroizing::new(normalised.to_owned())];
+        if self.typed.is_none() && normalised.is_ascii() {
+            return forms;
+        }
+        let others = [
+            self.typed.as_ref().map(|typed| typed.expose_secret().to_owned()),
+            Some(normalised.nfkc().collect()),
+            Some(normalised.nfd().collect()),
+        ];
+        for form in others.into_iter().flatten().map(Zeroizing::new) {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        forms
     }
 }
 
@@ -304,6 +336,36 @@ mod tests {
     }
 
     #[test]
+    fn a_password_has_each_of_its_distinct_forms_once_and_the_normalised_one_first() {
+        for (typed, expected) in [
+            ("plain ASCII", &["plain ASCII"][..]),
+            ("пароль", &["пароль"]),
+            ("caf\u{e9}", &["caf\u{e9}", "cafe\u{301}"]),
+            ("cafe\u{301}", &["caf\u{e9}", "cafe\u{301}"]),
+            ("\u{fb01}ne", &["\u{fb01}ne", "fine"]),
+            (
+                "\u{fb01}\u{e9}",
+                &["\u{fb01}\u{e9}", "fi\u{e9}", "\u{fb01}e\u{301}"],
+            ),
+            (
+                "\u{fb01}\u{e9}e\u{301}",
+                &[
+                    "\u{fb01}\u{e9}\u{e9}",
+                    "\u{fb01}\u{e9}e\u{301}",
+                    "fi\u{e9}\u{e9}",
+                    "\u{fb01}e\u{301}e\u{301}",
+                ],
+            ),
+            // The Kelvin sign has a canonical decomposition into ASCII.
+            ("\u{212a}elvin", &["Kelvin", "\u{212a}elvin"]),
+        ] {
+            let forms = Password::new(typed.to_owned()).forms();
+            let forms: Vec<&str> = forms.iter().map(|form| form.as_str()).collect();
+            assert_eq!(forms, expected, "{typed:?}");
+        }
+    }
+
+    #[test]
     fn debug_output_contains_no_password() {
         let unrated = check("correct horse battery staple");
         let shown = format!("{unrated:?} {:?}", rated(4, None));
@@ -315,6 +377,18 @@ mod tests {
         fn checking_never_panics_and_never_echoes_the_password(typed in "\\PC{8,300}") {
             if let Err(refused) = check(&typed) {
                 prop_assert!(!refused.to_string().contains(&typed));
+            }
+        }
+
+        #[test]
+        fn a_password_has_one_to_four_distinct_forms(typed in any::<String>()) {
+            let password = Password::new(typed.clone());
+            let forms = password.forms();
+            prop_assert!((1..=4).contains(&forms.len()));
+            prop_assert_eq!(forms[0].as_str(), password.expose());
+            prop_assert!(forms.iter().any(|form| **form == typed));
+            for (number, form) in forms.iter().enumerate() {
+                prop_assert!(!forms[..number].contains(form));
             }
         }
 

@@ -36,10 +36,9 @@ impl Argon2Hash {
         let phc = phc::PasswordHash::new(text).map_err(NotAStoredHash::Unparsable)?;
         let algorithm =
             Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| NotAStoredHash::UnknownScheme)?;
-        let version = phc
-            .version
-            .and_then(|version| Version::try_from(version).ok())
-            .ok_or(NotAStoredHash::UnknownScheme)?;
+        // Version 0x10 was the first, and its hashes do not name it.
+        let version = phc.version.map_or(Ok(Version::V0x10), Version::try_from);
+        let version = version.map_err(|_| NotAStoredHash::UnknownScheme)?;
         let (Some(params), Some(salt), Some(hash)) = (parameters(&phc.params), phc.salt, phc.hash) else {
             return Err(NotAStoredHash::Parts);
         };

@@ -64,20 +64,40 @@ impl Argon2Params {
         u64::from(self.memory_kib) * u64::from(self.iterations)
     }
 
-    /// Returns the cost of the work by which this cost exceeds `done_kib`, or `None` if the
-    /// difference is less than the minimum of argon2. The result uses at most this cost's memory,
-    /// and as few passes as that permits.
-    pub(super) fn beyond(self, done_kib: u64) -> Option<Self> {
-        let missing = self.work_kib().saturating_sub(done_kib);
-        if missing < u64::from(MIN_LANE_KIB) {
+    /// Returns the total work, as the KiB that argon2 passes over, of comparing a wrong password
+    /// with `forms` forms, whatever the stored hash and whether or not there is one: a hash of this
+    /// cost for each form, as far as the maximum permits.
+    pub(super) fn work_of_forms_kib(self, forms: usize) -> u64 {
+        let forms = u64::try_from(forms).unwrap_or(u64::MAX);
+        self.work_kib() * (MAX_WORK_KIB / self.work_kib()).clamp(1, forms.max(1))
+    }
+
+    /// Returns how often a stored hash with `stored_kib` of work may be computed for a password
+    /// with `forms` forms. A hash that is not more expensive than this cost stays within the total
+    /// work of unknown logins. A more expensive one differs from them anyway and stays within the
+    /// maximum.
+    pub(super) fn tries(self, stored_kib: u64, forms: usize) -> usize {
+        let budget = if stored_kib > self.work_kib() {
+            MAX_WORK_KIB
+        } else {
+            self.work_of_forms_kib(forms)
+        };
+        let tries = budget.checked_div(stored_kib).unwrap_or(1).max(1);
+        usize::try_from(tries).unwrap_or(usize::MAX)
+    }
+
+    /// Returns a cost with `work_kib` of work; `None` if that is less than argon2 can do. Uses at
+    /// most this cost's memory, and as few passes as that permits.
+    pub(super) fn of_work(self, work_kib: u64) -> Option<Self> {
+        if work_kib < u64::from(MIN_LANE_KIB) {
             return None;
         }
-        let iterations = missing.div_ceil(u64::from(self.memory_kib));
+        let iterations = work_kib.div_ceil(u64::from(self.memory_kib));
         let memory_kib =
-            u32::try_from(missing / iterations).expect("the quotient is at most this cost's memory");
+            u32::try_from(work_kib / iterations).expect("the quotient is at most this cost's memory");
         Some(Self {
             memory_kib: memory_kib.max(MIN_LANE_KIB),
-            iterations: u32::try_from(iterations).expect("the quotient is at most this cost's passes"),
+            iterations: u32::try_from(iterations).expect("the work is that of a few hashes"),
             parallelism: 1,
         })
     }
@@ -108,7 +128,7 @@ mod tests {
             ((19_456, 2), (65_536, 3), None),
         ] {
             let (in_force, done) = (params(in_force.0, in_force.1), params(done.0, done.1));
-            let beyond = in_force.beyond(done.work_kib());
+            let beyond = in_force.of_work(in_force.work_kib().saturating_sub(done.work_kib()));
             assert_eq!(
                 beyond,
                 missing.map(|(memory, passes)| params(memory, passes)),
@@ -120,6 +140,38 @@ mod tests {
                 let sum = done.work_kib() + beyond.work_kib();
                 assert!(sum.abs_diff(in_force.work_kib()) <= 8, "{in_force:?} {done:?}");
             }
+        }
+    }
+
+    /// Work is in KiB; 38,912 is that of the default cost.
+    #[test]
+    fn only_a_hash_more_expensive_than_the_current_cost_takes_longer_than_an_unknown_login() {
+        for (in_force, stored_kib, forms, total, tries) in [
+            // ASCII passwords have one form.
+            ((19_456, 2), 38_912, 1, 38_912, 1),
+            ((19_456, 2), 262_144, 1, 38_912, 4),
+            ((19_456, 2), 1_048_576, 1, 38_912, 1),
+            // A hash as expensive as the current cost, or cheaper.
+            ((19_456, 2), 38_912, 2, 77_824, 2),
+            ((19_456, 2), 38_912, 4, 155_648, 4),
+            ((19_456, 2), 30_000, 2, 77_824, 2),
+            ((19_456, 2), 1_024, 2, 77_824, 76),
+            // bcrypt with the costs 12 to 14, and PBKDF2 with 600,000 iterations.
+            ((19_456, 2), 262_144, 4, 155_648, 4),
+            ((19_456, 2), 524_288, 4, 155_648, 2),
+            ((19_456, 2), 1_048_576, 4, 155_648, 1),
+            ((19_456, 2), 300_000, 4, 155_648, 3),
+            // A current cost of more than a quarter of the maximum.
+            ((262_144, 3), 786_432, 4, 786_432, 1),
+            ((262_144, 3), 262_144, 4, 786_432, 3),
+            ((262_144, 2), 524_288, 4, 1_048_576, 2),
+        ] {
+            let in_force = params(in_force.0, in_force.1);
+            assert_eq!(in_force.work_of_forms_kib(forms), total, "{stored_kib} {forms}");
+            assert_eq!(in_force.tries(stored_kib, forms), tries, "{stored_kib} {forms}");
+            let worst = tries as u64 * stored_kib;
+            assert!(worst <= total || stored_kib > in_force.work_kib());
+            assert!(worst <= MAX_WORK_KIB);
         }
     }
 

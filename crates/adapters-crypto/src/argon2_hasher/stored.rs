@@ -1,6 +1,7 @@
 use super::{Argon2Params, argon2_hash::Argon2Hash, not_a_stored_hash::NotAStoredHash};
 use crate::foreign_hash::ForeignHash;
 use domain::{password::PasswordHash, ports::ForeignHashRefused};
+use zeroize::Zeroizing;
 
 /// A parsed stored hash.
 pub enum StoredHash {
@@ -22,6 +23,14 @@ impl StoredHash {
             Ok(hash) => Ok(Self::Foreign(hash)),
             Err(ForeignHashRefused::UnknownForm) => Err(NotAStoredHash::UnknownScheme),
             Err(refused) => Err(NotAStoredHash::Foreign(refused)),
+        }
+    }
+
+    /// Returns the texts that may have been hashed for a password with these forms.
+    pub fn inputs(&self, forms: Vec<Zeroizing<String>>) -> Vec<Zeroizing<String>> {
+        match self {
+            Self::Argon2(_) => forms,
+            Self::Foreign(hash) => hash.inputs(forms),
         }
     }
 

@@ -1,13 +1,15 @@
-use super::fields::{WRONG_PARTS, number};
+mod prehash;
+
+use super::fields::{WRONG_PARTS, number, parameters};
 use ::bcrypt::bcrypt;
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::constant_time;
 use base64::{
     Engine,
     alphabet::BCRYPT,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use domain::ports::ForeignHashRefused;
-use std::fmt::Write;
+use prehash::Prehash;
 use zeroize::Zeroizing;
 
 const MIN_COST: u32 = 4;
@@ -38,8 +40,7 @@ pub struct Bcrypt {
     cost: u32,
     salt: [u8; 16],
     hash: [u8; HASH_LENGTH],
-    /// Whether bcrypt was applied to the SHA-256 of the password, in hex, instead of the password.
-    of_sha256: bool,
+    prehash: Prehash,
 }
 
 impl Bcrypt {
@@ -48,34 +49,70 @@ impl Bcrypt {
         let &[cost, digits] = parts else {
             return Err(WRONG_PARTS);
         };
-        let cost = within_bounds(number(cost)?)?;
         let (salt, hash) = digits.split_at_checked(SALT_DIGITS).ok_or(WRONG_PARTS)?;
-        Ok(Self {
-            cost,
-            salt: base64(salt)?,
-            hash: base64(hash)?,
-            of_sha256: false,
-        })
+        Self::new(number(cost)?, salt, hash, Prehash::None)
     }
 
     /// Parses `$2b$12$<salt><hash>`, the text after `bcrypt_sha256$`.
     pub fn parse_django_sha256(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
-        let ["", "2a" | "2b" | "2y", bcrypt @ ..] = parts else {
+        let ["", parts @ ..] = parts else {
             return Err(WRONG_PARTS);
         };
-        let hash = Self::parse(bcrypt)?;
+        Self::parse_prehashed(parts, Prehash::Sha256Hex)
+    }
+
+    /// Parses `2y$10$<salt><hash>`, the text after `$wp$`.
+    pub fn parse_wordpress(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
+        Self::parse_prehashed(parts, Prehash::WordPress)
+    }
+
+    /// Parses the text after passlib's `$bcrypt-sha256$`: `2b,12$<salt>$<hash>` of version 1, or
+    /// `v=2,t=2b,r=12$<salt>$<hash>`.
+    pub fn parse_passlib_sha256(parts: &[&str]) -> Result<Self, ForeignHashRefused> {
+        let &[settings, salt, hash] = parts else {
+            return Err(WRONG_PARTS);
+        };
+        let (variant, cost, prehash) = match settings.split_once(',') {
+            Some((variant, cost)) if !variant.contains('=') => (variant, cost, Prehash::Sha256),
+            _ => {
+                let ["2", variant, cost] = parameters(settings, ["v", "t", "r"])? else {
+                    return Err(ForeignHashRefused::UnknownForm);
+                };
+                (variant, cost, Prehash::HmacSha256 { key: salt.into() })
+            }
+        };
+        if !is_variant(variant) {
+            return Err(WRONG_PARTS);
+        }
+        Self::new(number(cost)?, salt, hash, prehash)
+    }
+
+    fn parse_prehashed(parts: &[&str], prehash: Prehash) -> Result<Self, ForeignHashRefused> {
+        match parts {
+            [variant, bcrypt @ ..] if is_variant(variant) => Ok(Self {
+                prehash,
+                ..Self::parse(bcrypt)?
+            }),
+            _ => Err(WRONG_PARTS),
+        }
+    }
+
+    fn new(cost: u32, salt: &str, hash: &str, prehash: Prehash) -> Result<Self, ForeignHashRefused> {
         Ok(Self {
-            of_sha256: true,
-            ..hash
+            cost: within_bounds(cost)?,
+            salt: base64(salt)?,
+            hash: base64(hash)?,
+            prehash,
         })
     }
 
-    pub fn is_of(&self, password: &[u8]) -> bool {
-        let hash = if self.of_sha256 {
-            self.compute(sha256_hex(password).as_bytes())
-        } else {
-            self.compute(password)
-        };
+    /// Returns the texts that the other system may have hashed for a password with these forms.
+    pub fn inputs(&self, forms: Vec<Zeroizing<String>>) -> Vec<Zeroizing<String>> {
+        self.prehash.inputs(forms)
+    }
+
+    pub fn is_of(&self, input: &[u8]) -> bool {
+        let hash = self.compute(&self.prehash.apply(input));
         let kept = hash
             .first_chunk::<HASH_LENGTH>()
             .expect("24 bytes have a prefix of 23");
@@ -96,6 +133,10 @@ impl Bcrypt {
     }
 }
 
+fn is_variant(name: &str) -> bool {
+    matches!(name, "2a" | "2b" | "2y")
+}
+
 fn within_bounds(cost: u32) -> Result<u32, ForeignHashRefused> {
     match cost {
         ..MIN_COST => Err(ForeignHashRefused::Damaged("bcrypt has no cost below 4")),
@@ -111,12 +152,4 @@ fn base64<const N: usize>(digits: &str) -> Result<[u8; N], ForeignHashRefused> {
         .ok_or(ForeignHashRefused::Damaged(
             "the salt or the hash is not in bcrypt's base64",
         ))
-}
-
-fn sha256_hex(password: &[u8]) -> Zeroizing<String> {
-    let mut hex = Zeroizing::new(String::with_capacity(64));
-    for byte in digest::digest(&digest::SHA256, password).as_ref() {
-        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-    }
-    hex
 }

@@ -21,6 +21,8 @@ pub struct Line<'a> {
     /// The number of bytes read so far, including this line.
     pub position: u64,
     pub text: Result<&'a str, Refusal>,
+    /// The line as read; of an overlong line only its start.
+    pub bytes: &'a [u8],
 }
 
 impl<R: BufRead> Lines<R> {
@@ -55,6 +57,7 @@ impl<R: BufRead> Lines<R> {
             } else {
                 Err(Refusal::LINE_TOO_LONG)
             },
+            bytes: &self.line,
         }))
     }
 

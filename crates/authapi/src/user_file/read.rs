@@ -4,7 +4,7 @@ use csv::{ReaderBuilder, StringRecord};
 use domain::use_cases::ImportRequest;
 use serde_json::{Map, Value};
 
-const NOT_JSON: Refusal = Refusal::new("not_json", "the line is not a JSON object");
+const NOT_JSON: Refusal = Refusal::new("not_json", "the line is not a complete JSON object");
 const MISSING: Refusal = Refusal::new("missing_field", "login and password_hash are required");
 const UNKNOWN: Refusal = Refusal::new(
     "unknown_field",

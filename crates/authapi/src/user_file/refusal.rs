@@ -47,6 +47,7 @@ impl From<ImportRefused> for Refusal {
             ImportRefused::Hash(ForeignHashRefused::TooCostly(_)) => "hash_too_costly".into(),
             ImportRefused::Hash(ForeignHashRefused::TooWeak(_)) => "hash_too_weak".into(),
             ImportRefused::Role(_) => "not_a_role".into(),
+            ImportRefused::CreatedInFuture => "created_in_future".into(),
             ImportRefused::Change(refusal) => refusal.code().into(),
         };
         let text = match refused {

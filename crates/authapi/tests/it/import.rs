@@ -212,6 +212,135 @@ async fn an_export_with_hashes_can_be_imported_elsewhere_in_both_formats() {
     }
 }
 
+/// Python's bcrypt made these hashes of the NFD and the NFKC of `péché ﬁne`, which contains a
+/// ligature.
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_hashes_of_other_normalisation_forms_verify_and_are_replaced() {
+    const COMPOSED: &str = "p\u{e9}ch\u{e9} \u{fb01}ne";
+    const DECOMPOSED: &str = "pe\u{301}che\u{301} \u{fb01}ne";
+    let server = Server::start();
+    let client = server.client();
+    let of = |login, hash: &str| with(user(login), "password_hash", &json!(hash));
+    let users = [
+        of(
+            "nfd-user",
+            "$2b$04$GpW0cibFGrWlVnA//X87N.L9jNWjZviW4VfFHQDfQOVMRPKjvpxd2",
+        ),
+        of(
+            "nfkc-user",
+            "$2b$04$pcahXF6m3nnAzabi8By/M.nCuMizIX7Q5QjEcmv6Lj9OH769sdNjC",
+        ),
+    ];
+    let run = import(server.place(), &jsonl(&users), &[]);
+    assert_eq!((run.code, counts(&run)), (Some(0), (2, 0, 0)), "{}", run.stderr);
+    for login in ["nfd-user", "nfkc-user"] {
+        let wrong = client
+            .logging_in(login, "p\u{ea}ch\u{e9} \u{fb01}ne")
+            .send()
+            .await;
+        assert_eq!(wrong.code(), "invalid_credentials");
+        // The second login is with the hash of this service.
+        for password in [COMPOSED, DECOMPOSED] {
+            let answer = client.logging_in(login, password).send().await;
+            assert_eq!(answer.status, 200, "{login} with {password:?}: {:?}", answer.body);
+        }
+        let query = format!("SELECT password_hash AS finding FROM users WHERE canonical_login = '{login}'");
+        let found = server.place().database().find(&query).await;
+        assert!(found[0].starts_with("$argon2id$"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_whole_wrong_file_is_refused_in_one_line_and_nothing_is_stored() {
+    let place = Place::new();
+    let array = serde_json::to_string_pretty(&json!([user("ann"), user("bob")])).expect("JSON");
+    let csv = |separator: &str| {
+        let row = ["ann", HASH].join(separator);
+        format!("login{separator}password_hash\n{row}\n{row}\n")
+    };
+    let other = "{\"name\":\"ann\",\"hash\":\"x\"}\n".repeat(2_500);
+    for (name, content, says) in [
+        ("array.jsonl", array.as_str(), "it is a JSON array"),
+        (
+            "line.jsonl",
+            &json!([user("ann")]).to_string(),
+            "it is a JSON array",
+        ),
+        ("pretty.jsonl", &array[1..], "line 2: not_json: "),
+        ("table.jsonl", &csv(","), "--format csv"),
+        ("table.csv", &csv(";"), "separated by semicolons"),
+        ("array.csv", &array, "--format jsonl"),
+        ("other.jsonl", &other, "none of the first 1000 lines"),
+    ] {
+        fs::write(place.path().join(name), content).expect("a file");
+        for more in [&[][..], &["--dry-run"]] {
+            let run = place.run(&[&["users", "import", name], more].concat(), "");
+            assert_eq!(
+                (run.code, run.stdout.as_str()),
+                (Some(1), ""),
+                "{name}: {}",
+                run.stderr
+            );
+            assert!(run.stderr.contains(says), "{name}: {}", run.stderr);
+            assert!(run.stderr.contains(name), "{}", run.stderr);
+            assert_eq!(run.stderr.lines().count(), 1, "{name}: {}", run.stderr);
+        }
+    }
+    assert_eq!(place.command_succeeds(&["users", "list", "--json"], ""), "");
+}
+
+#[test]
+fn many_lines_that_are_refused_for_one_reason_are_counted_instead_of_listed() {
+    let place = Place::new();
+    let weak = |number| {
+        with(
+            user(&format!("user{number}")),
+            "password_hash",
+            &json!("md5$salt$0123"),
+        )
+    };
+    let mut users: Vec<Value> = (0..2_500).map(weak).collect();
+    users.push(json!({"login": "ann"}));
+    let run = import(&place, &jsonl(&users), &[]);
+    assert_eq!((run.code, counts(&run)), (Some(1), (0, 0, 2_501)));
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert_eq!(lines.len(), 20 + 1 + 1 + 1, "{}", run.stderr);
+    assert!(lines[..20].iter().all(|line| line.contains(": hash_too_weak: ")));
+    assert!(
+        lines[20].starts_with("line 2501: missing_field: "),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(
+        lines[21],
+        "2480 more lines: hash_too_weak; --rejects FILE lists all"
+    );
+
+    let run = import(&place, &jsonl(&users), &["--rejects", "rejects.jsonl"]);
+    assert_eq!(run.code, Some(1));
+    let rejects = fs::read_to_string(place.path().join("rejects.jsonl")).expect("a file");
+    assert_eq!(rejects.lines().count(), 2_501);
+}
+
+#[test]
+fn a_registration_in_the_future_is_refused_and_not_changed() {
+    let place = Place::new();
+    let users = [
+        user("alice"),
+        with(user("bob"), "created_at", &json!("9999-12-31T23:59:59Z")),
+    ];
+    for more in [&["--dry-run"][..], &[]] {
+        let run = import(&place, &jsonl(&users), more);
+        assert_eq!((run.code, counts(&run)), (Some(1), (1, 0, 1)), "{}", run.stderr);
+        assert!(
+            run.stderr
+                .starts_with("line 2: created_in_future: created_at is in the future"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_read_stops_the_import_in_one_line() {
     let place = Place::new();

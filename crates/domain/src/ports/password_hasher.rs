@@ -21,12 +21,14 @@ pub trait PasswordHasher: Send + Sync {
     /// Hashes with a fresh salt. Two hashes of one password MUST differ, and both MUST verify.
     async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError>;
 
-    /// Compares `password` with `hash`.
+    /// Compares `password` with `hash`. The password is right if the hash is one of its normalised
+    /// text, or one that another system made of another of its [forms](Password::forms), as far as
+    /// a bound on the work permits.
     ///
     /// Without a hash, or with one that cannot be used, this method MUST return
-    /// [`Verification::Wrong`] and do the same work as with a usable one. With a hash of lower cost
-    /// than new ones, it MUST make up the difference. Neither the time nor an error then shows
-    /// whether the user exists.
+    /// [`Verification::Wrong`] and do the same work as for a wrong password with a usable one. With
+    /// a hash of lower cost than new ones, it MUST make up the difference. Neither the time nor an
+    /// error then shows whether the user exists.
     ///
     /// A hash that cannot be used MUST be logged as an error, without the hash, so that the
     /// operator can repair it.

@@ -29,7 +29,7 @@ pub struct ImportRequest {
     /// The user's roles, or the default roles if `None`.
     pub roles: Option<Vec<String>>,
     pub disabled: bool,
-    /// The time of registration, or now if `None`.
+    /// The time of registration, not in the future; now if `None`.
     pub created_at: Option<DateTime<Utc>>,
 }
 
@@ -42,6 +42,8 @@ pub enum ImportRefused {
     Hash(#[from] ForeignHashRefused),
     #[error(transparent)]
     Role(#[from] NotARoleName),
+    #[error("created_at is in the future; correct it, or leave it out for the time of the import")]
+    CreatedInFuture,
     #[error(transparent)]
     Change(#[from] Refusal),
 }
@@ -119,6 +121,10 @@ impl ImportUsers {
 
     fn parse(&self, request: ImportRequest, now: DateTime<Utc>) -> Result<ImportedUser, ImportRefused> {
         let login = Login::parse(&request.login)?;
+        let created_at = request.created_at.unwrap_or(now);
+        if created_at > now {
+            return Err(ImportRefused::CreatedInFuture);
+        }
         let hash = self.hashes.accept(&request.password_hash)?;
         let roles = match request.roles {
             Some(names) => names
@@ -137,7 +143,7 @@ impl ImportUsers {
             } else {
                 UserStatus::Active
             },
-            created_at: request.created_at.unwrap_or(now).min(now),
+            created_at,
         })
     }
 }
@@ -151,6 +157,7 @@ mod tests {
         ports::{MockAccounts, MockForeignHashes, MockUserDirectory},
         use_cases::fixtures::{clock, randomness},
     };
+    use chrono::Duration;
 
     fn request(login: &str) -> ImportRequest {
         ImportRequest {
@@ -243,23 +250,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn omitted_fields_have_defaults_and_future_registration_times_are_corrected() {
+    async fn omitted_fields_have_defaults_and_given_ones_are_kept() {
+        const DAY: Duration = Duration::days(1);
         let mut known = request("bob");
         known.roles = Some(vec!["editor".to_owned()]);
         known.disabled = true;
-        known.created_at = Some(now() + chrono::Duration::days(1));
+        known.created_at = Some(now() - DAY);
         import(vec![request("alice"), known], |users| {
             let [alice, bob] = users else {
                 panic!("expected two users")
             };
             assert_eq!((alice.status, alice.created_at), (UserStatus::Active, now()));
-            assert_eq!((bob.status, bob.created_at), (UserStatus::Disabled, now()));
+            assert_eq!((bob.status, bob.created_at), (UserStatus::Disabled, now() - DAY));
             assert_eq!(
                 (&alice.roles, &bob.roles),
                 (&roles(&["user"]), &roles(&["editor"]))
             );
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_registration_in_the_future_is_refused_instead_of_changed() {
+        let mut requests = vec![request("alice"), request("carol")];
+        requests[0].created_at = Some(now());
+        requests[1].created_at = Some(now() + Duration::microseconds(1));
+        let settled = import(requests, |users| {
+            assert_eq!(users.len(), 1);
+            assert_eq!(users[0].created_at, now());
+        })
+        .await;
+        assert_eq!(settled[1], Err(ImportRefused::CreatedInFuture));
     }
 
     #[tokio::test]

@@ -102,11 +102,12 @@ impl LogIn {
         credentials: Option<Credentials>,
     ) -> Result<Option<Credentials>, PortError> {
         let mut ticket = HashTicket::default();
-        let hash = credentials.as_ref().map(|known| known.hash.clone());
+        // A disabled user is handled like an unknown one, so that the time does not show whether
+        // the password is right.
+        let active = credentials.filter(|known| known.user.status == UserStatus::Active);
+        let hash = active.as_ref().map(|known| known.hash.clone());
         let verification = self.hasher.verify(password.clone(), hash, &mut ticket).await?;
-        let right = credentials
-            .filter(|known| verification != Verification::Wrong && known.user.status == UserStatus::Active);
-        match right {
+        match active.filter(|_| verification != Verification::Wrong) {
             Some(credentials) if verification == Verification::RightButOutdated => {
                 Ok(Some(self.rehash(password, credentials, &mut ticket).await?))
             }
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_disabled_user_costs_a_hash_and_is_reported_like_a_wrong_password() {
+    async fn a_disabled_user_is_handled_like_an_unknown_one() {
         let mut mocks = Mocks::default();
         mocks
             .throttle
@@ -333,7 +334,7 @@ mod tests {
         mocks
             .hasher
             .expect_verify()
-            .withf(|_, hash, _| hash.is_some())
+            .withf(|_, hash, _| hash.is_none())
             .once()
             .returning(|_, _, _| Ok(Verification::Right));
         mocks.accounts.expect_execute().never();

@@ -6,7 +6,7 @@ use crate::{
     cli::{Format, ImportUsers},
     operator::Operator,
     progress::Progress,
-    user_file::{Lines, Refusal, UserReader},
+    user_file::{Lines, Refusal, UserReader, mistaken_file},
 };
 use domain::{
     changes,
@@ -94,8 +94,13 @@ impl Import<'_> {
             Format::Csv => UserReader::Csv(None),
         };
         let mut lines = Lines::new(input);
-        let mut position = 0;
+        let (mut position, mut is_first) = (0, true);
         while let Some(line) = lines.next().map_err(|error| unreadable(path, error))? {
+            if mem::take(&mut is_first)
+                && let Some(remedy) = mistaken_file(line.bytes, format)
+            {
+                return Err(mistaken(path, remedy));
+            }
             position = line.position;
             let number = line.number;
             self.bytes += line.text.as_ref().map_or(0, |text| text.len());
@@ -106,10 +111,28 @@ impl Import<'_> {
                 Err(refusal) => self.batch.push((number, Err(refusal))),
             }
             if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
+                self.check_first_batch(path)?;
                 self.store_batch(position).await?;
             }
         }
+        self.check_first_batch(path)?;
         self.store_batch(position).await
+    }
+
+    /// Stops the import if the file begins with several lines of which none is a user.
+    fn check_first_batch(&self, path: &Path) -> Result<(), Failure> {
+        let is_first = self.summary.lines() == 0;
+        let no_user = self.batch.len() > 1 && self.batch.iter().all(|(_, line)| line.is_err());
+        match self.batch.first() {
+            Some((number, Err(refusal))) if is_first && no_user => Err(Failure::new(format!(
+                "none of the first {} lines of {} is a user; line {number}: {}: {}",
+                self.batch.len(),
+                path.display(),
+                refusal.code,
+                refusal.text
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Stores the batch and reports refused lines, in the order of the lines.
@@ -172,6 +195,10 @@ fn interrupted(error: PortError) -> Failure {
         "the import stopped; run it again, existing users are left unchanged",
         error,
     )
+}
+
+fn mistaken(path: &Path, remedy: &str) -> Failure {
+    Failure::new(format!("{} cannot be imported: {remedy}", path.display()))
 }
 
 fn invalid_header(path: &Path, refusal: &Refusal) -> Failure {

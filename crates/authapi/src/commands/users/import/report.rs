@@ -4,15 +4,23 @@ use super::super::super::output;
 use crate::{Failure, cli::Listing, progress::Progress, user_file::Refusal};
 use serde::Serialize;
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
     fs::File,
     io::{BufWriter, Error, Write},
     path::Path,
 };
 
-/// Reports refused lines: to a file as JSON Lines, or to standard error as text.
+/// Maximum number of lines with one code on standard error.
+const SHOWN: u64 = 20;
+
+/// Reports refused lines: all of them to a file as JSON Lines, or the first ones of each code to
+/// standard error as text.
 pub struct Rejects {
     file: Option<BufWriter<File>>,
     progress: Progress,
+    /// The number of lines by code, without a file.
+    counts: BTreeMap<Cow<'static, str>, u64>,
 }
 
 /// A refused line in the file.
@@ -31,6 +39,7 @@ impl Rejects {
         Ok(Self {
             file: file.map(BufWriter::new),
             progress,
+            counts: BTreeMap::new(),
         })
     }
 
@@ -38,7 +47,11 @@ impl Rejects {
     pub fn report(&mut self, number: u64, refusal: Refusal) -> Result<(), Failure> {
         let Some(file) = &mut self.file else {
             let line = format!("line {number}: {}: {}", refusal.code, refusal.text);
-            self.progress.print(&line);
+            let count = self.counts.entry(refusal.code).or_default();
+            *count += 1;
+            if *count <= SHOWN {
+                self.progress.print(&line);
+            }
             return Ok(());
         };
         let line = RefusedLine {
@@ -56,8 +69,13 @@ impl Rejects {
         self.progress.update(position, count);
     }
 
-    /// Flushes the file.
+    /// Reports how many lines were not shown, and flushes the file.
     pub fn close(self) -> Result<(), Failure> {
+        for (code, count) in self.counts.iter().filter(|(_, count)| **count > SHOWN) {
+            let more = count - SHOWN;
+            self.progress
+                .print(&format!("{more} more lines: {code}; --rejects FILE lists all"));
+        }
         match self.file {
             Some(mut file) => file.flush().map_err(unwritable),
             None => Ok(()),
