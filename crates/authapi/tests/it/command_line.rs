@@ -234,7 +234,10 @@ fn roles_are_created_changed_and_deleted_unless_assigned() {
         (&["roles", "set", "admin"], "cannot be changed"),
         (&["roles", "set", "Not A Role"], "a role name must have"),
         (&["roles", "set", "update"], "the role name update is reserved"),
-        (&["roles", "set", "other", "--permission", "edit"], "permission 0"),
+        (
+            &["roles", "set", "other", "--permission", "a:b", "--permission", "edit"],
+            "the permission \"edit\" is malformed",
+        ),
     ] {
         let refused = place.run(arguments, "");
         assert_eq!(
