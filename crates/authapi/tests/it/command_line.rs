@@ -324,6 +324,40 @@ async fn a_key_of_every_algorithm_signs() {
     }
 }
 
+#[test]
+fn documents_about_the_program_need_no_valid_settings() {
+    let place = Place::new().with("SERVER__PROT", "8000");
+    for (shell, part) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef authapi"),
+        ("fish", "complete -c authapi"),
+    ] {
+        let script = place.command_succeeds(&["completions", shell], "");
+        for word in [part, "set-roles", "keep-sessions"] {
+            assert!(script.contains(word), "no {word:?} for {shell}");
+        }
+    }
+    place.command_succeeds(&["openapi"], "");
+    place.command_succeeds(&["man", "share/man1"], "");
+    for (page, part) in [
+        ("authapi.1", "authapi\\-users(1)"),
+        ("authapi-users-set-roles.1", "keep\\-sessions"),
+        ("authapi-serve.1", "SIGTERM"),
+    ] {
+        let text = fs::read_to_string(place.path().join("share/man1").join(page)).expect("a page");
+        assert!(text.starts_with(".ie") && text.contains(part), "{page}: {text}");
+    }
+    fs::write(place.path().join("file"), "in the way").expect("a file");
+    let run = place.run(&["man", "file/man1"], "");
+    assert_eq!(run.code, Some(1));
+    assert!(
+        run.stderr
+            .contains("the manual pages cannot be written to file/man1"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_key_is_published_and_takes_over_by_renaming() {
     let place = Place::new();
