@@ -231,7 +231,7 @@ async fn check_default_roles(catalogue: &dyn Roles, names: &RoleNames) -> Result
     let found = found.map_err(|error| Failure::because("the database cannot be read", error))?;
     let is_missing = |name: &&RoleName| !found.iter().any(|role| role.name == **name);
     match names.iter().find(is_missing) {
-        Some(name) => Err(Failure::Settings(SettingsError::Wrong {
+        Some(name) => Err(Failure::from(SettingsError::Wrong {
             name: variable("users.default_roles"),
             value: format!(": \"{name}\""),
             rule: format!("the role does not exist; `authapi roles set {name}` creates it"),

@@ -17,7 +17,7 @@ mod users;
 use crate::{
     Failure,
     cli::{Cli, Command, Config, Configured, Document},
-    settings::{self, Loaded, LogSettings, Settings, Sources},
+    settings::{self, Loaded, LogLevel, LogSettings, Settings, Sources},
     telemetry,
     traces::Traces,
 };
@@ -64,7 +64,7 @@ fn configured(command: Configured, loaded: Loaded) -> Result<(), Failure> {
 /// standard output and log warnings and errors.
 fn start_log(command: &Configured, settings: &Settings, traces: Option<&Traces>) -> Result<(), Failure> {
     let quiet = LogSettings {
-        level: "warn".to_owned(),
+        level: LogLevel::warnings(),
         ..settings.log.clone()
     };
     let log = if matches!(command, Configured::Serve) {

@@ -2,6 +2,7 @@
 //! settings, wiring, telemetry, shutdown and the command line. Business rules are in `domain`.
 
 mod app;
+mod byte_order_mark;
 pub mod cli;
 pub mod commands;
 mod composition;

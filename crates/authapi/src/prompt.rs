@@ -1,7 +1,7 @@
 //! Passwords from the terminal or from standard input. Arguments are not supported, because other
 //! users of the machine could read them.
 
-use crate::Failure;
+use crate::{Failure, byte_order_mark::without_mark_in};
 use domain::password::Password;
 use std::io::{BufRead, Error, IsTerminal, Write, stderr, stdin};
 use zeroize::Zeroizing;
@@ -54,7 +54,8 @@ fn first_line(input: impl BufRead) -> Result<Password, Failure> {
         .take(MAX_BYTES)
         .read_line(&mut line)
         .map_err(|error| Failure::because("the password cannot be read from standard input", error))?;
-    let text = line.strip_suffix('\n').unwrap_or(&line);
+    let text = without_mark_in(&line);
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
         return Err(Failure::new(
@@ -74,6 +75,7 @@ mod tests {
             ("hunter2", "hunter2"),
             ("hunter2\n", "hunter2"),
             (" hunter2 \r\nmore\n", " hunter2 "),
+            ("\u{feff}hunter2\n", "hunter2"),
         ] {
             let read = first_line(input.as_bytes()).expect("a password");
             assert_eq!(read.expose(), password);

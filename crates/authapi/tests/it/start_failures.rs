@@ -304,6 +304,40 @@ fn a_first_admin_with_a_short_password() {
 }
 
 #[test]
+fn several_invalid_settings_are_reported_at_once() {
+    let place = Place::new()
+        .with("SERVER__PROT", "80")
+        .with("LOG__LEVEL", "loud")
+        .with("REDIS_PORT", "tcp://10.96.0.11:6379");
+    for command in [&["serve"][..], &["config", "check"]] {
+        let run = place.run(command, "");
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        assert_eq!((run.code, lines.len()), (Some(MISUSED), 2), "{lines:#?}");
+        assert!(
+            lines[0].starts_with("authapi: AUTHAPI_SERVER__PROT "),
+            "{lines:#?}"
+        );
+        assert!(lines[1].starts_with("authapi: AUTHAPI_LOG__LEVEL "), "{lines:#?}");
+    }
+}
+
+#[test]
+fn one_port_for_the_service_and_its_metrics() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken
+        .local_addr()
+        .expect("the listener has an address")
+        .port()
+        .to_string();
+    drop(taken);
+    let place = Place::new()
+        .with("SERVER__PORT", &port)
+        .with("METRICS__PORT", &port);
+    let says = ["AUTHAPI_METRICS__PORT", "differ from AUTHAPI_SERVER__PORT"];
+    refuses(&place, MISUSED, &says);
+}
+
+#[test]
 fn an_unknown_command() {
     let place = Place::new();
     for arguments in [
