@@ -249,6 +249,7 @@ async fn new_users_begin_with_the_default_roles_and_tokens_carry_permissions_whe
         "--description",
         "May edit.",
     ];
+    place.command_succeeds(&["migrate", "up"], "");
     place.command_succeeds(&set, "");
     let server = place
         .with("USERS__DEFAULT_ROLES", "user,editor")

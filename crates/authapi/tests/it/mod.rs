@@ -22,6 +22,7 @@ mod command_line;
 pub mod crash;
 mod endpoints;
 mod import;
+mod missing_database;
 pub mod overload;
 mod races;
 mod refusals;
