@@ -24,6 +24,7 @@ mod endpoints;
 mod import;
 mod missing_database;
 pub mod overload;
+mod prompt;
 mod races;
 mod refusals;
 mod revocation;

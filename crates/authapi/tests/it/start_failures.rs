@@ -1,7 +1,10 @@
 //! Failed starts. Each prints one line with the cause and the remedy, exits with the expected code
 //! and does not panic.
 
-use crate::server::{Place, Run, Server};
+use crate::{
+    client::PASSWORD,
+    server::{Place, Run, Server},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -290,17 +293,27 @@ fn invalid_settings_files() {
     assert!(!place.run(&["serve"], "").stderr.contains("hunter2"));
 }
 
-#[test]
-fn a_first_admin_with_a_short_password() {
-    let place = Place::new()
-        .with_admin("root")
-        .with("BOOTSTRAP__ADMIN_PASSWORD", "hunter2");
-    refuses(
-        &place,
-        FAILED,
-        &["AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "at least 8 characters"],
-    );
-    assert!(!place.run(&["serve"], "").stderr.contains("hunter2"));
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_admin_with_a_short_or_weak_password_leaves_no_database_and_no_keys() {
+    for (password, says) in [
+        ("hunter2", "at least 8 characters"),
+        ("password1", "easy to guess"),
+    ] {
+        let place = Place::new()
+            .with_admin("root")
+            .with("BOOTSTRAP__ADMIN_PASSWORD", password);
+        refuses(&place, FAILED, &["AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", says]);
+        assert!(!place.run(&["serve"], "").stderr.contains(password));
+        assert!(!place.database().exists().await && !place.keys().exists());
+        // With a database, the settings are used only if there is no admin.
+        place.command_succeeds(&["migrate", "up"], "");
+        refuses(&place, FAILED, &["AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", says]);
+        place.command_succeeds(
+            &["users", "create", "--login", "root", "--role", "admin"],
+            PASSWORD,
+        );
+        drop(place.start());
+    }
 }
 
 #[test]
