@@ -16,19 +16,23 @@
 //! group, and world-writable folders with the sticky bit.
 
 mod algorithm;
+mod checked_key;
 mod error;
 mod file;
 mod generate;
 mod key_file;
 mod key_pair;
+mod key_rules;
 mod public_key;
 mod ring;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use checked_key::{KeyEntry, list};
 pub use error::KeyError;
 pub use generate::{Generated, generate_first_signing_key, generate_refresh_key, generate_signing_key};
-pub use key_file::{KeyEntry, KeyState, list};
+pub use key_file::KeyState;
+pub use key_rules::KeyRules;
 pub use public_key::PublicKey;
-pub use ring::{KeyRing, KeyRules};
+pub use ring::KeyRing;
 
 pub(crate) use ring::SigningKey;

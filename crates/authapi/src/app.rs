@@ -1,29 +1,24 @@
 //! Builds the service and runs it until it is stopped.
 
 use crate::{
-    Failure, composition,
+    Failure, composition, first_admin,
     housekeeping::Housekeeping,
     listener,
     metrics::Metrics,
     open_files,
     replica::Membership,
     replica_entry::ReplicaEntry,
-    settings::{BootstrapSettings, ServerSettings, Settings, SettingsError, cores, variable},
+    settings::{ServerSettings, Settings, SettingsError, cores, variable},
     storage::{Database, take_server_lock},
-    traces,
-    violation::violation,
-    wiring,
+    traces, wiring,
 };
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
 use adapters_sqlite::ServerLock;
 use api_http::{Connections, Edge, HttpSettings, Mutations, UseCases};
 use domain::{
-    password::Password,
-    ports::{Roles, UserDirectory},
+    ports::Roles,
     role::{RoleName, RoleNames},
-    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
 };
-use secrecy::ExposeSecret;
 use session_cache::SessionCoherence;
 use std::{
     future::Future,
@@ -73,6 +68,7 @@ impl Application {
     pub async fn build(settings: Settings) -> Result<Self, Failure> {
         // Install the recorder first, because adapters record metrics from their construction on.
         let metrics = Metrics::open(&settings.metrics)?;
+        first_admin::check(&settings).await?;
         let lock = take_server_lock(&settings.database)?;
         let database = Database::open(&settings.database).await?;
         for migration in database.migrate_up().await? {
@@ -84,13 +80,8 @@ impl Application {
         }
         check_default_roles(&*ports.storage.roles, &settings.users.default_roles).await?;
         let use_cases = composition::use_cases(&ports, &settings);
-        create_first_admin(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
-        if !any_admin(&*ports.storage.users).await? {
-            tracing::warn!(
-                command = "authapi users create --login NAME --role admin",
-                "no admin exists; create one"
-            );
-        }
+        first_admin::create(&settings.bootstrap, &use_cases.administration.bootstrap_admin).await?;
+        first_admin::warn_if_missing(&*ports.storage.users).await?;
         let listener = listener::listen(settings.server.address(), "server")?;
         let address = listener
             .local_addr()
@@ -250,46 +241,13 @@ async fn check_default_roles(catalogue: &dyn Roles, names: &RoleNames) -> Result
     let found = found.map_err(|error| Failure::because("the database cannot be read", error))?;
     let is_missing = |name: &&RoleName| !found.iter().any(|role| role.name == **name);
     match names.iter().find(is_missing) {
-        Some(name) => Err(Failure::Settings(SettingsError::Wrong {
+        Some(name) => Err(Failure::from(SettingsError::Wrong {
             name: variable("users.default_roles"),
             value: format!(": \"{name}\""),
             rule: format!("the role does not exist; `authapi roles set {name}` creates it"),
         })),
         None => Ok(()),
     }
-}
-
-async fn create_first_admin(settings: &BootstrapSettings, bootstrap: &BootstrapAdmin) -> Result<(), Failure> {
-    let (Some(login), Some(password)) = (&settings.admin_login, &settings.admin_password) else {
-        return Ok(());
-    };
-    let password = Password::new(password.expose_secret().to_owned());
-    match bootstrap.execute(login.clone(), password).await {
-        Ok(Bootstrap::Created(user)) => tracing::info!(user = %user.id, "created the first admin"),
-        Ok(Bootstrap::NotNeeded) => {}
-        Err(error) => return Err(no_first_admin(error)),
-    }
-    Ok(())
-}
-
-fn no_first_admin(error: BootstrapAdminError) -> Failure {
-    let names = [
-        variable("bootstrap.admin_login"),
-        variable("bootstrap.admin_password"),
-    ];
-    let cause = match error {
-        BootstrapAdminError::Create(error) => violation(error),
-        BootstrapAdminError::Port(error) => error.into(),
-    };
-    Failure::because(
-        format!("{}: the first admin cannot be created", names.join(" or ")),
-        cause,
-    )
-}
-
-async fn any_admin(users: &dyn UserDirectory) -> Result<bool, Failure> {
-    let answer = users.any_admin().await;
-    answer.map_err(|error| Failure::because("the database cannot be read", error))
 }
 
 #[cfg(test)]

@@ -35,6 +35,15 @@ const EXIT_CODES: &str = "Without a command, the service runs. Settings come fro
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    Configured(Configured),
+    #[command(flatten)]
+    Document(Document),
+}
+
+/// Commands that read the settings.
+#[derive(Debug, Subcommand)]
+pub enum Configured {
     /// Run the service until SIGTERM or Ctrl-C.
     Serve,
     /// Migrate the database schema, or show its migrations.
@@ -58,10 +67,30 @@ pub enum Command {
     /// Show the settings.
     #[command(subcommand)]
     Config(Config),
-    /// Print the OpenAPI document.
-    Openapi,
     /// Check whether the running service is ready; exit code 0 if it is, else 1.
     Healthcheck,
+}
+
+/// Commands that write documents about this program, for which no settings are needed.
+#[derive(Debug, Subcommand)]
+pub enum Document {
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the completions of the command line for a shell.
+    Completions { shell: Shell },
+    /// Write the manual pages to a directory, which is created if it is missing.
+    Man {
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+}
+
+/// A shell that completes command lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -171,6 +200,7 @@ mod tests {
             "users show --login ann",
             "users show --user 01a2037a-ae9b-7011-beab-6d2ca028090e --json",
             "users set-roles --login ann --role user --keep-sessions",
+            "users set-roles --login ann --role user --role editor",
             "users set-roles --login ann --none --dry-run --json",
             "users disable --login ann",
             "users enable --login ann --json",
@@ -193,11 +223,25 @@ mod tests {
             "audit verify --anchor 7:365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370",
             "config check --json",
             "openapi",
+            "completions bash",
+            "completions zsh",
+            "completions fish",
+            "man share/man/man1",
             "healthcheck",
         ] {
             let words = ["authapi"].into_iter().chain(call.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{call}");
         }
+    }
+
+    #[test]
+    fn a_change_to_no_roles_must_be_explicit() {
+        let call = ["authapi", "users", "set-roles", "--login", "ann"];
+        let refused = Cli::try_parse_from(call).expect_err("no roles").to_string();
+        assert!(
+            refused.contains("--role <NAME>") && refused.contains("--none"),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -215,6 +259,9 @@ mod tests {
             "users list --limit 0",
             "users list --role Not-A-Role",
             "users list --query a_b__c__d__e__f__g__h__i__j__k__l__m__n__o__p__q__r__s__t__u__v__w__x__y__z",
+            "completions",
+            "completions tcsh",
+            "man",
             "users import",
             "users import users.xml --format xml",
             "audit list --action unheard_of",

@@ -1,9 +1,11 @@
 //! The commands of the command line, one file per command.
 
 mod audit;
+mod completions;
 mod config_check;
 mod healthcheck;
 mod keys;
+mod man;
 mod migrate;
 mod openapi;
 mod output;
@@ -14,8 +16,8 @@ mod users;
 
 use crate::{
     Failure,
-    cli::{Cli, Command, Config},
-    settings::{self, LogSettings, Settings, Sources},
+    cli::{Cli, Command, Config, Configured, Document},
+    settings::{self, Loaded, LogLevel, LogSettings, Settings, Sources},
     telemetry,
     traces::Traces,
 };
@@ -27,37 +29,45 @@ use tokio::runtime::Runtime;
 /// # Errors
 /// If the command fails.
 pub fn run(cli: Cli) -> Result<(), Failure> {
-    let command = cli.command.unwrap_or(Command::Serve);
-    let loaded = settings::load(&Sources::of_process(cli.config))?;
+    match cli.command.unwrap_or(Command::Configured(Configured::Serve)) {
+        Command::Configured(command) => {
+            configured(command, settings::load(&Sources::of_process(cli.config))?)
+        }
+        Command::Document(Document::Openapi) => openapi::run(),
+        Command::Document(Document::Completions { shell }) => completions::run(shell),
+        Command::Document(Document::Man { directory }) => man::run(&directory),
+    }
+}
+
+fn configured(command: Configured, loaded: Loaded) -> Result<(), Failure> {
     let settings = &loaded.settings;
-    let traces = if matches!(command, Command::Serve) {
+    let traces = if matches!(command, Configured::Serve) {
         Traces::start(&settings.traces)?
     } else {
         None
     };
     start_log(&command, settings, traces.as_ref())?;
     match command {
-        Command::Serve => block_on(serve::run(loaded.settings)),
-        Command::Migrate(command) => block_on(migrate::run(&settings.database, command)),
-        Command::Keys(command) => keys::run(&settings.keys, command),
-        Command::Users(command) => block_on(users::run(settings, command)),
-        Command::Roles(command) => block_on(roles::run(settings, command)),
-        Command::Sessions(command) => block_on(sessions::run(settings, command)),
-        Command::Audit(command) => block_on(audit::run(settings, command)),
-        Command::Config(Config::Check(listing)) => config_check::run(&loaded, listing),
-        Command::Openapi => openapi::run(),
-        Command::Healthcheck => healthcheck::run(&settings.server),
+        Configured::Serve => block_on(serve::run(loaded.settings)),
+        Configured::Migrate(command) => block_on(migrate::run(&settings.database, command)),
+        Configured::Keys(command) => keys::run(&settings.keys, command),
+        Configured::Users(command) => block_on(users::run(settings, command)),
+        Configured::Roles(command) => block_on(roles::run(settings, command)),
+        Configured::Sessions(command) => block_on(sessions::run(settings, command)),
+        Configured::Audit(command) => block_on(audit::run(settings, command)),
+        Configured::Config(Config::Check(listing)) => config_check::run(&loaded, listing),
+        Configured::Healthcheck => healthcheck::run(&settings.server),
     }
 }
 
 /// Starts the log. Only `serve` logs at the level of the settings; other commands print results to
 /// standard output and log warnings and errors.
-fn start_log(command: &Command, settings: &Settings, traces: Option<&Traces>) -> Result<(), Failure> {
+fn start_log(command: &Configured, settings: &Settings, traces: Option<&Traces>) -> Result<(), Failure> {
     let quiet = LogSettings {
-        level: "warn".to_owned(),
+        level: LogLevel::warnings(),
         ..settings.log.clone()
     };
-    let log = if matches!(command, Command::Serve) {
+    let log = if matches!(command, Configured::Serve) {
         &settings.log
     } else {
         &quiet

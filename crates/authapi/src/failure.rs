@@ -1,14 +1,20 @@
 use crate::settings::SettingsError;
 use std::{error::Error, fmt, process::ExitCode};
 
-/// An error that ends the program, displayed as one line.
+/// The exit code of a process that SIGINT ended: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
+
+/// An error that ends the program.
 ///
-/// Exit codes: 0 success, 1 failure, 2 invalid settings or usage.
+/// Exit codes: 0 success, 1 failure, 2 invalid settings or usage, 130 interrupted at a prompt.
 #[derive(Debug)]
 pub enum Failure {
-    Settings(SettingsError),
+    /// Invalid settings, at least one.
+    Settings(Vec<SettingsError>),
     /// An invalid use of the command line.
     Usage(&'static str),
+    /// The user pressed Ctrl-C at a prompt.
+    Interrupted,
     /// A failed task, with its cause.
     Task {
         what: String,
@@ -38,52 +44,68 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Settings(_) | Self::Usage(_) => ExitCode::from(2),
+            Self::Interrupted => ExitCode::from(INTERRUPTED),
             Self::Task { .. } => ExitCode::FAILURE,
         }
     }
 }
 
+impl From<Vec<SettingsError>> for Failure {
+    fn from(errors: Vec<SettingsError>) -> Self {
+        Self::Settings(errors)
+    }
+}
+
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
-        Self::Settings(error)
+        Self::Settings(vec![error])
     }
 }
 
-/// Displays what failed and all its causes on one line. This is the only place that prints causes.
+impl Failure {
+    /// Returns what failed, with all causes: one line, one for each invalid setting, or none if the
+    /// user interrupted the program. This is the only place that prints causes.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Settings(errors) => errors.iter().map(|error| line(error, error.source())).collect(),
+            Self::Usage(what) => vec![line(what, None)],
+            Self::Interrupted => Vec::new(),
+            Self::Task { what, cause } => {
+                let cause = cause.as_deref().map(|cause| cause as &dyn Error);
+                vec![line(what, cause)]
+            }
+        }
+    }
+}
+
+/// Displays the [lines](Failure::lines) on one line.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cause: Option<&dyn Error> = match self {
-            Self::Settings(error) => {
-                write_on_one_line(f, error)?;
-                error.source()
-            }
-            Self::Usage(what) => {
-                write_on_one_line(f, what)?;
-                None
-            }
-            Self::Task { what, cause } => {
-                write_on_one_line(f, what)?;
-                cause.as_deref().map(|cause| cause as &dyn Error)
-            }
-        };
-        while let Some(error) = cause {
-            f.write_str(": ")?;
-            write_on_one_line(f, error)?;
-            cause = error.source();
-        }
-        Ok(())
+        f.write_str(&self.lines().join("; "))
     }
 }
 
-/// Writes `text` without line breaks and control characters, which errors of other crates may
+/// Joins `what` and its causes.
+fn line(what: &dyn fmt::Display, mut cause: Option<&dyn Error>) -> String {
+    let mut line = on_one_line(what);
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&on_one_line(error));
+        cause = error.source();
+    }
+    line
+}
+
+/// Displays `text` without line breaks and control characters, which errors of other crates may
 /// contain.
-fn write_on_one_line(f: &mut fmt::Formatter<'_>, text: &dyn fmt::Display) -> fmt::Result {
+fn on_one_line(text: &dyn fmt::Display) -> String {
     let text = text.to_string();
     let flat = text
         .split(char::is_control)
         .map(str::trim)
         .filter(|part| !part.is_empty());
-    f.write_str(&flat.collect::<Vec<_>>().join(" "))
+    flat.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

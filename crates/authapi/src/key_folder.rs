@@ -11,10 +11,14 @@ pub fn load(settings: &KeysSettings) -> Result<KeyRing, Failure> {
     if settings.generate_missing {
         generate_missing_keys(&settings.dir)?;
     }
-    let rules = KeyRules {
+    KeyRing::load(&settings.dir, rules(settings)).map_err(unusable)
+}
+
+/// Returns the rules that keys must follow.
+pub fn rules(settings: &KeysSettings) -> KeyRules {
+    KeyRules {
         allow_rsa_2048: settings.allow_rsa_2048,
-    };
-    KeyRing::load(&settings.dir, rules).map_err(unusable)
+    }
 }
 
 fn generate_missing_keys(folder: &Path) -> Result<(), Failure> {
@@ -76,7 +80,7 @@ mod tests {
 
             let rings = load_at_once(&settings);
 
-            let stored = list(&settings.dir).expect("the keys can be listed");
+            let stored = list(&settings.dir, rules(&settings)).expect("the keys can be listed");
             assert_eq!(stored.len(), 1, "round {round}: {stored:?}");
             for ring in &rings {
                 let kids: Vec<_> = ring.public_keys().iter().map(|key| &key.kid).collect();

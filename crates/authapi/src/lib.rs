@@ -2,11 +2,13 @@
 //! settings, wiring, telemetry, shutdown and the command line. Business rules are in `domain`.
 
 mod app;
+mod byte_order_mark;
 pub mod cli;
 mod clock_watch;
 pub mod commands;
 mod composition;
 mod failure;
+mod first_admin;
 mod housekeeping;
 mod key_folder;
 mod listener;
@@ -24,6 +26,7 @@ pub mod settings;
 mod shutdown;
 mod storage;
 pub mod telemetry;
+mod terminal;
 mod throttles;
 mod traces;
 mod user_file;

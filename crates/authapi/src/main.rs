@@ -12,7 +12,9 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("authapi: {failure}");
+            for line in failure.lines() {
+                eprintln!("authapi: {line}");
+            }
             failure.exit_code()
         }
     }

@@ -29,7 +29,21 @@ impl Operator {
     /// Opens the database and migrates its schema, so that an admin can be created before the first
     /// start of the service.
     pub async fn open(settings: &Settings) -> Result<Self, Failure> {
-        let database = Database::open(&settings.database).await?;
+        Self::migrated(Database::open(&settings.database).await?, settings).await
+    }
+
+    /// Opens a database that a start of the service, or a command that may do so, has created, and
+    /// migrates its schema.
+    ///
+    /// # Errors
+    /// If there is no database, or the database has no tables of this program.
+    pub async fn open_existing(settings: &Settings) -> Result<Self, Failure> {
+        let database = Database::open_existing(&settings.database).await?;
+        database.check_schema().await?;
+        Self::migrated(database, settings).await
+    }
+
+    async fn migrated(database: Database, settings: &Settings) -> Result<Self, Failure> {
         database.migrate_up().await?;
         let passwords = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
         Ok(Self::over(database.ports(), passwords, settings))

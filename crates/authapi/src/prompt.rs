@@ -1,19 +1,22 @@
 //! Reads passwords from the terminal or from standard input. Passwords in arguments are not
 //! supported, because other users of the machine could read them.
 
-use crate::Failure;
+use crate::{Failure, byte_order_mark::without_mark_in, terminal};
 use domain::password::Password;
-use std::io::{BufRead, Error, IsTerminal, Write, stderr, stdin};
+use std::io::{BufRead, Error, ErrorKind, IsTerminal, Write, stderr, stdin};
 use zeroize::Zeroizing;
 
 /// Maximum length of the input, in bytes; more than a password of 256 characters needs.
 const MAX_BYTES: u64 = 4096;
 
 /// Reads a new password: twice from the terminal without echo, or one line of standard input.
+///
+/// MUST be called inside a multi-thread tokio runtime.
 pub fn new_password() -> Result<Password, Failure> {
     if !stdin().is_terminal() {
         return first_line(stdin().lock());
     }
+    terminal::restore_on_signal().map_err(|error| Failure::because("the terminal cannot be used", error))?;
     let password = ask("Password: ")?;
     let again = ask("Repeat password: ")?;
     if password == again {
@@ -45,7 +48,10 @@ fn read_yes(input: impl BufRead) -> Result<bool, Error> {
 fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
     rpassword::prompt_password(question)
         .map(Zeroizing::new)
-        .map_err(|error| Failure::because("the password cannot be read from the terminal", error))
+        .map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => Failure::Interrupted,
+            _ => Failure::because("the password cannot be read from the terminal", error),
+        })
 }
 
 fn first_line(input: impl BufRead) -> Result<Password, Failure> {
@@ -54,7 +60,8 @@ fn first_line(input: impl BufRead) -> Result<Password, Failure> {
         .take(MAX_BYTES)
         .read_line(&mut line)
         .map_err(|error| Failure::because("the password cannot be read from standard input", error))?;
-    let text = line.strip_suffix('\n').unwrap_or(&line);
+    let text = without_mark_in(&line);
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
         return Err(Failure::new(
@@ -74,6 +81,7 @@ mod tests {
             ("hunter2", "hunter2"),
             ("hunter2\n", "hunter2"),
             (" hunter2 \r\nmore\n", " hunter2 "),
+            ("\u{feff}hunter2\n", "hunter2"),
         ] {
             let read = first_line(input.as_bytes()).expect("the line is a password");
             assert_eq!(read.expose(), password);
@@ -99,7 +107,7 @@ mod tests {
 
     #[test]
     fn an_empty_or_non_utf_8_line_is_refused() {
-        for input in [b"".as_slice(), b"\n", b"\r\n", b"\xff\xfe\n"] {
+        for input in [b"".as_slice(), b"\n", b"\r\n", b"\xef\xbb\xbf\n", b"\xff\xfe\n"] {
             assert!(first_line(input).is_err(), "{input:?}");
         }
     }

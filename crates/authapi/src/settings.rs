@@ -3,10 +3,13 @@
 //! The keys that [`Settings::default`] serialises to are the valid ones; any other key is an error.
 
 mod accounts;
+mod dotenv;
 mod effective;
 mod error;
 mod format;
+mod kubernetes;
 mod layers;
+mod log_level;
 mod observed;
 mod rules;
 mod sections;
@@ -18,6 +21,7 @@ pub use effective::EffectiveSetting;
 pub use error::SettingsError;
 pub use format::DatabaseUrl;
 pub use layers::{Sources, variable};
+pub use log_level::LogLevel;
 pub use observed::{CollectorUrl, MetricsSettings, SampleRatio, TracesSettings};
 pub use sections::{
     BootstrapSettings, DatabaseSettings, DocsSettings, KeysSettings, LogFormat, LogSettings,
@@ -29,6 +33,7 @@ use config::{Value as RawValue, ValueKind};
 use layers::{Layers, SourceValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Settings that can be read from a file (`..._FILE`) and are never printed.
 const SECRETS: [&str; 3] = ["bootstrap.admin_password", "database.url", "redis.url"];
@@ -64,24 +69,67 @@ pub struct Loaded {
 /// Reads, parses and validates the settings.
 ///
 /// # Errors
-/// The first invalid setting.
-pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
-    let layers = layers::read(sources)?;
-    let mut tree = tree_of(&Settings::default());
-    for (key, written) in &layers {
-        let slot = tree
-            .pointer_mut(&format!("/{}", key.replace('.', "/")))
-            .filter(|slot| !slot.is_object())
-            .ok_or_else(|| unknown(key, written))?;
-        *slot = convert(slot, &written.value).ok_or_else(|| rules::wrong(key, &layers))?;
-    }
-    let mut settings: Settings = serde_path_to_error::deserialize(tree).map_err(|error| {
-        let path = error.path().to_string();
-        rules::wrong(path.split('[').next().unwrap_or(&path), &layers)
-    })?;
+/// Every invalid setting.
+pub fn load(sources: &Sources) -> Result<Loaded, Vec<SettingsError>> {
+    let (layers, mut errors) = layers::read(sources);
+    let is_complete = errors.is_empty();
+    let Parsed {
+        mut settings,
+        malformed,
+        unknown,
+    } = parse(&layers);
     derive_defaults(&mut settings, &layers);
-    rules::check(&settings, &layers)?;
-    Ok(Loaded { settings, layers })
+    errors.extend(unknown);
+    errors.extend(malformed.iter().map(|key| rules::wrong(key, &layers)));
+    errors.extend(rules::violations(&settings, &layers, &malformed, is_complete));
+    if errors.is_empty() {
+        Ok(Loaded { settings, layers })
+    } else {
+        Err(errors)
+    }
+}
+
+/// The settings of all layers, parsed.
+struct Parsed {
+    /// Contain the defaults in place of malformed values.
+    settings: Settings,
+    /// The keys of malformed values.
+    malformed: BTreeSet<String>,
+    unknown: Vec<SettingsError>,
+}
+
+fn parse(layers: &Layers) -> Parsed {
+    let defaults = tree_of(&Settings::default());
+    let mut tree = defaults.clone();
+    let (mut malformed, mut unknown) = (BTreeSet::new(), Vec::new());
+    for (key, written) in layers {
+        let pointer = format!("/{}", key.replace('.', "/"));
+        let Some(slot) = tree.pointer_mut(&pointer).filter(|slot| !slot.is_object()) else {
+            unknown.push(self::unknown(key, written));
+            continue;
+        };
+        let value = convert(slot, &written.value).filter(|value| is_valid(&defaults, &pointer, value));
+        match value {
+            Some(value) => *slot = value,
+            None => {
+                malformed.insert(key.clone());
+            }
+        }
+    }
+    Parsed {
+        settings: serde_json::from_value(tree).expect("each value was parsed alone"),
+        malformed,
+        unknown,
+    }
+}
+
+/// Returns whether `value` at `pointer` can be parsed, with `defaults` in all other places.
+fn is_valid(defaults: &Value, pointer: &str, value: &Value) -> bool {
+    let mut tree = defaults.clone();
+    if let Some(slot) = tree.pointer_mut(pointer) {
+        *slot = value.clone();
+    }
+    serde_json::from_value::<Settings>(tree).is_ok()
 }
 
 fn tree_of(settings: &Settings) -> Value {

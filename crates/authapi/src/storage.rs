@@ -2,7 +2,7 @@
 
 use crate::{
     Failure,
-    settings::{DatabaseSettings, DatabaseUrl},
+    settings::{DatabaseSettings, DatabaseUrl, variable},
 };
 use adapters_crypto::Sha256Sealer;
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
@@ -10,7 +10,10 @@ use adapters_sqlite::{ServerLock, SqliteDatabase, SqliteStorage};
 use domain::ports::{DatabaseClock, PortError, Replicas, Storage};
 use secrecy::ExposeSecret;
 use session_cache::ports::ReplicaLeases;
-use std::sync::Arc;
+use std::{
+    path::{self, Path},
+    sync::Arc,
+};
 
 /// The ports of an open database.
 pub struct DatabasePorts {
@@ -60,6 +63,48 @@ impl Database {
         }
     }
 
+    /// Opens a database that exists; never creates a file.
+    ///
+    /// # Errors
+    /// If there is no database, or it cannot be used; the message states the remedy.
+    pub async fn open_existing(settings: &DatabaseSettings) -> Result<Self, Failure> {
+        match &settings.url {
+            DatabaseUrl::Sqlite(path) if is_missing(path) => Err(missing_file(path)),
+            _ => Self::open(settings).await,
+        }
+    }
+
+    /// Returns whether a start would create the database or its schema.
+    pub async fn is_new(settings: &DatabaseSettings) -> Result<bool, Failure> {
+        match &settings.url {
+            DatabaseUrl::Sqlite(path) if is_missing(path) => Ok(true),
+            _ => Self::open(settings).await?.is_empty().await,
+        }
+    }
+
+    /// Checks that migrations have been applied to this database.
+    ///
+    /// # Errors
+    /// If not; the message states the remedy.
+    pub async fn check_schema(&self) -> Result<(), Failure> {
+        if !self.is_empty().await? {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "the database of {} contains no tables of authapi; correct the setting, or create them with `authapi \
+             migrate up`",
+            variable("database.url")
+        )))
+    }
+
+    /// Returns whether no migration is applied.
+    async fn is_empty(&self) -> Result<bool, Failure> {
+        let migrations = self.migrations().await;
+        let migrations =
+            migrations.map_err(|error| Failure::because("the database cannot be read", error))?;
+        Ok(!migrations.iter().any(|migration| migration.applied))
+    }
+
     /// Returns the ports over this database, whose schema must be up to date.
     pub fn ports(&self) -> DatabasePorts {
         match self {
@@ -95,6 +140,10 @@ impl Database {
 
     /// Reverts the newest migration, and returns its name; `None` if no migration is applied.
     pub async fn migrate_down(&self) -> Result<Option<String>, PortError> {
+        // Reverting would first create the table of migrations.
+        if !self.migrations().await?.iter().any(|migration| migration.applied) {
+            return Ok(None);
+        }
         match self {
             Self::Sqlite(database) => database.migrate_down().await,
             Self::Postgres(database) => database.migrate_down().await,
@@ -124,6 +173,23 @@ impl Database {
                 .collect(),
         })
     }
+}
+
+/// Returns whether there is no file at `path`. Opening reports other faults better.
+fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
+/// Returns the failure to open the missing file at `path`, which is shown in full: it is often
+/// missing because the command runs in another directory.
+fn missing_file(path: &Path) -> Failure {
+    let path = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Failure::new(format!(
+        "the database {} does not exist; run this command in the directory of the service, correct {}, or create the \
+         database with `authapi migrate up`",
+        path.display(),
+        variable("database.url")
+    ))
 }
 
 /// Takes the lock that makes this process the only server of a SQLite file. Postgres needs no lock.

@@ -39,7 +39,7 @@ static WRITER: Mutex<Option<Arc<LineWriter>>> = Mutex::new(None);
 /// `traces`. Ignores `RUST_LOG`. Only the first call in a process has an effect.
 ///
 /// # Errors
-/// If `log.level` is invalid, which validated settings exclude, or the thread cannot be started.
+/// If the thread cannot be started.
 pub fn start(log: &LogSettings, traces: Option<&Traces>) -> Result<(), Box<dyn Error + Send + Sync>> {
     let level = EnvFilter::try_new(format!("{QUIET},{}", log.level))?;
     let writer = LineWriter::start(stderr())?;

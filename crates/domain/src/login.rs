@@ -2,16 +2,20 @@
 
 use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::UsernameCaseMapped;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
 use unicode_security::MixedScript;
 
 /// Minimum number of code points in a canonical login.
 pub const MIN_LENGTH: usize = 3;
-/// Maximum number of code points in a login, as typed and in canonical form.
+/// Maximum number of code points in a login, in NFC and in canonical form.
 pub const MAX_LENGTH: usize = 64;
+/// Maximum number of code points that are normalised, because the cost grows with them. NFC
+/// composes at most four code points into one.
+const MAX_TYPED_LENGTH: usize = 4 * MAX_LENGTH;
 
-/// A login of 3 to 64 code points. It is stored as typed for display, and compared in canonical
+/// A login of 3 to 64 code points. It is stored as typed, in NFC, for display, and compared in canonical
 /// form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
@@ -44,13 +48,10 @@ impl Login {
     /// # Errors
     /// Returns the first rule that `typed` violates.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
-        // Check the length first: the cost of the profile grows with it.
-        if typed.chars().nth(MAX_LENGTH).is_some() {
-            return Err(LoginRefused::TooLong);
-        }
-        let canonical = canonical(typed)?;
+        let typed = composed(typed)?;
+        let canonical = canonical(&typed)?;
         Ok(Self {
-            typed: typed.to_owned(),
+            typed: typed.into_owned(),
             canonical,
         })
     }
@@ -63,6 +64,24 @@ impl Login {
     #[must_use]
     pub fn canonical(&self) -> &CanonicalLogin {
         &self.canonical
+    }
+}
+
+/// Normalises `typed` to NFC, and checks the length: the cost of the profile grows with it. PRECIS
+/// checks characters before it normalises them, and refuses the conjoining letters of decomposed
+/// Hangul.
+fn composed(typed: &str) -> Result<Cow<'_, str>, LoginRefused> {
+    if typed.chars().nth(MAX_TYPED_LENGTH).is_some() {
+        return Err(LoginRefused::TooLong);
+    }
+    let composed = if typed.is_ascii() {
+        Cow::Borrowed(typed)
+    } else {
+        Cow::Owned(typed.nfc().collect())
+    };
+    match composed.chars().nth(MAX_LENGTH) {
+        Some(_) => Err(LoginRefused::TooLong),
+        None => Ok(composed),
     }
 }
 
@@ -128,13 +147,11 @@ impl LoginPrefix {
     /// # Errors
     /// Returns the reason that no login can start with `typed`.
     pub fn parse(typed: &str) -> Result<Self, LoginRefused> {
-        if typed.chars().nth(MAX_LENGTH).is_some() {
-            return Err(LoginRefused::TooLong);
-        }
+        let typed = composed(typed)?;
         if typed.is_empty() {
             return Err(LoginRefused::TooShort);
         }
-        let mapped = UsernameCaseMapped::enforce(typed).map_err(|_| LoginRefused::Characters)?;
+        let mapped = UsernameCaseMapped::enforce(&*typed).map_err(|_| LoginRefused::Characters)?;
         Ok(Self(mapped.into_owned()))
     }
 
@@ -193,6 +210,35 @@ mod tests {
     }
 
     #[test]
+    fn decomposed_and_composed_spellings_are_one_login() {
+        for composed in [
+            "한글이",
+            "간나다라",
+            "école",
+            "ΐδιος",
+            "Việtnam",
+            "がくせい",
+            "йцукен",
+        ] {
+            let decomposed: String = composed.nfd().collect();
+            assert_ne!(decomposed, composed);
+            assert_eq!(Login::parse(&decomposed), Login::parse(composed), "{composed}");
+            assert!(Login::parse(&decomposed).is_ok(), "{composed}");
+            assert_eq!(
+                LoginPrefix::parse(&decomposed),
+                LoginPrefix::parse(composed),
+                "{composed}"
+            );
+        }
+        let longest = "간".repeat(MAX_LENGTH);
+        let decomposed: String = longest.nfd().collect();
+        assert_eq!(Login::parse(&decomposed), Login::parse(&longest));
+        assert!(Login::parse(&decomposed).is_ok());
+        let too_long: String = format!("{longest}간").nfd().collect();
+        assert_eq!(Login::parse(&too_long), Err(LoginRefused::TooLong));
+    }
+
+    #[test]
     fn invalid_logins_are_rejected_with_their_violation() {
         for (typed, refused) in [
             ("", LoginRefused::TooShort),
@@ -245,10 +291,18 @@ mod tests {
         }
 
         #[test]
-        fn parsing_never_panics_and_keeps_the_typed_text(typed in any::<String>()) {
+        fn parsing_never_panics_and_keeps_the_typed_text_in_nfc(typed in any::<String>()) {
             if let Ok(login) = Login::parse(&typed) {
-                prop_assert_eq!(login.as_typed(), typed.as_str());
+                prop_assert_eq!(login.as_typed(), typed.nfc().collect::<String>());
             }
+        }
+
+        #[test]
+        fn a_login_does_not_depend_on_its_normalisation(typed in "\\PC{3,64}") {
+            let decomposed: String = typed.nfd().collect();
+            let composed: String = typed.nfc().collect();
+            prop_assert_eq!(Login::parse(&decomposed), Login::parse(&composed));
+            prop_assert_eq!(Login::parse(&typed), Login::parse(&composed));
         }
 
         #[test]

@@ -1,4 +1,7 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 use thiserror::Error;
 
 /// An error in a key folder. Each message is one line that names the file and the remedy.
@@ -12,8 +15,13 @@ pub enum KeyError {
         #[source]
         source: io::Error,
     },
-    #[error("{0} is accessible to others (mode {mode:04o}); run `chmod 600 {0}`", .path.display())]
-    TooOpen { path: PathBuf, mode: u32 },
+    #[error("{} is accessible to others (mode {mode:04o}); {}", .path.display(), protect(.path, *.is_mounted))]
+    TooOpen {
+        path: PathBuf,
+        mode: u32,
+        /// Whether Kubernetes mounts the file, so that its mode cannot be changed in the container.
+        is_mounted: bool,
+    },
     #[error("{0} belongs to another user ({owner}); run `chown {user} {0}` as root", .path.display())]
     Foreign { path: PathBuf, owner: u32, user: u32 },
     #[error("the key folder {0} is writable by others (mode {mode:04o}); run `chmod o-w {0}`", .folder.display())]
@@ -23,6 +31,8 @@ pub enum KeyError {
         .path.display()
     )]
     NotAKey { path: PathBuf },
+    #[error("{} contains several private keys; leave one of them in the file", .path.display())]
+    SeveralKeys { path: PathBuf },
     #[error(
         "{} contains a key of a kind or size that is not supported; use EC P-256, Ed25519 or RSA of 3072 to 8192 bits",
         .path.display()
@@ -57,4 +67,12 @@ pub enum KeyError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Returns how to make a secret file inaccessible to others.
+fn protect(path: &Path, is_mounted: bool) -> String {
+    if is_mounted {
+        return "set `defaultMode: 0440` in the volume of the secret, and `fsGroup` in the pod".to_owned();
+    }
+    format!("run `chmod 600 {}`", path.display())
 }

@@ -25,8 +25,10 @@ const ROOT: u32 = 0;
 /// The maximum length of a secret file: far longer than any key, so that a wrong file is not read
 /// into memory whole.
 const MAX_LENGTH: u64 = 64 * 1024;
+/// Written by some editors at the start of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a secret file of at most 64 KiB.
+/// Reads a secret file of at most 64 KiB, without a byte order mark.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     read_secret_as(path, geteuid().as_raw())
 }
@@ -46,20 +48,34 @@ fn read_secret_as(path: &Path, user: u32) -> Result<Zeroizing<Vec<u8>>, KeyError
     file.take(MAX_LENGTH)
         .read_to_end(&mut contents)
         .map_err(unreadable)?;
+    if contents.starts_with(BYTE_ORDER_MARK) {
+        contents.drain(..BYTE_ORDER_MARK.len());
+    }
     Ok(contents)
 }
 
 /// Checks that only `user`, root and, for reading, the group can access a secret file. The owner
 /// matters because another owner could change the mode.
 fn check_secret(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), KeyError> {
+    let is_mounted = is_mounted_by_kubernetes(path);
     let path = path.to_owned();
     if owner != user && owner != ROOT {
         return Err(KeyError::Foreign { path, owner, user });
     }
     if mode & FORBIDDEN_MODE_BITS != 0 {
-        return Err(KeyError::TooOpen { path, mode });
+        return Err(KeyError::TooOpen {
+            path,
+            mode,
+            is_mounted,
+        });
     }
     Ok(())
+}
+
+/// Returns whether `path` is in a volume of Kubernetes, which links the files of a secret through
+/// `..data`.
+fn is_mounted_by_kubernetes(path: &Path) -> bool {
+    fs::symlink_metadata(path.with_file_name("..data")).is_ok()
 }
 
 /// Checks that others cannot replace the files in a folder.

@@ -1,5 +1,5 @@
 use super::{
-    Algorithm, KeyError, PublicKey,
+    KeyError,
     file::{check_folder, read_secret},
     key_pair::KeyPair,
 };
@@ -8,10 +8,6 @@ use std::{
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
-
-/// The minimum size of an RSA key in bits, unless smaller ones are allowed (NIST SP 800-57, 128-bit
-/// strength).
-pub const RSA_MIN_BITS: usize = 3072;
 
 /// The stage of a key in its rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,36 +48,6 @@ impl fmt::Display for KeyState {
     }
 }
 
-/// A key file as shown in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyEntry {
-    pub path: PathBuf,
-    pub kid: String,
-    pub algorithm: Algorithm,
-    pub state: KeyState,
-}
-
-/// Lists the keys in `folder`: the signing one first, then by file name. This does not check
-/// whether the service could start with them.
-///
-/// # Errors
-/// Returns an error if the folder or a file cannot be read, is accessible to others or contains no
-/// usable key.
-pub fn list(folder: &Path) -> Result<Vec<KeyEntry>, KeyError> {
-    find(folder)?
-        .into_iter()
-        .map(|file| {
-            let key = PublicKey::from(&file.read()?);
-            Ok(KeyEntry {
-                path: file.path,
-                kid: key.kid,
-                algorithm: key.algorithm,
-                state: file.state,
-            })
-        })
-        .collect()
-}
-
 /// A file whose name marks it as a key.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyFile {
@@ -109,15 +75,22 @@ pub fn find(folder: &Path) -> Result<Vec<KeyFile>, KeyError> {
 }
 
 impl KeyFile {
-    /// Reads the key, of any size.
+    /// Reads the private key, of any size. Other documents in the file, such as certificates, are
+    /// skipped.
     pub fn read(&self) -> Result<KeyPair, KeyError> {
         let path = || self.path.clone();
         let contents = read_secret(&self.path)?;
-        let document = pem::parse(&*contents)
-            .ok()
+        let documents = pem::parse_many(&*contents).map_err(|_| KeyError::NotAKey { path: path() })?;
+        let mut keys = documents
+            .into_iter()
             .filter(|document| document.tag() == "PRIVATE KEY")
-            .ok_or_else(|| KeyError::NotAKey { path: path() })?;
-        let der = Zeroizing::new(document.into_contents());
-        KeyPair::from_pkcs8(&der).ok_or_else(|| KeyError::Unsupported { path: path() })
+            .map(|document| Zeroizing::new(document.into_contents()));
+        match (keys.next(), keys.next()) {
+            (Some(der), None) => {
+                KeyPair::from_pkcs8(&der).ok_or_else(|| KeyError::Unsupported { path: path() })
+            }
+            (Some(_), Some(_)) => Err(KeyError::SeveralKeys { path: path() }),
+            (None, _) => Err(KeyError::NotAKey { path: path() }),
+        }
     }
 }

@@ -1,7 +1,7 @@
 use super::{
-    KeyError, KeyState, PublicKey,
+    KeyError, KeyRules, KeyState, PublicKey,
+    checked_key::{self, CheckedKey},
     file::read_secret,
-    key_file::{self, KeyFile, RSA_MIN_BITS},
     key_pair::KeyPair,
 };
 use aws_lc_rs::hmac;
@@ -17,15 +17,6 @@ use zeroize::Zeroizing;
 
 /// The name of the refresh key's file.
 pub const REFRESH_KEY_FILE: &str = "refresh.key";
-/// The minimum size of an RSA key in bits when smaller keys are allowed.
-const RSA_ALLOWED_BITS: usize = 2048;
-
-/// The rules that keys must follow.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct KeyRules {
-    /// Accept RSA keys of 2048 to 3071 bits too.
-    pub allow_rsa_2048: bool,
-}
 
 /// All keys of a folder, parsed: the signing key, the verifying keys, and the refresh key.
 pub struct KeyRing {
@@ -47,30 +38,29 @@ impl KeyRing {
     /// # Errors
     /// Returns the first problem found in the folder or its files.
     pub fn load(folder: &Path, rules: KeyRules) -> Result<Self, KeyError> {
-        let mut signing: Option<(PathBuf, SigningKey)> = None;
-        let mut public: Vec<(PathBuf, PublicKey)> = Vec::new();
-        for file in key_file::find(folder)? {
-            let pair = rules.accept(&file)?;
-            let key = PublicKey::from(&pair);
-            let KeyFile { state, path } = file;
-            if let Some((first, _)) = public.iter().find(|(_, other)| other.kid == key.kid) {
-                let first = first.clone();
-                return Err(KeyError::SameKeyTwice { first, second: path });
+        let mut signing = None;
+        let mut public = Vec::new();
+        for key in checked_key::read_all(folder, rules)? {
+            let CheckedKey {
+                file,
+                pair,
+                public: key,
+                refused,
+            } = key;
+            if let Some(refused) = refused {
+                return Err(refused);
             }
-            public.push((path.clone(), key.clone()));
-            if state == KeyState::Signing {
-                if let Some((first, _)) = signing {
-                    return Err(KeyError::TwoSigningKeys { first, second: path });
-                }
-                signing = Some((path, SigningKey { public: key, pair }));
+            public.push(key.clone());
+            if file.state == KeyState::Signing {
+                signing = Some(SigningKey { public: key, pair });
             }
         }
-        let (_, signing) = signing.ok_or_else(|| KeyError::NoSigningKey {
+        let signing = signing.ok_or_else(|| KeyError::NoSigningKey {
             folder: folder.to_owned(),
         })?;
         Ok(Self {
             signing,
-            public: public.into_iter().map(|(_, key)| key).collect(),
+            public,
             refresh_key: read_refresh_key(folder.join(REFRESH_KEY_FILE))?,
         })
     }
@@ -113,24 +103,6 @@ impl fmt::Debug for KeyRing {
         f.debug_struct("KeyRing")
             .field("public", &self.public)
             .finish_non_exhaustive()
-    }
-}
-
-impl KeyRules {
-    fn accept(self, file: &KeyFile) -> Result<KeyPair, KeyError> {
-        let pair = file.read()?;
-        let least = if self.allow_rsa_2048 {
-            RSA_ALLOWED_BITS
-        } else {
-            RSA_MIN_BITS
-        };
-        match pair.rsa_bits() {
-            Some(bits) if bits < least => Err(KeyError::RsaTooSmall {
-                path: file.path.clone(),
-                bits,
-            }),
-            _ => Ok(pair),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tokens that must be rejected.
 
 use crate::forgery::{Workshop, claims, claims_json, encode, sign};
-use adapters_crypto::keys::Algorithm;
+use adapters_crypto::keys::{self, Algorithm, KeyRules};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
@@ -109,7 +109,7 @@ fn an_algorithm_other_than_the_keys_is_rejected_even_in_the_same_family() {
     }
     let key = crate::forgery::encoding_key(
         Algorithm::Rs256,
-        &adapters_crypto::keys::list(RS256.folder.path()).expect("the key folder is valid")[0].path,
+        &keys::list(RS256.folder.path(), KeyRules::default()).expect("the key folder is valid")[0].path,
     );
     for (alg, algorithm) in [
         ("PS256", jsonwebtoken::Algorithm::PS256),

@@ -1,7 +1,8 @@
 //! Key folders: which ones are loaded, which ones are rejected, and the error messages.
 
 use adapters_crypto::keys::{
-    Algorithm, KeyError, KeyRing, KeyRules, KeyState, generate_refresh_key, generate_signing_key, list,
+    self, Algorithm, KeyEntry, KeyError, KeyRing, KeyRules, KeyState, generate_refresh_key,
+    generate_signing_key,
 };
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
@@ -13,7 +14,7 @@ use std::{
     collections::HashSet,
     error::Error,
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     thread,
 };
@@ -24,6 +25,10 @@ fn complete() -> (TempDir, PathBuf) {
     let made = generate_signing_key(folder.path(), Algorithm::Es256).expect("the key can be generated");
     generate_refresh_key(folder.path()).expect("the refresh key can be generated");
     (folder, made.path)
+}
+
+fn list(folder: &Path) -> Result<Vec<KeyEntry>, KeyError> {
+    keys::list(folder, KeyRules::default())
 }
 
 fn load(folder: &Path) -> Result<KeyRing, KeyError> {
@@ -57,6 +62,13 @@ fn write(path: &Path, contents: impl AsRef<[u8]>) {
 
 fn pem(tag: &str, der: &[u8]) -> String {
     pem::encode(&Pem::new(tag, der))
+}
+
+/// A new RSA key of 2048 bits, as PEM.
+fn rsa_2048() -> String {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+    let der = AsDer::<Pkcs8V1Der>::as_der(&pair).expect("a document");
+    pem("PRIVATE KEY", der.as_ref())
 }
 
 #[test]
@@ -154,6 +166,7 @@ fn a_refresh_key_is_base64_with_or_without_a_line_end() {
         "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
         "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n",
         "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\r\n",
+        "\u{feff}AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n",
     ] {
         write(&path, text);
         assert_eq!(
@@ -200,6 +213,69 @@ fn files_accessible_to_others_are_rejected() {
         list(folder.path()),
         Err(KeyError::TooOpen { mode: 0o644, .. })
     ));
+}
+
+#[test]
+fn a_file_that_kubernetes_mounts_for_everyone_is_rejected_with_its_own_remedy() {
+    let (folder, key) = complete();
+    set_mode(&key, 0o644);
+    // Kubernetes keeps the files of a secret in a folder that `..data` links to.
+    symlink("..2026_11_28", folder.path().join("..data")).expect("a link");
+    let text = error_text(folder.path(), &key);
+    assert!(
+        text.contains("defaultMode: 0440") && text.contains("fsGroup"),
+        "{text}"
+    );
+    assert!(!text.contains("chmod"), "{text}");
+}
+
+#[test]
+fn a_private_key_is_found_among_other_documents() {
+    let (folder, key) = complete();
+    let contents = fs::read_to_string(&key).expect("a key");
+    let expected = load(folder.path()).expect("a ring").public_keys().to_vec();
+    let certificate = pem("CERTIFICATE", b"whatever");
+    for contents in [
+        format!("{certificate}{contents}"),
+        format!("{contents}{certificate}"),
+        format!("Bag Attributes\n    friendlyName: a\n{certificate}{certificate}Key Attributes\n{contents}"),
+        format!("\u{feff}{contents}"),
+    ] {
+        write(&key, &contents);
+        assert_eq!(
+            load(folder.path()).expect("a ring").public_keys(),
+            expected,
+            "{contents}"
+        );
+    }
+    write(&key, format!("{contents}{contents}"));
+    assert!(matches!(load(folder.path()), Err(KeyError::SeveralKeys { .. })));
+    assert!(error_text(folder.path(), &key).contains("several private keys"));
+}
+
+#[test]
+fn a_list_names_the_keys_that_a_start_refuses() {
+    let (folder, first) = complete();
+    let small = folder.path().join("rsa.retired.pem");
+    write(&small, rsa_2048());
+    let second = folder.path().join("zz.signing.pem");
+    let generated = generate_signing_key(folder.path(), Algorithm::EdDsa).expect("a key");
+    fs::rename(generated.path, &second).expect("a rename");
+    let copy = folder.path().join("copy.published.pem");
+    fs::copy(&first, &copy).expect("a copy");
+
+    let listed = list(folder.path()).expect("a list");
+    let refused = |path: &Path| {
+        let entry = listed.iter().find(|entry| entry.path == path).expect("an entry");
+        entry.refused.clone().unwrap_or_default()
+    };
+    assert_eq!(refused(&first), "");
+    assert!(refused(&small).contains("an RSA key of 2048 bits"), "{listed:#?}");
+    assert!(refused(&second).contains("are both signing keys"), "{listed:#?}");
+    assert!(refused(&copy).contains("contain the same key"), "{listed:#?}");
+    let rules = KeyRules { allow_rsa_2048: true };
+    let allowed = keys::list(folder.path(), rules).expect("a list");
+    assert_eq!(allowed.iter().filter(|entry| entry.refused.is_some()).count(), 2);
 }
 
 #[test]
@@ -305,9 +381,7 @@ fn unsupported_keys_and_other_files_are_reported_differently() {
 fn a_short_rsa_key_loads_only_when_allowed() {
     let (folder, _) = complete();
     let path = folder.path().join("rsa.published.pem");
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("the key can be generated");
-    let der = AsDer::<Pkcs8V1Der>::as_der(&pair).expect("the key can be serialized");
-    write(&path, pem("PRIVATE KEY", der.as_ref()));
+    write(&path, rsa_2048());
     assert!(matches!(
         load(folder.path()),
         Err(KeyError::RsaTooSmall { bits: 2048, .. })

@@ -8,7 +8,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -50,8 +50,11 @@ fn builder(provider: Arc<CryptoProvider>) -> rustls::ConfigBuilder<ClientConfig,
 }
 
 fn read(file: &Path) -> io::Result<RootCertStore> {
+    let text = fs::read(file)?;
+    // Some editors write a byte order mark, which would hide the first certificate.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     let mut authorities = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(io::Error::other)? {
+    for certificate in CertificateDer::pem_slice_iter(text) {
         authorities
             .add(certificate.map_err(io::Error::other)?)
             .map_err(io::Error::other)?;

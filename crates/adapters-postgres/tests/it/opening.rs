@@ -132,11 +132,16 @@ async fn tls_is_used_and_verified_as_the_url_requires() {
     let by_address = server.url().to_owned();
     let by_name = by_address.replace("127.0.0.1", "localhost");
     let trusted = format!("sslmode=verify-full&sslrootcert={}", authority.display());
+    // An editor may have written a byte order mark.
+    let marked = server.folder().join("marked.pem");
+    let text = fs::read_to_string(&authority).expect("a file");
+    fs::write(&marked, format!("\u{feff}{text}")).expect("a file");
     for url in [
         by_address.clone(),
         format!("{by_address}?sslmode=prefer"),
         format!("{by_address}?sslmode=require"),
         format!("{by_name}?{trusted}"),
+        format!("{by_name}?sslmode=verify-full&sslrootcert={}", marked.display()),
     ] {
         let database = connect(&url)
             .await

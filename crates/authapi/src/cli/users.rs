@@ -96,12 +96,8 @@ impl From<Status> for UserStatus {
 pub struct SetRoles {
     #[command(flatten)]
     pub selector: UserSelector,
-    /// Role of the user; may be repeated.
-    #[arg(long = "role", value_name = "NAME", required_unless_present = "none")]
-    pub roles: Vec<String>,
-    /// Remove all roles.
-    #[arg(long, conflicts_with = "roles")]
-    pub none: bool,
+    #[command(flatten)]
+    pub new_roles: NewRoles,
     /// Keep the user's sessions; their next refresh adopts the new roles.
     #[arg(long)]
     pub keep_sessions: bool,
@@ -110,6 +106,18 @@ pub struct SetRoles {
     pub dry_run: bool,
     #[command(flatten)]
     pub listing: Listing,
+}
+
+/// The roles that a user gets in place of the present ones.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct NewRoles {
+    /// Role of the user; may be repeated.
+    #[arg(long = "role", value_name = "NAME")]
+    pub roles: Vec<String>,
+    /// Remove all roles.
+    #[arg(long)]
+    pub none: bool,
 }
 
 #[derive(Debug, Args)]

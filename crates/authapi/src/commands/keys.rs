@@ -2,6 +2,7 @@ use super::output;
 use crate::{
     Failure,
     cli::{self, Keys, Listing},
+    key_folder,
     settings::KeysSettings,
 };
 use adapters_crypto::keys::{
@@ -36,6 +37,9 @@ fn generate(settings: &KeysSettings, algorithm: Algorithm) -> Result<(), Failure
     }
 }
 
+/// The state of a key with which the service does not start.
+const REFUSED: &str = "refused";
+
 /// A signing key in the output of `keys list`.
 #[derive(Serialize)]
 struct KeyRow {
@@ -43,6 +47,8 @@ struct KeyRow {
     algorithm: &'static str,
     state: &'static str,
     path: String,
+    /// Why the service refuses to start with this key.
+    cause: Option<String>,
 }
 
 impl From<KeyEntry> for KeyRow {
@@ -50,14 +56,19 @@ impl From<KeyEntry> for KeyRow {
         Self {
             kid: key.kid,
             algorithm: key.algorithm.name(),
-            state: key.state.name(),
+            state: if key.refused.is_some() {
+                REFUSED
+            } else {
+                key.state.name()
+            },
             path: key.path.display().to_string(),
+            cause: key.refused,
         }
     }
 }
 
 fn show(settings: &KeysSettings, listing: Listing) -> Result<(), Failure> {
-    let keys = match list(&settings.dir) {
+    let keys = match list(&settings.dir, key_folder::rules(settings)) {
         Err(KeyError::FolderMissing { .. }) => Vec::new(),
         other => other.map_err(|error| Failure::because("the keys cannot be listed", error))?,
     };
@@ -65,10 +76,18 @@ fn show(settings: &KeysSettings, listing: Listing) -> Result<(), Failure> {
     if listing.json {
         return output::json(&rows);
     }
+    if rows.is_empty() {
+        output::nothing("no keys");
+    }
     rows.iter().try_for_each(|key| {
+        let cause = key.cause.as_deref().map(|cause| format!("  ({cause})"));
         output::line(format_args!(
-            "{:<9}  {:<5}  {}  {}",
-            key.state, key.algorithm, key.kid, key.path
+            "{:<9}  {:<5}  {}  {}{}",
+            key.state,
+            key.algorithm,
+            key.kid,
+            key.path,
+            cause.unwrap_or_default()
         ))
     })
 }

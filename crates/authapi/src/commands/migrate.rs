@@ -9,15 +9,15 @@ use serde::Serialize;
 
 /// Applies, reverts or lists migrations.
 pub async fn run(settings: &DatabaseSettings, command: Migrate) -> Result<(), Failure> {
-    let database = Database::open(settings).await?;
     match command {
-        Migrate::Up => up(&database).await,
+        Migrate::Up => up(&Database::open(settings).await?).await,
         Migrate::Down => {
+            let database = Database::open_existing(settings).await?;
             // The tables of a running server must not be dropped.
             let _lock = take_server_lock(settings)?;
             down(&database).await
         }
-        Migrate::Status(listing) => status(&database, listing).await,
+        Migrate::Status(listing) => status(&Database::open_existing(settings).await?, listing).await,
     }
 }
 

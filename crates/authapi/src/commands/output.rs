@@ -13,7 +13,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use std::{
     fmt::Display,
-    io::{Error, ErrorKind, Write, stdout},
+    io::{Error, ErrorKind, Write, stderr, stdout},
 };
 
 /// Prints one line.
@@ -29,6 +29,12 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
 /// Prints `value` as one line of JSON.
 pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string(value).map_err(not_json)?)
+}
+
+/// Reports on standard error that a list is empty, since its output is then empty too.
+pub fn nothing(what: impl Display) {
+    // A closed standard error is ignored.
+    let _ = writeln!(stderr(), "{what}");
 }
 
 /// Formats an instant in UTC (RFC 3339).

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 /// Lists and changes the role catalogue.
 pub async fn run(settings: &Settings, command: Roles) -> Result<(), Failure> {
-    let operator = Operator::open(settings).await?;
+    let operator = Operator::open_existing(settings).await?;
     match command {
         Roles::List(listing) => list(&operator, listing).await,
         Roles::Set(request) => set(&operator, request).await,
@@ -47,6 +47,7 @@ impl From<Role> for RoleRow {
 
 impl ListRow for RoleRow {
     const HEADINGS: &'static [&'static str] = &["NAME", "SELF-ASSIGNABLE", "DESCRIPTION", "PERMISSIONS"];
+    const NONE: &'static str = "no roles";
 
     fn cells(&self) -> Vec<String> {
         let self_assignable = if self.self_assignable { "yes" } else { "no" };
@@ -63,7 +64,10 @@ impl ListRow for RoleRow {
 async fn list(operator: &Operator, listing: Listing) -> Result<(), Failure> {
     let roles = operator.list_roles.execute().await;
     let roles = roles.map_err(|error| Failure::because("the roles cannot be listed", error))?;
-    List::new(listing).page(roles.into_iter().map(RoleRow::from))
+    let mut list = List::new(listing);
+    list.page(roles.into_iter().map(RoleRow::from))?;
+    list.end();
+    Ok(())
 }
 
 /// The JSON output of `roles set`.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// Lists or ends the sessions of a user.
 pub async fn run(settings: &Settings, command: Sessions) -> Result<(), Failure> {
-    let operator = Operator::open(settings).await?;
+    let operator = Operator::open_existing(settings).await?;
     match command {
         Sessions::List(one) => list(&operator, one).await,
         Sessions::End(one) => end(&operator, one).await,
@@ -44,6 +44,7 @@ impl From<SessionSummary> for SessionRow {
 impl ListRow for SessionRow {
     const HEADINGS: &'static [&'static str] =
         &["ID", "CREATED", "LAST USED", "EXPIRES", "ADDRESS", "USER AGENT"];
+    const NONE: &'static str = "no sessions";
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -63,7 +64,10 @@ async fn list(operator: &Operator, one: OneUser) -> Result<(), Failure> {
         .list(Capability::of_operator(), &one.selector.into())
         .await
         .map_err(|error| Failure::because("the sessions cannot be listed", error))?;
-    List::new(one.listing).page(sessions.into_iter().map(SessionRow::from))
+    let mut list = List::new(one.listing);
+    list.page(sessions.into_iter().map(SessionRow::from))?;
+    list.end();
+    Ok(())
 }
 
 /// The JSON output of `sessions end`.

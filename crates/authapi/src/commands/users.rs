@@ -18,7 +18,11 @@ const PAGE: u32 = 1_000;
 
 /// Creates, finds, changes, imports and exports users.
 pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
-    let operator = Operator::open(settings).await?;
+    let operator = if creates_database(&command) {
+        Operator::open(settings).await?
+    } else {
+        Operator::open_existing(settings).await?
+    };
     match command {
         Users::Create(request) => create::run(&operator, request).await,
         Users::List(request) => list::run(&operator, &request).await,
@@ -30,6 +34,23 @@ pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
         Users::Delete(request) => account::delete(&operator, request).await,
         Users::Import(request) => import::run(&operator, &request).await,
         Users::Export(request) => export::run(&operator, &request).await,
+    }
+}
+
+/// Returns whether `command` creates a missing database, so that users can be added before the
+/// first start.
+fn creates_database(command: &Users) -> bool {
+    match command {
+        Users::Create(_) => true,
+        Users::Import(request) => !request.dry_run,
+        Users::List(_)
+        | Users::Show(_)
+        | Users::SetRoles(_)
+        | Users::Disable(_)
+        | Users::Enable(_)
+        | Users::ResetPassword(_)
+        | Users::Delete(_)
+        | Users::Export(_) => false,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Errors in the settings. Each message is one line that names the setting, the cause and the
 //! remedy.
 
+use super::dotenv::LineRefused;
 use std::{
     error::Error as StdError,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 /// Invalid settings, which prevent the service from starting. Messages never contain a secret.
 #[derive(Debug, Error)]
@@ -19,6 +19,14 @@ pub enum SettingsError {
     },
     #[error("the settings file {} is invalid: {cause}", path.display())]
     Syntax { path: PathBuf, cause: String },
+    /// `name` is empty, or the name of the variable in parentheses.
+    #[error("the settings file {} is invalid: line {number}{name}: {cause}", path.display())]
+    BadLine {
+        path: PathBuf,
+        number: usize,
+        name: String,
+        cause: LineRefused,
+    },
     #[error("{name} (environment) is not UTF-8")]
     NotUnicode { name: String },
     #[error("{name} is not a setting{suggestion}; remove it")]
@@ -55,35 +63,5 @@ impl SettingsError {
             path: path.to_owned(),
             cause: cause.to_owned(),
         }
-    }
-
-    /// Converts an error of dotenvy without the line that it quotes, which may contain a secret.
-    pub(super) fn bad_dotenv(path: &Path, error: dotenvy::Error) -> Self {
-        match error {
-            dotenvy::Error::LineParse(line, _) => Self::Syntax {
-                path: path.to_owned(),
-                cause: format!(
-                    "the line of {} is not NAME=value; quote values with spaces or `#`",
-                    line_name(path, &line)
-                ),
-            },
-            other => Self::Unreadable {
-                path: path.to_owned(),
-                source: other.into(),
-            },
-        }
-    }
-}
-
-/// Returns the name of the variable on the line of the error if it has a valid form. dotenvy quotes
-/// the whole line, or only the value if the name is valid; the name is then looked up in the file.
-fn line_name(path: &Path, quoted: &str) -> String {
-    let text = fs::read_to_string(path).map(Zeroizing::new).unwrap_or_default();
-    let line = text.lines().find(|line| line.contains(quoted.trim()));
-    match line.unwrap_or(quoted).split_once('=') {
-        Some((name, _)) if name.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
-            name.trim().to_owned()
-        }
-        _ => "unknown name".to_owned(),
     }
 }

@@ -109,14 +109,87 @@ impl Serialize for DatabaseUrl {
 impl<'de> Deserialize<'de> for DatabaseUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let url = String::deserialize(deserializer)?;
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(SecretString::from(url)));
+        if let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| is_postgres(scheme)) {
+            return if is_encoded(rest) {
+                Ok(Self::Postgres(SecretString::from(url)))
+            } else {
+                Err(D::Error::custom("the user or the password is not encoded"))
+            };
         }
         match url.strip_prefix("sqlite://") {
             Some(path) if !path.is_empty() && path != ":memory:" && !path.contains('?') => {
                 Ok(Self::Sqlite(PathBuf::from(path)))
             }
             _ => Err(D::Error::custom("neither a database file nor a Postgres URL")),
+        }
+    }
+}
+
+fn is_postgres(scheme: &str) -> bool {
+    matches!(scheme, "postgres" | "postgresql")
+}
+
+/// Returns whether the delimiters of a URL, of which `rest` follows the scheme, are where they
+/// belong. A user or password that contains one unencoded moves the others.
+fn is_encoded(rest: &str) -> bool {
+    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+    let (_, hosts) = authority.split_once('@').unwrap_or(("", authority));
+    let is_misplaced = rest.contains('#')
+        || hosts.contains('@')
+        || path.contains('@')
+        || (query.contains('@') && !hosts.split(',').all(has_valid_port));
+    let mut names = query
+        .split('&')
+        .filter_map(|parameter| parameter.split('=').next());
+    !is_misplaced && names.all(|name| !name.contains('@'))
+}
+
+/// Returns whether `host`, which may be an IPv6 address in brackets, has a port or none.
+fn has_valid_port(host: &str) -> bool {
+    let after_address = host.rsplit(']').next().unwrap_or(host);
+    let port = after_address.rsplit_once(':').map(|(_, port)| port);
+    port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_accepted(url: &str) -> bool {
+        serde_json::from_value::<DatabaseUrl>(url.into()).is_ok()
+    }
+
+    #[test]
+    fn a_raw_delimiter_in_a_user_or_password_is_refused() {
+        for part in [
+            "a@b", "a/b", "a?b", "a#b", "@", "/", "1/2", "1?2", "1?a=b", "a:b/c", "a?b=c",
+        ] {
+            for url in [
+                format!("postgres://me:{part}@db:5432/authapi"),
+                format!("postgresql://me:{part}@db/authapi?sslmode=require"),
+            ] {
+                let is_ambiguous = part == "1?a=b";
+                assert_eq!(is_accepted(&url), is_ambiguous, "{url}");
+            }
+        }
+        assert!(!is_accepted("postgres://a@b:secret@db/authapi"));
+    }
+
+    #[test]
+    fn valid_database_urls_are_accepted() {
+        for url in [
+            "postgres://db/authapi",
+            "postgres://me@db:5432/authapi",
+            "postgres://me:p%40%2F%3F%23%3A@db/authapi",
+            "postgres://me:a:b@db/authapi",
+            "postgres://me@[fd00::1]:5432,[fd00::2]/authapi?sslmode=verify-full&sslrootcert=/a@b.pem",
+            "postgres://db1:5432,db2:5433/authapi?user=me@example.com",
+            "postgres:///authapi?host=/run/postgresql",
+            "postgres://%2Frun%2Fpostgresql/authapi",
+            "sqlite://data/a#b@c.db",
+        ] {
+            assert!(is_accepted(url), "{url}");
         }
     }
 }

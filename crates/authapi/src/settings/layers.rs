@@ -1,6 +1,11 @@
 //! Sources of settings: `authapi.toml`, `.env` and the environment; later ones take precedence.
 
-use super::{SECRETS, SettingsError};
+use super::{
+    SECRETS, SettingsError,
+    dotenv::{self, BadLine},
+    kubernetes::is_service_variable,
+};
+use crate::byte_order_mark::without_mark_in;
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 use std::{
     collections::BTreeMap,
@@ -10,6 +15,7 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
+use zeroize::Zeroizing;
 
 /// The prefix of all environment variables.
 const PREFIX: &str = "AUTHAPI_";
@@ -78,15 +84,20 @@ pub fn spelled_like(name: &str, key: &str) -> String {
     }
 }
 
-/// Reads all sources, and then the files that hold secrets.
-pub fn read(sources: &Sources) -> Result<Layers, SettingsError> {
-    let mut layers = read_toml(sources)?;
-    layers.extend(read_dotenv(&sources.directory.join(".env"))?);
-    layers.extend(read_environment(&sources.environment)?);
-    for key in SECRETS {
-        read_secret_file(&mut layers, key)?;
+/// Reads all sources, and then the files that hold secrets. Also returns what could not be read.
+pub fn read(sources: &Sources) -> (Layers, Vec<SettingsError>) {
+    let mut layers = Layers::new();
+    let mut errors = Vec::new();
+    match read_toml(sources) {
+        Ok(file) => layers = file,
+        Err(error) => errors.push(error),
     }
-    Ok(layers)
+    let dotenv = sources.directory.join(".env");
+    read_dotenv(&dotenv, &mut layers, &mut errors);
+    read_environment(&sources.environment, &mut layers, &mut errors);
+    let secrets = SECRETS.map(|key| read_secret_file(&mut layers, key));
+    errors.extend(secrets.into_iter().filter_map(Result::err));
+    (layers, errors)
 }
 
 fn read_toml(sources: &Sources) -> Result<Layers, SettingsError> {
@@ -101,7 +112,7 @@ fn read_toml(sources: &Sources) -> Result<Layers, SettingsError> {
         }
         Err(error) => return Err(SettingsError::unreadable(&path, error)),
     };
-    let tables = File::from_str(&text, FileFormat::Toml)
+    let tables = File::from_str(without_mark_in(&text), FileFormat::Toml)
         .collect()
         .map_err(|error| SettingsError::not_toml(&path, &syntax_error(&error)))?;
     let mut layers = Layers::new();
@@ -144,40 +155,48 @@ fn flatten(tables: Map<String, Value>, above: &str, source: &str, layers: &mut L
     }
 }
 
-fn read_dotenv(path: &Path) -> Result<Layers, SettingsError> {
-    let lines = match dotenvy::from_path_iter(path) {
-        Ok(lines) => lines,
-        Err(error) if error.not_found() => return Ok(Layers::new()),
-        Err(error) => return Err(SettingsError::bad_dotenv(path, error)),
+fn read_dotenv(path: &Path, layers: &mut Layers, errors: &mut Vec<SettingsError>) {
+    let file = match fs::read(path) {
+        Ok(file) => Zeroizing::new(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        Err(error) => return errors.push(SettingsError::unreadable(path, error)),
     };
-    let mut layers = Layers::new();
-    for line in lines {
-        let (name, value) = line.map_err(|error| SettingsError::bad_dotenv(path, error))?;
-        insert_variable(&mut layers, name, value, ".env");
+    for line in dotenv::variables(&file, PREFIX) {
+        match line {
+            Ok((name, value)) => insert_variable(layers, name, &value, ".env"),
+            Err(BadLine { number, name, cause }) => errors.push(SettingsError::BadLine {
+                path: path.to_owned(),
+                number,
+                name: name.map(|name| format!(" ({name})")).unwrap_or_default(),
+                cause,
+            }),
+        }
     }
-    Ok(layers)
 }
 
-fn read_environment(variables: &[(OsString, OsString)]) -> Result<Layers, SettingsError> {
-    let mut layers = Layers::new();
+fn read_environment(
+    variables: &[(OsString, OsString)],
+    layers: &mut Layers,
+    errors: &mut Vec<SettingsError>,
+) {
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
         };
-        let value = value.to_str().ok_or_else(|| SettingsError::NotUnicode {
-            name: name.to_owned(),
-        })?;
-        insert_variable(&mut layers, name.to_owned(), value.to_owned(), "environment");
+        let name = name.to_owned();
+        match value.to_str() {
+            Some(value) => insert_variable(layers, name, value, "environment"),
+            None => errors.push(SettingsError::NotUnicode { name }),
+        }
     }
-    Ok(layers)
 }
 
 /// Inserts a variable unless it is empty: container files set unset variables to an empty text.
-fn insert_variable(layers: &mut Layers, name: String, value: String, source: &str) {
+fn insert_variable(layers: &mut Layers, name: String, value: &str, source: &str) {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return;
     };
-    if value.is_empty() || is_foreign(rest, &value) {
+    if value.is_empty() || rest.starts_with("TEST_") || is_service_variable(rest, value) {
         return;
     }
     let key = rest.to_lowercase().replace("__", ".");
@@ -187,15 +206,6 @@ fn insert_variable(layers: &mut Layers, name: String, value: String, source: &st
         value: value.into(),
     };
     layers.insert(key, written);
-}
-
-/// Returns whether a variable belongs to tests or to Kubernetes, which sets some for each service
-/// called `authapi` (`AUTHAPI_SERVICE_HOST`, `AUTHAPI_PORT_8000_TCP`).
-fn is_foreign(rest: &str, value: &str) -> bool {
-    rest.starts_with("TEST_")
-        || rest.starts_with("SERVICE_")
-        || rest.starts_with("PORT_")
-        || (rest == "PORT" && value.contains("://"))
 }
 
 fn read_secret_file(layers: &mut Layers, key: &str) -> Result<(), SettingsError> {
@@ -209,12 +219,14 @@ fn read_secret_file(layers: &mut Layers, key: &str) -> Result<(), SettingsError>
         });
     }
     let path = PathBuf::from(pointer.value.clone().into_string().unwrap_or_default());
-    let text = fs::read_to_string(&path).map_err(|source| SettingsError::SecretFile {
+    let text = fs::read_to_string(&path).map(Zeroizing::new);
+    let text = text.map_err(|source| SettingsError::SecretFile {
         name: pointer.to_string(),
         path: path.clone(),
         source,
     })?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = without_mark_in(&text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     let written = SourceValue {
         value: text.into(),

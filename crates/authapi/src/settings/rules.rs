@@ -2,8 +2,10 @@
 
 mod table;
 
-use super::{Layers, Settings, SettingsError, TokensSettings, format::span, layers::variable};
-use std::{ops::RangeInclusive, time::Duration};
+use super::{
+    Layers, LogLevel, Settings, SettingsError, SourceValue, TokensSettings, format::span, layers::variable,
+};
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 pub(super) use table::rules;
 
 /// The rule of one setting: a requirement in words and a check. Constructors format the bounds into
@@ -62,17 +64,54 @@ impl Rule {
     }
 }
 
-/// Checks `settings` against every rule.
+/// Settings whose rules depend on each other. Only the first invalid one of a group is reported,
+/// because the others may be valid once it is corrected.
+const LINKED: [&[&str]; 4] = [
+    &["bootstrap.admin_login", "bootstrap.admin_password"],
+    &["metrics.host", "metrics.port", "server.host", "server.port"],
+    &[
+        "password.allow_weak_hashing",
+        "password.iterations",
+        "password.memory_kib",
+    ],
+    &[
+        "tokens.access_ttl",
+        "tokens.refresh_idle_ttl",
+        "tokens.refresh_ttl",
+    ],
+];
+
+/// Checks `settings` against every rule, and returns the errors.
 ///
-/// # Errors
-/// [`SettingsError`] for the first rule that is violated.
-pub(super) fn check(settings: &Settings, layers: &Layers) -> Result<(), SettingsError> {
+/// `settings` contain defaults in place of `malformed` ones and, unless the sources were read
+/// completely (`is_complete`), possibly of others.
+pub(super) fn violations(
+    settings: &Settings,
+    layers: &Layers,
+    malformed: &BTreeSet<String>,
+    is_complete: bool,
+) -> Vec<SettingsError> {
     let rules = rules();
-    let violated = rules.iter().find(|rule| !(rule.is_met)(settings));
-    let violated = violated
-        .map(|rule| rule.key)
-        .or_else(|| lifetime_out_of_order(&settings.tokens, layers));
-    violated.map_or(Ok(()), |key| Err(wrong(key, layers)))
+    let violated = rules.iter().filter(|rule| !(rule.is_met)(settings));
+    let violated = violated.map(|rule| rule.key);
+    let mut reported: Vec<&str> = Vec::new();
+    for key in violated.chain(lifetime_out_of_order(&settings.tokens, layers)) {
+        let linked = linked(key);
+        let may_be_a_consequence = !(linked.is_empty() || is_complete)
+            || linked
+                .iter()
+                .any(|linked| malformed.contains(*linked) || reported.contains(linked));
+        if !may_be_a_consequence {
+            reported.push(key);
+        }
+    }
+    let errors = reported.into_iter().map(|key| wrong(key, layers));
+    errors.collect()
+}
+
+fn linked(key: &str) -> &'static [&'static str] {
+    let group = LINKED.into_iter().find(|group| group.contains(&key));
+    group.unwrap_or_default()
 }
 
 /// Returns the lifetime to report if an access token may outlive its session: of two lifetimes in
@@ -92,7 +131,7 @@ fn lifetime_out_of_order(tokens: &TokensSettings, layers: &Layers) -> Option<&'s
     })
 }
 
-/// Returns the error for `key`. It includes the value, unless that may contain a secret.
+/// Returns the error for `key`. It includes the value, unless that may be a secret.
 pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
     let rule = requirement(key);
     let Some(written) = layers.get(key) else {
@@ -111,8 +150,17 @@ pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
     SettingsError::Wrong {
         name: written.to_string(),
         value,
-        rule,
+        rule: format!("{rule}{}", detail(key, written)),
     }
+}
+
+/// Returns what is wrong with the part of a value that the requirement alone does not identify.
+fn detail(key: &str, written: &SourceValue) -> String {
+    let refused = match (key, written.value.clone().into_string()) {
+        ("log.level", Ok(text)) => text.parse::<LogLevel>().err(),
+        _ => None,
+    };
+    refused.map(|refused| format!("; {refused}")).unwrap_or_default()
 }
 
 fn requirement(key: &str) -> String {

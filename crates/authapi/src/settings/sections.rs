@@ -1,6 +1,9 @@
 //! The sections of the settings, with their defaults.
 
-use super::format::{self, DatabaseUrl};
+use super::{
+    LogLevel,
+    format::{self, DatabaseUrl},
+};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -276,28 +279,19 @@ pub struct BootstrapSettings {
 }
 
 /// Level and format of the log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
-    /// A level, or directives such as `info,domain=debug`.
-    pub level: String,
+    pub level: LogLevel,
     pub format: LogFormat,
 }
 
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Auto,
-        }
-    }
-}
-
 /// The format of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Pretty on a terminal, else JSON.
+    #[default]
     Auto,
     Pretty,
     Json,

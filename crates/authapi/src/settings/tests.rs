@@ -39,10 +39,17 @@ impl Start {
 
     /// Returns the error as the program prints it: one line.
     fn refused(&self) -> String {
-        let line =
-            crate::Failure::from(load(&self.sources).expect_err("the settings are invalid")).to_string();
-        assert!(!line.contains('\n'), "{line}");
-        line
+        let [line] = &self.all_refused()[..] else {
+            panic!("several lines: {:#?}", self.all_refused());
+        };
+        line.clone()
+    }
+
+    /// Returns all errors as the program prints them.
+    fn all_refused(&self) -> Vec<String> {
+        let lines = crate::Failure::from(load(&self.sources).expect_err("the settings are invalid")).lines();
+        assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:#?}");
+        lines
     }
 }
 
@@ -106,6 +113,7 @@ fn an_invalid_value_is_reported_in_one_line_with_its_variable_and_requirement() 
         ("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,nonsense"),
         ("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/33"),
         ("AUTHAPI_SERVER__SHUTDOWN_TIMEOUT", "61s"),
+        ("AUTHAPI_SERVER__SHUTDOWN_TIMEOUT", "1500ms"),
         ("AUTHAPI_SERVER__MAX_CONNECTIONS", "0"),
         ("AUTHAPI_DATABASE__URL", "mysql://me:hunter2@db/authapi"),
         ("AUTHAPI_DATABASE__POOL_SIZE", "0"),
@@ -159,7 +167,11 @@ fn an_invalid_value_is_reported_in_one_line_with_its_variable_and_requirement() 
         ("AUTHAPI_DOCS__ENABLED", "1"),
         ("AUTHAPI_BOOTSTRAP__ADMIN_LOGIN", "admin"),
         ("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "hunter2"),
+        ("AUTHAPI_DATABASE__URL", "postgres://me:hunter2@/@db/authapi"),
         ("AUTHAPI_LOG__LEVEL", "in=fo=1"),
+        ("AUTHAPI_LOG__LEVEL", "warnings"),
+        ("AUTHAPI_LOG__LEVEL", "info,domian=debug"),
+        ("AUTHAPI_METRICS__PORT", "8000"),
         ("AUTHAPI_METRICS__HOST", "metrics.example.com"),
         ("AUTHAPI_METRICS__PORT", "65536"),
         ("AUTHAPI_METRICS__PORT", "on"),
@@ -206,6 +218,9 @@ fn valid_values_are_accepted() {
         ("AUTHAPI_PASSWORD__MIN_SCORE", "0"),
         ("AUTHAPI_THROTTLE__ENABLED", "false"),
         ("AUTHAPI_LOG__LEVEL", "warn,domain=debug"),
+        ("AUTHAPI_LOG__LEVEL", "warning"),
+        ("AUTHAPI_SERVER__SHUTDOWN_TIMEOUT", "2000ms"),
+        ("AUTHAPI_METRICS__PORT", "8001"),
         ("AUTHAPI_LOG__FORMAT", "json"),
         ("AUTHAPI_TOKENS__PERMISSIONS", "true"),
         ("AUTHAPI_USERS__DEFAULT_ROLES", "user, reader"),
@@ -273,10 +288,142 @@ fn parse_errors_name_the_file_and_contain_no_secret() {
         .file(".env", "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD='hunter2")
         .refused();
     assert!(
-        line.contains(".env is invalid: ") && line.contains("ADMIN_PASSWORD"),
+        line.contains(".env is invalid: line 1 (AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD): "),
         "{line}"
     );
     assert!(!line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn all_invalid_settings_are_reported_at_once() {
+    let dotenv = "AUTHAPI_TOKENS__AUDIENCE=two words\nAUTHAPI_LOG__LEVEL=loud\n\nhunter2\n";
+    let lines = start()
+        .file("authapi.toml", "[server]\nprot = 1\nport = 'http'\n")
+        .file(".env", dotenv)
+        .env("AUTHAPI_PASSWORD__MIN_SCORE", "5")
+        .env("AUTHAPI_REDIS__PROT", "6379")
+        .env("AUTHAPI_DATABASE__URL_FILE", "/nowhere/url")
+        .all_refused();
+    let expected = [
+        ".env is invalid: line 1 (AUTHAPI_TOKENS__AUDIENCE): ",
+        ".env is invalid: line 4: ",
+        "AUTHAPI_DATABASE__URL_FILE (environment): the file /nowhere/url cannot be read",
+        "AUTHAPI_REDIS__PROT (environment) is not a setting",
+        "server.prot (",
+        "AUTHAPI_LOG__LEVEL (.env) is invalid: \"loud\": ",
+        "server.port (",
+        "AUTHAPI_PASSWORD__MIN_SCORE (environment) is invalid: \"5\": ",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(expected), "no {expected:?} in {line:?}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn a_setting_that_may_be_invalid_only_because_of_another_is_not_reported() {
+    for (invalid, value, consequence, of_it) in [
+        (
+            "PASSWORD__ALLOW_WEAK_HASHING",
+            "yes",
+            "PASSWORD__MEMORY_KIB",
+            "64",
+        ),
+        ("PASSWORD__MEMORY_KIB", "64", "PASSWORD__ITERATIONS", "1"),
+        ("SERVER__PORT", "http", "METRICS__PORT", "8000"),
+        ("TOKENS__REFRESH_TTL", "120", "TOKENS__REFRESH_IDLE_TTL", "100d"),
+        ("TOKENS__REFRESH_IDLE_TTL", "0s", "TOKENS__ACCESS_TTL", "10m"),
+    ] {
+        let line = start()
+            .env(&format!("AUTHAPI_{invalid}"), value)
+            .env(&format!("AUTHAPI_{consequence}"), of_it)
+            .refused();
+        assert!(line.starts_with(&format!("AUTHAPI_{invalid} ")), "{line}");
+    }
+    let line = start()
+        .file(".env", "AUTHAPI_BOOTSTRAP__ADMIN_LOGIN='root")
+        .env("AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "hunter2")
+        .refused();
+    assert!(line.contains(".env is invalid"), "{line}");
+}
+
+#[test]
+fn dotenv_values_are_literal() {
+    let dotenv = "AUTHAPI_BOOTSTRAP__ADMIN_LOGIN=root\nAUTHAPI_BOOTSTRAP__ADMIN_PASSWORD=Xk9$Treasure-77\n";
+    let settings = start().file(".env", dotenv).load();
+    let password = settings.bootstrap.admin_password.expect("a password");
+    assert_eq!(password.expose_secret(), "Xk9$Treasure-77");
+}
+
+#[test]
+fn a_byte_order_mark_is_not_part_of_a_file() {
+    let start = start()
+        .file("authapi.toml", "\u{feff}[server]\nport = 81\n")
+        .file(".env", "\u{feff}AUTHAPI_BOOTSTRAP__ADMIN_LOGIN=root\n")
+        .file("secret", "\u{feff}hunter2\n");
+    let secret = start.path("secret");
+    let settings = start
+        .env(
+            "AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD_FILE",
+            secret.to_str().expect("a path"),
+        )
+        .load();
+    assert_eq!(settings.server.port, 81);
+    assert_eq!(settings.bootstrap.admin_login.as_deref(), Some("root"));
+    let password = settings.bootstrap.admin_password.expect("a password");
+    assert_eq!(password.expose_secret(), "hunter2");
+}
+
+#[test]
+fn an_unknown_target_of_the_log_is_named() {
+    let line = start().env("AUTHAPI_LOG__LEVEL", "info,domian=debug").refused();
+    assert!(
+        line.ends_with("; \"domian\" is not a crate of this program: did you mean domain?"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_raw_delimiter_in_a_database_password_is_answered_with_the_encoding() {
+    let start = start().env("AUTHAPI_DATABASE__URL", "postgres://me:hunter@2@db/authapi");
+    let line = start.refused();
+    assert!(
+        line.contains("write @ : / ? # % as %40 %3A %2F %3F %23 %25"),
+        "{line}"
+    );
+    assert!(!line.contains("hunter"), "{line}");
+}
+
+#[test]
+fn two_listeners_on_one_port_are_refused_before_they_listen() {
+    for (server, metrics, is_refused) in [
+        ("127.0.0.1", "127.0.0.1", true),
+        ("0.0.0.0", "127.0.0.1", true),
+        ("127.0.0.1", "0.0.0.0", true),
+        ("::", "127.0.0.1", true),
+        ("0.0.0.0", "::1", false),
+        ("192.0.2.1", "127.0.0.1", false),
+    ] {
+        let start = start()
+            .env("AUTHAPI_SERVER__HOST", server)
+            .env("AUTHAPI_METRICS__HOST", metrics)
+            .env("AUTHAPI_METRICS__PORT", "8000");
+        if is_refused {
+            let line = start.refused();
+            assert!(
+                line.starts_with("AUTHAPI_METRICS__PORT ")
+                    && line.contains("differ from AUTHAPI_SERVER__PORT"),
+                "{line}"
+            );
+        } else {
+            start.load();
+        }
+    }
+    start()
+        .env("AUTHAPI_SERVER__PORT", "0")
+        .env("AUTHAPI_METRICS__PORT", "0")
+        .load();
 }
 
 #[test]
@@ -322,8 +469,21 @@ fn variables_of_tests_and_of_kubernetes_are_ignored() {
         .env("AUTHAPI_SERVICE_HOST", "10.0.0.1")
         .env("AUTHAPI_PORT", "tcp://10.0.0.1:8000")
         .env("AUTHAPI_PORT_8000_TCP_ADDR", "10.0.0.1")
+        .env("AUTHAPI_REDIS_PORT", "tcp://10.0.0.2:6379")
+        .env("AUTHAPI_DB_SERVICE_HOST", "10.0.0.3")
+        .env("AUTHAPI_DB_SERVICE_PORT_POSTGRES", "5432")
+        .env("AUTHAPI_DB_PORT_5432_TCP_ADDR", "10.0.0.3")
         .load();
-    start().env("AUTHAPI_PORT", "8000").refused();
+    for (name, value) in [
+        ("AUTHAPI_PORT", "8000"),
+        ("AUTHAPI_REDIS__PROT", "6379"),
+        ("AUTHAPI_REDIS_PORT", "6379"),
+        ("AUTHAPI_SERVER__PORT", "tcp://10.0.0.2:6379"),
+        ("AUTHAPI_SERVICE_HOST", "auth.example.com"),
+    ] {
+        let line = start().env(name, value).refused();
+        assert!(line.starts_with(name), "{line}");
+    }
 }
 
 #[test]
@@ -489,7 +649,8 @@ fn the_example_contains_every_setting_with_its_default() {
     }
     let copied = start().file(".env", example);
     assert_eq!(tree_of(&copied.load()), tree_of(&start().load()));
-    let written = layers::read(&copied.sources).expect("the file is valid");
+    let (written, errors) = layers::read(&copied.sources);
+    assert!(errors.is_empty(), "{errors:?}");
     let unset = COMMENTED_OUT.len() + 1; // and `server.trusted_proxies`, which is empty
     assert_eq!(written.len(), known_keys().len() - unset);
 }

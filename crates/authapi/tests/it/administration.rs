@@ -346,6 +346,7 @@ async fn new_users_have_the_default_roles_and_tokens_contain_permissions_if_the_
         "--description",
         "May edit.",
     ];
+    place.command_succeeds(&["migrate", "up"], "");
     place.command_succeeds(&set, "");
     let server = place
         .with("USERS__DEFAULT_ROLES", "user,editor")

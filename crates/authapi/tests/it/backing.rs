@@ -34,6 +34,26 @@ impl Database {
         }
     }
 
+    /// Returns whether a start or a command has created the database: the file, or the tables.
+    pub async fn exists(&self) -> bool {
+        match self {
+            Self::Sqlite(file) => file.exists(),
+            Self::Postgres(_) => {
+                let query =
+                    "SELECT tablename::text AS finding FROM pg_tables WHERE schemaname = current_schema()";
+                !self.find(query).await.is_empty()
+            }
+        }
+    }
+
+    /// Returns what messages call the database.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Sqlite(file) => file.to_str().expect("UTF-8"),
+            Self::Postgres(_) => "the database of AUTHAPI_DATABASE__URL",
+        }
+    }
+
     /// Runs `query`, which returns one text column named `finding`.
     pub async fn find(&self, query: &str) -> Vec<String> {
         match self {

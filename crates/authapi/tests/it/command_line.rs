@@ -194,6 +194,7 @@ fn users_are_found_by_prefix_role_and_status_and_shown_one_by_one() {
 #[test]
 fn roles_are_created_changed_and_deleted_unless_assigned() {
     let place = Place::new();
+    place.command_succeeds(&["migrate", "up"], "");
     let set = |more: &[&str]| place.run(&[&["roles", "set", "editor"], more].concat(), "");
     let dry_run = set(&["--permission", "pages:edit", "--dry-run"]);
     assert_eq!(dry_run.stdout, "would create editor; users with this role: 0\n");
@@ -234,7 +235,18 @@ fn roles_are_created_changed_and_deleted_unless_assigned() {
         (&["roles", "set", "admin"], "cannot be changed"),
         (&["roles", "set", "Not A Role"], "a role name must have"),
         (&["roles", "set", "update"], "the role name update is reserved"),
-        (&["roles", "set", "other", "--permission", "edit"], "permission 0"),
+        (
+            &[
+                "roles",
+                "set",
+                "other",
+                "--permission",
+                "a:b",
+                "--permission",
+                "edit",
+            ],
+            "the permission \"edit\" is malformed",
+        ),
     ] {
         let refused = place.run(arguments, "");
         assert_eq!(
@@ -321,6 +333,85 @@ async fn a_key_of_every_algorithm_signs() {
     }
 }
 
+#[test]
+fn an_empty_list_says_so_beside_an_empty_output() {
+    let place = Place::new();
+    place.command_succeeds(&["migrate", "up"], "");
+    for (arguments, says) in [
+        (&["users", "list"][..], "no users\n"),
+        (&["audit", "list"], "no events\n"),
+        (&["keys", "list"], "no keys\n"),
+    ] {
+        let run = place.run(arguments, "");
+        assert_eq!(
+            (run.code, run.stdout.as_str(), run.stderr.as_str()),
+            (Some(0), "", says)
+        );
+        let run = place.run(&[arguments, &["--json"]].concat(), "");
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_key_that_a_start_refuses_is_listed_as_refused() {
+    let place = Place::new();
+    for _ in 0..2 {
+        place.command_succeeds(&["keys", "generate"], "");
+    }
+    let published = place.key_files(".published.pem").remove(0);
+    let signing = published
+        .display()
+        .to_string()
+        .replace(".published.", ".signing.");
+    fs::rename(&published, &signing).expect("a renaming");
+    let keys = listed(&place, &["keys", "list", "--json"]);
+    let refused: Vec<&Value> = keys.iter().filter(|key| key["state"] == "refused").collect();
+    assert_eq!(refused.len(), 1, "{keys:#?}");
+    let cause = refused[0]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("are both signing keys"), "{cause}");
+    let plain = place.command_succeeds(&["keys", "list"], "");
+    assert!(
+        plain
+            .lines()
+            .any(|line| line.starts_with("refused ") && line.contains(cause)),
+        "{plain}"
+    );
+}
+
+#[test]
+fn documents_about_the_program_need_no_valid_settings() {
+    let place = Place::new().with("SERVER__PROT", "8000");
+    for (shell, part) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef authapi"),
+        ("fish", "complete -c authapi"),
+    ] {
+        let script = place.command_succeeds(&["completions", shell], "");
+        for word in [part, "set-roles", "keep-sessions"] {
+            assert!(script.contains(word), "no {word:?} for {shell}");
+        }
+    }
+    place.command_succeeds(&["openapi"], "");
+    place.command_succeeds(&["man", "share/man1"], "");
+    for (page, part) in [
+        ("authapi.1", "authapi\\-users(1)"),
+        ("authapi-users-set-roles.1", "keep\\-sessions"),
+        ("authapi-serve.1", "SIGTERM"),
+    ] {
+        let text = fs::read_to_string(place.path().join("share/man1").join(page)).expect("a page");
+        assert!(text.starts_with(".ie") && text.contains(part), "{page}: {text}");
+    }
+    fs::write(place.path().join("file"), "in the way").expect("a file");
+    let run = place.run(&["man", "file/man1"], "");
+    assert_eq!(run.code, Some(1));
+    assert!(
+        run.stderr
+            .contains("the manual pages cannot be written to file/man1"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_key_is_published_and_signs_after_renaming() {
     let place = Place::new();
@@ -404,10 +495,9 @@ fn the_schema_can_be_migrated_up_and_down() {
         let rows = listed(&place, &["migrate", "status", "--json"]);
         rows.iter().filter_map(|row| row["applied"].as_bool()).collect()
     };
+    let up = place.command_succeeds(&["migrate", "up"], "");
     let count = applied().len();
     assert!(count > 0);
-    assert_eq!(applied(), vec![false; count]);
-    let up = place.command_succeeds(&["migrate", "up"], "");
     assert_eq!(
         up.lines().filter(|line| line.starts_with("applied ")).count(),
         count

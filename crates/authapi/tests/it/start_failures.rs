@@ -1,7 +1,10 @@
 //! Failed starts. Each prints one line with the cause and the remedy, exits with the expected code
 //! and does not panic.
 
-use crate::server::{Place, Run, Server};
+use crate::{
+    client::PASSWORD,
+    server::{Place, Run, Server},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -290,17 +293,61 @@ fn invalid_settings_files_fail_the_start() {
     assert!(!place.run(&["serve"], "").stderr.contains("hunter2"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_admin_with_a_short_or_weak_password_leaves_no_database_and_no_keys() {
+    for (password, says) in [
+        ("hunter2", "at least 8 characters"),
+        ("password1", "easy to guess"),
+    ] {
+        let place = Place::new()
+            .with_admin("root")
+            .with("BOOTSTRAP__ADMIN_PASSWORD", password);
+        refuses(&place, FAILED, &["AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", says]);
+        assert!(!place.run(&["serve"], "").stderr.contains(password));
+        assert!(!place.database().exists().await && !place.keys().exists());
+        // With a database, the settings are used only if there is no admin.
+        place.command_succeeds(&["migrate", "up"], "");
+        refuses(&place, FAILED, &["AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", says]);
+        place.command_succeeds(
+            &["users", "create", "--login", "root", "--role", "admin"],
+            PASSWORD,
+        );
+        drop(place.start());
+    }
+}
+
 #[test]
-fn a_first_admin_with_a_short_password_fails_the_start() {
+fn several_invalid_settings_are_reported_at_once() {
     let place = Place::new()
-        .with_admin("root")
-        .with("BOOTSTRAP__ADMIN_PASSWORD", "hunter2");
-    refuses(
-        &place,
-        FAILED,
-        &["AUTHAPI_BOOTSTRAP__ADMIN_PASSWORD", "at least 8 characters"],
-    );
-    assert!(!place.run(&["serve"], "").stderr.contains("hunter2"));
+        .with("SERVER__PROT", "80")
+        .with("LOG__LEVEL", "loud")
+        .with("REDIS_PORT", "tcp://10.96.0.11:6379");
+    for command in [&["serve"][..], &["config", "check"]] {
+        let run = place.run(command, "");
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        assert_eq!((run.code, lines.len()), (Some(MISUSED), 2), "{lines:#?}");
+        assert!(
+            lines[0].starts_with("authapi: AUTHAPI_SERVER__PROT "),
+            "{lines:#?}"
+        );
+        assert!(lines[1].starts_with("authapi: AUTHAPI_LOG__LEVEL "), "{lines:#?}");
+    }
+}
+
+#[test]
+fn one_port_for_the_service_and_its_metrics() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken
+        .local_addr()
+        .expect("the listener has an address")
+        .port()
+        .to_string();
+    drop(taken);
+    let place = Place::new()
+        .with("SERVER__PORT", &port)
+        .with("METRICS__PORT", &port);
+    let says = ["AUTHAPI_METRICS__PORT", "differ from AUTHAPI_SERVER__PORT"];
+    refuses(&place, MISUSED, &says);
 }
 
 #[test]

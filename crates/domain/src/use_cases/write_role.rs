@@ -43,10 +43,11 @@ pub enum WriteRoleError {
     Name(#[from] NotARoleName),
     #[error(transparent)]
     Description(#[from] NotADescription),
-    /// The permission at this index is malformed.
-    #[error("permission {index} is malformed")]
+    /// The permission at this index, starting at 0, is malformed.
+    #[error("the permission {text:?} is malformed")]
     Permission {
         index: usize,
+        text: String,
         #[source]
         source: NotAPermission,
     },
@@ -118,7 +119,11 @@ fn parse(texts: &[String]) -> Result<Permissions, WriteRoleError> {
         .iter()
         .enumerate()
         .map(|(index, text)| {
-            Permission::parse(text).map_err(|source| WriteRoleError::Permission { index, source })
+            Permission::parse(text).map_err(|source| WriteRoleError::Permission {
+                index,
+                text: text.clone(),
+                source,
+            })
         })
         .collect()
 }
@@ -239,7 +244,7 @@ mod tests {
             ),
             (
                 |request| request.permissions.push("all".to_owned()),
-                "permission 2 is malformed",
+                "the permission \"all\" is malformed",
             ),
             (
                 |request| request.permissions = (0..65).map(|count| format!("a{count}:b")).collect(),

@@ -135,7 +135,7 @@ impl From<WriteRoleError> for Problem {
             WriteRoleError::Description(refused) => {
                 Self::field_refused("description", "invalid_description", refused.to_string())
             }
-            WriteRoleError::Permission { index, source } => Self::field_refused(
+            WriteRoleError::Permission { index, source, .. } => Self::field_refused(
                 &format!("permissions[{index}]"),
                 "invalid_permission",
                 source.to_string(),

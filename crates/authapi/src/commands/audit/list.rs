@@ -32,6 +32,7 @@ pub async fn run(operator: &Operator, request: ListAudit) -> Result<(), Failure>
             break;
         }
     }
+    list.end();
     Ok(())
 }
 
@@ -105,6 +106,7 @@ impl From<AuditRecord> for EventRow {
 impl ListRow for EventRow {
     const HEADINGS: &'static [&'static str] =
         &["NUMBER", "AT", "ACTION", "ACTOR", "USER", "ADDRESS", "DETAILS"];
+    const NONE: &'static str = "no events";
 
     fn cells(&self) -> Vec<String> {
         let details = self

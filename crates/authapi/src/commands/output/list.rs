@@ -1,4 +1,4 @@
-use super::{Stream, Table, not_json};
+use super::{Stream, Table, not_json, nothing};
 use crate::{Failure, cli::Listing};
 use serde::Serialize;
 use std::marker::PhantomData;
@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 /// A row of a table, or a line of JSON.
 pub trait ListRow: Serialize {
     const HEADINGS: &'static [&'static str];
+    /// What is reported about an empty list.
+    const NONE: &'static str;
 
     fn cells(&self) -> Vec<String>;
 }
@@ -15,6 +17,7 @@ pub struct List<T> {
     stream: Stream,
     /// `None` for JSON.
     table: Option<Table>,
+    is_empty: bool,
     rows: PhantomData<T>,
 }
 
@@ -24,6 +27,7 @@ impl<T: ListRow> List<T> {
         Self {
             stream: Stream::new(),
             table: (!listing.json).then(|| Table::new(T::HEADINGS)),
+            is_empty: true,
             rows: PhantomData,
         }
     }
@@ -38,6 +42,7 @@ impl<T: ListRow> List<T> {
         match &mut self.table {
             Some(table) => {
                 let lines = table.page(rows.into_iter().map(|row| row.cells()));
+                self.is_empty &= lines.is_empty();
                 lines.iter().try_for_each(|line| self.stream.line(line))?;
             }
             None => {
@@ -48,5 +53,12 @@ impl<T: ListRow> List<T> {
             }
         }
         self.stream.flush()
+    }
+
+    /// Ends the list after its last page. Reports an empty table.
+    pub fn end(self) {
+        if self.table.is_some() && self.is_empty {
+            nothing(T::NONE);
+        }
     }
 }

@@ -35,6 +35,7 @@ pub async fn run(operator: &Operator, request: &ListUsers) -> Result<(), Failure
             break;
         }
     }
+    list.end();
     Ok(())
 }
 

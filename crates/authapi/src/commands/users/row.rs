@@ -35,6 +35,7 @@ impl From<User> for UserRow {
 
 impl ListRow for UserRow {
     const HEADINGS: &'static [&'static str] = &["ID", "LOGIN", "STATUS", "ROLES", "CREATED", "LAST LOGIN"];
+    const NONE: &'static str = "no users";
 
     fn cells(&self) -> Vec<String> {
         vec![

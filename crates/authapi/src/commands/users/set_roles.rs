@@ -14,7 +14,7 @@ use serde::Serialize;
 pub async fn run(operator: &Operator, command: SetRoles) -> Result<(), Failure> {
     let request = AssignRolesRequest {
         assignee: Assignee::User(command.selector.into()),
-        new_roles: command.roles,
+        new_roles: command.new_roles.roles,
         keep_sessions: command.keep_sessions,
         if_revision: None,
         dry_run: command.dry_run,

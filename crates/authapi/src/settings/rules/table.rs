@@ -1,11 +1,10 @@
 use super::Rule;
-use crate::settings::{Settings, format::span::written, layers::variable};
+use crate::settings::{MetricsSettings, ServerSettings, Settings, format::span::written, layers::variable};
 use actix_web::http::Uri;
 use adapters_redis::RedisUrl;
 use domain::{login, login::Login, password, role::RoleName};
 use secrecy::ExposeSecret;
-use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use std::{net::IpAddr, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -29,7 +28,10 @@ const MAX_BURST: u64 = 1_000;
 /// The maximum number of attempts regained per minute or hour.
 const MAX_RATE: u64 = 1_000_000;
 
-/// Returns the rules of all settings. The first violation in this order is reported.
+/// How to write a user or password that contains the delimiters of URLs (RFC 3986, section 2.1).
+const ENCODE: &str = "in its user and password, write @ : / ? # % as %40 %3A %2F %3F %23 %25";
+
+/// Returns the rules of all settings.
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "one entry for each setting")]
 pub fn rules() -> Vec<Rule> {
@@ -61,20 +63,20 @@ pub fn rules() -> Vec<Rule> {
         Rule::number("database.pool_size", 1..=1_000, |s| s.database.pool_size.get()),
         Rule::parsed(
             "database.url",
-            "the path of a file such as sqlite://data/authapi.db, or a URL such as postgres://user@host/authapi",
+            format!("the path of a file such as sqlite://data/authapi.db, or a URL such as postgres://user@host/authapi; {ENCODE}"),
         ),
         Rule::boolean("docs.enabled"),
         Rule::boolean("keys.allow_rsa_2048"),
         Rule::parsed("keys.dir", "the path of a folder"),
         Rule::boolean("keys.generate_missing"),
         Rule::parsed("log.format", "auto, pretty or json"),
-        Rule::checked(
-            "log.level",
-            "error, warn, info, debug or trace, or directives such as info,domain=debug",
-            |s| EnvFilter::try_new(&s.log.level).is_ok(),
-        ),
+        Rule::parsed("log.level", "error, warn, info, debug, trace or off, or directives such as info,domain=debug"),
         own_address("metrics.host"),
-        own_port("metrics.port"),
+        Rule::checked(
+            "metrics.port",
+            format!("{}, and differ from {} on the same address", a_port(), variable("server.port")),
+            |s| !shares_listener(&s.server, &s.metrics),
+        ),
         Rule::boolean("password.allow_weak_hashing"),
         Rule::number("password.hash_queue", 1..=100_000, |s| s.password.hash_queue.get()),
         Rule::number("password.hash_threads", 1..=1_024, |s| s.password.hash_threads.get()),
@@ -96,13 +98,19 @@ pub fn rules() -> Vec<Rule> {
         Rule::number("password.min_score", 0..=4, |s| s.password.min_score),
         Rule::checked(
             "redis.url",
-            "a URL such as redis://host:6379, several nodes of a cluster separated by commas, or redis+sentinel://host,host/service",
+            format!(
+                "a URL such as redis://host:6379, several nodes of a cluster separated by commas, or redis+sentinel://host,host/service; {ENCODE}",
+            ),
             |s| s.redis.url.as_ref().is_none_or(|url| RedisUrl::parse(url.expose_secret()).is_ok()),
         ),
         own_address("server.host"),
         Rule::number("server.max_connections", 1..=1_000_000, |s| s.server.max_connections),
-        own_port("server.port"),
-        Rule::duration("server.shutdown_timeout", "8s", MINUTE, |s| s.server.shutdown_timeout),
+        Rule::parsed("server.port", a_port()),
+        Rule::checked(
+            "server.shutdown_timeout",
+            format!("a duration of whole seconds such as 8s, at most {}", written(MINUTE)),
+            |s| s.server.shutdown_timeout <= MINUTE && s.server.shutdown_timeout.subsec_nanos() == 0,
+        ),
         Rule::parsed("server.trusted_proxies", "networks such as 10.0.0.0/8,192.0.2.7"),
         Rule::number("session_cache.max_count", 1..=10_000_000, |s| s.session_cache.max_count.get()),
         Rule::checked(
@@ -156,9 +164,19 @@ fn own_address(key: &'static str) -> Rule {
     )
 }
 
-fn own_port(key: &'static str) -> Rule {
-    let requirement = format!("a number from 0 to {}; 0 selects a free port", u16::MAX);
-    Rule::parsed(key, requirement)
+fn a_port() -> String {
+    format!("a number from 0 to {} (0 selects a free port)", u16::MAX)
+}
+
+/// Returns whether the two listeners would use the same port of the same address.
+fn shares_listener(server: &ServerSettings, metrics: &MetricsSettings) -> bool {
+    // A listener on `::` also accepts connections over IPv4.
+    let covers = |one: IpAddr, other: IpAddr| {
+        one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()))
+    };
+    server.port != 0
+        && metrics.port == Some(server.port)
+        && (covers(server.host, metrics.host) || covers(metrics.host, server.host))
 }
 
 /// Returns whether login and password are both set or both unset; the missing one is reported.

@@ -1,0 +1,79 @@
+//! The first admin, whom the settings may name.
+
+use crate::{
+    Failure,
+    settings::{BootstrapSettings, Settings, variable},
+    storage::Database,
+    violation::violation,
+    wiring::{PasswordPorts, password_policy},
+};
+use domain::{
+    login::Login,
+    password::Password,
+    ports::{HashTicket, UserDirectory},
+    use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
+};
+use secrecy::ExposeSecret;
+use std::{error::Error, num::NonZeroUsize};
+
+/// Checks the login and the password of the admin if the start will create the database, so that a
+/// refused password leaves no database and no keys behind. With a database, an admin may exist, and
+/// the settings may be unused.
+pub async fn check(settings: &Settings) -> Result<(), Failure> {
+    let Some((login, password)) = credentials(&settings.bootstrap) else {
+        return Ok(());
+    };
+    if !Database::is_new(&settings.database).await? {
+        return Ok(());
+    }
+    let login = Login::parse(&login).map_err(not_created)?;
+    let policy = password_policy(&settings.password);
+    let unrated = policy.check(password, Some(&login)).map_err(not_created)?;
+    let PasswordPorts { meter, .. } = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
+    let (password, known) = (unrated.password().clone(), unrated.known().to_vec());
+    let strength = meter.rate(password, known, &mut HashTicket::default()).await;
+    let strength = strength.map_err(not_created)?;
+    policy.accept(unrated, strength).map_err(not_created)?;
+    Ok(())
+}
+
+/// Creates the admin if the settings name one and there is none.
+pub async fn create(settings: &BootstrapSettings, bootstrap: &BootstrapAdmin) -> Result<(), Failure> {
+    let Some((login, password)) = credentials(settings) else {
+        return Ok(());
+    };
+    match bootstrap.execute(login, password).await {
+        Ok(Bootstrap::Created(user)) => tracing::info!(user = %user.id, "created the first admin"),
+        Ok(Bootstrap::NotNeeded) => {}
+        Err(BootstrapAdminError::Create(error)) => return Err(not_created(violation(error))),
+        Err(BootstrapAdminError::Port(error)) => return Err(not_created(error)),
+    }
+    Ok(())
+}
+
+/// Logs a warning if there is no admin.
+pub async fn warn_if_missing(users: &dyn UserDirectory) -> Result<(), Failure> {
+    let any = users.any_admin().await;
+    if !any.map_err(|error| Failure::because("the database cannot be read", error))? {
+        tracing::warn!(
+            command = "authapi users create --login NAME --role admin",
+            "no admin exists; create one"
+        );
+    }
+    Ok(())
+}
+
+fn credentials(settings: &BootstrapSettings) -> Option<(String, Password)> {
+    let (login, password) = (settings.admin_login.as_ref()?, settings.admin_password.as_ref()?);
+    let password = Password::new(password.expose_secret().to_owned());
+    Some((login.clone(), password))
+}
+
+fn not_created(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+    let what = format!(
+        "{} or {}: the first admin cannot be created",
+        variable("bootstrap.admin_login"),
+        variable("bootstrap.admin_password")
+    );
+    Failure::because(what, cause)
+}
