@@ -15,8 +15,8 @@ pub const MAX_LENGTH: usize = 64;
 /// composes at most four code points into one.
 const MAX_TYPED_LENGTH: usize = 4 * MAX_LENGTH;
 
-/// A login of 3 to 64 code points. It is stored as typed, in NFC, for display, and compared in canonical
-/// form.
+/// A login of 3 to 64 code points. It is stored as typed, in NFC, for display, and compared in
+/// canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     typed: String,

@@ -188,7 +188,8 @@ async fn changing_the_catalogue_takes_few_statements() {
             authorized_by,
             ..a_role("editor", permissions)
         };
-        // Three more statements if `admin` is written: after a removal, or if its permissions change.
+        // Three more statements if `admin` is written: after a removal, or if its permissions
+        // change.
         let created = counted.count_on_catalogue(&write(&["users:read"])).await;
         assert_eq!(created, 8 + caller, "create");
         let delete = DeleteRole {

@@ -274,8 +274,8 @@ async fn a_transaction_rolled_back_by_a_deadlock_is_retried() {
     register(&storage, &user).await;
     open(&storage, &user).await;
     let mark = if database.url().contains('?') { '&' } else { '?' };
-    // The transaction that detects a deadlock is rolled back: the storage checks for one first. On a
-    // busy machine, the other transaction may need seconds to complete the deadlock.
+    // The transaction that detects a deadlock is rolled back: the storage checks for one first. On
+    // a busy machine, the other transaction may need seconds to complete the deadlock.
     let url = format!("{}{mark}options=-c%20deadlock_timeout%3D5s", database.url());
     let storage = storage_in(&connect_unhurried(&url).await);
     let mut other = connect(&database).await;
