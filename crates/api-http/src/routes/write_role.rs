@@ -74,7 +74,7 @@ pub enum RoleOutcome {
         (status = 200, description = "The role after the change, with an `ETag`; for a dry run, what would change.", body = RoleOutcome),
         (status = 201, description = "The role was created; `Location` is its URL, `ETag` the revision.", body = RoleResponse),
         TokenRefused, BodyRefused, IfMatchWithBodyRefused, Unavailable,
-        (status = 403, description = "`forbidden`: requires `roles:write`; `permission_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `roles:write`; `permission_not_grantable`, `self_assignable_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_built_in`, `catalogue_full`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`: the revision does not match `If-Match`, or the role does not exist", body = ProblemBody, content_type = "application/problem+json"),
     )
