@@ -199,21 +199,24 @@ pub enum Authority {
 }
 
 impl Target {
-    /// Creates the target for `user`, whose roles as they are in the catalogue are `roles`.
+    /// Creates the target for `user`. `catalogue` contains the roles of the user; others are ignored.
     #[must_use]
-    pub fn new<'a>(user: User, roles: impl IntoIterator<Item = &'a Role>) -> Self {
-        let mut target = Self {
-            user,
-            permissions: Permissions::new(),
-            privileged_roles: RoleNames::new(),
-        };
-        for role in roles {
-            target.permissions.extend(role.permissions.iter().cloned());
+    pub fn new<'a>(user: User, catalogue: impl IntoIterator<Item = &'a Role>) -> Self {
+        let (mut permissions, mut privileged_roles) = (Permissions::new(), RoleNames::new());
+        for role in catalogue
+            .into_iter()
+            .filter(|role| user.roles.contains(&role.name))
+        {
+            permissions.extend(role.permissions.iter().cloned());
             if !role.self_assignable {
-                target.privileged_roles.insert(role.name.clone());
+                privileged_roles.insert(role.name.clone());
             }
         }
-        target
+        Self {
+            user,
+            permissions,
+            privileged_roles,
+        }
     }
 }
 

@@ -193,7 +193,12 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
             "out_of_reach",
         ),
         ("DELETE", root_path.clone(), Value::Null, "out_of_reach"),
-        ("PUT", format!("{root_path}/password"), reset.clone(), "out_of_reach"),
+        (
+            "PUT",
+            format!("{root_path}/password"),
+            reset.clone(),
+            "out_of_reach",
+        ),
         (
             "DELETE",
             format!("{root_path}/sessions"),
@@ -231,7 +236,12 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
             reset.clone(),
             "out_of_reach",
         ),
-        ("PUT", roles(&finance_path), json!({"new_roles": []}), "out_of_reach"),
+        (
+            "PUT",
+            roles(&finance_path),
+            json!({"new_roles": []}),
+            "out_of_reach",
+        ),
         (
             "PUT",
             "/roles/finance".to_owned(),
@@ -282,7 +292,9 @@ async fn a_role_is_assigned_by_callers_who_have_it_or_the_permission_to_assign_i
     let alice = app.user("alice").await;
     let path = format!("/users/{}/roles", app.id(&alice).await);
     let clerk = app.holder("clerk", "clerk", &["roles:assign"]).await;
-    let granted = app.holder("granted", "granter", &["roles:assign", "assign:finance"]).await;
+    let granted = app
+        .holder("granted", "granter", &["roles:assign", "assign:finance"])
+        .await;
     let assign = async |caller: &Pair, roles: &[&str]| {
         let request = app.put(&path).bearer(&caller.access);
         request.json(&json!({"new_roles": roles})).send().await.status

@@ -5,6 +5,7 @@ use crate::contract::prelude::*;
 use domain::{
     authority::Target,
     changes::{AccountState, Facts, OwnedSession},
+    role::RoleNames,
 };
 
 cases! { accounts::facts(CoreStorage):
