@@ -2,9 +2,10 @@
 //! [`Authority`] again inside the transaction of the change, because a permission can be lost in
 //! between.
 //!
-//! No caller can grant a permission they lack, or change a user or role that has more permissions
-//! than they have. No sequence of calls therefore leads to more permissions, not even through other
-//! users' accounts.
+//! A privilege is a permission, or a role that is not self-assignable: other services read role
+//! names from tokens, so such a role is a privilege even without permissions. No caller can grant a
+//! privilege they lack, or change a user or role that has one. No sequence of calls therefore leads
+//! to more privileges, not even through other users' accounts.
 
 use crate::{
     audit::Actor,
@@ -153,13 +154,16 @@ pub enum Denied {
     Stale,
     #[error("this requires the permission {}", .0.as_str())]
     Forbidden(Permission),
-    /// The target user or role has a permission that the caller lacks.
-    #[error("the user or role has a permission that the caller lacks")]
+    /// The target user or role has a permission or role that the caller lacks.
+    #[error("the user or role has a permission or role that the caller lacks")]
     OutOfReach,
     #[error("the caller may not assign the role {0}")]
     NotAssignable(RoleName),
     #[error("the caller may not grant the permission {}", .0.as_str())]
     NotGrantable(Permission),
+    /// The caller is not an admin, and the change would let users take a role or permissions.
+    #[error("only an admin may make a role or more of its permissions self-assignable")]
+    NotSelfAssignable,
 }
 
 impl Denied {
@@ -172,15 +176,19 @@ impl Denied {
             Self::OutOfReach => "out_of_reach",
             Self::NotAssignable(_) => "role_not_assignable",
             Self::NotGrantable(_) => "permission_not_grantable",
+            Self::NotSelfAssignable => "self_assignable_not_grantable",
         }
     }
 }
 
-/// The user to change, with their permissions, as read in the transaction that changes them.
+/// The user to change, with their privileges, as read in the transaction that changes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub user: User,
+    /// The permissions of all of the user's roles.
     pub permissions: Permissions,
+    /// The user's roles that are not self-assignable.
+    pub privileged_roles: RoleNames,
 }
 
 /// The requester, as read in the transaction that makes the change.
@@ -188,6 +196,28 @@ pub struct Target {
 pub enum Authority {
     Operator,
     Caller(Caller),
+}
+
+impl Target {
+    /// Creates the target for `user`. `catalogue` contains the roles of the user; others are ignored.
+    #[must_use]
+    pub fn new<'a>(user: User, catalogue: impl IntoIterator<Item = &'a Role>) -> Self {
+        let (mut permissions, mut privileged_roles) = (Permissions::new(), RoleNames::new());
+        for role in catalogue
+            .into_iter()
+            .filter(|role| user.roles.contains(&role.name))
+        {
+            permissions.extend(role.permissions.iter().cloned());
+            if !role.self_assignable {
+                privileged_roles.insert(role.name.clone());
+            }
+        }
+        Self {
+            user,
+            permissions,
+            privileged_roles,
+        }
+    }
 }
 
 impl Authority {
@@ -213,7 +243,8 @@ impl Authority {
     /// Checks that the roles of `target` may be replaced with `requested`. `catalogue` contains the
     /// roles named in `requested`.
     ///
-    /// Users may drop their own roles and take self-assignable ones.
+    /// Users may drop their own roles and take self-assignable ones. Callers with `roles:assign`
+    /// may assign roles that they [reach](reaches_role).
     ///
     /// # Errors
     /// Returns [`Denied`] if the authority does not cover the change.
@@ -227,9 +258,9 @@ impl Authority {
             within_reach(caller, target)?;
         }
         let may_give = |name: &RoleName| {
-            catalogue.iter().any(|role| {
-                role.name == *name && (role.self_assignable || assigner && has_all_of(caller, role))
-            })
+            catalogue
+                .iter()
+                .any(|role| role.name == *name && (role.self_assignable || assigner && reaches(caller, role)))
         };
         match requested
             .difference(&target.user.roles)
@@ -257,23 +288,30 @@ impl Authority {
         self.change(target, &Permission::SESSIONS_REVOKE)
     }
 
-    /// Checks that `after` may replace `before` in the catalogue.
+    /// Checks that `after` may replace `before` in the catalogue. Only an admin creates a role,
+    /// because its first holder would gain a privilege that no user has.
     ///
     /// # Errors
     /// Returns [`Denied`] if the authority does not cover the change.
     pub fn write_role(&self, before: Option<&Role>, after: &Role) -> Result<(), Denied> {
-        if let Some(before) = before {
-            self.remove_role(before)?;
-        }
         let Self::Caller(caller) = self else {
             return Ok(());
         };
         require(caller, &Permission::ROLES_WRITE)?;
-        let reaches = |permission: &&Permission| is_admin(caller) || caller.may(permission);
-        match after.permissions.iter().find(|permission| !reaches(permission)) {
-            Some(permission) => Err(Denied::NotGrantable(permission.clone())),
-            None => Ok(()),
+        if is_admin(caller) {
+            return Ok(());
         }
+        let before = before
+            .filter(|before| has(caller, before))
+            .ok_or(Denied::OutOfReach)?;
+        if let Some(permission) = after.permissions.iter().find(|it| !caller.may(it)) {
+            return Err(Denied::NotGrantable(permission.clone()));
+        }
+        let narrows = before.self_assignable && after.permissions.is_subset(&before.permissions);
+        if after.self_assignable && !narrows {
+            return Err(Denied::NotSelfAssignable);
+        }
+        Ok(())
     }
 
     /// Checks that `role` may be removed from the catalogue.
@@ -285,7 +323,7 @@ impl Authority {
             return Ok(());
         };
         require(caller, &Permission::ROLES_WRITE)?;
-        if has_all_of(caller, role) {
+        if is_admin(caller) || has(caller, role) {
             Ok(())
         } else {
             Err(Denied::OutOfReach)
@@ -311,21 +349,38 @@ fn require(caller: &Caller, permission: &Permission) -> Result<(), Denied> {
     }
 }
 
-/// Checks that `target` has no permission that `caller` lacks. Admins are within reach of admins
-/// only, even for a caller who has every permission: only admins may grant permissions that no user
-/// has yet.
+/// Checks that `caller` reaches every permission and role of `target`. Admins are within reach of
+/// admins only, even for a caller who has every permission: only admins may grant permissions that
+/// no user has yet.
 fn within_reach(caller: &Caller, target: &Target) -> Result<(), Denied> {
-    let outranked =
-        target.user.roles.contains(&RoleName::ADMIN) || !target.permissions.is_subset(caller.permissions());
-    if outranked && !is_admin(caller) {
-        Err(Denied::OutOfReach)
-    } else {
+    let is_reached = target.permissions.is_subset(caller.permissions())
+        && target
+            .privileged_roles
+            .iter()
+            .all(|role| reaches_role(caller, role));
+    if is_reached || is_admin(caller) {
         Ok(())
+    } else {
+        Err(Denied::OutOfReach)
     }
 }
 
-fn has_all_of(caller: &Caller, role: &Role) -> bool {
-    is_admin(caller) || role.name != RoleName::ADMIN && role.permissions.is_subset(caller.permissions())
+/// Returns whether the caller may assign `role` and change users who have it.
+fn reaches(caller: &Caller, role: &Role) -> bool {
+    let is_reached = || role.permissions.is_subset(caller.permissions()) && reaches_role(caller, &role.name);
+    is_admin(caller) || is_reached()
+}
+
+/// Returns whether the caller has the role, or a permission to assign it. No permission covers
+/// `admin`.
+fn reaches_role(caller: &Caller, role: &RoleName) -> bool {
+    let is_granted = || Permission::to_assign(role).is_some_and(|granted| caller.may(&granted));
+    caller.user().roles.contains(role) || *role != RoleName::ADMIN && is_granted()
+}
+
+/// Returns whether the caller has `role`.
+fn has(caller: &Caller, role: &Role) -> bool {
+    caller.user().roles.contains(&role.name)
 }
 
 fn is_admin(caller: &Caller) -> bool {
@@ -356,33 +411,54 @@ mod tests {
     fn admin() -> Authority {
         let mut snapshot = snapshot_with(OWN_PERMISSIONS.into());
         snapshot.user.roles.insert(RoleName::ADMIN);
+        validated(snapshot)
+    }
+
+    /// Another user with these roles, which are self-assignable except `admin`, and permissions.
+    fn another(names: &[&str], texts: &[&str]) -> Target {
+        let open = names.iter().map(|name| role(name, &[], *name != "admin"));
+        let open: Vec<_> = open.collect();
+        let user = User {
+            id: UserId(Uuid::from_u128(77)),
+            roles: roles(names),
+            ..user()
+        };
+        Target {
+            permissions: permissions(texts),
+            ..Target::new(user, &open)
+        }
+    }
+
+    /// Another user with the role `name`, which is not self-assignable.
+    fn holder(name: &str, texts: &[&str]) -> Target {
+        Target {
+            privileged_roles: roles(&[name]),
+            ..another(&[name], texts)
+        }
+    }
+
+    fn own_account(names: &[&str]) -> Target {
+        let user = User {
+            roles: roles(names),
+            ..user()
+        };
+        Target::new(user, [])
+    }
+
+    /// A user with the roles `user` and `name`, and these permissions.
+    fn having(name: &str, texts: &[&str]) -> Authority {
+        let mut snapshot = snapshot_with(permissions(texts));
+        snapshot.user.roles.extend(roles(&[name]));
+        validated(snapshot)
+    }
+
+    fn validated(snapshot: SessionSnapshot) -> Authority {
         let identity = TokenIdentity {
             user: USER,
             session: SESSION,
             epoch: EPOCH,
         };
         Authority::validate(Some(identity), Some(snapshot), now()).expect("the session validates the token")
-    }
-
-    fn another(names: &[&str], texts: &[&str]) -> Target {
-        Target {
-            user: User {
-                id: UserId(Uuid::from_u128(77)),
-                roles: roles(names),
-                ..user()
-            },
-            permissions: permissions(texts),
-        }
-    }
-
-    fn own_account(names: &[&str]) -> Target {
-        Target {
-            user: User {
-                roles: roles(names),
-                ..user()
-            },
-            permissions: Permissions::new(),
-        }
     }
 
     fn role(name: &str, texts: &[&str], self_assignable: bool) -> Role {
@@ -460,6 +536,7 @@ mod tests {
     fn users_may_drop_own_roles_and_take_self_assignable_ones() {
         let unprivileged = || with(&[]);
         let assigner = || with(&["roles:assign", "users:read"]);
+        let granted = || with(&["roles:assign", "users:read", "assign:reader", "assign:admin"]);
         for (by, current, requested, expected) in [
             (unprivileged(), &["user"][..], &[][..], Ok(())),
             (unprivileged(), &["admin", "user"], &["user"], Ok(())),
@@ -473,10 +550,18 @@ mod tests {
             ),
             (unprivileged(), &[], &["reader"], not_assignable("reader")),
             (unprivileged(), &[], &["unheard-of"], not_assignable("unheard-of")),
-            (assigner(), &[], &["reader"], Ok(())),
-            (assigner(), &[], &["admin"], not_assignable("admin")),
+            // All permissions of the role do not suffice to take it.
+            (assigner(), &[], &["reader"], not_assignable("reader")),
+            (granted(), &[], &["reader"], Ok(())),
+            (granted(), &[], &["admin"], not_assignable("admin")),
             (
-                with(&["roles:assign"]),
+                with(&["assign:reader", "users:read"]),
+                &[],
+                &["reader"],
+                not_assignable("reader"),
+            ),
+            (
+                with(&["roles:assign", "assign:reader"]),
                 &[],
                 &["reader"],
                 not_assignable("reader"),
@@ -491,7 +576,8 @@ mod tests {
 
     #[test]
     fn callers_assign_only_their_own_permissions_and_only_to_users_within_reach() {
-        let assigner = || with(&["roles:assign", "users:read"]);
+        let assigner = || having("reader", &["roles:assign", "users:read"]);
+        let granted = || with(&["roles:assign", "users:read", "assign:reader"]);
         for (by, target, requested, expected) in [
             (
                 with(&["users:write"]),
@@ -501,7 +587,17 @@ mod tests {
             ),
             (assigner(), another(&[], &[]), &["reader", "guest"], Ok(())),
             (assigner(), another(&[], &[]), &["admin"], not_assignable("admin")),
-            (assigner(), another(&["reader"], &["users:read"]), &[], Ok(())),
+            (granted(), another(&[], &[]), &["reader", "guest"], Ok(())),
+            (assigner(), holder("reader", &["users:read"]), &[], Ok(())),
+            (granted(), holder("reader", &["users:read"]), &[], Ok(())),
+            (
+                with(&["roles:assign", "users:read"]),
+                holder("reader", &["users:read"]),
+                &[],
+                Err(Denied::OutOfReach),
+            ),
+            // A role without permissions is a privilege too.
+            (assigner(), holder("finance", &[]), &[], Err(Denied::OutOfReach)),
             (
                 assigner(),
                 another(&["x"], &["users:write"]),
@@ -551,6 +647,18 @@ mod tests {
             ),
             (writer(), another(&["x"], &["a:b"]), Ok(())),
             (writer(), another(&["x"], &["a:c"]), Err(Denied::OutOfReach)),
+            (writer(), holder("finance", &[]), Err(Denied::OutOfReach)),
+            (
+                having("finance", &["users:write"]),
+                holder("finance", &[]),
+                Ok(()),
+            ),
+            (
+                with(&["users:write", "assign:finance"]),
+                holder("finance", &[]),
+                Ok(()),
+            ),
+            (admin(), holder("finance", &[]), Ok(())),
             (admin(), another(&["admin"], &["a:c"]), Ok(())),
             (Authority::Operator, another(&["admin"], &["a:c"]), Ok(())),
         ] {
@@ -569,36 +677,79 @@ mod tests {
     }
 
     #[test]
-    fn writing_a_role_requires_its_old_and_new_permissions() {
-        let writer = || with(&["roles:write", "a:b"]);
-        let (weak, strong) = (role("x", &["a:b"], false), role("x", &["a:b", "a:c"], false));
+    fn only_admins_write_roles_that_they_lack_or_widen_what_users_can_take() {
+        let writer = || having("x", &["roles:write", "a:b", "a:c"]);
+        let closed = |texts: &[&str]| role("x", texts, false);
+        let open = |texts: &[&str]| role("x", texts, true);
         let not_grantable = || {
             Err(Denied::NotGrantable(
-                Permission::parse("a:c").expect("the permission is valid"),
+                Permission::parse("a:d").expect("the permission is valid"),
             ))
         };
-        for (by, before, after, expected) in [
-            (with(&["a:b"]), None, &weak, forbidden(Permission::ROLES_WRITE)),
-            (writer(), None, &weak, Ok(())),
-            (writer(), None, &role("x", &["a:b"], true), Ok(())),
-            (writer(), None, &strong, not_grantable()),
-            (writer(), Some(&weak), &strong, not_grantable()),
-            (writer(), Some(&strong), &weak, Err(Denied::OutOfReach)),
-            (admin(), None, &role("x", &["never:seen"], false), Ok(())),
-            (admin(), Some(&strong), &weak, Ok(())),
-            (Authority::Operator, Some(&strong), &weak, Ok(())),
-        ] {
-            assert_eq!(
-                by.write_role(before, after),
-                expected,
-                "{by:?}: {before:?} -> {after:?}"
-            );
+        let lacking = || with(&["roles:write", "a:b", "a:c"]);
+        let cases = [
+            (
+                with(&["a:b"]),
+                None,
+                closed(&[]),
+                forbidden(Permission::ROLES_WRITE),
+            ),
+            (writer(), Some(closed(&["a:b"])), closed(&["a:c"]), Ok(())),
+            (
+                writer(),
+                Some(closed(&["a:b"])),
+                closed(&["a:d"]),
+                not_grantable(),
+            ),
+            (
+                writer(),
+                Some(closed(&[])),
+                open(&[]),
+                Err(Denied::NotSelfAssignable),
+            ),
+            (
+                writer(),
+                Some(open(&["a:b"])),
+                open(&["a:b", "a:c"]),
+                Err(Denied::NotSelfAssignable),
+            ),
+            (writer(), Some(open(&["a:b"])), open(&[]), Ok(())),
+            (writer(), Some(open(&["a:b"])), closed(&["a:b", "a:c"]), Ok(())),
+            // A role that does not exist has no holder.
+            (writer(), None, closed(&["a:b"]), Err(Denied::OutOfReach)),
+            (
+                lacking(),
+                Some(closed(&["a:b"])),
+                closed(&["a:b"]),
+                Err(Denied::OutOfReach),
+            ),
+            (
+                lacking(),
+                Some(open(&["a:b"])),
+                open(&[]),
+                Err(Denied::OutOfReach),
+            ),
+            (admin(), None, open(&["never:seen"]), Ok(())),
+            (admin(), Some(closed(&["a:d"])), closed(&[]), Ok(())),
+            (Authority::Operator, Some(closed(&["a:d"])), open(&[]), Ok(())),
+        ];
+        for (by, before, after, expected) in cases {
+            let answer = by.write_role(before.as_ref(), &after);
+            assert_eq!(answer, expected, "{by:?}: {before:?} -> {after:?}");
         }
-        assert_eq!(writer().remove_role(&weak), Ok(()));
-        assert_eq!(writer().remove_role(&strong), Err(Denied::OutOfReach));
-        assert_eq!(
-            with(&["a:b"]).remove_role(&weak),
-            forbidden(Permission::ROLES_WRITE)
-        );
+    }
+
+    #[test]
+    fn only_admins_remove_roles_that_they_lack() {
+        let x = role("x", &[], false);
+        for (by, expected) in [
+            (with(&[]), forbidden(Permission::ROLES_WRITE)),
+            (with(&["roles:write"]), Err(Denied::OutOfReach)),
+            (having("x", &["roles:write"]), Ok(())),
+            (admin(), Ok(())),
+            (Authority::Operator, Ok(())),
+        ] {
+            assert_eq!(by.remove_role(&x), expected, "{by:?}");
+        }
     }
 }

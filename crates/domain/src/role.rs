@@ -109,6 +109,13 @@ impl Permission {
     pub const SESSIONS_REVOKE: Self = Self(Cow::Borrowed("sessions:revoke"));
     pub const AUDIT_READ: Self = Self(Cow::Borrowed("audit:read"));
 
+    /// Returns the permission to assign one role without having it, such as `assign:auditor`.
+    /// `None` if the role's name is too long for a permission: it has at most 57 characters.
+    #[must_use]
+    pub fn to_assign(role: &RoleName) -> Option<Self> {
+        Self::parse(&format!("assign:{role}")).ok()
+    }
+
     /// Parses a permission.
     ///
     /// # Errors
@@ -148,7 +155,9 @@ pub struct Role {
     pub name: RoleName,
     pub description: Description,
     pub permissions: Permissions,
-    /// Whether users without `roles:assign` may assign the role to themselves.
+    /// Whether users without `roles:assign` may assign the role to themselves. A role that is not
+    /// self-assignable is a privilege even if it has no permissions: other services read its name
+    /// from access tokens.
     pub self_assignable: bool,
     pub revision: Revision,
 }
@@ -252,6 +261,19 @@ mod tests {
             "a b:c",
         ] {
             assert_eq!(Permission::parse(bad), Err(NotAPermission), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_permission_to_assign_names_the_role() {
+        for (name, permission) in [
+            ("auditor", Some("assign:auditor")),
+            (&"a".repeat(57), Some(&*format!("assign:{}", "a".repeat(57)))),
+            (&"a".repeat(58), None),
+        ] {
+            let role = RoleName::parse(name).expect("the role name is valid");
+            let granted = Permission::to_assign(&role);
+            assert_eq!(granted.as_ref().map(Permission::as_str), permission);
         }
     }
 

@@ -145,10 +145,9 @@ impl Tables {
         Facts {
             login_taken: reads.login.as_ref().is_some_and(|it| self.by_login(it).is_some()),
             account: account.map(Into::into),
-            target: account.filter(|_| reads.target).map(|user| Target {
-                user: user.clone(),
-                permissions: permissions(&user.roles),
-            }),
+            target: account
+                .filter(|_| reads.target)
+                .map(|user| Target::new(user.clone(), &roles(&user.roles))),
             other_admin_exists: reads.may_remove_admin && self.other_admin_exists(reads.account),
             live_sessions: account
                 .filter(|_| reads.live_sessions)

@@ -4,7 +4,11 @@ use crate::{
     error::StorageError,
     schema::{role_permissions, roles, sessions, user_roles, users},
 };
-use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, declare_sql_function, dsl::auto_type, sql_types::Text};
+use diesel::{
+    ExpressionMethods, JoinOnDsl, QueryDsl, declare_sql_function,
+    dsl::{auto_type, not},
+    sql_types::Text,
+};
 use domain::role::{Permission, Permissions, RoleName, RoleNames};
 
 #[declare_sql_function]
@@ -42,6 +46,17 @@ pub fn permissions_of_user() -> _ {
         .single_value()
 }
 
+/// The user's roles that are not self-assignable, in a query on `users`, as of the same instant.
+#[auto_type]
+pub fn privileged_roles_of_user() -> _ {
+    user_roles::table
+        .inner_join(roles::table.on(roles::name.eq(user_roles::role)))
+        .filter(user_roles::user_id.eq(users::id))
+        .filter(not(roles::self_assignable))
+        .select(array_agg(user_roles::role))
+        .single_value()
+}
+
 /// The permissions of the role in a query on `roles`, as of the same instant.
 #[auto_type]
 pub fn permissions_of_role() -> _ {
@@ -51,7 +66,7 @@ pub fn permissions_of_role() -> _ {
         .single_value()
 }
 
-/// Parses the columns [`roles_of_user`] and [`roles_of_holder`].
+/// Parses the columns [`roles_of_user`], [`privileged_roles_of_user`] and [`roles_of_holder`].
 pub fn parse_roles(names: Option<Vec<String>>) -> Result<RoleNames, StorageError> {
     names
         .into_iter()

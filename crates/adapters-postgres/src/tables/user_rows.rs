@@ -1,6 +1,8 @@
 //! Users as rows.
 
-use super::permissions::{parse_permissions, parse_roles, permissions_of_user, roles_of_user};
+use super::permissions::{
+    parse_permissions, parse_roles, permissions_of_user, privileged_roles_of_user, roles_of_user,
+};
 use crate::{error::StorageError, schema::users};
 use chrono::{DateTime, Utc};
 use diesel::{Queryable, Selectable, pg::Pg};
@@ -70,7 +72,7 @@ impl TryFrom<CredentialsRow> for Credentials {
     }
 }
 
-/// A user with their permissions, both read at the same instant.
+/// A user with their privileges, all read at the same instant.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub struct TargetRow {
@@ -78,6 +80,8 @@ pub struct TargetRow {
     user: UserRow,
     #[diesel(select_expression = permissions_of_user())]
     permissions: Option<Vec<String>>,
+    #[diesel(select_expression = privileged_roles_of_user())]
+    privileged_roles: Option<Vec<String>>,
 }
 
 impl TryFrom<TargetRow> for Target {
@@ -87,6 +91,7 @@ impl TryFrom<TargetRow> for Target {
         Ok(Self {
             user: row.user.try_into()?,
             permissions: parse_permissions(row.permissions)?,
+            privileged_roles: parse_roles(row.privileged_roles)?,
         })
     }
 }

@@ -5,7 +5,11 @@ use crate::{
     error::StorageError,
     schema::{role_permissions, roles, user_roles, users},
 };
-use diesel::{ExpressionMethods, JoinOnDsl, QueryDsl, declare_sql_function, dsl::auto_type, sql_types::Text};
+use diesel::{
+    ExpressionMethods, JoinOnDsl, QueryDsl, declare_sql_function,
+    dsl::{auto_type, not},
+    sql_types::Text,
+};
 use domain::role::{Permission, Permissions, RoleName, RoleNames};
 
 #[declare_sql_function]
@@ -34,6 +38,17 @@ pub fn permissions_of_user() -> _ {
         .single_value()
 }
 
+/// The user's roles that are not self-assignable, in a query on `users`.
+#[auto_type]
+pub fn privileged_roles_of_user() -> _ {
+    user_roles::table
+        .inner_join(roles::table.on(roles::name.eq(user_roles::role)))
+        .filter(user_roles::user_id.eq(users::id))
+        .filter(not(roles::self_assignable))
+        .select(group_concat(user_roles::role))
+        .single_value()
+}
+
 /// The permissions of the role, in a query on `roles`.
 #[auto_type]
 pub fn permissions_of_role() -> _ {
@@ -43,7 +58,7 @@ pub fn permissions_of_role() -> _ {
         .single_value()
 }
 
-/// Parses the column [`roles_of_user`].
+/// Parses the columns [`roles_of_user`] and [`privileged_roles_of_user`].
 pub fn parse_roles(joined: Option<&str>) -> Result<RoleNames, StorageError> {
     split(joined)
         .map(|name| RoleName::parse(name).map_err(|error| StorageError::row("user_roles", error)))

@@ -1,7 +1,9 @@
 //! Reads and writes single users with their roles.
 
 use super::{
-    permissions::{parse_permissions, parse_roles, permissions_of_user, roles_of_user},
+    permissions::{
+        parse_permissions, parse_roles, permissions_of_user, privileged_roles_of_user, roles_of_user,
+    },
     roles,
     rows::parse_optional,
 };
@@ -196,6 +198,8 @@ struct TargetRow {
     user: UserRow,
     #[diesel(select_expression = permissions_of_user())]
     permissions: Option<String>,
+    #[diesel(select_expression = privileged_roles_of_user())]
+    privileged_roles: Option<String>,
 }
 
 impl TryFrom<TargetRow> for Target {
@@ -205,6 +209,7 @@ impl TryFrom<TargetRow> for Target {
         Ok(Self {
             user: row.user.try_into()?,
             permissions: parse_permissions(row.permissions.as_deref())?,
+            privileged_roles: parse_roles(row.privileged_roles.as_deref())?,
         })
     }
 }

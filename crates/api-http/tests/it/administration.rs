@@ -1,6 +1,6 @@
 //! Administration of users and roles, within the caller's permissions.
 
-use crate::app::{Answer, ISSUER, NEW_PASSWORD, PASSWORD, TestApp, app};
+use crate::app::{Answer, ISSUER, NEW_PASSWORD, PASSWORD, Pair, TestApp, app};
 use chrono::Duration;
 use domain::changes::MAX_ROLES;
 use serde_json::{Value, json};
@@ -174,6 +174,9 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
     app.role("auditor", &["audit:read"]).await;
     let alice = app.user("alice").await;
     let alice_path = format!("/users/{}", app.id(&alice).await);
+    // A role without permissions is a privilege: other services read its name from tokens.
+    let finance = app.holder("finn", "finance", &[]).await;
+    let finance_path = format!("/users/{}", app.id(&finance).await);
     let call = async |method: &str, path: &str, body: Value| {
         let method = method.parse().expect("the method is valid");
         let request = app.request(method, path).bearer(&clerk);
@@ -190,7 +193,12 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
             "out_of_reach",
         ),
         ("DELETE", root_path.clone(), Value::Null, "out_of_reach"),
-        ("PUT", format!("{root_path}/password"), reset, "out_of_reach"),
+        (
+            "PUT",
+            format!("{root_path}/password"),
+            reset.clone(),
+            "out_of_reach",
+        ),
         (
             "DELETE",
             format!("{root_path}/sessions"),
@@ -212,9 +220,51 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
         ),
         (
             "PUT",
+            roles(&alice_path),
+            json!({"new_roles": ["finance"]}),
+            "role_not_assignable",
+        ),
+        (
+            "PUT",
+            "/roles/update".to_owned(),
+            json!({"new_roles": ["clerk", "finance"]}),
+            "role_not_assignable",
+        ),
+        (
+            "PUT",
+            format!("{finance_path}/password"),
+            reset.clone(),
+            "out_of_reach",
+        ),
+        (
+            "PUT",
+            roles(&finance_path),
+            json!({"new_roles": []}),
+            "out_of_reach",
+        ),
+        (
+            "PUT",
+            "/roles/finance".to_owned(),
+            json!({"permissions": [], "self_assignable": true}),
+            "out_of_reach",
+        ),
+        (
+            "PUT",
             "/roles/new".to_owned(),
+            json!({"permissions": []}),
+            "out_of_reach",
+        ),
+        (
+            "PUT",
+            "/roles/clerk".to_owned(),
             json!({"permissions": ["audit:read"]}),
             "permission_not_grantable",
+        ),
+        (
+            "PUT",
+            "/roles/clerk".to_owned(),
+            json!({"permissions": ["users:write"], "self_assignable": true}),
+            "self_assignable_not_grantable",
         ),
         (
             "PUT",
@@ -232,6 +282,27 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
     }
     assert_eq!(app.me_code(&root).await, "accepted");
     assert_eq!(app.me_code(&alice).await, "accepted");
+    assert_eq!(app.me_code(&finance).await, "accepted");
+}
+
+#[actix_web::test]
+async fn a_role_is_assigned_by_callers_who_have_it_or_the_permission_to_assign_it() {
+    let app = app();
+    app.role("finance", &[]).await;
+    let alice = app.user("alice").await;
+    let path = format!("/users/{}/roles", app.id(&alice).await);
+    let clerk = app.holder("clerk", "clerk", &["roles:assign"]).await;
+    let granted = app
+        .holder("granted", "granter", &["roles:assign", "assign:finance"])
+        .await;
+    let assign = async |caller: &Pair, roles: &[&str]| {
+        let request = app.put(&path).bearer(&caller.access);
+        request.json(&json!({"new_roles": roles})).send().await.status
+    };
+    assert_eq!(assign(&clerk, &["finance"]).await, 403);
+    assert_eq!(assign(&granted, &["finance"]).await, 200);
+    assert_eq!(assign(&clerk, &[]).await, 403);
+    assert_eq!(assign(&granted, &[]).await, 200);
 }
 
 #[actix_web::test]

@@ -277,10 +277,9 @@ mod tests {
             let others = || self.0.iter().filter(|other| Some(other.id) != reads.account);
             Facts {
                 account: user.map(AccountState::from),
-                target: user.filter(|_| reads.target).map(|user| Target {
-                    user: user.clone(),
-                    permissions: Permissions::new(),
-                }),
+                target: user
+                    .filter(|_| reads.target)
+                    .map(|user| Target::new(user.clone(), [])),
                 other_admin_exists: reads.may_remove_admin
                     && user.is_some_and(User::is_active_admin)
                     && others().any(User::is_active_admin),

@@ -74,10 +74,7 @@ pub fn admin_snapshot() -> SessionSnapshot {
 pub fn facts_about(user: User) -> Facts {
     Facts {
         account: Some((&user).into()),
-        target: Some(Target {
-            user,
-            permissions: Permissions::new(),
-        }),
+        target: Some(Target::new(user, &built_in())),
         caller: Some(admin_snapshot()),
         roles: built_in()
             .into_iter()

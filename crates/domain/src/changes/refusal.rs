@@ -89,7 +89,8 @@ impl Refusal {
                 Denied::Forbidden(_)
                 | Denied::OutOfReach
                 | Denied::NotAssignable(_)
-                | Denied::NotGrantable(_),
+                | Denied::NotGrantable(_)
+                | Denied::NotSelfAssignable,
             ) => None,
         }
     }

@@ -242,19 +242,28 @@ mod tests {
 
     #[test]
     fn a_role_is_written_only_within_the_rights_of_the_caller() {
+        let mut caller = snapshot(permissions(&["roles:write", "users:read", "posts:write"]));
+        caller
+            .user
+            .roles
+            .insert(RoleName::parse("editor").expect("the role name is valid"));
         let facts = CatalogueFacts {
-            caller: Some(snapshot(permissions(&["roles:write", "users:read"]))),
+            caller: Some(caller),
             ..facts()
         };
-        let not_grantable = Denied::NotGrantable(Permission::USERS_WRITE);
+        let closed = |texts: &[&str]| WriteRole {
+            self_assignable: false,
+            ..write("editor", texts)
+        };
         for (command, expected) in [
-            (write("author", &["users:read"]), None),
+            (closed(&["users:read"]), None),
             (
-                write("author", &["users:read", "users:write"]),
-                Some(not_grantable),
+                closed(&["users:read", "users:write"]),
+                Some(Denied::NotGrantable(Permission::USERS_WRITE)),
             ),
-            // The role that is replaced has a permission that the caller lacks.
-            (write("editor", &["users:read"]), Some(Denied::OutOfReach)),
+            (write("editor", &["users:read"]), Some(Denied::NotSelfAssignable)),
+            // A role that the caller does not have.
+            (write("author", &["users:read"]), Some(Denied::OutOfReach)),
         ] {
             let refused = refusal(&command, &facts);
             assert_eq!(refused, expected.map(Refusal::Denied), "{command:?}");

@@ -180,10 +180,11 @@ mod tests {
     fn assigner_permissions() -> Permissions {
         let mut permissions = Permissions::from([Permission::ROLES_ASSIGN]);
         permissions.extend(editor().permissions);
+        permissions.extend(Permission::to_assign(&editor().name));
         permissions
     }
 
-    /// A caller who may assign roles and has every permission of `editor`.
+    /// A caller who may assign roles, `editor` among them.
     fn assigner() -> Caller {
         caller_with(assigner_permissions())
     }

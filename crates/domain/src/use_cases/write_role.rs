@@ -158,8 +158,11 @@ mod tests {
         Permissions::from([Permission::ROLES_WRITE, posts_write])
     }
 
+    /// An administrator, who may create roles.
     fn writer_snapshot() -> SessionSnapshot {
-        snapshot_with(writer_permissions())
+        let mut snapshot = snapshot_with(writer_permissions());
+        snapshot.user.roles.insert(RoleName::ADMIN);
+        snapshot
     }
 
     /// The built-in roles, loaded for the token of the caller.

@@ -91,11 +91,9 @@ impl Tables {
     }
 
     pub(super) fn target(&self, id: UserId) -> Option<Target> {
-        let user = self.user(id)?.clone();
-        Some(Target {
-            permissions: self.permissions(&user.roles),
-            user,
-        })
+        let user = self.user(id)?;
+        let roles = user.roles.iter().filter_map(|name| self.roles.get(name));
+        Some(Target::new(user.clone(), roles))
     }
 
     pub(super) fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {

@@ -20,13 +20,13 @@ impl From<Denied> for Problem {
             ),
             Denied::OutOfReach => forbidden(
                 code,
-                "The user or role has a permission that you lack.".to_owned(),
+                "The user or role has a permission or role that you lack.".to_owned(),
             ),
             Denied::NotAssignable(name) => forbidden(
                 code,
                 format!(
-                    "Assigning the role {name} requires the permission roles:assign and all permissions of \
-                     the role."
+                    "Assigning the role {name} requires the permission roles:assign, all permissions of \
+                     the role, and the role itself or the permission assign:{name}."
                 ),
             ),
             Denied::NotGrantable(permission) => forbidden(
@@ -35,6 +35,11 @@ impl From<Denied> for Problem {
                     "Adding the permission {} to a role requires having it.",
                     permission.as_str()
                 ),
+            ),
+            Denied::NotSelfAssignable => forbidden(
+                code,
+                "Only an admin can make a role self-assignable, or add permissions to a role that is."
+                    .to_owned(),
             ),
         }
     }

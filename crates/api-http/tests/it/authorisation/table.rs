@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 /// `none` sends no token, and `user` has the role `user`. Where a route concerns an account, `self`
 /// is a user whose request concerns their own account; the requests of all other callers concern
 /// another user's account. Each of the six callers after `self` has one permission. `off` is
-/// disabled, and the password of `reset` was reset.
+/// disabled, and the password of `reset` was reset. The role of the request is one that no caller
+/// has: `roles:write` suffices only for a role that the caller has.
 pub const TABLE: &str = "
                                                 none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset
 
@@ -37,8 +38,8 @@ PUT    /roles/update                             401  403  200        403       
 
 GET    /roles                                    401  200    -        200         200          200         200             200        200   200 401   403
 GET    /roles/{name}                             401  200    -        200         200          200         200             200        200   200 401   403
-PUT    /roles/{name}                             401  403    -        403         403          403         200             403        403   200 401   403
-DELETE /roles/{name}                             401  403    -        403         403          403         204             403        403   204 401   403
+PUT    /roles/{name}                             401  403    -        403         403          403         403             403        403   200 401   403
+DELETE /roles/{name}                             401  403    -        403         403          403         403             403        403   204 401   403
 GET    /audit                                    401  403    -        403         403          403         403             403        200   200 401   403
 
 GET    /health/live                              200  200    -        200         200          200         200             200        200   200 200   200

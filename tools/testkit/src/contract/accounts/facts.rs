@@ -5,6 +5,7 @@ use crate::contract::prelude::*;
 use domain::{
     authority::Target,
     changes::{AccountState, Facts, OwnedSession},
+    role::RoleNames,
 };
 use std::collections::BTreeSet;
 
@@ -77,15 +78,19 @@ async fn an_account_is_read_with_its_state_and_permissions(storage: &CoreStorage
     let (alice, _) = logged_in(storage, "alice").await;
     let alice = changed(storage, set_status(alice.id, UserStatus::Disabled), 5).await;
     let without = registered(storage, with_roles("without", &[])).await;
-    for (user, permissions) in [
-        (root, allowed("admin")),
-        (alice, allowed("user")),
-        (without, Permissions::new()),
+    for (user, permissions, privileged_roles) in [
+        (root, allowed("admin"), role_names(&["admin"])),
+        (alice, allowed("user"), RoleNames::new()),
+        (without, Permissions::new(), RoleNames::new()),
     ] {
         let facts = loaded(storage, of_target(user.id), at(10)).await;
         let expected = Facts {
             account: Some(AccountState::from(&user)),
-            target: Some(Target { user, permissions }),
+            target: Some(Target {
+                user,
+                permissions,
+                privileged_roles,
+            }),
             ..Facts::default()
         };
         assert_eq!(except_for_admins(facts), expected);
@@ -222,6 +227,7 @@ async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
         target: Some(Target {
             user: snapshot.user.clone(),
             permissions: allowed("user"),
+            privileged_roles: RoleNames::new(),
         }),
         live_sessions: facts.live_sessions.clone(),
         session: Some(OwnedSession {

@@ -1,4 +1,4 @@
-//! Cases of the facts: storage loads what a command on the catalogue reads, and the permissions of
+//! Cases of the facts: storage loads what a command on the catalogue reads, and the privileges of
 //! roles other than the built-in ones.
 
 use crate::contract::{accounts::probe, prelude::*};
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 cases! { roles::role_facts(Storage):
     the_catalogue_is_read_with_the_number_of_holders_and_the_caller,
-    permissions_are_those_of_all_roles_together,
+    privileges_are_those_of_all_roles_together,
     roles_of_the_catalogue_are_read_with_all_their_fields,
 }
 
@@ -96,11 +96,16 @@ async fn the_catalogue_is_read_with_the_number_of_holders_and_the_caller(storage
     assert_eq!(ended, find_snapshot(core, session.id).await);
 }
 
-async fn permissions_are_those_of_all_roles_together(storage: &Storage) {
+async fn privileges_are_those_of_all_roles_together(storage: &Storage) {
     role_written(storage, a_role("reader", &["users:read", "audit:read"])).await;
     role_written(storage, a_role("writer", &["users:read", "users:write", "a:x"])).await;
     role_written(storage, a_role("other", &["b:x"])).await;
-    let user = with_roles("alice", &["reader", "writer"]);
+    let open = WriteRole {
+        self_assignable: true,
+        ..a_role("open", &[])
+    };
+    role_written(storage, open).await;
+    let user = with_roles("alice", &["open", "reader", "user", "writer"]);
     let core = &CoreStorage::of(storage);
     let (alice, session) = logged_in_as(core, user).await;
     let union = a_role("any", &["audit:read", "users:read", "users:write", "a:x"]);
@@ -115,6 +120,7 @@ async fn permissions_are_those_of_all_roles_together(storage: &Storage) {
     let facts = probe::loaded(core, reads, at(10)).await;
     let target = facts.target.expect("the user was stored");
     assert_eq!(target.permissions, union.permissions);
+    assert_eq!(target.privileged_roles, role_names(&["reader", "writer"]));
     assert_eq!(facts.caller, Some(snapshot));
 }
 
