@@ -185,7 +185,7 @@ async fn changing_the_catalogue() {
             authorized_by,
             ..a_role("editor", permissions)
         };
-        // Three more statements if `admin` is written: after a removal, or if its permissions change.
+        // Three more statements if `admin` is written: after a removal, or for its permissions.
         let created = counted.count_on_catalogue(&write(&["users:read"])).await;
         assert_eq!(created, 8 + caller, "create");
         let delete = DeleteRole {
