@@ -560,25 +560,24 @@ async fn list_queries_are_validated() {
     let app = app();
     let root = as_root(&app).await;
     for (path, field) in [
-        ("/users?surprise=1", "query"),
-        ("/users?limit=ten", "query"),
-        ("/users?status=asleep", "query"),
-        ("/users?q=a&q=b", "query"),
+        ("/users?surprise=1", "surprise"),
+        ("/users?limit=ten", "limit"),
+        ("/users?status=asleep", "status"),
+        ("/users?q=a&q=b", "q"),
         ("/users?limit=0", "limit"),
         ("/users?limit=101", "limit"),
-        ("/users?q=", "q"),
         ("/users?q=a%20b", "q"),
         ("/users?role=Not%20A%20Name", "role"),
         ("/users?cursor=!", "cursor"),
         ("/users?cursor=YQ", "cursor"),
-        ("/audit?surprise=1", "query"),
-        ("/audit?user=alice", "query"),
-        ("/audit?from=yesterday", "query"),
+        ("/audit?surprise=1", "surprise"),
+        ("/audit?user=alice", "user"),
+        ("/audit?from=yesterday", "from"),
         ("/audit?limit=0", "limit"),
         ("/audit?action=unheard_of", "action"),
         ("/audit?cursor=YQ", "cursor"),
-        ("/roles/editor?dry_run=1", "query"),
-        ("/roles/editor?surprise=true", "query"),
+        ("/roles/editor?dry_run=1", "dry_run"),
+        ("/roles/editor?surprise=true", "surprise"),
     ] {
         let request = if path.starts_with("/roles") {
             app.delete(path)

@@ -7,7 +7,7 @@ use crate::{
 use actix_web::http::Method;
 use api_http::openapi;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 /// Creates an app; returns it with an admin's token and the path of a user who is not an admin.
 async fn admin_and_user() -> (TestApp, String, String) {
@@ -205,7 +205,7 @@ async fn if_none_match_with_a_star_creates_a_role_and_never_replaces_one() {
 #[actix_web::test]
 async fn a_tag_of_a_removed_role_never_matches_its_successor() {
     let (app, root, _) = admin_and_user().await;
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeSet::<String>::new();
     for _ in 0..3 {
         app.role("editor", &["articles:write"]).await;
         app.role("editor", &[]).await;
@@ -270,7 +270,7 @@ async fn a_tag_of_a_deleted_user_never_matches_the_next_user_with_this_login() {
 async fn a_login_changes_the_tag_of_its_user() {
     let (app, root, user) = admin_and_user().await;
     let before = app.get(&user).bearer(&root).send().await;
-    app.clock.advance(Duration::from_secs(1));
+    app.clock.advance(chrono::TimeDelta::seconds(1));
     app.log_in("alice").await;
     let after = app.get(&user).bearer(&root).send().await;
     assert_ne!(before.body["last_login_at"], after.body["last_login_at"]);
