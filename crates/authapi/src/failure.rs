@@ -1,4 +1,7 @@
-use crate::settings::SettingsError;
+use crate::{
+    error_chain::{ErrorChain, on_one_line},
+    settings::SettingsError,
+};
 use std::{error::Error, fmt, process::ExitCode};
 
 /// An error that ends the program, displayed as one line.
@@ -49,41 +52,21 @@ impl From<SettingsError> for Failure {
     }
 }
 
-/// Displays what failed and all its causes on one line. This is the only place that prints causes.
+/// Displays what failed and all its causes on one line.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cause: Option<&dyn Error> = match self {
-            Self::Settings(error) => {
-                write_on_one_line(f, error)?;
-                error.source()
-            }
-            Self::Usage(what) => {
-                write_on_one_line(f, what)?;
-                None
-            }
+        match self {
+            Self::Settings(error) => ErrorChain(error).fmt(f),
+            Self::Usage(what) => f.write_str(&on_one_line(*what)),
             Self::Task { what, cause } => {
-                write_on_one_line(f, what)?;
-                cause.as_deref().map(|cause| cause as &dyn Error)
+                f.write_str(&on_one_line(what))?;
+                match cause {
+                    Some(cause) => write!(f, ": {}", ErrorChain(cause.as_ref())),
+                    None => Ok(()),
+                }
             }
-        };
-        while let Some(error) = cause {
-            f.write_str(": ")?;
-            write_on_one_line(f, error)?;
-            cause = error.source();
         }
-        Ok(())
     }
-}
-
-/// Writes `text` without line breaks and control characters, which errors of other crates may
-/// contain.
-fn write_on_one_line(f: &mut fmt::Formatter<'_>, text: &dyn fmt::Display) -> fmt::Result {
-    let text = text.to_string();
-    let flat = text
-        .split(char::is_control)
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
-    f.write_str(&flat.collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod app;
 pub mod cli;
 pub mod commands;
 mod composition;
+mod error_chain;
 mod failure;
 mod housekeeping;
 mod key_folder;
