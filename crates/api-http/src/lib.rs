@@ -11,6 +11,7 @@ mod configure;
 mod connections;
 mod docs;
 mod endpoint;
+mod forwarded_for;
 mod if_match;
 mod metrics;
 mod mutations;
