@@ -7,5 +7,6 @@ use it::{backing, burst, client, journal, log, mode, server};
 
 mod backup;
 mod locks;
+mod migration_lock;
 mod pool_metrics;
 mod start_failures;
