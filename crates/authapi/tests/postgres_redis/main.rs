@@ -9,4 +9,6 @@ mod backup;
 mod locks;
 mod migration_lock;
 mod pool_metrics;
+mod readiness;
+mod redis_failures;
 mod start_failures;
