@@ -206,7 +206,10 @@ fn lower_priority() {
     // On other systems a priority applies to the whole process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "cannot lower the priority of the hash threads");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot lower the priority of the hash threads"
+        );
     }
 }
 

@@ -22,8 +22,9 @@ pub enum StorageError {
     Conflict,
     #[error("a statement failed")]
     Statement(#[source] Box<dyn StdError + Send + Sync>),
-    /// A connection failed before anything was changed. The work may be retried on another one.
-    #[error("a connection failed")]
+    /// A statement or its connection failed before anything was changed. The work may be retried on
+    /// another connection.
+    #[error("the database failed before anything was changed")]
     BeforeChanges(#[source] Box<dyn StdError + Send + Sync>),
     #[error("a row of {table} is corrupt")]
     Row {

@@ -16,6 +16,7 @@
 mod changes;
 mod database;
 mod error;
+mod migration_lock;
 mod migrations;
 mod ports;
 mod prepared;

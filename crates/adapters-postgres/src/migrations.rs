@@ -8,20 +8,11 @@ use diesel::{
     sql_query,
     sql_types::{Bool, Text},
 };
-use diesel_async::{
-    AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, async_connection_wrapper::AsyncConnectionWrapper,
-};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::collections::BTreeSet;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
-
-/// Allows one program at a time to migrate a schema; the others wait. The lock ends with the
-/// connection. The statements of a migration have no time limit, but waits for tables do, since
-/// other transactions queue behind them.
-const LOCK: &str = "SET statement_timeout = 0; SET lock_timeout = '60s';
-    SELECT pg_advisory_lock(hashtextextended('authapi migrations ' || coalesce(current_schema(), ''), 0));
-    SET lock_timeout = '5s';";
 
 /// A migration that this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +25,7 @@ pub struct MigrationStatus {
 /// A connection that blocks, as diesel's migrations need it.
 pub type BlockingConnection = AsyncConnectionWrapper<AsyncPgConnection>;
 
-/// Prevents other programs from migrating the schema while `conn` is open, and removes the time
-/// limits of service from `conn`.
-pub async fn lock(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
-    Ok(conn.batch_execute(LOCK).await?)
-}
-
-/// Applies every missing migration, each in a transaction; returns the names of those applied,
-/// oldest first.
+/// Applies every missing migration; returns their names, oldest first.
 pub fn up(conn: &mut BlockingConnection) -> Result<Vec<String>, StorageError> {
     let missing = conn
         .pending_migrations(MIGRATIONS)

@@ -9,7 +9,7 @@ use deadpool_redis::redis::{Cmd, FromRedisValue, RedisError};
 use request_scope::{RequestScope, Wait};
 use rustls::crypto::aws_lc_rs::default_provider;
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 /// The Redis client shared by all adapters of this crate. Clones share one connection, which
 /// reconnects with back-off for as long as a clone exists.
@@ -82,6 +82,11 @@ impl RedisClient {
             self.reconnector.report_fault(number, fault);
         }
         answer
+    }
+
+    /// Returns the states of the connection, beginning with the current one.
+    pub(crate) fn states(&self) -> watch::Receiver<ConnectionState> {
+        self.reconnector.states()
     }
 
     pub(crate) fn listeners(&self) -> &Arc<Listeners> {

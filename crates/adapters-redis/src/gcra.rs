@@ -26,23 +26,34 @@ impl Gcra {
         key: &str,
         rate: Rate,
     ) -> Result<ThrottleDecision, RedisUnavailable> {
-        let by_hash = client.query(&call("EVALSHA", &self.hash, key, rate)).await;
-        let wait: u64 = match by_hash {
-            // EVAL rather than SCRIPT LOAD: it reaches the node that owns the key, which then
-            // caches the script.
-            Err(RedisUnavailable::Refused(error))
-                if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
-            {
-                client.query(&call("EVAL", SCRIPT, key, rate)).await?
-            }
-            answer => answer?,
-        };
-        Ok(match wait {
+        Ok(match self.run(client, key, rate).await? {
             0 => ThrottleDecision::Allowed,
             wait => ThrottleDecision::Refused {
                 retry_after: Duration::from_micros(wait),
             },
         })
+    }
+
+    /// Reads the budget of `key` without taking an attempt: a budget without room for one rejects
+    /// every attempt.
+    pub(crate) async fn read(&self, client: &RedisClient, key: &str) -> Result<(), RedisUnavailable> {
+        let rate = Rate { every: 1, refill: 0 };
+        self.run(client, key, rate).await?;
+        Ok(())
+    }
+
+    /// Runs the script and returns the wait in microseconds.
+    async fn run(&self, client: &RedisClient, key: &str, rate: Rate) -> Result<u64, RedisUnavailable> {
+        match client.query(&call("EVALSHA", &self.hash, key, rate)).await {
+            // EVAL rather than SCRIPT LOAD: it reaches the node that owns the key, which then
+            // caches the script.
+            Err(RedisUnavailable::Refused(error))
+                if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
+            {
+                client.query(&call("EVAL", SCRIPT, key, rate)).await
+            }
+            answer => answer,
+        }
     }
 }
 

@@ -19,13 +19,14 @@ mod redis_health;
 mod redis_throttle;
 mod redis_unavailable;
 mod redis_url;
+mod remedy;
 mod subscription;
 
 pub use budget::{Budget, BudgetRefused, Budgets};
 pub use client::RedisClient;
 pub use fallback_throttle::{FallbackThrottle, InCharge};
 pub use redis_bus::RedisBus;
-pub use redis_health::RedisHealth;
+pub use redis_health::{RedisHealth, RedisUse};
 pub use redis_throttle::RedisThrottle;
 pub use redis_unavailable::RedisUnavailable;
 pub use redis_url::{RedisUrl, RedisUrlRefused};

@@ -6,13 +6,22 @@ use deadpool_redis::redis::{
     aio::{PubSubSink, PubSubStream},
     sentinel::{SentinelClient, SentinelServerType},
 };
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::{sync::Mutex, time::timeout};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+use tokio::{sync::Mutex as AsyncMutex, time::timeout};
 
 /// Opens subscriptions.
-pub(crate) enum Listeners {
+pub(crate) struct Listeners {
+    servers: Servers,
+    last_failure: Mutex<Option<RedisUnavailable>>,
+}
+
+/// The servers to subscribe on.
+enum Servers {
     Node(Client),
-    Sentinel(Mutex<SentinelClient>),
+    Sentinel(AsyncMutex<SentinelClient>),
     /// Each node of a Cluster forwards published messages to all others, so any responding node
     /// will do.
     Cluster {
@@ -29,6 +38,31 @@ pub(crate) struct Subscription {
 
 impl Listeners {
     pub(crate) fn of(topology: &Topology) -> Result<Self, RedisError> {
+        Ok(Self {
+            servers: Servers::of(topology)?,
+            last_failure: Mutex::default(),
+        })
+    }
+
+    /// Subscribes to `channel`.
+    pub(crate) async fn listen(&self, channel: &str) -> Result<Subscription, RedisUnavailable> {
+        let subscribed = self.servers.listen(channel).await;
+        *self.failure() = subscribed.as_ref().err().cloned();
+        subscribed
+    }
+
+    /// Returns why the last attempt to subscribe failed; `None` if it succeeded or there was none.
+    pub(crate) fn last_failure(&self) -> Option<RedisUnavailable> {
+        self.failure().clone()
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<RedisUnavailable>> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Servers {
+    fn of(topology: &Topology) -> Result<Self, RedisError> {
         Ok(match topology {
             Topology::Node(node) => Self::Node(Client::open(node.clone())?),
             Topology::Sentinel {
@@ -38,7 +72,7 @@ impl Listeners {
             } => {
                 let primary = SentinelServerType::Master;
                 let client = SentinelClient::build(sentinels.clone(), service, Some(node.into()), primary)?;
-                Self::Sentinel(Mutex::new(client))
+                Self::Sentinel(AsyncMutex::new(client))
             }
             Topology::Cluster(nodes) => {
                 let nodes = nodes.iter().map(|node| Client::open(node.clone()));
@@ -50,8 +84,7 @@ impl Listeners {
         })
     }
 
-    /// Subscribes to `channel`.
-    pub(crate) async fn listen(&self, channel: &str) -> Result<Subscription, RedisUnavailable> {
+    async fn listen(&self, channel: &str) -> Result<Subscription, RedisUnavailable> {
         match self {
             Self::Node(node) => listen_on(node, channel).await,
             Self::Sentinel(sentinels) => {

@@ -3,9 +3,11 @@
 use crate::{
     backoff::backoff,
     connection::{Pooled, Pools, SharedConnection},
+    redis_unavailable::RedisUnavailable,
+    remedy::remedy_of_connecting,
 };
 use deadpool_redis::PoolError;
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 use tokio::{
     sync::watch,
     task::{AbortHandle, spawn},
@@ -72,6 +74,11 @@ impl Reconnector {
             .clone()
     }
 
+    /// Returns the states of the connection, beginning with the current one.
+    pub(crate) fn states(&self) -> watch::Receiver<ConnectionState> {
+        self.states.clone()
+    }
+
     pub(crate) fn report_fault(&self, number: u64, fault: Fault) {
         self.faults.send_if_modified(|last| {
             let first = number > last.number || (number == last.number && last.fault.is_none());
@@ -117,11 +124,24 @@ async fn maintain(
 
 async fn connect(pools: &Pools, states: &watch::Sender<ConnectionState>) -> Pooled {
     let mut waits = backoff();
+    let mut logged = None;
     loop {
-        match pools.get().await {
-            Ok(pooled) => return pooled,
-            Err(error) => states.send_replace(ConnectionState::Down(Arc::new(error))),
+        let error = match pools.get().await {
+            Ok(pooled) => {
+                if logged.is_some() {
+                    tracing::info!("connected to Redis again");
+                }
+                return pooled;
+            }
+            Err(error) => Arc::new(error),
         };
+        // Once in an outage, and again if the remedy is another one.
+        let remedy = remedy_of_connecting(&error);
+        if logged.replace(remedy) != Some(remedy) {
+            let error = RedisUnavailable::NotConnected(Arc::clone(&error));
+            tracing::warn!(error = &error as &dyn Error, "cannot connect to Redis; retrying");
+        }
+        states.send_replace(ConnectionState::Down(error));
         sleep(waits.next().expect("the back-off never ends")).await;
     }
 }

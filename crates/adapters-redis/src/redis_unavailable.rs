@@ -1,4 +1,7 @@
-use crate::reconnector::Fault;
+use crate::{
+    reconnector::Fault,
+    remedy::{remedy, remedy_of_connecting},
+};
 use deadpool_redis::{
     PoolError,
     redis::{ErrorKind, RedisError, ServerErrorKind},
@@ -7,10 +10,10 @@ use domain::ports::PortError;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Why Redis did not respond.
-#[derive(Debug, Error)]
+/// Why Redis did not respond. The message names the remedy if an operator must correct something.
+#[derive(Clone, Debug, Error)]
 pub enum RedisUnavailable {
-    #[error("there is no connection to Redis")]
+    #[error("there is no connection to Redis{}", remedy_of_connecting(.0))]
     NotConnected(#[source] Arc<PoolError>),
     #[error("Redis did not respond in time")]
     TooSlow,
@@ -18,7 +21,7 @@ pub enum RedisUnavailable {
     /// Redis is unavailable.
     #[error("the request has no time left to wait for Redis")]
     NoTimeLeft,
-    #[error("Redis rejected the command")]
+    #[error("Redis rejected the command{}", remedy(.0))]
     Refused(#[source] RedisError),
 }
 

@@ -83,13 +83,18 @@ async fn forward(subscription: &mut Subscription, events: &broadcast::Sender<Bus
 
 async fn reconnect(listeners: &Listeners, channel: &str) -> Subscription {
     let mut waits = backoff();
+    let mut logged = false;
     loop {
         match listeners.listen(channel).await {
             Ok(subscription) => return subscription,
-            Err(error) => tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "the invalidation bus is unreachable"
-            ),
+            Err(error) if !logged => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot subscribe to the invalidation bus; retrying"
+                );
+                logged = true;
+            }
+            Err(_) => {}
         }
         sleep(waits.next().expect("the back-off never ends")).await;
     }

@@ -116,20 +116,31 @@ impl SqliteDatabase {
         self.write(migrations::status).await
     }
 
-    /// Returns how many bytes can still be written to the disk of the file.
-    pub(crate) async fn room(&self) -> Result<u64, PortError> {
+    /// Returns the state of the disk that the file is on.
+    pub(crate) async fn disk(&self) -> Result<Disk, PortError> {
         let path = Arc::clone(&self.path);
-        let asked = tokio::task::spawn_blocking(move || room_at(&path)).await;
-        let room = asked.map_err(|error| StorageError::Statement(error.into()))?;
-        Ok(room.map_err(|error| StorageError::Statement(error.into()))?)
+        let asked = tokio::task::spawn_blocking(move || disk_at(&path)).await;
+        let disk = asked.map_err(|error| StorageError::Statement(error.into()))?;
+        Ok(disk.map_err(|error| StorageError::Statement(error.into()))?)
     }
 }
 
-/// Returns how many bytes this user can still write to the disk that `path` is on.
+/// The state of a disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk {
+    /// Number of bytes that this user can still write.
+    pub(crate) free: u64,
+    /// Whether it is mounted read-only, as Linux does after an error of the device.
+    pub(crate) is_read_only: bool,
+}
+
 #[cfg(unix)]
-fn room_at(path: &Path) -> io::Result<u64> {
+fn disk_at(path: &Path) -> io::Result<Disk> {
     let disk = rustix::fs::statvfs(path)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    Ok(Disk {
+        free: disk.f_bavail.saturating_mul(disk.f_frsize),
+        is_read_only: disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+    })
 }
 
 #[cfg(not(unix))]
@@ -137,8 +148,11 @@ fn room_at(path: &Path) -> io::Result<u64> {
     clippy::unnecessary_wraps,
     reason = "the operating system is not asked, so nothing can fail"
 )]
-fn room_at(_: &Path) -> io::Result<u64> {
-    Ok(u64::MAX)
+fn disk_at(_: &Path) -> io::Result<Disk> {
+    Ok(Disk {
+        free: u64::MAX,
+        is_read_only: false,
+    })
 }
 
 /// Does `work` on a thread for blocking work, without interruption.

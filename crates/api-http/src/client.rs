@@ -1,101 +1,67 @@
 //! The network address of a client.
 
+use crate::forwarded_for::{Fault, resolve};
 use actix_web::HttpRequest;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::{net::IpAddr, sync::Once};
 
-/// Returns the client's address. `X-Forwarded-For` is trusted only as far as trusted proxies wrote
-/// it: it is read from the right, and the first address that is not a trusted proxy's is the
-/// client's.
+/// Maximum number of characters of an unreadable entry that are logged.
+const MAX_LOGGED_ENTRY: usize = 80;
+
+/// Returns the client's address: the peer's, or the one in `X-Forwarded-For` for a peer that is one
+/// of the `trusted` proxies.
 pub fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
-    let forwarded = request
-        .headers()
-        .get_all("x-forwarded-for")
-        // Split bytes, not text: an invalid entry from a client must not hide those added by
-        // proxies.
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(hop_address)
-        .collect::<Vec<_>>();
-    Some(resolve(peer, &forwarded, trusted))
-}
-
-/// Parses an address with or without a port. Returns `None` for anything else.
-fn hop_address(hop: &[u8]) -> Option<IpAddr> {
-    let hop = str::from_utf8(hop.trim_ascii()).ok()?;
-    let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
-    let address = hop.parse::<IpAddr>().or_else(|_| with_port()).ok()?;
-    Some(address.to_canonical())
-}
-
-fn resolve(peer: IpAddr, forwarded: &[Option<IpAddr>], trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut client = peer;
-    for hop in forwarded.iter().rev() {
-        match hop {
-            Some(address) if is_trusted(&client) => client = *address,
-            // An unreadable entry ends the chain: its author may have written everything to its
-            // left.
-            _ => break,
-        }
+    let values = request.headers().get_all("x-forwarded-for");
+    let resolved = resolve(peer, values.map(|value| value.as_bytes()), trusted);
+    if let Some(fault) = &resolved.fault {
+        warn_once(fault);
     }
-    client
+    Some(resolved.client)
+}
+
+/// Logs the first fault of each kind in the life of the process: any client can cause any number.
+fn warn_once(fault: &Fault<'_>) {
+    static UNTRUSTED_PEER: Once = Once::new();
+    static UNREADABLE: Once = Once::new();
+    match fault {
+        Fault::UntrustedPeer(peer) => UNTRUSTED_PEER.call_once(|| {
+            tracing::warn!(
+                %peer,
+                "ignored X-Forwarded-For from a peer that is not a trusted proxy, here and from now on; \
+                 if the peer is your proxy, add its address to the setting server.trusted_proxies"
+            );
+        }),
+        Fault::Unreadable { proxy, entry } => UNREADABLE.call_once(|| {
+            let entry = String::from_utf8_lossy(entry);
+            let entry: String = entry.escape_debug().take(MAX_LOGGED_ENTRY).collect();
+            tracing::warn!(
+                %proxy,
+                entry,
+                "a trusted proxy's entry in X-Forwarded-For is not an address, so the proxy counts as the \
+                 client, here and from now on; configure the proxy to append the client's address"
+            );
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::{http::header::HeaderValue, test::TestRequest};
-
-    /// Each character of a header is one byte (Latin-1), so any byte can be written.
-    fn client(peer: &str, headers: &[&str]) -> String {
-        let trusted = [
-            "10.0.0.0/8".parse().expect("the text is a network"),
-            "fd00::/8".parse().expect("the text is a network"),
-        ];
-        let mut request = TestRequest::default()
-            .peer_addr((peer.parse::<IpAddr>().expect("the text is an address"), 1).into());
-        for value in headers {
-            let bytes: Vec<u8> = value
-                .chars()
-                .map(|character| u8::try_from(character).expect("the character is Latin-1"))
-                .collect();
-            let value = HeaderValue::from_bytes(&bytes).expect("the header value is valid");
-            request = request.append_header(("X-Forwarded-For", value));
-        }
-        client_address(&request.to_http_request(), &trusted)
-            .expect("the request has a peer address")
-            .to_string()
-    }
+    use actix_web::test::TestRequest;
 
     #[test]
-    fn only_trusted_proxies_are_believed_from_right_to_left() {
-        for (peer, headers, expected) in [
-            ("192.0.2.1", &[][..], "192.0.2.1"),
-            ("192.0.2.1", &["198.51.100.1"], "192.0.2.1"),
-            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
-            ("10.0.0.1", &["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
-            (
-                "10.0.0.1",
-                &["203.0.113.9, 198.51.100.1, 10.0.0.2"],
-                "198.51.100.1",
-            ),
-            ("10.0.0.1", &["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
-            ("10.0.0.1", &["198.51.100.1, nonsense"], "10.0.0.1"),
-            ("10.0.0.1", &["nonsense, 198.51.100.1"], "198.51.100.1"),
-            ("10.0.0.1", &[""], "10.0.0.1"),
-            ("10.0.0.1", &["\u{ff}, 203.0.113.9"], "203.0.113.9"),
-            ("10.0.0.1", &["1.1.1.1", "\u{ff}, 9.9.9.9"], "9.9.9.9"),
-            ("10.0.0.1", &["1.1.1.1", "\u{ff}"], "10.0.0.1"),
-            ("10.0.0.1", &["1.1.1.1, \u{ff}, 10.0.0.2"], "10.0.0.2"),
-            ("10.0.0.1", &["203.0.113.9:4711"], "203.0.113.9"),
-            ("10.0.0.1", &["[2001:db8::1]:4711, 10.0.0.2:80"], "2001:db8::1"),
-            ("10.0.0.1", &["203.0.113.9:"], "10.0.0.1"),
-            ("10.0.0.1", &["203.0.113.9:65536"], "10.0.0.1"),
-            ("::ffff:10.0.0.1", &["2001:db8::1"], "2001:db8::1"),
-            ("fd00::1", &["::ffff:198.51.100.1"], "198.51.100.1"),
-        ] {
-            assert_eq!(client(peer, headers), expected, "{peer} {headers:?}");
+    fn all_lines_of_the_header_are_read_and_mapped_peers_are_recognised() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        for peer in ["10.0.0.1", "::ffff:10.0.0.1"] {
+            let peer: IpAddr = peer.parse().expect("an address");
+            let request = TestRequest::default()
+                .peer_addr((peer, 1).into())
+                .append_header(("X-Forwarded-For", "203.0.113.9"))
+                .append_header(("x-forwarded-for", "198.51.100.1, 10.0.0.2"))
+                .to_http_request();
+            let client = client_address(&request, &trusted).expect("a peer");
+            assert_eq!(client.to_string(), "198.51.100.1");
         }
     }
 }

@@ -82,7 +82,10 @@ impl Connections {
                 data.insert(connection);
             }
             Err(error) => {
-                tracing::warn!(%error, "closed a connection because no file descriptor is left; raise the limit of open files");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "closed a connection because no file descriptor is left; raise the limit of open files"
+                );
                 // The client may have closed it already.
                 let _ = shutdown(socket, Shutdown::Both);
             }

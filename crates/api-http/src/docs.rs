@@ -8,6 +8,7 @@ use actix_web::{
 };
 use std::{
     borrow::Cow,
+    error::Error,
     sync::{Arc, LazyLock},
 };
 use utoipa_swagger_ui::Config;
@@ -80,7 +81,10 @@ async fn page_file(file: Path<String>, config: Data<Config<'static>>) -> Result<
         }
         Ok(None) => Err(Problem::not_found()),
         Err(error) => {
-            tracing::error!(%error, "cannot generate a documentation file");
+            tracing::error!(
+                error = &*error as &(dyn Error + 'static),
+                "cannot generate a documentation file"
+            );
             Err(Problem::not_found())
         }
     }

@@ -1,4 +1,7 @@
-use crate::settings::SettingsError;
+use crate::{
+    error_chain::{ErrorChain, on_one_line},
+    settings::SettingsError,
+};
 use std::{error::Error, fmt, process::ExitCode};
 
 /// The exit code of a process that SIGINT ended: 128 and the number of the signal.
@@ -64,17 +67,18 @@ impl From<SettingsError> for Failure {
 
 impl Failure {
     /// Returns what failed, with all causes: one line, one for each invalid setting, or none if the
-    /// user interrupted the program. This is the only place that prints causes.
+    /// user interrupted the program.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         match self {
-            Self::Settings(errors) => errors.iter().map(|error| line(error, error.source())).collect(),
-            Self::Usage(what) => vec![line(what, None)],
+            Self::Settings(errors) => errors.iter().map(|error| ErrorChain(error).to_string()).collect(),
+            Self::Usage(what) => vec![on_one_line(*what)],
             Self::Interrupted => Vec::new(),
-            Self::Task { what, cause } => {
-                let cause = cause.as_deref().map(|cause| cause as &dyn Error);
-                vec![line(what, cause)]
-            }
+            Self::Task { what, cause: None } => vec![on_one_line(what)],
+            Self::Task {
+                what,
+                cause: Some(cause),
+            } => vec![format!("{}: {}", on_one_line(what), ErrorChain(cause.as_ref()))],
         }
     }
 }
@@ -84,28 +88,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines().join("; "))
     }
-}
-
-/// Joins `what` and its causes.
-fn line(what: &dyn fmt::Display, mut cause: Option<&dyn Error>) -> String {
-    let mut line = on_one_line(what);
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&on_one_line(error));
-        cause = error.source();
-    }
-    line
-}
-
-/// Displays `text` without line breaks and control characters, which errors of other crates may
-/// contain.
-fn on_one_line(text: &dyn fmt::Display) -> String {
-    let text = text.to_string();
-    let flat = text
-        .split(char::is_control)
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
-    flat.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ pub fn raise_limit() {
         ..limit
     };
     if let Err(error) = setrlimit(Resource::Nofile, most) {
-        tracing::warn!(%error, "the limit on open files cannot be raised");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the limit on open files cannot be raised"
+        );
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 
 /// The channel of the bus. All services on one Redis share it; invalidations of unknown sessions
 /// have no effect.
-const CHANNEL: &str = "authapi:invalidations";
+pub const CHANNEL: &str = "authapi:invalidations";
 /// One MiB in bytes.
 const MIB: NonZeroU64 = NonZeroU64::new(1024 * 1024).expect("1 MiB is not 0");
 /// The wait budget for releasing the lease at shutdown. A lease that is not released expires.

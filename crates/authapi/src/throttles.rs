@@ -7,7 +7,7 @@ use domain::ports::Throttle;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// The prefix of all keys in Redis.
-const PREFIX: &str = "authapi:";
+pub const PREFIX: &str = "authapi:";
 
 /// Creates the throttle. It counts attempts in Redis if configured, so that replicas share the
 /// budgets; otherwise in this process.

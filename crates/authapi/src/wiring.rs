@@ -8,15 +8,15 @@ use crate::{
     metered_throttle::MeteredThrottle,
     replica,
     replica_entry::{ReplicaEntry, replica_settings},
-    settings::{PasswordSettings, RedisSettings, Settings, TokensSettings, variable},
+    settings::{PasswordSettings, RedisSettings, Settings, ThrottleSettings, TokensSettings, variable},
     storage::DatabasePorts,
-    throttles::throttle,
+    throttles::{self, throttle},
 };
 use adapters_crypto::{
     Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens,
     OsRandomness, SystemClock, ZxcvbnMeter,
 };
-use adapters_redis::{RedisClient, RedisHealth, RedisUrl};
+use adapters_redis::{RedisClient, RedisHealth, RedisUrl, RedisUse};
 use chrono::TimeDelta;
 use domain::{
     password::PasswordPolicy,
@@ -42,6 +42,15 @@ pub fn open_redis(settings: &RedisSettings) -> Result<Option<RedisClient>, Failu
     let client = RedisClient::open(&url, RedisClient::COMMAND_BOUND)
         .map_err(|error| Failure::because(unusable(), error))?;
     Ok(Some(client))
+}
+
+/// Returns the check of what this service uses in Redis.
+fn redis_health(redis: RedisClient, throttle: &ThrottleSettings) -> Arc<dyn StorageHealth> {
+    let used = RedisUse {
+        throttle_prefix: throttle.enabled.then(|| throttles::PREFIX.to_owned()),
+        channel: replica::CHANNEL.to_owned(),
+    };
+    Arc::new(RedisHealth::start(redis, used))
 }
 
 /// All ports, with the adapters that the settings select.
@@ -113,7 +122,7 @@ impl Ports {
                 &settings.throttle,
                 redis.as_ref(),
             )?)),
-            redis_health: redis.map(|redis| Arc::new(RedisHealth::new(redis)) as _),
+            redis_health: redis.map(|redis| redis_health(redis, &settings.throttle)),
             signer: Arc::clone(&jwt) as _,
             verifier: verifier(&jwt, &settings.tokens),
             public_keys: jwt,

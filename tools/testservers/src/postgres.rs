@@ -95,8 +95,23 @@ impl Postgres {
     #[must_use]
     #[track_caller]
     pub fn fresh_database(&self) -> FreshDatabase {
+        self.fresh_database_with("")
+    }
+
+    /// Creates an empty database with a unique name and the `options` of CREATE DATABASE, such as
+    /// `ENCODING 'LATIN1' TEMPLATE template0`.
+    ///
+    /// # Panics
+    /// If the server rejects the statement.
+    #[must_use]
+    #[track_caller]
+    pub fn fresh_database_with(&self, options: &str) -> FreshDatabase {
         let name = format!("authapi_test_{}_{:016x}", id(), random());
-        must(execute(&self.psql, &self.url, &format!("CREATE DATABASE {name}")));
+        must(execute(
+            &self.psql,
+            &self.url,
+            &format!("CREATE DATABASE {name} {options}"),
+        ));
         FreshDatabase {
             url: url_of_database(&self.url, &name),
             name,

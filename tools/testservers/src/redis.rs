@@ -97,6 +97,17 @@ impl Redis {
         format!("authapi-test:{:016x}:", random())
     }
 
+    /// Executes one command, whose words are separated by spaces, and returns the beginning of the
+    /// response.
+    ///
+    /// # Panics
+    /// If the server does not respond.
+    #[must_use]
+    #[track_caller]
+    pub fn execute(&self, command: &str) -> String {
+        ask(self.address(), command).expect("Redis responds")
+    }
+
     /// Returns `host:port`.
     #[must_use]
     pub fn address(&self) -> &str {

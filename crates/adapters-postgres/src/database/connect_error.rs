@@ -20,6 +20,11 @@ pub enum ConnectError {
         source: Box<dyn StdError + Send + Sync>,
     },
     #[error(
+        "the database {database} has the encoding {encoding}, which cannot store every login: create one with \
+         CREATE DATABASE .. ENCODING 'UTF8' TEMPLATE template0, and move existing data with pg_dump and pg_restore"
+    )]
+    Encoding { database: String, encoding: String },
+    #[error(
         "{database} is newer than this program (it has migration {version}): use the program that wrote it"
     )]
     Newer { database: String, version: String },

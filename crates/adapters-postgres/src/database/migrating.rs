@@ -3,13 +3,14 @@
 use super::PostgresDatabase;
 use crate::{
     error::StorageError,
+    migration_lock,
     migrations::{self, BlockingConnection, MigrationStatus},
 };
+use diesel::Connection;
 use domain::ports::PortError;
 
 impl PostgresDatabase {
-    /// Applies every missing migration, each in a transaction; returns the names of those applied,
-    /// oldest first.
+    /// Applies every missing migration, all of them or none; returns their names, oldest first.
     pub async fn migrate_up(&self) -> Result<Vec<String>, PortError> {
         self.migrate(migrations::up).await
     }
@@ -25,16 +26,23 @@ impl PostgresDatabase {
         self.read((), |conn, ()| Box::pin(migrations::status(conn))).await
     }
 
-    /// Does `work` while no other program migrates, on its own connection and without a time limit.
+    /// Does `work` in one transaction while no other program migrates, on its own connection and
+    /// without a time limit.
     async fn migrate<R: Send + 'static>(
         &self,
         work: fn(&mut BlockingConnection) -> Result<R, StorageError>,
     ) -> Result<R, PortError> {
-        let done = self.apart(move |mut conn| async move {
-            migrations::lock(&mut conn).await?;
+        let done = self.apart(move |conn| async move {
+            let mut conn = BlockingConnection::from(conn);
+            let in_transaction = move || {
+                conn.transaction(|conn| {
+                    migration_lock::take(conn)?;
+                    work(conn)
+                })
+            };
             // Not block_in_place, as diesel-async's harness does: that needs a runtime with many
             // threads.
-            tokio::task::spawn_blocking(move || work(&mut conn.into()))
+            tokio::task::spawn_blocking(in_transaction)
                 .await
                 .map_err(|error| StorageError::Statement(error.into()))?
         });

@@ -1,9 +1,9 @@
 //! Opens connections to the server, and reports why it cannot be used.
 
 use super::{connect_error::ConnectError, settings::PoolSettings, tls};
-use crate::{error::StorageError, migrations};
-use diesel::ConnectionError;
-use diesel_async::AsyncPgConnection;
+use crate::migrations;
+use diesel::{ConnectionError, QueryableByName, sql_query, sql_types::Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use percent_encoding::percent_decode_str;
 use std::{error::Error as StdError, path::PathBuf, time::Duration};
 use thiserror::Error;
@@ -19,6 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The time limit of a statement. A statement that takes longer must be blocked, because every
 /// statement finds its rows by an index.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Logins and names of devices may contain any character.
+const ENCODING: &str = "UTF8";
 /// The maximum wait of a statement for a lock.
 const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -26,6 +28,18 @@ const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
 pub struct Server {
     config: Config,
     tls: Option<MakeRustlsConnect>,
+}
+
+/// What decides whether a database can be used.
+struct Inspected {
+    encoding: String,
+    unknown_version: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct Encoding {
+    #[diesel(sql_type = Text)]
+    server_encoding: String,
 }
 
 /// A connection that could not be opened.
@@ -63,13 +77,18 @@ impl Server {
 
     /// Checks everything that would make a server fail later.
     pub async fn check(&self) -> Result<(), ConnectError> {
-        let looked = timeout(TIMEOUT, self.find_unknown_version()).await;
-        let found = looked.map_err(|late| self.failed(late))?;
-        match found.map_err(|error| self.failed(error))? {
-            Some(version) => Err(ConnectError::Newer {
-                database: self.name(),
-                version,
-            }),
+        let inspected = timeout(TIMEOUT, self.inspect()).await;
+        let found = inspected.map_err(|late| self.failed(late))?;
+        let Inspected {
+            encoding,
+            unknown_version,
+        } = found.map_err(|error| self.failed(error))?;
+        let database = self.name();
+        if encoding != ENCODING {
+            return Err(ConnectError::Encoding { database, encoding });
+        }
+        match unknown_version {
+            Some(version) => Err(ConnectError::Newer { database, version }),
             None => Ok(()),
         }
     }
@@ -82,10 +101,13 @@ impl Server {
         }
     }
 
-    async fn find_unknown_version(&self) -> Result<Option<String>, Box<dyn StdError + Send + Sync>> {
+    async fn inspect(&self) -> Result<Inspected, Box<dyn StdError + Send + Sync>> {
         let mut conn = self.connect().await?;
-        let unknown = migrations::unknown_version(&mut conn).await;
-        unknown.map_err(|error: StorageError| error.into())
+        let Encoding { server_encoding } = sql_query("SHOW server_encoding").get_result(&mut conn).await?;
+        Ok(Inspected {
+            encoding: server_encoding,
+            unknown_version: migrations::unknown_version(&mut conn).await?,
+        })
     }
 
     /// Returns the host, port and database for messages, without secrets.

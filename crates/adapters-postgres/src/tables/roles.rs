@@ -36,14 +36,6 @@ pub async fn list(conn: &mut AsyncPgConnection) -> Result<Vec<Role>, StorageErro
     parse_all(roles.load(conn).await)
 }
 
-/// Reads from a table that always has rows. An error means that the server or the schema is
-/// missing.
-pub async fn check(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
-    let names = roles::table.select(roles::name).limit(1);
-    names.load::<String>(conn).await?;
-    Ok(())
-}
-
 /// Locks the permissions of all roles against changes until the transaction ends.
 pub async fn lock_catalogue_shared(conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
     let admin = roles::table.find(RoleName::ADMIN.as_str()).select(roles::name);

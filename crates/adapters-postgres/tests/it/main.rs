@@ -4,6 +4,7 @@ mod administration;
 #[path = "../../../../tools/testkit/tests/it/escalation.rs"]
 mod escalation;
 mod failing;
+mod health;
 mod migrations;
 mod opening;
 mod sharing;

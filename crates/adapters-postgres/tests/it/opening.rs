@@ -85,6 +85,20 @@ async fn a_missing_database_is_named() {
     assert!(message.contains("no_such"), "{message}");
 }
 
+#[tokio::test]
+async fn only_databases_in_utf_8_are_accepted() {
+    for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
+        let options = format!("ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        let fresh = postgres().fresh_database_with(&options);
+        let refused = refusal(fresh.url()).await;
+        assert!(
+            matches!(&refused, ConnectError::Encoding { encoding: found, .. } if found == encoding),
+            "{refused:?}"
+        );
+        assert!(refused.to_string().contains("ENCODING 'UTF8'"), "{refused}");
+    }
+}
+
 /// Starts a server that requires TLS and has a certificate for `localhost`; returns it with the
 /// file of its certificate authority.
 async fn with_tls() -> (Own<Postgres>, PathBuf) {

@@ -4,17 +4,22 @@ mod bus;
 mod connections;
 mod fallback;
 mod health;
+mod rights;
 mod throttle;
 mod tls;
 
-use adapters_redis::{Budget, Budgets, RedisBus, RedisClient, RedisThrottle, RedisUrl};
-use deadpool_redis::redis::{Client, Connection};
+use adapters_redis::{
+    Budget, Budgets, RedisBus, RedisClient, RedisHealth, RedisThrottle, RedisUrl, RedisUse,
+};
+use deadpool_redis::redis::{Client, Connection, cmd};
 use domain::{
     login::{CanonicalLogin, Login},
     ports::Throttle,
     throttle::{ClientNetwork, ThrottleDecision, ThrottleKey},
 };
 use std::{
+    error::Error,
+    iter::successors,
     net::Ipv4Addr,
     num::NonZeroU32,
     sync::{Arc, OnceLock},
@@ -43,6 +48,25 @@ fn client(url: &str) -> RedisClient {
 /// A client with the service's time limit.
 fn service_client(url: &str) -> RedisClient {
     client_within(url, RedisClient::COMMAND_BOUND)
+}
+
+/// A check of what a service with these names uses.
+fn health_of(client: RedisClient, prefix: &str, channel: &str) -> RedisHealth {
+    let used = RedisUse {
+        throttle_prefix: Some(prefix.to_owned()),
+        channel: channel.to_owned(),
+    };
+    RedisHealth::start(client, used)
+}
+
+fn health_on(url: &str, prefix: &str, channel: &str) -> RedisHealth {
+    health_of(client(url), prefix, channel)
+}
+
+/// An error and its causes.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let chain = successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn budget(burst: u32, every: Duration) -> Budget {
@@ -92,6 +116,16 @@ async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -
 fn raw(url: &str) -> Connection {
     let client = Client::open(url).expect("the URL is valid");
     client.get_connection().expect("Redis accepts the connection")
+}
+
+/// Changes a setting of the server.
+fn set(admin: &mut Connection, name: &str, value: &str) {
+    let () = cmd("CONFIG")
+        .arg("SET")
+        .arg(name)
+        .arg(value)
+        .query(admin)
+        .expect("Redis accepts the setting");
 }
 
 /// Polls until `done`.

@@ -1,8 +1,8 @@
 //! `rediss://` trusts the system's roots. They are configured by the environment, so the client
 //! runs in a separate process.
 
-use super::{client, eventually, service_client};
-use adapters_redis::{RedisBus, RedisHealth};
+use super::{chain, eventually, health_on, service_client};
+use adapters_redis::RedisBus;
 use domain::ports::StorageHealth;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use session_cache::ports::{BusEvent, InvalidationBus};
@@ -68,13 +68,22 @@ fn tls_requires_a_trusted_certificate_for_the_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_url_without_tls_for_a_server_that_requires_it_is_reported_with_the_remedy() {
+    let (_folder, [_, certificate, key]) = certificates();
+    let (_own, port) = Redis::start_own_with_tls(&certificate, &key);
+    let health = health_on(&format!("redis://localhost:{port}"), "", "bus");
+    let refused = chain(&health.check().await.expect_err("the server expects TLS"));
+    assert!(refused.contains("use rediss instead of redis"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "not a test: the process of the client that another test starts"]
 async fn a_client_of_a_redis_with_tls() {
     let Ok(url) = env::var(URL) else {
         return;
     };
     // An untrusted certificate is an error; one attempt is enough.
-    RedisHealth::new(client(&url))
+    health_on(&url, "", "bus")
         .check()
         .await
         .expect("Redis is available");

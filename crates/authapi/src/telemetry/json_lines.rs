@@ -1,7 +1,11 @@
+use crate::error_chain::ErrorChain;
 use request_scope::RequestScope;
 use serde::{Serializer, ser::SerializeMap};
-use std::{cell::RefCell, fmt};
-use tracing::{Event, Subscriber};
+use std::{cell::RefCell, error::Error, fmt};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
 use tracing_log::NormalizeEvent;
 use tracing_serde::{AsSerde, SerdeMapVisitor};
 use tracing_subscriber::{
@@ -55,9 +59,9 @@ fn write_line(line: &mut Vec<u8>, event: &Event<'_>) -> serde_json::Result<()> {
     let mut fields = json.serialize_map(None)?;
     fields.serialize_entry("timestamp", &now())?;
     fields.serialize_entry("level", &metadata.level().as_serde())?;
-    let mut own = SerdeMapVisitor::new(fields);
+    let mut own = Fields(SerdeMapVisitor::new(fields));
     event.record(&mut own);
-    let mut fields = own.take_serializer()?;
+    let mut fields = own.0.take_serializer()?;
     if let Some(id) = RequestScope::current().as_ref().and_then(RequestScope::id) {
         fields.serialize_entry("request_id", id)?;
     }
@@ -65,6 +69,39 @@ fn write_line(line: &mut Vec<u8>, event: &Event<'_>) -> serde_json::Result<()> {
     fields.end()?;
     line.push(b'\n');
     Ok(())
+}
+
+/// Writes fields with their types, and errors with all their causes.
+struct Fields<S: SerializeMap>(SerdeMapVisitor<S>);
+
+impl<S: SerializeMap> Visit for Fields<S> {
+    fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
+        self.record_debug(field, &format_args!("{}", ErrorChain(error)));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.record_debug(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.record_bool(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.record_u64(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.record_i64(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.record_f64(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.record_str(field, value);
+    }
 }
 
 fn now() -> String {
@@ -84,6 +121,10 @@ mod tests {
         time::Duration,
     };
     use tracing_subscriber::{Registry, layer::SubscriberExt};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("it cannot be written")]
+    struct Outer(#[source] io::Error);
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -124,11 +165,13 @@ mod tests {
 
     #[test]
     fn a_line_contains_the_fields_of_its_event_with_their_types() {
-        let error = io::Error::other("full");
+        let error = Outer(io::Error::other("full"));
         let line = line(|| {
             tracing::error!(
                 target: "there",
                 number = 7,
+                negative = -7,
+                fraction = 0.5,
                 truth = true,
                 text = "a",
                 none = None::<&str>,
@@ -140,8 +183,8 @@ mod tests {
         assert_eq!(
             line,
             json!({
-                "level": "ERROR", "message": "it broke", "number": 7, "truth": true, "text": "a", "cause": "full",
-                "target": "there",
+                "level": "ERROR", "message": "it broke", "number": 7, "truth": true, "text": "a",
+                "cause": "it cannot be written: full", "fraction": 0.5, "negative": -7, "target": "there",
             })
         );
     }

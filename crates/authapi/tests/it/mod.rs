@@ -21,6 +21,7 @@ mod authorisation;
 mod command_line;
 pub mod crash;
 mod endpoints;
+mod forwarded_for;
 mod import;
 mod missing_database;
 pub mod overload;

@@ -167,6 +167,11 @@ impl Place {
         run.stdout
     }
 
+    /// Starts a command and does not wait for its end.
+    pub fn launch(&self, arguments: &[&str]) -> Launched {
+        Launched::of(self.command(arguments))
+    }
+
     /// Starts all servers of this run at once and waits until they log their addresses.
     pub fn start(self) -> Server {
         let mut server = Server {
@@ -211,6 +216,33 @@ pub struct Run {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+}
+
+/// A running command. It is killed on drop.
+pub struct Launched {
+    process: Process,
+    log: Log,
+}
+
+impl Launched {
+    fn of(mut command: Command) -> Self {
+        let mut process = Process(command.spawn().expect("the program can be started"));
+        let log = Log::default();
+        log.follow(process.0.stderr.take().expect("standard error is a pipe"));
+        Self { process, log }
+    }
+
+    /// Waits until the command has written a line that contains `text`, and returns the line.
+    pub fn wait_until_it_says(&self, text: &str) -> String {
+        let said = |line: &str| line.contains(text).then(|| line.to_owned());
+        let said = self.log.wait_for(TIMEOUT, said);
+        said.unwrap_or_else(|| panic!("no {text:?}: {:#?}", self.log.lines()))
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub fn wait(mut self) -> Option<i32> {
+        self.process.wait(TIMEOUT).expect("the command ends").code()
+    }
 }
 
 /// A server, or several that act as one for clients. They are killed on drop.

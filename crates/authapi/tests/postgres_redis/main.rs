@@ -7,6 +7,9 @@ use it::{backing, burst, client, journal, log, mode, server};
 
 mod backup;
 mod locks;
+mod migration_lock;
 mod mixed_replicas;
 mod pool_metrics;
+mod readiness;
+mod redis_failures;
 mod start_failures;

@@ -35,7 +35,7 @@ fn refuses_soon(place: &Place, says: &[&str]) {
     }
 }
 
-async fn execute(url: &str, statements: &str) {
+pub async fn execute(url: &str, statements: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .expect("the database accepts connections");
@@ -107,6 +107,18 @@ fn a_missing_database_fails_the_start() {
         &place.with("DATABASE__URL", &url),
         &["the database cannot be used", "_of_nobody", "does not exist"],
     );
+}
+
+#[test]
+fn a_database_in_another_encoding() {
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let options = format!("ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        let database = testservers::postgres().fresh_database_with(&options);
+        let place = Place::new().with("DATABASE__URL", database.url());
+        let says = ["has the encoding", encoding, "ENCODING 'UTF8' TEMPLATE template0"];
+        refuses_soon(&place, &says);
+        check_failure(&place.run(&["migrate", "up"], ""), FAILED, &says);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,4 +8,6 @@ use it::{backing, burst, client, journal, log, mode, server};
 
 #[path = "../it/audit_crash.rs"]
 mod audit_crash;
+#[path = "../postgres_redis/redis_failures.rs"]
+mod redis_failures;
 mod replicas;
