@@ -199,7 +199,8 @@ pub enum Authority {
 }
 
 impl Target {
-    /// Creates the target for `user`. `catalogue` contains the roles of the user; others are ignored.
+    /// Creates the target for `user`. `catalogue` contains the roles of the user. Other roles are
+    /// ignored.
     #[must_use]
     pub fn new<'a>(user: User, catalogue: impl IntoIterator<Item = &'a Role>) -> Self {
         let (mut permissions, mut privileged_roles) = (Permissions::new(), RoleNames::new());

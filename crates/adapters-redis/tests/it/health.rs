@@ -1,6 +1,6 @@
 use super::{IN_TIME, chain, eventually, health_of, health_on, redis_cluster, service_client};
 use domain::ports::{PortError, StorageHealth};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use testservers::Redis;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -558,7 +558,7 @@ async fn with_a_wrong_clock_the_service_is_degraded_but_ready() {
         let ready = app.get("/health/ready").send().await;
         assert_eq!((ready.status, &ready.body["status"]), (200, &json!(status)));
         assert_eq!(ready.body.get("clock"), clock.map(|text| json!(text)).as_ref());
-        app.storage.go_away();
+        app.storage.disconnect();
         let down = app.get("/health/ready").send().await;
         assert_eq!((down.status, &down.body["status"]), (503, &json!("unavailable")));
     }

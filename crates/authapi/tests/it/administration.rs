@@ -255,13 +255,13 @@ async fn a_tag_of_a_removed_role_or_user_never_matches_its_successor() {
     };
     let body = json!({"permissions": ["articles:write"]});
     let put = || client.put("/roles/editor").bearer(&root).json(&body);
-    let mut stale = Vec::new();
+    let mut stale: Vec<String> = Vec::new();
     for _ in 0..3 {
         assert_eq!(put().header("If-None-Match", b"*").send().await.status, 201);
         let again = put().header("If-None-Match", b"*").send().await;
         assert_eq!((again.status, again.code()), (412, "precondition_failed"));
         for tag in &stale {
-            let refused = put().header("If-Match", str::as_bytes(tag)).send().await;
+            let refused = put().header("If-Match", tag.as_bytes()).send().await;
             assert_eq!(
                 (refused.status, refused.code()),
                 (412, "precondition_failed"),

@@ -22,7 +22,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Long enough for a start on a busy machine; reached only when a test fails.
-const TIMEOUT: Duration = Duration::from_mins(1);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 /// The interval between checks whether a process has ended.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -167,11 +167,6 @@ impl Place {
         run.stdout
     }
 
-    /// Starts a command and does not wait for its end.
-    pub fn launch(&self, arguments: &[&str]) -> Launched {
-        Launched::of(self.command(arguments))
-    }
-
     /// Starts all servers of this run at once and waits until they log their addresses.
     pub fn start(self) -> Server {
         let mut server = Server {
@@ -192,7 +187,8 @@ impl Place {
         self.run_as(wrapper, &arguments)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Returns the command, to be run in this place with its settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         self.run_as(env!("CARGO_BIN_EXE_authapi"), arguments)
     }
 
@@ -216,33 +212,6 @@ pub struct Run {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-}
-
-/// A running command. It is killed on drop.
-pub struct Launched {
-    process: Process,
-    log: Log,
-}
-
-impl Launched {
-    fn of(mut command: Command) -> Self {
-        let mut process = Process(command.spawn().expect("the program can be started"));
-        let log = Log::default();
-        log.follow(process.0.stderr.take().expect("standard error is a pipe"));
-        Self { process, log }
-    }
-
-    /// Waits until the command has written a line that contains `text`, and returns the line.
-    pub fn wait_until_it_says(&self, text: &str) -> String {
-        let said = |line: &str| line.contains(text).then(|| line.to_owned());
-        let said = self.log.wait_for(TIMEOUT, said);
-        said.unwrap_or_else(|| panic!("no {text:?}: {:#?}", self.log.lines()))
-    }
-
-    /// Waits for the end and returns the exit code.
-    pub fn wait(mut self) -> Option<i32> {
-        self.process.wait(TIMEOUT).expect("the command ends").code()
-    }
 }
 
 /// A server, or several that act as one for clients. They are killed on drop.
@@ -412,10 +381,10 @@ fn send(replica: &Replica, signal: Signal) {
 }
 
 /// A child process, killed on drop without its own children.
-struct Process(Child);
+pub struct Process(pub Child);
 
 impl Process {
-    fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
+    pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
             if let Some(status) = self.0.try_wait().expect("the process is a child of this process") {

@@ -6,6 +6,7 @@ mod it;
 use it::{backing, burst, client, journal, log, mode, server};
 
 mod backup;
+mod launched;
 mod locks;
 mod migration_lock;
 mod mixed_replicas;

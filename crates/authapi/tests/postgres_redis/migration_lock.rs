@@ -1,6 +1,6 @@
 //! Programs that wait for another one to migrate the schema log which one it is.
 
-use crate::server::Place;
+use crate::{launched::Launched, server::Place};
 use serde_json::Value;
 use tokio_postgres::NoTls;
 
@@ -37,7 +37,7 @@ async fn a_program_that_waits_for_a_migration_logs_which_program_it_waits_for() 
         ),
     ] {
         other.batch_execute(&take).await.expect("the lock is free");
-        let waiting = place.launch(arguments);
+        let waiting = Launched::start(place.command(arguments));
         let line = waiting.wait_until_it_says("waiting up to a minute for another program");
         let event: Value = serde_json::from_str(&line).expect("the line is JSON");
         assert_eq!(

@@ -158,7 +158,7 @@ mod tests {
         },
         fixtures::{now, roles, user},
         login::Login,
-        role::{OWN_PERMISSIONS, Permissions, built_in},
+        role::{OWN_PERMISSIONS, built_in},
     };
     use proptest::prelude::*;
     use uuid::Uuid;
