@@ -1,7 +1,8 @@
-"""A stand-in for a replica: replica.py PORT LOG [--drops].
+"""A stand-in for a replica: replica.py PORT LOG [--fails].
 
-Writes the method and path of each request to LOG before it responds with 200. With --drops, it
-closes the connection to a request for /drop without a response, as a replica does that is killed.
+Writes the method and path of each request to LOG before it responds with 200. With --fails, it
+closes the connection to a request for /drop without a response, as a replica does that is killed,
+and responds to a request for /late with 408, as a replica does that was paused.
 """
 
 import sys
@@ -10,16 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Replica(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    log, drops = None, False
+    log, fails = None, False
 
     def handle_request(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if not self.path.startswith("/health/"):
             self.log.write(f"{self.command} {self.path}\n")
-        if self.drops and self.path.startswith("/drop"):
+        if self.fails and self.path.startswith("/drop"):
             self.close_connection = True
             return
-        self.send_response(200)
+        self.send_response(408 if self.fails and self.path.startswith("/late") else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -39,7 +40,7 @@ class Server(ThreadingHTTPServer):
 
 def main(port, log, *options):
     Replica.log = open(log, "a", buffering=1, encoding="utf-8")
-    Replica.drops = "--drops" in options
+    Replica.fails = "--fails" in options
     Server(("127.0.0.1", int(port)), Replica).serve_forever()
 
 

@@ -1,6 +1,6 @@
 """Tests docker/haproxy/haproxy.cfg with HAProxy itself, in front of three processes on the loopback.
 
-Usage: run.py HAPROXY CONFIGURATION. The first process is paused or drops connections; the others
+Usage: run.py HAPROXY CONFIGURATION. The first process is paused or fails requests; the others
 respond. The test changes only addresses, and the interval of health checks, so that the first
 process stays in rotation. Once resumed, a paused process logs the requests that reached it.
 """
@@ -72,7 +72,7 @@ def wait_for(port, process):
 
 
 class Stage:
-    """The proxy and three replicas, of which the first drops connections to /drop."""
+    """The proxy and three replicas, of which the first fails requests for /drop and /late."""
 
     def __init__(self, haproxy, configuration, folder):
         self.ports = [free_port() for _ in range(4)]
@@ -81,7 +81,7 @@ class Stage:
         adapted_file = folder / "haproxy.cfg"
         adapted_file.write_text(adapted(Path(configuration).read_text(encoding="utf-8"), self.ports))
         with ExitStack() as stack:
-            for port, log, options in zip(self.ports[1:], self.logs, [["--drops"], [], []]):
+            for port, log, options in zip(self.ports[1:], self.logs, [["--fails"], [], []]):
                 replica = Path(__file__).with_name("replica.py")
                 process = subprocess.Popen([sys.executable, replica, str(port), log, *options])
                 stack.callback(end, process)
@@ -172,6 +172,7 @@ def wait_for_requests(stage, requests, expected):
 def dropped_connection(stage):
     repeated(stage, "GET", "/drop", "one closes the connection")
     not_repeated(stage, [("POST", "/drop")], "one closes the connection")
+    repeated(stage, "GET", "/late", "one responds with 408")
 
 
 def paused_replica(stage):
