@@ -124,6 +124,10 @@ lint-containers: ## Check the Dockerfile and the compose files, without Docker
 test-proxy: ## Test the proxy of the compose files in front of paused and failing processes, without Docker
 	@scripts/test-proxy
 
+.PHONY: test-containers
+test-containers: ## Run the compose files in containers, and faults under load; needs Docker; ARGS='paused' narrows it
+	@scripts/test-containers $(ARGS)
+
 .PHONY: test-dockerfile
 test-dockerfile: setup ## Run the steps of the Dockerfile, without Docker, and start the resulting service
 	@scripts/test-dockerfile
