@@ -66,7 +66,7 @@ class Load:
             if status not in (201, 409):
                 raise RuntimeError(f"a registration failed: {status} {answer}")
         self.reader_token = log_in(base, "reader")
-        work = [(self.log_in_and_out, login) for login in logins] + [(self.read, "reader")]
+        work = [(self.log_in_and_out, login) for login in logins] + [(self.read_on, "reader")]
         self.threads = [threading.Thread(target=self.repeat, args=what, daemon=True) for what in work]
 
     def __enter__(self):
@@ -90,7 +90,7 @@ class Load:
         token = log_in(self.base, login)
         # Each replica now keeps the session in memory.
         for _ in range(3):
-            send(self.base, "GET", "/me", token=token)
+            self.read(token, 200)
         status, answer = send_until_answered(self.base, "POST", "/logout", token=token)
         if status != 204 and answer.get("code") not in ALREADY_ENDED:
             raise RuntimeError(f"a logout failed: {status} {answer}")
@@ -98,21 +98,24 @@ class Load:
             self.revoked.append(token)
             older = random.sample(self.revoked, min(3, len(self.revoked)))
         for revoked in [token] * 4 + older:
-            self.check(revoked)
+            status = self.read(revoked, 401)
+            with self.lock:
+                self.checks += 1
+                if status not in (0, 401, 408, 503):
+                    self.accepted.append((time.strftime("%X"), status))
 
-    def check(self, token):
-        status, _ = send(self.base, "GET", "/me", token=token)
-        with self.lock:
-            self.checks += 1
-            if status not in (0, 401, 408, 503):
-                self.accepted.append((time.strftime("%X"), status))
-
-    def read(self, _):
+    def read_on(self, _):
         """Reads with a session that stays valid."""
-        status, answer = send(self.base, "GET", "/me", token=self.reader_token)
-        if status != 200:
-            self.broken_reads.append((status, answer.get("code")))
+        self.read(self.reader_token, 200)
         self.stop.wait(READ_EVERY)
+
+    def read(self, token, expected):
+        """Returns the status, and records it if it is not the expected one."""
+        status, answer = send(self.base, "GET", "/me", token=token)
+        if status != expected:
+            with self.lock:
+                self.broken_reads.append((status, answer.get("code")))
+        return status
 
     def wait_for_logouts(self, more):
         """Waits until the clients have logged out `more` times from now."""

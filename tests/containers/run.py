@@ -72,7 +72,7 @@ def paused_replica(stack):
         time.sleep(1)
 
 
-# Each fault, and whether reads with a valid session succeed throughout (docs/containers.md).
+# Each fault, and whether every read gets its proper response throughout (docs/containers.md).
 FAULTS = {
     "a killed replica": (lambda stack: killed(stack, "api-1", 8), True),
     "a paused replica": (paused_replica, True),
