@@ -136,4 +136,7 @@ def out_of_time(*_):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGALRM, out_of_time)
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except RuntimeError as error:
+        sys.exit(f"FAIL {error}")
