@@ -6,7 +6,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 CARGO_DENY := 0.20.2
 # The checks that a change must pass, cheap checks first. The tests are last, so that the output
 # ends with their summaries.
-CI_STEPS := fmt-check arch lint doc deny lint-containers test-examples test-readme test-interop test-browser test-api test-faults test-bench test
+CI_STEPS := fmt-check arch lint doc deny lint-containers test-proxy test-examples test-readme test-interop test-browser test-api test-faults test-bench test
 
 .PHONY: help
 help: ## List the targets
@@ -123,6 +123,14 @@ down: ## Stop the containers that up started; their data is kept
 .PHONY: lint-containers
 lint-containers: ## Check the Dockerfile and the compose files, without Docker
 	@scripts/lint-containers
+
+.PHONY: test-proxy
+test-proxy: ## Test the proxy of the compose files in front of paused and failing processes, without Docker
+	@scripts/test-proxy
+
+.PHONY: test-containers
+test-containers: ## Run the compose files in containers, and faults under load; needs Docker; ARGS='paused' narrows it
+	@scripts/test-containers $(ARGS)
 
 .PHONY: test-dockerfile
 test-dockerfile: setup ## Run the steps of the Dockerfile, without Docker, and start the resulting service

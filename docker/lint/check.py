@@ -27,6 +27,8 @@ def wrong_with(name, service):
         yield "it may gain privileges"
     if service.get("privileged") or service.get("network_mode", "none") != "none":
         yield "it is not isolated: it is privileged or changes its network mode"
+    if "ulimits" in service:
+        yield "it sets a limit that an engine with lower hard limits refuses"
     limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
     if set(limits) != {"cpus", "memory", "pids"}:
         yield "it has no limit on CPUs, memory and processes"
