@@ -9,6 +9,9 @@ const DATABASE: &str = " (correct the database number in its URL)";
 const CERTIFICATE: &str = " (its certificate is not valid for this host, or not trusted by this system)";
 const NO_TLS: &str = " (it does not speak TLS on this port: use redis instead of rediss in its URL)";
 const TLS: &str = " (if it requires TLS, use rediss instead of redis in its URL)";
+/// Redis waits for the rest of a TLS handshake on a port without TLS.
+const SILENT: &str =
+    " (it is unreachable or hangs, or its URL says rediss and it does not speak TLS on this port)";
 
 /// Parts of errors that the library reports by text only: those of connecting to a Cluster, and
 /// missing rights of a script.
@@ -44,6 +47,7 @@ pub(crate) fn remedy_of_connecting(error: &PoolError) -> &'static str {
     match remedy(error) {
         // A server that expects TLS closes the connection.
         "" if error.is_connection_dropped() && !error.is_connection_refusal() => TLS,
+        "" if error.is_timeout() => SILENT,
         remedy => remedy,
     }
 }
@@ -85,10 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_closes_the_connection_may_require_tls() {
+    fn a_server_that_closes_the_connection_or_is_silent_may_differ_in_tls() {
         let error = |kind: io::ErrorKind| PoolError::from(RedisError::from(io::Error::from(kind)));
         assert_eq!(remedy_of_connecting(&error(io::ErrorKind::ConnectionReset)), TLS);
         assert_eq!(remedy_of_connecting(&error(io::ErrorKind::BrokenPipe)), TLS);
         assert_eq!(remedy_of_connecting(&error(io::ErrorKind::ConnectionRefused)), "");
+        assert_eq!(remedy_of_connecting(&error(io::ErrorKind::TimedOut)), SILENT);
     }
 }

@@ -52,7 +52,7 @@ async fn every_caller_gets_the_status_in_the_table() {
     for row in rows() {
         for &(who, expected) in &row.cells {
             let answer = call(&row, who).await;
-            let code = Row::code(answer.status, who);
+            let code = row.code(answer.status, who);
             if answer.status != expected || code.is_some_and(|code| answer.code() != code) {
                 let Answer { status, body, .. } = &answer;
                 mismatches.push(format!(

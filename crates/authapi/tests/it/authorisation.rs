@@ -76,7 +76,7 @@ impl World {
         for &(who, expected) in &row.cells {
             let name = format!("{number}-{}", role_of(who));
             let answer = self.call(&name, row, who).await;
-            let code = Row::code(answer.status, who);
+            let code = row.code(answer.status, who);
             if answer.status != expected || code.is_some_and(|code| answer.code() != code) {
                 mismatches.push(format!(
                     "{} {} by {who}: {} and not {expected}: {}",

@@ -232,10 +232,19 @@ impl Answer {
 
     /// The time to wait before repeating a request that the service was too busy for. `None` for
     /// every other response, such as one of a throttle or a probe of readiness.
+    ///
+    /// A 408 means that a busy process did not read the request in time (RFC 9110, section 15.5.9).
     fn retry_after(&self) -> Option<Duration> {
-        let is_busy = self.status == 503 && matches!(self.code(), "overloaded" | "unavailable");
-        let seconds = || self.header("retry-after").parse().expect("a number of seconds");
-        is_busy.then(|| Duration::from_secs(seconds()))
+        match (self.status, self.code()) {
+            (503, "overloaded" | "unavailable") => {
+                let seconds = self.header("retry-after").parse();
+                Some(Duration::from_secs(
+                    seconds.expect("the header is a number of seconds"),
+                ))
+            }
+            (408, _) => Some(Duration::ZERO),
+            _ => None,
+        }
     }
 
     pub fn header(&self, name: &str) -> &str {

@@ -327,6 +327,7 @@ fn many_lines_that_are_refused_for_one_reason_are_counted_instead_of_listed() {
 #[test]
 fn a_registration_in_the_future_is_refused_and_not_changed() {
     let place = Place::new();
+    place.command_succeeds(&["migrate", "up"], "");
     let users = [
         user("alice"),
         with(user("bob"), "created_at", &json!("9999-12-31T23:59:59Z")),

@@ -34,7 +34,7 @@ pub async fn walk(server: &Server) -> Vec<Pair> {
         pairs[0].access,
         WRONG_PASSWORD.replace(' ', "+")
     );
-    assert_eq!(client.get(&in_the_url).send().await.status, 401);
+    assert_eq!(client.get(&in_the_url).send().await.status, 422);
     assert_eq!(
         client.get(&format!("/{}", pairs[0].refresh)).send().await.status,
         404

@@ -118,10 +118,11 @@ impl Row {
     }
 
     /// The expected code for this status, if there is exactly one.
-    pub fn code(status: u16, who: &str) -> Option<&'static str> {
-        match (status, who) {
-            (403, "reset") => Some("password_change_required"),
-            (403, _) => Some("forbidden"),
+    pub fn code(&self, status: u16, who: &str) -> Option<&'static str> {
+        match (status, who, self.path) {
+            (403, "reset", _) => Some("password_change_required"),
+            (403, "roles:write", "/roles/{name}") => Some("out_of_reach"),
+            (403, ..) => Some("forbidden"),
             _ => None,
         }
     }
