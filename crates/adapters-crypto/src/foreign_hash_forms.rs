@@ -12,7 +12,7 @@ const MAX_LENGTH: usize = 1024;
 
 /// Accepts the password hashes that an [`Argon2Hasher`](crate::Argon2Hasher) can verify: argon2,
 /// bcrypt, PBKDF2 and scrypt, as PHC strings or in the formats of Better Auth, Django, Firebase,
-/// LDAP servers, passlib, Werkzeug and WordPress.
+/// LDAP servers, passlib, Werkzeug and `WordPress`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForeignHashForms;
 

@@ -277,7 +277,7 @@ mod tests {
             .map(|number| {
                 let order = Arc::clone(&order);
                 submit(&pool, move |_| {
-                    order.lock().expect("no other thread panics").push(number)
+                    order.lock().expect("no other thread panics").push(number);
                 })
                 .expect("the queue has room")
             })

@@ -1,7 +1,7 @@
 //! The network address of a client.
 
 use crate::forwarded_for::{Fault, resolve};
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, http::header::HeaderValue};
 use ipnet::IpNet;
 use std::{net::IpAddr, sync::Once};
 
@@ -13,7 +13,7 @@ const MAX_LOGGED_ENTRY: usize = 80;
 pub fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
     let values = request.headers().get_all("x-forwarded-for");
-    let resolved = resolve(peer, values.map(|value| value.as_bytes()), trusted);
+    let resolved = resolve(peer, values.map(HeaderValue::as_bytes), trusted);
     if let Some(fault) = &resolved.fault {
         warn_once(fault);
     }

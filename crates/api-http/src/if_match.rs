@@ -31,8 +31,7 @@ pub struct RolePrecondition(pub Precondition);
 impl IfMatch {
     /// Returns the revision that a role must have.
     pub fn role_revision(&self) -> Option<Revision> {
-        self.tag()
-            .map(|tag| tag.and_then(EntityTag::role_revision).unwrap_or(Revision::NEVER))
+        self.required(EntityTag::role_revision, Revision::NEVER)
     }
 
     /// Returns the revision that the user `id` must have.
@@ -46,16 +45,15 @@ impl IfMatch {
             user: UserId(Uuid::nil()),
             revision: Revision::NEVER,
         };
-        self.tag()
-            .map(|tag| tag.and_then(EntityTag::user_revision).unwrap_or(never))
+        self.required(EntityTag::user_revision, never)
     }
 
-    /// Returns the required tag, if there is one. `*` requires none: a missing target is reported
-    /// as such.
-    fn tag(&self) -> Option<Option<&str>> {
+    /// Returns what the required tag names, if there is one: `never` for a tag that never matches.
+    /// `*` requires no tag, because a missing target is reported as such.
+    fn required<T>(&self, parse: impl Fn(&str) -> Option<T>, never: T) -> Option<T> {
         match self {
             Self::Absent | Self::Any => None,
-            Self::Tag(tag) => Some(tag.as_deref()),
+            Self::Tag(tag) => Some(tag.as_deref().and_then(parse).unwrap_or(never)),
         }
     }
 

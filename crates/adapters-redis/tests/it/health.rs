@@ -45,10 +45,7 @@ async fn a_connection_that_redis_or_the_url_prevents_is_reported_with_the_remedy
         ),
         (closed.url().to_owned(), "correct the user or the password"),
         (format!("{}/99", own.url()), "correct the database number"),
-        (
-            own.url().replace("redis:", "rediss:"),
-            "use redis instead of rediss",
-        ),
+        (own.url().replace("redis:", "rediss:"), "its URL says rediss"),
     ] {
         let health = health_on(&url, "", "bus");
         let refused = chain(&health.check().await.expect_err(&url));

@@ -2,7 +2,7 @@
 
 use crate::{
     backing::Database,
-    burst::{at_once_by, tally},
+    burst::{at_once, tally},
     client::{Call, PASSWORD},
     scene::setting,
     server::Place,
@@ -45,7 +45,7 @@ async fn of_two_thousand_simultaneous_logins_some_are_refused_soon_and_the_other
     client.user("alice").await;
 
     let calls = (0..LOGINS).map(|_| client.logging_in("alice", PASSWORD));
-    let answers = at_once_by(calls.collect(), Call::send_once).await;
+    let answers = at_once(calls.map(Call::without_retries).collect()).await;
 
     for answer in &answers {
         let told = (answer.status, answer.code());

@@ -12,14 +12,6 @@ pub static BURST: Mutex<()> = Mutex::const_new(());
 
 /// Sends all calls at once, after other bursts have ended, and returns the answers in order.
 pub async fn at_once(calls: Vec<Call>) -> Vec<Answer> {
-    at_once_by(calls, Call::send).await
-}
-
-/// Like [`at_once`], with a function that sends a call.
-pub async fn at_once_by<F>(calls: Vec<Call>, send: fn(Call) -> F) -> Vec<Answer>
-where
-    F: Future<Output = Answer> + Send + 'static,
-{
     let _alone = BURST.lock().await;
     let start = Arc::new(Barrier::new(calls.len()));
     let tasks: Vec<JoinHandle<Answer>> = calls
@@ -28,7 +20,7 @@ where
             let start = Arc::clone(&start);
             tokio::spawn(async move {
                 start.wait().await;
-                send(call).await
+                call.send().await
             })
         })
         .collect();

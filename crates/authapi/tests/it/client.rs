@@ -14,6 +14,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::time::sleep;
 
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
@@ -75,7 +76,10 @@ impl Client {
 
     pub fn call(&self, method: Method, path: &str) -> Call {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.bases.len();
-        Call(self.http.request(method, format!("{}{path}", self.bases[turn])))
+        Call {
+            request: self.http.request(method, format!("{}{path}", self.bases[turn])),
+            retries: true,
+        }
     }
 
     pub fn registering(&self, login: &str) -> Call {
@@ -153,25 +157,38 @@ impl Client {
 }
 
 /// A request under construction.
-pub struct Call(RequestBuilder);
+pub struct Call {
+    request: RequestBuilder,
+    /// Whether to repeat the request while the service is too busy for it.
+    retries: bool,
+}
 
 impl Call {
     pub fn bearer(self, token: &str) -> Self {
-        Self(self.0.bearer_auth(token))
+        self.with(|request| request.bearer_auth(token))
     }
 
     pub fn header(self, name: &str, value: &[u8]) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
         let value = HeaderValue::from_bytes(value).expect("a header's value");
-        Self(self.0.header(name, value))
+        self.with(|request| request.header(name, value))
     }
 
     pub fn json(self, body: &Value) -> Self {
-        Self(self.0.json(body))
+        self.with(|request| request.json(body))
     }
 
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
-        Self(self.0.body(body.into()))
+        self.with(|request| request.body(body.into()))
+    }
+
+    /// Makes [`send`](Self::send) return the first response, for a test in which the service
+    /// refuses.
+    pub fn without_retries(self) -> Self {
+        Self {
+            retries: false,
+            ..self
+        }
     }
 
     /// Sends the request and requires a response. As a client of the service should, it repeats a
@@ -179,34 +196,45 @@ impl Call {
     pub async fn send(self) -> Answer {
         let started = Instant::now();
         loop {
-            let attempt = Self(self.0.try_clone().expect("a body in memory"));
-            let answer = attempt.send_once().await;
+            let attempt = self.request.try_clone().expect("the body is in memory");
+            let answer = answer_to(attempt).await.expect("the server responds");
             match answer.retry_after() {
-                Some(wait) if started.elapsed() < PATIENCE => tokio::time::sleep(wait).await,
+                Some(wait) if self.retries && started.elapsed() < PATIENCE => sleep(wait).await,
                 _ => return answer,
             }
         }
     }
 
-    /// Sends the request once and requires a response, for a test in which the service refuses.
+    /// Sends the request once and requires a response.
     pub async fn send_once(self) -> Answer {
-        self.try_send().await.expect("an answer")
+        self.without_retries().send().await
     }
 
-    /// Sends the request to a server that may end before it responds.
+    /// Sends the request once to a server that may end before it responds.
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
-        let response = self.0.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let raw = response.bytes().await?.to_vec();
-        let answer = Answer {
-            status,
-            headers,
-            body: serde_json::from_slice(&raw).unwrap_or(Value::Null),
-            raw,
-        };
-        answer.check_form();
-        Ok(answer)
+        answer_to(self.request).await
     }
+
+    fn with(self, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Self {
+        Self {
+            request: change(self.request),
+            ..self
+        }
+    }
+}
+
+async fn answer_to(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+    let response = request.send().await?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let raw = response.bytes().await?.to_vec();
+    let answer = Answer {
+        status,
+        headers,
+        body: serde_json::from_slice(&raw).unwrap_or(Value::Null),
+        raw,
+    };
+    answer.check_form();
+    Ok(answer)
 }
 
 #[derive(Debug)]

@@ -45,7 +45,7 @@ impl Log {
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines() {
                 log.change(part, |captured| {
-                    captured.lines.push(line.expect("the lines are UTF-8"))
+                    captured.lines.push(line.expect("the lines are UTF-8"));
                 });
             }
             log.change(part, |captured| captured.ended = true);

@@ -121,7 +121,7 @@ mod tests {
                     .as_mut()
                     .expect("the facts contain the caller")
                     .user
-                    .epoch = Epoch(5)
+                    .epoch = Epoch(5);
             },
             |facts| {
                 facts
@@ -129,7 +129,7 @@ mod tests {
                     .as_mut()
                     .expect("the facts contain the caller")
                     .user
-                    .status = UserStatus::Disabled
+                    .status = UserStatus::Disabled;
             },
             |facts| {
                 facts
@@ -137,7 +137,7 @@ mod tests {
                     .as_mut()
                     .expect("the facts contain the caller")
                     .lifetime
-                    .ended = Some(EndReason::LoggedOut)
+                    .ended = Some(EndReason::LoggedOut);
             },
             |facts| {
                 facts
@@ -145,7 +145,7 @@ mod tests {
                     .as_mut()
                     .expect("the facts contain the caller")
                     .lifetime
-                    .idle_expires_at = now()
+                    .idle_expires_at = now();
             },
             |facts| {
                 facts
@@ -153,7 +153,7 @@ mod tests {
                     .as_mut()
                     .expect("the facts contain the caller")
                     .user
-                    .id = CALLER
+                    .id = CALLER;
             },
         ];
         for spoil in spoilers {

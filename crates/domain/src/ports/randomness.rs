@@ -30,6 +30,7 @@ impl dyn Randomness + '_ {
     }
 
     /// Creates a `UUIDv7` (RFC 9562, section 5.7) with the time `now`.
+    #[expect(clippy::missing_panics_doc, reason = "32 bytes contain 10")]
     pub fn uuid(&self, now: DateTime<Utc>) -> Uuid {
         let random = self.bytes().first_chunk().copied().expect("32 bytes contain 10");
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();

@@ -3,7 +3,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
-/// The HMAC key of WordPress.
+/// The HMAC key of `WordPress`.
 const WORDPRESS_KEY: &[u8] = b"wp-sha384";
 
 /// The function of the password to which a system applies bcrypt, which reads only 72 bytes.
@@ -17,13 +17,13 @@ pub enum Prehash {
     HmacSha256 {
         key: String,
     },
-    /// HMAC-SHA-384 in base64: WordPress 6.8.
+    /// HMAC-SHA-384 in base64: `WordPress` 6.8.
     WordPress,
 }
 
 impl Prehash {
     /// Returns the distinct texts that the other system may have hashed for a password with these
-    /// forms. WordPress removes white space at both ends, and its own pages hash quotes and
+    /// forms. `WordPress` removes white space at both ends, and its own pages hash quotes and
     /// backslashes with a backslash before each.
     pub fn inputs(&self, forms: Vec<Zeroizing<String>>) -> Vec<Zeroizing<String>> {
         if !matches!(self, Self::WordPress) {

@@ -1,8 +1,8 @@
 //! Hashes that other libraries made.
 //!
 //! They were made with Werkzeug 3.1.9, passlib 1.7.4 with bcrypt 4.0.1, argon2-cffi 25.1.0 and
-//! Better Auth 1.7.25. Those of WordPress were computed with Python's `hmac`, `hashlib` and bcrypt
-//! 5.0.0 from the description of WordPress 6.8.
+//! Better Auth 1.7.25. Those of `WordPress` were computed with Python's `hmac`, `hashlib` and
+//! bcrypt 5.0.0 from the description of `WordPress` 6.8.
 
 use super::*;
 
