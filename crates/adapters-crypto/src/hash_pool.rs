@@ -170,7 +170,7 @@ impl<T> Answer<T> {
 }
 
 impl Drop for HashPool {
-    /// Waits for the threads to end. Queued jobs whose [`Answer`] has been dropped are skipped.
+    /// Waits for the threads to end. Queued jobs whose `Answer` has been dropped are skipped.
     fn drop(&mut self) {
         drop(self.queue.take());
         for thread in self.threads.drain(..) {

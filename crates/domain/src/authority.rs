@@ -245,7 +245,8 @@ impl Authority {
     /// roles named in `requested`.
     ///
     /// Users may drop their own roles and take self-assignable ones. Callers with `roles:assign`
-    /// may assign roles that they [reach](reaches_role).
+    /// may assign roles of which they have every permission, if they have the role itself or the
+    /// permission to assign it.
     ///
     /// # Errors
     /// Returns [`Denied`] if the authority does not cover the change.
