@@ -54,6 +54,7 @@ impl Command for ChangePassword {
 mod tests {
     use super::*;
     use crate::{
+        caller::SessionSnapshot,
         changes::{
             UserChange,
             fixtures::{
@@ -109,52 +110,21 @@ mod tests {
         assert_eq!(effects(&change), expected);
     }
 
+    fn caller_of(facts: &mut Facts) -> &mut SessionSnapshot {
+        facts.caller.as_mut().expect("the facts contain the caller")
+    }
+
     type Spoil = fn(&mut Facts);
 
     #[test]
     fn a_caller_whose_session_is_no_longer_valid_is_refused() {
         let spoilers: [Spoil; 6] = [
             |facts| facts.caller = None,
-            |facts| {
-                facts
-                    .caller
-                    .as_mut()
-                    .expect("the facts contain the caller")
-                    .user
-                    .epoch = Epoch(5);
-            },
-            |facts| {
-                facts
-                    .caller
-                    .as_mut()
-                    .expect("the facts contain the caller")
-                    .user
-                    .status = UserStatus::Disabled;
-            },
-            |facts| {
-                facts
-                    .caller
-                    .as_mut()
-                    .expect("the facts contain the caller")
-                    .lifetime
-                    .ended = Some(EndReason::LoggedOut);
-            },
-            |facts| {
-                facts
-                    .caller
-                    .as_mut()
-                    .expect("the facts contain the caller")
-                    .lifetime
-                    .idle_expires_at = now();
-            },
-            |facts| {
-                facts
-                    .caller
-                    .as_mut()
-                    .expect("the facts contain the caller")
-                    .user
-                    .id = CALLER;
-            },
+            |facts| caller_of(facts).user.epoch = Epoch(5),
+            |facts| caller_of(facts).user.status = UserStatus::Disabled,
+            |facts| caller_of(facts).lifetime.ended = Some(EndReason::LoggedOut),
+            |facts| caller_of(facts).lifetime.idle_expires_at = now(),
+            |facts| caller_of(facts).user.id = CALLER,
         ];
         for spoil in spoilers {
             let mut facts = facts();

@@ -91,9 +91,7 @@ impl Tables {
     }
 
     pub(super) fn target(&self, id: UserId) -> Option<Target> {
-        let user = self.user(id)?;
-        let roles = user.roles.iter().filter_map(|name| self.roles.get(name));
-        Some(Target::new(user.clone(), roles))
+        Some(Target::new(self.user(id)?.clone(), self.roles.values()))
     }
 
     pub(super) fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {
