@@ -1,10 +1,9 @@
+use crate::error_chain::ErrorChain;
 use async_trait::async_trait;
 use metrics::{counter, describe_counter};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
 use std::{
-    error::Error,
     io,
-    iter::successors,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -41,7 +40,7 @@ impl Collector {
         let failure = match answer {
             Ok(answer) if answer.status().is_success() => None,
             Ok(answer) => Some(answer.status().to_string()),
-            Err(error) => Some(chain(&**error)),
+            Err(error) => Some(ErrorChain(&**error).to_string()),
         };
         let outcome = if failure.is_none() { "success" } else { "failed" };
         counter!(EXPORTS, "outcome" => outcome).increment(1);
@@ -52,12 +51,6 @@ impl Collector {
         }
         self.is_unavailable.fetch_not(Ordering::Relaxed);
     }
-}
-
-/// Formats an error and its sources on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let errors = successors(Some(error), |&error| error.source());
-    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[async_trait]
