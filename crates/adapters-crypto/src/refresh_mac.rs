@@ -1,7 +1,7 @@
 use aws_lc_rs::{digest, hmac};
 use domain::{
     ports::RefreshTokenMac,
-    refresh_token::{MAC_LENGTH, MacInput},
+    refresh_token::MAC_LENGTH,
     session::{SecretDigest, SessionSecret},
 };
 use std::fmt;
@@ -19,15 +19,15 @@ impl HmacRefreshMac {
 }
 
 impl RefreshTokenMac for HmacRefreshMac {
-    fn sign(&self, input: &MacInput) -> [u8; MAC_LENGTH] {
-        hmac::sign(&self.0, input.as_slice())
+    fn sign(&self, input: &[u8]) -> [u8; MAC_LENGTH] {
+        hmac::sign(&self.0, input)
             .as_ref()
             .try_into()
             .expect("an HMAC-SHA256 has 32 bytes")
     }
 
-    fn verify(&self, input: &MacInput, mac: &[u8; MAC_LENGTH]) -> bool {
-        hmac::verify(&self.0, input.as_slice(), mac).is_ok()
+    fn verify(&self, input: &[u8], mac: &[u8; MAC_LENGTH]) -> bool {
+        hmac::verify(&self.0, input, mac).is_ok()
     }
 
     fn digest(&self, secret: &SessionSecret) -> SecretDigest {

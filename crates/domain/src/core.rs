@@ -14,7 +14,10 @@ use crate::{
     },
     role::RoleNames,
     session::SessionRules,
-    steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecogniseRefreshToken, RecordFailedAttempt},
+    steps::{
+        AcceptPassword, ConfirmPassword, IssueTokens, RecogniseDevice, RecogniseRefreshToken,
+        RecordFailedAttempt,
+    },
     token::TokenRules,
     use_cases::{
         AssignRoles, Authenticate, ChangePassword, CreateUser, DeleteOwnAccount, EndSession, LogIn, LogOut,
@@ -194,6 +197,7 @@ impl Steps {
             throttle: ports.throttle.clone(),
             accounts: ports.accounts.clone(),
             hasher: ports.hasher.clone(),
+            recognise_device: Arc::new(RecogniseDevice::new(ports.mac.clone())),
             issue_tokens: self.issue_tokens.clone(),
             record_failed_attempt: self.record_failed_attempt.clone(),
             clock: ports.clock.clone(),

@@ -11,7 +11,7 @@ use crate::{
     invalidation::InvalidationScope,
     login::CanonicalLogin,
     password::PasswordHash,
-    ports::{Accounts, PortError, Revocations, Roles},
+    ports::{Accounts, LoginFacts, PlaceQuery, PortError, Revocations, Roles},
     role::{Role, RoleNames},
     user::{Credentials, User, UserId},
 };
@@ -58,6 +58,14 @@ impl Accounts for InvalidatingAccounts {
 
     async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError> {
         self.accounts.find_by_login(login).await
+    }
+
+    async fn find_for_login(
+        &self,
+        login: &CanonicalLogin,
+        places: PlaceQuery,
+    ) -> Result<Option<LoginFacts>, PortError> {
+        self.accounts.find_for_login(login, places).await
     }
 
     async fn replace_hash(

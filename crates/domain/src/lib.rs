@@ -9,6 +9,7 @@ pub mod caller;
 pub mod changes;
 pub mod clock_skew;
 pub mod core;
+pub mod device_token;
 pub mod invalidating;
 pub mod invalidation;
 pub mod jwk;

@@ -35,7 +35,7 @@ mod token_signer;
 mod token_verifier;
 mod user_directory;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, LoginFacts, PlaceQuery};
 pub use audit_events::AuditEvents;
 pub use audit_log::AuditLog;
 pub use audit_sealer::AuditSealer;
@@ -44,7 +44,7 @@ pub use clock_comparison::ClockComparison;
 pub use database_clock::DatabaseClock;
 pub use error::PortError;
 pub use foreign_hashes::{ForeignHashRefused, ForeignHashes};
-pub use hash_ticket::HashTicket;
+pub use hash_ticket::{HashClient, HashTicket};
 pub use password_hasher::{PasswordHasher, Verification};
 pub use password_meter::{PasswordMeter, Strength};
 pub use public_keys::PublicKeys;

@@ -4,6 +4,7 @@
 use crate::{
     origin::Origin,
     role::RoleNames,
+    throttle::Network,
     user::{Epoch, User, UserId, UserStatus},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -53,10 +54,12 @@ pub enum EndReason {
     SessionsRevoked,
     /// The user reached the maximum number of sessions, and this was the oldest.
     MadeRoom,
+    /// The user ended the session from another one, or all sessions at once.
+    EndedByUser,
 }
 
 impl EndReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::LoggedOut,
         Self::RefreshTokenReused,
         Self::RolesChanged,
@@ -65,6 +68,7 @@ impl EndReason {
         Self::UserDisabled,
         Self::SessionsRevoked,
         Self::MadeRoom,
+        Self::EndedByUser,
     ];
 
     /// Returns the name under which the reason is stored.
@@ -79,7 +83,32 @@ impl EndReason {
             Self::UserDisabled => "user_disabled",
             Self::SessionsRevoked => "forced_out",
             Self::MadeRoom => "made_room",
+            Self::EndedByUser => "ended_by_user",
         }
+    }
+
+    /// Returns whether the network and the device of a session that ended for this reason stay
+    /// known places of the account. They do not if the session may have been another person's.
+    #[must_use]
+    pub fn keeps_place_known(self) -> bool {
+        match self {
+            Self::LoggedOut | Self::RolesChanged | Self::MadeRoom => true,
+            Self::RefreshTokenReused
+            | Self::PasswordChanged
+            | Self::PasswordReset
+            | Self::UserDisabled
+            | Self::SessionsRevoked
+            | Self::EndedByUser => false,
+        }
+    }
+
+    /// Returns the names of the reasons that [keep a place known](Self::keeps_place_known), for
+    /// queries.
+    pub fn that_keep_places_known() -> impl Iterator<Item = &'static str> {
+        Self::ALL
+            .into_iter()
+            .filter(|reason| reason.keeps_place_known())
+            .map(Self::as_str)
     }
 
     /// Returns the reason stored under `name`.
@@ -148,6 +177,12 @@ impl NewSession {
             user_agent: origin.user_agent.clone(),
             address: origin.address,
         }
+    }
+
+    /// Returns the network in which the account is known from then on, if the address is known.
+    #[must_use]
+    pub fn network(&self) -> Option<Network> {
+        self.address.map(Network::site)
     }
 
     /// Returns the session as stored for `user`.

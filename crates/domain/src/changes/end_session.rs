@@ -50,7 +50,8 @@ impl EndSession {
             | EndReason::PasswordReset
             | EndReason::UserDisabled
             | EndReason::SessionsRevoked
-            | EndReason::MadeRoom => AuditAction::SessionEnded,
+            | EndReason::MadeRoom
+            | EndReason::EndedByUser => AuditAction::SessionEnded,
         }
     }
 }

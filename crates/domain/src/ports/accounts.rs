@@ -4,10 +4,32 @@ use crate::{
     changes::{Applied, ChangeError, Command},
     login::CanonicalLogin,
     password::PasswordHash,
+    session::SessionId,
+    throttle::Network,
     user::{Credentials, User, UserId},
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use std::sync::Arc;
+
+/// The places of which a login asks whether the account knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaceQuery {
+    /// The [site](Network::site) of the client's address, if known.
+    pub network: Option<Network>,
+    /// The session of the device token that the client presented, if any.
+    pub device: Option<SessionId>,
+    /// A network is known if a session was opened from it after this time.
+    pub since: DateTime<Utc>,
+}
+
+/// A user's credentials, and which of the places of a [`PlaceQuery`] the account knows.
+#[derive(Clone, Debug)]
+pub struct LoginFacts {
+    pub credentials: Credentials,
+    pub is_network_known: bool,
+    pub is_device_known: bool,
+}
 
 /// Storage of accounts and their sessions, for making changes. Each method is one transaction.
 #[cfg_attr(test, mockall::automock)]
@@ -18,6 +40,20 @@ pub trait Accounts: Send + Sync {
 
     /// Returns the user with this login and the hash of their password, if there is one.
     async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError>;
+
+    /// Returns the user with this login, the hash of their password and which of `places` the
+    /// account knows, if there is one, all read at the same instant.
+    ///
+    /// A network is known if a session of the user with this
+    /// [network](crate::session::NewSession::network) was opened after `places.since`, whether it is
+    /// live or not; a device, if the session exists and is the user's. In both cases the session
+    /// MUST NOT have ended for a reason that does not
+    /// [keep the place known](crate::session::EndReason::keeps_place_known).
+    async fn find_for_login(
+        &self,
+        login: &CanonicalLogin,
+        places: PlaceQuery,
+    ) -> Result<Option<LoginFacts>, PortError>;
 
     /// Replaces the hash `old` with `new`, a hash of the same password. Returns whether it was
     /// replaced.

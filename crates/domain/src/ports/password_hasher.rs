@@ -12,12 +12,26 @@ pub enum Verification {
     RightButOutdated,
 }
 
-/// Hashes passwords, which is intentionally expensive. Both methods return
+/// Hashes passwords, which is intentionally expensive. The methods return
 /// [`PortError::Overloaded`] instead of queueing without bound. An accepted job MUST admit `ticket`
 /// ([`HashTicket`]).
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
+    /// Reserves a place in the queue for the next job with `ticket`, before the use case reads
+    /// anything, so that a full queue causes no reads and its refusal depends on nothing stored.
+    /// Dropping the ticket MUST free the place.
+    ///
+    /// The queue MUST be fair: while it is full, a network with fewer places than another takes one
+    /// of that network's, so that a flood delays its own network only. If the queue has no place
+    /// for a client in an unknown place, the reservation MUST still succeed, up to a bound, in the
+    /// share of known places: the job is then rejected unless the ticket was
+    /// [set](HashTicket::set_known) to a known place meanwhile.
+    ///
+    /// # Errors
+    /// Returns [`PortError::Overloaded`] if no place is left.
+    fn reserve(&self, ticket: &mut HashTicket) -> Result<(), PortError>;
+
     /// Hashes with a fresh salt. Two hashes of one password MUST differ, and both MUST verify.
     async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError>;
 

@@ -1,37 +1,29 @@
 use super::PortError;
-use crate::{
-    login::CanonicalLogin,
-    throttle::{ThrottleDecision, ThrottleKey},
-};
+use crate::throttle::{Attempt, ThrottleDecision};
 use async_trait::async_trait;
-use std::net::IpAddr;
 
-/// Counts attempts against budgets (OWASP ASVS 5.0, V6.3.1).
+/// Counts attempts against budgets (OWASP ASVS 5.0, V6.3.1) by the generic cell rate algorithm: a
+/// budget has a number of attempts, which are restored one by one.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Throttle: Send + Sync {
-    /// Takes one attempt from the budget of `key`, if one is left. A rejected attempt MUST NOT
-    /// extend the wait, keys MUST NOT share budgets, and memory MUST stay bounded for any set of
-    /// keys.
-    async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError>;
-}
+    /// Takes one attempt from each budget that `attempt` is [charged](Attempt::charges) to.
+    ///
+    /// If one of the budgets has none left, the attempt is refused, and MUST take nothing from any
+    /// budget. The wait MUST be that of the budget with the longest. A refused attempt MUST NOT
+    /// extend a wait, keys MUST NOT share budgets, concurrent attempts MUST NOT take more than a
+    /// budget has, and memory MUST stay bounded for any set of keys.
+    ///
+    /// If only a budget with [turns](crate::throttle::Charge::turn) has none left, the next attempt
+    /// that it regains and that is not yet reserved MUST be reserved for the network, which the
+    /// wait then leads to. A network has at most one turn at an account. An attempt of the network
+    /// within two restorations after the start of its turn MUST be allowed and ends the turn; an
+    /// earlier one is refused with the remaining wait. Turns are assigned at most
+    /// [`TURN_HORIZON`](crate::throttle::TURN_HORIZON) ahead; beyond it, networks are refused with
+    /// that wait.
+    async fn take(&self, attempt: &Attempt) -> Result<ThrottleDecision, PortError>;
 
-impl dyn Throttle + '_ {
-    /// Takes one attempt from the budgets of the client and the account, where they are known.
-    /// Checks the client's budget first: a client without budget must not consume the account's.
-    pub async fn attempt(
-        &self,
-        client: Option<IpAddr>,
-        account: Option<&CanonicalLogin>,
-    ) -> Result<ThrottleDecision, PortError> {
-        let client = client.map(|address| ThrottleKey::Client(address.into()));
-        let account = account.map(|login| ThrottleKey::Account(login.clone()));
-        for key in client.into_iter().chain(account) {
-            let decision = self.take(key).await?;
-            if decision != ThrottleDecision::Allowed {
-                return Ok(decision);
-            }
-        }
-        Ok(ThrottleDecision::Allowed)
-    }
+    /// Returns what `attempt` took from budgets of failures, because it succeeded. MUST NOT fill a
+    /// budget beyond its size.
+    async fn succeeded(&self, attempt: &Attempt) -> Result<(), PortError>;
 }

@@ -3,8 +3,8 @@ use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     caller::Caller,
     password::Password,
-    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Throttle, Verification},
-    throttle::ThrottleDecision,
+    ports::{Accounts, Clock, HashClient, HashTicket, PasswordHasher, PortError, Throttle, Verification},
+    throttle::{Attempt, BudgetName, Network, ThrottleDecision},
 };
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
@@ -25,7 +25,10 @@ pub enum ConfirmPasswordError {
     #[error("the password is wrong")]
     InvalidCredentials,
     #[error("too many attempts")]
-    TooManyAttempts { retry_after: Duration },
+    TooManyAttempts {
+        retry_after: Duration,
+        budget: BudgetName,
+    },
     /// The caller's session or account changed in the meantime.
     #[error("the caller's token is outdated")]
     Outdated,
@@ -34,19 +37,28 @@ pub enum ConfirmPasswordError {
 }
 
 impl ConfirmPassword {
-    /// Takes one attempt from the budgets of the caller's address and account, so that a stolen
-    /// access token cannot be used to guess the password.
+    /// Takes one attempt from the budget of the caller's session, so that a stolen access token
+    /// cannot be used to guess the password. Attempts to log in do not use up this budget.
     ///
     /// # Errors
-    /// Returns [`ConfirmPasswordError::TooManyAttempts`] if a budget is used up.
-    pub async fn take_attempt(&self, caller: &Caller, origin: &Origin) -> Result<(), ConfirmPasswordError> {
-        let account = caller.user().login.canonical();
-        match self.throttle.attempt(origin.address, Some(account)).await? {
+    /// Returns [`ConfirmPasswordError::TooManyAttempts`] if the budget is used up.
+    pub async fn take_attempt(&self, caller: &Caller) -> Result<(), ConfirmPasswordError> {
+        let session = caller.session();
+        match self.throttle.take(&Attempt::Reauthenticate { session }).await? {
             ThrottleDecision::Allowed => Ok(()),
-            ThrottleDecision::Refused { retry_after } => {
-                Err(ConfirmPasswordError::TooManyAttempts { retry_after })
+            ThrottleDecision::Refused { retry_after, budget } => {
+                Err(ConfirmPasswordError::TooManyAttempts { retry_after, budget })
             }
         }
+    }
+
+    /// Returns the ticket of a caller, who is in a known place.
+    #[must_use]
+    pub fn ticket(origin: &Origin) -> HashTicket {
+        HashTicket::new(HashClient {
+            network: origin.address.map(Network::site),
+            is_known: true,
+        })
     }
 
     /// Compares `password` with the caller's password. Call [`take_attempt`](Self::take_attempt)

@@ -113,7 +113,7 @@ impl IssueTokens {
             generation: session.generation,
             secret,
         };
-        claim.seal(&self.mac.sign(&claim.mac_input()))
+        claim.seal(&self.mac.sign(claim.mac_input().as_slice()))
     }
 }
 

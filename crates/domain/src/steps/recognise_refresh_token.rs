@@ -40,10 +40,12 @@ impl RecogniseRefreshToken {
     #[must_use]
     pub fn execute(&self, token: &RefreshToken) -> Option<Recognised> {
         let (claim, mac) = RefreshClaim::parse(token.expose()).ok()?;
-        self.mac.verify(&claim.mac_input(), &mac).then(|| Recognised {
-            secret_digest: self.mac.digest(&claim.secret),
-            claim,
-        })
+        self.mac
+            .verify(claim.mac_input().as_slice(), &mac)
+            .then(|| Recognised {
+                secret_digest: self.mac.digest(&claim.secret),
+                claim,
+            })
     }
 }
 

@@ -3,7 +3,7 @@ use crate::{
     caller::Caller,
     changes::{self, ChangeError, Refusal},
     password::{Password, PasswordHash, PasswordRefused},
-    ports::{Accounts, Clock, HashTicket, PortError, Randomness},
+    ports::{Accounts, Clock, PortError, Randomness},
     session::{NewSession, SessionRules},
     steps::{
         AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair,
@@ -75,11 +75,11 @@ impl ChangePassword {
         request: NewPasswordRequest,
         origin: Origin,
     ) -> Result<TokenPair, ChangePasswordError> {
-        self.confirm_password.take_attempt(caller, &origin).await?;
+        self.confirm_password.take_attempt(caller).await?;
         let new = self
             .accept_password
             .check(request.new, Some(&caller.user().login))?;
-        let mut ticket = HashTicket::default();
+        let mut ticket = ConfirmPassword::ticket(&origin);
         self.confirm_password
             .execute(caller, request.current, &origin, &mut ticket)
             .await?;

@@ -4,7 +4,7 @@ use crate::{
     caller::Caller,
     changes::{self, Account, ChangeError, Refusal},
     password::Password,
-    ports::{Accounts, Clock, HashTicket},
+    ports::{Accounts, Clock},
     steps::{ConfirmPassword, ConfirmPasswordError},
 };
 use std::sync::Arc;
@@ -39,9 +39,9 @@ impl DeleteOwnAccount {
         password: Password,
         origin: Origin,
     ) -> Result<(), DeleteOwnAccountError> {
-        self.confirm_password.take_attempt(caller, &origin).await?;
+        self.confirm_password.take_attempt(caller).await?;
         self.confirm_password
-            .execute(caller, password, &origin, &mut HashTicket::default())
+            .execute(caller, password, &origin, &mut ConfirmPassword::ticket(&origin))
             .await?;
         let user = caller.user().id;
         let command = changes::DeleteUser(Account {

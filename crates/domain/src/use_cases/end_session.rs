@@ -30,7 +30,7 @@ impl EndSession {
         let command = changes::EndSession {
             session,
             user,
-            reason: EndReason::LoggedOut,
+            reason: EndReason::EndedByUser,
         };
         let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
         self.accounts.execute(Arc::new(command), context).await?;

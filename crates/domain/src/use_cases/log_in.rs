@@ -1,19 +1,26 @@
 use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     changes::{ChangeError, OpenSession},
+    device_token::DeviceToken,
     login::Login,
     password::{Password, PasswordHash},
-    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Randomness, Throttle, Verification},
-    session::{NewSession, SessionRules},
-    steps::{IssueTokens, RecordFailedAttempt, TokenPair},
-    throttle::ThrottleDecision,
+    ports::{
+        Accounts, Clock, HashClient, HashTicket, LoginFacts, PasswordHasher, PlaceQuery, PortError,
+        Randomness, Throttle, Verification,
+    },
+    session::{NewSession, SessionId, SessionRules},
+    steps::{IssueTokens, RecogniseDevice, RecordFailedAttempt, TokenPair},
+    throttle::{Attempt, BudgetName, Network, Place, ThrottleDecision},
     user::{Credentials, User, UserId, UserStatus},
 };
+use chrono::Duration as TimeDelta;
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// The maximum number of attempts to open a session whose user is changed concurrently.
 const MAX_TRIES: u32 = 3;
+/// How long a network stays known after a login from it.
+const NETWORK_KNOWN_FOR: TimeDelta = TimeDelta::days(30);
 
 /// Opens a session for a client that presents a login and its password.
 ///
@@ -23,11 +30,30 @@ pub struct LogIn {
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) recognise_device: Arc<RecogniseDevice>,
     pub(crate) issue_tokens: Arc<IssueTokens>,
     pub(crate) record_failed_attempt: Arc<RecordFailedAttempt>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) rules: SessionRules,
+}
+
+/// What a client presents to log in.
+#[derive(Clone, Debug)]
+pub struct LogInRequest {
+    pub login: String,
+    pub password: Password,
+    /// The device token of an earlier login. One that is not valid for the login is ignored.
+    pub device: Option<DeviceToken>,
+    pub origin: Origin,
+}
+
+/// A session that was opened.
+#[derive(Clone, Debug)]
+pub struct LoggedIn {
+    pub tokens: TokenPair,
+    /// The token with which the device is known at its next login.
+    pub device: DeviceToken,
 }
 
 /// Why no session was opened.
@@ -36,9 +62,19 @@ pub enum LogInError {
     #[error("the login or the password is wrong")]
     InvalidCredentials,
     #[error("too many attempts")]
-    TooManyAttempts { retry_after: Duration },
+    TooManyAttempts {
+        retry_after: Duration,
+        budget: BudgetName,
+    },
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// A login attempt on its way to the hash.
+struct Admitted {
+    ticket: HashTicket,
+    attempt: Attempt,
+    credentials: Option<Credentials>,
 }
 
 impl LogIn {
@@ -47,28 +83,62 @@ impl LogIn {
     /// # Errors
     /// Returns a [`LogInError`]. After a port error a session may have been opened; after any other
     /// error none was.
-    pub async fn execute(
-        &self,
-        login: &str,
-        password: Password,
-        origin: Origin,
-    ) -> Result<TokenPair, LogInError> {
+    pub async fn execute(&self, request: LogInRequest) -> Result<LoggedIn, LogInError> {
         // A text that cannot be a login is handled like an unknown login.
-        let login = Login::parse(login).ok();
-        let account = login.as_ref().map(Login::canonical);
-        if let ThrottleDecision::Refused { retry_after } =
-            self.throttle.attempt(origin.address, account).await?
-        {
-            self.record_failure(None, "too_many_attempts", &origin).await?;
-            return Err(LogInError::TooManyAttempts { retry_after });
-        }
-        let credentials = self.find(login.as_ref()).await?;
+        let login = Login::parse(&request.login).ok();
+        let origin = request.origin;
+        let Admitted {
+            mut ticket,
+            attempt,
+            credentials,
+        } = self
+            .admit(login.as_ref(), request.device.as_ref(), &origin)
+            .await?;
         let user = credentials.as_ref().map(|known| known.user.id);
-        if let Some(verified) = self.verify(password, credentials).await? {
-            return self.open_session(verified, origin).await;
+        let verified = self.verify(request.password, credentials, &mut ticket).await?;
+        let Some(verified) = verified else {
+            self.record_failure(user, "invalid_credentials", &origin).await?;
+            return Err(LogInError::InvalidCredentials);
+        };
+        self.throttle.succeeded(&attempt).await?;
+        self.open_session(verified, origin).await
+    }
+
+    /// Reserves a place in the hash queue, reads the user, and takes the attempt from its budgets,
+    /// in this order: a full queue then causes no read, and the user's known places decide which
+    /// budgets are charged.
+    async fn admit(
+        &self,
+        login: Option<&Login>,
+        device: Option<&DeviceToken>,
+        origin: &Origin,
+    ) -> Result<Admitted, LogInError> {
+        let device = login.zip(device);
+        let device =
+            device.and_then(|(login, token)| self.recognise_device.execute(login.canonical(), token));
+        let network = origin.address.map(Network::site);
+        let mut ticket = HashTicket::new(HashClient {
+            network,
+            is_known: device.is_some(),
+        });
+        self.hasher.reserve(&mut ticket)?;
+        let facts = self.find(login, network, device).await?;
+        let place = place(facts.as_ref(), network, device);
+        ticket.set_known(place.is_known());
+        let attempt = Attempt::LogIn {
+            account: login.map(|login| login.canonical().clone()),
+            address: origin.address,
+            place,
+        };
+        if let ThrottleDecision::Refused { retry_after, budget } = self.throttle.take(&attempt).await? {
+            self.record_failure(None, "too_many_attempts", origin).await?;
+            return Err(LogInError::TooManyAttempts { retry_after, budget });
         }
-        self.record_failure(user, "invalid_credentials", &origin).await?;
-        Err(LogInError::InvalidCredentials)
+        Ok(Admitted {
+            ticket,
+            attempt,
+            credentials: facts.map(|facts| facts.credentials),
+        })
     }
 
     /// Records the user whose password was wrong, if known, but never the login: users sometimes
@@ -87,11 +157,21 @@ impl LogIn {
         self.record_failed_attempt.execute(event, context).await
     }
 
-    async fn find(&self, login: Option<&Login>) -> Result<Option<Credentials>, PortError> {
-        match login {
-            Some(login) => self.accounts.find_by_login(login.canonical()).await,
-            None => Ok(None),
-        }
+    async fn find(
+        &self,
+        login: Option<&Login>,
+        network: Option<Network>,
+        device: Option<SessionId>,
+    ) -> Result<Option<LoginFacts>, PortError> {
+        let Some(login) = login else {
+            return Ok(None);
+        };
+        let places = PlaceQuery {
+            network,
+            device,
+            since: self.clock.now() - NETWORK_KNOWN_FOR,
+        };
+        self.accounts.find_for_login(login.canonical(), places).await
     }
 
     /// Returns the credentials if the password is right, with the hash that is stored when this
@@ -100,16 +180,16 @@ impl LogIn {
         &self,
         password: Password,
         credentials: Option<Credentials>,
+        ticket: &mut HashTicket,
     ) -> Result<Option<Credentials>, PortError> {
-        let mut ticket = HashTicket::default();
         // A disabled user is handled like an unknown one, so that the time does not show whether
         // the password is right.
         let active = credentials.filter(|known| known.user.status == UserStatus::Active);
         let hash = active.as_ref().map(|known| known.hash.clone());
-        let verification = self.hasher.verify(password.clone(), hash, &mut ticket).await?;
+        let verification = self.hasher.verify(password.clone(), hash, ticket).await?;
         match active.filter(|_| verification != Verification::Wrong) {
             Some(credentials) if verification == Verification::RightButOutdated => {
-                Ok(Some(self.rehash(password, credentials, &mut ticket).await?))
+                Ok(Some(self.rehash(password, credentials, ticket).await?))
             }
             right => Ok(right),
         }
@@ -130,11 +210,11 @@ impl LogIn {
         })
     }
 
-    async fn open_session(&self, verified: Credentials, origin: Origin) -> Result<TokenPair, LogInError> {
+    async fn open_session(&self, verified: Credentials, origin: Origin) -> Result<LoggedIn, LogInError> {
         let Credentials { mut user, hash } = verified;
         for _ in 0..MAX_TRIES {
-            if let Some(pair) = self.try_open(&user, &origin).await? {
-                return Ok(pair);
+            if let Some(logged_in) = self.try_open(&user, &origin).await? {
+                return Ok(logged_in);
             }
             user = self.still_verified(user, &hash).await?;
         }
@@ -142,7 +222,7 @@ impl LogIn {
     }
 
     /// Returns `None` if the user's epoch has changed since they were read.
-    async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<TokenPair>, PortError> {
+    async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<LoggedIn>, PortError> {
         let now = self.clock.now();
         let id = self.randomness.session_id(now);
         let (secret, digest) = self.issue_tokens.fresh_secret();
@@ -155,7 +235,10 @@ impl LogIn {
             max_sessions: self.rules.max_per_user,
         };
         match self.accounts.execute(Arc::new(open), context).await {
-            Ok(_) => Ok(Some(self.issue_tokens.issue(&stored, secret, now).await?)),
+            Ok(_) => Ok(Some(LoggedIn {
+                tokens: self.issue_tokens.issue(&stored, secret, now).await?,
+                device: self.recognise_device.issue(user.login.canonical(), stored.id),
+            })),
             Err(ChangeError::Refused(_)) => Ok(None),
             Err(ChangeError::Port(error)) => Err(error),
         }
@@ -171,6 +254,18 @@ impl LogIn {
             }
             _ => Err(LogInError::InvalidCredentials),
         }
+    }
+}
+
+/// Returns the place from which the account knows the client; a device rather than a network, since
+/// others may share the network.
+fn place(facts: Option<&LoginFacts>, network: Option<Network>, device: Option<SessionId>) -> Place {
+    let device = device.filter(|_| facts.is_some_and(|facts| facts.is_device_known));
+    let network = network.filter(|_| facts.is_some_and(|facts| facts.is_network_known));
+    match (device, network) {
+        (Some(session), _) => Place::KnownDevice(session),
+        (None, Some(network)) => Place::KnownNetwork(network),
+        (None, None) => Place::Unknown,
     }
 }
 

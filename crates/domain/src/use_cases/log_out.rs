@@ -79,14 +79,16 @@ impl LogOut {
         origin: Origin,
     ) -> Result<bool, PortError> {
         let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
-        let reason = EndReason::LoggedOut;
         let command: Arc<dyn Command> = if everywhere {
-            Arc::new(EndSessions { user, reason })
+            Arc::new(EndSessions {
+                user,
+                reason: EndReason::EndedByUser,
+            })
         } else {
             Arc::new(EndSession {
                 session,
                 user,
-                reason,
+                reason: EndReason::LoggedOut,
             })
         };
         match self.accounts.execute(command, context).await {

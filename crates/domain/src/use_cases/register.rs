@@ -4,7 +4,7 @@ use crate::{
     password::Password,
     ports::{PortError, Throttle},
     role::RoleNames,
-    throttle::ThrottleDecision,
+    throttle::{Attempt, BudgetName, ThrottleDecision},
     user::User,
 };
 use std::{sync::Arc, time::Duration};
@@ -21,7 +21,10 @@ pub struct Register {
 #[derive(Debug, Error)]
 pub enum RegisterError {
     #[error("too many attempts")]
-    TooManyAttempts { retry_after: Duration },
+    TooManyAttempts {
+        retry_after: Duration,
+        budget: BudgetName,
+    },
     #[error(transparent)]
     Create(#[from] CreateUserError),
 }
@@ -44,9 +47,10 @@ impl Register {
         password: Password,
         origin: Origin,
     ) -> Result<User, RegisterError> {
-        let decision = self.throttle.attempt(origin.address, None).await?;
-        if let ThrottleDecision::Refused { retry_after } = decision {
-            return Err(RegisterError::TooManyAttempts { retry_after });
+        let address = origin.address;
+        let decision = self.throttle.take(&Attempt::Register { address }).await?;
+        if let ThrottleDecision::Refused { retry_after, budget } = decision {
+            return Err(RegisterError::TooManyAttempts { retry_after, budget });
         }
         let request = NewUserRequest {
             login,
