@@ -1,7 +1,7 @@
 //! The throttle selected by the settings.
 
 use crate::{Failure, settings::ThrottleSettings};
-use adapters_governor::{Budget, Budgets, InProcessThrottle, Unthrottled};
+use adapters_throttle::{Budget, Budgets, InProcessThrottle, Unthrottled};
 use adapters_redis::{FallbackThrottle, RedisClient, RedisThrottle};
 use domain::ports::Throttle;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};

@@ -18,7 +18,8 @@ pub enum ThrottleDecision {
     /// The next attempt is allowed after `retry_after`.
     Refused {
         retry_after: Duration,
-        /// The budget that is used up; the one with the longest wait if there are several.
-        budget: BudgetName,
+        /// The kind of the budget that is used up; of the one with the longest wait if there are
+        /// several. Clients see only its [name](BudgetKind::name).
+        budget: BudgetKind,
     },
 }

@@ -13,7 +13,7 @@ use adapters_crypto::{
     SystemClock, ZxcvbnMeter,
     keys::{Algorithm, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key},
 };
-use adapters_governor::{Budgets, InProcessThrottle};
+use adapters_throttle::{Budgets, InProcessThrottle};
 use anyhow::{Result, ensure};
 use chrono::Duration;
 use domain::{

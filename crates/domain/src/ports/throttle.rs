@@ -20,10 +20,13 @@ pub trait Throttle: Send + Sync {
     /// within two restorations after the start of its turn MUST be allowed and ends the turn; an
     /// earlier one is refused with the remaining wait. Turns are assigned at most
     /// [`TURN_HORIZON`](crate::throttle::TURN_HORIZON) ahead; beyond it, networks are refused with
-    /// that wait.
+    /// the wait for the next attempt that is not reserved.
     async fn take(&self, attempt: &Attempt) -> Result<ThrottleDecision, PortError>;
 
-    /// Returns what `attempt` took from budgets of failures, because it succeeded. MUST NOT fill a
-    /// budget beyond its size.
-    async fn succeeded(&self, attempt: &Attempt) -> Result<(), PortError>;
+    /// Returns what `attempt` took from [budgets of failures](crate::throttle::Charge::is_refunded),
+    /// because it succeeded. MUST NOT fill a budget beyond its size.
+    ///
+    /// There is no error: if the budgets cannot be reached, they stay as they are, which must not
+    /// fail a login with the right password. The adapter logs the cause.
+    async fn succeeded(&self, attempt: &Attempt);
 }

@@ -47,7 +47,10 @@ impl ConfirmPassword {
         match self.throttle.take(&Attempt::Reauthenticate { session }).await? {
             ThrottleDecision::Allowed => Ok(()),
             ThrottleDecision::Refused { retry_after, budget } => {
-                Err(ConfirmPasswordError::TooManyAttempts { retry_after, budget })
+                Err(ConfirmPasswordError::TooManyAttempts {
+                    retry_after,
+                    budget: budget.name(),
+                })
             }
         }
     }

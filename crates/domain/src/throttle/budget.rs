@@ -57,6 +57,21 @@ pub struct Budgets {
 }
 
 impl BudgetKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Network(Width::Client),
+        Self::Network(Width::Site),
+        Self::Network(Width::Provider),
+        Self::Failures(Width::Client),
+        Self::Failures(Width::Site),
+        Self::Failures(Width::Provider),
+        Self::LocalFailures,
+        Self::Service,
+        Self::Account,
+        Self::KnownPlace,
+        Self::Session,
+    ];
+
     /// Returns the name of the kind, for metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

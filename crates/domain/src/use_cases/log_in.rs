@@ -100,7 +100,7 @@ impl LogIn {
             self.record_failure(user, "invalid_credentials", &origin).await?;
             return Err(LogInError::InvalidCredentials);
         };
-        self.throttle.succeeded(&attempt).await?;
+        self.throttle.succeeded(&attempt).await;
         self.open_session(verified, origin).await
     }
 
@@ -132,7 +132,10 @@ impl LogIn {
         };
         if let ThrottleDecision::Refused { retry_after, budget } = self.throttle.take(&attempt).await? {
             self.record_failure(None, "too_many_attempts", origin).await?;
-            return Err(LogInError::TooManyAttempts { retry_after, budget });
+            return Err(LogInError::TooManyAttempts {
+                retry_after,
+                budget: budget.name(),
+            });
         }
         Ok(Admitted {
             ticket,

@@ -50,7 +50,10 @@ impl Register {
         let address = origin.address;
         let decision = self.throttle.take(&Attempt::Register { address }).await?;
         if let ThrottleDecision::Refused { retry_after, budget } = decision {
-            return Err(RegisterError::TooManyAttempts { retry_after, budget });
+            return Err(RegisterError::TooManyAttempts {
+                retry_after,
+                budget: budget.name(),
+            });
         }
         let request = NewUserRequest {
             login,

@@ -2,12 +2,15 @@
 //! make a burst of attempts, which are restored one by one. Replicas that share budgets need an
 //! adapter with shared counters.
 
-mod bounded_store;
-mod budget;
+mod bucket;
+mod buckets;
+mod clock;
 mod in_process_throttle;
-mod limiter;
+mod store;
+mod turns;
 mod unthrottled;
 
-pub use budget::{Budget, BudgetRefused, Budgets};
-pub use in_process_throttle::InProcessThrottle;
+pub use bucket::BudgetRefused;
+pub use clock::{MonotonicClock, ProcessClock};
+pub use in_process_throttle::{InProcessThrottle, MAX_KEYS};
 pub use unthrottled::Unthrottled;

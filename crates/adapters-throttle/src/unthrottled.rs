@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::{
     ports::{PortError, Throttle},
-    throttle::{ThrottleDecision, ThrottleKey},
+    throttle::{Attempt, ThrottleDecision},
 };
 
 /// Allows every attempt, for a service that is throttled elsewhere.
@@ -10,7 +10,9 @@ pub struct Unthrottled;
 
 #[async_trait]
 impl Throttle for Unthrottled {
-    async fn take(&self, _key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, _attempt: &Attempt) -> Result<ThrottleDecision, PortError> {
         Ok(ThrottleDecision::Allowed)
     }
+
+    async fn succeeded(&self, _attempt: &Attempt) {}
 }

@@ -1,6 +1,6 @@
 //! Budgets, keys and memory of the throttle, with a clock that the tests advance.
 
-use adapters_governor::{Budget, BudgetRefused, Budgets, InProcessThrottle, Unthrottled};
+use adapters_throttle::{Budget, BudgetRefused, Budgets, InProcessThrottle, Unthrottled};
 use domain::{
     login::{CanonicalLogin, Login},
     ports::Throttle,
