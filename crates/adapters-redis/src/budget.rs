@@ -1,32 +1,9 @@
-use std::{num::NonZeroU32, time::Duration};
+use domain::throttle::Budget;
+use std::time::Duration;
 use thiserror::Error;
 
 /// The maximum time that an empty budget may take to refill.
 const MAX_REFILL: Duration = Duration::from_hours(365 * 24);
-
-/// A budget of attempts for one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Number of attempts available at once when the budget is full.
-    pub burst: NonZeroU32,
-    /// The time in which one attempt is restored, counted in whole microseconds.
-    pub every: Duration,
-}
-
-/// The budgets for each kind of key. Redis expires a key when its budget is full again, so memory
-/// is bounded by the number of attempts during the longest refill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budgets {
-    /// The budget of each [network](domain::throttle::ThrottleKey::Client).
-    pub client: Budget,
-    /// The budget of each [login](domain::throttle::ThrottleKey::Account), whether or not it
-    /// exists.
-    pub account: Budget,
-    /// A budget shared by all keys, in addition to their own. An attempt by a client on an account
-    /// counts twice, once for each key. An attempt rejected only by this budget has still consumed
-    /// one of its key's own.
-    pub global: Option<Budget>,
-}
 
 /// The error for a budget that cannot be represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -61,6 +38,7 @@ impl TryFrom<Budget> for Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroU32;
 
     fn rate(burst: u32, every: Duration) -> Result<Rate, BudgetRefused> {
         let burst = NonZeroU32::new(burst).expect("the number is not 0");

@@ -2,7 +2,7 @@ use crate::breaker::{Breaker, Decision};
 use async_trait::async_trait;
 use domain::{
     ports::{PortError, Throttle},
-    throttle::{ThrottleDecision, ThrottleKey},
+    throttle::{Attempt, ThrottleDecision},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::{task::spawn, time::Instant};
@@ -54,10 +54,10 @@ impl FallbackThrottle {
     }
 
     /// Counts the attempt with the primary too, without waiting for the result.
-    fn probe(&self, key: ThrottleKey) {
+    fn probe(&self, attempt: Attempt) {
         let (primary, breaker) = (Arc::clone(&self.primary), Arc::clone(&self.breaker));
         spawn(async move {
-            if primary.take(key).await.is_ok() && breaker.close() {
+            if primary.take(&attempt).await.is_ok() && breaker.close() {
                 tracing::info!("Redis responds again; attempts are counted by the shared throttle");
             }
         });
@@ -66,9 +66,9 @@ impl FallbackThrottle {
 
 #[async_trait]
 impl Throttle for FallbackThrottle {
-    async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, attempt: &Attempt) -> Result<ThrottleDecision, PortError> {
         match self.breaker.decide(Instant::now()) {
-            Decision::Send => match self.primary.take(key.clone()).await {
+            Decision::Send => match self.primary.take(attempt).await {
                 Ok(decision) => return Ok(decision),
                 // The request had no time left, so this does not show that the primary is
                 // unavailable.
@@ -82,9 +82,18 @@ impl Throttle for FallbackThrottle {
                 }
                 Err(_) => {}
             },
-            Decision::Probe => self.probe(key.clone()),
+            Decision::Probe => self.probe(attempt.clone()),
             Decision::Skip => {}
         }
-        self.fallback.take(key).await
+        self.fallback.take(attempt).await
+    }
+
+    /// Returns the attempt to the throttle in charge. If another was in charge when the attempt was
+    /// taken, that one keeps it, which is the stricter result.
+    async fn succeeded(&self, attempt: &Attempt) {
+        match self.in_charge() {
+            InCharge::Primary => self.primary.succeeded(attempt).await,
+            InCharge::Fallback => self.fallback.succeeded(attempt).await,
+        }
     }
 }

@@ -22,7 +22,7 @@ mod redis_url;
 mod remedy;
 mod subscription;
 
-pub use budget::{Budget, BudgetRefused, Budgets};
+pub use budget::BudgetRefused;
 pub use client::RedisClient;
 pub use fallback_throttle::{FallbackThrottle, InCharge};
 pub use redis_bus::RedisBus;

@@ -1,5 +1,6 @@
 use crate::{
-    client::RedisClient, gcra::Gcra, reconnector::ConnectionState, redis_unavailable::RedisUnavailable,
+    client::RedisClient, gcra::Gcra, reconnector::ConnectionState, redis_throttle::TAG,
+    redis_unavailable::RedisUnavailable,
 };
 use async_trait::async_trait;
 use deadpool_redis::redis::cmd;
@@ -141,13 +142,13 @@ impl Probes {
     /// A key that no attempt is counted in.
     fn throttle_key(&self) -> Option<String> {
         let prefix = self.used.throttle_prefix.as_ref()?;
-        Some(format!("{prefix}throttle:{{probe}}"))
+        Some(format!("{prefix}{TAG}:probe"))
     }
 
     fn counting_failed(&self, source: RedisUnavailable) -> ProbeFailed {
         let prefix = self.used.throttle_prefix.as_deref().unwrap_or_default();
         ProbeFailed {
-            what: format!("counting attempts in keys {prefix}throttle:*"),
+            what: format!("counting attempts in keys {prefix}{TAG}:*"),
             source,
         }
     }

@@ -1,8 +1,8 @@
 //! The throttle selected by the settings.
 
 use crate::{Failure, settings::ThrottleSettings};
-use adapters_throttle::{Budget, Budgets, InProcessThrottle, Unthrottled};
 use adapters_redis::{FallbackThrottle, RedisClient, RedisThrottle};
+use adapters_throttle::{Budget, Budgets, InProcessThrottle, Unthrottled};
 use domain::ports::Throttle;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 

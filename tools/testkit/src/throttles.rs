@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::{
     ports::{PortError, Throttle},
-    throttle::{ThrottleDecision, ThrottleKey},
+    throttle::{Attempt, BudgetKind, ThrottleDecision},
 };
 use std::time::Duration;
 
@@ -14,20 +14,27 @@ pub struct OpenThrottle;
 pub struct ClosedThrottle {
     /// The time to wait that every refusal contains.
     pub retry_after: Duration,
+    /// The kind of the budget that every refusal names.
+    pub budget: BudgetKind,
 }
 
 #[async_trait]
 impl Throttle for OpenThrottle {
-    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, _: &Attempt) -> Result<ThrottleDecision, PortError> {
         Ok(ThrottleDecision::Allowed)
     }
+
+    async fn succeeded(&self, _: &Attempt) {}
 }
 
 #[async_trait]
 impl Throttle for ClosedThrottle {
-    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, _: &Attempt) -> Result<ThrottleDecision, PortError> {
         Ok(ThrottleDecision::Refused {
             retry_after: self.retry_after,
+            budget: self.budget,
         })
     }
+
+    async fn succeeded(&self, _: &Attempt) {}
 }

@@ -46,12 +46,10 @@ impl ConfirmPassword {
         let session = caller.session();
         match self.throttle.take(&Attempt::Reauthenticate { session }).await? {
             ThrottleDecision::Allowed => Ok(()),
-            ThrottleDecision::Refused { retry_after, budget } => {
-                Err(ConfirmPasswordError::TooManyAttempts {
-                    retry_after,
-                    budget: budget.name(),
-                })
-            }
+            ThrottleDecision::Refused { retry_after, budget } => Err(ConfirmPasswordError::TooManyAttempts {
+                retry_after,
+                budget: budget.name(),
+            }),
         }
     }
 

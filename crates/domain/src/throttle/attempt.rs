@@ -149,3 +149,133 @@ impl Charge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures::SESSION, login::Login, throttle::BudgetName};
+
+    fn login(text: &str) -> CanonicalLogin {
+        Login::parse(text)
+            .expect("the login is valid")
+            .canonical()
+            .clone()
+    }
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().expect("the address is valid"))
+    }
+
+    fn log_in(address: Option<IpAddr>, place: Place) -> Attempt {
+        Attempt::LogIn {
+            account: Some(login("alice")),
+            address,
+            place,
+        }
+    }
+
+    /// The kinds of the budgets that an attempt takes from, with a `-` after those that count
+    /// failures only and a `+` after those with turns.
+    fn charged(attempt: &Attempt) -> Vec<String> {
+        let charges = attempt.charges();
+        let names = charges.iter().map(|charge| {
+            let failures = if charge.is_refunded { "-" } else { "" };
+            let turns = if charge.turn.is_some() { "+" } else { "" };
+            format!("{}{failures}{turns}", charge.key.kind().as_str())
+        });
+        names.collect()
+    }
+
+    #[test]
+    fn an_attempt_takes_from_the_budgets_of_its_place() {
+        let (v4, v6) = (address("192.0.2.7"), address("2001:db8::7"));
+        let home = Network::site(v4.expect("the address is known"));
+        let mistyped = Attempt::LogIn {
+            account: None,
+            address: v4,
+            place: Place::Unknown,
+        };
+        for (attempt, expected) in [
+            (
+                log_in(v4, Place::Unknown),
+                "client site client_failures- site_failures- service- account+",
+            ),
+            (
+                log_in(v6, Place::Unknown),
+                "client site provider client_failures- site_failures- provider_failures- service- account+",
+            ),
+            (log_in(None, Place::Unknown), "service- account"),
+            (mistyped, "client site client_failures- site_failures- service-"),
+            (
+                log_in(v4, Place::KnownNetwork(home)),
+                "local_failures- known_place",
+            ),
+            (log_in(v4, Place::KnownDevice(SESSION)), "known_place"),
+            (log_in(None, Place::KnownDevice(SESSION)), "known_place"),
+            (Attempt::Register { address: v4 }, "client site"),
+            (Attempt::Register { address: v6 }, "client site provider"),
+            (Attempt::Register { address: None }, ""),
+            (Attempt::Reauthenticate { session: SESSION }, "session"),
+        ] {
+            assert_eq!(charged(&attempt).join(" "), expected, "{attempt:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_and_known_places_share_no_budget() {
+        let home = address("192.0.2.7");
+        let site = Network::site(home.expect("the address is known"));
+        let keys = |place| {
+            let charges = log_in(home, place).charges();
+            charges.into_iter().map(|charge| charge.key).collect::<Vec<_>>()
+        };
+        let places = [
+            Place::Unknown,
+            Place::KnownNetwork(site),
+            Place::KnownDevice(SESSION),
+        ];
+        for place in places {
+            for other in places.into_iter().filter(|other| *other != place) {
+                let shared = keys(place).iter().any(|key| keys(other).contains(key));
+                assert!(!shared, "{place:?} and {other:?}");
+            }
+        }
+        let session = Attempt::Reauthenticate { session: SESSION }.charges();
+        assert!(
+            places
+                .map(keys)
+                .iter()
+                .flatten()
+                .all(|key| *key != session[0].key)
+        );
+    }
+
+    #[test]
+    fn a_turn_is_of_the_site_at_the_account() {
+        let charges = log_in(address("192.0.2.7"), Place::Unknown).charges();
+        let turn = charges.into_iter().find_map(|charge| charge.turn);
+        let turn = turn.expect("the budget of the account has turns");
+        assert_eq!(
+            (turn.account, turn.network.to_string()),
+            (login("alice"), "192.0.2.0/24".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_budget_does_not_show_whether_the_account_knows_the_place() {
+        let home = Network::site(address("192.0.2.7").expect("the address is known"));
+        let names = |place| {
+            let charges = log_in(address("192.0.2.7"), place).charges();
+            let names = charges.into_iter().map(|charge| charge.key.kind().name());
+            names.collect::<Vec<_>>()
+        };
+        let unknown = names(Place::Unknown);
+        for place in [Place::KnownNetwork(home), Place::KnownDevice(SESSION)] {
+            assert!(
+                names(place).iter().all(|name| unknown.contains(name)),
+                "{place:?}"
+            );
+        }
+        assert!(!unknown.contains(&BudgetName::Session));
+    }
+}

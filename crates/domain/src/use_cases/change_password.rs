@@ -119,16 +119,19 @@ mod tests {
         audit::AuditAction,
         authority::Denied,
         changes::{UserChange, fixtures::own_facts},
-        fixtures::{GOOD_PASSWORD, USER, audit_context, caller, credentials, hash, origin, password},
+        fixtures::{
+            GOOD_PASSWORD, SESSION, USER, audit_context, caller, credentials, hash, origin, password,
+        },
         ports::{MockAccounts, MockPasswordHasher, MockPasswordMeter, MockThrottle, Strength, Verification},
         role::Permissions,
-        throttle::ThrottleDecision,
+        throttle::{Attempt, ThrottleDecision},
         use_cases::fixtures::{
             accept_password, clock, confirm_password, expect_change, issue_tokens, randomness, rating,
             record_failed_attempt, session_rules,
         },
         user::Epoch,
     };
+    use mockall::predicate::eq;
 
     /// Uses a meter that rates every password as strong.
     async fn change(
@@ -148,7 +151,8 @@ mod tests {
         let mut throttle = MockThrottle::new();
         throttle
             .expect_take()
-            .times(2)
+            .with(eq(Attempt::Reauthenticate { session: SESSION }))
+            .once()
             .returning(|_| Ok(ThrottleDecision::Allowed));
         let mut accounts = MockAccounts::new();
         expect_accounts(&mut accounts);

@@ -67,12 +67,13 @@ mod tests {
             Facts,
             fixtures::{admin, own_facts},
         },
-        fixtures::{USER, audit_context, caller, credentials, origin, password},
+        fixtures::{SESSION, USER, audit_context, caller, credentials, origin, password},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle, Verification},
         role::Permissions,
-        throttle::ThrottleDecision,
+        throttle::{Attempt, BudgetKind, BudgetName, ThrottleDecision},
         use_cases::fixtures::{clock, confirm_password, expect_change, record_any_failed_attempt},
     };
+    use mockall::predicate::eq;
     use std::time::Duration;
 
     /// Deletes the caller over storage that loads `facts`, or that expects no change.
@@ -82,7 +83,11 @@ mod tests {
         facts: Option<Facts>,
     ) -> Result<(), DeleteOwnAccountError> {
         let mut throttle = MockThrottle::new();
-        throttle.expect_take().returning(move |_| Ok(decision));
+        throttle
+            .expect_take()
+            .with(eq(Attempt::Reauthenticate { session: SESSION }))
+            .once()
+            .returning(move |_| Ok(decision));
         let mut accounts = MockAccounts::new();
         accounts
             .expect_find_by_login()
@@ -125,12 +130,18 @@ mod tests {
             ))
         ));
         let retry_after = Duration::from_secs(3);
-        let throttled = ThrottleDecision::Refused { retry_after };
+        let throttled = ThrottleDecision::Refused {
+            retry_after,
+            budget: BudgetKind::Session,
+        };
         let refused = delete(throttled, Verification::Right, None).await;
         assert!(matches!(
             refused,
             Err(DeleteOwnAccountError::Confirm(
-                ConfirmPasswordError::TooManyAttempts { .. }
+                ConfirmPasswordError::TooManyAttempts {
+                    budget: BudgetName::Session,
+                    ..
+                }
             ))
         ));
     }

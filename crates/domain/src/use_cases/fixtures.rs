@@ -12,7 +12,7 @@ use crate::{
     refresh_token::{RefreshClaim, RefreshToken},
     role::RoleName,
     session::{Generation, SessionRules, SessionSecret},
-    steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecordFailedAttempt},
+    steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecogniseDevice, RecordFailedAttempt},
     token::{AccessToken, TokenRules},
 };
 use chrono::Duration;
@@ -97,6 +97,21 @@ pub fn forged(generation: u32) -> RefreshToken {
 /// A token of [`stored_session`] at `generation`, made with the key but without the secret.
 pub fn with_another_secret(generation: u32) -> RefreshToken {
     claim(generation, [9; 32]).seal(&[9; 32])
+}
+
+/// Issues device tokens signed by [`device_mac`].
+pub fn recognise_device() -> Arc<RecogniseDevice> {
+    Arc::new(RecogniseDevice::new(device_mac()))
+}
+
+/// Returns a MAC that accepts what it signs: 32 times the number of bytes of the input.
+fn device_mac() -> Arc<MockRefreshTokenMac> {
+    let mac = |input: &[u8]| [u8::try_from(input.len()).expect("the input is short"); 32];
+    let mut mock = MockRefreshTokenMac::new();
+    mock.expect_sign().returning(mac);
+    mock.expect_verify()
+        .returning(move |input, found| *found == mac(input));
+    Arc::new(mock)
 }
 
 /// Issues tokens whose access token reads `epoch=.. roles=..`.

@@ -279,16 +279,19 @@ mod tests {
         changes::{EndSessionsOf, Facts, LiveSession, fixtures::facts_about},
         fixtures::{USER, credentials, hash, now, origin, password, user},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
-        session::{EndReason, SessionId},
-        throttle::ThrottleKey,
+        session::EndReason,
+        throttle::BudgetKind,
         use_cases::fixtures::{
-            applied, clock, expect_change, issue_tokens, randomness, record_any_failed_attempt,
-            record_failed_attempt, session_rules,
+            applied, clock, expect_change, issue_tokens, randomness, recognise_device,
+            record_any_failed_attempt, record_failed_attempt, session_rules,
         },
         user::Epoch,
     };
-    use std::net::IpAddr;
+    use mockall::{Sequence, predicate::eq};
     use uuid::Uuid;
+
+    /// The session of the device token that a client presents.
+    const DEVICE: SessionId = SessionId(Uuid::from_u128(9));
 
     #[derive(Default)]
     struct Mocks {
@@ -299,19 +302,27 @@ mod tests {
     }
 
     impl Mocks {
-        /// Creates mocks of a throttle that allows every attempt, storage with one user, and a
-        /// hasher that returns `verification`.
-        fn that_find(verification: Verification) -> Self {
+        /// Creates mocks of a throttle that allows one attempt, storage that finds `found`, and a
+        /// hasher with room.
+        fn that_admit(found: Option<LoginFacts>) -> Self {
             let mut mocks = Self::default();
+            mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+            mocks
+                .accounts
+                .expect_find_for_login()
+                .return_once(move |_, _| Ok(found));
             mocks
                 .throttle
                 .expect_take()
+                .once()
                 .returning(|_| Ok(ThrottleDecision::Allowed));
             mocks
-                .accounts
-                .expect_find_by_login()
-                .once()
-                .returning(|_| Ok(Some(credentials())));
+        }
+
+        /// Creates mocks that admit a login of one user, whose password the hasher verifies as
+        /// `verification`.
+        fn that_find(verification: Verification) -> Self {
+            let mut mocks = Self::that_admit(Some(facts(false, false)));
             mocks
                 .hasher
                 .expect_verify()
@@ -320,14 +331,26 @@ mod tests {
                     ticket.admit();
                     Ok(verification)
                 });
+            let successes = usize::from(verification != Verification::Wrong);
+            mocks
+                .throttle
+                .expect_succeeded()
+                .times(successes)
+                .return_const(());
             mocks
         }
 
         async fn log_in(self, login: &str) -> Result<TokenPair, LogInError> {
+            let logged_in = self.log_in_from(login, None).await?;
+            Ok(logged_in.tokens)
+        }
+
+        async fn log_in_from(self, login: &str, device: Option<DeviceToken>) -> Result<LoggedIn, LogInError> {
             let use_case = LogIn {
                 throttle: Arc::new(self.throttle),
                 accounts: Arc::new(self.accounts),
                 hasher: Arc::new(self.hasher),
+                recognise_device: recognise_device(),
                 issue_tokens: issue_tokens(),
                 record_failed_attempt: self
                     .record_failed_attempt
@@ -336,9 +359,40 @@ mod tests {
                 randomness: randomness(),
                 rules: session_rules(),
             };
-            use_case
-                .execute(login, password("whatever it is"), origin())
-                .await
+            let request = LogInRequest {
+                login: login.to_owned(),
+                password: password("whatever it is"),
+                device,
+                origin: origin(),
+            };
+            use_case.execute(request).await
+        }
+    }
+
+    fn facts(is_network_known: bool, is_device_known: bool) -> LoginFacts {
+        LoginFacts {
+            credentials: credentials(),
+            is_network_known,
+            is_device_known,
+        }
+    }
+
+    fn site() -> Network {
+        Network::site(origin().address.expect("the origin has an address"))
+    }
+
+    fn attempt(place: Place) -> Attempt {
+        Attempt::LogIn {
+            account: Some(user().login.canonical().clone()),
+            address: origin().address,
+            place,
+        }
+    }
+
+    fn refused(retry_after: Duration) -> ThrottleDecision {
+        ThrottleDecision::Refused {
+            retry_after,
+            budget: BudgetKind::KnownPlace,
         }
     }
 
@@ -419,16 +473,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_disabled_user_is_handled_like_an_unknown_one() {
-        let mut mocks = Mocks::default();
-        mocks
-            .throttle
-            .expect_take()
-            .returning(|_| Ok(ThrottleDecision::Allowed));
-        mocks.accounts.expect_find_by_login().returning(|_| {
-            let mut disabled = credentials();
-            disabled.user.status = UserStatus::Disabled;
-            Ok(Some(disabled))
-        });
+        let mut disabled = facts(true, false);
+        disabled.credentials.user.status = UserStatus::Disabled;
+        let mut mocks = Mocks::that_admit(Some(disabled));
         mocks
             .hasher
             .expect_verify()
@@ -445,12 +492,7 @@ mod tests {
     #[tokio::test]
     async fn unknown_and_invalid_logins_cost_a_hash_too() {
         for login in ["unknown", "", "a b\u{0}"] {
-            let mut mocks = Mocks::default();
-            mocks
-                .throttle
-                .expect_take()
-                .returning(|_| Ok(ThrottleDecision::Allowed));
-            mocks.accounts.expect_find_by_login().returning(|_| Ok(None));
+            let mut mocks = Mocks::that_admit(None);
             mocks
                 .hasher
                 .expect_verify()
@@ -465,41 +507,186 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_throttled_attempt_costs_neither_a_read_nor_a_hash() {
+    async fn a_refused_attempt_costs_no_hash_and_takes_nothing_back() {
         let mut mocks = Mocks::default();
         let wait = Duration::from_secs(7);
-        let refused = ThrottleDecision::Refused { retry_after: wait };
+        mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+        let found = facts(true, false);
+        mocks
+            .accounts
+            .expect_find_for_login()
+            .return_once(|_, _| Ok(Some(found)));
         mocks
             .throttle
             .expect_take()
             .once()
-            .returning(move |_| Ok(refused));
-        mocks.accounts.expect_find_by_login().never();
+            .returning(move |_| Ok(refused(wait)));
+        mocks.throttle.expect_succeeded().never();
         mocks.hasher.expect_verify().never();
-        let error = mocks.log_in("alice").await;
-        assert!(matches!(error, Err(LogInError::TooManyAttempts { retry_after }) if retry_after == wait));
+        let Err(LogInError::TooManyAttempts { retry_after, budget }) = mocks.log_in("alice").await else {
+            panic!("expected a refusal")
+        };
+        assert_eq!((retry_after, budget), (wait, BudgetName::Account));
     }
 
     #[tokio::test]
-    async fn client_and_account_have_separate_budgets_and_all_spellings_share_one() {
-        let mut mocks = Mocks::that_find(Verification::Wrong);
-        mocks.throttle = MockThrottle::new();
-        let client = ThrottleKey::Client(
-            "192.0.2.7"
-                .parse::<IpAddr>()
-                .expect("the address is valid")
-                .into(),
-        );
-        let account = ThrottleKey::Account(user().login.canonical().clone());
-        for key in [client, account] {
+    async fn a_full_hash_queue_rejects_an_attempt_before_it_is_read_or_counted() {
+        let mut mocks = Mocks::default();
+        mocks
+            .hasher
+            .expect_reserve()
+            .once()
+            .returning(|_| Err(PortError::Overloaded));
+        mocks.accounts.expect_find_for_login().never();
+        mocks.throttle.expect_take().never();
+        let rejected = mocks.log_in("alice").await;
+        assert!(matches!(rejected, Err(LogInError::Port(PortError::Overloaded))));
+    }
+
+    #[tokio::test]
+    async fn an_attempt_is_queued_then_read_then_counted_then_verified_and_then_succeeds() {
+        let mut mocks = Mocks::default();
+        let order = &mut Sequence::new();
+        let (hasher, accounts, throttle) = (&mut mocks.hasher, &mut mocks.accounts, &mut mocks.throttle);
+        let found = facts(true, false);
+        hasher
+            .expect_reserve()
+            .once()
+            .in_sequence(order)
+            .returning(|_| Ok(()));
+        accounts
+            .expect_find_for_login()
+            .once()
+            .in_sequence(order)
+            .return_once(|_, _| Ok(Some(found)));
+        throttle
+            .expect_take()
+            .once()
+            .in_sequence(order)
+            .returning(|_| Ok(ThrottleDecision::Allowed));
+        hasher
+            .expect_verify()
+            .once()
+            .in_sequence(order)
+            .returning(|_, _, _| Ok(Verification::Right));
+        throttle
+            .expect_succeeded()
+            .with(eq(attempt(Place::KnownNetwork(site()))))
+            .once()
+            .in_sequence(order)
+            .return_const(());
+        expect_change(accounts, facts_about(user()), |_| {});
+        assert!(mocks.log_in("alice").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_attempt_is_charged_to_its_place_and_queued_as_known_or_unknown() {
+        let genuine = recognise_device().issue(user().login.canonical(), DEVICE);
+        let known_device = Place::KnownDevice(DEVICE);
+        let known_network = Place::KnownNetwork(site());
+        for (device, found, place) in [
+            (None, facts(false, false), Place::Unknown),
+            (None, facts(true, false), known_network),
+            (Some(genuine.clone()), facts(false, true), known_device),
+            (Some(genuine.clone()), facts(true, true), known_device),
+            // Storage does not know the session, or it ended because its place is not trusted.
+            (Some(genuine.clone()), facts(true, false), known_network),
+            (Some(genuine), facts(false, false), Place::Unknown),
+        ] {
+            let mut mocks = Mocks::default();
+            let has_device = device.is_some();
+            mocks
+                .hasher
+                .expect_reserve()
+                .withf(move |ticket| {
+                    let client = ticket.client();
+                    client.network == Some(site()) && client.is_known == has_device
+                })
+                .once()
+                .returning(|_| Ok(()));
+            let asked = PlaceQuery {
+                network: Some(site()),
+                device: has_device.then_some(DEVICE),
+                since: now() - TimeDelta::days(30),
+            };
+            mocks
+                .accounts
+                .expect_find_for_login()
+                .with(eq(user().login.canonical().clone()), eq(asked))
+                .return_once(move |_, _| Ok(Some(found)));
             mocks
                 .throttle
                 .expect_take()
-                .withf(move |taken| *taken == key)
+                .with(eq(attempt(place)))
                 .once()
                 .returning(|_| Ok(ThrottleDecision::Allowed));
+            mocks
+                .hasher
+                .expect_verify()
+                .withf(move |_, _, ticket| ticket.client().is_known == place.is_known())
+                .once()
+                .returning(|_, _, _| Ok(Verification::Wrong));
+            // All spellings are one account.
+            assert!(
+                mocks.log_in_from("Ａｌｉｃｅ", device).await.is_err(),
+                "{place:?}"
+            );
         }
-        assert!(mocks.log_in("Ａｌｉｃｅ").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_device_token_that_was_not_issued_for_the_login_is_ignored() {
+        let issuer = recognise_device();
+        let other = Login::parse("another").expect("the login is valid");
+        let genuine = issuer.issue(user().login.canonical(), DEVICE);
+        for device in [
+            issuer.issue(other.canonical(), DEVICE),
+            DeviceToken::new(format!("{}A", genuine.expose())),
+            DeviceToken::new("nonsense".to_owned()),
+            DeviceToken::new(String::new()),
+        ] {
+            let mut mocks = Mocks::default();
+            mocks
+                .hasher
+                .expect_reserve()
+                .withf(|ticket| !ticket.client().is_known)
+                .once()
+                .returning(|_| Ok(()));
+            mocks
+                .accounts
+                .expect_find_for_login()
+                .withf(|_, places| places.device.is_none())
+                .return_once(|_, _| Ok(Some(facts(false, true))));
+            mocks
+                .throttle
+                .expect_take()
+                .with(eq(attempt(Place::Unknown)))
+                .once()
+                .returning(|_| Ok(ThrottleDecision::Allowed));
+            mocks
+                .hasher
+                .expect_verify()
+                .returning(|_, _, _| Ok(Verification::Wrong));
+            let text = device.expose().to_owned();
+            assert!(mocks.log_in_from("alice", Some(device)).await.is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_returns_the_token_with_which_its_device_is_known() {
+        let mut mocks = Mocks::that_find(Verification::Right);
+        let (opened, session) = std::sync::mpsc::channel();
+        expect_change(&mut mocks.accounts, facts_about(user()), move |executed| {
+            let change = executed.decided.expect("the rules allow the change");
+            let session = change.open_session.expect("the change opens a session");
+            opened.send(session.id).expect("the test waits");
+        });
+        let logged_in = mocks
+            .log_in_from("alice", None)
+            .await
+            .expect("the password is right");
+        let device = recognise_device().execute(user().login.canonical(), &logged_in.device);
+        assert_eq!(device, session.recv().ok());
     }
 
     #[tokio::test]
@@ -559,16 +746,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_recorded_with_the_targeted_user_but_never_with_the_login() {
-        for (known, recorded_user) in [(Some(credentials()), Some(USER)), (None, None)] {
-            let mut mocks = Mocks::default();
-            mocks
-                .throttle
-                .expect_take()
-                .returning(|_| Ok(ThrottleDecision::Allowed));
-            mocks
-                .accounts
-                .expect_find_by_login()
-                .return_once(move |_| Ok(known));
+        for (known, recorded_user) in [(Some(facts(false, false)), Some(USER)), (None, None)] {
+            let mut mocks = Mocks::that_admit(known);
             mocks
                 .hasher
                 .expect_verify()

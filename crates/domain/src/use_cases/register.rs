@@ -75,21 +75,17 @@ mod tests {
         fixtures::{GOOD_PASSWORD, hash, origin, password, roles, user},
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         role::RoleName,
-        throttle::ThrottleKey,
+        throttle::{BudgetKind, Width},
         use_cases::fixtures::{accept_password, clock, expect_change, randomness, rating},
     };
+    use mockall::predicate::eq;
 
     fn register(decision: ThrottleDecision, accounts: MockAccounts, hasher: MockPasswordHasher) -> Register {
         let mut throttle = MockThrottle::new();
-        let client = ThrottleKey::Client(
-            "192.0.2.7"
-                .parse::<std::net::IpAddr>()
-                .expect("the address is valid")
-                .into(),
-        );
+        let address = origin().address;
         throttle
             .expect_take()
-            .withf(move |key| *key == client)
+            .with(eq(Attempt::Register { address }))
             .once()
             .returning(move |_| Ok(decision));
         let create_user = CreateUser {
@@ -125,13 +121,17 @@ mod tests {
     #[tokio::test]
     async fn a_throttled_client_is_refused_before_any_read() {
         let wait = Duration::from_secs(3);
-        let decision = ThrottleDecision::Refused { retry_after: wait };
+        let decision = ThrottleDecision::Refused {
+            retry_after: wait,
+            budget: BudgetKind::Network(Width::Site),
+        };
         let register = register(decision, MockAccounts::new(), MockPasswordHasher::new());
         let refused = register
             .execute("alice".to_owned(), password(GOOD_PASSWORD), origin())
             .await;
-        assert!(
-            matches!(refused, Err(RegisterError::TooManyAttempts { retry_after }) if retry_after == wait)
-        );
+        let Err(RegisterError::TooManyAttempts { retry_after, budget }) = refused else {
+            panic!("expected a refusal: {refused:?}")
+        };
+        assert_eq!((retry_after, budget), (wait, BudgetName::Network));
     }
 }

@@ -1,21 +1,24 @@
-use async_trait::async_trait;
 use chrono::{Duration, TimeDelta};
 use domain::{
     password::Password,
     ports::{Clock, HashTicket, PasswordHasher, PasswordMeter, PortError, Throttle, Verification},
-    throttle::{ThrottleDecision, ThrottleKey},
+    session::SessionId,
+    throttle::{Attempt, BudgetKind, ThrottleDecision},
     token::SignatureRefused,
 };
 use session_cache::ports::{BusEvent, InvalidationBus, MonotonicClock};
 use std::{
-    collections::HashMap,
     future::{Ready, ready},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, MemoryLeases, OpenThrottle, PlainHasher,
-    PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
-    contract::{invalidation_bus::FreshBus, replica_leases::FreshLeases, throttle::FreshThrottle},
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, MemoryLeases, ModelThrottle, OpenThrottle,
+    PlainHasher, PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
+    contract::{
+        invalidation_bus::FreshBus,
+        replica_leases::FreshLeases,
+        throttle::{BUDGETS, FreshThrottle},
+    },
     fixtures::{PASSWORD, a_user, at, canonical},
 };
 
@@ -48,10 +51,12 @@ fn tokio_clock() -> Arc<dyn MonotonicClock> {
     Arc::new(TokioClock::default())
 }
 
-fn counting_throttle() -> FreshThrottle {
+fn model_throttle() -> FreshThrottle {
+    let throttle = Arc::new(ModelThrottle::new(BUDGETS));
+    let clock = Arc::clone(&throttle);
     FreshThrottle {
-        throttle: Arc::new(CountingThrottle::default()),
-        burst: CountingThrottle::BURST,
+        throttle,
+        advance: Some(Arc::new(move |by| clock.advance(by))),
     }
 }
 
@@ -61,32 +66,10 @@ testkit::password_hasher_contract!(PlainHasher::default);
 testkit::password_meter_contract!(PlainMeter::default);
 testkit::token_contract!(plain_tokens);
 testkit::refresh_token_mac_contract!(ToyMac::default);
-testkit::throttle_contract!(counting_throttle);
+testkit::throttle_contract!(model_throttle);
 testkit::invalidation_bus_contract!(memory_bus);
 testkit::replica_leases_contract!(memory_leases);
 testkit::monotonic_clock_contract!(tokio_clock);
-
-/// The simplest throttle that fulfils the contract: its budgets are never refilled.
-#[derive(Default)]
-struct CountingThrottle(Mutex<HashMap<ThrottleKey, u32>>);
-
-impl CountingThrottle {
-    const BURST: u32 = 3;
-}
-
-#[async_trait]
-impl Throttle for CountingThrottle {
-    async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
-        let mut taken = self.0.lock().expect("no thread panics while it holds the lock");
-        let taken = taken.entry(key).or_default();
-        if *taken == Self::BURST {
-            let retry_after = std::time::Duration::from_mins(1);
-            return Ok(ThrottleDecision::Refused { retry_after });
-        }
-        *taken += 1;
-        Ok(ThrottleDecision::Allowed)
-    }
-}
 
 fn password() -> Password {
     Password::new(PASSWORD.to_owned())
@@ -198,20 +181,22 @@ fn plain_tokens_of_another_key_are_invalid() {
 
 #[tokio::test]
 async fn an_open_throttle_allows_every_attempt_and_a_closed_one_refuses_it() {
-    let retry_after = std::time::Duration::from_secs(7);
-    let key = ThrottleKey::Account(canonical("alice"));
+    let attempt = Attempt::Reauthenticate {
+        session: SessionId(uuid::Uuid::nil()),
+    };
     for _ in 0..1000 {
         let open = OpenThrottle
-            .take(key.clone())
+            .take(&attempt)
             .await
             .expect("the throttle is available");
         assert_eq!(open, ThrottleDecision::Allowed);
     }
-    let closed = ClosedThrottle { retry_after }
-        .take(key)
+    let (retry_after, budget) = (std::time::Duration::from_secs(7), BudgetKind::Session);
+    let closed = ClosedThrottle { retry_after, budget }
+        .take(&attempt)
         .await
         .expect("the throttle is available");
-    assert_eq!(closed, ThrottleDecision::Refused { retry_after });
+    assert_eq!(closed, ThrottleDecision::Refused { retry_after, budget });
 }
 
 #[tokio::test]
