@@ -18,6 +18,7 @@ pub struct Problem {
     code: &'static str,
     title: &'static str,
     detail: Cow<'static, str>,
+    budget: Option<&'static str>,
     errors: Vec<FieldProblem>,
     headers: Vec<(header::HeaderName, String)>,
 }
@@ -55,6 +56,10 @@ pub struct ProblemBody<'a> {
     /// The `X-Request-Id` of the response, to find the request in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    /// With `too_many_attempts`, the budget that is used up: `network`, `account`, `service` or
+    /// `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<&'a str>,
     #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
     errors: &'a [FieldProblem],
 }
@@ -71,6 +76,7 @@ impl Problem {
             code,
             title,
             detail: detail.into(),
+            budget: None,
             errors: Vec::new(),
             headers: Vec::new(),
         }
@@ -94,6 +100,11 @@ impl Problem {
 
     fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    fn with_budget(mut self, budget: &'static str) -> Self {
+        self.budget = Some(budget);
         self
     }
 
@@ -122,6 +133,7 @@ impl Problem {
             detail: &self.detail,
             code: self.code,
             request_id,
+            budget: self.budget,
             errors: &self.errors,
         }
     }

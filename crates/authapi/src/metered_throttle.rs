@@ -1,15 +1,17 @@
 use async_trait::async_trait;
 use domain::{
     ports::{PortError, Throttle},
-    throttle::{ThrottleDecision, ThrottleKey},
+    throttle::{Attempt, BudgetKind, Place, ThrottleDecision},
 };
 use metrics::{counter, describe_counter};
 use std::sync::Arc;
 
 const DECISIONS: &str = "authapi_throttle_decisions_total";
+/// The label of decisions that no budget refused.
+const NO_BUDGET: &str = "none";
 
-/// A throttle that counts the decisions of another throttle by kind of key. Keys themselves are
-/// never recorded.
+/// A throttle that counts the decisions of another throttle by kind of attempt and by the budget
+/// that refused it. Logins, addresses and sessions are never recorded.
 pub struct MeteredThrottle(Arc<dyn Throttle>);
 
 impl MeteredThrottle {
@@ -17,7 +19,7 @@ impl MeteredThrottle {
     pub fn new(throttle: Arc<dyn Throttle>) -> Self {
         describe_counter!(
             DECISIONS,
-            "Decisions of the throttle, by kind of key and outcome."
+            "Decisions of the throttle, by attempt, outcome and refusing budget."
         );
         Self(throttle)
     }
@@ -25,61 +27,98 @@ impl MeteredThrottle {
 
 #[async_trait]
 impl Throttle for MeteredThrottle {
-    async fn take(&self, key: ThrottleKey) -> Result<ThrottleDecision, PortError> {
-        let kind = match key {
-            ThrottleKey::Client(_) => "client",
-            ThrottleKey::Account(_) => "account",
+    async fn take(&self, attempt: &Attempt) -> Result<ThrottleDecision, PortError> {
+        let decision = self.0.take(attempt).await;
+        let (outcome, budget) = match decision {
+            Ok(ThrottleDecision::Allowed) => ("allowed", NO_BUDGET),
+            Ok(ThrottleDecision::Refused { budget, .. }) => ("refused", BudgetKind::as_str(budget)),
+            Err(_) => ("failed", NO_BUDGET),
         };
-        let decision = self.0.take(key).await;
-        let outcome = match decision {
-            Ok(ThrottleDecision::Allowed) => "allowed",
-            Ok(ThrottleDecision::Refused { .. }) => "refused",
-            Err(_) => "failed",
-        };
-        counter!(DECISIONS, "kind" => kind, "outcome" => outcome).increment(1);
+        let attempt = name_of(attempt);
+        counter!(DECISIONS, "attempt" => attempt, "outcome" => outcome, "budget" => budget).increment(1);
         decision
+    }
+
+    async fn succeeded(&self, attempt: &Attempt) {
+        self.0.succeeded(attempt).await;
+    }
+}
+
+fn name_of(attempt: &Attempt) -> &'static str {
+    match attempt {
+        Attempt::LogIn { place, .. } => match place {
+            Place::Unknown => "unknown_place",
+            Place::KnownNetwork(_) => "known_network",
+            Place::KnownDevice(_) => "known_device",
+        },
+        Attempt::Register { .. } => "registration",
+        Attempt::Reauthenticate { .. } => "reauthentication",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::throttle::ClientNetwork;
+    use domain::{
+        session::SessionId,
+        throttle::{Network, Width},
+    };
     use metrics_exporter_prometheus::PrometheusBuilder;
-    use std::{net::Ipv4Addr, time::Duration};
-    use testkit::{ClosedThrottle, OpenThrottle};
+    use std::{
+        net::{IpAddr, Ipv4Addr},
+        time::Duration,
+    };
+    use testkit::{ClosedThrottle, OpenThrottle, fixtures::canonical};
+    use uuid::Uuid;
+
+    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn log_in(place: Place) -> Attempt {
+        Attempt::LogIn {
+            account: Some(canonical("alice")),
+            address: Some(ADDRESS),
+            place,
+        }
+    }
 
     #[tokio::test]
-    async fn decisions_pass_unchanged_and_are_counted_by_kind_and_outcome() {
+    async fn decisions_pass_unchanged_and_are_counted_by_attempt_outcome_and_budget() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _recording = metrics::set_default_local_recorder(&recorder);
-        let closed = ClosedThrottle {
-            retry_after: Duration::from_secs(7),
-        };
-        let key = ThrottleKey::Client(ClientNetwork::V4(Ipv4Addr::LOCALHOST));
-        for _ in 0..3 {
-            let allowed = MeteredThrottle::new(Arc::new(OpenThrottle))
-                .take(key.clone())
-                .await;
-            assert_eq!(
-                allowed.expect("the throttle returns a decision"),
-                ThrottleDecision::Allowed
-            );
+        let session = SessionId(Uuid::nil());
+        let open = MeteredThrottle::new(Arc::new(OpenThrottle));
+        for attempt in [
+            log_in(Place::Unknown),
+            log_in(Place::KnownNetwork(Network::site(ADDRESS))),
+            log_in(Place::KnownDevice(session)),
+            Attempt::Register {
+                address: Some(ADDRESS),
+            },
+            Attempt::Reauthenticate { session },
+        ] {
+            let allowed = open.take(&attempt).await;
+            assert!(matches!(allowed, Ok(ThrottleDecision::Allowed)), "{attempt:?}");
         }
-        let refused = MeteredThrottle::new(Arc::new(closed)).take(key).await;
+        let (retry_after, budget) = (Duration::from_secs(7), BudgetKind::Failures(Width::Site));
+        let closed = MeteredThrottle::new(Arc::new(ClosedThrottle { retry_after, budget }));
+        let refused = closed.take(&log_in(Place::Unknown)).await;
         assert_eq!(
             refused.expect("the throttle returns a decision"),
-            ThrottleDecision::Refused {
-                retry_after: Duration::from_secs(7)
-            }
+            ThrottleDecision::Refused { retry_after, budget }
         );
         let rendered = recorder.handle().render();
-        for line in [
-            r#"authapi_throttle_decisions_total{kind="client",outcome="allowed"} 3"#,
-            r#"authapi_throttle_decisions_total{kind="client",outcome="refused"} 1"#,
+        for (attempt, outcome, budget) in [
+            ("unknown_place", "allowed", "none"),
+            ("known_network", "allowed", "none"),
+            ("known_device", "allowed", "none"),
+            ("registration", "allowed", "none"),
+            ("reauthentication", "allowed", "none"),
+            ("unknown_place", "refused", "site_failures"),
         ] {
-            assert!(rendered.lines().any(|known| known == line), "{rendered}");
+            let line =
+                format!(r#"{DECISIONS}{{attempt="{attempt}",outcome="{outcome}",budget="{budget}"}} 1"#);
+            assert!(rendered.lines().any(|known| known == line), "{line}: {rendered}");
         }
-        assert!(!rendered.contains("127.0.0.1"));
+        assert!(!rendered.contains("127.0.0") && !rendered.contains("alice"));
     }
 }

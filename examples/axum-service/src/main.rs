@@ -13,7 +13,7 @@ use adapters_crypto::{
     SystemClock, ZxcvbnMeter,
     keys::{Algorithm, KeyRing, KeyRules, generate_first_signing_key, generate_refresh_key},
 };
-use adapters_throttle::{Budgets, InProcessThrottle};
+use adapters_throttle::InProcessThrottle;
 use anyhow::{Result, ensure};
 use chrono::Duration;
 use domain::{
@@ -22,6 +22,7 @@ use domain::{
     ports::NothingCached,
     role::RoleName,
     session::SessionRules,
+    throttle::Budgets,
     token::TokenRules,
 };
 use reqwest::{Client, StatusCode};
@@ -48,7 +49,7 @@ fn core(keys: &Path, issuer: &str) -> Result<Core> {
         revocations: Arc::new(NothingCached),
         hasher: Arc::new(Argon2Hasher::new(Argon2Params::default(), hash_pool.clone())?),
         meter: Arc::new(ZxcvbnMeter::new(hash_pool)),
-        throttle: Arc::new(InProcessThrottle::new(Budgets::DEFAULT)?),
+        throttle: Arc::new(InProcessThrottle::new(&Budgets::DEFAULT)?),
         signer: tokens.clone(),
         verifier: tokens,
         mac: Arc::new(mac),

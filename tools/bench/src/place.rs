@@ -98,6 +98,12 @@ impl Place {
             ("AUTHAPI_THROTTLE__CLIENT_PER_MINUTE", "1000000".to_owned()),
             ("AUTHAPI_THROTTLE__ACCOUNT_BURST", "1000".to_owned()),
             ("AUTHAPI_THROTTLE__ACCOUNT_PER_HOUR", "1000000".to_owned()),
+            ("AUTHAPI_THROTTLE__FAILURES_BURST", "1000".to_owned()),
+            ("AUTHAPI_THROTTLE__FAILURES_PER_HOUR", "1000000".to_owned()),
+            ("AUTHAPI_THROTTLE__SERVICE_BURST", "1000000".to_owned()),
+            ("AUTHAPI_THROTTLE__SERVICE_PER_MINUTE", "1000000".to_owned()),
+            ("AUTHAPI_THROTTLE__SESSION_BURST", "1000".to_owned()),
+            ("AUTHAPI_THROTTLE__SESSION_PER_HOUR", "1000000".to_owned()),
         ]);
         if let Some(redis) = &self.redis {
             settings.insert("AUTHAPI_REDIS__URL", redis.url().to_owned());

@@ -60,7 +60,7 @@ pub struct LastAdmin(ProblemBody<'static>);
 #[derive(IntoResponses)]
 #[response(
     status = 429,
-    description = "`too_many_attempts`, with Retry-After",
+    description = "`too_many_attempts`, with the budget that is used up, and Retry-After",
     content_type = "application/problem+json"
 )]
 pub struct TooManyAttempts(ProblemBody<'static>);

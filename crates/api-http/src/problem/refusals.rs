@@ -9,6 +9,7 @@ use domain::{
     password::PasswordRefused,
     ports::PortError,
     steps::ConfirmPasswordError,
+    throttle::BudgetName,
     use_cases::{
         AuthenticateError, ChangePasswordError, CreateUserError, DeleteOwnAccountError, LogInError,
         LogOutError, RefreshError, RegisterError,
@@ -137,25 +138,34 @@ fn password_problem(field: &str, refused: &PasswordRefused) -> FieldProblem {
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
-            RegisterError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+            RegisterError::TooManyAttempts { retry_after, budget } => too_many_attempts(retry_after, budget),
             RegisterError::Create(error) => error.into(),
         }
     }
 }
 
-fn too_many_attempts(retry_after: Duration) -> Problem {
+fn too_many_attempts(retry_after: Duration, budget: BudgetName) -> Problem {
     let seconds = whole_seconds(retry_after);
+    let detail = match budget {
+        BudgetName::Network => "Too many attempts from this network. Wait, then try again.",
+        BudgetName::Account => "Too many attempts on this account. Wait, then try again.",
+        BudgetName::Service => "Too many failed logins at this service. Wait, then try again.",
+        BudgetName::Session => "Too many attempts in this session. Wait, then try again.",
+    };
+    let budget = budget.as_str();
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "too_many_attempts",
         "Too many attempts",
-        "Too many attempts from this address or on this account. Wait, then try again.",
+        detail,
     )
+    .with_budget(budget)
     .retry_after(retry_after)
-    // draft-ietf-httpapi-ratelimit-headers: no attempts remain (r) for this many seconds (t).
+    // draft-ietf-httpapi-ratelimit-headers: no attempts remain (r) of the policy with the name of
+    // the budget for this many seconds (t).
     .with_header(
         header::HeaderName::from_static("ratelimit"),
-        format!("\"attempts\";r=0;t={seconds}"),
+        format!("\"{budget}\";r=0;t={seconds}"),
     )
 }
 
@@ -163,7 +173,7 @@ impl From<LogInError> for Problem {
     fn from(error: LogInError) -> Self {
         match error {
             LogInError::InvalidCredentials => invalid_credentials("The login or the password is wrong."),
-            LogInError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+            LogInError::TooManyAttempts { retry_after, budget } => too_many_attempts(retry_after, budget),
             LogInError::Port(error) => error.into(),
         }
     }
@@ -245,7 +255,9 @@ impl From<DeleteOwnAccountError> for Problem {
 fn unconfirmed(error: ConfirmPasswordError, wrong: &'static str) -> Problem {
     match error {
         ConfirmPasswordError::InvalidCredentials => invalid_credentials(wrong),
-        ConfirmPasswordError::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+        ConfirmPasswordError::TooManyAttempts { retry_after, budget } => {
+            too_many_attempts(retry_after, budget)
+        }
         ConfirmPasswordError::Outdated => token_outdated(),
         ConfirmPasswordError::Port(error) => error.into(),
     }

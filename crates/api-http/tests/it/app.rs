@@ -16,7 +16,7 @@ use domain::{
     revision::Precondition,
     role::{RoleName, RoleNames},
     steps::{ChangeRequest, UserRef},
-    throttle::{ThrottleDecision, ThrottleKey},
+    throttle::{Attempt, BudgetKind, ThrottleDecision},
     use_cases::{NewUserRequest, RoleRequest},
     user::UserStatus,
 };
@@ -50,8 +50,14 @@ pub fn without_docs(mut app: TestApp) -> TestApp {
 
 /// An app whose throttle rejects every attempt.
 pub fn throttled_app() -> TestApp {
+    throttled_app_by(BudgetKind::Account)
+}
+
+/// An app whose throttle rejects every attempt because a budget of this kind is used up.
+pub fn throttled_app_by(budget: BudgetKind) -> TestApp {
     app_with(Arc::new(ClosedThrottle {
         retry_after: std::time::Duration::from_millis(6_500),
+        budget,
     }))
 }
 
@@ -64,9 +70,11 @@ struct BrokenThrottle;
 
 #[async_trait::async_trait]
 impl Throttle for BrokenThrottle {
-    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, _: &Attempt) -> Result<ThrottleDecision, PortError> {
         panic!("a bug")
     }
+
+    async fn succeeded(&self, _: &Attempt) {}
 }
 
 fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {

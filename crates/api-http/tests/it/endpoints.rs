@@ -1,9 +1,10 @@
 //! The successful responses of each endpoint, and its specific problems.
 
-use crate::app::{Answer, NEW_PASSWORD, PASSWORD, app, throttled_app};
+use crate::app::{Answer, NEW_PASSWORD, PASSWORD, app, throttled_app_by};
 use chrono::Duration;
 use domain::{
     ports::{ClockComparison, SessionMemory},
+    throttle::{BudgetKind, Width},
     user::UserStatus,
 };
 use serde_json::{Value, json};
@@ -160,16 +161,26 @@ async fn unknown_login_wrong_password_and_disabled_user_are_indistinguishable() 
 }
 
 #[actix_web::test]
-async fn too_many_attempts_carry_retry_after() {
-    for path in ["/login", "/register"] {
+async fn too_many_attempts_carry_retry_after_and_the_budget_without_revealing_what_is_known() {
+    for (path, kind, budget) in [
+        ("/login", BudgetKind::Network(Width::Client), "network"),
+        ("/login", BudgetKind::Failures(Width::Provider), "network"),
+        ("/login", BudgetKind::LocalFailures, "network"),
+        ("/login", BudgetKind::Account, "account"),
+        ("/login", BudgetKind::KnownPlace, "account"),
+        ("/login", BudgetKind::Service, "service"),
+        ("/login", BudgetKind::Session, "session"),
+        ("/register", BudgetKind::Network(Width::Site), "network"),
+    ] {
         let body = json!({"login": "alice", "password": PASSWORD});
-        let answer = throttled_app().post(path).json(&body).send().await;
+        let answer = throttled_app_by(kind).post(path).json(&body).send().await;
         assert_eq!(
             (answer.status, answer.code().as_str()),
             (429, "too_many_attempts")
         );
         assert_eq!(answer.header("retry-after"), "7");
-        assert_eq!(answer.header("ratelimit"), r#""attempts";r=0;t=7"#);
+        assert_eq!(answer.header("ratelimit"), format!(r#""{budget}";r=0;t=7"#));
+        assert_eq!(answer.body["budget"], budget);
     }
 }
 

@@ -229,7 +229,7 @@ pub fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Limits on attempts per client and per account.
+/// Limits on attempts. Each wider network of a client has a larger budget.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThrottleSettings {
@@ -238,20 +238,39 @@ pub struct ThrottleSettings {
     pub client_burst: NonZeroU32,
     /// Attempts that a client network regains per minute.
     pub client_per_minute: NonZeroU32,
-    /// Attempts on an account at once, from all clients.
+    /// Failed logins that a client network may make at once.
+    pub failures_burst: NonZeroU32,
+    /// Failed logins that a client network regains per hour.
+    pub failures_per_hour: NonZeroU32,
+    /// Failed logins from unknown places at once, of the whole service.
+    pub service_burst: NonZeroU32,
+    /// Failed logins from unknown places that the service regains per minute.
+    pub service_per_minute: NonZeroU32,
+    /// Logins to an account at once, from all unknown places together and from each known one.
     pub account_burst: NonZeroU32,
-    /// Attempts that an account regains per hour.
+    /// Logins that an account regains per hour.
     pub account_per_hour: NonZeroU32,
+    /// Password checks of a session at once.
+    pub session_burst: NonZeroU32,
+    /// Password checks that a session regains per hour.
+    pub session_per_hour: NonZeroU32,
 }
 
 impl Default for ThrottleSettings {
     fn default() -> Self {
+        let number = |number| NonZeroU32::new(number).expect("no budget is 0");
         Self {
             enabled: true,
-            client_burst: NonZeroU32::new(30).expect("30 is not 0"),
-            client_per_minute: NonZeroU32::new(30).expect("30 is not 0"),
-            account_burst: NonZeroU32::new(10).expect("10 is not 0"),
-            account_per_hour: NonZeroU32::new(90).expect("90 is not 0"),
+            client_burst: number(30),
+            client_per_minute: number(30),
+            failures_burst: number(30),
+            failures_per_hour: number(60),
+            service_burst: number(1_000),
+            service_per_minute: number(600),
+            account_burst: number(10),
+            account_per_hour: number(90),
+            session_burst: number(5),
+            session_per_hour: number(30),
         }
     }
 }

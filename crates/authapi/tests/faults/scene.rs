@@ -65,6 +65,12 @@ pub fn setting(place: Place) -> Place {
         .with("THROTTLE__CLIENT_PER_MINUTE", "1000000")
         .with("THROTTLE__ACCOUNT_BURST", "1000")
         .with("THROTTLE__ACCOUNT_PER_HOUR", "1000000")
+        .with("THROTTLE__FAILURES_BURST", "1000")
+        .with("THROTTLE__FAILURES_PER_HOUR", "1000000")
+        .with("THROTTLE__SERVICE_BURST", "1000000")
+        .with("THROTTLE__SERVICE_PER_MINUTE", "1000000")
+        .with("THROTTLE__SESSION_BURST", "1000")
+        .with("THROTTLE__SESSION_PER_HOUR", "1000000")
 }
 
 impl Scene {

@@ -64,8 +64,8 @@ async fn a_right_that_redis_revokes_degrades_the_service_until_it_is_granted_aga
         wait_for_state(&client, "ready").await;
     }
     for (revoked, named) in [
-        ("-evalsha", "counting attempts in keys authapi:throttle:*"),
-        ("resetkeys", "counting attempts in keys authapi:throttle:*"),
+        ("-evalsha", "counting attempts in keys authapi:{throttle}:*"),
+        ("resetkeys", "counting attempts in keys authapi:{throttle}:*"),
         ("-publish", "authapi:invalidations"),
         ("resetchannels", "authapi:invalidations"),
     ] {

@@ -136,9 +136,10 @@ async fn metrics_count_requests_and_are_served_on_a_separate_port() {
         r#"authapi_logins_total{outcome="success"} 1"#,
         r#"authapi_logins_total{outcome="invalid_credentials"} 1"#,
         r#"authapi_refresh_total{outcome="success"} 1"#,
-        // A registration and two logins count for the client, and the logins for an account.
-        r#"authapi_throttle_decisions_total{kind="client",outcome="allowed"} 3"#,
-        r#"authapi_throttle_decisions_total{kind="account",outcome="allowed"} 2"#,
+        // The first login made the network known.
+        r#"authapi_throttle_decisions_total{attempt="registration",outcome="allowed",budget="none"} 1"#,
+        r#"authapi_throttle_decisions_total{attempt="unknown_place",outcome="allowed",budget="none"} 1"#,
+        r#"authapi_throttle_decisions_total{attempt="known_network",outcome="allowed",budget="none"} 1"#,
         // A new password is rated before it is hashed.
         r#"authapi_hash_duration_seconds_count{work="hash"} 3"#,
         r#"authapi_hash_duration_seconds_count{work="rating"} 1"#,
@@ -184,7 +185,7 @@ async fn the_metrics_show_token_reuse_and_a_full_throttle() {
     let server = Place::new()
         .with("METRICS__PORT", "0")
         .with("THROTTLE__ENABLED", "true")
-        .with("THROTTLE__ACCOUNT_BURST", "2")
+        .with("THROTTLE__ACCOUNT_BURST", "1")
         .with("THROTTLE__ACCOUNT_PER_HOUR", "1")
         .with("TOKENS__REFRESH_GRACE", "0s")
         .start();
@@ -202,7 +203,7 @@ async fn the_metrics_show_token_reuse_and_a_full_throttle() {
     );
     assert_has(
         &lines,
-        r#"authapi_throttle_decisions_total{kind="account",outcome="refused"} 1"#,
+        r#"authapi_throttle_decisions_total{attempt="known_network",outcome="refused",budget="known_place"} 1"#,
     );
     assert_has(&lines, r#"authapi_logins_total{outcome="too_many_attempts"} 1"#);
 }

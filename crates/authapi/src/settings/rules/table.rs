@@ -124,6 +124,12 @@ pub fn rules() -> Vec<Rule> {
         Rule::number("throttle.client_burst", 1..=MAX_BURST, |s| s.throttle.client_burst.get()),
         Rule::number("throttle.client_per_minute", 1..=MAX_RATE, |s| s.throttle.client_per_minute.get()),
         Rule::boolean("throttle.enabled"),
+        Rule::number("throttle.failures_burst", 1..=MAX_BURST, |s| s.throttle.failures_burst.get()),
+        Rule::number("throttle.failures_per_hour", 1..=MAX_RATE, |s| s.throttle.failures_per_hour.get()),
+        Rule::number("throttle.service_burst", 1..=MAX_RATE, |s| s.throttle.service_burst.get()),
+        Rule::number("throttle.service_per_minute", 1..=MAX_RATE, |s| s.throttle.service_per_minute.get()),
+        Rule::number("throttle.session_burst", 1..=MAX_BURST, |s| s.throttle.session_burst.get()),
+        Rule::number("throttle.session_per_hour", 1..=MAX_RATE, |s| s.throttle.session_per_hour.get()),
         Rule::checked(
             "tokens.access_ttl",
             format!("a duration from {} to {}, and at most {}", written(SECOND), written(DAY), variable("tokens.refresh_idle_ttl")),
