@@ -65,6 +65,10 @@ impl Argon2Hasher {
 
 #[async_trait]
 impl PasswordHasher for Argon2Hasher {
+    fn reserve(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
+        self.pool.reserve(ticket)
+    }
+
     #[tracing::instrument(skip_all)]
     async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError> {
         let params = self.params;

@@ -1,28 +1,31 @@
 //! The pool in which passwords are hashed and rated. It has its own threads, so that this work does
 //! not block the threads that serve requests, and a bounded queue, so that a flood of logins
-//! neither exhausts memory nor lengthens the wait without limit.
+//! neither exhausts memory nor lengthens the wait without limit. The queue is fair to networks
+//! ([`fair_queue`]).
 
-mod admission;
+mod fair_queue;
+mod job;
+mod mean_duration;
 mod pool_metrics;
+mod pool_state;
 
-use admission::{Admission, Place, Refusal};
 use argon2::Block;
 use domain::ports::{HashTicket, PortError};
-use pool_metrics::PoolMetrics;
+use fair_queue::Share;
+pub use job::Answer;
+use job::job;
+use pool_metrics::Refusal;
 pub(crate) use pool_metrics::Work;
+use pool_state::{PoolState, Reservation, Running};
 use std::{
     io,
     num::NonZeroUsize,
     panic::{self, AssertUnwindSafe},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use thiserror::Error;
-use tokio::sync::oneshot;
 
 /// The increment to the niceness of the process for the pool's threads; the sum is at most 19.
 #[cfg(target_os = "linux")]
@@ -33,8 +36,9 @@ const NICENESS: i32 = 5;
 pub struct HashPoolSettings {
     /// The number of jobs that run at once. Each uses a core and the memory of one hash.
     pub threads: NonZeroUsize,
-    /// The number of jobs that may wait. Further jobs are rejected at once, except those of an
-    /// already admitted [ticket](HashTicket): up to the same number of these may wait in addition.
+    /// The number of jobs of clients in unknown places that may wait. A quarter of it may wait in
+    /// addition for clients in known places, and the same number of later jobs of an already
+    /// admitted [ticket](HashTicket).
     pub queue: NonZeroUsize,
     /// The maximum expected wait, estimated from the duration of recent jobs. A job that would wait
     /// longer is rejected at once. Not enforced before the first job has been measured.
@@ -56,16 +60,12 @@ impl Default for HashPoolSettings {
 pub type Blocks = Vec<Block>;
 
 /// Hashes and rates passwords on its own threads, which end when the pool is dropped. Jobs wait in
-/// a bounded first-in, first-out queue.
+/// a bounded queue that serves the networks of clients in turns, and clients in known places every
+/// second time.
 pub struct HashPool {
-    /// `None` only while the pool is being dropped.
-    queue: Option<SyncSender<Job>>,
     threads: Vec<JoinHandle<()>>,
-    admission: Arc<Admission>,
-    metrics: PoolMetrics,
+    state: Arc<PoolState>,
 }
-
-type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 
 /// The error for a job that ended without a result. The panic that ended it was logged where it
 /// happened.
@@ -73,32 +73,32 @@ type Job = Box<dyn FnOnce(&mut Blocks) + Send>;
 #[error("a password hashing job panicked")]
 struct JobPanicked;
 
-/// The pending result of a queued job.
-pub struct Answer<T>(oneshot::Receiver<T>);
-
 impl HashPool {
     /// Starts the threads.
     ///
     /// # Errors
     /// Returns an error if the operating system cannot start another thread.
     pub fn start(settings: HashPoolSettings) -> io::Result<Self> {
-        let (queue, jobs) = sync_channel(settings.queue.get().saturating_mul(2));
-        let jobs = Arc::new(Mutex::new(jobs));
-        let metrics = PoolMetrics::new(settings.threads);
-        let threads = (0..settings.threads.get())
-            .map(|number| {
-                let (jobs, metrics) = (Arc::clone(&jobs), metrics.clone());
-                thread::Builder::new()
-                    .name(format!("hash-{number}"))
-                    .spawn(move || run_jobs(&jobs, &metrics))
-            })
-            .collect::<io::Result<_>>()?;
-        Ok(Self {
-            queue: Some(queue),
-            threads,
-            admission: Arc::new(Admission::new(settings)),
-            metrics,
-        })
+        let mut pool = Self {
+            threads: Vec::new(),
+            state: Arc::new(PoolState::new(settings)),
+        };
+        for number in 0..settings.threads.get() {
+            let state = Arc::clone(&pool.state);
+            let thread = thread::Builder::new().name(format!("hash-{number}"));
+            pool.threads.push(thread.spawn(move || run_jobs(&state))?);
+        }
+        Ok(pool)
+    }
+
+    /// Reserves a place for the next job of the use case that holds `ticket`.
+    ///
+    /// # Errors
+    /// Returns [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
+    pub(crate) fn reserve(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
+        let reservation = self.place(ticket)?;
+        ticket.keep_reservation(reservation);
+        Ok(())
     }
 
     /// Queues `job` for the use case that holds `ticket`; `work` is its kind, for the metrics. The
@@ -110,69 +110,46 @@ impl HashPool {
         &self,
         work: Work,
         ticket: &mut HashTicket,
-        job: impl FnOnce(&mut Blocks) -> T + Send + 'static,
+        work_to_do: impl FnOnce(&mut Blocks) -> T + Send + 'static,
     ) -> Result<Answer<T>, PortError> {
-        let place = self.enter(ticket)?;
-        let (sender, receiver) = oneshot::channel();
-        let (queued_at, metrics) = (Instant::now(), self.metrics.clone());
-        let job: Job = Box::new(move |blocks| {
-            if sender.is_closed() {
-                return;
-            }
-            let (answer, took) = metrics.metered(work, queued_at.elapsed(), || job(blocks));
-            // Free the place before the caller can queue its next job.
-            place.leave_after(took);
-            // The caller may have dropped the receiver meanwhile.
-            let _ = sender.send(answer);
-        });
-        let queue = self
-            .queue
-            .as_ref()
-            .expect("the queue exists until the pool is dropped");
-        // Count the job before it is sent, since a thread may take it at once.
-        self.metrics.queued();
-        queue.try_send(job).map_err(|error| {
-            self.metrics.taken();
-            match error {
-                TrySendError::Full(_) => {
-                    self.metrics.refused(Refusal::QueueFull);
-                    PortError::Overloaded
-                }
-                TrySendError::Disconnected(_) => PortError::Unavailable(Box::new(JobPanicked)),
-            }
-        })?;
-        Ok(Answer(receiver))
+        let (job, answer) = job(work, work_to_do);
+        let pushed = if ticket.is_admitted() {
+            self.state.push_later(job)
+        } else {
+            let reservation = match ticket.take_reservation() {
+                Some(reservation) => reservation,
+                None => self.place(ticket)?,
+            };
+            self.state.push(reservation, share(ticket), job)
+        };
+        pushed.map_err(|refusal| self.overloaded(refusal))?;
+        ticket.admit();
+        Ok(answer)
     }
 
-    /// Reserves a place for a job of the use case with `ticket`, and admits the ticket.
-    fn enter(&self, ticket: &mut HashTicket) -> Result<Place, PortError> {
-        if ticket.is_admitted() {
-            return Ok(self.admission.enter_again());
-        }
-        let place = self.admission.enter().map_err(|refusal| {
-            self.metrics.refused(refusal);
-            PortError::Overloaded
-        })?;
-        ticket.admit();
-        Ok(place)
+    fn place(&self, ticket: &HashTicket) -> Result<Reservation, PortError> {
+        let place = self.state.reserve(share(ticket), ticket.client().network);
+        place.map_err(|refusal| self.overloaded(refusal))
+    }
+
+    fn overloaded(&self, refusal: Refusal) -> PortError {
+        self.state.metrics.refused(refusal);
+        PortError::Overloaded
     }
 }
 
-impl<T> Answer<T> {
-    /// Waits for the job and returns its result.
-    ///
-    /// # Errors
-    /// Returns [`PortError::Unavailable`] if the job panicked.
-    pub(crate) async fn get(self) -> Result<T, PortError> {
-        let answer = self.0.await;
-        answer.map_err(|_gone| PortError::Unavailable(Box::new(JobPanicked)))
+fn share(ticket: &HashTicket) -> Share {
+    if ticket.client().is_known {
+        Share::Known
+    } else {
+        Share::Unknown
     }
 }
 
 impl Drop for HashPool {
     /// Waits for the threads to end. Queued jobs whose `Answer` has been dropped are skipped.
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.state.close();
         for thread in self.threads.drain(..) {
             // A thread catches the panics of its jobs, so there is no panic to report.
             let _ = thread.join();
@@ -180,24 +157,18 @@ impl Drop for HashPool {
     }
 }
 
-fn run_jobs(jobs: &Mutex<Receiver<Job>>, metrics: &PoolMetrics) {
+fn run_jobs(state: &Arc<PoolState>) {
     lower_priority();
     let mut blocks = Blocks::new();
-    while let Some(job) = next(jobs) {
-        metrics.taken();
-        metrics.busy();
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| job(&mut blocks)));
-        metrics.idle();
+    while let Some((job, running)) = state.next() {
+        state.metrics.busy();
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| job.run(running, &mut blocks)));
+        state.metrics.idle();
         if outcome.is_err() {
             tracing::error!("a password hashing job panicked; its thread continues");
             blocks = Blocks::new();
         }
     }
-}
-
-/// Waits for the next job; `None` if the pool was dropped. One thread waits at a time.
-fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
-    jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 /// Lowers the calling thread's priority, so that a queue of logins does not slow down other
@@ -216,11 +187,14 @@ fn lower_priority() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::{ports::HashClient, throttle::Network};
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
     use std::{
         cell::RefCell,
         collections::{BTreeMap, HashSet},
+        net::{IpAddr, Ipv4Addr},
         sync::{
+            Mutex,
             atomic::{AtomicUsize, Ordering},
             mpsc,
         },
@@ -296,11 +270,7 @@ mod tests {
     async fn a_job_that_would_wait_too_long_is_rejected_at_once_and_an_admitted_one_runs() {
         let pool = pool(1, 100);
         // The pools of these tests accept waits of up to an hour.
-        let took = Duration::from_mins(25);
-        pool.admission
-            .enter()
-            .expect("the pool is empty")
-            .leave_after(took);
+        pool.state.record_duration(Duration::from_mins(25));
         let gate = occupy(&pool);
         let first = submit(&pool, |_| 1).expect("a wait of 25 minutes is allowed");
         let second = submit(&pool, |_| 2).expect("a wait of 50 minutes is allowed");
@@ -308,6 +278,75 @@ mod tests {
         drop(gate);
         assert_eq!(first.get().await.expect("the job returns a result"), 1);
         assert_eq!(second.get().await.expect("the job returns a result"), 2);
+    }
+
+    /// Creates the ticket of a client in the network number `network`.
+    fn ticket_of(network: u8, is_known: bool) -> HashTicket {
+        HashTicket::new(HashClient {
+            network: Some(Network::site(IpAddr::V4(Ipv4Addr::new(198, 18, network, 1)))),
+            is_known,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_one_network_does_not_delay_another_and_loses_its_newest_job_to_it() {
+        let pool = pool(1, 4);
+        let gate = occupy(&pool);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let queue = |name: &'static str, mut ticket: HashTicket| {
+            let order = Arc::clone(&order);
+            pool.submit(Work::Hash, &mut ticket, move |_| {
+                order.lock().expect("no other thread panics").push(name);
+            })
+        };
+        let mut flood: Vec<_> = (0..4)
+            .map(|_| queue("flood", ticket_of(1, false)).expect("the queue has room"))
+            .collect();
+        let other = queue("other", ticket_of(2, false)).expect("the flood makes room");
+        let known = queue("known", ticket_of(3, true)).expect("known places have a share");
+        let displaced = flood.pop().expect("four jobs were queued");
+        assert!(matches!(displaced.get().await, Err(PortError::Overloaded)));
+        drop(gate);
+        for answer in flood.into_iter().chain([other, known]) {
+            answer.get().await.expect("the job returns a result");
+        }
+        let order = order.lock().expect("no other thread panics").clone();
+        assert_eq!(order, ["known", "flood", "other", "flood", "flood"]);
+    }
+
+    #[tokio::test]
+    async fn a_reserved_place_is_kept_until_the_ticket_is_dropped() {
+        let pool = pool(1, 1);
+        let gate = occupy(&pool);
+        let mut ticket = HashTicket::default();
+        pool.reserve(&mut ticket).expect("the queue has room for one job");
+        assert!(!ticket.is_admitted());
+        assert!(submit(&pool, |_| 1).is_err());
+        drop(ticket);
+        let queued = submit(&pool, |_| 2).expect("the place is free again");
+        drop(gate);
+        assert_eq!(queued.get().await.expect("the job returns a result"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_has_a_place_for_a_client_that_turns_out_to_be_known() {
+        let pool = pool(1, 1);
+        let gate = occupy(&pool);
+        let waiting = submit(&pool, |_| 1).expect("the queue has room for one job");
+        for (is_known, expected) in [(false, None), (true, Some(2))] {
+            let mut ticket = HashTicket::default();
+            pool.reserve(&mut ticket)
+                .expect("a place is lent until the client is known");
+            ticket.set_known(is_known);
+            let answer = pool.submit(Work::Hash, &mut ticket, |_| 2).ok();
+            assert_eq!(answer.is_some(), is_known);
+            if let Some(answer) = answer {
+                drop(gate);
+                assert_eq!(answer.get().await.ok(), expected);
+                break;
+            }
+        }
+        assert_eq!(waiting.get().await.expect("the job returns a result"), 1);
     }
 
     #[tokio::test]
@@ -433,6 +472,7 @@ mod tests {
             ("authapi_hash_duration_seconds hash", 0),
             ("authapi_hash_duration_seconds rating", 0),
             ("authapi_hash_queue_length", 2),
+            ("authapi_hash_rejected_total displaced", 0),
             ("authapi_hash_rejected_total queue_full", 1),
             ("authapi_hash_rejected_total would_wait_too_long", 0),
             ("authapi_hash_threads", 1),

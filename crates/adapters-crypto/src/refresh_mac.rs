@@ -46,13 +46,10 @@ impl fmt::Debug for HmacRefreshMac {
 mod tests {
     use super::*;
     use std::array;
-    use zeroize::Zeroizing;
 
-    fn input(first: u8) -> MacInput {
-        let mut input = Zeroizing::new([7; _]);
-        if let Some(byte) = input.first_mut() {
-            *byte = first;
-        }
+    fn input(first: u8) -> [u8; 53] {
+        let mut input = [7; _];
+        input[0] = first;
         input
     }
 

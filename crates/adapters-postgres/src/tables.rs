@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod audit_pages;
 pub mod clock;
+pub mod login_facts;
 mod permissions;
 pub mod replica_leases;
 pub mod replicas;

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod audit_pages;
+pub mod login_facts;
 pub mod permissions;
 pub mod replica_leases;
 pub mod roles;

@@ -59,6 +59,10 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// The reasons after which the place of a session stays a known place of the account. After any
+    /// other, the session may have been another person's.
+    pub const THAT_KEEP_PLACES_KNOWN: [Self; 3] = [Self::LoggedOut, Self::RolesChanged, Self::MadeRoom];
+
     const ALL: [Self; 9] = [
         Self::LoggedOut,
         Self::RefreshTokenReused,
@@ -88,27 +92,10 @@ impl EndReason {
     }
 
     /// Returns whether the network and the device of a session that ended for this reason stay
-    /// known places of the account. They do not if the session may have been another person's.
+    /// known places of the account.
     #[must_use]
     pub fn keeps_place_known(self) -> bool {
-        match self {
-            Self::LoggedOut | Self::RolesChanged | Self::MadeRoom => true,
-            Self::RefreshTokenReused
-            | Self::PasswordChanged
-            | Self::PasswordReset
-            | Self::UserDisabled
-            | Self::SessionsRevoked
-            | Self::EndedByUser => false,
-        }
-    }
-
-    /// Returns the names of the reasons that [keep a place known](Self::keeps_place_known), for
-    /// queries.
-    pub fn that_keep_places_known() -> impl Iterator<Item = &'static str> {
-        Self::ALL
-            .into_iter()
-            .filter(|reason| reason.keeps_place_known())
-            .map(Self::as_str)
+        Self::THAT_KEEP_PLACES_KNOWN.contains(&self)
     }
 
     /// Returns the reason stored under `name`.

@@ -17,9 +17,10 @@ use domain::{
     },
     login::CanonicalLogin,
     password::PasswordHash,
-    ports::{Accounts, AuditEvents, PortError, Rotated, SessionSnapshots, Sessions},
+    ports::{Accounts, AuditEvents, LoginFacts, PlaceQuery, PortError, Rotated, SessionSnapshots, Sessions},
     role::{Permissions, Role, RoleNames, built_in},
     session::{EndReason, Holder, Liveness, NewSession, Rotation, SessionId, StoredSession},
+    throttle::Network,
     user::{Credentials, User, UserId, UserStatus},
 };
 use std::{
@@ -34,6 +35,8 @@ struct Tables {
     sessions: HashMap<SessionId, StoredSession>,
     /// The sessions in the order in which they were opened. A clock may be set back.
     opened: Vec<SessionId>,
+    /// The networks from which sessions were opened.
+    networks: HashMap<SessionId, Network>,
     events: Vec<(AuditEvent, AuditContext)>,
 }
 
@@ -56,6 +59,16 @@ impl Accounts for OwnStorage {
 
     async fn find_by_login(&self, login: &CanonicalLogin) -> Result<Option<Credentials>, PortError> {
         Ok(self.transaction().by_login(login).cloned())
+    }
+
+    async fn find_for_login(
+        &self,
+        login: &CanonicalLogin,
+        places: PlaceQuery,
+    ) -> Result<Option<LoginFacts>, PortError> {
+        let tables = self.transaction();
+        let credentials = tables.by_login(login).cloned();
+        Ok(credentials.map(|credentials| tables.login_facts(credentials, places)))
     }
 
     async fn replace_hash(
@@ -168,6 +181,26 @@ impl Tables {
         users.find(|stored| stored.user.login.canonical() == login)
     }
 
+    fn login_facts(&self, credentials: Credentials, places: PlaceQuery) -> LoginFacts {
+        let known = || {
+            self.sessions.values().filter(|session| {
+                let ended = session.lifetime.ended;
+                session.holder.user == credentials.user.id && ended.is_none_or(EndReason::keeps_place_known)
+            })
+        };
+        let is_network_known = known().any(|session| {
+            let network = self.networks.get(&session.id);
+            network.is_some_and(|network| places.network == Some(*network))
+                && session.lifetime.created_at > places.since
+        });
+        let is_device_known = known().any(|session| places.device == Some(session.id));
+        LoginFacts {
+            credentials,
+            is_network_known,
+            is_device_known,
+        }
+    }
+
     fn other_admin_exists(&self, than: Option<UserId>) -> bool {
         let mut users = self.users.values().map(|stored| &stored.user);
         users.any(|user| user.is_active_admin() && Some(user.id) != than)
@@ -278,6 +311,8 @@ impl Tables {
         if let Some(stored) = self.users.get(&session.user) {
             self.sessions.insert(session.id, session.stored(&stored.user));
             self.opened.push(session.id);
+            self.networks
+                .extend(session.network().map(|network| (session.id, network)));
         }
     }
 }

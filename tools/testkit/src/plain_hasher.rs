@@ -25,7 +25,7 @@ impl Default for PlainHasher {
 }
 
 impl PlainHasher {
-    /// Sets whether both methods return [`PortError::Overloaded`].
+    /// Sets whether all methods return [`PortError::Overloaded`].
     pub fn set_overloaded(&self, is_overloaded: bool) {
         self.is_overloaded.store(is_overloaded, Ordering::SeqCst);
     }
@@ -47,6 +47,10 @@ impl PlainHasher {
 
 #[async_trait]
 impl PasswordHasher for PlainHasher {
+    fn reserve(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
+        self.take_work(ticket)
+    }
+
     async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError> {
         self.take_work(ticket)?;
         let salt = self.next_salt.fetch_add(1, Ordering::SeqCst);

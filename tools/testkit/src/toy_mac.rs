@@ -1,7 +1,7 @@
 use crate::toy_digest::toy_digest;
 use domain::{
     ports::RefreshTokenMac,
-    refresh_token::{MAC_LENGTH, MacInput},
+    refresh_token::MAC_LENGTH,
     session::{SecretDigest, SessionSecret},
 };
 
@@ -23,11 +23,11 @@ impl ToyMac {
 }
 
 impl RefreshTokenMac for ToyMac {
-    fn sign(&self, input: &MacInput) -> [u8; MAC_LENGTH] {
-        toy_digest(self.key, input.as_slice())
+    fn sign(&self, input: &[u8]) -> [u8; MAC_LENGTH] {
+        toy_digest(self.key, input)
     }
 
-    fn verify(&self, input: &MacInput, mac: &[u8; MAC_LENGTH]) -> bool {
+    fn verify(&self, input: &[u8], mac: &[u8; MAC_LENGTH]) -> bool {
         let differences = self.sign(input).into_iter().zip(mac);
         differences.fold(0, |found, (ours, theirs)| found | (ours ^ theirs)) == 0
     }

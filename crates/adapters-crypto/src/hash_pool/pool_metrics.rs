@@ -1,4 +1,3 @@
-use super::admission::Refusal;
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -24,6 +23,15 @@ pub enum Work {
     Rating,
 }
 
+/// Why a job was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    QueueFull,
+    WouldWaitTooLong,
+    /// A client of a network with fewer places took the place.
+    Displaced,
+}
+
 /// The metrics of one pool, shared by clones. They are recorded by the recorder installed when this
 /// is created.
 #[derive(Clone)]
@@ -32,6 +40,7 @@ pub struct PoolMetrics {
     threads_busy: Gauge,
     refused_full: Counter,
     refused_wait: Counter,
+    refused_displaced: Counter,
     wait: Histogram,
     hash: Histogram,
     rating: Histogram,
@@ -47,6 +56,7 @@ impl PoolMetrics {
             threads_busy: gauge!(THREADS_BUSY),
             refused_full: counter!(REJECTED, "reason" => "queue_full"),
             refused_wait: counter!(REJECTED, "reason" => "would_wait_too_long"),
+            refused_displaced: counter!(REJECTED, "reason" => "displaced"),
             wait: histogram!(WAIT),
             hash: histogram!(DURATION, "work" => "hash"),
             rating: histogram!(DURATION, "work" => "rating"),
@@ -75,6 +85,7 @@ impl PoolMetrics {
         let counter = match refusal {
             Refusal::QueueFull => &self.refused_full,
             Refusal::WouldWaitTooLong => &self.refused_wait,
+            Refusal::Displaced => &self.refused_displaced,
         };
         counter.increment(1);
     }
@@ -100,7 +111,7 @@ fn describe() {
     describe_gauge!(THREADS_BUSY, "Threads currently hashing or rating a password.");
     describe_counter!(
         REJECTED,
-        "Jobs rejected because the queue was full or the expected wait too long."
+        "Jobs rejected because the queue was full, the expected wait too long, or another network took the place."
     );
     describe_histogram!(
         WAIT,

@@ -1,7 +1,7 @@
 use crate::{
     PostgresStorage,
     changes::{self, EventWriter},
-    tables::users,
+    tables::{login_facts, users},
 };
 use async_trait::async_trait;
 use domain::{
@@ -9,7 +9,7 @@ use domain::{
     changes::{Applied, ChangeError, Command},
     login::CanonicalLogin,
     password::PasswordHash,
-    ports::{Accounts, PortError},
+    ports::{Accounts, LoginFacts, PlaceQuery, PortError},
     user::{Credentials, User, UserId},
 };
 use std::sync::Arc;
@@ -26,6 +26,18 @@ impl Accounts for PostgresStorage {
         self.database
             .read(login.clone(), |conn, login| {
                 Box::pin(users::find_by_login(conn, login))
+            })
+            .await
+    }
+
+    async fn find_for_login(
+        &self,
+        login: &CanonicalLogin,
+        places: PlaceQuery,
+    ) -> Result<Option<LoginFacts>, PortError> {
+        self.database
+            .read((login.clone(), places), |conn, (login, places)| {
+                Box::pin(login_facts::find(conn, login, *places))
             })
             .await
     }

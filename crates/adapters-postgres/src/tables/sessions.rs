@@ -100,8 +100,8 @@ pub async fn lock_shared(conn: &mut AsyncPgConnection, id: SessionId) -> Result<
 const INSERT: &str = "
     WITH logged_in AS (UPDATE users SET last_login_at = $1, revision = revision + 1 WHERE id = $2)
     INSERT INTO sessions (id, user_id, generation, secret_digest, created_at, last_used_at, idle_expires_at, expires_at,
-        user_agent, ip)
-    VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11)";
+        user_agent, ip, network)
+    VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12)";
 
 /// Stores a session, which the database numbers, and records a login of `logged_in`, whose row is
 /// locked: its time `at`, and the next revision.
@@ -122,7 +122,8 @@ pub async fn insert(
         .bind::<Timestamptz, _>(session.idle_expires_at)
         .bind::<Timestamptz, _>(session.expires_at)
         .bind::<Nullable<Text>, _>(session.user_agent.as_deref())
-        .bind::<Nullable<Text>, _>(session.address.map(|address| address.to_string()));
+        .bind::<Nullable<Text>, _>(session.address.map(|address| address.to_string()))
+        .bind::<Nullable<Text>, _>(session.network().map(|network| network.to_string()));
     Prepared(statement).execute(conn).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 use crate::{
     SqliteStorage,
     changes::{self, EventWriter},
-    tables::users,
+    tables::{login_facts, users},
 };
 use async_trait::async_trait;
 use domain::{
@@ -9,7 +9,7 @@ use domain::{
     changes::{Applied, ChangeError, Command},
     login::CanonicalLogin,
     password::PasswordHash,
-    ports::{Accounts, PortError},
+    ports::{Accounts, LoginFacts, PlaceQuery, PortError},
     user::{Credentials, User, UserId},
 };
 use std::sync::Arc;
@@ -24,6 +24,17 @@ impl Accounts for SqliteStorage {
         let login = login.clone();
         self.database
             .read(move |conn| users::find_by_login(conn, &login))
+            .await
+    }
+
+    async fn find_for_login(
+        &self,
+        login: &CanonicalLogin,
+        places: PlaceQuery,
+    ) -> Result<Option<LoginFacts>, PortError> {
+        let login = login.clone();
+        self.database
+            .read(move |conn| login_facts::find(conn, &login, places))
             .await
     }
 

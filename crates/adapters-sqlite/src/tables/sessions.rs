@@ -104,6 +104,7 @@ pub fn insert(conn: &mut SqliteConnection, session: &NewSession) -> Result<(), S
             sessions::expires_at.eq(Micros(session.expires_at)),
             sessions::user_agent.eq(session.user_agent.as_deref()),
             sessions::ip.eq(session.address.map(|address| address.to_string())),
+            sessions::network.eq(session.network().map(|network| network.to_string())),
         ))
         .execute(conn)?;
     Ok(())

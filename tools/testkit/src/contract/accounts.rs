@@ -10,6 +10,7 @@ mod delete_user;
 mod end_session;
 mod every_command;
 mod facts;
+mod known_places;
 mod last_admin;
 mod open_session;
 pub(super) mod probe;
@@ -34,5 +35,6 @@ part! {
         set_status,
         delete_user,
         last_admin,
+        known_places,
         facts,
 }

@@ -5,7 +5,7 @@ use domain::{
     changes::{Applied, ChangeError, Command},
     login::CanonicalLogin,
     password::PasswordHash,
-    ports::{Accounts, PortError},
+    ports::{Accounts, LoginFacts, PlaceQuery, PortError},
     user::{Credentials, User, UserId},
 };
 use std::sync::Arc;
@@ -20,6 +20,17 @@ impl Accounts for MemoryStorage {
         let tables = self.transaction()?;
         let mut users = tables.users.values();
         Ok(users.find(|kept| kept.user.login.canonical() == login).cloned())
+    }
+
+    async fn find_for_login(
+        &self,
+        login: &CanonicalLogin,
+        places: PlaceQuery,
+    ) -> Result<Option<LoginFacts>, PortError> {
+        let tables = self.transaction()?;
+        let mut users = tables.users.values();
+        let credentials = users.find(|kept| kept.user.login.canonical() == login).cloned();
+        Ok(credentials.map(|credentials| tables.login_facts(credentials, places)))
     }
 
     async fn replace_hash(

@@ -7,7 +7,7 @@ use domain::{
     authority::Target,
     caller::SessionSnapshot,
     changes::LiveSession,
-    ports::AuditSealer,
+    ports::{AuditSealer, LoginFacts, PlaceQuery},
     role::{Permissions, Role, RoleName, RoleNames, built_in},
     session::{
         EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
@@ -56,6 +56,25 @@ impl Tables {
 
     pub(super) fn user(&self, id: UserId) -> Option<&User> {
         self.users.get(&id).map(|kept| &kept.user)
+    }
+
+    pub(super) fn login_facts(&self, credentials: Credentials, places: PlaceQuery) -> LoginFacts {
+        let of_user = self
+            .sessions
+            .values()
+            .filter(|row| row.opened.user == credentials.user.id && row.keeps_place_known());
+        let (mut is_network_known, mut is_device_known) = (false, false);
+        for row in of_user {
+            let is_recent = row.opened.created_at > places.since;
+            is_network_known |=
+                is_recent && places.network.is_some() && row.opened.network() == places.network;
+            is_device_known |= places.device == Some(row.opened.id);
+        }
+        LoginFacts {
+            credentials,
+            is_network_known,
+            is_device_known,
+        }
     }
 
     pub(super) fn active_admins(&self) -> impl Iterator<Item = &User> {
@@ -115,6 +134,10 @@ impl Tables {
 }
 
 impl SessionRow {
+    fn keeps_place_known(&self) -> bool {
+        self.ended.is_none_or(|(_, reason)| reason.keeps_place_known())
+    }
+
     pub(super) fn new(opened: NewSession, number: i64) -> Self {
         Self {
             number,

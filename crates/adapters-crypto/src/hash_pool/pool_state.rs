@@ -1,0 +1,178 @@
+use super::{
+    HashPoolSettings,
+    fair_queue::{FairQueue, Full, Lane, Place, Share},
+    job::Job,
+    mean_duration::MeanDuration,
+    pool_metrics::{PoolMetrics, Refusal, Work},
+};
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// What the threads of a pool and its callers share.
+pub struct PoolState {
+    settings: HashPoolSettings,
+    queue: Mutex<Queue>,
+    has_changed: Condvar,
+    mean: MeanDuration,
+    pub metrics: PoolMetrics,
+}
+
+struct Queue {
+    jobs: FairQueue<Box<dyn Job>>,
+    running: usize,
+    is_closed: bool,
+}
+
+/// A place in the queue. Dropping it frees the place.
+pub struct Reservation {
+    pool: Arc<PoolState>,
+    place: Option<Place>,
+}
+
+/// A job that a thread has taken. Dropping it records that the thread is free.
+pub struct Running {
+    pool: Arc<PoolState>,
+}
+
+impl PoolState {
+    pub fn new(settings: HashPoolSettings) -> Self {
+        Self {
+            settings,
+            queue: Mutex::new(Queue {
+                jobs: FairQueue::new(settings.queue.get()),
+                running: 0,
+                is_closed: false,
+            }),
+            has_changed: Condvar::new(),
+            mean: MeanDuration::default(),
+            metrics: PoolMetrics::new(settings.threads),
+        }
+    }
+
+    /// Reserves a place.
+    ///
+    /// # Errors
+    /// Returns a [`Refusal`] if there is none, or the expected wait is too long.
+    pub fn reserve(self: &Arc<Self>, share: Share, lane: Lane) -> Result<Reservation, Refusal> {
+        let mut queue = self.queue();
+        let ahead = queue.running + queue.jobs.ahead(share, lane);
+        if self.mean.expected_wait(ahead, self.settings.threads.get()) > self.settings.max_wait {
+            return Err(Refusal::WouldWaitTooLong);
+        }
+        let (place, displaced) = queue
+            .jobs
+            .reserve(share, lane)
+            .map_err(|Full| Refusal::QueueFull)?;
+        drop(queue);
+        self.reject(displaced);
+        Ok(Reservation {
+            pool: Arc::clone(self),
+            place: Some(place),
+        })
+    }
+
+    /// Queues `job` in the reserved place, if it may be used in `share`.
+    ///
+    /// # Errors
+    /// Returns a [`Refusal`] if it may not.
+    pub fn push(&self, mut reservation: Reservation, share: Share, job: Box<dyn Job>) -> Result<(), Refusal> {
+        let mut queue = self.queue();
+        let Some(place) = reservation.place.take() else {
+            return Err(Refusal::QueueFull);
+        };
+        let (place, displaced) = queue
+            .jobs
+            .move_to(share, place)
+            .map_err(|Full| Refusal::QueueFull)?;
+        if let Place::Own(share, lane) = place {
+            queue.jobs.push(share, lane, job);
+            self.metrics.queued();
+        }
+        drop(queue);
+        self.has_changed.notify_one();
+        self.reject(displaced);
+        Ok(())
+    }
+
+    /// Queues a later job of a use case whose first job was accepted.
+    ///
+    /// # Errors
+    /// Returns a [`Refusal`] if too many such jobs wait.
+    pub fn push_later(&self, job: Box<dyn Job>) -> Result<(), Refusal> {
+        let pushed = self.queue().jobs.push_later(job);
+        pushed.map_err(|Full| Refusal::QueueFull)?;
+        self.metrics.queued();
+        self.has_changed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for the next job; `None` if the pool was closed.
+    pub fn next(self: &Arc<Self>) -> Option<(Box<dyn Job>, Running)> {
+        let mut queue = self.queue();
+        loop {
+            if let Some(job) = queue.jobs.pop() {
+                queue.running += 1;
+                self.metrics.taken();
+                let pool = Arc::clone(self);
+                return Some((job, Running { pool }));
+            }
+            if queue.is_closed {
+                return None;
+            }
+            queue = self
+                .has_changed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn record_duration(&self, took: Duration) {
+        self.mean.record(took);
+    }
+
+    /// Lets the threads end when the queue is empty.
+    pub fn close(&self) {
+        self.queue().is_closed = true;
+        self.has_changed.notify_all();
+    }
+
+    fn reject(&self, job: Option<Box<dyn Job>>) {
+        if let Some(job) = job {
+            self.metrics.taken();
+            self.metrics.refused(Refusal::Displaced);
+            job.reject();
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // No method panics between two changes of the queue, so it is valid after a panic.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.pool.queue().jobs.cancel(&place);
+        }
+    }
+}
+
+impl Running {
+    /// Runs `job`, which has waited for `waited`. When this returns the thread is free, so that the
+    /// caller can queue its next job.
+    pub fn metered<T>(self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> T {
+        let (answer, took) = self.pool.metrics.metered(work, waited, job);
+        self.pool.mean.record(took);
+        answer
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.pool.queue().running -= 1;
+    }
+}

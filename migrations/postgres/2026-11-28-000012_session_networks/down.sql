@@ -1,0 +1,3 @@
+DROP INDEX sessions_by_network;
+
+ALTER TABLE sessions DROP COLUMN network;

@@ -1,0 +1,8 @@
+-- The network of the client that opened the session, an IPv4 /24 or an IPv6 /56 in CIDR notation. An
+-- account is known in it for a time.
+ALTER TABLE sessions ADD COLUMN network TEXT;
+
+UPDATE sessions SET network = text(network(set_masklen(ip::inet, CASE family(ip::inet) WHEN 4 THEN 24 ELSE 56 END)))
+WHERE ip IS NOT NULL;
+
+CREATE INDEX sessions_by_network ON sessions (user_id, network, created_at);
