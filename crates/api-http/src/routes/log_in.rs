@@ -10,7 +10,7 @@ use crate::{
     state::Edge,
 };
 use actix_web::{HttpResponse, web::Data};
-use domain::password::Password;
+use domain::{password::Password, use_cases::LogInRequest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -49,7 +49,13 @@ pub async fn log_in(
     let pair = edge
         .mutations
         .run(async move {
-            let outcome = log_in.execute(&login, password, origin.0).await;
+            let request = LogInRequest {
+                login,
+                password,
+                device: None,
+                origin: origin.0,
+            };
+            let outcome = log_in.execute(request).await.map(|logged_in| logged_in.tokens);
             metrics::record_login(outcome.map_err(Problem::from))
         })
         .await?;
