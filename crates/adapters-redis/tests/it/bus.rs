@@ -146,7 +146,7 @@ async fn a_cluster_that_loses_a_node_keeps_publishing_and_counting() {
 fn adapters_on(url: &str) -> (RedisBus, RedisThrottle) {
     let client = service_client(url);
     let budgets = super::budgets(1000, Duration::from_millis(1));
-    let throttle = RedisThrottle::new(client.clone(), "", budgets).expect("the budgets are within bounds");
+    let throttle = RedisThrottle::new(client.clone(), "", &budgets).expect("the budgets are within bounds");
     (RedisBus::new(client, "bus"), throttle)
 }
 
