@@ -108,6 +108,10 @@ bench: setup ## Measure the service and the limits of this machine; QUICK=1 runs
 bench-parts: setup ## Measure the parts of a request; ARGS='session' narrows it
 	cargo bench --locked -p bench --bench hot_parts -- $(ARGS)
 
+.PHONY: simulate-guessing
+simulate-guessing: setup ## Simulate days of guessing passwords, and print the figures of docs/security.md
+	cargo test --release --locked -p adapters-throttle --test it simulation -- --ignored --nocapture --test-threads 1
+
 .PHONY: test-bench
 test-bench: setup ## Run a debug build of the benchmark for seconds; it must produce every figure without errors
 	@scripts/test-bench

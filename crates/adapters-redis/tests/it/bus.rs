@@ -146,7 +146,7 @@ async fn a_cluster_that_loses_a_node_keeps_publishing_and_counting() {
 fn adapters_on(url: &str) -> (RedisBus, RedisThrottle) {
     let client = service_client(url);
     let budgets = super::budgets(1000, Duration::from_millis(1));
-    let throttle = RedisThrottle::new(client.clone(), "", budgets).expect("the budgets are within bounds");
+    let throttle = RedisThrottle::new(client.clone(), "", &budgets).expect("the budgets are within bounds");
     (RedisBus::new(client, "bus"), throttle)
 }
 
@@ -154,7 +154,7 @@ fn adapters_on(url: &str) -> (RedisBus, RedisThrottle) {
 async fn until_counted(throttle: &RedisThrottle) {
     eventually("every key is counted", async || {
         for number in 0..50 {
-            if domain::ports::Throttle::take(throttle, super::client_key(number))
+            if domain::ports::Throttle::take(throttle, &super::in_session(number))
                 .await
                 .is_err()
             {
@@ -165,7 +165,7 @@ async fn until_counted(throttle: &RedisThrottle) {
     })
     .await;
     assert_eq!(
-        take(throttle, &super::client_key(0)).await,
+        take(throttle, &super::in_session(0)).await,
         ThrottleDecision::Allowed
     );
 }

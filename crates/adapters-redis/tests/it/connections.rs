@@ -1,6 +1,6 @@
 //! The number of connections, and their end.
 
-use super::{budgets, client, client_key, eventually, raw, service_client, take};
+use super::{budgets, client, eventually, in_session, raw, service_client, take};
 use adapters_redis::{RedisBus, RedisThrottle};
 use deadpool_redis::redis::cmd;
 use domain::{ports::Throttle, throttle::ThrottleDecision};
@@ -44,7 +44,7 @@ async fn a_thousand_attempts_share_one_connection_and_subscriptions_use_another(
     let own = Redis::start_own();
     let client = client(own.url());
     let bus = RedisBus::new(client.clone(), "bus");
-    let throttle = RedisThrottle::new(client, "", budgets(1000, Duration::from_secs(1)))
+    let throttle = RedisThrottle::new(client, "", &budgets(1000, Duration::from_secs(1)))
         .expect("the budgets are within bounds");
     let throttle = Arc::new(throttle);
     let mut takers = JoinSet::new();
@@ -52,7 +52,7 @@ async fn a_thousand_attempts_share_one_connection_and_subscriptions_use_another(
         let throttle = Arc::clone(&throttle);
         takers.spawn(async move {
             throttle
-                .take(client_key(number))
+                .take(&in_session(number))
                 .await
                 .expect("the throttle is available")
         });
@@ -94,8 +94,8 @@ async fn a_client_dropped_while_redis_is_down_does_not_reconnect() {
 async fn a_connection_to_a_read_only_server_is_replaced() {
     let own = Redis::start_own();
     let budgets = budgets(1000, Duration::from_secs(1));
-    let throttle = RedisThrottle::new(client(own.url()), "", budgets).expect("the budgets are within bounds");
-    assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);
+    let throttle = RedisThrottle::new(client(own.url()), "", &budgets).expect("the budgets are within bounds");
+    assert_eq!(take(&throttle, &in_session(1)).await, ThrottleDecision::Allowed);
     let before = client_ids(&own);
     // This is the state after a failover that left the old primary reachable.
     let mut redis_itself = raw(own.url());
@@ -104,7 +104,7 @@ async fn a_connection_to_a_read_only_server_is_replaced() {
         .arg(1)
         .query(&mut redis_itself)
         .expect("Redis becomes a replica");
-    assert!(throttle.take(client_key(1)).await.is_err());
+    assert!(throttle.take(&in_session(1)).await.is_err());
     let () = cmd("REPLICAOF")
         .arg("NO")
         .arg("ONE")
@@ -115,5 +115,5 @@ async fn a_connection_to_a_read_only_server_is_replaced() {
         client_ids(&own).is_disjoint(&before) && connections_of(&own) == 1
     })
     .await;
-    assert_eq!(take(&throttle, &client_key(1)).await, ThrottleDecision::Allowed);
+    assert_eq!(take(&throttle, &in_session(1)).await, ThrottleDecision::Allowed);
 }

@@ -1,11 +1,11 @@
 //! Attempts are decided while Redis fails and returns.
 
-use super::{IN_TIME, allowed_of, budgets, client_key, eventually, service_client, take};
+use super::{IN_TIME, allowed_of, budgets, eventually, in_session, service_client, take};
 use adapters_redis::{FallbackThrottle, InCharge, RedisThrottle};
 use async_trait::async_trait;
 use domain::{
     ports::{PortError, Throttle},
-    throttle::{ThrottleDecision, ThrottleKey},
+    throttle::{Attempt, BudgetKind, ThrottleDecision},
 };
 use std::{
     future::pending,
@@ -24,21 +24,22 @@ use tokio::task::JoinSet;
 /// The fallback's response to every attempt in these tests.
 const BY_FALLBACK: ThrottleDecision = ThrottleDecision::Refused {
     retry_after: Duration::from_secs(7),
+    budget: BudgetKind::Session,
 };
 
 fn over(url: &str) -> Arc<FallbackThrottle> {
     let budgets = budgets(1_000_000, Duration::from_millis(1));
     let primary =
-        RedisThrottle::new(service_client(url), "", budgets).expect("the budgets are within bounds");
+        RedisThrottle::new(service_client(url), "", &budgets).expect("the budgets are within bounds");
     with(Arc::new(primary))
 }
 
 fn with(primary: Arc<dyn Throttle>) -> Arc<FallbackThrottle> {
-    let retry_after = Duration::from_secs(7);
-    Arc::new(FallbackThrottle::new(
-        primary,
-        Arc::new(ClosedThrottle { retry_after }),
-    ))
+    let fallback = ClosedThrottle {
+        retry_after: Duration::from_secs(7),
+        budget: BudgetKind::Session,
+    };
+    Arc::new(FallbackThrottle::new(primary, Arc::new(fallback)))
 }
 
 /// Makes one attempt, which must be decided in time.
@@ -48,7 +49,7 @@ async fn take_in_time(throttle: &FallbackThrottle) -> ThrottleDecision {
 
 async fn take_of_in_time(throttle: &FallbackThrottle, number: u32) -> ThrottleDecision {
     let start = Instant::now();
-    let decision = take(throttle, &client_key(number)).await;
+    let decision = take(throttle, &in_session(number)).await;
     assert!(start.elapsed() < IN_TIME, "{:?}", start.elapsed());
     decision
 }
@@ -156,29 +157,48 @@ async fn a_service_started_without_redis_uses_it_once_available() {
 struct SwitchableThrottle {
     is_unavailable: AtomicBool,
     asked: AtomicU32,
+    succeeded: AtomicU32,
 }
 
 #[async_trait]
 impl Throttle for SwitchableThrottle {
-    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, _: &Attempt) -> Result<ThrottleDecision, PortError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.is_unavailable.load(Ordering::Relaxed) {
             return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
         }
         Ok(ThrottleDecision::Allowed)
     }
+
+    async fn succeeded(&self, _: &Attempt) {
+        self.succeeded.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_goes_to_the_throttle_in_charge() {
+    let (primary, fallback) = [(); 2].map(|()| Arc::new(SwitchableThrottle::default())).into();
+    let successes = || [&primary, &fallback].map(|throttle| throttle.succeeded.load(Ordering::Relaxed));
+    let throttle = FallbackThrottle::new(primary.clone(), fallback.clone());
+    take(&throttle, &in_session(1)).await;
+    throttle.succeeded(&in_session(1)).await;
+    assert_eq!(successes(), [1, 0]);
+    primary.is_unavailable.store(true, Ordering::Relaxed);
+    take(&throttle, &in_session(1)).await;
+    throttle.succeeded(&in_session(1)).await;
+    assert_eq!(successes(), [1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unavailable_primary_is_probed_twice_a_second() {
     let primary = Arc::new(SwitchableThrottle::default());
     let throttle = with(Arc::<SwitchableThrottle>::clone(&primary));
-    assert_eq!(allowed_of(10, &*throttle, &client_key(1)).await, 10);
+    assert_eq!(allowed_of(10, &*throttle, &in_session(1)).await, 10);
     primary.is_unavailable.store(true, Ordering::Relaxed);
     primary.asked.store(0, Ordering::Relaxed);
     // This advances the paused clock by ten seconds.
     for _ in 0..1000 {
-        assert_eq!(take(&*throttle, &client_key(1)).await, BY_FALLBACK);
+        assert_eq!(take(&*throttle, &in_session(1)).await, BY_FALLBACK);
         tokio::time::advance(Duration::from_millis(10)).await;
     }
     let asked = primary.asked.load(Ordering::Relaxed);
@@ -186,13 +206,13 @@ async fn an_unavailable_primary_is_probed_twice_a_second() {
     primary.is_unavailable.store(false, Ordering::Relaxed);
     tokio::time::advance(Duration::from_millis(500)).await;
     assert_eq!(
-        take(&*throttle, &client_key(1)).await,
+        take(&*throttle, &in_session(1)).await,
         BY_FALLBACK,
         "the attempt does not wait for the probe"
     );
     tokio::task::yield_now().await;
     assert_eq!(throttle.in_charge(), InCharge::Primary);
-    assert_eq!(take(&*throttle, &client_key(1)).await, ThrottleDecision::Allowed);
+    assert_eq!(take(&*throttle, &in_session(1)).await, ThrottleDecision::Allowed);
 }
 
 /// A throttle that responds once and then never.
@@ -201,12 +221,14 @@ struct HangingThrottle(AtomicU32);
 
 #[async_trait]
 impl Throttle for HangingThrottle {
-    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, _: &Attempt) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
             return Err(PortError::Unavailable(Box::new(io::Error::other("unavailable"))));
         }
         pending().await
     }
+
+    async fn succeeded(&self, _: &Attempt) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,12 +246,14 @@ struct ThrottleShortOfTime(AtomicU32);
 
 #[async_trait]
 impl Throttle for ThrottleShortOfTime {
-    async fn take(&self, _: ThrottleKey) -> Result<ThrottleDecision, PortError> {
+    async fn take(&self, _: &Attempt) -> Result<ThrottleDecision, PortError> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
             return Err(PortError::Overloaded);
         }
         Ok(ThrottleDecision::Allowed)
     }
+
+    async fn succeeded(&self, _: &Attempt) {}
 }
 
 #[tokio::test]
@@ -249,11 +273,11 @@ async fn an_attempt_fails_if_the_fallback_fails_too() {
     };
     let throttle = FallbackThrottle::new(unavailable(), unavailable());
     for _ in 0..10 {
-        assert!(throttle.take(client_key(1)).await.is_err());
+        assert!(throttle.take(&in_session(1)).await.is_err());
     }
     let open = FallbackThrottle::new(unavailable(), Arc::new(OpenThrottle));
     assert_eq!(
-        take(&open, &client_key(1)).await,
+        take(&open, &in_session(1)).await,
         ThrottleDecision::Allowed,
         "the fallback decides"
     );

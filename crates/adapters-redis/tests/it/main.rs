@@ -8,26 +8,30 @@ mod rights;
 mod throttle;
 mod tls;
 
-use adapters_redis::{
-    Budget, Budgets, RedisBus, RedisClient, RedisHealth, RedisThrottle, RedisUrl, RedisUse,
-};
-use deadpool_redis::redis::{Client, Connection, cmd};
+use adapters_redis::{RedisBus, RedisClient, RedisHealth, RedisThrottle, RedisUrl, RedisUse};
+use deadpool_redis::redis::{Client, Commands, Connection, cmd};
 use domain::{
-    login::{CanonicalLogin, Login},
     ports::Throttle,
-    throttle::{ClientNetwork, ThrottleDecision, ThrottleKey},
+    session::SessionId,
+    throttle::{Attempt, Budget, Budgets, Place, ThrottleDecision},
 };
 use std::{
     error::Error,
     iter::successors,
-    net::Ipv4Addr,
     num::NonZeroU32,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
-use testkit::contract::{invalidation_bus::FreshBus, throttle::FreshThrottle};
+use testkit::{
+    contract::{
+        invalidation_bus::FreshBus,
+        throttle::{BUDGETS, FreshThrottle},
+    },
+    fixtures::canonical,
+};
 use testservers::{RedisSentinel, redis, redis_cluster};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 /// A generous limit for tests that do not test timing.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -77,37 +81,44 @@ fn budget(burst: u32, every: Duration) -> Budget {
 }
 
 fn budgets(burst: u32, every: Duration) -> Budgets {
+    let budget = budget(burst, every);
     Budgets {
-        client: budget(burst, every),
-        account: budget(burst, every),
-        global: None,
+        client: budget,
+        failures: budget,
+        service: budget,
+        account: budget,
+        session: budget,
     }
 }
 
 fn throttle_on(url: &str, prefix: &str, budgets: Budgets) -> RedisThrottle {
-    RedisThrottle::new(client(url), prefix, budgets).expect("the budgets are within bounds")
+    RedisThrottle::new(client(url), prefix, &budgets).expect("the budgets are within bounds")
 }
 
-fn client_key(number: u32) -> ThrottleKey {
-    ThrottleKey::Client(ClientNetwork::V4(Ipv4Addr::from(number)))
+/// An attempt that takes from one budget, of the session with this number.
+fn in_session(number: u32) -> Attempt {
+    Attempt::Reauthenticate {
+        session: SessionId(Uuid::from_u128(number.into())),
+    }
 }
 
-fn account_key(login: &str) -> ThrottleKey {
-    let login = Login::parse(login).expect("the login is valid");
-    ThrottleKey::Account(CanonicalLogin::clone(login.canonical()))
+/// A login from an unknown place; each number is a /24 of its own.
+fn log_in(login: &str, number: u8) -> Attempt {
+    Attempt::LogIn {
+        account: Some(canonical(login)),
+        address: Some([203, 0, number, 1].into()),
+        place: Place::Unknown,
+    }
 }
 
-async fn take(throttle: &dyn Throttle, key: &ThrottleKey) -> ThrottleDecision {
-    throttle
-        .take(key.clone())
-        .await
-        .expect("the throttle is available")
+async fn take(throttle: &dyn Throttle, attempt: &Attempt) -> ThrottleDecision {
+    throttle.take(attempt).await.expect("the throttle is available")
 }
 
-async fn allowed_of(attempts: u32, throttle: &dyn Throttle, key: &ThrottleKey) -> u32 {
+async fn allowed_of(attempts: u32, throttle: &dyn Throttle, attempt: &Attempt) -> u32 {
     let mut allowed = 0;
     for _ in 0..attempts {
-        allowed += u32::from(take(throttle, key).await == ThrottleDecision::Allowed);
+        allowed += u32::from(take(throttle, attempt).await == ThrottleDecision::Allowed);
     }
     allowed
 }
@@ -137,11 +148,32 @@ async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Makes the keys with this prefix older, which is the same as if the clock of Redis had advanced.
+fn age(redis: &mut Connection, prefix: &str, by: Duration) {
+    let keys: Vec<String> = redis.keys(format!("{prefix}*")).expect("Redis returns the keys");
+    let earlier = |time: &str| {
+        let time: u128 = time.parse().expect("the key holds times");
+        time.saturating_sub(by.as_micros())
+    };
+    for key in keys {
+        let value: String = redis.get(&key).expect("the key exists");
+        let left: u64 = redis.pttl(&key).expect("the key expires");
+        let (time, written) = value.split_once(' ').expect("the key holds two times");
+        let value = format!("{} {}", earlier(time), earlier(written));
+        match Duration::from_millis(left).saturating_sub(by).as_millis() {
+            0 => redis.del(&key).expect("Redis deletes the key"),
+            left => {
+                let left = u64::try_from(left).expect("the time to live is short");
+                redis.pset_ex(&key, value, left).expect("Redis stores the value")
+            }
+        }
+    }
+}
+
 fn contract_throttle(url: &str, prefix: &str) -> FreshThrottle {
-    let burst = 5;
     FreshThrottle {
-        throttle: Arc::new(throttle_on(url, prefix, budgets(burst, Duration::from_hours(1)))),
-        burst,
+        throttle: Arc::new(throttle_on(url, prefix, BUDGETS)),
+        advance: None,
     }
 }
 
@@ -155,10 +187,17 @@ fn contract_bus(url: &str, prefix: &str) -> FreshBus {
 }
 
 mod on_a_node {
-    use super::{FreshBus, FreshThrottle, contract_bus, contract_throttle, redis};
+    use super::{Arc, FreshBus, FreshThrottle, age, contract_bus, contract_throttle, raw, redis};
 
     fn fresh_throttle() -> FreshThrottle {
-        contract_throttle(redis().url(), &redis().fresh_prefix())
+        let prefix = redis().fresh_prefix();
+        FreshThrottle {
+            advance: Some(Arc::new({
+                let prefix = prefix.clone();
+                move |by| age(&mut raw(redis().url()), &prefix, by)
+            })),
+            ..contract_throttle(redis().url(), &prefix)
+        }
     }
 
     fn fresh_bus() -> FreshBus {

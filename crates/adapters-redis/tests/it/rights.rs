@@ -1,6 +1,6 @@
 //! The rights that a Redis user needs, and how a missing one is reported.
 
-use super::{budgets, client, client_key, eventually, health_on, raw, take};
+use super::{budgets, client, eventually, health_on, in_session, log_in, raw, take};
 use adapters_redis::{RedisBus, RedisThrottle};
 use deadpool_redis::redis::{Connection, RedisResult, cmd};
 use domain::{
@@ -45,12 +45,18 @@ fn as_user(url: &str) -> String {
 async fn use_everything(url: &str) {
     let redis = client(url);
     let budgets = budgets(5, Duration::from_hours(1));
-    let throttle = RedisThrottle::new(redis.clone(), PREFIX, budgets).expect("budgets that can be counted");
+    let throttle = RedisThrottle::new(redis.clone(), PREFIX, &budgets).expect("budgets that can be counted");
     for number in 0..10 {
         assert_eq!(
-            take(&throttle, &client_key(number)).await,
+            take(&throttle, &in_session(number)).await,
             ThrottleDecision::Allowed
         );
+    }
+    for number in 0..6 {
+        // The last one is refused, and gets a turn.
+        let attempt = log_in("alice", number);
+        take(&throttle, &attempt).await;
+        throttle.succeeded(&attempt).await;
     }
     let bus = RedisBus::new(redis, CHANNEL);
     let mut subscription = bus.subscribe().await.expect("a subscription");
@@ -96,7 +102,7 @@ async fn each_missing_right_is_found_and_named_and_found_again_when_granted() {
     create_user(&mut admin, &[]);
     let health = health_on(&as_user(own.url()), PREFIX, CHANNEL);
     health.check().await.expect("all rights");
-    let (counting, publishing) = ("counting attempts in keys authapi:throttle:*", CHANNEL);
+    let (counting, publishing) = ("counting attempts in keys authapi:{throttle}:*", CHANNEL);
     for (revoked, named) in [
         ("-evalsha", counting),
         ("-eval", counting),
@@ -156,7 +162,7 @@ async fn a_redis_without_free_memory_is_reported() {
     super::set(&mut admin, "maxmemory", "1mb");
     let throttle = super::throttle_on(own.url(), PREFIX, budgets(5, Duration::from_hours(1)));
     eventually("the write is rejected", async || {
-        throttle.take(client_key(1)).await.is_err()
+        throttle.take(&in_session(1)).await.is_err()
     })
     .await;
     let refused = super::chain(&health.check().await.expect_err("no memory"));
