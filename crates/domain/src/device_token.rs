@@ -1,8 +1,8 @@
 //! Device tokens: opaque to clients; internally `base64url(version . sid . mac)`.
 //!
 //! A login returns one. The next login from the device presents it, and then has a budget of
-//! attempts of its own (OWASP, device cookies). It is not a credential: whoever steals it can guess
-//! the password of one account at the rate of one budget.
+//! attempts of its own (OWASP, device cookies). It is not a credential: a thief of it can guess the
+//! password of one account at the rate of one budget.
 
 use crate::{login::CanonicalLogin, refresh_token::MAC_LENGTH, session::SessionId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

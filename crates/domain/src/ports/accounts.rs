@@ -45,8 +45,8 @@ pub trait Accounts: Send + Sync {
     /// account knows, if there is one, all read at the same instant.
     ///
     /// A network is known if a session of the user with this
-    /// [network](crate::session::NewSession::network) was opened after `places.since`, whether it is
-    /// live or not; a device, if the session exists and is the user's. In both cases the session
+    /// [network](crate::session::NewSession::network) was opened after `places.since`, whether it
+    /// is live or not; a device, if the session exists and is the user's. In both cases the session
     /// MUST NOT have ended for a reason that does not
     /// [keep the place known](crate::session::EndReason::keeps_place_known).
     async fn find_for_login(
