@@ -79,7 +79,9 @@ impl StorageError {
     pub fn to_port_error(self: Arc<Self>) -> PortError {
         match *self {
             Self::Busy | Self::Conflict => PortError::Overloaded,
-            Self::ReadOnly(_) | Self::Statement(_) | Self::BeforeChanges(_) => PortError::Unavailable(self.into()),
+            Self::ReadOnly(_) | Self::Statement(_) | Self::BeforeChanges(_) => {
+                PortError::Unavailable(self.into())
+            }
             Self::Row { .. } => PortError::Corrupt(self.into()),
         }
     }

@@ -87,7 +87,12 @@ impl Postgres {
             let mut copy = Command::new(programs.join("pg_basebackup"));
             copy.arg("--pgdata")
                 .arg(data)
-                .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname"])
+                .args([
+                    "--write-recovery-conf",
+                    "--checkpoint=fast",
+                    "--no-sync",
+                    "--dbname",
+                ])
                 .arg(&self.url)
                 .current_dir(&folder.path);
             run("pg_basebackup", folder.owner.run_as(&mut copy), START_DEADLINE)
