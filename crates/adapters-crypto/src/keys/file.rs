@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 /// The mode bits that a secret file must not have: reading or writing by others, and writing by the
 /// group.
 const FORBIDDEN_MODE_BITS: u32 = 0o026;
-/// The mode bits that a key folder must not have, unless it is [`STICKY`]: other users could replace
-/// files.
+/// The mode bits that a key folder must not have, unless it is [`STICKY`]: other users could
+/// replace files.
 const FORBIDDEN_FOLDER_MODE_BITS: u32 = 0o022;
 /// The sticky bit: only their owners and the folder's may rename or remove the files in a folder.
 /// Container platforms mount secrets in read-only folders that are world-writable and have this
@@ -112,9 +112,10 @@ fn is_mounted_by_kubernetes(path: &Path) -> bool {
 /// Checks that other users cannot replace the files in a folder.
 ///
 /// # Errors
-/// Returns [`KeyError::FolderForeign`] if the folder belongs to another user than this one and root,
-/// [`KeyError::FolderTooOpen`] if the group or others may write to it, [`KeyError::FolderMissing`]
-/// if it does not exist, and [`KeyError::Unreadable`] if its mode cannot be read.
+/// Returns [`KeyError::FolderForeign`] if the folder belongs to another user than this one and
+/// root, [`KeyError::FolderTooOpen`] if the group or others may write to it,
+/// [`KeyError::FolderMissing`] if it does not exist, and [`KeyError::Unreadable`] if its mode
+/// cannot be read.
 pub fn check_folder(folder: &Path) -> Result<(), KeyError> {
     check_folder_as(folder, geteuid().as_raw())
 }

@@ -118,8 +118,8 @@ impl Replicas {
     }
 }
 
-/// Revokes a cached session while the machine is paused, and returns what the replica answers to the
-/// token for a while afterwards.
+/// Revokes a cached session while the machine is paused, and returns what the replica answers to
+/// the token for a while afterwards.
 async fn answers_after_a_pause(settings: &[(&str, &str)], host: Host) -> Vec<String> {
     let replicas = Replicas::start(settings);
     let (client, other): (Client, Client) = (replicas.paused.client(), replicas.other.client());

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 /// Detects that the calendar clock was stepped, by comparing it with the monotonic clock.
 ///
-/// A hypervisor that pauses a machine stops both clocks, so a lease may expire unnoticed. After the
-/// pause, many hosts set the calendar clock, which is the only trace of it. A step by an operator or
-/// an NTP client looks the same.
+/// A hypervisor that pauses a machine stops both clocks, so a lease may expire unnoticed. After
+/// the pause, many hosts set the calendar clock, which is the only trace of it. A step by an
+/// operator or an NTP client cannot be distinguished from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockSteps {
     tolerance: Duration,

@@ -185,9 +185,9 @@ impl Replica {
         self.lease = LeaseState::Held { lease, counted_from };
     }
 
-    /// Records at `now` that the process's clock may have stood still. Invalidates everything, since
-    /// snapshots are older than they seem. The lease, which may have expired unnoticed, is relied on
-    /// again when a renewal that is requested later is granted.
+    /// Records at `now` that the process's clock may have stood still. Invalidates everything,
+    /// since snapshots are older than they seem. The lease, which may have expired unnoticed, is
+    /// relied on again when a renewal that is requested later is granted.
     pub fn distrust_lease(&mut self, now: Duration) {
         self.invalidate_all();
         self.distrusted_at = self.distrusted_at.max(Some(now));
