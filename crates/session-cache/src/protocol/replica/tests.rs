@@ -332,7 +332,7 @@ proptest! {
                     oracle.invalidate(|_| true);
                 }
             }
-            let trusts = |from| oracle.distrusted_at.is_none_or(|at| from > at);
+            let trusts = |from: Duration| oracle.distrusted_at.is_none_or(|at| from > at);
             let holds = oracle.holding.is_some_and(|(_, from)| trusts(from) && now.saturating_sub(from) < TERMS.lease.trusted());
             prop_assert_eq!(replica.holds_lease(now), holds);
             for (read, number, begun_at, current) in &oracle.reads {
