@@ -57,15 +57,17 @@ impl PostgresDatabase {
     ///
     /// The parameters are those of tokio-postgres, with `sslmode` (`disable`, `prefer`, which is
     /// the default, `require` and `verify-full`, as libpq means them) and `sslrootcert=FILE`, the
-    /// PEM file with the authorities that `verify-full` trusts instead of the system's. Does not
-    /// change the schema: see [`PostgresDatabase::migrate_up`].
+    /// PEM file with the authorities that `verify-full` trusts instead of the system's. Of several
+    /// hosts, each new connection uses the first that accepts writes, as
+    /// `target_session_attrs=read-write` means it; no other value is accepted. Does not change the
+    /// schema: see [`PostgresDatabase::migrate_up`].
     ///
     /// MUST be called inside a tokio runtime that lives as long as the database is used: its
     /// threads do the work.
     ///
     /// # Errors
-    /// [`ConnectError`] when the URL is wrong, or the database cannot be reached or is newer than
-    /// this program.
+    /// [`ConnectError`] when the URL is wrong, or the database cannot be reached, rejects writes or
+    /// is newer than this program.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         let server = Arc::new(Server::parse(url, &settings)?);
         server.check().await?;
@@ -207,6 +209,10 @@ impl PostgresDatabase {
         match timeout_at(limit.deadline, mode.apply(&mut lent.connection, input, work)).await {
             Ok(Err(error)) if !error.leaves_connection_usable() => {
                 lent.close();
+                if error.is_read_only() {
+                    // Idle connections probably lead to the same server.
+                    self.pool.close_idle();
+                }
                 Err(error)
             }
             Ok(answer) => answer,
@@ -261,12 +267,15 @@ fn unopened(error: impl StdError) -> ConnectionError {
 #[cfg(test)]
 mod tests {
     use super::{work::WorkFuture, *};
+    use crate::tables::{replica_leases, snapshots};
     use diesel::sql_query;
-    use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+    use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
+    use domain::session::SessionId;
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
     use request_scope::RequestScope;
     use std::collections::BTreeMap;
-    use testservers::{FreshDatabase, postgres};
+    use testkit::fixtures::unique_uuid;
+    use testservers::{FreshDatabase, Postgres, postgres};
 
     /// Opens a database with two idle connections.
     async fn open() -> (PostgresDatabase, FreshDatabase) {
@@ -403,6 +412,34 @@ mod tests {
         let failed = database.write_at_once("SELECT 1/0", execute).await;
         assert!(matches!(failed, Err(PortError::Unavailable(_))), "{failed:?}");
         assert_eq!(database.pool.status().size, 1);
+    }
+
+    #[tokio::test]
+    async fn after_an_error_of_a_server_that_accepts_no_changes_every_idle_connection_is_closed() {
+        let (database, _fresh) = open().await;
+        let failed = database.read("BEGIN READ ONLY; CREATE TABLE t (i integer)", |conn, sql| {
+            Box::pin(async move { Ok(conn.batch_execute(sql).await?) })
+        });
+        let failed = failed.await;
+        assert!(matches!(failed, Err(PortError::Unavailable(_))), "{failed:?}");
+        assert_eq!(database.pool.status().size, 0);
+    }
+
+    #[tokio::test]
+    async fn neither_sessions_nor_leases_are_read_from_a_standby() {
+        let primary = Postgres::start_own();
+        let database = PostgresDatabase::connect(primary.url(), PoolSettings::default()).await;
+        let database = database.expect("the database can be opened");
+        database.migrate_up().await.expect("migrating succeeds");
+        let standby = primary.start_standby();
+        // A pooler may lead a connection that was opened to the primary to the standby later.
+        let conn = AsyncPgConnection::establish(standby.url()).await;
+        let mut conn = conn.expect("the standby accepts connections");
+
+        let sessions = snapshots::find_several(&mut conn, &[SessionId(unique_uuid())]).await;
+        assert!(matches!(sessions, Err(StorageError::ReadOnly(_))));
+        let holders = replica_leases::holders(&mut conn).await;
+        assert!(matches!(holders, Err(StorageError::ReadOnly(_))));
     }
 
     #[tokio::test]

@@ -11,6 +11,16 @@ use thiserror::Error;
 const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
 const DEADLOCK: &str = "deadlock detected";
 
+/// A part of the error of statements with [`ON_PRIMARY`] on a standby, in every language.
+const STANDBY: &str = "the server is a standby";
+/// A condition that is true on a primary. On a standby it fails the statement, whose rows may be
+/// outdated or missing there.
+///
+/// New connections lead to a primary, and a primary closes its connections before it becomes a
+/// standby. Only a pooler between them can lead an open connection to another server.
+pub const ON_PRIMARY: &str =
+    "(CASE WHEN pg_is_in_recovery() THEN 'the server is a standby' ELSE 'true' END)::boolean";
+
 /// An error while using the database.
 #[derive(Debug, Error)]
 pub enum StorageError {
@@ -20,6 +30,10 @@ pub enum StorageError {
     /// Postgres rolled back a transaction in favour of another one. It may be retried.
     #[error("the server rolled back the transaction because of a conflict")]
     Conflict,
+    /// The server is a standby, or its transactions are read-only. The work may be retried on
+    /// another connection.
+    #[error("the server accepts no changes")]
+    ReadOnly(#[source] Box<dyn StdError + Send + Sync>),
     #[error("a statement failed")]
     Statement(#[source] Box<dyn StdError + Send + Sync>),
     /// A statement or its connection failed before anything was changed. The work may be retried on
@@ -52,14 +66,22 @@ impl StorageError {
 
     /// Returns whether the work can be repeated without taking effect twice.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Conflict | Self::BeforeChanges(_))
+        matches!(self, Self::Conflict | Self::ReadOnly(_) | Self::BeforeChanges(_))
+    }
+
+    /// Returns whether other connections to the same server would fail as well, since it accepts no
+    /// changes.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::ReadOnly(_))
     }
 
     /// Converts this error, which several callers share, to the error of a port.
     pub fn to_port_error(self: Arc<Self>) -> PortError {
         match *self {
             Self::Busy | Self::Conflict => PortError::Overloaded,
-            Self::Statement(_) | Self::BeforeChanges(_) => PortError::Unavailable(self.into()),
+            Self::ReadOnly(_) | Self::Statement(_) | Self::BeforeChanges(_) => {
+                PortError::Unavailable(self.into())
+            }
             Self::Row { .. } => PortError::Corrupt(self.into()),
         }
     }
@@ -77,6 +99,12 @@ impl From<DieselError> for StorageError {
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict,
             DieselError::DatabaseError(_, information) if information.message() == LOCK_TIMEOUT => Self::Busy,
             DieselError::DatabaseError(_, information) if information.message() == DEADLOCK => Self::Conflict,
+            DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
+                Self::ReadOnly(error.into())
+            }
+            DieselError::DatabaseError(_, ref information) if information.message().contains(STANDBY) => {
+                Self::ReadOnly(error.into())
+            }
             DieselError::DeserializationError(source) => Self::row("the database", source),
             other => Self::Statement(other.into()),
         }

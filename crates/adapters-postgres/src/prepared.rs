@@ -2,6 +2,7 @@
 //! for each execution, which takes another round trip; [`Prepared`] keeps them prepared.
 //! [`PlannedAnew`] is for the few statements that must be planned for each execution.
 
+use crate::error::ON_PRIMARY;
 use diesel::{
     QueryResult,
     dsl::sql,
@@ -61,6 +62,8 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PlannedAnew<Q> {
 
 /// A query executed for each of several ids: `of` refers to the id as [`each_id`].
 ///
+/// Fails on a standby.
+///
 /// Each row is found by index: for a plain join, the server would read a whole table unless it is
 /// huge. `OFFSET 0` makes it estimate the same number of ids for any array, so that one plan is the
 /// best for all values.
@@ -78,7 +81,9 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for ForEach<Q> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT found.* FROM (SELECT ");
         out.push_bind_param::<Array<SqlUuid>, _>(&self.ids)?;
-        out.push_sql("::uuid[] AS ids OFFSET 0) AS asked, unnest(asked.ids) AS each (id), LATERAL (");
+        out.push_sql("::uuid[] AS ids WHERE ");
+        out.push_sql(ON_PRIMARY);
+        out.push_sql(" OFFSET 0) AS asked, unnest(asked.ids) AS each (id), LATERAL (");
         self.of.walk_ast(out.reborrow())?;
         out.push_sql(") AS found");
         Ok(())

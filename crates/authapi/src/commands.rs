@@ -17,6 +17,7 @@ mod users;
 use crate::{
     Failure,
     cli::{Cli, Command, Config, Configured, Document},
+    core_dumps,
     settings::{self, Loaded, LogLevel, LogSettings, Settings, Sources},
     telemetry,
     traces::Traces,
@@ -31,6 +32,7 @@ use tokio::runtime::Runtime;
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command.unwrap_or(Command::Configured(Configured::Serve)) {
         Command::Configured(command) => {
+            core_dumps::disable()?;
             configured(command, settings::load(&Sources::of_process(cli.config))?)
         }
         Command::Document(Document::Openapi) => openapi::run(),

@@ -7,6 +7,7 @@ pub mod cli;
 mod clock_watch;
 pub mod commands;
 mod composition;
+mod core_dumps;
 mod error_chain;
 mod failure;
 mod first_admin;

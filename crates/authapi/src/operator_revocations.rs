@@ -49,7 +49,13 @@ impl OperatorRevocations {
         let leases = Arc::clone(&self.leases);
         // The command line serves no requests, so its cache stays empty.
         let limits = CacheLimits::default();
-        let coherence = replica::coherence(leases, redis.as_ref(), &SystemClock, &OsRandomness, limits);
+        let coherence = replica::coherence(
+            leases,
+            redis.as_ref(),
+            Arc::new(SystemClock),
+            &OsRandomness,
+            limits,
+        );
         listen(&coherence).await;
         LeasedRevocations::new(coherence)
     }

@@ -28,7 +28,7 @@ const LEAVE_BUDGET: Duration = Duration::from_millis(400);
 pub fn coherence(
     leases: Arc<dyn ReplicaLeases>,
     redis: Option<&RedisClient>,
-    clock: &dyn Clock,
+    clock: Arc<dyn Clock>,
     randomness: &dyn Randomness,
     limits: CacheLimits,
 ) -> Arc<SessionCoherence> {
@@ -37,7 +37,7 @@ pub fn coherence(
         None => Arc::new(ProcessBus::default()),
     };
     let id = ReplicaId(randomness.uuid(clock.now()));
-    SessionCoherence::new(id, leases, bus, Arc::new(BootClock), limits)
+    SessionCoherence::new(id, leases, bus, Arc::new(BootClock), clock, limits)
 }
 
 /// Returns the bounds of the session cache.

@@ -92,7 +92,7 @@ impl Ports {
         let coherence = replica::coherence(
             database.leases,
             redis.as_ref(),
-            &*clock,
+            clock.clone(),
             &*randomness,
             replica::cache_limits(&settings.session_cache),
         );

@@ -56,7 +56,7 @@ impl CachedSessionSnapshots {
         let session = identity.session;
         let now = self.coherence.clock.now();
         let cached = self.coherence.cache.get(session);
-        let mut state = self.coherence.state();
+        let mut state = self.coherence.state_for_answer();
         state.replica.record_request(now);
         if let Some(cached) = cached
             && state

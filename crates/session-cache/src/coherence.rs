@@ -2,12 +2,12 @@ use crate::{
     cache::{CacheLimits, SessionCache},
     metrics::{self, SessionSnapshotCounters},
     ports::{InvalidationBus, MonotonicClock, ReplicaLeases},
-    protocol::{Message, Replica, ReplicaId, SnapshotRead, Terms},
+    protocol::{ClockSteps, Message, Replica, ReplicaId, SnapshotRead, Terms},
 };
 use domain::{
     caller::SessionSnapshot,
     invalidation::InvalidationScope,
-    ports::{PortError, SessionMemory},
+    ports::{Clock, PortError, SessionMemory},
     session::SessionId,
 };
 use std::{
@@ -27,6 +27,7 @@ pub struct SessionCoherence {
     pub(crate) leases: Arc<dyn ReplicaLeases>,
     pub(crate) bus: Arc<dyn InvalidationBus>,
     pub(crate) clock: Arc<dyn MonotonicClock>,
+    calendar: Arc<dyn Clock>,
     state: Mutex<State>,
     pub(crate) cache: SessionCache,
     pub(crate) counters: SessionSnapshotCounters,
@@ -43,6 +44,7 @@ pub struct SessionCoherence {
 /// What requests read and change together, under one lock.
 pub(crate) struct State {
     pub(crate) replica: Replica,
+    clock_steps: ClockSteps,
     /// The newest shared read of each session that is being read.
     pub(crate) shared_reads: HashMap<SessionId, SharedRead>,
 }
@@ -59,20 +61,23 @@ pub(crate) type ReadResult = Result<Option<Arc<SessionSnapshot>>, Arc<PortError>
 
 impl SessionCoherence {
     /// Creates the state of a process that holds no lease yet. `id` MUST be new with each start of
-    /// the process; all processes of one database MUST share `leases` and `bus`. `limits` bound the
-    /// cache.
+    /// the process; all processes of one database MUST share `leases` and `bus`. `calendar` is
+    /// compared with `clock` to detect steps. `limits` bound the cache.
     #[must_use]
     pub fn new(
         id: ReplicaId,
         leases: Arc<dyn ReplicaLeases>,
         bus: Arc<dyn InvalidationBus>,
         clock: Arc<dyn MonotonicClock>,
+        calendar: Arc<dyn Clock>,
         limits: CacheLimits,
     ) -> Arc<Self> {
         metrics::describe();
         let terms = Terms::STANDARD;
         let state = State {
             replica: Replica::new(id, terms),
+            // The other half of the margin is for clocks that run at different rates.
+            clock_steps: ClockSteps::new(terms.lease.margin() / 2),
             shared_reads: HashMap::new(),
         };
         Arc::new(Self {
@@ -81,6 +86,7 @@ impl SessionCoherence {
             leases,
             bus,
             clock,
+            calendar,
             state: Mutex::new(state),
             cache: SessionCache::new(limits),
             counters: SessionSnapshotCounters::new(),
@@ -101,6 +107,20 @@ impl SessionCoherence {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("the state machine does not panic")
+    }
+
+    /// Locks the state for a request that may be answered from memory. Distrusts the lease first if
+    /// the calendar clock was stepped, since the machine may have been paused.
+    pub(crate) fn state_for_answer(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        let now = self.clock.now();
+        if state.clock_steps.observe(now, self.calendar.now()) {
+            state.replica.distrust_lease(now);
+            tracing::info!(
+                "the clock was stepped; sessions are read from the database until the lease is renewed"
+            );
+        }
+        state
     }
 
     pub(crate) fn acknowledgements(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<ReplicaId>>> {
@@ -134,6 +154,6 @@ impl SessionCoherence {
 
 impl SessionMemory for SessionCoherence {
     fn holds_lease(&self) -> bool {
-        self.state().replica.holds_lease(self.clock.now())
+        self.state_for_answer().replica.holds_lease(self.clock.now())
     }
 }

@@ -11,6 +11,7 @@
 //! Every `now` is a reading of the process's own [monotonic clock](crate::ports::MonotonicClock).
 //! `tools/modelcheck` runs these types through every order of events within bounds.
 
+mod clock_steps;
 mod ids;
 mod invalidations;
 mod message;
@@ -19,6 +20,7 @@ mod replica;
 mod snapshot_read;
 mod terms;
 
+pub use clock_steps::ClockSteps;
 pub use ids::{LeaseId, PublicationId, ReplicaId};
 pub use message::{DecodeError, Message};
 pub use publication::{Publication, PublicationStep};

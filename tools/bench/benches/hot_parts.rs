@@ -144,7 +144,9 @@ fn snapshots(c: &mut Criterion) {
     let leases = Arc::new(MemoryLeases::default());
     let (bus, clock) = (Arc::new(ProcessBus::default()), Arc::new(BootClock));
     let limits = CacheLimits::default();
-    let coherence = SessionCoherence::new(ReplicaId(unique_uuid()), leases, bus, clock, limits);
+    let calendar = Arc::new(SystemClock);
+    let id = ReplicaId(unique_uuid());
+    let coherence = SessionCoherence::new(id, leases, bus, clock, calendar, limits);
     let snapshots = CachedSessionSnapshots::new(storage.snapshots, Arc::clone(&coherence));
     let (listener, renewer) = (
         InvalidationListener::new(Arc::clone(&coherence)),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use procfs::process::{Process, all_processes};
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, io::ErrorKind};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -42,12 +42,16 @@ impl Watched {
         Ok(seconds(ticks))
     }
 
-    /// Resets the peak of the process's memory.
+    /// Resets the peak of the process's memory. Only root may do this for the service; without it,
+    /// the peak includes earlier use.
     pub fn reset_peak(&self) -> Result<()> {
         if self.with_children {
             return Ok(());
         }
-        fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("cannot reset the peak memory")
+        match fs::write(format!("/proc/{}/clear_refs", self.pid), "5") {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+            reset => reset.context("cannot reset the peak memory"),
+        }
     }
 
     /// Returns the peak memory since the last [`reset_peak`](Self::reset_peak), in MiB. With

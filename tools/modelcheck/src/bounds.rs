@@ -16,6 +16,9 @@ pub struct Bounds {
     pub leases: u32,
     /// Maximum number of lease requests of one replica in flight, including lost ones.
     pub requests: usize,
+    /// Maximum number of times that a hypervisor pauses the watched replica for a tick, which its
+    /// clock does not count.
+    pub pauses: u8,
     /// Whether replicas may shut down and release their leases.
     pub leaving: bool,
 }

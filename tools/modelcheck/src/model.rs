@@ -114,6 +114,11 @@ impl LeaseModel {
     fn apply(&self, state: &mut State, action: Action) -> Option<()> {
         match action {
             Action::Tick => state.now += 1,
+            Action::Pause(index) => {
+                state.now += 1;
+                let now = state.now;
+                state.serving.get_mut(index)?.pause(now, self.mutant);
+            }
             Action::Step(index) => self.step(state, index)?,
             Action::Execute(request) => self.execute(state, request),
             Action::Respond(request) => self.respond(state, request),
@@ -142,7 +147,8 @@ impl LeaseModel {
     fn step(&self, state: &mut State, index: usize) -> Option<()> {
         let serving = state.serving.get_mut(index)?;
         serving.core.record_request(Duration::ZERO);
-        let (lease, is_renewal) = match serving.core.next_step(ticks(state.now)) {
+        let requested_at = serving.clock(state.now);
+        let (lease, is_renewal) = match serving.core.next_step(ticks(requested_at)) {
             LeaseStep::Acquire(lease) if serving.requested < self.bounds.leases => {
                 serving.requested += 1;
                 (lease, false)
@@ -153,7 +159,7 @@ impl LeaseModel {
         state.requests.insert(LeaseRequest {
             lease,
             is_renewal,
-            requested_at: state.now,
+            requested_at,
             outcome: None,
         });
         Some(())
@@ -267,6 +273,14 @@ impl Model for LeaseModel {
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         if state.now < self.bounds.ticks {
             actions.push(Action::Tick);
+            let watched = self.bounds.watched;
+            if state
+                .serving
+                .get(watched)
+                .is_some_and(|it| it.behind < self.bounds.pauses)
+            {
+                actions.push(Action::Pause(watched));
+            }
         }
         self.lease_actions(state, actions);
         self.read_actions(state, actions);

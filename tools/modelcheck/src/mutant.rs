@@ -22,10 +22,12 @@ pub enum Mutant {
     PublisherThatSkipsItself,
     AnswersWithoutALease,
     SnapshotsOfAnyAge,
+    /// The calendar clock is not stepped after a pause.
+    UnnoticedPause,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LeaseCountedFromTheResponse,
         Self::RenewalByUpsert,
         Self::RenewalOfAnExpiredLease,
@@ -42,5 +44,6 @@ impl Mutant {
         Self::PublisherThatSkipsItself,
         Self::AnswersWithoutALease,
         Self::SnapshotsOfAnyAge,
+        Self::UnnoticedPause,
     ];
 }

@@ -28,9 +28,14 @@ pub struct Serving {
     pub reading: Option<StaleRead>,
     /// The number of leases that the process has requested.
     pub requested: u32,
+    /// By how much the process's clock is behind.
+    pub behind: u8,
+    /// When the process noticed the last pause, by its own clock.
+    noticed_at: Option<u8>,
 }
 
-/// A read that queried the database before the revocation, and the tick at which it began.
+/// A read that queried the database before the revocation, and the tick at which it began by the
+/// process's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct StaleRead {
     pub read: SnapshotRead,
@@ -42,6 +47,7 @@ pub struct StaleRead {
 pub struct LeaseRequest {
     pub lease: LeaseId,
     pub is_renewal: bool,
+    /// By the clock of the replica.
     pub requested_at: u8,
     /// Whether the database granted the lease, or `None` before it executes the request.
     pub outcome: Option<bool>,
@@ -64,12 +70,29 @@ impl Serving {
             cached: None,
             reading: None,
             requested: 0,
+            behind: 0,
+            noticed_at: None,
+        }
+    }
+
+    /// Returns the reading of the process's clock at `now`.
+    pub fn clock(&self, now: u8) -> u8 {
+        now.saturating_sub(self.behind)
+    }
+
+    /// Stops the process's clock for a tick that ends at `now`.
+    pub fn pause(&mut self, now: u8, mutant: Option<Mutant>) {
+        self.behind += 1;
+        if mutant != Some(Mutant::UnnoticedPause) {
+            let noticed_at = self.clock(now);
+            self.core.distrust_lease(ticks(noticed_at));
+            self.noticed_at = Some(noticed_at);
         }
     }
 
     /// Begins a read, for which the database returns the session from before the revocation.
     pub fn begin_read(&mut self, now: u8) {
-        self.reading = Some(self.read_from(now));
+        self.reading = Some(self.read_from(self.clock(now)));
     }
 
     fn read_from(&mut self, begun_at: u8) -> StaleRead {
@@ -103,7 +126,7 @@ impl Serving {
         let current = |stale: &StaleRead| self.core.is_current(&stale.read, USER);
         let (cached, reading) = (self.cached.filter(current), self.reading.filter(current));
         let counted_from = match mutant {
-            Some(Mutant::LeaseCountedFromTheResponse) => now,
+            Some(Mutant::LeaseCountedFromTheResponse) => self.clock(now),
             _ => request.requested_at,
         };
         if granted {
@@ -118,13 +141,13 @@ impl Serving {
     }
 
     pub fn invalidate(&mut self, scope: InvalidationScope, now: u8) {
-        self.core.invalidate(&[scope], ticks(now));
+        self.core.invalidate(&[scope], ticks(self.clock(now)));
     }
 
     /// Drops reads that can no longer be answered, so that states that differ only in those are
     /// equal.
     pub fn tidy(&mut self, now: u8, mutant: Option<Mutant>) {
-        let core = &self.core;
+        let (core, now) = (&self.core, self.clock(now));
         let current = |stale: &StaleRead| core.is_current(&stale.read, USER);
         let young = |stale: &StaleRead| now < stale.begun_at + SNAPSHOT;
         if mutant.is_none() {
@@ -136,6 +159,7 @@ impl Serving {
     /// Returns everything that future behaviour depends on. Counters are included only as far as
     /// they affect the existing reads.
     pub fn essence(&self, now: u8) -> impl Hash + PartialEq + use<> {
+        let now = self.clock(now);
         let of = |stale: &StaleRead| {
             let current = self.core.is_current(&stale.read, USER);
             (
@@ -149,6 +173,7 @@ impl Serving {
             self.core.id(),
             self.core.lease_state(),
             self.requested,
+            (self.behind, self.noticed_at),
             cached,
             reading,
         )
@@ -157,6 +182,7 @@ impl Serving {
     /// Returns whether a request that starts at `now` is answered with data from before the
     /// revocation.
     pub fn accepts(&self, now: u8, mutant: Option<Mutant>) -> bool {
+        let now = self.clock(now);
         self.cached.is_some_and(|stale| self.answers(&stale, now, mutant))
             || self.reading.is_some_and(|stale| self.shares(&stale, now, mutant))
     }

@@ -29,6 +29,8 @@ pub struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Tick,
+    /// A hypervisor pauses the machine of a replica for a tick, and then steps its calendar clock.
+    Pause(usize),
     /// A replica performs the next step of acquiring or renewing its lease.
     Step(usize),
     /// The database executes a lease request.

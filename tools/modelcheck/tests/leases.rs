@@ -15,6 +15,7 @@ const SMALL: Bounds = Bounds {
     ticks: 4,
     leases: 1,
     requests: 1,
+    pauses: 0,
     leaving: false,
 };
 
@@ -57,6 +58,11 @@ fn the_invariant_holds_for_one_replica_that_loses_leases_and_leaves() {
         by_user: true,
         ..SMALL
     });
+}
+
+#[test]
+fn the_invariant_holds_for_one_replica_that_is_paused() {
+    holds_within(Bounds { pauses: 1, ..SMALL });
 }
 
 #[test]
@@ -108,6 +114,7 @@ fn bounds_for(mutant: Mutant) -> Bounds {
             revokers: &[Seat::Serving],
             ..SMALL
         },
+        Mutant::UnnoticedPause => Bounds { pauses: 1, ..SMALL },
         Mutant::JoinWithoutRevalidation => Bounds {
             by_user: true,
             ..SMALL

@@ -48,7 +48,7 @@ pub fn postgres() -> &'static Postgres {
     let (postgres, _) = SHARED.get_or_init(|| {
         must(match env::var(URL_VARIABLE) {
             Ok(url) => Postgres::at(url).map(|it| (it, None)),
-            Err(_) => start(&[]).map(|(postgres, instance)| (postgres, Some(instance))),
+            Err(_) => start(initialise, &[]).map(|(postgres, instance)| (postgres, Some(instance))),
         })
     });
     postgres
@@ -72,8 +72,42 @@ impl Postgres {
     #[must_use]
     #[track_caller]
     pub fn start_own_with(settings: &[&str]) -> Own<Self> {
-        let (postgres, instance) = must(start(settings));
+        let (postgres, instance) = must(start(initialise, settings));
         Own::new(postgres, instance)
+    }
+
+    /// Starts a standby for one test, a streaming copy of this server.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    #[track_caller]
+    pub fn start_standby(&self) -> Own<Self> {
+        let copy = |programs: &Path, folder: &Folder, data: &Path| {
+            let mut copy = Command::new(programs.join("pg_basebackup"));
+            copy.arg("--pgdata")
+                .arg(data)
+                .args([
+                    "--write-recovery-conf",
+                    "--checkpoint=fast",
+                    "--no-sync",
+                    "--dbname",
+                ])
+                .arg(&self.url)
+                .current_dir(&folder.path);
+            run("pg_basebackup", folder.owner.run_as(&mut copy), START_DEADLINE)
+        };
+        let (postgres, instance) = must(start(copy, &[]));
+        Own::new(postgres, instance)
+    }
+
+    /// Executes `statement` in the default database, and returns its rows as text.
+    ///
+    /// # Panics
+    /// If the server rejects the statement.
+    #[track_caller]
+    pub fn execute(&self, statement: &str) -> String {
+        must(execute(&self.psql, &self.url, statement))
     }
 
     /// Returns the URL of the default database.
@@ -150,23 +184,31 @@ impl Drop for FreshDatabase {
     }
 }
 
-fn start(settings: &[&str]) -> Result<(Postgres, Instance), Failure> {
+/// Starts Postgres on the data that `make` creates from the folder with the programs, the server's
+/// folder and the path of its data.
+fn start(
+    make: impl Fn(&Path, &Folder, &Path) -> Result<String, Failure>,
+    settings: &[&str],
+) -> Result<(Postgres, Instance), Failure> {
     let programs = programs::postgres_folder()?;
-    let mut started = start_in(&programs, settings);
+    let started_once = || {
+        let folder = Folder::make()?;
+        make(&programs, &folder, &folder.path.join("data"))?;
+        start_in(folder, &programs, settings)
+    };
+    let mut started = started_once();
     for _ in 1..ATTEMPTS {
         if !matches!(started, Err(Failure::EndedAtOnce { .. })) {
             break;
         }
-        started = start_in(&programs, settings);
+        started = started_once();
     }
     started
 }
 
 /// Starts Postgres with `settings`, which override the defaults: the last setting of a name counts.
-fn start_in(programs: &Path, settings: &[&str]) -> Result<(Postgres, Instance), Failure> {
-    let folder = Folder::make()?;
+fn start_in(folder: Folder, programs: &Path, settings: &[&str]) -> Result<(Postgres, Instance), Failure> {
     let data = folder.path.join("data");
-    initialise(programs, &folder, &data)?;
     let port = port::free()?;
     let postgres = Postgres {
         url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
@@ -193,7 +235,7 @@ fn start_in(programs: &Path, settings: &[&str]) -> Result<(Postgres, Instance), 
     Ok((postgres, instance))
 }
 
-fn initialise(programs: &Path, folder: &Folder, data: &Path) -> Result<(), Failure> {
+fn initialise(programs: &Path, folder: &Folder, data: &Path) -> Result<String, Failure> {
     let mut initdb = Command::new(programs.join("initdb"));
     initdb
         .arg("--pgdata")
@@ -202,8 +244,7 @@ fn initialise(programs: &Path, folder: &Folder, data: &Path) -> Result<(), Failu
         // The data directory is expendable, so initdb need not flush it to disk.
         .args(["--encoding=UTF8", "--no-locale", "--no-sync"])
         .current_dir(&folder.path);
-    run("initdb", folder.owner.run_as(&mut initdb), START_DEADLINE)?;
-    Ok(())
+    run("initdb", folder.owner.run_as(&mut initdb), START_DEADLINE)
 }
 
 fn execute(psql: &Path, url: &str, statement: &str) -> Result<String, Failure> {

@@ -24,8 +24,17 @@ pub enum KeyError {
     },
     #[error("{0} belongs to another user ({owner}); run `chown {user} {0}` as root", .path.display())]
     Foreign { path: PathBuf, owner: u32, user: u32 },
-    #[error("the key folder {0} is writable by others (mode {mode:04o}); run `chmod o-w {0}`", .folder.display())]
+    #[error("{} is longer than 64 KiB, which no key is; replace it with the key", .path.display())]
+    TooLong { path: PathBuf },
+    #[error(
+        "{} leads out of the key folder, to {}; copy that file into the folder instead",
+        .path.display(), .target.display()
+    )]
+    LeadsOut { path: PathBuf, target: PathBuf },
+    #[error("the key folder {0} is writable by others (mode {mode:04o}); run `chmod go-w {0}`", .folder.display())]
     FolderTooOpen { folder: PathBuf, mode: u32 },
+    #[error("the key folder {0} belongs to another user ({owner}); run `chown {user} {0}` as root", .folder.display())]
+    FolderForeign { folder: PathBuf, owner: u32, user: u32 },
     #[error(
         "{} is not a private key in unencrypted PKCS#8 PEM; convert it with `openssl pkcs8 -topk8 -nocrypt`",
         .path.display()

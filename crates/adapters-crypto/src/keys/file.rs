@@ -5,21 +5,23 @@ use crate::OsRandomness;
 use domain::ports::Randomness;
 use rustix::process::geteuid;
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
 /// The mode bits that a secret file must not have: reading or writing by others, and writing by the
 /// group.
 const FORBIDDEN_MODE_BITS: u32 = 0o026;
-/// The mode bit that a key folder must not have, unless it is [`STICKY`]: others could add files or
-/// replace them.
-const OTHERS_MAY_WRITE: u32 = 0o002;
-/// The sticky bit: only their owners may rename or remove the files in a folder. Container
-/// platforms mount secrets in read-only folders that are world-writable and have this bit.
+/// The mode bits that a key folder must not have, unless it is [`STICKY`]: other users could
+/// replace files.
+const FORBIDDEN_FOLDER_MODE_BITS: u32 = 0o022;
+/// The sticky bit: only their owners and the folder's may rename or remove the files in a folder.
+/// Container platforms mount secrets in read-only folders that are world-writable and have this
+/// bit. Files that other users could add are rejected for their owner.
 const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
 /// The maximum length of a secret file: far longer than any key, so that a wrong file is not read
@@ -28,30 +30,59 @@ const MAX_LENGTH: u64 = 64 * 1024;
 /// Written by some editors at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a secret file of at most 64 KiB, without a byte order mark.
-pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    read_secret_as(path, geteuid().as_raw())
+/// Reads the secret file `name` of at most 64 KiB in `folder`, without a byte order mark. Symbolic
+/// links are followed as long as they stay in the folder.
+pub fn read_secret(folder: &Path, name: &OsStr) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    read_secret_as(folder, name, geteuid().as_raw())
 }
 
-fn read_secret_as(path: &Path, user: u32) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+fn read_secret_as(folder: &Path, name: &OsStr, user: u32) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let path = &folder.join(name);
     let unreadable = |source| KeyError::Unreadable {
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = File::open(follow_links(folder, path, user)?).map_err(unreadable)?;
     // Use the metadata of the open file: the path may lead to another file a moment later.
     let metadata = file.metadata().map_err(unreadable)?;
     check_secret(path, metadata.uid(), metadata.mode() & 0o7777, user)?;
     // Reserve the maximum, so that the vector is never reallocated and leaves no copy of the secret
     // behind.
     let mut contents = Zeroizing::new(Vec::with_capacity(64 * 1024 + 1));
-    file.take(MAX_LENGTH)
+    file.take(MAX_LENGTH + 1)
         .read_to_end(&mut contents)
         .map_err(unreadable)?;
+    if contents.len() as u64 > MAX_LENGTH {
+        return Err(KeyError::TooLong { path: path.clone() });
+    }
     if contents.starts_with(BYTE_ORDER_MARK) {
         contents.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(contents)
+}
+
+/// Returns the file that `path` leads to, after all symbolic links. Checks that it is in `folder`,
+/// and that other users can replace neither it nor a folder between the two.
+fn follow_links(folder: &Path, path: &Path, user: u32) -> Result<PathBuf, KeyError> {
+    let resolve = |path: &Path| {
+        fs::canonicalize(path).map_err(|source| KeyError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let (target, inside) = (resolve(path)?, resolve(folder)?);
+    if !target.starts_with(&inside) {
+        let path = path.to_owned();
+        return Err(KeyError::LeadsOut { path, target });
+    }
+    let between = target
+        .ancestors()
+        .skip(1)
+        .take_while(|ancestor| *ancestor != inside);
+    for ancestor in between {
+        check_folder_as(ancestor, user)?;
+    }
+    Ok(target)
 }
 
 /// Checks that only `user`, root and, for reading, the group can access a secret file. The owner
@@ -78,18 +109,26 @@ fn is_mounted_by_kubernetes(path: &Path) -> bool {
     fs::symlink_metadata(path.with_file_name("..data")).is_ok()
 }
 
-/// Checks that others cannot replace the files in a folder.
+/// Checks that other users cannot replace the files in a folder.
 ///
 /// # Errors
-/// Returns [`KeyError::FolderTooOpen`] if others may write to the folder,
+/// Returns [`KeyError::FolderForeign`] if the folder belongs to another user than this one and
+/// root, [`KeyError::FolderTooOpen`] if the group or others may write to it,
 /// [`KeyError::FolderMissing`] if it does not exist, and [`KeyError::Unreadable`] if its mode
 /// cannot be read.
 pub fn check_folder(folder: &Path) -> Result<(), KeyError> {
+    check_folder_as(folder, geteuid().as_raw())
+}
+
+fn check_folder_as(folder: &Path, user: u32) -> Result<(), KeyError> {
     let folder = folder.to_owned();
     match fs::metadata(&folder) {
         Ok(metadata) => {
-            let mode = metadata.mode() & 0o7777;
-            if mode & OTHERS_MAY_WRITE != 0 && mode & STICKY == 0 {
+            let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+            if owner != user && owner != ROOT {
+                return Err(KeyError::FolderForeign { folder, owner, user });
+            }
+            if mode & FORBIDDEN_FOLDER_MODE_BITS != 0 && mode & STICKY == 0 {
                 return Err(KeyError::FolderTooOpen { folder, mode });
             }
             Ok(())
@@ -99,7 +138,7 @@ pub fn check_folder(folder: &Path) -> Result<(), KeyError> {
     }
 }
 
-/// Creates `folder` with mode 0700. A folder that exists must not be writable by others.
+/// Creates `folder` with mode 0700. A folder that exists must pass [`check_folder`].
 pub fn make_folder(folder: &Path) -> Result<(), KeyError> {
     DirBuilder::new()
         .recursive(true)
@@ -158,7 +197,136 @@ fn write_draft(draft: &Path, contents: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::chown;
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt, chown, symlink},
+    };
+    use tempfile::TempDir;
+
+    const KEY: &str = "refresh.key";
+
+    fn folder() -> TempDir {
+        tempfile::tempdir().expect("the folder can be created")
+    }
+
+    fn read(folder: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        read_secret(folder, KEY.as_ref())
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("the mode can be set");
+    }
+
+    fn link(target: impl AsRef<Path>, path: &Path) {
+        symlink(target, path).expect("the link can be created");
+    }
+
+    /// Returns the message of a refusal, which is one line.
+    fn refusal<T: std::fmt::Debug>(checked: Result<T, KeyError>) -> String {
+        let text = checked.expect_err("the check fails").to_string();
+        assert!(!text.contains('\n'), "{text}");
+        text
+    }
+
+    #[test]
+    fn a_folder_must_belong_to_this_user_or_root_and_not_be_writable_by_others() {
+        let folder = folder();
+        let owner = fs::metadata(folder.path()).expect("the folder exists").uid();
+        for (mode, is_fine) in [
+            (0o700, true),
+            (0o755, true),
+            (0o2750, true),
+            (0o770, false),
+            (0o775, false),
+            (0o2775, false),
+            (0o702, false),
+            (0o777, false),
+            // A volume of Kubernetes.
+            (0o3777, true),
+        ] {
+            set_mode(folder.path(), mode);
+            let checked = check_folder_as(folder.path(), owner);
+            assert_eq!(checked.is_ok(), is_fine, "{mode:o}: {checked:?}");
+        }
+        let path = folder.path().display();
+        set_mode(folder.path(), 0o770);
+        let text = refusal(check_folder_as(folder.path(), owner));
+        assert!(text.contains(&format!("chmod go-w {path}")), "{text}");
+
+        set_mode(folder.path(), 0o700);
+        // Only root may change the owner. If another user runs the test, the folder is not root's.
+        let _ = chown(folder.path(), Some(4711), None);
+        let owner = fs::metadata(folder.path()).expect("the folder exists").uid();
+        let text = refusal(check_folder_as(folder.path(), owner + 1));
+        assert!(text.contains(&format!("chown {} {path}", owner + 1)), "{text}");
+    }
+
+    #[test]
+    fn a_link_is_followed_only_within_the_folder() {
+        let (folder, outside) = (folder(), folder());
+        write_secret(outside.path(), KEY, b"secret").expect("the file can be written");
+        let path = folder.path().join(KEY);
+        for target in [
+            outside.path().join(KEY),
+            Path::new("..")
+                .join(outside.path().file_name().expect("a name"))
+                .join(KEY),
+        ] {
+            link(&target, &path);
+            let text = refusal(read(folder.path()));
+            assert!(text.contains("leads out of the key folder"), "{text}");
+            assert!(text.contains(&path.display().to_string()), "{text}");
+            fs::remove_file(&path).expect("the link exists");
+        }
+
+        write_secret(folder.path(), "renamed", b"secret").expect("the file can be written");
+        link("renamed", &path);
+        assert_eq!(
+            read(folder.path()).expect("the link stays inside").as_slice(),
+            b"secret"
+        );
+        let elsewhere = outside.path().join("linked-folder");
+        link(folder.path(), &elsewhere);
+        assert!(read(&elsewhere).is_ok(), "the folder itself may be a link");
+    }
+
+    #[test]
+    fn a_secret_that_kubernetes_mounts_is_read_through_its_links() {
+        let volume = folder();
+        let version = volume.path().join("..2026_11_28_10_00_00.123456789");
+        fs::create_dir(&version).expect("the folder can be created");
+        write_secret(&version, KEY, b"secret").expect("the file can be written");
+        set_mode(&version.join(KEY), 0o440);
+        link(
+            version.file_name().expect("a name"),
+            &volume.path().join("..data"),
+        );
+        link(Path::new("..data").join(KEY), &volume.path().join(KEY));
+        set_mode(volume.path(), 0o3777);
+        set_mode(&version, 0o2755);
+
+        check_folder(volume.path()).expect("the volume is safe");
+        assert_eq!(
+            read(volume.path()).expect("the file is safe").as_slice(),
+            b"secret"
+        );
+
+        set_mode(&version, 0o2775);
+        assert!(matches!(read(volume.path()), Err(KeyError::FolderTooOpen { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_rejected_and_not_truncated() {
+        let folder = folder();
+        for (length, is_fine) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+            let _ = fs::remove_file(folder.path().join(KEY));
+            write_secret(folder.path(), KEY, &vec![b'A'; length]).expect("the file can be written");
+            match read(folder.path()) {
+                Ok(contents) => assert!(is_fine && contents.len() == length),
+                Err(error) => assert!(!is_fine && error.to_string().contains("64 KiB"), "{error}"),
+            }
+        }
+    }
 
     #[test]
     fn a_secret_file_must_belong_to_this_user_or_root_and_be_inaccessible_to_others() {
@@ -183,22 +351,20 @@ mod tests {
 
     #[test]
     fn a_file_of_another_user_is_rejected_with_the_remedy() {
-        let folder = tempfile::tempdir().expect("the folder can be created");
-        write_secret(folder.path(), "refresh.key", b"secret").expect("the file can be written");
-        let path = folder.path().join("refresh.key");
+        let folder = folder();
+        write_secret(folder.path(), KEY, b"secret").expect("the file can be written");
+        let path = folder.path().join(KEY);
         // Only root may change the owner. If another user runs the test, it checks with another
         // user id instead.
         let _ = chown(&path, Some(4711), None);
         let owner = fs::metadata(&path).expect("the file exists").uid();
 
-        assert!(read_secret_as(&path, owner).is_ok());
-        let text = read_secret_as(&path, owner + 1)
-            .expect_err("the file is rejected")
-            .to_string();
+        let read_as = |user| read_secret_as(folder.path(), KEY.as_ref(), user);
+        assert!(read_as(owner).is_ok());
+        let text = refusal(read_as(owner + 1));
         assert!(
             text.contains(&format!("chown {} {}", owner + 1, path.display())),
             "{text}"
         );
-        assert!(!text.contains('\n'), "{text}");
     }
 }

@@ -79,7 +79,13 @@ impl KeyFile {
     /// skipped.
     pub fn read(&self) -> Result<KeyPair, KeyError> {
         let path = || self.path.clone();
-        let contents = read_secret(&self.path)?;
+        // `find` joined the folder and the name.
+        let (folder, name) = self
+            .path
+            .parent()
+            .zip(self.path.file_name())
+            .expect("a path in a folder");
+        let contents = read_secret(folder, name)?;
         let documents = pem::parse_many(&*contents).map_err(|_| KeyError::NotAKey { path: path() })?;
         let mut keys = documents
             .into_iter()

@@ -9,10 +9,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-};
+use std::{fmt, io, path::Path};
 use zeroize::Zeroizing;
 
 /// The name of the refresh key's file.
@@ -61,7 +58,7 @@ impl KeyRing {
         Ok(Self {
             signing,
             public,
-            refresh_key: read_refresh_key(folder.join(REFRESH_KEY_FILE))?,
+            refresh_key: read_refresh_key(folder)?,
         })
     }
 
@@ -106,8 +103,9 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-fn read_refresh_key(path: PathBuf) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-    let contents = match read_secret(&path) {
+fn read_refresh_key(folder: &Path) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let path = folder.join(REFRESH_KEY_FILE);
+    let contents = match read_secret(folder, REFRESH_KEY_FILE.as_ref()) {
         Err(KeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return Err(KeyError::RefreshKeyMissing { path });
         }

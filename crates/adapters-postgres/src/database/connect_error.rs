@@ -12,6 +12,11 @@ pub enum ConnectError {
         "the database URL has sslrootcert without sslmode=verify-full: set sslmode=verify-full or remove sslrootcert"
     )]
     UnusedAuthorities,
+    #[error(
+        "the database URL has target_session_attrs={0}, but sessions must be read from the primary: use read-write or \
+         remove it"
+    )]
+    SessionAttributes(String),
     #[error("cannot read certificates from {file}")]
     Authorities { file: PathBuf, source: io::Error },
     #[error("cannot use the database {database}")]

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tokio_postgres::{
     Config, NoTls,
-    config::{Host, SslMode},
+    config::{Host, SslMode, TargetSessionAttrs},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -53,12 +53,13 @@ pub enum Unopened {
 
 impl Server {
     pub fn parse(url: &str, settings: &PoolSettings) -> Result<Self, ConnectError> {
-        let (url, tls) = take_tls_parameters(url);
+        let (url, Parameters { tls, session }) = take_parameters(url);
         let mut config: Config = url.parse().map_err(|error| ConnectError::Url(Box::new(error)))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(ConnectError::Url("it names no host".into()));
         }
         let tls = tls.choose(&mut config)?;
+        require_writable(&mut config, session)?;
         configure(&mut config, settings);
         Ok(Self { config, tls })
     }
@@ -134,6 +135,14 @@ impl Server {
     }
 }
 
+/// The parameters of a URL that tokio-postgres does not know in full.
+#[derive(Default)]
+struct Parameters {
+    tls: TlsParameters,
+    /// `target_session_attrs`.
+    session: Option<String>,
+}
+
 /// The TLS parameters of a URL. tokio-postgres does not know `verify-full`.
 #[derive(Default)]
 struct TlsParameters {
@@ -141,25 +150,26 @@ struct TlsParameters {
     authorities: Option<PathBuf>,
 }
 
-/// Removes the TLS parameters from `url`. The rest stays encoded, since tokio-postgres decodes it.
-fn take_tls_parameters(url: &str) -> (String, TlsParameters) {
-    let mut tls = TlsParameters::default();
+/// Removes these parameters from `url`. The rest stays encoded, since tokio-postgres decodes it.
+fn take_parameters(url: &str) -> (String, Parameters) {
+    let mut taken = Parameters::default();
     let Some((server, parameters)) = url.split_once('?') else {
-        return (url.to_owned(), tls);
+        return (url.to_owned(), taken);
     };
     let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
     let mut rest = Vec::new();
     for parameter in parameters.split('&') {
         match parameter.split_once('=') {
-            Some(("sslmode", mode)) => tls.mode = Some(decode(mode)),
-            Some(("sslrootcert", file)) => tls.authorities = Some(decode(file).into()),
+            Some(("sslmode", mode)) => taken.tls.mode = Some(decode(mode)),
+            Some(("sslrootcert", file)) => taken.tls.authorities = Some(decode(file).into()),
+            Some(("target_session_attrs", session)) => taken.session = Some(decode(session)),
             _ => rest.push(parameter),
         }
     }
     if rest.is_empty() {
-        (server.to_owned(), tls)
+        (server.to_owned(), taken)
     } else {
-        (format!("{server}?{}", rest.join("&")), tls)
+        (format!("{server}?{}", rest.join("&")), taken)
     }
 }
 
@@ -192,6 +202,18 @@ impl TlsParameters {
         }
         config.ssl_mode(mode);
         Ok(tls)
+    }
+}
+
+/// Makes every connection fail whose server would reject writes: of several hosts, the first that
+/// accepts writes is used. A standby may lack revocations, or the leases of replicas.
+fn require_writable(config: &mut Config, session: Option<String>) -> Result<(), ConnectError> {
+    match session.as_deref() {
+        None | Some("read-write" | "primary") => {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            Ok(())
+        }
+        Some(_) => Err(ConnectError::SessionAttributes(session.unwrap_or_default())),
     }
 }
 

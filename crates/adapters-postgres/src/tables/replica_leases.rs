@@ -1,7 +1,7 @@
 //! The leases of replicas. The time is `clock_timestamp()`, because `now()` does not advance while
 //! a transaction waits for a lock.
 
-use crate::error::StorageError;
+use crate::error::{ON_PRIMARY, StorageError};
 use diesel::{
     QueryableByName, sql_query,
     sql_types::{Array, BigInt, Double, Uuid as SqlUuid},
@@ -75,9 +75,15 @@ pub async fn release(conn: &mut AsyncPgConnection, lease: LeaseId) -> Result<(),
     Ok(())
 }
 
-/// Returns the leases that have not expired, including evicted ones.
+/// Returns the leases that have not expired, including evicted ones. Fails on a standby, which may
+/// lack leases.
 pub async fn holders(conn: &mut AsyncPgConnection) -> Result<Vec<LeaseId>, StorageError> {
-    let select = "SELECT replica, number FROM replica_leases WHERE clock_timestamp() < runs_out_at";
+    // The second part returns no row. Part of the first, its condition would be evaluated for each
+    // lease, and not at all without leases.
+    let select = format!(
+        "SELECT replica, number FROM replica_leases WHERE clock_timestamp() < runs_out_at
+        UNION ALL SELECT NULL, NULL WHERE NOT {ON_PRIMARY}"
+    );
     let rows: Vec<LeaseRow> = sql_query(select).load(conn).await?;
     rows.into_iter().map(LeaseId::try_from).collect()
 }

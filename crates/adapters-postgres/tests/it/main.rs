@@ -9,6 +9,7 @@ mod migrations;
 mod opening;
 mod sharing;
 mod snapshots;
+mod standby;
 
 use adapters_postgres::{PoolSettings, PostgresDatabase, PostgresStorage};
 use domain::{

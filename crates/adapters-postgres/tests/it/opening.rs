@@ -99,6 +99,25 @@ async fn only_databases_in_utf_8_are_accepted() {
     }
 }
 
+#[tokio::test]
+async fn a_url_that_admits_standbys_is_refused_with_the_remedy() {
+    for value in ["any", "read-only", "standby", "prefer-standby", ""] {
+        let url = format!("postgres://localhost/authapi?target_session_attrs={value}");
+        let refused = refusal(&url).await;
+        assert!(
+            matches!(&refused, ConnectError::SessionAttributes(named) if named == value),
+            "{refused:?}"
+        );
+        assert!(refused.to_string().contains("use read-write"), "{refused}");
+    }
+    let url = postgres().url();
+    let mark = if url.contains('?') { '&' } else { '?' };
+    for value in ["read-write", "primary"] {
+        let opened = connect(&format!("{url}{mark}target_session_attrs={value}")).await;
+        assert!(opened.is_ok(), "{value}");
+    }
+}
+
 /// Starts a server that requires TLS and has a certificate for `localhost`; returns it with the
 /// file of its certificate authority.
 async fn with_tls() -> (Own<Postgres>, PathBuf) {

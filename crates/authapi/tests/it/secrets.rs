@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{Shutdown, TcpStream},
+    os::unix::fs::MetadataExt,
     time::Duration,
 };
 
@@ -181,4 +182,23 @@ async fn hostile_input_cannot_forge_a_log_line() {
             "{line}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_memory_of_a_server_is_neither_dumped_nor_readable_by_other_processes() {
+    let server = Place::new().start();
+    server.client().user(LOGIN).await;
+    let of_server = format!("/proc/{}", server.pid());
+    let limits = fs::read_to_string(format!("{of_server}/limits")).expect("the server is running");
+    let core = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max core file size"));
+    let core: Vec<_> = core.expect("a line for core dumps").split_whitespace().collect();
+    assert_eq!(core, ["0", "0", "bytes"]);
+    // The files of a process that others may not read belong to root. If root runs the test, they
+    // do so anyway.
+    let owner = fs::metadata(format!("{of_server}/mem"))
+        .expect("the server is running")
+        .uid();
+    assert_eq!(owner, 0);
 }

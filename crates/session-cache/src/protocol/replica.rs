@@ -44,6 +44,8 @@ pub struct Replica {
     id: ReplicaId,
     terms: Terms,
     lease: LeaseState,
+    /// A lease that does not count from after this time is not relied on.
+    distrusted_at: Option<Duration>,
     /// The number of the newest requested lease.
     last_number: u32,
     last_request: Option<Duration>,
@@ -58,6 +60,7 @@ impl Replica {
             id,
             terms,
             lease: LeaseState::Absent,
+            distrusted_at: None,
             last_number: 0,
             last_request: None,
             invalidations: Invalidations::default(),
@@ -86,7 +89,8 @@ impl Replica {
     pub fn holds_lease(&self, now: Duration) -> bool {
         match self.lease {
             LeaseState::Held { counted_from, .. } => {
-                now.saturating_sub(counted_from) < self.terms.lease.trusted()
+                self.distrusted_at.is_none_or(|at| counted_from > at)
+                    && now.saturating_sub(counted_from) < self.terms.lease.trusted()
             }
             LeaseState::Absent | LeaseState::Requested(_) | LeaseState::Left => false,
         }
@@ -179,6 +183,14 @@ impl Replica {
             _ => return,
         };
         self.lease = LeaseState::Held { lease, counted_from };
+    }
+
+    /// Records at `now` that the process's clock may have stood still. Invalidates everything,
+    /// since snapshots are older than they seem. The lease, which may have expired unnoticed, is
+    /// relied on again when a renewal that is requested later is granted.
+    pub fn distrust_lease(&mut self, now: Duration) {
+        self.invalidate_all();
+        self.distrusted_at = self.distrusted_at.max(Some(now));
     }
 
     /// Records that the database refused to renew `lease`, because it was removed, evicted or

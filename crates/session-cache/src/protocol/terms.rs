@@ -26,6 +26,12 @@ impl Span {
         self.waited
     }
 
+    /// Returns the difference between the two durations.
+    #[must_use]
+    pub const fn margin(self) -> Duration {
+        self.waited.saturating_sub(self.trusted)
+    }
+
     /// Returns how long the process that owns the span may rely on it.
     #[must_use]
     pub const fn trusted(self) -> Duration {

@@ -1,20 +1,21 @@
 //! Processes that share a database and a bus.
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     caller::SessionSnapshot,
     changes::{AssignRoles, EndSessions, OpenSession, RegisterUser},
     invalidation::InvalidationScope,
-    ports::{PortError, Revocations, SessionMemory, SessionSnapshots},
+    ports::{Clock, PortError, Revocations, SessionMemory, SessionSnapshots},
     session::{EndReason, SessionId},
     token::TokenIdentity,
     user::{Epoch, User, UserId},
 };
-use session_cache::protocol::ReplicaId;
 use session_cache::{
     CacheLimits, CachedSessionSnapshots, InvalidationListener, LeaseRenewer, LeasedRevocations,
     SessionCoherence,
 };
+use session_cache::{ports::MonotonicClock, protocol::ReplicaId};
 use std::{
     collections::HashMap,
     sync::{
@@ -35,7 +36,27 @@ pub struct World {
     pub leases: MemoryLeases,
     pub bus: MemoryBus,
     pub clock: TokioClock,
+    pub calendar: SteppedClock,
     tokens: Tokens,
+}
+
+/// A calendar clock that advances with the monotonic one and that a test steps.
+#[derive(Clone, Default)]
+pub struct SteppedClock {
+    elapsed: TokioClock,
+    ahead: Arc<Mutex<TimeDelta>>,
+}
+
+impl SteppedClock {
+    pub fn step(&self, by: TimeDelta) {
+        *self.ahead.lock().expect("no other thread panics") += by;
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> DateTime<Utc> {
+        at(0) + self.elapsed.now() + *self.ahead.lock().expect("no other thread panics")
+    }
 }
 
 /// The token of each session.
@@ -75,9 +96,9 @@ impl World {
 
     pub fn process(&self) -> Process {
         let (leases, bus) = (Arc::new(self.leases.clone()), Arc::new(self.bus.clone()));
-        let clock = Arc::new(self.clock);
+        let (clock, calendar) = (Arc::new(self.clock), Arc::new(self.calendar.clone()));
         let id = ReplicaId(unique_uuid());
-        let coherence = SessionCoherence::new(id, leases, bus, clock, CacheLimits::default());
+        let coherence = SessionCoherence::new(id, leases, bus, clock, calendar, CacheLimits::default());
         let reads = Arc::new(MeteredSnapshots {
             snapshots: self.storage().snapshots,
             count: AtomicUsize::new(0),

@@ -1,4 +1,5 @@
 use crate::processes::World;
+use chrono::TimeDelta;
 use domain::{
     invalidation::InvalidationScope,
     ports::{Revocations, SessionMemory},
@@ -188,4 +189,45 @@ async fn a_replica_that_does_not_receive_its_own_messages_acquires_no_lease() {
         sleep(Duration::from_millis(100)).await;
     }
     assert!(!process.coherence.holds_lease());
+}
+
+/// A hypervisor pauses the machine, which stops its clocks. The lease expires meanwhile, so a
+/// revocation completes without this replica, and the host then sets the calendar clock.
+#[tokio::test(start_paused = true)]
+async fn after_a_step_of_the_clock_the_database_is_read_until_the_lease_is_renewed() {
+    for step in [
+        TimeDelta::seconds(5),
+        TimeDelta::seconds(-5),
+        TimeDelta::milliseconds(60),
+    ] {
+        let world = World::default();
+        let (alice, revoked) = world.logged_in("alice").await;
+        let (_, live) = world.logged_in("bob").await;
+        let process = world.process();
+        process.warm_up(live).await;
+        assert!(process.alive(revoked).await);
+        world.end_all(&alice).await;
+        world.calendar.step(step);
+
+        assert!(!process.alive(revoked).await, "{step}");
+        assert!(!process.coherence.holds_lease());
+        let reads = process.reads();
+        assert!(process.alive(live).await);
+        assert!(process.alive(live).await);
+        assert_eq!(process.reads(), reads + 2, "each request reads");
+        process.warm_up(live).await;
+        assert!(!process.alive(revoked).await, "{step}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_calendar_clock_that_is_slewed_costs_no_read() {
+    let world = World::default();
+    let (_, session) = world.logged_in("alice").await;
+    let process = world.process();
+    process.warm_up(session).await;
+    let reads = process.reads();
+    world.calendar.step(TimeDelta::milliseconds(40));
+    assert!(process.alive(session).await);
+    assert_eq!(process.reads(), reads);
 }

@@ -162,12 +162,42 @@ fn a_replica_that_leaves_serves_nothing_from_memory_and_returns_its_lease() {
     assert!(!replica.may_answer(&read, USER, ms(1)));
 }
 
+#[test]
+fn a_distrusted_lease_serves_nothing_until_a_later_renewal_is_granted() {
+    let mut replica = holding(ms(0));
+    let old = replica.begin_read(SESSION, ms(0));
+    replica.record_request(ms(300));
+    replica.distrust_lease(ms(300));
+    let new = replica.begin_read(SESSION, ms(300));
+    assert!(!replica.may_answer(&new, USER, ms(300)));
+    replica.granted(lease(1), ms(300));
+    assert!(!replica.holds_lease(ms(301)), "it may have been requested before");
+    assert_eq!(replica.next_step(ms(800)), LeaseStep::Renew(lease(1)));
+    replica.granted(lease(1), ms(800));
+    assert!(replica.may_answer(&new, USER, ms(801)), "the row has not expired");
+    assert!(
+        !replica.may_answer(&old, USER, ms(801)),
+        "it is older than it seems"
+    );
+}
+
+#[test]
+fn a_lease_requested_before_it_was_distrusted_serves_nothing() {
+    let mut replica = replica();
+    replica.record_request(ms(0));
+    assert_eq!(replica.next_step(ms(0)), LeaseStep::Acquire(lease(1)));
+    replica.distrust_lease(ms(1));
+    replica.granted(lease(1), ms(0));
+    assert!(!replica.holds_lease(ms(2)));
+}
+
 /// An event of a random history.
 #[derive(Clone, Debug)]
 enum Event {
     /// Milliseconds pass.
     Wait(u16),
     Request,
+    Distrust,
     TakeStep,
     /// The database answers the oldest open request.
     Granted,
@@ -195,6 +225,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (0_u16..900).prop_map(Event::Wait),
         4 => Just(Event::Request),
+        1 => Just(Event::Distrust),
         8 => Just(Event::TakeStep),
         8 => Just(Event::Granted),
         1 => Just(Event::Refused),
@@ -211,6 +242,7 @@ struct Oracle {
     /// For each read: its session, when it began, and whether no invalidation has covered it since.
     reads: Vec<(SnapshotRead, u8, Duration, bool)>,
     holding: Option<(LeaseId, Duration)>,
+    distrusted_at: Option<Duration>,
 }
 
 impl Oracle {
@@ -245,6 +277,11 @@ proptest! {
             match event {
                 Event::Wait(milliseconds) => now += ms(u64::from(milliseconds)),
                 Event::Request => replica.record_request(now),
+                Event::Distrust => {
+                    replica.distrust_lease(now);
+                    oracle.distrusted_at = Some(now);
+                    oracle.invalidate(|_| true);
+                }
                 Event::TakeStep => match replica.next_step(now) {
                     LeaseStep::Acquire(lease) => {
                         prop_assert!(lease > newest, "a number is used once");
@@ -295,7 +332,8 @@ proptest! {
                     oracle.invalidate(|_| true);
                 }
             }
-            let holds = oracle.holding.is_some_and(|(_, from)| now.saturating_sub(from) < TERMS.lease.trusted());
+            let trusts = |from: Duration| oracle.distrusted_at.is_none_or(|at| from > at);
+            let holds = oracle.holding.is_some_and(|(_, from)| trusts(from) && now.saturating_sub(from) < TERMS.lease.trusted());
             prop_assert_eq!(replica.holds_lease(now), holds);
             for (read, number, begun_at, current) in &oracle.reads {
                 let answered = holds && *current && now.saturating_sub(*begun_at) < TERMS.snapshot.trusted();
