@@ -96,6 +96,11 @@ test-faults: setup ## Test the service under load while its servers crash, hang,
 	@scripts/setup faults
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-2} cargo test --locked --profile faults -p authapi --test faults -- --nocapture $(ARGS)
 
+.PHONY: test-guessing
+test-guessing: setup ## Guess passwords from thousands of addresses for ten minutes while owners log in; SECONDS=60 shortens it
+	@scripts/setup faults
+	AUTHAPI_GUESSING_SECONDS=$(or $(SECONDS),600) cargo test --locked --profile faults -p authapi --test faults -- --nocapture --test-threads=1 guessing
+
 # The two builds are separate: a common build would enable the benchmark's features in the service.
 .PHONY: bench
 bench: setup ## Measure the service and the limits of this machine; QUICK=1 runs one short round, ARGS='--mode sqlite' narrows it

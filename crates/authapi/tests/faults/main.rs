@@ -35,6 +35,7 @@ mod clock_step;
 mod clocks;
 mod disk;
 mod flood;
+mod guessing;
 mod machine_pause;
 mod oracle;
 mod postgres;
