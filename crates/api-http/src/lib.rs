@@ -10,6 +10,7 @@ mod client;
 mod configure;
 mod connections;
 mod declared;
+mod device;
 mod docs;
 mod endpoint;
 mod etag;

@@ -13,9 +13,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The interval between removals of dead sessions.
 const SESSIONS_PERIOD: Duration = Duration::from_mins(10);
-/// How long dead sessions are kept: longer than their tokens live, and long enough to investigate a
-/// theft.
-const DEAD_SESSION_RETENTION: TimeDelta = TimeDelta::days(7);
+/// How long dead sessions are kept: as long as the network of a login stays known to the account.
+const DEAD_SESSION_RETENTION: TimeDelta = TimeDelta::days(30);
 /// The interval between removals of old events. Each removal records an event in the audit log.
 const AUDIT_LOG_PERIOD: Duration = Duration::from_hours(24);
 /// The interval between records of failed attempts that were only counted.

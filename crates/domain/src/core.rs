@@ -156,6 +156,7 @@ impl Core {
 struct Steps {
     recognise: Arc<RecogniseRefreshToken>,
     issue_tokens: Arc<IssueTokens>,
+    recognise_device: Arc<RecogniseDevice>,
     accept_password: Arc<AcceptPassword>,
     confirm_password: Arc<ConfirmPassword>,
     record_failed_attempt: Arc<RecordFailedAttempt>,
@@ -176,6 +177,7 @@ impl Steps {
                 rules: rules.tokens.clone(),
                 catalogue,
             }),
+            recognise_device: Arc::new(RecogniseDevice::new(ports.mac.clone())),
             accept_password: Arc::new(AcceptPassword {
                 meter: ports.meter.clone(),
                 hasher: ports.hasher.clone(),
@@ -197,7 +199,7 @@ impl Steps {
             throttle: ports.throttle.clone(),
             accounts: ports.accounts.clone(),
             hasher: ports.hasher.clone(),
-            recognise_device: Arc::new(RecogniseDevice::new(ports.mac.clone())),
+            recognise_device: self.recognise_device.clone(),
             issue_tokens: self.issue_tokens.clone(),
             record_failed_attempt: self.record_failed_attempt.clone(),
             clock: ports.clock.clone(),
@@ -212,6 +214,7 @@ impl Steps {
             accounts: ports.accounts.clone(),
             accept_password: self.accept_password.clone(),
             issue_tokens: self.issue_tokens.clone(),
+            recognise_device: self.recognise_device.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
             rules: rules.sessions,

@@ -83,3 +83,67 @@ impl DeviceClaim {
         body
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::Login;
+    use proptest::prelude::*;
+
+    fn account(login: &str) -> CanonicalLogin {
+        Login::parse(login)
+            .expect("the login is valid")
+            .canonical()
+            .clone()
+    }
+
+    fn claim(session: u128) -> DeviceClaim {
+        DeviceClaim {
+            session: SessionId(Uuid::from_u128(session)),
+        }
+    }
+
+    #[test]
+    fn the_input_of_the_mac_depends_on_the_session_and_the_account() {
+        let one = claim(1).mac_input(&account("alice"));
+        assert_eq!(one, claim(1).mac_input(&account("ALICE")));
+        assert_ne!(one, claim(2).mac_input(&account("alice")));
+        assert_ne!(one, claim(1).mac_input(&account("bobby")));
+    }
+
+    #[test]
+    fn the_input_of_the_mac_is_never_one_of_a_refresh_token() {
+        assert_eq!(claim(1).mac_input(&account("alice")).first(), Some(&0xd1));
+    }
+
+    #[test]
+    fn debug_output_contains_no_token() {
+        let token = claim(1).seal(&[7; MAC_LENGTH]);
+        assert!(!format!("{token:?}").contains(token.expose()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_sealed_token_parses_to_its_claim(session: u128, mac: [u8; MAC_LENGTH]) {
+            let token = claim(session).seal(&mac);
+            prop_assert_eq!(DeviceClaim::parse(&token), Some((claim(session), mac)));
+        }
+
+        #[test]
+        fn any_other_text_is_no_token(text in ".{0,80}") {
+            if let Some((claim, mac)) = DeviceClaim::parse(&DeviceToken::new(text.clone())) {
+                let sealed = claim.seal(&mac);
+                prop_assert_eq!(sealed.expose(), text);
+            }
+        }
+
+        #[test]
+        fn a_changed_character_changes_or_spoils_the_token(place in 0_usize..66, other in "[A-Za-z0-9_-]") {
+            let token = claim(1).seal(&[7; MAC_LENGTH]);
+            let mut text = token.expose().to_owned();
+            text.replace_range(place..=place, &other);
+            let parsed = DeviceClaim::parse(&DeviceToken::new(text.clone()));
+            prop_assert_eq!(parsed == Some((claim(1), [7; MAC_LENGTH])), text == token.expose());
+        }
+    }
+}

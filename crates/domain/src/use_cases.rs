@@ -40,7 +40,7 @@ pub use find_users::FindUsers;
 pub use import_users::{ImportRefused, ImportRequest, ImportUsers};
 pub use list_roles::ListRoles;
 pub use list_sessions::ListSessions;
-pub use log_in::{LogIn, LogInError};
+pub use log_in::{LogIn, LogInError, LogInRequest, LoggedIn};
 pub use log_out::{LogOut, LogOutError};
 pub use read_audit::ReadAudit;
 pub use refresh::{Refresh, RefreshError};

@@ -4,18 +4,24 @@
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    http::{HeaderMap, HeaderName, StatusCode, header::AUTHORIZATION},
     routing::{get, post},
 };
 use domain::{
     audit::Origin,
     changes::ChangeError,
     core::Core,
+    device_token::DeviceToken,
     password::Password,
-    use_cases::{AuthenticateError, CreateUserError, LogInError, LogOutError, RegisterError},
+    use_cases::{
+        AuthenticateError, CreateUserError, LogInError, LogInRequest, LogOutError, LoggedIn, RegisterError,
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// The header with the token of a device, in both directions.
+const DEVICE_TOKEN: HeaderName = HeaderName::from_static("device-token");
 
 /// A rejected request: its status, and a body with a code for programs.
 type Refused = (StatusCode, Json<Value>);
@@ -59,22 +65,32 @@ async fn register(
 
 async fn log_in(
     State(core): State<Core>,
+    headers: HeaderMap,
     Json(body): Json<LoginAndPassword>,
-) -> Result<Json<Value>, Refused> {
-    let password = Password::new(body.password);
-    let pair = core
-        .log_in
-        .execute(&body.login, password, Origin::default())
-        .await;
-    let pair = pair.map_err(|error| match error {
+) -> Result<([(HeaderName, String); 1], Json<Value>), Refused> {
+    let request = LogInRequest {
+        login: body.login,
+        password: Password::new(body.password),
+        device: device_token(&headers),
+        origin: Origin::default(),
+    };
+    let logged_in = core.log_in.execute(request).await;
+    let LoggedIn { tokens, device } = logged_in.map_err(|error| match error {
         LogInError::InvalidCredentials => refused(StatusCode::UNAUTHORIZED, "invalid_credentials"),
         LogInError::TooManyAttempts { .. } => refused(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
         LogInError::Port(_) => unavailable(),
     })?;
-    Ok(Json(json!({
-        "access_token": pair.access_token.expose(),
-        "refresh_token": pair.refresh_token.expose(),
-    })))
+    let tokens = Json(json!({
+        "access_token": tokens.access_token.expose(),
+        "refresh_token": tokens.refresh_token.expose(),
+    }));
+    Ok(([(DEVICE_TOKEN, device.expose().to_owned())], tokens))
+}
+
+/// Returns the token of an earlier login from the same device.
+fn device_token(headers: &HeaderMap) -> Option<DeviceToken> {
+    let text = headers.get(DEVICE_TOKEN)?.to_str().ok()?;
+    Some(DeviceToken::new(text.to_owned()))
 }
 
 async fn me(State(core): State<Core>, headers: HeaderMap) -> Result<Json<Value>, Refused> {

@@ -1,11 +1,13 @@
-use super::token_pair::{TokenPairResponse, token_pair};
+use super::token_pair::{TokenPairResponse, opened_session};
 use crate::{
     bearer::EvenWithResetPassword,
     body::JsonBody,
+    device::DeviceQuery,
     problem::{
         Problem, ProblemBody,
         documented::{BodyRefused, TooManyAttempts, Unavailable},
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
@@ -32,10 +34,11 @@ pub struct ChangePasswordRequest {
     put,
     path = "/me/password",
     tag = "own account",
+    params(DeviceQuery),
     request_body = ChangePasswordRequest,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The password was changed and a new session opened.", body = TokenPairResponse),
+        (status = 200, description = "The password was changed and a new session opened.", body = TokenPairResponse, headers(("Device-Token" = String, description = "A token with which the device is known at its next login."))),
         BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: the current password is wrong; or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -44,6 +47,7 @@ pub async fn change_password(
     edge: Data<Edge>,
     origin: RequestOrigin,
     EvenWithResetPassword(caller): EvenWithResetPassword,
+    query: QueryParameters<DeviceQuery>,
     body: JsonBody<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let change_password = Arc::clone(&edge.use_cases.core.change_password);
@@ -55,9 +59,9 @@ pub async fn change_password(
         current: Password::new(current_password.expose_secret().to_owned()),
         new: Password::new(new_password.expose_secret().to_owned()),
     };
-    let pair = edge
+    let opened = edge
         .mutations
         .run(async move { change_password.execute(&caller, request, origin.0).await })
         .await?;
-    Ok(token_pair(&pair))
+    Ok(opened_session(&opened.tokens, &opened.device, query.0))
 }

@@ -1,11 +1,13 @@
-use super::token_pair::{TokenPairResponse, token_pair};
+use super::token_pair::{TokenPairResponse, opened_session};
 use crate::{
     body::JsonBody,
+    device::{DeviceQuery, PresentedDevice},
     metrics,
     problem::{
         Problem, ProblemBody,
         documented::{BodyRefused, TooManyAttempts, Unavailable},
     },
+    query::QueryParameters,
     request::RequestOrigin,
     state::Edge,
 };
@@ -27,13 +29,20 @@ pub struct LoginRequest {
 }
 
 /// Logs in: opens a session and returns its tokens.
+///
+/// The response has a device token. Present it at the next login from this device: attempts of
+/// others then cannot delay that login.
 #[utoipa::path(
     post,
     path = "/login",
     tag = "main",
+    params(
+        DeviceQuery,
+        ("Device-Token" = Option<String>, Header, description = "The device token of an earlier login. One that is not valid is ignored."),
+    ),
     request_body = LoginRequest,
     responses(
-        (status = 200, description = "A session was opened; these are its tokens.", body = TokenPairResponse),
+        (status = 200, description = "A session was opened; these are its tokens.", body = TokenPairResponse, headers(("Device-Token" = String, description = "A token with which the device is known at its next login."))),
         BodyRefused, TooManyAttempts, Unavailable,
         (status = 401, description = "`invalid_credentials`: unknown login, wrong password or disabled user", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -41,23 +50,24 @@ pub struct LoginRequest {
 pub async fn log_in(
     edge: Data<Edge>,
     origin: RequestOrigin,
+    query: QueryParameters<DeviceQuery>,
+    device: PresentedDevice,
     body: JsonBody<LoginRequest>,
 ) -> Result<HttpResponse, Problem> {
     let log_in = Arc::clone(&edge.use_cases.core.log_in);
     let LoginRequest { login, password } = body.0;
-    let password = Password::new(password.expose_secret().to_owned());
-    let pair = edge
+    let request = LogInRequest {
+        login,
+        password: Password::new(password.expose_secret().to_owned()),
+        device: device.0,
+        origin: origin.0,
+    };
+    let logged_in = edge
         .mutations
         .run(async move {
-            let request = LogInRequest {
-                login,
-                password,
-                device: None,
-                origin: origin.0,
-            };
-            let outcome = log_in.execute(request).await.map(|logged_in| logged_in.tokens);
+            let outcome = log_in.execute(request).await;
             metrics::record_login(outcome.map_err(Problem::from))
         })
         .await?;
-    Ok(token_pair(&pair))
+    Ok(opened_session(&logged_in.tokens, &logged_in.device, query.0))
 }

@@ -1,5 +1,6 @@
-use actix_web::{HttpResponse, http::header};
-use domain::steps::TokenPair;
+use crate::device::DeviceQuery;
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header};
+use domain::{device_token::DeviceToken, steps::TokenPair};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,7 +25,18 @@ pub struct TokenPairResponse<'a> {
 
 /// Returns the 200 response with `pair`, which must not be cached (RFC 6749, section 5.1).
 pub fn token_pair(pair: &TokenPair) -> HttpResponse {
-    HttpResponse::Ok()
+    with_pair(HttpResponse::Ok(), pair)
+}
+
+/// Returns the 200 response with `pair` and the device token of the new session.
+pub fn opened_session(pair: &TokenPair, device: &DeviceToken, query: DeviceQuery) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    query.add_to(&mut response, device);
+    with_pair(response, pair)
+}
+
+fn with_pair(mut response: HttpResponseBuilder, pair: &TokenPair) -> HttpResponse {
+    response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(TokenPairResponse {
             access_token: pair.access_token.expose(),

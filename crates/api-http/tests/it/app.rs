@@ -16,17 +16,22 @@ use domain::{
     revision::Precondition,
     role::{RoleName, RoleNames},
     steps::{ChangeRequest, UserRef},
-    throttle::{Attempt, BudgetKind, ThrottleDecision},
+    throttle::{Attempt, BudgetKind, Budgets, ThrottleDecision},
     use_cases::{NewUserRequest, RoleRequest},
     user::UserStatus,
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
-use testkit::{ClosedThrottle, Fakes, FixedClock, MemoryStorage, OpenThrottle, PlainHasher, fixtures::at};
+use testkit::{
+    ClosedThrottle, Fakes, FixedClock, MemoryStorage, ModelThrottle, OpenThrottle, PlainHasher, fixtures::at,
+};
 use tokio::runtime::Handle;
 
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const NEW_PASSWORD: &str = "quiet otters paint the moon";
+
+/// The address of requests that name no other.
+const HOME: [u8; 4] = [192, 0, 2, 7];
 
 pub const ISSUER: &str = "https://auth.example";
 
@@ -75,6 +80,11 @@ impl Throttle for BrokenThrottle {
     }
 
     async fn succeeded(&self, _: &Attempt) {}
+}
+
+/// An app whose throttle counts attempts.
+pub fn counting_app() -> TestApp {
+    app_with(Arc::new(ModelThrottle::new(Budgets::DEFAULT)))
 }
 
 fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
@@ -131,7 +141,11 @@ impl TestApp {
     }
 
     pub fn request(&self, method: Method, path: &str) -> Request<'_> {
-        let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
+        self.request_from(HOME, method, path)
+    }
+
+    pub fn request_from(&self, address: [u8; 4], method: Method, path: &str) -> Request<'_> {
+        let peer = SocketAddr::from((address, 4711));
         let inner = test::TestRequest::with_uri(path)
             .method(method)
             .peer_addr(peer)

@@ -10,6 +10,7 @@ mod app;
 mod authorisation;
 mod bad_input;
 mod connection;
+mod device_tokens;
 mod document;
 mod endpoints;
 mod metrics;

@@ -23,6 +23,7 @@ pub mod crash;
 mod endpoints;
 mod forwarded_for;
 mod import;
+mod known_places;
 mod missing_database;
 pub mod overload;
 mod prompt;

@@ -1,3 +1,4 @@
+use super::LoggedIn;
 use crate::{
     audit::{Actor, AuditContext, Origin},
     caller::Caller,
@@ -6,7 +7,8 @@ use crate::{
     ports::{Accounts, Clock, PortError, Randomness},
     session::{NewSession, SessionRules},
     steps::{
-        AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens, TokenPair,
+        AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens,
+        RecogniseDevice,
     },
 };
 use std::sync::Arc;
@@ -19,6 +21,7 @@ pub struct ChangePassword {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) accept_password: Arc<AcceptPassword>,
     pub(crate) issue_tokens: Arc<IssueTokens>,
+    pub(crate) recognise_device: Arc<RecogniseDevice>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) rules: SessionRules,
@@ -74,7 +77,7 @@ impl ChangePassword {
         caller: &Caller,
         request: NewPasswordRequest,
         origin: Origin,
-    ) -> Result<TokenPair, ChangePasswordError> {
+    ) -> Result<LoggedIn, ChangePasswordError> {
         self.confirm_password.take_attempt(caller).await?;
         let new = self
             .accept_password
@@ -94,7 +97,7 @@ impl ChangePassword {
         caller: &Caller,
         hash: PasswordHash,
         origin: Origin,
-    ) -> Result<TokenPair, ChangePasswordError> {
+    ) -> Result<LoggedIn, ChangePasswordError> {
         let now = self.clock.now();
         let user = caller.user().id;
         let id = self.randomness.session_id(now);
@@ -108,7 +111,12 @@ impl ChangePassword {
         let context = AuditContext::new(now, Actor::User(user), origin);
         let applied = self.accounts.execute(Arc::new(command), context).await?;
         let stored = session.stored(&applied.into_user()?);
-        Ok(self.issue_tokens.issue(&stored, secret, now).await?)
+        Ok(LoggedIn {
+            tokens: self.issue_tokens.issue(&stored, secret, now).await?,
+            device: self
+                .recognise_device
+                .issue(caller.user().login.canonical(), stored.id),
+        })
     }
 }
 
@@ -127,7 +135,7 @@ mod tests {
         throttle::{Attempt, ThrottleDecision},
         use_cases::fixtures::{
             accept_password, clock, confirm_password, expect_change, issue_tokens, randomness, rating,
-            record_failed_attempt, session_rules,
+            recognise_device, record_failed_attempt, session_rules,
         },
         user::Epoch,
     };
@@ -138,7 +146,7 @@ mod tests {
         new: &str,
         expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
-    ) -> Result<TokenPair, ChangePasswordError> {
+    ) -> Result<LoggedIn, ChangePasswordError> {
         change_if(rating(4), new, expect_accounts, expect_hasher).await
     }
 
@@ -147,7 +155,7 @@ mod tests {
         new: &str,
         expect_accounts: impl FnOnce(&mut MockAccounts),
         expect_hasher: impl FnOnce(&mut MockPasswordHasher),
-    ) -> Result<TokenPair, ChangePasswordError> {
+    ) -> Result<LoggedIn, ChangePasswordError> {
         let mut throttle = MockThrottle::new();
         throttle
             .expect_take()
@@ -172,6 +180,7 @@ mod tests {
             accounts,
             accept_password: accept_password(expect_meter, hasher),
             issue_tokens: issue_tokens(),
+            recognise_device: recognise_device(),
             clock: clock(),
             randomness: randomness(),
             rules: session_rules(),
@@ -228,7 +237,7 @@ mod tests {
         )
         .await
         .expect("tokens are issued");
-        assert_eq!(pair.access_token.expose(), "epoch=5 roles=user");
+        assert_eq!(pair.tokens.access_token.expose(), "epoch=5 roles=user");
     }
 
     #[tokio::test]
