@@ -20,7 +20,7 @@ pub struct Store {
 
 /// What one budget says about an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Decision {
     /// The budget has an attempt left.
     Take,
     /// The attempt was reserved for the network earlier.
@@ -31,7 +31,7 @@ enum Verdict {
     Wait(Duration),
 }
 
-impl Verdict {
+impl Decision {
     fn wait(self) -> Option<Duration> {
         match self {
             Self::Take | Self::UseTurn => None,
@@ -68,12 +68,12 @@ impl Store {
     pub fn take(&mut self, attempt: &Attempt, now: Duration) -> ThrottleDecision {
         self.sweep(now);
         let charges = attempt.charges();
-        let verdicts = charges.iter().map(|charge| self.verdict(charge, now));
-        let verdicts: Vec<_> = verdicts.collect();
-        let charges: Vec<_> = charges.into_iter().zip(verdicts).collect();
+        let decisions = charges.iter().map(|charge| self.decision(charge, now));
+        let decisions: Vec<_> = decisions.collect();
+        let charges: Vec<_> = charges.into_iter().zip(decisions).collect();
         let waiting = charges
             .iter()
-            .filter_map(|(charge, verdict)| Some((verdict.wait()?, charge.key.kind())));
+            .filter_map(|(charge, decision)| Some((decision.wait()?, charge.key.kind())));
         let refusals = waiting.clone().count();
         let Some((retry_after, budget)) = waiting.max_by_key(|(wait, _)| *wait) else {
             self.take_all(charges, now);
@@ -94,26 +94,26 @@ impl Store {
         }
     }
 
-    fn verdict(&self, charge: &Charge, now: Duration) -> Verdict {
+    fn decision(&self, charge: &Charge, now: Duration) -> Decision {
         let buckets = self.buckets(charge.key.kind());
         let turn = charge.turn.as_ref();
         let start = turn
             .and_then(|turn| self.turns.start(turn))
             .filter(|start| now <= buckets.rate().turn_end(*start));
         match start {
-            Some(start) if start <= now => Verdict::UseTurn,
-            Some(start) => Verdict::AwaitTurn(start.saturating_sub(now)),
+            Some(start) if start <= now => Decision::UseTurn,
+            Some(start) => Decision::AwaitTurn(start.saturating_sub(now)),
             None => match buckets.wait(&charge.key, now) {
-                Duration::ZERO => Verdict::Take,
-                wait => Verdict::Wait(wait),
+                Duration::ZERO => Decision::Take,
+                wait => Decision::Wait(wait),
             },
         }
     }
 
-    fn take_all(&mut self, charges: Vec<(Charge, Verdict)>, now: Duration) {
-        for (Charge { key, turn, .. }, verdict) in charges {
-            match (verdict, turn) {
-                (Verdict::UseTurn, Some(turn)) => self.turns.end(&turn),
+    fn take_all(&mut self, charges: Vec<(Charge, Decision)>, now: Duration) {
+        for (Charge { key, turn, .. }, decision) in charges {
+            match (decision, turn) {
+                (Decision::UseTurn, Some(turn)) => self.turns.end(&turn),
                 _ => self.buckets_mut(key.kind()).take(key, now),
             }
         }
@@ -121,9 +121,9 @@ impl Store {
 
     /// Reserves the next attempt of the budget that refuses, if it has turns. A key without a
     /// bucket of its own has none.
-    fn reserve(&mut self, charges: Vec<(Charge, Verdict)>, now: Duration) {
-        for (Charge { key, turn, .. }, verdict) in charges {
-            let (Verdict::Wait(wait), Some(turn)) = (verdict, turn) else {
+    fn reserve(&mut self, charges: Vec<(Charge, Decision)>, now: Duration) {
+        for (Charge { key, turn, .. }, decision) in charges {
+            let (Decision::Wait(wait), Some(turn)) = (decision, turn) else {
                 continue;
             };
             let buckets = self.buckets(key.kind());

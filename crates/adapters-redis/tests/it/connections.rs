@@ -94,7 +94,8 @@ async fn a_client_dropped_while_redis_is_down_does_not_reconnect() {
 async fn a_connection_to_a_read_only_server_is_replaced() {
     let own = Redis::start_own();
     let budgets = budgets(1000, Duration::from_secs(1));
-    let throttle = RedisThrottle::new(client(own.url()), "", &budgets).expect("the budgets are within bounds");
+    let throttle =
+        RedisThrottle::new(client(own.url()), "", &budgets).expect("the budgets are within bounds");
     assert_eq!(take(&throttle, &in_session(1)).await, ThrottleDecision::Allowed);
     let before = client_ids(&own);
     // This is the state after a failover that left the old primary reachable.

@@ -177,7 +177,8 @@ impl Throttle for SwitchableThrottle {
 
 #[tokio::test(start_paused = true)]
 async fn a_success_goes_to_the_throttle_in_charge() {
-    let (primary, fallback) = [(); 2].map(|()| Arc::new(SwitchableThrottle::default())).into();
+    let primary = Arc::new(SwitchableThrottle::default());
+    let fallback = Arc::new(SwitchableThrottle::default());
     let successes = || [&primary, &fallback].map(|throttle| throttle.succeeded.load(Ordering::Relaxed));
     let throttle = FallbackThrottle::new(primary.clone(), fallback.clone());
     take(&throttle, &in_session(1)).await;

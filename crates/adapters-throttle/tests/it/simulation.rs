@@ -1,5 +1,5 @@
-//! Guessing in simulated time, over the real throttle: attackers with many networks, owners in known
-//! places, and owners with new devices. Each prints a table for `docs/security.md`.
+//! Guessing in simulated time, over the real throttle: attackers with many networks, owners in
+//! known places, and owners with new devices. Each prints a table for `docs/security.md`.
 //!
 //! `make simulate-guessing` runs the whole size, which `make test` runs in a smaller one.
 

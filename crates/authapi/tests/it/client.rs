@@ -340,6 +340,15 @@ impl Answer {
                 "title",
                 "type",
             ],
+            429 => &[
+                "budget",
+                "code",
+                "detail",
+                "request_id",
+                "status",
+                "title",
+                "type",
+            ],
             _ => &["code", "detail", "request_id", "status", "title", "type"],
         };
         assert_eq!(self.keys(), expected, "{}", self.body);

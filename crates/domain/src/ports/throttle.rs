@@ -23,8 +23,9 @@ pub trait Throttle: Send + Sync {
     /// the wait for the next attempt that is not reserved.
     async fn take(&self, attempt: &Attempt) -> Result<ThrottleDecision, PortError>;
 
-    /// Returns what `attempt` took from [budgets of failures](crate::throttle::Charge::is_refunded),
-    /// because it succeeded. MUST NOT fill a budget beyond its size.
+    /// Returns what `attempt` took from
+    /// [budgets of failures](crate::throttle::Charge::is_refunded), because it succeeded. MUST NOT
+    /// fill a budget beyond its size.
     ///
     /// There is no error: if the budgets cannot be reached, they stay as they are, which must not
     /// fail a login with the right password. The adapter logs the cause.

@@ -42,8 +42,8 @@ contract! {
         a_turn_can_be_used_for_two_restorations_and_is_then_lost,
 }
 
-/// The budgets of a [`FreshThrottle`]. They restore no attempt for minutes, which is longer than any
-/// test takes.
+/// The budgets of a [`FreshThrottle`]. They restore no attempt for minutes, which is longer than
+/// any test takes.
 pub const BUDGETS: Budgets = Budgets {
     client: hourly(6),
     failures: hourly(4),
