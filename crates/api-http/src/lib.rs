@@ -18,6 +18,7 @@ mod forwarded_for;
 mod host;
 mod if_match;
 mod if_none_match;
+mod logged_user;
 mod metrics;
 mod mutations;
 mod openapi;

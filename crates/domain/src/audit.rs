@@ -173,7 +173,8 @@ impl AuditOutcome {
 }
 
 /// Details of an event, such as the roles before and after. They never contain a secret or text
-/// that an unauthenticated client sent.
+/// that an unauthenticated client sent. The key `client_request_id` is reserved: the stored details
+/// hold that part of the [`Origin`] under it.
 pub type AuditDetails = BTreeMap<String, String>;
 
 /// What happened, and to which user. [`AuditContext`] holds who did it, when and from where.

@@ -1,3 +1,4 @@
+use crate::logged_user::LoggedUser;
 use actix_web::{HttpResponse, http::header};
 use domain::steps::TokenPair;
 use serde::Serialize;
@@ -24,7 +25,7 @@ pub struct TokenPairResponse<'a> {
 
 /// Returns the 200 response with `pair`, which must not be cached (RFC 6749, section 5.1).
 pub fn token_pair(pair: &TokenPair) -> HttpResponse {
-    HttpResponse::Ok()
+    let response = HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(TokenPairResponse {
             access_token: pair.access_token.expose(),
@@ -32,5 +33,6 @@ pub fn token_pair(pair: &TokenPair) -> HttpResponse {
             expires_in: pair.expires_in.num_seconds(),
             refresh_token: pair.refresh_token.expose(),
             refresh_expires_in: pair.refresh_expires_in.num_seconds(),
-        })
+        });
+    LoggedUser(pair.user).of(response)
 }
