@@ -32,7 +32,7 @@ mod state;
 
 pub use bearer::Authenticated;
 pub use configure::configure;
-pub use connections::Connections;
+pub use connections::{ConnectionLimits, Connections, GuardedStream, Timeouts};
 pub use mutations::Mutations;
 pub use openapi::openapi;
 pub use state::{Edge, HttpSettings, UseCases};

@@ -3,7 +3,7 @@
 
 use crate::{
     client::client_address,
-    connections::{UnreadBody, mark_activity},
+    connections::{UnreadBody, begin_request, end_request},
     host::check_host,
     if_none_match::CachedTags,
     logged_user::LoggedUser,
@@ -137,13 +137,14 @@ pub async fn handle(
         ids,
     };
     request.extensions_mut().insert(origin);
-    mark_activity(request.request());
+    begin_request(request.request());
     let body = UnreadBody::watch(&mut request);
     let answering = answer(request, next, &shown_id).instrument(span);
     let (mut response, code) = scope.run(answering).await?;
     line.write(&response, code);
-    mark_activity(response.request());
-    if body.is_unread() {
+    let is_unread = body.is_unread();
+    end_request(response.request(), is_unread);
+    if is_unread {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }

@@ -187,7 +187,10 @@ fn record_response<B>(span: &SpanRef<'_>, method: &'static str, response: &Servi
         span.set_status(Status::error(""));
     }
     let extensions = response.request().extensions();
-    if let Some(id) = extensions.get().and_then(|origin: &Origin| origin.request_id.clone()) {
+    if let Some(id) = extensions
+        .get()
+        .and_then(|origin: &Origin| origin.request_id.clone())
+    {
         span.set_attribute(KeyValue::new("request_id", id));
     }
 }

@@ -134,9 +134,8 @@ impl AuditRow {
 }
 
 fn stored_details(details: &AuditDetails, client_request_id: Option<&str>) -> String {
-    let json = |details: &AuditDetails| {
-        serde_json::to_string(details).expect("a map of strings can be serialized")
-    };
+    let json =
+        |details: &AuditDetails| serde_json::to_string(details).expect("a map of strings can be serialized");
     match client_request_id {
         None => json(details),
         Some(id) => {

@@ -52,7 +52,12 @@ impl LogOut {
     /// # Errors
     /// Returns the reason that the token does not belong to a live session, or a [`PortError`] if
     /// it is not known whether a session ended.
-    pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<UserId, LogOutError> {
+    pub async fn execute(
+        &self,
+        token: &str,
+        everywhere: bool,
+        origin: Origin,
+    ) -> Result<UserId, LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;
             let user = caller.user().id;
