@@ -1,5 +1,5 @@
-//! Closes connections that a slow or idle client would keep open, and those of a client that has too
-//! many.
+//! Closes connections that a slow or idle client would keep open, and those of a client that has
+//! too many.
 //!
 //! actix limits how long the head of a connection's first request may take, and how long a
 //! connection stays open between requests. Four kinds of clients get around both limits:

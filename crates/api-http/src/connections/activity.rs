@@ -146,8 +146,8 @@ pub fn begin_request(request: &HttpRequest) {
     }
 }
 
-/// Marks on the connection that `request` was answered. `is_unread` states that the rest of its body
-/// may still arrive.
+/// Marks on the connection that `request` was answered. `is_unread` states that the rest of its
+/// body may still arrive.
 pub fn end_request(request: &HttpRequest, is_unread: bool) {
     if let Some(activity) = request.conn_data::<Arc<Activity>>() {
         activity.end(is_unread, Instant::now());

@@ -21,7 +21,7 @@ const MAX_DISCARDED: u32 = 32;
 /// The stream of an accepted connection, which limits the length of each request's head.
 ///
 /// actix buffers up to 128 KiB of a head, and this cannot be configured. Neither does it limit the
-/// time of any head but a connection's first; the stream tells the watch when one has begun.
+/// time of any head but a connection's first; the stream records when one has begun.
 #[derive(Debug)]
 pub struct GuardedStream {
     stream: TcpStream,

@@ -82,8 +82,8 @@ impl CreateUser {
         // Rate before the login is looked up, so that the response to a weak password does not show
         // whether the login exists.
         let password = self.accept_password.rate(password, &mut ticket).await?;
-        // Storage decides which request gets a login; this check only saves the hash if the login is
-        // already taken.
+        // Storage decides which request gets a login; this check only saves the hash if the login
+        // is already taken.
         if self.accounts.find_by_login(login.canonical()).await?.is_some() {
             return Err(Refusal::LoginTaken.into());
         }
