@@ -1,6 +1,6 @@
 //! Tokens from the `Authorization` header, the only accepted place (RFC 6750, section 2.1).
 
-use crate::{problem::Problem, state::Edge};
+use crate::{logged_user::LoggedUser, problem::Problem, state::Edge};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
 use domain::{caller::Caller, use_cases::Authenticate};
 use secrecy::{ExposeSecret, SecretString};
@@ -79,7 +79,9 @@ impl FromRequest for Authenticated {
         let request = request.clone();
         Box::pin(async move {
             let token = required_text(&request)?;
-            Ok(Self(authenticate(&request).execute(token).await?))
+            // A caller who must first change their password is refused, but logged.
+            let caller = identify(&request, token).await?;
+            Ok(Self(Authenticate::with_own_password(caller)?))
         })
     }
 }
@@ -95,17 +97,20 @@ impl FromRequest for EvenWithResetPassword {
         let request = request.clone();
         Box::pin(async move {
             let token = required_text(&request)?;
-            let caller = authenticate(&request).even_with_a_reset_password(token).await?;
-            Ok(Self(caller))
+            Ok(Self(identify(&request, token).await?))
         })
     }
 }
 
-fn authenticate(request: &HttpRequest) -> &Authenticate {
+/// Returns the caller with `token`, and names them in the log line of `request`.
+async fn identify(request: &HttpRequest, token: &str) -> Result<Caller, Problem> {
     let edge = request
         .app_data::<Data<Edge>>()
         .expect("configure() adds it to its scope, and the application to its other routes");
-    &edge.use_cases.core.authenticate
+    let authenticate = &edge.use_cases.core.authenticate;
+    let caller = authenticate.even_with_a_reset_password(token).await?;
+    LoggedUser(caller.user().id).attach(request);
+    Ok(caller)
 }
 
 #[cfg(test)]

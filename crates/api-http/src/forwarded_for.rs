@@ -20,42 +20,74 @@ pub enum Fault<'a> {
     Unreadable { proxy: IpAddr, entry: &'a [u8] },
 }
 
+/// Maximum number of entries that are read, empty ones included. No chain of proxies is as long, so
+/// only a header that a client made up exceeds it.
+const MAX_ENTRIES: usize = 64;
+/// Maximum length of an entry in bytes, which no written address exceeds.
+const MAX_ENTRY: usize = 128;
+
 /// Returns the client of a request that `peer` sent. The header is trusted only as far as trusted
 /// proxies wrote it: it is read from the right, and the first address that is not a trusted
-/// proxy's is the client's.
+/// proxy's is the client's. Nothing to its left is read, and nothing at all if the peer is not a
+/// trusted proxy, because any client can send a large header.
 ///
 /// `values` are the values of all header lines, in their order. Entries are separated as bytes, not
 /// as text or quoted strings: an invalid entry from a client must not hide those added by proxies.
-pub fn resolve<'a>(peer: IpAddr, values: impl Iterator<Item = &'a [u8]>, trusted: &[IpNet]) -> Resolved<'a> {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let entries: Vec<&[u8]> = values
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        // RFC 9110, section 5.6.1.2: recipients ignore empty list elements.
-        .filter(|entry| !entry.is_empty())
-        .collect();
-    let (mut client, mut fault) = (peer, None);
-    if !entries.is_empty() && !is_trusted(&peer) {
-        fault = Some(Fault::UntrustedPeer(peer));
+pub fn resolve<'a>(
+    peer: IpAddr,
+    mut values: impl DoubleEndedIterator<Item = &'a [u8]>,
+    trusted: &[IpNet],
+) -> Resolved<'a> {
+    if is_trusted(peer, trusted) {
+        return follow(peer, from_the_right(values), trusted);
     }
-    for entry in entries.into_iter().rev() {
-        if !is_trusted(&client) {
-            break;
+    Resolved {
+        client: peer,
+        fault: values.next().map(|_| Fault::UntrustedPeer(peer)),
+    }
+}
+
+/// Follows the chain of trusted proxies from `peer` to the client through `entries`, the last of
+/// the header first. Takes no entry after the client's.
+fn follow<'a>(peer: IpAddr, entries: impl Iterator<Item = &'a [u8]>, trusted: &[IpNet]) -> Resolved<'a> {
+    let mut client = peer;
+    for entry in entries.take(MAX_ENTRIES) {
+        // RFC 9110, section 5.6.1.2: recipients ignore empty list elements.
+        if entry.is_empty() {
+            continue;
         }
         let Some(address) = address(entry) else {
             // The author of this entry may have written everything to its left.
-            fault = Some(Fault::Unreadable { proxy: client, entry });
-            break;
+            let fault = Some(Fault::Unreadable { proxy: client, entry });
+            return Resolved { client, fault };
         };
         client = address;
+        if !is_trusted(client, trusted) {
+            break;
+        }
     }
-    Resolved { client, fault }
+    Resolved { client, fault: None }
+}
+
+/// Separates the entries lazily, from the last to the first.
+fn from_the_right<'a>(values: impl DoubleEndedIterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
+    values
+        .rev()
+        .flat_map(|value| value.rsplit(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+}
+
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// Parses an entry: an IPv4 or IPv6 address, the latter with or without brackets and zone id, each
 /// with or without a port and quotes. An IPv6 address with a port needs brackets. Returns `None`
 /// for anything else.
 fn address(entry: &[u8]) -> Option<IpAddr> {
+    if entry.len() > MAX_ENTRY {
+        return None;
+    }
     let text = unquoted(str::from_utf8(entry).ok()?)?;
     let address: IpAddr = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']')? {
@@ -149,7 +181,7 @@ mod tests {
     fn only_trusted_proxies_are_believed_from_right_to_left() {
         for (peer, headers, expected, fault) in [
             ("192.0.2.1", &[][..], "192.0.2.1", ""),
-            ("192.0.2.1", &[" , "], "192.0.2.1", ""),
+            ("192.0.2.1", &[" , "], "192.0.2.1", "untrusted peer"),
             ("192.0.2.1", &["198.51.100.1"], "192.0.2.1", "untrusted peer"),
             ("192.0.2.1", &["nonsense"], "192.0.2.1", "untrusted peer"),
             (PROXY, &["198.51.100.1"], "198.51.100.1", ""),
@@ -183,6 +215,50 @@ mod tests {
                 "{peer} {headers:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_header_of_an_untrusted_peer_is_not_read() {
+        let lines = vec![&b"203.0.113.9"[..]; 1_000];
+        let mut read = 0;
+        let values = lines.into_iter().inspect(|_| read += 1);
+        let resolved = resolve(ip("192.0.2.1"), values, &trusted());
+        assert_eq!(resolved.client, ip("192.0.2.1"));
+        // Only to learn that there is a header.
+        assert_eq!(read, 1);
+    }
+
+    #[test]
+    fn nothing_to_the_left_of_the_client_is_read() {
+        let line = [&b"10.0.0.9,".repeat(10_000)[..], b"203.0.113.9, 10.0.0.2"].concat();
+        let (mut lines, mut entries) = (0, 0);
+        let values = vec![&line[..]; 50].into_iter().inspect(|_| lines += 1);
+        let resolved = follow(
+            ip(PROXY),
+            from_the_right(values).inspect(|_| entries += 1),
+            &trusted(),
+        );
+        assert_eq!(resolved.client, ip("203.0.113.9"));
+        assert_eq!((lines, entries), (1, 2));
+    }
+
+    #[test]
+    fn no_more_entries_are_read_than_a_chain_of_proxies_can_have() {
+        for entry in ["10.0.0.9,", ",", " ,"] {
+            let line = entry.repeat(10_000);
+            let mut entries = 0;
+            let values = from_the_right([line.as_bytes()].into_iter()).inspect(|_| entries += 1);
+            let resolved = follow(ip(PROXY), values, &trusted());
+            assert!(is_trusted(resolved.client, &trusted()));
+            assert_eq!(entries, MAX_ENTRIES);
+        }
+    }
+
+    #[test]
+    fn an_entry_longer_than_any_address_is_unreadable() {
+        let zone = |length: usize| format!("fe80::1%{}", "z".repeat(length - "fe80::1%".len()));
+        let faults = [MAX_ENTRY, MAX_ENTRY + 1].map(|length| client(PROXY, &[&zone(length)]).1);
+        assert_eq!(faults, ["", "unreadable"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod forwarded_for;
 mod host;
 mod if_match;
 mod if_none_match;
+mod logged_user;
 mod metrics;
 mod mutations;
 mod openapi;
@@ -32,7 +33,7 @@ mod state;
 
 pub use bearer::Authenticated;
 pub use configure::configure;
-pub use connections::Connections;
+pub use connections::{ConnectionLimits, Connections, GuardedStream, Timeouts};
 pub use mutations::Mutations;
 pub use openapi::openapi;
 pub use state::{Edge, HttpSettings, UseCases};

@@ -12,6 +12,7 @@ const IN_FLIGHT: &str = "http_requests_in_flight";
 const REFUSALS: &str = "authapi_refusals_total";
 const LOGINS: &str = "authapi_logins_total";
 const REFRESHES: &str = "authapi_refresh_total";
+const REFUSED_CONNECTIONS: &str = "authapi_refused_connections_total";
 const DEPENDENCY_UP: &str = "authapi_dependency_up";
 
 /// Registers the descriptions of all metrics with the recorder.
@@ -25,6 +26,10 @@ pub fn describe() {
     describe_counter!(REFUSALS, "Number of problem responses, by code.");
     describe_counter!(LOGINS, "Number of login attempts, by outcome.");
     describe_counter!(REFRESHES, "Number of refresh attempts, by outcome.");
+    describe_counter!(
+        REFUSED_CONNECTIONS,
+        "Number of connections closed because their address had too many."
+    );
     describe_gauge!(
         DEPENDENCY_UP,
         "Whether a dependency passed the last readiness check."
@@ -69,6 +74,11 @@ impl Drop for RequestMeter {
     fn drop(&mut self) {
         self.gauge.decrement(1);
     }
+}
+
+/// Counts a connection that was closed because its address had too many.
+pub fn record_refused_connection() {
+    counter!(REFUSED_CONNECTIONS).increment(1);
 }
 
 /// Counts a login attempt by its outcome, and returns the outcome.

@@ -3,9 +3,10 @@
 
 use crate::{
     client::client_address,
-    connections::{UnreadBody, mark_activity},
+    connections::{UnreadBody, begin_request, end_request},
     host::check_host,
     if_none_match::CachedTags,
+    logged_user::LoggedUser,
     metrics::RequestMeter,
     problem::Problem,
     request_ids::RequestIds,
@@ -58,21 +59,50 @@ struct Line {
     method: Method,
     client: Option<String>,
     meter: RequestMeter,
+    ids: RequestNames,
+}
+
+/// The names of a request. The service's own is unique, so it identifies the request in the log and
+/// the audit log. The client's connects the request with the client's log, and can be anything,
+/// such as the id of another request.
+struct RequestNames {
+    own: String,
+    of_client: Option<String>,
+}
+
+impl RequestNames {
+    fn new(request: &ServiceRequest, edge: &Edge) -> Self {
+        let ids: &RequestIds = request
+            .app_data()
+            .expect("configure() adds it to the application");
+        Self {
+            own: ids.next(edge.clock.now()).to_string(),
+            of_client: safe_client_id(request.headers()),
+        }
+    }
+
+    /// Returns the name in the response: the client's, if it sent one.
+    fn shown(&self) -> &str {
+        self.of_client.as_deref().unwrap_or(&self.own)
+    }
 }
 
 impl Line {
-    fn write(self, response: &ServiceResponse<BoxBody>, code: Option<&'static str>, request_id: &str) {
+    fn write(self, response: &ServiceResponse<BoxBody>, code: Option<&'static str>) {
         // Log the pattern, because the path is untrusted text.
         let route = response.request().match_pattern();
         let route = route.as_deref().unwrap_or("unmatched");
         let elapsed = self.meter.record_response(route, response.status(), code);
+        let user = LoggedUser::find(response).map(|user| user.0.to_string());
         tracing::info!(
             method = self.method.as_str(),
             route,
             status = response.status().as_u16(),
             code,
             elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            request_id,
+            user,
+            request_id = self.ids.own,
+            client_request_id = self.ids.of_client,
             client = self.client,
             "answered"
         );
@@ -87,46 +117,48 @@ pub async fn handle(
     let edge: &Data<Edge> = request
         .app_data()
         .expect("configure() adds it to the application");
-    let own_id = || {
-        let ids: &RequestIds = request
-            .app_data()
-            .expect("configure() adds it to the application");
-        ids.next(edge.clock.now()).to_string()
-    };
-    let request_id = safe_client_id(request.headers()).unwrap_or_else(own_id);
-    let origin = Origin::new(
-        client_address(request.request(), &edge.settings.trusted_proxies),
-        request
-            .headers()
-            .get(header::USER_AGENT)
-            .and_then(|agent| agent.to_str().ok()),
-        Some(request_id.clone()),
-    );
+    let ids = RequestNames::new(&request, edge);
+    let origin = origin(&request, edge, &ids);
     let client = origin.address;
     let span = tracing::info_span!(
         "request",
-        request_id,
+        request_id = ids.own,
+        client_request_id = ids.of_client,
         client = client.map(field::display),
+        user = field::Empty,
         code = field::Empty
     );
+    let shown_id = ids.shown().to_owned();
+    let scope = RequestScope::identified(&ids.own, WAIT_BUDGET);
     let line = Line {
         method: request.method().clone(),
         client: client.map(|it| it.to_string()),
         meter: RequestMeter::start(request.method()),
+        ids,
     };
     request.extensions_mut().insert(origin);
-    mark_activity(request.request());
+    begin_request(request.request());
     let body = UnreadBody::watch(&mut request);
-    let answering = answer(request, next, &request_id).instrument(span);
-    let scope = RequestScope::identified(&request_id, WAIT_BUDGET);
+    let answering = answer(request, next, &shown_id).instrument(span);
     let (mut response, code) = scope.run(answering).await?;
-    line.write(&response, code, &request_id);
-    mark_activity(response.request());
-    if body.is_unread() {
+    line.write(&response, code);
+    let is_unread = body.is_unread();
+    end_request(response.request(), is_unread);
+    if is_unread {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
-    Ok(with_common_headers(response, &request_id))
+    Ok(with_common_headers(response, &shown_id))
+}
+
+fn origin(request: &ServiceRequest, edge: &Edge, ids: &RequestNames) -> Origin {
+    let agent = request.headers().get(header::USER_AGENT);
+    Origin::new(
+        client_address(request.request(), &edge.settings.trusted_proxies),
+        agent.and_then(|agent| agent.to_str().ok()),
+        Some(ids.own.clone()),
+    )
+    .named_by_client(ids.of_client.clone())
 }
 
 /// Returns the client's request id if it is safe to log.
@@ -157,6 +189,9 @@ async fn answer(
     let (response, code) = with_request_id(response, request_id);
     if let Some(code) = code {
         Span::current().record("code", code);
+    }
+    if let Some(LoggedUser(user)) = LoggedUser::find(&response) {
+        Span::current().record("user", field::display(user));
     }
     Ok((response, code))
 }

@@ -1,20 +1,20 @@
 //! Builds the service and runs it until it is stopped.
 
+mod server;
+
 use crate::{
     Failure, composition, first_admin,
     housekeeping::Housekeeping,
     listener,
     metrics::Metrics,
-    open_files,
     replica::Membership,
     replica_entry::ReplicaEntry,
-    settings::{ServerSettings, Settings, SettingsError, cores, variable},
+    settings::{ServerSettings, Settings, SettingsError, variable},
     storage::{Database, take_server_lock},
-    traces, wiring,
+    wiring,
 };
-use actix_web::{App, HttpServer, dev::Server, middleware::from_fn};
 use adapters_sqlite::ServerLock;
-use api_http::{Connections, Edge, HttpSettings, Mutations, UseCases};
+use api_http::{ConnectionLimits, Connections, Edge, HttpSettings, Mutations, Timeouts, UseCases};
 use domain::{
     ports::Roles,
     role::{RoleName, RoleNames},
@@ -22,24 +22,28 @@ use domain::{
 use session_cache::SessionCoherence;
 use std::{
     future::Future,
-    io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 use tokio::{runtime::Handle, time::timeout};
 
-/// The timeout of a request's head. Bodies have their own limit.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The timeout of the head of a connection's first request, from the opening of the connection.
+/// actix answers 408 after it. Bodies have their own limit.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The timeout of every head, from its first byte.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept open.
 ///
 /// Longer than the 60 seconds of common load balancers, so that the client closes the connection
 /// first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection is kept open while no request starts or is answered on it. After this
-/// time, keep-alive has closed idle connections, every request has been answered, and a later head
-/// has had as much time as a first.
-const INACTIVITY_LIMIT: Duration = KEEP_ALIVE.saturating_add(HEAD_TIMEOUT);
+/// How long connections may be slow. After the time for inactivity, keep-alive has closed idle
+/// connections, and every request has been answered.
+const TIMEOUTS: Timeouts = Timeouts {
+    head: HEAD_TIMEOUT,
+    inactivity: KEEP_ALIVE.saturating_add(Duration::from_secs(5)),
+};
 /// How long changes whose clients have disconnected may take after all connections are closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -53,7 +57,7 @@ pub struct Application {
     housekeeping: Housekeeping,
     coherence: Arc<SessionCoherence>,
     replica_entry: Option<ReplicaEntry>,
-    inactivity_limit: Duration,
+    timeouts: Timeouts,
     _lock: Option<ServerLock>,
 }
 
@@ -99,7 +103,7 @@ impl Application {
             listener,
             address,
             metrics,
-            inactivity_limit: INACTIVITY_LIMIT,
+            timeouts: TIMEOUTS,
             _lock: lock,
         })
     }
@@ -131,10 +135,10 @@ impl Application {
         let keeping = entry
             .clone()
             .map(|entry| tokio::spawn(async move { entry.keep().await }));
-        let connections = Arc::new(Connections::default());
-        let watch = tokio::spawn(Arc::clone(&connections).close_inactive(self.inactivity_limit));
+        let connections = Arc::new(Connections::new(connection_limits(&self.settings.server)));
+        let watch = tokio::spawn(Arc::clone(&connections).close_overdue(self.timeouts));
         let mutations = self.edge.mutations.clone();
-        let served = match server(self.listener, self.edge, &self.settings.server, connections, stop) {
+        let served = match server::start(self.listener, self.edge, &self.settings.server, connections, stop) {
             Ok(server) => server.await,
             Err(error) => Err(error),
         };
@@ -183,31 +187,11 @@ impl Application {
     }
 }
 
-/// Creates the web server, which runs until `stop`. Its workers have their own runtimes.
-fn server(
-    listener: TcpListener,
-    edge: Edge,
-    settings: &ServerSettings,
-    connections: Arc<Connections>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<Server> {
-    open_files::raise_limit();
-    let workers = cores().get();
-    let server = HttpServer::new(move || {
-        App::new()
-            .wrap(from_fn(traces::trace))
-            .configure(api_http::configure(edge.clone()))
-    })
-    .on_connect(move |socket, data| connections.watch(socket, data))
-    .workers(workers)
-    .max_connections(settings.max_connections.div_ceil(workers))
-    .client_request_timeout(HEAD_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(settings.shutdown_timeout.as_secs())
-    .shutdown_signal(stop)
-    .listen(listener)?
-    .run();
-    Ok(server)
+fn connection_limits(settings: &ServerSettings) -> ConnectionLimits {
+    ConnectionLimits {
+        per_address: settings.max_connections_per_address,
+        unlimited: settings.trusted_proxies.clone(),
+    }
 }
 
 fn edge(ports: &wiring::Ports, use_cases: UseCases, settings: &Settings) -> Edge {

@@ -8,16 +8,14 @@ mod collector;
 
 use crate::{Failure, settings::TracesSettings};
 use actix_web::{
-    Error,
+    Error, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{
-        Method,
-        header::{HeaderMap, HeaderName},
-    },
+    http::{Method, header::HeaderMap},
     middleware::Next,
 };
 use collector::Collector;
+use domain::audit::Origin;
 use opentelemetry::{
     Context, KeyValue,
     context::FutureExt,
@@ -49,7 +47,6 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 const EXPORTED_CRATES: [&str; 4] = ["adapters_", "api_http", "authapi", "domain"];
 
 const TRACEPARENT: &str = "traceparent";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The tracer of requests, one per process.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
@@ -189,8 +186,12 @@ fn record_response<B>(span: &SpanRef<'_>, method: &'static str, response: &Servi
     if status.is_server_error() {
         span.set_status(Status::error(""));
     }
-    if let Some(id) = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()) {
-        span.set_attribute(KeyValue::new("request_id", id.to_owned()));
+    let extensions = response.request().extensions();
+    if let Some(id) = extensions
+        .get()
+        .and_then(|origin: &Origin| origin.request_id.clone())
+    {
+        span.set_attribute(KeyValue::new("request_id", id));
     }
 }
 

@@ -3,6 +3,7 @@
 //! The fields are `login`, `password_hash`, `roles`, `disabled` and `created_at`. An export also
 //! contains `id` and `last_login_at`, which an import ignores.
 
+mod formulas;
 mod lines;
 mod mistaken;
 mod read;

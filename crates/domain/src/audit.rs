@@ -41,6 +41,9 @@ impl AuditContext {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditAction {
     UserRegistered,
+    /// A registration was refused by the throttle, because its login is taken, or because its
+    /// password is weak.
+    RegistrationRefused,
     /// A user was imported from another system.
     UserImported,
     LoggedIn,
@@ -68,8 +71,9 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UserRegistered,
+        Self::RegistrationRefused,
         Self::UserImported,
         Self::LoggedIn,
         Self::LoginFailed,
@@ -95,6 +99,7 @@ impl AuditAction {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UserRegistered => "user_registered",
+            Self::RegistrationRefused => "registration_refused",
             Self::UserImported => "user_imported",
             Self::LoggedIn => "logged_in",
             Self::LoginFailed => "login_failed",
@@ -120,7 +125,8 @@ impl AuditAction {
     #[must_use]
     pub fn outcome(self) -> AuditOutcome {
         match self {
-            Self::LoginFailed
+            Self::RegistrationRefused
+            | Self::LoginFailed
             | Self::ReauthenticationFailed
             | Self::FailuresOmitted
             | Self::RefreshTokenReused => AuditOutcome::Failure,
@@ -167,7 +173,8 @@ impl AuditOutcome {
 }
 
 /// Details of an event, such as the roles before and after. They never contain a secret or text
-/// that an unauthenticated client sent.
+/// that an unauthenticated client sent. The key `client_request_id` is reserved: the stored details
+/// hold that part of the [`Origin`] under it.
 pub type AuditDetails = BTreeMap<String, String>;
 
 /// What happened, and to which user. [`AuditContext`] holds who did it, when and from where.

@@ -112,6 +112,8 @@ impl Core {
             register: Arc::new(Register {
                 throttle: ports.throttle.clone(),
                 create_user: create_user.clone(),
+                record_failed_attempt: steps.record_failed_attempt.clone(),
+                clock: ports.clock.clone(),
                 default_roles: rules.default_roles.clone(),
             }),
             create_user,

@@ -10,7 +10,11 @@ const MAX_USER_AGENT: usize = 256;
 pub struct Origin {
     pub address: Option<IpAddr>,
     pub user_agent: Option<String>,
+    /// The id that the service gave the request, unique among all requests.
     pub request_id: Option<String>,
+    /// The id that the client chose for the request, if it sent one. Any client can choose any, so
+    /// it identifies a request only together with `request_id`.
+    pub client_request_id: Option<String>,
 }
 
 impl Origin {
@@ -28,6 +32,17 @@ impl Origin {
             address,
             user_agent: user_agent.map(tidy),
             request_id,
+            client_request_id: None,
+        }
+    }
+
+    /// Returns the origin with the id that the client chose for the request. The caller MUST have
+    /// checked that it is short and has no control characters.
+    #[must_use]
+    pub fn named_by_client(self, client_request_id: Option<String>) -> Self {
+        Self {
+            client_request_id,
+            ..self
         }
     }
 }

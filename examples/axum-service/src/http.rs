@@ -106,7 +106,7 @@ async fn log_out(State(core): State<Core>, headers: HeaderMap) -> Result<StatusC
         .execute(bearer(&headers)?, false, Origin::default())
         .await;
     match ended {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(LogOutError::Authenticate(error)) => Err(unauthenticated(&error)),
         Err(
             LogOutError::RefreshTokenInvalid

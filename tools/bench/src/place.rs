@@ -89,6 +89,8 @@ impl Place {
     pub fn settings(&self) -> BTreeMap<&'static str, String> {
         let mut settings = BTreeMap::from([
             ("AUTHAPI_SERVER__PORT", "0".to_owned()),
+            // All connections come from one address.
+            ("AUTHAPI_SERVER__MAX_CONNECTIONS_PER_ADDRESS", "20000".to_owned()),
             ("AUTHAPI_DATABASE__URL", self.database_url()),
             ("AUTHAPI_DATABASE__POOL_SIZE", POOL_SIZE.to_string()),
             ("AUTHAPI_KEYS__DIR", self.keys().display().to_string()),

@@ -339,5 +339,5 @@ async fn all_keys_are_on_one_node_of_a_cluster() {
     let counts = primaries.map(|node| keys(&mut raw(node.url()), &prefix).len());
     let mut counts: Vec<_> = counts.collect();
     counts.sort_unstable();
-    assert!(matches!(counts[..], [0, 0, 16..]), "{counts:?}");
+    assert!(matches!(counts[..], [0, 0, many] if many >= 16), "{counts:?}");
 }

@@ -24,7 +24,10 @@ pub struct AuditEventResponse {
     #[schema(example = "192.0.2.7")]
     ip: Option<String>,
     user_agent: Option<String>,
+    /// Id that the service gave the request, as in the log.
     request_id: Option<String>,
+    /// `X-Request-Id` of the request, if the client sent a valid one.
+    client_request_id: Option<String>,
     /// Further details, depending on the action.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     details: AuditDetails,
@@ -61,6 +64,7 @@ impl From<AuditRecord> for AuditEventResponse {
             ip: origin.address.map(|address| address.to_string()),
             user_agent: origin.user_agent,
             request_id: origin.request_id,
+            client_request_id: origin.client_request_id,
             details: event.details,
         }
     }

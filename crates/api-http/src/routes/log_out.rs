@@ -1,5 +1,6 @@
 use crate::{
     bearer::BearerToken,
+    logged_user::LoggedUser,
     problem::{Problem, ProblemBody},
     query::QueryParameters,
     request::RequestOrigin,
@@ -40,8 +41,9 @@ pub async fn log_out(
 ) -> Result<HttpResponse, Problem> {
     let log_out = Arc::clone(&edge.use_cases.core.log_out);
     let everywhere = query.everywhere;
-    edge.mutations
+    let user = edge
+        .mutations
         .run(async move { log_out.execute(token.expose(), everywhere, origin.0).await })
         .await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(LoggedUser(user).of(HttpResponse::NoContent().finish()))
 }

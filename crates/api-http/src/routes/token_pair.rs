@@ -1,4 +1,4 @@
-use crate::device::DeviceQuery;
+use crate::{device::DeviceQuery, logged_user::LoggedUser};
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header};
 use domain::{device_token::DeviceToken, steps::TokenPair};
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub fn opened_session(pair: &TokenPair, device: &DeviceToken, query: DeviceQuery
 }
 
 fn with_pair(mut response: HttpResponseBuilder, pair: &TokenPair) -> HttpResponse {
-    response
+    let response = response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(TokenPairResponse {
             access_token: pair.access_token.expose(),
@@ -44,5 +44,6 @@ fn with_pair(mut response: HttpResponseBuilder, pair: &TokenPair) -> HttpRespons
             expires_in: pair.expires_in.num_seconds(),
             refresh_token: pair.refresh_token.expose(),
             refresh_expires_in: pair.refresh_expires_in.num_seconds(),
-        })
+        });
+    LoggedUser(pair.user).of(response)
 }

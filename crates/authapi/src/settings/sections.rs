@@ -33,6 +33,9 @@ pub struct ServerSettings {
     pub shutdown_timeout: Duration,
     /// Maximum number of open connections, over all workers.
     pub max_connections: usize,
+    /// Maximum number of open connections of an IPv4 address or an IPv6 /64, unless it belongs to a
+    /// trusted proxy.
+    pub max_connections_per_address: usize,
 }
 
 impl Default for ServerSettings {
@@ -43,6 +46,7 @@ impl Default for ServerSettings {
             trusted_proxies: Vec::new(),
             shutdown_timeout: Duration::from_secs(8),
             max_connections: 20_000,
+            max_connections_per_address: 1_000,
         }
     }
 }

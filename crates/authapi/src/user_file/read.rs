@@ -1,4 +1,4 @@
-use super::{FIELDS, NO_ROLES, Refusal};
+use super::{FIELDS, NO_ROLES, Refusal, formulas};
 use chrono::{DateTime, SubsecRound, Utc};
 use csv::{ReaderBuilder, StringRecord};
 use domain::use_cases::ImportRequest;
@@ -114,7 +114,7 @@ fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportRequest, Refusal
         named.map(|(_, field)| field).filter(|field| !field.is_empty())
     };
     Ok(ImportRequest {
-        login: find("login").ok_or(MISSING)?.to_owned(),
+        login: formulas::original(find("login").ok_or(MISSING)?).to_owned(),
         password_hash: find("password_hash").ok_or(MISSING)?.to_owned(),
         roles: find("roles").map(|names| match names {
             NO_ROLES => Vec::new(),

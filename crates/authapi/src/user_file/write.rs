@@ -1,4 +1,4 @@
-use super::NO_ROLES;
+use super::{NO_ROLES, formulas};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     role::{RoleName, RoleNames},
@@ -46,7 +46,7 @@ impl<'a> UserLine<'a> {
             none if none.is_empty() => NO_ROLES.to_owned(),
             roles => roles,
         };
-        let mut fields = vec![self.id, self.login.to_owned()];
+        let mut fields = vec![self.id, formulas::neutralised(self.login).into_owned()];
         fields.extend(self.password_hash.map(ToOwned::to_owned));
         fields.extend([
             roles,
@@ -104,7 +104,8 @@ impl UserWriter {
 #[cfg(test)]
 mod tests {
     use super::{super::UserReader, *};
-    use domain::password::PasswordHash;
+    use domain::{login::Login, password::PasswordHash};
+    use proptest::prelude::*;
     use std::slice;
     use testkit::fixtures;
 
@@ -145,6 +146,38 @@ mod tests {
                 assert_eq!(read[0].roles.as_ref(), Some(&expected));
                 assert!(read[0].disabled);
                 assert_eq!(read[0].created_at, Some(user.user.created_at));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_login_survives_an_export_and_an_import_and_none_is_a_formula(
+            // Logins of any characters, and ones that start like formulas.
+            typed in "['=+@＝-]{0,3}[!-~]{1,20}|[a-z'=-]{3,6}",
+        ) {
+            let Ok(login) = Login::parse(&typed) else {
+                return Ok(());
+            };
+            let mut user = credentials(RoleNames::new());
+            user.user.login = login;
+            for (writer, mut reader) in [
+                (UserWriter::Jsonl { with_hashes: true }, UserReader::Jsonl),
+                (UserWriter::Csv { with_hashes: true }, UserReader::Csv(None)),
+            ] {
+                let lines = writer.write(slice::from_ref(&user)).expect("memory can be written");
+                let lines = String::from_utf8(lines).expect("the lines are UTF-8");
+                let text = format!("{}{lines}", writer.head());
+                let read: Vec<_> = text
+                    .lines()
+                    .filter_map(|line| reader.read(line).expect("the line is a valid user"))
+                    .collect();
+                prop_assert_eq!(&read[0].login, &user.user.login.as_typed());
+                if matches!(writer, UserWriter::Csv { .. }) {
+                    let (_, field) = lines.split_once(',').expect("the id comes first");
+                    let cell = field.strip_prefix('"').unwrap_or(field);
+                    prop_assert!(!cell.starts_with(['=', '+', '-', '@', '＝']), "{}", lines);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     burst::BURST,
     client::{Answer, Call, Client},
     it::crash::any_delay,
-    journal::settle,
+    journal::{client_request_id, settle},
     server::Place,
 };
 use reqwest::Method;
@@ -131,7 +131,8 @@ const FINDINGS: [&str; 6] = [
      AND NOT EXISTS (SELECT 1 FROM users WHERE users.id = made.user_id) \
      AND 1 <> (SELECT count(*) FROM audit_trail AS gone WHERE gone.user_id = made.user_id AND gone.action = 'user_deleted')",
     // Each request has at most one event.
-    "SELECT request_id AS finding FROM audit_trail WHERE request_id LIKE 'u-%' GROUP BY request_id HAVING count(*) > 1",
+    "SELECT request_id AS finding FROM audit_trail WHERE details LIKE '%\"client_request_id\":\"u-%' \
+     GROUP BY request_id HAVING count(*) > 1",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,9 +166,15 @@ async fn fifty_kills_leave_no_change_without_its_event_and_no_event_without_its_
         for query in FINDINGS {
             assert_eq!(database.find(query).await, [""; 0], "round {round}: {query}");
         }
-        let like =
-            format!("SELECT request_id AS finding FROM audit_trail WHERE request_id LIKE 'u-{round}-%'");
+        let like = format!(
+            "SELECT details AS finding FROM audit_trail \
+             WHERE details LIKE '%\"client_request_id\":\"u-{round}-%'"
+        );
         let kept = database.find(&like).await;
+        let kept: Vec<_> = kept
+            .iter()
+            .filter_map(|details| client_request_id(details))
+            .collect();
         for request in &answered {
             assert!(
                 kept.contains(request),

@@ -120,13 +120,13 @@ impl Log {
     }
 }
 
-/// The ids of all requests logged as answered in `lines`.
+/// The clients' ids of all requests logged as answered in `lines`.
 pub fn answered(lines: &[String]) -> BTreeSet<String> {
     lines
         .iter()
         .map(|line| serde_json::from_str(line).expect("the line is a JSON event"))
         .filter(|event: &Value| event["message"] == "answered")
-        .filter_map(|event| Some(event["request_id"].as_str()?.to_owned()))
+        .filter_map(|event| Some(event["client_request_id"].as_str()?.to_owned()))
         .collect()
 }
 

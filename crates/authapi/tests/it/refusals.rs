@@ -7,6 +7,10 @@ use crate::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Reached only when a test fails.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_wrong_and_disabled_logins_get_identical_responses() {
@@ -256,4 +260,67 @@ async fn bad_bodies_are_refused_by_cause() {
         .send()
         .await;
     assert_eq!((query.status, query.code()), (422, "validation_failed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weak_passwords_get_identical_responses_for_taken_and_free_logins() {
+    let server = Server::start();
+    let client = server.client();
+    client.user("alice").await;
+    let mut answers = Vec::new();
+    for login in ["alice", "unknown"] {
+        let body = json!({"login": login, "password": "password123"});
+        let call = client.post("/register").json(&body);
+        let mut answer = call.header("X-Request-Id", b"one-id").send().await;
+        assert_eq!(answer.status, 422, "{login}: {}", answer.body);
+        answer.headers.remove("date");
+        answers.push((answer.headers, answer.raw));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    let taken = client.register("alice").await;
+    assert_eq!((taken.status, taken.code()), (409, "login_taken"));
+
+    let arguments = ["audit", "list", "--json", "--action", "registration_refused"];
+    let printed = server.place().command_succeeds(&arguments, "");
+    let causes: Vec<Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("every line is JSON"))
+        .map(|event| event["details"]["cause"].clone())
+        .collect();
+    assert_eq!(causes, ["login_taken", "weak_password", "weak_password"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_403_is_logged_with_the_user_and_both_request_ids() {
+    let server = Server::start();
+    let client = server.client();
+    let alice = client.user("alice").await;
+    let id = client.me(&alice.access).await.body["id"].clone();
+    let call = client.get("/users").bearer(&alice.access);
+    let refused = call.header("X-Request-Id", b"theirs").send().await;
+    assert_eq!((refused.status, refused.header("x-request-id")), (403, "theirs"));
+    let call = client.post("/logout").bearer(&alice.access);
+    let ended = call.header("X-Request-Id", b"their-logout").send().await;
+    assert_eq!(ended.status, 204);
+
+    for (theirs, status) in [("theirs", 403), ("their-logout", 204)] {
+        let line = |line: &str| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            (line["client_request_id"] == theirs).then_some(line)
+        };
+        let line = server
+            .log()
+            .wait_for(TIMEOUT, line)
+            .expect("the request is logged");
+        assert_eq!((&line["status"], &line["user"]), (&json!(status), &id));
+        assert_ne!(line["request_id"], theirs);
+        if status == 204 {
+            let arguments = ["audit", "list", "--json", "--action", "session_ended"];
+            let printed = server.place().command_succeeds(&arguments, "");
+            let event: Value = serde_json::from_str(printed.trim()).expect("there is one event");
+            assert_eq!(event["request_id"], line["request_id"]);
+            assert_eq!(event["client_request_id"], theirs);
+        }
+    }
 }

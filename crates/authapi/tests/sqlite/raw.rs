@@ -137,7 +137,7 @@ async fn malformed_requests_are_refused_and_the_server_keeps_running() {
         (
             "a header of 100 KiB",
             format!("{GET_LIVE}X-Long: {long}\r\n\r\n"),
-            &[200, 400, 431],
+            &[431, SILENCE],
         ),
         (
             "a head of 200 KiB",
@@ -147,7 +147,7 @@ async fn malformed_requests_are_refused_and_the_server_keeps_running() {
         (
             "a path of 100 KiB",
             format!("GET /{long} HTTP/1.1\r\nHost: test\r\n\r\n"),
-            &[400, 404, 414],
+            &[400, SILENCE],
         ),
         (
             "a thousand headers",

@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 /// The prefix of every sealed row, which identifies the version of the format.
 const FORM: &[u8] = b"authapi audit row 1";
+/// The key in the stored details of the id that the client chose for its request. It has no column,
+/// because the seal covers the columns: rows sealed before it existed remain valid.
+const CLIENT_REQUEST_ID: &str = "client_request_id";
 
 /// A row of the audit log without its seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +30,8 @@ pub struct AuditRow {
     pub address: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
-    /// A JSON object whose values are strings.
+    /// A JSON object whose values are strings: the details of the event, and the id that the client
+    /// chose for the request.
     pub details: String,
 }
 
@@ -42,10 +46,6 @@ pub type ReadRow = Result<(AuditRow, Seal), BrokenRow>;
 impl AuditRow {
     /// Creates the row that stores `event` at `number`.
     #[must_use]
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "a map of strings can always be serialized"
-    )]
     pub fn new(number: AuditNumber, event: &AuditEvent, context: &AuditContext) -> Self {
         let (actor_kind, actor_id) = match context.actor {
             Actor::Anonymous => ("anonymous", None),
@@ -63,7 +63,7 @@ impl AuditRow {
             address: context.origin.address.map(|address| address.to_string()),
             user_agent: context.origin.user_agent.clone(),
             request_id: context.origin.request_id.clone(),
-            details: serde_json::to_string(&event.details).expect("a map of strings can be serialized"),
+            details: stored_details(&event.details, context.origin.client_request_id.as_deref()),
         }
     }
 
@@ -102,8 +102,7 @@ impl AuditRow {
         }
     }
 
-    fn event(&self) -> Option<AuditEvent> {
-        let details: AuditDetails = serde_json::from_str(&self.details).ok()?;
+    fn event(&self, details: AuditDetails) -> Option<AuditEvent> {
         Some(AuditEvent {
             action: AuditAction::from_name(&self.action)?,
             user: self.user_id.map(UserId),
@@ -112,22 +111,38 @@ impl AuditRow {
         })
     }
 
-    fn origin(&self) -> Option<Origin> {
+    fn origin(&self, client_request_id: Option<String>) -> Option<Origin> {
         Some(Origin {
             address: self.address.as_deref().map(str::parse).transpose().ok()?,
             user_agent: self.user_agent.clone(),
             request_id: self.request_id.clone(),
+            client_request_id,
         })
     }
 
     fn read(&self) -> Option<AuditRecord> {
+        let mut details: AuditDetails = serde_json::from_str(&self.details).ok()?;
+        let client_request_id = details.remove(CLIENT_REQUEST_ID);
         Some(AuditRecord {
             number: self.number,
             at: self.at,
             actor: self.actor()?,
-            event: self.event()?,
-            origin: self.origin()?,
+            event: self.event(details)?,
+            origin: self.origin(client_request_id)?,
         })
+    }
+}
+
+fn stored_details(details: &AuditDetails, client_request_id: Option<&str>) -> String {
+    let json =
+        |details: &AuditDetails| serde_json::to_string(details).expect("a map of strings can be serialized");
+    match client_request_id {
+        None => json(details),
+        Some(id) => {
+            let mut details = details.clone();
+            details.insert(CLIENT_REQUEST_ID.to_owned(), id.to_owned());
+            json(&details)
+        }
     }
 }
 
@@ -155,7 +170,8 @@ mod tests {
         let context = AuditContext {
             at: DateTime::from_timestamp(1_000_000, 7_000).expect("chrono represents the second"),
             actor: Actor::User(UserId(Uuid::from_u128(1))),
-            origin: Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned())),
+            origin: Origin::new("192.0.2.7".parse().ok(), Some("curl/8"), Some("req-1".to_owned()))
+                .named_by_client(Some("theirs".to_owned())),
         };
         let event = AuditEvent::on(AuditAction::RolesChanged, UserId(Uuid::from_u128(2)))
             .in_session(SessionId(Uuid::from_u128(3)))
@@ -170,12 +186,25 @@ mod tests {
         assert_eq!(record.number, AuditNumber(5));
         assert_eq!(record.actor, Actor::User(UserId(Uuid::from_u128(1))));
         assert_eq!(record.event.details["after"], "admin user");
+        assert_eq!(record.event.details.get(CLIENT_REQUEST_ID), None);
+        assert_eq!(record.origin.request_id.as_deref(), Some("req-1"));
+        assert_eq!(record.origin.client_request_id.as_deref(), Some("theirs"));
         let context = AuditContext {
             at: record.at,
             actor: record.actor,
             origin: record.origin.clone(),
         };
         assert_eq!(AuditRow::new(record.number, &record.event, &context), row());
+    }
+
+    #[test]
+    fn a_row_without_a_client_request_id_is_stored_as_before_it_existed() {
+        let mut old = row();
+        old.details = r#"{"after":"admin user","before":"user"}"#.to_owned();
+        let record = AuditRecord::try_from(old.clone()).expect("the row is readable");
+        assert_eq!(record.origin.client_request_id, None);
+        let context = AuditContext::new(record.at, record.actor, record.origin);
+        assert_eq!(AuditRow::new(record.number, &record.event, &context), old);
     }
 
     type Spoil = fn(&mut AuditRow);

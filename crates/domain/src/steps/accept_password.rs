@@ -1,6 +1,6 @@
 use crate::{
     login::Login,
-    password::{Password, PasswordHash, PasswordPolicy, PasswordRefused, UnratedPassword},
+    password::{NewPassword, Password, PasswordHash, PasswordPolicy, PasswordRefused, UnratedPassword},
     ports::{HashTicket, PasswordHasher, PasswordMeter, PortError},
 };
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use thiserror::Error;
 
 /// Checks, rates and hashes a new password.
 ///
-/// A step of several use cases. It has two parts, the cheap [`check`](Self::check) and the costly
-/// [`execute`](Self::execute), so that a use case can perform other checks in between that make the
-/// costly part unnecessary.
+/// A step of several use cases. Its parts are the cheap [`check`](Self::check) and the costly
+/// [`rate`](Self::rate) and [`hash`](Self::hash), so that a use case can perform other checks in
+/// between that make the costly parts unnecessary.
 pub struct AcceptPassword {
     pub(crate) meter: Arc<dyn PasswordMeter>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
@@ -39,8 +39,7 @@ impl AcceptPassword {
         self.policy.check(password, login)
     }
 
-    /// Rates the password and, if it is strong enough, hashes it. Rating costs about as much as
-    /// hashing.
+    /// Rates the password and, if it is strong enough, hashes it.
     ///
     /// # Errors
     /// Returns [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
@@ -49,10 +48,34 @@ impl AcceptPassword {
         unrated: UnratedPassword,
         ticket: &mut HashTicket,
     ) -> Result<PasswordHash, AcceptPasswordError> {
+        let accepted = self.rate(unrated, ticket).await?;
+        Ok(self.hash(accepted, ticket).await?)
+    }
+
+    /// Rates the password, which costs about as much as hashing it.
+    ///
+    /// # Errors
+    /// Returns [`PasswordRefused::TooWeak`], or an error of the meter.
+    pub async fn rate(
+        &self,
+        unrated: UnratedPassword,
+        ticket: &mut HashTicket,
+    ) -> Result<NewPassword, AcceptPasswordError> {
         let (password, known) = (unrated.password().clone(), unrated.known().to_vec());
         let strength = self.meter.rate(password, known, ticket).await?;
-        let accepted = self.policy.accept(unrated, strength)?;
-        Ok(self.hasher.hash(accepted.into_password(), ticket).await?)
+        Ok(self.policy.accept(unrated, strength)?)
+    }
+
+    /// Hashes a password that was rated on the same ticket.
+    ///
+    /// # Errors
+    /// Returns an error of the hasher.
+    pub async fn hash(
+        &self,
+        accepted: NewPassword,
+        ticket: &mut HashTicket,
+    ) -> Result<PasswordHash, PortError> {
+        self.hasher.hash(accepted.into_password(), ticket).await
     }
 }
 

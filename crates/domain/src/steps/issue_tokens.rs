@@ -4,6 +4,7 @@ use crate::{
     role::{Permissions, RoleNames},
     session::{Holder, SecretDigest, SessionSecret, StoredSession},
     token::{AccessClaims, AccessToken, TokenRules},
+    user::UserId,
 };
 use chrono::{DateTime, Duration, Utc};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct IssueTokens {
 /// The tokens that a client receives (RFC 6749, section 5.1).
 #[derive(Clone, Debug)]
 pub struct TokenPair {
+    /// The user of the session.
+    pub user: UserId,
     pub access_token: AccessToken,
     /// The lifetime of the access token, in whole seconds.
     pub expires_in: Duration,
@@ -87,6 +90,7 @@ impl IssueTokens {
             permissions,
         };
         Ok(TokenPair {
+            user: session.holder.user,
             access_token: self.signer.sign(&claims)?,
             expires_in: Duration::seconds(expiry - now.timestamp()),
             refresh_token: self.refresh_token(session, secret),

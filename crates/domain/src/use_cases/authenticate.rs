@@ -44,7 +44,16 @@ impl Authenticate {
     /// Returns an [`AuthenticateError`]. [`AuthenticateError::Port`] means that the token could not
     /// be checked.
     pub async fn execute(&self, token: &str) -> Result<Caller, AuthenticateError> {
-        let caller = self.even_with_a_reset_password(token).await?;
+        Self::with_own_password(self.even_with_a_reset_password(token).await?)
+    }
+
+    /// Accepts a caller whose password was not reset, after
+    /// [`even_with_a_reset_password`](Self::even_with_a_reset_password). Together they are
+    /// [`execute`](Self::execute), for an edge that logs which caller was refused.
+    ///
+    /// # Errors
+    /// Returns [`AuthenticateError::PasswordChangeRequired`].
+    pub fn with_own_password(caller: Caller) -> Result<Caller, AuthenticateError> {
         if caller.must_change_password() {
             return Err(AuthenticateError::PasswordChangeRequired);
         }

@@ -78,15 +78,16 @@ impl CreateUser {
         origin: Origin,
     ) -> Result<User, CreateUserError> {
         let (login, password) = self.check(&request.login, request.password)?;
-        // Storage decides which request gets a login; this check only saves the rating and the hash
-        // if the login is already taken.
+        let mut ticket = HashTicket::default();
+        // Rate before the login is looked up, so that the response to a weak password does not show
+        // whether the login exists.
+        let password = self.accept_password.rate(password, &mut ticket).await?;
+        // Storage decides which request gets a login; this check only saves the hash if the login
+        // is already taken.
         if self.accounts.find_by_login(login.canonical()).await?.is_some() {
             return Err(Refusal::LoginTaken.into());
         }
-        let hash = self
-            .accept_password
-            .execute(password, &mut HashTicket::default())
-            .await?;
+        let hash = self.accept_password.hash(password, &mut ticket).await?;
         let now = self.clock.now();
         let user = NewUser {
             id: self.randomness.user_id(now),
@@ -213,11 +214,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_taken_login_costs_neither_a_rating_nor_a_hash() {
+    async fn a_taken_login_costs_no_hash() {
         let create = create_user_if(
-            |meter| {
-                meter.expect_rate().never();
-            },
+            rating(4),
             |accounts| {
                 accounts
                     .expect_find_by_login()
@@ -234,11 +233,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_is_rated_too_weak_costs_no_hash() {
+    async fn a_password_that_is_rated_too_weak_is_refused_before_the_login_is_looked_up() {
         let create = create_user_if(
             rating(1),
             |accounts| {
-                accounts.expect_find_by_login().once().returning(|_| Ok(None));
+                accounts.expect_find_by_login().never();
                 accounts.expect_execute().never();
             },
             |hasher| {
@@ -267,7 +266,7 @@ mod tests {
                     .returning(|_, _, _| Err(PortError::Overloaded));
             },
             |accounts| {
-                accounts.expect_find_by_login().returning(|_| Ok(None));
+                accounts.expect_find_by_login().never();
                 accounts.expect_execute().never();
             },
             |hasher| {

@@ -47,27 +47,31 @@ impl From<PortError> for LogOutError {
 
 impl LogOut {
     /// Ends the session of `token`: an access token, or a refresh token for a client whose access
-    /// token has expired.
+    /// token has expired. Returns the user of the session.
     ///
     /// # Errors
     /// Returns the reason that the token does not belong to a live session, or a [`PortError`] if
     /// it is not known whether a session ended.
-    pub async fn execute(&self, token: &str, everywhere: bool, origin: Origin) -> Result<(), LogOutError> {
+    pub async fn execute(
+        &self,
+        token: &str,
+        everywhere: bool,
+        origin: Origin,
+    ) -> Result<UserId, LogOutError> {
         if is_jwt(token) {
             let caller = self.authenticate.even_with_a_reset_password(token).await?;
-            if !self
-                .end(caller.session(), caller.user().id, everywhere, origin)
-                .await?
-            {
+            let user = caller.user().id;
+            if !self.end(caller.session(), user, everywhere, origin).await? {
                 return Err(AuthenticateError::Revoked.into());
             }
+            Ok(user)
         } else {
             let (session, user) = self.holder_of(token, &origin).await?;
             if !self.end(session, user, everywhere, origin).await? {
                 return Err(LogOutError::SessionRevoked);
             }
+            Ok(user)
         }
-        Ok(())
     }
 
     /// Ends one session or all of them, and returns whether the session was live until now.

@@ -130,6 +130,7 @@ pub(super) fn contexts(user: UserId, at: DateTime<Utc>) -> Vec<AuditContext> {
         address: Some("2001:db8::7".parse().expect("the address is valid")),
         user_agent: Some(String::new()),
         request_id: None,
+        client_request_id: Some("chosen-by.the_client".to_owned()),
     };
     let mut contexts = Vec::new();
     for origin in [Origin::default(), parts, origin()] {

@@ -19,7 +19,7 @@ use testkit::{
         replica_leases::FreshLeases,
         throttle::{BUDGETS, FreshThrottle},
     },
-    fixtures::{PASSWORD, a_user, at, canonical},
+    fixtures::{PASSWORD, a_user, at},
 };
 
 fn clock() -> FixedClock {

@@ -71,6 +71,7 @@ struct EventRow {
     address: Option<String>,
     user_agent: Option<String>,
     request_id: Option<String>,
+    client_request_id: Option<String>,
     details: AuditDetails,
 }
 
@@ -98,6 +99,7 @@ impl From<AuditRecord> for EventRow {
             address: origin.address.map(|address| address.to_string()),
             user_agent: origin.user_agent,
             request_id: origin.request_id,
+            client_request_id: origin.client_request_id,
             details: event.details,
         }
     }

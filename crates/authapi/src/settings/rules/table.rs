@@ -105,6 +105,9 @@ pub fn rules() -> Vec<Rule> {
         ),
         own_address("server.host"),
         Rule::number("server.max_connections", 1..=1_000_000, |s| s.server.max_connections),
+        Rule::number("server.max_connections_per_address", 1..=1_000_000, |s| {
+            s.server.max_connections_per_address
+        }),
         Rule::parsed("server.port", a_port()),
         Rule::checked(
             "server.shutdown_timeout",
