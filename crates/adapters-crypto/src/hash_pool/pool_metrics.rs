@@ -22,6 +22,8 @@ pub enum Work {
     Hash,
     /// Rates the strength of a password.
     Rating,
+    /// Looks up a password in the list of breached ones.
+    Lookup,
 }
 
 /// The metrics of one pool, shared by clones. They are recorded by the recorder installed when this
@@ -35,6 +37,7 @@ pub struct PoolMetrics {
     wait: Histogram,
     hash: Histogram,
     rating: Histogram,
+    lookup: Histogram,
 }
 
 impl PoolMetrics {
@@ -50,6 +53,7 @@ impl PoolMetrics {
             wait: histogram!(WAIT),
             hash: histogram!(DURATION, "work" => "hash"),
             rating: histogram!(DURATION, "work" => "rating"),
+            lookup: histogram!(DURATION, "work" => "lookup"),
         }
     }
 
@@ -88,6 +92,7 @@ impl PoolMetrics {
         let duration = match work {
             Work::Hash => &self.hash,
             Work::Rating => &self.rating,
+            Work::Lookup => &self.lookup,
         };
         duration.record(took);
         (answer, took)
@@ -106,5 +111,5 @@ fn describe() {
         WAIT,
         "Time in seconds that a password waited to be hashed or rated."
     );
-    describe_histogram!(DURATION, "Time in seconds to hash or rate a password.");
+    describe_histogram!(DURATION, "Time in seconds to hash, rate or look up a password.");
 }

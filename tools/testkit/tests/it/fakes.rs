@@ -13,14 +13,21 @@ use std::{
     sync::{Arc, Mutex},
 };
 use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, MemoryLeases, OpenThrottle, PlainHasher,
-    PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
-    contract::{invalidation_bus::FreshBus, replica_leases::FreshLeases, throttle::FreshThrottle},
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryBreachedPasswords, MemoryBus, MemoryLeases,
+    OpenThrottle, PlainHasher, PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
+    contract::{
+        breached_passwords::BREACHED, invalidation_bus::FreshBus, replica_leases::FreshLeases,
+        throttle::FreshThrottle,
+    },
     fixtures::{PASSWORD, a_user, at, canonical},
 };
 
 fn clock() -> FixedClock {
     FixedClock::new(at(0) + TimeDelta::nanoseconds(999))
+}
+
+fn breached_passwords() -> MemoryBreachedPasswords {
+    MemoryBreachedPasswords::new(&BREACHED)
 }
 
 fn plain_tokens() -> Tokens {
@@ -59,6 +66,7 @@ testkit::clock_contract!(clock);
 testkit::randomness_contract!(CountingRandomness::default);
 testkit::password_hasher_contract!(PlainHasher::default);
 testkit::password_meter_contract!(PlainMeter::default);
+testkit::breached_passwords_contract!(breached_passwords);
 testkit::token_contract!(plain_tokens);
 testkit::refresh_token_mac_contract!(ToyMac::default);
 testkit::throttle_contract!(counting_throttle);
