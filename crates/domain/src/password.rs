@@ -147,8 +147,8 @@ pub enum PasswordRefused {
     #[error("a password must not contain the login")]
     ContainsLogin,
     #[error(
-        "a password with a name, a month, a season, a weekday or a year that is easy to guess must \
-         have at least {MIN_UNPREDICTABLE} other letters or digits"
+        "a password with a name, a month, a season, a weekday, a year or a sequence that is easy to \
+         guess must have at least {MIN_UNPREDICTABLE} other letters or digits"
     )]
     Predictable,
     #[error("the password is easy to guess: {advice}")]
@@ -193,7 +193,7 @@ impl PasswordPolicy {
 
     /// Returns words that an attacker would try first, in lower case: the login and its parts, the
     /// [words of this service](ContextWords), the English names of months, seasons and weekdays,
-    /// and the years from ten before `now` to five after.
+    /// the years from ten before `now` to five after, and sequences such as `123`.
     #[must_use]
     pub fn known_words(&self, login: Option<&Login>, now: DateTime<Utc>) -> Vec<String> {
         let mut known = Vec::new();
@@ -202,7 +202,7 @@ impl PasswordPolicy {
             known.extend(words::parts(login.canonical().as_str()));
         }
         known.extend(self.words.iter().map(str::to_owned));
-        known.extend(words::of_the_calendar(now));
+        known.extend(words::of_any_user(now));
         known
     }
 
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn the_login_and_the_words_of_the_service_and_of_the_calendar_count_as_known_words() {
+    fn the_login_and_the_words_of_the_service_and_of_any_user_count_as_known_words() {
         let policy = PasswordPolicy {
             words: ContextWords::new(["auth.example.com"]),
             ..PasswordPolicy::default()

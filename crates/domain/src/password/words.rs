@@ -42,6 +42,9 @@ const WEEKDAYS: [&str; 7] = [
     "sunday",
 ];
 
+/// Digits that users append.
+const SEQUENCES: [&str; 4] = ["123", "1234", "12345", "123456"];
+
 /// Words that make a password of one service predictable, such as its name and host, and those that
 /// its operator lists (OWASP ASVS 5.0, V6.1.2 and V6.2.11).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,10 +88,11 @@ pub(super) fn parts(name: &str) -> impl Iterator<Item = String> {
         .map(str::to_owned)
 }
 
-/// Returns the words of the calendar: months, seasons, weekdays and the years near `now`.
-pub(super) fn of_the_calendar(now: DateTime<Utc>) -> impl Iterator<Item = String> {
+/// Returns the words that any user may choose: months, seasons, weekdays, the years near `now`, and
+/// sequences of digits.
+pub(super) fn of_any_user(now: DateTime<Utc>) -> impl Iterator<Item = String> {
     let years = now.year() - YEARS_BEFORE..=now.year() + YEARS_AFTER;
-    [MONTHS.as_slice(), &SEASONS, &WEEKDAYS]
+    [MONTHS.as_slice(), &SEASONS, &WEEKDAYS, &SEQUENCES]
         .concat()
         .into_iter()
         .map(str::to_owned)
@@ -173,7 +177,7 @@ mod tests {
         words
             .iter()
             .map(str::to_owned)
-            .chain(of_the_calendar(now()))
+            .chain(of_any_user(now()))
             .collect()
     }
 
@@ -191,6 +195,8 @@ mod tests {
             "!!Fall2031!!",
             "Sommer2016!",
             "Contoso2026!",
+            "Contoso123!",
+            "Initech@12345",
             "Northwind#2026",
             "Monday123!",
             "Dienstag2024",
@@ -217,6 +223,7 @@ mod tests {
             "maypole-quartz-venture",
             "the example of acme is unclear",
             "kq7v2mzx",
+            "otter-lantern-123",
             "Xk9#mQ2vLp4z",
             "tulip-2026-gravel-anchor",
             "Tr0ub4dor&3x!",
@@ -269,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_word_of_the_calendar_with_a_year_and_punctuation_is_predictable(
+        fn a_word_of_any_user_with_a_year_and_punctuation_is_predictable(
             word in prop::sample::select([MONTHS.as_slice(), &SEASONS, &WEEKDAYS].concat()),
             year in 2016..=2031,
             tail in "[!-/:-@]{0,6}",
@@ -281,7 +288,7 @@ mod tests {
         }
 
         #[test]
-        fn four_words_with_one_of_the_calendar_are_never_predictable(
+        fn four_words_with_one_of_any_user_are_never_predictable(
             word in prop::sample::select([MONTHS.as_slice(), &SEASONS, &WEEKDAYS].concat()),
             others in prop::collection::vec("[bcdfhjkpqvwx]{4,8}", 3),
         ) {
