@@ -1,9 +1,10 @@
 //! Cryptography behind the core's ports: argon2id, password hashes of other systems, password
-//! strength, JWT, key files, the system clock and the operating system's randomness. This crate
+//! strength, breached passwords, JWT, key files, the system clock and the operating system's randomness. This crate
 //! computes and verifies; the core decides what a token or a password permits.
 
 mod argon2_hasher;
 mod audit_sealer;
+mod breached_file;
 mod cached_token_verifier;
 mod clock;
 mod foreign_hash;
@@ -17,6 +18,7 @@ mod zxcvbn_meter;
 
 pub use argon2_hasher::{Argon2Hasher, Argon2Params, CostRefused};
 pub use audit_sealer::Sha256Sealer;
+pub use breached_file::{BreachedFile, BreachedFileError};
 pub use cached_token_verifier::CachedTokenVerifier;
 pub use clock::SystemClock;
 pub use foreign_hash_forms::ForeignHashForms;

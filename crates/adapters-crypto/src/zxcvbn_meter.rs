@@ -67,11 +67,19 @@ fn unless_it_panics(rate: impl FnOnce() -> Strength) -> Strength {
 }
 
 fn strength(entropy: &Entropy) -> Strength {
-    let warning = entropy.feedback().and_then(Feedback::warning);
     Strength {
         score: entropy.score().into(),
-        advice: warning.map(|warning| warning.to_string()),
+        advice: entropy.feedback().and_then(advice),
     }
+}
+
+/// Returns the weakness that zxcvbn found, or else its suggestions.
+fn advice(feedback: &Feedback) -> Option<String> {
+    if let Some(warning) = feedback.warning() {
+        return Some(warning.to_string());
+    }
+    let suggestions = feedback.suggestions().iter().map(ToString::to_string);
+    Some(suggestions.collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -112,6 +120,12 @@ mod tests {
             strength.advice.as_deref(),
             Some("This is a top-10 common password.")
         );
+    }
+
+    #[test]
+    fn a_weakness_without_a_name_is_answered_with_suggestions() {
+        let advice = rated("kq7v2m").advice.unwrap_or_default();
+        assert!(advice.contains("Add another word or two."), "{advice}");
     }
 
     #[test]

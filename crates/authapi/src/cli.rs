@@ -1,12 +1,14 @@
 //! The command line. Exit codes: 0 success, 1 failure, 2 invalid settings or usage.
 
 mod audit;
+mod passwords;
 mod roles;
 mod sessions;
 mod users;
 mod values;
 
 pub use audit::{Audit, ListAudit, VerifyAudit};
+pub use passwords::{CheckPassword, Passwords};
 pub use roles::{DeleteRole, Roles, SetRole};
 pub use sessions::Sessions;
 pub use users::{
@@ -55,6 +57,9 @@ pub enum Configured {
     /// Create, find, change, import and export users.
     #[command(subcommand)]
     Users(Users),
+    /// Check a password against the rules for new ones.
+    #[command(subcommand)]
+    Passwords(Passwords),
     /// List, define and delete roles.
     #[command(subcommand)]
     Roles(Roles),
@@ -210,6 +215,8 @@ mod tests {
             "users import - --format csv --dry-run --rejects rejects.jsonl --json",
             "users export",
             "users export --with-password-hashes --format csv",
+            "passwords check",
+            "passwords check --login ann --json",
             "roles list --json",
             "roles set editor --description May_edit. --permission pages:edit --self-assignable",
             "roles set editor --dry-run --json",
@@ -251,6 +258,9 @@ mod tests {
             "users create --login ann secret",
             "users reset-password --login ann secret",
             "users show",
+            "passwords",
+            "passwords check secret",
+            "passwords check --password secret",
             "users show --login ann --user 01a2037a-ae9b-7011-beab-6d2ca028090e",
             "users show --user ann",
             "users set-roles --login ann",

@@ -9,6 +9,7 @@ mod man;
 mod migrate;
 mod openapi;
 mod output;
+mod passwords;
 mod roles;
 mod serve;
 mod sessions;
@@ -54,6 +55,7 @@ fn configured(command: Configured, loaded: Loaded) -> Result<(), Failure> {
         Configured::Migrate(command) => block_on(migrate::run(&settings.database, command)),
         Configured::Keys(command) => keys::run(&settings.keys, command),
         Configured::Users(command) => block_on(users::run(settings, command)),
+        Configured::Passwords(command) => block_on(passwords::run(settings, command)),
         Configured::Roles(command) => block_on(roles::run(settings, command)),
         Configured::Sessions(command) => block_on(sessions::run(settings, command)),
         Configured::Audit(command) => block_on(audit::run(settings, command)),

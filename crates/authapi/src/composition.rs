@@ -1,13 +1,17 @@
 //! Builds the use cases from the ports and the settings, using the composition root of `domain`.
 
 use crate::{
+    Failure,
     settings::Settings,
-    wiring::{Ports, password_policy, session_rules, token_rules},
+    wiring::{PasswordPorts, Ports, password_policy, session_rules, token_rules},
 };
-use adapters_crypto::{ForeignHashForms, Sha256Sealer};
+use adapters_crypto::{ForeignHashForms, Sha256Sealer, SystemClock};
 use api_http::UseCases;
-use domain::core::{self, Administration, AdministrationPorts, AdministrationRules, Core, Rules};
-use std::sync::Arc;
+use domain::{
+    core::{self, Administration, AdministrationPorts, AdministrationRules, Core, PasswordCheckPorts, Rules},
+    use_cases::CheckPassword,
+};
+use std::{num::NonZeroUsize, sync::Arc};
 
 /// Returns the use cases of the routes and of the start.
 pub fn use_cases(ports: &Ports, settings: &Settings) -> UseCases {
@@ -32,6 +36,7 @@ fn core(ports: &Ports, settings: &Settings) -> Core {
         revocations: Arc::clone(&ports.revocations),
         hasher: Arc::clone(&ports.hasher),
         meter: Arc::clone(&ports.meter),
+        breached: Arc::clone(&ports.breached),
         throttle: Arc::clone(&ports.throttle),
         signer: Arc::clone(&ports.signer),
         verifier: Arc::clone(&ports.verifier),
@@ -42,7 +47,7 @@ fn core(ports: &Ports, settings: &Settings) -> Core {
     let rules = Rules {
         tokens: token_rules(&settings.tokens),
         sessions: session_rules(&settings.tokens),
-        passwords: password_policy(&settings.password),
+        passwords: password_policy(settings),
         default_roles: settings.users.default_roles.clone(),
         failures_per_minute: settings.audit.failures_per_minute,
     };
@@ -65,6 +70,7 @@ fn administration(ports: &Ports, settings: &Settings) -> Administration {
         revocations: Arc::clone(&ports.revocations),
         hasher: Arc::clone(&ports.hasher),
         meter: Arc::clone(&ports.meter),
+        breached: Arc::clone(&ports.breached),
         foreign_hashes: Arc::new(ForeignHashForms),
         clock: Arc::clone(&ports.clock),
         randomness: Arc::clone(&ports.randomness),
@@ -72,10 +78,21 @@ fn administration(ports: &Ports, settings: &Settings) -> Administration {
     Administration::new(ports, administration_rules(settings))
 }
 
+/// Returns the check of a password that is not stored. It starts one hash thread.
+pub fn password_check(settings: &Settings) -> Result<CheckPassword, Failure> {
+    let PasswordPorts { meter, breached, .. } = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
+    let ports = PasswordCheckPorts {
+        meter,
+        breached,
+        clock: Arc::new(SystemClock),
+    };
+    Ok(core::password_check(ports, password_policy(settings)))
+}
+
 /// Returns the rules of administration, for the server and the command line.
 pub fn administration_rules(settings: &Settings) -> AdministrationRules {
     AdministrationRules {
-        passwords: password_policy(&settings.password),
+        passwords: password_policy(settings),
         default_roles: settings.users.default_roles.clone(),
     }
 }

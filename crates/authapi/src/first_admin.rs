@@ -2,19 +2,19 @@
 
 use crate::{
     Failure,
+    composition::password_check,
     settings::{BootstrapSettings, Settings, variable},
     storage::Database,
     violation::violation,
-    wiring::{PasswordPorts, password_policy},
 };
 use domain::{
     login::Login,
     password::Password,
-    ports::{HashTicket, UserDirectory},
+    ports::UserDirectory,
     use_cases::{Bootstrap, BootstrapAdmin, BootstrapAdminError},
 };
 use secrecy::ExposeSecret;
-use std::{error::Error, num::NonZeroUsize};
+use std::error::Error;
 
 /// Checks the login and the password of the admin if the start will create the database, so that a
 /// refused password leaves no database and no keys behind. With a database, an admin may exist, and
@@ -27,14 +27,12 @@ pub async fn check(settings: &Settings) -> Result<(), Failure> {
         return Ok(());
     }
     let login = Login::parse(&login).map_err(not_created)?;
-    let policy = password_policy(&settings.password);
-    let unrated = policy.check(password, Some(&login)).map_err(not_created)?;
-    let PasswordPorts { meter, .. } = PasswordPorts::new(&settings.password, NonZeroUsize::MIN)?;
-    let (password, known) = (unrated.password().clone(), unrated.known().to_vec());
-    let strength = meter.rate(password, known, &mut HashTicket::default()).await;
-    let strength = strength.map_err(not_created)?;
-    policy.accept(unrated, strength).map_err(not_created)?;
-    Ok(())
+    let check = password_check(settings)?;
+    let report = check.execute(password, Some(&login)).await.map_err(not_created)?;
+    match report.refusals.into_iter().next() {
+        Some(refused) => Err(not_created(refused)),
+        None => Ok(()),
+    }
 }
 
 /// Creates the admin if the settings name one and there is none.

@@ -65,6 +65,7 @@ impl Operator {
             revocations: Arc::new(revocations),
             hasher: passwords.hasher,
             meter: passwords.meter,
+            breached: passwords.breached,
             foreign_hashes: Arc::new(ForeignHashForms),
             clock: Arc::new(SystemClock),
             randomness: Arc::new(OsRandomness),

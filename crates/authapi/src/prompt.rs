@@ -16,7 +16,7 @@ pub fn new_password() -> Result<Password, Failure> {
     if !stdin().is_terminal() {
         return first_line(stdin().lock());
     }
-    terminal::restore_on_signal().map_err(|error| Failure::because("the terminal cannot be used", error))?;
+    terminal::restore_on_signal().map_err(unusable)?;
     let password = ask("Password: ")?;
     let again = ask("Repeat password: ")?;
     if password == again {
@@ -24,6 +24,18 @@ pub fn new_password() -> Result<Password, Failure> {
     } else {
         Err(Failure::new("the passwords differ; try again"))
     }
+}
+
+/// Reads a password that is only checked: once from the terminal without echo, or one line of
+/// standard input.
+///
+/// MUST be called inside a multi-thread tokio runtime.
+pub fn password() -> Result<Password, Failure> {
+    if !stdin().is_terminal() {
+        return first_line(stdin().lock());
+    }
+    terminal::restore_on_signal().map_err(unusable)?;
+    Ok(Password::new(String::clone(&*ask("Password: ")?)))
 }
 
 /// Asks `question` on the terminal and returns whether the answer is yes.
@@ -43,6 +55,10 @@ fn read_yes(input: impl BufRead) -> Result<bool, Error> {
     let mut answer = String::new();
     input.take(MAX_BYTES).read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn unusable(error: Error) -> Failure {
+    Failure::because("the terminal cannot be used", error)
 }
 
 fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {

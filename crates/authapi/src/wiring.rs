@@ -12,17 +12,19 @@ use crate::{
     storage::DatabasePorts,
     throttles::{self, throttle},
 };
+use actix_web::http::Uri;
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac, JwtTokens,
-    OsRandomness, SystemClock, ZxcvbnMeter,
+    Argon2Hasher, Argon2Params, BreachedFile, CachedTokenVerifier, HashPool, HashPoolSettings,
+    HmacRefreshMac, JwtTokens, OsRandomness, SystemClock, ZxcvbnMeter,
 };
 use adapters_redis::{RedisClient, RedisHealth, RedisUrl, RedisUse};
 use chrono::TimeDelta;
 use domain::{
-    password::PasswordPolicy,
+    password::{ContextWords, PasswordPolicy},
     ports::{
-        Clock, PasswordHasher, PasswordMeter, PublicKeys, Randomness, RefreshTokenMac, Revocations,
-        SessionMemory, Storage, StorageHealth, Throttle, TokenSigner, TokenVerifier,
+        BreachedPasswords, Clock, NoBreachedPasswords, PasswordHasher, PasswordMeter, PublicKeys, Randomness,
+        RefreshTokenMac, Revocations, SessionMemory, Storage, StorageHealth, Throttle, TokenSigner,
+        TokenVerifier,
     },
     replica::RunningReplica,
     session::SessionRules,
@@ -69,6 +71,7 @@ pub struct Ports {
     pub redis_health: Option<Arc<dyn StorageHealth>>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
+    pub breached: Arc<dyn BreachedPasswords>,
     pub throttle: Arc<dyn Throttle>,
     pub signer: Arc<dyn TokenSigner>,
     pub verifier: Arc<dyn TokenVerifier>,
@@ -86,8 +89,11 @@ impl Ports {
         let replica_settings = replica_settings(&settings.tokens, &keys);
         let jwt = Arc::new(JwtTokens::new(keys));
         let redis = open_redis(&settings.redis)?;
-        let PasswordPorts { hasher, meter } =
-            PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
+        let PasswordPorts {
+            hasher,
+            meter,
+            breached,
+        } = PasswordPorts::new(&settings.password, settings.password.hash_threads)?;
         let (clock, randomness) = (Arc::new(SystemClock), Arc::new(OsRandomness));
         let coherence = replica::coherence(
             database.leases,
@@ -118,6 +124,7 @@ impl Ports {
             replica_entry,
             hasher,
             meter,
+            breached,
             throttle: Arc::new(MeteredThrottle::new(throttle(
                 &settings.throttle,
                 redis.as_ref(),
@@ -151,14 +158,15 @@ fn verifier(jwt: &Arc<JwtTokens>, settings: &TokensSettings) -> Arc<dyn TokenVer
     }
 }
 
-/// The ports that work on passwords. Hashing and rating share one pool and its limits.
+/// The ports that work on passwords. They share one pool and its limits.
 pub struct PasswordPorts {
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
+    pub breached: Arc<dyn BreachedPasswords>,
 }
 
 impl PasswordPorts {
-    /// Starts the hash threads.
+    /// Starts the hash threads and opens the file of breached passwords, if there is one.
     pub fn new(settings: &PasswordSettings, threads: NonZeroUsize) -> Result<Self, Failure> {
         let cannot_hash = "passwords cannot be hashed";
         let params = Argon2Params {
@@ -177,16 +185,34 @@ impl PasswordPorts {
             .map_err(|error| Failure::because(cannot_hash, error))?;
         Ok(Self {
             hasher: Arc::new(hasher),
+            breached: breached_passwords(settings, &pool)?,
             meter: Arc::new(ZxcvbnMeter::new(pool)),
         })
     }
 }
 
-/// Returns the requirements for new passwords.
-pub fn password_policy(settings: &PasswordSettings) -> PasswordPolicy {
+fn breached_passwords(
+    settings: &PasswordSettings,
+    pool: &Arc<HashPool>,
+) -> Result<Arc<dyn BreachedPasswords>, Failure> {
+    let Some(path) = &settings.breached_file else {
+        return Ok(Arc::new(NoBreachedPasswords));
+    };
+    let file = BreachedFile::open(path.clone(), Arc::clone(pool))
+        .map_err(|error| Failure::because(variable("password.breached_file"), error))?;
+    Ok(Arc::new(file))
+}
+
+/// Returns the requirements for new passwords. The host of the issuer and the forbidden words count
+/// as predictable.
+pub fn password_policy(settings: &Settings) -> PasswordPolicy {
+    let issuer = settings.tokens.issuer.parse::<Uri>().ok();
+    let host = issuer.as_ref().and_then(Uri::host);
+    let forbidden = settings.password.forbidden_words.iter().map(String::as_str);
     PasswordPolicy {
-        min_length: settings.min_length,
-        min_score: settings.min_score,
+        min_length: settings.password.min_length,
+        min_score: settings.password.min_score,
+        words: ContextWords::new(forbidden.chain(host)),
     }
 }
 

@@ -2,15 +2,18 @@
 //! the examples and the tests use it, so none of them can omit a decorator.
 
 mod administration;
+mod password_check;
 
 pub use administration::{Administration, AdministrationPorts, AdministrationRules};
+pub use password_check::{PasswordCheckPorts, password_check};
 
 use crate::{
     invalidating::InvalidatingAccounts,
     password::PasswordPolicy,
     ports::{
-        Accounts, AuditEvents, Clock, PasswordHasher, PasswordMeter, Randomness, RefreshTokenMac,
-        Revocations, Roles, SessionSnapshots, Sessions, Throttle, TokenSigner, TokenVerifier,
+        Accounts, AuditEvents, BreachedPasswords, Clock, PasswordHasher, PasswordMeter, Randomness,
+        RefreshTokenMac, Revocations, Roles, SessionSnapshots, Sessions, Throttle, TokenSigner,
+        TokenVerifier,
     },
     role::RoleNames,
     session::SessionRules,
@@ -39,6 +42,8 @@ pub struct Ports {
     pub revocations: Arc<dyn Revocations>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
+    /// Use [`NoBreachedPasswords`](crate::ports::NoBreachedPasswords) if there is no list.
+    pub breached: Arc<dyn BreachedPasswords>,
     pub throttle: Arc<dyn Throttle>,
     pub signer: Arc<dyn TokenSigner>,
     pub verifier: Arc<dyn TokenVerifier>,
@@ -182,8 +187,10 @@ impl Steps {
             recognise_device: Arc::new(RecogniseDevice::new(ports.mac.clone())),
             accept_password: Arc::new(AcceptPassword {
                 meter: ports.meter.clone(),
+                breached: ports.breached.clone(),
                 hasher: ports.hasher.clone(),
-                policy: rules.passwords,
+                clock: ports.clock.clone(),
+                policy: rules.passwords.clone(),
             }),
             confirm_password: Arc::new(ConfirmPassword {
                 throttle: ports.throttle.clone(),

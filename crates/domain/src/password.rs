@@ -1,6 +1,11 @@
 //! Passwords: as presented, as accepted for a new account, and as stored.
 
+mod words;
+
+pub use words::ContextWords;
+
 use crate::{login::Login, ports::Strength};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use thiserror::Error;
@@ -11,6 +16,8 @@ use zeroize::Zeroizing;
 pub const MAX_LENGTH: usize = 256;
 /// The smallest minimum length that a policy may set (OWASP ASVS 5.0, V6.2.1).
 pub const LOWEST_MIN_LENGTH: usize = 8;
+/// The minimum number of letters and digits that a password with predictable words has besides them.
+pub const MIN_UNPREDICTABLE: usize = 10;
 /// Advice to show when a meter returns none.
 const GENERAL_ADVICE: &str = "add another word or two";
 
@@ -41,6 +48,12 @@ impl Password {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.normalised.expose_secret()
+    }
+
+    /// Returns the text as typed, if normalisation changed it.
+    #[must_use]
+    pub fn typed_if_changed(&self) -> Option<&str> {
+        self.typed.as_ref().map(|typed| typed.expose_secret())
     }
 
     /// Returns the texts that another system may have hashed when it was given this password: the
@@ -81,8 +94,7 @@ impl UnratedPassword {
         &self.password
     }
 
-    /// Returns words that an attacker would try first: the login, as typed and in canonical form,
-    /// and the name of the service.
+    /// Returns [the words that an attacker would try first](PasswordPolicy::known_words).
     #[must_use]
     pub fn known(&self) -> &[String] {
         &self.known
@@ -95,25 +107,34 @@ pub struct NewPassword(Password);
 
 impl NewPassword {
     #[must_use]
+    pub fn password(&self) -> &Password {
+        &self.0
+    }
+
+    #[must_use]
     pub fn into_password(self) -> Password {
         self.0
     }
 }
 
 /// Requirements for new passwords (OWASP ASVS 5.0, V6.2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PasswordPolicy {
     /// Minimum number of code points.
     pub min_length: usize,
-    /// Minimum [score](Strength), 0 to 4. With 0, strength is not checked.
+    /// Minimum [score](Strength), 0 to 4. With 0, strength is not checked, and predictable words
+    /// are allowed.
     pub min_score: u8,
+    /// Words that make a password of this service predictable.
+    pub words: ContextWords,
 }
 
 impl Default for PasswordPolicy {
     fn default() -> Self {
         Self {
             min_length: LOWEST_MIN_LENGTH,
-            min_score: 2,
+            min_score: 3,
+            words: ContextWords::default(),
         }
     }
 }
@@ -130,20 +151,29 @@ pub enum PasswordRefused {
     ControlCharacters,
     #[error("a password must not contain the login")]
     ContainsLogin,
+    #[error(
+        "a password with a name, a month, a season, a weekday, a year or a sequence that is easy to \
+         guess must have at least {MIN_UNPREDICTABLE} other letters or digits"
+    )]
+    Predictable,
     #[error("the password is easy to guess: {advice}")]
     TooWeak { advice: String },
+    #[error("the password is known from a data breach")]
+    Breached,
 }
 
 impl PasswordPolicy {
-    /// Checks `password` against the rules that need no rating. `login` is the login of the
-    /// account, if it is known.
+    /// Checks `password` at the time `now` against the rules that need no rating. `login` is the
+    /// login of the account, if it is known.
     ///
     /// # Errors
-    /// Returns the first violation, but never [`PasswordRefused::TooWeak`].
+    /// Returns the first violation, but never [`PasswordRefused::TooWeak`] or
+    /// [`PasswordRefused::Breached`].
     pub fn check(
         &self,
         password: Password,
         login: Option<&Login>,
+        now: DateTime<Utc>,
     ) -> Result<UnratedPassword, PasswordRefused> {
         let text = password.expose();
         let length = text.chars().take(MAX_LENGTH + 1).count();
@@ -159,10 +189,26 @@ impl PasswordPolicy {
         if login.is_some_and(|login| contains_login(text, login)) {
             return Err(PasswordRefused::ContainsLogin);
         }
-        Ok(UnratedPassword {
-            password,
-            known: known_words(login),
-        })
+        let known = self.known_words(login, now);
+        if self.min_score > 0 && words::is_predictable(text, &known) {
+            return Err(PasswordRefused::Predictable);
+        }
+        Ok(UnratedPassword { password, known })
+    }
+
+    /// Returns words that an attacker would try first, in lower case: the login and its parts, the
+    /// [words of this service](ContextWords), the English names of months, seasons and weekdays,
+    /// the years from ten before `now` to five after, and sequences such as `123`.
+    #[must_use]
+    pub fn known_words(&self, login: Option<&Login>, now: DateTime<Utc>) -> Vec<String> {
+        let mut known = Vec::new();
+        if let Some(login) = login {
+            known.extend([login.as_typed(), login.canonical().as_str()].map(str::to_owned));
+            known.extend(words::parts(login.canonical().as_str()));
+        }
+        known.extend(self.words.iter().map(str::to_owned));
+        known.extend(words::of_any_user(now));
+        known
     }
 
     /// Accepts a password that was rated as `strength`.
@@ -174,22 +220,22 @@ impl PasswordPolicy {
         unrated: UnratedPassword,
         strength: Strength,
     ) -> Result<NewPassword, PasswordRefused> {
-        if strength.score >= self.min_score {
-            return Ok(NewPassword(unrated.password));
+        match self.too_weak(&strength) {
+            Some(refused) => Err(refused),
+            None => Ok(NewPassword(unrated.password)),
         }
-        let advice = strength.advice.unwrap_or_else(|| GENERAL_ADVICE.to_owned());
-        Err(PasswordRefused::TooWeak { advice })
     }
-}
 
-fn known_words(login: Option<&Login>) -> Vec<String> {
-    let of_login = login.map(|login| [login.as_typed(), login.canonical().as_str()]);
-    of_login
-        .into_iter()
-        .flatten()
-        .chain(["authapi"])
-        .map(str::to_owned)
-        .collect()
+    /// Returns [`PasswordRefused::TooWeak`] if `strength` is below the minimum.
+    pub(crate) fn too_weak(&self, strength: &Strength) -> Option<PasswordRefused> {
+        let advice = || {
+            strength
+                .advice
+                .clone()
+                .unwrap_or_else(|| GENERAL_ADVICE.to_owned())
+        };
+        (strength.score < self.min_score).then(|| PasswordRefused::TooWeak { advice: advice() })
+    }
 }
 
 fn contains_login(password: &str, login: &Login) -> bool {
@@ -205,7 +251,9 @@ impl PasswordRefused {
             Self::TooLong => "too_long",
             Self::ControlCharacters => "forbidden_characters",
             Self::ContainsLogin => "contains_login",
+            Self::Predictable => "predictable",
             Self::TooWeak { .. } => "too_weak",
+            Self::Breached => "password_breached",
         }
     }
 }
@@ -236,11 +284,12 @@ impl fmt::Debug for PasswordHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::now;
     use proptest::prelude::*;
 
     fn check(password: &str) -> Result<UnratedPassword, PasswordRefused> {
         let login = Login::parse("Alice").expect("the login is valid");
-        PasswordPolicy::default().check(Password::new(password.to_owned()), Some(&login))
+        PasswordPolicy::default().check(Password::new(password.to_owned()), Some(&login), now())
     }
 
     fn rated(score: u8, advice: Option<&str>) -> Result<NewPassword, PasswordRefused> {
@@ -283,19 +332,38 @@ mod tests {
     }
 
     #[test]
-    fn the_login_and_the_service_name_count_as_known_words() {
-        let unrated = check("correct horse battery staple").expect("the password satisfies the policy");
-        assert_eq!(unrated.known(), ["Alice", "alice", "authapi"]);
-        let unknown_user = Password::new("correct horse battery staple".to_owned());
-        let unrated = PasswordPolicy::default()
-            .check(unknown_user, None)
-            .expect("the password satisfies the policy");
-        assert_eq!(unrated.known(), ["authapi"]);
+    fn a_password_with_a_predictable_word_and_little_else_is_rejected_unless_strength_is_not_checked() {
+        let refused = check("Spring1970!").expect_err("the password is predictable");
+        assert_eq!(refused, PasswordRefused::Predictable);
+        let unchecked = PasswordPolicy {
+            min_score: 0,
+            ..PasswordPolicy::default()
+        };
+        let accepted = unchecked.check(Password::new("Spring1970!".to_owned()), None, now());
+        assert!(accepted.is_ok());
+    }
+
+    #[test]
+    fn the_login_and_the_words_of_the_service_and_of_any_user_count_as_known_words() {
+        let policy = PasswordPolicy {
+            words: ContextWords::new(["auth.example.com"]),
+            ..PasswordPolicy::default()
+        };
+        let login = Login::parse("Alice.Smith7").expect("the login is valid");
+        let known = policy.known_words(Some(&login), now());
+        let of_login = ["Alice.Smith7", "alice.smith7", "alice", "smith"];
+        let of_service = ["auth", "auth.example.com", "authapi", "example"];
+        assert_eq!(known[..8], [of_login, of_service].concat());
+        for word in ["january", "may", "fall", "winter", "sunday", "1960", "1975"] {
+            assert!(known.iter().any(|known| known == word), "{word}");
+        }
+        assert!(!known.iter().any(|known| known == "1959" || known == "1976"));
+        assert_eq!(policy.known_words(None, now()), known[4..]);
     }
 
     #[test]
     fn a_password_below_the_minimum_score_is_rejected_with_the_advice() {
-        let advised = rated(1, Some("this is a very common password")).expect_err("the password is too weak");
+        let advised = rated(2, Some("this is a very common password")).expect_err("the password is too weak");
         assert_eq!(
             advised.to_string(),
             "the password is easy to guess: this is a very common password"
@@ -303,7 +371,7 @@ mod tests {
         let unadvised = rated(0, None).expect_err("the password is too weak");
         assert_eq!(unadvised.code(), "too_weak");
         assert!(unadvised.to_string().contains(GENERAL_ADVICE));
-        let accepted = rated(2, Some("never mind")).expect("the password is strong enough");
+        let accepted = rated(3, Some("never mind")).expect("the password is strong enough");
         assert_eq!(accepted.into_password().expose(), "correct horse battery staple");
     }
 

@@ -10,6 +10,7 @@ mod accounts;
 mod audit_events;
 mod audit_log;
 mod audit_sealer;
+mod breached_passwords;
 mod clock;
 mod clock_comparison;
 mod database_clock;
@@ -39,6 +40,7 @@ pub use accounts::{Accounts, LoginFacts, PlaceQuery};
 pub use audit_events::AuditEvents;
 pub use audit_log::AuditLog;
 pub use audit_sealer::AuditSealer;
+pub use breached_passwords::{BreachedPasswords, NoBreachedPasswords};
 pub use clock::Clock;
 pub use clock_comparison::ClockComparison;
 pub use database_clock::DatabaseClock;
@@ -67,10 +69,10 @@ pub use user_directory::UserDirectory;
 #[cfg(test)]
 pub use {
     accounts::MockAccounts, audit_events::MockAuditEvents, audit_log::MockAuditLog,
-    audit_sealer::MockAuditSealer, clock::MockClock, foreign_hashes::MockForeignHashes,
-    password_hasher::MockPasswordHasher, password_meter::MockPasswordMeter, randomness::MockRandomness,
-    refresh_token_mac::MockRefreshTokenMac, revocations::MockRevocations, roles::MockRoles,
-    session_directory::MockSessionDirectory, session_snapshots::MockSessionSnapshots, sessions::MockSessions,
-    throttle::MockThrottle, token_signer::MockTokenSigner, token_verifier::MockTokenVerifier,
-    user_directory::MockUserDirectory,
+    audit_sealer::MockAuditSealer, breached_passwords::MockBreachedPasswords, clock::MockClock,
+    foreign_hashes::MockForeignHashes, password_hasher::MockPasswordHasher,
+    password_meter::MockPasswordMeter, randomness::MockRandomness, refresh_token_mac::MockRefreshTokenMac,
+    revocations::MockRevocations, roles::MockRoles, session_directory::MockSessionDirectory,
+    session_snapshots::MockSessionSnapshots, sessions::MockSessions, throttle::MockThrottle,
+    token_signer::MockTokenSigner, token_verifier::MockTokenVerifier, user_directory::MockUserDirectory,
 };

@@ -5,6 +5,7 @@ mod assign_roles;
 mod authenticate;
 mod bootstrap_admin;
 mod change_password;
+mod check_password;
 mod create_user;
 mod delete_own_account;
 mod delete_role;
@@ -30,6 +31,7 @@ pub use assign_roles::{AssignRoles, AssignRolesError, AssignRolesOutcome, Assign
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use bootstrap_admin::{Bootstrap, BootstrapAdmin, BootstrapAdminError};
 pub use change_password::{ChangePassword, ChangePasswordError, NewPasswordRequest};
+pub use check_password::{CheckPassword, PasswordReport};
 pub use create_user::{CreateUser, CreateUserError, NewUserRequest};
 pub use delete_own_account::{DeleteOwnAccount, DeleteOwnAccountError};
 pub use delete_role::{DeleteRole, DeleteRoleError, DeleteRoleRequest};

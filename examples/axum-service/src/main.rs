@@ -19,7 +19,7 @@ use chrono::Duration;
 use domain::{
     core::{Core, Ports, Rules},
     password::PasswordPolicy,
-    ports::NothingCached,
+    ports::{NoBreachedPasswords, NothingCached},
     role::RoleName,
     session::SessionRules,
     throttle::Budgets,
@@ -49,6 +49,7 @@ fn core(keys: &Path, issuer: &str) -> Result<Core> {
         revocations: Arc::new(NothingCached),
         hasher: Arc::new(Argon2Hasher::new(Argon2Params::default(), hash_pool.clone())?),
         meter: Arc::new(ZxcvbnMeter::new(hash_pool)),
+        breached: Arc::new(NoBreachedPasswords),
         throttle: Arc::new(InProcessThrottle::new(&Budgets::DEFAULT)?),
         signer: tokens.clone(),
         verifier: tokens,

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod audit_events;
 pub mod audit_log;
+pub mod breached_passwords;
 pub mod clock;
 pub mod database_clock;
 pub mod invalidation_bus;

@@ -6,7 +6,9 @@ use crate::{
 use domain::{
     core::{AdministrationPorts, AdministrationRules, Ports, Rules},
     password::{PasswordHash, PasswordPolicy},
-    ports::{ForeignHashRefused, ForeignHashes, NothingCached, Throttle},
+    ports::{
+        BreachedPasswords, ForeignHashRefused, ForeignHashes, NoBreachedPasswords, NothingCached, Throttle,
+    },
     role::{RoleName, RoleNames},
     session::SessionRules,
 };
@@ -21,6 +23,7 @@ pub struct Fakes {
     pub clock: Arc<FixedClock>,
     pub hasher: Arc<PlainHasher>,
     pub meter: Arc<PlainMeter>,
+    pub breached: Arc<dyn BreachedPasswords>,
     pub randomness: Arc<CountingRandomness>,
     pub throttle: Arc<dyn Throttle>,
     pub tokens: Tokens,
@@ -42,6 +45,7 @@ impl Default for Fakes {
             clock: Arc::new(FixedClock::new(at(0))),
             hasher: Arc::new(PlainHasher::default()),
             meter: Arc::new(PlainMeter::default()),
+            breached: Arc::new(NoBreachedPasswords),
             randomness: Arc::new(CountingRandomness::default()),
             throttle: Arc::new(OpenThrottle),
             tokens: PlainTokens::new(1).tokens(),
@@ -67,6 +71,7 @@ impl Fakes {
             revocations: Arc::new(NothingCached),
             hasher: self.hasher.clone(),
             meter: self.meter.clone(),
+            breached: self.breached.clone(),
             throttle: self.throttle.clone(),
             signer: self.tokens.signer.clone(),
             verifier: self.tokens.verifier.clone(),
@@ -95,6 +100,7 @@ impl Fakes {
             revocations: Arc::new(NothingCached),
             hasher: self.hasher.clone(),
             meter: self.meter.clone(),
+            breached: self.breached.clone(),
             foreign_hashes: Arc::new(NoForeignHashes),
             clock: self.clock.clone(),
             randomness: self.randomness.clone(),

@@ -21,6 +21,8 @@ pub enum Work {
     Hash,
     /// Rates the strength of a password.
     Rating,
+    /// Looks up a password in the list of breached ones.
+    Lookup,
 }
 
 /// Why a job was rejected.
@@ -44,6 +46,7 @@ pub struct PoolMetrics {
     wait: Histogram,
     hash: Histogram,
     rating: Histogram,
+    lookup: Histogram,
 }
 
 impl PoolMetrics {
@@ -60,6 +63,7 @@ impl PoolMetrics {
             wait: histogram!(WAIT),
             hash: histogram!(DURATION, "work" => "hash"),
             rating: histogram!(DURATION, "work" => "rating"),
+            lookup: histogram!(DURATION, "work" => "lookup"),
         }
     }
 
@@ -99,6 +103,7 @@ impl PoolMetrics {
         let duration = match work {
             Work::Hash => &self.hash,
             Work::Rating => &self.rating,
+            Work::Lookup => &self.lookup,
         };
         duration.record(took);
         (answer, took)
@@ -117,5 +122,5 @@ fn describe() {
         WAIT,
         "Time in seconds that a password waited to be hashed or rated."
     );
-    describe_histogram!(DURATION, "Time in seconds to hash or rate a password.");
+    describe_histogram!(DURATION, "Time in seconds to hash, rate or look up a password.");
 }

@@ -2,14 +2,17 @@
 
 use crate::forgery::Workshop;
 use adapters_crypto::{
-    Argon2Hasher, Argon2Params, CachedTokenVerifier, HashPool, HashPoolSettings, HmacRefreshMac,
-    OsRandomness, SystemClock, ZxcvbnMeter, keys::Algorithm,
+    Argon2Hasher, Argon2Params, BreachedFile, CachedTokenVerifier, HashPool, HashPoolSettings,
+    HmacRefreshMac, OsRandomness, SystemClock, ZxcvbnMeter, keys::Algorithm,
 };
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use data_encoding::HEXUPPER;
 use std::{
+    fs,
     num::NonZeroUsize,
     sync::{Arc, LazyLock},
 };
-use testkit::{FixedClock, Tokens, fixtures::at};
+use testkit::{FixedClock, Tokens, contract::breached_passwords::BREACHED, fixtures::at};
 
 fn pool() -> Arc<HashPool> {
     Arc::new(HashPool::start(HashPoolSettings::default()).expect("the threads can be started"))
@@ -17,6 +20,19 @@ fn pool() -> Arc<HashPool> {
 
 fn meter() -> ZxcvbnMeter {
     ZxcvbnMeter::new(pool())
+}
+
+/// A file of the hashes of [`BREACHED`], which stays open after its folder is removed.
+fn breached_passwords() -> BreachedFile {
+    let mut lines = BREACHED.map(|text| {
+        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+        HEXUPPER.encode(hash.as_ref()) + ":7\r\n"
+    });
+    lines.sort();
+    let folder = tempfile::tempdir().expect("the folder can be created");
+    let path = folder.path().join("breached.txt");
+    fs::write(&path, lines.concat()).expect("the file can be written");
+    BreachedFile::open(path, pool()).expect("the file can be used")
 }
 
 fn hasher() -> Argon2Hasher {
@@ -106,6 +122,7 @@ mod rs256 {
 
 testkit::password_hasher_contract!(hasher);
 testkit::password_meter_contract!(meter);
+testkit::breached_passwords_contract!(breached_passwords);
 testkit::refresh_token_mac_contract!(refresh_token_mac);
 testkit::randomness_contract!(randomness);
 testkit::clock_contract!(clock);

@@ -7,4 +7,6 @@ mod contract;
 mod foreign_hashes;
 mod forgery;
 mod keys;
+mod password_measure;
+mod password_samples;
 mod tokens;

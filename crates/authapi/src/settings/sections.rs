@@ -205,6 +205,10 @@ pub struct PasswordSettings {
     pub min_length: usize,
     /// Minimum zxcvbn score of a new password, from 0 to 4.
     pub min_score: u8,
+    /// Words that make a new password predictable, such as the name of the company.
+    pub forbidden_words: Vec<String>,
+    /// The file of the SHA-1 hashes of breached passwords, which are refused.
+    pub breached_file: Option<PathBuf>,
     /// Number of hash threads; the number of cores by default.
     pub hash_threads: NonZeroUsize,
     /// Maximum number of passwords that wait to be hashed.
@@ -219,7 +223,9 @@ impl Default for PasswordSettings {
             memory_kib: 19_456,
             iterations: 2,
             min_length: 8,
-            min_score: 2,
+            min_score: 3,
+            forbidden_words: Vec::new(),
+            breached_file: None,
             hash_threads: cores(),
             hash_queue: NonZeroUsize::new(512).expect("512 is not 0"),
             allow_weak_hashing: false,

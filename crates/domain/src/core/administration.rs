@@ -2,8 +2,8 @@ use crate::{
     invalidating::{InvalidatingAccounts, InvalidatingRoles},
     password::PasswordPolicy,
     ports::{
-        Accounts, AuditLog, AuditSealer, Clock, ForeignHashes, PasswordHasher, PasswordMeter, Randomness,
-        Revocations, Roles, SessionDirectory, UserDirectory,
+        Accounts, AuditLog, AuditSealer, BreachedPasswords, Clock, ForeignHashes, PasswordHasher,
+        PasswordMeter, Randomness, Revocations, Roles, SessionDirectory, UserDirectory,
     },
     role::RoleNames,
     steps::AcceptPassword,
@@ -32,6 +32,8 @@ pub struct AdministrationPorts {
     pub revocations: Arc<dyn Revocations>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub meter: Arc<dyn PasswordMeter>,
+    /// Use [`NoBreachedPasswords`](crate::ports::NoBreachedPasswords) if there is no list.
+    pub breached: Arc<dyn BreachedPasswords>,
     pub foreign_hashes: Arc<dyn ForeignHashes>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
@@ -80,7 +82,9 @@ impl Administration {
         ));
         let accept_password = Arc::new(AcceptPassword {
             meter: ports.meter,
+            breached: ports.breached,
             hasher: ports.hasher,
+            clock: ports.clock.clone(),
             policy: rules.passwords,
         });
         let create_user = Arc::new(CreateUser {

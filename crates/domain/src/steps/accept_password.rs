@@ -1,19 +1,21 @@
 use crate::{
     login::Login,
     password::{NewPassword, Password, PasswordHash, PasswordPolicy, PasswordRefused, UnratedPassword},
-    ports::{HashTicket, PasswordHasher, PasswordMeter, PortError},
+    ports::{BreachedPasswords, Clock, HashTicket, PasswordHasher, PasswordMeter, PortError},
 };
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Checks, rates and hashes a new password.
+/// Checks, rates, looks up and hashes a new password.
 ///
 /// A step of several use cases. Its parts are the cheap [`check`](Self::check) and the costly
 /// [`rate`](Self::rate) and [`hash`](Self::hash), so that a use case can perform other checks in
 /// between that make the costly parts unnecessary.
 pub struct AcceptPassword {
     pub(crate) meter: Arc<dyn PasswordMeter>,
+    pub(crate) breached: Arc<dyn BreachedPasswords>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: PasswordPolicy,
 }
 
@@ -30,19 +32,22 @@ impl AcceptPassword {
     /// Checks the rules that cost nothing.
     ///
     /// # Errors
-    /// Returns the first violation, but never [`PasswordRefused::TooWeak`].
+    /// Returns the first violation, but never [`PasswordRefused::TooWeak`] or
+    /// [`PasswordRefused::Breached`].
     pub fn check(
         &self,
         password: Password,
         login: Option<&Login>,
     ) -> Result<UnratedPassword, PasswordRefused> {
-        self.policy.check(password, login)
+        self.policy.check(password, login, self.clock.now())
     }
 
-    /// Rates the password and, if it is strong enough, hashes it.
+    /// Rates the password. If it is strong enough, looks it up in the list of breached passwords
+    /// and, if it is not listed, hashes it.
     ///
     /// # Errors
-    /// Returns [`PasswordRefused::TooWeak`], or an error of the meter or the hasher.
+    /// Returns [`PasswordRefused::TooWeak`] or [`PasswordRefused::Breached`], or an error of the
+    /// meter, the list or the hasher.
     pub async fn execute(
         &self,
         unrated: UnratedPassword,
@@ -52,10 +57,12 @@ impl AcceptPassword {
         Ok(self.hash(accepted, ticket).await?)
     }
 
-    /// Rates the password, which costs about as much as hashing it.
+    /// Rates the password, which costs about as much as hashing it, and looks it up in the list of
+    /// breached passwords.
     ///
     /// # Errors
-    /// Returns [`PasswordRefused::TooWeak`], or an error of the meter.
+    /// Returns [`PasswordRefused::TooWeak`] or [`PasswordRefused::Breached`], or an error of the
+    /// meter or the list.
     pub async fn rate(
         &self,
         unrated: UnratedPassword,
@@ -63,7 +70,15 @@ impl AcceptPassword {
     ) -> Result<NewPassword, AcceptPasswordError> {
         let (password, known) = (unrated.password().clone(), unrated.known().to_vec());
         let strength = self.meter.rate(password, known, ticket).await?;
-        Ok(self.policy.accept(unrated, strength)?)
+        let accepted = self.policy.accept(unrated, strength)?;
+        if self
+            .breached
+            .contains(accepted.password().clone(), ticket)
+            .await?
+        {
+            return Err(PasswordRefused::Breached.into());
+        }
+        Ok(accepted)
     }
 
     /// Hashes a password that was rated on the same ticket.
@@ -84,8 +99,8 @@ mod tests {
     use super::*;
     use crate::{
         fixtures::{GOOD_PASSWORD, hash, password, user},
-        ports::{MockPasswordHasher, MockPasswordMeter, Strength},
-        use_cases::fixtures::accept_password,
+        ports::{MockBreachedPasswords, MockPasswordHasher, MockPasswordMeter, Strength},
+        use_cases::fixtures::{accept_password, clock, rating},
     };
 
     /// Accepts a password that is rated `rated`, with a hasher configured by `expect_hasher`.
@@ -100,7 +115,8 @@ mod tests {
                 .expect_rate()
                 .withf(|password, known, ticket| {
                     assert!(!ticket.is_admitted());
-                    password.expose() == GOOD_PASSWORD && *known == ["Alice", "alice", "authapi"]
+                    password.expose() == GOOD_PASSWORD
+                        && known.starts_with(&["Alice", "alice", "authapi"].map(str::to_owned))
                 })
                 .once()
                 .returning(move |_, _, ticket| {
@@ -121,7 +137,7 @@ mod tests {
     async fn the_whole_password_is_rated_with_the_known_words_and_hashed_on_the_same_ticket() {
         let strong = || {
             Ok(Strength {
-                score: 2,
+                score: 3,
                 advice: None,
             })
         };
@@ -140,7 +156,7 @@ mod tests {
     async fn a_weak_password_is_refused_with_the_meters_advice() {
         let weak = || {
             Ok(Strength {
-                score: 1,
+                score: 2,
                 advice: Some("no".to_owned()),
             })
         };
@@ -156,6 +172,43 @@ mod tests {
         let refused = accept(|| Err(PortError::Overloaded), never_hash).await;
         assert!(matches!(
             refused,
+            Err(AcceptPasswordError::Port(PortError::Overloaded))
+        ));
+    }
+
+    /// Accepts [`GOOD_PASSWORD`] over a list that returns `listed`, and expects no hash.
+    async fn look_up(listed: Result<bool, PortError>) -> Result<PasswordHash, AcceptPasswordError> {
+        let (mut meter, mut breached) = (MockPasswordMeter::new(), MockBreachedPasswords::new());
+        rating(4)(&mut meter);
+        breached
+            .expect_contains()
+            .withf(|password, _| password.expose() == GOOD_PASSWORD)
+            .return_once(|_, _| listed);
+        let mut hasher = MockPasswordHasher::new();
+        never_hash(&mut hasher);
+        let accept = AcceptPassword {
+            meter: Arc::new(meter),
+            breached: Arc::new(breached),
+            hasher: Arc::new(hasher),
+            clock: clock(),
+            policy: PasswordPolicy::default(),
+        };
+        let unrated = accept.check(password(GOOD_PASSWORD), None)?;
+        accept.execute(unrated, &mut HashTicket::default()).await
+    }
+
+    #[tokio::test]
+    async fn a_strong_password_that_is_breached_is_refused_and_costs_no_hash() {
+        assert!(matches!(
+            look_up(Ok(true)).await,
+            Err(AcceptPasswordError::Refused(PasswordRefused::Breached))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_password_is_not_accepted_if_the_list_is_unavailable() {
+        assert!(matches!(
+            look_up(Err(PortError::Overloaded)).await,
             Err(AcceptPasswordError::Port(PortError::Overloaded))
         ));
     }

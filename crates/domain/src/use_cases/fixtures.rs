@@ -7,7 +7,7 @@ use crate::{
     password::PasswordPolicy,
     ports::{
         MockAccounts, MockAuditEvents, MockClock, MockPasswordHasher, MockPasswordMeter, MockRandomness,
-        MockRefreshTokenMac, MockRoles, MockThrottle, MockTokenSigner, Strength,
+        MockRefreshTokenMac, MockRoles, MockThrottle, MockTokenSigner, NoBreachedPasswords, Strength,
     },
     refresh_token::{RefreshClaim, RefreshToken},
     role::RoleName,
@@ -39,7 +39,9 @@ pub fn accept_password(
     expect_meter(&mut meter);
     Arc::new(AcceptPassword {
         meter: Arc::new(meter),
+        breached: Arc::new(NoBreachedPasswords),
         hasher,
+        clock: clock(),
         policy: PasswordPolicy::default(),
     })
 }

@@ -91,7 +91,7 @@ impl Register {
 fn cause(error: &CreateUserError) -> Option<&'static str> {
     match error {
         CreateUserError::Refused {
-            password: Some(PasswordRefused::TooWeak { .. }),
+            password: Some(PasswordRefused::TooWeak { .. } | PasswordRefused::Breached),
             ..
         } => Some("weak_password"),
         CreateUserError::Change(ChangeError::Refused(Refusal::LoginTaken)) => Some("login_taken"),

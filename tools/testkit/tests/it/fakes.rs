@@ -12,9 +12,10 @@ use std::{
     sync::Arc,
 };
 use testkit::{
-    ClosedThrottle, CountingRandomness, FixedClock, MemoryBus, MemoryLeases, ModelThrottle, OpenThrottle,
-    PlainHasher, PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
+    ClosedThrottle, CountingRandomness, FixedClock, MemoryBreachedPasswords, MemoryBus, MemoryLeases,
+    ModelThrottle, OpenThrottle, PlainHasher, PlainMeter, PlainTokens, Tokens, TokioClock, ToyMac,
     contract::{
+        breached_passwords::BREACHED,
         invalidation_bus::FreshBus,
         replica_leases::FreshLeases,
         throttle::{BUDGETS, FreshThrottle},
@@ -24,6 +25,10 @@ use testkit::{
 
 fn clock() -> FixedClock {
     FixedClock::new(at(0) + TimeDelta::nanoseconds(999))
+}
+
+fn breached_passwords() -> MemoryBreachedPasswords {
+    MemoryBreachedPasswords::new(&BREACHED)
 }
 
 fn plain_tokens() -> Tokens {
@@ -64,6 +69,7 @@ testkit::clock_contract!(clock);
 testkit::randomness_contract!(CountingRandomness::default);
 testkit::password_hasher_contract!(PlainHasher::default);
 testkit::password_meter_contract!(PlainMeter::default);
+testkit::breached_passwords_contract!(breached_passwords);
 testkit::token_contract!(plain_tokens);
 testkit::refresh_token_mac_contract!(ToyMac::default);
 testkit::throttle_contract!(model_throttle);

@@ -28,6 +28,11 @@ const MAX_BURST: u64 = 1_000;
 /// The maximum number of attempts regained per minute or hour.
 const MAX_RATE: u64 = 1_000_000;
 
+/// The maximum number of forbidden words: every new password is compared with each.
+const MAX_WORDS: usize = 1_000;
+/// The maximum length of a forbidden word.
+const MAX_WORD: usize = 64;
+
 /// How to write a user or password that contains the delimiters of URLs (RFC 3986, section 2.1).
 const ENCODE: &str = "in its user and password, write @ : / ? # % as %40 %3A %2F %3F %23 %25";
 
@@ -78,6 +83,12 @@ pub fn rules() -> Vec<Rule> {
             |s| !shares_listener(&s.server, &s.metrics),
         ),
         Rule::boolean("password.allow_weak_hashing"),
+        Rule::parsed("password.breached_file", "the path of a file of SHA-1 hashes, one a line, sorted"),
+        Rule::checked(
+            "password.forbidden_words",
+            format!("at most {MAX_WORDS} words of 3 to {MAX_WORD} characters, separated by commas"),
+            |s| are_words(&s.password.forbidden_words),
+        ),
         Rule::number("password.hash_queue", 1..=100_000, |s| s.password.hash_queue.get()),
         Rule::number("password.hash_threads", 1..=1_024, |s| s.password.hash_threads.get()),
         // Comes before the iterations, whose minimum depends on it.
@@ -210,6 +221,11 @@ fn is_enough_work(settings: &Settings) -> bool {
     let min_passes = if one_pass_is_enough { 1 } else { 2 };
     let work = u64::from(password.memory_kib) * u64::from(password.iterations);
     password.iterations >= min_passes && work <= MAX_WORK
+}
+
+fn are_words(words: &[String]) -> bool {
+    let is_word = |word: &String| (3..=MAX_WORD).contains(&word.chars().count());
+    words.len() <= MAX_WORDS && words.iter().all(is_word)
 }
 
 fn is_name(text: &str) -> bool {
