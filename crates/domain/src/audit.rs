@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt};
 /// Who caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A caller who is not logged in: one who registers, or who presents a reused refresh token.
+    /// A caller who is not logged in: one who registers, or who presents a used refresh token.
     Anonymous,
     User(UserId),
     /// The command line.
@@ -52,6 +52,8 @@ pub enum AuditAction {
     FailuresOmitted,
     SessionEnded,
     AllSessionsEnded,
+    /// A refresh token was presented again within the grace window, and answered.
+    RefreshTokenReplayed,
     RefreshTokenReused,
     RolesChanged,
     PasswordChanged,
@@ -68,7 +70,7 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UserRegistered,
         Self::UserImported,
         Self::LoggedIn,
@@ -77,6 +79,7 @@ impl AuditAction {
         Self::FailuresOmitted,
         Self::SessionEnded,
         Self::AllSessionsEnded,
+        Self::RefreshTokenReplayed,
         Self::RefreshTokenReused,
         Self::RolesChanged,
         Self::PasswordChanged,
@@ -102,6 +105,7 @@ impl AuditAction {
             Self::FailuresOmitted => "failures_omitted",
             Self::SessionEnded => "session_ended",
             Self::AllSessionsEnded => "all_sessions_ended",
+            Self::RefreshTokenReplayed => "refresh_token_replayed",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RolesChanged => "roles_changed",
             Self::PasswordChanged => "password_changed",
@@ -129,6 +133,7 @@ impl AuditAction {
             | Self::LoggedIn
             | Self::SessionEnded
             | Self::AllSessionsEnded
+            | Self::RefreshTokenReplayed
             | Self::RolesChanged
             | Self::PasswordChanged
             | Self::PasswordReset
