@@ -57,6 +57,8 @@ diesel::table! {
         ip -> Nullable<Text>,
         dead_at -> BigInt,
         number -> BigInt,
+        rotated_by -> Nullable<Binary>,
+        replayed_generation -> Nullable<BigInt>,
     }
 }
 

@@ -121,7 +121,7 @@ mod tests {
     use crate::{
         audit::{Actor, AuditContext},
         changes::{EndSessionsOf, Facts, OwnedSession},
-        fixtures::{SECRET, SESSION, USER, now, origin, roles, stored_session},
+        fixtures::{SECRET, SESSION, now, origin, roles, stored_session},
         ports::{MockAccounts, MockClock, MockSessions},
         refresh_token::RefreshClaim,
         session::{EndReason, Generation, LastRotation},

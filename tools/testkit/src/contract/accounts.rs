@@ -13,6 +13,7 @@ mod facts;
 mod last_admin;
 mod open_session;
 pub(super) mod probe;
+mod record_replay;
 mod register_user;
 mod replace_hash;
 mod set_status;
@@ -29,6 +30,7 @@ part! {
         replace_hash,
         open_session,
         end_session,
+        record_replay,
         assign_roles,
         change_password,
         set_status,

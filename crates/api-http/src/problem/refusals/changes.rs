@@ -62,7 +62,9 @@ impl From<Refusal> for Problem {
             Refusal::UserNotFound => Self::no_such_user(),
             Refusal::UserChanged => token_outdated(),
             // No route records a replay by itself.
-            Refusal::SessionEnded | Refusal::ReplayRecorded => not_found("You have no live session with this id."),
+            Refusal::SessionEnded | Refusal::ReplayRecorded => {
+                not_found("You have no live session with this id.")
+            }
             Refusal::UnknownRole(name) => unknown_role(name.as_str()),
             Refusal::LastAdmin => conflict(
                 code,
