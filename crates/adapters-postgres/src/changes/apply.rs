@@ -52,8 +52,8 @@ pub async fn preview(conn: &mut AsyncPgConnection, change: Change) -> Result<App
     })
 }
 
-/// Returns the session that `change` ends, if it opens and marks none and ends only the one that the
-/// transaction has locked already.
+/// Returns the session that `change` ends, if it opens and marks none and ends only the one that
+/// the transaction has locked already.
 ///
 /// Such a session can end in the statement that locks the audit chain, which saves a round trip.
 /// For any other session the chain would be locked first, against the lock order.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 const OWNER: (&str, &str) = ("192.0.2.7", "app/1");
 
-/// A service behind a trusted proxy, which the tests play. Its grace window outlasts the retries of a
-/// busy machine.
+/// A service behind a trusted proxy, which the tests play. Its grace window outlasts the retries of
+/// a busy machine.
 fn behind_a_proxy() -> Server {
     Place::new()
         .with("SERVER__TRUSTED_PROXIES", "127.0.0.0/8")

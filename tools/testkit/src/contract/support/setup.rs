@@ -112,8 +112,8 @@ pub(in crate::contract) fn keeping_sessions(user: UserId, roles: &[&str]) -> Arc
     })
 }
 
-/// Returns the rotation of `session` from `generation` at `at` by [`origin`], which makes the session valid for
-/// 1000 more seconds.
+/// Returns the rotation of `session` from `generation` at `at` by [`origin`], which makes the
+/// session valid for 1000 more seconds.
 pub(in crate::contract) fn rotation(session: &NewSession, generation: u32, at: DateTime<Utc>) -> Rotation {
     Rotation {
         session: session.id,
