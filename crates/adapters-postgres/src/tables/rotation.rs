@@ -2,7 +2,7 @@
 
 use super::{
     permissions::{parse_roles, roles_of_holder},
-    session_rows::{SessionRow, live_at},
+    session_rows::{SessionRow, clock_timestamp, live_at},
 };
 use crate::{
     error::StorageError,
@@ -32,8 +32,6 @@ extern "SQL" {
     fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
     /// Returns the longer of the two.
     fn greatest(one: Interval, other: Interval) -> Interval;
-    /// Returns the time that the server's clock shows now, not at the start of the statement.
-    fn clock_timestamp() -> Timestamptz;
 }
 
 infix_operator!(Since, " - ", Interval, backend: Pg);

@@ -2,7 +2,6 @@
 
 use super::{
     permissions::{parse_roles, roles_of_user},
-    rotation::clock_timestamp,
     user_rows::parse_status,
 };
 use crate::{
@@ -10,7 +9,10 @@ use crate::{
     schema::{sessions, users},
 };
 use chrono::{DateTime, Duration, Utc};
-use diesel::{BoolExpressionMethods, ExpressionMethods, Queryable, Selectable, dsl::auto_type, pg::Pg};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, Queryable, Selectable, declare_sql_function, dsl::auto_type,
+    pg::Pg, sql_types::Timestamptz,
+};
 use domain::{
     changes::OwnedSession,
     session::{
@@ -21,6 +23,12 @@ use domain::{
 };
 use std::error::Error as StdError;
 use uuid::Uuid;
+
+#[declare_sql_function]
+extern "SQL" {
+    /// Returns the time that the server's clock shows now, not at the start of the statement.
+    pub fn clock_timestamp() -> Timestamptz;
+}
 
 /// Whether a session is live at `at`, regardless of its user.
 #[auto_type]

@@ -84,7 +84,7 @@ pub(super) async fn find_user(storage: &CoreStorage, id: UserId) -> Option<User>
 
 /// Returns `session` with a last rotation of age zero. The age differs for each read, because
 /// storage may measure it by a clock of its own.
-pub(super) fn without_age(session: StoredSession) -> StoredSession {
+fn without_age(session: StoredSession) -> StoredSession {
     let last_rotation = LastRotation {
         age: Duration::zero(),
         ..session.last_rotation
