@@ -27,7 +27,7 @@ use uuid::Uuid;
 #[declare_sql_function]
 extern "SQL" {
     /// Returns the time that the server's clock shows now, not at the start of the statement.
-    pub fn clock_timestamp() -> Timestamptz;
+    fn clock_timestamp() -> Timestamptz;
 }
 
 /// Whether a session is live at `at`, regardless of its user.
