@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Duration, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, Queryable, Selectable, declare_sql_function, dsl::auto_type,
-    pg::Pg, sql_types::Timestamptz,
+    pg::Pg,
 };
 use domain::{
     changes::OwnedSession,
