@@ -21,7 +21,7 @@ use domain::{
     },
     ports::AuditSealer,
     role::RoleName,
-    session::{EndReason, Generation, NewSession, Rotation, SecretDigest, SessionId},
+    session::{EndReason, Generation, NewSession, OriginFingerprint, Rotation, SecretDigest, SessionId},
     token::TokenIdentity,
     user::{Epoch, NewUser, UserId, UserStatus},
 };
@@ -35,7 +35,8 @@ use std::{
 use testkit::{
     ToySealer,
     fixtures::{
-        a_role, a_session, account, an_admin, at, canonical, context, role_change, role_names, unique_uuid,
+        a_role, a_session, account, an_admin, at, canonical, context, origin, role_change, role_names,
+        unique_uuid,
     },
 };
 use testservers::{FreshDatabase, postgres};
@@ -164,6 +165,7 @@ fn rotation() -> Rotation {
         to: Generation(1),
         at: at(0),
         idle_until: at(1),
+        origin: OriginFingerprint::of(&origin()),
     }
 }
 
@@ -215,6 +217,10 @@ async fn lists_and_changes_of_many_rows_use_an_index() {
     .await;
     assert_indexed("live sessions", async |conn| {
         sessions::live_of(conn, user(), at(0)).await.map(drop)
+    })
+    .await;
+    assert_indexed("record a replay", async |conn| {
+        sessions::record_replay(conn, session(), Generation(1)).await
     })
     .await;
     assert_indexed("remove dead", async |conn| {

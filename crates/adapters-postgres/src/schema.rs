@@ -58,6 +58,8 @@ diesel::table! {
         dead_at -> Timestamptz,
         number -> BigInt,
         network -> Nullable<Text>,
+        rotated_by -> Nullable<Binary>,
+        replayed_generation -> Nullable<BigInt>,
     }
 }
 

@@ -17,11 +17,11 @@ use domain::{
     audit::{AuditAction, AuditFilter, AuditNumber},
     login::LoginPrefix,
     role::RoleName,
-    session::{EndReason, Generation, Rotation, SecretDigest, SessionId},
+    session::{EndReason, Generation, OriginFingerprint, Rotation, SecretDigest, SessionId},
     user::{UserFilter, UserId, UserPage, UserStatus},
 };
 use std::sync::mpsc::{Receiver, channel};
-use testkit::fixtures::{at, canonical, role_names, unique_uuid};
+use testkit::fixtures::{at, canonical, origin, role_names, unique_uuid};
 
 #[derive(QueryableByName)]
 struct Step {
@@ -102,13 +102,14 @@ fn rotation() -> Rotation {
         to: Generation(1),
         at: at(0),
         idle_until: at(1),
+        origin: OriginFingerprint::of(&origin()),
     }
 }
 
 #[test]
 fn reads_of_every_request_use_an_index() {
     assert_indexed("snapshot", |conn| snapshots::find(conn, session()).map(drop));
-    assert_indexed("find", |conn| rotation::find(conn, session()).map(drop));
+    assert_indexed("find", |conn| rotation::find(conn, session(), at(0)).map(drop));
     assert_indexed("login", |conn| {
         users::find_by_login(conn, &canonical("alice")).map(drop)
     });
@@ -279,7 +280,7 @@ fn reads_of_every_request_are_prepared_once() {
     });
     for _ in 0..3 {
         snapshots::find(&mut conn, session()).expect("the snapshot can be read");
-        rotation::find(&mut conn, session()).expect("the session can be read");
+        rotation::find(&mut conn, session(), at(0)).expect("the session can be read");
         users::find_by_login(&mut conn, &canonical("alice")).expect("the user can be read");
     }
     drop(conn);

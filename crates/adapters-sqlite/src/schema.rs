@@ -58,6 +58,8 @@ diesel::table! {
         dead_at -> BigInt,
         number -> BigInt,
         network -> Nullable<Text>,
+        rotated_by -> Nullable<Binary>,
+        replayed_generation -> Nullable<BigInt>,
     }
 }
 

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt};
 /// Who caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A caller who is not logged in: one who registers, or who presents a reused refresh token.
+    /// A caller who is not logged in: one who registers, or who presents a used refresh token.
     Anonymous,
     User(UserId),
     /// The command line.
@@ -55,6 +55,8 @@ pub enum AuditAction {
     FailuresOmitted,
     SessionEnded,
     AllSessionsEnded,
+    /// A refresh token was presented again within the grace window, and answered.
+    RefreshTokenReplayed,
     RefreshTokenReused,
     RolesChanged,
     PasswordChanged,
@@ -81,6 +83,7 @@ impl AuditAction {
         Self::FailuresOmitted,
         Self::SessionEnded,
         Self::AllSessionsEnded,
+        Self::RefreshTokenReplayed,
         Self::RefreshTokenReused,
         Self::RolesChanged,
         Self::PasswordChanged,
@@ -107,6 +110,7 @@ impl AuditAction {
             Self::FailuresOmitted => "failures_omitted",
             Self::SessionEnded => "session_ended",
             Self::AllSessionsEnded => "all_sessions_ended",
+            Self::RefreshTokenReplayed => "refresh_token_replayed",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RolesChanged => "roles_changed",
             Self::PasswordChanged => "password_changed",
@@ -135,6 +139,7 @@ impl AuditAction {
             | Self::LoggedIn
             | Self::SessionEnded
             | Self::AllSessionsEnded
+            | Self::RefreshTokenReplayed
             | Self::RolesChanged
             | Self::PasswordChanged
             | Self::PasswordReset

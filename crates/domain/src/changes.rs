@@ -20,6 +20,7 @@ mod facts;
 pub(crate) mod fixtures;
 mod import_users;
 mod open_session;
+mod record_replay;
 mod refusal;
 mod register_user;
 mod reset_password;
@@ -40,6 +41,7 @@ pub use end_sessions::EndSessions;
 pub use facts::{AccountState, Facts, LiveSession, OwnedSession, Reads};
 pub use import_users::{ImportFacts, ImportUsers};
 pub use open_session::OpenSession;
+pub use record_replay::RecordReplay;
 pub use refusal::{ChangeError, Refusal};
 pub use register_user::RegisterUser;
 pub use reset_password::ResetPassword;
@@ -97,7 +99,7 @@ mod tests {
         fixtures::{EPOCH, SESSION, USER, caller, hash, now, snapshot_with, stored_session, user},
         ports::PortError,
         role::{Permission, RoleName},
-        session::EndReason,
+        session::{EndReason, OriginLikeness},
         user::{Epoch, NewUser, User, UserStatus},
     };
     use chrono::Duration;
@@ -154,6 +156,15 @@ mod tests {
         }
     }
 
+    fn record_replay() -> RecordReplay {
+        RecordReplay {
+            session: SESSION,
+            user: USER,
+            generation: stored_session().generation,
+            origin: OriginLikeness::UNKNOWN,
+        }
+    }
+
     fn revoke_sessions() -> RevokeSessions {
         RevokeSessions {
             user: USER,
@@ -193,10 +204,7 @@ mod tests {
                 created_at: now() - Duration::hours(1),
                 id: SESSION,
             }],
-            session: Some(OwnedSession {
-                user: USER,
-                lifetime: stored_session().lifetime,
-            }),
+            session: Some(OwnedSession::from(&stored_session())),
             ..facts_about(user())
         }
     }
@@ -225,8 +233,9 @@ mod tests {
                 ..user()
             })
         };
-        let commands: [(&dyn Command, Facts, Option<InvalidationScope>); 16] = [
+        let commands: [(&dyn Command, Facts, Option<InvalidationScope>); 17] = [
             (&register_user(), facts(), None),
+            (&record_replay(), facts(), None),
             (&assign_roles(), facts(), USER_SCOPE),
             (&change_password(), own(), USER_SCOPE),
             (&reset_password(), facts(), USER_SCOPE),
@@ -341,8 +350,9 @@ mod tests {
 
     #[test]
     fn other_refusals_and_failures_of_storage_invalidate_nothing() {
-        let commands: [&dyn Command; 10] = [
+        let commands: [&dyn Command; 11] = [
             &register_user(),
+            &record_replay(),
             &assign_roles(),
             &change_password(),
             &reset_password(),
@@ -354,8 +364,9 @@ mod tests {
             &revoke_sessions(),
         ];
         for command in commands {
-            let errors: [ChangeError; 13] = [
+            let errors: [ChangeError; 14] = [
                 Refusal::LoginTaken.into(),
+                Refusal::ReplayRecorded.into(),
                 Refusal::UserChanged.into(),
                 Refusal::UnknownRole(RoleName::USER).into(),
                 Refusal::LastAdmin.into(),
@@ -376,13 +387,15 @@ mod tests {
         }
     }
 
-    /// The user was never stored, or the change that came first has invalidated the user.
+    /// The user or session was never stored, or the change that came first has invalidated it.
     #[test]
-    fn refused_registrations_and_logins_invalidate_nothing() {
+    fn refused_registrations_logins_and_records_of_replays_invalidate_nothing() {
         for command in [&register_user() as &dyn Command, &open_session(1)] {
             let result = Err(Refusal::UserNotFound.into());
             assert_eq!(invalidated(command, &result), None, "{command:?}");
         }
+        let result = Err(Refusal::SessionEnded.into());
+        assert_eq!(invalidated(&record_replay(), &result), None);
     }
 
     /// Every outcome that a client can see, identified by its text.
@@ -393,6 +406,7 @@ mod tests {
             (Refusal::UserNotFound, "the user does not exist"),
             (Refusal::UserChanged, "the user was changed concurrently"),
             (Refusal::SessionEnded, "the session has ended"),
+            (Refusal::ReplayRecorded, "the replay is already recorded"),
             (
                 Refusal::UnknownRole(RoleName::USER),
                 "the role \"user\" does not exist",

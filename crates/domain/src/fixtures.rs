@@ -7,7 +7,9 @@ use crate::{
     password::{Password, PasswordHash},
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
-    session::{Generation, Holder, Lifetime, SecretDigest, SessionId, StoredSession},
+    session::{
+        Generation, Holder, LastRotation, Lifetime, OriginFingerprint, SecretDigest, SessionId, StoredSession,
+    },
     token::TokenIdentity,
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
@@ -106,7 +108,11 @@ pub fn stored_session() -> StoredSession {
             expires_at: now() + Duration::days(2),
             ended: None,
         },
-        last_used_at: now() - Duration::minutes(1),
+        last_rotation: LastRotation {
+            age: Duration::minutes(1),
+            origin: Some(OriginFingerprint::of(&origin())),
+            replay_recorded: false,
+        },
         holder: Holder {
             user: USER,
             status: UserStatus::Active,

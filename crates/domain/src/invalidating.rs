@@ -258,10 +258,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_a_session_is_published_even_if_another_request_ended_it() {
         let live = Facts {
-            session: Some(OwnedSession {
-                user: USER,
-                lifetime: stored_session().lifetime,
-            }),
+            session: Some(OwnedSession::from(&stored_session())),
             ..Facts::default()
         };
         for facts in [live, Facts::default()] {

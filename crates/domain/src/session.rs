@@ -7,14 +7,16 @@ use crate::{
     throttle::Network,
     user::{Epoch, User, UserId, UserStatus},
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, DurationRound, Utc};
 use std::{fmt, net::IpAddr};
 use uuid::Uuid;
 
+mod fingerprint;
 mod rotation;
 mod secret;
 
-pub use rotation::{Presented, Rotation};
+pub use fingerprint::{Likeness, OriginFingerprint, OriginLikeness};
+pub use rotation::{LastRotation, Presented, Rotation};
 pub use secret::{SecretDigest, SessionSecret};
 
 /// A session's id, a `UUIDv7`. Tokens carry it as `sid`. It is not a secret.
@@ -185,7 +187,7 @@ impl NewSession {
                 expires_at: self.expires_at,
                 ended: None,
             },
-            last_used_at: self.created_at,
+            last_rotation: LastRotation::default(),
             holder: Holder {
                 user: user.id,
                 status: user.status,
@@ -247,8 +249,7 @@ pub struct StoredSession {
     pub secret_digest: SecretDigest,
     pub generation: Generation,
     pub lifetime: Lifetime,
-    /// When the current generation was issued.
-    pub last_used_at: DateTime<Utc>,
+    pub last_rotation: LastRotation,
     pub holder: Holder,
 }
 
@@ -274,17 +275,27 @@ pub struct SessionSummary {
 }
 
 impl SessionSummary {
-    /// Returns the summary for a clock that shows `now`, as [`Lifetime::as_of`] does.
+    /// Returns the summary to show when the clock shows `now`: its times are as
+    /// [`Lifetime::as_of`] returns them, and the last use has a resolution of one hour.
+    ///
+    /// The exact time would show a thief when the owner refreshes, and thus when a stolen token can
+    /// be presented within the grace window.
     #[must_use]
     pub fn as_of(self, now: DateTime<Utc>) -> Self {
         let ahead = (self.created_at - now).max(Duration::zero());
+        let created_at = self.created_at - ahead;
         Self {
-            created_at: self.created_at - ahead,
-            last_used_at: self.last_used_at.min(now),
+            created_at,
+            last_used_at: start_of_hour(self.last_used_at.min(now)).max(created_at),
             expires_at: self.expires_at - ahead,
             ..self
         }
     }
+}
+
+/// Returns the start of the hour of `time`, UTC.
+fn start_of_hour(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(Duration::hours(1)).unwrap_or(time)
 }
 
 #[cfg(test)]
@@ -335,19 +346,45 @@ mod tests {
         let summary = SessionSummary {
             id: SessionId(Uuid::nil()),
             created_at: at(1_000),
-            last_used_at: at(1_200),
-            expires_at: at(1_500),
+            last_used_at: at(4_000),
+            expires_at: at(9_500),
             user_agent: None,
             address: None,
         };
         for (now, created, used, expires) in [
-            (1_200, 1_000, 1_200, 1_500),
-            (1_100, 1_000, 1_100, 1_500),
-            (10, 10, 10, 510),
+            (4_000, 1_000, 3_600, 9_500),
+            (3_599, 1_000, 1_000, 9_500),
+            (10, 10, 10, 8_510),
         ] {
             let seen = summary.clone().as_of(at(now));
             let times = (seen.created_at, seen.last_used_at, seen.expires_at);
             assert_eq!(times, (at(created), at(used), at(expires)), "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_summary_shows_the_hour_of_the_last_use_but_no_time_before_the_login() {
+        let hour = 3_600;
+        let moment = Duration::microseconds(1);
+        for (created, used, shown) in [
+            (at(0), at(hour * 3), at(hour * 3)),
+            (at(0), at(hour * 3) + moment, at(hour * 3)),
+            (at(0), at(hour * 4) - moment, at(hour * 3)),
+            (at(hour * 3 + 7), at(hour * 3 + 7), at(hour * 3 + 7)),
+            (at(hour * 3 + 7), at(hour * 3 + 8), at(hour * 3 + 7)),
+            (at(hour * 3 + 7), at(hour * 4), at(hour * 4)),
+            // Before 1970.
+            (at(-hour * 9), at(-1), at(-hour)),
+        ] {
+            let summary = SessionSummary {
+                id: SessionId(Uuid::nil()),
+                created_at: created,
+                last_used_at: used,
+                expires_at: at(hour * 99),
+                user_agent: None,
+                address: None,
+            };
+            assert_eq!(summary.as_of(at(hour * 9)).last_used_at, shown, "{used}");
         }
     }
 

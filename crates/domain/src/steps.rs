@@ -8,6 +8,7 @@ mod live_sessions;
 mod recognise_device;
 mod recognise_refresh_token;
 mod record_failed_attempt;
+mod record_replay;
 mod user_ref;
 
 pub use accept_password::{AcceptPassword, AcceptPasswordError};
@@ -18,5 +19,6 @@ pub(crate) use live_sessions::live_sessions;
 pub use recognise_device::RecogniseDevice;
 pub use recognise_refresh_token::{RecogniseRefreshToken, Recognised};
 pub use record_failed_attempt::RecordFailedAttempt;
+pub(crate) use record_replay::record_replay;
 pub use user_ref::{ChangeRequest, UserRef};
 pub(crate) use user_ref::{find, prepare};

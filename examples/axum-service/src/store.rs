@@ -2,11 +2,11 @@
 //!
 //! The rules of each change are in `domain`: a command states what it reads, and decides on a
 //! change from those facts. Storage loads the facts and applies the change in one transaction.
-//! Here, the transaction is a lock around two maps and a list; with a database, it is a transaction
+//! Here, the transaction is a lock around maps and lists; with a database, it is a transaction
 //! of the database.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use domain::{
     audit::{AuditContext, AuditEvent},
     authority::Target,
@@ -33,6 +33,8 @@ use std::{
 struct Tables {
     users: HashMap<UserId, Credentials>,
     sessions: HashMap<SessionId, StoredSession>,
+    /// When each session was last refreshed, which makes the age of its last rotation.
+    rotated_at: HashMap<SessionId, DateTime<Utc>>,
     /// The sessions in the order in which they were opened. A clock may be set back.
     opened: Vec<SessionId>,
     /// The networks from which sessions were opened.
@@ -113,8 +115,14 @@ impl Accounts for OwnStorage {
 
 #[async_trait]
 impl Sessions for OwnStorage {
-    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
-        Ok(self.transaction().session(id))
+    async fn find(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<StoredSession>, PortError> {
+        let tables = self.transaction();
+        let Some(mut session) = tables.session(id) else {
+            return Ok(None);
+        };
+        let rotated_at = tables.rotated_at.get(&id).copied();
+        session.last_rotation.age = rotated_at.map_or(Duration::zero(), |at| now - at);
+        Ok(Some(session))
     }
 
     /// Compares and swaps: of concurrent refreshes with one token, only one succeeds.
@@ -131,6 +139,7 @@ impl Sessions for OwnStorage {
         };
         let rotated = session.rotated(&rotation);
         tables.sessions.insert(rotated.id, rotated.clone());
+        tables.rotated_at.insert(rotated.id, rotation.at);
         Ok(Rotated::Done(rotated))
     }
 }
@@ -166,7 +175,10 @@ impl Tables {
                 .filter(|_| reads.live_sessions)
                 .map(|user| self.live_sessions(user.id, at))
                 .unwrap_or_default(),
-            session: reads.session.and_then(|id| self.sessions.get(&id)).map(owned),
+            session: reads
+                .session
+                .and_then(|id| self.sessions.get(&id))
+                .map(OwnedSession::from),
             caller: reads.caller.and_then(|token| self.snapshot(token.session)),
             roles: roles(&reads.roles),
         }
@@ -258,6 +270,10 @@ impl Tables {
         if let Some(session) = &change.open_session {
             self.open(session);
         }
+        let replayed = change.record_replay.map(|(session, _)| session);
+        if let Some(session) = replayed.and_then(|id| self.sessions.get_mut(&id)) {
+            session.last_rotation.replay_recorded = true;
+        }
         let sessions_ended = ending.len() as u64;
         let event = change.event(sessions_ended);
         self.events.extend(event.map(|event| (event, context)));
@@ -314,13 +330,6 @@ impl Tables {
             self.networks
                 .extend(session.network().map(|network| (session.id, network)));
         }
-    }
-}
-
-fn owned(session: &StoredSession) -> OwnedSession {
-    OwnedSession {
-        user: session.holder.user,
-        lifetime: session.lifetime,
     }
 }
 

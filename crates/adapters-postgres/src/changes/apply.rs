@@ -52,14 +52,14 @@ pub async fn preview(conn: &mut AsyncPgConnection, change: Change) -> Result<App
     })
 }
 
-/// Returns the session that `change` ends, if it opens none and ends only the one that the
-/// transaction has locked already.
+/// Returns the session that `change` ends, if it opens and marks none and ends only the one that
+/// the transaction has locked already.
 ///
 /// Such a session can end in the statement that locks the audit chain, which saves a round trip.
 /// For any other session the chain would be locked first, against the lock order.
 fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, EndReason)> {
-    match (&change.end_sessions, &change.open_session) {
-        (Some((EndSessionsOf::Sessions(sessions), reason)), None) => {
+    match (&change.end_sessions, &change.open_session, change.record_replay) {
+        (Some((EndSessionsOf::Sessions(sessions), reason)), None, None) => {
             let [session] = sessions.as_slice() else {
                 return None;
             };
@@ -69,7 +69,7 @@ fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, End
     }
 }
 
-/// Ends and opens sessions and writes the audit event; returns how many sessions ended.
+/// Ends, opens and marks sessions and writes the audit event; returns how many sessions ended.
 async fn write_sessions(
     conn: &mut AsyncPgConnection,
     change: &Change,
@@ -90,6 +90,9 @@ async fn write_sessions(
             _ => None,
         };
         sessions::insert(conn, session, logged_in, change.at).await?;
+    }
+    if let Some((session, generation)) = change.record_replay {
+        sessions::record_replay(conn, session, generation).await?;
     }
     if let Some(event) = change.event(ended) {
         events.write(conn, &[event]).await?;

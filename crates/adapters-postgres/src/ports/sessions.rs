@@ -3,6 +3,7 @@ use crate::{
     tables::{rotation, sessions},
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::{
     ports::{PortError, Rotated, Sessions},
     session::{Rotation, SessionId, StoredSession},
@@ -10,7 +11,7 @@ use domain::{
 
 #[async_trait]
 impl Sessions for PostgresStorage {
-    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
+    async fn find(&self, id: SessionId, _now: DateTime<Utc>) -> Result<Option<StoredSession>, PortError> {
         self.database
             .read(id, |conn, id| Box::pin(sessions::find(conn, *id)))
             .await

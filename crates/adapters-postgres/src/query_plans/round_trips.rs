@@ -2,21 +2,27 @@
 //! trip.
 
 use super::{connect, events, identity, opening, record, statement};
-use crate::changes::{catalogue, execute, import, trim};
+use crate::{
+    changes::{catalogue, execute, import, trim},
+    tables::rotation,
+};
 use diesel::connection::Instrumentation;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use domain::{
     changes::{
         Account, AssignRoles, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
-        EndSessions, ImportUsers, RegisterUser, ResetPassword, RevokeSessions, SetStatus, TrimAuditLog,
-        WriteRole,
+        EndSessions, ImportUsers, RecordReplay, RegisterUser, ResetPassword, RevokeSessions, SetStatus,
+        TrimAuditLog, WriteRole,
     },
+    ports::Rotated,
     role::RoleName,
-    session::{EndReason, NewSession},
+    session::{EndReason, Generation, NewSession, OriginFingerprint, OriginLikeness, Rotation},
     token::TokenIdentity,
     user::{ImportedUser, NewUser, UserId, UserStatus},
 };
-use testkit::fixtures::{a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names};
+use testkit::fixtures::{
+    a_role, a_session, a_user, account, an_admin, at, context, origin, role_change, role_names,
+};
 use testservers::FreshDatabase;
 
 /// A database with two administrators: `root`, who has a session, and `another`.
@@ -109,6 +115,29 @@ async fn registering_and_logging_in_take_few_statements() {
     let second = a_session(alice.id, at(0));
     assert_eq!(counted.count(&opening(&second, 1)).await, 6, "make room");
     let user = alice.id;
+    let rotated = counted
+        .counting(async |conn| {
+            let rotation = Rotation {
+                session: second.id,
+                secret_digest: second.secret_digest,
+                from: Generation(0),
+                to: Generation(1),
+                at: at(1),
+                idle_until: at(2),
+                origin: OriginFingerprint::of(&origin()),
+            };
+            let rotated = rotation::rotate(conn, &rotation).await;
+            assert!(matches!(rotated, Ok(Rotated::Done(_))));
+        })
+        .await;
+    assert_eq!(rotated, 1, "rotate a session");
+    let replay = RecordReplay {
+        session: second.id,
+        user: alice.id,
+        generation: Generation(1),
+        origin: OriginLikeness::UNKNOWN,
+    };
+    assert_eq!(counted.count(&replay).await, 4, "record a replay");
     let reason = EndReason::LoggedOut;
     let session = second.id;
     let ending = EndSession {

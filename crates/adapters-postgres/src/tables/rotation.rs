@@ -2,13 +2,14 @@
 
 use super::{
     permissions::{parse_roles, roles_of_holder},
-    session_rows::{SessionRow, live_at},
+    session_rows::{SessionRow, clock_timestamp, live_at},
 };
 use crate::{
     error::StorageError,
     prepared::Prepared,
     schema::{sessions, users},
 };
+use chrono::Duration;
 use diesel::{
     ExpressionMethods, IntoSql, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
     declare_sql_function,
@@ -40,7 +41,8 @@ infix_operator!(Before, " - ", Timestamptz, backend: Pg);
 /// read the session, so the statement reads the end of its lifetime from the row.
 ///
 /// Of two concurrent calls, the second waits for the session's row and finds another generation
-/// there. The epoch and the roles are both as of the start of the statement, so tokens with these
+/// there. The time of the rotation is the server's, which is the same for all replicas. The epoch
+/// and the roles are both as of the start of the statement, so tokens with these
 /// roles are outdated as soon as the roles change.
 pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result<Rotated, StorageError> {
     let holder_is_active = exists(
@@ -68,7 +70,8 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
             .set((
                 sessions::generation.eq(i64::from(rotation.to.0)),
                 sessions::created_at.eq(least(sessions::created_at, rotation.at)),
-                sessions::last_used_at.eq(rotation.at),
+                sessions::last_used_at.eq(clock_timestamp()),
+                sessions::rotated_by.eq(&rotation.origin.stored_for(rotation.to)[..]),
                 sessions::idle_expires_at.eq(least(expires_at(), rotation.idle_until)),
                 sessions::expires_at.eq(expires_at()),
             ))
@@ -118,12 +121,13 @@ impl TryFrom<RotatedRow> for StoredSession {
         let (Some(epoch), Some(must_change_password)) = (row.epoch, row.must_change_password) else {
             return Err(StorageError::row("sessions", "a session has a user"));
         };
-        row.session.held_by(Holder {
+        let holder = Holder {
             user: UserId(row.user_id),
             status: UserStatus::Active,
             epoch: Epoch(epoch),
             roles: parse_roles(row.roles)?,
             must_change_password,
-        })
+        };
+        row.session.held_by(holder, Duration::zero())
     }
 }

@@ -8,17 +8,27 @@ use crate::{
     error::StorageError,
     schema::{sessions, users},
 };
-use chrono::{DateTime, Utc};
-use diesel::{BoolExpressionMethods, ExpressionMethods, Queryable, Selectable, dsl::auto_type, pg::Pg};
+use chrono::{DateTime, Duration, Utc};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, Queryable, Selectable, declare_sql_function, dsl::auto_type,
+    pg::Pg,
+};
 use domain::{
     changes::OwnedSession,
     session::{
-        EndReason, Generation, Holder, Lifetime, SecretDigest, SessionId, SessionSummary, StoredSession,
+        EndReason, Generation, Holder, LastRotation, Lifetime, OriginFingerprint, SecretDigest, SessionId,
+        SessionSummary, StoredSession,
     },
     user::{Epoch, UserId},
 };
 use std::error::Error as StdError;
 use uuid::Uuid;
+
+#[declare_sql_function]
+extern "SQL" {
+    /// Returns the time that the server's clock shows now, not at the start of the statement.
+    fn clock_timestamp() -> Timestamptz;
+}
 
 /// Whether a session is live at `at`, regardless of its user.
 #[auto_type]
@@ -38,6 +48,10 @@ fn parse_digest(bytes: Vec<u8>) -> Result<SecretDigest, StorageError> {
     bytes
         .map(SecretDigest)
         .map_err(|_| corrupt("a digest has 32 bytes"))
+}
+
+fn parse_generation(number: i64) -> Result<Generation, StorageError> {
+    number.try_into().map(Generation).map_err(corrupt)
 }
 
 /// The lifetime of a session.
@@ -74,6 +88,8 @@ pub struct OwnedSessionRow {
     user_id: Uuid,
     #[diesel(embed)]
     lifetime: LifetimeRow,
+    generation: i64,
+    replayed_generation: Option<i64>,
 }
 
 impl TryFrom<OwnedSessionRow> for OwnedSession {
@@ -83,6 +99,8 @@ impl TryFrom<OwnedSessionRow> for OwnedSession {
         Ok(Self {
             user: UserId(row.user_id),
             lifetime: row.lifetime.try_into()?,
+            generation: parse_generation(row.generation)?,
+            replay_recorded: row.replayed_generation == Some(row.generation),
         })
     }
 }
@@ -96,18 +114,25 @@ pub struct SessionRow {
     generation: i64,
     #[diesel(embed)]
     lifetime: LifetimeRow,
-    last_used_at: DateTime<Utc>,
+    rotated_by: Option<Vec<u8>>,
+    replayed_generation: Option<i64>,
 }
 
 impl SessionRow {
-    /// Returns the session, held by `holder`.
-    pub fn held_by(self, holder: Holder) -> Result<StoredSession, StorageError> {
+    /// Returns the session, held by `holder`. Its last rotation is `age` ago.
+    pub fn held_by(self, holder: Holder, age: Duration) -> Result<StoredSession, StorageError> {
+        let generation = parse_generation(self.generation)?;
+        let stored = self.rotated_by;
         Ok(StoredSession {
             id: SessionId(self.id),
             secret_digest: parse_digest(self.secret_digest)?,
-            generation: Generation(self.generation.try_into().map_err(corrupt)?),
+            generation,
             lifetime: self.lifetime.try_into()?,
-            last_used_at: self.last_used_at,
+            last_rotation: LastRotation {
+                age,
+                origin: stored.and_then(|bytes| OriginFingerprint::from_stored(&bytes, generation)),
+                replay_recorded: self.replayed_generation == Some(self.generation),
+            },
             holder,
         })
     }
@@ -139,12 +164,15 @@ impl TryFrom<HolderRow> for Holder {
     }
 }
 
-/// A session with its holder.
+/// A session with its holder, and the server's time.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct StoredSessionRow {
     #[diesel(embed)]
     session: SessionRow,
+    last_used_at: DateTime<Utc>,
+    #[diesel(select_expression = clock_timestamp())]
+    now: DateTime<Utc>,
     #[diesel(embed)]
     holder: HolderRow,
 }
@@ -153,7 +181,8 @@ impl TryFrom<StoredSessionRow> for StoredSession {
     type Error = StorageError;
 
     fn try_from(row: StoredSessionRow) -> Result<Self, Self::Error> {
-        row.session.held_by(row.holder.try_into()?)
+        let age = row.now - row.last_used_at;
+        row.session.held_by(row.holder.try_into()?, age)
     }
 }
 

@@ -24,7 +24,8 @@ use domain::{
 };
 use uuid::Uuid;
 
-/// Returns a session with its holder, both read at the same instant.
+/// Returns a session with its holder, both read at the same instant. The server's clock measures
+/// the age of its last rotation.
 pub async fn find(
     conn: &mut AsyncPgConnection,
     id: SessionId,
@@ -159,6 +160,19 @@ pub async fn end(
         .filter(live_at(at));
     let update = diesel::update(live).set(ended(reason, at));
     Ok(Prepared(update).execute(conn).await? as u64)
+}
+
+/// Marks a replay of the rotation to `generation` as recorded. The transaction has locked the
+/// session's row.
+pub async fn record_replay(
+    conn: &mut AsyncPgConnection,
+    session: SessionId,
+    generation: Generation,
+) -> Result<(), StorageError> {
+    let update = diesel::update(sessions::table.find(session.0))
+        .set(sessions::replayed_generation.eq(i64::from(generation.0)));
+    Prepared(update).execute(conn).await?;
+    Ok(())
 }
 
 /// Removes at most `limit` sessions that ended or expired before `before`; returns how many. Runs

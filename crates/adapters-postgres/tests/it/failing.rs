@@ -15,7 +15,7 @@ use domain::{
     },
     ports::{PortError, StorageHealth},
     role::RoleName,
-    session::{EndReason, Generation, NewSession, Rotation},
+    session::{EndReason, Generation, NewSession, OriginFingerprint, Rotation},
     token::TokenIdentity,
     user::{Epoch, NewUser, UserFilter, UserId, UserStatus},
 };
@@ -23,7 +23,8 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use testkit::{
     Storage,
     fixtures::{
-        a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names, unique_uuid,
+        a_role, a_session, a_user, account, an_admin, at, context, origin, role_change, role_names,
+        unique_uuid,
     },
 };
 use testservers::{CuttingProxy, Postgres, ProxyMode, postgres};
@@ -236,9 +237,14 @@ fn calls_of_sessions(storage: &Storage, session: &NewSession) -> Vec<(&'static s
         to: Generation(1),
         at: at(1),
         idle_until: at(2),
+        origin: OriginFingerprint::of(&origin()),
     };
     vec![
-        call("find", storage, |it| async move { it.sessions.find(one).await }),
+        call(
+            "find",
+            storage,
+            |it| async move { it.sessions.find(one, at(1)).await },
+        ),
         call("rotate", storage, |it| async move {
             it.sessions.rotate(rotation).await
         }),

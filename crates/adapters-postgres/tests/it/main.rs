@@ -7,6 +7,7 @@ mod failing;
 mod health;
 mod migrations;
 mod opening;
+mod replays;
 mod sharing;
 mod snapshots;
 mod standby;

@@ -8,7 +8,7 @@ use domain::{
     session::{Generation, SecretDigest, SessionId},
     user::UserFilter,
 };
-use testkit::fixtures::a_user;
+use testkit::fixtures::{a_user, at};
 use testservers::{FreshDatabase, postgres};
 use uuid::Uuid;
 
@@ -20,7 +20,8 @@ const FIFTH: &str = "2026-11-22-000005_secret_digest";
 const SIXTH: &str = "2026-11-28-000006_session_numbers";
 const SEVENTH: &str = "2026-11-28-000007_replicas";
 const EIGHTH: &str = "2026-11-28-000008_role_revisions";
-const ALL: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
+const NINTH: &str = "2026-11-28-000009_refresh_replays";
+const ALL: [&str; 9] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "
@@ -242,7 +243,7 @@ async fn salts_of_sessions_in_the_first_schema_become_digests_and_back() {
     database.migrate_up().await.expect("migrating succeeds");
 
     let of_alice = SessionId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
-    let found = storage_in(&database).sessions.find(of_alice).await;
+    let found = storage_in(&database).sessions.find(of_alice, at(0)).await;
     let session = found
         .expect("the session can be read")
         .expect("the session exists");

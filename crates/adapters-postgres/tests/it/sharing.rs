@@ -121,7 +121,7 @@ async fn a_caller_without_a_connection_is_overloaded() {
         .expect("the lock is free");
     let one = a_session(user.id, at(0)).id;
     // Occupies the connection until the wait for the lock times out.
-    let mut finding = pin!(storage.sessions.find(one));
+    let mut finding = pin!(storage.sessions.find(one, at(0)));
     let refused = async {
         let answers = tokio::join!(storage.snapshots.snapshot(one), storage.users.any_admin());
         (answers.0.map(drop), answers.1.map(drop))

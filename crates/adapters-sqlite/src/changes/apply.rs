@@ -20,6 +20,9 @@ pub fn apply(
     if let Some(session) = &change.open_session {
         sessions::insert(conn, session)?;
     }
+    if let Some((session, generation)) = change.record_replay {
+        sessions::record_replay(conn, session, generation)?;
+    }
     if let Some(event) = change.event(sessions_ended) {
         events.write(conn, &[event])?;
     }

@@ -1,5 +1,6 @@
 use crate::{SqliteStorage, tables::rotation};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::{
     ports::{PortError, Rotated, Sessions},
     session::{Rotation, SessionId, StoredSession},
@@ -7,8 +8,10 @@ use domain::{
 
 #[async_trait]
 impl Sessions for SqliteStorage {
-    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
-        self.database.read(move |conn| rotation::find(conn, id)).await
+    async fn find(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<StoredSession>, PortError> {
+        self.database
+            .read(move |conn| rotation::find(conn, id, now))
+            .await
     }
 
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError> {

@@ -2,8 +2,7 @@
 
 use super::{
     permissions::{parse_roles, roles_of_user},
-    rows::parse_optional,
-    sessions::{LifetimeRow, corrupt, live_at},
+    sessions::{LifetimeRow, corrupt, live_at, parse_generation},
     users::parse_status,
 };
 use crate::{
@@ -11,24 +10,30 @@ use crate::{
     error::StorageError,
     schema::{sessions, users},
 };
+use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
-    declare_sql_function, dsl::exists, sql_types::BigInt, sqlite::Sqlite,
+    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+    SqliteConnection, declare_sql_function, dsl::exists, sql_types::BigInt, sqlite::Sqlite,
 };
 use domain::{
     ports::Rotated,
-    session::{Generation, Holder, Rotation, SecretDigest, SessionId, StoredSession},
+    session::{Holder, LastRotation, OriginFingerprint, Rotation, SecretDigest, SessionId, StoredSession},
     user::{Epoch, UserId},
 };
 
-/// Returns the session with its holder. Reads both in one statement, so that they are consistent;
-/// diesel caches the prepared statement.
-pub fn find(conn: &mut SqliteConnection, id: SessionId) -> Result<Option<StoredSession>, StorageError> {
+/// Returns the session with its holder as of `now`. Reads both in one statement, so that they are
+/// consistent; diesel caches the prepared statement.
+pub fn find(
+    conn: &mut SqliteConnection,
+    id: SessionId,
+    now: DateTime<Utc>,
+) -> Result<Option<StoredSession>, StorageError> {
     let session = sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(Id(id.0)))
         .select(StoredSessionRow::as_select());
-    parse_optional(session.first(conn))
+    let row: Option<StoredSessionRow> = session.first(conn).optional()?;
+    row.map(|row| row.as_of(now)).transpose()
 }
 
 #[declare_sql_function]
@@ -62,6 +67,7 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
             sessions::generation.eq(i64::from(rotation.to.0)),
             sessions::created_at.eq(least(sessions::created_at, Micros(rotation.at))),
             sessions::last_used_at.eq(Micros(rotation.at)),
+            sessions::rotated_by.eq(&rotation.origin.stored_for(rotation.to)[..]),
             sessions::idle_expires_at.eq(least(expires_at(), Micros(rotation.idle_until))),
             sessions::expires_at.eq(expires_at()),
         ))
@@ -69,7 +75,7 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
     if rotated == 0 {
         return Ok(Rotated::Lost);
     }
-    Ok(find(conn, rotation.session)?.map_or(Rotated::Lost, Rotated::Done))
+    Ok(find(conn, rotation.session, rotation.at)?.map_or(Rotated::Lost, Rotated::Done))
 }
 
 #[derive(Queryable, Selectable)]
@@ -81,21 +87,27 @@ struct StoredSessionRow {
     #[diesel(embed)]
     lifetime: LifetimeRow,
     last_used_at: Micros,
+    rotated_by: Option<Vec<u8>>,
+    replayed_generation: Option<i64>,
     #[diesel(embed)]
     holder: HolderRow,
 }
 
-impl TryFrom<StoredSessionRow> for StoredSession {
-    type Error = StorageError;
-
-    fn try_from(row: StoredSessionRow) -> Result<Self, Self::Error> {
-        Ok(Self {
-            id: SessionId(row.id.0),
-            secret_digest: parse_digest(row.secret_digest)?,
-            generation: Generation(row.generation.try_into().map_err(corrupt)?),
-            lifetime: row.lifetime.try_into()?,
-            last_used_at: row.last_used_at.0,
-            holder: row.holder.try_into()?,
+impl StoredSessionRow {
+    fn as_of(self, now: DateTime<Utc>) -> Result<StoredSession, StorageError> {
+        let generation = parse_generation(self.generation)?;
+        let stored = self.rotated_by;
+        Ok(StoredSession {
+            id: SessionId(self.id.0),
+            secret_digest: parse_digest(self.secret_digest)?,
+            generation,
+            lifetime: self.lifetime.try_into()?,
+            last_rotation: LastRotation {
+                age: now - self.last_used_at.0,
+                origin: stored.and_then(|bytes| OriginFingerprint::from_stored(&bytes, generation)),
+                replay_recorded: self.replayed_generation == Some(self.generation),
+            },
+            holder: self.holder.try_into()?,
         })
     }
 }

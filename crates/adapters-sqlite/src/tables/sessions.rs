@@ -132,6 +132,18 @@ pub fn end(
     Ok(update.execute(conn)? as u64)
 }
 
+/// Marks a replay of the rotation to `generation` as recorded.
+pub fn record_replay(
+    conn: &mut SqliteConnection,
+    session: SessionId,
+    generation: Generation,
+) -> Result<(), StorageError> {
+    diesel::update(sessions::table.find(Id(session.0)))
+        .set(sessions::replayed_generation.eq(i64::from(generation.0)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Returns the sessions of `user` that are live at `now`, newest first.
 pub fn list(
     conn: &mut SqliteConnection,
@@ -196,6 +208,8 @@ struct OwnedSessionRow {
     user_id: Id,
     #[diesel(embed)]
     lifetime: LifetimeRow,
+    generation: i64,
+    replayed_generation: Option<i64>,
 }
 
 impl TryFrom<OwnedSessionRow> for OwnedSession {
@@ -205,6 +219,8 @@ impl TryFrom<OwnedSessionRow> for OwnedSession {
         Ok(Self {
             user: UserId(row.user_id.0),
             lifetime: row.lifetime.try_into()?,
+            generation: parse_generation(row.generation)?,
+            replay_recorded: row.replayed_generation == Some(row.generation),
         })
     }
 }
@@ -234,6 +250,11 @@ impl TryFrom<SummaryRow> for SessionSummary {
             address: address.transpose().map_err(corrupt)?,
         })
     }
+}
+
+/// Returns the generation stored as `number`.
+pub fn parse_generation(number: i64) -> Result<Generation, StorageError> {
+    number.try_into().map(Generation).map_err(corrupt)
 }
 
 /// Returns the error for a row of `sessions` that does not parse.

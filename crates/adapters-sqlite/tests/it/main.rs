@@ -5,6 +5,7 @@ mod escalation;
 mod importing;
 mod migrations;
 mod opening;
+mod replays;
 mod sharing;
 mod tampering;
 

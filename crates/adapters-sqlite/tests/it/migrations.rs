@@ -20,7 +20,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -29,6 +29,7 @@ const NAMES: [&str; 8] = [
     "2026-11-28-000006_session_numbers",
     "2026-11-28-000007_replicas",
     "2026-11-28-000008_role_revisions",
+    "2026-11-28-000009_refresh_replays",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -210,7 +211,7 @@ async fn the_salt_of_a_session_in_the_first_schema_becomes_a_digest_and_back() {
     database.migrate_up().await.expect("migrating succeeds");
 
     let storage = storage_over(&database);
-    let session = storage.sessions.find(SessionId(Uuid::from_u128(3))).await;
+    let session = storage.sessions.find(SessionId(Uuid::from_u128(3)), at(0)).await;
     let session = session
         .expect("the session can be read")
         .expect("the session exists");

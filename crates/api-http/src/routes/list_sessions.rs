@@ -26,7 +26,7 @@ pub struct SessionsResponse {
 pub struct DeviceResponse {
     id: Uuid,
     created_at: DateTime<Utc>,
-    /// When the session was last refreshed.
+    /// The hour in which the session was last refreshed: its start, or the login if that is later.
     last_used_at: DateTime<Utc>,
     /// When the session ends regardless of refreshes.
     expires_at: DateTime<Utc>,

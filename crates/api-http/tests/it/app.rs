@@ -304,6 +304,13 @@ impl Request<'_> {
         self
     }
 
+    /// Sends the request from another address than `192.0.2.7`.
+    pub fn from(mut self, address: &str) -> Self {
+        let address = address.parse().expect("the address is valid");
+        self.inner = self.inner.peer_addr(SocketAddr::new(address, 4711));
+        self
+    }
+
     pub fn json(mut self, body: &Value) -> Self {
         self.inner = self.inner.set_json(body);
         self

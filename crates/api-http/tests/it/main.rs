@@ -18,6 +18,7 @@ mod mounting;
 mod own_account;
 mod preconditions;
 mod queries;
+mod replays;
 mod revocation;
 mod statuses;
 mod wiring;

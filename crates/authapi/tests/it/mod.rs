@@ -29,6 +29,7 @@ pub mod overload;
 mod prompt;
 mod races;
 mod refusals;
+mod replays;
 mod revocation;
 pub mod secrets;
 pub mod session_cache;

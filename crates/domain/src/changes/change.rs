@@ -5,7 +5,7 @@ use crate::{
     audit::AuditEvent,
     invalidation::InvalidationScope,
     password::PasswordHash,
-    session::{EndReason, NewSession, SessionId},
+    session::{EndReason, Generation, NewSession, SessionId},
     user::{Credentials, User, UserId},
 };
 use chrono::{DateTime, Utc};
@@ -20,6 +20,9 @@ pub struct Change {
     pub end_sessions: Option<(EndSessionsOf, EndReason)>,
     /// A session to store, after others have ended.
     pub open_session: Option<NewSession>,
+    /// The session, and the generation that it is at, to mark: a replay of the rotation to this
+    /// generation is recorded.
+    pub record_replay: Option<(SessionId, Generation)>,
     /// The scope that replicas must drop from their caches before the caller receives the result.
     pub invalidates: Option<InvalidationScope>,
     event: Option<AuditEvent>,
@@ -68,6 +71,7 @@ impl Change {
             user,
             end_sessions: None,
             open_session: None,
+            record_replay: None,
             invalidates: None,
             event: None,
             counts_sessions: false,
@@ -97,6 +101,13 @@ impl Change {
     pub(super) fn opening(self, session: NewSession) -> Self {
         Self {
             open_session: Some(session),
+            ..self
+        }
+    }
+
+    pub(super) fn recording_replay(self, session: SessionId, generation: Generation) -> Self {
+        Self {
+            record_replay: Some((session, generation)),
             ..self
         }
     }

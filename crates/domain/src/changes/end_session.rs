@@ -79,7 +79,11 @@ mod tests {
 
     fn facts(user: UserId, lifetime: Lifetime) -> Facts {
         Facts {
-            session: Some(OwnedSession { user, lifetime }),
+            session: Some(OwnedSession {
+                user,
+                lifetime,
+                ..OwnedSession::from(&stored_session())
+            }),
             ..Facts::default()
         }
     }
@@ -99,6 +103,7 @@ mod tests {
                 user: UserChange::Nothing,
                 end_sessions: Some((EndSessionsOf::Sessions(vec![SESSION]), reason)),
                 open_session: None,
+                record_replay: None,
                 event: Some(event(action, Some(SESSION), &[])),
                 invalidates: Some(InvalidationScope::Session(SESSION)),
             };

@@ -6,7 +6,7 @@ use crate::{
     caller::SessionSnapshot,
     login::CanonicalLogin,
     role::{Role, RoleName, RoleNames},
-    session::{Lifetime, SessionId},
+    session::{Generation, Lifetime, SessionId, StoredSession},
     token::TokenIdentity,
     user::{Epoch, User, UserId, UserStatus},
 };
@@ -81,6 +81,21 @@ pub struct LiveSession {
 pub struct OwnedSession {
     pub user: UserId,
     pub lifetime: Lifetime,
+    pub generation: Generation,
+    /// Whether the audit log has an event for a replay of the rotation to
+    /// [`generation`](Self::generation).
+    pub replay_recorded: bool,
+}
+
+impl From<&StoredSession> for OwnedSession {
+    fn from(session: &StoredSession) -> Self {
+        Self {
+            user: session.holder.user,
+            lifetime: session.lifetime,
+            generation: session.generation,
+            replay_recorded: session.last_rotation.replay_recorded,
+        }
+    }
 }
 
 impl From<&User> for AccountState {

@@ -11,7 +11,7 @@ use crate::{
     login::Login,
     revision::Revision,
     role::{Description, OWN_PERMISSIONS, Permission, Permissions, Role, RoleName, built_in},
-    session::{EndReason, NewSession, SecretDigest, SessionId, SessionRules},
+    session::{EndReason, Generation, NewSession, SecretDigest, SessionId, SessionRules},
     token::TokenIdentity,
     user::{User, UserId},
 };
@@ -127,6 +127,7 @@ pub struct Effects {
     pub user: UserChange,
     pub end_sessions: Option<(EndSessionsOf, EndReason)>,
     pub open_session: Option<NewSession>,
+    pub record_replay: Option<(SessionId, Generation)>,
     pub event: Option<AuditEvent>,
     pub invalidates: Option<InvalidationScope>,
 }
@@ -140,6 +141,7 @@ pub fn effects(change: &Change) -> Effects {
         user: change.user,
         end_sessions: change.end_sessions,
         open_session: change.open_session,
+        record_replay: change.record_replay,
         invalidates: change.invalidates,
     }
 }

@@ -17,6 +17,10 @@ pub enum Refusal {
     /// The session ended, expired, belongs to another user or does not exist.
     #[error("the session has ended")]
     SessionEnded,
+    /// The audit log already has an event for a replay of the session's last rotation, or the
+    /// session was rotated again.
+    #[error("the replay is already recorded")]
+    ReplayRecorded,
     #[error("the role {:?} does not exist", .0.as_str())]
     UnknownRole(RoleName),
     /// No active user with the role `admin` would remain.
@@ -57,7 +61,9 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::LoginTaken => "login_taken",
-            Self::UserNotFound | Self::SessionEnded | Self::RoleNotFound => "not_found",
+            Self::UserNotFound | Self::SessionEnded | Self::ReplayRecorded | Self::RoleNotFound => {
+                "not_found"
+            }
             Self::UserChanged => "token_outdated",
             Self::UnknownRole(_) => "unknown_role",
             Self::LastAdmin => "last_admin",
@@ -80,6 +86,7 @@ impl Refusal {
             Self::Denied(Denied::Stale) => caller.map(|token| InvalidationScope::User(token.user)),
             Self::LoginTaken
             | Self::UserChanged
+            | Self::ReplayRecorded
             | Self::UnknownRole(_)
             | Self::LastAdmin
             | Self::RevisionMismatch

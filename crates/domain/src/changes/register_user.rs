@@ -92,6 +92,7 @@ mod tests {
             }),
             end_sessions: None,
             open_session: None,
+            record_replay: None,
             event: Some(event(
                 AuditAction::UserRegistered,
                 None,

@@ -105,10 +105,7 @@ fn published(scopes: &Scopes) -> Vec<InvalidationScope> {
 #[tokio::test]
 async fn changes_by_use_cases_are_published() {
     let facts = Facts {
-        session: Some(OwnedSession {
-            user: USER,
-            lifetime: stored_session().lifetime,
-        }),
+        session: Some(OwnedSession::from(&stored_session())),
         ..own_facts(Permissions::new())
     };
     let (ports, scopes) = ports(facts);
@@ -194,15 +191,14 @@ async fn a_reused_token_publishes_its_session_even_if_another_request_ended_it()
     let mut ended = stored_session();
     ended.lifetime.ended = Some(EndReason::LoggedOut);
     let (mut ports, scopes) = ports(Facts {
-        session: Some(OwnedSession {
-            user: USER,
-            lifetime: ended.lifetime,
-        }),
+        session: Some(OwnedSession::from(&ended)),
         ..Facts::default()
     });
     let mut sessions = MockSessions::new();
     sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
-    sessions.expect_find().returning(|_| Ok(Some(stored_session())));
+    sessions
+        .expect_find()
+        .returning(|_, _| Ok(Some(stored_session())));
     ports.sessions = Arc::new(sessions);
     let core = Core::new(ports, &rules());
     let refused = core.refresh.execute(&token(3), origin()).await;

@@ -1,6 +1,7 @@
 use super::PortError;
 use crate::session::{Rotation, SessionId, StoredSession};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 /// The result of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,12 @@ pub enum Rotated {
 pub trait Sessions: Send + Sync {
     /// Returns the session with its holder, both read at the same instant. Ended and expired
     /// sessions are returned too.
-    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError>;
+    ///
+    /// The age of the last rotation MUST be measured by one clock for all replicas: storage that
+    /// replicas share MUST use its own. Other storage may compare `now`, the time of the call, with
+    /// the time of the rotation. The origin of the last rotation MUST be `None` unless it was
+    /// stored by the rotation to the session's current generation.
+    async fn find(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<StoredSession>, PortError>;
 
     /// Applies one rotation as a compare-and-swap. The caller need not have read the session.
     ///
@@ -27,6 +33,7 @@ pub trait Sessions: Send + Sync {
     /// generation, exactly one MUST return [`Rotated::Done`]. The session MUST then expire, unless
     /// it is refreshed again, at the earlier of `rotation.idle_until` and the end of its maximum
     /// lifetime. A session that was opened after `rotation.at`, under a clock that was ahead, MUST
-    /// then be stored as opened at `rotation.at`, with the same maximum lifetime.
+    /// then be stored as opened at `rotation.at`, with the same maximum lifetime. The origin of the
+    /// rotation MUST be stored, and no replay of it is recorded yet.
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError>;
 }

@@ -64,7 +64,7 @@ mod tests {
         Facts {
             session: Some(OwnedSession {
                 user,
-                lifetime: stored_session().lifetime,
+                ..OwnedSession::from(&stored_session())
             }),
             ..Facts::default()
         }

@@ -4,7 +4,7 @@ use crate::{
     changes::{ChangeError, Command, EndSession, EndSessions},
     ports::{Accounts, Clock, PortError, Sessions},
     refresh_token::RefreshToken,
-    session::{EndReason, Presented, SessionId, SessionRules},
+    session::{EndReason, OriginFingerprint, Presented, SessionId, SessionRules},
     steps::{self, RecogniseRefreshToken},
     user::UserId,
 };
@@ -111,11 +111,12 @@ impl LogOut {
             .ok_or(LogOutError::RefreshTokenInvalid)?;
         let session = self
             .sessions
-            .find(recognised.claim.session)
+            .find(recognised.claim.session, now)
             .await?
             .filter(|session| recognised.is_of(session))
             .ok_or(LogOutError::RefreshTokenInvalid)?;
-        match session.present(recognised.claim.generation, now, &self.rules) {
+        let fingerprint = OriginFingerprint::of(origin);
+        match session.present(recognised.claim.generation, &fingerprint, now, &self.rules) {
             Presented::Current | Presented::Repeated { .. } => Ok((session.id, session.holder.user)),
             Presented::Ended => Err(LogOutError::SessionRevoked),
             Presented::Expired => Err(LogOutError::SessionExpired),
@@ -146,6 +147,7 @@ mod tests {
             with_another_secret,
         },
     };
+    use chrono::Duration;
     use uuid::Uuid;
 
     const ACCESS_TOKEN: &str = "header.claims.signature";
@@ -174,7 +176,9 @@ mod tests {
     /// Creates the use case over storage that finds the session of each refresh token.
     fn log_out(accounts: MockAccounts) -> LogOut {
         let mut sessions = MockSessions::new();
-        sessions.expect_find().returning(|_| Ok(Some(stored_session())));
+        sessions
+            .expect_find()
+            .returning(|_, _| Ok(Some(stored_session())));
         over(accounts, sessions)
     }
 
@@ -211,10 +215,7 @@ mod tests {
     /// Facts about [`user`] and their live session.
     fn live() -> Facts {
         Facts {
-            session: Some(OwnedSession {
-                user: USER,
-                lifetime: stored_session().lifetime,
-            }),
+            session: Some(OwnedSession::from(&stored_session())),
             ..facts_about(user())
         }
     }
@@ -324,6 +325,36 @@ mod tests {
                 .execute(token(2).expose(), false, origin())
                 .await;
             assert!(matches!(refused, Err(LogOutError::RefreshTokenReused)));
+        }
+    }
+
+    /// [`stored_session`] was refreshed a second ago, so the token before the current one is within
+    /// the grace window.
+    #[tokio::test]
+    async fn a_repeated_refresh_token_logs_out_unless_it_comes_from_elsewhere() {
+        let elsewhere = Origin::new("198.51.100.7".parse().ok(), Some("thief"), None);
+        for (origin, reason) in [
+            (origin(), EndReason::LoggedOut),
+            (elsewhere, EndReason::RefreshTokenReused),
+        ] {
+            let mut accounts = MockAccounts::new();
+            expect_change(&mut accounts, live(), move |executed| {
+                let change = executed.decided.expect("the rules allow the change");
+                assert_eq!(change.end_sessions.map(|(_, reason)| reason), Some(reason));
+            });
+            let mut sessions = MockSessions::new();
+            sessions.expect_find().returning(|_, _| {
+                let mut session = stored_session();
+                session.last_rotation.age = Duration::seconds(1);
+                Ok(Some(session))
+            });
+            let done = over(accounts, sessions)
+                .execute(token(4).expose(), false, origin)
+                .await;
+            match reason {
+                EndReason::LoggedOut => assert!(done.is_ok()),
+                _ => assert!(matches!(done, Err(LogOutError::RefreshTokenReused))),
+            }
         }
     }
 

@@ -2,7 +2,7 @@ use crate::{
     audit::Origin,
     ports::{Accounts, Clock, PortError, Rotated, Sessions},
     refresh_token::RefreshToken,
-    session::{Presented, Rotation, SessionRules, StoredSession},
+    session::{OriginFingerprint, Presented, Rotation, SessionRules, StoredSession},
     steps::{self, IssueTokens, RecogniseRefreshToken, Recognised, TokenPair},
 };
 use chrono::{DateTime, Utc};
@@ -53,19 +53,21 @@ impl Refresh {
     /// for at least the grace window. After any other error the session is unchanged.
     pub async fn execute(&self, token: &RefreshToken, origin: Origin) -> Result<TokenPair, RefreshError> {
         let recognised = self.recognise.execute(token).ok_or(RefreshError::Invalid)?;
+        let fingerprint = OriginFingerprint::of(&origin);
         for _ in 0..MAX_TRIES {
-            // Read the clock once, before storage, so that rotation and classification use the same
-            // instant and a slow response does not shift the grace window.
+            // Rotation and classification are both as of the arrival, so that a slow response does
+            // not shift the grace window.
             let now = self.clock.now();
-            if let Rotated::Done(session) = self.rotate(&recognised, now).await? {
+            if let Rotated::Done(session) = self.rotate(&recognised, fingerprint, now).await? {
                 let secret = recognised.claim.secret;
                 return Ok(self.issue_tokens.issue(&session, secret, now).await?);
             }
-            let session = self.find(&recognised).await?;
-            match session.present(recognised.claim.generation, now, &self.rules) {
+            let session = self.find(&recognised, now).await?;
+            match session.present(recognised.claim.generation, &fingerprint, now, &self.rules) {
                 // The session reached the token's generation after the rotation failed: try again.
                 Presented::Current => {}
-                Presented::Repeated { .. } => {
+                Presented::Repeated { origin: likeness, .. } => {
+                    steps::record_replay(&*self.accounts, &session, likeness, now, origin).await?;
                     let secret = recognised.claim.secret;
                     return Ok(self.issue_tokens.issue(&session, secret, now).await?);
                 }
@@ -82,19 +84,34 @@ impl Refresh {
 
     /// Rotates the session, unless the token has the last generation, which has no successor.
     /// Reading the session then shows whether the token is valid.
-    async fn rotate(&self, recognised: &Recognised, now: DateTime<Utc>) -> Result<Rotated, PortError> {
-        let Recognised { claim, secret_digest } = recognised;
-        match Rotation::step(claim.session, *secret_digest, claim.generation, now, &self.rules) {
+    async fn rotate(
+        &self,
+        recognised: &Recognised,
+        origin: OriginFingerprint,
+        now: DateTime<Utc>,
+    ) -> Result<Rotated, PortError> {
+        let (claim, digest) = (&recognised.claim, recognised.secret_digest);
+        let rotation = Rotation::step(claim.session, digest, claim.generation, now, origin, &self.rules);
+        match rotation {
             Some(rotation) => self.sessions.rotate(rotation).await,
             None => Ok(Rotated::Lost),
         }
     }
 
-    async fn find(&self, recognised: &Recognised) -> Result<StoredSession, RefreshError> {
-        let found = self.sessions.find(recognised.claim.session).await?;
-        found
+    /// Returns the session of a token that arrived at `arrived`.
+    async fn find(
+        &self,
+        recognised: &Recognised,
+        arrived: DateTime<Utc>,
+    ) -> Result<StoredSession, RefreshError> {
+        let found = self
+            .sessions
+            .find(recognised.claim.session, self.clock.now())
+            .await?;
+        let session = found
             .filter(|session| recognised.is_of(session))
-            .ok_or(RefreshError::Invalid)
+            .ok_or(RefreshError::Invalid)?;
+        Ok(session.for_arrival(self.clock.now() - arrived))
     }
 }
 
@@ -102,12 +119,12 @@ impl Refresh {
 mod tests {
     use super::*;
     use crate::{
-        audit::Actor,
+        audit::{Actor, AuditContext},
         changes::{EndSessionsOf, Facts, OwnedSession},
-        fixtures::{SECRET, SESSION, USER, now, origin, roles, stored_session},
+        fixtures::{SECRET, SESSION, now, origin, roles, stored_session},
         ports::{MockAccounts, MockClock, MockSessions},
         refresh_token::RefreshClaim,
-        session::{EndReason, Generation},
+        session::{EndReason, Generation, LastRotation},
         use_cases::fixtures::{
             accounts_with, clock, expect_change, forged, issue_tokens, mac, session_rules, token,
             with_another_secret,
@@ -150,18 +167,15 @@ mod tests {
             sessions.expect_rotate().once().returning(|_| Ok(Rotated::Lost));
             sessions
                 .expect_find()
-                .withf(|id| *id == SESSION)
+                .withf(|id, at| *id == SESSION && *at == now())
                 .once()
-                .return_once(|_| Ok(Some(found)));
+                .return_once(|_, _| Ok(Some(found)));
         })
     }
 
     fn live() -> Facts {
         Facts {
-            session: Some(OwnedSession {
-                user: USER,
-                lifetime: stored_session().lifetime,
-            }),
+            session: Some(OwnedSession::from(&stored_session())),
             ..Facts::default()
         }
     }
@@ -197,6 +211,7 @@ mod tests {
                             to: Generation(6),
                             at: now(),
                             idle_until: now() + session_rules().idle_ttl,
+                            origin: OriginFingerprint::of(&origin()),
                         }
                 })
                 .once()
@@ -229,22 +244,35 @@ mod tests {
         }
     }
 
+    /// [`stored_session`], rotated by [`origin`] at this age.
+    fn rotated(age: Duration, replay_recorded: bool) -> StoredSession {
+        let session = stored_session();
+        StoredSession {
+            last_rotation: LastRotation {
+                age,
+                replay_recorded,
+                ..session.last_rotation
+            },
+            ..session
+        }
+    }
+
+    fn elsewhere() -> Origin {
+        Origin::new("198.51.100.7".parse().ok(), Some("thief"), None)
+    }
+
     #[tokio::test]
-    async fn a_repeated_token_gets_an_identical_successor_and_writes_nothing() {
-        let rotated = over(|sessions| {
+    async fn a_repeated_token_gets_an_identical_successor() {
+        let rotating = over(|sessions| {
             sessions
                 .expect_rotate()
                 .return_once(|rotation| Ok(Rotated::Done(at_generation(4).rotated(&rotation))));
         });
-        let first = rotated
+        let first = rotating
             .execute(&token(4), origin())
             .await
             .expect("tokens are issued");
-        let just_rotated = StoredSession {
-            last_used_at: now() - Duration::seconds(9),
-            ..stored_session()
-        };
-        let refresh = lost(just_rotated);
+        let refresh = lost_over(accounts_with(live()), rotated(Duration::seconds(9), false));
         let again = refresh
             .execute(&token(4), origin())
             .await
@@ -253,19 +281,103 @@ mod tests {
         assert_eq!(again.refresh_token.expose(), first.refresh_token.expose());
     }
 
-    /// The clock is read once, before storage is called.
+    #[tokio::test]
+    async fn the_first_replay_of_a_rotation_is_recorded_with_its_origin() {
+        let mut accounts = MockAccounts::new();
+        let phone = || Origin::new("198.51.100.7".parse().ok(), Some("curl/8"), None);
+        expect_change(&mut accounts, live(), move |executed| {
+            assert_eq!(
+                executed.context,
+                AuditContext::new(now(), Actor::Anonymous, phone())
+            );
+            let change = executed.decided.expect("the rules allow the change");
+            assert_eq!(change.record_replay, Some((SESSION, Generation(5))));
+            let event = change.event(0).expect("the replay is recorded");
+            let details: Vec<_> = event
+                .details
+                .iter()
+                .map(|(key, value)| (&**key, &**value))
+                .collect();
+            assert_eq!(details, [("network", "different"), ("user_agent", "same")]);
+        });
+        let refresh = lost_over(accounts, rotated(Duration::seconds(9), false));
+        let pair = refresh.execute(&token(4), phone()).await;
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 5);
+    }
+
+    #[tokio::test]
+    async fn further_replays_write_nothing() {
+        let refresh = lost(rotated(Duration::seconds(9), true));
+        let pair = refresh.execute(&token(4), origin()).await;
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 5);
+    }
+
+    #[tokio::test]
+    async fn a_replay_that_another_request_has_recorded_meanwhile_is_answered() {
+        let mut recorded = OwnedSession::from(&stored_session());
+        recorded.replay_recorded = true;
+        let facts = Facts {
+            session: Some(recorded),
+            ..Facts::default()
+        };
+        let refresh = lost_over(accounts_with(facts), rotated(Duration::seconds(9), false));
+        let pair = refresh.execute(&token(4), origin()).await;
+        assert_eq!(generation_of(&pair.expect("tokens are issued")), 5);
+    }
+
+    #[tokio::test]
+    async fn a_replay_that_cannot_be_recorded_gets_no_tokens() {
+        let mut accounts = MockAccounts::new();
+        accounts
+            .expect_execute()
+            .returning(|_, _| Err(PortError::Overloaded.into()));
+        let refresh = lost_over(accounts, rotated(Duration::seconds(9), false));
+        assert!(matches!(
+            refresh.execute(&token(4), origin()).await,
+            Err(RefreshError::Port(PortError::Overloaded))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_replay_from_another_network_and_user_agent_ends_the_session() {
+        let mut accounts = MockAccounts::new();
+        expect_change(&mut accounts, live(), |executed| {
+            assert_eq!(executed.context.origin, elsewhere());
+            let change = executed.decided.expect("the rules allow the change");
+            let sessions = EndSessionsOf::Sessions(vec![SESSION]);
+            assert_eq!(
+                change.end_sessions,
+                Some((sessions, EndReason::RefreshTokenReused))
+            );
+        });
+        let refresh = lost_over(accounts, rotated(Duration::seconds(1), true));
+        assert!(matches!(
+            refresh.execute(&token(4), elsewhere()).await,
+            Err(RefreshError::Reused)
+        ));
+    }
+
+    /// The session is read three seconds after the request arrived, and the response takes two.
     #[tokio::test]
     async fn a_slow_storage_does_not_shift_the_grace_window() {
         let mut clock = MockClock::new();
-        clock.expect_now().once().return_const(now());
+        let mut times = [0, 3, 5].into_iter();
+        clock.expect_now().times(3).returning(move || {
+            let second = times.next().expect("the clock is read three times");
+            now() + Duration::seconds(second)
+        });
         let refresh = over_at(Arc::new(clock), MockAccounts::new(), |sessions| {
-            sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
-            sessions.expect_find().returning(|_| {
-                Ok(Some(StoredSession {
-                    last_used_at: now() - session_rules().grace + Duration::microseconds(1),
-                    ..stored_session()
-                }))
-            });
+            sessions
+                .expect_rotate()
+                .withf(|rotation| rotation.at == now())
+                .returning(|_| Ok(Rotated::Lost));
+            sessions
+                .expect_find()
+                .withf(|_, at| *at == now() + Duration::seconds(3))
+                .returning(|_, _| {
+                    let age = session_rules().grace + Duration::seconds(5);
+                    Ok(Some(rotated(age - Duration::microseconds(1), true)))
+                });
         });
         let pair = refresh
             .execute(&token(4), origin())
@@ -277,8 +389,8 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_loses_the_race_gets_the_winners_successor() {
         let after = StoredSession {
-            last_used_at: now(),
-            ..at_generation(6)
+            generation: Generation(6),
+            ..rotated(Duration::zero(), true)
         };
         let pair = lost(after).execute(&token(5), origin()).await;
         assert_eq!(generation_of(&pair.expect("tokens are issued")), 6);
@@ -311,7 +423,7 @@ mod tests {
             sessions
                 .expect_find()
                 .once()
-                .returning(|_| Ok(Some(stored_session())));
+                .returning(|_, _| Ok(Some(stored_session())));
         });
         let pair = refresh
             .execute(&token(5), origin())
@@ -327,7 +439,7 @@ mod tests {
             sessions
                 .expect_find()
                 .times(3)
-                .returning(|_| Ok(Some(stored_session())));
+                .returning(|_, _| Ok(Some(stored_session())));
         });
         assert!(matches!(
             refresh.execute(&token(5), origin()).await,
@@ -401,7 +513,7 @@ mod tests {
                 sessions
                     .expect_find()
                     .once()
-                    .returning(move |_| Ok(Some(at_generation(stored_at))));
+                    .returning(move |_, _| Ok(Some(at_generation(stored_at))));
             });
             let refused = refresh.execute(&token(u32::MAX), origin()).await;
             match refused.expect_err("the request is refused") {
@@ -422,7 +534,9 @@ mod tests {
                     .expect_rotate()
                     .withf(|rotation| rotation.secret_digest != stored_session().secret_digest)
                     .returning(|_| Ok(Rotated::Lost));
-                sessions.expect_find().returning(|_| Ok(Some(stored_session())));
+                sessions
+                    .expect_find()
+                    .returning(|_, _| Ok(Some(stored_session())));
             });
             let token = with_another_secret(generation);
             assert!(matches!(
@@ -436,7 +550,7 @@ mod tests {
     async fn a_token_of_an_unknown_session_is_invalid() {
         let refresh = over(|sessions| {
             sessions.expect_rotate().returning(|_| Ok(Rotated::Lost));
-            sessions.expect_find().returning(|_| Ok(None));
+            sessions.expect_find().returning(|_, _| Ok(None));
         });
         assert!(matches!(
             refresh.execute(&token(5), origin()).await,

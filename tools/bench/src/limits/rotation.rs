@@ -15,9 +15,10 @@ use testservers::Postgres;
 /// id is derived from the number of pgbench's client.
 const PARAMETERS: [&str; 15] = [
     ":to",
-    // The creation, the last use, and the two ends of the session.
+    // The creation, the origin of the rotation, and the two ends of the session. Any 20 bytes serve
+    // as an origin.
     "now()",
-    "now()",
+    "substring(secret_digest for 20)",
     "now()",
     "now() + interval '30 days'",
     "now()",

@@ -14,6 +14,7 @@ mod known_places;
 mod last_admin;
 mod open_session;
 pub(super) mod probe;
+mod record_replay;
 mod register_user;
 mod replace_hash;
 mod set_status;
@@ -30,6 +31,7 @@ part! {
         replace_hash,
         open_session,
         end_session,
+        record_replay,
         assign_roles,
         change_password,
         set_status,

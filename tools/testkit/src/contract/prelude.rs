@@ -9,12 +9,15 @@ pub(super) use domain::{
     caller::SessionSnapshot,
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangePassword, Command, DeleteUser, EndSession,
-        EndSessions, ImportUsers, OpenSession, Reads, Refusal, RegisterUser, ResetPassword, RevokeSessions,
-        SetStatus, WriteRole,
+        EndSessions, ImportUsers, OpenSession, Reads, RecordReplay, Refusal, RegisterUser, ResetPassword,
+        RevokeSessions, SetStatus, WriteRole,
     },
     password::PasswordHash,
     role::{Permissions, Role, RoleName, built_in},
-    session::{EndReason, Generation, Lifetime, Liveness, NewSession, Rotation, SessionId, StoredSession},
+    session::{
+        EndReason, Generation, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint,
+        OriginLikeness, Rotation, SessionId, StoredSession,
+    },
     token::TokenIdentity,
     user::{Credentials, ImportedUser, NewUser, User, UserFilter, UserId, UserPage, UserStatus},
 };

@@ -99,11 +99,15 @@ async fn a_listed_session_shows_when_it_was_last_used(storage: &Storage) {
         .rotate(rotation)
         .await
         .expect("storage is available");
+    let listed = listed(storage, &alice, at(13)).await;
+    // Storage may measure the time by a clock of its own, which is not before the fixtures.
+    let last_used_at = listed[1].last_used_at;
+    assert!(last_used_at >= at(12), "{last_used_at}");
     let rotated = SessionSummary {
-        last_used_at: at(12),
+        last_used_at,
         ..summary(&session)
     };
-    assert_eq!(listed(storage, &alice, at(13)).await, [summary(&other), rotated]);
+    assert_eq!(listed, [summary(&other), rotated]);
 }
 
 /// Opens four sessions that end before second 20, and four that end at second 20 or later.

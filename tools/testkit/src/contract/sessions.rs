@@ -1,7 +1,7 @@
 //! The contract of [`Sessions`](domain::ports::Sessions).
 
 use super::prelude::*;
-use domain::{ports::Rotated, session::SecretDigest};
+use domain::{audit::Origin, ports::Rotated, session::SecretDigest};
 
 contract! {
     /// Defines a named test for each case of the contract of [`Sessions`](domain::ports::Sessions).
@@ -13,6 +13,8 @@ contract! {
         a_rotation_advances_one_generation,
         a_rotation_returns_the_roles_and_epoch_as_they_are_now,
         a_rotation_from_another_generation_or_with_another_secret_is_lost,
+        a_rotation_stores_its_origin,
+        the_age_of_a_rotation_is_measured_by_one_clock,
         a_rotation_never_outlives_the_session,
         a_session_opened_under_a_clock_ahead_counts_as_opened_at_the_rotation,
         a_session_rotates_until_it_ends_or_expires,
@@ -88,6 +90,45 @@ async fn a_rotation_from_another_generation_or_with_another_secret_is_lost(stora
         assert_lost(storage, &alice, wrong).await;
     }
     assert_rotates(storage, rotation(&session, 1, at(3))).await;
+}
+
+async fn a_rotation_stores_its_origin(storage: &CoreStorage) {
+    let (_, session) = logged_in(storage, "alice").await;
+    assert_eq!(found(storage, session.id).await.last_rotation.origin, None);
+    let origin = |address: &str, user_agent| {
+        let origin = Origin::new(address.parse().ok(), user_agent, None);
+        OriginFingerprint::of(&origin)
+    };
+    for (generation, origin) in [
+        origin("192.0.2.7", Some("curl/8")),
+        origin("2001:db8::7", None),
+        origin("unknown", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let generation = u32::try_from(generation).expect("the number is small");
+        let rotation = Rotation {
+            origin,
+            ..rotation(&session, generation, at(10))
+        };
+        let rotated = assert_rotates(storage, rotation).await;
+        assert_eq!(rotated.last_rotation.origin, Some(origin));
+        assert_eq!(found(storage, session.id).await, rotated);
+    }
+}
+
+/// The fixtures are far from the time of any other clock, so that mixing clocks shows.
+async fn the_age_of_a_rotation_is_measured_by_one_clock(storage: &CoreStorage) {
+    let (_, session) = logged_in(storage, "alice").await;
+    assert_rotates(storage, rotation(&session, 0, at(10))).await;
+    let read = storage.sessions.find(session.id, at(13)).await;
+    let read = read.expect("storage is available").expect("the session exists");
+    let age = read.last_rotation.age;
+    assert!(
+        Duration::zero() <= age && age < Duration::hours(1),
+        "the session was rotated at second 10 and read at second 13, but its age is {age}"
+    );
 }
 
 async fn a_rotation_never_outlives_the_session(storage: &CoreStorage) {

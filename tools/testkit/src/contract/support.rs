@@ -82,8 +82,23 @@ pub(super) async fn find_user(storage: &CoreStorage, id: UserId) -> Option<User>
     storage.accounts.find(id).await.expect("storage is available")
 }
 
+/// Returns `session` with a last rotation of age zero. The age differs for each read, because
+/// storage may measure it by a clock of its own.
+fn without_age(session: StoredSession) -> StoredSession {
+    let last_rotation = LastRotation {
+        age: Duration::zero(),
+        ..session.last_rotation
+    };
+    StoredSession {
+        last_rotation,
+        ..session
+    }
+}
+
+/// Returns a session as [`without_age`] does.
 pub(super) async fn find_session(storage: &CoreStorage, id: SessionId) -> Option<StoredSession> {
-    storage.sessions.find(id).await.expect("storage is available")
+    let found = storage.sessions.find(id, at(0)).await;
+    found.expect("storage is available").map(without_age)
 }
 
 pub(super) async fn find_snapshot(storage: &CoreStorage, id: SessionId) -> Option<SessionSnapshot> {

@@ -9,7 +9,7 @@ use domain::{
         Applied, CatalogueChange, CatalogueFacts, CatalogueReads, Change, EndSessionsOf, Facts, OwnedSession,
         Reads, UserChange,
     },
-    session::{EndReason, NewSession},
+    session::{EndReason, Generation, NewSession, SessionId},
     user::Credentials,
 };
 
@@ -72,6 +72,7 @@ impl Tables {
         }
         let sessions_ended = self.end(&change);
         self.open(change.open_session.clone());
+        self.record_replay(change.record_replay);
         if let Some(event) = change.event(sessions_ended) {
             self.log.append(&event, context);
         }
@@ -118,6 +119,16 @@ impl Tables {
         }
     }
 
+    fn record_replay(&mut self, replay: Option<(SessionId, Generation)>) {
+        let Some((session, generation)) = replay else {
+            return;
+        };
+        let row = self.sessions.get_mut(&session);
+        if let Some(row) = row.filter(|row| row.generation == generation) {
+            row.replay_recorded = true;
+        }
+    }
+
     pub(super) fn load_catalogue(&self, reads: &CatalogueReads) -> CatalogueFacts {
         let has_role = |kept: &&Credentials| kept.user.roles.contains(&reads.role);
         CatalogueFacts {
@@ -143,6 +154,8 @@ impl From<&SessionRow> for OwnedSession {
         Self {
             user: row.opened.user,
             lifetime: row.lifetime(),
+            generation: row.generation,
+            replay_recorded: row.replay_recorded,
         }
     }
 }

@@ -11,13 +11,13 @@ use std::cmp::Reverse;
 
 #[async_trait]
 impl Sessions for MemoryStorage {
-    async fn find(&self, id: SessionId) -> Result<Option<StoredSession>, PortError> {
-        Ok(self.transaction()?.stored_session(id))
+    async fn find(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<StoredSession>, PortError> {
+        Ok(self.transaction()?.stored_session(id, now))
     }
 
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError> {
         let mut tables = self.transaction()?;
-        let Some(session) = tables.stored_session(rotation.session) else {
+        let Some(session) = tables.stored_session(rotation.session, rotation.at) else {
             return Ok(Rotated::Lost);
         };
         let Some(row) = tables.sessions.get_mut(&rotation.session).filter(|row| {
@@ -30,7 +30,9 @@ impl Sessions for MemoryStorage {
         };
         let rotated = session.rotated(&rotation);
         row.generation = rotated.generation;
-        row.last_used_at = rotated.last_used_at;
+        row.last_used_at = rotation.at;
+        row.rotated_by = Some(rotation.origin);
+        row.replay_recorded = false;
         row.idle_expires_at = rotated.lifetime.idle_expires_at;
         row.opened.created_at = rotated.lifetime.created_at;
         row.opened.expires_at = rotated.lifetime.expires_at;

@@ -10,8 +10,8 @@ use domain::{
     ports::{AuditSealer, LoginFacts, PlaceQuery},
     role::{Permissions, Role, RoleName, RoleNames, built_in},
     session::{
-        EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
-        StoredSession,
+        EndReason, Generation, Holder, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint,
+        SessionId, SessionSummary, StoredSession,
     },
     user::{Credentials, User, UserId},
 };
@@ -32,6 +32,8 @@ pub(super) struct SessionRow {
     number: i64,
     pub(super) generation: Generation,
     pub(super) last_used_at: DateTime<Utc>,
+    pub(super) rotated_by: Option<OriginFingerprint>,
+    pub(super) replay_recorded: bool,
     pub(super) idle_expires_at: DateTime<Utc>,
     pub(super) ended: Option<(DateTime<Utc>, EndReason)>,
 }
@@ -90,7 +92,7 @@ impl Tables {
             .filter(move |row| row.opened.user == user && row.is_live(at))
     }
 
-    pub(super) fn stored_session(&self, id: SessionId) -> Option<StoredSession> {
+    pub(super) fn stored_session(&self, id: SessionId, now: DateTime<Utc>) -> Option<StoredSession> {
         let row = self.sessions.get(&id)?;
         let user = self.user(row.opened.user)?;
         Some(StoredSession {
@@ -98,7 +100,11 @@ impl Tables {
             secret_digest: row.opened.secret_digest,
             generation: row.generation,
             lifetime: row.lifetime(),
-            last_used_at: row.last_used_at,
+            last_rotation: LastRotation {
+                age: now - row.last_used_at,
+                origin: row.rotated_by,
+                replay_recorded: row.replay_recorded,
+            },
             holder: Holder {
                 user: user.id,
                 status: user.status,
@@ -143,6 +149,8 @@ impl SessionRow {
             number,
             generation: Generation::FIRST,
             last_used_at: opened.created_at,
+            rotated_by: None,
+            replay_recorded: false,
             idle_expires_at: opened.idle_expires_at,
             ended: None,
             opened,

@@ -61,7 +61,10 @@ impl From<Refusal> for Problem {
             Refusal::LoginTaken => conflict(code, "Login taken", "Choose another login.".to_owned()),
             Refusal::UserNotFound => Self::no_such_user(),
             Refusal::UserChanged => token_outdated(),
-            Refusal::SessionEnded => not_found("You have no live session with this id."),
+            // No route records a replay by itself.
+            Refusal::SessionEnded | Refusal::ReplayRecorded => {
+                not_found("You have no live session with this id.")
+            }
             Refusal::UnknownRole(name) => unknown_role(name.as_str()),
             Refusal::LastAdmin => conflict(
                 code,

@@ -51,6 +51,7 @@ fn every_command(
     };
     let mut every: Vec<(Arc<dyn Command>, u64)> = vec![
         (Arc::new(end_of(one)), 1),
+        (Arc::new(replay_of(one, 0)), 0),
         (Arc::new(end_all), 3),
         (opening(new, user, 2), 2),
         (Arc::new(change_password), 3),
@@ -66,13 +67,13 @@ async fn a_change_is_written_whole_and_affects_no_other_user(storage: &CoreStora
     let (root, of_root) = logged_in_as(storage, an_admin("root")).await;
     let (bob, of_bob) = logged_in(storage, "bob").await;
     let bob_before = Everything::of(storage, &bob, &[of_bob.id]).await;
-    for place in 0..11 {
+    for place in 0..12 {
         let (user, sessions) = with_sessions(storage, &format!("user{place}")).await;
         let new = a_session(user.id, at(10));
         let mut ids = sessions.each_ref().map(|session| session.id).to_vec();
         ids.push(new.id);
         let every = every_command(&user, &sessions[0], new, identity(&root, &of_root));
-        let (command, ended) = every.into_iter().nth(place).expect("there are eleven commands");
+        let (command, ended) = every.into_iter().nth(place).expect("there are twelve commands");
         assert_applied(storage, command, &user, &ids, ended).await;
         assert_eq!(Everything::of(storage, &bob, &[of_bob.id]).await, bob_before);
     }
@@ -131,6 +132,7 @@ async fn a_dry_run_is_refused_as_the_execution_is(storage: &CoreStorage) {
     let mut refused: Vec<Arc<dyn Command>> = vec![
         Arc::new(RegisterUser(a_user("ALICE"))),
         Arc::new(end_of(&session)),
+        Arc::new(replay_of(&session, 0)),
     ];
     refused.extend(commands(account(a_user("unknown").id)));
     refused.extend(commands(ended));

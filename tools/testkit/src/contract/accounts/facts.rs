@@ -189,6 +189,8 @@ async fn a_session_is_read_with_its_owner(storage: &CoreStorage) {
         let owned = OwnedSession {
             user: alice.id,
             lifetime: snapshot(storage, session.id).await.lifetime,
+            generation: Generation::FIRST,
+            replay_recorded: false,
         };
         let expected = Facts {
             session: Some(owned),
@@ -233,6 +235,8 @@ async fn a_caller_is_read_from_their_session(storage: &CoreStorage) {
         session: Some(OwnedSession {
             user: alice.id,
             lifetime: snapshot.lifetime,
+            generation: Generation::FIRST,
+            replay_recorded: false,
         }),
         caller: Some(snapshot),
         ..Facts::default()

@@ -64,6 +64,11 @@ async fn assert_sessions_written(storage: &CoreStorage, applied: &Applied) {
             assert_eq!(found(storage, *id).await.lifetime.ended, Some(*reason));
         }
     }
+    if let Some((id, generation)) = change.record_replay {
+        let stored = found(storage, id).await;
+        assert_eq!(stored.generation, generation);
+        assert!(stored.last_rotation.replay_recorded);
+    }
     if let Some(session) = &change.open_session {
         let user = find_user(storage, session.user).await;
         let stored = session.stored(&user.expect("the session's user exists"));

@@ -112,8 +112,8 @@ pub(in crate::contract) fn keeping_sessions(user: UserId, roles: &[&str]) -> Arc
     })
 }
 
-/// Returns the rotation of `session` from `generation` at `at`, which makes the session valid for
-/// 1000 more seconds.
+/// Returns the rotation of `session` from `generation` at `at` by [`origin`], which makes the
+/// session valid for 1000 more seconds.
 pub(in crate::contract) fn rotation(session: &NewSession, generation: u32, at: DateTime<Utc>) -> Rotation {
     Rotation {
         session: session.id,
@@ -122,6 +122,17 @@ pub(in crate::contract) fn rotation(session: &NewSession, generation: u32, at: D
         to: Generation(generation + 1),
         at,
         idle_until: at + Duration::seconds(1000),
+        origin: OriginFingerprint::of(&origin()),
+    }
+}
+
+/// Returns the command that records a replay of the rotation of `session` to `generation`.
+pub(in crate::contract) fn replay_of(session: &NewSession, generation: u32) -> RecordReplay {
+    RecordReplay {
+        session: session.id,
+        user: session.user,
+        generation: Generation(generation),
+        origin: OriginLikeness::UNKNOWN,
     }
 }
 

@@ -1,0 +1,34 @@
+use crate::{
+    audit::{Actor, AuditContext, Origin},
+    changes::{ChangeError, RecordReplay},
+    ports::{Accounts, PortError},
+    session::{OriginLikeness, StoredSession},
+};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+/// Records that the token before the current one of `session` was presented again, from an origin
+/// that compares to that of the rotation as `likeness` states. Writes nothing if `session` shows
+/// that a replay of its last rotation is recorded already.
+pub(crate) async fn record_replay(
+    accounts: &dyn Accounts,
+    session: &StoredSession,
+    likeness: OriginLikeness,
+    now: DateTime<Utc>,
+    origin: Origin,
+) -> Result<(), PortError> {
+    if session.last_rotation.replay_recorded {
+        return Ok(());
+    }
+    let command = RecordReplay {
+        session: session.id,
+        user: session.holder.user,
+        generation: session.generation,
+        origin: likeness,
+    };
+    let context = AuditContext::new(now, Actor::Anonymous, origin);
+    match accounts.execute(Arc::new(command), context).await {
+        Ok(_) | Err(ChangeError::Refused(_)) => Ok(()),
+        Err(ChangeError::Port(error)) => Err(error),
+    }
+}

@@ -1,0 +1,2 @@
+ALTER TABLE sessions DROP COLUMN replayed_generation;
+ALTER TABLE sessions DROP COLUMN rotated_by;
