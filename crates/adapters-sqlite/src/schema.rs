@@ -57,6 +57,7 @@ diesel::table! {
         ip -> Nullable<Text>,
         dead_at -> BigInt,
         number -> BigInt,
+        authenticated_at -> Nullable<BigInt>,
     }
 }
 

@@ -46,6 +46,8 @@ pub enum AuditAction {
     LoggedIn,
     /// A wrong password or an unknown login was sent, or the throttle rejected the attempt.
     LoginFailed,
+    /// A logged-in caller sent their password again, and received a token that proves it.
+    Reauthenticated,
     /// A logged-in caller sent a wrong password where it is required again.
     ReauthenticationFailed,
     /// Failed attempts arrived faster than they are stored; this event carries the number left out.
@@ -68,11 +70,12 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UserRegistered,
         Self::UserImported,
         Self::LoggedIn,
         Self::LoginFailed,
+        Self::Reauthenticated,
         Self::ReauthenticationFailed,
         Self::FailuresOmitted,
         Self::SessionEnded,
@@ -98,6 +101,7 @@ impl AuditAction {
             Self::UserImported => "user_imported",
             Self::LoggedIn => "logged_in",
             Self::LoginFailed => "login_failed",
+            Self::Reauthenticated => "reauthenticated",
             Self::ReauthenticationFailed => "reauthentication_failed",
             Self::FailuresOmitted => "failures_omitted",
             Self::SessionEnded => "session_ended",
@@ -127,6 +131,7 @@ impl AuditAction {
             Self::UserRegistered
             | Self::UserImported
             | Self::LoggedIn
+            | Self::Reauthenticated
             | Self::SessionEnded
             | Self::AllSessionsEnded
             | Self::RolesChanged

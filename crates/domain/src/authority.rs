@@ -2,6 +2,10 @@
 //! [`Authority`] again inside the transaction of the change, because a permission can be lost in
 //! between.
 //!
+//! A change also requires that the caller's password was checked recently
+//! ([step-up](crate::step_up)), so that a stolen access token does not suffice. Changes of one's own
+//! account verify the password in the request itself instead.
+//!
 //! A privilege is a permission, or a role that is not self-assignable: other services read role
 //! names from tokens, so such a role is a privilege even without permissions. No caller can grant a
 //! privilege they lack, or change a user or role that has one. No sequence of calls therefore leads
@@ -11,55 +15,72 @@ use crate::{
     audit::Actor,
     caller::{Caller, SessionSnapshot},
     role::{Permission, Permissions, Role, RoleName, RoleNames},
+    step_up::StepUp,
     token::TokenIdentity,
     user::{User, UserId},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use std::{marker::PhantomData, sync::Arc};
 use thiserror::Error;
 
-/// A permission that a use case can require at compile time. An empty type represents each
-/// permission.
+/// A right that a use case can require at compile time. An empty type represents each right.
 pub trait Right {
+    /// The permission that gives the right.
     const PERMISSION: Permission;
+    /// Whether the right is one to change something, which requires that the caller's password was
+    /// checked recently.
+    const STEP_UP: bool;
 }
 
-/// The permission to read users.
+/// The right to read users.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersRead {}
-/// The permission to change a user's status or password, or to delete the user.
+/// The right to change a user's status or password, or to delete the user.
 #[derive(Clone, Copy, Debug)]
 pub enum UsersWrite {}
-/// The permission to assign roles to other users.
+/// The right to assign roles to other users.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesAssign {}
-/// The permission to change the role catalogue.
+/// The right to change the role catalogue.
 #[derive(Clone, Copy, Debug)]
 pub enum RolesWrite {}
-/// The permission to list and end other users' sessions.
+/// The right to list other users' sessions.
+#[derive(Clone, Copy, Debug)]
+pub enum SessionsList {}
+/// The right to end other users' sessions.
 #[derive(Clone, Copy, Debug)]
 pub enum SessionsRevoke {}
-/// The permission to read the audit log.
+/// The right to read the audit log.
 #[derive(Clone, Copy, Debug)]
 pub enum AuditRead {}
 
 impl Right for UsersRead {
     const PERMISSION: Permission = Permission::USERS_READ;
+    const STEP_UP: bool = false;
 }
 impl Right for UsersWrite {
     const PERMISSION: Permission = Permission::USERS_WRITE;
+    const STEP_UP: bool = true;
 }
 impl Right for RolesAssign {
     const PERMISSION: Permission = Permission::ROLES_ASSIGN;
+    const STEP_UP: bool = true;
 }
 impl Right for RolesWrite {
     const PERMISSION: Permission = Permission::ROLES_WRITE;
+    const STEP_UP: bool = true;
+}
+impl Right for SessionsList {
+    const PERMISSION: Permission = Permission::SESSIONS_REVOKE;
+    const STEP_UP: bool = false;
 }
 impl Right for SessionsRevoke {
     const PERMISSION: Permission = Permission::SESSIONS_REVOKE;
+    const STEP_UP: bool = true;
 }
 impl Right for AuditRead {
     const PERMISSION: Permission = Permission::AUDIT_READ;
+    const STEP_UP: bool = false;
 }
 
 /// The origin of a request for a change.
@@ -70,7 +91,7 @@ pub enum Requester<'a> {
     Operator,
 }
 
-/// Proof that the requester holds the permission `R`. Only the checks in this module create one.
+/// Proof that the requester holds the right `R`. Only the checks in this module create one.
 #[derive(Clone, Copy, Debug)]
 pub struct Capability<'a, R> {
     requester: Requester<'a>,
@@ -81,14 +102,34 @@ impl<'a> Requester<'a> {
     /// Returns the capability that proves the right `R`.
     ///
     /// # Errors
-    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
+    /// Returns [`Denied::Forbidden`] if the caller lacks the permission; otherwise
+    /// [`Denied::StepUpRequired`] if the right requires that the caller's password was checked
+    /// recently, and it was not. A caller without the permission is therefore not asked for a
+    /// password in vain.
     pub fn capability<R: Right>(self) -> Result<Capability<'a, R>, Denied> {
+        if let Self::Caller(caller) = self {
+            require(caller, &R::PERMISSION)?;
+        }
+        if R::STEP_UP {
+            self.require_step_up()?;
+        }
+        Ok(Capability {
+            requester: self,
+            right: PhantomData,
+        })
+    }
+
+    /// Checks that the caller's password was checked recently. The operator has no password.
+    ///
+    /// # Errors
+    /// Returns [`Denied::StepUpRequired`] if it was not.
+    pub fn require_step_up(self) -> Result<(), Denied> {
         match self {
-            Self::Caller(caller) if !caller.may(&R::PERMISSION) => Err(Denied::Forbidden(R::PERMISSION)),
-            Self::Caller(_) | Self::Operator => Ok(Capability {
-                requester: self,
-                right: PhantomData,
-            }),
+            Self::Caller(caller) => match caller.step_up() {
+                StepUp::Recent => Ok(()),
+                StepUp::Required { max_age } => Err(Denied::StepUpRequired { max_age }),
+            },
+            Self::Operator => Ok(()),
         }
     }
 
@@ -122,7 +163,8 @@ impl Caller {
     /// Returns the capability that proves the right `R`.
     ///
     /// # Errors
-    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
+    /// Returns [`Denied::Forbidden`] or [`Denied::StepUpRequired`], like
+    /// [`Requester::capability`].
     pub fn capability<R: Right>(&self) -> Result<Capability<'_, R>, Denied> {
         Requester::Caller(self).capability()
     }
@@ -154,6 +196,10 @@ pub enum Denied {
     Stale,
     #[error("this requires the permission {}", .0.as_str())]
     Forbidden(Permission),
+    /// The caller's password was last checked longer than `max_age` ago. A token from a new check
+    /// of the password suffices.
+    #[error("this requires a check of the password within the last {} seconds", max_age.num_seconds())]
+    StepUpRequired { max_age: Duration },
     /// The target user or role has a permission or role that the caller lacks.
     #[error("the user or role has a permission or role that the caller lacks")]
     OutOfReach,
@@ -173,6 +219,7 @@ impl Denied {
         match self {
             Self::Stale => "token_outdated",
             Self::Forbidden(_) => "forbidden",
+            Self::StepUpRequired { .. } => "insufficient_user_authentication",
             Self::OutOfReach => "out_of_reach",
             Self::NotAssignable(_) => "role_not_assignable",
             Self::NotGrantable(_) => "permission_not_grantable",
@@ -510,6 +557,39 @@ mod tests {
             AuditRead::PERMISSION,
         ];
         assert_eq!(Permissions::from(all), Permissions::from(OWN_PERMISSIONS));
+    }
+
+    type Ask = fn(&Caller) -> Result<(), Denied>;
+
+    fn ask<R: Right>(caller: &Caller) -> Result<(), Denied> {
+        caller.capability::<R>().map(|_| ())
+    }
+
+    #[test]
+    fn rights_to_change_something_require_a_recent_check_of_the_password_after_the_permission() {
+        let max_age = Duration::minutes(15);
+        let old = |permissions| caller_with(permissions).with_step_up(StepUp::Required { max_age });
+        let rights: [(Ask, Permission, bool); 7] = [
+            (ask::<UsersRead>, Permission::USERS_READ, false),
+            (ask::<UsersWrite>, Permission::USERS_WRITE, true),
+            (ask::<RolesAssign>, Permission::ROLES_ASSIGN, true),
+            (ask::<RolesWrite>, Permission::ROLES_WRITE, true),
+            (ask::<SessionsList>, Permission::SESSIONS_REVOKE, false),
+            (ask::<SessionsRevoke>, Permission::SESSIONS_REVOKE, true),
+            (ask::<AuditRead>, Permission::AUDIT_READ, false),
+        ];
+        for (ask, permission, changes) in rights {
+            let holder = old([permission.clone()].into());
+            let expected = if changes {
+                Err(Denied::StepUpRequired { max_age })
+            } else {
+                Ok(())
+            };
+            assert_eq!(ask(&holder), expected, "{permission:?}");
+            assert_eq!(ask(&holder.with_step_up(StepUp::Recent)), Ok(()));
+            assert_eq!(ask(&old(Permissions::new())), forbidden(permission));
+        }
+        assert!(Requester::Operator.capability::<UsersWrite>().is_ok());
     }
 
     #[test]

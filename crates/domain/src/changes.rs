@@ -20,6 +20,7 @@ mod facts;
 pub(crate) mod fixtures;
 mod import_users;
 mod open_session;
+mod reauthenticate;
 mod refusal;
 mod register_user;
 mod reset_password;
@@ -40,6 +41,7 @@ pub use end_sessions::EndSessions;
 pub use facts::{AccountState, Facts, LiveSession, OwnedSession, Reads};
 pub use import_users::{ImportFacts, ImportUsers};
 pub use open_session::OpenSession;
+pub use reauthenticate::Reauthenticate;
 pub use refusal::{ChangeError, Refusal};
 pub use register_user::RegisterUser;
 pub use reset_password::ResetPassword;
@@ -178,6 +180,12 @@ mod tests {
         }
     }
 
+    fn reauthenticate() -> Reauthenticate {
+        Reauthenticate {
+            authorized_by: caller().identity(),
+        }
+    }
+
     fn reset_password() -> ResetPassword {
         ResetPassword {
             account: account(),
@@ -225,10 +233,12 @@ mod tests {
                 ..user()
             })
         };
-        let commands: [(&dyn Command, Facts, Option<InvalidationScope>); 16] = [
+        let commands: [(&dyn Command, Facts, Option<InvalidationScope>); 17] = [
             (&register_user(), facts(), None),
             (&assign_roles(), facts(), USER_SCOPE),
             (&change_password(), own(), USER_SCOPE),
+            // Snapshots do not contain the time of the check.
+            (&reauthenticate(), own(), None),
             (&reset_password(), facts(), USER_SCOPE),
             (&set_status(UserStatus::Disabled), facts(), USER_SCOPE),
             (&set_status(UserStatus::Active), disabled(), USER_SCOPE),
@@ -264,7 +274,7 @@ mod tests {
                 ..snapshot(permissions(&[]))
             })
         };
-        let commands: [(&dyn Command, Facts, Refusal, Option<InvalidationScope>); 13] = [
+        let commands: [(&dyn Command, Facts, Refusal, Option<InvalidationScope>); 14] = [
             (
                 &assign_roles(),
                 Facts::default(),
@@ -274,6 +284,12 @@ mod tests {
             (&assign_roles(), stale(), Denied::Stale.into(), CALLER_SCOPE),
             (
                 &change_password(),
+                Facts::default(),
+                Denied::Stale.into(),
+                USER_SCOPE,
+            ),
+            (
+                &reauthenticate(),
                 Facts::default(),
                 Denied::Stale.into(),
                 USER_SCOPE,
@@ -341,10 +357,11 @@ mod tests {
 
     #[test]
     fn other_refusals_and_failures_of_storage_invalidate_nothing() {
-        let commands: [&dyn Command; 10] = [
+        let commands: [&dyn Command; 11] = [
             &register_user(),
             &assign_roles(),
             &change_password(),
+            &reauthenticate(),
             &reset_password(),
             &set_status(UserStatus::Disabled),
             &DeleteUser(account()),
@@ -354,7 +371,7 @@ mod tests {
             &revoke_sessions(),
         ];
         for command in commands {
-            let errors: [ChangeError; 13] = [
+            let errors: [ChangeError; 14] = [
                 Refusal::LoginTaken.into(),
                 Refusal::UserChanged.into(),
                 Refusal::UnknownRole(RoleName::USER).into(),
@@ -363,6 +380,10 @@ mod tests {
                 Refusal::RoleInUse(1).into(),
                 Refusal::CatalogueFull.into(),
                 Denied::Forbidden(Permission::USERS_WRITE).into(),
+                Denied::StepUpRequired {
+                    max_age: Duration::minutes(15),
+                }
+                .into(),
                 Denied::OutOfReach.into(),
                 Denied::NotAssignable(RoleName::ADMIN).into(),
                 Denied::NotGrantable(Permission::USERS_READ).into(),

@@ -8,6 +8,7 @@ use crate::{
     revision::Revision,
     role::{Permissions, RoleName, RoleNames},
     session::{Generation, Holder, Lifetime, SecretDigest, SessionId, StoredSession},
+    step_up::StepUp,
     token::TokenIdentity,
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
@@ -66,7 +67,7 @@ pub fn credentials() -> Credentials {
     }
 }
 
-/// Returns [`user`] as a caller with `permissions`.
+/// Returns [`user`] as a caller with `permissions`, whose password was checked recently.
 pub fn caller_with(permissions: Permissions) -> Caller {
     Arc::new(snapshot_with(permissions))
         .validate(
@@ -78,6 +79,7 @@ pub fn caller_with(permissions: Permissions) -> Caller {
             now(),
         )
         .expect("the session is live")
+        .with_step_up(StepUp::Recent)
 }
 
 /// The session snapshot of [`caller_with`].
@@ -107,6 +109,7 @@ pub fn stored_session() -> StoredSession {
             ended: None,
         },
         last_used_at: now() - Duration::minutes(1),
+        authenticated_at: now() - Duration::minutes(30),
         holder: Holder {
             user: USER,
             status: UserStatus::Active,

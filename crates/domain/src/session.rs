@@ -113,7 +113,7 @@ impl Default for SessionRules {
     }
 }
 
-/// A session to store, at its first generation.
+/// A session to store, at its first generation. The user's password was checked when it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSession {
     pub id: SessionId,
@@ -164,13 +164,8 @@ impl NewSession {
                 ended: None,
             },
             last_used_at: self.created_at,
-            holder: Holder {
-                user: user.id,
-                status: user.status,
-                epoch: user.epoch,
-                roles: user.roles.clone(),
-                must_change_password: user.must_change_password,
-            },
+            authenticated_at: self.created_at,
+            holder: user.into(),
         }
     }
 }
@@ -227,6 +222,8 @@ pub struct StoredSession {
     pub lifetime: Lifetime,
     /// When the current generation was issued.
     pub last_used_at: DateTime<Utc>,
+    /// When the user's password was last checked in this session.
+    pub authenticated_at: DateTime<Utc>,
     pub holder: Holder,
 }
 
@@ -238,6 +235,18 @@ pub struct Holder {
     pub epoch: Epoch,
     pub roles: RoleNames,
     pub must_change_password: bool,
+}
+
+impl From<&User> for Holder {
+    fn from(user: &User) -> Self {
+        Self {
+            user: user.id,
+            status: user.status,
+            epoch: user.epoch,
+            roles: user.roles.clone(),
+            must_change_password: user.must_change_password,
+        }
+    }
 }
 
 /// An entry in a user's list of sessions.

@@ -190,14 +190,10 @@ impl Tables {
     fn session(&self, id: SessionId) -> Option<StoredSession> {
         let session = self.sessions.get(&id)?.clone();
         let user = self.user(session.holder.user)?;
-        let holder = Holder {
-            user: user.id,
-            status: user.status,
-            epoch: user.epoch,
-            roles: user.roles.clone(),
-            must_change_password: user.must_change_password,
-        };
-        Some(StoredSession { holder, ..session })
+        Some(StoredSession {
+            holder: user.into(),
+            ..session
+        })
     }
 
     fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {
@@ -224,6 +220,10 @@ impl Tables {
         }
         if let Some(session) = &change.open_session {
             self.open(session);
+        }
+        let reauthenticated = change.reauthenticated;
+        if let Some(session) = reauthenticated.and_then(|id| self.sessions.get_mut(&id)) {
+            session.authenticated_at = change.at;
         }
         let sessions_ended = ending.len() as u64;
         let event = change.event(sessions_ended);

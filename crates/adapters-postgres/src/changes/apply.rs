@@ -69,7 +69,7 @@ fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, End
     }
 }
 
-/// Ends and opens sessions and writes the audit event; returns how many sessions ended.
+/// Ends, opens and reauthenticates sessions and writes the audit event; returns how many sessions ended.
 async fn write_sessions(
     conn: &mut AsyncPgConnection,
     change: &Change,
@@ -90,6 +90,9 @@ async fn write_sessions(
             _ => None,
         };
         sessions::insert(conn, session, logged_in, change.at).await?;
+    }
+    if let Some(session) = change.reauthenticated {
+        sessions::reauthenticate(conn, session, change.at).await?;
     }
     if let Some(event) = change.event(ended) {
         events.write(conn, &[event]).await?;

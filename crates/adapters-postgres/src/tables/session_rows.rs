@@ -97,17 +97,21 @@ pub struct SessionRow {
     #[diesel(embed)]
     lifetime: LifetimeRow,
     last_used_at: DateTime<Utc>,
+    /// `None` means when the session was opened.
+    authenticated_at: Option<DateTime<Utc>>,
 }
 
 impl SessionRow {
     /// Returns the session, held by `holder`.
     pub fn held_by(self, holder: Holder) -> Result<StoredSession, StorageError> {
+        let opened_at = self.lifetime.created_at;
         Ok(StoredSession {
             id: SessionId(self.id),
             secret_digest: parse_digest(self.secret_digest)?,
             generation: Generation(self.generation.try_into().map_err(corrupt)?),
             lifetime: self.lifetime.try_into()?,
             last_used_at: self.last_used_at,
+            authenticated_at: self.authenticated_at.unwrap_or(opened_at),
             holder,
         })
     }

@@ -20,6 +20,9 @@ pub fn apply(
     if let Some(session) = &change.open_session {
         sessions::insert(conn, session)?;
     }
+    if let Some(session) = change.reauthenticated {
+        sessions::reauthenticate(conn, session, change.at)?;
+    }
     if let Some(event) = change.event(sessions_ended) {
         events.write(conn, &[event])?;
     }

@@ -12,12 +12,15 @@ use crate::{
     schema::{sessions, users},
 };
 use diesel::{
-    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
-    declare_sql_function, dsl::exists, sql_types::BigInt, sqlite::Sqlite,
+    ExpressionMethods, NullableExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable,
+    SelectableHelper, SqliteConnection, declare_sql_function,
+    dsl::exists,
+    sql_types::{BigInt, Nullable},
+    sqlite::Sqlite,
 };
 use domain::{
     ports::Rotated,
-    session::{Generation, Holder, Rotation, SecretDigest, SessionId, StoredSession},
+    session::{Generation, Holder, Lifetime, Rotation, SecretDigest, SessionId, StoredSession},
     user::{Epoch, UserId},
 };
 
@@ -36,6 +39,8 @@ extern "SQL" {
     /// Returns the earlier of two times. `min` of one argument would be an aggregate.
     #[sql_name = "min"]
     fn least(one: BigInt, other: BigInt) -> BigInt;
+    /// Returns the first that is not NULL.
+    fn coalesce(one: Nullable<BigInt>, other: BigInt) -> BigInt;
     /// Returns the greater of two numbers.
     #[sql_name = "max"]
     fn greatest(one: BigInt, other: BigInt) -> BigInt;
@@ -57,6 +62,7 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
         .filter(holder_is_active);
     // A session opened under a clock that was ahead counts as opened now.
     let expires_at = || sessions::expires_at - greatest(sessions::created_at - Micros(rotation.at), 0);
+    let authenticated_at = coalesce(sessions::authenticated_at, sessions::created_at);
     let rotated = diesel::update(current)
         .set((
             sessions::generation.eq(i64::from(rotation.to.0)),
@@ -64,6 +70,7 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
             sessions::last_used_at.eq(Micros(rotation.at)),
             sessions::idle_expires_at.eq(least(expires_at(), Micros(rotation.idle_until))),
             sessions::expires_at.eq(expires_at()),
+            sessions::authenticated_at.eq(least(authenticated_at, Micros(rotation.at)).nullable()),
         ))
         .execute(conn)?;
     if rotated == 0 {
@@ -81,6 +88,8 @@ struct StoredSessionRow {
     #[diesel(embed)]
     lifetime: LifetimeRow,
     last_used_at: Micros,
+    /// `None` means when the session was opened.
+    authenticated_at: Option<Micros>,
     #[diesel(embed)]
     holder: HolderRow,
 }
@@ -89,11 +98,14 @@ impl TryFrom<StoredSessionRow> for StoredSession {
     type Error = StorageError;
 
     fn try_from(row: StoredSessionRow) -> Result<Self, Self::Error> {
+        let lifetime: Lifetime = row.lifetime.try_into()?;
+        let authenticated_at = row.authenticated_at.map(|checked| checked.0);
         Ok(Self {
             id: SessionId(row.id.0),
             secret_digest: parse_digest(row.secret_digest)?,
             generation: Generation(row.generation.try_into().map_err(corrupt)?),
-            lifetime: row.lifetime.try_into()?,
+            authenticated_at: authenticated_at.unwrap_or(lifetime.created_at),
+            lifetime,
             last_used_at: row.last_used_at.0,
             holder: row.holder.try_into()?,
         })

@@ -112,6 +112,7 @@ mod tests {
             },
             end_sessions: Some(all_sessions(EndReason::RolesChanged)),
             open_session: None,
+            reauthenticated: None,
             event: Some(event(
                 AuditAction::RolesChanged,
                 None,

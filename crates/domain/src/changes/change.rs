@@ -20,6 +20,8 @@ pub struct Change {
     pub end_sessions: Option<(EndSessionsOf, EndReason)>,
     /// A session to store, after others have ended.
     pub open_session: Option<NewSession>,
+    /// A live session in which the user's password was checked at [`Change::at`].
+    pub reauthenticated: Option<SessionId>,
     /// The scope that replicas must drop from their caches before the caller receives the result.
     pub invalidates: Option<InvalidationScope>,
     event: Option<AuditEvent>,
@@ -68,6 +70,7 @@ impl Change {
             user,
             end_sessions: None,
             open_session: None,
+            reauthenticated: None,
             invalidates: None,
             event: None,
             counts_sessions: false,
@@ -97,6 +100,13 @@ impl Change {
     pub(super) fn opening(self, session: NewSession) -> Self {
         Self {
             open_session: Some(session),
+            ..self
+        }
+    }
+
+    pub(super) fn reauthenticating(self, session: SessionId) -> Self {
+        Self {
+            reauthenticated: Some(session),
             ..self
         }
     }

@@ -104,6 +104,7 @@ mod tests {
             },
             end_sessions: Some(all_sessions(EndReason::PasswordChanged)),
             open_session: Some(new_session()),
+            reauthenticated: None,
             event: Some(event(AuditAction::PasswordChanged, Some(NEW_SESSION), &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };

@@ -68,6 +68,7 @@ mod tests {
             user: UserChange::Delete(user()),
             end_sessions: None,
             open_session: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::UserDeleted, None, &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };

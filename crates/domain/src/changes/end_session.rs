@@ -98,6 +98,7 @@ mod tests {
                 user: UserChange::Nothing,
                 end_sessions: Some((EndSessionsOf::Sessions(vec![SESSION]), reason)),
                 open_session: None,
+                reauthenticated: None,
                 event: Some(event(action, Some(SESSION), &[])),
                 invalidates: Some(InvalidationScope::Session(SESSION)),
             };

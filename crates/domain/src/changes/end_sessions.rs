@@ -67,6 +67,7 @@ mod tests {
             user: UserChange::Nothing,
             end_sessions: Some(all_sessions(EndReason::LoggedOut)),
             open_session: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::AllSessionsEnded, None, &[("count", "3")])),
             invalidates: Some(InvalidationScope::User(USER)),
         };
@@ -87,6 +88,7 @@ mod tests {
             user: UserChange::Nothing,
             end_sessions: None,
             open_session: None,
+            reauthenticated: None,
             event: None,
             invalidates: Some(InvalidationScope::User(USER)),
         };

@@ -127,6 +127,7 @@ pub struct Effects {
     pub user: UserChange,
     pub end_sessions: Option<(EndSessionsOf, EndReason)>,
     pub open_session: Option<NewSession>,
+    pub reauthenticated: Option<SessionId>,
     pub event: Option<AuditEvent>,
     pub invalidates: Option<InvalidationScope>,
 }
@@ -140,6 +141,7 @@ pub fn effects(change: &Change) -> Effects {
         user: change.user,
         end_sessions: change.end_sessions,
         open_session: change.open_session,
+        reauthenticated: change.reauthenticated,
         invalidates: change.invalidates,
     }
 }

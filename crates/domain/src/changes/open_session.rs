@@ -133,6 +133,7 @@ mod tests {
             user: UserChange::LoggedIn(USER),
             end_sessions: None,
             open_session: Some(new_session()),
+            reauthenticated: None,
             event: Some(event(AuditAction::LoggedIn, Some(NEW_SESSION), &[])),
             invalidates: None,
         };
@@ -151,6 +152,7 @@ mod tests {
             user: UserChange::LoggedIn(USER),
             end_sessions: Some(made_room),
             open_session: Some(new_session()),
+            reauthenticated: None,
             event: Some(event(AuditAction::LoggedIn, Some(NEW_SESSION), &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };

@@ -92,6 +92,7 @@ mod tests {
             }),
             end_sessions: None,
             open_session: None,
+            reauthenticated: None,
             event: Some(event(
                 AuditAction::UserRegistered,
                 None,

@@ -76,6 +76,7 @@ mod tests {
             user: UserChange::Nothing,
             end_sessions: Some(all_sessions(EndReason::SessionsRevoked)),
             open_session: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::AllSessionsEnded, None, &details)),
             invalidates: Some(InvalidationScope::User(USER)),
         };

@@ -118,6 +118,7 @@ mod tests {
             },
             end_sessions: Some(all_sessions(EndReason::UserDisabled)),
             open_session: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::UserDisabled, None, &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };
@@ -142,6 +143,7 @@ mod tests {
             },
             end_sessions: None,
             open_session: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::UserEnabled, None, &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };
@@ -165,6 +167,7 @@ mod tests {
                 user: UserChange::Unchanged(before),
                 end_sessions: None,
                 open_session: None,
+                reauthenticated: None,
                 event: None,
                 invalidates: Some(InvalidationScope::User(USER)),
             };

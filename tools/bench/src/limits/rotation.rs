@@ -13,13 +13,15 @@ use testservers::Postgres;
 ///
 /// pgbench's variables are numbers. Times therefore come from the server's clock, and the session's
 /// id is derived from the number of pgbench's client.
-const PARAMETERS: [&str; 15] = [
+const PARAMETERS: [&str; 16] = [
     ":to",
     // The creation, the last use, and the two ends of the session.
     "now()",
     "now()",
     "now()",
     "now() + interval '30 days'",
+    "now()",
+    // The last check of the password.
     "now()",
     "('00000000-0000-7000-8000-' || lpad(to_hex(:first::int + :client_id::int), 12, '0'))::uuid",
     ":from",

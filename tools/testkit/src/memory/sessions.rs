@@ -31,6 +31,7 @@ impl Sessions for MemoryStorage {
         let rotated = session.rotated(&rotation);
         row.generation = rotated.generation;
         row.last_used_at = rotated.last_used_at;
+        row.authenticated_at = rotated.authenticated_at;
         row.idle_expires_at = rotated.lifetime.idle_expires_at;
         row.opened.created_at = rotated.lifetime.created_at;
         row.opened.expires_at = rotated.lifetime.expires_at;

@@ -10,8 +10,7 @@ use domain::{
     ports::AuditSealer,
     role::{Permissions, Role, RoleName, RoleNames, built_in},
     session::{
-        EndReason, Generation, Holder, Lifetime, Liveness, NewSession, SessionId, SessionSummary,
-        StoredSession,
+        EndReason, Generation, Lifetime, Liveness, NewSession, SessionId, SessionSummary, StoredSession,
     },
     user::{Credentials, User, UserId},
 };
@@ -32,6 +31,7 @@ pub(super) struct SessionRow {
     number: i64,
     pub(super) generation: Generation,
     pub(super) last_used_at: DateTime<Utc>,
+    pub(super) authenticated_at: DateTime<Utc>,
     pub(super) idle_expires_at: DateTime<Utc>,
     pub(super) ended: Option<(DateTime<Utc>, EndReason)>,
 }
@@ -80,13 +80,8 @@ impl Tables {
             generation: row.generation,
             lifetime: row.lifetime(),
             last_used_at: row.last_used_at,
-            holder: Holder {
-                user: user.id,
-                status: user.status,
-                epoch: user.epoch,
-                roles: user.roles.clone(),
-                must_change_password: user.must_change_password,
-            },
+            authenticated_at: row.authenticated_at,
+            holder: user.into(),
         })
     }
 
@@ -120,6 +115,7 @@ impl SessionRow {
             number,
             generation: Generation::FIRST,
             last_used_at: opened.created_at,
+            authenticated_at: opened.created_at,
             idle_expires_at: opened.idle_expires_at,
             ended: None,
             opened,
