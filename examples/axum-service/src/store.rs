@@ -19,7 +19,7 @@ use domain::{
     password::PasswordHash,
     ports::{Accounts, AuditEvents, PortError, Rotated, SessionSnapshots, Sessions},
     role::{Permissions, Role, RoleNames, built_in},
-    session::{EndReason, Holder, Liveness, NewSession, Rotation, SessionId, StoredSession},
+    session::{EndReason, Liveness, NewSession, Rotation, SessionId, StoredSession},
     user::{Credentials, User, UserId, UserStatus},
 };
 use std::{

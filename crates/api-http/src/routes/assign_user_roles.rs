@@ -8,9 +8,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{
-            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable, UnknownRole,
-        },
+        documented::{BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable, UnknownRole},
     },
     query::QueryParameters,
     request::RequestOrigin,
@@ -58,7 +56,7 @@ pub struct AssignUserRolesRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>),
-        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
+        StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -19,4 +19,5 @@ mod preconditions;
 mod queries;
 mod revocation;
 mod statuses;
+mod step_up;
 mod wiring;

@@ -162,6 +162,9 @@ pub struct TokensSettings {
     /// How long a used refresh token still returns its successor; zero disables this.
     #[serde(with = "format::span")]
     pub refresh_grace: Duration,
+    /// How long a check of the password suffices for changes that require a recent one.
+    #[serde(with = "format::span")]
+    pub step_up_max_age: Duration,
     pub max_sessions_per_user: u32,
     /// Whether access tokens contain the permissions of their roles.
     pub permissions: bool,
@@ -181,6 +184,7 @@ impl Default for TokensSettings {
             refresh_idle_ttl: Duration::from_secs(30 * DAY),
             refresh_ttl: Duration::from_secs(90 * DAY),
             refresh_grace: Duration::from_secs(10),
+            step_up_max_age: Duration::from_secs(15 * MINUTE),
             max_sessions_per_user: 100,
             permissions: false,
             allow_mixed_replicas: false,

@@ -13,6 +13,7 @@ mod facts;
 mod last_admin;
 mod open_session;
 pub(super) mod probe;
+mod reauthenticate;
 mod register_user;
 mod replace_hash;
 mod set_status;
@@ -31,6 +32,7 @@ part! {
         end_session,
         assign_roles,
         change_password,
+        reauthenticate,
         set_status,
         delete_user,
         last_admin,

@@ -49,11 +49,15 @@ fn every_command(
         hash: another_hash(),
         session: new.clone(),
     };
+    let reauthenticate = Reauthenticate {
+        authorized_by: identity(user, one),
+    };
     let mut every: Vec<(Arc<dyn Command>, u64)> = vec![
         (Arc::new(end_of(one)), 1),
         (Arc::new(end_all), 3),
         (opening(new, user, 2), 2),
         (Arc::new(change_password), 3),
+        (Arc::new(reauthenticate), 0),
         (keeping_sessions(user.id, &["admin"]), 0),
         (Arc::new(DeleteUser(own)), 0),
     ];
@@ -66,13 +70,13 @@ async fn a_change_is_written_whole_and_affects_no_other_user(storage: &CoreStora
     let (root, of_root) = logged_in_as(storage, an_admin("root")).await;
     let (bob, of_bob) = logged_in(storage, "bob").await;
     let bob_before = Everything::of(storage, &bob, &[of_bob.id]).await;
-    for place in 0..11 {
+    for place in 0..12 {
         let (user, sessions) = with_sessions(storage, &format!("user{place}")).await;
         let new = a_session(user.id, at(10));
         let mut ids = sessions.each_ref().map(|session| session.id).to_vec();
         ids.push(new.id);
         let every = every_command(&user, &sessions[0], new, identity(&root, &of_root));
-        let (command, ended) = every.into_iter().nth(place).expect("there are eleven commands");
+        let (command, ended) = every.into_iter().nth(place).expect("there are twelve commands");
         assert_applied(storage, command, &user, &ids, ended).await;
         assert_eq!(Everything::of(storage, &bob, &[of_bob.id]).await, bob_before);
     }
@@ -105,6 +109,12 @@ async fn assert_applied(
         assert_eq!(hash(&after), hash(&before), "{name}");
     }
     let reason = executed.change.end_sessions.map(|(_, reason)| reason);
+    let reauthenticated = executed.change.reauthenticated;
+    for (before, after) in before.sessions.iter().flatten().zip(after.sessions.iter().flatten()) {
+        let is_checked = reauthenticated == Some(after.id);
+        let expected = if is_checked { at(10) } else { before.authenticated_at };
+        assert_eq!(after.authenticated_at, expected, "{name}");
+    }
     let mut ended_now = 0;
     for sessions in before.sessions.iter().zip(&after.sessions) {
         match sessions {
