@@ -22,9 +22,7 @@ const SIXTH: &str = "2026-11-28-000006_session_numbers";
 const SEVENTH: &str = "2026-11-28-000007_replicas";
 const EIGHTH: &str = "2026-11-28-000008_role_revisions";
 const TENTH: &str = "2026-11-28-000010_authenticated_at";
-const ALL: [&str; 9] = [
-    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, TENTH,
-];
+const ALL: [&str; 9] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, TENTH];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "
@@ -272,7 +270,9 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
         .expect("the session can be changed");
 
     let found = storage.sessions.find(session.id).await;
-    let found = found.expect("the session can be read").expect("the session exists");
+    let found = found
+        .expect("the session can be read")
+        .expect("the session exists");
     assert_eq!(found.authenticated_at, session.created_at);
     let rotation = Rotation {
         session: session.id,
@@ -285,7 +285,10 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
     let rotated = storage.sessions.rotate(rotation).await;
     let expected = found.rotated(&rotation);
     assert_eq!(expected.authenticated_at, session.created_at);
-    assert_eq!(rotated.expect("the session can be rotated"), Rotated::Done(expected));
+    assert_eq!(
+        rotated.expect("the session can be rotated"),
+        Rotated::Done(expected)
+    );
 }
 
 async fn down_to_the_first(database: &PostgresDatabase) {

@@ -250,7 +250,9 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
         .expect("the session can be changed");
 
     let found = storage.sessions.find(session.id).await;
-    let found = found.expect("the session can be read").expect("the session exists");
+    let found = found
+        .expect("the session can be read")
+        .expect("the session exists");
     assert_eq!(found.authenticated_at, session.created_at);
     let rotation = Rotation {
         session: session.id,
@@ -263,7 +265,10 @@ async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_
     let rotated = storage.sessions.rotate(rotation).await;
     let expected = found.rotated(&rotation);
     assert_eq!(expected.authenticated_at, session.created_at);
-    assert_eq!(rotated.expect("the session can be rotated"), Rotated::Done(expected));
+    assert_eq!(
+        rotated.expect("the session can be rotated"),
+        Rotated::Done(expected)
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable, UnknownRole},
+        documented::{
+            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable, UnknownRole,
+        },
     },
     query::QueryParameters,
     request::RequestOrigin,

@@ -49,7 +49,11 @@ async fn a_challenge_states_the_maximum_age_and_a_check_of_the_password_satisfie
     let root = app.admin("root").await;
     assert_eq!(write_role(&app, &root.access).await.status, 201);
     let old = refreshed_later(&app, &root, 0).await;
-    assert_eq!(write_role(&app, &old.access).await.status, 200, "exactly as old as allowed");
+    assert_eq!(
+        write_role(&app, &old.access).await.status,
+        200,
+        "exactly as old as allowed"
+    );
     app.clock.advance(Duration::seconds(1));
 
     let refused = write_role(&app, &old.access).await;
@@ -112,7 +116,11 @@ async fn dry_runs_and_own_roles_require_the_check_too() {
     for (method, path, body) in [
         (Method::PUT, "/roles/update".to_owned(), Some(&roles)),
         (Method::PUT, "/roles/update?dry_run=true".to_owned(), Some(&roles)),
-        (Method::PUT, format!("/users/{id}/roles?dry_run=true"), Some(&roles)),
+        (
+            Method::PUT,
+            format!("/users/{id}/roles?dry_run=true"),
+            Some(&roles),
+        ),
         (
             Method::PUT,
             "/roles/editor?dry_run=true".to_owned(),
@@ -133,7 +141,10 @@ async fn a_wrong_password_and_an_ended_session_get_no_token() {
     let app = without_docs(app());
     let alice = app.user("alice").await;
     let wrong = reauthenticate(&app, &alice.access, "guessed").await;
-    assert_eq!((wrong.status, wrong.code().as_str()), (401, "invalid_credentials"));
+    assert_eq!(
+        (wrong.status, wrong.code().as_str()),
+        (401, "invalid_credentials")
+    );
     assert_eq!(wrong.header("www-authenticate"), "Bearer");
     assert_eq!(app.post("/logout").bearer(&alice.access).send().await.status, 204);
     let ended = reauthenticate(&app, &alice.access, PASSWORD).await;

@@ -110,9 +110,18 @@ async fn assert_applied(
     }
     let reason = executed.change.end_sessions.map(|(_, reason)| reason);
     let reauthenticated = executed.change.reauthenticated;
-    for (before, after) in before.sessions.iter().flatten().zip(after.sessions.iter().flatten()) {
+    for (before, after) in before
+        .sessions
+        .iter()
+        .flatten()
+        .zip(after.sessions.iter().flatten())
+    {
         let is_checked = reauthenticated == Some(after.id);
-        let expected = if is_checked { at(10) } else { before.authenticated_at };
+        let expected = if is_checked {
+            at(10)
+        } else {
+            before.authenticated_at
+        };
         assert_eq!(after.authenticated_at, expected, "{name}");
     }
     let mut ended_now = 0;
