@@ -8,8 +8,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use domain::{
     changes::{
         Account, AssignRoles, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
-        EndSessions, ImportUsers, RegisterUser, ResetPassword, RevokeSessions, SetStatus, TrimAuditLog,
-        WriteRole,
+        EndSessions, ImportUsers, Reauthenticate, RegisterUser, ResetPassword, RevokeSessions, SetStatus,
+        TrimAuditLog, WriteRole,
     },
     role::RoleName,
     session::{EndReason, NewSession},
@@ -121,6 +121,10 @@ async fn registering_and_logging_in_take_few_statements() {
     assert_eq!(counted.count(&ending).await, 4, "end all sessions");
     let third = a_session(user, at(0));
     counted.count(&opening(&third, 100)).await;
+    let check = Reauthenticate {
+        authorized_by: identity(&third),
+    };
+    assert_eq!(counted.count(&check).await, 6, "reauthenticate");
     let password = ChangePassword {
         authorized_by: identity(&third),
         hash: alice.hash,
