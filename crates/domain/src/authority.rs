@@ -2,9 +2,9 @@
 //! [`Authority`] again inside the transaction of the change, because a permission can be lost in
 //! between.
 //!
-//! A change also requires that the caller's password was checked recently
-//! ([step-up](crate::step_up)), so that a stolen access token does not suffice. Changes of one's own
-//! account verify the password in the request itself instead.
+//! A change also requires that the caller's password was checked recently, which
+//! [step-up](crate::step_up) is about, so that a stolen access token does not suffice. Changes of
+//! one's own account verify the password in the request itself instead.
 //!
 //! A privilege is a permission, or a role that is not self-assignable: other services read role
 //! names from tokens, so such a role is a privilege even without permissions. No caller can grant a

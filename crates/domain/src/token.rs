@@ -89,8 +89,8 @@ pub enum ClaimsRefused {
     Expired,
 }
 
-/// Claims shared by all access tokens of this service, their lifetime, and how long they suffice for
-/// changes that require a recent check of the password.
+/// Claims shared by all access tokens of this service, their lifetime, and how long they suffice
+/// for changes that require a recent check of the password.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
     pub issuer: String,

@@ -69,7 +69,8 @@ fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, End
     }
 }
 
-/// Ends, opens and reauthenticates sessions and writes the audit event; returns how many sessions ended.
+/// Ends, opens and reauthenticates sessions and writes the audit event; returns how many sessions
+/// ended.
 async fn write_sessions(
     conn: &mut AsyncPgConnection,
     change: &Change,
