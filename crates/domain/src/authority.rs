@@ -11,182 +11,23 @@
 //! privilege they lack, or change a user or role that has one. No sequence of calls therefore leads
 //! to more privileges, not even through other users' accounts.
 
+mod requester;
+mod right;
+
+pub use requester::{Capability, Requester};
+pub use right::{
+    AuditRead, Right, RolesAssign, RolesWrite, SessionsList, SessionsRevoke, UsersRead, UsersWrite,
+};
+
 use crate::{
-    audit::Actor,
     caller::{Caller, SessionSnapshot},
     role::{Permission, Permissions, Role, RoleName, RoleNames},
-    step_up::StepUp,
     token::TokenIdentity,
-    user::{User, UserId},
+    user::User,
 };
 use chrono::{DateTime, Duration, Utc};
-use std::{marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 use thiserror::Error;
-
-/// A right that a use case can require at compile time. An empty type represents each right.
-pub trait Right {
-    /// The permission that gives the right.
-    const PERMISSION: Permission;
-    /// Whether the right is one to change something, which requires that the caller's password was
-    /// checked recently.
-    const STEP_UP: bool;
-}
-
-/// The right to read users.
-#[derive(Clone, Copy, Debug)]
-pub enum UsersRead {}
-/// The right to change a user's status or password, or to delete the user.
-#[derive(Clone, Copy, Debug)]
-pub enum UsersWrite {}
-/// The right to assign roles to other users.
-#[derive(Clone, Copy, Debug)]
-pub enum RolesAssign {}
-/// The right to change the role catalogue.
-#[derive(Clone, Copy, Debug)]
-pub enum RolesWrite {}
-/// The right to list other users' sessions.
-#[derive(Clone, Copy, Debug)]
-pub enum SessionsList {}
-/// The right to end other users' sessions.
-#[derive(Clone, Copy, Debug)]
-pub enum SessionsRevoke {}
-/// The right to read the audit log.
-#[derive(Clone, Copy, Debug)]
-pub enum AuditRead {}
-
-impl Right for UsersRead {
-    const PERMISSION: Permission = Permission::USERS_READ;
-    const STEP_UP: bool = false;
-}
-impl Right for UsersWrite {
-    const PERMISSION: Permission = Permission::USERS_WRITE;
-    const STEP_UP: bool = true;
-}
-impl Right for RolesAssign {
-    const PERMISSION: Permission = Permission::ROLES_ASSIGN;
-    const STEP_UP: bool = true;
-}
-impl Right for RolesWrite {
-    const PERMISSION: Permission = Permission::ROLES_WRITE;
-    const STEP_UP: bool = true;
-}
-impl Right for SessionsList {
-    const PERMISSION: Permission = Permission::SESSIONS_REVOKE;
-    const STEP_UP: bool = false;
-}
-impl Right for SessionsRevoke {
-    const PERMISSION: Permission = Permission::SESSIONS_REVOKE;
-    const STEP_UP: bool = true;
-}
-impl Right for AuditRead {
-    const PERMISSION: Permission = Permission::AUDIT_READ;
-    const STEP_UP: bool = false;
-}
-
-/// The origin of a request for a change.
-#[derive(Clone, Copy, Debug)]
-pub enum Requester<'a> {
-    Caller(&'a Caller),
-    /// The command line, which has every permission.
-    Operator,
-}
-
-/// Proof that the requester holds the right `R`. Only the checks in this module create one.
-#[derive(Clone, Copy, Debug)]
-pub struct Capability<'a, R> {
-    requester: Requester<'a>,
-    right: PhantomData<R>,
-}
-
-impl<'a> Requester<'a> {
-    /// Returns the capability that proves the right `R`.
-    ///
-    /// # Errors
-    /// Returns [`Denied::Forbidden`] if the caller lacks the permission; otherwise
-    /// [`Denied::StepUpRequired`] if the right requires that the caller's password was checked
-    /// recently, and it was not. A caller without the permission is therefore not asked for a
-    /// password in vain.
-    pub fn capability<R: Right>(self) -> Result<Capability<'a, R>, Denied> {
-        if let Self::Caller(caller) = self {
-            require(caller, &R::PERMISSION)?;
-        }
-        if R::STEP_UP {
-            self.require_step_up()?;
-        }
-        Ok(Capability {
-            requester: self,
-            right: PhantomData,
-        })
-    }
-
-    /// Checks that the caller's password was checked recently. The operator has no password.
-    ///
-    /// # Errors
-    /// Returns [`Denied::StepUpRequired`] if it was not.
-    pub fn require_step_up(self) -> Result<(), Denied> {
-        match self {
-            Self::Caller(caller) => match caller.step_up() {
-                StepUp::Recent => Ok(()),
-                StepUp::Required { max_age } => Err(Denied::StepUpRequired { max_age }),
-            },
-            Self::Operator => Ok(()),
-        }
-    }
-
-    /// Returns the token identity that authorises the change and that storage validates again, or
-    /// `None` for the operator, who needs no validation.
-    #[must_use]
-    pub fn identity(self) -> Option<TokenIdentity> {
-        match self {
-            Self::Caller(caller) => Some(caller.identity()),
-            Self::Operator => None,
-        }
-    }
-
-    /// Returns the actor to record in the audit log.
-    #[must_use]
-    pub fn actor(self) -> Actor {
-        match self {
-            Self::Caller(caller) => Actor::User(caller.user().id),
-            Self::Operator => Actor::Operator,
-        }
-    }
-
-    /// Returns whether the requester is this user. The operator is not a user.
-    #[must_use]
-    pub fn is(self, user: UserId) -> bool {
-        matches!(self, Self::Caller(caller) if caller.user().id == user)
-    }
-}
-
-impl Caller {
-    /// Returns the capability that proves the right `R`.
-    ///
-    /// # Errors
-    /// Returns [`Denied::Forbidden`] or [`Denied::StepUpRequired`], like
-    /// [`Requester::capability`].
-    pub fn capability<R: Right>(&self) -> Result<Capability<'_, R>, Denied> {
-        Requester::Caller(self).capability()
-    }
-}
-
-impl<R: Right> Capability<'static, R> {
-    /// Creates a capability of the operator, who has every permission.
-    #[must_use]
-    pub fn of_operator() -> Self {
-        Self {
-            requester: Requester::Operator,
-            right: PhantomData,
-        }
-    }
-}
-
-impl<'a, R> Capability<'a, R> {
-    #[must_use]
-    pub fn requester(&self) -> Requester<'a> {
-        self.requester
-    }
-}
 
 /// Why a change is not authorised.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -443,7 +284,8 @@ mod tests {
         fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
         revision::Revision,
         role::{Description, OWN_PERMISSIONS, built_in},
-        user::Epoch,
+        step_up::StepUp,
+        user::{Epoch, UserId},
     };
     use uuid::Uuid;
 
