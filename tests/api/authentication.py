@@ -20,6 +20,7 @@ ACCOUNT_FIELDS = {
     ("POST", "/login"): {"login": "login", "password": "password"},
     ("PUT", "/me/password"): {"current_password": "password"},
     ("DELETE", "/me"): {"password": "password"},
+    ("POST", "/me/reauthenticate"): {"password": "password"},
 }
 
 

@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet
 # joserfc warns about the name EdDSA (RFC 9864), and Authlib about its own use of joserfc.
 warnings.simplefilter("ignore")
 
-REQUIRED = ["iss", "aud", "sub", "client_id", "iat", "exp", "jti", "sid", "roles"]
+REQUIRED = ["iss", "aud", "sub", "client_id", "iat", "exp", "jti", "sid", "auth_time", "roles"]
 
 
 def fetch(url):

@@ -205,6 +205,10 @@ async fn lists_and_changes_of_many_rows_use_an_index() {
         ended.await.map(drop)
     })
     .await;
+    assert_indexed("reauthenticate", async |conn| {
+        sessions::reauthenticate(conn, session(), at(0)).await
+    })
+    .await;
     assert_indexed("end some sessions", async |conn| {
         let sessions = [session()];
         let ended = sessions::end(conn, &sessions, EndReason::MadeRoom, at(0));

@@ -60,6 +60,7 @@ diesel::table! {
         network -> Nullable<Text>,
         rotated_by -> Nullable<Binary>,
         replayed_generation -> Nullable<BigInt>,
+        authenticated_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -151,6 +151,9 @@ fn lists_and_changes_of_many_rows_use_an_index() {
     assert_indexed("end sessions", |conn| {
         sessions::end_live(conn, user(), EndReason::LoggedOut, at(0)).map(drop)
     });
+    assert_indexed("reauthenticate", |conn| {
+        sessions::reauthenticate(conn, session(), at(0))
+    });
     assert_indexed("end a session", |conn| {
         sessions::end(conn, session(), EndReason::LoggedOut, at(0)).map(drop)
     });

@@ -11,6 +11,7 @@ const DURATION: &str = "http_request_duration_seconds";
 const IN_FLIGHT: &str = "http_requests_in_flight";
 const REFUSALS: &str = "authapi_refusals_total";
 const LOGINS: &str = "authapi_logins_total";
+const REAUTHENTICATIONS: &str = "authapi_reauthentications_total";
 const REFRESHES: &str = "authapi_refresh_total";
 const REFUSED_CONNECTIONS: &str = "authapi_refused_connections_total";
 const DEPENDENCY_UP: &str = "authapi_dependency_up";
@@ -25,6 +26,10 @@ pub fn describe() {
     describe_gauge!(IN_FLIGHT, "Number of requests in flight.");
     describe_counter!(REFUSALS, "Number of problem responses, by code.");
     describe_counter!(LOGINS, "Number of login attempts, by outcome.");
+    describe_counter!(
+        REAUTHENTICATIONS,
+        "Number of attempts to reauthenticate, by outcome."
+    );
     describe_counter!(REFRESHES, "Number of refresh attempts, by outcome.");
     describe_counter!(
         REFUSED_CONNECTIONS,
@@ -84,6 +89,12 @@ pub fn record_refused_connection() {
 /// Counts a login attempt by its outcome, and returns the outcome.
 pub fn record_login<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
     counter!(LOGINS, "outcome" => outcome_label(&outcome)).increment(1);
+    outcome
+}
+
+/// Counts an attempt to reauthenticate by its outcome, and returns the outcome.
+pub fn record_reauthentication<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
+    counter!(REAUTHENTICATIONS, "outcome" => outcome_label(&outcome)).increment(1);
     outcome
 }
 

@@ -43,7 +43,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 #[openapi(
     info(
         title = "authapi",
-        description = "Registers users, verifies passwords, and issues, refreshes and immediately revokes JWTs with roles.",
+        description = "Registers users, verifies passwords, and issues, refreshes and immediately revokes JWTs with roles. Changes of other users and of roles require a recent check of the password: `POST /me/reauthenticate` returns a token that suffices (RFC 9470).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
         contact()
     ),

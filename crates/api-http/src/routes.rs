@@ -1,5 +1,6 @@
 //! The routes, one file each.
 
+pub mod access_token;
 pub mod account;
 pub mod assign_roles;
 pub mod assign_user_roles;
@@ -23,6 +24,7 @@ pub mod log_out;
 pub mod me;
 pub mod metadata;
 pub mod read_audit;
+pub mod reauthenticate;
 pub mod refresh;
 pub mod register;
 pub mod reset_password;
@@ -48,6 +50,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         endpoint!(delete_own_account::delete_own_account),
         endpoint!(refresh::refresh),
         endpoint!(change_password::change_password),
+        endpoint!(reauthenticate::reauthenticate),
         endpoint!(export_own_data::export_own_data),
         endpoint!(list_sessions::list_sessions),
         endpoint!(end_session::end_session),

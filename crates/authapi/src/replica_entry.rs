@@ -36,6 +36,7 @@ pub fn replica_settings(settings: &TokensSettings, keys: &KeyRing) -> ReplicaSet
             refresh_idle: millis(settings.refresh_idle_ttl),
             refresh: millis(settings.refresh_ttl),
             refresh_grace: millis(settings.refresh_grace),
+            step_up: Some(millis(settings.step_up_max_age)),
         },
     }
 }
@@ -156,5 +157,6 @@ fn lifetime_key(lifetime: LifetimeSetting) -> &'static str {
         LifetimeSetting::RefreshIdle => "tokens.refresh_idle_ttl",
         LifetimeSetting::Refresh => "tokens.refresh_ttl",
         LifetimeSetting::RefreshGrace => "tokens.refresh_grace",
+        LifetimeSetting::StepUp => "tokens.step_up_max_age",
     }
 }

@@ -15,6 +15,7 @@ mod rules;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use accounts::{AuditSettings, UsersSettings};
 pub use effective::EffectiveSetting;
@@ -25,9 +26,9 @@ pub use log_level::LogLevel;
 pub use observed::{CollectorUrl, MetricsSettings, SampleRatio, TracesSettings};
 pub use sections::{
     BootstrapSettings, DatabaseSettings, DocsSettings, KeysSettings, LogFormat, LogSettings,
-    PasswordSettings, RedisSettings, ServerSettings, SessionCacheSettings, ThrottleSettings, TokensSettings,
-    cores,
+    PasswordSettings, RedisSettings, ServerSettings, SessionCacheSettings, ThrottleSettings, cores,
 };
+pub use tokens::TokensSettings;
 
 use config::{Value as RawValue, ValueKind};
 use layers::{Layers, SourceValue};

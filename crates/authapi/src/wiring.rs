@@ -216,13 +216,14 @@ pub fn password_policy(settings: &Settings) -> PasswordPolicy {
     }
 }
 
-/// Returns the claims and lifetime of access tokens.
+/// Returns the claims and lifetime of access tokens, and how long they suffice for changes.
 pub fn token_rules(settings: &TokensSettings) -> TokenRules {
     TokenRules {
         issuer: settings.issuer.clone(),
         audience: settings.audience.clone(),
         client_id: settings.client_id.clone(),
         access_ttl: delta(settings.access_ttl),
+        step_up_max_age: delta(settings.step_up_max_age),
     }
 }
 

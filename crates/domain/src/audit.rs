@@ -49,6 +49,8 @@ pub enum AuditAction {
     LoggedIn,
     /// A wrong password or an unknown login was sent, or the throttle rejected the attempt.
     LoginFailed,
+    /// A logged-in caller sent their password again, and received a token that proves it.
+    Reauthenticated,
     /// A logged-in caller sent a wrong password where it is required again.
     ReauthenticationFailed,
     /// Failed attempts arrived faster than they are stored; this event carries the number left out.
@@ -73,12 +75,13 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::UserRegistered,
         Self::RegistrationRefused,
         Self::UserImported,
         Self::LoggedIn,
         Self::LoginFailed,
+        Self::Reauthenticated,
         Self::ReauthenticationFailed,
         Self::FailuresOmitted,
         Self::SessionEnded,
@@ -106,6 +109,7 @@ impl AuditAction {
             Self::UserImported => "user_imported",
             Self::LoggedIn => "logged_in",
             Self::LoginFailed => "login_failed",
+            Self::Reauthenticated => "reauthenticated",
             Self::ReauthenticationFailed => "reauthentication_failed",
             Self::FailuresOmitted => "failures_omitted",
             Self::SessionEnded => "session_ended",
@@ -137,6 +141,7 @@ impl AuditAction {
             Self::UserRegistered
             | Self::UserImported
             | Self::LoggedIn
+            | Self::Reauthenticated
             | Self::SessionEnded
             | Self::AllSessionsEnded
             | Self::RefreshTokenReplayed

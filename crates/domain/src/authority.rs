@@ -2,149 +2,32 @@
 //! [`Authority`] again inside the transaction of the change, because a permission can be lost in
 //! between.
 //!
+//! A change also requires that the caller's password was checked recently, which
+//! [step-up](crate::step_up) is about, so that a stolen access token does not suffice. Changes of
+//! one's own account verify the password in the request itself instead.
+//!
 //! A privilege is a permission, or a role that is not self-assignable: other services read role
 //! names from tokens, so such a role is a privilege even without permissions. No caller can grant a
 //! privilege they lack, or change a user or role that has one. No sequence of calls therefore leads
 //! to more privileges, not even through other users' accounts.
 
+mod requester;
+mod right;
+
+pub use requester::{Capability, Requester};
+pub use right::{
+    AuditRead, Right, RolesAssign, RolesWrite, SessionsList, SessionsRevoke, UsersRead, UsersWrite,
+};
+
 use crate::{
-    audit::Actor,
     caller::{Caller, SessionSnapshot},
     role::{Permission, Permissions, Role, RoleName, RoleNames},
     token::TokenIdentity,
-    user::{User, UserId},
+    user::User,
 };
-use chrono::{DateTime, Utc};
-use std::{marker::PhantomData, sync::Arc};
+use chrono::{DateTime, Duration, Utc};
+use std::sync::Arc;
 use thiserror::Error;
-
-/// A permission that a use case can require at compile time. An empty type represents each
-/// permission.
-pub trait Right {
-    const PERMISSION: Permission;
-}
-
-/// The permission to read users.
-#[derive(Clone, Copy, Debug)]
-pub enum UsersRead {}
-/// The permission to change a user's status or password, or to delete the user.
-#[derive(Clone, Copy, Debug)]
-pub enum UsersWrite {}
-/// The permission to assign roles to other users.
-#[derive(Clone, Copy, Debug)]
-pub enum RolesAssign {}
-/// The permission to change the role catalogue.
-#[derive(Clone, Copy, Debug)]
-pub enum RolesWrite {}
-/// The permission to list and end other users' sessions.
-#[derive(Clone, Copy, Debug)]
-pub enum SessionsRevoke {}
-/// The permission to read the audit log.
-#[derive(Clone, Copy, Debug)]
-pub enum AuditRead {}
-
-impl Right for UsersRead {
-    const PERMISSION: Permission = Permission::USERS_READ;
-}
-impl Right for UsersWrite {
-    const PERMISSION: Permission = Permission::USERS_WRITE;
-}
-impl Right for RolesAssign {
-    const PERMISSION: Permission = Permission::ROLES_ASSIGN;
-}
-impl Right for RolesWrite {
-    const PERMISSION: Permission = Permission::ROLES_WRITE;
-}
-impl Right for SessionsRevoke {
-    const PERMISSION: Permission = Permission::SESSIONS_REVOKE;
-}
-impl Right for AuditRead {
-    const PERMISSION: Permission = Permission::AUDIT_READ;
-}
-
-/// The origin of a request for a change.
-#[derive(Clone, Copy, Debug)]
-pub enum Requester<'a> {
-    Caller(&'a Caller),
-    /// The command line, which has every permission.
-    Operator,
-}
-
-/// Proof that the requester holds the permission `R`. Only the checks in this module create one.
-#[derive(Clone, Copy, Debug)]
-pub struct Capability<'a, R> {
-    requester: Requester<'a>,
-    right: PhantomData<R>,
-}
-
-impl<'a> Requester<'a> {
-    /// Returns the capability that proves the right `R`.
-    ///
-    /// # Errors
-    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
-    pub fn capability<R: Right>(self) -> Result<Capability<'a, R>, Denied> {
-        match self {
-            Self::Caller(caller) if !caller.may(&R::PERMISSION) => Err(Denied::Forbidden(R::PERMISSION)),
-            Self::Caller(_) | Self::Operator => Ok(Capability {
-                requester: self,
-                right: PhantomData,
-            }),
-        }
-    }
-
-    /// Returns the token identity that authorises the change and that storage validates again, or
-    /// `None` for the operator, who needs no validation.
-    #[must_use]
-    pub fn identity(self) -> Option<TokenIdentity> {
-        match self {
-            Self::Caller(caller) => Some(caller.identity()),
-            Self::Operator => None,
-        }
-    }
-
-    /// Returns the actor to record in the audit log.
-    #[must_use]
-    pub fn actor(self) -> Actor {
-        match self {
-            Self::Caller(caller) => Actor::User(caller.user().id),
-            Self::Operator => Actor::Operator,
-        }
-    }
-
-    /// Returns whether the requester is this user. The operator is not a user.
-    #[must_use]
-    pub fn is(self, user: UserId) -> bool {
-        matches!(self, Self::Caller(caller) if caller.user().id == user)
-    }
-}
-
-impl Caller {
-    /// Returns the capability that proves the right `R`.
-    ///
-    /// # Errors
-    /// Returns [`Denied::Forbidden`] if the caller lacks the permission.
-    pub fn capability<R: Right>(&self) -> Result<Capability<'_, R>, Denied> {
-        Requester::Caller(self).capability()
-    }
-}
-
-impl<R: Right> Capability<'static, R> {
-    /// Creates a capability of the operator, who has every permission.
-    #[must_use]
-    pub fn of_operator() -> Self {
-        Self {
-            requester: Requester::Operator,
-            right: PhantomData,
-        }
-    }
-}
-
-impl<'a, R> Capability<'a, R> {
-    #[must_use]
-    pub fn requester(&self) -> Requester<'a> {
-        self.requester
-    }
-}
 
 /// Why a change is not authorised.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -154,6 +37,10 @@ pub enum Denied {
     Stale,
     #[error("this requires the permission {}", .0.as_str())]
     Forbidden(Permission),
+    /// The caller's password was last checked longer than `max_age` ago. A token from a new check
+    /// of the password suffices.
+    #[error("this requires a check of the password within the last {} seconds", max_age.num_seconds())]
+    StepUpRequired { max_age: Duration },
     /// The target user or role has a permission or role that the caller lacks.
     #[error("the user or role has a permission or role that the caller lacks")]
     OutOfReach,
@@ -173,6 +60,7 @@ impl Denied {
         match self {
             Self::Stale => "token_outdated",
             Self::Forbidden(_) => "forbidden",
+            Self::StepUpRequired { .. } => "insufficient_user_authentication",
             Self::OutOfReach => "out_of_reach",
             Self::NotAssignable(_) => "role_not_assignable",
             Self::NotGrantable(_) => "permission_not_grantable",
@@ -396,7 +284,8 @@ mod tests {
         fixtures::{EPOCH, SESSION, USER, caller_with, now, roles, snapshot_with, user},
         revision::Revision,
         role::{Description, OWN_PERMISSIONS, built_in},
-        user::Epoch,
+        step_up::StepUp,
+        user::{Epoch, UserId},
     };
     use uuid::Uuid;
 
@@ -510,6 +399,39 @@ mod tests {
             AuditRead::PERMISSION,
         ];
         assert_eq!(Permissions::from(all), Permissions::from(OWN_PERMISSIONS));
+    }
+
+    type Ask = fn(&Caller) -> Result<(), Denied>;
+
+    fn ask<R: Right>(caller: &Caller) -> Result<(), Denied> {
+        caller.capability::<R>().map(|_| ())
+    }
+
+    #[test]
+    fn rights_to_change_something_require_a_recent_check_of_the_password_after_the_permission() {
+        let max_age = Duration::minutes(15);
+        let old = |permissions| caller_with(permissions).with_step_up(StepUp::Required { max_age });
+        let rights: [(Ask, Permission, bool); 7] = [
+            (ask::<UsersRead>, Permission::USERS_READ, false),
+            (ask::<UsersWrite>, Permission::USERS_WRITE, true),
+            (ask::<RolesAssign>, Permission::ROLES_ASSIGN, true),
+            (ask::<RolesWrite>, Permission::ROLES_WRITE, true),
+            (ask::<SessionsList>, Permission::SESSIONS_REVOKE, false),
+            (ask::<SessionsRevoke>, Permission::SESSIONS_REVOKE, true),
+            (ask::<AuditRead>, Permission::AUDIT_READ, false),
+        ];
+        for (ask, permission, changes) in rights {
+            let holder = old([permission.clone()].into());
+            let expected = if changes {
+                Err(Denied::StepUpRequired { max_age })
+            } else {
+                Ok(())
+            };
+            assert_eq!(ask(&holder), expected, "{permission:?}");
+            assert_eq!(ask(&holder.with_step_up(StepUp::Recent)), Ok(()));
+            assert_eq!(ask(&old(Permissions::new())), forbidden(permission));
+        }
+        assert!(Requester::Operator.capability::<UsersWrite>().is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     role::{Permission, Permissions},
     session::{Lifetime, Liveness, SessionId},
+    step_up::StepUp,
     token::TokenIdentity,
     user::{User, UserStatus},
 };
@@ -36,10 +37,12 @@ pub enum SessionInvalid {
 pub struct Caller {
     snapshot: Arc<SessionSnapshot>,
     accepted_at: DateTime<Utc>,
+    step_up: StepUp,
 }
 
 impl SessionSnapshot {
-    /// Checks that the session and the user still validate a token with `identity`.
+    /// Checks that the session and the user still validate a token with `identity`. The caller has
+    /// no step-up until [`Caller::with_step_up`] adds that of the token.
     ///
     /// # Errors
     /// Returns [`SessionInvalid::Outdated`] if roles, password or status changed, even if that
@@ -54,6 +57,9 @@ impl SessionSnapshot {
         Ok(Caller {
             snapshot: self,
             accepted_at: now,
+            step_up: StepUp::Required {
+                max_age: StepUp::DEFAULT_MAX_AGE,
+            },
         })
     }
 
@@ -78,6 +84,19 @@ impl SessionSnapshot {
 }
 
 impl Caller {
+    /// Returns the caller with the step-up that their token proves.
+    #[must_use]
+    pub fn with_step_up(self, step_up: StepUp) -> Self {
+        Self { step_up, ..self }
+    }
+
+    /// Returns whether the caller's token suffices for changes that require a recent check of the
+    /// password.
+    #[must_use]
+    pub fn step_up(&self) -> StepUp {
+        self.step_up
+    }
+
     #[must_use]
     pub fn user(&self) -> &User {
         &self.snapshot.user

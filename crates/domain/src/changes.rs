@@ -20,6 +20,7 @@ mod facts;
 pub(crate) mod fixtures;
 mod import_users;
 mod open_session;
+mod reauthenticate;
 mod record_replay;
 mod refusal;
 mod register_user;
@@ -41,6 +42,7 @@ pub use end_sessions::EndSessions;
 pub use facts::{AccountState, Facts, LiveSession, OwnedSession, Reads};
 pub use import_users::{ImportFacts, ImportUsers};
 pub use open_session::OpenSession;
+pub use reauthenticate::Reauthenticate;
 pub use record_replay::RecordReplay;
 pub use refusal::{ChangeError, Refusal};
 pub use register_user::RegisterUser;
@@ -189,6 +191,12 @@ mod tests {
         }
     }
 
+    fn reauthenticate() -> Reauthenticate {
+        Reauthenticate {
+            authorized_by: caller().identity(),
+        }
+    }
+
     fn reset_password() -> ResetPassword {
         ResetPassword {
             account: account(),
@@ -233,11 +241,13 @@ mod tests {
                 ..user()
             })
         };
-        let commands: [(&dyn Command, Facts, Option<InvalidationScope>); 17] = [
+        let commands: [(&dyn Command, Facts, Option<InvalidationScope>); 18] = [
             (&register_user(), facts(), None),
             (&record_replay(), facts(), None),
             (&assign_roles(), facts(), USER_SCOPE),
             (&change_password(), own(), USER_SCOPE),
+            // Snapshots do not contain the time of the check.
+            (&reauthenticate(), own(), None),
             (&reset_password(), facts(), USER_SCOPE),
             (&set_status(UserStatus::Disabled), facts(), USER_SCOPE),
             (&set_status(UserStatus::Active), disabled(), USER_SCOPE),
@@ -273,7 +283,7 @@ mod tests {
                 ..snapshot(permissions(&[]))
             })
         };
-        let commands: [(&dyn Command, Facts, Refusal, Option<InvalidationScope>); 13] = [
+        let commands: [(&dyn Command, Facts, Refusal, Option<InvalidationScope>); 14] = [
             (
                 &assign_roles(),
                 Facts::default(),
@@ -283,6 +293,12 @@ mod tests {
             (&assign_roles(), stale(), Denied::Stale.into(), CALLER_SCOPE),
             (
                 &change_password(),
+                Facts::default(),
+                Denied::Stale.into(),
+                USER_SCOPE,
+            ),
+            (
+                &reauthenticate(),
                 Facts::default(),
                 Denied::Stale.into(),
                 USER_SCOPE,
@@ -350,11 +366,12 @@ mod tests {
 
     #[test]
     fn other_refusals_and_failures_of_storage_invalidate_nothing() {
-        let commands: [&dyn Command; 11] = [
+        let commands: [&dyn Command; 12] = [
             &register_user(),
             &record_replay(),
             &assign_roles(),
             &change_password(),
+            &reauthenticate(),
             &reset_password(),
             &set_status(UserStatus::Disabled),
             &DeleteUser(account()),
@@ -364,7 +381,7 @@ mod tests {
             &revoke_sessions(),
         ];
         for command in commands {
-            let errors: [ChangeError; 14] = [
+            let errors: [ChangeError; 15] = [
                 Refusal::LoginTaken.into(),
                 Refusal::ReplayRecorded.into(),
                 Refusal::UserChanged.into(),
@@ -374,6 +391,10 @@ mod tests {
                 Refusal::RoleInUse(1).into(),
                 Refusal::CatalogueFull.into(),
                 Denied::Forbidden(Permission::USERS_WRITE).into(),
+                Denied::StepUpRequired {
+                    max_age: Duration::minutes(15),
+                }
+                .into(),
                 Denied::OutOfReach.into(),
                 Denied::NotAssignable(RoleName::ADMIN).into(),
                 Denied::NotGrantable(Permission::USERS_READ).into(),

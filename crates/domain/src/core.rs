@@ -24,7 +24,7 @@ use crate::{
     token::TokenRules,
     use_cases::{
         AssignRoles, Authenticate, ChangePassword, CreateUser, DeleteOwnAccount, EndSession, LogIn, LogOut,
-        Refresh, Register,
+        Reauthenticate, Refresh, Register,
     },
 };
 use std::sync::Arc;
@@ -75,6 +75,7 @@ pub struct Core {
     pub refresh: Arc<Refresh>,
     pub assign_roles: Arc<AssignRoles>,
     pub change_password: Arc<ChangePassword>,
+    pub reauthenticate: Arc<Reauthenticate>,
     pub end_session: Arc<EndSession>,
     pub delete_own_account: Arc<DeleteOwnAccount>,
     /// Shared by all use cases, because it counts.
@@ -144,6 +145,12 @@ impl Core {
                 clock: ports.clock.clone(),
             }),
             change_password: Arc::new(steps.change_password(&ports, rules)),
+            reauthenticate: Arc::new(Reauthenticate {
+                confirm_password: steps.confirm_password.clone(),
+                accounts: ports.accounts.clone(),
+                issue_tokens: steps.issue_tokens.clone(),
+                clock: ports.clock.clone(),
+            }),
             end_session: Arc::new(EndSession {
                 accounts: ports.accounts.clone(),
                 clock: ports.clock.clone(),

@@ -10,6 +10,7 @@ use crate::{
     session::{
         Generation, Holder, LastRotation, Lifetime, OriginFingerprint, SecretDigest, SessionId, StoredSession,
     },
+    step_up::StepUp,
     token::TokenIdentity,
     user::{Credentials, Epoch, User, UserId, UserStatus},
 };
@@ -68,7 +69,7 @@ pub fn credentials() -> Credentials {
     }
 }
 
-/// Returns [`user`] as a caller with `permissions`.
+/// Returns [`user`] as a caller with `permissions`, whose password was checked recently.
 pub fn caller_with(permissions: Permissions) -> Caller {
     Arc::new(snapshot_with(permissions))
         .validate(
@@ -80,6 +81,7 @@ pub fn caller_with(permissions: Permissions) -> Caller {
             now(),
         )
         .expect("the session is live")
+        .with_step_up(StepUp::Recent)
 }
 
 /// The session snapshot of [`caller_with`].
@@ -113,6 +115,7 @@ pub fn stored_session() -> StoredSession {
             origin: Some(OriginFingerprint::of(&origin())),
             replay_recorded: false,
         },
+        authenticated_at: now() - Duration::minutes(30),
         holder: Holder {
             user: USER,
             status: UserStatus::Active,

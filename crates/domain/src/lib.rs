@@ -22,6 +22,7 @@ pub mod replica;
 pub mod revision;
 pub mod role;
 pub mod session;
+pub mod step_up;
 pub mod steps;
 pub mod throttle;
 pub mod token;

@@ -35,6 +35,10 @@ pub struct TokenLifetimes {
     pub refresh_idle: i64,
     pub refresh: i64,
     pub refresh_grace: i64,
+    /// How long a check of the password suffices; `None` for a replica of a version that has no
+    /// such rule.
+    #[serde(default)]
+    pub step_up: Option<i64>,
 }
 
 /// A setting because of which two replicas reject each other's tokens.
@@ -63,6 +67,7 @@ pub enum LifetimeSetting {
     RefreshIdle,
     Refresh,
     RefreshGrace,
+    StepUp,
 }
 
 impl ReplicaSettings {
@@ -119,6 +124,12 @@ impl ReplicaSettings {
                 LifetimeSetting::RefreshGrace,
                 here.refresh_grace == there.refresh_grace,
             ),
+            (
+                LifetimeSetting::StepUp,
+                here.step_up
+                    .zip(there.step_up)
+                    .is_none_or(|(here, there)| here == there),
+            ),
         ]
         .into_iter()
         .filter_map(|(lifetime, same)| (!same).then_some(lifetime))
@@ -143,6 +154,7 @@ mod tests {
                 refresh_idle: 2_000_000,
                 refresh: 9_000_000,
                 refresh_grace: 10_000,
+                step_up: Some(900_000),
             },
         }
     }
@@ -220,9 +232,28 @@ mod tests {
         assert_eq!(settings().other_lifetimes(&other), []);
         other.lifetimes.access = 1;
         other.lifetimes.refresh_grace = 0;
+        other.lifetimes.step_up = Some(1);
         assert_eq!(settings().mismatch(&other), None);
-        let expected = [LifetimeSetting::Access, LifetimeSetting::RefreshGrace];
+        let expected = [
+            LifetimeSetting::Access,
+            LifetimeSetting::RefreshGrace,
+            LifetimeSetting::StepUp,
+        ];
         assert_eq!(settings().other_lifetimes(&other), expected);
+    }
+
+    #[test]
+    fn a_replica_of_a_version_without_step_up_does_not_differ_in_it() {
+        let mut text: serde_json::Value =
+            serde_json::from_str(&settings().to_text()).expect("the settings are JSON");
+        text["lifetimes"]
+            .as_object_mut()
+            .expect("the lifetimes are a JSON object")
+            .remove("step_up");
+        let previous = ReplicaSettings::parse(&text.to_string()).expect("the setting is optional");
+        assert_eq!(previous.lifetimes.step_up, None);
+        assert_eq!(settings().other_lifetimes(&previous), []);
+        assert_eq!(previous.other_lifetimes(&settings()), []);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Default for SessionRules {
     }
 }
 
-/// A session to store, at its first generation.
+/// A session to store, at its first generation. The user's password was checked when it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSession {
     pub id: SessionId,
@@ -188,13 +188,8 @@ impl NewSession {
                 ended: None,
             },
             last_rotation: LastRotation::default(),
-            holder: Holder {
-                user: user.id,
-                status: user.status,
-                epoch: user.epoch,
-                roles: user.roles.clone(),
-                must_change_password: user.must_change_password,
-            },
+            authenticated_at: self.created_at,
+            holder: user.into(),
         }
     }
 }
@@ -250,6 +245,8 @@ pub struct StoredSession {
     pub generation: Generation,
     pub lifetime: Lifetime,
     pub last_rotation: LastRotation,
+    /// When the user's password was last checked in this session.
+    pub authenticated_at: DateTime<Utc>,
     pub holder: Holder,
 }
 
@@ -261,6 +258,18 @@ pub struct Holder {
     pub epoch: Epoch,
     pub roles: RoleNames,
     pub must_change_password: bool,
+}
+
+impl From<&User> for Holder {
+    fn from(user: &User) -> Self {
+        Self {
+            user: user.id,
+            status: user.status,
+            epoch: user.epoch,
+            roles: user.roles.clone(),
+            must_change_password: user.must_change_password,
+        }
+    }
 }
 
 /// An entry in a user's list of sessions.

@@ -14,7 +14,7 @@ mod user_ref;
 pub use accept_password::{AcceptPassword, AcceptPasswordError};
 pub use confirm_password::{ConfirmPassword, ConfirmPasswordError};
 pub(crate) use end_reused::end_reused;
-pub use issue_tokens::{IssueTokens, TokenPair};
+pub use issue_tokens::{AccessTokenRequest, IssueTokens, IssuedAccessToken, TokenPair};
 pub(crate) use live_sessions::live_sessions;
 pub use recognise_device::RecogniseDevice;
 pub use recognise_refresh_token::{RecogniseRefreshToken, Recognised};

@@ -3,6 +3,7 @@
 use crate::{
     role::{Permissions, RoleNames},
     session::SessionId,
+    step_up::StepUp,
     user::{Epoch, UserId},
 };
 use chrono::{DateTime, Duration, Utc};
@@ -33,8 +34,8 @@ impl AccessToken {
     }
 }
 
-/// The claims of an access token (RFC 9068, section 2.2). All but `permissions` are required. Times
-/// are seconds since the Unix epoch.
+/// The claims of an access token (RFC 9068, section 2.2). All but `auth_time` and `permissions` are
+/// required. Times are seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
     pub iss: String,
@@ -49,6 +50,10 @@ pub struct AccessClaims {
     /// The user's epoch when the token was issued.
     pub epoch: i64,
     pub roles: RoleNames,
+    /// When the password was last checked in this session (RFC 9068, section 2.2.1). Every token
+    /// carries it except those that an earlier version of the service issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// The permissions of the user's roles when the token was issued; present only if enabled by a
     /// setting. They are meant for other services: this service always looks permissions up itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,13 +89,16 @@ pub enum ClaimsRefused {
     Expired,
 }
 
-/// Claims shared by all access tokens of this service, and their lifetime.
+/// Claims shared by all access tokens of this service, their lifetime, and how long they suffice
+/// for changes that require a recent check of the password.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
     pub issuer: String,
     pub audience: String,
     pub client_id: String,
     pub access_ttl: Duration,
+    /// How long a check of the password suffices.
+    pub step_up_max_age: Duration,
 }
 
 /// The identity in an accepted token. Storage decides each time whether its session is still valid.
@@ -99,6 +107,16 @@ pub struct TokenIdentity {
     pub user: UserId,
     pub session: SessionId,
     pub epoch: Epoch,
+}
+
+/// What an accepted token proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedToken {
+    pub identity: TokenIdentity,
+    /// Whether the token suffices for changes that require a recent check of the password. A
+    /// property of the token, not of its session: a later check does not make an earlier token
+    /// sufficient, which may have been copied.
+    pub step_up: StepUp,
 }
 
 impl TokenRules {
@@ -113,24 +131,28 @@ impl TokenRules {
     ///
     /// # Errors
     /// Returns the first rule that the token violates.
-    pub fn accept(&self, token: &SignedToken, now: DateTime<Utc>) -> Result<TokenIdentity, ClaimsRefused> {
+    pub fn accept(&self, token: &SignedToken, now: DateTime<Utc>) -> Result<AcceptedToken, ClaimsRefused> {
         let claims = &token.claims;
         let is_ours = token.token_type.as_deref() == Some(TOKEN_TYPE)
             && claims.iss == self.issuer
             && claims.aud == self.audience
             && claims.client_id == self.client_id
             && claims.iat <= (now + IAT_TOLERANCE).timestamp()
-            && claims.iat <= claims.exp;
+            && claims.iat <= claims.exp
+            && claims.auth_time.is_none_or(|checked| checked <= claims.iat);
         if !is_ours {
             return Err(ClaimsRefused::Invalid);
         }
         if now.timestamp() >= claims.exp {
             return Err(ClaimsRefused::Expired);
         }
-        Ok(TokenIdentity {
-            user: UserId(claims.sub),
-            session: SessionId(claims.sid),
-            epoch: Epoch(claims.epoch),
+        Ok(AcceptedToken {
+            identity: TokenIdentity {
+                user: UserId(claims.sub),
+                session: SessionId(claims.sid),
+                epoch: Epoch(claims.epoch),
+            },
+            step_up: StepUp::at(now, claims.auth_time, self.step_up_max_age),
         })
     }
 }
@@ -146,6 +168,7 @@ mod tests {
             audience: "api".to_owned(),
             client_id: "authapi".to_owned(),
             access_ttl: Duration::minutes(15),
+            step_up_max_age: Duration::minutes(5),
         }
     }
 
@@ -167,6 +190,7 @@ mod tests {
                 sid: Uuid::from_u128(2),
                 epoch: 4,
                 roles: RoleNames::new(),
+                auth_time: Some(900),
                 permissions: None,
             },
         }
@@ -192,9 +216,9 @@ mod tests {
 
     #[test]
     fn the_accepted_identity_comes_from_the_claims() {
-        let identity = rules().accept(&token(), at(1000)).expect("the token is accepted");
+        let accepted = rules().accept(&token(), at(1000)).expect("the token is accepted");
         assert_eq!(
-            identity,
+            accepted.identity,
             TokenIdentity {
                 user: UserId(Uuid::from_u128(1)),
                 session: SessionId(Uuid::from_u128(2)),
@@ -203,11 +227,43 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_accepted_token_suffices_for_changes_while_its_check_of_the_password_is_recent() {
+        let required = StepUp::Required {
+            max_age: Duration::minutes(5),
+        };
+        for (auth_time, now, expected) in [
+            (Some(900), 1_000, StepUp::Recent),
+            (Some(900), 1_200, StepUp::Recent),
+            (Some(900), 1_201, required),
+            (Some(1_000), 1_201, StepUp::Recent),
+            (None, 1_000, required),
+        ] {
+            let mut token = token();
+            token.claims.auth_time = auth_time;
+            let accepted = rules().accept(&token, at(now)).expect("the token is accepted");
+            assert_eq!(accepted.step_up, expected, "{auth_time:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_the_time_of_the_check_is_accepted() {
+        let mut claims = serde_json::to_value(token().claims).expect("the claims can be serialized");
+        claims
+            .as_object_mut()
+            .expect("the claims are a JSON object")
+            .remove("auth_time");
+        let claims: AccessClaims = serde_json::from_value(claims).expect("the claim is optional");
+        assert_eq!(claims.auth_time, None);
+        let token = SignedToken { claims, ..token() };
+        assert!(rules().accept(&token, at(1000)).is_ok());
+    }
+
     type Spoil = fn(&mut SignedToken);
 
     #[test]
     fn tokens_of_another_type_issuer_or_audience_are_rejected() {
-        let spoilers: [(&str, Spoil); 8] = [
+        let spoilers: [(&str, Spoil); 9] = [
             ("no typ", |token| token.token_type = None),
             ("an id token", |token| token.token_type = Some("JWT".to_owned())),
             ("typ in capitals", |token| {
@@ -218,6 +274,9 @@ mod tests {
             ("another client", |token| token.claims.client_id.clear()),
             ("expired before it was issued", |token| token.claims.exp = 999),
             ("issued in the far future", |token| token.claims.iat = i64::MAX),
+            ("issued before the password was checked", |token| {
+                token.claims.auth_time = Some(1001);
+            }),
         ];
         for (what, spoil) in spoilers {
             let mut token = token();
@@ -276,12 +335,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_instant_makes_the_check_panic(now in -8_000_000_000_000_i64..8_000_000_000_000, iat: i64, exp: i64) {
+        fn no_instant_makes_the_check_panic(now in -8_000_000_000_000_i64..8_000_000_000_000, iat: i64, exp: i64, auth_time: i64) {
             let mut token = token();
             token.claims.iat = iat;
             token.claims.exp = exp;
+            token.claims.auth_time = Some(auth_time);
             if rules().accept(&token, at(now)).is_ok() {
-                prop_assert!(iat <= now + 5 && now < exp);
+                prop_assert!(auth_time <= iat && iat <= now + 5 && now < exp);
             }
         }
     }

@@ -63,6 +63,7 @@ fn core(keys: &Path, issuer: &str) -> Result<Core> {
             audience: "example".to_owned(),
             client_id: "example".to_owned(),
             access_ttl: Duration::minutes(15),
+            step_up_max_age: Duration::minutes(15),
         },
         sessions: SessionRules::default(),
         passwords: PasswordPolicy::default(),

@@ -19,7 +19,7 @@ use domain::{
     password::PasswordHash,
     ports::{Accounts, AuditEvents, LoginFacts, PlaceQuery, PortError, Rotated, SessionSnapshots, Sessions},
     role::{Permissions, Role, RoleNames, built_in},
-    session::{EndReason, Holder, Liveness, NewSession, Rotation, SessionId, StoredSession},
+    session::{EndReason, Liveness, NewSession, Rotation, SessionId, StoredSession},
     throttle::Network,
     user::{Credentials, User, UserId, UserStatus},
 };
@@ -235,14 +235,10 @@ impl Tables {
     fn session(&self, id: SessionId) -> Option<StoredSession> {
         let session = self.sessions.get(&id)?.clone();
         let user = self.user(session.holder.user)?;
-        let holder = Holder {
-            user: user.id,
-            status: user.status,
-            epoch: user.epoch,
-            roles: user.roles.clone(),
-            must_change_password: user.must_change_password,
-        };
-        Some(StoredSession { holder, ..session })
+        Some(StoredSession {
+            holder: user.into(),
+            ..session
+        })
     }
 
     fn snapshot(&self, id: SessionId) -> Option<SessionSnapshot> {
@@ -273,6 +269,10 @@ impl Tables {
         let replayed = change.record_replay.map(|(session, _)| session);
         if let Some(session) = replayed.and_then(|id| self.sessions.get_mut(&id)) {
             session.last_rotation.replay_recorded = true;
+        }
+        let reauthenticated = change.reauthenticated;
+        if let Some(session) = reauthenticated.and_then(|id| self.sessions.get_mut(&id)) {
+            session.authenticated_at = change.at;
         }
         let sessions_ended = ending.len() as u64;
         let event = change.event(sessions_ended);

@@ -177,6 +177,7 @@ fn issue_tokens(place: &Place, randomness: Arc<dyn Randomness>) -> Result<IssueT
         audience: "authapi".to_owned(),
         client_id: "authapi".to_owned(),
         access_ttl: TimeDelta::minutes(15),
+        step_up_max_age: TimeDelta::minutes(15),
     };
     Ok(IssueTokens::new(
         Arc::new(JwtTokens::new(keys)),

@@ -10,6 +10,7 @@ use domain::{
     revision::Precondition,
     role::{Description, Permission, RoleName, RoleNames},
     session::{NewSession, SecretDigest, SessionId, SessionRules},
+    step_up::StepUp,
     token::{TokenIdentity, TokenRules},
     user::{NewUser, User, UserId},
 };
@@ -135,7 +136,7 @@ pub fn a_session(user: UserId, at: DateTime<Utc>) -> NewSession {
 }
 
 /// Returns rules for tokens that `https://auth.example` issues for `api` and that are valid for 15
-/// minutes.
+/// minutes. A check of the password suffices for as long.
 #[must_use]
 pub fn token_rules() -> TokenRules {
     TokenRules {
@@ -143,6 +144,7 @@ pub fn token_rules() -> TokenRules {
         audience: "api".to_owned(),
         client_id: "authapi".to_owned(),
         access_ttl: Duration::minutes(15),
+        step_up_max_age: StepUp::DEFAULT_MAX_AGE,
     }
 }
 

@@ -107,6 +107,7 @@ pub fn claims() -> AccessClaims {
         sid: Uuid::from_u128(2),
         epoch: 4,
         roles: [RoleName::ADMIN, RoleName::USER].into(),
+        auth_time: Some(1_699_999_000),
         permissions: None,
     }
 }

@@ -69,7 +69,8 @@ fn only_locked_session(change: &Change, reads: &Reads) -> Option<(SessionId, End
     }
 }
 
-/// Ends, opens and marks sessions and writes the audit event; returns how many sessions ended.
+/// Ends, opens, marks and reauthenticates sessions and writes the audit event; returns how many
+/// sessions ended.
 async fn write_sessions(
     conn: &mut AsyncPgConnection,
     change: &Change,
@@ -93,6 +94,9 @@ async fn write_sessions(
     }
     if let Some((session, generation)) = change.record_replay {
         sessions::record_replay(conn, session, generation).await?;
+    }
+    if let Some(session) = change.reauthenticated {
+        sessions::reauthenticate(conn, session, change.at).await?;
     }
     if let Some(event) = change.event(ended) {
         events.write(conn, &[event]).await?;

@@ -11,8 +11,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use domain::{
     changes::{
         Account, AssignRoles, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
-        EndSessions, ImportUsers, RecordReplay, RegisterUser, ResetPassword, RevokeSessions, SetStatus,
-        TrimAuditLog, WriteRole,
+        EndSessions, ImportUsers, Reauthenticate, RecordReplay, RegisterUser, ResetPassword, RevokeSessions,
+        SetStatus, TrimAuditLog, WriteRole,
     },
     ports::Rotated,
     role::RoleName,
@@ -150,6 +150,10 @@ async fn registering_and_logging_in_take_few_statements() {
     assert_eq!(counted.count(&ending).await, 4, "end all sessions");
     let third = a_session(user, at(0));
     counted.count(&opening(&third, 100)).await;
+    let check = Reauthenticate {
+        authorized_by: identity(&third),
+    };
+    assert_eq!(counted.count(&check).await, 6, "reauthenticate");
     let password = ChangePassword {
         authorized_by: identity(&third),
         hash: alice.hash,

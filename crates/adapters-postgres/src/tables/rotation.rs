@@ -11,12 +11,12 @@ use crate::{
 };
 use chrono::Duration;
 use diesel::{
-    ExpressionMethods, IntoSql, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
-    declare_sql_function,
+    ExpressionMethods, IntoSql, NullableExpressionMethods, OptionalExtension, QueryDsl, Queryable,
+    Selectable, SelectableHelper, declare_sql_function,
     dsl::{auto_type, exists, sql},
     infix_operator,
     pg::Pg,
-    sql_types::{Interval, Timestamptz},
+    sql_types::{Interval, Nullable, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
@@ -30,6 +30,8 @@ use uuid::Uuid;
 extern "SQL" {
     /// Returns the earlier of the two.
     fn least(one: Timestamptz, other: Timestamptz) -> Timestamptz;
+    /// Returns the first that is not NULL.
+    fn coalesce(one: Nullable<Timestamptz>, other: Timestamptz) -> Timestamptz;
     /// Returns the longer of the two.
     fn greatest(one: Interval, other: Interval) -> Interval;
 }
@@ -65,6 +67,7 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
         );
         Before::new(sessions::expires_at, ahead)
     };
+    let authenticated_at = coalesce(sessions::authenticated_at, sessions::created_at);
     let row: Option<RotatedRow> = Prepared(
         diesel::update(current)
             .set((
@@ -74,6 +77,7 @@ pub async fn rotate(conn: &mut AsyncPgConnection, rotation: &Rotation) -> Result
                 sessions::rotated_by.eq(&rotation.origin.stored_for(rotation.to)[..]),
                 sessions::idle_expires_at.eq(least(expires_at(), rotation.idle_until)),
                 sessions::expires_at.eq(expires_at()),
+                sessions::authenticated_at.eq(least(authenticated_at, rotation.at).nullable()),
             ))
             .returning(RotatedRow::as_returning()),
     )

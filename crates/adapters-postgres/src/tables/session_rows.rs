@@ -116,6 +116,8 @@ pub struct SessionRow {
     lifetime: LifetimeRow,
     rotated_by: Option<Vec<u8>>,
     replayed_generation: Option<i64>,
+    /// `None` means when the session was opened.
+    authenticated_at: Option<DateTime<Utc>>,
 }
 
 impl SessionRow {
@@ -123,6 +125,7 @@ impl SessionRow {
     pub fn held_by(self, holder: Holder, age: Duration) -> Result<StoredSession, StorageError> {
         let generation = parse_generation(self.generation)?;
         let stored = self.rotated_by;
+        let opened_at = self.lifetime.created_at;
         Ok(StoredSession {
             id: SessionId(self.id),
             secret_digest: parse_digest(self.secret_digest)?,
@@ -133,6 +136,7 @@ impl SessionRow {
                 origin: stored.and_then(|bytes| OriginFingerprint::from_stored(&bytes, generation)),
                 replay_recorded: self.replayed_generation == Some(self.generation),
             },
+            authenticated_at: self.authenticated_at.unwrap_or(opened_at),
             holder,
         })
     }

@@ -100,9 +100,9 @@ pub async fn lock_shared(conn: &mut AsyncPgConnection, id: SessionId) -> Result<
 
 const INSERT: &str = "
     WITH logged_in AS (UPDATE users SET last_login_at = $1, revision = revision + 1 WHERE id = $2)
-    INSERT INTO sessions (id, user_id, generation, secret_digest, created_at, last_used_at, idle_expires_at, expires_at,
-        user_agent, ip, network)
-    VALUES ($3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12)";
+    INSERT INTO sessions (id, user_id, generation, secret_digest, created_at, last_used_at, authenticated_at,
+        idle_expires_at, expires_at, user_agent, ip, network)
+    VALUES ($3, $4, $5, $6, $7, $7, $7, $8, $9, $10, $11, $12)";
 
 /// Stores a session, which the database numbers, and records a login of `logged_in`, whose row is
 /// locked: its time `at`, and the next revision.
@@ -126,6 +126,21 @@ pub async fn insert(
         .bind::<Nullable<Text>, _>(session.address.map(|address| address.to_string()))
         .bind::<Nullable<Text>, _>(session.network().map(|network| network.to_string()));
     Prepared(statement).execute(conn).await?;
+    Ok(())
+}
+
+/// Stores that the password of the session's user was checked at `at`. The transaction has locked
+/// the user and the session.
+pub async fn reauthenticate(
+    conn: &mut AsyncPgConnection,
+    id: SessionId,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let checked = sessions::authenticated_at.eq(at);
+    diesel::update(sessions::table.find(id.0))
+        .set(checked)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

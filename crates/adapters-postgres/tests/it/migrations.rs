@@ -1,11 +1,12 @@
-use crate::{connect_unhurried, first, register, storage_in};
+use crate::{connect_unhurried, first, open, register, storage_at, storage_in};
 use adapters_postgres::{ConnectError, PoolSettings, PostgresDatabase};
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    audit::{AuditAction, AuditFilter, AuditNumber},
+    audit::{AuditAction, AuditFilter, AuditNumber, Origin},
+    ports::Rotated,
     role::{RoleName, built_in},
-    session::{Generation, SecretDigest, SessionId},
+    session::{Generation, OriginFingerprint, Rotation, SecretDigest, SessionId},
     user::UserFilter,
 };
 use testkit::fixtures::{a_user, at};
@@ -21,7 +22,11 @@ const SIXTH: &str = "2026-11-28-000006_session_numbers";
 const SEVENTH: &str = "2026-11-28-000007_replicas";
 const EIGHTH: &str = "2026-11-28-000008_role_revisions";
 const NINTH: &str = "2026-11-28-000009_refresh_replays";
-const ALL: [&str; 9] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH];
+const TENTH: &str = "2026-11-28-000010_authenticated_at";
+const TWELFTH: &str = "2026-11-28-000012_session_networks";
+const ALL: [&str; 11] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, TWELFTH,
+];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "
@@ -249,9 +254,46 @@ async fn salts_of_sessions_in_the_first_schema_become_digests_and_back() {
         .expect("the session exists");
     assert_eq!(session.secret_digest, SecretDigest([7; 32]));
     assert_eq!(session.generation, Generation(5));
+    assert_eq!(session.authenticated_at, session.lifetime.created_at);
 
     down_to_the_first(&database).await;
     assert_eq!(parts(&fresh, salts).await, before);
+}
+
+#[tokio::test]
+async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_opened() {
+    let fresh = postgres().fresh_database();
+    let storage = storage_at(fresh.url()).await;
+    let alice = a_user("alice");
+    register(&storage, &alice).await;
+    let session = open(&storage, &alice).await;
+    connect(&fresh)
+        .await
+        .batch_execute("UPDATE sessions SET authenticated_at = NULL")
+        .await
+        .expect("the session can be changed");
+
+    let found = storage.sessions.find(session.id, at(5)).await;
+    let found = found
+        .expect("the session can be read")
+        .expect("the session exists");
+    assert_eq!(found.authenticated_at, session.created_at);
+    let rotation = Rotation {
+        session: session.id,
+        secret_digest: session.secret_digest,
+        from: Generation(0),
+        to: Generation(1),
+        at: at(5),
+        idle_until: at(50),
+        origin: OriginFingerprint::of(&Origin::default()),
+    };
+    let rotated = storage.sessions.rotate(rotation).await;
+    let expected = found.rotated(&rotation);
+    assert_eq!(expected.authenticated_at, session.created_at);
+    assert_eq!(
+        rotated.expect("the session can be rotated"),
+        Rotated::Done(expected)
+    );
 }
 
 async fn down_to_the_first(database: &PostgresDatabase) {

@@ -23,6 +23,9 @@ pub fn apply(
     if let Some((session, generation)) = change.record_replay {
         sessions::record_replay(conn, session, generation)?;
     }
+    if let Some(session) = change.reauthenticated {
+        sessions::reauthenticate(conn, session, change.at)?;
+    }
     if let Some(event) = change.event(sessions_ended) {
         events.write(conn, &[event])?;
     }

@@ -12,12 +12,17 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
-    SqliteConnection, declare_sql_function, dsl::exists, sql_types::BigInt, sqlite::Sqlite,
+    ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
+    Selectable, SelectableHelper, SqliteConnection, declare_sql_function,
+    dsl::exists,
+    sql_types::{BigInt, Nullable},
+    sqlite::Sqlite,
 };
 use domain::{
     ports::Rotated,
-    session::{Holder, LastRotation, OriginFingerprint, Rotation, SecretDigest, SessionId, StoredSession},
+    session::{
+        Holder, LastRotation, Lifetime, OriginFingerprint, Rotation, SecretDigest, SessionId, StoredSession,
+    },
     user::{Epoch, UserId},
 };
 
@@ -41,6 +46,8 @@ extern "SQL" {
     /// Returns the earlier of two times. `min` of one argument would be an aggregate.
     #[sql_name = "min"]
     fn least(one: BigInt, other: BigInt) -> BigInt;
+    /// Returns the first that is not NULL.
+    fn coalesce(one: Nullable<BigInt>, other: BigInt) -> BigInt;
     /// Returns the greater of two numbers.
     #[sql_name = "max"]
     fn greatest(one: BigInt, other: BigInt) -> BigInt;
@@ -62,6 +69,7 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
         .filter(holder_is_active);
     // A session opened under a clock that was ahead counts as opened now.
     let expires_at = || sessions::expires_at - greatest(sessions::created_at - Micros(rotation.at), 0);
+    let authenticated_at = coalesce(sessions::authenticated_at, sessions::created_at);
     let rotated = diesel::update(current)
         .set((
             sessions::generation.eq(i64::from(rotation.to.0)),
@@ -70,6 +78,7 @@ pub fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rotate
             sessions::rotated_by.eq(&rotation.origin.stored_for(rotation.to)[..]),
             sessions::idle_expires_at.eq(least(expires_at(), Micros(rotation.idle_until))),
             sessions::expires_at.eq(expires_at()),
+            sessions::authenticated_at.eq(least(authenticated_at, Micros(rotation.at)).nullable()),
         ))
         .execute(conn)?;
     if rotated == 0 {
@@ -89,6 +98,8 @@ struct StoredSessionRow {
     last_used_at: Micros,
     rotated_by: Option<Vec<u8>>,
     replayed_generation: Option<i64>,
+    /// `None` means when the session was opened.
+    authenticated_at: Option<Micros>,
     #[diesel(embed)]
     holder: HolderRow,
 }
@@ -97,11 +108,14 @@ impl StoredSessionRow {
     fn as_of(self, now: DateTime<Utc>) -> Result<StoredSession, StorageError> {
         let generation = parse_generation(self.generation)?;
         let stored = self.rotated_by;
+        let lifetime: Lifetime = self.lifetime.try_into()?;
+        let authenticated_at = self.authenticated_at.map(|checked| checked.0);
         Ok(StoredSession {
             id: SessionId(self.id.0),
             secret_digest: parse_digest(self.secret_digest)?,
             generation,
-            lifetime: self.lifetime.try_into()?,
+            authenticated_at: authenticated_at.unwrap_or(lifetime.created_at),
+            lifetime,
             last_rotation: LastRotation {
                 age: now - self.last_used_at.0,
                 origin: stored.and_then(|bytes| OriginFingerprint::from_stored(&bytes, generation)),

@@ -100,12 +100,26 @@ pub fn insert(conn: &mut SqliteConnection, session: &NewSession) -> Result<(), S
             sessions::secret_digest.eq(&session.secret_digest.0[..]),
             sessions::created_at.eq(Micros(session.created_at)),
             sessions::last_used_at.eq(Micros(session.created_at)),
+            sessions::authenticated_at.eq(Micros(session.created_at)),
             sessions::idle_expires_at.eq(Micros(session.idle_expires_at)),
             sessions::expires_at.eq(Micros(session.expires_at)),
             sessions::user_agent.eq(session.user_agent.as_deref()),
             sessions::ip.eq(session.address.map(|address| address.to_string())),
             sessions::network.eq(session.network().map(|network| network.to_string())),
         ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Stores that the password of the session's user was checked at `at`.
+pub fn reauthenticate(
+    conn: &mut SqliteConnection,
+    id: SessionId,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let checked = sessions::authenticated_at.eq(Micros(at));
+    diesel::update(sessions::table.find(Id(id.0)))
+        .set(checked)
         .execute(conn)?;
     Ok(())
 }

@@ -5,22 +5,26 @@ use diesel::{
     sql_types::Text,
 };
 use domain::{
-    audit::{Actor, AuditAction, AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainReader, Seal},
-    changes::TrimAuditLog,
+    audit::{Actor, AuditAction, AuditFilter, AuditNumber, AuditRecord, ChainEnd, ChainReader, Origin, Seal},
+    changes::{OpenSession, TrimAuditLog},
+    ports::Rotated,
     revision::Revision,
     role::built_in,
-    session::{Generation, SecretDigest, SessionId},
-    user::{UserFilter, UserId, UserPage, UserStatus},
+    session::{Generation, OriginFingerprint, Rotation, SecretDigest, SessionId},
+    user::{Epoch, UserFilter, UserId, UserPage, UserStatus},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tempfile::TempDir;
 use testkit::{
     Storage, ToySealer,
-    fixtures::{a_user, at, canonical, context, role_names},
+    fixtures::{a_session, a_user, at, canonical, context, role_names},
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -30,6 +34,8 @@ const NAMES: [&str; 9] = [
     "2026-11-28-000007_replicas",
     "2026-11-28-000008_role_revisions",
     "2026-11-28-000009_refresh_replays",
+    "2026-11-28-000010_authenticated_at",
+    "2026-11-28-000012_session_networks",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");
@@ -217,10 +223,55 @@ async fn the_salt_of_a_session_in_the_first_schema_becomes_a_digest_and_back() {
         .expect("the session exists");
     assert_eq!(session.secret_digest, SecretDigest([7; 32]));
     assert_eq!(session.generation, Generation(5));
+    assert_eq!(session.authenticated_at, session.lifetime.created_at);
     drop(storage);
 
     down_to_the_first(&database).await;
     assert_eq!(salt(), before);
+}
+
+#[tokio::test]
+async fn a_session_stored_by_the_previous_version_was_authenticated_when_it_was_opened() {
+    let (database, path, _folder) = empty().await;
+    database.migrate_up().await.expect("migrating succeeds");
+    let storage = storage_over(&database);
+    let alice = a_user("alice");
+    register(&storage, alice.clone(), at(0))
+        .await
+        .expect("the user is stored");
+    let session = a_session(alice.id, at(0));
+    let open = OpenSession {
+        session: session.clone(),
+        epoch: Epoch::FIRST,
+        max_sessions: 9,
+    };
+    let opened = storage.accounts.execute(Arc::new(open), context(at(0))).await;
+    opened.expect("the session is opened");
+    connect(&path)
+        .batch_execute("UPDATE sessions SET authenticated_at = NULL")
+        .expect("the session can be changed");
+
+    let found = storage.sessions.find(session.id, at(5)).await;
+    let found = found
+        .expect("the session can be read")
+        .expect("the session exists");
+    assert_eq!(found.authenticated_at, session.created_at);
+    let rotation = Rotation {
+        session: session.id,
+        secret_digest: session.secret_digest,
+        from: Generation(0),
+        to: Generation(1),
+        at: at(5),
+        idle_until: at(50),
+        origin: OriginFingerprint::of(&Origin::default()),
+    };
+    let rotated = storage.sessions.rotate(rotation).await;
+    let expected = found.rotated(&rotation);
+    assert_eq!(expected.authenticated_at, session.created_at);
+    assert_eq!(
+        rotated.expect("the session can be rotated"),
+        Rotated::Done(expected)
+    );
 }
 
 #[tokio::test]

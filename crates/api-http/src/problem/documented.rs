@@ -20,6 +20,16 @@ use utoipa::IntoResponses;
 )]
 pub struct TokenRefused(ProblemBody<'static>);
 
+/// The access token is refused, or was issued too long after the last check of the password. For
+/// routes that require a capability with [`STEP_UP`](domain::authority::Right::STEP_UP).
+#[derive(IntoResponses)]
+#[response(
+    status = 401,
+    description = "`insufficient_user_authentication`: check the password with `POST /me/reauthenticate` first (RFC 9470); or `token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`",
+    content_type = "application/problem+json"
+)]
+pub struct StepUpRefused(ProblemBody<'static>);
+
 /// The caller has to choose a new password first. Routes that need a permission list their own 403.
 #[derive(IntoResponses)]
 #[response(

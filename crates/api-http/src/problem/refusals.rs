@@ -12,7 +12,7 @@ use domain::{
     throttle::BudgetName,
     use_cases::{
         AuthenticateError, ChangePasswordError, CreateUserError, DeleteOwnAccountError, LogInError,
-        LogOutError, RefreshError, RegisterError,
+        LogOutError, ReauthenticateError, RefreshError, RegisterError,
     },
 };
 use std::{error::Error, time::Duration};
@@ -246,6 +246,15 @@ impl From<DeleteOwnAccountError> for Problem {
         match error {
             DeleteOwnAccountError::Confirm(error) => unconfirmed(error, "The password is wrong."),
             DeleteOwnAccountError::Change(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReauthenticateError> for Problem {
+    fn from(error: ReauthenticateError) -> Self {
+        match error {
+            ReauthenticateError::Confirm(error) => unconfirmed(error, "The password is wrong."),
+            ReauthenticateError::Change(error) => error.into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchRefused, LastAdmin, TokenRefused, Unavailable, UnknownRole},
+        documented::{BodyRefused, IfMatchRefused, LastAdmin, StepUpRefused, Unavailable, UnknownRole},
     },
     query::QueryParameters,
     request::RequestOrigin,
@@ -52,7 +52,7 @@ pub struct AssignRolesRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<UserResponse>),
-        TokenRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
+        StepUpRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -9,7 +9,7 @@ use crate::{
     problem::{
         Problem, ProblemBody,
         documented::{
-            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable, UnknownRole,
+            BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable, UnknownRole,
         },
     },
     query::QueryParameters,
@@ -58,7 +58,7 @@ pub struct AssignUserRolesRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>),
-        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
+        StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -4,7 +4,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{IfMatchRefused, NoSuchRole, TokenRefused, Unavailable},
+        documented::{IfMatchRefused, NoSuchRole, StepUpRefused, Unavailable},
     },
     query::QueryParameters,
     request::RequestOrigin,
@@ -46,7 +46,7 @@ pub struct RoleRemovalDryRun {
     responses(
         (status = 200, description = "Dry run: the role would be deleted.", body = RoleRemovalDryRun),
         (status = 204, description = "The role was deleted."),
-        TokenRefused, NoSuchRole, IfMatchRefused, Unavailable,
+        StepUpRefused, NoSuchRole, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `roles:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_in_use`, `role_built_in`, `role_default`", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -3,7 +3,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable},
+        documented::{IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -32,7 +32,7 @@ use uuid::Uuid;
     security(("bearer" = [])),
     responses(
         (status = 204, description = "The user was deleted."),
-        TokenRefused, NoSuchUser, LastAdmin, IfMatchRefused, Unavailable,
+        StepUpRefused, NoSuchUser, LastAdmin, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

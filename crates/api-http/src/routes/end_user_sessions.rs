@@ -2,7 +2,7 @@ use crate::{
     bearer::Authenticated,
     problem::{
         Problem, ProblemBody,
-        documented::{NoSuchUser, TokenRefused, Unavailable},
+        documented::{NoSuchUser, StepUpRefused, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -34,7 +34,7 @@ pub struct SessionsEndedResponse {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "All sessions of the user were ended.", body = SessionsEndedResponse),
-        TokenRefused, NoSuchUser, Unavailable,
+        StepUpRefused, NoSuchUser, Unavailable,
         (status = 403, description = "`forbidden`: requires `sessions:revoke`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

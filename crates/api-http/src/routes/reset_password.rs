@@ -5,7 +5,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchRefused, NoSuchUser, TokenRefused, Unavailable},
+        documented::{BodyRefused, IfMatchRefused, NoSuchUser, StepUpRefused, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -47,7 +47,7 @@ pub struct ResetPasswordRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse),
-        TokenRefused, NoSuchUser, BodyRefused, IfMatchRefused, Unavailable,
+        StepUpRefused, NoSuchUser, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:write`; `own_password`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -5,7 +5,7 @@ use crate::{
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, TokenRefused, Unavailable},
+        documented::{BodyRefused, IfMatchRefused, LastAdmin, NoSuchUser, StepUpRefused, Unavailable},
     },
     request::RequestOrigin,
     state::Edge,
@@ -44,7 +44,7 @@ pub struct UpdateUserRequest {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse),
-        TokenRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, Unavailable,
+        StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -6,7 +6,7 @@ use crate::{
     if_match::RolePrecondition,
     problem::{
         Problem, ProblemBody,
-        documented::{BodyRefused, IfMatchRefused, TokenRefused, Unavailable},
+        documented::{BodyRefused, IfMatchRefused, StepUpRefused, Unavailable},
     },
     query::QueryParameters,
     request::RequestOrigin,
@@ -76,7 +76,7 @@ pub enum RoleOutcome {
     responses(
         (status = 200, description = "The role after the change, with an `ETag`; for a dry run, what would change.", body = RoleOutcome),
         (status = 201, description = "The role was created; `Location` is its URL.", body = RoleResponse),
-        TokenRefused, BodyRefused, IfMatchRefused, Unavailable,
+        StepUpRefused, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `roles:write`; `permission_not_grantable`, `self_assignable_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_built_in`, `catalogue_full`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`precondition_failed`: the role does not match `If-Match`, or does not exist, or does despite `If-None-Match: *`", body = ProblemBody, content_type = "application/problem+json"),

@@ -413,5 +413,6 @@ impl Answer {
             || code.starts_with("refresh_token_")
             || code.starts_with("session_")
             || code == "invalid_credentials"
+            || code == "insufficient_user_authentication"
     }
 }

@@ -2,7 +2,10 @@
 
 mod table;
 
-use crate::app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, without_docs};
+use crate::{
+    app::{Answer, NEW_PASSWORD, PASSWORD, Pair, TestApp, app, without_docs},
+    step_up::refreshed_later,
+};
 use actix_web::http::Method;
 use api_http::openapi;
 use domain::{role::OWN_PERMISSIONS, user::UserStatus};
@@ -112,7 +115,7 @@ const LOGIN: &str = "caller";
 async fn caller(app: &TestApp, who: &str) -> Option<Caller> {
     let pair = match who {
         "none" => return None,
-        "admin" => app.admin(LOGIN).await,
+        "admin" | "stale" => app.admin(LOGIN).await,
         permission if permission.contains(':') => app.holder(LOGIN, "its-own", &[permission]).await,
         "user" | "self" | "off" | "reset" => app.user(LOGIN).await,
         _ => panic!("unknown column: {who}"),
@@ -122,6 +125,7 @@ async fn caller(app: &TestApp, who: &str) -> Option<Caller> {
         password: PASSWORD,
     };
     match who {
+        "stale" => caller.pair = refreshed_later(app, &caller.pair, 1).await,
         "off" => app.set_status(LOGIN, UserStatus::Disabled).await,
         "reset" => {
             app.reset_password(LOGIN).await;

@@ -21,4 +21,5 @@ mod queries;
 mod replays;
 mod revocation;
 mod statuses;
+mod step_up;
 mod wiring;

@@ -130,6 +130,27 @@ async fn logins_are_counted_by_outcome() {
 }
 
 #[actix_web::test]
+async fn attempts_to_reauthenticate_are_counted_by_outcome() {
+    let ((), measured) = measured(async || {
+        let app = app();
+        let alice = app.user("alice").await;
+        for (password, status) in [(PASSWORD, 200), ("not the password", 401), (PASSWORD, 200)] {
+            let request = app.post("/me/reauthenticate").bearer(&alice.access);
+            let answer = request.json(&json!({"password": password})).send().await;
+            assert_eq!(answer.status, status, "{}", answer.body);
+        }
+    })
+    .await;
+    assert_eq!(
+        measured.counters("authapi_reauthentications_total"),
+        [
+            ("authapi_reauthentications_total{outcome=invalid_credentials}", 1),
+            ("authapi_reauthentications_total{outcome=success}", 2),
+        ]
+    );
+}
+
+#[actix_web::test]
 async fn refreshes_are_counted_by_outcome() {
     let ((), measured) = measured(async || {
         let app = app();

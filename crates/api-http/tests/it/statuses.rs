@@ -82,6 +82,12 @@ fn calls() -> Vec<Call> {
             Some(json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD})),
             true,
         ),
+        call(
+            Method::POST,
+            "/me/reauthenticate",
+            Some(json!({"password": PASSWORD})),
+            true,
+        ),
         call(Method::DELETE, "/me/sessions/{id}", None, true),
         call(Method::POST, "/logout", None, true),
         call(Method::DELETE, "/me", Some(json!({"password": PASSWORD})), true),
@@ -379,6 +385,11 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
             Method::DELETE,
             "/me",
             throttled(Method::DELETE, "/me", &password).await,
+        ),
+        (
+            Method::POST,
+            "/me/reauthenticate",
+            throttled(Method::POST, "/me/reauthenticate", &password).await,
         ),
     ]
 }

@@ -60,6 +60,7 @@ fn defaults_are_valid() {
     assert_eq!(settings.database.url.to_string(), "sqlite://data/authapi.db");
     assert_eq!(settings.tokens.issuer, "http://127.0.0.1:8000");
     assert_eq!(settings.tokens.access_ttl, Duration::from_mins(15));
+    assert_eq!(settings.tokens.step_up_max_age, Duration::from_mins(15));
 }
 
 #[test]
@@ -140,6 +141,9 @@ fn an_invalid_value_is_reported_in_one_line_with_its_variable_and_requirement() 
         ("AUTHAPI_TOKENS__REFRESH_TTL", "29d"),
         ("AUTHAPI_TOKENS__REFRESH_TTL", "20y"),
         ("AUTHAPI_TOKENS__REFRESH_GRACE", "61s"),
+        ("AUTHAPI_TOKENS__STEP_UP_MAX_AGE", "59s"),
+        ("AUTHAPI_TOKENS__STEP_UP_MAX_AGE", "91d"),
+        ("AUTHAPI_TOKENS__STEP_UP_MAX_AGE", "90s500ms"),
         ("AUTHAPI_TOKENS__MAX_SESSIONS_PER_USER", "0"),
         ("AUTHAPI_TOKENS__MAX_SESSIONS_PER_USER", "10001"),
         ("AUTHAPI_SESSION_CACHE__MAX_COUNT", "0"),
@@ -220,6 +224,8 @@ fn valid_values_are_accepted() {
         ("AUTHAPI_TOKENS__ISSUER", "https://auth.example.com/tenant"),
         ("AUTHAPI_TOKENS__ACCESS_TTL", "1d"),
         ("AUTHAPI_TOKENS__REFRESH_GRACE", "0s"),
+        ("AUTHAPI_TOKENS__STEP_UP_MAX_AGE", "1m"),
+        ("AUTHAPI_TOKENS__STEP_UP_MAX_AGE", "90d"),
         ("AUTHAPI_PASSWORD__MEMORY_KIB", "65536"),
         ("AUTHAPI_PASSWORD__MIN_SCORE", "0"),
         ("AUTHAPI_THROTTLE__ENABLED", "false"),

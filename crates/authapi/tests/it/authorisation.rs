@@ -4,9 +4,14 @@
 mod table;
 
 use crate::{
-    client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair},
+    client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
     server::{Place, Server},
 };
+use adapters_crypto::{
+    JwtTokens,
+    keys::{KeyRing, KeyRules},
+};
+use domain::{ports::TokenSigner, token::AccessClaims};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -21,6 +26,8 @@ const AT_ONCE: usize = 4;
 struct World {
     client: Client,
     root: String,
+    /// Signs with the server's own key.
+    signer: JwtTokens,
 }
 
 struct Caller {
@@ -33,7 +40,9 @@ async fn every_call_is_answered_as_the_table_states() {
     let server = start();
     let client = server.client();
     let root = client.session("root").await.access;
-    let world = Arc::new(World { client, root });
+    let keys = KeyRing::load(&server.place().keys(), KeyRules::default());
+    let signer = JwtTokens::new(keys.expect("the server has keys"));
+    let world = Arc::new(World { client, root, signer });
     for permission in permissions() {
         world.put_role(&role_of(permission), &[permission]).await;
     }
@@ -124,7 +133,7 @@ impl World {
         }
         let id = self.register(login).await;
         let role = match who {
-            "admin" => Some("admin".to_owned()),
+            "admin" | "stale" => Some("admin".to_owned()),
             permission if permission.contains(':') => Some(role_of(permission)),
             _ => None,
         };
@@ -137,6 +146,7 @@ impl World {
             password: PASSWORD,
         };
         match who {
+            "stale" => caller.pair.access = self.without_check(&caller.pair.access),
             "off" => {
                 let path = format!("/users/{id}");
                 self.by_root("PATCH", &path, &json!({"status": "disabled"})).await;
@@ -151,6 +161,19 @@ impl World {
             _ => {}
         }
         Some(caller)
+    }
+
+    /// Returns the token as the previous version issued it, without the time of the last check of
+    /// the password.
+    fn without_check(&self, access: &str) -> String {
+        let claims: AccessClaims =
+            serde_json::from_value(part_of(access, 1)).expect("the claims are complete");
+        let claims = AccessClaims {
+            auth_time: None,
+            ..claims
+        };
+        let signed = self.signer.sign(&claims).expect("the key signs");
+        signed.expose().to_owned()
     }
 
     /// Registers a user and returns the id.

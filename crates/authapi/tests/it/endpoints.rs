@@ -86,6 +86,7 @@ async fn check_claims(client: &Client, user: &Value, pair: &Pair) {
     let claims = part_of(&pair.access, 1);
     let expected = [
         "aud",
+        "auth_time",
         "client_id",
         "epoch",
         "exp",
@@ -103,6 +104,7 @@ async fn check_claims(client: &Client, user: &Value, pair: &Pair) {
     assert_eq!(claims["roles"], json!(["user"]));
     let seconds = |name: &str| claims[name].as_i64().expect("the claim is in seconds");
     assert_eq!(seconds("exp") - seconds("iat"), 900);
+    assert_eq!(seconds("auth_time"), seconds("iat"));
 }
 
 fn check_me(me: &Answer, user: &Value) {

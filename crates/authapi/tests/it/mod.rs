@@ -35,4 +35,5 @@ pub mod secrets;
 pub mod session_cache;
 mod shutdown;
 pub mod start_failures;
+mod step_up;
 mod throttle;

@@ -113,6 +113,7 @@ mod tests {
             end_sessions: Some(all_sessions(EndReason::RolesChanged)),
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(
                 AuditAction::RolesChanged,
                 None,

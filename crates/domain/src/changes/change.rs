@@ -23,6 +23,8 @@ pub struct Change {
     /// The session, and the generation that it is at, to mark: a replay of the rotation to this
     /// generation is recorded.
     pub record_replay: Option<(SessionId, Generation)>,
+    /// A live session in which the user's password was checked at [`Change::at`].
+    pub reauthenticated: Option<SessionId>,
     /// The scope that replicas must drop from their caches before the caller receives the result.
     pub invalidates: Option<InvalidationScope>,
     event: Option<AuditEvent>,
@@ -72,6 +74,7 @@ impl Change {
             end_sessions: None,
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             invalidates: None,
             event: None,
             counts_sessions: false,
@@ -108,6 +111,13 @@ impl Change {
     pub(super) fn recording_replay(self, session: SessionId, generation: Generation) -> Self {
         Self {
             record_replay: Some((session, generation)),
+            ..self
+        }
+    }
+
+    pub(super) fn reauthenticating(self, session: SessionId) -> Self {
+        Self {
+            reauthenticated: Some(session),
             ..self
         }
     }

@@ -105,6 +105,7 @@ mod tests {
             end_sessions: Some(all_sessions(EndReason::PasswordChanged)),
             open_session: Some(new_session()),
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::PasswordChanged, Some(NEW_SESSION), &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };

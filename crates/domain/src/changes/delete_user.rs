@@ -69,6 +69,7 @@ mod tests {
             end_sessions: None,
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::UserDeleted, None, &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };

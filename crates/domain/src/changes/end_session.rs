@@ -104,6 +104,7 @@ mod tests {
                 end_sessions: Some((EndSessionsOf::Sessions(vec![SESSION]), reason)),
                 open_session: None,
                 record_replay: None,
+                reauthenticated: None,
                 event: Some(event(action, Some(SESSION), &[])),
                 invalidates: Some(InvalidationScope::Session(SESSION)),
             };

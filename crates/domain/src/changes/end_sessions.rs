@@ -68,6 +68,7 @@ mod tests {
             end_sessions: Some(all_sessions(EndReason::LoggedOut)),
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::AllSessionsEnded, None, &[("count", "3")])),
             invalidates: Some(InvalidationScope::User(USER)),
         };
@@ -89,6 +90,7 @@ mod tests {
             end_sessions: None,
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: None,
             invalidates: Some(InvalidationScope::User(USER)),
         };

@@ -128,6 +128,7 @@ pub struct Effects {
     pub end_sessions: Option<(EndSessionsOf, EndReason)>,
     pub open_session: Option<NewSession>,
     pub record_replay: Option<(SessionId, Generation)>,
+    pub reauthenticated: Option<SessionId>,
     pub event: Option<AuditEvent>,
     pub invalidates: Option<InvalidationScope>,
 }
@@ -142,6 +143,7 @@ pub fn effects(change: &Change) -> Effects {
         end_sessions: change.end_sessions,
         open_session: change.open_session,
         record_replay: change.record_replay,
+        reauthenticated: change.reauthenticated,
         invalidates: change.invalidates,
     }
 }

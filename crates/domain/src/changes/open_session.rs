@@ -134,6 +134,7 @@ mod tests {
             end_sessions: None,
             open_session: Some(new_session()),
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::LoggedIn, Some(NEW_SESSION), &[])),
             invalidates: None,
         };
@@ -153,6 +154,7 @@ mod tests {
             end_sessions: Some(made_room),
             open_session: Some(new_session()),
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::LoggedIn, Some(NEW_SESSION), &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };

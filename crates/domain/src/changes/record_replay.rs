@@ -93,6 +93,7 @@ mod tests {
             end_sessions: None,
             open_session: None,
             record_replay: Some((SESSION, Generation(5))),
+            reauthenticated: None,
             event: Some(event(AuditAction::RefreshTokenReplayed, Some(SESSION), &details)),
             invalidates: None,
         };

@@ -94,6 +94,7 @@ impl Refusal {
             | Self::CatalogueFull
             | Self::Denied(
                 Denied::Forbidden(_)
+                | Denied::StepUpRequired { .. }
                 | Denied::OutOfReach
                 | Denied::NotAssignable(_)
                 | Denied::NotGrantable(_)

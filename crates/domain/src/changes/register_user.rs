@@ -93,6 +93,7 @@ mod tests {
             end_sessions: None,
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(
                 AuditAction::UserRegistered,
                 None,

@@ -93,6 +93,7 @@ mod tests {
             end_sessions: Some(all_sessions(EndReason::PasswordReset)),
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::PasswordReset, None, &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };

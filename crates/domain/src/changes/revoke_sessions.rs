@@ -77,6 +77,7 @@ mod tests {
             end_sessions: Some(all_sessions(EndReason::SessionsRevoked)),
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::AllSessionsEnded, None, &details)),
             invalidates: Some(InvalidationScope::User(USER)),
         };

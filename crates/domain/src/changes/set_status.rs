@@ -119,6 +119,7 @@ mod tests {
             end_sessions: Some(all_sessions(EndReason::UserDisabled)),
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::UserDisabled, None, &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };
@@ -144,6 +145,7 @@ mod tests {
             end_sessions: None,
             open_session: None,
             record_replay: None,
+            reauthenticated: None,
             event: Some(event(AuditAction::UserEnabled, None, &[])),
             invalidates: Some(InvalidationScope::User(USER)),
         };
@@ -168,6 +170,7 @@ mod tests {
                 end_sessions: None,
                 open_session: None,
                 record_replay: None,
+                reauthenticated: None,
                 event: None,
                 invalidates: Some(InvalidationScope::User(USER)),
             };

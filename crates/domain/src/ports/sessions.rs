@@ -33,7 +33,8 @@ pub trait Sessions: Send + Sync {
     /// generation, exactly one MUST return [`Rotated::Done`]. The session MUST then expire, unless
     /// it is refreshed again, at the earlier of `rotation.idle_until` and the end of its maximum
     /// lifetime. A session that was opened after `rotation.at`, under a clock that was ahead, MUST
-    /// then be stored as opened at `rotation.at`, with the same maximum lifetime. The origin of the
-    /// rotation MUST be stored, and no replay of it is recorded yet.
+    /// then be stored as opened at `rotation.at`, with the same maximum lifetime. The time of the
+    /// last check of the password MUST stay as it is, or become `rotation.at` if it is later. The
+    /// origin of the rotation MUST be stored, and no replay of it is recorded yet.
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, PortError>;
 }

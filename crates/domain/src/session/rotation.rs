@@ -131,8 +131,9 @@ impl StoredSession {
         }
     }
 
-    /// Returns this session after `rotation`. Its lifetime is as of the rotation, so that a session
-    /// opened under a clock that was ahead ends in time.
+    /// Returns this session after `rotation`. Its lifetime and the time of the last check of the
+    /// password are as of the rotation, so that a session opened under a clock that was ahead ends
+    /// in time, and its check does not suffice for longer than others.
     #[must_use]
     pub fn rotated(self, rotation: &Rotation) -> Self {
         let lifetime = self.lifetime.as_of(rotation.at);
@@ -143,6 +144,7 @@ impl StoredSession {
                 origin: Some(rotation.origin),
                 replay_recorded: false,
             },
+            authenticated_at: self.authenticated_at.min(rotation.at),
             lifetime: Lifetime {
                 idle_expires_at: lifetime.expires_at.min(rotation.idle_until),
                 ..lifetime
@@ -235,6 +237,7 @@ mod tests {
                 origin: Some(owner()),
                 replay_recorded: false,
             },
+            authenticated_at: at(30),
             holder: Holder {
                 user: UserId(Uuid::nil()),
                 status: UserStatus::Active,
@@ -426,6 +429,19 @@ mod tests {
             ended: None,
         };
         assert_eq!(opened_ahead.rotated(&rotation).lifetime, expected);
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_time_of_the_check_unless_it_is_in_the_future() {
+        let rotation = step(Generation(5), at(40)).expect("a successor");
+        for (checked, expected) in [(30, 30), (40, 40), (41, 40), (90_000, 40)] {
+            let session = StoredSession {
+                authenticated_at: at(checked),
+                ..session()
+            };
+            let rotated = session.rotated(&rotation);
+            assert_eq!(rotated.authenticated_at, at(expected), "{checked}");
+        }
     }
 
     #[test]

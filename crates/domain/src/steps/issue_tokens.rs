@@ -2,14 +2,15 @@ use crate::{
     ports::{PortError, Randomness, RefreshTokenMac, Roles, TokenSigner},
     refresh_token::{RefreshClaim, RefreshToken},
     role::{Permissions, RoleNames},
-    session::{Holder, SecretDigest, SessionSecret, StoredSession},
+    session::{Holder, SecretDigest, SessionId, SessionSecret, StoredSession},
     token::{AccessClaims, AccessToken, TokenRules},
     user::UserId,
 };
 use chrono::{DateTime, Duration, Utc};
 use std::sync::Arc;
 
-/// Issues the tokens of a session. A step of logging in, refreshing and changing a password.
+/// Issues the tokens of a session. A step of logging in, refreshing, changing a password and
+/// reauthenticating.
 pub struct IssueTokens {
     pub(crate) signer: Arc<dyn TokenSigner>,
     pub(crate) mac: Arc<dyn RefreshTokenMac>,
@@ -30,6 +31,25 @@ pub struct TokenPair {
     pub refresh_token: RefreshToken,
     /// The lifetime of the refresh token if it is not used.
     pub refresh_expires_in: Duration,
+}
+
+/// An access token without a refresh token.
+#[derive(Clone, Debug)]
+pub struct IssuedAccessToken {
+    pub access_token: AccessToken,
+    /// The lifetime of the access token, in whole seconds.
+    pub expires_in: Duration,
+}
+
+/// The session that an access token is issued for.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessTokenRequest<'a> {
+    pub session: SessionId,
+    /// When the maximum lifetime of the session ends.
+    pub expires_at: DateTime<Utc>,
+    /// When the user's password was last checked in the session.
+    pub authenticated_at: DateTime<Utc>,
+    pub holder: &'a Holder,
 }
 
 impl IssueTokens {
@@ -73,28 +93,52 @@ impl IssueTokens {
         secret: SessionSecret,
         now: DateTime<Utc>,
     ) -> Result<TokenPair, PortError> {
-        let roles = roles_in_token(&session.holder);
+        let request = AccessTokenRequest {
+            session: session.id,
+            expires_at: session.lifetime.expires_at,
+            authenticated_at: session.authenticated_at,
+            holder: &session.holder,
+        };
+        let issued = self.issue_access_token(request, now).await?;
+        Ok(TokenPair {
+            user: session.holder.user,
+            access_token: issued.access_token,
+            expires_in: issued.expires_in,
+            refresh_token: self.refresh_token(session, secret),
+            refresh_expires_in: session.lifetime.idle_expires_at - now,
+        })
+    }
+
+    /// Issues an access token. A check of the password in the future, under a clock that was ahead,
+    /// counts as made now.
+    ///
+    /// # Errors
+    /// Returns an error of the signer or the catalogue.
+    pub async fn issue_access_token(
+        &self,
+        request: AccessTokenRequest<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<IssuedAccessToken, PortError> {
+        let roles = roles_in_token(request.holder);
         let permissions = self.permissions_of(&roles).await?;
-        let expiry = self.rules.expiry(now, session.lifetime.expires_at);
+        let expiry = self.rules.expiry(now, request.expires_at);
         let claims = AccessClaims {
             iss: self.rules.issuer.clone(),
             aud: self.rules.audience.clone(),
-            sub: session.holder.user.0,
+            sub: request.holder.user.0,
             client_id: self.rules.client_id.clone(),
             iat: now.timestamp(),
             exp: expiry,
             jti: self.randomness.uuid(now),
-            sid: session.id.0,
-            epoch: session.holder.epoch.0,
+            sid: request.session.0,
+            epoch: request.holder.epoch.0,
             roles,
+            auth_time: Some(request.authenticated_at.min(now).timestamp()),
             permissions,
         };
-        Ok(TokenPair {
-            user: session.holder.user,
+        Ok(IssuedAccessToken {
             access_token: self.signer.sign(&claims)?,
             expires_in: Duration::seconds(expiry - now.timestamp()),
-            refresh_token: self.refresh_token(session, secret),
-            refresh_expires_in: session.lifetime.idle_expires_at - now,
         })
     }
 
@@ -222,6 +266,30 @@ mod tests {
             .returning(|_| Ok(built_in().into()));
         let (_, permissions) = carried(stored_session(), Some(catalogue)).await;
         assert!(permissions.is_some_and(|permissions| permissions.contains(&Permission::AUDIT_READ)));
+    }
+
+    #[tokio::test]
+    async fn an_access_token_carries_the_time_of_the_check_unless_it_is_in_the_future() {
+        let checked = stored_session().authenticated_at;
+        for (authenticated_at, expected) in [
+            (checked, checked),
+            (now(), now()),
+            (now() + Duration::hours(1), now()),
+        ] {
+            let mut signer = MockTokenSigner::new();
+            signer
+                .expect_sign()
+                .withf(move |claims| claims.auth_time == Some(expected.timestamp()))
+                .once()
+                .returning(|_| Ok(AccessToken::new("signed".to_owned())));
+            let session = StoredSession {
+                authenticated_at,
+                ..stored_session()
+            };
+            let secret = SessionSecret::new(SECRET);
+            let issued = issue_tokens_with(signer).issue(&session, secret, now()).await;
+            assert!(issued.is_ok(), "{authenticated_at}");
+        }
     }
 
     #[tokio::test]

@@ -104,17 +104,21 @@ impl AssignRoles {
         Ok(AssignRolesOutcome { user, sessions_ended })
     }
 
-    /// Finds the assignee after checking the permission, so that a caller without it does not learn
-    /// which users exist.
+    /// Finds the assignee after checking the permission and the step-up, so that a caller without
+    /// them does not learn which users exist.
     async fn assignee(
         &self,
         requester: Requester<'_>,
         assignee: &Assignee,
     ) -> Result<UserId, AssignRolesError> {
         match (assignee, requester) {
-            (Assignee::Caller, Requester::Caller(caller)) => Ok(caller.user().id),
+            (Assignee::Caller, Requester::Caller(caller)) => {
+                requester.require_step_up()?;
+                Ok(caller.user().id)
+            }
             (Assignee::Caller, Requester::Operator) => Err(Refusal::UserNotFound.into()),
             (Assignee::User(user), Requester::Caller(caller)) if user.is(caller.user()) => {
+                requester.require_step_up()?;
                 Ok(caller.user().id)
             }
             (Assignee::User(user), _) => {
@@ -147,6 +151,7 @@ mod tests {
         revision::Revision,
         role::{Permission, Permissions, built_in},
         session::EndReason,
+        step_up::StepUp,
         use_cases::fixtures::{accounts_with, clock, expect_change, expect_dry_run},
         user::Credentials,
     };
@@ -268,6 +273,39 @@ mod tests {
                 Denied::Forbidden(_)
             ))))
         ));
+    }
+
+    #[tokio::test]
+    async fn a_recent_check_of_the_password_is_required_before_any_read_even_for_own_roles() {
+        let max_age = StepUp::DEFAULT_MAX_AGE;
+        let required = StepUp::Required { max_age };
+        for (dry_run, user) in [
+            (false, None),
+            (true, None),
+            (false, Some(UserRef::Id(USER))),
+            (false, Some(UserRef::Login("alice".to_owned()))),
+            (false, Some(UserRef::Login("bob".to_owned()))),
+            (true, Some(UserRef::Id(another().user.id))),
+        ] {
+            let request = AssignRolesRequest {
+                assignee: user.map_or(Assignee::Caller, Assignee::User),
+                dry_run,
+                ..request(None, &[])
+            };
+            let caller = assigner().with_step_up(required);
+            let refused = over(MockAccounts::new())
+                .execute(Requester::Caller(&caller), request.clone(), origin())
+                .await;
+            assert!(
+                matches!(
+                    refused,
+                    Err(AssignRolesError::Change(ChangeError::Refused(Refusal::Denied(
+                        Denied::StepUpRequired { max_age: stated }
+                    )))) if stated == max_age
+                ),
+                "{request:?}: {refused:?}"
+            );
+        }
     }
 
     #[tokio::test]

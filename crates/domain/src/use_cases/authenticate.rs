@@ -1,7 +1,7 @@
 use crate::{
     caller::{Caller, SessionInvalid},
     ports::{Clock, PortError, SessionSnapshots, TokenVerifier},
-    token::{ClaimsRefused, SignatureRefused, TokenRules},
+    token::{AcceptedToken, ClaimsRefused, SignatureRefused, TokenRules},
 };
 use std::sync::Arc;
 use thiserror::Error;
@@ -69,13 +69,13 @@ impl Authenticate {
     pub async fn even_with_a_reset_password(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let now = self.clock.now();
         let signed = self.verifier.verify(token)?;
-        let identity = self.rules.accept(&signed, now)?;
+        let AcceptedToken { identity, step_up } = self.rules.accept(&signed, now)?;
         let snapshot = self
             .snapshots
             .snapshot_for(identity, now)
             .await?
             .ok_or(SessionInvalid::Revoked)?;
-        Ok(snapshot.validate(identity, now)?)
+        Ok(snapshot.validate(identity, now)?.with_step_up(step_up))
     }
 }
 
@@ -114,6 +114,7 @@ mod tests {
         fixtures::{SESSION, USER, now, stored_session, user},
         ports::{MockSessionSnapshots, MockTokenVerifier},
         role::Permissions,
+        step_up::StepUp,
         token::{AccessClaims, SignedToken},
         use_cases::fixtures::{clock, token_rules},
     };
@@ -135,6 +136,7 @@ mod tests {
                 sid: SESSION.0,
                 epoch: 4,
                 roles: user().roles,
+                auth_time: Some(now().timestamp()),
                 permissions: None,
             },
         }
@@ -184,6 +186,30 @@ mod tests {
             .await
             .expect("the token is accepted");
         assert_eq!(caller.user().id, USER);
+    }
+
+    #[tokio::test]
+    async fn the_step_up_of_the_caller_comes_from_the_token() {
+        let max_age = token_rules().step_up_max_age;
+        let oldest = now().timestamp() - max_age.num_seconds();
+        for (auth_time, expected) in [
+            (Some(oldest), StepUp::Recent),
+            (Some(oldest - 1), StepUp::Required { max_age }),
+            (None, StepUp::Required { max_age }),
+        ] {
+            let mut signed = signed();
+            signed.claims.auth_time = auth_time;
+            let authenticate = authenticate(verifier(Ok(signed)), |snapshots| {
+                snapshots
+                    .expect_snapshot_for()
+                    .returning(|_, _| Ok(Some(Arc::new(snapshot()))));
+            });
+            let caller = authenticate
+                .execute("token")
+                .await
+                .expect("the token is accepted");
+            assert_eq!(caller.step_up(), expected, "{auth_time:?}");
+        }
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use crate::{
     refresh_token::{RefreshClaim, RefreshToken},
     role::RoleName,
     session::{Generation, SessionRules, SessionSecret},
+    step_up::StepUp,
     steps::{AcceptPassword, ConfirmPassword, IssueTokens, RecogniseDevice, RecordFailedAttempt},
     token::{AccessToken, TokenRules},
 };
@@ -64,6 +65,7 @@ pub fn token_rules() -> TokenRules {
         audience: "api".to_owned(),
         client_id: "authapi".to_owned(),
         access_ttl: Duration::minutes(15),
+        step_up_max_age: StepUp::DEFAULT_MAX_AGE,
     }
 }
 

@@ -168,6 +168,7 @@ mod tests {
                 sid: SESSION.0,
                 epoch: EPOCH.0,
                 roles: user().roles,
+                auth_time: Some(now().timestamp()),
                 permissions: None,
             },
         }

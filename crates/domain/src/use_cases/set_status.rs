@@ -47,6 +47,7 @@ mod tests {
         ports::MockAccounts,
         revision::Revision,
         role::{Permission, Permissions},
+        step_up::StepUp,
         steps::UserRef,
         use_cases::fixtures::{clock, expect_change},
         user::UserId,
@@ -152,7 +153,8 @@ mod tests {
         expect_change(&mut accounts, facts, |_| {});
         let caller = Arc::new(snapshot(permissions(&["users:write"])))
             .validate(crate::changes::fixtures::token(), now())
-            .expect("the session is live");
+            .expect("the session is live")
+            .with_step_up(StepUp::Recent);
         assert_eq!(caller.user().id, CALLER);
         let refused = set_status(accounts)
             .execute(

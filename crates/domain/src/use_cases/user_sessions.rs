@@ -1,6 +1,6 @@
 use crate::{
     audit::{AuditContext, Origin},
-    authority::{Capability, SessionsRevoke},
+    authority::{Capability, SessionsList, SessionsRevoke},
     changes::{ChangeError, Refusal, RevokeSessions},
     ports::{Accounts, Clock, SessionDirectory},
     session::SessionSummary,
@@ -23,7 +23,7 @@ impl UserSessions {
     /// Returns a [`ChangeError`] if the user does not exist or a port fails.
     pub async fn list(
         &self,
-        _by: Capability<'_, SessionsRevoke>,
+        _by: Capability<'_, SessionsList>,
         user: &UserRef,
     ) -> Result<Vec<SessionSummary>, ChangeError> {
         let user = self.find(user).await?;

@@ -13,7 +13,7 @@ use testservers::Postgres;
 ///
 /// pgbench's variables are numbers. Times therefore come from the server's clock, and the session's
 /// id is derived from the number of pgbench's client.
-const PARAMETERS: [&str; 15] = [
+const PARAMETERS: [&str; 16] = [
     ":to",
     // The creation, the origin of the rotation, and the two ends of the session. Any 20 bytes serve
     // as an origin.
@@ -21,6 +21,8 @@ const PARAMETERS: [&str; 15] = [
     "substring(secret_digest for 20)",
     "now()",
     "now() + interval '30 days'",
+    "now()",
+    // The last check of the password.
     "now()",
     "('00000000-0000-7000-8000-' || lpad(to_hex(:first::int + :client_id::int), 12, '0'))::uuid",
     ":from",

@@ -14,6 +14,7 @@ mod known_places;
 mod last_admin;
 mod open_session;
 pub(super) mod probe;
+mod reauthenticate;
 mod record_replay;
 mod register_user;
 mod replace_hash;
@@ -34,6 +35,7 @@ part! {
         record_replay,
         assign_roles,
         change_password,
+        reauthenticate,
         set_status,
         delete_user,
         last_admin,

@@ -36,6 +36,7 @@ fn replica(issuer: &str) -> RunningReplica {
                 refresh_idle: 2,
                 refresh: i64::MAX,
                 refresh_grace: 0,
+                step_up: Some(60_000),
             },
         },
     }

@@ -169,6 +169,7 @@ async fn a_session_opened_under_a_clock_ahead_counts_as_opened_at_the_rotation(s
         let expected = found(storage, ahead.id).await.rotated(&rotation);
         let rotated = assert_rotates(storage, rotation).await;
         assert_eq!(rotated.lifetime.created_at, opened_at);
+        assert_eq!(rotated.authenticated_at, opened_at);
         assert_eq!(rotated.lifetime.expires_at, opened_at + lifetime);
         assert_eq!(rotated.lifetime.idle_expires_at, rotation.idle_until);
         assert_eq!(rotated, expected);

@@ -44,6 +44,7 @@ fn claims() -> AccessClaims {
         sid: Uuid::from_u128(2),
         epoch: 4,
         roles: role_names(&["admin", "user"]),
+        auth_time: Some(1_767_225_000),
         permissions: Some([Permission::AUDIT_READ, Permission::USERS_READ].into()),
     }
 }

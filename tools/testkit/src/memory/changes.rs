@@ -73,6 +73,10 @@ impl Tables {
         let sessions_ended = self.end(&change);
         self.open(change.open_session.clone());
         self.record_replay(change.record_replay);
+        let reauthenticated = change.reauthenticated;
+        if let Some(row) = reauthenticated.and_then(|id| self.sessions.get_mut(&id)) {
+            row.authenticated_at = change.at;
+        }
         if let Some(event) = change.event(sessions_ended) {
             self.log.append(&event, context);
         }

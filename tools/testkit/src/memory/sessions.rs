@@ -33,6 +33,7 @@ impl Sessions for MemoryStorage {
         row.last_used_at = rotation.at;
         row.rotated_by = Some(rotation.origin);
         row.replay_recorded = false;
+        row.authenticated_at = rotated.authenticated_at;
         row.idle_expires_at = rotated.lifetime.idle_expires_at;
         row.opened.created_at = rotated.lifetime.created_at;
         row.opened.expires_at = rotated.lifetime.expires_at;

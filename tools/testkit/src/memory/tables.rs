@@ -10,8 +10,8 @@ use domain::{
     ports::{AuditSealer, LoginFacts, PlaceQuery},
     role::{Permissions, Role, RoleName, RoleNames, built_in},
     session::{
-        EndReason, Generation, Holder, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint,
-        SessionId, SessionSummary, StoredSession,
+        EndReason, Generation, LastRotation, Lifetime, Liveness, NewSession, OriginFingerprint, SessionId,
+        SessionSummary, StoredSession,
     },
     user::{Credentials, User, UserId},
 };
@@ -34,6 +34,7 @@ pub(super) struct SessionRow {
     pub(super) last_used_at: DateTime<Utc>,
     pub(super) rotated_by: Option<OriginFingerprint>,
     pub(super) replay_recorded: bool,
+    pub(super) authenticated_at: DateTime<Utc>,
     pub(super) idle_expires_at: DateTime<Utc>,
     pub(super) ended: Option<(DateTime<Utc>, EndReason)>,
 }
@@ -105,13 +106,8 @@ impl Tables {
                 origin: row.rotated_by,
                 replay_recorded: row.replay_recorded,
             },
-            holder: Holder {
-                user: user.id,
-                status: user.status,
-                epoch: user.epoch,
-                roles: user.roles.clone(),
-                must_change_password: user.must_change_password,
-            },
+            authenticated_at: row.authenticated_at,
+            holder: user.into(),
         })
     }
 
@@ -151,6 +147,7 @@ impl SessionRow {
             last_used_at: opened.created_at,
             rotated_by: None,
             replay_recorded: false,
+            authenticated_at: opened.created_at,
             idle_expires_at: opened.idle_expires_at,
             ended: None,
             opened,

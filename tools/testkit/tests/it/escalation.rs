@@ -16,6 +16,7 @@ use domain::{
     password::Password,
     revision::Precondition,
     role::{Permission, Permissions, Role, RoleName, RoleNames},
+    step_up::StepUp,
     steps::{ChangeRequest, UserRef},
     use_cases::{AssignRolesRequest, Assignee, DeleteRoleRequest, RoleRequest},
     user::{NewUser, User, UserId, UserStatus},
@@ -255,7 +256,8 @@ impl World {
                 .expect("storage is available")
                 .expect("the session exists");
             let caller = Arc::new(snapshot).validate(identity(&user, &session), at(2));
-            self.tokens.insert(id, caller.ok()?);
+            let caller = caller.ok()?.with_step_up(StepUp::Recent);
+            self.tokens.insert(id, caller);
         }
         self.tokens.get(&id).cloned()
     }

@@ -173,6 +173,7 @@ fn plain_tokens_of_another_key_are_invalid() {
         sid: uuid::Uuid::nil(),
         epoch: 0,
         roles: domain::role::RoleNames::new(),
+        auth_time: None,
         permissions: None,
     };
     let token = PlainTokens::new(1)

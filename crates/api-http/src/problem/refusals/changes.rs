@@ -18,6 +18,7 @@ impl From<Denied> for Problem {
                 code,
                 format!("This requires the permission {}.", permission.as_str()),
             ),
+            Denied::StepUpRequired { max_age } => step_up_required(code, max_age.num_seconds()),
             Denied::OutOfReach => forbidden(
                 code,
                 "The user or role has a permission or role that you lack.".to_owned(),
@@ -43,6 +44,20 @@ impl From<Denied> for Problem {
             ),
         }
     }
+}
+
+/// Returns the 401 with the challenge of RFC 9470, section 3.
+fn step_up_required(code: &'static str, max_age: i64) -> Problem {
+    let required = format!("The password must have been checked within the last {max_age} seconds");
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        code,
+        "Not authenticated recently",
+        format!("{required}. Send it to POST /me/reauthenticate, and repeat the request with the token of the response."),
+    )
+    .challenge(&format!(
+        r#"Bearer error="{code}", error_description="{required}", max_age="{max_age}""#
+    ))
 }
 
 impl From<ChangeError> for Problem {

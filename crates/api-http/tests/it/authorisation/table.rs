@@ -9,43 +9,45 @@ use serde_json::{Value, json};
 /// `none` sends no token, and `user` has the role `user`. Where a route concerns an account, `self`
 /// is a user whose request concerns their own account; the requests of all other callers concern
 /// another user's account. Each of the six callers after `self` has one permission. `off` is
-/// disabled, and the password of `reset` was reset. The role of the request is one that no caller
+/// disabled, and the password of `reset` was reset. `stale` is an admin whose token was issued too
+/// long after the last check of the password. The role of the request is one that no caller
 /// has: `roles:write` suffices only for a role that the caller has.
 pub const TABLE: &str = "
-                                                none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset
+                                                none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset stale
 
-POST   /register                                 201  201    -        201         201          201         201             201        201   201 201   201
-POST   /login                                    401  200    -        200         200          200         200             200        200   200 401   200
-POST   /refresh                                  401  200    -        200         200          200         200             200        200   200 401   200
-POST   /logout                                   401  204    -        204         204          204         204             204        204   204 401   204
+POST   /register                                 201  201    -        201         201          201         201             201        201   201 201   201   201
+POST   /login                                    401  200    -        200         200          200         200             200        200   200 401   200   200
+POST   /refresh                                  401  200    -        200         200          200         200             200        200   200 401   200   200
+POST   /logout                                   401  204    -        204         204          204         204             204        204   204 401   204   204
 
-GET    /me                                       401  200    -        200         200          200         200             200        200   200 401   403
-DELETE /me                                       401  204    -        204         204          204         204             204        204   204 401   403
-GET    /me/export                                401  200    -        200         200          200         200             200        200   200 401   403
-PUT    /me/password                              401  200    -        200         200          200         200             200        200   200 401   200
-GET    /me/sessions                              401  200    -        200         200          200         200             200        200   200 401   403
-DELETE /me/sessions/{id}                         401  204    -        204         204          204         204             204        204   204 401   403
+GET    /me                                       401  200    -        200         200          200         200             200        200   200 401   403   200
+DELETE /me                                       401  204    -        204         204          204         204             204        204   204 401   403   204
+GET    /me/export                                401  200    -        200         200          200         200             200        200   200 401   403   200
+PUT    /me/password                              401  200    -        200         200          200         200             200        200   200 401   200   200
+POST   /me/reauthenticate                        401  200    -        200         200          200         200             200        200   200 401   403   200
+GET    /me/sessions                              401  200    -        200         200          200         200             200        200   200 401   403   200
+DELETE /me/sessions/{id}                         401  204    -        204         204          204         204             204        204   204 401   403   204
 
-GET    /users                                    401  403    -        200         403          403         403             403        403   200 401   403
-GET    /users/{id}                               401  403  403        200         403          403         403             403        403   200 401   403
-PATCH  /users/{id}                               401  403  403        403         200          403         403             403        403   200 401   403
-DELETE /users/{id}                               401  403  403        403         204          403         403             403        403   204 401   403
-PUT    /users/{id}/password                      401  403  403        403         200          403         403             403        403   200 401   403
-GET    /users/{id}/sessions                      401  403  403        403         403          403         403             200        403   200 401   403
-DELETE /users/{id}/sessions                      401  403  403        403         403          403         403             200        403   200 401   403
-PUT    /users/{id}/roles                         401  403  200        403         403          200         403             403        403   200 401   403
-PUT    /roles/update                             401  403  200        403         403          200         403             403        403   200 401   403
+GET    /users                                    401  403    -        200         403          403         403             403        403   200 401   403   200
+GET    /users/{id}                               401  403  403        200         403          403         403             403        403   200 401   403   200
+PATCH  /users/{id}                               401  403  403        403         200          403         403             403        403   200 401   403   401
+DELETE /users/{id}                               401  403  403        403         204          403         403             403        403   204 401   403   401
+PUT    /users/{id}/password                      401  403  403        403         200          403         403             403        403   200 401   403   401
+GET    /users/{id}/sessions                      401  403  403        403         403          403         403             200        403   200 401   403   200
+DELETE /users/{id}/sessions                      401  403  403        403         403          403         403             200        403   200 401   403   401
+PUT    /users/{id}/roles                         401  403  200        403         403          200         403             403        403   200 401   403   401
+PUT    /roles/update                             401  403  200        403         403          200         403             403        403   200 401   403   401
 
-GET    /roles                                    401  200    -        200         200          200         200             200        200   200 401   403
-GET    /roles/{name}                             401  200    -        200         200          200         200             200        200   200 401   403
-PUT    /roles/{name}                             401  403    -        403         403          403         403             403        403   200 401   403
-DELETE /roles/{name}                             401  403    -        403         403          403         403             403        403   204 401   403
-GET    /audit                                    401  403    -        403         403          403         403             403        200   200 401   403
+GET    /roles                                    401  200    -        200         200          200         200             200        200   200 401   403   200
+GET    /roles/{name}                             401  200    -        200         200          200         200             200        200   200 401   403   200
+PUT    /roles/{name}                             401  403    -        403         403          403         403             403        403   200 401   403   401
+DELETE /roles/{name}                             401  403    -        403         403          403         403             403        403   204 401   403   401
+GET    /audit                                    401  403    -        403         403          403         403             403        200   200 401   403   200
 
-GET    /health/live                              200  200    -        200         200          200         200             200        200   200 200   200
-GET    /health/ready                             200  200    -        200         200          200         200             200        200   200 200   200
-GET    /.well-known/jwks.json                    200  200    -        200         200          200         200             200        200   200 200   200
-GET    /.well-known/oauth-authorization-server   200  200    -        200         200          200         200             200        200   200 200   200
+GET    /health/live                              200  200    -        200         200          200         200             200        200   200 200   200   200
+GET    /health/ready                             200  200    -        200         200          200         200             200        200   200 200   200   200
+GET    /.well-known/jwks.json                    200  200    -        200         200          200         200             200        200   200 200   200   200
+GET    /.well-known/oauth-authorization-server   200  200    -        200         200          200         200             200        200   200 200   200   200
 ";
 
 /// One line of the table.
@@ -102,7 +104,7 @@ impl Row {
         let body = match (self.method, self.path) {
             ("POST", "/register") => json!({"login": cast.newcomer, "password": PASSWORD}),
             ("POST", "/login") => json!({"login": cast.caller, "password": cast.password}),
-            ("DELETE", "/me") => json!({"password": cast.password}),
+            ("DELETE", "/me") | ("POST", "/me/reauthenticate") => json!({"password": cast.password}),
             ("PUT", "/me/password") => {
                 json!({"current_password": cast.password, "new_password": "seven grey herons wait in rain"})
             }
@@ -120,6 +122,7 @@ impl Row {
     /// The expected code for this status, if there is exactly one.
     pub fn code(&self, status: u16, who: &str) -> Option<&'static str> {
         match (status, who, self.path) {
+            (401, "stale", _) => Some("insufficient_user_authentication"),
             (403, "reset", _) => Some("password_change_required"),
             (403, "roles:write", "/roles/{name}") => Some("out_of_reach"),
             (403, ..) => Some("forbidden"),

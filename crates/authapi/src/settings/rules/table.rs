@@ -167,6 +167,14 @@ pub fn rules() -> Vec<Rule> {
         ),
         Rule::duration("tokens.refresh_ttl", "90d", TEN_YEARS, |s| s.tokens.refresh_ttl),
         Rule::number("tokens.signature_cache", 0..=10_000_000, |s| s.tokens.signature_cache),
+        Rule::checked(
+            "tokens.step_up_max_age",
+            format!("a duration of whole seconds from {} to {}", written(MINUTE), written(90 * DAY)),
+            |s| {
+                (MINUTE..=90 * DAY).contains(&s.tokens.step_up_max_age)
+                    && s.tokens.step_up_max_age.subsec_nanos() == 0
+            },
+        ),
         Rule::parsed("traces.otlp_endpoint", "the base URL of a collector such as http://127.0.0.1:4318, without TLS"),
         Rule::parsed("traces.sample_ratio", "a number from 0 to 1, such as 0.1"),
         Rule::checked(

@@ -102,6 +102,7 @@ impl World {
                 &self.shared.path().join("keys").display().to_string(),
             )
             .with("TOKENS__ACCESS_TTL", "1d")
+            .with("TOKENS__STEP_UP_MAX_AGE", "1d")
             .with("TOKENS__MAX_SESSIONS_PER_USER", "10000");
         if let Some(redis) = &self.redis {
             let proxy =

@@ -49,12 +49,16 @@ fn every_command(
         hash: another_hash(),
         session: new.clone(),
     };
+    let reauthenticate = Reauthenticate {
+        authorized_by: identity(user, one),
+    };
     let mut every: Vec<(Arc<dyn Command>, u64)> = vec![
         (Arc::new(end_of(one)), 1),
         (Arc::new(replay_of(one, 0)), 0),
         (Arc::new(end_all), 3),
         (opening(new, user, 2), 2),
         (Arc::new(change_password), 3),
+        (Arc::new(reauthenticate), 0),
         (keeping_sessions(user.id, &["admin"]), 0),
         (Arc::new(DeleteUser(own)), 0),
     ];
@@ -106,6 +110,21 @@ async fn assert_applied(
         assert_eq!(hash(&after), hash(&before), "{name}");
     }
     let reason = executed.change.end_sessions.map(|(_, reason)| reason);
+    let reauthenticated = executed.change.reauthenticated;
+    for (before, after) in before
+        .sessions
+        .iter()
+        .flatten()
+        .zip(after.sessions.iter().flatten())
+    {
+        let is_checked = reauthenticated == Some(after.id);
+        let expected = if is_checked {
+            at(10)
+        } else {
+            before.authenticated_at
+        };
+        assert_eq!(after.authenticated_at, expected, "{name}");
+    }
     let mut ended_now = 0;
     for sessions in before.sessions.iter().zip(&after.sessions) {
         match sessions {
