@@ -202,7 +202,8 @@ mod tests {
 
         /// The rest of a head arrives, and the request begins.
         fn begin(&mut self, body: Option<u64>) -> &mut Self {
-            self.send(20).activity.begin(body, self.now);
+            self.send(20);
+            self.activity.begin(body, self.now);
             self
         }
 
