@@ -39,10 +39,10 @@ pub struct Client {
     pub is_owner: bool,
 }
 
-/// An address of a /24 or a /56: a network of the attackers, which differs from those of owners.
+/// An address of a /24, or of a /56 in a /48 of its own, that an attacker has and no owner.
 pub fn attacker(network: u32, host: u32, is_ipv6: bool) -> IpAddr {
     if is_ipv6 {
-        let prefix = (u128::from(network) << 72) | (u128::from(host) << 64);
+        let prefix = (u128::from(network) << 80) | (u128::from(host) << 64);
         Ipv6Addr::from((0x2001_0db8 << 96) | prefix).into()
     } else {
         Ipv4Addr::from(0x0a00_0000 | (network << 8) | host).into()
