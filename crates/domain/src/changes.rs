@@ -42,7 +42,7 @@ pub use import_users::{ImportFacts, ImportUsers};
 pub use open_session::OpenSession;
 pub use refusal::{ChangeError, Refusal};
 pub use register_user::RegisterUser;
-pub use reset_password::ResetPassword;
+pub use reset_password::{ResetPassword, ResetTo};
 pub use revoke_sessions::RevokeSessions;
 pub use set_status::SetStatus;
 pub use trim_audit_log::{TrimAuditLog, TrimChange, TrimFacts};
@@ -182,6 +182,8 @@ mod tests {
         ResetPassword {
             account: account(),
             hash: hash("$new"),
+            to: ResetTo::Code,
+            expires_at: now() + Duration::hours(1),
         }
     }
 

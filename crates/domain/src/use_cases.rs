@@ -45,7 +45,7 @@ pub use log_out::{LogOut, LogOutError};
 pub use read_audit::ReadAudit;
 pub use refresh::{Refresh, RefreshError};
 pub use register::{Register, RegisterError};
-pub use reset_password::{ResetPassword, ResetPasswordError};
+pub use reset_password::{PasswordReset, ResetPassword, ResetPasswordError, ResetRules};
 pub use set_status::SetStatus;
 pub use user_sessions::UserSessions;
 pub use verify_audit::{Progress, VerifyAudit, VerifyAuditError};

@@ -9,6 +9,7 @@ use domain::{
     ports::{ForeignHashRefused, ForeignHashes, NothingCached, Throttle},
     role::{RoleName, RoleNames},
     session::SessionRules,
+    use_cases::ResetRules,
 };
 use std::sync::Arc;
 
@@ -118,6 +119,7 @@ impl Fakes {
     pub fn administration_rules() -> AdministrationRules {
         AdministrationRules {
             passwords: PasswordPolicy::default(),
+            resets: ResetRules::default(),
             default_roles: RoleNames::from([RoleName::USER]),
         }
     }

@@ -8,15 +8,16 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use domain::{
     changes::{
         Account, AssignRoles, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
-        EndSessions, ImportUsers, RegisterUser, ResetPassword, RevokeSessions, SetStatus, TrimAuditLog,
-        WriteRole,
+        EndSessions, ImportUsers, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog, WriteRole,
     },
     role::RoleName,
     session::{EndReason, NewSession},
     token::TokenIdentity,
     user::{ImportedUser, NewUser, UserId, UserStatus},
 };
-use testkit::fixtures::{a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names};
+use testkit::fixtures::{
+    a_reset, a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names,
+};
 use testservers::FreshDatabase;
 
 /// A database with two administrators: `root`, who has a session, and `another`.
@@ -135,7 +136,7 @@ async fn administering_a_user_takes_few_statements() {
     let user = counted.user("alice").await;
     for (account, caller) in [(account(user), 0), (counted.account(user), 2)] {
         let hash = counted.root.hash.clone();
-        let reset = ResetPassword { account, hash };
+        let reset = a_reset(account, hash);
         assert_eq!(counted.count(&reset).await, 7 + caller, "reset the password");
         let authorized_by = account.authorized_by;
         let revoke = RevokeSessions { user, authorized_by };
@@ -239,6 +240,7 @@ fn imported(user: NewUser) -> ImportedUser {
         hash: user.hash,
         roles: user.roles,
         status: UserStatus::Active,
+        one_time_password: None,
         created_at: at(0),
     }
 }

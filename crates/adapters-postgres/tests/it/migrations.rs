@@ -20,7 +20,10 @@ const FIFTH: &str = "2026-11-22-000005_secret_digest";
 const SIXTH: &str = "2026-11-28-000006_session_numbers";
 const SEVENTH: &str = "2026-11-28-000007_replicas";
 const EIGHTH: &str = "2026-11-28-000008_role_revisions";
-const ALL: [&str; 8] = [FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH];
+const ELEVENTH: &str = "2026-11-28-000011_reset_codes";
+const ALL: [&str; 9] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, ELEVENTH,
+];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.
 const SCHEMA: &str = "

@@ -20,7 +20,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -29,6 +29,7 @@ const NAMES: [&str; 8] = [
     "2026-11-28-000006_session_numbers",
     "2026-11-28-000007_replicas",
     "2026-11-28-000008_role_revisions",
+    "2026-11-28-000011_reset_codes",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");

@@ -9,8 +9,8 @@ use crate::{
     steps::AcceptPassword,
     use_cases::{
         AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData, FindUsers,
-        ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, SetStatus, UserSessions, VerifyAudit,
-        WriteRole,
+        ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, ResetRules, SetStatus, UserSessions,
+        VerifyAudit, WriteRole,
     },
 };
 use std::sync::Arc;
@@ -41,6 +41,7 @@ pub struct AdministrationPorts {
 #[derive(Clone, Debug)]
 pub struct AdministrationRules {
     pub passwords: PasswordPolicy,
+    pub resets: ResetRules,
     /// The roles of imported users without roles in the import file. They cannot be deleted.
     pub default_roles: RoleNames,
 }
@@ -80,7 +81,7 @@ impl Administration {
         ));
         let accept_password = Arc::new(AcceptPassword {
             meter: ports.meter,
-            hasher: ports.hasher,
+            hasher: ports.hasher.clone(),
             policy: rules.passwords,
         });
         let create_user = Arc::new(CreateUser {
@@ -101,7 +102,7 @@ impl Administration {
                 hashes: ports.foreign_hashes,
                 default_roles: rules.default_roles.clone(),
                 clock: ports.clock.clone(),
-                randomness: ports.randomness,
+                randomness: ports.randomness.clone(),
             }),
             find_users: Arc::new(FindUsers {
                 accounts: ports.accounts.clone(),
@@ -118,7 +119,10 @@ impl Administration {
             reset_password: Arc::new(ResetPassword {
                 accounts: ports.accounts.clone(),
                 accept_password,
+                hasher: ports.hasher,
                 clock: ports.clock.clone(),
+                randomness: ports.randomness,
+                rules: rules.resets,
             }),
             delete_user: Arc::new(DeleteUser {
                 accounts: ports.accounts.clone(),

@@ -9,8 +9,8 @@ pub(super) use domain::{
     caller::SessionSnapshot,
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangePassword, Command, DeleteUser, EndSession,
-        EndSessions, ImportUsers, OpenSession, Reads, Refusal, RegisterUser, ResetPassword, RevokeSessions,
-        SetStatus, WriteRole,
+        EndSessions, ImportUsers, OpenSession, Reads, Refusal, RegisterUser, RevokeSessions, SetStatus,
+        WriteRole,
     },
     password::PasswordHash,
     role::{Permissions, Role, RoleName, built_in},
