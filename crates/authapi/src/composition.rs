@@ -2,7 +2,7 @@
 
 use crate::{
     settings::Settings,
-    wiring::{Ports, password_policy, session_rules, token_rules},
+    wiring::{Ports, password_policy, reset_rules, session_rules, token_rules},
 };
 use adapters_crypto::{ForeignHashForms, Sha256Sealer};
 use api_http::UseCases;
@@ -76,6 +76,7 @@ fn administration(ports: &Ports, settings: &Settings) -> Administration {
 pub fn administration_rules(settings: &Settings) -> AdministrationRules {
     AdministrationRules {
         passwords: password_policy(&settings.password),
+        resets: reset_rules(&settings.password),
         default_roles: settings.users.default_roles.clone(),
     }
 }

@@ -27,6 +27,7 @@ use domain::{
     replica::RunningReplica,
     session::SessionRules,
     token::TokenRules,
+    use_cases::ResetRules,
 };
 use secrecy::ExposeSecret;
 use session_cache::{LeasedRevocations, SessionCoherence};
@@ -187,6 +188,14 @@ pub fn password_policy(settings: &PasswordSettings) -> PasswordPolicy {
     PasswordPolicy {
         min_length: settings.min_length,
         min_score: settings.min_score,
+    }
+}
+
+/// Returns the rules of password resets.
+pub fn reset_rules(settings: &PasswordSettings) -> ResetRules {
+    ResetRules {
+        ttl: delta(settings.reset_code_ttl),
+        admin_chosen: settings.admin_chosen,
     }
 }
 

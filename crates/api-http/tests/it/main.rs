@@ -17,6 +17,7 @@ mod mounting;
 mod own_account;
 mod preconditions;
 mod queries;
+mod reset_codes;
 mod revocation;
 mod statuses;
 mod wiring;

@@ -4,7 +4,7 @@
 mod table;
 
 use crate::{
-    client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair},
+    client::{Answer, Call, Client, PASSWORD, Pair},
     server::{Place, Server},
 };
 use reqwest::Method;
@@ -25,7 +25,7 @@ struct World {
 
 struct Caller {
     pair: Pair,
-    password: &'static str,
+    password: String,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,7 @@ impl World {
         }
         let cast = Cast {
             caller: &login,
-            password: caller.as_ref().map_or("guessed", |caller| caller.password),
+            password: caller.as_ref().map_or("guessed", |caller| &caller.password),
             other: &other,
             newcomer: &format!("newcomer-{name}"),
         };
@@ -134,7 +134,7 @@ impl World {
         }
         let mut caller = Caller {
             pair: self.client.session(login).await,
-            password: PASSWORD,
+            password: PASSWORD.to_owned(),
         };
         match who {
             "off" => {
@@ -143,10 +143,10 @@ impl World {
             }
             "reset" => {
                 let path = format!("/users/{id}/password");
-                self.by_root("PUT", &path, &json!({"new_password": NEW_PASSWORD}))
-                    .await;
-                caller.password = NEW_PASSWORD;
-                caller.pair = succeeds(self.client.logging_in(login, NEW_PASSWORD)).await.pair();
+                let reset = succeeds(self.client.put(&path).bearer(&self.root)).await;
+                caller.password = text(&reset.body, "/reset_code").expect("a code");
+                let logging_in = self.client.logging_in(login, &caller.password);
+                caller.pair = succeeds(logging_in).await.pair();
             }
             _ => {}
         }
