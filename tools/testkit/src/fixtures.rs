@@ -127,8 +127,8 @@ pub fn account(user: UserId) -> Account {
     }
 }
 
-/// Returns the command that resets the password of `account` to a code with `hash`, which expires at
-/// second 1000.
+/// Returns the command that resets the password of `account` to a code with `hash`, which expires
+/// at second 1000.
 #[must_use]
 pub fn a_reset(account: Account, hash: PasswordHash) -> ResetPassword {
     ResetPassword {

@@ -54,8 +54,8 @@ struct PasswordResetResponse {
 /// once, until it expires, and must then change the password. Their tokens are invalid on every
 /// replica once the response is sent.
 ///
-/// A body with a password of the administrator's choice is accepted only if the operator has enabled
-/// it.
+/// A body with a password of the administrator's choice is accepted only if the operator has
+/// enabled it.
 #[utoipa::path(
     put,
     path = "/users/{id}/password",

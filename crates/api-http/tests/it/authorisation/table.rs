@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 /// `none` sends no token, and `user` has the role `user`. Where a route concerns an account, `self`
 /// is a user whose request concerns their own account; the requests of all other callers concern
 /// another user's account. Each of the six callers after `self` has one permission. `off` is
-/// disabled, and `reset` has logged in with a one-time password, which is used now. The role of the request is one that no caller
-/// has: `roles:write` suffices only for a role that the caller has.
+/// disabled, and `reset` has logged in with a one-time password, which is now used. The role of the
+/// request is one that no caller has: `roles:write` suffices only for a role that the caller has.
 pub const TABLE: &str = "
                                                 none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset
 
