@@ -14,6 +14,8 @@ help: ## List the targets
 
 .PHONY: run
 run: setup ## Build the service and run it on http://127.0.0.1:8000, with its data in data/ and keys/
+	@# The service refuses a key folder that a checkout with umask 002 left writable by the group.
+	@chmod go-w keys
 	cargo run --locked -p authapi -- serve $(ARGS)
 
 .PHONY: test

@@ -17,7 +17,7 @@ use domain::{
     audit::{AuditContext, AuditNumber, Origin},
     changes::{
         Applied, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession, EndSessions,
-        OpenSession, RegisterUser, ResetPassword, RevokeSessions, SetStatus, TrimAuditLog,
+        OpenSession, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,
     },
     ports::AuditSealer,
     role::RoleName,
@@ -35,8 +35,8 @@ use std::{
 use testkit::{
     ToySealer,
     fixtures::{
-        a_role, a_session, account, an_admin, at, canonical, context, origin, role_change, role_names,
-        unique_uuid,
+        a_reset, a_role, a_session, account, an_admin, at, canonical, context, origin, role_change,
+        role_names, unique_uuid,
     },
 };
 use testservers::{FreshDatabase, postgres};
@@ -461,7 +461,7 @@ async fn demote_and_delete(conn: &mut AsyncPgConnection, user: UserId) -> Result
         run(conn, &SetStatus { account, status }).await?;
     }
     let hash = bob.hash;
-    run(conn, &ResetPassword { account, hash }).await?;
+    run(conn, &a_reset(account, hash)).await?;
     let authorized_by = None;
     run(conn, &RevokeSessions { user, authorized_by }).await?;
     run(conn, &DeleteUser(account)).await?;

@@ -13,6 +13,8 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
+        password_expires_at -> Nullable<Timestamptz>,
+        password_used_at -> Nullable<Timestamptz>,
     }
 }
 

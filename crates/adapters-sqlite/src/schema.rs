@@ -13,6 +13,8 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         last_login_at -> Nullable<BigInt>,
+        password_expires_at -> Nullable<BigInt>,
+        password_used_at -> Nullable<BigInt>,
     }
 }
 

@@ -12,7 +12,8 @@ pub use passwords::{CheckPassword, Passwords};
 pub use roles::{DeleteRole, Roles, SetRole};
 pub use sessions::Sessions;
 pub use users::{
-    CreateUser, DeleteUser, ExportUsers, Format, ImportUsers, ListUsers, SetRoles, Status, Users,
+    CreateUser, DeleteUser, ExportUsers, Format, ImportUsers, ListUsers, ResetPassword, SetRoles, Status,
+    Users,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -209,7 +210,8 @@ mod tests {
             "users set-roles --login ann --none --dry-run --json",
             "users disable --login ann",
             "users enable --login ann --json",
-            "users reset-password --login ann",
+            "users reset-password --login ann --json",
+            "users reset-password --login ann --password",
             "users delete --login ann --yes",
             "users import users.jsonl",
             "users import - --format csv --dry-run --rejects rejects.jsonl --json",

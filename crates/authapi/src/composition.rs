@@ -3,7 +3,7 @@
 use crate::{
     Failure,
     settings::Settings,
-    wiring::{PasswordPorts, Ports, password_policy, session_rules, token_rules},
+    wiring::{PasswordPorts, Ports, password_policy, reset_rules, session_rules, token_rules},
 };
 use adapters_crypto::{ForeignHashForms, Sha256Sealer, SystemClock};
 use api_http::UseCases;
@@ -93,6 +93,7 @@ pub fn password_check(settings: &Settings) -> Result<CheckPassword, Failure> {
 pub fn administration_rules(settings: &Settings) -> AdministrationRules {
     AdministrationRules {
         passwords: password_policy(settings),
+        resets: reset_rules(&settings.password),
         default_roles: settings.users.default_roles.clone(),
     }
 }

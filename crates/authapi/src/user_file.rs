@@ -1,6 +1,7 @@
 //! Files of users: JSON Lines or CSV, one user per line.
 //!
-//! The fields are `login`, `password_hash`, `roles`, `disabled` and `created_at`. An export also
+//! The fields are `login`, `password_hash`, `roles`, `disabled`, `created_at` and
+//! `password_expires_at`. An export also
 //! contains `id` and `last_login_at`, which an import ignores.
 
 mod formulas;
@@ -17,13 +18,14 @@ pub use refusal::Refusal;
 pub use write::UserWriter;
 
 /// The names of all fields.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "id",
     "login",
     "password_hash",
     "roles",
     "disabled",
     "created_at",
+    "password_expires_at",
     "last_login_at",
 ];
 /// The CSV value for no roles; an empty field means that the roles are unspecified.

@@ -29,6 +29,7 @@ use domain::{
     replica::RunningReplica,
     session::SessionRules,
     token::TokenRules,
+    use_cases::ResetRules,
 };
 use secrecy::ExposeSecret;
 use session_cache::{LeasedRevocations, SessionCoherence};
@@ -213,6 +214,14 @@ pub fn password_policy(settings: &Settings) -> PasswordPolicy {
         min_length: settings.password.min_length,
         min_score: settings.password.min_score,
         words: ContextWords::new(forbidden.chain(host)),
+    }
+}
+
+/// Returns the rules of password resets.
+pub fn reset_rules(settings: &PasswordSettings) -> ResetRules {
+    ResetRules {
+        ttl: delta(settings.reset_code_ttl),
+        admin_chosen: settings.admin_chosen,
     }
 }
 

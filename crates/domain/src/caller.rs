@@ -174,6 +174,7 @@ mod tests {
                 status: UserStatus::Active,
                 epoch: Epoch(4),
                 must_change_password: false,
+                one_time_password: None,
                 revision: Revision::FIRST,
                 created_at: at(0),
                 updated_at: at(0),

@@ -46,7 +46,7 @@ pub use reauthenticate::Reauthenticate;
 pub use record_replay::RecordReplay;
 pub use refusal::{ChangeError, Refusal};
 pub use register_user::RegisterUser;
-pub use reset_password::ResetPassword;
+pub use reset_password::{ResetPassword, ResetTo};
 pub use revoke_sessions::RevokeSessions;
 pub use set_status::SetStatus;
 pub use trim_audit_log::{TrimAuditLog, TrimChange, TrimFacts};
@@ -201,6 +201,8 @@ mod tests {
         ResetPassword {
             account: account(),
             hash: hash("$new"),
+            to: ResetTo::Code,
+            expires_at: now() + Duration::hours(1),
         }
     }
 

@@ -55,6 +55,7 @@ pub fn user() -> User {
         status: UserStatus::Active,
         epoch: EPOCH,
         must_change_password: false,
+        one_time_password: None,
         revision: Revision(7),
         created_at: now() - Duration::days(1),
         updated_at: now() - Duration::days(1),

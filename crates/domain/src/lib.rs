@@ -14,6 +14,7 @@ pub mod invalidating;
 pub mod invalidation;
 pub mod jwk;
 pub mod login;
+pub mod one_time_password;
 pub mod origin;
 pub mod password;
 pub mod ports;

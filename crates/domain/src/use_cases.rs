@@ -49,7 +49,7 @@ pub use read_audit::ReadAudit;
 pub use reauthenticate::{Reauthenticate, ReauthenticateError};
 pub use refresh::{Refresh, RefreshError};
 pub use register::{Register, RegisterError};
-pub use reset_password::{ResetPassword, ResetPasswordError};
+pub use reset_password::{PasswordReset, ResetPassword, ResetPasswordError, ResetRules};
 pub use set_status::SetStatus;
 pub use user_sessions::UserSessions;
 pub use verify_audit::{Progress, VerifyAudit, VerifyAuditError};

@@ -2,7 +2,8 @@
 
 use crate::{
     login::{CanonicalLogin, Login, LoginPrefix},
-    password::PasswordHash,
+    one_time_password::OneTimePassword,
+    password::{Password, PasswordHash},
     revision::Revision,
     role::{RoleName, RoleNames},
 };
@@ -73,6 +74,8 @@ pub struct User {
     /// Whether another user chose the password, so that this user must change it before doing
     /// anything else.
     pub must_change_password: bool,
+    /// The limits of the password, if another user or the operator has set it.
+    pub one_time_password: Option<OneTimePassword>,
     /// Increases with each change to the other fields. A login is one.
     pub revision: Revision,
     pub created_at: DateTime<Utc>,
@@ -86,6 +89,22 @@ impl User {
     #[must_use]
     pub fn is_active_admin(&self) -> bool {
         self.status == UserStatus::Active && self.roles.contains(&RoleName::ADMIN)
+    }
+
+    /// Returns whether the user's password may open a session at `now`.
+    #[must_use]
+    pub fn may_log_in(&self, now: DateTime<Utc>) -> bool {
+        let is_usable = |password: OneTimePassword| password.is_usable_at(now);
+        self.status == UserStatus::Active && self.one_time_password.is_none_or(is_usable)
+    }
+
+    /// Returns the text to compare with the hash of the user's password if a client sent `typed`.
+    #[must_use]
+    pub fn normalised(&self, typed: Password) -> Password {
+        match self.one_time_password {
+            Some(_) => typed.into_one_time(),
+            None => typed,
+        }
     }
 
     /// Returns the user at the next revision, updated at `at`.
@@ -146,6 +165,7 @@ impl NewUser {
             status: UserStatus::Active,
             epoch: Epoch::FIRST,
             must_change_password: false,
+            one_time_password: None,
             revision: Revision::FIRST,
             created_at: now,
             updated_at: now,
@@ -162,6 +182,8 @@ pub struct ImportedUser {
     pub hash: PasswordHash,
     pub roles: RoleNames,
     pub status: UserStatus,
+    /// The limits of the password, which must then be changed.
+    pub one_time_password: Option<OneTimePassword>,
     /// The time of registration in the other system.
     pub created_at: DateTime<Utc>,
 }
@@ -176,7 +198,8 @@ impl ImportedUser {
             roles: self.roles.clone(),
             status: self.status,
             epoch: Epoch::FIRST,
-            must_change_password: false,
+            must_change_password: self.one_time_password.is_some(),
+            one_time_password: self.one_time_password,
             revision: Revision::FIRST,
             created_at: self.created_at,
             updated_at: now,

@@ -295,16 +295,29 @@ impl Tables {
                     stored.hash = hash.clone().unwrap_or_else(|| stored.hash.clone());
                 }
             }
-            UserChange::LoggedIn(id) => {
-                if let Some(stored) = self.users.get_mut(id) {
-                    stored.user.last_login_at = Some(change.at);
-                    stored.user.revision = stored.user.revision.next();
-                }
+            UserChange::LoggedIn(id) => self.record_login(*id, change.at),
+            UserChange::LoggedInOnce(id) => {
+                self.record_password_use(*id, change.at);
+                self.record_login(*id, change.at);
             }
             UserChange::Delete(user) => {
                 self.users.remove(&user.id);
                 self.sessions.retain(|_, session| session.holder.user != user.id);
             }
+        }
+    }
+
+    fn record_login(&mut self, id: UserId, at: DateTime<Utc>) {
+        if let Some(stored) = self.users.get_mut(&id) {
+            stored.user.last_login_at = Some(at);
+            stored.user.revision = stored.user.revision.next();
+        }
+    }
+
+    fn record_password_use(&mut self, id: UserId, at: DateTime<Utc>) {
+        let stored = self.users.get_mut(&id);
+        if let Some(password) = stored.and_then(|stored| stored.user.one_time_password.as_mut()) {
+            password.used_at = Some(at);
         }
     }
 

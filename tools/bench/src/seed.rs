@@ -86,6 +86,7 @@ impl Seed {
                 hash: hash.clone(),
                 roles: [RoleName::parse(role)?].into(),
                 status: UserStatus::Active,
+                one_time_password: None,
                 created_at: now,
             })
         };

@@ -11,6 +11,7 @@ use domain::{
     },
     role::{RoleName, RoleNames},
     session::SessionRules,
+    use_cases::ResetRules,
 };
 use std::sync::Arc;
 
@@ -124,6 +125,7 @@ impl Fakes {
     pub fn administration_rules() -> AdministrationRules {
         AdministrationRules {
             passwords: PasswordPolicy::default(),
+            resets: ResetRules::default(),
             default_roles: RoleNames::from([RoleName::USER]),
         }
     }

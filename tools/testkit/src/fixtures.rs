@@ -4,7 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 use domain::{
     audit::{Actor, AuditContext, Origin},
-    changes::{Account, AssignRoles, WriteRole},
+    changes::{Account, AssignRoles, ResetPassword, ResetTo, WriteRole},
     login::{CanonicalLogin, Login},
     password::PasswordHash,
     revision::Precondition,
@@ -125,6 +125,18 @@ pub fn account(user: UserId) -> Account {
         user,
         if_revision: None,
         authorized_by: None,
+    }
+}
+
+/// Returns the command that resets the password of `account` to a code with `hash`, which expires
+/// at second 1000.
+#[must_use]
+pub fn a_reset(account: Account, hash: PasswordHash) -> ResetPassword {
+    ResetPassword {
+        account,
+        hash,
+        to: ResetTo::Code,
+        expires_at: at(1000),
     }
 }
 

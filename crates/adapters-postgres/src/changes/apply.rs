@@ -87,7 +87,7 @@ async fn write_sessions(
     };
     if let Some(session) = &change.open_session {
         let logged_in = match &change.user {
-            UserChange::LoggedIn(user) => Some(*user),
+            UserChange::LoggedIn(user) | UserChange::LoggedInOnce(user) => Some(*user),
             _ => None,
         };
         sessions::insert(conn, session, logged_in, change.at).await?;
@@ -119,6 +119,8 @@ async fn write_user(
             }
             users::update(conn, user, hash.as_ref()).await?;
         }
+        // The same statement writes the login itself.
+        UserChange::LoggedInOnce(user) => users::record_password_use(conn, *user, change.at).await?,
         UserChange::Delete(user) => users::delete(conn, user.id).await?,
     }
     Ok(Ok(()))

@@ -11,8 +11,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use domain::{
     changes::{
         Account, AssignRoles, CatalogueCommand, ChangePassword, Command, DeleteRole, DeleteUser, EndSession,
-        EndSessions, ImportUsers, Reauthenticate, RecordReplay, RegisterUser, ResetPassword, RevokeSessions,
-        SetStatus, TrimAuditLog, WriteRole,
+        EndSessions, ImportUsers, Reauthenticate, RecordReplay, RegisterUser, RevokeSessions, SetStatus,
+        TrimAuditLog, WriteRole,
     },
     ports::Rotated,
     role::RoleName,
@@ -21,7 +21,7 @@ use domain::{
     user::{ImportedUser, NewUser, UserId, UserStatus},
 };
 use testkit::fixtures::{
-    a_role, a_session, a_user, account, an_admin, at, context, origin, role_change, role_names,
+    a_reset, a_role, a_session, a_user, account, an_admin, at, context, origin, role_change, role_names,
 };
 use testservers::FreshDatabase;
 
@@ -168,7 +168,7 @@ async fn administering_a_user_takes_few_statements() {
     let user = counted.user("alice").await;
     for (account, caller) in [(account(user), 0), (counted.account(user), 2)] {
         let hash = counted.root.hash.clone();
-        let reset = ResetPassword { account, hash };
+        let reset = a_reset(account, hash);
         assert_eq!(counted.count(&reset).await, 7 + caller, "reset the password");
         let authorized_by = account.authorized_by;
         let revoke = RevokeSessions { user, authorized_by };
@@ -272,6 +272,7 @@ fn imported(user: NewUser) -> ImportedUser {
         hash: user.hash,
         roles: user.roles,
         status: UserStatus::Active,
+        one_time_password: None,
         created_at: at(0),
     }
 }

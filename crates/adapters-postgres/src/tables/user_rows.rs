@@ -10,6 +10,7 @@ use domain::{
     authority::Target,
     changes::AccountState,
     login::Login,
+    one_time_password::OneTimePassword,
     password::PasswordHash,
     revision::Revision,
     user::{Credentials, Epoch, User, UserId, UserStatus},
@@ -29,6 +30,8 @@ pub struct UserRow {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     last_login_at: Option<DateTime<Utc>>,
+    password_expires_at: Option<DateTime<Utc>>,
+    password_used_at: Option<DateTime<Utc>>,
     #[diesel(select_expression = roles_of_user())]
     roles: Option<Vec<String>>,
 }
@@ -44,6 +47,11 @@ impl TryFrom<UserRow> for User {
             status: parse_status(&row.status)?,
             epoch: Epoch(row.token_epoch),
             must_change_password: row.must_change_password,
+            one_time_password: OneTimePassword::stored(
+                row.must_change_password,
+                row.password_expires_at,
+                row.password_used_at,
+            ),
             revision: Revision(row.revision),
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -103,6 +111,9 @@ pub struct LockedUserRow {
     id: Uuid,
     status: String,
     token_epoch: i64,
+    must_change_password: bool,
+    password_expires_at: Option<DateTime<Utc>>,
+    password_used_at: Option<DateTime<Utc>>,
 }
 
 /// A user whose row is locked.
@@ -121,6 +132,11 @@ impl TryFrom<LockedUserRow> for LockedUser {
             state: AccountState {
                 status: parse_status(&row.status)?,
                 epoch: Epoch(row.token_epoch),
+                one_time_password: OneTimePassword::stored(
+                    row.must_change_password,
+                    row.password_expires_at,
+                    row.password_used_at,
+                ),
             },
         })
     }

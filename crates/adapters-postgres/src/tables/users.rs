@@ -5,11 +5,12 @@ use super::{
     user_rows::{CredentialsRow, LockedUser, LockedUserRow, TargetRow, UserRow},
 };
 use crate::{error::StorageError, prepared::Prepared, schema::users};
+use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, QueryableByName, SelectableHelper,
     dsl::{exists, select},
     sql_query,
-    sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use domain::{
@@ -69,10 +70,10 @@ pub async fn lock(conn: &mut AsyncPgConnection, ids: &[UserId]) -> Result<Vec<Lo
 /// order of the logins, so that imports of the same users do not wait for each other in a circle.
 const INSERT: &str = r#"
     INSERT INTO users (id, login, canonical_login, password_hash, status, token_epoch, must_change_password, revision,
-        created_at, updated_at)
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        created_at, updated_at, password_expires_at, password_used_at)
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         AS new (id, login, canonical_login, password_hash, status, token_epoch, must_change_password, revision,
-            created_at, updated_at)
+            created_at, updated_at, password_expires_at, password_used_at)
     ORDER BY canonical_login COLLATE "C"
     ON CONFLICT (canonical_login) DO NOTHING
     RETURNING id"#;
@@ -98,13 +99,23 @@ pub async fn insert(
         .bind::<Array<Bool>, _>(column(credentials, |it| it.user.must_change_password))
         .bind::<Array<BigInt>, _>(column(credentials, |it| it.user.revision.0))
         .bind::<Array<Timestamptz>, _>(column(credentials, |it| it.user.created_at))
-        .bind::<Array<Timestamptz>, _>(column(credentials, |it| it.user.updated_at));
+        .bind::<Array<Timestamptz>, _>(column(credentials, |it| it.user.updated_at))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(credentials, |it| expires_at(&it.user)))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(credentials, |it| used_at(&it.user)));
     let stored: Vec<Stored> = Prepared(statement).load(conn).await?;
     Ok(stored.into_iter().map(|row| UserId(row.id)).collect())
 }
 
 fn column<'a, T>(credentials: &[&'a Credentials], value: impl Fn(&'a Credentials) -> T) -> Vec<T> {
     credentials.iter().map(|it| value(it)).collect()
+}
+
+fn expires_at(user: &User) -> Option<DateTime<Utc>> {
+    user.one_time_password.map(|password| password.expires_at)
+}
+
+fn used_at(user: &User) -> Option<DateTime<Utc>> {
+    user.one_time_password.and_then(|password| password.used_at)
 }
 
 /// Replaces the stored properties of `user` except the login and the roles, and the password hash
@@ -122,10 +133,24 @@ pub async fn update(
         users::created_at.eq(user.created_at),
         users::updated_at.eq(user.updated_at),
         users::last_login_at.eq(user.last_login_at),
+        users::password_expires_at.eq(expires_at(user)),
+        users::password_used_at.eq(used_at(user)),
         hash.map(|hash| users::password_hash.eq(hash.as_phc())),
     )))
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Stores that the one-time password of a user, whose row is locked, was used at `at`.
+pub async fn record_password_use(
+    conn: &mut AsyncPgConnection,
+    id: UserId,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    Prepared(diesel::update(users::table.find(id.0)).set(users::password_used_at.eq(at)))
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

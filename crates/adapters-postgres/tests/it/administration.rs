@@ -12,8 +12,8 @@ use domain::{
     authority::Denied,
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangeError, ChangePassword, DeleteRole, DeleteUser,
-        EndSession, EndSessions, ImportUsers, OpenSession, Refusal, RegisterUser, ResetPassword,
-        RevokeSessions, SetStatus, TrimAuditLog, WriteRole,
+        EndSession, EndSessions, ImportUsers, OpenSession, Refusal, RegisterUser, RevokeSessions, SetStatus,
+        TrimAuditLog, WriteRole,
     },
     ports::PortError,
     role::{Permission, RoleName},
@@ -25,7 +25,8 @@ use std::{sync::Arc, time::Duration};
 use testkit::{
     Storage, ToySealer,
     fixtures::{
-        a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names, unique_uuid,
+        a_reset, a_role, a_session, a_user, account, an_admin, at, context, role_change, role_names,
+        unique_uuid,
     },
 };
 use testservers::FreshDatabase;
@@ -311,10 +312,7 @@ async fn administer(
         account: testkit::fixtures::account(user),
         status: UserStatus::Active,
     };
-    let reset = ResetPassword {
-        account,
-        hash: on.hash.clone(),
-    };
+    let reset = a_reset(account, on.hash.clone());
     let revoke = RevokeSessions { user, authorized_by };
     let context = context(at(1));
     answered(match kind {
@@ -398,6 +396,7 @@ fn newcomer(n: usize) -> ImportedUser {
         hash: user.hash,
         roles: user.roles,
         status: UserStatus::Active,
+        one_time_password: None,
         created_at: at(-1000),
     }
 }

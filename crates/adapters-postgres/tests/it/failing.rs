@@ -10,8 +10,7 @@ use domain::{
     audit::{AuditAction, AuditEvent, AuditFilter, AuditNumber},
     changes::{
         AssignRoles, CatalogueCommand, ChangeError, ChangePassword, Command, DeleteRole, DeleteUser,
-        EndSession, EndSessions, ImportUsers, RegisterUser, ResetPassword, RevokeSessions, SetStatus,
-        TrimAuditLog,
+        EndSession, EndSessions, ImportUsers, RegisterUser, RevokeSessions, SetStatus, TrimAuditLog,
     },
     ports::{PortError, StorageHealth},
     role::RoleName,
@@ -23,7 +22,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 use testkit::{
     Storage,
     fixtures::{
-        a_role, a_session, a_user, account, an_admin, at, context, origin, role_change, role_names,
+        a_reset, a_role, a_session, a_user, account, an_admin, at, context, origin, role_change, role_names,
         unique_uuid,
     },
 };
@@ -117,10 +116,7 @@ fn commands_on_users(storage: &Storage, user: &NewUser, session: &NewSession) ->
         account: account(id),
         status: UserStatus::Active,
     };
-    let reset = ResetPassword {
-        account: account(id),
-        hash,
-    };
+    let reset = a_reset(account(id), hash);
     let unknown = account(UserId(unique_uuid()));
     vec![
         command("register", storage, RegisterUser(a_user("late"))),

@@ -23,9 +23,10 @@ const SEVENTH: &str = "2026-11-28-000007_replicas";
 const EIGHTH: &str = "2026-11-28-000008_role_revisions";
 const NINTH: &str = "2026-11-28-000009_refresh_replays";
 const TENTH: &str = "2026-11-28-000010_authenticated_at";
+const ELEVENTH: &str = "2026-11-28-000011_reset_codes";
 const TWELFTH: &str = "2026-11-28-000012_session_networks";
-const ALL: [&str; 11] = [
-    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, TWELFTH,
+const ALL: [&str; 12] = [
+    FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH,
 ];
 
 /// Lists the columns, constraints, indexes, functions and triggers of a schema.

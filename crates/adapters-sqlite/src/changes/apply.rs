@@ -59,6 +59,10 @@ fn write_user(conn: &mut SqliteConnection, change: &Change, facts: &Facts) -> Re
             users::update(conn, user, hash.as_ref())
         }
         UserChange::LoggedIn(user) => users::record_login(conn, *user, change.at),
+        UserChange::LoggedInOnce(user) => {
+            users::record_password_use(conn, *user, change.at)?;
+            users::record_login(conn, *user, change.at)
+        }
         UserChange::Delete(user) => users::delete(conn, user.id),
     }
 }

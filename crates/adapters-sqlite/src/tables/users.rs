@@ -15,13 +15,14 @@ use crate::{
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
-    dsl::{exists, select},
+    dsl::{auto_type, exists, select},
     sqlite::Sqlite,
 };
 use domain::{
     authority::Target,
     changes::AccountState,
     login::{CanonicalLogin, Login},
+    one_time_password::OneTimePassword,
     password::PasswordHash,
     revision::Revision,
     user::{Credentials, Epoch, User, UserId, UserStatus},
@@ -74,6 +75,7 @@ pub fn insert(conn: &mut SqliteConnection, credentials: &Credentials) -> Result<
             users::status.eq(user.status.as_str()),
             users::token_epoch.eq(user.epoch.0),
             users::must_change_password.eq(user.must_change_password),
+            one_time(user.one_time_password),
             users::revision.eq(user.revision.0),
             users::created_at.eq(Micros(user.created_at)),
             users::updated_at.eq(Micros(user.updated_at)),
@@ -82,8 +84,18 @@ pub fn insert(conn: &mut SqliteConnection, credentials: &Credentials) -> Result<
     roles::insert_roles_of(conn, user.id, &user.roles)
 }
 
-/// Replaces the status, the epoch, the revision, the time of the last update and whether the
-/// password must change; and the password hash if `hash` is set.
+#[auto_type]
+fn one_time(password: Option<OneTimePassword>) -> _ {
+    let expires_at: Option<Micros> = password.map(|password| Micros(password.expires_at));
+    let used_at: Option<Micros> = password.and_then(|password| password.used_at).map(Micros);
+    (
+        users::password_expires_at.eq(expires_at),
+        users::password_used_at.eq(used_at),
+    )
+}
+
+/// Replaces the status, the epoch, the revision, the time of the last update, whether the password
+/// must change and its limits; and the password hash if `hash` is set.
 pub fn update(
     conn: &mut SqliteConnection,
     user: &User,
@@ -95,6 +107,7 @@ pub fn update(
             users::status.eq(user.status.as_str()),
             users::token_epoch.eq(user.epoch.0),
             users::must_change_password.eq(user.must_change_password),
+            one_time(user.one_time_password),
             users::revision.eq(user.revision.0),
             users::updated_at.eq(Micros(user.updated_at)),
         ))
@@ -109,6 +122,18 @@ pub fn record_login(conn: &mut SqliteConnection, id: UserId, at: DateTime<Utc>) 
             users::last_login_at.eq(Micros(at)),
             users::revision.eq(users::revision + 1),
         ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Stores that the one-time password of the user `id` was used at `at`.
+pub fn record_password_use(
+    conn: &mut SqliteConnection,
+    id: UserId,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    diesel::update(users::table.find(Id(id.0)))
+        .set(users::password_used_at.eq(Micros(at)))
         .execute(conn)?;
     Ok(())
 }
@@ -148,6 +173,8 @@ pub struct UserRow {
     created_at: Micros,
     updated_at: Micros,
     last_login_at: Option<Micros>,
+    password_expires_at: Option<Micros>,
+    password_used_at: Option<Micros>,
     #[diesel(select_expression = roles_of_user())]
     roles: Option<String>,
 }
@@ -163,6 +190,11 @@ impl TryFrom<UserRow> for User {
             status: parse_status(&row.status)?,
             epoch: Epoch(row.token_epoch),
             must_change_password: row.must_change_password,
+            one_time_password: parse_one_time(
+                row.must_change_password,
+                row.password_expires_at,
+                row.password_used_at,
+            ),
             revision: Revision(row.revision),
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
@@ -220,6 +252,9 @@ impl TryFrom<TargetRow> for Target {
 pub struct AccountRow {
     status: String,
     token_epoch: i64,
+    must_change_password: bool,
+    password_expires_at: Option<Micros>,
+    password_used_at: Option<Micros>,
 }
 
 impl TryFrom<AccountRow> for AccountState {
@@ -229,8 +264,21 @@ impl TryFrom<AccountRow> for AccountState {
         Ok(Self {
             status: parse_status(&row.status)?,
             epoch: Epoch(row.token_epoch),
+            one_time_password: parse_one_time(
+                row.must_change_password,
+                row.password_expires_at,
+                row.password_used_at,
+            ),
         })
     }
+}
+
+fn parse_one_time(
+    must_change: bool,
+    expires_at: Option<Micros>,
+    used_at: Option<Micros>,
+) -> Option<OneTimePassword> {
+    OneTimePassword::stored(must_change, expires_at.map(|at| at.0), used_at.map(|at| at.0))
 }
 
 /// Parses the name under which a status is stored.

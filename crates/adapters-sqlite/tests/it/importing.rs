@@ -15,6 +15,7 @@ fn imported(number: usize) -> ImportedUser {
         hash: user.hash,
         roles: user.roles,
         status: UserStatus::Active,
+        one_time_password: None,
         created_at: at(0),
     }
 }

@@ -24,7 +24,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "2026-11-22-000001_users_roles_sessions_audit",
     "2026-11-22-000002_administration",
     "2026-11-22-000003_replica_leases",
@@ -36,6 +36,7 @@ const NAMES: [&str; 11] = [
     "2026-11-28-000009_refresh_replays",
     "2026-11-28-000010_authenticated_at",
     "2026-11-28-000012_session_networks",
+    "2026-11-28-000011_reset_codes",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");

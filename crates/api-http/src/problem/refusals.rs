@@ -233,6 +233,17 @@ impl From<ChangePasswordError> for Problem {
     fn from(error: ChangePasswordError) -> Self {
         match error {
             ChangePasswordError::Confirm(error) => unconfirmed(error, "The current password is wrong."),
+            error @ ChangePasswordError::Unchanged => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "password_unchanged",
+                "Password unchanged",
+                "Choose a new password that differs from the current one.",
+            )
+            .with_errors(vec![FieldProblem {
+                field: "new_password".to_owned(),
+                code: "password_unchanged".into(),
+                detail: error.to_string(),
+            }]),
             ChangePasswordError::Refused(refused) => {
                 Self::validation_failed(vec![password_problem("new_password", &refused)])
             }

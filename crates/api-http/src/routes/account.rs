@@ -2,6 +2,7 @@ use crate::etag::EntityTag;
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::{
+    one_time_password::OneTimePassword,
     role::RoleName,
     user::{User, UserStatus},
 };
@@ -22,6 +23,9 @@ pub struct AccountResponse {
     status: StatusName,
     /// Whether the user must change the password before doing anything else.
     password_change_required: bool,
+    /// From when a one-time password opens no session: its expiry, or its use before. Null if the
+    /// user chose the password.
+    password_expires_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     /// When roles, password or status last changed.
     updated_at: DateTime<Utc>,
@@ -45,6 +49,7 @@ impl From<User> for AccountResponse {
             roles: user.roles.iter().map(RoleName::to_string).collect(),
             status: user.status.into(),
             password_change_required: user.must_change_password,
+            password_expires_at: user.one_time_password.map(OneTimePassword::ends_at),
             created_at: user.created_at,
             updated_at: user.updated_at,
             last_login_at: user.last_login_at,

@@ -1,7 +1,8 @@
-use super::account::{AccountResponse, account};
+use super::account::AccountResponse;
 use crate::{
     bearer::Authenticated,
-    body::JsonBody,
+    body::OptionalJsonBody,
+    etag::EntityTag,
     if_match::IfMatch,
     problem::{
         Problem, ProblemBody,
@@ -14,18 +15,21 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
+use chrono::{DateTime, Utc};
 use domain::{
+    one_time_password::ResetCode,
     password::Password,
     steps::{ChangeRequest, UserRef},
+    use_cases::PasswordReset,
     user::UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The user's next password.
+/// A one-time password of the administrator's choice.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetPasswordRequest {
@@ -33,8 +37,25 @@ pub struct ResetPasswordRequest {
     new_password: SecretString,
 }
 
-/// Sets a user's password, which they must change after their next login. Their tokens are invalid
-/// on every replica once the response is sent.
+/// The user after a reset of the password, and the code if the service generated one.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PasswordReset)]
+struct PasswordResetResponse {
+    /// The one-time password of the user, unless the request contained one. It is not shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "7k3md-0x2vq-9hw4c-tz81n", nullable = false)]
+    reset_code: Option<String>,
+    /// From when the one-time password opens no session.
+    expires_at: DateTime<Utc>,
+    user: AccountResponse,
+}
+
+/// Resets a user's password to a code that the service generates. The user can log in with the code
+/// once, until it expires, and must then change the password. Their tokens are invalid on every
+/// replica once the response is sent.
+///
+/// A body with a password of the administrator's choice is accepted only if the operator has
+/// enabled it.
 #[utoipa::path(
     put,
     path = "/users/{id}/password",
@@ -43,12 +64,12 @@ pub struct ResetPasswordRequest {
         ("id" = Uuid, Path, description = "The user's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
-    request_body = ResetPasswordRequest,
+    request_body(content = Option<ResetPasswordRequest>),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse),
+        (status = 200, description = "The code, and the user after the change with their `ETag`.", body = PasswordResetResponse),
         StepUpRefused, NoSuchUser, BodyRefused, IfMatchRefused, Unavailable,
-        (status = 403, description = "`forbidden`: requires `users:write`; `own_password`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: requires `users:write`; `own_password`, `chosen_password_disabled`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn reset_password(
@@ -57,7 +78,7 @@ pub async fn reset_password(
     Authenticated(caller): Authenticated,
     id: Path<Uuid>,
     precondition: IfMatch,
-    body: JsonBody<ResetPasswordRequest>,
+    body: OptionalJsonBody<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let reset_password = Arc::clone(&edge.use_cases.administration.reset_password);
     let id = UserId(id.into_inner());
@@ -66,14 +87,32 @@ pub async fn reset_password(
         if_revision: precondition.revision_of(id),
         origin: origin.0,
     };
-    let password = Password::new(body.0.new_password.expose_secret().to_owned());
-    let user = edge
+    let chosen = body
+        .0
+        .map(|body| Password::new(body.new_password.expose_secret().to_owned()));
+    let reset = edge
         .mutations
         .run(async move {
             reset_password
-                .execute(caller.capability()?, request, password)
+                .execute(caller.capability()?, request, chosen)
                 .await
         })
         .await?;
-    Ok(account(user))
+    Ok(password_reset(reset))
+}
+
+/// Returns the 200 response with `reset` and the `ETag` of the user.
+fn password_reset(reset: PasswordReset) -> HttpResponse {
+    let PasswordReset {
+        user,
+        code,
+        expires_at,
+    } = reset;
+    HttpResponse::Ok()
+        .insert_header(EntityTag::of_user(&user).header())
+        .json(PasswordResetResponse {
+            reset_code: code.as_ref().map(ResetCode::expose).map(str::to_owned),
+            expires_at,
+            user: user.into(),
+        })
 }

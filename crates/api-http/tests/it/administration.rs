@@ -1,6 +1,6 @@
 //! Administration of users and roles, within the caller's permissions.
 
-use crate::app::{Answer, ISSUER, NEW_PASSWORD, PASSWORD, Pair, TestApp, app};
+use crate::app::{Answer, ISSUER, PASSWORD, Pair, TestApp, app};
 use chrono::Duration;
 use domain::changes::MAX_ROLES;
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ async fn a_user_has_exactly_the_documented_fields() {
             "roles": ["user"],
             "status": "active",
             "password_change_required": false,
+            "password_expires_at": null,
             "created_at": at,
             "updated_at": at,
             "last_login_at": at,
@@ -180,11 +181,15 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
     let call = async |method: &str, path: &str, body: Value| {
         let method = method.parse().expect("the method is valid");
         let request = app.request(method, path).bearer(&clerk);
-        let answer = request.json(&body).send().await;
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(&body)
+        };
+        let answer = request.send().await;
         (answer.status, answer.code())
     };
     let roles = |path: &str| format!("{path}/roles");
-    let reset = json!({"new_password": NEW_PASSWORD});
     for (method, path, body, code) in [
         (
             "PATCH",
@@ -196,7 +201,7 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
         (
             "PUT",
             format!("{root_path}/password"),
-            reset.clone(),
+            Value::Null,
             "out_of_reach",
         ),
         (
@@ -233,7 +238,7 @@ async fn callers_change_only_users_within_reach_and_grant_only_their_permissions
         (
             "PUT",
             format!("{finance_path}/password"),
-            reset.clone(),
+            Value::Null,
             "out_of_reach",
         ),
         (
@@ -320,8 +325,7 @@ async fn administrators_cannot_reset_their_own_password() {
     let app = app();
     let root = app.admin("root").await;
     let path = format!("/users/{}/password", app.id(&root).await);
-    let request = app.put(&path).bearer(&root.access);
-    let answer = request.json(&json!({"new_password": NEW_PASSWORD})).send().await;
+    let answer = app.put(&path).bearer(&root.access).send().await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "own_password"));
     assert_eq!(app.me_code(&root).await, "accepted");
 }

@@ -226,13 +226,13 @@ impl TestApp {
         set.expect("the status is set");
     }
 
-    /// Resets a user's password to [`NEW_PASSWORD`] as the operator.
+    /// Resets a user's password as the operator, to the one-time password [`NEW_PASSWORD`].
     pub async fn reset_password(&self, login: &str) {
         let request = by_operator(login);
         let password = Password::new(NEW_PASSWORD.to_owned());
         let reset_password = &self.edge.use_cases.administration.reset_password;
         let reset = reset_password
-            .execute(Capability::of_operator(), request, password)
+            .execute(Capability::of_operator(), request, Some(password))
             .await;
         reset.expect("the password is reset");
     }

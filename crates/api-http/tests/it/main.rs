@@ -19,6 +19,7 @@ mod own_account;
 mod preconditions;
 mod queries;
 mod replays;
+mod reset_codes;
 mod revocation;
 mod statuses;
 mod step_up;

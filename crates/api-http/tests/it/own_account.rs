@@ -1,6 +1,6 @@
 //! Export and deletion of the caller's own account.
 
-use crate::app::{NEW_PASSWORD, PASSWORD, app};
+use crate::app::{PASSWORD, app};
 use serde_json::{Value, json};
 
 #[actix_web::test]
@@ -102,50 +102,4 @@ async fn the_last_admin_cannot_delete_their_account() {
     let answer = request.json(&json!({"password": PASSWORD})).send().await;
     assert_eq!((answer.status, answer.code().as_str()), (409, "last_admin"));
     assert_eq!(app.me_code(&root).await, "accepted");
-}
-
-#[actix_web::test]
-async fn after_a_password_reset_only_a_password_change_and_logout_are_allowed() {
-    let app = app();
-    let root = app.admin("root").await;
-    let before = app.user("alice").await;
-    let id = app.id(&before).await;
-    let reset = app
-        .put(&format!("/users/{id}/password"))
-        .bearer(&root.access)
-        .json(&json!({"new_password": NEW_PASSWORD}))
-        .send()
-        .await;
-    assert_eq!(
-        (reset.status, &reset.body["password_change_required"]),
-        (200, &json!(true))
-    );
-    assert_eq!(app.me_code(&before).await, "token_outdated");
-    let old = json!({"login": "alice", "password": PASSWORD});
-    assert_eq!(
-        app.post("/login").json(&old).send().await.code(),
-        "invalid_credentials"
-    );
-
-    let alice = app.log_in_with("alice", NEW_PASSWORD).await;
-    assert_eq!(app.me_code(&alice).await, "password_change_required");
-    let alice = app.post("/refresh").bearer(&alice.refresh).send().await.pair();
-    assert_eq!(app.me_code(&alice).await, "password_change_required");
-    let other = app.log_in_with("alice", NEW_PASSWORD).await;
-    assert_eq!(app.post("/logout").bearer(&other.access).send().await.status, 204);
-
-    let change = json!({"current_password": NEW_PASSWORD, "new_password": "seven grey herons wait in rain"});
-    let changed = app
-        .put("/me/password")
-        .bearer(&alice.access)
-        .json(&change)
-        .send()
-        .await;
-    assert_eq!(changed.status, 200, "{}", changed.body);
-    let alice = changed.pair();
-    assert_eq!(app.me_code(&alice).await, "accepted");
-    let me = app.get("/me").bearer(&alice.access).send().await;
-    assert_eq!(me.body["roles"], json!(["user"]));
-    let seen = app.get(&format!("/users/{id}")).bearer(&root.access).send().await;
-    assert_eq!(seen.body["password_change_required"], false);
 }

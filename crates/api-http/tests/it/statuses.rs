@@ -113,6 +113,7 @@ fn calls() -> Vec<Call> {
             Some(json!({"new_password": NEW_PASSWORD})),
             true,
         ),
+        call(Method::PUT, "/users/{id}/password", None, true),
         call(Method::GET, "/users/{id}/sessions", None, true),
         call(Method::DELETE, "/users/{id}/sessions", None, true),
         call(Method::GET, "/roles", None, true),

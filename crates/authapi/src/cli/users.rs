@@ -23,10 +23,9 @@ pub enum Users {
     Disable(OneUser),
     /// Enable a disabled user.
     Enable(OneUser),
-    /// Set a password that the user must change at the next login. Reads the password from a
-    /// prompt, or from one line of standard input; the user's tokens are invalid once the command
-    /// returns.
-    ResetPassword(OneUser),
+    /// Print a one-time code with which the user can log in and must then change the password. The
+    /// user's tokens are invalid once the command returns.
+    ResetPassword(ResetPassword),
     /// Delete a user permanently; the user's tokens are invalid once the command returns.
     Delete(DeleteUser),
     /// Import users, with the password hashes of another system. Existing users are left unchanged,
@@ -118,6 +117,18 @@ pub struct NewRoles {
     /// Remove all roles.
     #[arg(long)]
     pub none: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ResetPassword {
+    #[command(flatten)]
+    pub selector: UserSelector,
+    /// Set a one-time password instead of a code. Reads it from a prompt, or from one line of
+    /// standard input.
+    #[arg(long)]
+    pub password: bool,
+    #[command(flatten)]
+    pub listing: Listing,
 }
 
 #[derive(Debug, Args)]

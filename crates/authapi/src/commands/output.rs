@@ -33,8 +33,13 @@ pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
 
 /// Reports on standard error that a list is empty, since its output is then empty too.
 pub fn nothing(what: impl Display) {
+    note(what);
+}
+
+/// Reports on standard error what the output means.
+pub fn note(text: impl Display) {
     // A closed standard error is ignored.
-    let _ = writeln!(stderr(), "{what}");
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// Formats an instant in UTC (RFC 3339).

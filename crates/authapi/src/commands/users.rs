@@ -3,6 +3,7 @@ mod create;
 mod export;
 mod import;
 mod list;
+mod reset_password;
 mod row;
 mod set_roles;
 
@@ -30,7 +31,7 @@ pub async fn run(settings: &Settings, command: Users) -> Result<(), Failure> {
         Users::SetRoles(request) => set_roles::run(&operator, request).await,
         Users::Disable(one) => account::set_status(&operator, one, UserStatus::Disabled).await,
         Users::Enable(one) => account::set_status(&operator, one, UserStatus::Active).await,
-        Users::ResetPassword(one) => account::reset_password(&operator, one).await,
+        Users::ResetPassword(request) => reset_password::run(&operator, request).await,
         Users::Delete(request) => account::delete(&operator, request).await,
         Users::Import(request) => import::run(&operator, &request).await,
         Users::Export(request) => export::run(&operator, &request).await,

@@ -162,6 +162,11 @@ pub struct PasswordSettings {
     pub hash_threads: NonZeroUsize,
     /// Maximum number of passwords that wait to be hashed.
     pub hash_queue: NonZeroUsize,
+    /// How long after a reset the one-time password opens a session.
+    #[serde(with = "format::span")]
+    pub reset_code_ttl: Duration,
+    /// Whether administrators may choose the one-time password of another user.
+    pub admin_chosen: bool,
     /// Allows weak parameters, for tests only.
     pub allow_weak_hashing: bool,
 }
@@ -177,6 +182,8 @@ impl Default for PasswordSettings {
             breached_file: None,
             hash_threads: cores(),
             hash_queue: NonZeroUsize::new(512).expect("512 is not 0"),
+            reset_code_ttl: Duration::from_hours(24),
+            admin_chosen: false,
             allow_weak_hashing: false,
         }
     }

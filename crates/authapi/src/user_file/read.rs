@@ -8,7 +8,7 @@ const NOT_JSON: Refusal = Refusal::new("not_json", "the line is not a complete J
 const MISSING: Refusal = Refusal::new("missing_field", "login and password_hash are required");
 const UNKNOWN: Refusal = Refusal::new(
     "unknown_field",
-    "the fields are login, password_hash, roles, disabled and created_at",
+    "the fields are login, password_hash, roles, disabled, created_at and password_expires_at",
 );
 
 /// Parses lines into users.
@@ -56,9 +56,8 @@ fn from_json(line: &str) -> Result<ImportRequest, Refusal> {
             Some(Value::Bool(disabled)) => disabled,
             Some(_) => return Err(Refusal::field("disabled", "true or false")),
         },
-        created_at: text("created_at", take("created_at"))?
-            .map(|text| instant(&text))
-            .transpose()?,
+        created_at: time("created_at", take("created_at"))?,
+        password_expires_at: time("password_expires_at", take("password_expires_at"))?,
     })
 }
 
@@ -82,9 +81,14 @@ fn roles(value: Value) -> Result<Vec<String>, Refusal> {
     names.into_iter().map(name).collect()
 }
 
-fn instant(text: &str) -> Result<DateTime<Utc>, Refusal> {
+fn time(name: &str, value: Option<Value>) -> Result<Option<DateTime<Utc>>, Refusal> {
+    let time = text(name, value)?;
+    time.map(|text| instant(name, &text)).transpose()
+}
+
+fn instant(name: &str, text: &str) -> Result<DateTime<Utc>, Refusal> {
     let instant = DateTime::parse_from_rfc3339(text)
-        .map_err(|_| Refusal::field("created_at", "an instant such as 2026-01-31T12:00:00Z"))?;
+        .map_err(|_| Refusal::field(name, "an instant such as 2026-01-31T12:00:00Z"))?;
     // Storage has a resolution of microseconds.
     Ok(instant.to_utc().trunc_subsecs(6))
 }
@@ -113,6 +117,7 @@ fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportRequest, Refusal
         let named = columns.iter().zip(&fields).find(|(column, _)| *column == name);
         named.map(|(_, field)| field).filter(|field| !field.is_empty())
     };
+    let time = |name: &str| find(name).map(|text| instant(name, text)).transpose();
     Ok(ImportRequest {
         login: formulas::original(find("login").ok_or(MISSING)?).to_owned(),
         password_hash: find("password_hash").ok_or(MISSING)?.to_owned(),
@@ -125,7 +130,8 @@ fn from_csv(columns: &StringRecord, line: &str) -> Result<ImportRequest, Refusal
             Some("true") => true,
             Some(_) => return Err(Refusal::field("disabled", "true or false")),
         },
-        created_at: find("created_at").map(instant).transpose()?,
+        created_at: time("created_at")?,
+        password_expires_at: time("password_expires_at")?,
     })
 }
 
@@ -161,27 +167,27 @@ mod tests {
 
     #[test]
     fn both_formats_parse_to_equal_users() {
-        let head = "login,password_hash,roles,disabled,created_at";
+        let head = "login,password_hash,roles,disabled,created_at,password_expires_at";
         for (json, line) in [
             (
                 format!(r#"{{"login":"ann","password_hash":"{HASH}"}}"#),
-                format!("ann,{HASH},,,"),
+                format!("ann,{HASH},,,,"),
             ),
             (
                 format!(
-                    r#"{{"login":"ann","password_hash":"{HASH}","roles":["a","b"],"disabled":true,"created_at":"2020-01-31T12:00:00+01:00"}}"#
+                    r#"{{"login":"ann","password_hash":"{HASH}","roles":["a","b"],"disabled":true,"created_at":"2020-01-31T12:00:00+01:00","password_expires_at":"2020-02-01T12:00:00Z"}}"#
                 ),
-                format!("ann,\"{HASH}\",a b,true,2020-01-31T11:00:00Z"),
+                format!("ann,\"{HASH}\",a b,true,2020-01-31T11:00:00Z,2020-02-01T12:00:00Z"),
             ),
             (
                 format!(r#"{{"login":"ann","password_hash":"{HASH}","roles":[],"disabled":false}}"#),
-                format!("ann,{HASH},-,false,"),
+                format!("ann,{HASH},-,false,,"),
             ),
             (
                 format!(
                     r#"{{"id":"7","login":"ann","password_hash":"{HASH}","roles":null,"last_login_at":null}}"#
                 ),
-                format!("ann,{HASH},,,"),
+                format!("ann,{HASH},,,,"),
             ),
         ] {
             let (one, other) = (
@@ -213,6 +219,10 @@ mod tests {
             (r#"{"login":"a","password_hash":"b","roles":[1]}"#, "wrong_field"),
             (
                 r#"{"login":"a","password_hash":"b","created_at":"SECRET"}"#,
+                "wrong_field",
+            ),
+            (
+                r#"{"login":"a","password_hash":"b","password_expires_at":"SECRET"}"#,
                 "wrong_field",
             ),
         ] {

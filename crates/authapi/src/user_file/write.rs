@@ -23,6 +23,9 @@ struct UserLine<'a> {
     roles: &'a RoleNames,
     disabled: bool,
     created_at: String,
+    /// Until when the password opens a session, if it is a one-time password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_expires_at: Option<String>,
     last_login_at: Option<String>,
 }
 
@@ -36,6 +39,7 @@ impl<'a> UserLine<'a> {
             roles: &user.roles,
             disabled: user.status == UserStatus::Disabled,
             created_at: instant(user.created_at),
+            password_expires_at: user.one_time_password.map(|password| instant(password.ends_at())),
             last_login_at: user.last_login_at.map(instant),
         }
     }
@@ -52,6 +56,7 @@ impl<'a> UserLine<'a> {
             roles,
             self.disabled.to_string(),
             self.created_at,
+            self.password_expires_at.unwrap_or_default(),
             self.last_login_at.unwrap_or_default(),
         ]);
         fields
@@ -68,9 +73,11 @@ impl UserWriter {
         match self {
             Self::Jsonl { .. } => "",
             Self::Csv { with_hashes: true } => {
-                "id,login,password_hash,roles,disabled,created_at,last_login_at\n"
+                "id,login,password_hash,roles,disabled,created_at,password_expires_at,last_login_at\n"
             }
-            Self::Csv { with_hashes: false } => "id,login,roles,disabled,created_at,last_login_at\n",
+            Self::Csv { with_hashes: false } => {
+                "id,login,roles,disabled,created_at,password_expires_at,last_login_at\n"
+            }
         }
     }
 
@@ -104,7 +111,7 @@ impl UserWriter {
 #[cfg(test)]
 mod tests {
     use super::{super::UserReader, *};
-    use domain::{login::Login, password::PasswordHash};
+    use domain::{login::Login, one_time_password::OneTimePassword, password::PasswordHash};
     use proptest::prelude::*;
     use std::slice;
     use testkit::fixtures;
@@ -113,6 +120,11 @@ mod tests {
         let mut user = fixtures::a_user("Alice").registered_at(fixtures::at(7));
         user.roles = roles;
         user.status = UserStatus::Disabled;
+        user.must_change_password = true;
+        user.one_time_password = Some(OneTimePassword {
+            expires_at: fixtures::at(9),
+            used_at: Some(fixtures::at(8)),
+        });
         Credentials {
             user,
             hash: PasswordHash::from_phc("$argon2id$v=19$m=64,t=1,p=1$a$b".to_owned()),
@@ -146,6 +158,8 @@ mod tests {
                 assert_eq!(read[0].roles.as_ref(), Some(&expected));
                 assert!(read[0].disabled);
                 assert_eq!(read[0].created_at, Some(user.user.created_at));
+                // A used password has ended.
+                assert_eq!(read[0].password_expires_at, Some(fixtures::at(8)));
             }
         }
     }

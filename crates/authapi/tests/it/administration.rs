@@ -6,6 +6,7 @@ use crate::{
     server::{Place, Server},
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 /// Creates a user who may list users through the role `reader`.
 async fn reader(server: &Server, permissions: &[&str]) -> Pair {
@@ -80,18 +81,23 @@ async fn after_a_password_reset_the_user_can_only_choose_a_new_password() {
     let alice = client.user("alice").await;
     let id = id_of(&client, &alice).await;
     let reset = client.put(&format!("/users/{id}/password")).bearer(&root.access);
-    let reset = reset.json(&json!({"new_password": NEW_PASSWORD})).send().await;
+    let reset = reset.send().await;
     assert_eq!(
-        (reset.status, &reset.body["password_change_required"]),
+        (reset.status, &reset.body["user"]["password_change_required"]),
         (200, &json!(true))
     );
+    let code = reset.body["reset_code"].as_str().expect("a code");
     for replica in server.each() {
         assert_eq!(replica.me_code(&alice.access).await, "token_outdated");
     }
     assert_eq!(client.refresh_code(&alice.refresh).await, "session_revoked");
     assert_eq!(client.logging_in("alice", PASSWORD).send().await.status, 401);
 
-    let bound = client.logging_in("alice", NEW_PASSWORD).send().await.pair();
+    let bound = client.logging_in("alice", code).send().await.pair();
+    for replica in server.each() {
+        let again = replica.logging_in("alice", code).send().await;
+        assert_eq!((again.status, again.code()), (401, "invalid_credentials"));
+    }
     assert_eq!(
         part_of(&bound.access, 1)["roles"],
         json!([]),
@@ -102,7 +108,7 @@ async fn after_a_password_reset_the_user_can_only_choose_a_new_password() {
     }
     let own = "quiet otters paint the sun";
     let free = client
-        .changing_password(&bound.access, NEW_PASSWORD, own)
+        .changing_password(&bound.access, &code.to_uppercase(), own)
         .send()
         .await
         .pair();
@@ -110,15 +116,64 @@ async fn after_a_password_reset_the_user_can_only_choose_a_new_password() {
         assert_eq!(replica.me(&free.access).await.body["roles"], json!(["user"]));
     }
 
-    // Reset the password from the command line.
+    assert_eq!(client.logging_in("alice", code).send().await.status, 401);
+    assert_eq!(client.logging_in("alice", own).send().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_concurrent_logins_with_a_code_one_succeeds() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let root = client.session("root").await;
+    let alice = client.user("alice").await;
+    let id = id_of(&client, &alice).await;
+    let reset = client.put(&format!("/users/{id}/password")).bearer(&root.access);
+    let reset = reset.send().await;
+    let code = reset.body["reset_code"].as_str().expect("a code");
+    let mut logins = JoinSet::new();
+    for replica in server.each().into_iter().cycle().take(6) {
+        let login = replica.logging_in("alice", code);
+        logins.spawn(async move { login.send().await.status });
+    }
+    let mut statuses = logins.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401, 401, 401, 401, 401]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_prints_a_code_or_sets_a_one_time_password() {
+    let server = Place::new().with_admin("root").start();
+    let client = server.client();
+    let free = client.user("alice").await;
     let command = ["users", "reset-password", "--login", "alice"];
-    let said = server
-        .place()
-        .command_succeeds(&command, &format!("{PASSWORD}\n"));
-    assert_eq!(said, "alice must change this password at the next login\n");
+    let printed = server.place().run(&command, "");
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let note = "alice can log in once with this code, before 20";
+    assert!(printed.stderr.starts_with(note), "{}", printed.stderr);
     assert_eq!(client.me_code(&free.access).await, "token_outdated");
-    let bound = client.session("alice").await;
+    let code = printed.stdout.trim_end();
+    let bound = client.logging_in("alice", code).send().await.pair();
     assert_eq!(client.me_code(&bound.access).await, "password_change_required");
+
+    let json = server
+        .place()
+        .command_succeeds(&[&command[..], &["--json"]].concat(), "");
+    let row: Value = serde_json::from_str(&json).expect("one JSON object");
+    assert_eq!(row["user"]["password_expires_at"], row["expires_at"]);
+    let code = row["reset_code"].as_str().expect("a code");
+    assert_eq!(client.logging_in("alice", code).send().await.status, 200);
+
+    let said = server.place().command_succeeds(
+        &[&command[..], &["--password"]].concat(),
+        &format!("{NEW_PASSWORD}\n"),
+    );
+    assert_eq!(said, "");
+    for status in [200, 401] {
+        assert_eq!(
+            client.logging_in("alice", NEW_PASSWORD).send().await.status,
+            status
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

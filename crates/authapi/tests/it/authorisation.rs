@@ -4,7 +4,7 @@
 mod table;
 
 use crate::{
-    client::{Answer, Call, Client, NEW_PASSWORD, PASSWORD, Pair, part_of},
+    client::{Answer, Call, Client, PASSWORD, Pair, part_of},
     server::{Place, Server},
 };
 use adapters_crypto::{
@@ -32,7 +32,7 @@ struct World {
 
 struct Caller {
     pair: Pair,
-    password: &'static str,
+    password: String,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ impl World {
         }
         let cast = Cast {
             caller: &login,
-            password: caller.as_ref().map_or("guessed", |caller| caller.password),
+            password: caller.as_ref().map_or("guessed", |caller| &caller.password),
             other: &other,
             newcomer: &format!("newcomer-{name}"),
         };
@@ -143,7 +143,7 @@ impl World {
         }
         let mut caller = Caller {
             pair: self.client.session(login).await,
-            password: PASSWORD,
+            password: PASSWORD.to_owned(),
         };
         match who {
             "stale" => caller.pair.access = self.without_check(&caller.pair.access),
@@ -153,10 +153,10 @@ impl World {
             }
             "reset" => {
                 let path = format!("/users/{id}/password");
-                self.by_root("PUT", &path, &json!({"new_password": NEW_PASSWORD}))
-                    .await;
-                caller.password = NEW_PASSWORD;
-                caller.pair = succeeds(self.client.logging_in(login, NEW_PASSWORD)).await.pair();
+                let reset = succeeds(self.client.put(&path).bearer(&self.root)).await;
+                caller.password = text(&reset.body, "/reset_code").expect("a code");
+                let logging_in = self.client.logging_in(login, &caller.password);
+                caller.pair = succeeds(logging_in).await.pair();
             }
             _ => {}
         }

@@ -45,6 +45,9 @@ pub enum UserChange {
     /// Set the time of the last login to [`Change::at`], and the revision to the next one. Storage
     /// may write them in the statement that stores [`Change::open_session`], which MUST be set.
     LoggedIn(UserId),
+    /// Store what [`LoggedIn`](Self::LoggedIn) does, and [`Change::at`] as the time at which the
+    /// user's one-time password was used.
+    LoggedInOnce(UserId),
     /// Remove the user with their roles and sessions. Contains the user as they were.
     Delete(User),
 }
@@ -168,7 +171,9 @@ impl Applied {
             | UserChange::Update { user, .. }
             | UserChange::Unchanged(user)
             | UserChange::Delete(user) => Ok(user),
-            UserChange::Nothing | UserChange::LoggedIn(_) => Err(Refusal::UserNotFound),
+            UserChange::Nothing | UserChange::LoggedIn(_) | UserChange::LoggedInOnce(_) => {
+                Err(Refusal::UserNotFound)
+            }
         }
     }
 }
@@ -201,7 +206,11 @@ mod tests {
         ] {
             assert_eq!(applied(change).into_user(), Ok(user()));
         }
-        for change in [UserChange::Nothing, UserChange::LoggedIn(USER)] {
+        for change in [
+            UserChange::Nothing,
+            UserChange::LoggedIn(USER),
+            UserChange::LoggedInOnce(USER),
+        ] {
             assert_eq!(applied(change).into_user(), Err(Refusal::UserNotFound));
         }
     }

@@ -35,6 +35,7 @@ impl Command for ChangePassword {
         let user = User {
             epoch: caller.user().epoch.next(),
             must_change_password: false,
+            one_time_password: None,
             ..caller.user().clone()
         };
         let event = AuditEvent::on(AuditAction::PasswordChanged, user.id).in_session(self.session.id);
@@ -62,6 +63,7 @@ mod tests {
             },
         },
         fixtures::{USER, caller, hash, now, snapshot_with, user},
+        one_time_password::OneTimePassword,
         revision::Revision,
         user::{Epoch, UserStatus},
     };
@@ -86,6 +88,7 @@ mod tests {
         let mut facts = facts();
         let snapshot = facts.caller.as_mut().expect("the facts contain the caller");
         snapshot.user.must_change_password = true;
+        snapshot.user.one_time_password = Some(OneTimePassword::until(now()));
         let change = change_password()
             .decide(&facts, now())
             .expect("the rules allow the change");

@@ -5,6 +5,7 @@ use crate::{
     authority::{Authority, Target},
     caller::SessionSnapshot,
     login::CanonicalLogin,
+    one_time_password::OneTimePassword,
     role::{Role, RoleName, RoleNames},
     session::{Generation, Lifetime, SessionId, StoredSession},
     token::TokenIdentity,
@@ -64,6 +65,7 @@ pub struct Facts {
 pub struct AccountState {
     pub status: UserStatus,
     pub epoch: Epoch,
+    pub one_time_password: Option<OneTimePassword>,
 }
 
 /// A live session of the account. Sorts by age, the one opened first being the least.
@@ -103,6 +105,7 @@ impl From<&User> for AccountState {
         Self {
             status: user.status,
             epoch: user.epoch,
+            one_time_password: user.one_time_password,
         }
     }
 }

@@ -72,6 +72,7 @@ mod tests {
         changes::fixtures::event,
         fixtures::{USER, hash, now, roles, user},
         login::Login,
+        one_time_password::OneTimePassword,
         revision::Revision,
         role::RoleName,
         user::{Epoch, UserId, UserStatus},
@@ -87,6 +88,7 @@ mod tests {
             hash: hash("$kept"),
             roles: roles(names),
             status: UserStatus::Active,
+            one_time_password: None,
             created_at: now() - Duration::days(9),
         }
     }
@@ -121,6 +123,7 @@ mod tests {
             status: UserStatus::Disabled,
             epoch: Epoch::FIRST,
             must_change_password: false,
+            one_time_password: None,
             revision: Revision::FIRST,
             created_at: now() - Duration::days(9),
             updated_at: now(),
@@ -131,6 +134,19 @@ mod tests {
             hash: hash("$kept"),
         };
         assert_eq!(decided, [Ok(expected)]);
+    }
+
+    #[test]
+    fn an_imported_one_time_password_must_be_changed() {
+        let one_time = ImportedUser {
+            one_time_password: Some(OneTimePassword::until(now())),
+            ..imported(1, "Alice", &["user"])
+        };
+        let decided = ImportUsers(vec![one_time]).decide(facts(&[]), now());
+        let [Ok(Credentials { user, .. })] = &decided[..] else {
+            panic!("expected one user")
+        };
+        assert!(user.must_change_password && !user.may_log_in(now()));
     }
 
     #[test]

@@ -29,16 +29,19 @@ impl Command for OpenSession {
     }
 
     fn decide(&self, facts: &Facts, at: DateTime<Utc>) -> Result<Change, Refusal> {
-        let unchanged = AccountState {
-            status: UserStatus::Active,
-            epoch: self.epoch,
-        };
-        if facts.account != Some(unchanged) {
-            return Err(Refusal::UserChanged);
-        }
+        let account = facts.account.filter(|account| self.is_unchanged(*account));
+        let account = account.ok_or(Refusal::UserChanged)?;
         let user = self.session.user;
         let event = AuditEvent::on(AuditAction::LoggedIn, user).in_session(self.session.id);
-        let change = Change::new(at, UserChange::LoggedIn(user))
+        let (user_change, event) = match account.one_time_password {
+            None => (UserChange::LoggedIn(user), event),
+            Some(password) if password.is_usable_at(at) => (
+                UserChange::LoggedInOnce(user),
+                event.with("with", "one_time_password"),
+            ),
+            Some(_) => return Err(Refusal::UserChanged),
+        };
+        let change = Change::new(at, user_change)
             .opening(self.session.clone())
             .recording(event);
         let surplus = self.surplus(facts);
@@ -59,6 +62,10 @@ impl Command for OpenSession {
 }
 
 impl OpenSession {
+    fn is_unchanged(&self, account: AccountState) -> bool {
+        account.status == UserStatus::Active && account.epoch == self.epoch
+    }
+
     /// Returns the existing sessions that exceed the limit, those opened first. The new session is
     /// always kept.
     fn surplus(&self, facts: &Facts) -> Vec<SessionId> {
@@ -79,6 +86,8 @@ mod tests {
             fixtures::{Effects, NEW_SESSION, effects, event, facts_about, new_session},
         },
         fixtures::{EPOCH, USER, now, user},
+        one_time_password::OneTimePassword,
+        user::User,
     };
     use chrono::Duration;
     use proptest::prelude::*;
@@ -191,7 +200,13 @@ mod tests {
 
     #[test]
     fn a_user_who_changed_since_they_were_read_gets_no_session() {
-        let account = |status, epoch| Some(AccountState { status, epoch });
+        let account = |status, epoch| {
+            Some(AccountState {
+                status,
+                epoch,
+                one_time_password: None,
+            })
+        };
         for account in [
             None,
             account(UserStatus::Active, Epoch(EPOCH.0 + 1)),
@@ -204,6 +219,49 @@ mod tests {
             };
             let refused = open(2).decide(&facts, now());
             assert_eq!(refused, Err(Refusal::UserChanged), "{account:?}");
+        }
+    }
+
+    /// Facts about [`user`], whose password is limited by `password`.
+    fn facts_with(password: OneTimePassword) -> Facts {
+        facts_about(User {
+            must_change_password: true,
+            one_time_password: Some(password),
+            ..user()
+        })
+    }
+
+    #[test]
+    fn a_one_time_password_is_stored_as_used_by_the_change_that_opens_the_session() {
+        let password = OneTimePassword::until(now() + Duration::seconds(1));
+        let change = open(2)
+            .decide(&facts_with(password), now())
+            .expect("the rules allow the change");
+
+        let with = &[("with", "one_time_password")];
+        let expected = Effects {
+            at: now(),
+            user: UserChange::LoggedInOnce(USER),
+            end_sessions: None,
+            open_session: Some(new_session()),
+            record_replay: None,
+            reauthenticated: None,
+            event: Some(event(AuditAction::LoggedIn, Some(NEW_SESSION), with)),
+            invalidates: None,
+        };
+        assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn a_used_or_expired_one_time_password_opens_no_session() {
+        let expired = OneTimePassword::until(now());
+        let used = OneTimePassword {
+            expires_at: now() + Duration::days(1),
+            used_at: Some(now() - Duration::seconds(1)),
+        };
+        for password in [expired, used] {
+            let refused = open(2).decide(&facts_with(password), now());
+            assert_eq!(refused, Err(Refusal::UserChanged), "{password:?}");
         }
     }
 

@@ -79,6 +79,7 @@ mod tests {
             status: UserStatus::Active,
             epoch: Epoch::FIRST,
             must_change_password: false,
+            one_time_password: None,
             revision: Revision::FIRST,
             created_at: now(),
             updated_at: now(),

@@ -2,18 +2,42 @@ use super::{Account, Change, Command, EndSessionsOf, Facts, Reads, Refusal};
 use crate::{
     audit::{AuditAction, AuditEvent},
     invalidation::InvalidationScope,
+    one_time_password::OneTimePassword,
     password::PasswordHash,
     session::EndReason,
     user::User,
 };
 use chrono::{DateTime, Utc};
 
-/// Replaces a user's password with one that they must change at the next login. Ends all of their
-/// sessions.
+/// Replaces a user's password with a one-time password, which they must change after they have
+/// logged in with it. Ends all of their sessions.
 #[derive(Clone, Debug)]
 pub struct ResetPassword {
     pub account: Account,
     pub hash: PasswordHash,
+    pub to: ResetTo,
+    /// The time from which the password opens no session.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The kind of a one-time password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetTo {
+    /// A code that the service generated.
+    Code,
+    /// A password that the requester chose.
+    ChosenPassword,
+}
+
+impl ResetTo {
+    /// Returns the name under which audit events record the kind.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::ChosenPassword => "chosen_password",
+        }
+    }
 }
 
 impl Command for ResetPassword {
@@ -26,9 +50,10 @@ impl Command for ResetPassword {
         let user = User {
             epoch: before.epoch.next(),
             must_change_password: true,
+            one_time_password: Some(OneTimePassword::until(self.expires_at)),
             ..before.clone()
         };
-        let event = AuditEvent::on(AuditAction::PasswordReset, user.id);
+        let event = AuditEvent::on(AuditAction::PasswordReset, user.id).with("to", self.to.as_str());
         let all = EndSessionsOf::User(user.id);
         Ok(Change::update(at, user, Some(self.hash.clone()))
             .ending(all, EndReason::PasswordReset)
@@ -56,6 +81,7 @@ mod tests {
         revision::Revision,
         user::{Epoch, UserStatus},
     };
+    use chrono::Duration;
 
     fn reset() -> ResetPassword {
         ResetPassword {
@@ -65,6 +91,8 @@ mod tests {
                 authorized_by: Some(token()),
             },
             hash: hash("$new"),
+            to: ResetTo::Code,
+            expires_at: now() + Duration::hours(24),
         }
     }
 
@@ -73,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_password_must_be_changed_and_ends_all_sessions() {
+    fn a_reset_password_expires_and_must_be_changed_and_ends_all_sessions() {
         let change = reset()
             .decide(&facts_about(user()), now())
             .expect("the rules allow the change");
@@ -84,6 +112,7 @@ mod tests {
                 user: User {
                     epoch: Epoch(5),
                     must_change_password: true,
+                    one_time_password: Some(OneTimePassword::until(now() + Duration::hours(24))),
                     revision: Revision(8),
                     updated_at: now(),
                     ..user()
@@ -94,10 +123,46 @@ mod tests {
             open_session: None,
             record_replay: None,
             reauthenticated: None,
-            event: Some(event(AuditAction::PasswordReset, None, &[])),
+            event: Some(event(AuditAction::PasswordReset, None, &[("to", "code")])),
             invalidates: Some(InvalidationScope::User(USER)),
         };
         assert_eq!(effects(&change), expected);
+    }
+
+    #[test]
+    fn a_new_code_replaces_a_used_one() {
+        let before = User {
+            must_change_password: true,
+            one_time_password: Some(OneTimePassword {
+                expires_at: now(),
+                used_at: Some(now()),
+            }),
+            ..user()
+        };
+        let change = reset()
+            .decide(&facts_about(before), now())
+            .expect("the rules allow the change");
+        let UserChange::Update { user, .. } = change.user else {
+            panic!("expected an update")
+        };
+        let unused = OneTimePassword::until(now() + Duration::hours(24));
+        assert_eq!(user.one_time_password, Some(unused));
+    }
+
+    #[test]
+    fn a_chosen_password_is_recorded_as_such() {
+        let chosen = ResetPassword {
+            to: ResetTo::ChosenPassword,
+            ..reset()
+        };
+        let change = chosen
+            .decide(&facts_about(user()), now())
+            .expect("the rules allow the change");
+        let details = &[("to", "chosen_password")];
+        assert_eq!(
+            effects(&change).event,
+            Some(event(AuditAction::PasswordReset, None, details))
+        );
     }
 
     #[test]

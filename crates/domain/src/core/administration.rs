@@ -9,8 +9,8 @@ use crate::{
     steps::AcceptPassword,
     use_cases::{
         AssignRoles, BootstrapAdmin, CreateUser, DeleteRole, DeleteUser, ExportOwnData, FindUsers,
-        ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, SetStatus, UserSessions, VerifyAudit,
-        WriteRole,
+        ImportUsers, ListRoles, ListSessions, ReadAudit, ResetPassword, ResetRules, SetStatus, UserSessions,
+        VerifyAudit, WriteRole,
     },
 };
 use std::sync::Arc;
@@ -43,6 +43,7 @@ pub struct AdministrationPorts {
 #[derive(Clone, Debug)]
 pub struct AdministrationRules {
     pub passwords: PasswordPolicy,
+    pub resets: ResetRules,
     /// The roles of imported users without roles in the import file. They cannot be deleted.
     pub default_roles: RoleNames,
 }
@@ -83,7 +84,7 @@ impl Administration {
         let accept_password = Arc::new(AcceptPassword {
             meter: ports.meter,
             breached: ports.breached,
-            hasher: ports.hasher,
+            hasher: ports.hasher.clone(),
             clock: ports.clock.clone(),
             policy: rules.passwords,
         });
@@ -105,7 +106,7 @@ impl Administration {
                 hashes: ports.foreign_hashes,
                 default_roles: rules.default_roles.clone(),
                 clock: ports.clock.clone(),
-                randomness: ports.randomness,
+                randomness: ports.randomness.clone(),
             }),
             find_users: Arc::new(FindUsers {
                 accounts: ports.accounts.clone(),
@@ -122,7 +123,10 @@ impl Administration {
             reset_password: Arc::new(ResetPassword {
                 accounts: ports.accounts.clone(),
                 accept_password,
+                hasher: ports.hasher,
                 clock: ports.clock.clone(),
+                randomness: ports.randomness,
+                rules: rules.resets,
             }),
             delete_user: Arc::new(DeleteUser {
                 accounts: ports.accounts.clone(),

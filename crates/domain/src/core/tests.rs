@@ -19,7 +19,7 @@ use crate::{
     steps::{ChangeRequest, UserRef},
     token::AccessToken,
     use_cases::{
-        AssignRolesRequest, Assignee, RoleRequest,
+        AssignRolesRequest, Assignee, ResetRules, RoleRequest,
         fixtures::{applied, clock, mac, randomness, token, token_rules},
     },
     user::UserStatus,
@@ -142,6 +142,7 @@ async fn changes_by_administration_are_published() {
     });
     let given = AdministrationRules {
         passwords: PasswordPolicy::default(),
+        resets: ResetRules::default(),
         default_roles: RoleNames::new(),
     };
     let administration = Administration::new(administration_ports(ports, roles), given);

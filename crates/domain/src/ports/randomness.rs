@@ -1,4 +1,5 @@
 use crate::{
+    one_time_password::ResetCode,
     session::{SessionId, SessionSecret},
     user::UserId,
 };
@@ -27,6 +28,11 @@ impl dyn Randomness + '_ {
     /// Creates the secret of a session.
     pub fn session_secret(&self) -> SessionSecret {
         SessionSecret::new(self.bytes())
+    }
+
+    /// Creates a one-time password.
+    pub fn reset_code(&self) -> ResetCode {
+        ResetCode::new(self.bytes())
     }
 
     /// Creates a `UUIDv7` (RFC 9562, section 5.7) with the time `now`.

@@ -78,11 +78,12 @@ impl ConfirmPassword {
             .accounts
             .find_by_login(caller.user().login.canonical())
             .await?;
-        let hash = known
+        let known = known
             .filter(|known| known.user.id == caller.user().id && known.user.epoch == caller.user().epoch)
-            .map(|known| known.hash)
             .ok_or(ConfirmPasswordError::Outdated)?;
-        match self.hasher.verify(password, Some(hash), ticket).await? {
+        // A used or expired one-time password still confirms the user of a session that it opened.
+        let password = known.user.normalised(password);
+        match self.hasher.verify(password, Some(known.hash), ticket).await? {
             Verification::Right | Verification::RightButOutdated => Ok(()),
             Verification::Wrong => {
                 self.record_failure(caller, origin).await?;

@@ -39,6 +39,8 @@ pub struct NewPasswordRequest {
 pub enum ChangePasswordError {
     #[error(transparent)]
     Confirm(#[from] ConfirmPasswordError),
+    #[error("the new password is the current one")]
+    Unchanged,
     #[error(transparent)]
     Refused(#[from] PasswordRefused),
     #[error(transparent)]
@@ -79,6 +81,10 @@ impl ChangePassword {
         origin: Origin,
     ) -> Result<LoggedIn, ChangePasswordError> {
         self.confirm_password.take_attempt(caller).await?;
+        // No hash is needed: if the current password is wrong, nothing changes either.
+        if request.new.is_same_as(&request.current) {
+            return Err(ChangePasswordError::Unchanged);
+        }
         let new = self
             .accept_password
             .check(request.new, Some(&caller.user().login))?;
@@ -128,8 +134,9 @@ mod tests {
         authority::Denied,
         changes::{UserChange, fixtures::own_facts},
         fixtures::{
-            GOOD_PASSWORD, SESSION, USER, audit_context, caller, credentials, hash, origin, password,
+            GOOD_PASSWORD, SESSION, USER, audit_context, caller, credentials, hash, now, origin, password,
         },
+        one_time_password::OneTimePassword,
         ports::{MockAccounts, MockPasswordHasher, MockPasswordMeter, MockThrottle, Strength, Verification},
         role::Permissions,
         throttle::{Attempt, ThrottleDecision},
@@ -140,6 +147,8 @@ mod tests {
         user::Epoch,
     };
     use mockall::predicate::eq;
+
+    const CURRENT: &str = "0123a-56789-abcde-fghjk";
 
     /// Uses a meter that rates every password as strong.
     async fn change(
@@ -186,7 +195,7 @@ mod tests {
             rules: session_rules(),
         };
         let request = NewPasswordRequest {
-            current: password("current"),
+            current: password(CURRENT),
             new: password(new),
         };
         change.execute(&caller(), request, origin()).await
@@ -289,6 +298,51 @@ mod tests {
             refused,
             Err(ChangePasswordError::Confirm(ConfirmPasswordError::Outdated))
         ));
+    }
+
+    #[tokio::test]
+    async fn the_current_password_in_any_spelling_is_no_new_one_and_costs_no_hash() {
+        for new in [CURRENT, "O123A 56789 ABCDE FGHJK"] {
+            let refused = change(
+                new,
+                |accounts| {
+                    accounts.expect_execute().never();
+                },
+                |hasher| {
+                    hasher.expect_verify().never();
+                },
+            )
+            .await;
+            assert!(matches!(refused, Err(ChangePasswordError::Unchanged)), "{new}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_used_one_time_password_is_accepted_as_the_current_one_in_its_canonical_form() {
+        let changed = change(
+            GOOD_PASSWORD,
+            |accounts| {
+                accounts.expect_find_by_login().returning(|_| {
+                    let mut known = credentials();
+                    known.user.one_time_password = Some(OneTimePassword {
+                        expires_at: now(),
+                        used_at: Some(now()),
+                    });
+                    Ok(Some(known))
+                });
+                expect_change(accounts, own_facts(Permissions::new()), |_| {});
+            },
+            |hasher| {
+                hasher
+                    .expect_verify()
+                    .withf(|password, _, _| password.expose() == CURRENT)
+                    .once()
+                    .returning(|_, _, _| Ok(Verification::Right));
+                hasher.expect_hash().returning(|_, _| Ok(hash("$new")));
+            },
+        )
+        .await;
+        assert!(changed.is_ok());
     }
 
     #[tokio::test]

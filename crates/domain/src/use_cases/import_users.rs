@@ -2,6 +2,7 @@ use crate::{
     audit::{Actor, AuditContext, Origin},
     changes::{self, Refusal},
     login::{Login, LoginRefused},
+    one_time_password::OneTimePassword,
     ports::{Accounts, Clock, ForeignHashRefused, ForeignHashes, PortError, Randomness, UserDirectory},
     role::{NotARoleName, RoleName, RoleNames},
     user::{ImportedUser, User, UserStatus},
@@ -29,6 +30,9 @@ pub struct ImportRequest {
     /// The user's roles, or the default roles if `None`.
     pub roles: Option<Vec<String>>,
     pub disabled: bool,
+    /// If the password is a one-time password that the user must change: the time from which it
+    /// opens no session.
+    pub password_expires_at: Option<DateTime<Utc>>,
     /// The time of registration, not in the future; now if `None`.
     pub created_at: Option<DateTime<Utc>>,
 }
@@ -143,6 +147,7 @@ impl ImportUsers {
             } else {
                 UserStatus::Active
             },
+            one_time_password: request.password_expires_at.map(OneTimePassword::until),
             created_at,
         })
     }
@@ -256,12 +261,16 @@ mod tests {
         known.roles = Some(vec!["editor".to_owned()]);
         known.disabled = true;
         known.created_at = Some(now() - DAY);
+        known.password_expires_at = Some(now() + DAY);
         import(vec![request("alice"), known], |users| {
             let [alice, bob] = users else {
                 panic!("expected two users")
             };
             assert_eq!((alice.status, alice.created_at), (UserStatus::Active, now()));
             assert_eq!((bob.status, bob.created_at), (UserStatus::Disabled, now() - DAY));
+            assert_eq!(alice.one_time_password, None);
+            let unused = OneTimePassword::until(now() + DAY);
+            assert_eq!(bob.one_time_password, Some(unused));
             assert_eq!(
                 (&alice.roles, &bob.roles),
                 (&roles(&["user"]), &roles(&["editor"]))

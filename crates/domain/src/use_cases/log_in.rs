@@ -11,7 +11,7 @@ use crate::{
     session::{NewSession, SessionId, SessionRules},
     steps::{IssueTokens, RecogniseDevice, RecordFailedAttempt, TokenPair},
     throttle::{Attempt, BudgetName, Network, Place, ThrottleDecision},
-    user::{Credentials, User, UserId, UserStatus},
+    user::{Credentials, User, UserId},
 };
 use chrono::Duration as TimeDelta;
 use std::{sync::Arc, time::Duration};
@@ -24,8 +24,8 @@ const NETWORK_KNOWN_FOR: TimeDelta = TimeDelta::days(30);
 
 /// Opens a session for a client that presents a login and its password.
 ///
-/// An unknown login, a wrong password and a disabled user have the same response and take the same
-/// time (OWASP ASVS 5.0, V6.3.8).
+/// An unknown login, a wrong password, a used or expired one-time password and a disabled user have
+/// the same response and take the same time (OWASP ASVS 5.0, V6.3.8).
 pub struct LogIn {
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) accounts: Arc<dyn Accounts>,
@@ -96,12 +96,17 @@ impl LogIn {
             .await?;
         let user = credentials.as_ref().map(|known| known.user.id);
         let verified = self.verify(request.password, credentials, &mut ticket).await?;
-        let Some(verified) = verified else {
-            self.record_failure(user, "invalid_credentials", &origin).await?;
-            return Err(LogInError::InvalidCredentials);
-        };
-        self.throttle.succeeded(&attempt).await;
-        self.open_session(verified, origin).await
+        if let Some(verified) = verified {
+            match self.open_session(verified, &origin).await {
+                Err(LogInError::InvalidCredentials) => {}
+                opened => {
+                    self.throttle.succeeded(&attempt).await;
+                    return opened;
+                }
+            }
+        }
+        self.record_failure(user, "invalid_credentials", &origin).await?;
+        Err(LogInError::InvalidCredentials)
     }
 
     /// Reserves a place in the hash queue, reads the user, and takes the attempt from its budgets,
@@ -185,9 +190,15 @@ impl LogIn {
         credentials: Option<Credentials>,
         ticket: &mut HashTicket,
     ) -> Result<Option<Credentials>, PortError> {
-        // A disabled user is handled like an unknown one, so that the time does not show whether
-        // the password is right.
-        let active = credentials.filter(|known| known.user.status == UserStatus::Active);
+        // A user who cannot log in, who is disabled or whose one-time password is used or expired,
+        // is handled like an unknown one, so that the time does not show whether the password is
+        // right.
+        let now = self.clock.now();
+        let active = credentials.filter(|known| known.user.may_log_in(now));
+        let password = match &active {
+            Some(known) => known.user.normalised(password),
+            None => password,
+        };
         let hash = active.as_ref().map(|known| known.hash.clone());
         let verification = self.hasher.verify(password.clone(), hash, ticket).await?;
         match active.filter(|_| verification != Verification::Wrong) {
@@ -213,10 +224,10 @@ impl LogIn {
         })
     }
 
-    async fn open_session(&self, verified: Credentials, origin: Origin) -> Result<LoggedIn, LogInError> {
+    async fn open_session(&self, verified: Credentials, origin: &Origin) -> Result<LoggedIn, LogInError> {
         let Credentials { mut user, hash } = verified;
         for _ in 0..MAX_TRIES {
-            if let Some(logged_in) = self.try_open(&user, &origin).await? {
+            if let Some(logged_in) = self.try_open(&user, origin).await? {
                 return Ok(logged_in);
             }
             user = self.still_verified(user, &hash).await?;
@@ -224,7 +235,8 @@ impl LogIn {
         Err(PortError::Overloaded.into())
     }
 
-    /// Returns `None` if the user's epoch has changed since they were read.
+    /// Returns `None` if the user's epoch has changed since they were read, or their one-time
+    /// password was used.
     async fn try_open(&self, user: &User, origin: &Origin) -> Result<Option<LoggedIn>, PortError> {
         let now = self.clock.now();
         let id = self.randomness.session_id(now);
@@ -250,10 +262,12 @@ impl LogIn {
     /// Returns the user as they are now, if the verified password is still theirs.
     async fn still_verified(&self, user: User, hash: &PasswordHash) -> Result<User, LogInError> {
         match self.accounts.find_by_login(user.login.canonical()).await? {
-            Some(now)
-                if now.hash == *hash && now.user.status == UserStatus::Active && now.user.id == user.id =>
+            Some(known)
+                if known.hash == *hash
+                    && known.user.id == user.id
+                    && known.user.may_log_in(self.clock.now()) =>
             {
-                Ok(now.user)
+                Ok(known.user)
             }
             _ => Err(LogInError::InvalidCredentials),
         }
@@ -276,8 +290,9 @@ fn place(facts: Option<&LoginFacts>, network: Option<Network>, device: Option<Se
 mod tests {
     use super::*;
     use crate::{
-        changes::{EndSessionsOf, Facts, LiveSession, fixtures::facts_about},
+        changes::{EndSessionsOf, Facts, LiveSession, UserChange, fixtures::facts_about},
         fixtures::{USER, credentials, hash, now, origin, password, user},
+        one_time_password::OneTimePassword,
         ports::{MockAccounts, MockPasswordHasher, MockThrottle},
         session::EndReason,
         throttle::BudgetKind,
@@ -285,7 +300,7 @@ mod tests {
             applied, clock, expect_change, issue_tokens, randomness, recognise_device,
             record_any_failed_attempt, record_failed_attempt, session_rules,
         },
-        user::Epoch,
+        user::{Epoch, UserStatus},
     };
     use mockall::{Sequence, predicate::eq};
     use uuid::Uuid;
@@ -346,6 +361,20 @@ mod tests {
         }
 
         async fn log_in_from(self, login: &str, device: Option<DeviceToken>) -> Result<LoggedIn, LogInError> {
+            self.present(login, "whatever it is", device).await
+        }
+
+        async fn log_in_with(self, login: &str, text: &str) -> Result<TokenPair, LogInError> {
+            let logged_in = self.present(login, text, None).await?;
+            Ok(logged_in.tokens)
+        }
+
+        async fn present(
+            self,
+            login: &str,
+            text: &str,
+            device: Option<DeviceToken>,
+        ) -> Result<LoggedIn, LogInError> {
             let use_case = LogIn {
                 throttle: Arc::new(self.throttle),
                 accounts: Arc::new(self.accounts),
@@ -361,7 +390,7 @@ mod tests {
             };
             let request = LogInRequest {
                 login: login.to_owned(),
-                password: password("whatever it is"),
+                password: password(text),
                 device,
                 origin: origin(),
             };
@@ -487,6 +516,123 @@ mod tests {
             mocks.log_in("alice").await,
             Err(LogInError::InvalidCredentials)
         ));
+    }
+
+    const CODE: &str = "0123a-56789-abcde-fghjk";
+
+    /// [`credentials`] with a one-time password.
+    fn with_one_time_password(password: OneTimePassword) -> Credentials {
+        let mut credentials = credentials();
+        credentials.user.must_change_password = true;
+        credentials.user.one_time_password = Some(password);
+        credentials
+    }
+
+    fn unused() -> OneTimePassword {
+        OneTimePassword::until(now() + Duration::from_secs(1))
+    }
+
+    fn used() -> OneTimePassword {
+        OneTimePassword {
+            used_at: Some(now()),
+            ..unused()
+        }
+    }
+
+    /// Mocks of a throttle that allows every attempt, and storage with `credentials`.
+    fn mocks_with(credentials: Credentials) -> Mocks {
+        let mut mocks = Mocks::default();
+        mocks
+            .throttle
+            .expect_take()
+            .returning(|_| Ok(ThrottleDecision::Allowed));
+        mocks
+            .accounts
+            .expect_find_by_login()
+            .once()
+            .returning(move |_| Ok(Some(credentials.clone())));
+        mocks
+    }
+
+    #[tokio::test]
+    async fn only_the_text_for_a_one_time_password_is_read_as_a_code() {
+        for (credentials, verified) in [
+            (with_one_time_password(unused()), CODE),
+            (credentials(), "O123A 56789 ABCDE FGHJK"),
+        ] {
+            let mut mocks = mocks_with(credentials);
+            mocks
+                .hasher
+                .expect_verify()
+                .withf(move |password, hash, _| {
+                    password.expose() == verified && *hash == Some(self::hash("$stored"))
+                })
+                .once()
+                .returning(|_, _, _| Ok(Verification::Wrong));
+            let refused = mocks.log_in_with("alice", "O123A 56789 ABCDE FGHJK").await;
+            assert!(matches!(refused, Err(LogInError::InvalidCredentials)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unused_one_time_password_opens_a_session_and_is_used_then() {
+        let mut mocks = mocks_with(with_one_time_password(unused()));
+        mocks
+            .hasher
+            .expect_verify()
+            .once()
+            .returning(|_, _, _| Ok(Verification::Right));
+        let facts = facts_about(with_one_time_password(unused()).user);
+        expect_change(&mut mocks.accounts, facts, |executed| {
+            let change = executed.decided.expect("the rules allow the change");
+            assert_eq!(change.user, UserChange::LoggedInOnce(USER));
+        });
+        assert!(mocks.log_in_with("alice", CODE).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_used_or_expired_one_time_password_is_handled_like_an_unknown_login() {
+        for password in [used(), OneTimePassword::until(now())] {
+            let mut mocks = mocks_with(with_one_time_password(password));
+            mocks
+                .hasher
+                .expect_verify()
+                .withf(|_, hash, _| hash.is_none())
+                .once()
+                .returning(|_, _, _| Ok(Verification::Right));
+            mocks.accounts.expect_execute().never();
+            let refused = mocks.log_in_with("alice", CODE).await;
+            assert!(
+                matches!(refused, Err(LogInError::InvalidCredentials)),
+                "{password:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_concurrent_logins_with_a_one_time_password_one_fails_and_is_recorded() {
+        let mut mocks = mocks_with(with_one_time_password(unused()));
+        mocks
+            .hasher
+            .expect_verify()
+            .once()
+            .returning(|_, _, _| Ok(Verification::Right));
+        let facts = facts_about(with_one_time_password(used()).user);
+        expect_change(&mut mocks.accounts, facts, |_| {});
+        mocks
+            .accounts
+            .expect_find_by_login()
+            .once()
+            .returning(|_| Ok(Some(with_one_time_password(used()))));
+        mocks.record_failed_attempt = Some(record_failed_attempt(|events| {
+            events
+                .expect_record()
+                .withf(|event, _| event.user == Some(USER))
+                .once()
+                .returning(|_, _| Ok(()));
+        }));
+        let refused = mocks.log_in_with("alice", CODE).await;
+        assert!(matches!(refused, Err(LogInError::InvalidCredentials)));
     }
 
     #[tokio::test]

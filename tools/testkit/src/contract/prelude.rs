@@ -10,7 +10,7 @@ pub(super) use domain::{
     changes::{
         Account, Applied, AssignRoles, CatalogueChange, ChangePassword, Command, DeleteUser, EndSession,
         EndSessions, ImportUsers, OpenSession, Reads, Reauthenticate, RecordReplay, Refusal, RegisterUser,
-        ResetPassword, RevokeSessions, SetStatus, WriteRole,
+        RevokeSessions, SetStatus, WriteRole,
     },
     password::PasswordHash,
     role::{Permissions, Role, RoleName, built_in},

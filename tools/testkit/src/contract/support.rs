@@ -29,7 +29,7 @@ pub(super) fn commands(account: Account) -> [Arc<dyn Command>; 5] {
             ..role_change(user, &["user"])
         }),
         Arc::new(RevokeSessions { user, authorized_by }),
-        Arc::new(ResetPassword { account, hash }),
+        Arc::new(a_reset(account, hash)),
         Arc::new(SetStatus { account, status }),
         Arc::new(DeleteUser(account)),
     ]

@@ -10,7 +10,7 @@ use domain::{
         Reads, UserChange,
     },
     session::{EndReason, Generation, NewSession, SessionId},
-    user::Credentials,
+    user::{Credentials, UserId},
 };
 
 impl Tables {
@@ -59,11 +59,10 @@ impl Tables {
                     self.users.insert(user.id, Credentials { user, hash });
                 }
             }
-            UserChange::LoggedIn(id) => {
-                if let Some(kept) = self.users.get_mut(&id) {
-                    kept.user.last_login_at = Some(change.at);
-                    kept.user.revision = kept.user.revision.next();
-                }
+            UserChange::LoggedIn(id) => self.record_login(id, change.at),
+            UserChange::LoggedInOnce(id) => {
+                self.record_password_use(id, change.at);
+                self.record_login(id, change.at);
             }
             UserChange::Delete(user) => {
                 self.users.remove(&user.id);
@@ -83,6 +82,20 @@ impl Tables {
         Applied {
             change,
             sessions_ended,
+        }
+    }
+
+    fn record_login(&mut self, id: UserId, at: DateTime<Utc>) {
+        if let Some(kept) = self.users.get_mut(&id) {
+            kept.user.last_login_at = Some(at);
+            kept.user.revision = kept.user.revision.next();
+        }
+    }
+
+    fn record_password_use(&mut self, id: UserId, at: DateTime<Utc>) {
+        let kept = self.users.get_mut(&id);
+        if let Some(password) = kept.and_then(|kept| kept.user.one_time_password.as_mut()) {
+            password.used_at = Some(at);
         }
     }
 

@@ -13,7 +13,6 @@ use domain::{
     caller::Caller,
     changes::{ChangeError, OpenSession, RegisterUser, WriteRole},
     core::{Administration, Core},
-    password::Password,
     revision::Precondition,
     role::{Permission, Permissions, Role, RoleName, RoleNames},
     step_up::StepUp,
@@ -25,7 +24,7 @@ use proptest::{collection::vec, prelude::*};
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
     Fakes, FixedClock, Storage,
-    fixtures::{PASSWORD, a_role, a_session, a_user, an_admin, at, context, identity, role_names},
+    fixtures::{a_role, a_session, a_user, an_admin, at, context, identity, role_names},
 };
 
 /// The permissions of this service, two to assign a role without having it, and two of the services
@@ -337,11 +336,10 @@ impl World {
         let Ok(by) = caller.capability() else {
             return;
         };
-        let password = Password::new(PASSWORD.to_owned());
         let reset = self
             .administration
             .reset_password
-            .execute(by, request(target), password);
+            .execute(by, request(target), None);
         if reset.await.is_ok() && !self.controlled.contains(&target) {
             self.controlled.push(target);
         }

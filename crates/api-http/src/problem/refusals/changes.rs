@@ -140,6 +140,10 @@ impl From<ResetPasswordError> for Problem {
                 "own_password",
                 "Change your own password with PUT /me/password.".to_owned(),
             ),
+            ResetPasswordError::ChosenPasswordDisabled => forbidden(
+                "chosen_password_disabled",
+                "Send no body: the service generates a code for the user.".to_owned(),
+            ),
             ResetPasswordError::Refused(refused) => {
                 Self::validation_failed(vec![password_problem("new_password", &refused)])
             }

@@ -1,6 +1,6 @@
 //! The authorisation table and how each route is called. The end-to-end suite uses it too.
 
-use super::{NEW_PASSWORD, PASSWORD};
+use super::PASSWORD;
 use serde_json::{Value, json};
 
 /// One line per route of the OpenAPI document, with the status of an otherwise valid call by each
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 /// `none` sends no token, and `user` has the role `user`. Where a route concerns an account, `self`
 /// is a user whose request concerns their own account; the requests of all other callers concern
 /// another user's account. Each of the six callers after `self` has one permission. `off` is
-/// disabled, and the password of `reset` was reset. `stale` is an admin whose token was issued too
-/// long after the last check of the password. The role of the request is one that no caller
-/// has: `roles:write` suffices only for a role that the caller has.
+/// disabled, and `reset` has logged in with a one-time password, which is now used. `stale` is an
+/// admin whose token was issued too long after the last check of the password. The role of the
+/// request is one that no caller has: `roles:write` suffices only for a role that the caller has.
 pub const TABLE: &str = "
                                                 none user self users:read users:write roles:assign roles:write sessions:revoke audit:read admin off reset stale
 
 POST   /register                                 201  201    -        201         201          201         201             201        201   201 201   201   201
-POST   /login                                    401  200    -        200         200          200         200             200        200   200 401   200   200
+POST   /login                                    401  200    -        200         200          200         200             200        200   200 401   401   200
 POST   /refresh                                  401  200    -        200         200          200         200             200        200   200 401   200   200
 POST   /logout                                   401  204    -        204         204          204         204             204        204   204 401   204   204
 
@@ -109,7 +109,6 @@ impl Row {
                 json!({"current_password": cast.password, "new_password": "seven grey herons wait in rain"})
             }
             ("PATCH", "/users/{id}") => json!({"status": "disabled"}),
-            ("PUT", "/users/{id}/password") => json!({"new_password": NEW_PASSWORD}),
             ("PUT", "/users/{id}/roles") => json!({"new_roles": ["user"]}),
             ("PUT", "/roles/update") if who == "self" => json!({"new_roles": ["user"]}),
             ("PUT", "/roles/update") => json!({"new_roles": ["user"], "login": cast.other}),

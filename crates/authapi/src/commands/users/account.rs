@@ -11,8 +11,6 @@ use crate::{
 };
 use domain::{
     authority::Capability,
-    steps::UserRef,
-    use_cases::ResetPasswordError,
     user::{User, UserStatus},
 };
 use std::fmt::Display;
@@ -26,33 +24,6 @@ pub async fn set_status(operator: &Operator, one: OneUser, status: UserStatus) -
         .map_err(|error| Failure::because("the user was not changed", error))?;
     let what = format!("{} is {}", user.login.as_typed(), status_word(status));
     print(user, one.listing, what)
-}
-
-/// Sets a password that the user must change at the next login.
-pub async fn reset_password(operator: &Operator, one: OneUser) -> Result<(), Failure> {
-    let user_ref: UserRef = one.selector.into();
-    // Check that the user exists before asking for the password, so that it is not typed in vain.
-    list::find(operator, &user_ref).await?;
-    let password = prompt::new_password()?;
-    let user = operator
-        .reset_password
-        .execute(Capability::of_operator(), request(user_ref), password)
-        .await
-        .map_err(|error| Failure::because("the password was not changed", flat(error)))?;
-    let what = format!(
-        "{} must change this password at the next login",
-        user.login.as_typed()
-    );
-    print(user, one.listing, what)
-}
-
-/// Drops the outer error, whose text adds nothing to the cause.
-fn flat(error: ResetPasswordError) -> Box<dyn std::error::Error + Send + Sync> {
-    match error {
-        ResetPasswordError::Refused(refused) => refused.into(),
-        ResetPasswordError::Change(error) => error.into(),
-        other @ ResetPasswordError::OwnPassword => other.into(),
-    }
 }
 
 /// Deletes a user after confirmation.

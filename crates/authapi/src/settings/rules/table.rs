@@ -82,6 +82,7 @@ pub fn rules() -> Vec<Rule> {
             format!("{}, and differ from {} on the same address", a_port(), variable("server.port")),
             |s| !shares_listener(&s.server, &s.metrics),
         ),
+        Rule::boolean("password.admin_chosen"),
         Rule::boolean("password.allow_weak_hashing"),
         Rule::parsed("password.breached_file", "the path of a file of SHA-1 hashes, one a line, sorted"),
         Rule::checked(
@@ -107,6 +108,11 @@ pub fn rules() -> Vec<Rule> {
         ),
         Rule::number("password.min_length", password::LOWEST_MIN_LENGTH as u64..=64, |s| s.password.min_length),
         Rule::number("password.min_score", 0..=4, |s| s.password.min_score),
+        Rule::checked(
+            "password.reset_code_ttl",
+            format!("a duration such as 24h, from {} to {}", written(5 * MINUTE), written(30 * DAY)),
+            |s| (5 * MINUTE..=30 * DAY).contains(&s.password.reset_code_ttl),
+        ),
         Rule::checked(
             "redis.url",
             format!(

@@ -42,6 +42,12 @@ async fn assert_user_written(storage: &CoreStorage, applied: &Applied) {
             let user = find_user(storage, *id).await;
             assert_eq!(user.and_then(|user| user.last_login_at), Some(change.at));
         }
+        UserChange::LoggedInOnce(id) => {
+            let user = find_user(storage, *id).await.expect("the user exists");
+            assert_eq!(user.last_login_at, Some(change.at));
+            let password = user.one_time_password.expect("the password is limited");
+            assert_eq!(password.used_at, Some(change.at));
+        }
         UserChange::Delete(user) => {
             assert!(find_login(storage, user.login.as_typed()).await.is_none());
             assert_eq!(find_user(storage, user.id).await, None);

@@ -28,6 +28,7 @@ pub(in crate::contract) fn imported(login: &str, roles: &[&str]) -> ImportedUser
         hash: new.hash,
         roles: new.roles,
         status: UserStatus::Active,
+        one_time_password: None,
         created_at: at(0),
     }
 }

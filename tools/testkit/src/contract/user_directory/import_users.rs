@@ -1,6 +1,7 @@
 //! Cases of [`UserDirectory::import`](domain::ports::UserDirectory::import).
 
 use crate::contract::prelude::*;
+use domain::one_time_password::OneTimePassword;
 
 cases! { user_directory::import_users(Storage):
     an_imported_user_is_stored_as_given,
@@ -25,9 +26,14 @@ async fn count_users(storage: &Storage) -> usize {
 
 async fn an_imported_user_is_stored_as_given(storage: &Storage) {
     let core = &CoreStorage::of(storage);
-    for (login, status) in [("Alice", UserStatus::Active), ("bob", UserStatus::Disabled)] {
+    let one_time = Some(OneTimePassword::until(at(2_000)));
+    for (login, status, one_time_password) in [
+        ("Alice", UserStatus::Active, None),
+        ("bob", UserStatus::Disabled, one_time),
+    ] {
         let wanted = ImportedUser {
             status,
+            one_time_password,
             created_at: at(-1_000_000),
             ..imported(login, &["admin", "user"])
         };

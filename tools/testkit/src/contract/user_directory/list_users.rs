@@ -168,10 +168,7 @@ async fn pages_are_stable_while_users_are_added_and_removed(storage: &Storage) {
 async fn a_listed_user_is_complete(storage: &Storage) {
     let core = &CoreStorage::of(storage);
     let (alice, _) = logged_in(core, "Alice").await;
-    let reset = ResetPassword {
-        account: account(alice.id),
-        hash: another_hash(),
-    };
+    let reset = a_reset(account(alice.id), another_hash());
     let alice = changed(core, Arc::new(reset), 5).await;
     let admin = registered(core, an_admin("root")).await;
     assert_eq!(listed(storage, &UserFilter::default()).await, [alice, admin]);

@@ -1,0 +1,2 @@
+ALTER TABLE users DROP COLUMN password_used_at;
+ALTER TABLE users DROP COLUMN password_expires_at;
