@@ -26,6 +26,7 @@ pub enum Fault<'a> {
 ///
 /// `values` are the values of all header lines, in their order. Entries are separated as bytes, not
 /// as text or quoted strings: an invalid entry from a client must not hide those added by proxies.
+#[must_use]
 pub fn resolve<'a>(peer: IpAddr, values: impl Iterator<Item = &'a [u8]>, trusted: &[IpNet]) -> Resolved<'a> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let entries: Vec<&[u8]> = values

@@ -12,6 +12,7 @@ mod bad_input;
 mod connection;
 mod document;
 mod endpoints;
+mod escalation;
 mod metrics;
 mod mounting;
 mod own_account;
