@@ -9,7 +9,7 @@ use domain::{
     user::{NewUser, UserPage},
 };
 use serde_json::{Value, json};
-use std::{cell::RefCell, future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
+use std::{cell::RefCell, future::Future, mem::ManuallyDrop, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
 use testkit::{
     Fakes, MemoryStorage,
     fixtures::{PASSWORD, a_role, a_user, an_admin, at, context},
@@ -45,7 +45,8 @@ pub struct Service {
 thread_local! {
     static RUNTIME: Runtime =
         Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
-    static KEPT: RefCell<Option<Rc<Service>>> = const { RefCell::new(None) };
+    /// Never dropped at the end of the thread: dropping it needs other values of the thread.
+    static KEPT: RefCell<Option<ManuallyDrop<Service>>> = const { RefCell::new(None) };
 }
 
 /// Runs `check` with a service that is in its initial state, unless `check` returns that it changed
@@ -55,11 +56,11 @@ pub fn with_service(check: impl AsyncFnOnce(&Service) -> Reusable) {
         LocalSet::new().block_on(runtime, async {
             let kept = KEPT.take();
             let service = match kept {
-                Some(service) => service,
-                None => Rc::new(Service::start().await),
+                Some(service) => ManuallyDrop::into_inner(service),
+                None => Service::start().await,
             };
             if matches!(check(&service).await, Reusable::Yes) {
-                KEPT.set(Some(service));
+                KEPT.set(Some(ManuallyDrop::new(service)));
             }
         });
     });
