@@ -18,7 +18,6 @@ use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use testkit::fixtures::PASSWORD;
-use uuid::Uuid;
 
 /// Number of sequences of calls that are tried.
 const SEQUENCES: u32 = 64;
