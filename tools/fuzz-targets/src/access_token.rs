@@ -1,8 +1,8 @@
 //! Access tokens: the signature, then the claims.
 //!
-//! The first byte selects the form of the rest: `0` is a token as a client sends it, `1` is a header
-//! and claims, separated by a zero byte, that are signed with the right key, and `2` is claims below
-//! the header that the service writes.
+//! The first byte selects the form of the rest: `0` is a token as a client sends it, `1` is a
+//! header and claims, separated by a zero byte, that are signed with the right key, and `2` is
+//! claims below the header that the service writes.
 
 use adapters_crypto::{
     CachedTokenVerifier, JwtTokens,

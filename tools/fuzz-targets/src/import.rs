@@ -57,7 +57,7 @@ fn accepted(request: ImportRequest) -> Option<Credentials> {
     if created_at > at(0) {
         return None;
     }
-    let mut user = a_user("somebody-else").registered_at(created_at);
+    let mut user = a_user("another").registered_at(created_at);
     user.login = Login::parse(&request.login).ok()?;
     let names = request.roles.unwrap_or_default();
     let names = names.iter().map(|name| RoleName::parse(name));

@@ -58,7 +58,8 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// An accepted hash can be verified: it neither panics nor fails. A guess is practically never right.
+/// An accepted hash can be verified: it neither panics nor fails. A guess may be right, because the
+/// input may contain the hash of one.
 fn verify(hash: PasswordHash) {
     for password in ["", "guess", "Grüße"] {
         let password = Password::new(password.to_owned());

@@ -1,5 +1,5 @@
-//! Refresh tokens. The first byte selects the form of the rest: `0` is a token as a client sends it,
-//! `1` is a claim and which bit of its token to flip.
+//! Refresh tokens. The first byte selects the form of the rest: `0` is a token as a client sends
+//! it, `1` is a claim and which bit of its token to flip.
 
 use adapters_crypto::HmacRefreshMac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
