@@ -123,6 +123,16 @@ simulate-guessing: setup ## Simulate days of guessing passwords, and print the f
 test-bench: setup ## Run a debug build of the benchmark for seconds; it must produce every figure without errors
 	@scripts/test-bench
 
+.PHONY: fuzz
+fuzz: setup ## Fuzz every parser of untrusted bytes, 60 s each; SECONDS=3600 for an hour, ARGS=login narrows it, KEEP=1 keeps new inputs
+	@scripts/setup fuzz
+	SECONDS_EACH=$(or $(SECONDS),60) KEEP=$(KEEP) scripts/fuzz $(ARGS)
+
+.PHONY: mutants
+mutants: setup ## Change the rules of the core one at a time; a test must fail for each; takes hours; ARGS='--shard 0/8' narrows it
+	@scripts/setup mutants
+	scripts/mutants $(ARGS)
+
 .PHONY: up
 up: ## Start Postgres, Redis and the service in containers, on http://127.0.0.1:8000; needs Docker
 	docker compose -f docker/compose.yaml up -d --build

@@ -33,6 +33,7 @@ const MAX_ENTRY: usize = 128;
 ///
 /// `values` are the values of all header lines, in their order. Entries are separated as bytes, not
 /// as text or quoted strings: an invalid entry from a client must not hide those added by proxies.
+#[must_use]
 pub fn resolve<'a>(
     peer: IpAddr,
     mut values: impl DoubleEndedIterator<Item = &'a [u8]>,

@@ -15,7 +15,7 @@ mod docs;
 mod endpoint;
 mod etag;
 mod field_errors;
-mod forwarded_for;
+pub mod forwarded_for;
 mod host;
 mod if_match;
 mod if_none_match;

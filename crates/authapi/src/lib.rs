@@ -31,7 +31,7 @@ pub mod telemetry;
 mod terminal;
 mod throttles;
 mod traces;
-mod user_file;
+pub mod user_file;
 mod violation;
 mod wiring;
 

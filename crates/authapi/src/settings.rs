@@ -3,7 +3,7 @@
 //! The keys that [`Settings::default`] serialises to are the valid ones; any other key is an error.
 
 mod accounts;
-mod dotenv;
+pub mod dotenv;
 mod effective;
 mod error;
 mod format;

@@ -11,7 +11,7 @@ mod read;
 mod refusal;
 mod write;
 
-pub use lines::Lines;
+pub use lines::{Line, Lines};
 pub use mistaken::mistaken_file;
 pub use read::UserReader;
 pub use refusal::Refusal;

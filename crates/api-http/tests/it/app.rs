@@ -21,7 +21,7 @@ use domain::{
     user::UserStatus,
 };
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc};
+use std::{future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
 use testkit::{
     ClosedThrottle, Fakes, FixedClock, MemoryStorage, ModelThrottle, OpenThrottle, PlainHasher, fixtures::at,
 };
@@ -120,6 +120,11 @@ pub struct Pair {
 }
 
 impl TestApp {
+    /// Starts the app for requests that [`Request::send_to`] sends.
+    pub async fn run(&self) -> Running {
+        Running::start(&self.edge).await
+    }
+
     pub fn get(&self, path: &str) -> Request<'_> {
         self.request(Method::GET, path)
     }
@@ -322,20 +327,43 @@ impl Request<'_> {
     }
 
     pub async fn send(self) -> Answer {
-        let service = test::init_service(App::new().configure(configure(self.edge.clone()))).await;
-        let response = test::call_service(&service, self.inner.to_request()).await;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let raw = test::read_body(response).await;
-        let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
-        let answer = Answer {
-            status,
-            headers,
-            body,
-            raw,
-        };
-        answer.check_form();
-        answer
+        let running = Running::start(self.edge).await;
+        self.send_to(&running).await
+    }
+
+    /// Sends the request to an app that is running.
+    pub async fn send_to(self, running: &Running) -> Answer {
+        (running.0)(self.inner).await
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// An app that was built once, for tests with thousands of requests.
+pub struct Running(Box<dyn Fn(test::TestRequest) -> Answering>);
+
+impl Running {
+    async fn start(edge: &Edge) -> Self {
+        let service = test::init_service(App::new().configure(configure(edge.clone()))).await;
+        let service = Rc::new(service);
+        Self(Box::new(move |request| {
+            let service = Rc::clone(&service);
+            Box::pin(async move {
+                let response = test::call_service(&*service, request.to_request()).await;
+                let status = response.status().as_u16();
+                let headers = response.headers().clone();
+                let raw = test::read_body(response).await;
+                let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
+                let answer = Answer {
+                    status,
+                    headers,
+                    body,
+                    raw,
+                };
+                answer.check_form();
+                answer
+            })
+        }))
     }
 }
 

@@ -13,6 +13,7 @@ mod connection;
 mod device_tokens;
 mod document;
 mod endpoints;
+mod escalation;
 mod metrics;
 mod mounting;
 mod own_account;

@@ -40,7 +40,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         let is_complete = loop {
             let Some(is_complete) = self.read()? else {
                 return Ok(None);
@@ -99,7 +99,7 @@ mod tests {
     fn lines(input: &[u8]) -> Vec<(u64, Result<String, Refusal>)> {
         let mut lines = Lines::new(input);
         let mut read = Vec::new();
-        while let Some(line) = lines.next().expect("memory can be read") {
+        while let Some(line) = lines.next_line().expect("memory can be read") {
             read.push((line.number, line.text.map(ToOwned::to_owned)));
         }
         assert_eq!(lines.position, input.len() as u64);

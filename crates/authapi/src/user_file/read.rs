@@ -1,5 +1,5 @@
 use super::{FIELDS, NO_ROLES, Refusal, formulas};
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use csv::{ReaderBuilder, StringRecord};
 use domain::use_cases::ImportRequest;
 use serde_json::{Map, Value};
@@ -87,10 +87,16 @@ fn time(name: &str, value: Option<Value>) -> Result<Option<DateTime<Utc>>, Refus
 }
 
 fn instant(name: &str, text: &str) -> Result<DateTime<Utc>, Refusal> {
-    let instant = DateTime::parse_from_rfc3339(text)
-        .map_err(|_| Refusal::field(name, "an instant such as 2026-01-31T12:00:00Z"))?;
-    // Storage has a resolution of microseconds.
-    Ok(instant.to_utc().trunc_subsecs(6))
+    let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc());
+    match instant {
+        // With an offset, the year in UTC may be one that RFC 3339 cannot express. An export would
+        // contain it.
+        Ok(instant) if (0..=9999).contains(&instant.year()) => {
+            // Storage has a resolution of microseconds.
+            Ok(instant.trunc_subsecs(6))
+        }
+        _ => Err(Refusal::field(name, "an instant such as 2026-01-31T12:00:00Z")),
+    }
 }
 
 fn columns(line: &str) -> Result<StringRecord, Refusal> {
@@ -223,6 +229,10 @@ mod tests {
             ),
             (
                 r#"{"login":"a","password_hash":"b","password_expires_at":"SECRET"}"#,
+                "wrong_field",
+            ),
+            (
+                r#"{"login":"a","password_hash":"b","created_at":"0000-01-01T00:00:00+23:59"}"#,
                 "wrong_field",
             ),
         ] {

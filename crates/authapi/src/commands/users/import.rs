@@ -95,7 +95,7 @@ impl Import<'_> {
         };
         let mut lines = Lines::new(input);
         let (mut position, mut is_first) = (0, true);
-        while let Some(line) = lines.next().map_err(|error| unreadable(path, error))? {
+        while let Some(line) = lines.next_line().map_err(|error| unreadable(path, error))? {
             if mem::take(&mut is_first)
                 && let Some(remedy) = mistaken_file(line.bytes, format)
             {
