@@ -25,6 +25,7 @@ mod forwarded_for;
 mod import;
 mod missing_database;
 pub mod overload;
+mod passwords;
 mod prompt;
 mod races;
 mod refusals;
