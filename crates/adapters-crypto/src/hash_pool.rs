@@ -470,6 +470,7 @@ mod tests {
         assert!(submit(&pool, |_| ()).is_err());
         let expected = [
             ("authapi_hash_duration_seconds hash", 0),
+            ("authapi_hash_duration_seconds lookup", 0),
             ("authapi_hash_duration_seconds rating", 0),
             ("authapi_hash_queue_length", 2),
             ("authapi_hash_rejected_total displaced", 0),

@@ -1,6 +1,7 @@
 //! Cryptography behind the core's ports: argon2id, password hashes of other systems, password
-//! strength, breached passwords, JWT, key files, the system clock and the operating system's randomness. This crate
-//! computes and verifies; the core decides what a token or a password permits.
+//! strength, breached passwords, JWT, key files, the system clock and the operating system's
+//! randomness. This crate computes and verifies; the core decides what a token or a password
+//! permits.
 
 mod argon2_hasher;
 mod audit_sealer;

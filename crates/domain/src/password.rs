@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 pub const MAX_LENGTH: usize = 256;
 /// The smallest minimum length that a policy may set (OWASP ASVS 5.0, V6.2.1).
 pub const LOWEST_MIN_LENGTH: usize = 8;
-/// The minimum number of letters and digits that a password with predictable words has besides them.
+/// Minimum number of letters and digits that a new password has besides predictable words, if it
+/// contains any.
 pub const MIN_UNPREDICTABLE: usize = 10;
 /// Advice to show when a meter returns none.
 const GENERAL_ADVICE: &str = "add another word or two";

@@ -79,6 +79,20 @@ async fn a_weak_password_is_rejected_with_advice() {
 }
 
 #[actix_web::test]
+async fn a_predictable_password_is_rejected_with_a_code_of_its_own() {
+    let answer = app()
+        .post("/register")
+        .json(&json!({"login": "alice", "password": "$pr1ng-Monday!!"}))
+        .send()
+        .await;
+    let error = &answer.body["errors"][0];
+    assert_eq!(
+        (answer.status, &error["field"], &error["code"]),
+        (422, &json!("password"), &json!("predictable"))
+    );
+}
+
+#[actix_web::test]
 async fn confusable_logins_are_taken() {
     let app = app();
     app.user("Alice").await;

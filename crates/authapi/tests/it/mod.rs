@@ -26,6 +26,7 @@ mod import;
 mod known_places;
 mod missing_database;
 pub mod overload;
+mod passwords;
 mod prompt;
 mod races;
 mod refusals;
