@@ -259,8 +259,8 @@ pub fn client_request_id(details: &str) -> Option<String> {
 /// Checks that the audit log has an event for every confirmed change, none for requests without
 /// effect, and for unanswered requests the right one or none.
 pub async fn check_audit_log(database: &Database, stories: &[Story]) {
-    // A registration that is repeated is refused, because its login is taken. A refresh that repeats
-    // one whose response was lost writes an event; no other refresh does.
+    // A registration that is repeated is refused, because its login is taken. A refresh that
+    // repeats one whose response was lost writes an event; no other refresh does.
     let query = "SELECT action || ' ' || details AS finding FROM audit_trail \
         WHERE action NOT IN ('registration_refused', 'refresh_token_replayed')";
     let rows = database.find(query).await;
