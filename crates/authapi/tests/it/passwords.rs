@@ -1,9 +1,9 @@
 //! The rules for new passwords: predictable words and breached passwords.
 
+use super::start_failures::{FAILED, check_failure};
 use crate::{
     client::{NEW_PASSWORD, PASSWORD},
     server::{Place, Run},
-    start_failures::{FAILED, check_failure},
 };
 use serde_json::{Value, json};
 use std::fs;
