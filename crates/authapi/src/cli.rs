@@ -10,7 +10,8 @@ pub use audit::{Audit, ListAudit, VerifyAudit};
 pub use roles::{DeleteRole, Roles, SetRole};
 pub use sessions::Sessions;
 pub use users::{
-    CreateUser, DeleteUser, ExportUsers, Format, ImportUsers, ListUsers, SetRoles, Status, Users,
+    CreateUser, DeleteUser, ExportUsers, Format, ImportUsers, ListUsers, ResetPassword, SetRoles, Status,
+    Users,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
