@@ -2,8 +2,8 @@
 
 use crate::{
     client::{NEW_PASSWORD, PASSWORD},
+    it::start_failures::{FAILED, check_failure},
     server::{Place, Run},
-    start_failures::{FAILED, check_failure},
 };
 use serde_json::{Value, json};
 use std::fs;
