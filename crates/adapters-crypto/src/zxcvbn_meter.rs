@@ -170,13 +170,12 @@ mod tests {
         };
         let (gate, closed) = mpsc::channel::<()>();
         let (running, started) = mpsc::channel();
-        let mut ticket = HashTicket::default();
-        let hashing = pool.submit(Work::Hash, &mut ticket, move |_: &mut Blocks| {
+        let hashing = pool.submit(Work::Hash, &mut HashTicket::default(), move |_: &mut Blocks| {
             running.send(()).expect("the test waits");
             let _ = closed.recv();
         });
         started.recv().expect("the job runs");
-        let waiting = pool.submit(Work::Hash, &mut ticket, |_| ());
+        let waiting = pool.submit(Work::Hash, &mut HashTicket::default(), |_| ());
         assert!(matches!(rate().await, Err(PortError::Overloaded)));
         drop(gate);
         for job in [hashing, waiting] {
