@@ -6,15 +6,15 @@ use std::{collections::HashMap, time::Duration};
 
 /// The networks that wait for their turn at an account, with the start of the turn.
 pub struct Turns {
-    max_turns: usize,
+    max: usize,
     count: usize,
     starts: HashMap<CanonicalLogin, HashMap<Network, Duration>>,
 }
 
 impl Turns {
-    pub fn new(max_turns: usize) -> Self {
+    pub fn new(max: usize) -> Self {
         Self {
-            max_turns,
+            max,
             count: 0,
             starts: HashMap::new(),
         }
@@ -26,7 +26,7 @@ impl Turns {
 
     /// Returns whether the maximum number of turns is reached.
     pub fn is_full(&self) -> bool {
-        self.count >= self.max_turns
+        self.count >= self.max
     }
 
     /// Returns the start of a turn, which may have passed.

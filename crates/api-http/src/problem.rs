@@ -7,6 +7,7 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{StatusCode, header},
 };
+use domain::throttle::BudgetName;
 use serde::Serialize;
 use std::{borrow::Cow, fmt, time::Duration};
 use utoipa::ToSchema;
@@ -18,7 +19,7 @@ pub struct Problem {
     code: &'static str,
     title: &'static str,
     detail: Cow<'static, str>,
-    budget: Option<&'static str>,
+    budget: Option<BudgetName>,
     errors: Vec<FieldProblem>,
     headers: Vec<(header::HeaderName, String)>,
 }
@@ -103,7 +104,7 @@ impl Problem {
         self
     }
 
-    fn with_budget(mut self, budget: &'static str) -> Self {
+    fn with_budget(mut self, budget: BudgetName) -> Self {
         self.budget = Some(budget);
         self
     }
@@ -133,7 +134,7 @@ impl Problem {
             detail: &self.detail,
             code: self.code,
             request_id,
-            budget: self.budget,
+            budget: self.budget.map(BudgetName::as_str),
             errors: &self.errors,
         }
     }

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sweep_removes_only_sessions_dead_for_a_week() {
+    async fn a_sweep_removes_only_sessions_dead_for_thirty_days() {
         let storage = MemoryStorage::default().storage();
         let user = fixtures::a_user("alice");
         let id = user.id;
@@ -244,8 +244,8 @@ mod tests {
             .execute(Arc::new(RegisterUser(user)), fixtures::context(fixtures::at(0)))
             .await
             .expect("the user is stored");
-        // With an idle lifetime of 30 days: dead for eight days, dead for six days, and live.
-        for (count, opened_on) in [(1_100, 0), (3, 2), (2, 20)] {
+        // With an idle lifetime of 30 days: dead for 31 days, dead for 29 days, and live.
+        for (count, opened_on) in [(1_100, 0), (3, 2), (2, 40)] {
             for _ in 0..count {
                 let at = fixtures::at(opened_on * DAY);
                 let open = OpenSession {
@@ -261,7 +261,7 @@ mod tests {
             }
         }
 
-        let now = FixedClock::new(fixtures::at(38 * DAY));
+        let now = FixedClock::new(fixtures::at(61 * DAY));
         let removed = sweep(&*storage.session_directory, &now).await;
         assert_eq!(removed.expect("the storage succeeds"), 1_100);
         assert_eq!(

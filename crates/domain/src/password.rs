@@ -54,7 +54,7 @@ impl Password {
     /// Returns the text as typed, if normalisation changed it.
     #[must_use]
     pub fn typed_if_changed(&self) -> Option<&str> {
-        self.typed.as_ref().map(|typed| typed.expose_secret())
+        self.typed.as_ref().map(ExposeSecret::expose_secret)
     }
 
     /// Returns the texts that another system may have hashed when it was given this password: the
@@ -219,9 +219,9 @@ impl PasswordPolicy {
     pub fn accept(
         &self,
         unrated: UnratedPassword,
-        strength: Strength,
+        strength: &Strength,
     ) -> Result<NewPassword, PasswordRefused> {
-        match self.too_weak(&strength) {
+        match self.too_weak(strength) {
             Some(refused) => Err(refused),
             None => Ok(NewPassword(unrated.password)),
         }
@@ -298,7 +298,7 @@ mod tests {
             score,
             advice: advice.map(str::to_owned),
         };
-        PasswordPolicy::default().accept(check("correct horse battery staple")?, strength)
+        PasswordPolicy::default().accept(check("correct horse battery staple")?, &strength)
     }
 
     #[test]

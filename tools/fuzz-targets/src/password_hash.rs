@@ -54,13 +54,13 @@ pub fn check(input: &[u8]) {
         "Debug shows the hash"
     );
     if is_cheap(hash.as_phc()) {
-        verify(hash);
+        verify(&hash);
     }
 }
 
 /// An accepted hash can be verified: it neither panics nor fails. A guess may be right, because the
 /// input may contain the hash of one.
-fn verify(hash: PasswordHash) {
+fn verify(hash: &PasswordHash) {
     for password in ["", "guess", "Grüße"] {
         let password = Password::new(password.to_owned());
         let mut ticket = HashTicket::default();

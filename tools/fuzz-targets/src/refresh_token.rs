@@ -30,7 +30,10 @@ fn check_text(text: &str) {
     if let Ok((claim, mac)) = RefreshClaim::parse(text) {
         assert_eq!(claim.seal(&mac).expose(), text, "a token has two spellings");
         let input = claim.mac_input();
-        assert_eq!(MAC.verify(input.as_slice(), &mac), MAC.sign(input.as_slice()) == mac);
+        assert_eq!(
+            MAC.verify(input.as_slice(), &mac),
+            MAC.sign(input.as_slice()) == mac
+        );
     }
 }
 

@@ -9,7 +9,10 @@ use domain::{
     user::{NewUser, UserPage},
 };
 use serde_json::{Value, json};
-use std::{cell::RefCell, future::Future, mem::ManuallyDrop, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell, fmt::Write, future::Future, mem::ManuallyDrop, net::SocketAddr, pin::Pin, rc::Rc,
+    sync::Arc,
+};
 use testkit::{
     Fakes, MemoryStorage,
     fixtures::{PASSWORD, a_role, a_user, an_admin, at, context},
@@ -139,7 +142,8 @@ impl Service {
         for user in users {
             let sessions = storage.session_directory.list(user.user.id, at(0)).await;
             let sessions = sessions.expect("storage is available");
-            state.push_str(&format!("\n{user:?} {} {sessions:?}", user.hash.as_phc()));
+            let hash = user.hash.as_phc();
+            writeln!(state, "\n{user:?} {hash} {sessions:?}").expect("a text can be extended");
         }
         state
     }

@@ -106,6 +106,7 @@ impl Postgres {
     /// # Panics
     /// If the server rejects the statement.
     #[track_caller]
+    #[must_use]
     pub fn execute(&self, statement: &str) -> String {
         must(execute(&self.psql, &self.url, statement))
     }

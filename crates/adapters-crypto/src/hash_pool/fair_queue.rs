@@ -45,7 +45,7 @@ pub struct FairQueue<J> {
 struct Lanes<J> {
     max: usize,
     places: usize,
-    lanes: HashMap<Lane, Waiting<J>>,
+    by_network: HashMap<Lane, Waiting<J>>,
     /// The lanes with jobs, in the order in which they are served.
     ring: VecDeque<Lane>,
 }
@@ -177,7 +177,7 @@ impl<J> Lanes<J> {
         Self {
             max,
             places: 0,
-            lanes: HashMap::new(),
+            by_network: HashMap::new(),
             ring: VecDeque::new(),
         }
     }
@@ -189,20 +189,23 @@ impl<J> Lanes<J> {
             Some(self.displace_for(lane)?)
         };
         self.places += 1;
-        self.lanes.entry(lane).or_default().places += 1;
+        self.by_network.entry(lane).or_default().places += 1;
         Ok(displaced)
     }
 
     /// Removes the newest job of the lane with the most places, if that leaves it with at least as
     /// many as `lane` has afterwards.
     fn displace_for(&mut self, lane: Lane) -> Result<J, Full> {
-        let own = self.lanes.get(&lane).map_or(0, |waiting| waiting.places);
-        let with_jobs = self.lanes.iter().filter(|(_, waiting)| !waiting.jobs.is_empty());
+        let own = self.by_network.get(&lane).map_or(0, |waiting| waiting.places);
+        let with_jobs = self
+            .by_network
+            .iter()
+            .filter(|(_, waiting)| !waiting.jobs.is_empty());
         let longest = with_jobs.max_by_key(|(_, waiting)| waiting.places);
         let (&longest, _) = longest
             .filter(|(_, waiting)| waiting.places > own + 1)
             .ok_or(Full)?;
-        let jobs = self.lanes.get_mut(&longest).map(|waiting| &mut waiting.jobs);
+        let jobs = self.by_network.get_mut(&longest).map(|waiting| &mut waiting.jobs);
         let (job, is_last) = jobs
             .and_then(|jobs| jobs.pop_back().map(|job| (job, jobs.is_empty())))
             .ok_or(Full)?;
@@ -215,16 +218,16 @@ impl<J> Lanes<J> {
 
     fn leave(&mut self, lane: Lane) {
         self.places -= 1;
-        if let Some(waiting) = self.lanes.get_mut(&lane) {
+        if let Some(waiting) = self.by_network.get_mut(&lane) {
             waiting.places -= 1;
             if waiting.places == 0 {
-                self.lanes.remove(&lane);
+                self.by_network.remove(&lane);
             }
         }
     }
 
     fn push(&mut self, lane: Lane, job: J) {
-        let waiting = self.lanes.entry(lane).or_default();
+        let waiting = self.by_network.entry(lane).or_default();
         if waiting.jobs.is_empty() {
             self.ring.push_back(lane);
         }
@@ -233,7 +236,7 @@ impl<J> Lanes<J> {
 
     fn pop(&mut self) -> Option<J> {
         let lane = self.ring.pop_front()?;
-        let waiting = self.lanes.get_mut(&lane)?;
+        let waiting = self.by_network.get_mut(&lane)?;
         let job = waiting.jobs.pop_front()?;
         if !waiting.jobs.is_empty() {
             self.ring.push_back(lane);
@@ -243,12 +246,12 @@ impl<J> Lanes<J> {
     }
 
     fn waiting(&self) -> usize {
-        self.lanes.values().map(|waiting| waiting.jobs.len()).sum()
+        self.by_network.values().map(|waiting| waiting.jobs.len()).sum()
     }
 
     fn ahead(&self, lane: Lane) -> usize {
-        let own = self.lanes.get(&lane).map_or(0, |waiting| waiting.jobs.len());
-        let others = self.lanes.iter().filter(|(other, _)| **other != lane);
+        let own = self.by_network.get(&lane).map_or(0, |waiting| waiting.jobs.len());
+        let others = self.by_network.iter().filter(|(other, _)| **other != lane);
         own + others
             .map(|(_, waiting)| min(waiting.jobs.len(), own + 1))
             .sum::<usize>()
@@ -273,13 +276,13 @@ mod tests {
     /// A job: the number of its lane, and its number in the lane.
     type Job = (u8, usize);
 
-    fn lane(number: u8) -> Lane {
-        Some(Network::site(IpAddr::V4(Ipv4Addr::new(198, 18, number, 1))))
+    fn network(number: u8) -> Network {
+        Network::site(IpAddr::V4(Ipv4Addr::new(198, 18, number, 1)))
     }
 
     /// Queues a job if a place is left. Returns the job that loses its place.
     fn submit(queue: &mut FairQueue<Job>, share: Share, job: Job) -> Result<Option<Job>, Full> {
-        match queue.reserve(share, lane(job.0))? {
+        match queue.reserve(share, Some(network(job.0)))? {
             (Place::Own(share, lane), displaced) => {
                 queue.push(share, lane, job);
                 Ok(displaced)
@@ -345,12 +348,12 @@ mod tests {
             assert_eq!(submit(&mut queue, Share::Unknown, (number, 0)), Ok(None));
         }
         let (place, displaced) = queue
-            .reserve(Share::Unknown, lane(9))
+            .reserve(Share::Unknown, Some(network(9)))
             .expect("a place can be borrowed");
-        assert_eq!((&place, displaced), (&Place::Borrowed(lane(9)), None));
+        assert_eq!((&place, displaced), (&Place::Borrowed(Some(network(9))), None));
         let (place, _) = queue.move_to(Share::Known, place).expect("the share has places");
-        assert_eq!(place, Place::Own(Share::Known, lane(9)));
-        queue.push(Share::Known, lane(9), (9, 0));
+        assert_eq!(place, Place::Own(Share::Known, Some(network(9))));
+        queue.push(Share::Known, Some(network(9)), (9, 0));
         assert_eq!(order(queue).first(), Some(&(9, 0)));
     }
 
@@ -363,33 +366,42 @@ mod tests {
         let borrowed: Vec<_> = (0..2)
             .map(|_| {
                 queue
-                    .reserve(Share::Unknown, lane(1))
+                    .reserve(Share::Unknown, Some(network(1)))
                     .expect("a place can be borrowed")
                     .0
             })
             .collect();
-        assert_eq!(queue.reserve(Share::Unknown, lane(1)).map(|_| ()), Err(Full));
+        assert_eq!(
+            queue.reserve(Share::Unknown, Some(network(1))).map(|_| ()),
+            Err(Full)
+        );
         for place in borrowed {
             assert_eq!(queue.move_to(Share::Unknown, place).map(|_| ()), Err(Full));
         }
-        assert!(queue.reserve(Share::Unknown, lane(1)).is_ok());
+        assert!(queue.reserve(Share::Unknown, Some(network(1))).is_ok());
     }
 
     #[test]
     fn a_client_with_a_forged_claim_moves_to_the_other_share() {
         let mut queue: FairQueue<Job> = FairQueue::new(4);
-        let (place, _) = queue.reserve(Share::Known, lane(1)).expect("the queue is empty");
+        let (place, _) = queue
+            .reserve(Share::Known, Some(network(1)))
+            .expect("the queue is empty");
         let (place, _) = queue.move_to(Share::Unknown, place).expect("the queue is empty");
-        assert_eq!(place, Place::Own(Share::Unknown, lane(1)));
+        assert_eq!(place, Place::Own(Share::Unknown, Some(network(1))));
         assert_eq!((queue.known.places, queue.unknown.places), (0, 1));
 
-        let (place, _) = queue.reserve(Share::Known, lane(1)).expect("the share is empty");
+        let (place, _) = queue
+            .reserve(Share::Known, Some(network(1)))
+            .expect("the share is empty");
         let mut queue = flooded(4, Share::Unknown);
         assert_eq!(
-            queue.reserve(Share::Known, lane(1)).map(|(place, _)| place),
+            queue
+                .reserve(Share::Known, Some(network(1)))
+                .map(|(place, _)| place),
             Ok(place)
         );
-        let place = Place::Own(Share::Known, lane(1));
+        let place = Place::Own(Share::Known, Some(network(1)));
         assert_eq!(queue.move_to(Share::Unknown, place).map(|_| ()), Err(Full));
         assert_eq!((queue.known.places, queue.unknown.places), (0, 4));
     }
@@ -417,7 +429,7 @@ mod tests {
                 let _ = submit(&mut queue, share, (lane, number));
             }
             let share = if is_known { Share::Known } else { Share::Unknown };
-            let ahead = queue.ahead(share, lane(99));
+            let ahead = queue.ahead(share, Some(network(99)));
             prop_assert!(ahead <= 6 + 7, "{ahead} ahead");
             prop_assert!(submit(&mut queue, share, (99, 0)).is_ok());
             let position = order(queue).iter().position(|job| job.0 == 99);
@@ -434,7 +446,7 @@ mod tests {
                 match (operation, held.pop()) {
                     (0, place) => {
                         held.extend(place);
-                        held.extend(queue.reserve(share, lane(lane_number)).map(|(place, _)| place));
+                        held.extend(queue.reserve(share, Some(network(lane_number))).map(|(place, _)| place));
                     }
                     (1, Some(place)) => queue.cancel(&place),
                     (2, Some(place)) => held.extend(queue.move_to(share, place).map(|(place, _)| place)),
@@ -445,10 +457,12 @@ mod tests {
                     }
                 }
             }
-            held.iter().for_each(|place| queue.cancel(place));
+            for place in &held {
+                queue.cancel(place);
+            }
             while queue.pop().is_some() {}
             prop_assert_eq!((queue.known.places, queue.unknown.places, queue.borrowed), (0, 0, 0));
-            prop_assert!(queue.known.lanes.is_empty() && queue.unknown.lanes.is_empty());
+            prop_assert!(queue.known.by_network.is_empty() && queue.unknown.by_network.is_empty());
         }
     }
 }

@@ -213,7 +213,10 @@ fn claims_that_are_missing_or_have_a_wrong_type_are_rejected() {
         let without = refusal(&ES256, &with_claims(&gap.to_string()));
         assert_eq!(without, expected, "no {member}");
         let null = (!is_optional).then_some(json!(null));
-        for wrong in null.into_iter().chain([json!({}), json!([1]), json!(1.5), json!(true)]) {
+        for wrong in null
+            .into_iter()
+            .chain([json!({}), json!([1]), json!(1.5), json!(true)])
+        {
             let mut spoilt = claims_json();
             spoilt[member] = wrong.clone();
             let token = with_claims(&spoilt.to_string());

@@ -1,6 +1,11 @@
 //! Passwords made by rule: those that a spray tries, and good ones. No list of real passwords is
 //! involved.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index out of bounds should fail the test"
+)]
+
 /// The number of passwords of each kind.
 pub const COUNT: usize = 500;
 
@@ -194,7 +199,7 @@ fn leetspeak(word: &str) -> String {
     word.chars().enumerate().map(substitute).collect()
 }
 
-/// Pseudo-random numbers (SplitMix64), so that every run makes the same passwords.
+/// Pseudo-random numbers (`SplitMix64`), so that every run makes the same passwords.
 struct Random(u64);
 
 impl Random {

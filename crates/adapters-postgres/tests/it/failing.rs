@@ -404,8 +404,8 @@ async fn a_connection_that_opens_too_late_for_one_request_serves_the_next() {
         .await
         .expect("the database can be opened");
     let health = PostgresStorage::new(&database, Arc::new(testkit::ToySealer));
-    // Opening takes three round trips, which exceeds the time of a request; a statement takes two.
-    proxy.set(ProxyMode::Delay(Duration::from_millis(170)));
+    // Opening takes four round trips, which exceeds the time of a request; a statement takes two.
+    proxy.set(ProxyMode::Delay(Duration::from_millis(120)));
     assert!(health.check().await.is_err());
     let served = async { while health.check().await.is_err() {} };
     timeout(IN_TIME, served)

@@ -33,7 +33,7 @@ impl Servers {
         register(&storage, &user).await;
         let session = open(&storage, &user).await;
         let standby = primary.start_standby();
-        standby.execute("SELECT pg_wal_replay_pause()");
+        let _ = standby.execute("SELECT pg_wal_replay_pause()");
         Self {
             primary,
             standby,

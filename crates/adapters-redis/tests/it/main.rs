@@ -161,10 +161,12 @@ fn age(redis: &mut Connection, prefix: &str, by: Duration) {
         let (time, written) = value.split_once(' ').expect("the key holds two times");
         let value = format!("{} {}", earlier(time), earlier(written));
         match Duration::from_millis(left).saturating_sub(by).as_millis() {
-            0 => redis.del(&key).expect("Redis deletes the key"),
+            0 => {
+                let _: () = redis.del(&key).expect("Redis deletes the key");
+            }
             left => {
                 let left = u64::try_from(left).expect("the time to live is short");
-                redis.pset_ex(&key, value, left).expect("Redis stores the value")
+                let _: () = redis.pset_ex(&key, value, left).expect("Redis stores the value");
             }
         }
     }

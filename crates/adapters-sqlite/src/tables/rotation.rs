@@ -38,7 +38,7 @@ pub fn find(
         .filter(sessions::id.eq(Id(id.0)))
         .select(StoredSessionRow::as_select());
     let row: Option<StoredSessionRow> = session.first(conn).optional()?;
-    row.map(|row| row.as_of(now)).transpose()
+    row.map(|row| row.read_at(now)).transpose()
 }
 
 #[declare_sql_function]
@@ -105,7 +105,7 @@ struct StoredSessionRow {
 }
 
 impl StoredSessionRow {
-    fn as_of(self, now: DateTime<Utc>) -> Result<StoredSession, StorageError> {
+    fn read_at(self, now: DateTime<Utc>) -> Result<StoredSession, StorageError> {
         let generation = parse_generation(self.generation)?;
         let stored = self.rotated_by;
         let lifetime: Lifetime = self.lifetime.try_into()?;

@@ -35,8 +35,8 @@ const NAMES: [&str; 12] = [
     "2026-11-28-000008_role_revisions",
     "2026-11-28-000009_refresh_replays",
     "2026-11-28-000010_authenticated_at",
-    "2026-11-28-000012_session_networks",
     "2026-11-28-000011_reset_codes",
+    "2026-11-28-000012_session_networks",
 ];
 const FIRST_SCHEMA: &str =
     include_str!("../../../../migrations/sqlite/2026-11-22-000001_users_roles_sessions_audit/up.sql");

@@ -152,7 +152,6 @@ fn too_many_attempts(retry_after: Duration, budget: BudgetName) -> Problem {
         BudgetName::Service => "Too many failed logins at this service. Wait, then try again.",
         BudgetName::Session => "Too many attempts in this session. Wait, then try again.",
     };
-    let budget = budget.as_str();
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "too_many_attempts",
@@ -165,7 +164,7 @@ fn too_many_attempts(retry_after: Duration, budget: BudgetName) -> Problem {
     // the budget for this many seconds (t).
     .with_header(
         header::HeaderName::from_static("ratelimit"),
-        format!("\"{budget}\";r=0;t={seconds}"),
+        format!("\"{}\";r=0;t={seconds}", budget.as_str()),
     )
 }
 

@@ -16,6 +16,7 @@ const COMPRESSED: &str = "it is compressed; decompress it first";
 
 /// Returns why the whole file is not of this format and what to do about it, if its first line
 /// shows that.
+#[must_use]
 pub fn mistaken_file(first_line: &[u8], format: Format) -> Option<&'static str> {
     if let Some((_, remedy)) = NOT_TEXT.iter().find(|(start, _)| first_line.starts_with(start)) {
         return Some(remedy);

@@ -35,6 +35,7 @@ impl UserReader {
     }
 
     /// Returns whether the header line was invalid, so that the file cannot be read.
+    #[must_use]
     pub fn has_no_columns(&self) -> bool {
         matches!(self, Self::Csv(None))
     }

@@ -22,6 +22,7 @@ impl Refusal {
     );
 
     /// Returns the refusal with this stable code and this explanation.
+    #[must_use]
     pub const fn new(code: &'static str, text: &'static str) -> Self {
         Self {
             code: Cow::Borrowed(code),
@@ -30,6 +31,7 @@ impl Refusal {
     }
 
     /// Returns the refusal of an invalid field.
+    #[must_use]
     pub fn field(name: &str, must: &str) -> Self {
         Self {
             code: Cow::Borrowed("wrong_field"),

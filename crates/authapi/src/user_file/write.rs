@@ -69,6 +69,7 @@ fn instant(at: DateTime<Utc>) -> String {
 
 impl UserWriter {
     /// Returns the header line, if the format has one.
+    #[must_use]
     pub fn head(&self) -> &'static str {
         match self {
             Self::Jsonl { .. } => "",

@@ -3,7 +3,6 @@
 use super::start_failures::{FAILED, check_failure};
 use crate::{
     client::{NEW_PASSWORD, PASSWORD},
-    it::start_failures::{FAILED, check_failure},
     server::{Place, Run},
 };
 use serde_json::{Value, json};

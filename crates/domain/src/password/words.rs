@@ -112,15 +112,12 @@ pub(super) fn is_predictable(password: &str, words: &[String]) -> bool {
         .collect();
     let (mut rest, mut any, mut others) = (typed.as_slice(), false, 0);
     while let Some((first, after)) = rest.split_first() {
-        match longest_at_start(rest, &words) {
-            Some(after_word) => {
-                rest = after_word;
-                any = true;
-            }
-            None => {
-                others += usize::from(counts(*first));
-                rest = after;
-            }
+        if let Some(after_word) = longest_at_start(rest, &words) {
+            rest = after_word;
+            any = true;
+        } else {
+            others += usize::from(counts(*first));
+            rest = after;
         }
     }
     any && others < MIN_UNPREDICTABLE

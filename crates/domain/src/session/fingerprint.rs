@@ -122,8 +122,12 @@ fn network_of(address: IpAddr) -> [u8; 8] {
             [4, a, b, c, 0, 0, 0, 0]
         }
         IpAddr::V6(address) => {
-            let [a, b, c, d, e, f, g, ..] = address.octets();
-            [6, a, b, c, d, e, f, g]
+            let mut network = [6; 8];
+            let (_, prefix) = network.split_at_mut(1);
+            for (to, from) in prefix.iter_mut().zip(address.octets()) {
+                *to = from;
+            }
+            network
         }
     }
 }

@@ -70,7 +70,7 @@ impl AcceptPassword {
     ) -> Result<NewPassword, AcceptPasswordError> {
         let (password, known) = (unrated.password().clone(), unrated.known().to_vec());
         let strength = self.meter.rate(password, known, ticket).await?;
-        let accepted = self.policy.accept(unrated, strength)?;
+        let accepted = self.policy.accept(unrated, &strength)?;
         if self
             .breached
             .contains(accepted.password().clone(), ticket)

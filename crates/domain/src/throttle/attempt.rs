@@ -162,8 +162,8 @@ mod tests {
             .clone()
     }
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("the address is valid"))
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("the address is valid")
     }
 
     fn log_in(address: Option<IpAddr>, place: Place) -> Attempt {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_attempt_takes_from_the_budgets_of_its_place() {
-        let (v4, v6) = (address("192.0.2.7"), address("2001:db8::7"));
+        let (v4, v6) = (Some(address("192.0.2.7")), Some(address("2001:db8::7")));
         let home = Network::site(v4.expect("the address is known"));
         let mistyped = Attempt::LogIn {
             account: None,
@@ -223,8 +223,7 @@ mod tests {
 
     #[test]
     fn unknown_and_known_places_share_no_budget() {
-        let home = address("192.0.2.7");
-        let site = Network::site(home.expect("the address is known"));
+        let (home, site) = (Some(address("192.0.2.7")), Network::site(address("192.0.2.7")));
         let keys = |place| {
             let charges = log_in(home, place).charges();
             charges.into_iter().map(|charge| charge.key).collect::<Vec<_>>()
@@ -252,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_of_the_site_at_the_account() {
-        let charges = log_in(address("192.0.2.7"), Place::Unknown).charges();
+        let charges = log_in(Some(address("192.0.2.7")), Place::Unknown).charges();
         let turn = charges.into_iter().find_map(|charge| charge.turn);
         let turn = turn.expect("the budget of the account has turns");
         assert_eq!(
@@ -263,9 +262,9 @@ mod tests {
 
     #[test]
     fn the_name_of_a_budget_does_not_show_whether_the_account_knows_the_place() {
-        let home = Network::site(address("192.0.2.7").expect("the address is known"));
+        let home = Network::site(address("192.0.2.7"));
         let names = |place| {
-            let charges = log_in(address("192.0.2.7"), place).charges();
+            let charges = log_in(Some(address("192.0.2.7")), place).charges();
             let names = charges.into_iter().map(|charge| charge.key.kind().name());
             names.collect::<Vec<_>>()
         };

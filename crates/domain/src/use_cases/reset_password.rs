@@ -209,7 +209,7 @@ mod tests {
         rules: ResetRules,
         id: UserId,
         chosen: Option<&str>,
-        hashed: &'static str,
+        expected: &'static str,
         expect_accounts: impl FnOnce(&mut MockAccounts),
     ) -> Result<PasswordReset, ResetPasswordError> {
         let mut accounts = MockAccounts::new();
@@ -220,7 +220,7 @@ mod tests {
         let mut hasher = MockPasswordHasher::new();
         hasher
             .expect_hash()
-            .withf(move |password, _| password.expose() == hashed)
+            .withf(move |password, _| password.expose() == expected)
             .returning(|_, _| Ok(hash("$new")));
         let hasher = Arc::new(hasher);
         let request = ChangeRequest {

@@ -161,7 +161,7 @@ async fn keys_do_not_share_budgets(fresh: &FreshThrottle) {
         (vec![in_session(1)], 2, BudgetKind::Session),
         (vec![in_session(2)], 2, BudgetKind::Session),
     ] {
-        let attempt = &attempts[0];
+        let attempt = attempts.first().expect("there is an attempt");
         fresh.all_allowed(vec![attempt.clone(); burst]).await;
         fresh.refused(attempt, kind).await;
     }

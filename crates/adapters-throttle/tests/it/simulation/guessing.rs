@@ -155,7 +155,7 @@ impl Guessed {
             (Actor::AtHome { .. }, true) => &mut self.logins_at_home,
             (Actor::WithDevice { .. }, true) => &mut self.logins_by_device,
             (Actor::AtHome { .. } | Actor::WithDevice { .. }, false) => &mut self.refused_in_known_places,
-            (Actor::NewDevice { arrived, .. }, true) => return self.waits.push(at - arrived),
+            (Actor::NewDevice { arrived, .. }, true) => return self.waits.push(at.saturating_sub(arrived)),
             (Actor::NewDevice { .. }, false) => return,
         };
         *counter += 1;
@@ -191,7 +191,8 @@ impl Guessed {
         }
         assert!(self.most_in_an_hour <= 100, "{}", self.most_in_an_hour);
         assert_eq!(self.refused_in_known_places, 0);
-        let logins = (guessing.lasts.as_secs() / OWNERS_LOG_IN_EVERY.as_secs() + 1) as usize;
+        let logins = guessing.lasts.as_secs() / OWNERS_LOG_IN_EVERY.as_secs() + 1;
+        let logins = usize::try_from(logins).expect("the number is small");
         assert_eq!(self.logins_at_home, guessing.accounts * logins);
         assert_eq!(self.logins_by_device, guessing.accounts * logins);
         assert_eq!(

@@ -1,4 +1,4 @@
-/// A reproducible sequence of numbers (SplitMix64).
+/// A reproducible sequence of numbers (`SplitMix64`).
 pub struct Random(u64);
 
 impl Random {

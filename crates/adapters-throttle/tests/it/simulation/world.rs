@@ -93,7 +93,7 @@ impl World {
     pub async fn log_in(&mut self, client: Client) -> ThrottleDecision {
         let now = self.now();
         let site = Network::site(client.address);
-        let account = &mut self.accounts[client.account];
+        let account = self.accounts.get_mut(client.account).expect("the account exists");
         let place = if client.has_device {
             Place::KnownDevice(account.known_device)
         } else if account.known_networks.contains(&site) {

@@ -49,12 +49,12 @@ fn flat(error: ResetPasswordError) -> Box<dyn std::error::Error + Send + Sync> {
 /// Prints the code alone to standard output, so that a script can pass it on, and what it is for to
 /// standard error.
 fn print(reset: &PasswordReset) -> Result<(), Failure> {
-    let (what, rest) = match reset.code {
+    let (secret, then) = match reset.code {
         Some(_) => ("this code", "it is not shown again"),
         None => ("this password", "the password must then be changed"),
     };
     output::note(format_args!(
-        "{} can log in once with {what}, before {}; {rest}",
+        "{} can log in once with {secret}, before {}; {then}",
         reset.user.login.as_typed(),
         instant(reset.expires_at),
     ));

@@ -111,13 +111,13 @@ pub(super) async fn a_turn_can_be_used_for_two_restorations_and_is_then_lost(fre
     fresh.exhaust_account().await;
     check_hour(fresh.account_wait(10).await, 1);
     check_hour(fresh.account_wait(11).await, 2);
-    advance(3 * HOUR - A_WHILE);
+    advance((3 * HOUR).saturating_sub(A_WHILE));
     // The last moment of the first turn.
     fresh.allowed(&at_account("alice", 10)).await;
     check_wait(fresh.account_wait(12).await, A_WHILE);
     advance(HOUR + 2 * A_WHILE);
     // The second turn is lost, and what the budget regained meanwhile is for any network.
     fresh.allowed(&at_account("alice", 13)).await;
-    check_wait(fresh.account_wait(11).await, HOUR - A_WHILE);
+    check_wait(fresh.account_wait(11).await, HOUR.saturating_sub(A_WHILE));
     fresh.allowed(&at_account("alice", 12)).await;
 }
