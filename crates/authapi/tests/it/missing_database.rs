@@ -23,7 +23,7 @@ enum Effect {
 use Effect::{Creates, Fails, FailsWithoutFile, NeedsNone};
 
 /// Every command with its arguments. A new command must be added here.
-const CALLS: [(&str, &[&str], Effect); 30] = [
+const CALLS: [(&str, &[&str], Effect); 31] = [
     ("serve", &[], Creates),
     ("migrate up", &[], Creates),
     ("migrate down", &[], FailsWithoutFile),
@@ -50,6 +50,7 @@ const CALLS: [(&str, &[&str], Effect); 30] = [
     ("audit list", &[], Fails),
     ("audit verify", &[], Fails),
     ("config check", &[], NeedsNone),
+    ("passwords check", &[], NeedsNone),
     ("healthcheck", &[], NeedsNone),
     ("openapi", &[], NeedsNone),
     ("completions", &["bash"], NeedsNone),

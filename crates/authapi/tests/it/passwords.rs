@@ -53,7 +53,7 @@ async fn a_breached_password_is_refused_wherever_a_new_one_is_accepted_but_not_a
         let expected = (&json!(field), &json!("password_breached"));
         assert_eq!((&error["field"], &error["code"]), expected);
     }
-    let reset = ["users", "reset-password", "--login", "alice"];
+    let reset = ["users", "reset-password", "--login", "alice", "--password"];
     let refused = server.place().run(&reset, &format!("{NEW_PASSWORD}\n"));
     check_failure(&refused, FAILED, &["data breach"]);
 }

@@ -269,7 +269,7 @@ async fn weak_passwords_get_identical_responses_for_taken_and_free_logins() {
     client.user("alice").await;
     let mut answers = Vec::new();
     for login in ["alice", "unknown"] {
-        let body = json!({"login": login, "password": "password123"});
+        let body = json!({"login": login, "password": "qwertyuiop"});
         let call = client.post("/register").json(&body);
         let mut answer = call.header("X-Request-Id", b"one-id").send().await;
         assert_eq!(answer.status, 422, "{login}: {}", answer.body);
