@@ -44,7 +44,7 @@ pub struct LoginRequest {
     responses(
         (status = 200, description = "A session was opened; these are its tokens.", body = TokenPairResponse, headers(("Device-Token" = String, description = "A token with which the device is known at its next login."))),
         BodyRefused, TooManyAttempts, Unavailable,
-        (status = 401, description = "`invalid_credentials`: unknown login, wrong password or disabled user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid_credentials`: unknown login, wrong password, used or expired one-time password, or disabled user", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn log_in(
