@@ -77,7 +77,10 @@ mod tests {
             assert_eq!(executed.reads.session, Some(OTHER_DEVICE));
             assert_eq!(executed.context, audit_context());
             let change = executed.decided.expect("the rules allow the change");
-            let expected = (EndSessionsOf::Sessions(vec![OTHER_DEVICE]), EndReason::LoggedOut);
+            let expected = (
+                EndSessionsOf::Sessions(vec![OTHER_DEVICE]),
+                EndReason::EndedByUser,
+            );
             assert_eq!(change.end_sessions, Some(expected));
         });
         assert!(end(accounts).await.is_ok());

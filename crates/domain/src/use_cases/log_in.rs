@@ -539,19 +539,12 @@ mod tests {
         }
     }
 
-    /// Mocks of a throttle that allows every attempt, and storage with `credentials`.
+    /// Mocks of a throttle that allows an attempt, and storage with `credentials`.
     fn mocks_with(credentials: Credentials) -> Mocks {
-        let mut mocks = Mocks::default();
-        mocks
-            .throttle
-            .expect_take()
-            .returning(|_| Ok(ThrottleDecision::Allowed));
-        mocks
-            .accounts
-            .expect_find_by_login()
-            .once()
-            .returning(move |_| Ok(Some(credentials.clone())));
-        mocks
+        Mocks::that_admit(Some(LoginFacts {
+            credentials,
+            ..facts(false, false)
+        }))
     }
 
     #[tokio::test]
@@ -582,6 +575,7 @@ mod tests {
             .expect_verify()
             .once()
             .returning(|_, _, _| Ok(Verification::Right));
+        mocks.throttle.expect_succeeded().once().return_const(());
         let facts = facts_about(with_one_time_password(unused()).user);
         expect_change(&mut mocks.accounts, facts, |executed| {
             let change = executed.decided.expect("the rules allow the change");
@@ -624,6 +618,7 @@ mod tests {
             .expect_find_by_login()
             .once()
             .returning(|_| Ok(Some(with_one_time_password(used()))));
+        mocks.throttle.expect_succeeded().never();
         mocks.record_failed_attempt = Some(record_failed_attempt(|events| {
             events
                 .expect_record()
@@ -873,8 +868,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_races_a_change_of_password_fails() {
-        let mut mocks = Mocks::that_find(Verification::Right);
+    async fn a_login_that_races_a_change_of_password_fails_and_takes_nothing_back() {
+        let mut mocks = Mocks::that_admit(Some(facts(false, false)));
+        mocks
+            .hasher
+            .expect_verify()
+            .once()
+            .returning(|_, _, _| Ok(Verification::Right));
+        mocks.throttle.expect_succeeded().never();
         mocks.accounts.expect_find_by_login().once().returning(|_| {
             let mut changed = credentials();
             changed.user.epoch = Epoch(5);

@@ -254,7 +254,7 @@ mod tests {
             expect_change(&mut accounts, live(), |executed| {
                 assert_eq!(executed.context, audit_context());
                 let change = executed.decided.expect("the rules allow the change");
-                let expected = (EndSessionsOf::User(USER), EndReason::LoggedOut);
+                let expected = (EndSessionsOf::User(USER), EndReason::EndedByUser);
                 assert_eq!(change.end_sessions, Some(expected));
             });
             assert!(log_out(accounts).execute(token, true, origin()).await.is_ok());
