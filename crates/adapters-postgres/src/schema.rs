@@ -15,6 +15,7 @@ diesel::table! {
         last_login_at -> Nullable<Timestamptz>,
         password_expires_at -> Nullable<Timestamptz>,
         password_used_at -> Nullable<Timestamptz>,
+        places_since -> Nullable<Timestamptz>,
     }
 }
 

@@ -115,6 +115,7 @@ fn name_of_budget(key: &BudgetKey) -> String {
         BudgetKey::Service => "service".to_owned(),
         BudgetKey::Account(login) => format!("account:{}", hash_of(login)),
         BudgetKey::KnownNetwork(login, network) => format!("known_network:{}:{network}", hash_of(login)),
+        BudgetKey::KnownPlaces(login) => format!("known_places:{}", hash_of(login)),
         BudgetKey::KnownDevice(login, session) => format!("known_device:{}:{session}", hash_of(login)),
         BudgetKey::Session(session) => format!("session:{session}"),
     }

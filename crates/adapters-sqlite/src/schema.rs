@@ -15,6 +15,7 @@ diesel::table! {
         last_login_at -> Nullable<BigInt>,
         password_expires_at -> Nullable<BigInt>,
         password_used_at -> Nullable<BigInt>,
+        places_since -> Nullable<BigInt>,
     }
 }
 

@@ -52,12 +52,10 @@ pub enum EndReason {
     PasswordChanged,
     PasswordReset,
     UserDisabled,
-    /// An administrator ended all sessions of the user.
+    /// The user or an administrator ended the session from elsewhere, or all sessions at once.
     SessionsRevoked,
     /// The user reached the maximum number of sessions, and this was the oldest.
     MadeRoom,
-    /// The user ended the session from another one, or all sessions at once.
-    EndedByUser,
 }
 
 impl EndReason {
@@ -65,7 +63,7 @@ impl EndReason {
     /// other, the session may have been another person's.
     pub const THAT_KEEP_PLACES_KNOWN: [Self; 3] = [Self::LoggedOut, Self::RolesChanged, Self::MadeRoom];
 
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 8] = [
         Self::LoggedOut,
         Self::RefreshTokenReused,
         Self::RolesChanged,
@@ -74,7 +72,6 @@ impl EndReason {
         Self::UserDisabled,
         Self::SessionsRevoked,
         Self::MadeRoom,
-        Self::EndedByUser,
     ];
 
     /// Returns the name under which the reason is stored.
@@ -89,7 +86,6 @@ impl EndReason {
             Self::UserDisabled => "user_disabled",
             Self::SessionsRevoked => "forced_out",
             Self::MadeRoom => "made_room",
-            Self::EndedByUser => "ended_by_user",
         }
     }
 

@@ -39,6 +39,8 @@ struct Tables {
     opened: Vec<SessionId>,
     /// The networks from which sessions were opened.
     networks: HashMap<SessionId, Network>,
+    /// For users whose places were forgotten, when.
+    places_since: HashMap<UserId, DateTime<Utc>>,
     events: Vec<(AuditEvent, AuditContext)>,
 }
 
@@ -197,7 +199,10 @@ impl Tables {
         let known = || {
             self.sessions.values().filter(|session| {
                 let ended = session.lifetime.ended;
-                session.holder.user == credentials.user.id && ended.is_none_or(EndReason::keeps_place_known)
+                let since = self.places_since.get(&session.holder.user);
+                session.holder.user == credentials.user.id
+                    && ended.is_none_or(EndReason::keeps_place_known)
+                    && since.is_none_or(|since| session.lifetime.created_at >= *since)
             })
         };
         let is_network_known = known().any(|session| {
@@ -263,6 +268,8 @@ impl Tables {
                 session.lifetime.ended = Some(*reason);
             }
         }
+        let forgotten = change.forgets_places_of();
+        self.places_since.extend(forgotten.map(|user| (user, change.at)));
         if let Some(session) = &change.open_session {
             self.open(session);
         }

@@ -6,6 +6,9 @@ use std::{
     collections::{HashMap, VecDeque},
 };
 
+/// The maximum number of places that a lane borrows at once.
+const MAX_BORROWED: usize = 4;
+
 /// The jobs of one network. Clients without an address share one lane.
 pub type Lane = Option<Network>;
 
@@ -34,7 +37,7 @@ pub struct Full;
 pub struct FairQueue<J> {
     known: Lanes<J>,
     unknown: Lanes<J>,
-    borrowed: usize,
+    borrowed: HashMap<Lane, usize>,
     /// Later jobs of use cases whose first job has run. They run before all others: their clients
     /// have waited already.
     later: VecDeque<J>,
@@ -63,7 +66,7 @@ impl<J> FairQueue<J> {
         Self {
             known: Lanes::new((max / 4).max(1)),
             unknown: Lanes::new(max),
-            borrowed: 0,
+            borrowed: HashMap::new(),
             later: VecDeque::new(),
             is_turn_of_known: true,
         }
@@ -77,8 +80,8 @@ impl<J> FairQueue<J> {
     pub fn reserve(&mut self, share: Share, lane: Lane) -> Result<(Place, Option<J>), Full> {
         match (self.lanes(share).enter(lane), share) {
             (Ok(displaced), _) => Ok((Place::Own(share, lane), displaced)),
-            (Err(Full), Share::Unknown) if self.borrowed < self.known.max => {
-                self.borrowed += 1;
+            (Err(Full), Share::Unknown) if self.may_borrow(lane) => {
+                *self.borrowed.entry(lane).or_default() += 1;
                 Ok((Place::Borrowed(lane), None))
             }
             (Err(full), _) => Err(full),
@@ -116,7 +119,7 @@ impl<J> FairQueue<J> {
     pub fn cancel(&mut self, place: &Place) {
         match place {
             Place::Own(share, lane) => self.lanes(*share).leave(*lane),
-            Place::Borrowed(_) => self.borrowed -= 1,
+            Place::Borrowed(lane) => self.give_back(*lane),
         }
     }
 
@@ -162,6 +165,21 @@ impl<J> FairQueue<J> {
         };
         let in_own = own.ahead(lane);
         self.later.len() + in_own + min(other.waiting(), in_own + 1)
+    }
+
+    /// Returns whether `lane` may borrow another place, so that one network cannot borrow all.
+    fn may_borrow(&self, lane: Lane) -> bool {
+        let of_lane = self.borrowed.get(&lane).copied().unwrap_or_default();
+        of_lane < MAX_BORROWED && self.borrowed.values().sum::<usize>() < self.known.max
+    }
+
+    fn give_back(&mut self, lane: Lane) {
+        if let Some(borrowed) = self.borrowed.get_mut(&lane) {
+            *borrowed -= 1;
+            if *borrowed == 0 {
+                self.borrowed.remove(&lane);
+            }
+        }
     }
 
     fn lanes(&mut self, share: Share) -> &mut Lanes<J> {
@@ -461,7 +479,7 @@ mod tests {
                 queue.cancel(place);
             }
             while queue.pop().is_some() {}
-            prop_assert_eq!((queue.known.places, queue.unknown.places, queue.borrowed), (0, 0, 0));
+            prop_assert_eq!((queue.known.places, queue.unknown.places, queue.borrowed.len()), (0, 0, 0));
             prop_assert!(queue.known.by_network.is_empty() && queue.unknown.by_network.is_empty());
         }
     }

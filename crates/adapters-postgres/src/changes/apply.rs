@@ -85,6 +85,9 @@ async fn write_sessions(
             sessions::end(conn, sessions, *reason, change.at).await?
         }
     };
+    if let Some(user) = change.forgets_places_of() {
+        users::forget_places(conn, user, change.at).await?;
+    }
     if let Some(session) = &change.open_session {
         let logged_in = match &change.user {
             UserChange::LoggedIn(user) | UserChange::LoggedInOnce(user) => Some(*user),

@@ -171,6 +171,18 @@ pub async fn replace_hash(
     Ok(replaced == 1)
 }
 
+/// Makes the places of sessions opened before `at` unknown to the user `id`.
+pub async fn forget_places(
+    conn: &mut AsyncPgConnection,
+    id: UserId,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    Prepared(diesel::update(users::table.find(id.0)).set(users::places_since.eq(at)))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Removes a user. The schema removes their roles and sessions with them.
 pub async fn delete(conn: &mut AsyncPgConnection, id: UserId) -> Result<(), StorageError> {
     diesel::delete(users::table.find(id.0)).execute(conn).await?;

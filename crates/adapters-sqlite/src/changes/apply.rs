@@ -17,6 +17,9 @@ pub fn apply(
 ) -> Result<Applied, StorageError> {
     write_user(conn, &change, facts)?;
     let sessions_ended = end_sessions(conn, &change)?;
+    if let Some(user) = change.forgets_places_of() {
+        users::forget_places(conn, user, change.at)?;
+    }
     if let Some(session) = &change.open_session {
         sessions::insert(conn, session)?;
     }

@@ -28,9 +28,13 @@ fn places() -> _ {
         .or(sessions::revoke_reason.eq(one))
         .or(sessions::revoke_reason.eq(two))
         .or(sessions::revoke_reason.eq(three));
+    let is_recent = users::places_since
+        .is_null()
+        .or(users::places_since.le(sessions::created_at.nullable()));
     sessions::table
         .filter(sessions::user_id.eq(users::id))
         .filter(is_kept)
+        .filter(is_recent)
 }
 
 /// Returns the user with this login, their password hash, and which of `query` the account knows.

@@ -154,6 +154,14 @@ pub fn replace_hash(
     Ok(replaced == 1)
 }
 
+/// Makes the places of sessions opened before `at` unknown to the user `id`.
+pub fn forget_places(conn: &mut SqliteConnection, id: UserId, at: DateTime<Utc>) -> Result<(), StorageError> {
+    diesel::update(users::table.find(Id(id.0)))
+        .set(users::places_since.eq(Micros(at)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Removes the user `id`. Foreign keys remove their roles and sessions.
 pub fn delete(conn: &mut SqliteConnection, id: UserId) -> Result<(), StorageError> {
     diesel::delete(users::table.find(Id(id.0))).execute(conn)?;

@@ -147,6 +147,16 @@ impl Change {
         }
     }
 
+    /// Returns the user whose places of earlier sessions become unknown: the change ends all of
+    /// their sessions for a reason that does not [keep places known](EndReason::keeps_place_known).
+    #[must_use]
+    pub fn forgets_places_of(&self) -> Option<UserId> {
+        match self.end_sessions {
+            Some((EndSessionsOf::User(user), reason)) if !reason.keeps_place_known() => Some(user),
+            _ => None,
+        }
+    }
+
     /// Returns the audit event to write in the same transaction, or `None` if there is none.
     /// `sessions_ended` is the number of sessions that ended when the change was applied.
     #[must_use]

@@ -50,8 +50,7 @@ impl EndSession {
             | EndReason::PasswordReset
             | EndReason::UserDisabled
             | EndReason::SessionsRevoked
-            | EndReason::MadeRoom
-            | EndReason::EndedByUser => AuditAction::SessionEnded,
+            | EndReason::MadeRoom => AuditAction::SessionEnded,
         }
     }
 }

@@ -48,7 +48,9 @@ pub trait Accounts: Send + Sync {
     /// [network](crate::session::NewSession::network) was opened after `places.since`, whether it
     /// is live or not; a device, if the session exists and is the user's. In both cases the session
     /// MUST NOT have ended for a reason that does not
-    /// [keep the place known](crate::session::EndReason::keeps_place_known).
+    /// [keep the place known](crate::session::EndReason::keeps_place_known), and MUST NOT have been
+    /// opened before the last change that
+    /// [forgets the user's places](crate::changes::Change::forgets_places_of).
     async fn find_for_login(
         &self,
         login: &CanonicalLogin,

@@ -40,6 +40,7 @@ pub enum BudgetKey {
     Account(CanonicalLogin),
     KnownNetwork(CanonicalLogin, Network),
     KnownDevice(CanonicalLogin, SessionId),
+    KnownPlaces(CanonicalLogin),
     Session(SessionId),
 }
 
@@ -79,6 +80,7 @@ impl BudgetKey {
             Self::Service => BudgetKind::Service,
             Self::Account(_) => BudgetKind::Account,
             Self::KnownNetwork(..) | Self::KnownDevice(..) => BudgetKind::KnownPlace,
+            Self::KnownPlaces(_) => BudgetKind::KnownPlaces,
             Self::Session(_) => BudgetKind::Session,
         }
     }
@@ -95,11 +97,13 @@ impl Attempt {
                 address,
                 place,
             } => match (account, place) {
-                (Some(account), Place::KnownDevice(session)) => {
-                    vec![Charge::attempt(BudgetKey::KnownDevice(account.clone(), *session))]
-                }
+                (Some(account), Place::KnownDevice(session)) => vec![
+                    Charge::attempt(BudgetKey::KnownPlaces(account.clone())),
+                    Charge::attempt(BudgetKey::KnownDevice(account.clone(), *session)),
+                ],
                 (Some(account), Place::KnownNetwork(network)) => vec![
                     Charge::failure(BudgetKey::LocalFailures(*network)),
+                    Charge::attempt(BudgetKey::KnownPlaces(account.clone())),
                     Charge::attempt(BudgetKey::KnownNetwork(account.clone(), *network)),
                 ],
                 _ => from_unknown_place(account.as_ref(), *address),
@@ -208,10 +212,16 @@ mod tests {
             (mistyped, "client site client_failures- site_failures- service-"),
             (
                 log_in(v4, Place::KnownNetwork(home)),
-                "local_failures- known_place",
+                "local_failures- known_places known_place",
             ),
-            (log_in(v4, Place::KnownDevice(SESSION)), "known_place"),
-            (log_in(None, Place::KnownDevice(SESSION)), "known_place"),
+            (
+                log_in(v4, Place::KnownDevice(SESSION)),
+                "known_places known_place",
+            ),
+            (
+                log_in(None, Place::KnownDevice(SESSION)),
+                "known_places known_place",
+            ),
             (Attempt::Register { address: v4 }, "client site"),
             (Attempt::Register { address: v6 }, "client site provider"),
             (Attempt::Register { address: None }, ""),

@@ -1,6 +1,8 @@
 use super::Width;
 use std::{num::NonZeroU32, time::Duration};
 
+/// How many times as many logins as from one known place an account permits from all of them.
+const KNOWN_PLACES: NonZeroU32 = NonZeroU32::new(10).expect("10 is not 0");
 /// How far ahead the turns of an account are assigned. Networks beyond it get no turn.
 pub const TURN_HORIZON: Duration = Duration::from_hours(12);
 
@@ -28,6 +30,9 @@ pub enum BudgetKind {
     Account,
     /// Logins to an account from one known place.
     KnownPlace,
+    /// Logins to an account from all known places together. Only a client that can log in makes
+    /// places known, so no other can use it up.
+    KnownPlaces,
     /// Password checks of a session.
     Session,
 }
@@ -58,7 +63,7 @@ pub struct Budgets {
 
 impl BudgetKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Network(Width::Client),
         Self::Network(Width::Site),
         Self::Network(Width::Provider),
@@ -69,6 +74,7 @@ impl BudgetKind {
         Self::Service,
         Self::Account,
         Self::KnownPlace,
+        Self::KnownPlaces,
         Self::Session,
     ];
 
@@ -86,6 +92,7 @@ impl BudgetKind {
             Self::Service => "service",
             Self::Account => "account",
             Self::KnownPlace => "known_place",
+            Self::KnownPlaces => "known_places",
             Self::Session => "session",
         }
     }
@@ -96,7 +103,7 @@ impl BudgetKind {
         match self {
             Self::Network(_) | Self::Failures(_) | Self::LocalFailures => BudgetName::Network,
             Self::Service => BudgetName::Service,
-            Self::Account | Self::KnownPlace => BudgetName::Account,
+            Self::Account | Self::KnownPlace | Self::KnownPlaces => BudgetName::Account,
             Self::Session => BudgetName::Session,
         }
     }
@@ -144,6 +151,7 @@ impl Budgets {
             BudgetKind::LocalFailures => self.failures.times(widening(Width::Provider, 3)),
             BudgetKind::Service => self.service,
             BudgetKind::Account | BudgetKind::KnownPlace => self.account,
+            BudgetKind::KnownPlaces => self.account.times(KNOWN_PLACES),
             BudgetKind::Session => self.session,
         }
     }

@@ -30,7 +30,7 @@ impl EndSession {
         let command = changes::EndSession {
             session,
             user,
-            reason: EndReason::EndedByUser,
+            reason: EndReason::SessionsRevoked,
         };
         let context = AuditContext::new(self.clock.now(), Actor::User(user), origin);
         self.accounts.execute(Arc::new(command), context).await?;
@@ -79,7 +79,7 @@ mod tests {
             let change = executed.decided.expect("the rules allow the change");
             let expected = (
                 EndSessionsOf::Sessions(vec![OTHER_DEVICE]),
-                EndReason::EndedByUser,
+                EndReason::SessionsRevoked,
             );
             assert_eq!(change.end_sessions, Some(expected));
         });

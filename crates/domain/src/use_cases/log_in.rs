@@ -128,25 +128,42 @@ impl LogIn {
         });
         self.hasher.reserve(&mut ticket)?;
         let facts = self.find(login, network, device).await?;
-        let place = place(facts.as_ref(), network, device);
-        ticket.set_known(place.is_known());
-        let attempt = Attempt::LogIn {
-            account: login.map(|login| login.canonical().clone()),
-            address: origin.address,
-            place,
-        };
-        if let ThrottleDecision::Refused { retry_after, budget } = self.throttle.take(&attempt).await? {
-            self.record_failure(None, "too_many_attempts", origin).await?;
-            return Err(LogInError::TooManyAttempts {
-                retry_after,
-                budget: budget.name(),
-            });
-        }
+        let places = places(facts.as_ref(), network, device);
+        ticket.set_known(places.iter().all(|place| place.is_known()));
+        let attempt = self.take(login, &places, origin).await?;
         Ok(Admitted {
             ticket,
             attempt,
             credentials: facts.map(|facts| facts.credentials),
         })
+    }
+
+    /// Takes the attempt from the budgets of the first of `places` that has one left: another
+    /// client may have used up those of a copied device token.
+    async fn take(
+        &self,
+        login: Option<&Login>,
+        places: &[Place],
+        origin: &Origin,
+    ) -> Result<Attempt, LogInError> {
+        let mut refusals = Vec::new();
+        for place in places {
+            let attempt = Attempt::LogIn {
+                account: login.map(|login| login.canonical().clone()),
+                address: origin.address,
+                place: *place,
+            };
+            match self.throttle.take(&attempt).await? {
+                ThrottleDecision::Allowed => return Ok(attempt),
+                ThrottleDecision::Refused { retry_after, budget } => {
+                    refusals.push((retry_after, budget.name()));
+                }
+            }
+        }
+        self.record_failure(None, "too_many_attempts", origin).await?;
+        let soonest = refusals.into_iter().min_by_key(|(retry_after, _)| *retry_after);
+        let (retry_after, budget) = soonest.expect("there is at least one place");
+        Err(LogInError::TooManyAttempts { retry_after, budget })
     }
 
     /// Records the user whose password was wrong, if known, but never the login: users sometimes
@@ -274,15 +291,20 @@ impl LogIn {
     }
 }
 
-/// Returns the place from which the account knows the client; a device rather than a network, since
-/// others may share the network.
-fn place(facts: Option<&LoginFacts>, network: Option<Network>, device: Option<SessionId>) -> Place {
+/// Returns the places from which the account knows the client, or the unknown place; a device before
+/// a network, since others may share the network.
+fn places(facts: Option<&LoginFacts>, network: Option<Network>, device: Option<SessionId>) -> Vec<Place> {
     let device = device.filter(|_| facts.is_some_and(|facts| facts.is_device_known));
     let network = network.filter(|_| facts.is_some_and(|facts| facts.is_network_known));
-    match (device, network) {
-        (Some(session), _) => Place::KnownDevice(session),
-        (None, Some(network)) => Place::KnownNetwork(network),
-        (None, None) => Place::Unknown,
+    let known: Vec<_> = device
+        .map(Place::KnownDevice)
+        .into_iter()
+        .chain(network.map(Place::KnownNetwork))
+        .collect();
+    if known.is_empty() {
+        vec![Place::Unknown]
+    } else {
+        known
     }
 }
 
@@ -773,6 +795,42 @@ mod tests {
                 "{place:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_known_network_admits_a_device_whose_token_another_client_used_up() {
+        let genuine = recognise_device().issue(user().login.canonical(), DEVICE);
+        let mut mocks = Mocks::default();
+        mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+        mocks
+            .accounts
+            .expect_find_for_login()
+            .return_once(|_, _| Ok(Some(facts(true, true))));
+        mocks
+            .throttle
+            .expect_take()
+            .with(eq(attempt(Place::KnownDevice(DEVICE))))
+            .once()
+            .returning(|_| Ok(refused(Duration::from_secs(7))));
+        mocks
+            .throttle
+            .expect_take()
+            .with(eq(attempt(Place::KnownNetwork(site()))))
+            .once()
+            .returning(|_| Ok(ThrottleDecision::Allowed));
+        mocks
+            .throttle
+            .expect_succeeded()
+            .with(eq(attempt(Place::KnownNetwork(site()))))
+            .once()
+            .return_const(());
+        mocks
+            .hasher
+            .expect_verify()
+            .once()
+            .returning(|_, _, _| Ok(Verification::Right));
+        expect_change(&mut mocks.accounts, facts_about(user()), |_| {});
+        assert!(mocks.log_in_from("alice", Some(genuine)).await.is_ok());
     }
 
     #[tokio::test]

@@ -86,7 +86,7 @@ impl LogOut {
         let command: Arc<dyn Command> = if everywhere {
             Arc::new(EndSessions {
                 user,
-                reason: EndReason::EndedByUser,
+                reason: EndReason::SessionsRevoked,
             })
         } else {
             Arc::new(EndSession {
@@ -114,7 +114,8 @@ impl LogOut {
             .find(recognised.claim.session, now)
             .await?
             .filter(|session| recognised.is_of(session))
-            .ok_or(LogOutError::RefreshTokenInvalid)?;
+            .ok_or(LogOutError::RefreshTokenInvalid)?
+            .for_arrival(self.clock.now() - now);
         let fingerprint = OriginFingerprint::of(origin);
         match session.present(recognised.claim.generation, &fingerprint, now, &self.rules) {
             Presented::Current | Presented::Repeated { .. } => Ok((session.id, session.holder.user)),
@@ -254,7 +255,7 @@ mod tests {
             expect_change(&mut accounts, live(), |executed| {
                 assert_eq!(executed.context, audit_context());
                 let change = executed.decided.expect("the rules allow the change");
-                let expected = (EndSessionsOf::User(USER), EndReason::EndedByUser);
+                let expected = (EndSessionsOf::User(USER), EndReason::SessionsRevoked);
                 assert_eq!(change.end_sessions, Some(expected));
             });
             assert!(log_out(accounts).execute(token, true, origin()).await.is_ok());

@@ -1,10 +1,11 @@
 use crate::{
+    audit::Origin,
     authority::{Capability, Denied, Requester, UsersWrite},
     changes::{self, ChangeError, Refusal, ResetTo},
     one_time_password::ResetCode,
     password::{Password, PasswordHash, PasswordRefused},
-    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Randomness},
-    steps::{self, AcceptPassword, AcceptPasswordError, ChangeRequest},
+    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
+    steps::{self, AcceptPassword, AcceptPasswordError, ChangeRequest, ConfirmPassword},
     user::User,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -113,7 +114,7 @@ impl ResetPassword {
         if by.requester().is(user.id) {
             return Err(ResetPasswordError::OwnPassword);
         }
-        let (to, hash, code) = self.hash(chosen, &user).await?;
+        let (to, hash, code) = self.hash(chosen, &user, &context.origin).await?;
         let expires_at = context.at + self.rules.ttl;
         let command = changes::ResetPassword {
             account,
@@ -147,8 +148,9 @@ impl ResetPassword {
         &self,
         chosen: Option<Password>,
         user: &User,
+        origin: &Origin,
     ) -> Result<(ResetTo, PasswordHash, Option<ResetCode>), ResetPasswordError> {
-        let mut ticket = HashTicket::default();
+        let mut ticket = ConfirmPassword::ticket(origin);
         if let Some(password) = chosen {
             let password = password.into_one_time();
             let password = self.accept_password.check(password, Some(&user.login))?;

@@ -21,6 +21,8 @@ pub(super) struct Tables {
     pub(super) is_unavailable: bool,
     pub(super) users: BTreeMap<UserId, Credentials>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
+    /// For users whose places were forgotten, when.
+    pub(super) places_since: BTreeMap<UserId, DateTime<Utc>>,
     /// The number of the last session that was stored.
     pub(super) session_numbers: i64,
     pub(super) roles: BTreeMap<RoleName, Role>,
@@ -51,6 +53,7 @@ impl Tables {
             is_unavailable: false,
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            places_since: BTreeMap::new(),
             session_numbers: 0,
             roles: built_in().map(|role| (role.name.clone(), role)).into(),
             log: Log::new(sealer),
@@ -65,7 +68,11 @@ impl Tables {
         let of_user = self
             .sessions
             .values()
-            .filter(|row| row.opened.user == credentials.user.id && row.keeps_place_known());
+            .filter(|row| row.opened.user == credentials.user.id && row.keeps_place_known())
+            .filter(|row| {
+                let since = self.places_since.get(&row.opened.user);
+                since.is_none_or(|since| row.opened.created_at >= *since)
+            });
         let (mut is_network_known, mut is_device_known) = (false, false);
         for row in of_user {
             let is_recent = row.opened.created_at > places.since;

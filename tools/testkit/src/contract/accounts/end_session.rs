@@ -18,7 +18,6 @@ async fn a_session_ends_once_and_keeps_its_reason(storage: &CoreStorage) {
         EndReason::UserDisabled,
         EndReason::SessionsRevoked,
         EndReason::MadeRoom,
-        EndReason::EndedByUser,
     ] {
         let session = opened(storage, &alice, a_session(alice.id, at(2))).await;
         let end = EndSession {

@@ -13,6 +13,7 @@ cases! { accounts::known_places(CoreStorage):
     a_network_is_known_from_a_login_until_its_time_has_passed,
     a_device_is_known_to_the_account_of_its_session_only,
     a_place_stays_known_only_after_harmless_ends,
+    ending_all_sessions_forgets_the_places_of_those_that_ended_before,
 }
 
 const HOME: &str = "203.0.113.7";
@@ -125,7 +126,6 @@ async fn a_place_stays_known_only_after_harmless_ends(storage: &CoreStorage) {
         (EndReason::PasswordReset, false),
         (EndReason::UserDisabled, false),
         (EndReason::SessionsRevoked, false),
-        (EndReason::EndedByUser, false),
     ]) {
         let home = format!("198.18.{subnet}.1");
         let session = opened_from(storage, &alice, Some(&home)).await;
@@ -141,4 +141,33 @@ async fn a_place_stays_known_only_after_harmless_ends(storage: &CoreStorage) {
         let expected = (stays_known, stays_known);
         assert_eq!(known(storage, "alice", query).await, expected, "{reason:?}");
     }
+}
+
+async fn ending_all_sessions_forgets_the_places_of_those_that_ended_before(storage: &CoreStorage) {
+    let (alice, _) = logged_in(storage, "alice").await;
+    let session = opened_from(storage, &alice, Some(HOME)).await;
+    logged_out(storage, &session, 11).await;
+    let query = PlaceQuery {
+        device: Some(session.id),
+        ..in_network(HOME, at(0))
+    };
+    assert_eq!(known(storage, "alice", query).await, (true, true));
+
+    let everywhere = EndSessions {
+        user: alice.id,
+        reason: EndReason::SessionsRevoked,
+    };
+    applied(storage, Arc::new(everywhere), context(at(12))).await;
+    assert_eq!(known(storage, "alice", query).await, (false, false));
+
+    let later = NewSession {
+        address: Some(address(HOME)),
+        ..a_session(alice.id, at(12))
+    };
+    let later = opened(storage, &alice, later).await;
+    let query = PlaceQuery {
+        device: Some(later.id),
+        ..query
+    };
+    assert_eq!(known(storage, "alice", query).await, (true, true));
 }
