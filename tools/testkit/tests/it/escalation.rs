@@ -27,7 +27,7 @@ use proptest::{collection::vec, prelude::*};
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
     Fakes, FixedClock, Storage,
-    fixtures::{PASSWORD, a_session, at, identity},
+    fixtures::{PASSWORD, a_session, at, context, identity},
 };
 
 struct World {
