@@ -27,7 +27,7 @@ struct World {
     running: Running,
     colluders: Colluders,
     /// The logins and passwords of the users that the colluders control.
-    secrets: BTreeMap<UserId, (String, &'static str)>,
+    secrets: BTreeMap<UserId, (String, String)>,
     tokens: BTreeMap<UserId, Pair>,
 }
 
@@ -40,7 +40,7 @@ impl World {
         for id in &colluders.controlled {
             let user = storage.accounts.find(*id).await.expect("storage is available");
             let login = user.expect("the colluder is registered").login;
-            secrets.insert(*id, (login.as_typed().to_owned(), PASSWORD));
+            secrets.insert(*id, (login.as_typed().to_owned(), PASSWORD.to_owned()));
         }
         Self {
             running: app.run().await,
@@ -89,7 +89,7 @@ impl World {
         let change = self.app.put("/me/password").bearer(&pair.access);
         let changed = self.send(change.json(&body)).await;
         assert_eq!(changed.status, 200, "{}", changed.body);
-        self.secrets.insert(id, (login, new));
+        self.secrets.insert(id, (login, new.to_owned()));
         Some(changed.pair())
     }
 
@@ -118,13 +118,12 @@ impl World {
     /// Resets the password, after which the caller controls the account.
     async fn reset_password(&mut self, pair: &Pair, target: UserId) {
         let reset = self.app.put(&format!("/users/{target}/password"));
-        let reset = reset.bearer(&pair.access);
-        let answer = self
-            .send(reset.json(&json!({"new_password": NEW_PASSWORD})))
-            .await;
+        let answer = self.send(reset.bearer(&pair.access)).await;
         if answer.status == 200 {
-            let login = answer.body["login"].as_str().expect("the response is the user");
-            self.secrets.insert(target, (login.to_owned(), NEW_PASSWORD));
+            let text = |value: &Value| value.as_str().expect("the response contains it").to_owned();
+            let login = text(&answer.body["user"]["login"]);
+            let code = text(&answer.body["reset_code"]);
+            self.secrets.insert(target, (login, code));
             self.colluders.control(target);
         }
     }

@@ -103,3 +103,70 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        role::Permission,
+        session::SessionId,
+        user::{Epoch, UserId},
+    };
+    use uuid::Uuid;
+
+    /// Clients depend on the codes.
+    #[test]
+    fn the_codes_are_stable() {
+        let denied = |denied: Denied| Refusal::Denied(denied);
+        for (refusal, code) in [
+            (Refusal::LoginTaken, "login_taken"),
+            (Refusal::UserNotFound, "not_found"),
+            (Refusal::UserChanged, "token_outdated"),
+            (Refusal::SessionEnded, "not_found"),
+            (Refusal::UnknownRole(RoleName::USER), "unknown_role"),
+            (Refusal::LastAdmin, "last_admin"),
+            (Refusal::RevisionMismatch, "precondition_failed"),
+            (Refusal::RoleNotFound, "not_found"),
+            (Refusal::RoleInUse(1), "role_in_use"),
+            (Refusal::CatalogueFull, "catalogue_full"),
+            (denied(Denied::Stale), "token_outdated"),
+            (denied(Denied::Forbidden(Permission::ROLES_WRITE)), "forbidden"),
+            (denied(Denied::OutOfReach), "out_of_reach"),
+            (
+                denied(Denied::NotAssignable(RoleName::ADMIN)),
+                "role_not_assignable",
+            ),
+            (
+                denied(Denied::NotGrantable(Permission::ROLES_WRITE)),
+                "permission_not_grantable",
+            ),
+            (denied(Denied::NotSelfAssignable), "self_assignable_not_grantable"),
+        ] {
+            assert_eq!(refusal.code(), code, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_invalidates_only_what_it_shows_to_be_stale() {
+        let (user, session) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
+        let caller = Some(TokenIdentity {
+            user,
+            session,
+            epoch: Epoch::FIRST,
+        });
+        let done = Some(InvalidationScope::Session(session));
+        for (refusal, expected) in [
+            (Refusal::SessionEnded, done),
+            (Refusal::UserNotFound, done),
+            (Refusal::RoleNotFound, done),
+            (
+                Refusal::Denied(Denied::Stale),
+                Some(InvalidationScope::User(user)),
+            ),
+            (Refusal::Denied(Denied::OutOfReach), None),
+            (Refusal::LastAdmin, None),
+        ] {
+            assert_eq!(refusal.invalidates(done, caller), expected, "{refusal:?}");
+        }
+    }
+}
