@@ -80,12 +80,21 @@ impl<J> FairQueue<J> {
     pub fn reserve(&mut self, share: Share, lane: Lane) -> Result<(Place, Option<J>), Full> {
         match (self.lanes(share).enter(lane), share) {
             (Ok(displaced), _) => Ok((Place::Own(share, lane), displaced)),
-            (Err(Full), Share::Unknown) if self.may_borrow(lane) => {
-                *self.borrowed.entry(lane).or_default() += 1;
-                Ok((Place::Borrowed(lane), None))
-            }
+            (Err(Full), Share::Unknown) => Ok((self.borrow(lane)?, None)),
             (Err(full), _) => Err(full),
         }
+    }
+
+    /// Lends a place of the share of known places to a client whose place is not known yet.
+    ///
+    /// # Errors
+    /// Returns [`Full`] if the lane or all lanes together have borrowed too many.
+    pub fn borrow(&mut self, lane: Lane) -> Result<Place, Full> {
+        if !self.may_borrow(lane) {
+            return Err(Full);
+        }
+        *self.borrowed.entry(lane).or_default() += 1;
+        Ok(Place::Borrowed(lane))
     }
 
     /// Moves `place` to `share`, in which the client is as it turned out. A client in a known place

@@ -57,14 +57,22 @@ impl PoolState {
     /// Returns a [`Refusal`] if there is none, or the expected wait is too long.
     pub fn reserve(self: &Arc<Self>, share: Share, lane: Lane) -> Result<Reservation, Refusal> {
         let mut queue = self.queue();
-        let ahead = queue.running + queue.jobs.ahead(share, lane);
-        if self.mean.expected_wait(ahead, self.settings.threads.get()) > self.settings.max_wait {
+        let is_slow = |queue: &Queue, share| {
+            let ahead = queue.running + queue.jobs.ahead(share, lane);
+            self.mean.expected_wait(ahead, self.settings.threads.get()) > self.settings.max_wait
+        };
+        let (place, displaced) = if !is_slow(&queue, share) {
+            queue
+                .jobs
+                .reserve(share, lane)
+                .map_err(|Full| Refusal::QueueFull)?
+        } else if share == Share::Unknown && !is_slow(&queue, Share::Known) {
+            // The client may turn out to be in a known place, which waits less.
+            let place = queue.jobs.borrow(lane);
+            (place.map_err(|Full| Refusal::WouldWaitTooLong)?, None)
+        } else {
             return Err(Refusal::WouldWaitTooLong);
-        }
-        let (place, displaced) = queue
-            .jobs
-            .reserve(share, lane)
-            .map_err(|Full| Refusal::QueueFull)?;
+        };
         drop(queue);
         self.reject(displaced);
         Ok(Reservation {

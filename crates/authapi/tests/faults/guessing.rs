@@ -3,7 +3,7 @@
 
 use crate::{
     backing::Database,
-    client::{Answer, Client, PASSWORD},
+    client::{Answer, Call, Client, PASSWORD},
     server::{Place, Server},
 };
 use std::{
@@ -73,15 +73,19 @@ fn attacker(number: usize, networks: usize) -> String {
     format!("10.{}.{}.{host}", network / 250, network % 250)
 }
 
+/// Logs in as clients should: a 503 is repeated.
 async fn log_in(client: &Client, from: &str, login: &str, password: &str, device: Option<&str>) -> Answer {
+    logging_in(client, from, login, password, device).send().await
+}
+
+fn logging_in(client: &Client, from: &str, login: &str, password: &str, device: Option<&str>) -> Call {
     let call = client
         .logging_in(login, password)
         .header("X-Forwarded-For", from.as_bytes());
-    let call = match device {
+    match device {
         Some(token) => call.header("Device-Token", token.as_bytes()),
         None => call,
-    };
-    call.send_once().await
+    }
 }
 
 /// Counts what happened.
@@ -144,7 +148,8 @@ async fn attack(client: Client, tally: Arc<Tally>, end: Instant) {
             NETWORKS
         };
         let from = attacker(number / ACCOUNTS * 7 + number, networks);
-        let answer = log_in(&client, &from, &login_of(account), "not the password", None).await;
+        let guess = logging_in(&client, &from, &login_of(account), "not the password", None);
+        let answer = guess.send_once().await;
         assert!(matches!(answer.status, 401 | 429 | 503), "{}", answer.body);
         if answer.status == 401 {
             tally.compared(account);
@@ -284,7 +289,8 @@ async fn spray(client: Client, from: fn(usize) -> String, end: Instant) -> usize
             break;
         }
         let login = format!("sprayed-{}", number % 1_000);
-        let answer = log_in(&client, &from(number), &login, "Spring2026!", None).await;
+        let guess = logging_in(&client, &from(number), &login, "Spring2026!", None);
+        let answer = guess.send_once().await;
         compared += usize::from(answer.status == 401);
         sleep(Duration::from_millis(2)).await;
     }
