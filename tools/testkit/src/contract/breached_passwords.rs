@@ -8,7 +8,7 @@ use domain::{
 contract! {
     /// Defines a named test for each case of the contract of lists of breached passwords. `$fresh`
     /// is a function that returns one that lists exactly
-    /// [`BREACHED`](testkit::contract::breached_passwords::BREACHED) and is not overloaded by one
+    /// [`BREACHED`](crate::contract::breached_passwords::BREACHED) and is not overloaded by one
     /// caller.
     breached_passwords_contract = async_cases for breached_passwords(dyn BreachedPasswords):
         a_listed_password_is_found,
