@@ -166,14 +166,14 @@ impl<J> FairQueue<J> {
         })
     }
 
-    /// Returns how many jobs run before the next one of `lane`, at most.
+    /// Returns how many jobs run before the next one of `lane`, at most. Reserved places count too.
     pub fn ahead(&self, share: Share, lane: Lane) -> usize {
         let (own, other) = match share {
             Share::Known => (&self.known, &self.unknown),
             Share::Unknown => (&self.unknown, &self.known),
         };
         let in_own = own.ahead(lane);
-        self.later.len() + in_own + min(other.waiting(), in_own + 1)
+        self.later.len() + in_own + min(other.places, in_own + 1)
     }
 
     /// Returns whether `lane` may borrow another place, so that one network cannot borrow all.
@@ -272,15 +272,11 @@ impl<J> Lanes<J> {
         Some(job)
     }
 
-    fn waiting(&self) -> usize {
-        self.by_network.values().map(|waiting| waiting.jobs.len()).sum()
-    }
-
     fn ahead(&self, lane: Lane) -> usize {
-        let own = self.by_network.get(&lane).map_or(0, |waiting| waiting.jobs.len());
+        let own = self.by_network.get(&lane).map_or(0, |waiting| waiting.places);
         let others = self.by_network.iter().filter(|(other, _)| **other != lane);
         own + others
-            .map(|(_, waiting)| min(waiting.jobs.len(), own + 1))
+            .map(|(_, waiting)| min(waiting.places, own + 1))
             .sum::<usize>()
     }
 }

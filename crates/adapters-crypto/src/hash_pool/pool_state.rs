@@ -57,16 +57,12 @@ impl PoolState {
     /// Returns a [`Refusal`] if there is none, or the expected wait is too long.
     pub fn reserve(self: &Arc<Self>, share: Share, lane: Lane) -> Result<Reservation, Refusal> {
         let mut queue = self.queue();
-        let is_slow = |queue: &Queue, share| {
-            let ahead = queue.running + queue.jobs.ahead(share, lane);
-            self.mean.expected_wait(ahead, self.settings.threads.get()) > self.settings.max_wait
-        };
-        let (place, displaced) = if !is_slow(&queue, share) {
+        let (place, displaced) = if !self.is_slow(&queue, share, lane) {
             queue
                 .jobs
                 .reserve(share, lane)
                 .map_err(|Full| Refusal::QueueFull)?
-        } else if share == Share::Unknown && !is_slow(&queue, Share::Known) {
+        } else if share == Share::Unknown && !self.is_slow(&queue, Share::Known, lane) {
             // The client may turn out to be in a known place, which waits less.
             let place = queue.jobs.borrow(lane);
             (place.map_err(|Full| Refusal::WouldWaitTooLong)?, None)
@@ -89,6 +85,11 @@ impl PoolState {
         let mut queue = self.queue();
         let Some(place) = reservation.place.take() else {
             return Err(Refusal::QueueFull);
+        };
+        let share = match place {
+            // The client keeps its place where it waits less.
+            Place::Own(Share::Unknown, lane) if self.is_slow(&queue, share, lane) => Share::Unknown,
+            _ => share,
         };
         let (place, displaced) = queue
             .jobs
@@ -145,6 +146,12 @@ impl PoolState {
     pub fn close(&self) {
         self.queue().is_closed = true;
         self.has_changed.notify_all();
+    }
+
+    /// Returns whether a new job of `lane` would wait too long in `share`.
+    fn is_slow(&self, queue: &Queue, share: Share, lane: Lane) -> bool {
+        let ahead = queue.running + queue.jobs.ahead(share, lane);
+        self.mean.expected_wait(ahead, self.settings.threads.get()) > self.settings.max_wait
     }
 
     fn reject(&self, job: Option<Box<dyn Job>>) {
