@@ -172,8 +172,17 @@ impl<J> FairQueue<J> {
             Share::Known => (&self.known, &self.unknown),
             Share::Unknown => (&self.unknown, &self.known),
         };
-        let in_own = own.ahead(lane);
+        let in_own = own.ahead(lane, |waiting| waiting.places);
         self.later.len() + in_own + min(other.places, in_own + 1)
+    }
+
+    /// Returns how many jobs wait in the share and run before the next one of `lane`, at most.
+    pub fn jobs_ahead(&self, share: Share, lane: Lane) -> usize {
+        let lanes = match share {
+            Share::Known => &self.known,
+            Share::Unknown => &self.unknown,
+        };
+        self.later.len() + lanes.ahead(lane, |waiting| waiting.jobs.len())
     }
 
     /// Returns whether `lane` may borrow another place, so that one network cannot borrow all.
@@ -272,11 +281,12 @@ impl<J> Lanes<J> {
         Some(job)
     }
 
-    fn ahead(&self, lane: Lane) -> usize {
-        let own = self.by_network.get(&lane).map_or(0, |waiting| waiting.places);
+    /// Returns how many of what `count` counts in each lane come before the next one of `lane`.
+    fn ahead(&self, lane: Lane, count: impl Fn(&Waiting<J>) -> usize) -> usize {
+        let own = self.by_network.get(&lane).map_or(0, &count);
         let others = self.by_network.iter().filter(|(other, _)| **other != lane);
         own + others
-            .map(|(_, waiting)| min(waiting.places, own + 1))
+            .map(|(_, waiting)| min(count(waiting), own + 1))
             .sum::<usize>()
     }
 }

@@ -95,13 +95,25 @@ impl PoolState {
             .jobs
             .move_to(share, place)
             .map_err(|Full| Refusal::QueueFull)?;
-        if let Place::Own(share, lane) = place {
-            queue.jobs.push(share, lane, job);
-            self.metrics.queued();
-        }
+        let pushed = self.push_to(&mut queue, &place, job);
         drop(queue);
         self.has_changed.notify_one();
         self.reject(displaced);
+        pushed
+    }
+
+    /// Queues `job`, unless it would wait too long: the mean may have risen since the place was
+    /// reserved.
+    fn push_to(&self, queue: &mut Queue, place: &Place, job: Box<dyn Job>) -> Result<(), Refusal> {
+        let Place::Own(share, lane) = *place else {
+            return Err(Refusal::QueueFull);
+        };
+        if self.waits_too_long(queue.running + queue.jobs.jobs_ahead(share, lane)) {
+            queue.jobs.cancel(place);
+            return Err(Refusal::WouldWaitTooLong);
+        }
+        queue.jobs.push(share, lane, job);
+        self.metrics.queued();
         Ok(())
     }
 
@@ -150,7 +162,10 @@ impl PoolState {
 
     /// Returns whether a new job of `lane` would wait too long in `share`.
     fn is_slow(&self, queue: &Queue, share: Share, lane: Lane) -> bool {
-        let ahead = queue.running + queue.jobs.ahead(share, lane);
+        self.waits_too_long(queue.running + queue.jobs.ahead(share, lane))
+    }
+
+    fn waits_too_long(&self, ahead: usize) -> bool {
         self.mean.expected_wait(ahead, self.settings.threads.get()) > self.settings.max_wait
     }
 
@@ -181,7 +196,10 @@ impl Running {
     /// caller can queue its next job.
     pub fn metered<T>(self, work: Work, waited: Duration, job: impl FnOnce() -> T) -> T {
         let (answer, took) = self.pool.metrics.metered(work, waited, job);
-        self.pool.mean.record(took);
+        // Ratings and look-ups are mostly faster, and would make a flood of logins look short.
+        if work == Work::Hash {
+            self.pool.mean.record(took);
+        }
         answer
     }
 }
