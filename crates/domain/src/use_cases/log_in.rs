@@ -291,8 +291,8 @@ impl LogIn {
     }
 }
 
-/// Returns the places from which the account knows the client, or the unknown place; a device before
-/// a network, since others may share the network.
+/// Returns the places from which the account knows the client, or the unknown place. A device comes
+/// before a network, since others may share the network.
 fn places(facts: Option<&LoginFacts>, network: Option<Network>, device: Option<SessionId>) -> Vec<Place> {
     let device = device.filter(|_| facts.is_some_and(|facts| facts.is_device_known));
     let network = network.filter(|_| facts.is_some_and(|facts| facts.is_network_known));
