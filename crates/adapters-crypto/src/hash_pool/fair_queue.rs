@@ -59,6 +59,15 @@ struct Waiting<J> {
     jobs: VecDeque<J>,
 }
 
+impl Share {
+    fn other(self) -> Self {
+        match self {
+            Self::Known => Self::Unknown,
+            Self::Unknown => Self::Known,
+        }
+    }
+}
+
 impl<J> FairQueue<J> {
     /// Creates a queue with `max` places for clients in unknown places, and a quarter of it for
     /// those in known places.
@@ -154,12 +163,12 @@ impl<J> FairQueue<J> {
         if let Some(job) = self.later.pop_front() {
             return Some(job);
         }
-        let in_order = if self.is_turn_of_known {
-            [Share::Known, Share::Unknown]
+        let first = if self.is_turn_of_known {
+            Share::Known
         } else {
-            [Share::Unknown, Share::Known]
+            Share::Unknown
         };
-        in_order.into_iter().find_map(|share| {
+        [first, first.other()].into_iter().find_map(|share| {
             let job = self.lanes(share).pop()?;
             self.is_turn_of_known = share == Share::Unknown;
             Some(job)
@@ -168,21 +177,13 @@ impl<J> FairQueue<J> {
 
     /// Returns how many jobs run before the next one of `lane`, at most. Reserved places count too.
     pub fn ahead(&self, share: Share, lane: Lane) -> usize {
-        let (own, other) = match share {
-            Share::Known => (&self.known, &self.unknown),
-            Share::Unknown => (&self.unknown, &self.known),
-        };
-        let in_own = own.ahead(lane, |waiting| waiting.places);
-        self.later.len() + in_own + min(other.places, in_own + 1)
+        let in_own = self.share(share).ahead(lane, |waiting| waiting.places);
+        self.later.len() + in_own + min(self.share(share.other()).places, in_own + 1)
     }
 
     /// Returns how many jobs wait in the share and run before the next one of `lane`, at most.
     pub fn jobs_ahead(&self, share: Share, lane: Lane) -> usize {
-        let lanes = match share {
-            Share::Known => &self.known,
-            Share::Unknown => &self.unknown,
-        };
-        self.later.len() + lanes.ahead(lane, |waiting| waiting.jobs.len())
+        self.later.len() + self.share(share).ahead(lane, |waiting| waiting.jobs.len())
     }
 
     /// Returns whether `lane` may borrow another place, so that one network cannot borrow all.
@@ -197,6 +198,13 @@ impl<J> FairQueue<J> {
             if *borrowed == 0 {
                 self.borrowed.remove(&lane);
             }
+        }
+    }
+
+    fn share(&self, share: Share) -> &Lanes<J> {
+        match share {
+            Share::Known => &self.known,
+            Share::Unknown => &self.unknown,
         }
     }
 

@@ -6,6 +6,8 @@
     reason = "an index out of bounds should fail the test"
 )]
 
+use testkit::SplitMix;
+
 /// The number of passwords of each kind.
 pub const COUNT: usize = 500;
 
@@ -139,10 +141,10 @@ pub fn spray() -> Vec<String> {
 
 /// Returns [`COUNT`] passwords as password generators and careful users make them.
 pub fn good() -> Vec<String> {
-    let mut random = Random(20_261_128);
+    let mut random = SplitMix::new(20_261_128);
     let passphrases = (0..200).map(|number| {
         let separator = [" ", "-", ".", ""][number % 4];
-        let words: Vec<_> = (0..4).map(|_| *random.pick(&WORDS)).collect();
+        let words: Vec<_> = (0..4).map(|_| *pick(&mut random, &WORDS)).collect();
         words.join(separator)
     });
     let mut passwords: Vec<_> = passphrases.collect();
@@ -152,11 +154,13 @@ pub fn good() -> Vec<String> {
         "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789!#$%&()*+-./:;<=>?@_",
     ];
     for number in 0..200 {
-        passwords.push(random.text(alphabets[number % 3], 12 + number % 9));
+        passwords.push(text(&mut random, alphabets[number % 3], 12 + number % 9));
     }
     for number in 0..100 {
         let (groups, length) = [(3, 3), (3, 6), (4, 4)][number % 3];
-        let groups: Vec<_> = (0..groups).map(|_| random.text(alphabets[0], length)).collect();
+        let groups: Vec<_> = (0..groups)
+            .map(|_| text(&mut random, alphabets[0], length))
+            .collect();
         passwords.push(groups.join("-"));
     }
     passwords
@@ -199,26 +203,14 @@ fn leetspeak(word: &str) -> String {
     word.chars().enumerate().map(substitute).collect()
 }
 
-/// Pseudo-random numbers (`SplitMix64`), so that every run makes the same passwords.
-struct Random(u64);
+fn pick<'a, T>(random: &mut SplitMix, items: &'a [T]) -> &'a T {
+    let number = random.below(items.len() as u64);
+    &items[usize::try_from(number).expect("the number is below the length")]
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        let number = self.next() % items.len() as u64;
-        &items[usize::try_from(number).expect("the number is below the length")]
-    }
-
-    fn text(&mut self, alphabet: &str, length: usize) -> String {
-        let alphabet: Vec<_> = alphabet.chars().collect();
-        (0..length).map(|_| *self.pick(&alphabet)).collect()
-    }
+fn text(random: &mut SplitMix, alphabet: &str, length: usize) -> String {
+    let alphabet: Vec<_> = alphabet.chars().collect();
+    (0..length).map(|_| *pick(random, &alphabet)).collect()
 }
 
 /// Words of four to seven letters for passphrases, some of them of the calendar.

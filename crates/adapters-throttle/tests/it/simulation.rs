@@ -4,7 +4,6 @@
 //! `make simulate-guessing` runs the whole size, which `make test` runs in a smaller one.
 
 mod guessing;
-mod random;
 mod spray;
 mod world;
 

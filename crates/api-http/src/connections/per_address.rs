@@ -1,4 +1,5 @@
 use crate::metrics;
+use domain::throttle::Network;
 use ipnet::IpNet;
 use std::{
     collections::HashMap,
@@ -32,12 +33,12 @@ pub struct PerAddress {
 #[derive(Debug)]
 pub struct Slot {
     /// `None` for a connection that is not limited.
-    counted: Option<(IpNet, Arc<Counts>)>,
+    counted: Option<(Network, Arc<Counts>)>,
 }
 
 /// The number of open connections of each network that has any.
 #[derive(Debug, Default)]
-struct Counts(Mutex<HashMap<IpNet, usize>>);
+struct Counts(Mutex<HashMap<Network, usize>>);
 
 /// When closed connections were last logged, and how many were closed since.
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ impl PerAddress {
         {
             return Some(Slot { counted: None });
         }
-        let network = network(peer);
+        let network = Network::client(peer);
         if self.open.add(network, self.limits.per_address) {
             let counted = Some((network, Arc::clone(&self.open)));
             return Some(Slot { counted });
@@ -89,18 +90,9 @@ impl PerAddress {
     }
 }
 
-/// Returns the network that counts as one client: one IPv6 client usually controls a whole /64.
-fn network(address: IpAddr) -> IpNet {
-    let length = match address {
-        IpAddr::V4(_) => 32,
-        IpAddr::V6(_) => 64,
-    };
-    IpNet::new_assert(address, length).trunc()
-}
-
 impl Counts {
     /// Returns whether a connection was added, which it is if there are fewer than `limit`.
-    fn add(&self, network: IpNet, limit: usize) -> bool {
+    fn add(&self, network: Network, limit: usize) -> bool {
         let mut counts = self.lock();
         let count = counts.entry(network).or_default();
         let is_added = *count < limit;
@@ -110,7 +102,7 @@ impl Counts {
         is_added
     }
 
-    fn remove(&self, network: IpNet) {
+    fn remove(&self, network: Network) {
         let mut counts = self.lock();
         if let Some(count) = counts.get_mut(&network) {
             *count -= 1;
@@ -120,7 +112,7 @@ impl Counts {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpNet, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-use crate::throttle::Network;
+use crate::{origin::Origin, throttle::Network};
 use std::any::Any;
 
 /// Records whether a use case was admitted to the queue in which passwords are rated and hashed.
@@ -22,6 +22,17 @@ pub struct HashClient {
     pub network: Option<Network>,
     /// Whether the client may use the share of the queue that is reserved for known places.
     pub is_known: bool,
+}
+
+impl HashClient {
+    /// Returns the client of a request from `origin`.
+    #[must_use]
+    pub fn of(origin: &Origin, is_known: bool) -> Self {
+        Self {
+            network: origin.address.map(Network::site),
+            is_known,
+        }
+    }
 }
 
 impl HashTicket {

@@ -1,7 +1,7 @@
 //! The origin of a refresh in a form to store, and how another origin compares to it.
 
 use super::Generation;
-use crate::origin::Origin;
+use crate::{origin::Origin, throttle::Network};
 use std::net::IpAddr;
 
 /// The length of a stored fingerprint: network, user agent and generation.
@@ -115,16 +115,17 @@ impl OriginLikeness {
     }
 }
 
+/// Returns the family and the first bytes of the network in which an account is known.
 fn network_of(address: IpAddr) -> [u8; 8] {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            [4, a, b, c, 0, 0, 0, 0]
+    match Network::site(address).first() {
+        IpAddr::V4(first) => {
+            let [a, b, c, d] = first.octets();
+            [4, a, b, c, d, 0, 0, 0]
         }
-        IpAddr::V6(address) => {
+        IpAddr::V6(first) => {
             let mut network = [6; 8];
             let (_, prefix) = network.split_at_mut(1);
-            for (to, from) in prefix.iter_mut().zip(address.octets()) {
+            for (to, from) in prefix.iter_mut().zip(first.octets()) {
                 *to = from;
             }
             network

@@ -3,8 +3,8 @@ use crate::{
     audit::{Actor, AuditAction, AuditContext, AuditEvent, Origin},
     caller::Caller,
     password::Password,
-    ports::{Accounts, Clock, HashClient, HashTicket, PasswordHasher, PortError, Throttle, Verification},
-    throttle::{Attempt, BudgetName, Network, ThrottleDecision},
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Throttle, Verification},
+    throttle::{Attempt, BudgetName, ThrottleDecision},
 };
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
@@ -51,15 +51,6 @@ impl ConfirmPassword {
                 budget: budget.name(),
             }),
         }
-    }
-
-    /// Returns the ticket of a caller, who is in a known place.
-    #[must_use]
-    pub fn ticket(origin: &Origin) -> HashTicket {
-        HashTicket::new(HashClient {
-            network: origin.address.map(Network::site),
-            is_known: true,
-        })
     }
 
     /// Compares `password` with the caller's password. Call [`take_attempt`](Self::take_attempt)

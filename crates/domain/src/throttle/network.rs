@@ -18,21 +18,19 @@ pub enum Width {
 /// An IP network. IPv4-mapped IPv6 addresses count as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
-    /// The first address of the network.
     first: IpAddr,
-    prefix: u8,
     width: Width,
 }
 
 impl Width {
-    const ALL: [Self; 3] = [Self::Client, Self::Site, Self::Provider];
-
-    /// Returns the prefix lengths for IPv4, if there is one, and for IPv6.
-    fn prefixes(self) -> (Option<u8>, u8) {
-        match self {
-            Self::Client => (Some(32), 64),
-            Self::Site => (Some(24), 56),
-            Self::Provider => (None, 48),
+    /// Returns the length of the prefix in the family of `address`.
+    fn prefix(self, address: IpAddr) -> u8 {
+        match (self, address) {
+            (Self::Client, IpAddr::V4(_)) => 32,
+            (Self::Site | Self::Provider, IpAddr::V4(_)) => 24,
+            (Self::Client, IpAddr::V6(_)) => 64,
+            (Self::Site, IpAddr::V6(_)) => 56,
+            (Self::Provider, IpAddr::V6(_)) => 48,
         }
     }
 }
@@ -41,24 +39,22 @@ impl Network {
     /// Returns the client's own network.
     #[must_use]
     pub fn client(address: IpAddr) -> Self {
-        Self::new(address, Width::Client, 32, 64)
+        Self::around(address, Width::Client)
     }
 
     /// Returns the network in which an account is known after a login from `address`.
     #[must_use]
     pub fn site(address: IpAddr) -> Self {
-        Self::new(address, Width::Site, 24, 56)
+        Self::around(address, Width::Site)
     }
 
     /// Returns the networks that contain `address`, the narrowest first.
     pub fn nested(address: IpAddr) -> impl Iterator<Item = Self> {
-        Width::ALL.into_iter().filter_map(move |width| {
-            let (v4, v6) = width.prefixes();
-            match address.to_canonical() {
-                IpAddr::V4(_) => v4.map(|prefix| Self::new(address, width, prefix, v6)),
-                IpAddr::V6(_) => Some(Self::new(address, width, 0, v6)),
-            }
-        })
+        let widths: &[Width] = match address.to_canonical() {
+            IpAddr::V4(_) => &[Width::Client, Width::Site],
+            IpAddr::V6(_) => &[Width::Client, Width::Site, Width::Provider],
+        };
+        widths.iter().map(move |width| Self::around(address, *width))
     }
 
     #[must_use]
@@ -66,19 +62,20 @@ impl Network {
         self.width
     }
 
-    fn new(address: IpAddr, width: Width, v4_prefix: u8, v6_prefix: u8) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self {
-                first: Ipv4Addr::from_bits(address.to_bits() & v4_mask(v4_prefix)).into(),
-                prefix: v4_prefix,
-                width,
-            },
-            IpAddr::V6(address) => Self {
-                first: Ipv6Addr::from_bits(address.to_bits() & v6_mask(v6_prefix)).into(),
-                prefix: v6_prefix,
-                width,
-            },
-        }
+    /// Returns the first address of the network.
+    #[must_use]
+    pub fn first(self) -> IpAddr {
+        self.first
+    }
+
+    fn around(address: IpAddr, width: Width) -> Self {
+        let address = address.to_canonical();
+        let prefix = width.prefix(address);
+        let first = match address {
+            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & v4_mask(prefix)).into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & v6_mask(prefix)).into(),
+        };
+        Self { first, width }
     }
 }
 
@@ -86,7 +83,7 @@ impl Network {
 /// `192.0.2.0/24`.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.first, self.prefix)
+        write!(f, "{}/{}", self.first, self.width.prefix(self.first))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     caller::Caller,
     changes::{self, ChangeError, Refusal},
     password::{Password, PasswordHash, PasswordRefused},
-    ports::{Accounts, Clock, PortError, Randomness},
+    ports::{Accounts, Clock, HashClient, HashTicket, PortError, Randomness},
     session::{NewSession, SessionRules},
     steps::{
         AcceptPassword, AcceptPasswordError, ConfirmPassword, ConfirmPasswordError, IssueTokens,
@@ -88,7 +88,7 @@ impl ChangePassword {
         let new = self
             .accept_password
             .check(request.new, Some(&caller.user().login))?;
-        let mut ticket = ConfirmPassword::ticket(&origin);
+        let mut ticket = HashTicket::new(HashClient::of(&origin, true));
         self.confirm_password
             .execute(caller, request.current, &origin, &mut ticket)
             .await?;

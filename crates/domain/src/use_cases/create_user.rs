@@ -6,7 +6,6 @@ use crate::{
     ports::{Accounts, Clock, HashClient, HashTicket, PortError, Randomness},
     role::RoleNames,
     steps::{AcceptPassword, AcceptPasswordError},
-    throttle::Network,
     user::{NewUser, User},
 };
 use std::sync::Arc;
@@ -79,10 +78,7 @@ impl CreateUser {
         origin: Origin,
     ) -> Result<User, CreateUserError> {
         let (login, password) = self.check(&request.login, request.password)?;
-        let mut ticket = HashTicket::new(HashClient {
-            network: origin.address.map(Network::site),
-            is_known: false,
-        });
+        let mut ticket = HashTicket::new(HashClient::of(&origin, false));
         // Rate before the login is looked up, so that the response to a weak password does not show
         // whether the login exists.
         let password = self.accept_password.rate(password, &mut ticket).await?;

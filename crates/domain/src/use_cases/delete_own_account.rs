@@ -4,7 +4,7 @@ use crate::{
     caller::Caller,
     changes::{self, Account, ChangeError, Refusal},
     password::Password,
-    ports::{Accounts, Clock},
+    ports::{Accounts, Clock, HashClient, HashTicket},
     steps::{ConfirmPassword, ConfirmPasswordError},
 };
 use std::sync::Arc;
@@ -41,7 +41,12 @@ impl DeleteOwnAccount {
     ) -> Result<(), DeleteOwnAccountError> {
         self.confirm_password.take_attempt(caller).await?;
         self.confirm_password
-            .execute(caller, password, &origin, &mut ConfirmPassword::ticket(&origin))
+            .execute(
+                caller,
+                password,
+                &origin,
+                &mut HashTicket::new(HashClient::of(&origin, true)),
+            )
             .await?;
         let user = caller.user().id;
         let command = changes::DeleteUser(Account {

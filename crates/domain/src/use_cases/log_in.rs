@@ -121,14 +121,11 @@ impl LogIn {
         let device = login.zip(device);
         let device =
             device.and_then(|(login, token)| self.recognise_device.execute(login.canonical(), token));
-        let network = origin.address.map(Network::site);
-        let mut ticket = HashTicket::new(HashClient {
-            network,
-            is_known: device.is_some(),
-        });
+        let client = HashClient::of(origin, device.is_some());
+        let mut ticket = HashTicket::new(client);
         self.hasher.reserve(&mut ticket)?;
-        let facts = self.find(login, network, device).await?;
-        let places = places(facts.as_ref(), network, device);
+        let facts = self.find(login, client.network, device).await?;
+        let places = places(facts.as_ref(), client.network, device);
         ticket.set_known(places.iter().all(|place| place.is_known()));
         let attempt = self.take(login, &places, origin).await?;
         Ok(Admitted {

@@ -3,7 +3,7 @@ use crate::{
     caller::Caller,
     changes::{self, ChangeError},
     password::Password,
-    ports::{Accounts, Clock, PortError},
+    ports::{Accounts, Clock, HashClient, HashTicket, PortError},
     steps::{AccessTokenRequest, ConfirmPassword, ConfirmPasswordError, IssueTokens, IssuedAccessToken},
 };
 use std::sync::Arc;
@@ -48,7 +48,12 @@ impl Reauthenticate {
     ) -> Result<IssuedAccessToken, ReauthenticateError> {
         self.confirm_password.take_attempt(caller).await?;
         self.confirm_password
-            .execute(caller, password, &origin, &mut ConfirmPassword::ticket(&origin))
+            .execute(
+                caller,
+                password,
+                &origin,
+                &mut HashTicket::new(HashClient::of(&origin, true)),
+            )
             .await?;
         let now = self.clock.now();
         let command = changes::Reauthenticate {

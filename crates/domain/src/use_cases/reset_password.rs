@@ -4,8 +4,8 @@ use crate::{
     changes::{self, ChangeError, Refusal, ResetTo},
     one_time_password::ResetCode,
     password::{Password, PasswordHash, PasswordRefused},
-    ports::{Accounts, Clock, PasswordHasher, PortError, Randomness},
-    steps::{self, AcceptPassword, AcceptPasswordError, ChangeRequest, ConfirmPassword},
+    ports::{Accounts, Clock, HashClient, HashTicket, PasswordHasher, PortError, Randomness},
+    steps::{self, AcceptPassword, AcceptPasswordError, ChangeRequest},
     user::User,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -150,7 +150,7 @@ impl ResetPassword {
         user: &User,
         origin: &Origin,
     ) -> Result<(ResetTo, PasswordHash, Option<ResetCode>), ResetPasswordError> {
-        let mut ticket = ConfirmPassword::ticket(origin);
+        let mut ticket = HashTicket::new(HashClient::of(origin, true));
         if let Some(password) = chosen {
             let password = password.into_one_time();
             let password = self.accept_password.check(password, Some(&user.login))?;

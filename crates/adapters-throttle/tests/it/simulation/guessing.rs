@@ -1,13 +1,11 @@
-use super::{
-    random::Random,
-    world::{Client, World, abroad, attacker, home},
-};
+use super::world::{Client, World, abroad, attacker, home};
 use domain::throttle::{TURN_HORIZON, ThrottleDecision};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
     time::Duration,
 };
+use testkit::SplitMix;
 
 const OWNERS_LOG_IN_EVERY: Duration = Duration::from_mins(10);
 /// The time in which the budget of an account restores one attempt.
@@ -63,7 +61,7 @@ type Queue = BinaryHeap<Reverse<(Duration, Actor)>>;
 
 impl Guessing {
     pub async fn run(&self) -> Guessed {
-        let mut random = Random::new(1);
+        let mut random = SplitMix::new(1);
         let mut world = World::new(self.accounts);
         let mut queue = self.actors(&mut random);
         let mut guessed = Guessed::default();
@@ -82,7 +80,7 @@ impl Guessing {
         guessed
     }
 
-    fn actors(&self, random: &mut Random) -> Queue {
+    fn actors(&self, random: &mut SplitMix) -> Queue {
         let mut queue = Queue::new();
         for account in 0..self.accounts {
             for network in 0..self.networks {
@@ -106,7 +104,7 @@ impl Guessing {
         queue
     }
 
-    fn client(&self, actor: Actor, random: &mut Random) -> Client {
+    fn client(&self, actor: Actor, random: &mut SplitMix) -> Client {
         let (account, address) = match actor {
             Actor::Attacker { network, account } => {
                 let host = random.below(self.addresses.into());

@@ -1,9 +1,7 @@
-use super::{
-    random::Random,
-    world::{Client, World, abroad, attacker, home},
-};
+use super::world::{Client, World, abroad, attacker, home};
 use domain::throttle::ThrottleDecision;
 use std::time::Duration;
+use testkit::SplitMix;
 
 const HOUR: Duration = Duration::from_hours(1);
 /// Failures of a /24 or a /56 at once, and those that it regains in an hour.
@@ -28,7 +26,7 @@ pub struct Sprayed {
 
 impl Spray {
     pub async fn run(&self) -> Sprayed {
-        let mut random = Random::new(2);
+        let mut random = SplitMix::new(2);
         let mut world = World::new(self.accounts);
         let mut sprayed = Sprayed::default();
         for turn in 0_usize.. {
