@@ -156,8 +156,12 @@ fn age(redis: &mut Connection, prefix: &str, by: Duration) {
         time.saturating_sub(by.as_micros())
     };
     for key in keys {
-        let value: String = redis.get(&key).expect("the key exists");
-        let left: u64 = redis.pttl(&key).expect("the key expires");
+        let value: Option<String> = redis.get(&key).expect("Redis returns the value");
+        let left: i64 = redis.pttl(&key).expect("Redis returns the time to live");
+        // A used turn expires within a millisecond, so it may be gone since the keys were listed.
+        let (Some(value), Ok(left)) = (value, u64::try_from(left)) else {
+            continue;
+        };
         let (time, written) = value.split_once(' ').expect("the key holds two times");
         let value = format!("{} {}", earlier(time), earlier(written));
         match Duration::from_millis(left).saturating_sub(by).as_millis() {
