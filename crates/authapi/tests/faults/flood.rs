@@ -39,7 +39,6 @@ async fn of_two_thousand_simultaneous_logins_some_are_refused_soon_and_the_other
     let database = Database::Sqlite(folder.path().join("data/authapi.db"));
     let server = setting(Place::on(folder, database, 1))
         .with("PASSWORD__MEMORY_KIB", "65536")
-        .with("SERVER__MAX_CONNECTIONS_PER_ADDRESS", "10000")
         .with("PASSWORD__HASH_THREADS", "1")
         .start();
     let client = server.client();

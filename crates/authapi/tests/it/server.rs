@@ -49,7 +49,8 @@ impl Place {
         }
     }
 
-    /// Sets cheap hashing, no throttle, and ports chosen by the system.
+    /// Sets cheap hashing, no throttle, ports chosen by the system, and no lower limit for the
+    /// connections of one address than for all: all clients of a test have the same.
     pub fn on(folder: TempDir, database: Database, replicas: usize) -> Self {
         let url = database.url();
         let keys = folder.path().join("keys");
@@ -70,6 +71,7 @@ impl Place {
             .with("PASSWORD__ITERATIONS", "1")
             .with("PASSWORD__ALLOW_WEAK_HASHING", "true")
             .with("THROTTLE__ENABLED", "false")
+            .with("SERVER__MAX_CONNECTIONS_PER_ADDRESS", "20000")
     }
 
     /// Enables the throttle, with a separate count of attempts for this place.
