@@ -144,11 +144,7 @@ mod tests {
                 .as_str()
                 .expect("the error names a field")
                 .to_owned(),
-            code: error["code"]
-                .as_str()
-                .expect("the error has a code")
-                .to_owned()
-                .into(),
+            code: serde_json::from_value(error["code"].clone()).expect("the error has a code"),
             detail: error["detail"]
                 .as_str()
                 .expect("the error has a detail")

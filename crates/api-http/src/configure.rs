@@ -3,7 +3,7 @@
 use crate::{
     docs,
     endpoint::{endpoint, mount, mount_at},
-    metrics,
+    home, metrics,
     problem::Problem,
     request,
     request_ids::RequestIds,
@@ -31,6 +31,7 @@ pub fn configure(edge: Edge) -> impl FnOnce(&mut ServiceConfig) {
                 let metadata = endpoint!(metadata::metadata);
                 mount_at(metadata::BEFORE_ISSUER_PATH, &metadata, config);
             })
+            .configure(|config| home::configure(docs, config))
             .configure(|config| {
                 if docs {
                     docs::configure(config);

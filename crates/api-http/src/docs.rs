@@ -1,116 +1,98 @@
 //! The OpenAPI document and Swagger UI, served from the binary.
 
-use crate::{chunked_body::chunked, endpoint::resource, openapi::openapi, problem::Problem};
+mod asset;
+
+use crate::{endpoint::resource, openapi::openapi, problem::Problem};
 use actix_web::{
-    HttpResponse, Responder,
-    http::{Method, StatusCode, header},
-    web::{self, Bytes, Data, Path, ServiceConfig},
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web::{self, Bytes, Path, ServiceConfig},
 };
+use asset::Asset;
 use std::{
     borrow::Cow,
-    error::Error,
     sync::{Arc, LazyLock},
 };
 use utoipa_swagger_ui::Config;
 
-/// Allows scripts and requests of this origin only. Swagger UI needs inline styles.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+/// Allows scripts, styles and requests of this origin only.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The OpenAPI document. It is generated on first use, because it takes megabytes of memory, and
 /// often no client requests it.
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
-    let document = openapi().to_json().expect("the OpenAPI document is JSON");
-    Bytes::from(document)
+static DOCUMENT: LazyLock<Asset> = LazyLock::new(|| {
+    let document = serde_json::to_vec(&openapi()).expect("the OpenAPI document is JSON");
+    Asset::compress("application/json", &document)
 });
+
+/// The files of the page by name. The page refers to them, and they to each other, by relative URLs,
+/// so that they work below a prefix.
+static FILES: LazyLock<[(&str, Asset); 6]> = LazyLock::new(|| {
+    let own = |content_type, text: &str| Asset::compress(content_type, text.as_bytes());
+    [
+        (
+            "",
+            own("text/html; charset=utf-8", include_str!("docs/index.html")),
+        ),
+        ("docs.css", own("text/css", include_str!("docs/docs.css"))),
+        ("docs.js", own("text/javascript", include_str!("docs/docs.js"))),
+        (
+            "favicon.svg",
+            own("image/svg+xml", include_str!("docs/favicon.svg")),
+        ),
+        ("swagger-ui.css", swagger_ui("swagger-ui.css", "text/css")),
+        (
+            "swagger-ui-bundle.js",
+            swagger_ui("swagger-ui-bundle.js", "text/javascript"),
+        ),
+    ]
+});
+
+/// Returns a file of Swagger UI, which is in the binary in compressed form.
+fn swagger_ui(name: &str, content_type: &'static str) -> Asset {
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
+        .expect("only the initializer is generated, which can fail")
+        .expect("Swagger UI contains the file");
+    match file.bytes {
+        Cow::Borrowed(bytes) if file.gzpipped => Asset::compressed(content_type, Bytes::from_static(bytes)),
+        bytes => Asset::compress(content_type, &bytes),
+    }
+}
 
 /// Mounts the document and the page.
 pub fn configure(config: &mut ServiceConfig) {
-    let page = Config::new(["../openapi.json"])
-        .validator_url("none")
-        .try_it_out_enabled(true)
-        .display_request_duration(true);
-    let redirect = |status| web::route().to(move || async move { redirect_to_page(status) });
     config
-        .app_data(Data::new(page))
-        // Not permanent: what is at `/` may change with the setting.
-        .service(resource(
-            "/",
-            [(Method::GET, redirect(StatusCode::TEMPORARY_REDIRECT))],
-        ))
         .service(resource(
             "/openapi.json",
             [(Method::GET, web::route().to(document_file))],
         ))
-        .service(resource(
-            "/docs",
-            [(Method::GET, redirect(StatusCode::PERMANENT_REDIRECT))],
-        ))
+        .service(resource("/docs", [(Method::GET, web::route().to(to_page))]))
         .service(resource(
             "/docs/{file:.*}",
             [(Method::GET, web::route().to(page_file))],
         ));
 }
 
-async fn document_file() -> impl Responder {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body(chunked(DOCUMENT.clone()))
+async fn document_file(request: HttpRequest) -> HttpResponse {
+    DOCUMENT.respond(&request)
 }
 
-/// Redirects to `/docs/`: from `/docs`, because the page names its files relative to it, and from
-/// `/`, because a reader may know only the service's address.
-fn redirect_to_page(status: StatusCode) -> HttpResponse {
-    HttpResponse::build(status)
+/// Redirects from `/docs` to `/docs/`, because the page names its files relative to it.
+async fn to_page() -> HttpResponse {
+    HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "docs/"))
         // The web server flushes responses without a body at once, even if many wait to be read.
         .body("The documentation is at docs/.\n")
 }
 
-async fn page_file(file: Path<String>, config: Data<Config<'static>>) -> Result<HttpResponse, Problem> {
-    match utoipa_swagger_ui::serve(&file, Arc::clone(&config)) {
-        Ok(Some(file)) => {
-            let mut response = HttpResponse::Ok();
-            if file.gzpipped {
-                response.insert_header((header::CONTENT_ENCODING, "gzip"));
-            }
-            Ok(response
-                .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-                .content_type(file.content_type)
-                .body(chunked(shared(file.bytes))))
-        }
-        Ok(None) => Err(Problem::not_found()),
-        Err(error) => {
-            tracing::error!(
-                error = &*error as &(dyn Error + 'static),
-                "cannot generate a documentation file"
-            );
-            Err(Problem::not_found())
-        }
-    }
-}
-
-/// Borrows files that are part of the binary instead of copying them.
-fn shared(bytes: Cow<'static, [u8]>) -> Bytes {
-    match bytes {
-        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-        Cow::Owned(bytes) => Bytes::from(bytes),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_files_are_not_copied() {
-        let config = Arc::new(Config::new(["../openapi.json"]));
-        for name in ["swagger-ui-bundle.js", "swagger-ui.css"] {
-            let file = utoipa_swagger_ui::serve(name, Arc::clone(&config))
-                .expect("the file can be served")
-                .expect("Swagger UI contains the file");
-            let original = file.bytes.as_ptr();
-            assert_eq!(shared(file.bytes).as_ptr(), original, "{name}");
-        }
-    }
+async fn page_file(request: HttpRequest, file: Path<String>) -> Result<HttpResponse, Problem> {
+    let found = FILES.iter().find(|(name, _)| *name == file.as_str());
+    let (_, asset) = found.ok_or_else(Problem::not_found)?;
+    let mut response = asset.respond(&request);
+    let policy = header::HeaderValue::from_static(POLICY);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
 }

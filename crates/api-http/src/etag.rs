@@ -35,6 +35,11 @@ impl EntityTag {
         Self(ids.join("."))
     }
 
+    /// The tag of a file in an encoding, from a digest of its contents.
+    pub fn of_file(digest: u64, encoding: &str) -> Self {
+        Self(format!("{digest:016x}-{encoding}"))
+    }
+
     /// The `ETag` header.
     pub fn header(&self) -> (HeaderName, String) {
         (header::ETAG, self.to_string())

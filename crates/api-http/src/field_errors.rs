@@ -1,17 +1,17 @@
 //! What serde rejects in a body or a query, as problems with fields.
 
-use crate::problem::{FieldProblem, shortened};
+use crate::problem::{FieldCode, FieldProblem, shortened};
 use std::error::Error;
 
 /// Returns serde's message about a field without the value that it found, which may be a password.
 pub fn field_problem(error: &serde_path_to_error::Error<impl Error>) -> FieldProblem {
     let message = error.inner().to_string();
     let (code, detail) = if message.starts_with("missing field") {
-        ("missing_field", "this field is required")
+        (FieldCode::MissingField, "this field is required")
     } else if message.starts_with("unknown field") {
-        ("unknown_field", "unknown field")
+        (FieldCode::UnknownField, "unknown field")
     } else if message.starts_with("duplicate field") {
-        ("duplicate_field", "duplicate field")
+        (FieldCode::DuplicateField, "duplicate field")
     } else {
         return wrong_type(&error.path().to_string());
     };
@@ -20,24 +20,24 @@ pub fn field_problem(error: &serde_path_to_error::Error<impl Error>) -> FieldPro
 
 /// The problem of a field whose value has the wrong type.
 pub fn wrong_type(path: &str) -> FieldProblem {
-    problem(path, "wrong_type", "wrong type")
+    problem(path, FieldCode::WrongType, "wrong type")
 }
 
 /// The problem of a query parameter that the operation does not have.
 pub fn unknown_parameter(name: &str) -> FieldProblem {
-    problem(name, "unknown_field", "unknown query parameter")
+    problem(name, FieldCode::UnknownField, "unknown query parameter")
 }
 
 /// The problem of a query parameter that was sent more than once.
 pub fn duplicate_parameter(name: &str) -> FieldProblem {
-    problem(name, "duplicate_field", "duplicate query parameter")
+    problem(name, FieldCode::DuplicateField, "duplicate query parameter")
 }
 
 /// `field` may be text from the client.
-fn problem(field: &str, code: &'static str, detail: &str) -> FieldProblem {
+fn problem(field: &str, code: FieldCode, detail: &str) -> FieldProblem {
     FieldProblem {
         field: shortened(field),
-        code: code.into(),
+        code,
         detail: detail.to_owned(),
     }
 }

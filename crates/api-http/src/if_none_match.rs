@@ -61,7 +61,7 @@ impl CachedTags {
 /// body, even if the client does not read, and this one needs no authentication.
 fn not_modified(headers: &HeaderMap) -> HttpResponse {
     let mut response = HttpResponse::NotModified();
-    for name in [header::ETAG, header::CACHE_CONTROL] {
+    for name in [header::ETAG, header::CACHE_CONTROL, header::VARY] {
         if let Some(value) = headers.get(&name) {
             response.insert_header((name, value.clone()));
         }

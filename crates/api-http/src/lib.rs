@@ -16,6 +16,7 @@ mod endpoint;
 mod etag;
 mod field_errors;
 pub mod forwarded_for;
+mod home;
 mod host;
 mod if_match;
 mod if_none_match;
@@ -35,7 +36,7 @@ pub use bearer::Authenticated;
 pub use configure::configure;
 pub use connections::{ConnectionLimits, Connections, GuardedStream, Timeouts};
 pub use mutations::Mutations;
-pub use openapi::openapi;
+pub use openapi::{OrderedJson, openapi};
 pub use state::{Edge, HttpSettings, UseCases};
 
 /// Compiles and runs the snippets of the embedding guide as doc tests.

@@ -1,6 +1,6 @@
 //! Pagination: page size and cursor.
 
-use crate::problem::Problem;
+use crate::problem::{FieldCode, Problem};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 const DEFAULT_LIMIT: u32 = 20;
@@ -17,7 +17,7 @@ impl Limit {
             limit @ 1..=MAX_LIMIT => Ok(Self(limit)),
             _ => Err(Problem::field_refused(
                 "limit",
-                "out_of_range",
+                FieldCode::OutOfRange,
                 format!("the limit must be between 1 and {MAX_LIMIT}"),
             )),
         }
@@ -52,7 +52,7 @@ pub fn position<T>(cursor: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> R
         Some(position) => Ok(Some(position)),
         None => Err(Problem::field_refused(
             "cursor",
-            "invalid_cursor",
+            FieldCode::InvalidCursor,
             "the cursor is not a next_cursor of this list".to_owned(),
         )),
     }

@@ -1,7 +1,13 @@
 //! Problem details as `application/problem+json` (RFC 9457). Status codes are decided here only.
 
+mod code;
 pub mod documented;
+pub mod examples;
 mod refusals;
+
+pub use code::{Code, FieldCode};
+
+use code::Budget;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -16,7 +22,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     title: &'static str,
     detail: Cow<'static, str>,
     budget: Option<BudgetName>,
@@ -27,12 +33,11 @@ pub struct Problem {
 /// A problem with one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// Path of the field in the body, such as `new_roles[2]`.
+    /// Path of the field in the body, such as `new_roles[2]`, or the name of the parameter.
     #[schema(example = "password")]
     pub field: String,
-    /// Stable code for programs.
     #[schema(example = "too_short")]
-    pub code: Cow<'static, str>,
+    pub code: FieldCode,
     /// Explanation for people.
     #[schema(example = "a password must have at least 8 characters")]
     pub detail: String,
@@ -45,22 +50,26 @@ pub struct ProblemBody<'a> {
     /// `urn:authapi:problem:` followed by the code.
     #[schema(example = "urn:authapi:problem:validation_failed")]
     r#type: String,
+    /// The same text for every problem with this code.
     #[schema(example = "The request is invalid")]
     title: &'a str,
-    #[schema(example = 422)]
+    /// The status of the response.
+    #[schema(example = 422, minimum = 400, maximum = 599)]
     status: u16,
+    /// Explanation for people.
     #[schema(example = "See `errors` for each field.")]
     detail: &'a str,
-    /// Stable code for programs; one per cause.
     #[schema(example = "validation_failed")]
-    code: &'a str,
+    code: Code,
     /// The `X-Request-Id` of the response, to find the request in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "0190d6b8-7c5e-7c3a-8f6e-3d2b1a0f9e8d")]
     request_id: Option<&'a str>,
-    /// With `too_many_attempts`, the budget that is used up: `network`, `account`, `service` or
-    /// `session`.
+    /// With `too_many_attempts`, the budget that is used up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    budget: Option<&'a str>,
+    #[schema(nullable = false)]
+    budget: Option<Budget>,
+    /// With `validation_failed` and other refusals of a field, the refused fields.
     #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
     errors: &'a [FieldProblem],
 }
@@ -68,7 +77,7 @@ pub struct ProblemBody<'a> {
 impl Problem {
     fn new(
         status: StatusCode,
-        code: &'static str,
+        code: Code,
         title: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
@@ -111,7 +120,17 @@ impl Problem {
 
     /// Returns the stable code.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.code.as_str()
+    }
+
+    /// Returns the title, which is the same for every problem with this code.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// Returns the status of the response.
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Renders the response, with the request's id if it is known.
@@ -128,13 +147,13 @@ impl Problem {
     /// Returns the body of the response, with the request's id if it is known.
     pub fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
         ProblemBody {
-            r#type: format!("urn:authapi:problem:{}", self.code),
+            r#type: format!("urn:authapi:problem:{}", self.code.as_str()),
             title: self.title,
             status: self.status.as_u16(),
             detail: &self.detail,
             code: self.code,
             request_id,
-            budget: self.budget.map(BudgetName::as_str),
+            budget: self.budget.map(Budget::from),
             errors: &self.errors,
         }
     }
@@ -143,7 +162,7 @@ impl Problem {
     pub fn method_not_allowed(allowed: &str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
+            Code::MethodNotAllowed,
             "Method not allowed",
             "The path does not support this method; see Allow.",
         )
@@ -154,7 +173,7 @@ impl Problem {
     pub fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
-            "not_found",
+            Code::NotFound,
             "Not found",
             "This path does not exist.",
         )
@@ -164,7 +183,7 @@ impl Problem {
     pub fn payload_too_large(limit: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "payload_too_large",
+            Code::PayloadTooLarge,
             "Payload too large",
             format!("The body exceeds {limit} bytes."),
         )
@@ -174,7 +193,7 @@ impl Problem {
     pub fn unsupported_media_type() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
+            Code::UnsupportedMediaType,
             "Unsupported media type",
             "Send the body as application/json in UTF-8, uncompressed.",
         )
@@ -184,7 +203,7 @@ impl Problem {
     pub fn malformed_request(detail: &'static str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
-            "malformed_request",
+            Code::MalformedRequest,
             "Malformed request",
             detail,
         )
@@ -194,7 +213,7 @@ impl Problem {
     pub fn precondition_unsupported(header: &header::HeaderName) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
-            "precondition_unsupported",
+            Code::PreconditionUnsupported,
             "Precondition not supported",
             format!(
                 "This operation cannot be made conditional with {header}. Send it without this header; \
@@ -207,7 +226,7 @@ impl Problem {
     pub fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
-            "request_timeout",
+            Code::RequestTimeout,
             "Request timeout",
             "The body took too long to arrive.",
         )
@@ -217,7 +236,7 @@ impl Problem {
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
+            Code::Internal,
             "Internal error",
             "The service failed. Report the request id to the operator.",
         )
@@ -227,7 +246,7 @@ impl Problem {
     pub fn validation_failed(errors: Vec<FieldProblem>) -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "validation_failed",
+            Code::ValidationFailed,
             "The request is invalid",
             "See `errors` for each field.",
         )
@@ -235,10 +254,10 @@ impl Problem {
     }
 
     /// Returns the 422 for a field or query parameter that violates a rule.
-    pub fn field_refused(field: &str, code: &'static str, detail: String) -> Self {
+    pub fn field_refused(field: &str, code: FieldCode, detail: String) -> Self {
         Self::validation_failed(vec![FieldProblem {
             field: field.to_owned(),
-            code: code.into(),
+            code,
             detail,
         }])
     }
@@ -247,19 +266,19 @@ impl Problem {
     pub fn token_missing() -> Self {
         // The challenge has no error code, because the request contained no credentials (RFC 6750,
         // section 3.1).
-        Self::unauthorized("token_missing", "Send a token: Authorization: Bearer ...").challenge("Bearer")
+        Self::unauthorized(Code::TokenMissing, "Send a token: Authorization: Bearer ...").challenge("Bearer")
     }
 
     /// Returns the 401 for a token that cannot be parsed.
     pub fn token_malformed() -> Self {
-        Self::bad_token("token_malformed", "The token is malformed.")
+        Self::bad_token(Code::TokenMalformed, "The token is malformed.")
     }
 
-    fn unauthorized(code: &'static str, detail: &'static str) -> Self {
+    fn unauthorized(code: Code, detail: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, "Not authenticated", detail)
     }
 
-    fn bad_token(code: &'static str, detail: &'static str) -> Self {
+    fn bad_token(code: Code, detail: &'static str) -> Self {
         Self::unauthorized(code, detail).challenge(r#"Bearer error="invalid_token""#)
     }
 }
@@ -273,7 +292,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code)
+        f.write_str(self.code())
     }
 }
 

@@ -38,22 +38,22 @@ pub mod write_role;
 
 use crate::endpoint::{Endpoint, endpoint};
 
-/// All documented handlers. Paths are matched in this order.
+/// All documented handlers. Paths are matched, and documented, in this order.
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         endpoint!(register::register),
         endpoint!(log_in::log_in),
+        endpoint!(refresh::refresh),
+        endpoint!(me::me),
         endpoint!(log_out::log_out),
         // Before `/roles/{name}`, which also matches this path: `update` is a reserved role name.
         endpoint!(assign_roles::assign_roles),
-        endpoint!(me::me),
-        endpoint!(delete_own_account::delete_own_account),
-        endpoint!(refresh::refresh),
         endpoint!(change_password::change_password),
         endpoint!(reauthenticate::reauthenticate),
         endpoint!(export_own_data::export_own_data),
         endpoint!(list_sessions::list_sessions),
         endpoint!(end_session::end_session),
+        endpoint!(delete_own_account::delete_own_account),
         endpoint!(find_users::find_users),
         endpoint!(show_user::show_user),
         endpoint!(set_status::set_status),

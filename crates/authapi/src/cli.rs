@@ -81,7 +81,11 @@ pub enum Configured {
 #[derive(Debug, Subcommand)]
 pub enum Document {
     /// Print the OpenAPI document.
-    Openapi,
+    Openapi {
+        /// Version of OpenAPI. Use 3.0 for tools that do not read 3.1.
+        #[arg(long, value_enum, default_value_t = OpenapiVersion::V3_1)]
+        version: OpenapiVersion,
+    },
     /// Print the completions of the command line for a shell.
     Completions { shell: Shell },
     /// Write the manual pages to a directory, which is created if it is missing.
@@ -89,6 +93,15 @@ pub enum Document {
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
+}
+
+/// A version of the OpenAPI specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OpenapiVersion {
+    #[value(name = "3.1")]
+    V3_1,
+    #[value(name = "3.0")]
+    V3_0,
 }
 
 /// A shell that completes command lines.
@@ -232,6 +245,8 @@ mod tests {
             "audit verify --anchor 7:365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370",
             "config check --json",
             "openapi",
+            "openapi --version 3.0",
+            "openapi --version 3.1",
             "completions bash",
             "completions zsh",
             "completions fish",
@@ -271,6 +286,7 @@ mod tests {
             "users list --limit 0",
             "users list --role Not-A-Role",
             "users list --query a_b__c__d__e__f__g__h__i__j__k__l__m__n__o__p__q__r__s__t__u__v__w__x__y__z",
+            "openapi --version 2.0",
             "completions",
             "completions tcsh",
             "man",

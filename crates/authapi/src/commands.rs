@@ -36,7 +36,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             core_dumps::disable()?;
             configured(command, settings::load(&Sources::of_process(cli.config))?)
         }
-        Command::Document(Document::Openapi) => openapi::run(),
+        Command::Document(Document::Openapi { version }) => openapi::run(version),
         Command::Document(Document::Completions { shell }) => completions::run(shell),
         Command::Document(Document::Man { directory }) => man::run(&directory),
     }

@@ -18,6 +18,7 @@ mod metered_audit_log;
 mod metered_throttle;
 mod metrics;
 mod open_files;
+mod openapi_3_0;
 mod operator;
 mod operator_revocations;
 mod progress;

@@ -2,7 +2,7 @@
 
 mod changes;
 
-use super::{FieldProblem, Problem, whole_seconds};
+use super::{Code, FieldCode, FieldProblem, Problem, whole_seconds};
 use actix_web::http::{StatusCode, header};
 use domain::{
     login::LoginRefused,
@@ -26,23 +26,11 @@ impl From<PortError> for Problem {
         match &error {
             PortError::Unavailable(cause) => {
                 tracing::error!(cause = chain(cause.as_ref()), "{error}");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "Unavailable",
-                    "A dependency of this service is unavailable. Retry shortly.",
-                )
-                .retry_after(TRY_AGAIN)
+                Self::unavailable()
             }
             PortError::Overloaded => {
                 tracing::warn!("{error}");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "overloaded",
-                    "Overloaded",
-                    "The service is overloaded. Retry shortly.",
-                )
-                .retry_after(TRY_AGAIN)
+                Self::overloaded()
             }
             PortError::Corrupt(cause) => {
                 tracing::error!(cause = chain(cause.as_ref()), "{error}");
@@ -65,18 +53,18 @@ impl From<AuthenticateError> for Problem {
         match error {
             AuthenticateError::Malformed => Self::token_malformed(),
             AuthenticateError::Invalid => Self::bad_token(
-                "token_invalid",
+                Code::TokenInvalid,
                 "The token was not issued by this service, or not for this use.",
             ),
             AuthenticateError::Expired => {
-                Self::bad_token("token_expired", "The token has expired. Refresh it.")
+                Self::bad_token(Code::TokenExpired, "The token has expired. Refresh it.")
             }
             AuthenticateError::Revoked => {
-                Self::bad_token("token_revoked", "The session has ended. Log in again.")
+                Self::bad_token(Code::TokenRevoked, "The session has ended. Log in again.")
             }
             AuthenticateError::Outdated => token_outdated(),
             AuthenticateError::PasswordChangeRequired => forbidden(
-                "password_change_required",
+                Code::PasswordChangeRequired,
                 "Your password was reset. Change it with PUT /me/password first.".to_owned(),
             ),
             AuthenticateError::Port(error) => error.into(),
@@ -85,14 +73,14 @@ impl From<AuthenticateError> for Problem {
 }
 
 /// Returns a 403 with the challenge that RFC 6750, section 3.1, defines for it.
-fn forbidden(code: &'static str, detail: String) -> Problem {
+fn forbidden(code: Code, detail: String) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, code, "Forbidden", detail)
         .challenge(r#"Bearer error="insufficient_scope""#)
 }
 
 fn token_outdated() -> Problem {
     Problem::bad_token(
-        "token_outdated",
+        Code::TokenOutdated,
         "Roles, password or status changed after the token was issued. Refresh, or log in again.",
     )
 }
@@ -115,12 +103,34 @@ impl From<CreateUserError> for Problem {
 fn login_problem(field: &str, refused: LoginRefused) -> FieldProblem {
     FieldProblem {
         field: field.to_owned(),
-        code: refused.code().into(),
+        code: refused.into(),
         detail: refused.to_string(),
     }
 }
 
 impl Problem {
+    /// Returns the 503 for a dependency that is down. The caller of this function logs the cause.
+    pub(super) fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Unavailable,
+            "Unavailable",
+            "A dependency of this service is unavailable. Retry shortly.",
+        )
+        .retry_after(TRY_AGAIN)
+    }
+
+    /// Returns the 503 for a queue that is full.
+    pub(super) fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Overloaded,
+            "Overloaded",
+            "The service is overloaded. Retry shortly.",
+        )
+        .retry_after(TRY_AGAIN)
+    }
+
     /// Returns the 422 for a search text in `field` with which no login can begin.
     pub fn login_refused(field: &str, refused: LoginRefused) -> Self {
         Self::validation_failed(vec![login_problem(field, refused)])
@@ -130,7 +140,7 @@ impl Problem {
 fn password_problem(field: &str, refused: &PasswordRefused) -> FieldProblem {
     FieldProblem {
         field: field.to_owned(),
-        code: refused.code().into(),
+        code: refused.into(),
         detail: refused.to_string(),
     }
 }
@@ -154,7 +164,7 @@ fn too_many_attempts(retry_after: Duration, budget: BudgetName) -> Problem {
     };
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
-        "too_many_attempts",
+        Code::TooManyAttempts,
         "Too many attempts",
         detail,
     )
@@ -179,7 +189,7 @@ impl From<LogInError> for Problem {
 }
 
 fn invalid_credentials(detail: &'static str) -> Problem {
-    Problem::unauthorized("invalid_credentials", detail).challenge("Bearer")
+    Problem::unauthorized(Code::InvalidCredentials, detail).challenge("Bearer")
 }
 
 impl From<RefreshError> for Problem {
@@ -196,24 +206,24 @@ impl From<RefreshError> for Problem {
 
 fn refresh_token_invalid() -> Problem {
     Problem::bad_token(
-        "refresh_token_invalid",
+        Code::RefreshTokenInvalid,
         "The refresh token was not issued by this service. Log in again.",
     )
 }
 
 fn refresh_token_reused() -> Problem {
     Problem::bad_token(
-        "refresh_token_reused",
+        Code::RefreshTokenReused,
         "The refresh token was used before and may have been copied. The session was ended. Log in again.",
     )
 }
 
 fn session_revoked() -> Problem {
-    Problem::bad_token("session_revoked", "The session has ended. Log in again.")
+    Problem::bad_token(Code::SessionRevoked, "The session has ended. Log in again.")
 }
 
 fn session_expired() -> Problem {
-    Problem::bad_token("session_expired", "The session has expired. Log in again.")
+    Problem::bad_token(Code::SessionExpired, "The session has expired. Log in again.")
 }
 
 impl From<LogOutError> for Problem {
@@ -234,13 +244,13 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::Confirm(error) => unconfirmed(error, "The current password is wrong."),
             error @ ChangePasswordError::Unchanged => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "password_unchanged",
+                Code::PasswordUnchanged,
                 "Password unchanged",
                 "Choose a new password that differs from the current one.",
             )
             .with_errors(vec![FieldProblem {
                 field: "new_password".to_owned(),
-                code: "password_unchanged".into(),
+                code: FieldCode::PasswordUnchanged,
                 detail: error.to_string(),
             }]),
             ChangePasswordError::Refused(refused) => {

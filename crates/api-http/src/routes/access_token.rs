@@ -9,12 +9,17 @@ use utoipa::ToSchema;
 pub struct AccessTokenResponse<'a> {
     /// A JWT (RFC 9068). Send it as `Authorization: Bearer ...`.
     access_token: &'a str,
-    /// Always `Bearer`.
-    #[schema(example = "Bearer")]
-    token_type: &'static str,
+    #[schema(inline)]
+    token_type: TokenType,
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
+}
+
+/// The type of the access token (RFC 6750).
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub enum TokenType {
+    Bearer,
 }
 
 /// Returns the 200 response with `issued`, which must not be cached (RFC 6749, section 5.1).
@@ -23,7 +28,8 @@ pub fn access_token(issued: &IssuedAccessToken) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(AccessTokenResponse {
             access_token: issued.access_token.expose(),
-            token_type: "Bearer",
+            #[schema(inline)]
+            token_type: TokenType::Bearer,
             expires_in: issued.expires_in.num_seconds(),
         })
 }

@@ -25,10 +25,13 @@ pub struct AccountResponse {
     password_change_required: bool,
     /// From when a one-time password opens no session: its expiry, or its use before. Null if the
     /// user chose the password.
+    #[schema(required)]
     password_expires_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     /// When roles, password or status last changed.
     updated_at: DateTime<Utc>,
+    /// Null before the first login.
+    #[schema(required)]
     last_login_at: Option<DateTime<Utc>>,
 }
 

@@ -39,7 +39,9 @@ pub struct AssignRolesRequest {
     keep_sessions: bool,
 }
 
-/// Changes roles. Tokens issued before are invalid on every replica once the response is sent.
+/// Changes the roles of the caller or of another user.
+///
+/// Tokens issued before are invalid on every replica once the response is sent.
 #[utoipa::path(
     put,
     path = "/roles/update",
@@ -49,9 +51,9 @@ pub struct AssignRolesRequest {
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     request_body = AssignRolesRequest,
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<UserResponse>),
+        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<UserResponse>, headers(("ETag" = String))),
         StepUpRefused, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`, `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no user has this login", body = ProblemBody, content_type = "application/problem+json"),

@@ -43,8 +43,9 @@ pub struct AssignUserRolesRequest {
     keep_sessions: bool,
 }
 
-/// Changes a user's roles. Tokens issued before are invalid on every replica once the response is
-/// sent.
+/// Changes a user's roles.
+///
+/// Tokens issued before are invalid on every replica once the response is sent.
 #[utoipa::path(
     put,
     path = "/users/{id}/roles",
@@ -55,9 +56,9 @@ pub struct AssignUserRolesRequest {
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     request_body = AssignUserRolesRequest,
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>),
+        (status = 200, description = "The user after the change, with an `ETag`; for a dry run, what would change.", body = RolesOutcome<AccountResponse>, headers(("ETag" = String))),
         StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, UnknownRole, Unavailable,
         (status = 403, description = "`forbidden`: changing another user's roles requires `roles:assign`; `role_not_assignable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::audit::{Actor, AuditDetails, AuditRecord};
+use domain::audit::{Actor, AuditAction, AuditDetails, AuditOutcome, AuditRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,21 +12,24 @@ pub struct AuditEventResponse {
     #[schema(example = 17)]
     number: i64,
     at: DateTime<Utc>,
-    #[schema(value_type = String, example = "roles_changed")]
-    action: &'static str,
-    /// `success` or `failure`.
-    #[schema(value_type = String, example = "success")]
-    outcome: &'static str,
+    action: ActionName,
+    outcome: OutcomeName,
     actor: ActorResponse,
-    /// Id of the affected user.
+    /// Id of the affected user, if there is one.
+    #[schema(required)]
     user: Option<Uuid>,
+    /// Id of the session in which it happened, if there was one.
+    #[schema(required)]
     session: Option<Uuid>,
-    #[schema(example = "192.0.2.7")]
+    #[schema(required, example = "192.0.2.7")]
     ip: Option<String>,
+    #[schema(required, example = "curl/8.14.1")]
     user_agent: Option<String>,
     /// Id that the service gave the request, as in the log.
+    #[schema(required)]
     request_id: Option<String>,
     /// `X-Request-Id` of the request, if the client sent a valid one.
+    #[schema(required)]
     client_request_id: Option<String>,
     /// Further details, depending on the action.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
@@ -37,11 +40,58 @@ pub struct AuditEventResponse {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub struct ActorResponse {
-    /// `anonymous`, `user` or `operator` (the command line).
-    #[schema(value_type = String, example = "user")]
-    kind: &'static str,
-    /// The user's id.
+    kind: ActorKind,
+    /// The user's id; null for the other kinds.
+    #[schema(required)]
     id: Option<Uuid>,
+}
+
+/// The kind of an actor: a caller who is not logged in, a user, or an operator (the command line).
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    Anonymous,
+    User,
+    Operator,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AuditAction)]
+pub enum ActionName {
+    UserRegistered,
+    RegistrationRefused,
+    UserImported,
+    LoggedIn,
+    LoginFailed,
+    Reauthenticated,
+    ReauthenticationFailed,
+    FailuresOmitted,
+    SessionEnded,
+    AllSessionsEnded,
+    RefreshTokenReplayed,
+    RefreshTokenReused,
+    RolesChanged,
+    PasswordChanged,
+    PasswordReset,
+    UserDisabled,
+    UserEnabled,
+    UserDeleted,
+    RoleCreated,
+    RoleChanged,
+    RoleRemoved,
+    #[serde(rename = "trail_trimmed")]
+    AuditLogTrimmed,
+}
+
+/// How the attempt ended.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AuditOutcome)]
+pub enum OutcomeName {
+    Success,
+    Failure,
 }
 
 impl From<AuditRecord> for AuditEventResponse {
@@ -56,8 +106,8 @@ impl From<AuditRecord> for AuditEventResponse {
         Self {
             number: number.0,
             at,
-            action: event.action.as_str(),
-            outcome: event.action.outcome().as_str(),
+            action: event.action.into(),
+            outcome: event.action.outcome().into(),
             actor: actor.into(),
             user: event.user.map(|id| id.0),
             session: event.session.map(|id| id.0),
@@ -73,10 +123,63 @@ impl From<AuditRecord> for AuditEventResponse {
 impl From<Actor> for ActorResponse {
     fn from(actor: Actor) -> Self {
         let (kind, id) = match actor {
-            Actor::Anonymous => ("anonymous", None),
-            Actor::User(id) => ("user", Some(id.0)),
-            Actor::Operator => ("operator", None),
+            Actor::Anonymous => (ActorKind::Anonymous, None),
+            Actor::User(id) => (ActorKind::User, Some(id.0)),
+            Actor::Operator => (ActorKind::Operator, None),
         };
         Self { kind, id }
+    }
+}
+
+impl From<AuditAction> for ActionName {
+    fn from(action: AuditAction) -> Self {
+        match action {
+            AuditAction::UserRegistered => Self::UserRegistered,
+            AuditAction::RegistrationRefused => Self::RegistrationRefused,
+            AuditAction::UserImported => Self::UserImported,
+            AuditAction::LoggedIn => Self::LoggedIn,
+            AuditAction::LoginFailed => Self::LoginFailed,
+            AuditAction::Reauthenticated => Self::Reauthenticated,
+            AuditAction::ReauthenticationFailed => Self::ReauthenticationFailed,
+            AuditAction::FailuresOmitted => Self::FailuresOmitted,
+            AuditAction::SessionEnded => Self::SessionEnded,
+            AuditAction::AllSessionsEnded => Self::AllSessionsEnded,
+            AuditAction::RefreshTokenReplayed => Self::RefreshTokenReplayed,
+            AuditAction::RefreshTokenReused => Self::RefreshTokenReused,
+            AuditAction::RolesChanged => Self::RolesChanged,
+            AuditAction::PasswordChanged => Self::PasswordChanged,
+            AuditAction::PasswordReset => Self::PasswordReset,
+            AuditAction::UserDisabled => Self::UserDisabled,
+            AuditAction::UserEnabled => Self::UserEnabled,
+            AuditAction::UserDeleted => Self::UserDeleted,
+            AuditAction::RoleCreated => Self::RoleCreated,
+            AuditAction::RoleChanged => Self::RoleChanged,
+            AuditAction::RoleRemoved => Self::RoleRemoved,
+            AuditAction::AuditLogTrimmed => Self::AuditLogTrimmed,
+        }
+    }
+}
+
+impl From<AuditOutcome> for OutcomeName {
+    fn from(outcome: AuditOutcome) -> Self {
+        match outcome {
+            AuditOutcome::Success => Self::Success,
+            AuditOutcome::Failure => Self::Failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn actions_and_outcomes_have_the_names_of_the_core() {
+        for action in AuditAction::ALL {
+            assert_eq!(json!(ActionName::from(action)), json!(action.as_str()));
+            let outcome = action.outcome();
+            assert_eq!(json!(OutcomeName::from(outcome)), json!(outcome.as_str()));
+        }
     }
 }

@@ -28,15 +28,16 @@ pub struct ChangePasswordRequest {
     new_password: SecretString,
 }
 
-/// Changes the caller's password. Returns tokens of a new session; all other sessions and tokens of
-/// the caller become invalid.
+/// Changes the caller's password.
+///
+/// Returns tokens of a new session. All other sessions and tokens of the caller become invalid.
 #[utoipa::path(
     put,
     path = "/me/password",
     tag = "own account",
     params(DeviceQuery),
     request_body = ChangePasswordRequest,
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "The password was changed and a new session opened.", body = TokenPairResponse, headers(("Device-Token" = String, description = "A token with which the device is known at its next login."))),
         BodyRefused, TooManyAttempts, Unavailable,

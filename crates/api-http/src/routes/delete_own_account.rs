@@ -23,14 +23,16 @@ pub struct DeleteOwnAccountRequest {
     password: SecretString,
 }
 
-/// Deletes the caller's account permanently. Their tokens are invalid on every replica once the
-/// response is sent. The login becomes available again.
+/// Deletes the caller's account permanently.
+///
+/// The user's tokens are invalid on every replica once the response is sent. The login becomes
+/// available again.
 #[utoipa::path(
     delete,
     path = "/me",
     tag = "own account",
     request_body = DeleteOwnAccountRequest,
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 204, description = "The account was deleted."),
         PasswordChangeRequired, LastAdmin, BodyRefused, TooManyAttempts, Unavailable,

@@ -1,4 +1,4 @@
-use super::dry_run::DryRunQuery;
+use super::dry_run::{DryRunMark, DryRunQuery};
 use crate::{
     bearer::Authenticated,
     if_match::IfMatch,
@@ -22,8 +22,8 @@ use utoipa::ToSchema;
 /// The result of a dry run.
 #[derive(Serialize, ToSchema)]
 pub struct RoleRemovalDryRun {
-    /// Always true.
-    dry_run: bool,
+    #[schema(inline)]
+    dry_run: DryRunMark,
     /// Name of the role that would be deleted.
     #[schema(example = "editor")]
     role: String,
@@ -32,7 +32,9 @@ pub struct RoleRemovalDryRun {
     holders: u64,
 }
 
-/// Deletes a role that no user has.
+/// Deletes a role.
+///
+/// A role that users have is not deleted. Requires the permission `roles:write`.
 #[utoipa::path(
     delete,
     path = "/roles/{name}",
@@ -42,7 +44,7 @@ pub struct RoleRemovalDryRun {
         DryRunQuery,
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the role must have."),
     ),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "Dry run: the role would be deleted.", body = RoleRemovalDryRun),
         (status = 204, description = "The role was deleted."),
@@ -71,7 +73,7 @@ pub async fn delete_role(
         .await?;
     Ok(if query.dry_run {
         HttpResponse::Ok().json(RoleRemovalDryRun {
-            dry_run: true,
+            dry_run: DryRunMark,
             role,
             holders: 0,
         })

@@ -19,8 +19,10 @@ use domain::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Deletes a user permanently. Their tokens are invalid on every replica once the response is sent.
-/// The login becomes available again.
+/// Deletes a user permanently.
+///
+/// The user's tokens are invalid on every replica once the response is sent. The login becomes
+/// available again. Requires the permission `users:write`.
 #[utoipa::path(
     delete,
     path = "/users/{id}",
@@ -29,7 +31,7 @@ use uuid::Uuid;
         ("id" = Uuid, Path, description = "The user's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 204, description = "The user was deleted."),
         StepUpRefused, NoSuchUser, LastAdmin, IfMatchRefused, Unavailable,

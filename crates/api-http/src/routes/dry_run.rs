@@ -1,22 +1,47 @@
 use crate::etag::EntityTag;
 use actix_web::HttpResponse;
 use domain::{use_cases::AssignRolesOutcome, user::User};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{Object, RefOr, Schema, schema::Type},
+};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DryRunQuery {
     /// Validate the request and return what would change, without changing anything.
     #[serde(default)]
+    #[param(default = false, required = false)]
     pub dry_run: bool,
 }
+
+/// The constant `true`, by which clients recognise the result of a dry run.
+pub struct DryRunMark;
+
+impl Serialize for DryRunMark {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl PartialSchema for DryRunMark {
+    fn schema() -> RefOr<Schema> {
+        Object::builder()
+            .schema_type(Type::Boolean)
+            .enum_values(Some([true]))
+            .description(Some("Always true."))
+            .into()
+    }
+}
+
+impl ToSchema for DryRunMark {}
 
 /// The result of a dry run of a change of roles.
 #[derive(Serialize, ToSchema)]
 pub struct RolesDryRun<U> {
-    /// Always true.
-    dry_run: bool,
+    #[schema(inline)]
+    dry_run: DryRunMark,
     /// The user after the change.
     user: U,
     /// Number of live sessions that would end.
@@ -49,7 +74,7 @@ impl<U: From<User>> RolesOutcome<U> {
             return Self::Changed(user.into());
         }
         Self::DryRun(RolesDryRun {
-            dry_run: true,
+            dry_run: DryRunMark,
             user: user.into(),
             sessions_ended,
             // Every change of roles increments the epoch, even if sessions are kept.

@@ -15,14 +15,15 @@ use domain::session::SessionId;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Ends one of the caller's sessions. Its tokens are invalid on every replica once the response is
-/// sent.
+/// Ends one of the caller's sessions.
+///
+/// Its tokens are invalid on every replica once the response is sent.
 #[utoipa::path(
     delete,
     path = "/me/sessions/{id}",
     tag = "own account",
     params(("id" = Uuid, Path, description = "The session's id, as listed by `GET /me/sessions`.")),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 204, description = "The session was ended."),
         TokenRefused, PasswordChangeRequired, Unavailable,

@@ -25,13 +25,16 @@ pub struct SessionsEndedResponse {
     sessions_ended: u64,
 }
 
-/// Logs a user out everywhere. Their tokens are invalid on every replica once the response is sent.
+/// Logs a user out everywhere.
+///
+/// The user's tokens are invalid on every replica once the response is sent. Requires the
+/// permission `sessions:revoke`.
 #[utoipa::path(
     delete,
     path = "/users/{id}/sessions",
     tag = "users",
     params(("id" = Uuid, Path, description = "The user's id.")),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "All sessions of the user were ended.", body = SessionsEndedResponse),
         StepUpRefused, NoSuchUser, Unavailable,

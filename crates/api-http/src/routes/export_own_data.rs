@@ -1,4 +1,9 @@
-use super::{account::AccountResponse, list_sessions::DeviceResponse};
+use super::{
+    account::AccountResponse,
+    audit_event::{ActionName, OutcomeName},
+    list_sessions::DeviceResponse,
+    role::PermissionText,
+};
 use crate::{
     bearer::Authenticated,
     chunked_body::chunked_json,
@@ -28,6 +33,7 @@ use utoipa::ToSchema;
 pub struct OwnDataResponse {
     account: AccountResponse,
     /// Permissions of the caller's roles, according to the current catalogue.
+    #[schema(value_type = Vec<PermissionText>)]
     permissions: Vec<String>,
     /// Live sessions, newest first.
     sessions: Vec<DeviceResponse>,
@@ -40,37 +46,46 @@ pub struct OwnDataResponse {
 #[schema(as = OwnEvent)]
 pub struct OwnEventResponse {
     at: DateTime<Utc>,
-    #[schema(value_type = String, example = "logged_in")]
-    action: &'static str,
-    /// `success` or `failure`.
-    #[schema(value_type = String, example = "success")]
-    outcome: &'static str,
-    /// `self`, `administrator`, `operator` or `anonymous`.
-    #[schema(value_type = String, example = "self")]
-    by: &'static str,
-    /// Omitted for administrators.
-    #[schema(example = "192.0.2.7")]
+    action: ActionName,
+    outcome: OutcomeName,
+    by: CausedBy,
+    /// Null for administrators and the command line.
+    #[schema(required, example = "192.0.2.7")]
     ip: Option<String>,
-    /// Omitted for administrators.
+    /// Null for administrators and the command line.
+    #[schema(required, example = "curl/8.14.1")]
     user_agent: Option<String>,
+    /// Further details, depending on the action.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     details: AuditDetails,
+}
+
+/// Who caused an event: the user, an administrator, the command line, or a caller who was not logged
+/// in.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum CausedBy {
+    #[serde(rename = "self")]
+    Owner,
+    Administrator,
+    Operator,
+    Anonymous,
 }
 
 impl OwnEventResponse {
     /// The addresses and devices of others are their own data (GDPR, article 15(4)).
     fn new(record: AuditRecord, owner: UserId) -> Self {
         let (by, origin) = match record.actor {
-            Actor::User(id) if id == owner => ("self", Some(record.origin)),
-            Actor::User(_) => ("administrator", None),
-            Actor::Operator => ("operator", None),
-            Actor::Anonymous => ("anonymous", Some(record.origin)),
+            Actor::User(id) if id == owner => (CausedBy::Owner, Some(record.origin)),
+            Actor::User(_) => (CausedBy::Administrator, None),
+            Actor::Operator => (CausedBy::Operator, None),
+            Actor::Anonymous => (CausedBy::Anonymous, Some(record.origin)),
         };
         let origin = origin.unwrap_or_default();
         Self {
             at: record.at,
-            action: record.event.action.as_str(),
-            outcome: record.event.action.outcome().as_str(),
+            action: record.event.action.into(),
+            outcome: record.event.action.outcome().into(),
             by,
             ip: origin.address.map(|address| address.to_string()),
             user_agent: origin.user_agent,
@@ -79,12 +94,14 @@ impl OwnEventResponse {
     }
 }
 
-/// Exports the data stored about the caller as a file.
+/// Exports the data stored about the caller.
+///
+/// The response is a file: the account, its live sessions, and the events that affected it.
 #[utoipa::path(
     get,
     path = "/me/export",
     tag = "own account",
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "The data, with `Content-Disposition: attachment`.", body = OwnDataResponse),
         TokenRefused, PasswordChangeRequired, Unavailable,

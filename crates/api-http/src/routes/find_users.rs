@@ -4,7 +4,7 @@ use crate::{
     chunked_body::chunked_json,
     page::{Limit, position},
     problem::{
-        Problem, ProblemBody,
+        FieldCode, Problem, ProblemBody,
         documented::{TokenRefused, Unavailable},
     },
     query::{QueryParameters, filter},
@@ -45,6 +45,7 @@ pub struct UsersQuery {
 pub struct UsersResponse {
     users: Vec<AccountResponse>,
     /// Cursor of the next page; `null` on the last page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -54,20 +55,23 @@ impl UsersQuery {
         let role = self.role.as_deref().map(RoleName::parse).transpose();
         Ok(UserFilter {
             login: login.map_err(|refused| Problem::login_refused("q", refused))?,
-            role: role
-                .map_err(|refused| Problem::field_refused("role", "invalid_name", refused.to_string()))?,
+            role: role.map_err(|refused| {
+                Problem::field_refused("role", FieldCode::InvalidName, refused.to_string())
+            })?,
             status: self.status.map(Into::into),
         })
     }
 }
 
-/// Searches users. Pages remain consistent while users are added and removed.
+/// Searches users.
+///
+/// Pages remain consistent while users are added and removed. Requires the permission `users:read`.
 #[utoipa::path(
     get,
     path = "/users",
     tag = "users",
     params(UsersQuery),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "A page of users.", body = UsersResponse),
         TokenRefused, Unavailable,

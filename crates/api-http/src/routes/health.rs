@@ -11,65 +11,109 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Live)]
 pub struct LiveResponse {
-    /// Always `live`.
-    #[schema(example = "live")]
-    status: &'static str,
+    #[schema(inline)]
+    status: LiveStatus,
 }
 
 /// The readiness of the service, with the state of its dependencies.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ready)]
 pub struct ReadyResponse {
-    /// `ready`, `degraded` (requests are served, but Redis is down or the clock is wrong) or
-    /// `unavailable`.
-    #[schema(example = "ready")]
-    status: &'static str,
+    status: ReadyStatus,
     dependencies: Dependencies,
     session_cache: SessionCacheState,
-    /// `right`, or `skewed` if this machine's clock differs from the database's by more than the
-    /// setting allows. Omitted if they have not been compared, as on SQLite.
+    /// Omitted if the clocks have not been compared, as on SQLite.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "right")]
-    clock: Option<&'static str>,
+    #[schema(nullable = false)]
+    clock: Option<ClockState>,
 }
 
-/// State of each dependency: `up` or `down`.
+/// The process responds.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum LiveStatus {
+    Live,
+}
+
+/// `degraded`: requests are served, but Redis is down or the clock is wrong.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ReadyStatus {
+    Ready,
+    Degraded,
+    Unavailable,
+}
+
+/// `skewed`: this machine's clock differs from the database's by more than the setting allows.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ClockState {
+    Right,
+    Skewed,
+}
+
+/// Whether a dependency passed the check.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DependencyState {
+    Up,
+    Down,
+}
+
+/// `memory` if sessions may be cached, or `database` if it is read for each request.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum SessionCacheMode {
+    Memory,
+    Database,
+}
+
+/// `held` while requests may be answered from memory. `none` is not a fault: an idle replica holds
+/// no lease, and a replica without a lease reads the database.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum SessionCacheLease {
+    Held,
+    None,
+}
+
+/// State of each dependency.
 #[derive(Serialize, ToSchema)]
 pub struct Dependencies {
-    #[schema(example = "up")]
-    database: &'static str,
+    database: DependencyState,
     /// Omitted if Redis is not configured.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "up")]
-    redis: Option<&'static str>,
+    #[schema(nullable = false)]
+    redis: Option<DependencyState>,
 }
 
 /// The state of the session cache.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionCache)]
 pub struct SessionCacheState {
-    /// `memory` if sessions may be cached, or `database` if it is read for each request.
-    #[schema(example = "memory")]
-    mode: &'static str,
-    /// `held` while requests may be answered from memory. `none` is not a fault: an idle replica
-    /// holds no lease, and a replica without a lease reads the database.
-    #[schema(example = "held")]
-    lease: &'static str,
+    mode: SessionCacheMode,
+    lease: SessionCacheLease,
 }
 
 impl SessionCacheState {
     fn of(memory: Option<&dyn SessionMemory>) -> Self {
         Self {
-            mode: if memory.is_some() { "memory" } else { "database" },
+            mode: if memory.is_some() {
+                SessionCacheMode::Memory
+            } else {
+                SessionCacheMode::Database
+            },
             lease: match memory {
-                Some(memory) if memory.holds_lease() => "held",
-                _ => "none",
+                Some(memory) if memory.holds_lease() => SessionCacheLease::Held,
+                _ => SessionCacheLease::None,
             },
         }
     }
 }
 
-/// Returns 200 as long as the process responds. Restart the process when this fails.
+/// Reports whether the process responds.
+///
+/// Restart the process when this fails.
 #[utoipa::path(
     get,
     path = "/health/live",
@@ -77,10 +121,15 @@ impl SessionCacheState {
     responses((status = 200, description = "The process responds.", body = LiveResponse))
 )]
 pub async fn live() -> impl Responder {
-    HttpResponse::Ok().json(LiveResponse { status: "live" })
+    HttpResponse::Ok().json(LiveResponse {
+        #[schema(inline)]
+        status: LiveStatus::Live,
+    })
 }
 
-/// Reports whether the service can serve requests. Send no requests while this fails.
+/// Reports whether the service can serve requests.
+///
+/// Send no requests while this fails.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -107,9 +156,9 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
     });
     let clock = clock_comparison.as_ref().and_then(|clock| clock.agrees());
     let (mut response, status) = match (database, redis, clock) {
-        (false, _, _) => (HttpResponse::ServiceUnavailable(), "unavailable"),
-        (true, Some(false), _) | (true, _, Some(false)) => (HttpResponse::Ok(), "degraded"),
-        (true, _, _) => (HttpResponse::Ok(), "ready"),
+        (false, _, _) => (HttpResponse::ServiceUnavailable(), ReadyStatus::Unavailable),
+        (true, Some(false), _) | (true, _, Some(false)) => (HttpResponse::Ok(), ReadyStatus::Degraded),
+        (true, _, _) => (HttpResponse::Ok(), ReadyStatus::Ready),
     };
     if !database {
         response.insert_header((header::RETRY_AFTER, "1"));
@@ -121,7 +170,13 @@ pub async fn ready(edge: Data<Edge>) -> impl Responder {
             redis: redis.map(state),
         },
         session_cache: SessionCacheState::of(session_memory.as_deref()),
-        clock: clock.map(|agrees| if agrees { "right" } else { "skewed" }),
+        clock: clock.map(|agrees| {
+            if agrees {
+                ClockState::Right
+            } else {
+                ClockState::Skewed
+            }
+        }),
     })
 }
 
@@ -137,6 +192,10 @@ async fn is_up(name: &'static str, health: &dyn StorageHealth) -> bool {
     checked.is_ok()
 }
 
-fn state(is_up: bool) -> &'static str {
-    if is_up { "up" } else { "down" }
+fn state(is_up: bool) -> DependencyState {
+    if is_up {
+        DependencyState::Up
+    } else {
+        DependencyState::Down
+    }
 }

@@ -20,11 +20,13 @@ pub struct RolesResponse {
 }
 
 /// Lists all roles.
+///
+/// The roles are ordered by name, each with its permissions.
 #[utoipa::path(
     get,
     path = "/roles",
     tag = "roles",
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "All roles.", body = RolesResponse),
         TokenRefused, PasswordChangeRequired, Unavailable,

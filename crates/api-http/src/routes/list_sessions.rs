@@ -30,9 +30,11 @@ pub struct DeviceResponse {
     last_used_at: DateTime<Utc>,
     /// When the session ends regardless of refreshes.
     expires_at: DateTime<Utc>,
-    #[schema(example = "curl/8.14.1")]
+    /// The `User-Agent` of the login; null if it had none.
+    #[schema(required, example = "curl/8.14.1")]
     user_agent: Option<String>,
-    #[schema(example = "192.0.2.7")]
+    /// The address of the login; null if it is unknown.
+    #[schema(required, example = "192.0.2.7")]
     ip: Option<String>,
     /// Whether this is the session of this request.
     current: bool,
@@ -53,11 +55,13 @@ impl DeviceResponse {
 }
 
 /// Lists the caller's live sessions.
+///
+/// The newest session is first. `current` marks the session of the request.
 #[utoipa::path(
     get,
     path = "/me/sessions",
     tag = "own account",
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "The caller's live sessions.", body = SessionsResponse),
         TokenRefused, PasswordChangeRequired, Unavailable,

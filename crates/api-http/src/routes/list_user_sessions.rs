@@ -15,12 +15,14 @@ use domain::{steps::UserRef, user::UserId};
 use uuid::Uuid;
 
 /// Lists a user's live sessions.
+///
+/// The newest session is first. Requires the permission `sessions:revoke`.
 #[utoipa::path(
     get,
     path = "/users/{id}/sessions",
     tag = "users",
     params(("id" = Uuid, Path, description = "The user's id.")),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "The user's live sessions.", body = SessionsResponse),
         TokenRefused, NoSuchUser, Unavailable,

@@ -28,10 +28,10 @@ pub struct LoginRequest {
     password: SecretString,
 }
 
-/// Logs in: opens a session and returns its tokens.
+/// Logs in.
 ///
-/// The response has a device token. Present it at the next login from this device: attempts of
-/// others then cannot delay that login.
+/// Opens a session and returns its tokens. The response has a device token. Present it at the next
+/// login from this device: attempts of others then cannot delay that login.
 #[utoipa::path(
     post,
     path = "/login",

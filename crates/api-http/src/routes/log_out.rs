@@ -16,17 +16,20 @@ use utoipa::IntoParams;
 pub struct LogoutQuery {
     /// End all sessions of the user instead of this one.
     #[serde(default)]
+    #[param(default = false, required = false)]
     everywhere: bool,
 }
 
-/// Logs out: ends the session of the access or refresh token in the header. Its tokens are invalid
-/// on every replica once the response is sent.
+/// Logs out.
+///
+/// Ends the session of the access or refresh token in the header. Its tokens are invalid on every
+/// replica once the response is sent.
 #[utoipa::path(
     post,
     path = "/logout",
     tag = "main",
     params(LogoutQuery),
-    security(("bearer" = [])),
+    security(("accessToken" = []), ("refreshToken" = [])),
     responses(
         (status = 204, description = "The session was ended."),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),

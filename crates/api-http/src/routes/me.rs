@@ -1,3 +1,4 @@
+use super::role::PermissionText;
 use crate::{
     bearer::Authenticated,
     problem::documented::{PasswordChangeRequired, TokenRefused, Unavailable},
@@ -22,12 +23,15 @@ pub struct MeResponse<'a> {
     #[schema(example = json!(["user"]))]
     roles: Vec<&'a str>,
     /// Permissions of the caller's roles, according to the current catalogue.
+    #[schema(value_type = Vec<PermissionText>)]
     permissions: Vec<&'a str>,
     #[serde(serialize_with = "as_text")]
     created_at: DateTime<Utc>,
     /// When roles, password or status last changed.
     #[serde(serialize_with = "as_text")]
     updated_at: DateTime<Utc>,
+    /// Null before the first login.
+    #[schema(required)]
     last_login_at: Option<DateTime<Utc>>,
     session: SessionResponse,
 }
@@ -71,11 +75,13 @@ impl<'a> From<&'a Caller> for MeResponse<'a> {
 }
 
 /// Returns the caller's account and session.
+///
+/// Services that must notice a revocation at once call this with the token that they received.
 #[utoipa::path(
     get,
     path = "/me",
     tag = "main",
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "The caller.", body = MeResponse),
         TokenRefused, PasswordChangeRequired, Unavailable,

@@ -30,11 +30,14 @@ pub struct MetadataResponse<'a> {
     grant_types_supported: [&'static str; 0],
     /// URL of the API documentation, if it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "https://auth.example.com/docs/")]
     service_documentation: Option<String>,
 }
 
-/// Returns the issuer's metadata, from which services learn where the keys are (RFC 8414). If the
-/// issuer has a path, the metadata is also served at this path followed by the issuer's.
+/// Returns the metadata of the token issuer.
+///
+/// Services learn from it where the keys are (RFC 8414). If the issuer has a path, the metadata is
+/// also served at this path followed by the issuer's.
 #[utoipa::path(
     get,
     path = "/.well-known/oauth-authorization-server",

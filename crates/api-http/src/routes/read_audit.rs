@@ -1,10 +1,10 @@
-use super::audit_event::AuditEventResponse;
+use super::audit_event::{ActionName, AuditEventResponse};
 use crate::{
     bearer::Authenticated,
     chunked_body::chunked_json,
     page::{Limit, position},
     problem::{
-        Problem, ProblemBody,
+        FieldCode, Problem, ProblemBody,
         documented::{TokenRefused, Unavailable},
     },
     query::{QueryParameters, filter},
@@ -29,7 +29,8 @@ pub struct AuditQuery {
     /// Only events caused by this user.
     #[serde(default, deserialize_with = "filter")]
     actor: Option<Uuid>,
-    /// Only events with this action, such as `roles_changed`.
+    /// Only events with this action.
+    #[param(value_type = Option<ActionName>)]
     #[serde(default, deserialize_with = "filter")]
     action: Option<String>,
     /// Inclusive lower bound.
@@ -51,6 +52,7 @@ pub struct AuditQuery {
 pub struct AuditResponse {
     events: Vec<AuditEventResponse>,
     /// Cursor of the next page; `null` on the last page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -69,17 +71,19 @@ impl AuditQuery {
 fn action(name: &str) -> Result<AuditAction, Problem> {
     AuditAction::from_name(name).ok_or_else(|| {
         let detail = "unknown action".to_owned();
-        Problem::field_refused("action", "unknown_action", detail)
+        Problem::field_refused("action", FieldCode::UnknownAction, detail)
     })
 }
 
 /// Reads the audit log.
+///
+/// Returns a page of events, newest first. Requires the permission `audit:read`.
 #[utoipa::path(
     get,
     path = "/audit",
     tag = "audit",
     params(AuditQuery),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "A page of events.", body = AuditResponse),
         TokenRefused, Unavailable,

@@ -25,15 +25,17 @@ pub struct ReauthenticateRequest {
     password: SecretString,
 }
 
-/// Checks the caller's password again and returns an access token that suffices for changes
-/// answered with `insufficient_user_authentication` (RFC 9470). Earlier access tokens stay valid,
-/// but do not suffice. The refresh token stays the same.
+/// Checks the caller's password again.
+///
+/// Returns an access token that suffices for changes answered with
+/// `insufficient_user_authentication` (RFC 9470). Earlier access tokens stay valid, but do not
+/// suffice. The refresh token stays the same.
 #[utoipa::path(
     post,
     path = "/me/reauthenticate",
     tag = "own account",
     request_body = ReauthenticateRequest,
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
         (status = 200, description = "The password is right; this is a new access token of the session.", body = AccessTokenResponse),
         PasswordChangeRequired, BodyRefused, TooManyAttempts, Unavailable,

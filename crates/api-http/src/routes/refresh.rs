@@ -18,20 +18,21 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Password, example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA")]
     refresh_token: SecretString,
 }
 
-/// Exchanges a refresh token, sent in the header or the body, for new tokens.
+/// Exchanges a refresh token for new tokens.
 ///
-/// Within the grace window a repeated request returns the same successor, so that a lost response
-/// does not log the user out. Any older token ends the session, because it must have been copied.
+/// Send the token in the header or in the body. Within the grace window a repeated request returns
+/// the same successor, so that a lost response does not log the user out. Any older token ends the
+/// session, because it must have been copied.
 #[utoipa::path(
     post,
     path = "/refresh",
     tag = "main",
     request_body(content = Option<RefreshRequest>),
-    security(("bearer" = []), ()),
+    security(("refreshToken" = []), ()),
     responses(
         (status = 200, description = "The new tokens of the session.", body = TokenPairResponse),
         BodyRefused,

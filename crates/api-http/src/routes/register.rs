@@ -27,7 +27,9 @@ pub struct RegisterRequest {
     password: SecretString,
 }
 
-/// Registers a user with the default roles.
+/// Registers a user.
+///
+/// The user receives the default roles. Log in to obtain tokens.
 #[utoipa::path(
     post,
     path = "/register",

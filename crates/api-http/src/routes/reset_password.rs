@@ -50,12 +50,12 @@ struct PasswordResetResponse {
     user: AccountResponse,
 }
 
-/// Resets a user's password to a code that the service generates. The user can log in with the code
-/// once, until it expires, and must then change the password. Their tokens are invalid on every
-/// replica once the response is sent.
+/// Resets a user's password to a code that the service generates.
 ///
-/// A body with a password of the administrator's choice is accepted only if the operator has
-/// enabled it.
+/// The user can log in with the code once, until it expires, and must then change the password.
+/// Their tokens are invalid on every replica once the response is sent. A body with a password of
+/// the administrator's choice is accepted only if the operator has enabled it. Requires the
+/// permission `users:write`.
 #[utoipa::path(
     put,
     path = "/users/{id}/password",
@@ -65,9 +65,9 @@ struct PasswordResetResponse {
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     request_body(content = Option<ResetPasswordRequest>),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The code, and the user after the change with their `ETag`.", body = PasswordResetResponse),
+        (status = 200, description = "The code, and the user after the change with their `ETag`.", body = PasswordResetResponse, headers(("ETag" = String))),
         StepUpRefused, NoSuchUser, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:write`; `own_password`, `chosen_password_disabled`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -30,8 +30,10 @@ pub struct UpdateUserRequest {
     status: StatusName,
 }
 
-/// Disables or enables a user. The tokens of a disabled user are invalid on every replica once the
-/// response is sent.
+/// Disables or enables a user.
+///
+/// The tokens of a disabled user are invalid on every replica once the response is sent. Requires
+/// the permission `users:write`.
 #[utoipa::path(
     patch,
     path = "/users/{id}",
@@ -41,9 +43,9 @@ pub struct UpdateUserRequest {
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must have."),
     ),
     request_body = UpdateUserRequest,
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse),
+        (status = 200, description = "The user after the change, with an `ETag`.", body = AccountResponse, headers(("ETag" = String))),
         StepUpRefused, NoSuchUser, LastAdmin, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:write`; `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -14,6 +14,8 @@ use actix_web::{
 };
 
 /// Returns a role.
+///
+/// Its `ETag` makes a later change conditional.
 #[utoipa::path(
     get,
     path = "/roles/{name}",
@@ -22,10 +24,10 @@ use actix_web::{
         ("name" = String, Path, description = "The role's name."),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has."),
     ),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The role, with an `ETag`.", body = RoleResponse),
-        (status = 304, description = "The role still has the `ETag` in `If-None-Match`."),
+        (status = 200, description = "The role, with an `ETag`.", body = RoleResponse, headers(("ETag" = String))),
+        (status = 304, description = "The role still has the `ETag` in `If-None-Match`.", headers(("ETag" = String))),
         TokenRefused, PasswordChangeRequired, NoSuchRole, Unavailable,
     )
 )]

@@ -15,6 +15,8 @@ use domain::{steps::UserRef, user::UserId};
 use uuid::Uuid;
 
 /// Returns a user.
+///
+/// Its `ETag` makes a later change conditional. Requires the permission `users:read`.
 #[utoipa::path(
     get,
     path = "/users/{id}",
@@ -23,10 +25,10 @@ use uuid::Uuid;
         ("id" = Uuid, Path, description = "The user's id."),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the client has."),
     ),
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The user, with an `ETag`.", body = AccountResponse),
-        (status = 304, description = "The user still has the `ETag` in `If-None-Match`."),
+        (status = 200, description = "The user, with an `ETag`.", body = AccountResponse, headers(("ETag" = String))),
+        (status = 304, description = "The user still has the `ETag` in `If-None-Match`.", headers(("ETag" = String))),
         TokenRefused, NoSuchUser, Unavailable,
         (status = 403, description = "`forbidden`: requires `users:read`; `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -1,3 +1,4 @@
+use super::access_token::TokenType;
 use crate::{device::DeviceQuery, logged_user::LoggedUser};
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header};
 use domain::{device_token::DeviceToken, steps::TokenPair};
@@ -10,13 +11,13 @@ use utoipa::ToSchema;
 pub struct TokenPairResponse<'a> {
     /// A JWT (RFC 9068). Send it as `Authorization: Bearer ...`.
     access_token: &'a str,
-    /// Always `Bearer`.
-    #[schema(example = "Bearer")]
-    token_type: &'static str,
+    #[schema(inline)]
+    token_type: TokenType,
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
     /// Opaque, valid for one refresh. Keep it secret.
+    #[schema(example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA")]
     refresh_token: &'a str,
     /// Seconds until the refresh token expires if it is not used.
     #[schema(example = 2_592_000)]
@@ -40,7 +41,8 @@ fn with_pair(mut response: HttpResponseBuilder, pair: &TokenPair) -> HttpRespons
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(TokenPairResponse {
             access_token: pair.access_token.expose(),
-            token_type: "Bearer",
+            #[schema(inline)]
+            token_type: TokenType::Bearer,
             expires_in: pair.expires_in.num_seconds(),
             refresh_token: pair.refresh_token.expose(),
             refresh_expires_in: pair.refresh_expires_in.num_seconds(),

@@ -1,4 +1,7 @@
-use super::{dry_run::DryRunQuery, role::RoleResponse};
+use super::{
+    dry_run::{DryRunMark, DryRunQuery},
+    role::{PermissionText, RoleResponse},
+};
 use crate::{
     bearer::Authenticated,
     body::JsonBody,
@@ -31,7 +34,7 @@ pub struct WriteRoleRequest {
     #[schema(example = "Edits articles.", max_length = 200)]
     description: String,
     /// All permissions of the role, at most 64, each `subject:verb`.
-    #[schema(example = json!(["articles:write"]), max_items = 64)]
+    #[schema(value_type = Vec<PermissionText>, example = json!(["articles:write"]), max_items = 64)]
     permissions: Vec<String>,
     /// Whether users may assign the role to themselves. False if omitted.
     #[serde(default)]
@@ -41,8 +44,8 @@ pub struct WriteRoleRequest {
 /// The result of a dry run.
 #[derive(Serialize, ToSchema)]
 pub struct RoleDryRun {
-    /// Always true.
-    dry_run: bool,
+    #[schema(inline)]
+    dry_run: DryRunMark,
     /// Whether the role would be created.
     created: bool,
     /// The role after the change.
@@ -59,23 +62,25 @@ pub enum RoleOutcome {
     DryRun(RoleDryRun),
 }
 
-/// Creates or replaces a role. The new permissions apply at once to every user who has the role. No
-/// session ends.
+/// Creates or replaces a role.
+///
+/// The new permissions apply at once to every user who has the role. No session ends. Requires the
+/// permission `roles:write`.
 #[utoipa::path(
     put,
     path = "/roles/{name}",
     tag = "roles",
     params(
-        ("name" = String, Path, description = "1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter; not `update`."),
+        ("name" = String, Path, description = "1 to 64 of `a-z`, `0-9`, `_` and `-`, starting with a letter; not `update`.", max_length = 64, pattern = "^[a-z][a-z0-9_-]*$"),
         DryRunQuery,
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the existing role must have."),
         ("If-None-Match" = Option<String>, Header, description = "`*`, so that an existing role is not replaced."),
     ),
     request_body = WriteRoleRequest,
-    security(("bearer" = [])),
+    security(("accessToken" = [])),
     responses(
-        (status = 200, description = "The role after the change, with an `ETag`; for a dry run, what would change.", body = RoleOutcome),
-        (status = 201, description = "The role was created; `Location` is its URL.", body = RoleResponse),
+        (status = 200, description = "The role after the change, with an `ETag`; for a dry run, what would change.", body = RoleOutcome, headers(("ETag" = String))),
+        (status = 201, description = "The role was created; `Location` is its URL.", body = RoleResponse, headers(("ETag" = String), ("Location" = String))),
         StepUpRefused, BodyRefused, IfMatchRefused, Unavailable,
         (status = 403, description = "`forbidden`: requires `roles:write`; `permission_not_grantable`, `self_assignable_not_grantable`, `out_of_reach`, `password_change_required`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`role_built_in`, `catalogue_full`", body = ProblemBody, content_type = "application/problem+json"),
@@ -116,7 +121,7 @@ pub async fn write_role(
 impl From<RoleWritten> for RoleDryRun {
     fn from(written: RoleWritten) -> Self {
         Self {
-            dry_run: true,
+            dry_run: DryRunMark,
             created: written.created,
             role: written.role.into(),
             holders: written.holders,

@@ -22,6 +22,7 @@ fn documented() -> Statuses {
                 .as_object()
                 .expect("the operation has responses")
                 .keys()
+                .filter(|status| *status != "default")
             {
                 let status = status.parse().expect("the status is a number");
                 statuses.insert((method.to_uppercase(), path.clone(), status));
@@ -301,8 +302,10 @@ impl Call {
 
 #[actix_web::test]
 async fn exactly_the_documented_statuses_are_returned() {
+    let document = serde_json::to_value(openapi()).expect("the document is JSON");
     let mut answered = Statuses::new();
     let mut note = |method: &Method, path: &str, answer: &Answer| {
+        assert_headers_are_documented(&document, method, path, answer);
         answered.insert((method.to_string(), path.to_owned(), answer.status));
     };
     for call in calls() {
@@ -326,6 +329,31 @@ async fn exactly_the_documented_statuses_are_returned() {
         missing.is_empty() && surprising.is_empty(),
         "missing: {missing:#?} surprising: {surprising:#?}"
     );
+}
+
+/// Checks that the document lists each header of `answer` that clients use.
+fn assert_headers_are_documented(document: &Value, method: &Method, path: &str, answer: &Answer) {
+    let operation = &document["paths"][path][method.as_str().to_lowercase()];
+    let documented = &operation["responses"][answer.status.to_string()]["headers"];
+    let mut names = vec![
+        "Device-Token",
+        "ETag",
+        "Location",
+        "RateLimit",
+        "Retry-After",
+        "WWW-Authenticate",
+        "X-Request-Id",
+    ];
+    if answer.status < 400 {
+        names.push("Cache-Control");
+    }
+    for name in names {
+        assert!(
+            answer.header(name).is_empty() || documented[name].is_object(),
+            "{method} {path}: {} has an undocumented {name}",
+            answer.status
+        );
+    }
 }
 
 /// Refusals specific to one route.

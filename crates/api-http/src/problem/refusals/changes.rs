@@ -1,7 +1,7 @@
 //! Refusals of changes to accounts and to the catalogue of roles.
 
 use super::{forbidden, password_problem, token_outdated};
-use crate::problem::{FieldProblem, Problem, shortened};
+use crate::problem::{Code, FieldCode, FieldProblem, Problem, shortened};
 use actix_web::http::StatusCode;
 use domain::{
     authority::Denied,
@@ -11,34 +11,33 @@ use domain::{
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        let code = denied.code();
         match denied {
             Denied::Stale => token_outdated(),
             Denied::Forbidden(permission) => forbidden(
-                code,
+                Code::Forbidden,
                 format!("This requires the permission {}.", permission.as_str()),
             ),
-            Denied::StepUpRequired { max_age } => step_up_required(code, max_age.num_seconds()),
+            Denied::StepUpRequired { max_age } => step_up_required(max_age.num_seconds()),
             Denied::OutOfReach => forbidden(
-                code,
+                Code::OutOfReach,
                 "The user or role has a permission or role that you lack.".to_owned(),
             ),
             Denied::NotAssignable(name) => forbidden(
-                code,
+                Code::RoleNotAssignable,
                 format!(
                     "Assigning the role {name} requires the permission roles:assign, all permissions of \
                      the role, and the role itself or the permission assign:{name}."
                 ),
             ),
             Denied::NotGrantable(permission) => forbidden(
-                code,
+                Code::PermissionNotGrantable,
                 format!(
                     "Adding the permission {} to a role requires having it.",
                     permission.as_str()
                 ),
             ),
             Denied::NotSelfAssignable => forbidden(
-                code,
+                Code::SelfAssignableNotGrantable,
                 "Only an admin can make a role self-assignable, or add permissions to a role that is."
                     .to_owned(),
             ),
@@ -47,7 +46,8 @@ impl From<Denied> for Problem {
 }
 
 /// Returns the 401 with the challenge of RFC 9470, section 3.
-fn step_up_required(code: &'static str, max_age: i64) -> Problem {
+fn step_up_required(max_age: i64) -> Problem {
+    let code = Code::InsufficientUserAuthentication;
     let required = format!("The password must have been checked within the last {max_age} seconds");
     Problem::new(
         StatusCode::UNAUTHORIZED,
@@ -56,7 +56,8 @@ fn step_up_required(code: &'static str, max_age: i64) -> Problem {
         format!("{required}. Send it to POST /me/reauthenticate, and repeat the request with the token of the response."),
     )
     .challenge(&format!(
-        r#"Bearer error="{code}", error_description="{required}", max_age="{max_age}""#
+        r#"Bearer error="{}", error_description="{required}", max_age="{max_age}""#,
+        code.as_str()
     ))
 }
 
@@ -71,9 +72,12 @@ impl From<ChangeError> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let code = refusal.code();
         match refusal {
-            Refusal::LoginTaken => conflict(code, "Login taken", "Choose another login.".to_owned()),
+            Refusal::LoginTaken => conflict(
+                Code::LoginTaken,
+                "Login taken",
+                "Choose another login.".to_owned(),
+            ),
             Refusal::UserNotFound => Self::no_such_user(),
             Refusal::UserChanged => token_outdated(),
             // No route records a replay by itself.
@@ -82,25 +86,25 @@ impl From<Refusal> for Problem {
             }
             Refusal::UnknownRole(name) => unknown_role(name.as_str()),
             Refusal::LastAdmin => conflict(
-                code,
+                Code::LastAdmin,
                 "Last admin",
                 "At least one active user must have the role admin. Make another user an admin first."
                     .to_owned(),
             ),
             Refusal::RevisionMismatch => Self::new(
                 StatusCode::PRECONDITION_FAILED,
-                code,
+                Code::PreconditionFailed,
                 "Precondition failed",
                 "The user or role does not meet the precondition in If-Match or If-None-Match. Fetch it again.",
             ),
             Refusal::RoleNotFound => Self::no_such_role(),
             Refusal::RoleInUse(holders) => conflict(
-                code,
+                Code::RoleInUse,
                 "Role in use",
                 format!("The role is in use (users: {holders}). Remove it from them first."),
             ),
             Refusal::CatalogueFull => conflict(
-                code,
+                Code::CatalogueFull,
                 "Catalogue full",
                 format!("The catalogue is limited to {MAX_ROLES} roles. Delete one first."),
             ),
@@ -122,13 +126,13 @@ impl From<AssignRolesError> for Problem {
 fn unknown_role(name: &str) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
-        "unknown_role",
+        Code::UnknownRole,
         "Unknown role",
         "A role does not exist; see `errors`.",
     )
     .with_errors(vec![FieldProblem {
         field: "new_roles".to_owned(),
-        code: "unknown_role".into(),
+        code: FieldCode::UnknownRole,
         detail: format!("the role {:?} does not exist", shortened(name)),
     }])
 }
@@ -137,11 +141,11 @@ impl From<ResetPasswordError> for Problem {
     fn from(error: ResetPasswordError) -> Self {
         match error {
             ResetPasswordError::OwnPassword => forbidden(
-                "own_password",
+                Code::OwnPassword,
                 "Change your own password with PUT /me/password.".to_owned(),
             ),
             ResetPasswordError::ChosenPasswordDisabled => forbidden(
-                "chosen_password_disabled",
+                Code::ChosenPasswordDisabled,
                 "Send no body: the service generates a code for the user.".to_owned(),
             ),
             ResetPasswordError::Refused(refused) => {
@@ -155,23 +159,25 @@ impl From<ResetPasswordError> for Problem {
 impl From<WriteRoleError> for Problem {
     fn from(error: WriteRoleError) -> Self {
         match error {
-            WriteRoleError::Name(refused) => Self::field_refused("name", "invalid_name", refused.to_string()),
+            WriteRoleError::Name(refused) => {
+                Self::field_refused("name", FieldCode::InvalidName, refused.to_string())
+            }
             error @ WriteRoleError::Reserved => {
-                Self::field_refused("name", "reserved_name", error.to_string())
+                Self::field_refused("name", FieldCode::ReservedName, error.to_string())
             }
             WriteRoleError::Description(refused) => {
-                Self::field_refused("description", "invalid_description", refused.to_string())
+                Self::field_refused("description", FieldCode::InvalidDescription, refused.to_string())
             }
             WriteRoleError::Permission { index, source, .. } => Self::field_refused(
                 &format!("permissions[{index}]"),
-                "invalid_permission",
+                FieldCode::InvalidPermission,
                 source.to_string(),
             ),
             error @ WriteRoleError::TooManyPermissions => {
-                Self::field_refused("permissions", "too_many", error.to_string())
+                Self::field_refused("permissions", FieldCode::TooMany, error.to_string())
             }
             WriteRoleError::BuiltIn => conflict(
-                "role_built_in",
+                Code::RoleBuiltIn,
                 "Role built in",
                 "The role admin always has every permission and cannot be changed.".to_owned(),
             ),
@@ -184,12 +190,12 @@ impl From<DeleteRoleError> for Problem {
     fn from(error: DeleteRoleError) -> Self {
         match error {
             DeleteRoleError::BuiltIn => conflict(
-                "role_built_in",
+                Code::RoleBuiltIn,
                 "Role built in",
                 "The roles admin and user cannot be deleted.".to_owned(),
             ),
             DeleteRoleError::Default => conflict(
-                "role_default",
+                Code::RoleDefault,
                 "Role given on registration",
                 "New users get this role. Change the setting first.".to_owned(),
             ),
@@ -211,9 +217,48 @@ impl Problem {
 }
 
 fn not_found(detail: &'static str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    Problem::new(StatusCode::NOT_FOUND, Code::NotFound, "Not found", detail)
 }
 
-fn conflict(code: &'static str, title: &'static str, detail: String) -> Problem {
+fn conflict(code: Code, title: &'static str, detail: String) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, title, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::role::{Permission, RoleName};
+
+    #[test]
+    fn the_edge_sends_the_codes_of_the_core() {
+        let editor = RoleName::parse("editor").expect("a role name");
+        for denied in [
+            Denied::Stale,
+            Denied::Forbidden(Permission::USERS_READ),
+            Denied::StepUpRequired {
+                max_age: chrono::Duration::minutes(15),
+            },
+            Denied::OutOfReach,
+            Denied::NotAssignable(editor.clone()),
+            Denied::NotGrantable(Permission::USERS_READ),
+            Denied::NotSelfAssignable,
+        ] {
+            assert_eq!(Problem::from(denied.clone()).code(), denied.code());
+        }
+        for refusal in [
+            Refusal::LoginTaken,
+            Refusal::UserNotFound,
+            Refusal::UserChanged,
+            Refusal::SessionEnded,
+            Refusal::ReplayRecorded,
+            Refusal::UnknownRole(editor),
+            Refusal::LastAdmin,
+            Refusal::RevisionMismatch,
+            Refusal::RoleNotFound,
+            Refusal::RoleInUse(1),
+            Refusal::CatalogueFull,
+        ] {
+            assert_eq!(Problem::from(refusal.clone()).code(), refusal.code());
+        }
+    }
 }

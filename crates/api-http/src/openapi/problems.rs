@@ -1,0 +1,110 @@
+//! The problems of each operation.
+
+use crate::problem::{
+    Code,
+    documented::UndeclaredRefused,
+    examples::{example, example_body},
+};
+use utoipa::{
+    IntoResponses,
+    openapi::{Content, Ref, RefOr, Response, example::ExampleBuilder, path::Operation},
+};
+
+/// The media type of problems (RFC 9457, section 3).
+pub const MEDIA_TYPE: &str = "application/problem+json";
+/// The name of the response for every status that is not listed.
+const DEFAULT: &str = "default";
+
+/// Adds the problems that every operation has, and an example of each problem.
+pub fn complete(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    for (status, refused) in UndeclaredRefused::responses() {
+        responses.entry(status).or_insert(refused);
+    }
+    responses.entry(DEFAULT.to_owned()).or_insert(other_problem());
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response {
+            add_examples(response);
+        }
+    }
+}
+
+/// The response for problems that no operation lists.
+fn other_problem() -> RefOr<Response> {
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    Response::builder()
+        .description("Any other problem, such as `internal` or `request_timeout`.")
+        .content(MEDIA_TYPE, content)
+        .build()
+        .into()
+}
+
+/// Adds an example of each problem whose code the description of `response` names.
+fn add_examples(response: &mut Response) {
+    let codes = named_codes(&response.description);
+    let Some(RefOr::T(content)) = response.content.get_mut(MEDIA_TYPE) else {
+        return;
+    };
+    for code in codes {
+        let shown = ExampleBuilder::new()
+            .summary(example(code).title())
+            .value(Some(example_body(code)));
+        content
+            .examples
+            .insert(code.as_str().to_owned(), shown.build().into());
+    }
+}
+
+/// Returns the codes that `description` names in backticks.
+fn named_codes(description: &str) -> Vec<Code> {
+    let quoted = description.split('`').skip(1).step_by(2);
+    quoted.filter_map(|name| name.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openapi::{operations, typed};
+    use std::collections::BTreeSet;
+    use strum::VariantArray;
+
+    /// Returns status and codes of every response with a problem.
+    fn documented() -> Vec<(String, Vec<Code>)> {
+        let mut document = typed();
+        let operations = document.paths.paths.values_mut().flat_map(operations);
+        let responses = operations.flat_map(|operation| std::mem::take(&mut operation.responses.responses));
+        let problems = responses.filter_map(|(status, response)| match response {
+            RefOr::T(response) if response.content.contains_key(MEDIA_TYPE) => {
+                Some((status, named_codes(&response.description)))
+            }
+            _ => None,
+        });
+        problems.collect()
+    }
+
+    #[test]
+    fn every_problem_is_documented_by_its_codes_which_have_its_status() {
+        for (status, codes) in documented() {
+            assert!(!codes.is_empty(), "a {status} names no code");
+            for code in codes.iter().filter(|_| status != DEFAULT) {
+                assert_eq!(example(*code).status().as_str(), status, "{}", code.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_of_a_route_is_documented() {
+        let documented: BTreeSet<_> = documented()
+            .into_iter()
+            .flat_map(|(_, codes)| codes)
+            .map(Code::as_str)
+            .collect();
+        let missing: Vec<_> = Code::VARIANTS
+            .iter()
+            .map(|code| code.as_str())
+            .filter(|code| !documented.contains(code))
+            .collect();
+        // No operation has it: it is for methods without one.
+        assert_eq!(missing, ["method_not_allowed"]);
+    }
+}
