@@ -1,5 +1,6 @@
 // Tests Swagger UI at /docs in headless Chromium, against the real service in an empty folder.
-// Swagger UI sends all requests; the test only clicks, types and reads the page.
+// Swagger UI sends all requests; the test only clicks, types and reads the page. The service is
+// behind a proxy that serves it below a path prefix.
 //
 // AUTHAPI_BINARY names the service's binary, SCREENSHOTS the folder for screenshots, and CHROMIUM
 // the browser.
@@ -7,6 +8,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { startProxy } from "./prefix.mjs";
 import { startService } from "./service.mjs";
 
 const ACCOUNT = { login: "browser", password: "seven sober walruses 42" };
@@ -22,7 +24,13 @@ const CHROMIUM_FLAGS = [
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
+// Maximum size in bytes of everything that the page loads, compressed.
+const PAGE_SIZE = 600_000;
+const PHONE = { width: 375, height: 812 };
+const DESKTOP = { width: 1280, height: 1000 };
+
 let service;
+let proxy;
 let browser;
 let page;
 const trouble = [];
@@ -30,18 +38,20 @@ const requested = [];
 
 before(async () => {
   service = await startService();
+  proxy = await startProxy(service.base, "/auth");
   // Playwright starts each browser with a new, empty profile.
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: CHROMIUM_FLAGS,
   });
-  page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+  page = await browser.newPage({ viewport: DESKTOP });
   page.setDefaultTimeout(15_000);
   await watch(page);
 });
 
 after(async () => {
   await browser?.close();
+  await proxy?.stop();
   await service?.stop();
 });
 
@@ -66,10 +76,17 @@ async function watch(page) {
   });
 }
 
+/** Returns the block of an endpoint. */
+function blockOf(method, path) {
+  return page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
+}
+
 /** Executes one endpoint with the body, if there is one, and returns the displayed status and body. */
 async function execute(method, path, body) {
-  const block = page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
-  await block.locator(".opblock-summary-control").first().click();
+  const block = blockOf(method, path);
+  if (!(await block.getAttribute("class")).includes("is-open")) {
+    await block.locator(".opblock-summary-control").first().click();
+  }
   // If trying out is enabled by default, this button is labelled "Cancel".
   const tryOut = block.locator(".try-out__btn");
   if ((await tryOut.innerText()).startsWith("Try it out")) await tryOut.click();
@@ -82,15 +99,50 @@ async function execute(method, path, body) {
   return { status: Number.parseInt(status, 10), body: JSON.parse(text) };
 }
 
-test("a new user registers, logs in and reads their account through Swagger UI", async (t) => {
-  let token;
+/** Enters the token for a security scheme in the dialog. */
+async function authorize(scheme, token) {
+  await page.locator(".scheme-container button.authorize").click();
+  const dialog = page.locator(".dialog-ux .modal-ux");
+  const entry = dialog.locator(".auth-container", { hasText: scheme });
+  await entry.locator("input").fill(token);
+  await entry.getByRole("button", { name: "Apply credentials" }).click();
+  await entry.getByRole("button", { name: "Remove authorization" }).waitFor();
+  await page.screenshot({ path: `${process.env.SCREENSHOTS}/authorize.png` });
+  await dialog.locator("button.btn-done").first().click();
+}
 
-  await t.test("the documentation opens", async () => {
-    const answer = await page.goto(`${service.base}/docs`);
+/** Opens the documentation in a window of its own, and returns the page. */
+async function openIn(viewport, colorScheme) {
+  const other = await browser.newPage({ viewport, colorScheme });
+  await other.goto(`${proxy.base}/docs/`);
+  await other.locator(".opblock").first().waitFor();
+  return other;
+}
+
+test("a new user registers, logs in and reads their account through Swagger UI", async (t) => {
+  let pair;
+
+  await t.test("the root leads to the documentation, below the prefix", async () => {
+    const answer = await page.goto(`${proxy.base}/`);
     assert.equal(answer.status(), 200);
-    assert.match(answer.headers()["content-security-policy"] ?? "", /default-src/);
+    assert.equal(page.url(), `${proxy.base}/docs/`);
+    const policy = answer.headers()["content-security-policy"] ?? "";
+    assert.match(policy, /default-src 'none'/);
+    assert.doesNotMatch(policy, /unsafe/);
     await page.locator(".opblock").first().waitFor();
     await page.screenshot({ path: `${process.env.SCREENSHOTS}/docs.png`, fullPage: true });
+  });
+
+  await t.test("the page has its own title and icon", async () => {
+    assert.equal(await page.title(), "authapi: API documentation");
+    const icon = await page.locator('link[rel="icon"]').evaluate((link) => link.href);
+    const answer = await fetch(icon);
+    assert.equal(answer.headers.get("content-type"), "image/svg+xml");
+  });
+
+  await t.test("operations are in the order of their use", async () => {
+    const paths = await page.locator(".opblock-summary-path").evaluateAll((all) => all.map((one) => one.dataset.path));
+    assert.deepEqual(paths.slice(0, 5), ["/register", "/login", "/refresh", "/me", "/logout"]);
   });
 
   await t.test("POST /register creates the account", async () => {
@@ -103,18 +155,19 @@ test("a new user registers, logs in and reads their account through Swagger UI",
     const { status, body } = await execute("post", "/login", ACCOUNT);
     assert.equal(status, 200);
     assert.equal(body.token_type, "Bearer");
-    token = body.access_token;
+    pair = body;
   });
 
-  await t.test("the Authorize dialog accepts the token", async () => {
-    await page.locator(".scheme-container button.authorize").click();
-    const dialog = page.locator(".dialog-ux .modal-ux");
-    const entry = dialog.locator(".auth-container").first();
-    await entry.locator("input").fill(token);
-    await entry.getByRole("button", { name: "Apply credentials" }).click();
-    await entry.getByRole("button", { name: "Remove authorization" }).waitFor();
-    await page.screenshot({ path: `${process.env.SCREENSHOTS}/authorize.png` });
-    await dialog.locator("button.btn-done").first().click();
+  await t.test("the examples of an error have its status and code", async () => {
+    const row = blockOf("post", "/login").locator('.responses-table:not(.live-responses-table) tr[data-code="401"]');
+    const example = JSON.parse(await row.locator(".highlight-code pre").first().innerText());
+    assert.equal(example.status, 401);
+    assert.equal(example.code, "invalid_credentials");
+  });
+
+  await t.test("the Authorize dialog accepts both tokens", async () => {
+    await authorize("accessToken", pair.access_token);
+    await authorize("refreshToken", pair.refresh_token);
   });
 
   await t.test("GET /me returns the account", async () => {
@@ -123,12 +176,61 @@ test("a new user registers, logs in and reads their account through Swagger UI",
     assert.equal(body.login, ACCOUNT.login);
   });
 
+  await t.test("POST /refresh sends the refresh token", async () => {
+    const { status, body } = await execute("post", "/refresh");
+    assert.equal(status, 200);
+    assert.notEqual(body.refresh_token, pair.refresh_token);
+  });
+
+  await t.test("the authorization survives a reload", async () => {
+    await page.reload();
+    await page.locator(".opblock").first().waitFor();
+    const { status, body } = await execute("get", "/me");
+    assert.equal(status, 200);
+    assert.equal(body.login, ACCOUNT.login);
+  });
+
+  await t.test("the page fits a phone and follows the colour scheme", async () => {
+    for (const [name, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
+      for (const colorScheme of ["light", "dark"]) {
+        const other = await openIn(viewport, colorScheme);
+        for (const path of ["/register", "/refresh", "/users"]) {
+          await other.locator(`[data-path="${path}"]`).first().click();
+        }
+        await other.locator(".responses-table").nth(2).waitFor();
+        await other.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${colorScheme}.png` });
+        const width = await other.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= viewport.width, `${name}: the page is ${width} px wide`);
+        const isDark = await other.evaluate(() => document.documentElement.classList.contains("dark-mode"));
+        assert.equal(isDark, colorScheme === "dark");
+        await other.close();
+      }
+    }
+  });
+
+  await t.test("files are compressed, and revalidated without a transfer", async () => {
+    let size = 0;
+    for (const file of ["docs/", "docs/swagger-ui-bundle.js", "docs/swagger-ui.css", "docs/docs.js", "openapi.json"]) {
+      const headers = { "Accept-Encoding": "gzip" };
+      const first = await fetch(`${proxy.base}/${file}`, { headers });
+      assert.equal(first.headers.get("content-encoding"), "gzip", file);
+      assert.match(first.headers.get("cache-control"), /no-cache/, file);
+      size += Number(first.headers.get("content-length"));
+      await first.arrayBuffer();
+      const again = await fetch(`${proxy.base}/${file}`, {
+        headers: { ...headers, "If-None-Match": first.headers.get("etag") },
+      });
+      assert.equal(again.status, 304, file);
+    }
+    assert.ok(size > 0 && size < PAGE_SIZE, `${size} bytes`);
+  });
+
   await t.test("the page violated no CSP directive, logged no error and had no failed request", () => {
     assert.deepEqual(trouble, []);
   });
 
   await t.test("no request went beyond the loopback interface", () => {
-    const outside = requested.filter((url) => !url.startsWith(`${service.base}/`) && !/^(data|blob):/.test(url));
+    const outside = requested.filter((url) => !url.startsWith(`${proxy.base}/`) && !/^(data|blob):/.test(url));
     assert.deepEqual(outside, []);
     assert.ok(requested.length >= 5, `only ${requested.length} requests were seen`);
   });

@@ -26,8 +26,8 @@ static DOCUMENT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::compress("application/json", &document)
 });
 
-/// The files of the page by name. The page refers to them, and they to each other, by relative URLs,
-/// so that they work below a prefix.
+/// The files of the page by name. They refer to each other by relative URLs, so that the page works
+/// below a prefix.
 static FILES: LazyLock<[(&str, Asset); 6]> = LazyLock::new(|| {
     let own = |content_type, text: &str| Asset::compress(content_type, text.as_bytes());
     [

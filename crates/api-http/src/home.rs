@@ -7,7 +7,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-/// The page for browsers. It needs no styles or scripts, so the policy of all responses allows none.
+/// The page for browsers. It needs no styles or scripts, which the policy of responses forbids.
 const PAGE: &str = include_str!("home/index.html");
 
 /// Mounts the root: a redirect to the documentation if it is served, otherwise a page for browsers.

@@ -21,8 +21,8 @@ impl OrderedJson {
         serde_json::from_str(&text).expect("serde_json reads what it writes")
     }
 
-    /// Replaces `enum` with one value by `const`, which utoipa cannot express, in this value and all
-    /// below it.
+    /// Replaces `enum` with one value by `const`, which utoipa cannot express, here and in all
+    /// values below.
     pub(super) fn replace_single_enums(&mut self) {
         match self {
             Self::Object(members) => {

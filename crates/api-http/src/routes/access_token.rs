@@ -28,7 +28,6 @@ pub fn access_token(issued: &IssuedAccessToken) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(AccessTokenResponse {
             access_token: issued.access_token.expose(),
-            #[schema(inline)]
             token_type: TokenType::Bearer,
             expires_in: issued.expires_in.num_seconds(),
         })

@@ -60,8 +60,8 @@ pub struct OwnEventResponse {
     details: AuditDetails,
 }
 
-/// Who caused an event: the user, an administrator, the command line, or a caller who was not logged
-/// in.
+/// Who caused an event: the user, an administrator, the command line, or a caller who was not
+/// logged in.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum CausedBy {

@@ -122,7 +122,6 @@ impl SessionCacheState {
 )]
 pub async fn live() -> impl Responder {
     HttpResponse::Ok().json(LiveResponse {
-        #[schema(inline)]
         status: LiveStatus::Live,
     })
 }

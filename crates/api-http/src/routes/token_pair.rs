@@ -41,7 +41,6 @@ fn with_pair(mut response: HttpResponseBuilder, pair: &TokenPair) -> HttpRespons
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(TokenPairResponse {
             access_token: pair.access_token.expose(),
-            #[schema(inline)]
             token_type: TokenType::Bearer,
             expires_in: pair.expires_in.num_seconds(),
             refresh_token: pair.refresh_token.expose(),
