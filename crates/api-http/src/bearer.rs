@@ -3,34 +3,12 @@
 use crate::{logged_user::LoggedUser, problem::Problem, state::Edge};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
 use domain::{caller::Caller, use_cases::Authenticate};
-use secrecy::{ExposeSecret, SecretString};
-use std::{
-    future::{Future, Ready, ready},
-    pin::Pin,
-};
+use secrecy::SecretString;
+use std::{future::Future, pin::Pin};
 
-/// An access or refresh token as the client sent it.
-pub struct BearerToken(SecretString);
-
-impl BearerToken {
-    /// Returns the text of the token.
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl FromRequest for BearerToken {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(required_text(request).map(|token| Self(SecretString::from(token))))
-    }
-}
-
-/// Returns the token of `request`, if it has one.
-pub fn bearer_token(request: &HttpRequest) -> Result<Option<BearerToken>, Problem> {
-    Ok(bearer_text(request)?.map(|token| BearerToken(SecretString::from(token))))
+/// Returns the access or refresh token of `request` as the client sent it, if it has one.
+pub fn bearer_token(request: &HttpRequest) -> Result<Option<SecretString>, Problem> {
+    Ok(bearer_text(request)?.map(SecretString::from))
 }
 
 /// Returns the text of the token of `request`, if it has one.
@@ -117,6 +95,7 @@ async fn identify(request: &HttpRequest, token: &str) -> Result<Caller, Problem>
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+    use secrecy::ExposeSecret;
 
     fn token_of(headers: &[&str]) -> Result<Option<String>, &'static str> {
         let mut request = TestRequest::default();
@@ -124,7 +103,7 @@ mod tests {
             request = request.append_header((header::AUTHORIZATION, *value));
         }
         bearer_token(&request.to_http_request())
-            .map(|token| token.map(|token| token.expose().to_owned()))
+            .map(|token| token.map(|token| token.expose_secret().to_owned()))
             .map_err(|problem| problem.code())
     }
 

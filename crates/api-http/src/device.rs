@@ -1,5 +1,6 @@
 //! Device tokens in requests and responses: a header, or a cookie for clients that ask for one.
 
+use crate::cookie_path::CookiePathPrefix;
 use actix_web::{
     FromRequest, HttpRequest, HttpResponseBuilder,
     cookie::{Cookie, SameSite, time::Duration},
@@ -7,34 +8,21 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue},
 };
 use domain::device_token::DeviceToken;
-use serde::Deserialize;
 use std::{
     convert::Infallible,
     future::{Ready, ready},
 };
-use utoipa::IntoParams;
 
 /// The header in both directions.
 pub const DEVICE_TOKEN: HeaderName = HeaderName::from_static("device-token");
 /// The cookie. Browsers accept the prefix `__Secure-` only with `Secure` (RFC 6265bis, section
 /// 4.1.3).
 const COOKIE: &str = "__Secure-authapi-device";
-/// The only path to which browsers send the cookie.
+/// The only path to which browsers send the cookie, below the prefix of the service.
 const COOKIE_PATH: &str = "/login";
 /// How long a browser keeps the cookie. The service forgets a device sooner if its session ended
 /// more than 30 days ago.
 const COOKIE_MAX_AGE: Duration = Duration::days(120);
-
-/// How a login returns the device token.
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct DeviceQuery {
-    /// Whether to return the device token as the cookie `__Secure-authapi-device` instead of the
-    /// header `Device-Token`.
-    #[param(default = false, required = false)]
-    device_cookie: bool,
-}
 
 /// The device token of a request: from the header, otherwise from the cookie. A token that is not
 /// valid is ignored by the login, so this extractor never fails.
@@ -52,20 +40,19 @@ impl FromRequest for PresentedDevice {
     }
 }
 
-impl DeviceQuery {
-    /// Adds `token` to a response.
-    pub fn add_to(self, response: &mut HttpResponseBuilder, token: &DeviceToken) {
-        if self.device_cookie {
-            response.cookie(cookie(token));
-        } else {
-            response.insert_header((DEVICE_TOKEN, secret_value(token)));
-        }
-    }
+/// Adds `token` to a response as the header.
+pub fn add_header(response: &mut HttpResponseBuilder, token: &DeviceToken) {
+    response.insert_header((DEVICE_TOKEN, secret_value(token)));
 }
 
-fn cookie(token: &DeviceToken) -> Cookie<'static> {
+/// Adds `token` to a response as the cookie.
+pub fn add_cookie(response: &mut HttpResponseBuilder, token: &DeviceToken, prefix: &CookiePathPrefix) {
+    response.cookie(cookie(token, prefix));
+}
+
+fn cookie(token: &DeviceToken, prefix: &CookiePathPrefix) -> Cookie<'static> {
     Cookie::build(COOKIE, token.expose().to_owned())
-        .path(COOKIE_PATH)
+        .path(prefix.of(COOKIE_PATH))
         .max_age(COOKIE_MAX_AGE)
         .secure(true)
         .http_only(true)

@@ -1,16 +1,12 @@
 //! Handlers with the path and method declared in their `#[utoipa::path]`.
 //!
-//! The list of endpoints in [`routes`](crate::routes) is used twice: [`mount`] registers the
+//! The list of endpoints in [`routes`](crate::routes) is used twice: [`resources`] mounts the
 //! handlers, and [`openapi`](crate::openapi()) describes them. A path is declared only in the
 //! attribute of its handler, and a request that contains what the attribute does not declare is
 //! refused.
 
 use crate::{declared::Declared, problem::Problem};
-use actix_web::{
-    HttpRequest, HttpResponse, Resource, Route, guard,
-    http::Method,
-    web::{self, ServiceConfig},
-};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, http::Method, web};
 use utoipa::openapi::{OpenApi, PathItem, path::Operation};
 
 /// A documented handler. Created by [`endpoint!`].
@@ -75,8 +71,8 @@ fn operation_of(item: PathItem) -> Option<(Method, Operation)> {
         .find_map(|(operation, method)| Some((method, operation?)))
 }
 
-/// Registers `endpoints` with one resource per path, in the order in which the paths first appear.
-pub fn mount(endpoints: &[Endpoint], config: &mut ServiceConfig) {
+/// Returns one resource per path of `endpoints`, in the order in which the paths first appear.
+pub fn resources(endpoints: &[Endpoint]) -> Vec<Resource> {
     let mut resources: Vec<(String, Vec<(Method, Route)>)> = Vec::new();
     for endpoint in endpoints {
         let (path, method, operation) = endpoint.operation();
@@ -86,16 +82,15 @@ pub fn mount(endpoints: &[Endpoint], config: &mut ServiceConfig) {
             None => resources.push((path, routes.into())),
         }
     }
-    for (path, routes) in resources {
-        config.service(resource(&path, routes));
-    }
+    let resources = resources.into_iter();
+    resources.map(|(path, routes)| resource(&path, routes)).collect()
 }
 
-/// Registers `endpoint` at `path` as well.
-pub fn mount_at(path: &str, endpoint: &Endpoint, config: &mut ServiceConfig) {
+/// Returns the resource that answers `path` with `endpoint`, whatever path that declares.
+pub fn resource_at(path: &str, endpoint: &Endpoint) -> Resource {
     let (_, method, operation) = endpoint.operation();
     let routes = endpoint.routes(&operation).map(|route| (method.clone(), route));
-    config.service(resource(path, routes));
+    resource(path, routes)
 }
 
 /// Answers `path` with the first of `routes` that takes the request, and a method without a route

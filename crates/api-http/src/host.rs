@@ -2,17 +2,41 @@
 
 use crate::problem::Problem;
 use actix_web::{
-    dev::RequestHead,
+    Error,
+    body::{EitherBody, MessageBody},
+    dev::{RequestHead, ServiceRequest, ServiceResponse},
     http::{
         Version,
         header::{self, HeaderValue},
         uri::Authority,
     },
+    middleware::Next,
 };
+
+/// Refuses requests with an invalid `Host`. Inside the CORS layers, so that pages can read the
+/// refusal.
+pub async fn require_host<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match check_host(request.head()) {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+    }
+}
+
+/// Refuses a preflight with an invalid `Host`. The CORS layers answer it before [`require_host`].
+pub fn check_preflight_host(request: &ServiceRequest, is_preflight: bool) -> Result<(), Problem> {
+    if is_preflight {
+        check_host(request.head())
+    } else {
+        Ok(())
+    }
+}
 
 /// Refuses a request with several `Host` headers or an invalid one, and an HTTP/1.1 request without
 /// one. Proxies disagree on which host such a request is for.
-pub fn check_host(head: &RequestHead) -> Result<(), Problem> {
+fn check_host(head: &RequestHead) -> Result<(), Problem> {
     let mut hosts = head.headers().get_all(header::HOST);
     let is_right = match (hosts.next(), hosts.next()) {
         (None, _) => head.version != Version::HTTP_11,

@@ -1,5 +1,6 @@
 //! 304 for a client that already has the representation (RFC 9110, section 13.1.2).
 
+use crate::cors;
 use actix_web::{
     HttpResponse,
     body::{BodyStream, BoxBody},
@@ -55,15 +56,19 @@ impl CachedTags {
     }
 }
 
-/// Returns a 304 with the headers of the 200 that a cache needs (RFC 9110, section 15.4.5).
+/// Returns a 304 with the headers of the 200 that a cache needs (RFC 9110, section 15.4.5), and
+/// those without which a browser refuses it to the page.
 ///
 /// Its body is a stream without chunks rather than none: the web server buffers responses without a
 /// body, even if the client does not read, and this one needs no authentication.
 fn not_modified(headers: &HeaderMap) -> HttpResponse {
     let mut response = HttpResponse::NotModified();
-    for name in [header::ETAG, header::CACHE_CONTROL, header::VARY] {
-        if let Some(value) = headers.get(&name) {
-            response.insert_header((name, value.clone()));
+    for name in [header::ETAG, header::CACHE_CONTROL]
+        .iter()
+        .chain(&cors::RESPONSE_HEADERS)
+    {
+        if let Some(value) = headers.get(name) {
+            response.insert_header((name.clone(), value.clone()));
         }
     }
     let mut response = response.body(BodyStream::new(stream::empty::<Result<Bytes, Infallible>>()));

@@ -9,6 +9,9 @@ mod chunked_body;
 mod client;
 mod configure;
 mod connections;
+mod cookie_origin;
+mod cookie_path;
+mod cors;
 mod declared;
 mod device;
 mod docs;
@@ -27,17 +30,21 @@ mod openapi;
 mod page;
 mod problem;
 mod query;
+mod refresh_cookie;
 mod request;
 mod request_ids;
 mod routes;
 mod state;
+mod web_origin;
 
 pub use bearer::Authenticated;
 pub use configure::configure;
 pub use connections::{ConnectionLimits, Connections, GuardedStream, Timeouts};
+pub use cookie_path::{CookiePathPrefix, CookiePathPrefixRefused};
 pub use mutations::Mutations;
 pub use openapi::{OrderedJson, openapi};
 pub use state::{Edge, HttpSettings, UseCases};
+pub use web_origin::{WebOrigin, WebOriginRefused};
 
 /// Compiles and runs the snippets of the embedding guide as doc tests.
 #[cfg(doctest)]

@@ -133,17 +133,6 @@ impl Problem {
         self.status
     }
 
-    /// Renders the response, with the request's id if it is known.
-    pub fn render(&self, request_id: Option<&str>) -> HttpResponse {
-        let mut response = HttpResponseBuilder::new(self.status);
-        for (name, value) in &self.headers {
-            response.insert_header((name.clone(), value.as_str()));
-        }
-        response
-            .content_type("application/problem+json")
-            .json(self.body(request_id))
-    }
-
     /// Returns the body of the response, with the request's id if it is known.
     pub fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
         ProblemBody {
@@ -301,9 +290,15 @@ impl ResponseError for Problem {
         self.status
     }
 
-    /// Renders without the request's id. The middleware renders again with the id.
+    /// Renders without the request's id. The middleware replaces the body by one with the id.
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.render(None);
+        let mut response = HttpResponseBuilder::new(self.status);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.as_str()));
+        }
+        let mut response = response
+            .content_type("application/problem+json")
+            .json(self.body(None));
         response.extensions_mut().insert(self.clone());
         response
     }

@@ -4,7 +4,8 @@
 use crate::{
     client::client_address,
     connections::{UnreadBody, begin_request, end_request},
-    host::check_host,
+    cors,
+    host::check_preflight_host,
     if_none_match::CachedTags,
     logged_user::LoggedUser,
     metrics::RequestMeter,
@@ -178,8 +179,9 @@ async fn answer(
     request_id: &str,
 ) -> Result<(ServiceResponse<BoxBody>, Option<&'static str>), Error> {
     let cached = CachedTags::of(&request);
-    let response = match check_host(request.head()) {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+    let is_preflight = cors::is_preflight(&request);
+    let response = match check_preflight_host(&request, is_preflight) {
+        Ok(()) => cors::complete(next.call(request).await?.map_into_boxed_body(), is_preflight),
         Err(problem) => request.error_response(problem),
     };
     let response = match cached {
@@ -196,7 +198,8 @@ async fn answer(
     Ok((response, code))
 }
 
-/// Adds the request's id to a problem, and returns the problem's code.
+/// Adds the request's id to a problem, and returns the problem's code. Keeps the headers, which
+/// include those of CORS and cookies.
 fn with_request_id(
     response: ServiceResponse<BoxBody>,
     request_id: &str,
@@ -205,8 +208,10 @@ fn with_request_id(
     match problem {
         None => (response, None),
         Some(problem) => {
-            let rendered = problem.render(Some(request_id));
-            (response.into_response(rendered), Some(problem.code()))
+            let body = serde_json::to_vec(&problem.body(Some(request_id)));
+            let body = body.expect("a problem serializes to JSON");
+            let response = response.map_body(|_, _| BoxBody::new(body));
+            (response, Some(problem.code()))
         }
     }
 }

@@ -38,8 +38,15 @@ pub mod write_role;
 
 use crate::endpoint::{Endpoint, endpoint};
 
-/// All documented handlers. Paths are matched, and documented, in this order.
+/// All documented handlers, in the order of the document.
 pub fn endpoints() -> Vec<Endpoint> {
+    let mut endpoints = api_endpoints();
+    endpoints.extend(public_endpoints());
+    endpoints
+}
+
+/// The handlers that pages of listed origins may call. Paths are matched in this order.
+pub fn api_endpoints() -> Vec<Endpoint> {
     vec![
         endpoint!(register::register),
         endpoint!(log_in::log_in),
@@ -69,7 +76,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         endpoint!(read_audit::read_audit),
         endpoint!(health::live),
         endpoint!(health::ready),
-        endpoint!(jwks::jwks),
-        endpoint!(metadata::metadata),
     ]
+}
+
+/// The handlers of documents that all pages may read.
+pub fn public_endpoints() -> Vec<Endpoint> {
+    vec![endpoint!(jwks::jwks), endpoint!(metadata::metadata)]
 }

@@ -1,4 +1,4 @@
-use crate::mutations::Mutations;
+use crate::{cookie_path::CookiePathPrefix, mutations::Mutations, web_origin::WebOrigin};
 use domain::{
     core::{Administration, Core},
     ports::{Clock, ClockComparison, PublicKeys, Randomness, SessionMemory, StorageHealth},
@@ -31,6 +31,11 @@ pub struct HttpSettings {
     /// The `iss` of tokens: the URL at which clients reach this edge. Without it, the RFC 8414
     /// metadata is not served.
     pub issuer: Option<String>,
+    /// Origins of the pages that may call this edge and use its cookies, besides its own. Without
+    /// any, CORS is disabled, except for the public documents below `/.well-known`.
+    pub cors_origins: Vec<WebOrigin>,
+    /// The path below which clients reach this edge.
+    pub cookie_path_prefix: CookiePathPrefix,
 }
 
 /// Everything that [`configure`](crate::configure) needs.

@@ -201,6 +201,8 @@ fn edge(ports: &wiring::Ports, use_cases: UseCases, settings: &Settings) -> Edge
             trusted_proxies: settings.server.trusted_proxies.clone(),
             docs: settings.docs.enabled,
             issuer: Some(settings.tokens.issuer.clone()),
+            cors_origins: settings.cors.origins.clone(),
+            cookie_path_prefix: settings.cookies.path_prefix.clone(),
         },
         clock: Arc::clone(&ports.clock),
         randomness: Arc::clone(&ports.randomness),

@@ -3,6 +3,7 @@
 //! The keys that [`Settings::default`] serialises to are the valid ones; any other key is an error.
 
 mod accounts;
+mod browsers;
 pub mod dotenv;
 mod effective;
 mod error;
@@ -18,6 +19,7 @@ mod tests;
 mod tokens;
 
 pub use accounts::{AuditSettings, UsersSettings};
+pub use browsers::{CookiesSettings, CorsSettings};
 pub use effective::EffectiveSetting;
 pub use error::SettingsError;
 pub use format::DatabaseUrl;
@@ -44,6 +46,8 @@ const SECRETS: [&str; 3] = ["bootstrap.admin_password", "database.url", "redis.u
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     pub server: ServerSettings,
+    pub cors: CorsSettings,
+    pub cookies: CookiesSettings,
     pub database: DatabaseSettings,
     pub redis: RedisSettings,
     pub session_cache: SessionCacheSettings,

@@ -1,5 +1,6 @@
 //! Maps the core's errors to problems.
 
+mod browsers;
 mod changes;
 
 use super::{Code, FieldCode, FieldProblem, Problem, whole_seconds};

@@ -1,8 +1,7 @@
-use super::token_pair::{TokenPairResponse, opened_session};
+use super::token_pair::{SessionQuery, TokenPairResponse, opened_session};
 use crate::{
     bearer::EvenWithResetPassword,
     body::JsonBody,
-    device::DeviceQuery,
     problem::{
         Problem, ProblemBody,
         documented::{BodyRefused, TooManyAttempts, Unavailable},
@@ -35,7 +34,7 @@ pub struct ChangePasswordRequest {
     put,
     path = "/me/password",
     tag = "own account",
-    params(DeviceQuery),
+    params(SessionQuery),
     request_body = ChangePasswordRequest,
     security(("accessToken" = [])),
     responses(
@@ -49,7 +48,7 @@ pub async fn change_password(
     edge: Data<Edge>,
     origin: RequestOrigin,
     EvenWithResetPassword(caller): EvenWithResetPassword,
-    query: QueryParameters<DeviceQuery>,
+    query: QueryParameters<SessionQuery>,
     body: JsonBody<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let change_password = Arc::clone(&edge.use_cases.core.change_password);
@@ -65,5 +64,10 @@ pub async fn change_password(
         .mutations
         .run(async move { change_password.execute(&caller, request, origin.0).await })
         .await?;
-    Ok(opened_session(&opened.tokens, &opened.device, query.0))
+    Ok(opened_session(
+        &opened.tokens,
+        &opened.device,
+        query.0,
+        &edge.settings,
+    ))
 }

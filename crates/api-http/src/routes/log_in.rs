@@ -1,7 +1,7 @@
-use super::token_pair::{TokenPairResponse, opened_session};
+use super::token_pair::{SessionQuery, TokenPairResponse, opened_session};
 use crate::{
     body::JsonBody,
-    device::{DeviceQuery, PresentedDevice},
+    device::PresentedDevice,
     metrics,
     problem::{
         Problem, ProblemBody,
@@ -37,7 +37,7 @@ pub struct LoginRequest {
     path = "/login",
     tag = "main",
     params(
-        DeviceQuery,
+        SessionQuery,
         ("Device-Token" = Option<String>, Header, description = "The device token of an earlier login. One that is not valid is ignored."),
     ),
     request_body = LoginRequest,
@@ -50,7 +50,7 @@ pub struct LoginRequest {
 pub async fn log_in(
     edge: Data<Edge>,
     origin: RequestOrigin,
-    query: QueryParameters<DeviceQuery>,
+    query: QueryParameters<SessionQuery>,
     device: PresentedDevice,
     body: JsonBody<LoginRequest>,
 ) -> Result<HttpResponse, Problem> {
@@ -69,5 +69,10 @@ pub async fn log_in(
             metrics::record_login(outcome.map_err(Problem::from))
         })
         .await?;
-    Ok(opened_session(&logged_in.tokens, &logged_in.device, query.0))
+    Ok(opened_session(
+        &logged_in.tokens,
+        &logged_in.device,
+        query.0,
+        &edge.settings,
+    ))
 }

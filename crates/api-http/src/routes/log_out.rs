@@ -1,12 +1,15 @@
 use crate::{
-    bearer::BearerToken,
+    bearer::bearer_token,
     logged_user::LoggedUser,
     problem::{Problem, ProblemBody},
     query::QueryParameters,
+    refresh_cookie::{self, RefreshCookies, cookie_token},
     request::RequestOrigin,
     state::Edge,
 };
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use domain::user::UserId;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -22,8 +25,10 @@ pub struct LogoutQuery {
 
 /// Logs out.
 ///
-/// Ends the session of the access or refresh token in the header. Its tokens are invalid on every
-/// replica once the response is sent.
+/// Ends the session of the access or refresh token in the header, or of the refresh token in the
+/// cookie. Its tokens are invalid on every replica once the response is sent. The cookie is used
+/// only without a token in the header, and only if a page of this service's own origin or of a
+/// listed one sent the request.
 #[utoipa::path(
     post,
     path = "/logout",
@@ -33,20 +38,44 @@ pub struct LogoutQuery {
     responses(
         (status = 204, description = "The session was ended."),
         (status = 401, description = "`token_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `token_outdated`; with a refresh token `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`cookie_origin_refused`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the session may or may not have ended", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn log_out(
     edge: Data<Edge>,
     origin: RequestOrigin,
-    token: BearerToken,
+    request: HttpRequest,
     QueryParameters(query): QueryParameters<LogoutQuery>,
 ) -> Result<HttpResponse, Problem> {
+    let cookies = RefreshCookies::of(&edge.settings);
+    let user = match bearer_token(&request)? {
+        Some(token) => end(&edge, token, query.everywhere, origin).await?,
+        None => {
+            let token = cookie_token(&request, &edge.settings)?;
+            match end(&edge, token, query.everywhere, origin).await {
+                Ok(user) => user,
+                Err(problem) => return Ok(cookies.refused(&problem)),
+            }
+        }
+    };
+    let mut response = HttpResponse::NoContent().finish();
+    if refresh_cookie::is_sent(&request) {
+        cookies.clear(&mut response);
+    }
+    Ok(LoggedUser(user).of(response))
+}
+
+async fn end(
+    edge: &Edge,
+    token: SecretString,
+    everywhere: bool,
+    origin: RequestOrigin,
+) -> Result<UserId, Problem> {
     let log_out = Arc::clone(&edge.use_cases.core.log_out);
-    let everywhere = query.everywhere;
-    let user = edge
-        .mutations
-        .run(async move { log_out.execute(token.expose(), everywhere, origin.0).await })
-        .await?;
-    Ok(LoggedUser(user).of(HttpResponse::NoContent().finish()))
+    let ending = async move {
+        let token = token.expose_secret();
+        log_out.execute(token, everywhere, origin.0).await
+    };
+    edge.mutations.run(ending).await
 }

@@ -4,15 +4,17 @@ use crate::{
     body::OptionalJsonBody,
     metrics,
     problem::{Problem, ProblemBody, documented::BodyRefused},
+    query::QueryParameters,
+    refresh_cookie::{RefreshCookies, cookie_token},
     request::RequestOrigin,
     state::Edge,
 };
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use domain::refresh_token::RefreshToken;
+use domain::{refresh_token::RefreshToken, steps::TokenPair};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// The refresh token, for clients that cannot set the header.
 #[derive(Deserialize, ToSchema)]
@@ -22,15 +24,27 @@ pub struct RefreshRequest {
     refresh_token: SecretString,
 }
 
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RefreshQuery {
+    /// Whether to return the next refresh token as the cookie `__Secure-authapi-refresh` instead of
+    /// the field `refresh_token`. Always the case if the cookie was used.
+    #[param(default = false, required = false)]
+    refresh_cookie: bool,
+}
+
 /// Exchanges a refresh token for new tokens.
 ///
-/// Send the token in the header or in the body. Within the grace window a repeated request returns
-/// the same successor, so that a lost response does not log the user out. Any older token ends the
-/// session, because it must have been copied.
+/// Send the token in the header or in the body. The cookie is used only without such a token, and
+/// only if a page of this service's own origin or of a listed one sent the request. Within the grace
+/// window a repeated request returns the same successor, so that a lost response does not log the
+/// user out. Any older token ends the session, because it must have been copied.
 #[utoipa::path(
     post,
     path = "/refresh",
     tag = "main",
+    params(RefreshQuery),
     request_body(content = Option<RefreshRequest>),
     security(("refreshToken" = []), ()),
     responses(
@@ -38,6 +52,7 @@ pub struct RefreshRequest {
         BodyRefused,
         (status = 400, description = "`malformed_request`, also if both header and body contain a token; `precondition_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`token_missing`, `refresh_token_invalid`, `refresh_token_reused`, `session_revoked`, `session_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`cookie_origin_refused`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable` or `overloaded`, with Retry-After; the token is still valid", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -45,27 +60,45 @@ pub async fn refresh(
     edge: Data<Edge>,
     origin: RequestOrigin,
     request: HttpRequest,
+    query: QueryParameters<RefreshQuery>,
     body: OptionalJsonBody<RefreshRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let token = the_one_token(&request, body.0)?;
-    let refresh = Arc::clone(&edge.use_cases.core.refresh);
-    let pair = edge
-        .mutations
-        .run(async move {
-            let outcome = refresh.execute(&token, origin.0).await;
-            metrics::record_refresh(outcome.map_err(Problem::from))
-        })
-        .await?;
-    Ok(token_pair(&pair))
+    let cookies = RefreshCookies::of(&edge.settings);
+    match explicit_token(&request, body.0)? {
+        Some(token) => {
+            let pair = exchange(&edge, token, origin).await?;
+            Ok(token_pair(&pair, query.0.refresh_cookie.then_some(cookies)))
+        }
+        None => {
+            let token = cookie_token(&request, &edge.settings)?;
+            // The page must not be able to obtain the token of the cookie.
+            Ok(match exchange(&edge, token, origin).await {
+                Ok(pair) => token_pair(&pair, Some(cookies)),
+                Err(problem) => cookies.refused(&problem),
+            })
+        }
+    }
 }
 
-/// Returns the token from the header or from the body. A client must use only one of these methods
-/// (RFC 6750, section 2).
-fn the_one_token(request: &HttpRequest, body: Option<RefreshRequest>) -> Result<RefreshToken, Problem> {
+async fn exchange(edge: &Edge, token: SecretString, origin: RequestOrigin) -> Result<TokenPair, Problem> {
+    let refresh = Arc::clone(&edge.use_cases.core.refresh);
+    let token = RefreshToken::new(token.expose_secret().to_owned());
+    let exchanging = async move {
+        let outcome = refresh.execute(&token, origin.0).await;
+        metrics::record_refresh(outcome.map_err(Problem::from))
+    };
+    edge.mutations.run(exchanging).await
+}
+
+/// Returns the token from the header or from the body, if there is one. A client must use only one
+/// of these methods (RFC 6750, section 2).
+fn explicit_token(
+    request: &HttpRequest,
+    body: Option<RefreshRequest>,
+) -> Result<Option<SecretString>, Problem> {
     match (bearer_token(request)?, body) {
-        (Some(token), None) => Ok(RefreshToken::new(token.expose().to_owned())),
-        (None, Some(body)) => Ok(RefreshToken::new(body.refresh_token.expose_secret().to_owned())),
-        (None, None) => Err(Problem::token_missing()),
+        (Some(token), None) => Ok(Some(token)),
+        (None, body) => Ok(body.map(|body| body.refresh_token)),
         (Some(_), Some(_)) => Err(Problem::malformed_request(
             "Send the refresh token in the header or in the body, not in both.",
         )),

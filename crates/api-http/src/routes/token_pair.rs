@@ -1,9 +1,29 @@
 use super::access_token::TokenType;
-use crate::{device::DeviceQuery, logged_user::LoggedUser};
+use crate::{
+    device::{add_cookie, add_header},
+    logged_user::LoggedUser,
+    refresh_cookie::RefreshCookies,
+    state::HttpSettings,
+};
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header};
 use domain::{device_token::DeviceToken, steps::TokenPair};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// How the response that opens a session returns its tokens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SessionQuery {
+    /// Whether to return the device token as the cookie `__Secure-authapi-device` instead of the
+    /// header `Device-Token`.
+    #[param(default = false, required = false)]
+    device_cookie: bool,
+    /// Whether to return the refresh token as the cookie `__Secure-authapi-refresh` instead of the
+    /// field `refresh_token`.
+    #[param(default = false, required = false)]
+    refresh_cookie: bool,
+}
 
 /// Access and refresh token (RFC 6749, section 5.1).
 #[derive(Serialize, ToSchema)]
@@ -16,35 +36,58 @@ pub struct TokenPairResponse<'a> {
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
-    /// Opaque, valid for one refresh. Keep it secret.
-    #[schema(example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA")]
-    refresh_token: &'a str,
+    /// Opaque, valid for one refresh. Keep it secret. Absent if it is in the cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        value_type = String,
+        required = false,
+        example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
+    )]
+    refresh_token: Option<&'a str>,
     /// Seconds until the refresh token expires if it is not used.
     #[schema(example = 2_592_000)]
     refresh_expires_in: i64,
 }
 
-/// Returns the 200 response with `pair`, which must not be cached (RFC 6749, section 5.1).
-pub fn token_pair(pair: &TokenPair) -> HttpResponse {
-    with_pair(HttpResponse::Ok(), pair)
+/// Returns the 200 response with `pair`, whose refresh token is in `cookies` if there are any.
+pub fn token_pair(pair: &TokenPair, cookies: Option<RefreshCookies<'_>>) -> HttpResponse {
+    with_pair(HttpResponse::Ok(), pair, cookies)
 }
 
 /// Returns the 200 response with `pair` and the device token of the new session.
-pub fn opened_session(pair: &TokenPair, device: &DeviceToken, query: DeviceQuery) -> HttpResponse {
+pub fn opened_session(
+    pair: &TokenPair,
+    device: &DeviceToken,
+    query: SessionQuery,
+    settings: &HttpSettings,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    query.add_to(&mut response, device);
-    with_pair(response, pair)
+    if query.device_cookie {
+        add_cookie(&mut response, device, &settings.cookie_path_prefix);
+    } else {
+        add_header(&mut response, device);
+    }
+    let cookies = query.refresh_cookie.then(|| RefreshCookies::of(settings));
+    with_pair(response, pair, cookies)
 }
 
-fn with_pair(mut response: HttpResponseBuilder, pair: &TokenPair) -> HttpResponse {
-    let response = response
+/// Completes a response, which must not be cached (RFC 6749, section 5.1).
+fn with_pair(
+    mut response: HttpResponseBuilder,
+    pair: &TokenPair,
+    cookies: Option<RefreshCookies<'_>>,
+) -> HttpResponse {
+    let mut response = response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(TokenPairResponse {
             access_token: pair.access_token.expose(),
             token_type: TokenType::Bearer,
             expires_in: pair.expires_in.num_seconds(),
-            refresh_token: pair.refresh_token.expose(),
+            refresh_token: cookies.is_none().then(|| pair.refresh_token.expose()),
             refresh_expires_in: pair.refresh_expires_in.num_seconds(),
         });
+    if let Some(cookies) = cookies {
+        cookies.set(&mut response, pair);
+    }
     LoggedUser(pair.user).of(response)
 }

@@ -99,6 +99,7 @@ fn app_with(throttle: Arc<dyn Throttle>) -> TestApp {
             trusted_proxies: vec![],
             docs: true,
             issuer: Some(ISSUER.to_owned()),
+            ..HttpSettings::default()
         },
         clock: fakes.clock.clone(),
         randomness: fakes.randomness,

@@ -1,6 +1,9 @@
 //! The effect of a response on its connection: memory use, and whether it stays open.
 
-use crate::app::{PASSWORD, app, broken_app};
+use crate::{
+    app::{PASSWORD, TestApp, app, broken_app},
+    cors::{PAGE, with_page},
+};
 use actix_web::{
     App,
     body::{BodySize, MessageBody},
@@ -16,7 +19,11 @@ use std::{future::poll_fn, pin::pin};
 const CHUNK: usize = 16 * 1024;
 
 async fn answer(request: TestRequest) -> ServiceResponse<impl MessageBody> {
-    let service = test::init_service(App::new().configure(configure(app().edge))).await;
+    answer_of(app(), request).await
+}
+
+async fn answer_of(app: TestApp, request: TestRequest) -> ServiceResponse<impl MessageBody> {
+    let service = test::init_service(App::new().configure(configure(app.edge))).await;
     let peer = ([192, 0, 2, 7], 4711).into();
     let request = request.peer_addr(peer).insert_header(("Host", "auth.example"));
     test::call_service(&service, request.to_request()).await
@@ -63,6 +70,20 @@ async fn a_304_without_authentication_is_an_empty_stream() {
     assert_eq!(response.response().body().size(), BodySize::Stream);
     assert!(!response.response().head().chunked());
     assert!(test::read_body(response).await.is_empty());
+}
+
+#[actix_web::test]
+async fn the_response_to_a_preflight_is_an_empty_stream() {
+    for (app, path) in [(with_page(app()), "/me"), (app(), "/.well-known/jwks.json")] {
+        let request = TestRequest::with_uri(path)
+            .method(Method::OPTIONS)
+            .insert_header(("Origin", PAGE))
+            .insert_header(("Access-Control-Request-Method", "GET"));
+        let response = answer_of(app, request).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.response().body().size(), BodySize::Stream, "{path}");
+        assert!(test::read_body(response).await.is_empty(), "{path}");
+    }
 }
 
 #[actix_web::test]

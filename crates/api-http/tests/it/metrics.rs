@@ -1,6 +1,9 @@
 //! Checks exact metric values, and that no client text becomes a label.
 
-use crate::app::{PASSWORD, TestApp, app, throttled_app};
+use crate::{
+    app::{PASSWORD, TestApp, app, throttled_app},
+    cors::{PAGE, with_page},
+};
 use actix_web::http::Method;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
@@ -168,6 +171,37 @@ async fn refreshes_are_counted_by_outcome() {
             ("authapi_refresh_total{outcome=refresh_token_reused}", 1),
             ("authapi_refresh_total{outcome=session_revoked}", 1),
             ("authapi_refresh_total{outcome=success}", 2),
+        ]
+    );
+}
+
+#[actix_web::test]
+async fn preflights_are_counted_as_requests_of_their_route_and_not_as_logins() {
+    let ((), measured) = measured(async || {
+        let app = with_page(app());
+        for (origin, path) in [
+            (PAGE, "/login"),
+            ("https://evil.example", "/login"),
+            (PAGE, "/nothing"),
+        ] {
+            app.request(Method::OPTIONS, path)
+                .header("Origin", origin)
+                .header("Access-Control-Request-Method", "POST")
+                .send()
+                .await;
+        }
+    })
+    .await;
+    assert_eq!(
+        measured.counters(""),
+        [
+            ("authapi_refusals_total{code=cors_origin_refused}", 1),
+            ("http_requests_total{route=/login,method=OPTIONS,status=200}", 1),
+            ("http_requests_total{route=/login,method=OPTIONS,status=400}", 1),
+            (
+                "http_requests_total{route=unmatched,method=OPTIONS,status=200}",
+                1
+            ),
         ]
     );
 }

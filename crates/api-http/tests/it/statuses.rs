@@ -382,6 +382,8 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
                 .await,
         ),
         (Method::POST, "/refresh", app.post("/refresh").send().await),
+        (Method::POST, "/refresh", with_cookie(&app, "/refresh").await),
+        (Method::POST, "/logout", with_cookie(&app, "/logout").await),
         (
             Method::PUT,
             "/roles/update",
@@ -421,6 +423,12 @@ async fn particular_refusals() -> Vec<(Method, &'static str, Answer)> {
             throttled(Method::POST, "/me/reauthenticate", &password).await,
         ),
     ]
+}
+
+/// A call with a cookie, without a proof of its origin.
+async fn with_cookie(app: &TestApp, path: &str) -> Answer {
+    let request = app.post(path).header("Cookie", "__Secure-authapi-refresh=x");
+    request.send().await
 }
 
 /// Refusals and responses specific to administration.

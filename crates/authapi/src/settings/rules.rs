@@ -3,8 +3,11 @@
 mod table;
 
 use super::{
-    Layers, LogLevel, Settings, SettingsError, SourceValue, TokensSettings, format::span, layers::variable,
+    Layers, LogLevel, Settings, SettingsError, SourceValue, TokensSettings, convert, format::span,
+    layers::variable,
 };
+use api_http::WebOrigin;
+use serde_json::Value;
 use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 pub(super) use table::rules;
 
@@ -157,10 +160,26 @@ pub(super) fn wrong(key: &str, layers: &Layers) -> SettingsError {
 /// Returns what is wrong with the part of a value that the requirement alone does not identify.
 fn detail(key: &str, written: &SourceValue) -> String {
     let refused = match (key, written.value.clone().into_string()) {
+        ("cors.origins", _) => return refused_origins(written),
         ("log.level", Ok(text)) => text.parse::<LogLevel>().err(),
         _ => None,
     };
     refused.map(|refused| format!("; {refused}")).unwrap_or_default()
+}
+
+/// Returns what is wrong with each origin of a list.
+fn refused_origins(written: &SourceValue) -> String {
+    let list = convert(&Value::Array(Vec::new()), &written.value);
+    let texts = list
+        .iter()
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(Value::as_str);
+    let refused = texts.filter_map(|text| {
+        let refused = WebOrigin::parse(text).err()?;
+        Some(format!("; {text:?} {refused}"))
+    });
+    refused.collect()
 }
 
 fn requirement(key: &str) -> String {

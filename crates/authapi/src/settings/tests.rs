@@ -115,6 +115,13 @@ const INVALID: &[(&str, &str)] = &[
     ("AUTHAPI_SERVER__SHUTDOWN_TIMEOUT", "61s"),
     ("AUTHAPI_SERVER__SHUTDOWN_TIMEOUT", "1500ms"),
     ("AUTHAPI_SERVER__MAX_CONNECTIONS", "0"),
+    ("AUTHAPI_CORS__ORIGINS", "*"),
+    ("AUTHAPI_CORS__ORIGINS", "null"),
+    ("AUTHAPI_CORS__ORIGINS", "app.example.com"),
+    ("AUTHAPI_CORS__ORIGINS", "https://app.example.com/"),
+    ("AUTHAPI_CORS__ORIGINS", "https://app.example.com,"),
+    ("AUTHAPI_COOKIES__PATH_PREFIX", "auth"),
+    ("AUTHAPI_COOKIES__PATH_PREFIX", "/auth/"),
     ("AUTHAPI_DATABASE__URL", "mysql://me:hunter2@db/authapi"),
     ("AUTHAPI_DATABASE__POOL_SIZE", "0"),
     ("AUTHAPI_DATABASE__POOL_SIZE", "1001"),
@@ -226,6 +233,11 @@ fn valid_values_are_accepted() {
         ("AUTHAPI_SERVER__HOST", "::1"),
         ("AUTHAPI_SERVER__PORT", "0"),
         ("AUTHAPI_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7"),
+        (
+            "AUTHAPI_CORS__ORIGINS",
+            "https://app.example.com, http://localhost:5173",
+        ),
+        ("AUTHAPI_COOKIES__PATH_PREFIX", "/auth"),
         ("AUTHAPI_DATABASE__URL", "sqlite:///var/lib/authapi.db"),
         ("AUTHAPI_TOKENS__ISSUER", "https://auth.example.com/tenant"),
         ("AUTHAPI_TOKENS__ACCESS_TTL", "1d"),
@@ -638,6 +650,38 @@ fn effective_settings_include_every_setting_and_no_secret() {
     assert!(!format!("{lines:?}{loaded:?}").contains("hunter2"));
 }
 
+#[test]
+fn pages_of_other_origins_are_not_admitted_by_default() {
+    let settings = start().load();
+    assert!(settings.cors.origins.is_empty());
+    assert_eq!(String::from(settings.cookies.path_prefix), "");
+}
+
+#[test]
+fn each_wrong_origin_is_named_with_the_form_that_browsers_send() {
+    let origins = [
+        "https://App.example:443",
+        "*",
+        "https://b.example/x",
+        "https://c.example",
+    ];
+    let line = start().env("AUTHAPI_CORS__ORIGINS", &origins.join(",")).refused();
+    let file = format!("[cors]\norigins = {origins:?}\n");
+    let in_file = start().file("authapi.toml", &file).refused();
+    for line in [line, in_file] {
+        for part in [
+            r#"; "https://App.example:443" has capital letters"#,
+            "; browsers send https://app.example;",
+            r#"; "*" would admit every page"#,
+            r#"; "https://b.example/x" has a path; browsers send https://b.example"#,
+        ] {
+            assert!(line.contains(part), "no {part:?} in {line:?}");
+        }
+        let (_, details) = line.split_once("separated by commas").expect("the requirement");
+        assert!(!details.contains("c.example"), "{line}");
+    }
+}
+
 /// Settings whose default is unset or depends on the machine.
 const COMMENTED_OUT: [&str; 10] = [
     "audit.retention",
@@ -674,6 +718,7 @@ fn the_example_contains_every_setting_with_its_default() {
     assert_eq!(tree_of(&copied.load()), tree_of(&start().load()));
     let (written, errors) = layers::read(&copied.sources);
     assert!(errors.is_empty(), "{errors:?}");
-    let unset = COMMENTED_OUT.len() + 1; // and `server.trusted_proxies`, which is empty
+    // `cookies.path_prefix`, `cors.origins` and `server.trusted_proxies` are empty.
+    let unset = COMMENTED_OUT.len() + 3;
     assert_eq!(written.len(), known_keys().len() - unset);
 }

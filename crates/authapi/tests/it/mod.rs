@@ -18,6 +18,7 @@ pub mod server;
 mod administration;
 mod audit_log;
 mod authorisation;
+mod browsers;
 mod command_line;
 pub mod crash;
 mod endpoints;

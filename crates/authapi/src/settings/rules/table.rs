@@ -60,6 +60,11 @@ pub fn rules() -> Vec<Rule> {
             format!("a text, set together with {}", variable("bootstrap.admin_login")),
             |s| s.bootstrap.admin_password.is_some() || s.bootstrap.admin_login.is_none(),
         ),
+        Rule::parsed(
+            "cookies.path_prefix",
+            "a path such as /auth, which begins with a slash and does not end with one",
+        ),
+        Rule::parsed("cors.origins", "origins such as https://app.example.com, separated by commas"),
         Rule::checked(
             "database.max_clock_skew",
             format!("a duration such as 5s, from {} to {}", written(SECOND), written(HOUR)),

@@ -1,0 +1,285 @@
+//! Web origins (RFC 6454), in the form in which browsers send them in `Origin`.
+
+use actix_web::http::header::HeaderValue;
+use serde::{Deserialize, Serialize};
+use std::{
+    error::Error,
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+/// Maximum length of a host name (RFC 1035, section 2.3.4).
+const MAX_HOST: usize = 253;
+
+/// An origin such as `https://app.example.com` or `http://localhost:5173`: scheme, host, and the
+/// port unless it is the scheme's default. Never `*` or `null`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WebOrigin(String);
+
+/// The error for a text that no browser sends as an origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOriginRefused {
+    cause: &'static str,
+    /// What browsers send for the text as a URL, if it is one.
+    sent: Option<WebOrigin>,
+}
+
+impl WebOrigin {
+    /// Parses an origin that is written exactly as browsers send it.
+    ///
+    /// # Errors
+    /// The first violation, with the form that browsers send.
+    pub fn parse(text: &str) -> Result<Self, WebOriginRefused> {
+        let sent = Self::of_url(text);
+        match sent {
+            Some(sent) if sent.0 == text => Ok(sent),
+            sent => Err(WebOriginRefused {
+                cause: violation(text, sent.is_some()),
+                sent,
+            }),
+        }
+    }
+
+    /// Returns the origin of an `http` or `https` URL.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let default_port = default_port(&scheme)?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let address = authority.rsplit('@').next()?;
+        let (host, port) = split_port(address)?;
+        let host = serialised_host(host)?;
+        let port = port.filter(|port| *port != default_port);
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        Some(Self(format!("{scheme}://{host}{port}")))
+    }
+
+    /// Returns the origin as browsers send it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether `header`, the value of `Origin`, is this origin.
+    #[must_use]
+    pub fn is(&self, header: &HeaderValue) -> bool {
+        self.0.as_bytes() == header.as_bytes()
+    }
+}
+
+/// Returns what is wrong with `text`. `is_url` states whether it is a URL with an origin.
+fn violation(text: &str, is_url: bool) -> &'static str {
+    match text {
+        "*" => return "would admit every page: list the origins",
+        "null" => return "is the origin of unrelated pages, such as sandboxed ones",
+        _ => {}
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return "has no scheme";
+    };
+    if default_port(&scheme.to_ascii_lowercase()).is_none() {
+        return "has a scheme other than http and https";
+    }
+    if rest.contains('#') {
+        return "has a fragment";
+    }
+    if rest.contains('?') {
+        return "has a query";
+    }
+    match rest.split_once('/') {
+        Some((_, "")) => return "ends with a slash",
+        Some(_) => return "has a path",
+        None => {}
+    }
+    if rest.contains('@') {
+        return "has user information";
+    }
+    if !is_url {
+        return "has an invalid host or port; write an international name in Punycode";
+    }
+    "has capital letters, the default port, or an address that is not in its shortest form"
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+/// Splits a host, which may be an IPv6 address in brackets, and its port, which may be empty.
+fn split_port(address: &str) -> Option<(&str, Option<u16>)> {
+    let end_of_host = match address.find(']') {
+        Some(bracket) => bracket + 1,
+        None => address.find(':').unwrap_or(address.len()),
+    };
+    let (host, port) = address.split_at_checked(end_of_host)?;
+    if port.is_empty() {
+        return Some((host, None));
+    }
+    let digits = port.strip_prefix(':')?;
+    if digits.is_empty() {
+        return Some((host, None));
+    }
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let port = digits.parse().ok().filter(|_| is_number)?;
+    Some((host, Some(port)))
+}
+
+/// Returns `host` as browsers serialise it (URL Standard, section 3.5).
+fn serialised_host(host: &str) -> Option<String> {
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse().ok().map(serialised_ipv6);
+    }
+    let host = host.to_ascii_lowercase();
+    let labels = host.strip_suffix('.').unwrap_or(&host);
+    let last = labels.rsplit('.').next()?;
+    // Browsers read a host whose last label is a number as an IPv4 address.
+    if last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return host.parse::<Ipv4Addr>().ok().map(|address| address.to_string());
+    }
+    let is_name = host.len() <= MAX_HOST && labels.split('.').all(is_label);
+    is_name.then_some(host)
+}
+
+fn is_label(label: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !label.is_empty() && label.bytes().all(is_allowed)
+}
+
+fn serialised_ipv6(address: Ipv6Addr) -> String {
+    // Browsers do not write the last 32 bits as an IPv4 address, as the standard library does.
+    match (address.to_ipv4_mapped(), address.segments()) {
+        (Some(_), [.., high, low]) => format!("[::ffff:{high:x}:{low:x}]"),
+        (None, _) => format!("[{address}]"),
+    }
+}
+
+impl TryFrom<String> for WebOrigin {
+    type Error = WebOriginRefused;
+
+    fn try_from(text: String) -> Result<Self, WebOriginRefused> {
+        Self::parse(&text)
+    }
+}
+
+impl From<WebOrigin> for String {
+    fn from(origin: WebOrigin) -> Self {
+        origin.0
+    }
+}
+
+impl fmt::Display for WebOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for WebOriginRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.cause)?;
+        match &self.sent {
+            Some(sent) => write!(f, "; browsers send {sent}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for WebOriginRefused {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_as_browsers_send_them_are_accepted() {
+        for text in [
+            "https://app.example.com",
+            "http://localhost:5173",
+            "https://app.example.com:8443",
+            "http://app.example.com:443",
+            "https://xn--bcher-kva.example",
+            "https://app_1.example.",
+            "http://127.0.0.1",
+            "http://[::1]:3000",
+            "http://[2001:db8::1]",
+            "http://[::ffff:c000:207]",
+        ] {
+            assert_eq!(WebOrigin::parse(text).map(String::from), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_form_that_browsers_send() {
+        let app = Some("https://app.example");
+        for (text, cause, sent) in [
+            ("*", "list the origins", None),
+            ("null", "unrelated pages", None),
+            ("", "no scheme", None),
+            ("app.example", "no scheme", None),
+            ("//app.example", "no scheme", None),
+            ("ftp://app.example", "scheme other", None),
+            ("file:///index.html", "scheme other", None),
+            ("https://app.example/", "ends with a slash", app),
+            ("https://app.example/path", "has a path", app),
+            ("https://app.example?x=1", "has a query", app),
+            ("https://app.example/?x=1", "has a query", app),
+            ("https://app.example#top", "has a fragment", app),
+            ("https://me:secret@app.example", "user information", app),
+            ("HTTPS://app.example", "capital letters", app),
+            ("https://App.Example", "capital letters", app),
+            ("https://app.example:443", "default port", app),
+            ("https://app.example:", "default port", app),
+            ("https://app.example:0443", "default port", app),
+            (
+                "http://app.example:80",
+                "default port",
+                Some("http://app.example"),
+            ),
+            ("http://[0:0::1]", "shortest form", Some("http://[::1]")),
+            (
+                "http://[::ffff:192.0.2.7]",
+                "shortest form",
+                Some("http://[::ffff:c000:207]"),
+            ),
+            ("https://", "invalid host", None),
+            ("https://:443", "invalid host", None),
+            ("https://app.example:https", "invalid host", None),
+            ("https://app.example:+443", "invalid host", None),
+            ("https://app.example:65536", "invalid host", None),
+            ("https://*.example", "invalid host", None),
+            ("https://app..example", "invalid host", None),
+            ("https://app example", "invalid host", None),
+            ("https://app.example ", "invalid host", None),
+            ("https://app.example,https://b.example", "has a path", None),
+            ("https://bücher.example", "Punycode", None),
+            ("https://127.1", "invalid host", None),
+            ("https://0x7f.1", "invalid host", None),
+            ("https://[::1", "invalid host", None),
+            ("https://[::1]x", "invalid host", None),
+        ] {
+            let refused = WebOrigin::parse(text).expect_err(text);
+            assert!(refused.cause.contains(cause), "{text}: {refused}");
+            assert_eq!(refused.sent.as_ref().map(WebOrigin::as_str), sent, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_url_has_no_path() {
+        for (url, origin) in [
+            (
+                "https://Auth.example.com:443/tenant",
+                Some("https://auth.example.com"),
+            ),
+            ("http://127.0.0.1:8000", Some("http://127.0.0.1:8000")),
+            ("http://localhost:0/", Some("http://localhost:0")),
+            ("urn:example", None),
+        ] {
+            let found = WebOrigin::of_url(url);
+            assert_eq!(found.as_ref().map(WebOrigin::as_str), origin, "{url}");
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The refresh token as a cookie: what sets it, which requests it authenticates, what clears it.
+
+use crate::{
+    app::{Answer, NEW_PASSWORD, PASSWORD, Pair, Request, TestApp, app, without_docs},
+    authorisation::rows,
+    cors::{PAGE, with_page},
+};
+use actix_web::http::Method;
+use api_http::CookiePathPrefix;
+use chrono::TimeDelta;
+use serde_json::json;
+
+const COOKIE: &str = "__Secure-authapi-refresh";
+/// The service's own origin.
+const OWN: &str = "https://auth.example";
+
+/// The lines of `Set-Cookie` in a response, in the order of their paths.
+fn set_cookies(answer: &Answer) -> Vec<String> {
+    let lines = answer.headers.get_all("set-cookie");
+    let lines = lines.map(|line| line.to_str().expect("text").to_owned());
+    let mut lines: Vec<_> = lines.filter(|line| line.starts_with(COOKIE)).collect();
+    lines.sort_by_key(|line| line.find("Path=/logout").is_none());
+    lines
+}
+
+/// Returns the refresh token in the cookies of a response, after a check of their form.
+fn token_in(answer: &Answer, prefix: &str) -> String {
+    let lines = set_cookies(answer);
+    let mut tokens = Vec::new();
+    let max_age = format!("Max-Age={}", answer.body["refresh_expires_in"]);
+    for (line, path) in lines.iter().zip(["/logout", "/refresh"]) {
+        let (pair, attributes) = line.split_once("; ").expect("the cookie has attributes");
+        let mut attributes: Vec<_> = attributes.split("; ").collect();
+        attributes.sort_unstable();
+        let path = format!("Path={prefix}{path}");
+        let expected = ["HttpOnly", &max_age, &path, "SameSite=Strict", "Secure"];
+        assert_eq!(attributes, expected, "{line}");
+        let token = pair.strip_prefix(COOKIE).and_then(|rest| rest.strip_prefix('='));
+        tokens.push(token.expect("the cookie has the name").to_owned());
+    }
+    let [one, other] = &tokens[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(one, other);
+    assert!(!one.is_empty());
+    assert!(answer.body.get("refresh_token").is_none(), "{}", answer.body);
+    assert!(!answer.header("cache-control").is_empty());
+    one.clone()
+}
+
+fn check_cleared(answer: &Answer) {
+    let lines = set_cookies(answer);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for (line, path) in lines.iter().zip(["/logout", "/refresh"]) {
+        let path = format!("Path={path}");
+        assert!(line.starts_with(&format!("{COOKIE}=; ")), "{line}");
+        for attribute in ["HttpOnly", "Max-Age=0", &path, "SameSite=Strict", "Secure"] {
+            assert!(line.split("; ").any(|it| it == attribute), "{line}");
+        }
+    }
+}
+
+/// Registers alice, who logs in with a cookie.
+async fn alice(app: &TestApp) -> Pair {
+    app.user("alice").await;
+    let login = app
+        .post("/login?refresh_cookie=true")
+        .json(&json!({"login": "alice", "password": PASSWORD}));
+    let answer = login.send().await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    pair_in(&answer)
+}
+
+fn pair_in(answer: &Answer) -> Pair {
+    Pair {
+        access: answer.body["access_token"].as_str().expect("a token").to_owned(),
+        refresh: token_in(answer, ""),
+    }
+}
+
+/// A POST request of a page of the service, with a cookie.
+fn posting<'a>(app: &'a TestApp, path: &str, token: &str) -> Request<'a> {
+    app.post(path)
+        .header("Origin", OWN)
+        .header("Sec-Fetch-Site", "same-origin")
+        .header("Cookie", &format!("theme=dark; {COOKIE}={token}"))
+}
+
+#[actix_web::test]
+async fn every_response_with_a_pair_can_set_the_cookies() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    assert_eq!(app.refresh_code(&pair).await, "accepted");
+
+    let other = app.log_in("alice").await;
+    let refresh = app.post("/refresh?refresh_cookie=true");
+    let refreshed = refresh.bearer(&other.refresh).send().await;
+    assert_ne!(token_in(&refreshed, ""), other.refresh);
+
+    let change = app
+        .put("/me/password?refresh_cookie=true&device_cookie=true")
+        .bearer(&other.access)
+        .json(&json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD}));
+    let changed = pair_in(&change.send().await);
+    assert_eq!(app.refresh_code(&changed).await, "accepted");
+}
+
+#[actix_web::test]
+async fn without_the_parameter_no_response_sets_the_cookies() {
+    let app = without_docs(app());
+    app.user("alice").await;
+    for path in ["/login", "/login?refresh_cookie=false"] {
+        let login = app
+            .post(path)
+            .json(&json!({"login": "alice", "password": PASSWORD}));
+        let answer = login.send().await;
+        assert!(!answer.headers.contains_key("set-cookie"), "{path}");
+        let refreshed = app.post("/refresh").bearer(&answer.pair().refresh).send().await;
+        assert!(!refreshed.headers.contains_key("set-cookie"), "{path}");
+        assert!(refreshed.body["refresh_token"].is_string(), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_refresh_by_cookie_returns_the_next_token_only_as_a_cookie() {
+    let app = without_docs(app());
+    let mut token = alice(&app).await.refresh;
+    for path in [
+        "/refresh",
+        "/refresh?refresh_cookie=false",
+        "/refresh?refresh_cookie=true",
+    ] {
+        let answer = posting(&app, path, &token).send().await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        let pair = pair_in(&answer);
+        assert_ne!(pair.refresh, token, "{path}");
+        assert_eq!(app.me_code(&pair).await, "accepted");
+        token = pair.refresh;
+    }
+}
+
+#[actix_web::test]
+async fn a_request_that_does_not_prove_its_origin_changes_nothing() {
+    let app = with_page(app());
+    let pair = alice(&app).await;
+    for (origin, site, accepted) in [
+        (None, None, false),
+        (None, Some("same-origin"), false),
+        (Some("null"), None, false),
+        (Some("https://evil.example"), Some("cross-site"), false),
+        (Some("https://evil.example"), None, false),
+        (Some("https://b.auth.example"), Some("same-site"), false),
+        (Some(OWN), Some("cross-site"), false),
+        (Some(OWN), Some("same-site"), false),
+        (Some(OWN), Some("none"), false),
+        (Some(PAGE), Some("cross-site"), false),
+        (Some(OWN), Some("same-origin"), true),
+        (Some(OWN), None, true),
+        (Some(PAGE), Some("same-site"), true),
+        (Some(PAGE), Some("same-origin"), true),
+        (Some(PAGE), None, true),
+    ] {
+        let mut statuses = Vec::new();
+        for path in ["/refresh", "/logout", "/logout?everywhere=true"] {
+            if accepted && path != "/refresh" {
+                continue;
+            }
+            let mut request = app
+                .post(path)
+                .header("Cookie", &format!("{COOKIE}={}", pair.refresh));
+            if let Some(origin) = origin {
+                request = request.header("Origin", origin);
+            }
+            if let Some(site) = site {
+                request = request.header("Sec-Fetch-Site", site);
+            }
+            let answer = request.send().await;
+            if !accepted {
+                assert_eq!(
+                    answer.code(),
+                    "cookie_origin_refused",
+                    "{path} {origin:?} {site:?}"
+                );
+                // A page of another site must not log the user out.
+                assert!(!answer.headers.contains_key("set-cookie"));
+            }
+            statuses.push(answer.status);
+        }
+        let expected = if accepted { vec![200] } else { vec![403; 3] };
+        // Repeats within the grace window are accepted.
+        assert_eq!(statuses, expected, "{origin:?} {site:?}");
+        assert_eq!(app.me_code(&pair).await, "accepted");
+    }
+}
+
+#[actix_web::test]
+async fn a_logout_by_cookie_ends_the_session_and_clears_the_cookies() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    let other = app.log_in("alice").await;
+    let answer = posting(&app, "/logout", &pair.refresh).send().await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    check_cleared(&answer);
+    assert_eq!(app.me_code(&pair).await, "token_revoked");
+    assert_eq!(app.me_code(&other).await, "accepted");
+
+    let again = posting(&app, "/logout", &pair.refresh).send().await;
+    assert_eq!((again.status, again.code().as_str()), (401, "session_revoked"));
+    check_cleared(&again);
+}
+
+#[actix_web::test]
+async fn a_logout_everywhere_by_cookie_ends_all_sessions() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    let other = app.log_in("alice").await;
+    let answer = posting(&app, "/logout?everywhere=true", &pair.refresh)
+        .send()
+        .await;
+    assert_eq!(answer.status, 204);
+    for pair in [pair, other] {
+        assert_eq!(app.me_code(&pair).await, "token_revoked");
+    }
+}
+
+#[actix_web::test]
+async fn a_token_in_the_header_outranks_the_cookie_at_a_logout() {
+    let app = without_docs(app());
+    let with_cookie = alice(&app).await;
+    let other = app.log_in("alice").await;
+    // Without a proof of the origin, which the header makes superfluous.
+    let request = app
+        .post("/logout")
+        .bearer(&other.access)
+        .header("Cookie", &format!("{COOKIE}={}", with_cookie.refresh));
+    let answer = request.send().await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    check_cleared(&answer);
+    assert_eq!(app.me_code(&other).await, "token_revoked");
+    assert_eq!(app.me_code(&with_cookie).await, "accepted");
+
+    let request = app.post("/logout").bearer(&with_cookie.access).send().await;
+    assert!(!request.headers.contains_key("set-cookie"), "no cookie was sent");
+}
+
+#[actix_web::test]
+async fn a_refused_token_in_the_header_is_not_replaced_by_the_cookie() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    for (path, code) in [
+        ("/logout", "token_invalid"),
+        ("/refresh", "refresh_token_invalid"),
+    ] {
+        let answer = posting(&app, path, &pair.refresh).bearer("a.b.c").send().await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, code), "{path}");
+        assert!(!answer.headers.contains_key("set-cookie"), "{path}");
+    }
+    assert_eq!(app.me_code(&pair).await, "accepted");
+}
+
+#[actix_web::test]
+async fn a_token_in_header_or_body_outranks_the_cookie_at_a_refresh() {
+    let app = without_docs(app());
+    let with_cookie = alice(&app).await;
+    let session = async |access: &str| {
+        let me = app.get("/me").bearer(access).send().await;
+        me.body["session"]["id"].clone()
+    };
+    let own = session(&with_cookie.access).await;
+    for in_body in [false, true] {
+        let other = app.log_in("alice").await;
+        let request = posting(&app, "/refresh", &with_cookie.refresh);
+        let request = if in_body {
+            request.json(&json!({"refresh_token": other.refresh}))
+        } else {
+            request.bearer(&other.refresh)
+        };
+        let answer = request.send().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(!answer.headers.contains_key("set-cookie"));
+        let pair = answer.pair();
+        let refreshed = session(&pair.access).await;
+        assert_eq!(refreshed, session(&other.access).await);
+        assert_ne!(refreshed, own);
+    }
+}
+
+#[actix_web::test]
+async fn a_cookie_that_is_refused_for_good_is_cleared() {
+    for (end, code) in [
+        ("reuse", "refresh_token_reused"),
+        ("logout", "session_revoked"),
+        ("time", "session_expired"),
+        ("forgery", "refresh_token_invalid"),
+        ("text", "refresh_token_invalid"),
+        ("repetition", "refresh_token_invalid"),
+        ("access token", "refresh_token_invalid"),
+    ] {
+        let app = without_docs(app());
+        let pair = alice(&app).await;
+        let mut token = pair.refresh.clone();
+        match end {
+            "reuse" => {
+                let next = posting(&app, "/refresh", &token).send().await;
+                app.clock.advance(TimeDelta::minutes(1));
+                posting(&app, "/refresh", &token_in(&next, "")).send().await;
+                app.clock.advance(TimeDelta::minutes(1));
+            }
+            "logout" => {
+                app.post("/logout").bearer(&pair.access).send().await;
+            }
+            "time" => app.clock.advance(TimeDelta::days(31)),
+            "forgery" => token.replace_range(40..44, if &token[40..44] == "AAAA" { "BBBB" } else { "AAAA" }),
+            "text" => token = "%22; a=\"".to_owned(),
+            "repetition" => token = format!("{token}; {COOKIE}={token}"),
+            "access token" => token.clone_from(&pair.access),
+            _ => panic!("unknown end {end}"),
+        }
+        let answer = posting(&app, "/refresh", &token).send().await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, code), "{end}");
+        check_cleared(&answer);
+        if ["text", "repetition", "access token"].contains(&end) {
+            let answer = posting(&app, "/logout", &token).send().await;
+            assert_eq!((answer.status, answer.code().as_str()), (401, code), "{end}");
+            check_cleared(&answer);
+            assert_eq!(app.me_code(&pair).await, "accepted", "{end}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_cookie_is_kept_while_the_service_is_unavailable() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    app.storage.disconnect();
+    for path in ["/refresh", "/logout"] {
+        let answer = posting(&app, path, &pair.refresh).send().await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(!answer.headers.contains_key("set-cookie"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn no_other_route_accepts_the_cookie() {
+    let app = without_docs(app());
+    let pair = alice(&app).await;
+    let mut routes = 0;
+    for row in rows() {
+        let is_protected = row.cells.contains(&("none", 401));
+        if !is_protected || ["/refresh", "/logout", "/login"].contains(&row.path) {
+            continue;
+        }
+        routes += 1;
+        for token in [&pair.refresh, &pair.access] {
+            let method = Method::try_from(row.method).expect("the method is valid");
+            let request = app
+                .request(method, row.path)
+                .header("Origin", OWN)
+                .header("Sec-Fetch-Site", "same-origin")
+                .header("Cookie", &format!("{COOKIE}={token}"));
+            let answer = request.send().await;
+            let found = (answer.status, answer.code());
+            assert_eq!(
+                found,
+                (401, "token_missing".to_owned()),
+                "{} {}",
+                row.method,
+                row.path
+            );
+        }
+    }
+    assert!(routes > 15, "{routes}");
+}
+
+#[actix_web::test]
+async fn the_paths_of_all_cookies_have_the_prefix() {
+    let mut app = without_docs(app());
+    app.edge.settings.cookie_path_prefix = CookiePathPrefix::parse("/auth").expect("a prefix");
+    app.user("alice").await;
+    let login = app
+        .post("/login?refresh_cookie=true&device_cookie=true")
+        .json(&json!({"login": "alice", "password": PASSWORD}));
+    let answer = login.send().await;
+    token_in(&answer, "/auth");
+    let lines = answer.headers.get_all("set-cookie");
+    let paths = lines.filter_map(|line| line.to_str().ok()?.split("; ").find(|it| it.starts_with("Path=")));
+    let mut paths: Vec<_> = paths.collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        ["Path=/auth/login", "Path=/auth/logout", "Path=/auth/refresh"]
+    );
+}
