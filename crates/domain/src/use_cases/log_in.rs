@@ -4,29 +4,27 @@ use crate::{
     device_token::DeviceToken,
     login::Login,
     password::{Password, PasswordHash},
-    ports::{
-        Accounts, Clock, HashClient, HashTicket, LoginFacts, PasswordHasher, PlaceQuery, PortError,
-        Randomness, Throttle, Verification,
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Randomness, Throttle, Verification},
+    session::{NewSession, SessionRules},
+    steps::{
+        AdmitLogin, AdmitLoginError, AdmittedLogin, IssueTokens, RecogniseDevice, RecordFailedAttempt,
+        TokenPair,
     },
-    session::{NewSession, SessionId, SessionRules},
-    steps::{IssueTokens, RecogniseDevice, RecordFailedAttempt, TokenPair},
-    throttle::{Attempt, BudgetName, Network, Place, ThrottleDecision},
+    throttle::BudgetName,
     user::{Credentials, User, UserId},
 };
-use chrono::Duration as TimeDelta;
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// The maximum number of attempts to open a session whose user is changed concurrently.
 const MAX_TRIES: u32 = 3;
-/// How long a network stays known after a login from it.
-const NETWORK_KNOWN_FOR: TimeDelta = TimeDelta::days(30);
 
 /// Opens a session for a client that presents a login and its password.
 ///
 /// An unknown login, a wrong password, a used or expired one-time password and a disabled user have
 /// the same response and take the same time (OWASP ASVS 5.0, V6.3.8).
 pub struct LogIn {
+    pub(crate) admit_login: Arc<AdmitLogin>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
@@ -70,11 +68,15 @@ pub enum LogInError {
     Port(#[from] PortError),
 }
 
-/// A login attempt on its way to the hash.
-struct Admitted {
-    ticket: HashTicket,
-    attempt: Attempt,
-    credentials: Option<Credentials>,
+impl From<AdmitLoginError> for LogInError {
+    fn from(error: AdmitLoginError) -> Self {
+        match error {
+            AdmitLoginError::TooManyAttempts { retry_after, budget } => {
+                Self::TooManyAttempts { retry_after, budget }
+            }
+            AdmitLoginError::Port(error) => Self::Port(error),
+        }
+    }
 }
 
 impl LogIn {
@@ -87,7 +89,7 @@ impl LogIn {
         // A text that cannot be a login is handled like an unknown login.
         let login = Login::parse(&request.login).ok();
         let origin = request.origin;
-        let Admitted {
+        let AdmittedLogin {
             mut ticket,
             attempt,
             credentials,
@@ -109,58 +111,18 @@ impl LogIn {
         Err(LogInError::InvalidCredentials)
     }
 
-    /// Reserves a place in the hash queue, reads the user, and takes the attempt from its budgets,
-    /// in this order: a full queue then causes no read, and the user's known places decide which
-    /// budgets are charged.
+    /// Admits the attempt. A refusal is recorded in the audit log.
     async fn admit(
         &self,
         login: Option<&Login>,
         device: Option<&DeviceToken>,
         origin: &Origin,
-    ) -> Result<Admitted, LogInError> {
-        let device = login.zip(device);
-        let device =
-            device.and_then(|(login, token)| self.recognise_device.execute(login.canonical(), token));
-        let client = HashClient::of(origin, device.is_some());
-        let mut ticket = HashTicket::new(client);
-        self.hasher.reserve(&mut ticket)?;
-        let facts = self.find(login, client.network, device).await?;
-        let places = places(facts.as_ref(), client.network, device);
-        ticket.set_known(places.iter().all(|place| place.is_known()));
-        let attempt = self.take(login, &places, origin).await?;
-        Ok(Admitted {
-            ticket,
-            attempt,
-            credentials: facts.map(|facts| facts.credentials),
-        })
-    }
-
-    /// Takes the attempt from the budgets of the first of `places` that has one left: another
-    /// client may have used up those of a copied device token.
-    async fn take(
-        &self,
-        login: Option<&Login>,
-        places: &[Place],
-        origin: &Origin,
-    ) -> Result<Attempt, LogInError> {
-        let mut refusals = Vec::new();
-        for place in places {
-            let attempt = Attempt::LogIn {
-                account: login.map(|login| login.canonical().clone()),
-                address: origin.address,
-                place: *place,
-            };
-            match self.throttle.take(&attempt).await? {
-                ThrottleDecision::Allowed => return Ok(attempt),
-                ThrottleDecision::Refused { retry_after, budget } => {
-                    refusals.push((retry_after, budget.name()));
-                }
-            }
+    ) -> Result<AdmittedLogin, LogInError> {
+        let admitted = self.admit_login.execute(login, device, origin).await;
+        if let Err(AdmitLoginError::TooManyAttempts { .. }) = admitted {
+            self.record_failure(None, "too_many_attempts", origin).await?;
         }
-        self.record_failure(None, "too_many_attempts", origin).await?;
-        let soonest = refusals.into_iter().min_by_key(|(retry_after, _)| *retry_after);
-        let (retry_after, budget) = soonest.expect("there is at least one place");
-        Err(LogInError::TooManyAttempts { retry_after, budget })
+        Ok(admitted?)
     }
 
     /// Records the user whose password was wrong, if known, but never the login: users sometimes
@@ -177,23 +139,6 @@ impl LogIn {
         };
         let context = AuditContext::new(self.clock.now(), Actor::Anonymous, origin.clone());
         self.record_failed_attempt.execute(event, context).await
-    }
-
-    async fn find(
-        &self,
-        login: Option<&Login>,
-        network: Option<Network>,
-        device: Option<SessionId>,
-    ) -> Result<Option<LoginFacts>, PortError> {
-        let Some(login) = login else {
-            return Ok(None);
-        };
-        let places = PlaceQuery {
-            network,
-            device,
-            since: self.clock.now() - NETWORK_KNOWN_FOR,
-        };
-        self.accounts.find_for_login(login.canonical(), places).await
     }
 
     /// Returns the credentials if the password is right, with the hash that is stored when this
@@ -288,23 +233,6 @@ impl LogIn {
     }
 }
 
-/// Returns the places from which the account knows the client, or the unknown place. A device comes
-/// before a network, since others may share the network.
-fn places(facts: Option<&LoginFacts>, network: Option<Network>, device: Option<SessionId>) -> Vec<Place> {
-    let device = device.filter(|_| facts.is_some_and(|facts| facts.is_device_known));
-    let network = network.filter(|_| facts.is_some_and(|facts| facts.is_network_known));
-    let known: Vec<_> = device
-        .map(Place::KnownDevice)
-        .into_iter()
-        .chain(network.map(Place::KnownNetwork))
-        .collect();
-    if known.is_empty() {
-        vec![Place::Unknown]
-    } else {
-        known
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,15 +240,16 @@ mod tests {
         changes::{EndSessionsOf, Facts, LiveSession, UserChange, fixtures::facts_about},
         fixtures::{USER, credentials, hash, now, origin, password, user},
         one_time_password::OneTimePassword,
-        ports::{MockAccounts, MockPasswordHasher, MockThrottle},
-        session::EndReason,
-        throttle::BudgetKind,
+        ports::{LoginFacts, MockAccounts, MockPasswordHasher, MockThrottle, PlaceQuery},
+        session::{EndReason, SessionId},
+        throttle::{Attempt, BudgetKind, Network, Place, ThrottleDecision},
         use_cases::fixtures::{
             applied, clock, expect_change, issue_tokens, randomness, recognise_device,
             record_any_failed_attempt, record_failed_attempt, session_rules,
         },
         user::{Epoch, UserStatus},
     };
+    use chrono::Duration as TimeDelta;
     use mockall::{Sequence, predicate::eq};
     use uuid::Uuid;
 
@@ -394,10 +323,20 @@ mod tests {
             text: &str,
             device: Option<DeviceToken>,
         ) -> Result<LoggedIn, LogInError> {
+            let throttle = Arc::new(self.throttle);
+            let accounts = Arc::new(self.accounts);
+            let hasher = Arc::new(self.hasher);
             let use_case = LogIn {
-                throttle: Arc::new(self.throttle),
-                accounts: Arc::new(self.accounts),
-                hasher: Arc::new(self.hasher),
+                admit_login: Arc::new(AdmitLogin {
+                    throttle: throttle.clone(),
+                    accounts: accounts.clone(),
+                    hasher: hasher.clone(),
+                    recognise_device: recognise_device(),
+                    clock: clock(),
+                }),
+                throttle,
+                accounts,
+                hasher,
                 recognise_device: recognise_device(),
                 issue_tokens: issue_tokens(),
                 record_failed_attempt: self
