@@ -101,6 +101,22 @@ impl HashPool {
         Ok(())
     }
 
+    /// Decides whether the job of the use case that holds `ticket` may use its reserved place. Does
+    /// nothing without one.
+    ///
+    /// # Errors
+    /// Returns [`PortError::Overloaded`] if the place may not be used in the client's share, or the
+    /// expected wait is too long. The place is then free.
+    pub(crate) fn settle(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
+        let Some(mut reservation) = ticket.take_reservation() else {
+            return Ok(());
+        };
+        let settled = self.state.settle(&mut reservation, share(ticket));
+        settled.map_err(|refusal| self.overloaded(refusal))?;
+        ticket.keep_reservation(reservation);
+        Ok(())
+    }
+
     /// Queues `job` for the use case that holds `ticket`; `work` is its kind, for the metrics. The
     /// job is skipped if its [`Answer`] is dropped before it starts.
     ///
@@ -347,6 +363,47 @@ mod tests {
             }
         }
         assert_eq!(waiting.get().await.expect("the job returns a result"), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lent_place_is_refused_to_an_unknown_client_when_it_is_settled() {
+        let pool = pool(1, 1);
+        let _gate = occupy(&pool);
+        let _waiting = submit(&pool, |_| 1).expect("the queue has room for one job");
+        let mut ticket = HashTicket::default();
+        pool.reserve(&mut ticket)
+            .expect("a place is lent until the client is known");
+        assert!(matches!(pool.settle(&mut ticket), Err(PortError::Overloaded)));
+        let mut other = HashTicket::default();
+        pool.reserve(&mut other).expect("the place can be lent again");
+    }
+
+    #[tokio::test]
+    async fn a_settled_place_is_kept_when_the_expected_wait_grows() {
+        let pool = pool(1, 100);
+        let gate = occupy(&pool);
+        let first = submit(&pool, |_| 1).expect("the queue has room");
+        let [mut settled, mut reserved] = [HashTicket::default(), HashTicket::default()];
+        pool.reserve(&mut settled).expect("the queue has room");
+        pool.reserve(&mut reserved).expect("the queue has room");
+        pool.settle(&mut settled).expect("no job was measured yet");
+        // The pools of these tests accept waits of up to an hour.
+        pool.state.record_duration(Duration::from_hours(2));
+        assert!(pool.settle(&mut reserved).is_err());
+        let second = pool
+            .submit(Work::Hash, &mut settled, |_| 2)
+            .expect("the place is settled");
+        drop(gate);
+        assert_eq!(first.get().await.expect("the job returns a result"), 1);
+        assert_eq!(second.get().await.expect("the job returns a result"), 2);
+    }
+
+    #[tokio::test]
+    async fn settling_without_a_reserved_place_does_nothing() {
+        let pool = pool(1, 1);
+        let _gate = occupy(&pool);
+        let _waiting = submit(&pool, |_| 1).expect("the queue has room for one job");
+        assert!(pool.settle(&mut HashTicket::default()).is_ok());
     }
 
     #[tokio::test]

@@ -29,6 +29,8 @@ struct Queue {
 pub struct Reservation {
     pool: Arc<PoolState>,
     place: Option<Place>,
+    /// Whether the job may use the place.
+    is_settled: bool,
 }
 
 /// A job that a thread has taken. Dropping it records that the thread is free.
@@ -74,46 +76,65 @@ impl PoolState {
         Ok(Reservation {
             pool: Arc::clone(self),
             place: Some(place),
+            is_settled: false,
         })
     }
 
-    /// Queues `job` in the reserved place, if it may be used in `share`.
+    /// Decides whether the reserved place may be used in `share`. Afterwards the expected wait is
+    /// not checked again.
+    ///
+    /// # Errors
+    /// Returns a [`Refusal`] if it may not. The place is then free.
+    pub fn settle(&self, reservation: &mut Reservation, share: Share) -> Result<(), Refusal> {
+        self.settle_in(&mut self.queue(), reservation, share)
+    }
+
+    /// Queues `job` in the reserved place, if it was settled or may be used in `share`.
     ///
     /// # Errors
     /// Returns a [`Refusal`] if it may not.
     pub fn push(&self, mut reservation: Reservation, share: Share, job: Box<dyn Job>) -> Result<(), Refusal> {
         let mut queue = self.queue();
-        let Some(place) = reservation.place.take() else {
+        self.settle_in(&mut queue, &mut reservation, share)?;
+        let Some(Place::Own(share, lane)) = reservation.place.take() else {
             return Err(Refusal::QueueFull);
         };
+        queue.jobs.push(share, lane, job);
+        drop(queue);
+        self.metrics.queued();
+        self.has_changed.notify_one();
+        Ok(())
+    }
+
+    fn settle_in(
+        &self,
+        queue: &mut Queue,
+        reservation: &mut Reservation,
+        share: Share,
+    ) -> Result<(), Refusal> {
+        if reservation.is_settled {
+            return Ok(());
+        }
+        let place = reservation.place.take().ok_or(Refusal::QueueFull)?;
         let share = match place {
             // The client keeps its place where it waits less.
-            Place::Own(Share::Unknown, lane) if self.is_slow(&queue, share, lane) => Share::Unknown,
+            Place::Own(Share::Unknown, lane) if self.is_slow(queue, share, lane) => Share::Unknown,
             _ => share,
         };
         let (place, displaced) = queue
             .jobs
             .move_to(share, place)
             .map_err(|Full| Refusal::QueueFull)?;
-        let pushed = self.push_to(&mut queue, &place, job);
-        drop(queue);
-        self.has_changed.notify_one();
         self.reject(displaced);
-        pushed
-    }
-
-    /// Queues `job`, unless it would wait too long: the mean may have risen since the place was
-    /// reserved.
-    fn push_to(&self, queue: &mut Queue, place: &Place, job: Box<dyn Job>) -> Result<(), Refusal> {
-        let Place::Own(share, lane) = *place else {
-            return Err(Refusal::QueueFull);
-        };
-        if self.waits_too_long(queue.running + queue.jobs.jobs_ahead(share, lane)) {
-            queue.jobs.cancel(place);
+        // The mean may have risen since the place was reserved.
+        if let Place::Own(share, lane) = place
+            && self.waits_too_long(queue.running + queue.jobs.jobs_ahead(share, lane))
+        {
+            queue.jobs.cancel(&place);
             return Err(Refusal::WouldWaitTooLong);
         }
-        queue.jobs.push(share, lane, job);
-        self.metrics.queued();
+        reservation.place = Some(place);
+        reservation.is_settled = true;
         Ok(())
     }
 

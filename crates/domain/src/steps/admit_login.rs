@@ -49,9 +49,10 @@ pub enum AdmitLoginError {
 }
 
 impl AdmitLogin {
-    /// Reserves a place in the hash queue, reads the user, and takes the attempt from its budgets,
-    /// in this order: a full queue then causes no read, and the user's known places decide which
-    /// budgets are charged. `login` is `None` if the text cannot be a login.
+    /// Reserves a place in the hash queue, reads the user, settles the place, and takes the attempt
+    /// from its budgets, in this order: a full queue then causes no read and costs no attempt, and
+    /// the user's known places decide which budgets are charged. `login` is `None` if the text
+    /// cannot be a login.
     ///
     /// # Errors
     /// Returns an [`AdmitLoginError`]. It is not recorded in the audit log.
@@ -70,6 +71,7 @@ impl AdmitLogin {
         let facts = self.find(login, client.network, device).await?;
         let places = places(facts.as_ref(), client.network, device);
         ticket.set_known(places.iter().all(|place| place.is_known()));
+        self.hasher.settle(&mut ticket)?;
         let attempt = self.take(login, &places, origin).await?;
         Ok(AdmittedLogin {
             ticket,

@@ -270,6 +270,7 @@ mod tests {
         fn that_admit(found: Option<LoginFacts>) -> Self {
             let mut mocks = Self::default();
             mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+            mocks.hasher.expect_settle().once().returning(|_| Ok(()));
             mocks
                 .accounts
                 .expect_find_for_login()
@@ -610,6 +611,7 @@ mod tests {
         let mut mocks = Mocks::default();
         let wait = Duration::from_secs(7);
         mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+        mocks.hasher.expect_settle().once().returning(|_| Ok(()));
         let found = facts(true, false);
         mocks
             .accounts
@@ -643,7 +645,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_is_queued_then_read_then_counted_then_verified_and_then_succeeds() {
+    async fn a_place_that_is_refused_after_the_read_costs_no_attempt() {
+        for found in [Some(facts(true, false)), Some(facts(false, false)), None] {
+            let mut mocks = Mocks::default();
+            mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+            mocks
+                .accounts
+                .expect_find_for_login()
+                .return_once(|_, _| Ok(found));
+            mocks
+                .hasher
+                .expect_settle()
+                .once()
+                .returning(|_| Err(PortError::Overloaded));
+            mocks.throttle.expect_take().never();
+            mocks.hasher.expect_verify().never();
+            let rejected = mocks.log_in("alice").await;
+            assert!(matches!(rejected, Err(LogInError::Port(PortError::Overloaded))));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_is_queued_read_settled_counted_and_verified_and_then_succeeds() {
         let mut mocks = Mocks::default();
         let order = &mut Sequence::new();
         let (hasher, accounts, throttle) = (&mut mocks.hasher, &mut mocks.accounts, &mut mocks.throttle);
@@ -658,6 +681,12 @@ mod tests {
             .once()
             .in_sequence(order)
             .return_once(|_, _| Ok(Some(found)));
+        hasher
+            .expect_settle()
+            .withf(|ticket| ticket.client().is_known)
+            .once()
+            .in_sequence(order)
+            .returning(|_| Ok(()));
         throttle
             .expect_take()
             .once()
@@ -703,6 +732,7 @@ mod tests {
                 })
                 .once()
                 .returning(|_| Ok(()));
+            mocks.hasher.expect_settle().once().returning(|_| Ok(()));
             let asked = PlaceQuery {
                 network: Some(site()),
                 device: has_device.then_some(DEVICE),
@@ -738,6 +768,7 @@ mod tests {
         let genuine = recognise_device().issue(user().login.canonical(), DEVICE);
         let mut mocks = Mocks::default();
         mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+        mocks.hasher.expect_settle().once().returning(|_| Ok(()));
         mocks
             .accounts
             .expect_find_for_login()
@@ -787,6 +818,7 @@ mod tests {
                 .withf(|ticket| !ticket.client().is_known)
                 .once()
                 .returning(|_| Ok(()));
+            mocks.hasher.expect_settle().once().returning(|_| Ok(()));
             mocks
                 .accounts
                 .expect_find_for_login()
