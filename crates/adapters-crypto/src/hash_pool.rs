@@ -5,6 +5,7 @@
 
 mod fair_queue;
 mod job;
+mod lanes;
 mod mean_duration;
 mod pool_metrics;
 mod pool_state;
@@ -396,6 +397,25 @@ mod tests {
         drop(gate);
         assert_eq!(first.get().await.expect("the job returns a result"), 1);
         assert_eq!(second.get().await.expect("the job returns a result"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_network_with_slow_reads_does_not_keep_all_places() {
+        let (pool, snapshotter) = metered_pool(1, 2);
+        let gate = occupy(&pool);
+        let mut slow = [ticket_of(1, false), ticket_of(1, false)];
+        for ticket in &mut slow {
+            pool.reserve(ticket).expect("the queue has room");
+        }
+        let other = pool
+            .submit(Work::Hash, &mut ticket_of(2, false), |_| 2)
+            .expect("the network with more places makes room");
+        let [first, second] = &mut slow;
+        assert!(matches!(pool.settle(first), Err(PortError::Overloaded)));
+        pool.settle(second).expect("the network keeps one place");
+        assert_eq!(recorded(&snapshotter)["authapi_hash_rejected_total displaced"], 1);
+        drop(gate);
+        assert_eq!(other.get().await.expect("the job returns a result"), 2);
     }
 
     #[tokio::test]

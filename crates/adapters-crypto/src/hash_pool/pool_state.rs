@@ -1,7 +1,8 @@
 use super::{
     HashPoolSettings,
-    fair_queue::{FairQueue, Full, Lane, Place, Share},
+    fair_queue::{FairQueue, Place, Share},
     job::Job,
+    lanes::{Lane, NoPlace},
     mean_duration::MeanDuration,
     pool_metrics::{PoolMetrics, Refusal, Work},
 };
@@ -29,8 +30,6 @@ struct Queue {
 pub struct Reservation {
     pool: Arc<PoolState>,
     place: Option<Place>,
-    /// Whether the job may use the place.
-    is_settled: bool,
 }
 
 /// A job that a thread has taken. Dropping it records that the thread is free.
@@ -60,14 +59,11 @@ impl PoolState {
     pub fn reserve(self: &Arc<Self>, share: Share, lane: Lane) -> Result<Reservation, Refusal> {
         let mut queue = self.queue();
         let (place, displaced) = if !self.is_slow(&queue, share, lane) {
-            queue
-                .jobs
-                .reserve(share, lane)
-                .map_err(|Full| Refusal::QueueFull)?
+            queue.jobs.reserve(share, lane)?
         } else if share == Share::Unknown && !self.is_slow(&queue, Share::Known, lane) {
             // The client may turn out to be in a known place, which waits less.
             let place = queue.jobs.borrow(lane);
-            (place.map_err(|Full| Refusal::WouldWaitTooLong)?, None)
+            (place.map_err(|_no_place| Refusal::WouldWaitTooLong)?, None)
         } else {
             return Err(Refusal::WouldWaitTooLong);
         };
@@ -76,7 +72,6 @@ impl PoolState {
         Ok(Reservation {
             pool: Arc::clone(self),
             place: Some(place),
-            is_settled: false,
         })
     }
 
@@ -96,12 +91,13 @@ impl PoolState {
     pub fn push(&self, mut reservation: Reservation, share: Share, job: Box<dyn Job>) -> Result<(), Refusal> {
         let mut queue = self.queue();
         self.settle_in(&mut queue, &mut reservation, share)?;
-        let Some(Place::Own(share, lane)) = reservation.place.take() else {
+        let Some(Place::Settled(share, lane)) = reservation.place.take() else {
             return Err(Refusal::QueueFull);
         };
-        queue.jobs.push(share, lane, job);
-        drop(queue);
+        queue.jobs.push(share, lane, job)?;
+        // Before a thread can take the job.
         self.metrics.queued();
+        drop(queue);
         self.has_changed.notify_one();
         Ok(())
     }
@@ -112,7 +108,7 @@ impl PoolState {
         reservation: &mut Reservation,
         share: Share,
     ) -> Result<(), Refusal> {
-        if reservation.is_settled {
+        if let Some(Place::Settled(..)) = reservation.place {
             return Ok(());
         }
         let place = reservation.place.take().ok_or(Refusal::QueueFull)?;
@@ -121,20 +117,16 @@ impl PoolState {
             Place::Own(Share::Unknown, lane) if self.is_slow(queue, share, lane) => Share::Unknown,
             _ => share,
         };
-        let (place, displaced) = queue
-            .jobs
-            .move_to(share, place)
-            .map_err(|Full| Refusal::QueueFull)?;
+        let (place, displaced) = queue.jobs.settle(share, place)?;
         self.reject(displaced);
         // The mean may have risen since the place was reserved.
-        if let Place::Own(share, lane) = place
+        if let Place::Settled(share, lane) = place
             && self.waits_too_long(queue.running + queue.jobs.jobs_ahead(share, lane))
         {
             queue.jobs.cancel(&place);
             return Err(Refusal::WouldWaitTooLong);
         }
         reservation.place = Some(place);
-        reservation.is_settled = true;
         Ok(())
     }
 
@@ -143,8 +135,7 @@ impl PoolState {
     /// # Errors
     /// Returns a [`Refusal`] if too many such jobs wait.
     pub fn push_later(&self, job: Box<dyn Job>) -> Result<(), Refusal> {
-        let pushed = self.queue().jobs.push_later(job);
-        pushed.map_err(|Full| Refusal::QueueFull)?;
+        self.queue().jobs.push_later(job)?;
         self.metrics.queued();
         self.has_changed.notify_one();
         Ok(())
@@ -201,6 +192,15 @@ impl PoolState {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // No method panics between two changes of the queue, so it is valid after a panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<NoPlace> for Refusal {
+    fn from(no_place: NoPlace) -> Self {
+        match no_place {
+            NoPlace::Full => Self::QueueFull,
+            NoPlace::Displaced => Self::Displaced,
+        }
     }
 }
 
