@@ -32,6 +32,8 @@ pub struct AdmittedLogin {
     pub ticket: HashTicket,
     /// The attempt as it was taken from its budgets.
     pub attempt: Attempt,
+    /// The decision that allowed the attempt.
+    pub decision: ThrottleDecision,
     /// The user and their hash; `None` if the login is unknown.
     pub credentials: Option<Credentials>,
 }
@@ -72,10 +74,11 @@ impl AdmitLogin {
         let places = places(facts.as_ref(), client.network, device);
         ticket.set_known(places.iter().all(|place| place.is_known()));
         self.hasher.settle(&mut ticket)?;
-        let attempt = self.take(login, &places, origin).await?;
+        let (attempt, decision) = self.take(login, &places, origin).await?;
         Ok(AdmittedLogin {
             ticket,
             attempt,
+            decision,
             credentials: facts.map(|facts| facts.credentials),
         })
     }
@@ -104,7 +107,7 @@ impl AdmitLogin {
         login: Option<&Login>,
         places: &[Place],
         origin: &Origin,
-    ) -> Result<Attempt, AdmitLoginError> {
+    ) -> Result<(Attempt, ThrottleDecision), AdmitLoginError> {
         let mut refusals = Vec::new();
         for place in places {
             let attempt = Attempt::LogIn {
@@ -113,9 +116,11 @@ impl AdmitLogin {
                 place: *place,
             };
             match self.throttle.take(&attempt).await? {
-                ThrottleDecision::Allowed => return Ok(attempt),
                 ThrottleDecision::Refused { retry_after, budget } => {
                     refusals.push((retry_after, budget.name()));
+                }
+                allowed @ (ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback) => {
+                    return Ok((attempt, allowed));
                 }
             }
         }

@@ -92,6 +92,7 @@ impl LogIn {
         let AdmittedLogin {
             mut ticket,
             attempt,
+            decision,
             credentials,
         } = self
             .admit(login.as_ref(), request.device.as_ref(), &origin)
@@ -102,7 +103,7 @@ impl LogIn {
             match self.open_session(verified, &origin).await {
                 Err(LogInError::InvalidCredentials) => {}
                 opened => {
-                    self.throttle.succeeded(&attempt).await;
+                    self.throttle.succeeded(&attempt, decision).await;
                     return opened;
                 }
             }
@@ -666,7 +667,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_is_queued_read_settled_counted_and_verified_and_then_succeeds() {
+    async fn an_attempt_is_queued_read_settled_counted_and_verified_and_then_succeeds_where_it_was_counted() {
         let mut mocks = Mocks::default();
         let order = &mut Sequence::new();
         let (hasher, accounts, throttle) = (&mut mocks.hasher, &mut mocks.accounts, &mut mocks.throttle);
@@ -691,7 +692,7 @@ mod tests {
             .expect_take()
             .once()
             .in_sequence(order)
-            .returning(|_| Ok(ThrottleDecision::Allowed));
+            .returning(|_| Ok(ThrottleDecision::AllowedByFallback));
         hasher
             .expect_verify()
             .once()
@@ -699,7 +700,10 @@ mod tests {
             .returning(|_, _, _| Ok(Verification::Right));
         throttle
             .expect_succeeded()
-            .with(eq(attempt(Place::KnownNetwork(site()))))
+            .with(
+                eq(attempt(Place::KnownNetwork(site()))),
+                eq(ThrottleDecision::AllowedByFallback),
+            )
             .once()
             .in_sequence(order)
             .return_const(());
@@ -788,7 +792,10 @@ mod tests {
         mocks
             .throttle
             .expect_succeeded()
-            .with(eq(attempt(Place::KnownNetwork(site()))))
+            .with(
+                eq(attempt(Place::KnownNetwork(site()))),
+                eq(ThrottleDecision::Allowed),
+            )
             .once()
             .return_const(());
         mocks
