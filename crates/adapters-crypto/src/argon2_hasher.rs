@@ -69,6 +69,10 @@ impl PasswordHasher for Argon2Hasher {
         self.pool.reserve(ticket)
     }
 
+    fn settle(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
+        self.pool.settle(ticket)
+    }
+
     #[tracing::instrument(skip_all)]
     async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError> {
         let params = self.params;

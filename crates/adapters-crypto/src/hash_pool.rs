@@ -5,6 +5,7 @@
 
 mod fair_queue;
 mod job;
+mod lanes;
 mod mean_duration;
 mod pool_metrics;
 mod pool_state;
@@ -97,6 +98,22 @@ impl HashPool {
     /// Returns [`PortError::Overloaded`] if the queue is full or the expected wait is too long.
     pub(crate) fn reserve(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
         let reservation = self.place(ticket)?;
+        ticket.keep_reservation(reservation);
+        Ok(())
+    }
+
+    /// Decides whether the job of the use case that holds `ticket` may use its reserved place. Does
+    /// nothing without one.
+    ///
+    /// # Errors
+    /// Returns [`PortError::Overloaded`] if the place may not be used in the client's share, or the
+    /// expected wait is too long. The place is then free.
+    pub(crate) fn settle(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
+        let Some(mut reservation) = ticket.take_reservation() else {
+            return Ok(());
+        };
+        let settled = self.state.settle(&mut reservation, share(ticket));
+        settled.map_err(|refusal| self.overloaded(refusal))?;
         ticket.keep_reservation(reservation);
         Ok(())
     }
@@ -347,6 +364,66 @@ mod tests {
             }
         }
         assert_eq!(waiting.get().await.expect("the job returns a result"), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lent_place_is_refused_to_an_unknown_client_when_it_is_settled() {
+        let pool = pool(1, 1);
+        let _gate = occupy(&pool);
+        let _waiting = submit(&pool, |_| 1).expect("the queue has room for one job");
+        let mut ticket = HashTicket::default();
+        pool.reserve(&mut ticket)
+            .expect("a place is lent until the client is known");
+        assert!(matches!(pool.settle(&mut ticket), Err(PortError::Overloaded)));
+        let mut other = HashTicket::default();
+        pool.reserve(&mut other).expect("the place can be lent again");
+    }
+
+    #[tokio::test]
+    async fn a_settled_place_is_kept_when_the_expected_wait_grows() {
+        let pool = pool(1, 100);
+        let gate = occupy(&pool);
+        let first = submit(&pool, |_| 1).expect("the queue has room");
+        let [mut settled, mut reserved] = [HashTicket::default(), HashTicket::default()];
+        pool.reserve(&mut settled).expect("the queue has room");
+        pool.reserve(&mut reserved).expect("the queue has room");
+        pool.settle(&mut settled).expect("no job was measured yet");
+        // The pools of these tests accept waits of up to an hour.
+        pool.state.record_duration(Duration::from_hours(2));
+        assert!(pool.settle(&mut reserved).is_err());
+        let second = pool
+            .submit(Work::Hash, &mut settled, |_| 2)
+            .expect("the place is settled");
+        drop(gate);
+        assert_eq!(first.get().await.expect("the job returns a result"), 1);
+        assert_eq!(second.get().await.expect("the job returns a result"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_network_with_slow_reads_does_not_keep_all_places() {
+        let (pool, snapshotter) = metered_pool(1, 2);
+        let gate = occupy(&pool);
+        let mut slow = [ticket_of(1, false), ticket_of(1, false)];
+        for ticket in &mut slow {
+            pool.reserve(ticket).expect("the queue has room");
+        }
+        let other = pool
+            .submit(Work::Hash, &mut ticket_of(2, false), |_| 2)
+            .expect("the network with more places makes room");
+        let [first, second] = &mut slow;
+        assert!(matches!(pool.settle(first), Err(PortError::Overloaded)));
+        pool.settle(second).expect("the network keeps one place");
+        assert_eq!(recorded(&snapshotter)["authapi_hash_rejected_total displaced"], 1);
+        drop(gate);
+        assert_eq!(other.get().await.expect("the job returns a result"), 2);
+    }
+
+    #[tokio::test]
+    async fn settling_without_a_reserved_place_does_nothing() {
+        let pool = pool(1, 1);
+        let _gate = occupy(&pool);
+        let _waiting = submit(&pool, |_| 1).expect("the queue has room for one job");
+        assert!(pool.settle(&mut HashTicket::default()).is_ok());
     }
 
     #[tokio::test]

@@ -85,15 +85,21 @@ impl Throttle for FallbackThrottle {
             Decision::Probe => self.probe(attempt.clone()),
             Decision::Skip => {}
         }
-        self.fallback.take(attempt).await
+        Ok(match self.fallback.take(attempt).await? {
+            ThrottleDecision::Allowed => ThrottleDecision::AllowedByFallback,
+            decision => decision,
+        })
     }
 
-    /// Returns the attempt to the throttle in charge. If another was in charge when the attempt was
-    /// taken, that one keeps it, which is the stricter result.
-    async fn succeeded(&self, attempt: &Attempt) {
-        match self.in_charge() {
-            InCharge::Primary => self.primary.succeeded(attempt).await,
-            InCharge::Fallback => self.fallback.succeeded(attempt).await,
+    /// Returns the attempt to the throttle that counted it, whichever decides now.
+    async fn succeeded(&self, attempt: &Attempt, decision: ThrottleDecision) {
+        match decision {
+            ThrottleDecision::Allowed => self.primary.succeeded(attempt, decision).await,
+            ThrottleDecision::AllowedByFallback => {
+                let decision = ThrottleDecision::Allowed;
+                self.fallback.succeeded(attempt, decision).await;
+            }
+            ThrottleDecision::Refused { .. } => {}
         }
     }
 }

@@ -91,7 +91,7 @@ impl Throttle for RedisThrottle {
     }
 
     #[tracing::instrument(skip_all)]
-    async fn succeeded(&self, attempt: &Attempt) {
+    async fn succeeded(&self, attempt: &Attempt, _decision: ThrottleDecision) {
         let charges = attempt.charges();
         let budgets = self.budgets(charges.iter().filter(|charge| charge.is_refunded));
         if budgets.is_empty() {

@@ -75,7 +75,7 @@ impl Throttle for InProcessThrottle {
         Ok(store.take(attempt, now))
     }
 
-    async fn succeeded(&self, attempt: &Attempt) {
+    async fn succeeded(&self, attempt: &Attempt, _decision: ThrottleDecision) {
         self.store().succeeded(attempt);
     }
 }

@@ -14,5 +14,5 @@ impl Throttle for Unthrottled {
         Ok(ThrottleDecision::Allowed)
     }
 
-    async fn succeeded(&self, _attempt: &Attempt) {}
+    async fn succeeded(&self, _attempt: &Attempt, _decision: ThrottleDecision) {}
 }

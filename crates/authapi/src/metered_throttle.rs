@@ -30,7 +30,7 @@ impl Throttle for MeteredThrottle {
     async fn take(&self, attempt: &Attempt) -> Result<ThrottleDecision, PortError> {
         let decision = self.0.take(attempt).await;
         let (outcome, budget) = match decision {
-            Ok(ThrottleDecision::Allowed) => ("allowed", NO_BUDGET),
+            Ok(ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback) => ("allowed", NO_BUDGET),
             Ok(ThrottleDecision::Refused { budget, .. }) => ("refused", BudgetKind::as_str(budget)),
             Err(_) => ("failed", NO_BUDGET),
         };
@@ -39,8 +39,8 @@ impl Throttle for MeteredThrottle {
         decision
     }
 
-    async fn succeeded(&self, attempt: &Attempt) {
-        self.0.succeeded(attempt).await;
+    async fn succeeded(&self, attempt: &Attempt, decision: ThrottleDecision) {
+        self.0.succeeded(attempt, decision).await;
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     role::RoleNames,
     session::SessionRules,
     steps::{
-        AcceptPassword, ConfirmPassword, IssueTokens, RecogniseDevice, RecogniseRefreshToken,
+        AcceptPassword, AdmitLogin, ConfirmPassword, IssueTokens, RecogniseDevice, RecogniseRefreshToken,
         RecordFailedAttempt,
     },
     token::TokenRules,
@@ -212,6 +212,13 @@ impl Steps {
 
     fn log_in(&self, ports: &Ports, rules: &Rules) -> LogIn {
         LogIn {
+            admit_login: Arc::new(AdmitLogin {
+                throttle: ports.throttle.clone(),
+                accounts: ports.accounts.clone(),
+                hasher: ports.hasher.clone(),
+                recognise_device: self.recognise_device.clone(),
+                clock: ports.clock.clone(),
+            }),
             throttle: ports.throttle.clone(),
             accounts: ports.accounts.clone(),
             hasher: ports.hasher.clone(),

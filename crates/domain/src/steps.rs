@@ -1,6 +1,7 @@
 //! Steps that several use cases share. [`Core`](crate::core::Core) builds each of them once.
 
 mod accept_password;
+mod admit_login;
 mod confirm_password;
 mod end_reused;
 mod issue_tokens;
@@ -12,6 +13,7 @@ mod record_replay;
 mod user_ref;
 
 pub use accept_password::{AcceptPassword, AcceptPasswordError};
+pub use admit_login::{AdmitLogin, AdmitLoginError, AdmittedLogin};
 pub use confirm_password::{ConfirmPassword, ConfirmPasswordError};
 pub(crate) use end_reused::end_reused;
 pub use issue_tokens::{AccessTokenRequest, IssueTokens, IssuedAccessToken, TokenPair};

@@ -15,6 +15,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThrottleDecision {
     Allowed,
+    /// Allowed by the budgets that a replica uses while the shared ones cannot be reached.
+    AllowedByFallback,
     /// The next attempt is allowed after `retry_after`.
     Refused {
         retry_after: Duration,

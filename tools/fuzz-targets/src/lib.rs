@@ -6,8 +6,10 @@
 //! document it.
 
 mod access_token;
+mod breached_file;
 mod bus_message;
 mod cursor;
+mod device_token;
 mod dotenv;
 mod forwarded_for;
 mod import;
@@ -16,16 +18,19 @@ mod key_files;
 mod login;
 mod password_hash;
 mod refresh_token;
+mod reset_code;
 mod service;
 
 /// A check of one input. It panics if a property does not hold.
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus and of its binary in `fuzz/`.
-pub const TARGETS: [(&str, Check); 12] = [
+pub const TARGETS: [(&str, Check); 15] = [
     ("access_token", access_token::check),
+    ("breached_file", breached_file::check),
     ("bus_message", bus_message::check),
     ("cursor", cursor::check),
+    ("device_token", device_token::check),
     ("dotenv", dotenv::check),
     ("forwarded_for", forwarded_for::check),
     ("import_csv", import::check_csv),
@@ -35,6 +40,7 @@ pub const TARGETS: [(&str, Check); 12] = [
     ("login", login::check),
     ("password_hash", password_hash::check),
     ("refresh_token", refresh_token::check),
+    ("reset_code", reset_code::check),
 ];
 
 /// Returns the check of the target `name`.

@@ -122,7 +122,7 @@ impl Throttle for ModelThrottle {
         Ok(ThrottleDecision::Refused { retry_after, budget })
     }
 
-    async fn succeeded(&self, attempt: &Attempt) {
+    async fn succeeded(&self, attempt: &Attempt, _decision: ThrottleDecision) {
         let mut state = self.state();
         for charge in attempt.charges() {
             if charge.is_refunded {

@@ -51,6 +51,10 @@ impl PasswordHasher for PlainHasher {
         self.take_work(ticket)
     }
 
+    fn settle(&self, ticket: &mut HashTicket) -> Result<(), PortError> {
+        self.take_work(ticket)
+    }
+
     async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError> {
         self.take_work(ticket)?;
         let salt = self.next_salt.fetch_add(1, Ordering::SeqCst);

@@ -24,7 +24,7 @@ impl Throttle for OpenThrottle {
         Ok(ThrottleDecision::Allowed)
     }
 
-    async fn succeeded(&self, _: &Attempt) {}
+    async fn succeeded(&self, _: &Attempt, _: ThrottleDecision) {}
 }
 
 #[async_trait]
@@ -36,5 +36,5 @@ impl Throttle for ClosedThrottle {
         })
     }
 
-    async fn succeeded(&self, _: &Attempt) {}
+    async fn succeeded(&self, _: &Attempt, _: ThrottleDecision) {}
 }

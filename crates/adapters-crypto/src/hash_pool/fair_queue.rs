@@ -1,6 +1,6 @@
 //! The order in which jobs run: fair to the networks of clients, with a share for known places.
 
-use domain::throttle::Network;
+use super::lanes::{Lane, Lanes, NoPlace};
 use std::{
     cmp::min,
     collections::{HashMap, VecDeque},
@@ -8,9 +8,6 @@ use std::{
 
 /// The maximum number of places that a lane borrows at once.
 const MAX_BORROWED: usize = 4;
-
-/// The jobs of one network. Clients without an address share one lane.
-pub type Lane = Option<Network>;
 
 /// A part of the queue with its own places. Every second job is taken from each, while both have
 /// one.
@@ -24,14 +21,12 @@ pub enum Share {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Place {
     Own(Share, Lane),
+    /// A place in the share in which the client is as it turned out. Only this may get a job.
+    Settled(Share, Lane),
     /// The share of the client's place is full. The client may submit its job only if it turns out
     /// to be in a known place.
     Borrowed(Lane),
 }
-
-/// The error for a share that has no place for a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
 
 /// Waiting jobs and reserved places. It takes the lanes of a share in turns.
 pub struct FairQueue<J> {
@@ -42,21 +37,6 @@ pub struct FairQueue<J> {
     /// have waited already.
     later: VecDeque<J>,
     is_turn_of_known: bool,
-}
-
-/// The lanes of one share.
-struct Lanes<J> {
-    max: usize,
-    places: usize,
-    by_network: HashMap<Lane, Waiting<J>>,
-    /// The lanes with jobs, in the order in which they are served.
-    ring: VecDeque<Lane>,
-}
-
-struct Waiting<J> {
-    /// The number of reserved places and jobs.
-    places: usize,
-    jobs: VecDeque<J>,
 }
 
 impl Share {
@@ -81,78 +61,88 @@ impl<J> FairQueue<J> {
         }
     }
 
-    /// Reserves a place. If the share is full, the lane with the most places loses its newest job,
-    /// which is returned, unless `lane` has as many.
+    /// Reserves a place. If the share is full, the lane with the most places loses one, unless
+    /// `lane` has as many: a reservation, or its newest job, which is returned.
     ///
     /// # Errors
-    /// Returns [`Full`] if there is no such lane.
-    pub fn reserve(&mut self, share: Share, lane: Lane) -> Result<(Place, Option<J>), Full> {
-        match (self.lanes(share).enter(lane), share) {
+    /// Returns [`NoPlace::Full`] if there is no such lane.
+    pub fn reserve(&mut self, share: Share, lane: Lane) -> Result<(Place, Option<J>), NoPlace> {
+        match (self.lanes(share).reserve(lane), share) {
             (Ok(displaced), _) => Ok((Place::Own(share, lane), displaced)),
-            (Err(Full), Share::Unknown) => Ok((self.borrow(lane)?, None)),
-            (Err(full), _) => Err(full),
+            (Err(_), Share::Unknown) => Ok((self.borrow(lane)?, None)),
+            (Err(no_place), Share::Known) => Err(no_place),
         }
     }
 
     /// Lends a place of the share of known places to a client whose place is not known yet.
     ///
     /// # Errors
-    /// Returns [`Full`] if the lane or all lanes together have borrowed too many.
-    pub fn borrow(&mut self, lane: Lane) -> Result<Place, Full> {
+    /// Returns [`NoPlace::Full`] if the lane or all lanes together have borrowed too many.
+    pub fn borrow(&mut self, lane: Lane) -> Result<Place, NoPlace> {
         if !self.may_borrow(lane) {
-            return Err(Full);
+            return Err(NoPlace::Full);
         }
         *self.borrowed.entry(lane).or_default() += 1;
         Ok(Place::Borrowed(lane))
     }
 
-    /// Moves `place` to `share`, in which the client is as it turned out. A client in a known place
-    /// keeps a place of its own in the other share if the share of known places is full.
+    /// Settles `place` in `share`, in which the client is as it turned out. A client in a known
+    /// place keeps a place of its own in the other share if the share of known places is full.
     ///
     /// # Errors
-    /// Returns [`Full`] if the share has no place. The place is then free.
-    pub fn move_to(&mut self, share: Share, place: Place) -> Result<(Place, Option<J>), Full> {
-        let lane = match place {
-            Place::Own(current, _) if current == share => return Ok((place, None)),
-            Place::Own(_, lane) | Place::Borrowed(lane) => lane,
-        };
-        let entered = match (&place, share) {
-            (Place::Borrowed(_), Share::Unknown) => Err(Full),
-            _ => self.lanes(share).enter(lane),
-        };
-        match (entered, place) {
-            (Ok(displaced), place) => {
-                self.cancel(&place);
-                Ok((Place::Own(share, lane), displaced))
-            }
-            (Err(Full), place @ Place::Own(Share::Unknown, _)) => Ok((place, None)),
-            (Err(full), place) => {
-                self.cancel(&place);
-                Err(full)
+    /// Returns a [`NoPlace`] if the share has no place, or another network took the client's. The
+    /// place is then free.
+    pub fn settle(&mut self, share: Share, place: Place) -> Result<(Place, Option<J>), NoPlace> {
+        match place {
+            Place::Settled(..) => Ok((place, None)),
+            Place::Own(current, lane) if current == share => self.keep(current, lane),
+            Place::Own(current, lane) => match self.lanes(share).reserve_settled(lane) {
+                Err(_) if current == Share::Unknown => self.keep(current, lane),
+                moved => {
+                    self.lanes(current).cancel(lane);
+                    Ok((Place::Settled(share, lane), moved?))
+                }
+            },
+            Place::Borrowed(lane) => {
+                self.give_back(lane);
+                if share == Share::Unknown {
+                    return Err(NoPlace::Full);
+                }
+                let displaced = self.lanes(share).reserve_settled(lane)?;
+                Ok((Place::Settled(share, lane), displaced))
             }
         }
+    }
+
+    fn keep(&mut self, share: Share, lane: Lane) -> Result<(Place, Option<J>), NoPlace> {
+        self.lanes(share).settle(lane)?;
+        Ok((Place::Settled(share, lane), None))
     }
 
     /// Frees `place`.
     pub fn cancel(&mut self, place: &Place) {
         match place {
-            Place::Own(share, lane) => self.lanes(*share).leave(*lane),
+            Place::Own(share, lane) => self.lanes(*share).cancel(*lane),
+            Place::Settled(share, lane) => self.lanes(*share).cancel_settled(*lane),
             Place::Borrowed(lane) => self.give_back(*lane),
         }
     }
 
-    /// Queues `job` in the place of its client.
-    pub fn push(&mut self, share: Share, lane: Lane, job: J) {
-        self.lanes(share).push(lane, job);
+    /// Queues `job` in the settled place of its client.
+    ///
+    /// # Errors
+    /// Returns [`NoPlace::Displaced`] if another network took the place.
+    pub fn push(&mut self, share: Share, lane: Lane, job: J) -> Result<(), NoPlace> {
+        self.lanes(share).push(lane, job)
     }
 
     /// Queues a later job of a use case.
     ///
     /// # Errors
-    /// Returns [`Full`] if as many wait as the queue has places for unknown clients.
-    pub fn push_later(&mut self, job: J) -> Result<(), Full> {
+    /// Returns [`NoPlace::Full`] if as many wait as the queue has places for unknown clients.
+    pub fn push_later(&mut self, job: J) -> Result<(), NoPlace> {
         if self.later.len() >= self.unknown.max {
-            return Err(Full);
+            return Err(NoPlace::Full);
         }
         self.later.push_back(job);
         Ok(())
@@ -177,13 +167,13 @@ impl<J> FairQueue<J> {
 
     /// Returns how many jobs run before the next one of `lane`, at most. Reserved places count too.
     pub fn ahead(&self, share: Share, lane: Lane) -> usize {
-        let in_own = self.share(share).ahead(lane, |waiting| waiting.places);
-        self.later.len() + in_own + min(self.share(share.other()).places, in_own + 1)
+        let in_own = self.share(share).places_ahead(lane);
+        self.later.len() + in_own + min(self.share(share.other()).places(), in_own + 1)
     }
 
     /// Returns how many jobs wait in the share and run before the next one of `lane`, at most.
     pub fn jobs_ahead(&self, share: Share, lane: Lane) -> usize {
-        self.later.len() + self.share(share).ahead(lane, |waiting| waiting.jobs.len())
+        self.later.len() + self.share(share).jobs_ahead(lane)
     }
 
     /// Returns whether `lane` may borrow another place, so that one network cannot borrow all.
@@ -216,101 +206,13 @@ impl<J> FairQueue<J> {
     }
 }
 
-impl<J> Lanes<J> {
-    fn new(max: usize) -> Self {
-        Self {
-            max,
-            places: 0,
-            by_network: HashMap::new(),
-            ring: VecDeque::new(),
-        }
-    }
-
-    fn enter(&mut self, lane: Lane) -> Result<Option<J>, Full> {
-        let displaced = if self.places < self.max {
-            None
-        } else {
-            Some(self.displace_for(lane)?)
-        };
-        self.places += 1;
-        self.by_network.entry(lane).or_default().places += 1;
-        Ok(displaced)
-    }
-
-    /// Removes the newest job of the lane with the most places, if that leaves it with at least as
-    /// many as `lane` has afterwards.
-    fn displace_for(&mut self, lane: Lane) -> Result<J, Full> {
-        let own = self.by_network.get(&lane).map_or(0, |waiting| waiting.places);
-        let with_jobs = self
-            .by_network
-            .iter()
-            .filter(|(_, waiting)| !waiting.jobs.is_empty());
-        let longest = with_jobs.max_by_key(|(_, waiting)| waiting.places);
-        let (&longest, _) = longest
-            .filter(|(_, waiting)| waiting.places > own + 1)
-            .ok_or(Full)?;
-        let jobs = self.by_network.get_mut(&longest).map(|waiting| &mut waiting.jobs);
-        let (job, is_last) = jobs
-            .and_then(|jobs| jobs.pop_back().map(|job| (job, jobs.is_empty())))
-            .ok_or(Full)?;
-        if is_last {
-            self.ring.retain(|lane| *lane != longest);
-        }
-        self.leave(longest);
-        Ok(job)
-    }
-
-    fn leave(&mut self, lane: Lane) {
-        self.places -= 1;
-        if let Some(waiting) = self.by_network.get_mut(&lane) {
-            waiting.places -= 1;
-            if waiting.places == 0 {
-                self.by_network.remove(&lane);
-            }
-        }
-    }
-
-    fn push(&mut self, lane: Lane, job: J) {
-        let waiting = self.by_network.entry(lane).or_default();
-        if waiting.jobs.is_empty() {
-            self.ring.push_back(lane);
-        }
-        waiting.jobs.push_back(job);
-    }
-
-    fn pop(&mut self) -> Option<J> {
-        let lane = self.ring.pop_front()?;
-        let waiting = self.by_network.get_mut(&lane)?;
-        let job = waiting.jobs.pop_front()?;
-        if !waiting.jobs.is_empty() {
-            self.ring.push_back(lane);
-        }
-        self.leave(lane);
-        Some(job)
-    }
-
-    /// Returns how many of what `count` counts in each lane come before the next one of `lane`.
-    fn ahead(&self, lane: Lane, count: impl Fn(&Waiting<J>) -> usize) -> usize {
-        let own = self.by_network.get(&lane).map_or(0, &count);
-        let others = self.by_network.iter().filter(|(other, _)| **other != lane);
-        own + others
-            .map(|(_, waiting)| min(count(waiting), own + 1))
-            .sum::<usize>()
-    }
-}
-
-impl<J> Default for Waiting<J> {
-    fn default() -> Self {
-        Self {
-            places: 0,
-            jobs: VecDeque::new(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        NoPlace::{Displaced, Full},
+        *,
+    };
+    use domain::throttle::Network;
     use proptest::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
 
@@ -322,17 +224,29 @@ mod tests {
     }
 
     /// Queues a job if a place is left. Returns the job that loses its place.
-    fn submit(queue: &mut FairQueue<Job>, share: Share, job: Job) -> Result<Option<Job>, Full> {
-        match queue.reserve(share, Some(network(job.0)))? {
-            (Place::Own(share, lane), displaced) => {
-                queue.push(share, lane, job);
-                Ok(displaced)
-            }
-            (borrowed, _) => {
-                queue.cancel(&borrowed);
-                Err(Full)
-            }
-        }
+    fn submit(queue: &mut FairQueue<Job>, share: Share, job: Job) -> Result<Option<Job>, NoPlace> {
+        let (place, displaced) = queue.reserve(share, Some(network(job.0)))?;
+        let (place, _) = queue.settle(share, place)?;
+        push(queue, place, job)?;
+        Ok(displaced)
+    }
+
+    fn push(queue: &mut FairQueue<Job>, place: Place, job: Job) -> Result<(), NoPlace> {
+        let Place::Settled(share, lane) = place else {
+            panic!("{place:?} is not settled");
+        };
+        queue.push(share, lane, job)
+    }
+
+    /// Reserves a place of its own for the network number `lane`.
+    fn reserve(queue: &mut FairQueue<Job>, lane: u8) -> Place {
+        let reserved = queue.reserve(Share::Unknown, Some(network(lane)));
+        let (place, displaced) = reserved.expect("the queue has a place");
+        assert_eq!(
+            (&place, displaced),
+            (&Place::Own(Share::Unknown, Some(network(lane))), None)
+        );
+        place
     }
 
     fn flooded(max: usize, share: Share) -> FairQueue<Job> {
@@ -392,9 +306,9 @@ mod tests {
             .reserve(Share::Unknown, Some(network(9)))
             .expect("a place can be borrowed");
         assert_eq!((&place, displaced), (&Place::Borrowed(Some(network(9))), None));
-        let (place, _) = queue.move_to(Share::Known, place).expect("the share has places");
-        assert_eq!(place, Place::Own(Share::Known, Some(network(9))));
-        queue.push(Share::Known, Some(network(9)), (9, 0));
+        let (place, _) = queue.settle(Share::Known, place).expect("the share has places");
+        assert_eq!(place, Place::Settled(Share::Known, Some(network(9))));
+        assert_eq!(push(&mut queue, place, (9, 0)), Ok(()));
         assert_eq!(order(queue).first(), Some(&(9, 0)));
     }
 
@@ -417,7 +331,7 @@ mod tests {
             Err(Full)
         );
         for place in borrowed {
-            assert_eq!(queue.move_to(Share::Unknown, place).map(|_| ()), Err(Full));
+            assert_eq!(queue.settle(Share::Unknown, place).map(|_| ()), Err(Full));
         }
         assert!(queue.reserve(Share::Unknown, Some(network(1))).is_ok());
     }
@@ -428,9 +342,9 @@ mod tests {
         let (place, _) = queue
             .reserve(Share::Known, Some(network(1)))
             .expect("the queue is empty");
-        let (place, _) = queue.move_to(Share::Unknown, place).expect("the queue is empty");
-        assert_eq!(place, Place::Own(Share::Unknown, Some(network(1))));
-        assert_eq!((queue.known.places, queue.unknown.places), (0, 1));
+        let (place, _) = queue.settle(Share::Unknown, place).expect("the queue is empty");
+        assert_eq!(place, Place::Settled(Share::Unknown, Some(network(1))));
+        assert_eq!((queue.known.places(), queue.unknown.places()), (0, 1));
 
         let (place, _) = queue
             .reserve(Share::Known, Some(network(1)))
@@ -443,8 +357,66 @@ mod tests {
             Ok(place)
         );
         let place = Place::Own(Share::Known, Some(network(1)));
-        assert_eq!(queue.move_to(Share::Unknown, place).map(|_| ()), Err(Full));
-        assert_eq!((queue.known.places, queue.unknown.places), (0, 4));
+        assert_eq!(queue.settle(Share::Unknown, place).map(|_| ()), Err(Full));
+        assert_eq!((queue.known.places(), queue.unknown.places()), (0, 4));
+    }
+
+    #[test]
+    fn a_network_takes_the_place_of_a_reservation_whose_job_has_not_come() {
+        let mut queue = FairQueue::new(4);
+        let [first, second, third, fourth] = [(); 4].map(|()| reserve(&mut queue, 1));
+        let others = [(); 2].map(|()| reserve(&mut queue, 2));
+        for place in [first, second] {
+            let settled = queue.settle(Share::Unknown, place);
+            assert_eq!(settled.map(|_| ()), Err(Displaced));
+        }
+        for (number, place) in [third, fourth].into_iter().enumerate() {
+            let (place, _) = queue.settle(Share::Unknown, place).expect("the place is left");
+            assert_eq!(push(&mut queue, place, (1, number)), Ok(()));
+        }
+        for place in &others {
+            queue.cancel(place);
+        }
+        assert_eq!(order(queue), [(1, 0), (1, 1)]);
+    }
+
+    #[test]
+    fn a_settled_place_is_lost_after_those_that_are_not() {
+        let mut queue = FairQueue::new(4);
+        let [first, second, third, fourth] = [(); 4].map(|()| reserve(&mut queue, 1));
+        let settled = [first, second, third].map(|place| {
+            let settled = queue.settle(Share::Unknown, place);
+            settled.expect("the place is left").0
+        });
+        reserve(&mut queue, 2);
+        let [first, second, third] = settled;
+        // The reservation that is not settled has lost its place.
+        assert_eq!(push(&mut queue, first, (1, 0)), Ok(()));
+        reserve(&mut queue, 2);
+        assert_eq!(push(&mut queue, second, (1, 1)), Err(Displaced));
+        queue.cancel(&fourth);
+        assert_eq!(push(&mut queue, third, (1, 2)), Ok(()));
+        assert_eq!(order(queue), [(1, 0), (1, 2)]);
+    }
+
+    #[test]
+    fn a_displaced_client_that_turns_out_to_be_known_gets_a_place_in_that_share() {
+        let mut queue = FairQueue::new(4);
+        let [first, ..] = [(); 4].map(|()| reserve(&mut queue, 1));
+        reserve(&mut queue, 2);
+        let (place, _) = queue.settle(Share::Known, first).expect("the share has places");
+        assert_eq!(push(&mut queue, place, (1, 0)), Ok(()));
+        assert_eq!((queue.known.places(), queue.unknown.places()), (1, 4));
+    }
+
+    #[test]
+    fn a_reservation_that_ends_pays_for_one_that_lost_its_place() {
+        let mut queue = FairQueue::new(4);
+        let [first, second, ..] = [(); 4].map(|()| reserve(&mut queue, 1));
+        reserve(&mut queue, 2);
+        queue.cancel(&first);
+        assert_eq!(queue.unknown.places(), 4);
+        assert!(queue.settle(Share::Unknown, second).is_ok());
     }
 
     #[test]
@@ -490,8 +462,10 @@ mod tests {
                         held.extend(queue.reserve(share, Some(network(lane_number))).map(|(place, _)| place));
                     }
                     (1, Some(place)) => queue.cancel(&place),
-                    (2, Some(place)) => held.extend(queue.move_to(share, place).map(|(place, _)| place)),
-                    (3, Some(Place::Own(share, at))) => queue.push(share, at, (lane_number, 0)),
+                    (2, Some(place)) => held.extend(queue.settle(share, place).map(|(place, _)| place)),
+                    (3, Some(Place::Settled(share, at))) => {
+                        let _ = queue.push(share, at, (lane_number, 0));
+                    }
                     (_, place) => {
                         held.extend(place);
                         queue.pop();
@@ -502,8 +476,7 @@ mod tests {
                 queue.cancel(place);
             }
             while queue.pop().is_some() {}
-            prop_assert_eq!((queue.known.places, queue.unknown.places, queue.borrowed.len()), (0, 0, 0));
-            prop_assert!(queue.known.by_network.is_empty() && queue.unknown.by_network.is_empty());
+            prop_assert!(queue.known.is_empty() && queue.unknown.is_empty() && queue.borrowed.is_empty());
         }
     }
 }

@@ -1,7 +1,8 @@
 use super::{
     HashPoolSettings,
-    fair_queue::{FairQueue, Full, Lane, Place, Share},
+    fair_queue::{FairQueue, Place, Share},
     job::Job,
+    lanes::{Lane, NoPlace},
     mean_duration::MeanDuration,
     pool_metrics::{PoolMetrics, Refusal, Work},
 };
@@ -58,14 +59,11 @@ impl PoolState {
     pub fn reserve(self: &Arc<Self>, share: Share, lane: Lane) -> Result<Reservation, Refusal> {
         let mut queue = self.queue();
         let (place, displaced) = if !self.is_slow(&queue, share, lane) {
-            queue
-                .jobs
-                .reserve(share, lane)
-                .map_err(|Full| Refusal::QueueFull)?
+            queue.jobs.reserve(share, lane)?
         } else if share == Share::Unknown && !self.is_slow(&queue, Share::Known, lane) {
             // The client may turn out to be in a known place, which waits less.
             let place = queue.jobs.borrow(lane);
-            (place.map_err(|Full| Refusal::WouldWaitTooLong)?, None)
+            (place.map_err(|_no_place| Refusal::WouldWaitTooLong)?, None)
         } else {
             return Err(Refusal::WouldWaitTooLong);
         };
@@ -77,43 +75,58 @@ impl PoolState {
         })
     }
 
-    /// Queues `job` in the reserved place, if it may be used in `share`.
+    /// Decides whether the reserved place may be used in `share`. Afterwards the expected wait is
+    /// not checked again.
+    ///
+    /// # Errors
+    /// Returns a [`Refusal`] if it may not. The place is then free.
+    pub fn settle(&self, reservation: &mut Reservation, share: Share) -> Result<(), Refusal> {
+        self.settle_in(&mut self.queue(), reservation, share)
+    }
+
+    /// Queues `job` in the reserved place, if it was settled or may be used in `share`.
     ///
     /// # Errors
     /// Returns a [`Refusal`] if it may not.
     pub fn push(&self, mut reservation: Reservation, share: Share, job: Box<dyn Job>) -> Result<(), Refusal> {
         let mut queue = self.queue();
-        let Some(place) = reservation.place.take() else {
+        self.settle_in(&mut queue, &mut reservation, share)?;
+        let Some(Place::Settled(share, lane)) = reservation.place.take() else {
             return Err(Refusal::QueueFull);
         };
-        let share = match place {
-            // The client keeps its place where it waits less.
-            Place::Own(Share::Unknown, lane) if self.is_slow(&queue, share, lane) => Share::Unknown,
-            _ => share,
-        };
-        let (place, displaced) = queue
-            .jobs
-            .move_to(share, place)
-            .map_err(|Full| Refusal::QueueFull)?;
-        let pushed = self.push_to(&mut queue, &place, job);
+        queue.jobs.push(share, lane, job)?;
+        // Before a thread can take the job.
+        self.metrics.queued();
         drop(queue);
         self.has_changed.notify_one();
-        self.reject(displaced);
-        pushed
+        Ok(())
     }
 
-    /// Queues `job`, unless it would wait too long: the mean may have risen since the place was
-    /// reserved.
-    fn push_to(&self, queue: &mut Queue, place: &Place, job: Box<dyn Job>) -> Result<(), Refusal> {
-        let Place::Own(share, lane) = *place else {
-            return Err(Refusal::QueueFull);
+    fn settle_in(
+        &self,
+        queue: &mut Queue,
+        reservation: &mut Reservation,
+        share: Share,
+    ) -> Result<(), Refusal> {
+        if let Some(Place::Settled(..)) = reservation.place {
+            return Ok(());
+        }
+        let place = reservation.place.take().ok_or(Refusal::QueueFull)?;
+        let share = match place {
+            // The client keeps its place where it waits less.
+            Place::Own(Share::Unknown, lane) if self.is_slow(queue, share, lane) => Share::Unknown,
+            _ => share,
         };
-        if self.waits_too_long(queue.running + queue.jobs.jobs_ahead(share, lane)) {
-            queue.jobs.cancel(place);
+        let (place, displaced) = queue.jobs.settle(share, place)?;
+        self.reject(displaced);
+        // The mean may have risen since the place was reserved.
+        if let Place::Settled(share, lane) = place
+            && self.waits_too_long(queue.running + queue.jobs.jobs_ahead(share, lane))
+        {
+            queue.jobs.cancel(&place);
             return Err(Refusal::WouldWaitTooLong);
         }
-        queue.jobs.push(share, lane, job);
-        self.metrics.queued();
+        reservation.place = Some(place);
         Ok(())
     }
 
@@ -122,8 +135,7 @@ impl PoolState {
     /// # Errors
     /// Returns a [`Refusal`] if too many such jobs wait.
     pub fn push_later(&self, job: Box<dyn Job>) -> Result<(), Refusal> {
-        let pushed = self.queue().jobs.push_later(job);
-        pushed.map_err(|Full| Refusal::QueueFull)?;
+        self.queue().jobs.push_later(job)?;
         self.metrics.queued();
         self.has_changed.notify_one();
         Ok(())
@@ -180,6 +192,15 @@ impl PoolState {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // No method panics between two changes of the queue, so it is valid after a panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<NoPlace> for Refusal {
+    fn from(no_place: NoPlace) -> Self {
+        match no_place {
+            NoPlace::Full => Self::QueueFull,
+            NoPlace::Displaced => Self::Displaced,
+        }
     }
 }
 

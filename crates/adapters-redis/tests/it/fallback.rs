@@ -170,24 +170,35 @@ impl Throttle for SwitchableThrottle {
         Ok(ThrottleDecision::Allowed)
     }
 
-    async fn succeeded(&self, _: &Attempt) {
+    async fn succeeded(&self, _: &Attempt, _: ThrottleDecision) {
         self.succeeded.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_goes_to_the_throttle_in_charge() {
+async fn a_success_goes_to_the_throttle_that_counted_the_attempt() {
     let primary = Arc::new(SwitchableThrottle::default());
     let fallback = Arc::new(SwitchableThrottle::default());
     let successes = || [&primary, &fallback].map(|throttle| throttle.succeeded.load(Ordering::Relaxed));
     let throttle = FallbackThrottle::new(primary.clone(), fallback.clone());
-    take(&throttle, &in_session(1)).await;
-    throttle.succeeded(&in_session(1)).await;
-    assert_eq!(successes(), [1, 0]);
+    let attempt = in_session(1);
+    let by_primary = take(&throttle, &attempt).await;
     primary.is_unavailable.store(true, Ordering::Relaxed);
-    take(&throttle, &in_session(1)).await;
-    throttle.succeeded(&in_session(1)).await;
+    let by_fallback = take(&throttle, &attempt).await;
+    assert_eq!(throttle.in_charge(), InCharge::Fallback);
+    throttle.succeeded(&attempt, by_primary).await;
+    assert_eq!(successes(), [1, 0]);
+
+    primary.is_unavailable.store(false, Ordering::Relaxed);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    take(&throttle, &attempt).await;
+    tokio::task::yield_now().await;
+    assert_eq!(throttle.in_charge(), InCharge::Primary);
+    throttle.succeeded(&attempt, by_fallback).await;
     assert_eq!(successes(), [1, 1]);
+
+    throttle.succeeded(&attempt, BY_FALLBACK).await;
+    assert_eq!(successes(), [1, 1], "a refused attempt took nothing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,7 +240,7 @@ impl Throttle for HangingThrottle {
         pending().await
     }
 
-    async fn succeeded(&self, _: &Attempt) {}
+    async fn succeeded(&self, _: &Attempt, _: ThrottleDecision) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,7 +265,7 @@ impl Throttle for ThrottleShortOfTime {
         Ok(ThrottleDecision::Allowed)
     }
 
-    async fn succeeded(&self, _: &Attempt) {}
+    async fn succeeded(&self, _: &Attempt, _: ThrottleDecision) {}
 }
 
 #[tokio::test]
@@ -279,7 +290,7 @@ async fn an_attempt_fails_if_the_fallback_fails_too() {
     let open = FallbackThrottle::new(unavailable(), Arc::new(OpenThrottle));
     assert_eq!(
         take(&open, &in_session(1)).await,
-        ThrottleDecision::Allowed,
+        ThrottleDecision::AllowedByFallback,
         "the fallback decides"
     );
 }

@@ -56,7 +56,7 @@ async fn use_everything(url: &str) {
         // The last one is refused, and gets a turn.
         let attempt = log_in("alice", number);
         take(&throttle, &attempt).await;
-        throttle.succeeded(&attempt).await;
+        throttle.succeeded(&attempt, ThrottleDecision::Allowed).await;
     }
     let bus = RedisBus::new(redis, CHANNEL);
     let mut subscription = bus.subscribe().await.expect("a subscription");

@@ -312,13 +312,13 @@ async fn a_success_that_redis_cannot_count_fails_nothing() {
         .arg("FLUSH")
         .query(&mut raw(own.url()))
         .expect("Redis executes the command");
-    throttle.succeeded(&attempt).await;
+    throttle.succeeded(&attempt, ThrottleDecision::Allowed).await;
     let mut redis_itself = raw(own.url());
     let in_an_hour = now(&mut redis_itself) + 3600 * SECOND;
     let service = full_at(&mut redis_itself, "{throttle}:service");
     assert!(service <= in_an_hour, "one of two failures is returned");
     own.kill();
-    throttle.succeeded(&attempt).await;
+    throttle.succeeded(&attempt, ThrottleDecision::Allowed).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::{Timed, canonical};
 use domain::{
     ports::Throttle,
     session::SessionId,
-    throttle::{Attempt, Budget, Budgets, Network, Place},
+    throttle::{Attempt, Budget, Budgets, Network, Place, ThrottleDecision},
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
@@ -103,8 +103,11 @@ async fn check(budgets: Budgets, steps: Vec<Step>) -> TestCaseResult {
                 );
             }
             Step::Succeed(attempt) => {
-                model.succeeded(&attempt).await;
-                timed.throttle.succeeded(&attempt).await;
+                model.succeeded(&attempt, ThrottleDecision::Allowed).await;
+                timed
+                    .throttle
+                    .succeeded(&attempt, ThrottleDecision::Allowed)
+                    .await;
             }
             Step::Advance(by) => {
                 model.advance(by);

@@ -36,7 +36,7 @@ enum Phase {
     },
     /// A request is being answered.
     Request {
-        /// The length of its body, unless that is sent in chunks.
+        /// The length of its body; of a body that is sent in chunks, once it was read.
         body: Option<u64>,
         /// The number of bytes that arrived after its head.
         bytes: u64,
@@ -111,14 +111,26 @@ impl Activity {
         state.phase = Phase::Request { body, bytes: 0 };
     }
 
+    /// Marks that the whole body of the request was read. Of a body that is sent in chunks, the
+    /// length is not known before: what arrived until now counts as the body.
+    pub fn end_body(&self) {
+        if let Phase::Request { body, bytes } = &mut self.state().phase {
+            body.get_or_insert(*bytes);
+        }
+    }
+
     fn end(&self, is_unread: bool, now: Instant) {
         let mut state = self.state();
         state.marked = now;
         state.phase = match state.phase {
             _ if is_unread => Phase::Closing,
             // More than the body arrived, so this is the start of the next head. Bytes that arrived
-            // together with the request's own head are not known, but those are few.
-            Phase::Request { body, bytes } if bytes > body.unwrap_or(MAX_HEAD) => Phase::head(now, 0),
+            // together with the request's own head, or with the end of a body that is sent in
+            // chunks, are not known, but those are few.
+            Phase::Request {
+                body: Some(body),
+                bytes,
+            } if bytes > body => Phase::head(now, 0),
             _ => Phase::Idle,
         };
     }
@@ -207,6 +219,11 @@ mod tests {
             self
         }
 
+        fn end_body(&mut self) -> &mut Self {
+            self.activity.end_body();
+            self
+        }
+
         fn end(&mut self, is_unread: bool) -> &mut Self {
             self.activity.end(is_unread, self.now);
             self
@@ -255,12 +272,22 @@ mod tests {
             (Some(0), 1, true),
             (Some(500), 500, false),
             (Some(500), 501, true),
-            (None, MAX_HEAD, false),
-            (None, MAX_HEAD + 1, true),
         ] {
             let mut client = Client::connect();
             client.begin(body).send(bytes).wait(60).end(false).wait(11);
             assert_eq!(client.is_closed(), has_deadline, "{body:?} {bytes}");
+        }
+    }
+
+    #[test]
+    fn a_body_in_chunks_of_any_length_is_no_head_and_what_follows_it_is() {
+        for body in [0, MAX_HEAD, MAX_HEAD + 1, 100 * MAX_HEAD] {
+            for (next, has_deadline) in [(0, false), (1, true)] {
+                let mut client = Client::connect();
+                client.begin(None).send(body).end_body().send(next);
+                client.wait(60).end(false).wait(11);
+                assert_eq!(client.is_closed(), has_deadline, "{body} {next}");
+            }
         }
     }
 

@@ -1,9 +1,10 @@
+use super::Activity;
 use actix_web::{
     HttpMessage,
     dev::{Payload, ServiceRequest},
 };
 use futures_util::{StreamExt, stream};
-use std::{cell::Cell, rc::Rc, task::Poll};
+use std::{cell::Cell, rc::Rc, sync::Arc, task::Poll};
 
 /// Tracks whether the body of a request was left unread.
 ///
@@ -15,7 +16,8 @@ pub struct UnreadBody {
 }
 
 impl UnreadBody {
-    /// Watches the body of `request`, if it has one.
+    /// Watches the body of `request`, if it has one. The end of the body is marked on the request's
+    /// connection.
     pub fn watch(request: &mut ServiceRequest) -> Self {
         let payload = match request.take_payload() {
             Payload::None => return Self { is_read: None },
@@ -23,9 +25,13 @@ impl UnreadBody {
         };
         let is_read = Rc::new(Cell::new(false));
         let seen = Rc::clone(&is_read);
+        let activity = request.conn_data::<Arc<Activity>>().cloned();
         // Polled once, at the end of the payload.
         let end = stream::poll_fn(move |_| {
             seen.set(true);
+            if let Some(activity) = &activity {
+                activity.end_body();
+            }
             Poll::Ready(None)
         });
         request.set_payload(Payload::Stream {

@@ -79,7 +79,7 @@ impl Throttle for BrokenThrottle {
         panic!("a bug")
     }
 
-    async fn succeeded(&self, _: &Attempt) {}
+    async fn succeeded(&self, _: &Attempt, _: ThrottleDecision) {}
 }
 
 /// An app whose throttle counts attempts.

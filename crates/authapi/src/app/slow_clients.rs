@@ -90,13 +90,18 @@ fn get_live(stream: &mut TcpStream) {
     stream
         .write_all(GET_LIVE.as_bytes())
         .expect("the server reads the request");
+    assert!(answer(stream).starts_with(b"HTTP/1.1 200 OK\r\n"));
+}
+
+/// Reads a response whose body is an object without objects in it.
+fn answer(stream: &mut TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
     while !answer.ends_with(b"}") {
         let mut byte = [0];
         stream.read_exact(&mut byte).expect("the server responds");
         answer.extend(byte);
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    answer
 }
 
 /// Sends `bytes` repeatedly until the server closes the connection; returns how long that took.
@@ -156,6 +161,25 @@ async fn a_connection_with_an_unread_response_is_closed() {
             .expect("the server reads the request");
         let took = send_until_closed(&mut stream, b"G");
         assert!(took >= SHORT / 2, "not closed at once: {took:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_after_a_long_body_in_chunks_stays_open() {
+    with_a_connection(SHORT_HEADS, |mut stream| {
+        let head = "POST /login HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+        // 72 kB that contain a body of 12 kB, which is not JSON. The server reads at most 48 KiB
+        // before it parses the head.
+        let body = "1\r\nx\r\n".repeat(12_000);
+        let request = format!("{head}{body}0\r\n\r\n");
+        stream
+            .write_all(request.as_bytes())
+            .expect("the server reads the request");
+        assert!(answer(&mut stream).starts_with(b"HTTP/1.1 400 "));
+        thread::sleep(SHORT * 3);
+        get_live(&mut stream);
     })
     .await;
 }

@@ -25,12 +25,21 @@ pub trait PasswordHasher: Send + Sync {
     /// The queue MUST be fair: while it is full, a network with fewer places than another takes one
     /// of that network's, so that a flood delays its own network only. If the queue has no place
     /// for a client in an unknown place, the reservation MUST still succeed, up to a bound, in the
-    /// share of known places: the job is then rejected unless the ticket was
-    /// [set](HashTicket::set_known) to a known place meanwhile.
+    /// share of known places: [`settle`](Self::settle) or the job is then rejected unless the
+    /// ticket was [set](HashTicket::set_known) to a known place meanwhile.
     ///
     /// # Errors
     /// Returns [`PortError::Overloaded`] if no place is left.
     fn reserve(&self, ticket: &mut HashTicket) -> Result<(), PortError>;
+
+    /// Decides whether the job may use the reserved place, now that the ticket states whether the
+    /// client is in a known place. Call it before an attempt is counted: afterwards, the job MUST
+    /// be rejected only if a network with fewer places takes one of this network's. Does nothing
+    /// without a reserved place.
+    ///
+    /// # Errors
+    /// Returns [`PortError::Overloaded`] if the job may not use the place, which is then free.
+    fn settle(&self, ticket: &mut HashTicket) -> Result<(), PortError>;
 
     /// Hashes with a fresh salt. Two hashes of one password MUST differ, and both MUST verify.
     async fn hash(&self, password: Password, ticket: &mut HashTicket) -> Result<PasswordHash, PortError>;

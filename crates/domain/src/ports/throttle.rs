@@ -25,9 +25,10 @@ pub trait Throttle: Send + Sync {
 
     /// Returns what `attempt` took from
     /// [budgets of failures](crate::throttle::Charge::is_refunded), because it succeeded. MUST NOT
-    /// fill a budget beyond its size.
+    /// fill a budget beyond its size. `decision` is what [`take`](Self::take) returned for the
+    /// attempt: a throttle with a fallback MUST NOT return it to budgets that did not count it.
     ///
     /// There is no error: if the budgets cannot be reached, they stay as they are, which must not
     /// fail a login with the right password. The adapter logs the cause.
-    async fn succeeded(&self, attempt: &Attempt);
+    async fn succeeded(&self, attempt: &Attempt, decision: ThrottleDecision);
 }

@@ -45,7 +45,7 @@ impl ConfirmPassword {
     pub async fn take_attempt(&self, caller: &Caller) -> Result<(), ConfirmPasswordError> {
         let session = caller.session();
         match self.throttle.take(&Attempt::Reauthenticate { session }).await? {
-            ThrottleDecision::Allowed => Ok(()),
+            ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback => Ok(()),
             ThrottleDecision::Refused { retry_after, budget } => Err(ConfirmPasswordError::TooManyAttempts {
                 retry_after,
                 budget: budget.name(),

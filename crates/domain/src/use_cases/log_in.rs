@@ -4,29 +4,27 @@ use crate::{
     device_token::DeviceToken,
     login::Login,
     password::{Password, PasswordHash},
-    ports::{
-        Accounts, Clock, HashClient, HashTicket, LoginFacts, PasswordHasher, PlaceQuery, PortError,
-        Randomness, Throttle, Verification,
+    ports::{Accounts, Clock, HashTicket, PasswordHasher, PortError, Randomness, Throttle, Verification},
+    session::{NewSession, SessionRules},
+    steps::{
+        AdmitLogin, AdmitLoginError, AdmittedLogin, IssueTokens, RecogniseDevice, RecordFailedAttempt,
+        TokenPair,
     },
-    session::{NewSession, SessionId, SessionRules},
-    steps::{IssueTokens, RecogniseDevice, RecordFailedAttempt, TokenPair},
-    throttle::{Attempt, BudgetName, Network, Place, ThrottleDecision},
+    throttle::BudgetName,
     user::{Credentials, User, UserId},
 };
-use chrono::Duration as TimeDelta;
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// The maximum number of attempts to open a session whose user is changed concurrently.
 const MAX_TRIES: u32 = 3;
-/// How long a network stays known after a login from it.
-const NETWORK_KNOWN_FOR: TimeDelta = TimeDelta::days(30);
 
 /// Opens a session for a client that presents a login and its password.
 ///
 /// An unknown login, a wrong password, a used or expired one-time password and a disabled user have
 /// the same response and take the same time (OWASP ASVS 5.0, V6.3.8).
 pub struct LogIn {
+    pub(crate) admit_login: Arc<AdmitLogin>,
     pub(crate) throttle: Arc<dyn Throttle>,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
@@ -70,11 +68,15 @@ pub enum LogInError {
     Port(#[from] PortError),
 }
 
-/// A login attempt on its way to the hash.
-struct Admitted {
-    ticket: HashTicket,
-    attempt: Attempt,
-    credentials: Option<Credentials>,
+impl From<AdmitLoginError> for LogInError {
+    fn from(error: AdmitLoginError) -> Self {
+        match error {
+            AdmitLoginError::TooManyAttempts { retry_after, budget } => {
+                Self::TooManyAttempts { retry_after, budget }
+            }
+            AdmitLoginError::Port(error) => Self::Port(error),
+        }
+    }
 }
 
 impl LogIn {
@@ -87,9 +89,10 @@ impl LogIn {
         // A text that cannot be a login is handled like an unknown login.
         let login = Login::parse(&request.login).ok();
         let origin = request.origin;
-        let Admitted {
+        let AdmittedLogin {
             mut ticket,
             attempt,
+            decision,
             credentials,
         } = self
             .admit(login.as_ref(), request.device.as_ref(), &origin)
@@ -100,7 +103,7 @@ impl LogIn {
             match self.open_session(verified, &origin).await {
                 Err(LogInError::InvalidCredentials) => {}
                 opened => {
-                    self.throttle.succeeded(&attempt).await;
+                    self.throttle.succeeded(&attempt, decision).await;
                     return opened;
                 }
             }
@@ -109,58 +112,18 @@ impl LogIn {
         Err(LogInError::InvalidCredentials)
     }
 
-    /// Reserves a place in the hash queue, reads the user, and takes the attempt from its budgets,
-    /// in this order: a full queue then causes no read, and the user's known places decide which
-    /// budgets are charged.
+    /// Admits the attempt. A refusal is recorded in the audit log.
     async fn admit(
         &self,
         login: Option<&Login>,
         device: Option<&DeviceToken>,
         origin: &Origin,
-    ) -> Result<Admitted, LogInError> {
-        let device = login.zip(device);
-        let device =
-            device.and_then(|(login, token)| self.recognise_device.execute(login.canonical(), token));
-        let client = HashClient::of(origin, device.is_some());
-        let mut ticket = HashTicket::new(client);
-        self.hasher.reserve(&mut ticket)?;
-        let facts = self.find(login, client.network, device).await?;
-        let places = places(facts.as_ref(), client.network, device);
-        ticket.set_known(places.iter().all(|place| place.is_known()));
-        let attempt = self.take(login, &places, origin).await?;
-        Ok(Admitted {
-            ticket,
-            attempt,
-            credentials: facts.map(|facts| facts.credentials),
-        })
-    }
-
-    /// Takes the attempt from the budgets of the first of `places` that has one left: another
-    /// client may have used up those of a copied device token.
-    async fn take(
-        &self,
-        login: Option<&Login>,
-        places: &[Place],
-        origin: &Origin,
-    ) -> Result<Attempt, LogInError> {
-        let mut refusals = Vec::new();
-        for place in places {
-            let attempt = Attempt::LogIn {
-                account: login.map(|login| login.canonical().clone()),
-                address: origin.address,
-                place: *place,
-            };
-            match self.throttle.take(&attempt).await? {
-                ThrottleDecision::Allowed => return Ok(attempt),
-                ThrottleDecision::Refused { retry_after, budget } => {
-                    refusals.push((retry_after, budget.name()));
-                }
-            }
+    ) -> Result<AdmittedLogin, LogInError> {
+        let admitted = self.admit_login.execute(login, device, origin).await;
+        if let Err(AdmitLoginError::TooManyAttempts { .. }) = admitted {
+            self.record_failure(None, "too_many_attempts", origin).await?;
         }
-        self.record_failure(None, "too_many_attempts", origin).await?;
-        let soonest = refusals.into_iter().min_by_key(|(retry_after, _)| *retry_after);
-        let (retry_after, budget) = soonest.expect("there is at least one place");
-        Err(LogInError::TooManyAttempts { retry_after, budget })
+        Ok(admitted?)
     }
 
     /// Records the user whose password was wrong, if known, but never the login: users sometimes
@@ -177,23 +140,6 @@ impl LogIn {
         };
         let context = AuditContext::new(self.clock.now(), Actor::Anonymous, origin.clone());
         self.record_failed_attempt.execute(event, context).await
-    }
-
-    async fn find(
-        &self,
-        login: Option<&Login>,
-        network: Option<Network>,
-        device: Option<SessionId>,
-    ) -> Result<Option<LoginFacts>, PortError> {
-        let Some(login) = login else {
-            return Ok(None);
-        };
-        let places = PlaceQuery {
-            network,
-            device,
-            since: self.clock.now() - NETWORK_KNOWN_FOR,
-        };
-        self.accounts.find_for_login(login.canonical(), places).await
     }
 
     /// Returns the credentials if the password is right, with the hash that is stored when this
@@ -288,23 +234,6 @@ impl LogIn {
     }
 }
 
-/// Returns the places from which the account knows the client, or the unknown place. A device comes
-/// before a network, since others may share the network.
-fn places(facts: Option<&LoginFacts>, network: Option<Network>, device: Option<SessionId>) -> Vec<Place> {
-    let device = device.filter(|_| facts.is_some_and(|facts| facts.is_device_known));
-    let network = network.filter(|_| facts.is_some_and(|facts| facts.is_network_known));
-    let known: Vec<_> = device
-        .map(Place::KnownDevice)
-        .into_iter()
-        .chain(network.map(Place::KnownNetwork))
-        .collect();
-    if known.is_empty() {
-        vec![Place::Unknown]
-    } else {
-        known
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,15 +241,16 @@ mod tests {
         changes::{EndSessionsOf, Facts, LiveSession, UserChange, fixtures::facts_about},
         fixtures::{USER, credentials, hash, now, origin, password, user},
         one_time_password::OneTimePassword,
-        ports::{MockAccounts, MockPasswordHasher, MockThrottle},
-        session::EndReason,
-        throttle::BudgetKind,
+        ports::{LoginFacts, MockAccounts, MockPasswordHasher, MockThrottle, PlaceQuery},
+        session::{EndReason, SessionId},
+        throttle::{Attempt, BudgetKind, Network, Place, ThrottleDecision},
         use_cases::fixtures::{
             applied, clock, expect_change, issue_tokens, randomness, recognise_device,
             record_any_failed_attempt, record_failed_attempt, session_rules,
         },
         user::{Epoch, UserStatus},
     };
+    use chrono::Duration as TimeDelta;
     use mockall::{Sequence, predicate::eq};
     use uuid::Uuid;
 
@@ -341,6 +271,7 @@ mod tests {
         fn that_admit(found: Option<LoginFacts>) -> Self {
             let mut mocks = Self::default();
             mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+            mocks.hasher.expect_settle().once().returning(|_| Ok(()));
             mocks
                 .accounts
                 .expect_find_for_login()
@@ -394,10 +325,20 @@ mod tests {
             text: &str,
             device: Option<DeviceToken>,
         ) -> Result<LoggedIn, LogInError> {
+            let throttle = Arc::new(self.throttle);
+            let accounts = Arc::new(self.accounts);
+            let hasher = Arc::new(self.hasher);
             let use_case = LogIn {
-                throttle: Arc::new(self.throttle),
-                accounts: Arc::new(self.accounts),
-                hasher: Arc::new(self.hasher),
+                admit_login: Arc::new(AdmitLogin {
+                    throttle: throttle.clone(),
+                    accounts: accounts.clone(),
+                    hasher: hasher.clone(),
+                    recognise_device: recognise_device(),
+                    clock: clock(),
+                }),
+                throttle,
+                accounts,
+                hasher,
                 recognise_device: recognise_device(),
                 issue_tokens: issue_tokens(),
                 record_failed_attempt: self
@@ -671,6 +612,7 @@ mod tests {
         let mut mocks = Mocks::default();
         let wait = Duration::from_secs(7);
         mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+        mocks.hasher.expect_settle().once().returning(|_| Ok(()));
         let found = facts(true, false);
         mocks
             .accounts
@@ -704,7 +646,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_is_queued_then_read_then_counted_then_verified_and_then_succeeds() {
+    async fn a_place_that_is_refused_after_the_read_costs_no_attempt() {
+        for found in [Some(facts(true, false)), Some(facts(false, false)), None] {
+            let mut mocks = Mocks::default();
+            mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+            mocks
+                .accounts
+                .expect_find_for_login()
+                .return_once(|_, _| Ok(found));
+            mocks
+                .hasher
+                .expect_settle()
+                .once()
+                .returning(|_| Err(PortError::Overloaded));
+            mocks.throttle.expect_take().never();
+            mocks.hasher.expect_verify().never();
+            let rejected = mocks.log_in("alice").await;
+            assert!(matches!(rejected, Err(LogInError::Port(PortError::Overloaded))));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_is_queued_read_settled_counted_and_verified_and_then_succeeds_where_it_was_counted() {
         let mut mocks = Mocks::default();
         let order = &mut Sequence::new();
         let (hasher, accounts, throttle) = (&mut mocks.hasher, &mut mocks.accounts, &mut mocks.throttle);
@@ -719,11 +682,17 @@ mod tests {
             .once()
             .in_sequence(order)
             .return_once(|_, _| Ok(Some(found)));
+        hasher
+            .expect_settle()
+            .withf(|ticket| ticket.client().is_known)
+            .once()
+            .in_sequence(order)
+            .returning(|_| Ok(()));
         throttle
             .expect_take()
             .once()
             .in_sequence(order)
-            .returning(|_| Ok(ThrottleDecision::Allowed));
+            .returning(|_| Ok(ThrottleDecision::AllowedByFallback));
         hasher
             .expect_verify()
             .once()
@@ -731,7 +700,10 @@ mod tests {
             .returning(|_, _, _| Ok(Verification::Right));
         throttle
             .expect_succeeded()
-            .with(eq(attempt(Place::KnownNetwork(site()))))
+            .with(
+                eq(attempt(Place::KnownNetwork(site()))),
+                eq(ThrottleDecision::AllowedByFallback),
+            )
             .once()
             .in_sequence(order)
             .return_const(());
@@ -764,6 +736,7 @@ mod tests {
                 })
                 .once()
                 .returning(|_| Ok(()));
+            mocks.hasher.expect_settle().once().returning(|_| Ok(()));
             let asked = PlaceQuery {
                 network: Some(site()),
                 device: has_device.then_some(DEVICE),
@@ -799,6 +772,7 @@ mod tests {
         let genuine = recognise_device().issue(user().login.canonical(), DEVICE);
         let mut mocks = Mocks::default();
         mocks.hasher.expect_reserve().once().returning(|_| Ok(()));
+        mocks.hasher.expect_settle().once().returning(|_| Ok(()));
         mocks
             .accounts
             .expect_find_for_login()
@@ -818,7 +792,10 @@ mod tests {
         mocks
             .throttle
             .expect_succeeded()
-            .with(eq(attempt(Place::KnownNetwork(site()))))
+            .with(
+                eq(attempt(Place::KnownNetwork(site()))),
+                eq(ThrottleDecision::Allowed),
+            )
             .once()
             .return_const(());
         mocks
@@ -848,6 +825,7 @@ mod tests {
                 .withf(|ticket| !ticket.client().is_known)
                 .once()
                 .returning(|_| Ok(()));
+            mocks.hasher.expect_settle().once().returning(|_| Ok(()));
             mocks
                 .accounts
                 .expect_find_for_login()

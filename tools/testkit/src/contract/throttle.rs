@@ -82,6 +82,11 @@ impl FreshThrottle {
         assert_eq!(self.take(attempt).await, ThrottleDecision::Allowed, "{attempt:?}");
     }
 
+    async fn succeeded(&self, attempt: &Attempt) {
+        let decision = ThrottleDecision::Allowed;
+        self.throttle.succeeded(attempt, decision).await;
+    }
+
     async fn all_allowed(&self, attempts: impl IntoIterator<Item = Attempt>) {
         for attempt in attempts {
             self.allowed(&attempt).await;
@@ -95,7 +100,7 @@ impl FreshThrottle {
                 assert_eq!(budget, kind, "{attempt:?}");
                 retry_after
             }
-            ThrottleDecision::Allowed => panic!("beyond the budget: {attempt:?}"),
+            allowed => panic!("{allowed:?} beyond the budget: {attempt:?}"),
         }
     }
 }
@@ -318,7 +323,7 @@ async fn a_success_returns_what_it_took_from_budgets_of_failures(fresh: &FreshTh
     for number in 0..6 {
         let attempt = from("192.0.2.1", number);
         fresh.allowed(&attempt).await;
-        fresh.throttle.succeeded(&attempt).await;
+        fresh.succeeded(&attempt).await;
     }
     let client = BudgetKind::Network(Width::Client);
     fresh.refused(&from("192.0.2.1", 6), client).await;
@@ -333,7 +338,7 @@ async fn a_success_returns_what_it_took_from_budgets_of_failures(fresh: &FreshTh
         let [beyond, allowed @ ..] = attempts;
         for attempt in allowed {
             fresh.allowed(&attempt).await;
-            fresh.throttle.succeeded(&attempt).await;
+            fresh.succeeded(&attempt).await;
         }
         fresh.refused(&beyond, kind).await;
     }
@@ -348,11 +353,11 @@ async fn a_success_returns_what_it_took_from_budgets_of_failures(fresh: &FreshTh
 
 async fn a_success_fills_no_budget_beyond_its_size(fresh: &FreshThrottle) {
     for _ in 0..10 {
-        fresh.throttle.succeeded(&from("192.0.2.1", 0)).await;
+        fresh.succeeded(&from("192.0.2.1", 0)).await;
     }
     fresh.allowed(&from("192.0.2.1", 0)).await;
     for _ in 0..10 {
-        fresh.throttle.succeeded(&from("192.0.2.1", 0)).await;
+        fresh.succeeded(&from("192.0.2.1", 0)).await;
     }
     fresh
         .all_allowed((1..5).map(|number| from("192.0.2.1", number)))

@@ -135,12 +135,12 @@ impl Guessing {
 fn next(actor: Actor, at: Duration, decision: ThrottleDecision) -> Option<Duration> {
     match (actor, decision) {
         (Actor::AtHome { .. } | Actor::WithDevice { .. }, _) => Some(at + OWNERS_LOG_IN_EVERY),
-        (Actor::Attacker { .. }, ThrottleDecision::Allowed) => Some(at),
         (Actor::Attacker { .. }, ThrottleDecision::Refused { retry_after, .. }) => Some(at + retry_after),
-        (Actor::NewDevice { .. }, ThrottleDecision::Allowed) => None,
         (Actor::NewDevice { .. }, ThrottleDecision::Refused { retry_after, .. }) => {
             Some(at + Duration::from_secs(retry_after.as_secs() + 1))
         }
+        (Actor::Attacker { .. }, _) => Some(at),
+        (Actor::NewDevice { .. }, _) => None,
     }
 }
 

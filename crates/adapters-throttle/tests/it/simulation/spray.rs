@@ -42,7 +42,7 @@ impl Spray {
                 is_owner: false,
             };
             match world.log_in(guess).await {
-                ThrottleDecision::Allowed => sprayed.guesses += 1,
+                ThrottleDecision::Allowed | ThrottleDecision::AllowedByFallback => sprayed.guesses += 1,
                 ThrottleDecision::Refused { retry_after, .. } => {
                     // Another address may attempt earlier, but no network regains more per second.
                     let wait = retry_after.min(Duration::from_secs(1));

@@ -113,7 +113,7 @@ impl World {
             }
             if client.is_owner {
                 account.known_networks.insert(site);
-                self.timed.throttle.succeeded(&attempt).await;
+                self.timed.throttle.succeeded(&attempt, decision).await;
             }
         }
         decision
