@@ -15,6 +15,10 @@ use utoipa::ToSchema;
 pub enum Code {
     CatalogueFull,
     ChosenPasswordDisabled,
+    CookieOriginRefused,
+    CorsHeadersRefused,
+    CorsMethodRefused,
+    CorsOriginRefused,
     Forbidden,
     InsufficientUserAuthentication,
     Internal,

@@ -1,6 +1,7 @@
 //! An example of each problem, as the OpenAPI document shows it.
 
 use super::{Code, Problem};
+use actix_cors::CorsError;
 use actix_web::http::header;
 use chrono::TimeDelta;
 use domain::{
@@ -30,6 +31,10 @@ pub fn example(code: Code) -> Problem {
     match code {
         Code::CatalogueFull => Refusal::CatalogueFull.into(),
         Code::ChosenPasswordDisabled => ResetPasswordError::ChosenPasswordDisabled.into(),
+        Code::CookieOriginRefused => Problem::cookie_origin_refused(),
+        Code::CorsHeadersRefused => Problem::from(&CorsError::HeadersNotAllowed),
+        Code::CorsMethodRefused => Problem::from(&CorsError::MethodNotAllowed),
+        Code::CorsOriginRefused => Problem::from(&CorsError::OriginNotAllowed),
         Code::Forbidden => Denied::Forbidden(Permission::USERS_READ).into(),
         Code::InsufficientUserAuthentication => Denied::StepUpRequired {
             max_age: TimeDelta::minutes(15),

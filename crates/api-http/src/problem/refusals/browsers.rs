@@ -1,6 +1,6 @@
 //! Refusals of requests that only browsers send.
 
-use super::super::Problem;
+use super::super::{Code, Problem};
 use actix_cors::CorsError;
 use actix_web::http::StatusCode;
 
@@ -8,15 +8,15 @@ impl From<&CorsError> for Problem {
     fn from(error: &CorsError) -> Self {
         match error {
             CorsError::OriginNotAllowed => refused_preflight(
-                "cors_origin_refused",
+                Code::CorsOriginRefused,
                 "Pages of this origin may not call the service. The setting cors.origins lists those that may.",
             ),
             CorsError::MethodNotAllowed => refused_preflight(
-                "cors_method_refused",
+                Code::CorsMethodRefused,
                 "The method in Access-Control-Request-Method is not one that pages may send here.",
             ),
             CorsError::HeadersNotAllowed => refused_preflight(
-                "cors_headers_refused",
+                Code::CorsHeadersRefused,
                 "Access-Control-Request-Headers names a header that pages may not send here.",
             ),
             // The layer reports all others for malformed preflights. The type is not exhaustive.
@@ -25,7 +25,7 @@ impl From<&CorsError> for Problem {
     }
 }
 
-fn refused_preflight(code: &'static str, detail: &'static str) -> Problem {
+fn refused_preflight(code: Code, detail: &'static str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, code, "CORS preflight refused", detail)
 }
 
@@ -35,7 +35,7 @@ impl Problem {
     pub fn cookie_origin_refused() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
-            "cookie_origin_refused",
+            Code::CookieOriginRefused,
             "Forbidden",
             "The cookie is accepted only from pages of this service's own origin or of one in the setting \
              cors.origins.",
