@@ -19,7 +19,7 @@ fn set_cookies(answer: &Answer) -> Vec<String> {
     let lines = answer.headers.get_all("set-cookie");
     let lines = lines.map(|line| line.to_str().expect("text").to_owned());
     let mut lines: Vec<_> = lines.filter(|line| line.starts_with(COOKIE)).collect();
-    lines.sort_by_key(|line| line.find("Path=/logout").is_none());
+    lines.sort_by_key(|line| !line.contains("/logout"));
     lines
 }
 
