@@ -248,7 +248,7 @@ async fn a_refused_token_in_the_header_is_not_replaced_by_the_cookie() {
     let app = without_docs(app());
     let pair = alice(&app).await;
     for (path, code) in [
-        ("/logout", "token_invalid"),
+        ("/logout", "token_malformed"),
         ("/refresh", "refresh_token_invalid"),
     ] {
         let answer = posting(&app, path, &pair.refresh).bearer("a.b.c").send().await;
