@@ -140,7 +140,7 @@ export class BrowserClient implements AuthClient {
       await abortable(this.#refresh(), signal);
       // The request belongs to the session that has ended, not to a new one.
       if (generation !== this.#store.generation) throw sessionChanged();
-    } else if (tokens.ageing) {
+    } else if (tokens.takeRefresh()) {
       // The token still works, so a failure does not matter yet.
       this.#refresh().catch(() => {});
     }
@@ -194,7 +194,7 @@ export class BrowserClient implements AuthClient {
     this.#tabs.publish("login");
   }
 
-  /** Ends the session on the service: by the access token, or if that is rejected by the refresh token. */
+  /** Ends the session on the service. If the access token is rejected, uses the refresh token. */
   async #end(tokens: Tokens | undefined, options: LogoutOptions = {}): Promise<void> {
     const path = options.everywhere ? "/logout?everywhere=true" : "/logout";
     const signal = options.signal ?? null;

@@ -1,6 +1,6 @@
 import type { ErrorCode, Problem } from "./types.js";
 
-/** The service rejected a call. Failures of the network are `TypeError`s, as `fetch` throws them. */
+/** The service rejected a call. Failures of the network are `TypeError`s, as those of `fetch`. */
 export class AuthApiError extends Error {
   /** The stable code of the problem, or `unknown` if the response contains none. */
   readonly code: ErrorCode | "unknown";

@@ -25,7 +25,7 @@ export class SessionStore {
     return this.#tokens;
   }
 
-  /** Increases when a session opens or closes. Responses to requests of an earlier one are stale. */
+  /** Increases when a session opens or closes: responses to earlier requests are then stale. */
   get generation(): number {
     return this.#generation;
   }

@@ -7,6 +7,7 @@ export type IssuedTokens = Schemas["AccessToken"] & Partial<Pick<Schemas["TokenP
 // A token is replaced when it has less than this left.
 const REFRESH_BEFORE = 60; // seconds
 const REFRESH_BEFORE_SHARE = 0.1; // of a short lifetime
+const REFRESH_AGAIN = 15; // seconds after a refresh that failed
 
 /**
  * The tokens of a session. The lifetime is counted from the request on the monotonic clock, so
@@ -15,7 +16,7 @@ const REFRESH_BEFORE_SHARE = 0.1; // of a short lifetime
 export class Tokens {
   readonly access: string;
   readonly refresh: string | undefined;
-  readonly #refreshAt: number;
+  #refreshAt: number;
   readonly #expiresAt: number;
 
   /** `requestedAt` is the value of `performance.now()` before the request was sent. */
@@ -32,8 +33,14 @@ export class Tokens {
     return performance.now() >= this.#expiresAt;
   }
 
-  /** Whether the access token should be replaced soon. */
-  get ageing(): boolean {
-    return performance.now() >= this.#refreshAt;
+  /**
+   * Whether the caller should replace the access token, which still works. After that returns false
+   * for 15 seconds, so that calls do not repeat a refresh that an overloaded service rejects.
+   */
+  takeRefresh(): boolean {
+    const now = performance.now();
+    if (now < this.#refreshAt) return false;
+    this.#refreshAt = now + REFRESH_AGAIN * 1000;
+    return true;
   }
 }
