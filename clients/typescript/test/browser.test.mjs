@@ -4,7 +4,9 @@
 // AUTHAPI_BINARY names the service's binary, and CHROMIUM the browser.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { freePort, startService } from "../../../tests/browser/service.mjs";
 import { serve } from "../../../examples/browser/serve.mjs";
@@ -297,6 +299,32 @@ for (const origin of ["proxy", "sameSite"]) {
     await submit(page, user, "Log in");
   });
 }
+
+test("the page of docs/browser.md logs in and keeps the login", async (t) => {
+  const doc = await readFile(new URL("../../../docs/browser.md", import.meta.url), "utf8");
+  const [, html] = doc.match(/^```html\n(.*?)^```/ms);
+  const context = await profile(t);
+  const module = "/node_modules/@authapi/client/dist/index.js";
+  await context.route(`${apps.proxy}/page`, (route) => route.fulfill({ contentType: "text/html", body: html }));
+  await context.route(apps.proxy + module, (route) =>
+    route.fulfill({ contentType: "text/javascript", path: fileURLToPath(new URL("../dist/index.js", import.meta.url)) }),
+  );
+  const user = account();
+  await fetch(`${proxied.base}/register`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(user),
+  });
+  const page = await context.newPage();
+  await page.goto(`${apps.proxy}/page`);
+  await page.getByText("anonymous").waitFor();
+  await page.locator("input[name=login]").fill(user.login);
+  await page.locator("input[name=password]").fill(user.password);
+  await page.getByRole("button").click();
+  await page.getByText(`Hello, ${user.login}`).waitFor();
+  await page.reload();
+  await page.getByText(`Hello, ${user.login}`).waitFor();
+});
 
 test("the example in memory mode needs a login after a reload", async (t) => {
   const page = await (await profile(t)).newPage();
