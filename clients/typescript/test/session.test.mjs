@@ -189,12 +189,13 @@ test("a long Retry-After is not waited for", async (t) => {
   assert.equal(service.of("POST /refresh").length, 1);
 });
 
-test("a failure of the network keeps the session", async (t) => {
+test("a failure of the network is retried, and keeps the session", async (t) => {
   const { client, service, clock } = await loggedIn(t);
   t.mock.timers.enable({ apis: ["setTimeout"] });
   service.on("POST /refresh", () => Promise.reject(new TypeError("fetch failed")));
   clock.now += 900_000;
   await assert.rejects(untilSettled(t, client.fetch(ITEMS)), TypeError);
+  assert.equal(service.of("POST /refresh").length, 3);
   assert.equal(client.getSession().status, "authenticated");
   service.on("POST /refresh", () => ok(service.pair()));
   assert.equal((await client.fetch(ITEMS)).status, 200);
@@ -250,6 +251,45 @@ test("a call that waits for a refresh is not sent as the user who logs in meanwh
   await assert.rejects(call, { name: "AbortError" });
   await client.fetch(ITEMS);
   assert.deepEqual(service.of("GET /items").map((request) => request.bearer), ["access-2"]);
+});
+
+test("a refresh that waits for its next attempt is not sent after a logout", async (t) => {
+  const { client, service, clock } = await loggedIn(t);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  service.on("POST /refresh", () => problem(503, "overloaded", { "Retry-After": "2" }));
+  clock.now += 900_000;
+  const call = client.fetch(ITEMS);
+  await turns(20);
+  await client.logout();
+  await assert.rejects(untilSettled(t, call), { name: "AbortError" });
+  assert.equal(service.of("POST /refresh").length, 1);
+});
+
+test("a rejection of an earlier session does not send the request as the next user", async (t) => {
+  const { client, service } = await loggedIn(t);
+  const slow = pending();
+  service.on("POST /items", () => slow.promise);
+  const call = client.fetch(ITEMS, { method: "POST" });
+  await turn();
+  await client.login({ login: "bob", password: "nine quiet otters 42" });
+  slow.resolve(problem(401, "token_revoked"));
+  assert.equal((await call).status, 401);
+  assert.deepEqual(service.of("POST /items").map((request) => request.bearer), ["access-1"]);
+});
+
+test("a session neither waits for the refresh of an earlier one nor ends with it", async (t) => {
+  const { client, service, clock } = await loggedIn(t);
+  const slow = pending();
+  service.on("POST /refresh", ({ bearer }) => (bearer === "refresh-1" ? slow.promise : ok(service.pair())));
+  clock.now += 900_000;
+  const call = client.fetch(ITEMS);
+  await turn();
+  await client.login({ login: "bob", password: "nine quiet otters 42" });
+  clock.now += 900_000;
+  assert.equal((await client.fetch(ITEMS)).status, 200);
+  slow.resolve(problem(401, "session_revoked"));
+  await assert.rejects(call, { code: "session_revoked" });
+  assert.equal(client.getSession().status, "authenticated");
 });
 
 test("aborting one call does not abort the refresh that another waits for", async (t) => {
