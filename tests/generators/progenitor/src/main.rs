@@ -4,13 +4,16 @@
 
 #![deny(warnings)]
 
+use futures_util::TryStreamExt;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::error::Error as StdError;
+
+type Failure = Box<dyn StdError>;
 
 progenitor::generate_api!(spec = "../generated/progenitor.json", interface = Builder);
 
 /// A client that sends the token.
-fn with_token(base: &str, token: &str) -> Result<Client, Box<dyn StdError>> {
+fn with_token(base: &str, token: &str) -> Result<Client, Failure> {
     let value = HeaderValue::from_str(&format!("Bearer {token}"))?;
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
     let http = reqwest::Client::builder().default_headers(headers).build()?;
@@ -18,40 +21,65 @@ fn with_token(base: &str, token: &str) -> Result<Client, Box<dyn StdError>> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn StdError>> {
+async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [base, login, administrator, password] = arguments.as_slice() else {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [base, login, administrator, password] = arguments[..] else {
         return Err("four arguments are needed".into());
     };
     let anonymous = Client::new(base);
     let log_in = async |login: &str| {
         let call = anonymous.log_in();
-        call.body_map(|body| body.login(login).password(password)).send().await
+        call.body_map(|body| body.login(login).password(password))
+            .send()
+            .await
     };
 
     let call = anonymous.register();
-    let user = call.body_map(|body| body.login(login).password(password)).send().await?;
-    assert_eq!(&user.login, login);
+    let user = call
+        .body_map(|body| body.login(login).password(password))
+        .send()
+        .await?;
+    assert_eq!(user.login, login);
     let pair = log_in(login).await?;
-    assert_eq!(&with_token(base, &pair.access_token)?.me().send().await?.login, login);
+    assert_eq!(
+        with_token(base, &pair.access_token)?.me().send().await?.login,
+        login
+    );
 
     let token = pair.refresh_token.clone();
     let call = anonymous.refresh();
     let next = call.body_map(|body| body.refresh_token(token)).send().await?;
-    assert_eq!(&with_token(base, &next.access_token)?.me().send().await?.login, login);
+    assert_eq!(
+        with_token(base, &next.access_token)?.me().send().await?.login,
+        login
+    );
 
     let admin = with_token(base, &log_in(administrator).await?.access_token)?;
     let roles = vec!["user".to_owned(), "admin".to_owned()];
     let call = admin.assign_roles();
-    call.body_map(|body| body.login(login.clone()).new_roles(roles)).send().await?;
+    call.body_map(|body| body.login(login.to_owned()).new_roles(roles))
+        .send()
+        .await?;
 
     admin.log_out().send().await?;
-    match admin.me().send().await {
-        Err(Error::ErrorResponse(response)) => {
-            assert_eq!(response.status(), 401);
-            assert_eq!(response.code.to_string(), "token_revoked");
-            Ok(())
-        }
-        other => Err(format!("{other:?} instead of a rejection").into()),
+    let Err(Error::ErrorResponse(rejection)) = admin.me().send().await else {
+        return Err("the access token was accepted after the logout".into());
+    };
+    assert_eq!(rejection.status(), 401);
+    assert_eq!(
+        problem(rejection.into_inner()).await?.code.to_string(),
+        "token_revoked"
+    );
+    Ok(())
+}
+
+/// Reads a problem. Its media type, `application/problem+json`, is a stream of bytes for progenitor.
+async fn problem(body: ByteStream) -> Result<types::Problem, Failure> {
+    let mut chunks = body.into_inner();
+    let mut text = Vec::new();
+    while let Some(chunk) = chunks.try_next().await? {
+        text.extend_from_slice(&chunk);
     }
+    Ok(serde_json::from_slice(&text)?)
 }
