@@ -47,7 +47,9 @@ async fn main() -> Result<(), Failure> {
         login
     );
 
-    let token = pair.refresh_token.clone();
+    // The field is absent from responses that set a cookie, so it may be an `Option`.
+    let token: Option<String> = pair.refresh_token.clone().into();
+    let token = token.ok_or("the login returned no refresh token")?;
     let call = anonymous.refresh();
     let next = call.body_map(|body| body.refresh_token(token)).send().await?;
     assert_eq!(
