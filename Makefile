@@ -94,7 +94,7 @@ test-client: setup ## Test the package @authapi/client and the example of docs/b
 	@scripts/test-client
 
 .PHONY: test-generators
-test-generators: setup ## Lint the OpenAPI document, and use clients that four generators make of it
+test-generators: setup ## Lint the OpenAPI document, and use clients that three generators make of it
 	@scripts/test-generators
 
 .PHONY: test-api

@@ -76,7 +76,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a problem. Its media type, `application/problem+json`, is a stream of bytes for progenitor.
+/// Reads a problem. For progenitor, `application/problem+json` is a stream of bytes.
 async fn problem(body: ByteStream) -> Result<types::Problem, Failure> {
     let mut chunks = body.into_inner();
     let mut text = Vec::new();
