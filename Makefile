@@ -89,6 +89,14 @@ test-readme: setup ## Run the commands of the README's walk-through and compare 
 test-browser: setup ## Test Swagger UI in a real browser
 	@scripts/test-browser
 
+.PHONY: test-client
+test-client: setup ## Test the package @authapi/client and the example of docs/browser.md in Node.js and a real browser
+	@scripts/test-client
+
+.PHONY: test-generators
+test-generators: setup ## Lint the OpenAPI document, and use clients that three generators make of it
+	@scripts/test-generators
+
 .PHONY: test-api
 test-api: setup ## Compare the service with its OpenAPI document by generated requests; takes minutes
 	@scripts/test-api $(ARGS)

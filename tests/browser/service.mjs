@@ -12,8 +12,11 @@ const READY_WITHIN = 30_000; // ms
 const STOPPED_WITHIN = 15_000; // ms
 const LOG_LINES = 60; // of a service that failed
 
-/** Starts the service and waits until it is ready. `stop` ends the service and removes its folder. */
-export async function startService() {
+/**
+ * Starts the service with the settings, which are environment variables, and waits until it is
+ * ready. `stop` ends the service and removes its folder.
+ */
+export async function startService(settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), "authapi-browser-"));
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
@@ -28,6 +31,7 @@ export async function startService() {
       AUTHAPI_SERVER__PORT: String(port),
       AUTHAPI_DATABASE__URL: `sqlite://${folder}/authapi.db`,
       AUTHAPI_KEYS__DIR: join(folder, "keys"),
+      ...settings,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -63,7 +67,8 @@ async function untilReady(base, child) {
   throw new Error(`the service was not ready within ${READY_WITHIN / 1000} s`);
 }
 
-async function freePort() {
+/** Returns a loopback port that is free now. */
+export async function freePort() {
   const probe = createServer();
   await once(probe.listen(0, "127.0.0.1"), "listening");
   const { port } = probe.address();

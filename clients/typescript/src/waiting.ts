@@ -1,0 +1,42 @@
+import { AuthApiError } from "./errors.js";
+
+const ATTEMPTS = 3;
+// A refresh that lost its response can be repeated for 10 seconds (docs/tokens.md, "Grace window").
+const LONGEST_WAIT = 5; // seconds
+const DEFAULT_WAIT = 0.5; // seconds, without Retry-After
+const JITTER = 0.5; // seconds
+
+/** Whether the same request may succeed later. */
+export function isTemporary(error: unknown): boolean {
+  if (error instanceof AuthApiError) return error.status === 429 || error.status === 503;
+  // `fetch` throws a TypeError if the network fails, and a DOMException if the caller aborts.
+  return error instanceof TypeError;
+}
+
+/** Runs the call up to three times, with the wait that the service demands between the attempts. */
+export async function retrying<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      const wait = (error instanceof AuthApiError && error.retryAfter) || DEFAULT_WAIT;
+      if (attempt === ATTEMPTS || wait > LONGEST_WAIT || !isTemporary(error)) throw error;
+      await abortable(delay(wait + Math.random() * JITTER), signal);
+    }
+  }
+}
+
+/** Waits for the promise until the signal aborts, which rejects with the signal's reason. */
+export function abortable<T>(promise: Promise<T>, signal?: AbortSignal | null): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+function delay(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}

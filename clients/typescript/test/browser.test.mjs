@@ -1,0 +1,347 @@
+// Tests the client and the example of docs/browser.md in headless Chromium. The real service is on
+// another origin or behind a proxy.
+//
+// AUTHAPI_BINARY names the service's binary, and CHROMIUM the browser.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { freePort, startService } from "../../../tests/browser/service.mjs";
+import { serve } from "../../../examples/browser/serve.mjs";
+import { CHEAP, account } from "./accounts.mjs";
+
+const CHROMIUM_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // localhost and 127.0.0.1 are two sites; all other hosts do not resolve.
+  "--host-resolver-rules=MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
+// A page without scripts.
+const EMPTY = "/config.js";
+const COOKIE = "__Secure-authapi-refresh";
+
+let browser;
+let direct; // the service, which two apps may call from their origins
+let proxied; // the service behind the proxy of an app, below /auth
+let apps;
+const servers = [];
+
+before(async () => {
+  const ports = await Promise.all(Array.from({ length: 4 }, freePort));
+  const [sameSite, otherSite, proxy, stranger] = ports;
+  direct = await startService({
+    ...CHEAP,
+    AUTHAPI_CORS__ORIGINS: `http://localhost:${sameSite},http://127.0.0.1:${otherSite}`,
+  });
+  proxied = await startService({
+    ...CHEAP,
+    AUTHAPI_COOKIES__PATH_PREFIX: "/auth",
+    AUTHAPI_TOKENS__ISSUER: `http://localhost:${proxy}/auth`,
+    AUTHAPI_SERVER__TRUSTED_PROXIES: "127.0.0.1",
+  });
+  direct.url = direct.base.replace("127.0.0.1", "localhost");
+  apps = {
+    sameSite: await app("localhost", sameSite, { baseUrl: direct.url, refresh: "cookie" }),
+    otherSite: await app("127.0.0.1", otherSite, { baseUrl: direct.url, refresh: "memory" }),
+    proxy: await app("localhost", proxy, { baseUrl: "/auth", refresh: "cookie", service: proxied.base }),
+    // Pages of a third party, on the site of the service and on another.
+    sibling: await app("localhost", stranger, { baseUrl: direct.url, refresh: "cookie" }),
+    foreign: `http://127.0.0.1:${stranger}`,
+  };
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: CHROMIUM_FLAGS,
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  for (const server of servers) server.close();
+  await Promise.all([direct?.stop(), proxied?.stop()]);
+});
+
+/** Serves the example and returns its origin. */
+async function app(host, port, config) {
+  servers.push(await serve({ port, ...config }));
+  return `http://${host}:${port}`;
+}
+
+/** Opens a new profile of the browser. */
+async function profile(t) {
+  const context = await browser.newContext();
+  context.setDefaultTimeout(15_000);
+  t.after(() => context.close());
+  return context;
+}
+
+/** Opens a tab on an empty page of the origin, with a client in `auth`. */
+async function tab(context, origin, refresh) {
+  const page = await context.newPage();
+  await page.goto(`${origin}${EMPTY}`);
+  await page.evaluate(
+    async ([baseUrl, refresh]) => {
+      const { createClient } = await import("/authapi-client.js");
+      globalThis.auth = createClient({ baseUrl, refresh });
+      // Moves the monotonic clock of the page beyond the lifetime of its access token.
+      const now = performance.now.bind(performance);
+      let moved = 0;
+      performance.now = () => now() + moved;
+      globalThis.expire = () => (moved += 900_000);
+    },
+    [direct.url, refresh],
+  );
+  page.refreshes = [];
+  page.on("request", (request) => {
+    if (request.method() === "POST" && request.url() === `${direct.url}/refresh`) page.refreshes.push(request);
+  });
+  return page;
+}
+
+/** Registers a user and logs in. */
+async function logIn(page) {
+  const user = account();
+  await page.evaluate(async (user) => {
+    await auth.register(user);
+    await auth.login(user);
+  }, user);
+  return user;
+}
+
+const status = (page) => page.evaluate(() => auth.getSession().status);
+const login = (page) => page.evaluate(async () => (await auth.me()).login);
+const untilAnonymous = (page) => page.waitForFunction(() => auth.getSession().status === "anonymous");
+const refreshCookies = async (context) => (await context.cookies(`${direct.url}/refresh`)).filter(({ name }) => name === COOKIE);
+
+for (const [mode, origin] of [["memory", "otherSite"], ["cookie", "sameSite"]]) {
+  test(`${mode} mode: an app on another origin registers, logs in and reads the account`, async (t) => {
+    const page = await tab(await profile(t), apps[origin], mode);
+    const user = await logIn(page);
+    assert.equal(await login(page), user.login);
+  });
+
+  test(`${mode} mode: fifty concurrent calls with an expired token refresh once`, async (t) => {
+    const page = await tab(await profile(t), apps[origin], mode);
+    const user = await logIn(page);
+    const logins = await page.evaluate(() => {
+      expire();
+      return Promise.all(Array.from({ length: 50 }, async () => (await auth.me()).login));
+    });
+    assert.deepEqual(new Set(logins), new Set([user.login]));
+    assert.equal(logins.length, 50);
+    assert.equal(page.refreshes.length, 1);
+  });
+
+  test(`${mode} mode: a logout in one tab ends the session of the other`, async (t) => {
+    const context = await profile(t);
+    const [first, second] = [await tab(context, apps[origin], mode), await tab(context, apps[origin], mode)];
+    const user = await logIn(first);
+    if (mode === "memory") await second.evaluate((user) => auth.login(user), user);
+    await second.waitForFunction(() => auth.getSession().status === "authenticated");
+    const answered = mode === "memory" ? second.waitForResponse(`${direct.url}/logout`) : null;
+    await first.evaluate(() => auth.logout());
+    await untilAnonymous(second);
+    if (answered) assert.equal((await answered).status(), 204);
+    const code = await second.evaluate(() => auth.me().catch((error) => error.code));
+    assert.equal(code, "token_missing");
+  });
+
+  test(`${mode} mode: wrong wall clocks cause neither a refresh nor a logout`, async (t) => {
+    const page = await tab(await profile(t), apps[origin], mode);
+    const user = await logIn(page);
+    for (const skew of [-86_400_000, 86_400_000]) {
+      await page.evaluate((skew) => {
+        const now = Date.now;
+        Date.now = () => now() + skew;
+      }, skew);
+      assert.equal(await login(page), user.login);
+    }
+    assert.equal(page.refreshes.length, 0);
+  });
+
+  test(`${mode} mode: a 503 with Retry-After delays the refresh and keeps the session`, async (t) => {
+    const page = await tab(await profile(t), apps[origin], mode);
+    const user = await logIn(page);
+    const attempts = [];
+    await page.route(`${direct.url}/refresh`, (route) => {
+      attempts.push(performance.now());
+      if (attempts.length > 1) return route.continue();
+      return route.fulfill({
+        status: 503,
+        contentType: "application/problem+json",
+        headers: {
+          "Retry-After": "1",
+          "Access-Control-Allow-Origin": apps[origin],
+          "Access-Control-Allow-Credentials": "true",
+          "Access-Control-Expose-Headers": "Retry-After",
+        },
+        body: JSON.stringify({ title: "Overloaded", status: 503, detail: "", code: "overloaded" }),
+      });
+    });
+    await page.evaluate(() => expire());
+    assert.equal(await login(page), user.login);
+    assert.equal(attempts.length, 2);
+    assert.ok(attempts[1] - attempts[0] >= 1000, "the wait was shorter than Retry-After");
+  });
+
+  test(`${mode} mode: a rejected login has its code`, async (t) => {
+    const page = await tab(await profile(t), apps[origin], mode);
+    const code = await page.evaluate(() => auth.login({ login: "nemo", password: "nemo" }).catch((error) => error.code));
+    assert.equal(code, "invalid_credentials");
+  });
+}
+
+test("two tabs refresh at once 200 times without a logout", async (t) => {
+  const context = await profile(t);
+  const first = await tab(context, apps.sameSite, "cookie");
+  const second = await tab(context, apps.sameSite, "cookie");
+  const user = await logIn(first);
+  await second.waitForFunction(() => auth.getSession().status === "authenticated");
+  first.refreshes.length = second.refreshes.length = 0;
+  const expired = (page) =>
+    page.evaluate(async () => {
+      expire();
+      return (await auth.me()).login;
+    });
+  for (let round = 0; round < 200; round += 1) {
+    assert.deepEqual(await Promise.all([expired(first), expired(second)]), [user.login, user.login]);
+  }
+  assert.deepEqual([first.refreshes.length, second.refreshes.length], [200, 200]);
+  assert.deepEqual([await status(first), await status(second)], ["authenticated", "authenticated"]);
+});
+
+test("scripts never see the refresh token of cookie mode", async (t) => {
+  const context = await profile(t);
+  const page = await tab(context, apps.sameSite, "cookie");
+  const bodies = [];
+  page.on("response", async (response) => bodies.push([response.url(), response.text().catch(() => "")]));
+  await logIn(page);
+  await page.evaluate(async () => {
+    expire();
+    await auth.me();
+  });
+  const [cookie, ...others] = await refreshCookies(context);
+  assert.equal(others.length, 0);
+  assert.deepEqual([cookie.httpOnly, cookie.secure, cookie.sameSite, cookie.path], [true, true, "Strict", "/refresh"]);
+  const texts = await Promise.all(bodies.map(async ([url, text]) => [new URL(url).pathname, await text]));
+  const issued = texts.filter(([path, text]) => ["/login?", "/login", "/refresh"].includes(path) && text);
+  assert.equal(issued.length, 2);
+  for (const [, text] of texts) assert.ok(!text.includes(cookie.value) && !text.includes("refresh_token"), text);
+  await page.goto(`${direct.url}/refresh`);
+  assert.equal(await page.evaluate(() => document.cookie), "");
+  await page.goto(`${apps.sameSite}${EMPTY}`);
+  const readable = await page.evaluate(async () =>
+    JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }, await indexedDB.databases(), await caches.keys()]),
+  );
+  assert.equal(readable, JSON.stringify(["", {}, {}, [], []]));
+});
+
+// Of another site, no cookie is sent; of the same site, the service rejects the origin.
+for (const [attacker, rejection] of [["foreign", 401], ["sibling", 403]]) {
+  for (const path of ["/refresh", "/logout"]) {
+    test(`a form and a fetch of a ${attacker} page cannot call ${path} with the cookie`, async (t) => {
+      const context = await profile(t);
+      const page = await tab(context, apps.sameSite, "cookie");
+      const user = await logIn(page);
+      const before = await refreshCookies(context);
+      const evil = await context.newPage();
+      await evil.goto(apps[attacker] + EMPTY);
+      await evil.evaluate((url) => (globalThis.target = url), direct.url + path);
+      const fetched = evil.waitForResponse(direct.url + path);
+      await evil.evaluate(() => fetch(target, { method: "POST", mode: "no-cors", credentials: "include" }));
+      assert.equal((await fetched).status(), rejection);
+      const [posted] = await Promise.all([
+        evil.waitForResponse(direct.url + path),
+        evil.evaluate(() => {
+          const form = document.createElement("form");
+          Object.assign(form, { method: "post", action: target });
+          document.body.append(form);
+          form.submit();
+        }),
+      ]);
+      assert.ok(posted.status() >= 400 && posted.status() < 500, `${posted.status()}`);
+      assert.deepEqual(await refreshCookies(context), before);
+      await page.evaluate(() => expire());
+      assert.equal(await login(page), user.login);
+    });
+  }
+}
+
+/** Enters the login and the password into the example's form and presses the button. */
+async function submit(page, user, button) {
+  await page.getByLabel("Login").fill(user.login);
+  await page.getByLabel("Password").fill(user.password);
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await page.getByText(`Logged in as ${user.login}`).waitFor();
+}
+
+for (const origin of ["proxy", "sameSite"]) {
+  test(`the example keeps the login after a reload and in a second tab: ${origin}`, async (t) => {
+    const context = await profile(t);
+    const page = await context.newPage();
+    const user = account();
+    await page.goto(apps[origin]);
+    await submit(page, user, "Register");
+    await page.reload();
+    await page.getByText(`Logged in as ${user.login}`).waitFor();
+    const second = await context.newPage();
+    await second.goto(apps[origin]);
+    await second.getByText(`Logged in as ${user.login}`).waitFor();
+    await second.getByRole("button", { name: "Log out", exact: true }).click();
+    await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
+    await page.reload();
+    await submit(page, user, "Log in");
+  });
+}
+
+test("the page of docs/browser.md logs in and keeps the login", async (t) => {
+  const doc = await readFile(new URL("../../../docs/browser.md", import.meta.url), "utf8");
+  const [, html] = doc.match(/^```html\n(.*?)^```/ms);
+  const context = await profile(t);
+  const module = "/node_modules/@authapi/client/dist/index.js";
+  await context.route(`${apps.proxy}/page`, (route) => route.fulfill({ contentType: "text/html", body: html }));
+  await context.route(apps.proxy + module, (route) =>
+    route.fulfill({ contentType: "text/javascript", path: fileURLToPath(new URL("../dist/index.js", import.meta.url)) }),
+  );
+  const user = account();
+  await fetch(`${proxied.base}/register`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(user),
+  });
+  const page = await context.newPage();
+  await page.goto(`${apps.proxy}/page`);
+  await page.getByText("anonymous").waitFor();
+  await page.locator("input[name=login]").fill(user.login);
+  await page.locator("input[name=password]").fill(user.password);
+  await page.getByRole("button").click();
+  await page.getByText(`Hello, ${user.login}`).waitFor();
+  await page.reload();
+  await page.getByText(`Hello, ${user.login}`).waitFor();
+});
+
+test("the example in memory mode needs a login after a reload", async (t) => {
+  const page = await (await profile(t)).newPage();
+  const user = account();
+  await page.goto(apps.otherSite);
+  await submit(page, user, "Register");
+  await page.reload();
+  await submit(page, user, "Log in");
+  await page.getByRole("button", { name: "Log out on all devices" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
+});
+
+test("the example explains why a password is rejected", async (t) => {
+  const page = await (await profile(t)).newPage();
+  await page.goto(apps.otherSite);
+  await page.getByLabel("Login").fill("walrus");
+  await page.getByLabel("Password").fill("password1");
+  await page.getByRole("button", { name: "Register" }).click();
+  await page.getByText("password: ").waitFor();
+});
