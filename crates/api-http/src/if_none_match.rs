@@ -55,8 +55,8 @@ impl CachedTags {
     }
 }
 
-/// Returns a 304 with the headers of the 200 that a cache needs (RFC 9110, section 15.4.5). Browsers
-/// replace the policy of the cached page by the one of the 304.
+/// Returns a 304 with the headers of the 200 that a cache needs (RFC 9110, section 15.4.5).
+/// Browsers replace the policy of the cached page by the one of the 304.
 ///
 /// Its body is a stream without chunks rather than none: the web server buffers responses without a
 /// body, even if the client does not read, and this one needs no authentication.
