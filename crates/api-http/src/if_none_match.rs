@@ -57,15 +57,20 @@ impl CachedTags {
 }
 
 /// Returns a 304 with the headers of the 200 that a cache needs (RFC 9110, section 15.4.5), and
-/// those without which a browser refuses it to the page.
+/// those without which a browser refuses it to the page. Browsers replace the policy of the cached
+/// page by the one of the 304.
 ///
 /// Its body is a stream without chunks rather than none: the web server buffers responses without a
 /// body, even if the client does not read, and this one needs no authentication.
 fn not_modified(headers: &HeaderMap) -> HttpResponse {
     let mut response = HttpResponse::NotModified();
-    for name in [header::ETAG, header::CACHE_CONTROL]
-        .iter()
-        .chain(&cors::RESPONSE_HEADERS)
+    for name in [
+        header::ETAG,
+        header::CACHE_CONTROL,
+        header::CONTENT_SECURITY_POLICY,
+    ]
+    .iter()
+    .chain(&cors::RESPONSE_HEADERS)
     {
         if let Some(value) = headers.get(name) {
             response.insert_header((name.clone(), value.clone()));

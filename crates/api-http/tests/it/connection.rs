@@ -33,7 +33,7 @@ async fn answer_of(app: TestApp, request: TestRequest) -> ServiceResponse<impl M
 async fn large_responses_are_sent_in_chunks() {
     for path in [
         "/docs/swagger-ui-bundle.js",
-        "/docs/swagger-initializer.js",
+        "/docs/docs.js",
         "/openapi.json",
     ] {
         let response = answer(TestRequest::with_uri(path)).await;

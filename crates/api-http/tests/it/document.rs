@@ -1,6 +1,6 @@
 //! The OpenAPI document and its page.
 
-use crate::app::app;
+use crate::app::{Answer, app};
 use actix_web::http::Method;
 use api_http::openapi;
 use serde_json::{Map, Value, json};
@@ -117,6 +117,8 @@ async fn page_and_document_are_compressed_and_revalidated() {
             (304, page.header("etag"), "Accept-Encoding"),
             "{path}"
         );
+        let policy = |answer: &Answer| answer.header("content-security-policy").to_owned();
+        assert_eq!(policy(&cached), policy(&page), "{path}");
         let plain = app.get(path).send().await;
         assert_eq!(plain.header("content-encoding"), "", "{path}");
         assert_ne!(plain.header("etag"), page.header("etag"), "{path}");
