@@ -31,11 +31,7 @@ async fn answer_of(app: TestApp, request: TestRequest) -> ServiceResponse<impl M
 
 #[actix_web::test]
 async fn large_responses_are_sent_in_chunks() {
-    for path in [
-        "/docs/swagger-ui-bundle.js",
-        "/docs/docs.js",
-        "/openapi.json",
-    ] {
+    for path in ["/docs/swagger-ui-bundle.js", "/docs/docs.js", "/openapi.json"] {
         let response = answer(TestRequest::with_uri(path)).await;
         assert_eq!(response.status(), 200, "{path}");
         let mut body = pin!(response.into_body());
